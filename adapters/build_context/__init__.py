@@ -1,0 +1,1 @@
+"""The files COPY and ADD may read."""

@@ -1,0 +1,1 @@
+"""Cache key to layer."""

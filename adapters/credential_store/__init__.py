@@ -1,0 +1,1 @@
+"""Who to be at which registry."""

@@ -1,0 +1,1 @@
+"""The shared floor of the adapters: system calls and files."""

@@ -1,0 +1,1 @@
+"""Writable trees on committed layers, and what changed in them."""

@@ -1,0 +1,1 @@
+"""Use cases and the solver; knows ports, not adapters."""

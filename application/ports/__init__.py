@@ -1,0 +1,1 @@
+"""Everything the hexagon needs from outside, one Protocol a file."""

@@ -1,0 +1,75 @@
+"""Bytes by digest."""
+
+from abc import abstractmethod
+from collections.abc import Iterator
+from typing import BinaryIO, Protocol
+
+from img.domain.digest import Digest
+from img.domain.errors import ImgError, NotFoundError, StateError
+
+
+class BlobNotFound(NotFoundError):
+    """No blob of that digest is stored here."""
+
+    def __init__(self, digest: Digest) -> None:
+        super().__init__(f"no blob {digest} in the store", hint="pull or build the image again")
+        self.digest = digest
+
+
+class BlobMismatch(ImgError):
+    """The bytes are not those that were promised; nothing was stored."""
+
+    exit_code = 6
+
+    def __init__(self, expected: Digest, actual: Digest) -> None:
+        super().__init__(f"content is {actual}, not {expected} as promised")
+        self.expected = expected
+        self.actual = actual
+
+
+class StoreFull(StateError):
+    """The disk that holds the state has no room left."""
+
+
+class BlobWriter(Protocol):
+    """A blob that is being written; nobody sees it before ``commit``."""
+
+    @abstractmethod
+    def write(self, data: bytes | memoryview) -> int:
+        """Append ``data``. Raises StoreFull."""
+
+    @abstractmethod
+    def commit(self, expected: Digest | None = None) -> Digest:
+        """Store what was written and return its sha256 digest; the writer is closed then.
+
+        Atomic and durable: a reader, or the next process after a crash, sees all or nothing.
+        Committing bytes that are there already changes nothing. Raises BlobMismatch, StoreFull.
+        """
+
+    @abstractmethod
+    def abort(self) -> None:
+        """Forget what was written. Idempotent, and harmless after ``commit``."""
+
+
+class BlobStore(Protocol):
+    """Immutable bytes found by their digest; several threads and processes share one store."""
+
+    @abstractmethod
+    def open(self, digest: Digest) -> BinaryIO:
+        """Return the blob for reading, seekable; the caller closes it. Raises BlobNotFound."""
+
+    @abstractmethod
+    def writer(self) -> BlobWriter:
+        """Return a new, empty blob to write. Raises StoreFull."""
+
+    @abstractmethod
+    def size(self, digest: Digest) -> int | None:
+        """Return the blob's length in bytes, None where there is none."""
+
+    @abstractmethod
+    def digests(self) -> Iterator[Digest]:
+        """Yield the digests of all blobs, in no order."""
+
+    @abstractmethod
+    def remove(self, digest: Digest) -> None:
+        """Delete the blob; a blob that is not there is no error. Open readers keep reading."""

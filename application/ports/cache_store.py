@@ -1,0 +1,39 @@
+"""Cache keys to layers."""
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from img.domain.digest import Digest
+from img.domain.oci.chain import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheRecord:
+    """What a vertex of that key once gave: a layer, or nothing (``layer`` is None)."""
+
+    layer: Layer | None
+    created: datetime  # UTC
+    description: str = ""  # such as "RUN make", for `img du`
+
+
+class CacheStore(Protocol):
+    """Results by cache key; safe for several processes. Losing records only costs time."""
+
+    @abstractmethod
+    def get(self, key: Digest) -> CacheRecord | None:
+        """Return the record of ``key``, None where there is none."""
+
+    @abstractmethod
+    def put(self, records: Sequence[tuple[Digest, CacheRecord]]) -> None:
+        """Store ``records``, all or none, durably. A key that exists is replaced."""
+
+    @abstractmethod
+    def records(self) -> Iterator[tuple[Digest, CacheRecord]]:
+        """Yield all records, oldest first."""
+
+    @abstractmethod
+    def remove(self, keys: Sequence[Digest]) -> None:
+        """Forget ``keys``; those that are not there are no error."""

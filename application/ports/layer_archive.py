@@ -1,0 +1,97 @@
+"""Layers as tar streams, and back."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+from img.application.ports.blob_store import BlobWriter
+from img.domain.errors import ImgError
+from img.domain.filesystem.entry import Entry
+from img.domain.filesystem.file_index import FileIndex
+from img.domain.oci.chain import DiffID, Layer
+
+
+class InvalidLayer(ImgError):
+    """Bytes that are no layer, or one that would reach outside its root."""
+
+    exit_code = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedEntry:
+    """An entry to write, and for a FILE of size > 0 how to open its content.
+
+    ``open`` is called once, when the entry's turn comes; the archive closes what it returns.
+    """
+
+    entry: Entry
+    open: Callable[[], BinaryIO] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedLayer:
+    """A layer that was written: its name, its blob, and its entries with digests and offsets."""
+
+    layer: Layer
+    index: FileIndex
+
+
+class LayerArchive(Protocol):
+    """The one place that knows tar and compression."""
+
+    @abstractmethod
+    def pack(
+        self, entries: Iterable[PackedEntry], blob: BlobWriter, *, epoch: int | None = None
+    ) -> PackedLayer:
+        """Write ``entries``, sorted by path already, as a gzip layer into ``blob`` and commit it.
+
+        Deterministic: the same entries and contents give the same bytes on every machine. mtimes
+        are cut to whole seconds, and to ``epoch`` (seconds) where they are later. File digests
+        are computed on the way. A file that changed size while being read raises ContextError.
+        On any error ``blob`` is aborted.
+        """
+
+    @abstractmethod
+    def index(self, compressed: BinaryIO) -> tuple[DiffID, FileIndex]:
+        """Read a layer (none, gzip, zstd, bzip2 or xz by magic) to its end and list what is in it.
+
+        Names are cleaned; names that climb out raise InvalidLayer.
+        """
+
+    @abstractmethod
+    def unpack(
+        self,
+        compressed: BinaryIO,
+        directory: str,
+        *,
+        overlay: bool,
+        place: Callable[[str], str],
+        implied: Callable[[str], Entry | None],
+    ) -> None:
+        """Unpack a layer into ``directory``, never outside it.
+
+        With ``overlay`` whiteouts become overlay whiteouts (character device 0:0; opaque: the
+        xattr user.overlay.opaque=y), else they are applied to what is in ``directory``.
+        ``place(path)`` says where an entry belongs (FileTree.place of the tree below: links among
+        its parents are followed); ``implied(path)`` gives the metadata of a parent directory
+        that the layer does not list (None: 0755, root's, mtime 0). Owners, modes, xattrs, mtimes are set exactly.
+        Raises InvalidLayer.
+        """
+
+    @abstractmethod
+    def contents(
+        self, compressed: BinaryIO, wanted: Mapping[int, int]
+    ) -> Iterator[tuple[int, BinaryIO]]:
+        """Yield (offset, content) of the files of a layer that start at the offsets in ``wanted``.
+
+        ``wanted`` maps offsets to sizes; they come in ascending order in one pass; each content
+        must be read before the next is asked for.
+        """
+
+    @abstractmethod
+    def foreign(self, archive: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]] | None:
+        """Yield the entries of any tar archive (ADD of a local archive), None when it is none.
+
+        Each entry's content must be read before the next is asked for.
+        """

@@ -1,0 +1,73 @@
+"""Remote blobs and manifests."""
+
+from abc import abstractmethod
+from typing import BinaryIO, Protocol
+
+from img.application.ports.credential_store import Credentials
+from img.domain.digest import Digest
+from img.domain.errors import RemoteError
+from img.domain.oci.descriptor import Descriptor
+from img.domain.reference import ImageReference
+
+
+class RegistryError(RemoteError):
+    """A registry could not be reached, or refused; ``retryable`` when another try may help."""
+
+    def __init__(self, message: str, *, hint: str | None = None, retryable: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.retryable = retryable
+
+
+class ManifestUnknown(RegistryError):
+    """The registry has no such image."""
+
+
+class Unauthorized(RegistryError):
+    """The registry wants other credentials, or any."""
+
+
+class Registry(Protocol):
+    """All registries, each reached by the domain of the reference; used by several threads.
+
+    What fails for a passing reason was tried again already when an error comes out.
+    """
+
+    @abstractmethod
+    def resolve(self, reference: ImageReference) -> Descriptor:
+        """Return what the name stands for: media type, digest, size of a manifest or index.
+
+        Raises ManifestUnknown, Unauthorized, RegistryError.
+        """
+
+    @abstractmethod
+    def manifest(self, reference: ImageReference, target: Descriptor) -> bytes:
+        """Return the bytes of a manifest or index, verified against ``target``.
+
+        Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch.
+        """
+
+    @abstractmethod
+    def open_blob(self, reference: ImageReference, blob: Descriptor) -> BinaryIO:
+        """Return a stream of the blob; the caller closes it, and verifies it to its end.
+
+        Reading raises RegistryError when the connection is lost for good.
+        """
+
+    @abstractmethod
+    def has_blob(self, reference: ImageReference, digest: Digest) -> bool:
+        """Tell whether the repository holds the blob."""
+
+    @abstractmethod
+    def push_blob(self, reference: ImageReference, blob: Descriptor, content: BinaryIO) -> None:
+        """Upload the blob; ``content`` is seekable and stays open."""
+
+    @abstractmethod
+    def push_manifest(self, reference: ImageReference, content: bytes, media_type: str) -> Digest:
+        """Store a manifest or index under the reference's tag (or its digest); return its digest.
+
+        All it names must be there already (distribution-spec, "Pushing Manifests").
+        """
+
+    @abstractmethod
+    def check_login(self, server: str, credentials: Credentials) -> None:
+        """Make sure that ``server`` takes ``credentials``. Raises Unauthorized, RegistryError."""

@@ -1,0 +1,1 @@
+"""What a build is: pure rules and values, no I/O."""

@@ -1,0 +1,45 @@
+"""The names of bytes."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from img.domain.errors import ImgError
+
+_ENCODED = {"sha256": r"[a-f0-9]{64}", "sha384": r"[a-f0-9]{96}", "sha512": r"[a-f0-9]{128}"}
+
+
+class InvalidDigest(ImgError):
+    """Text that is no digest (image-spec descriptor.md, "Digests")."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"invalid digest {text!r}")
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Digest:
+    """The name of some bytes (image-spec descriptor.md, "Digests"). Raises InvalidDigest."""
+
+    algorithm: str
+    encoded: str  # lower-case hex
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(_ENCODED.get(self.algorithm, r"(?!)"), self.encoded):
+            raise InvalidDigest(f"{self.algorithm}:{self.encoded}")
+
+    @classmethod
+    def parse(cls, text: str) -> "Digest":
+        """Return the digest that ``algorithm:hex`` spells. Raises InvalidDigest."""
+        algorithm, colon, encoded = text.partition(":")
+        if not colon:
+            raise InvalidDigest(text)
+        return cls(algorithm, encoded)
+
+    @classmethod
+    def of(cls, content: bytes) -> "Digest":
+        """Return the sha256 digest of ``content``."""
+        return cls("sha256", hashlib.sha256(content).hexdigest())
+
+    def __str__(self) -> str:
+        return f"{self.algorithm}:{self.encoded}"

@@ -1,0 +1,1 @@
+"""The language: Dockerfile text becomes typed instructions."""

@@ -1,0 +1,264 @@
+"""The instructions of the Dockerfile language, one class each.
+
+Words are kept as written: variables are expanded when the graph is lowered, because only then
+is it known which of them are in scope (Dockerfile reference, "Environment replacement").
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from img.domain.dockerfile.raw import Heredoc
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """What every instruction carries: where it stands (1-based lines) and how it was written."""
+
+    lines: tuple[int, int] = (0, 0)
+    keyword: str = ""  # as written; the casing matters to the linter
+    original: str = ""  # the whole instruction as joined text, for messages and progress
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class From(Located):
+    """FROM [--platform=P] base [AS name]."""
+
+    base: str
+    name: str = ""  # lower case
+    platform: str = ""
+    name_as_written: str = ""
+    as_keyword: str = ""  # "AS" as written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """A command line in shell form (one text for the shell) or exec form (its words)."""
+
+    words: tuple[str, ...]
+    shell: bool
+    heredocs: tuple[Heredoc, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunMount:
+    """``RUN --mount=…`` (Dockerfile reference, "RUN --mount"); options that are absent are None."""
+
+    type: str = "bind"  # bind cache tmpfs secret ssh
+    target: str = ""
+    source: str = ""
+    from_: str = ""  # stage, image or named context
+    read_only: bool | None = None
+    id: str = ""
+    sharing: str = ""  # shared private locked
+    size: int = 0  # bytes, of a tmpfs
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    required: bool = False
+    env: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Located):
+    """RUN."""
+
+    command: Command
+    mounts: tuple[RunMount, ...] = ()
+    mount_words: tuple[str, ...] = ()  # the values of --mount as written, for late expansion
+    network: str = ""  # "" default none host
+    security: str = ""  # "" sandbox insecure
+    devices: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()  # names of the flags used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy(Located):
+    """COPY."""
+
+    sources: tuple[str, ...]
+    heredocs: tuple[Heredoc, ...] = ()
+    destination: str
+    from_: str = ""
+    chown: str = ""
+    chmod: str = ""
+    link: bool = False
+    parents: bool = False
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Add(Located):
+    """ADD."""
+
+    sources: tuple[str, ...]
+    heredocs: tuple[Heredoc, ...] = ()
+    destination: str
+    chown: str = ""
+    chmod: str = ""
+    link: bool = False
+    exclude: tuple[str, ...] = ()
+    checksum: str = ""
+    keep_git_dir: bool | None = None
+    unpack: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyValue:
+    """A name and a value of ENV or LABEL; ``legacy`` when written with a blank, not with ``=``."""
+
+    key: str
+    value: str
+    legacy: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Env(Located):
+    """ENV."""
+
+    pairs: tuple[KeyValue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label(Located):
+    """LABEL."""
+
+    pairs: tuple[KeyValue, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Argument:
+    """One variable of ARG; ``default`` is None where there is none."""
+
+    name: str
+    default: str | None = None
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arg(Located):
+    """ARG."""
+
+    arguments: tuple[Argument, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workdir(Located):
+    """WORKDIR."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User(Located):
+    """USER."""
+
+    user: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shell(Located):
+    """SHELL."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cmd(Located):
+    """CMD."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrypoint(Located):
+    """ENTRYPOINT."""
+
+    command: Command
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expose(Located):
+    """EXPOSE."""
+
+    ports: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume(Located):
+    """VOLUME."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopSignal(Located):
+    """STOPSIGNAL."""
+
+    signal: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Healthcheck(Located):
+    """HEALTHCHECK; times in nanoseconds, 0 where not given."""
+
+    test: tuple[str, ...]  # ("NONE",), ("CMD", …) or ("CMD-SHELL", text)
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    start_interval: int = 0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnBuild(Located):
+    """ONBUILD; the trigger is kept as text, and interpreted in the child stage."""
+
+    expression: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Maintainer(Located):
+    """MAINTAINER."""
+
+    name: str
+
+
+Instruction = (
+    Run
+    | Copy
+    | Add
+    | Env
+    | Label
+    | Arg
+    | Workdir
+    | User
+    | Shell
+    | Cmd
+    | Entrypoint
+    | Expose
+    | Volume
+    | StopSignal
+    | Healthcheck
+    | OnBuild
+    | Maintainer
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A FROM and what follows it, up to the next one."""
+
+    start: From
+    instructions: tuple[Instruction, ...]
+    index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dockerfile:
+    """A whole file, understood: global ARGs, stages in order, directives."""
+
+    meta_args: tuple[Arg, ...]
+    stages: tuple[Stage, ...]
+    directives: Mapping[str, str] = field(default_factory=dict)
+    escape: str = "\\"

@@ -1,0 +1,47 @@
+"""What reading a Dockerfile's lines yields, before any meaning is given to them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heredoc:
+    """The body behind ``<<NAME`` (Dockerfile reference, "Here-Documents")."""
+
+    name: str
+    content: str
+    expand: bool  # False when NAME was quoted
+    chomp: bool = False  # True for <<-NAME: leading tabs are stripped already
+    descriptor: int = 0  # the number in 3<<NAME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawInstruction:
+    """One instruction as written: continuation lines joined, comments and heredoc bodies taken out.
+
+    ``lines`` are 1-based, first and last, heredoc bodies included.
+    """
+
+    keyword: str  # as written
+    rest: str  # what follows the keyword, flags included
+    lines: tuple[int, int]
+    heredocs: tuple[Heredoc, ...] = ()
+    comments: tuple[str, ...] = ()  # the comment lines directly above, without "#"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Directive:
+    """A parser directive, ``# key=value`` above everything else."""
+
+    name: str  # lower case
+    value: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawDockerfile:
+    """A whole file: its directives, the escape character they choose, its instructions."""
+
+    instructions: tuple[RawInstruction, ...]
+    directives: tuple[Directive, ...] = ()
+    escape: str = "\\"
+    empty_continuations: tuple[int, ...] = ()  # lines that are blank inside a continuation

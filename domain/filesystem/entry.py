@@ -1,0 +1,32 @@
+"""One file of a layer, a tree or a build context."""
+
+from typing import NamedTuple
+
+FILE = "f"
+DIRECTORY = "d"
+SYMLINK = "l"
+HARDLINK = "h"  # only in layers: another name for a file of the same or a lower layer
+CHARACTER = "c"
+BLOCK = "b"
+FIFO = "p"
+SOCKET = "s"  # only in contexts; a layer cannot hold one
+
+
+class Entry(NamedTuple):
+    """What a tar header says of a file (image-spec layer.md, "File Attributes").
+
+    A NamedTuple, not a dataclass: contexts and bases have 10^5 of them.
+    """
+
+    path: str  # relative, "/"-separated, no "." or ".."; "" is the root itself
+    kind: str
+    mode: int = 0o644  # the twelve permission bits
+    uid: int = 0
+    gid: int = 0
+    size: int = 0  # bytes; 0 for all but FILE
+    mtime: int = 0  # nanoseconds since 1970
+    link: str = ""  # SYMLINK: the text; HARDLINK: the path of the other name
+    device: tuple[int, int] = (0, 0)  # major, minor
+    xattrs: tuple[tuple[str, bytes], ...] = ()  # sorted by name
+    digest: str = ""  # FILE: sha256 hex of the content; "" where it is not known yet
+    offset: int = -1  # FILE in a layer: where the content starts in the uncompressed tar

@@ -1,0 +1,196 @@
+"""An image's files, known without unpacking any."""
+
+from collections.abc import Iterable, Iterator
+
+from img.domain.errors import ImgError
+from img.domain.filesystem import paths
+from img.domain.filesystem.entry import DIRECTORY, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.file_index import OPAQUE_WHITEOUT, WHITEOUT_PREFIX, FileIndex
+
+_MOST_LINKS = 255  # as many as BuildKit follows before it calls them a loop
+
+_ROOT = Entry("", DIRECTORY, 0o755)
+
+
+class TooManyLinks(ImgError):
+    """Symbolic links that lead in a circle."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"too many levels of symbolic links at /{path}")
+        self.path = path
+
+
+class DanglingHardLink(ImgError):
+    """A layer that names a hard link to a file that is nowhere."""
+
+    exit_code = 6
+
+    def __init__(self, path: str, target: str) -> None:
+        super().__init__(f"layer is broken: /{path} is a hard link to /{target}, which is missing")
+
+
+class FileTree:
+    """The layers' indexes merged with their whiteouts (image-spec layer.md, "Applying Changesets").
+
+    Paths are clean and relative; "" is the root. Hard links are shown as the file they are.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {"": _ROOT}
+        self._layers: dict[str, int] = {}
+        self._names: dict[str, set[str]] = {"": set()}  # of directories only
+        self._depth = 0
+
+    @classmethod
+    def of(cls, layers: Iterable[FileIndex]) -> "FileTree":
+        """Return the tree that ``layers``, lowest first, make. Raises DanglingHardLink."""
+        tree = cls()
+        for layer in layers:
+            tree._apply(layer)
+        return tree
+
+    def with_layer(self, layer: FileIndex) -> "FileTree":
+        """Return the tree that this one becomes under one more layer. Raises DanglingHardLink."""
+        tree = FileTree()
+        tree._entries = dict(self._entries)
+        tree._layers = dict(self._layers)
+        tree._names = {path: set(names) for path, names in self._names.items()}
+        tree._depth = self._depth
+        tree._apply(layer)
+        return tree
+
+    def __len__(self) -> int:
+        return len(self._entries) - 1
+
+    def get(self, path: str) -> Entry | None:
+        """Return the entry at exactly ``path``; no link is followed. The root is always there."""
+        return self._entries.get(path)
+
+    def layer_of(self, path: str) -> int:
+        """Return which layer, counted from 0 at the bottom, holds the content of ``path``."""
+        return self._layers[path]
+
+    def is_directory(self, path: str) -> bool:
+        """Tell whether ``path`` itself is a directory; no link is followed."""
+        return path in self._names
+
+    def names(self, path: str) -> list[str]:
+        """Return the sorted names in the directory ``path``; none for what is no directory."""
+        return sorted(self._names.get(path, ()))
+
+    def walk(self, path: str) -> Iterator[Entry]:
+        """Yield ``path`` and all below it; parents come before what they hold, names sorted."""
+        entry = self._entries.get(path)
+        if entry is None:
+            return
+        yield entry
+        for name in self.names(path):
+            yield from self.walk(f"{path}/{name}" if path else name)
+
+    def inode(self, path: str) -> tuple[int, int] | None:
+        """Return what all names of one regular file share; None for what is no regular file."""
+        entry = self._entries[path]
+        return (self._layers[path], entry.offset) if entry.offset >= 0 else None
+
+    def resolve(self, path: str, *, follow: bool = True) -> str:
+        """Return ``path`` with symbolic links followed inside the tree, missing parts kept.
+
+        With ``follow`` False a link in the last component stays. Raises TooManyLinks.
+        """
+        todo = [part for part in path.split("/") if part and part != "."][::-1]
+        done = ""
+        links = 0
+        while todo:
+            part = todo.pop()
+            if part == "..":
+                done = paths.parent(done)
+                continue
+            here = f"{done}/{part}" if done else part
+            entry = self._entries.get(here)
+            if entry is None or entry.kind != SYMLINK or (not todo and not follow):
+                done = here
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise TooManyLinks(path)
+            if entry.link.startswith("/"):
+                done = ""
+            todo += [part for part in entry.link.split("/") if part and part != "."][::-1]
+        return done
+
+    def place(self, path: str) -> str:
+        """Return where a layer's entry ``path`` belongs: links among its parents are followed."""
+        directory = paths.parent(path)
+        if directory in self._names:
+            return path
+        directory = self.resolve(directory)
+        return f"{directory}/{paths.name(path)}" if directory else paths.name(path)
+
+    def _apply(self, layer: FileIndex) -> None:
+        additions = self._delete_whiteouts(layer)
+        for entry in additions:
+            self._add(entry)
+        self._depth += 1
+
+    def _delete_whiteouts(self, layer: FileIndex) -> list[Entry]:
+        # All whiteouts first: they hide lower layers only, wherever they stand in the tar.
+        additions = []
+        for entry in layer:
+            name = paths.name(entry.path)
+            if not name.startswith(WHITEOUT_PREFIX):
+                additions.append(entry)
+                continue
+            where = paths.parent(self.place(entry.path))
+            if name == OPAQUE_WHITEOUT:
+                for child in self.names(where):
+                    self._remove(f"{where}/{child}" if where else child)
+            else:
+                hidden = name.removeprefix(WHITEOUT_PREFIX)
+                self._remove(f"{where}/{hidden}" if where else hidden)
+        return additions
+
+    def _add(self, entry: Entry) -> None:
+        if not entry.path:
+            self._entries[""] = entry
+            return
+        path = self.place(entry.path)
+        layer = self._depth
+        if entry.kind == HARDLINK:
+            target = self.place(paths.clean(entry.link))
+            linked = self._entries.get(target)
+            if linked is None or linked.kind == DIRECTORY:
+                raise DanglingHardLink(path, target)
+            layer = self._layers[target]
+            entry = linked
+        if entry.path != path:
+            entry = entry._replace(path=path)
+        directory = paths.parent(path)
+        if directory not in self._names:
+            self._imply(directory)
+        if entry.kind == DIRECTORY:
+            if path not in self._names:
+                self._remove(path)
+                self._names[path] = set()
+        elif path in self._names:
+            self._remove(path)
+        self._names[directory].add(paths.name(path))
+        self._entries[path] = entry
+        self._layers[path] = layer
+
+    def _imply(self, directory: str) -> None:
+        for path in [*paths.ancestors(directory), directory]:
+            if path not in self._names:
+                self._remove(path)
+                self._names[path] = set()
+                self._names[paths.parent(path)].add(paths.name(path))
+                self._entries[path] = Entry(path, DIRECTORY, 0o755)
+                self._layers[path] = self._depth
+
+    def _remove(self, path: str) -> None:
+        if path not in self._entries or not path:
+            return
+        for name in self._names.pop(path, ()):
+            self._remove(f"{path}/{name}")
+        del self._entries[path]
+        self._layers.pop(path, None)
+        self._names[paths.parent(path)].discard(paths.name(path))

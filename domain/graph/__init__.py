@@ -1,0 +1,1 @@
+"""What to do: instructions lowered to vertices with cache keys."""

@@ -1,0 +1,1 @@
+"""What comes out: the documents of the OCI image-spec."""

@@ -1,0 +1,75 @@
+"""What an image says of itself: how to run it, how it came to be."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from img.domain.oci.chain import DiffID
+from img.domain.platform import Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How to ask a container whether it works; times in nanoseconds, 0 where not given."""
+
+    test: tuple[str, ...]
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    start_interval: int = 0
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """How one layer came to be (image-spec config.md, "history")."""
+
+    created: str = ""  # RFC 3339
+    created_by: str = ""
+    author: str = ""
+    comment: str = ""
+    empty_layer: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """How to run the image (image-spec config.md, "config"); None is "not said"."""
+
+    user: str = ""
+    exposed_ports: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    entrypoint: tuple[str, ...] | None = None
+    cmd: tuple[str, ...] | None = None
+    volumes: tuple[str, ...] = ()
+    working_dir: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    stop_signal: str = ""
+    shell: tuple[str, ...] = ()  # Docker's
+    healthcheck: Health | None = None  # Docker's
+    on_build: tuple[str, ...] = ()  # Docker's
+    args_escaped: bool = False  # Docker's, deprecated; BuildKit still writes it
+    unknown: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    def with_env(self, name: str, value: str) -> "RunConfig":
+        """Return the config with one variable set, in its old place if it had one."""
+        pairs = list(self.env)
+        for i, (known, _) in enumerate(pairs):
+            if known == name:
+                pairs[i] = (name, value)
+                break
+        else:
+            pairs.append((name, value))
+        return replace(self, env=tuple(pairs))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageConfig:
+    """The configuration document of an image (image-spec config.md)."""
+
+    platform: Platform
+    run: RunConfig = field(default_factory=RunConfig)
+    diff_ids: tuple[DiffID, ...] = ()
+    history: tuple[History, ...] = ()
+    created: str = ""  # RFC 3339
+    author: str = ""
+    os_features: tuple[str, ...] = ()
+    unknown: Mapping[str, object] = field(default_factory=dict, hash=False)

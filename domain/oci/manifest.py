@@ -1,0 +1,24 @@
+"""What an image is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from img.domain.oci import media_types
+from img.domain.oci.descriptor import Descriptor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A config and layers, lowest first (image-spec manifest.md)."""
+
+    config: Descriptor
+    layers: tuple[Descriptor, ...] = ()
+    media_type: str = media_types.OCI_MANIFEST
+    annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
+    subject: Descriptor | None = None
+    artifact_type: str = ""
+
+    @property
+    def blobs(self) -> tuple[Descriptor, ...]:
+        """The blobs the manifest names, each once, layers first."""
+        return tuple({blob.digest: blob for blob in (*self.layers, self.config)}.values())

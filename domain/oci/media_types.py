@@ -1,0 +1,38 @@
+"""The media types of images (image-spec media-types.md; Docker's image manifest v2, schema 2)."""
+
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
+OCI_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
+OCI_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_CONFIG = "application/vnd.docker.container.image.v1+json"
+DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar"
+DOCKER_LAYER_GZIP = "application/vnd.docker.image.rootfs.diff.tar.gzip"
+DOCKER_LAYER_ZSTD = "application/vnd.docker.image.rootfs.diff.tar.zstd"
+DOCKER_FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+
+MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
+INDEXES = frozenset({OCI_INDEX, DOCKER_MANIFEST_LIST})
+CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
+
+
+def oci_layer_type(media_type: str) -> str:
+    """Return the OCI name of a layer's media type; one that is OCI's, or unknown, stays."""
+    return {
+        DOCKER_LAYER: OCI_LAYER,
+        DOCKER_LAYER_GZIP: OCI_LAYER_GZIP,
+        DOCKER_LAYER_ZSTD: OCI_LAYER_ZSTD,
+    }.get(media_type, media_type)
+
+
+def docker_layer_type(media_type: str) -> str:
+    """Return Docker's name of a layer's media type; one that is Docker's, or unknown, stays."""
+    return {
+        OCI_LAYER: DOCKER_LAYER,
+        OCI_LAYER_GZIP: DOCKER_LAYER_GZIP,
+        OCI_LAYER_ZSTD: DOCKER_LAYER_ZSTD,
+    }.get(media_type, media_type)

@@ -1,0 +1,101 @@
+"""What an executor is asked to run, and in which root."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class Network(Enum):
+    """Which network a process sees (Dockerfile reference, "RUN --network")."""
+
+    HOST = "host"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BindMount:
+    """A file or directory of the host, seen at ``target``."""
+
+    source: str  # absolute, on the host
+    target: str  # absolute, in the root
+    read_only: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TmpfsMount:
+    """An empty file system in memory at ``target``."""
+
+    target: str
+    size: int = 0  # bytes; 0 leaves the kernel's default
+    mode: int = 0o1777
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileMount:
+    """A file made of bytes that must not touch a disk (secrets), at ``target``."""
+
+    target: str
+    content: bytes = field(repr=False)
+    mode: int = 0o400
+    uid: int = 0
+    gid: int = 0
+
+
+ProcessMount = BindMount | TmpfsMount | FileMount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ulimit:
+    """A resource limit by its setrlimit(2) name in lower case, such as ``nofile``; -1: none."""
+
+    name: str
+    soft: int
+    hard: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One command in one root file system; what a step of a build runs."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: str = "/"  # absolute; made, 0755 and root's, when missing
+    user: str = ""  # USER's text: user[:group], names or numbers; "" is root
+    network: Network = Network.HOST
+    mounts: tuple[ProcessMount, ...] = ()
+    hostname: str = "buildkitsandbox"
+    hosts: tuple[tuple[str, str], ...] = ()  # (name, address), into /etc/hosts
+    shm_size: int = 64 << 20  # bytes
+    ulimits: tuple[Ulimit, ...] = ()
+    insecure: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryRoot:
+    """A root file system that is a plain directory; written in place."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlayRoot:
+    """A root file system that the executor mounts as a kernel overlay, inside its own namespace."""
+
+    lowers: tuple[str, ...]  # topmost first
+    upper: str
+    work: str  # fresh for every mount: "volatile" refuses one that was used
+    target: str  # an empty directory to mount on
+
+
+Root = DirectoryRoot | OverlayRoot
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """How a process ended: its exit code, or 128 + the signal that killed it."""
+
+    code: int
+
+    @property
+    def success(self) -> bool:
+        return self.code == 0
