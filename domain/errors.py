@@ -22,28 +22,30 @@ class UsageError(ImgError):
     exit_code = 1
 
 
-class DockerfileError(ImgError):
-    """The Dockerfile cannot be understood; ``lines`` are 1-based (first, last) in its text."""
+class SourceError(ImgError):
+    """A failure that belongs to lines of a Dockerfile: 1-based (first, last).
+
+    ``excerpt`` shows them; whoever knows the text fills it in.
+    """
+
+    def __init__(
+        self, message: str, *, lines: tuple[int, int] | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.lines = lines
+        self.excerpt = ""
+
+
+class DockerfileError(SourceError):
+    """The Dockerfile cannot be understood."""
 
     exit_code = 3
 
-    def __init__(
-        self, message: str, *, lines: tuple[int, int] | None = None, hint: str | None = None
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.lines = lines
 
-
-class BuildError(ImgError):
-    """A step of a build failed; ``lines`` are those of its instruction."""
+class BuildError(SourceError):
+    """A step of a build failed."""
 
     exit_code = 4
-
-    def __init__(
-        self, message: str, *, lines: tuple[int, int] | None = None, hint: str | None = None
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.lines = lines
 
 
 class ContextError(ImgError):

@@ -1,26 +1,33 @@
 """Which machines an image suits."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from img.domain.errors import ImgError
 
-_ARCHITECTURES = {
-    "x86_64": ("amd64", ""),
-    "x86-64": ("amd64", ""),
-    "amd64": ("amd64", ""),
-    "i386": ("386", ""),
-    "i486": ("386", ""),
-    "i586": ("386", ""),
-    "i686": ("386", ""),
-    "386": ("386", ""),
-    "aarch64": ("arm64", ""),
-    "arm64": ("arm64", ""),
-    "armhf": ("arm", "v7"),
-    "armv7l": ("arm", "v7"),
-    "armel": ("arm", "v6"),
-    "armv6l": ("arm", "v6"),
+# GOOS and GOARCH as Go knows them (containerd platforms, database.go).
+_KNOWN_OS = re.compile(
+    r"aix|android|darwin|dragonfly|freebsd|hurd|illumos|ios|js|linux|nacl|netbsd|openbsd|plan9"
+    r"|solaris|wasip1|windows|zos"
+)
+_KNOWN_ARCHITECTURES = re.compile(
+    r"386|amd64(p32)?|arm(be)?|arm64(be)?|loong64|mips(le)?|mips64(le)?|mips64p32(le)?"
+    r"|ppc|ppc64(le)?|riscv|riscv64|s390|s390x|sparc|sparc64|wasm"
+)
+# What uname(2) calls a machine, where normalisation (which is Docker's) does not know it.
+_MACHINES = {
+    "i486": "i386",
+    "i586": "i386",
+    "i686": "i386",
+    "armv7l": "armhf",
+    "armv6l": "armel",
+    "loongarch64": "loong64",
 }
+_OS_PART = re.compile(
+    r"(?P<name>[A-Za-z0-9_-]+)"
+    r"(?:\((?P<version>[A-Za-z0-9_.%-]*)(?P<features>(?:\+[A-Za-z0-9_.%-]+)*)\))?"
+)
+_PART = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class InvalidPlatform(ImgError):
@@ -41,67 +48,139 @@ class Platform:
     architecture: str
     variant: str = ""
     os_version: str = ""
+    os_features: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "/".join(part for part in (self.os, self.architecture, self.variant) if part)
 
+    @property
+    def full_name(self) -> str:
+        """The name with version and features: windows(10.0.17763+win32k)/amd64."""
+        details = "".join(
+            [_escaped(self.os_version), *(f"+{_escaped(f)}" for f in self.os_features)]
+        )
+        os = f"{self.os}({details})" if details else self.os
+        return "/".join(part for part in (os, self.architecture, self.variant) if part)
+
     @classmethod
     def parse(cls, text: str, host: "Platform") -> "Platform":
-        """Return the platform that ``os``, ``arch`` or ``os/arch[/variant]`` names.
+        """Return, normalized, the platform that ``os``, ``arch`` or ``os/arch[/variant]`` names.
 
-        What is left out comes from ``host``. Raises InvalidPlatform.
+        What is left out comes from ``host`` (containerd platforms, "Parse").
+        Raises InvalidPlatform.
         """
-        parts = text.lower().split("/")
-        if len(parts) > 3 or not all(re.fullmatch(r"[a-z0-9_.()-]+", part) for part in parts):
+        first, *rest = text.split("/")
+        os = _OS_PART.fullmatch(first)
+        if os is None or len(rest) > 2 or not all(_PART.fullmatch(part) for part in rest):
             raise InvalidPlatform(text)
-        if len(parts) == 1:
-            if parts[0] in _ARCHITECTURES:
-                return cls(host.os, parts[0]).normalized()
-            if parts[0] in {"linux", "windows", "darwin", "freebsd"}:
-                return cls(parts[0], host.architecture, host.variant).normalized()
+        architecture, variant = (*rest, "")[:2] if rest else (host.architecture, host.variant)
+        known = cls(
+            os["name"],
+            architecture,
+            variant,
+            _unescaped(os["version"] or ""),
+            tuple(_unescaped(f) for f in (os["features"] or "").split("+") if f),
+        ).normalized()
+        if rest or _KNOWN_OS.fullmatch(known.os):
+            return known
+        guess = cls(host.os, first).normalized()
+        if not _KNOWN_ARCHITECTURES.fullmatch(guess.architecture):
             raise InvalidPlatform(text)
-        return cls(*parts).normalized()
+        return guess
+
+    @classmethod
+    def of_machine(cls, machine: str) -> "Platform":
+        """Return the Linux platform of a machine that uname(2) calls ``machine``."""
+        return cls("linux", _MACHINES.get(machine, machine)).normalized()
 
     def normalized(self) -> "Platform":
         """Return the platform under its standard names (containerd platforms, "Normalize")."""
-        os = "darwin" if self.os == "macos" else self.os
-        architecture, variant = _ARCHITECTURES.get(self.architecture, (self.architecture, ""))
-        variant = self.variant or variant
-        if architecture == "arm64" and variant in {"8", "v8"}:
-            variant = ""
-        elif architecture == "arm":
-            variant = {"": "v7", "5": "v5", "6": "v6", "7": "v7", "8": "v8"}.get(variant, variant)
-        elif architecture == "amd64" and variant == "v1":
-            variant = ""
-        return Platform(os, architecture, variant, self.os_version)
+        os = self.os.lower()
+        architecture, variant = _processor(self.architecture.lower(), self.variant.lower())
+        return replace(
+            self,
+            os="darwin" if os == "macos" else os,
+            architecture=architecture,
+            variant=variant,
+        )
 
 
-_ARM = ("v8", "v7", "v6", "v5")
+def parse_platforms(text: str, host: Platform) -> tuple[Platform, ...]:
+    """Return the platforms of a list with commas, such as --platform's. Raises InvalidPlatform."""
+    return tuple(Platform.parse(part, host) for part in text.split(","))
 
 
 def preference(wanted: Platform, offered: Platform) -> int | None:
     """Return how well ``offered`` suits ``wanted``: 0 is best, None is not at all.
 
-    An arm processor runs older variants too; amd64 likewise (containerd platforms, "Only").
+    A processor runs what was made for its forebears too (containerd platforms, "Only").
     """
     wanted, offered = wanted.normalized(), offered.normalized()
-    if (wanted.os, wanted.architecture) != (offered.os, offered.architecture):
-        if (wanted.os, wanted.architecture) == (
-            offered.os,
-            "arm64",
-        ) and offered.architecture == "arm":
-            return _arm_preference("v8", offered.variant, penalty=1)
-        return None
-    if wanted.architecture == "arm":
-        return _arm_preference(wanted.variant, offered.variant, penalty=0)
-    if wanted.architecture == "amd64":
-        levels = int(wanted.variant[1:] or 1) if wanted.variant else 1
-        level = int(offered.variant[1:] or 1) if offered.variant else 1
-        return levels - level if level <= levels else None
-    return 0 if wanted.variant == offered.variant else None
+    runs = _runs(wanted.architecture, wanted.variant)
+    processor = (offered.architecture, offered.variant)
+    return runs.index(processor) if wanted.os == offered.os and processor in runs else None
 
 
-def _arm_preference(wanted: str, offered: str, penalty: int) -> int | None:
-    if wanted not in _ARM or offered not in _ARM[_ARM.index(wanted) :]:
-        return None
-    return _ARM.index(offered) - _ARM.index(wanted) + penalty
+def _processor(architecture: str, variant: str) -> tuple[str, str]:
+    """Return the standard architecture and variant; the usual variant of amd64 and arm64 is ""."""
+    match architecture, variant:
+        case "i386", _:
+            return "386", ""
+        case "x86_64" | "x86-64" | "amd64", _:
+            return "amd64", "" if variant == "v1" else variant
+        case "aarch64" | "arm64", "8" | "v8" | "v8.0":
+            return "arm64", ""
+        case "aarch64" | "arm64", "9" | "9.0" | "v9.0":
+            return "arm64", "v9"
+        case "aarch64", _:
+            return "arm64", variant
+        case "armhf", _:
+            return "arm", "v7"
+        case "armel", _:
+            return "arm", "v6"
+        case "arm", "":
+            return "arm", "v7"
+        case "arm", "5" | "6" | "7" | "8":
+            return "arm", f"v{variant}"
+        case _:
+            return architecture, variant
+
+
+def _runs(architecture: str, variant: str) -> list[tuple[str, str]]:
+    """Return the processors whose programs this one runs, best first, itself at the head."""
+    itself = (architecture, variant)
+    match architecture:
+        case "amd64":
+            return [itself, *(_processor("amd64", v) for v in _older(variant, 1)), ("386", "")]
+        case "arm":
+            return [itself, *(("arm", older) for older in _older(variant, 5))]
+        case "arm64":
+            older = [("arm64", v) for v in _older_arm64(variant)]
+            return [itself, *older, *_runs("arm", "v8")]
+        case _:
+            return [itself]
+
+
+def _older(variant: str, oldest: int) -> list[str]:
+    number = re.fullmatch(r"v(\d{1,2})", variant)
+    return [f"v{n}" for n in range(int(number[1]) - 1, oldest - 1, -1)] if number else []
+
+
+def _older_arm64(variant: str) -> list[str]:
+    """Return the variants below v8.N or v9.N; Armv9.N holds all of Armv8.(N+5)."""
+    number = re.fullmatch(r"v([89])(?:\.(\d{1,2}))?", variant)
+    if number is None:
+        return []
+    major, minor = int(number[1]), int(number[2] or 0)
+    nines = [f"v9.{n}" if n else "v9" for n in range(minor - 1, -1, -1)] if major == 9 else []
+    highest_eight = minor + 5 if major == 9 else minor - 1
+    return [*nines, *(f"v8.{n}" if n else "" for n in range(highest_eight, -1, -1))]
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]", lambda m: "".join(f"%{b:02X}" for b in m[0].encode()), text)
+
+
+def _unescaped(text: str) -> str:
+    raw = re.sub(rb"%([0-9A-Fa-f]{2})", lambda m: bytes([int(m[1], 16)]), text.encode())
+    return raw.decode(errors="replace")

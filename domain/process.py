@@ -85,6 +85,8 @@ class OverlayRoot:
     upper: str
     work: str  # fresh for every mount: "volatile" refuses one that was used
     target: str  # an empty directory to mount on
+    # Mount with "index=on": hard links survive a write. The kernel ignores it in a user namespace.
+    index: bool = False
 
 
 Root = DirectoryRoot | OverlayRoot

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class FileStamp(NamedTuple):
-    """What stat(2) says of a file; all of it cannot stay while its content does: ctime cannot be set."""
+    """What stat(2) says of a file. No content changes unseen: ctime cannot be set back."""
 
     device: int
     inode: int

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from img.application.ports.blob_store import BlobWriter
-from img.domain.errors import ImgError
+from img.domain.errors import HostError, ImgError
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.oci.chain import DiffID, Layer
@@ -16,6 +16,14 @@ class InvalidLayer(ImgError):
     """Bytes that are no layer, or one that would reach outside its root."""
 
     exit_code = 6
+
+
+class UnpackRefused(HostError):
+    """This machine does not let an entry be made: an owner outside the id map, an attribute."""
+
+
+def _nothing(_path: str) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +76,7 @@ class LayerArchive(Protocol):
         overlay: bool,
         place: Callable[[str], str],
         implied: Callable[[str], Entry | None],
+        below: Callable[[str], tuple[Entry, BinaryIO] | None] = _nothing,
     ) -> None:
         """Unpack a layer into ``directory``, never outside it.
 
@@ -75,8 +84,14 @@ class LayerArchive(Protocol):
         xattr user.overlay.opaque=y), else they are applied to what is in ``directory``.
         ``place(path)`` says where an entry belongs (FileTree.place of the tree below: links among
         its parents are followed); ``implied(path)`` gives the metadata of a parent directory
-        that the layer does not list (None: 0755, root's, mtime 0). Owners, modes, xattrs, mtimes are set exactly.
-        Raises InvalidLayer.
+        that the layer does not list (None: 0755, root's, mtime 0). Owners, modes, xattrs and
+        mtimes are set exactly.
+
+        ``below(path)`` gives a file of the layers below, which is closed here, for the hard links
+        to it; only with ``overlay`` is it asked, and where it knows none InvalidLayer is raised.
+        An opaque root hides nothing in an overlay mount: leave the layers below out of it.
+        Where devices may not be made, an empty file with the xattr ``user.img.dev`` ("c 1:3")
+        stands for each. Raises InvalidLayer, UnpackRefused, StoreFull.
         """
 
     @abstractmethod

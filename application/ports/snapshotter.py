@@ -49,10 +49,10 @@ class Workspace(Protocol):
         """Return the content of a file in the workspace; the caller closes it."""
 
     @abstractmethod
-    def commit(self, chain_id: ChainID | None, layer: FileIndex | None) -> None:
+    def commit(self, chain_id: ChainID, layer: FileIndex) -> None:
         """Keep the workspace as the snapshot of ``chain_id``, so that nothing need be unpacked.
 
-        ``layer`` is what was written for it. With None the step changed nothing: same stack.
+        ``layer`` is what was written for it; mtimes that were cut there are cut here too.
         """
 
     @abstractmethod

@@ -12,6 +12,12 @@ class Heredoc:
     expand: bool  # False when NAME was quoted
     chomp: bool = False  # True for <<-NAME: leading tabs are stripped already
     descriptor: int = 0  # the number in 3<<NAME
+    indented: str | None = None  # the body before its tabs were stripped, where chomp did that
+
+    @property
+    def as_written(self) -> str:
+        """The body as it stands in the file, for whoever puts the text together again."""
+        return self.content if self.indented is None else self.indented
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,11 @@
 """An image's files, known without unpacking any."""
 
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 from img.domain.errors import ImgError
 from img.domain.filesystem import paths
-from img.domain.filesystem.entry import DIRECTORY, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.file_index import OPAQUE_WHITEOUT, WHITEOUT_PREFIX, FileIndex
 
 _MOST_LINKS = 255  # as many as BuildKit follows before it calls them a loop
@@ -39,6 +40,7 @@ class FileTree:
         self._entries: dict[str, Entry] = {"": _ROOT}
         self._layers: dict[str, int] = {}
         self._names: dict[str, set[str]] = {"": set()}  # of directories only
+        self._links: dict[str, set[str]] = {}  # of files with several names; they share the set
         self._depth = 0
 
     @classmethod
@@ -49,12 +51,35 @@ class FileTree:
             tree._apply(layer)
         return tree
 
+    @classmethod
+    def of_files(cls, entries: Iterable[Entry]) -> "FileTree":
+        """Return the tree of files that are no layer: a name in ``.wh.`` is a name like any other.
+
+        Paths are clean and unique, parents come before what they hold, none is a HARDLINK: names
+        of one file share an ``offset`` instead. A "" among them is the root.
+        """
+        tree = cls()
+        known, names = tree._entries, tree._names
+        for entry in entries:
+            path = entry[0]
+            known[path] = entry
+            if not path:
+                continue
+            directory, _, name = path.rpartition("/")
+            names[directory].add(name)
+            if entry[1] == DIRECTORY:
+                names[path] = set()
+        tree._layers = dict.fromkeys(known, 0)
+        return tree
+
     def with_layer(self, layer: FileIndex) -> "FileTree":
         """Return the tree that this one becomes under one more layer. Raises DanglingHardLink."""
         tree = FileTree()
         tree._entries = dict(self._entries)
         tree._layers = dict(self._layers)
         tree._names = {path: set(names) for path, names in self._names.items()}
+        copies = {id(names): set(names) for names in self._links.values()}
+        tree._links = {path: copies[id(names)] for path, names in self._links.items()}
         tree._depth = self._depth
         tree._apply(layer)
         return tree
@@ -91,6 +116,15 @@ class FileTree:
         """Return what all names of one regular file share; None for what is no regular file."""
         entry = self._entries[path]
         return (self._layers[path], entry.offset) if entry.offset >= 0 else None
+
+    def linked(self, path: str) -> AbstractSet[str]:
+        """Return all names of the regular file at ``path``, itself among them."""
+        return self._links.get(path) or {path}
+
+    def linked_files(self) -> list[AbstractSet[str]]:
+        """Return the names of each regular file that has several."""
+        unique = {id(names): names for names in self._links.values()}
+        return [names for names in unique.values() if len(names) > 1]
 
     def resolve(self, path: str, *, follow: bool = True) -> str:
         """Return ``path`` with symbolic links followed inside the tree, missing parts kept.
@@ -155,6 +189,7 @@ class FileTree:
             return
         path = self.place(entry.path)
         layer = self._depth
+        target = None
         if entry.kind == HARDLINK:
             target = self.place(paths.clean(entry.link))
             linked = self._entries.get(target)
@@ -173,6 +208,11 @@ class FileTree:
                 self._names[path] = set()
         elif path in self._names:
             self._remove(path)
+        self._unlink(path)
+        if target is not None and entry.kind == FILE:
+            names = self._links.setdefault(target, {target})
+            names.add(path)
+            self._links[path] = names
         self._names[directory].add(paths.name(path))
         self._entries[path] = entry
         self._layers[path] = layer
@@ -189,8 +229,17 @@ class FileTree:
     def _remove(self, path: str) -> None:
         if path not in self._entries or not path:
             return
+        self._forget(path)
+        self._names[paths.parent(path)].discard(paths.name(path))
+
+    def _forget(self, path: str) -> None:
         for name in self._names.pop(path, ()):
-            self._remove(f"{path}/{name}")
+            self._forget(f"{path}/{name}")
+        self._unlink(path)
         del self._entries[path]
         self._layers.pop(path, None)
-        self._names[paths.parent(path)].discard(paths.name(path))
+
+    def _unlink(self, path: str) -> None:
+        names = self._links.pop(path, None)
+        if names:
+            names.discard(path)

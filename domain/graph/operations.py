@@ -6,6 +6,8 @@ from img.domain.digest import Digest
 from img.domain.platform import Platform
 from img.domain.process import Network, Ulimit
 
+SANDBOX_HOSTNAME = "buildkitsandbox"  # BuildKit's; Dockerfiles that look for it exist
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scratch:
@@ -29,6 +31,27 @@ class ReadContext:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FetchUrl:
+    """ADD of a URL: a tree of one file, ``filename``, mode 0600. No inputs."""
+
+    url: str
+    filename: str
+    checksum: Digest | None = None  # what the content must be
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchGit:
+    """ADD of a git repository: the tree of a commit, or a directory of it. No inputs."""
+
+    remote: str
+    ref: str = ""  # branch, tag or commit; "" is the remote's default
+    subdir: str = ""
+    checksum: str = ""  # the commit that ``ref`` must be, as hex, maybe shortened
+    keep_git_dir: bool = False
+    submodules: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InlineFile:
     """A file whose text stands in the Dockerfile (a heredoc of COPY or ADD)."""
 
@@ -39,20 +62,26 @@ class InlineFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyFiles:
-    """COPY and ADD of local files. Inputs: the root, then the source (none if all is inline).
+    """COPY and ADD. Inputs: the root, then the sources (one, or none if all is inline).
 
-    Paths of sources are clean, relative to the source's root, and may hold Go's wildcards.
+    Paths of sources are clean, relative to the source's root, "" is all of it; they may hold Go's
+    wildcards. With ``parents``, what stands before a ``/./`` is not repeated at the destination.
+    Where ADD mixes files and fetched things, ``source_inputs`` tells for each source which of the
+    inputs it is in; what was fetched (FetchUrl, FetchGit) is named literally, without wildcards.
     """
 
     sources: tuple[str, ...]
     inline: tuple[InlineFile, ...] = ()
     destination: str  # absolute; ends in "/" where it must be a directory
-    chown: str = ""  # user[:group], names or numbers; "" keeps the source's (0:0 for contexts)
+    # user[:group], names or numbers; "user:" is group 0. "" keeps the source's (0:0 for contexts).
+    chown: str = ""
     chmod: str = ""  # octal or symbolic; "" keeps
     exclude: tuple[str, ...] = ()
     parents: bool = False
     link: bool = False  # the layer does not look at the root: no links followed, nothing shared
     unpack: bool = False  # local tar archives are unpacked (ADD)
+    unpack_fetched: bool = False  # so are those that FetchUrl got (ADD --unpack)
+    source_inputs: tuple[int, ...] = ()  # empty: all sources are in input 1
     epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds: later mtimes are cut to it
 
 
@@ -70,7 +99,7 @@ class ExecMount:
     """A mount of a RUN: ``input`` is an index into the vertex' inputs, None for the other types."""
 
     type: str  # bind cache tmpfs secret ssh
-    target: str  # absolute
+    target: str  # absolute; "" for a secret that is only a variable
     input: int | None = None
     source: str = "/"  # path inside the input
     read_only: bool = True
@@ -101,6 +130,10 @@ class Exec:
     files: tuple[InlineFile, ...] = ()  # heredoc bodies run as scripts, seen at /dev/pipes/NAME
     hidden_env: tuple[tuple[str, str], ...] = ()  # proxies: seen by the process, not in the key
     epoch: int | None = None
+    hostname: str = SANDBOX_HOSTNAME
+    devices: tuple[str, ...] = ()  # RUN --device, as written
 
 
-Operation = Scratch | PullBase | ReadContext | CopyFiles | MakeDirectory | Exec
+Operation = (
+    Scratch | PullBase | ReadContext | FetchUrl | FetchGit | CopyFiles | MakeDirectory | Exec
+)

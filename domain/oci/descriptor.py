@@ -18,3 +18,4 @@ class Descriptor:
     platform: Platform | None = None
     urls: tuple[str, ...] = ()
     artifact_type: str = ""
+    unknown: Mapping[str, object] = field(default_factory=dict, hash=False)

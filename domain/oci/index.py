@@ -30,6 +30,7 @@ class Index:
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     subject: Descriptor | None = None
     artifact_type: str = ""
+    unknown: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     def best_for(self, wanted: Platform) -> Descriptor:
         """Return the manifest (or nested index) that suits ``wanted`` best. Raises NoPlatformMatch.

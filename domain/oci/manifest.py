@@ -17,6 +17,7 @@ class Manifest:
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     subject: Descriptor | None = None
     artifact_type: str = ""
+    unknown: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:

@@ -1,0 +1,119 @@
+"""A file per blob."""
+
+import errno
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from img.adapters.linux.new_file import NewFile, raise_state_error
+from img.application.ports.blob_store import BlobMismatch, BlobNotFound, BlobStore, BlobWriter
+from img.domain.digest import Digest, InvalidDigest
+
+_CHUNK = 1 << 20
+
+
+class FileBlobStore(BlobStore):
+    """Blobs as ``root/blobs/<algorithm>/<hex>`` (image-spec image-layout.md, "Blobs").
+
+    What is being written is nowhere until it is whole: see NewFile.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._blobs = root / "blobs"
+        self._nursery = root / "tmp"
+
+    def open(self, digest: Digest) -> BinaryIO:
+        try:
+            return open(self._path(digest), "rb")
+        except FileNotFoundError:
+            raise BlobNotFound(digest) from None
+        except OSError as error:
+            raise_state_error(error, self._path(digest))
+
+    def writer(self) -> BlobWriter:
+        return FileBlobWriter(self._blobs, self._nursery)
+
+    def size(self, digest: Digest) -> int | None:
+        try:
+            return os.stat(self._path(digest)).st_size
+        except OSError:
+            return None
+
+    def digests(self) -> Iterator[Digest]:
+        for algorithm in _names_in(str(self._blobs)):
+            for encoded in _names_in(str(self._blobs / algorithm)):
+                try:
+                    yield Digest(algorithm, encoded)
+                except InvalidDigest:
+                    continue  # nothing of ours
+
+    def remove(self, digest: Digest) -> None:
+        try:
+            os.unlink(self._path(digest))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise_state_error(error, self._path(digest))
+
+    def _path(self, digest: Digest) -> str:
+        return f"{self._blobs}/{digest.algorithm}/{digest.encoded}"
+
+
+class FileBlobWriter(BlobWriter):
+    """A blob in the making, hashed as it is written."""
+
+    def __init__(self, blobs: Path, nursery: Path) -> None:
+        self._blobs = blobs
+        self._nursery = nursery
+        self._file = NewFile(str(blobs / "sha256"), str(nursery))
+        self._hash = hashlib.sha256()
+
+    def write(self, data: bytes | memoryview) -> int:
+        written = self._file.write(data)
+        self._hash.update(data)
+        return written
+
+    def commit(self, expected: Digest | None = None) -> Digest:
+        try:
+            digest = Digest("sha256", self._hash.hexdigest())
+            if expected is not None and expected.algorithm != digest.algorithm:
+                return self._commit_other(expected)
+            if expected not in (None, digest):
+                raise BlobMismatch(expected, digest)
+            self._file.publish(digest.encoded)
+            return digest
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        self._file.discard()
+
+    def _commit_other(self, expected: Digest) -> Digest:
+        """Store the blob under a digest of another algorithm, by which a manifest names it."""
+        file = NewFile(str(self._blobs / expected.algorithm), str(self._nursery))
+        try:
+            actual_hash = hashlib.new(expected.algorithm)
+            offset = 0
+            while chunk := os.pread(self._file.descriptor, _CHUNK, offset):
+                offset += file.write(chunk)
+                actual_hash.update(chunk)
+            actual = Digest(expected.algorithm, actual_hash.hexdigest())
+            if actual != expected:
+                raise BlobMismatch(expected, actual)
+            file.publish(expected.encoded)
+            return expected
+        except OSError as error:
+            raise_state_error(error, str(self._blobs))
+        finally:
+            file.discard()
+
+
+def _names_in(directory: str) -> list[str]:
+    try:
+        return os.listdir(directory)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            return []
+        raise_state_error(error, directory)

@@ -1,0 +1,244 @@
+"""A build context that is a directory of this machine."""
+
+import errno
+import gc
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from img.adapters.build_context.walk import Walk, stamp_of, walk
+from img.application.ports.build_context import BuildContext, ContextFileChanged
+from img.application.ports.file_digest_store import FileDigestStore, FileStamp, KnownFile
+from img.domain.dockerfile.ignore import IgnoreMatcher
+from img.domain.errors import ContextError
+from img.domain.filesystem.tree import FileTree
+
+_READERS = min(4, os.cpu_count() or 1)
+_CHUNK = 256  # files a thread takes at a time
+_BLOCK = 1 << 20  # bytes read at a time
+_MOST_LINKS = 255
+
+_TICK_NS = 50_000_000  # longer than any kernel's coarse clock stands still
+_COARSE_TICK_NS = 2_000_000_000  # FAT, ext3, old NFS: whole seconds
+
+
+class DirectoryContext(BuildContext):
+    """The files below ``root``. A file that did not change since it was last read is only stat'ed.
+
+    ``name`` is what messages call the directory. The tree is that of the first call to tree();
+    a file that has changed since raises ContextFileChanged when it is opened.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        known: FileDigestStore,
+        ignore: IgnoreMatcher | None = None,
+        name: str | None = None,
+    ) -> None:
+        self._root = os.path.abspath(root)
+        self._name = name or os.fspath(root)
+        self._store = known
+        self._ignore = ignore
+        self._lock = threading.Lock()
+        self._handle = _open_root(self._root, self._name)
+        self._walk: Walk | None = None
+        self._tree: FileTree | None = None
+        self._known: Mapping[str, KnownFile] = {}
+        self._racy: set[str] = set()
+
+    def close(self) -> None:
+        """Let go of the directory. Idempotent."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", -1) >= 0:
+            self.close()
+
+    def tree(self) -> FileTree:
+        with self._lock:
+            if self._tree is None:
+                with _no_collection():
+                    self._known = self._store.load(self._root)
+                    self._walk = walk(self._root, self._known, self._ignore)
+                    self._tree = FileTree.of_files(self._walk.entries)
+            return self._tree
+
+    def open(self, path: str) -> BinaryIO:
+        return open(self._open(path, self._stamp(path)), "rb", buffering=0)
+
+    def read_digests(self, paths: Iterable[str]) -> Mapping[str, str]:
+        wanted = list(paths)
+        digests: dict[str, str] = {}
+        if len(wanted) <= _CHUNK:
+            return self._digest_all(wanted)
+        chunks = [wanted[i : i + _CHUNK] for i in range(0, len(wanted), _CHUNK)]
+        with ThreadPoolExecutor(_READERS, thread_name_prefix="context") as readers:
+            for part in readers.map(self._digest_all, chunks):
+                digests.update(part)
+        return digests
+
+    def remember(self, digests: Mapping[str, str]) -> None:
+        entries, stamps = self.tree(), self._stamps()
+        fresh = {}
+        for path, digest in digests.items():
+            entry = entries.get(path)
+            if entry is None or entry.digest == digest or path in self._racy:
+                continue
+            stamp = stamps[path]
+            if self._is_still(path, stamp):
+                fresh[path] = KnownFile(stamp, digest, entry.xattrs)
+        if fresh:
+            gone = [path for path in self._known if path not in stamps]
+            self._store.save(self._root, fresh, gone)
+
+    def read_file(self, path: str) -> bytes | None:
+        try:
+            where = self._resolve(path)
+            handle = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._handle)
+            with open(handle, "rb") as content:
+                return content.read()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
+        except OSError as error:
+            raise _unreadable(path, error) from error
+
+    def _stamps(self) -> Mapping[str, FileStamp]:
+        self.tree()
+        assert self._walk is not None
+        return self._walk.stamps
+
+    def _stamp(self, path: str) -> FileStamp:
+        stamp = self._stamps().get(path)
+        if stamp is None:
+            raise ContextError(f"{path}: no such file in the build context {self._name}")
+        return stamp
+
+    def _open(self, path: str, stamp: FileStamp) -> int:
+        """Return a handle of the file that the walk saw at ``path``."""
+        now = time.time_ns()
+        try:
+            # O_NONBLOCK: what has become a FIFO meanwhile must not hang us.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            handle = os.open(path, flags, dir_fd=self._handle)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        if stamp_of(os.fstat(handle)) != stamp:
+            os.close(handle)
+            raise ContextFileChanged(path)
+        if _is_racy(stamp, now):
+            self._racy.add(path)
+        return handle
+
+    def _digest_all(self, paths: list[str]) -> dict[str, str]:
+        stamps = self._stamps()
+        return {path: self._digest(path, stamps.get(path) or self._stamp(path)) for path in paths}
+
+    def _digest(self, path: str, stamp: FileStamp) -> str:
+        handle = self._open(path, stamp)
+        try:
+            read = hashlib.sha256()
+            while block := os.read(handle, min(_BLOCK, stamp.size + 1)):
+                read.update(block)
+            if stamp_of(os.fstat(handle)) != stamp:
+                raise ContextFileChanged(path)
+            return read.hexdigest()
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        finally:
+            os.close(handle)
+
+    def _is_still(self, path: str, stamp: FileStamp) -> bool:
+        try:
+            status = os.stat(path, dir_fd=self._handle, follow_symlinks=False)
+        except OSError:
+            return False
+        return stamp_of(status) == stamp
+
+    def _resolve(self, path: str) -> str:
+        """Return ``path`` with links followed, as if the context were the root directory."""
+        todo = _parts(path)
+        done: list[str] = []
+        links = 0
+        while todo:
+            part = todo.pop()
+            if part == "..":
+                del done[-1:]
+                continue
+            try:
+                link = os.readlink("/".join([*done, part]), dir_fd=self._handle)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # EINVAL: no link, but there
+                    raise
+                done.append(part)
+                continue
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+            if link.startswith("/"):
+                done = []
+            todo += _parts(link)
+        return "/".join(done) or "."
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Keep Python's collector from going over 10^5 new tuples again and again: a third faster."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _open_root(root: str, name: str) -> int:
+    try:
+        return os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise ContextError(
+            f'unable to prepare context: path "{name}" not found',
+            hint="the last argument is the directory whose files COPY may read, often just .",
+        ) from None
+    except NotADirectoryError:
+        raise ContextError(
+            f'unable to prepare context: "{name}" is not a directory',
+            hint="name the directory that holds the Dockerfile; -f names the Dockerfile itself",
+        ) from None
+    except OSError as error:
+        raise ContextError(
+            f'unable to prepare context: "{name}": {(error.strerror or "").lower()}'
+        ) from error
+
+
+def _is_racy(stamp: FileStamp, read_at: int) -> bool:
+    """Tell whether a later change might leave the stamp as it is ("racily clean" in git's words).
+
+    A change in the same tick of the clock as the one before gives the same ctime. Ticks are short
+    where the file system keeps parts of a second.
+    """
+    tick = _TICK_NS if stamp.ctime_ns % 1_000_000_000 else _COARSE_TICK_NS
+    return stamp.ctime_ns > read_at - tick
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part and part != "."][::-1]
+
+
+def _unreadable(path: str, error: OSError) -> ContextError:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
+        return ContextFileChanged(path)
+    hint = None
+    if error.errno == errno.EACCES:
+        hint = "make it readable, or leave it out with .dockerignore"
+    return ContextError(f"open {path}: {(error.strerror or '').lower()}", hint=hint)

@@ -1,0 +1,66 @@
+"""Cache records in the state's database."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from img.adapters.linux.database import Database, Row
+from img.application.ports.cache_store import CacheRecord, CacheStore
+from img.domain.digest import Digest
+from img.domain.oci.chain import DiffID, Layer
+from img.domain.oci.codec import decode_descriptor, encode_descriptor
+
+_COLUMNS = "key, diff_id, descriptor, created, description"
+
+
+class SqliteCacheStore(CacheStore):
+    """A row per key in the table ``cache``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, key: Digest) -> CacheRecord | None:
+        rows = self._database.read(f"SELECT {_COLUMNS} FROM cache WHERE key = ?", (str(key),))
+        return _record(rows[0])[1] if rows else None
+
+    def put(self, records: Sequence[tuple[Digest, CacheRecord]]) -> None:
+        if not records:
+            return
+        with self._database.transaction() as transaction:
+            # REPLACE gives a new id: what is stored again is the newest.
+            transaction.write_all(
+                f"INSERT OR REPLACE INTO cache ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+                [_row(key, record) for key, record in records],
+            )
+
+    def records(self) -> Iterator[tuple[Digest, CacheRecord]]:
+        for row in self._database.read(f"SELECT {_COLUMNS} FROM cache ORDER BY created, id"):
+            yield _record(row)
+
+    def remove(self, keys: Sequence[Digest]) -> None:
+        known = {row[0] for row in self._database.read("SELECT key FROM cache")}
+        gone = [(str(key),) for key in keys if str(key) in known]
+        if gone:
+            with self._database.transaction() as transaction:
+                transaction.write_all("DELETE FROM cache WHERE key = ?", gone)
+
+
+def _row(key: Digest, record: CacheRecord) -> Row:
+    layer = record.layer
+    return (
+        str(key),
+        str(layer.diff_id) if layer else None,
+        encode_descriptor(layer.descriptor).decode() if layer else None,
+        record.created.astimezone(UTC).isoformat(timespec="microseconds"),
+        record.description.encode(errors="replace").decode(),
+    )
+
+
+def _record(row: Row) -> tuple[Digest, CacheRecord]:
+    key, diff_id, descriptor, created, description = row
+    layer = None
+    if diff_id is not None:
+        layer = Layer(DiffID(Digest.parse(diff_id)), decode_descriptor(descriptor.encode()))
+    record = CacheRecord(
+        layer=layer, created=datetime.fromisoformat(created), description=description
+    )
+    return Digest.parse(key), record

@@ -1,0 +1,76 @@
+"""Programs that keep passwords: docker-credential-pass, -secretservice, -ecr-login and others.
+
+The protocol is that of docker-credential-helpers: the verb is the argument, the rest is on stdin.
+"""
+
+import json
+import re
+
+from img.adapters.linux.outsider import HelperResult, HelperRunner
+from img.application.ports.credential_store import Credentials, CredentialsUnreadable
+
+_TOKEN_USER = "<token>"  # the secret beside it is an identity token
+_NOT_FOUND = "credentials not found in native keychain"
+_PROGRAM = re.compile(r"docker-credential-[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class CredentialHelper:
+    """One helper program, ``docker-credential-NAME``."""
+
+    def __init__(self, name: str, run: HelperRunner) -> None:
+        self._program = f"docker-credential-{name}"
+        self._run = run
+
+    def get(self, server: str) -> Credentials | None:
+        """Return what the helper keeps for ``server``. Raises CredentialsUnreadable."""
+        result = self._call("get", server.encode())
+        if result.code != 0:
+            if _NOT_FOUND in self._text(result):
+                return None
+            raise self._failure(self._text(result) or f"exit status {result.code}")
+        try:
+            answer = json.loads(result.stdout)
+            username, secret = str(answer["Username"]), str(answer["Secret"])
+        except (ValueError, TypeError, KeyError):
+            raise self._failure("it gives no user name and secret") from None
+        if username == _TOKEN_USER:
+            return Credentials(identity_token=secret)
+        return Credentials(username=username, password=secret)
+
+    def put(self, server: str, credentials: Credentials) -> None:
+        """Let the helper keep ``credentials``. Raises CredentialsUnreadable."""
+        is_token = bool(credentials.identity_token)
+        entry = {
+            "ServerURL": server,
+            "Username": _TOKEN_USER if is_token else credentials.username,
+            "Secret": credentials.identity_token if is_token else credentials.password,
+        }
+        self._change("store", json.dumps(entry).encode())
+
+    def remove(self, server: str) -> None:
+        """Let the helper forget ``server``. Raises CredentialsUnreadable."""
+        self._change("erase", server.encode())
+
+    def _change(self, verb: str, text: bytes) -> None:
+        result = self._call(verb, text)
+        if result.code != 0:
+            raise self._failure(self._text(result) or f"exit status {result.code}")
+
+    def _call(self, verb: str, text: bytes) -> HelperResult:
+        if not _PROGRAM.fullmatch(self._program):
+            raise self._failure("that is no name of a program")
+        try:
+            return self._run([self._program, verb], text)
+        except FileNotFoundError:
+            raise CredentialsUnreadable(
+                f"credential helper {self._program} is not installed",
+                hint="install it, or take credsStore and credHelpers out of Docker's config.json",
+            ) from None
+        except OSError as error:
+            raise self._failure(error.strerror or str(error)) from error
+
+    def _text(self, result: HelperResult) -> str:
+        return (result.stdout or result.stderr).decode(errors="replace").strip()
+
+    def _failure(self, why: str) -> CredentialsUnreadable:
+        return CredentialsUnreadable(f"credential helper {self._program} fails: {why}")

@@ -1,0 +1,135 @@
+"""The dockerfile-parse package as reader of Dockerfile lines."""
+
+from collections.abc import Sequence
+from io import StringIO
+from typing import TypedDict, cast
+
+from img.application.ports.dockerfile_parser import DockerfileParser
+from img.domain.dockerfile.directives import escape_of, find_directive, read_directives
+from img.domain.dockerfile.raw import Directive, RawDockerfile, RawInstruction
+from img.domain.dockerfile.source import (
+    Statement,
+    check_line_lengths,
+    plain_lines,
+    statements_of,
+    without_guard,
+)
+from img.domain.errors import DockerfileError
+
+
+class _Line(TypedDict):
+    """One entry of the package's ``structure``."""
+
+    instruction: str  # upper case, or COMMENT
+    startline: int  # from 0
+    content: str
+    value: str
+
+
+class DockerfileParseParser(DockerfileParser):
+    """Reads instructions and comments with dockerfile-parse.
+
+    The package knows no here-documents, ends an instruction at a blank line within it and drops one
+    that the file's end cuts short; so it is given lines in which these have been taken out. Line
+    numbers stay what they were.
+    """
+
+    def parse(self, content: bytes) -> RawDockerfile:
+        text = content.decode("utf-8", errors="replace").removeprefix("\ufeff")
+        if not text:
+            raise DockerfileError("the Dockerfile cannot be empty", lines=(1, 1))
+        lines = text.removesuffix("\n").split("\n")
+        check_line_lengths(lines)
+        directives = _directives(text, lines)
+        escape = escape_of(directives)
+        statements = tuple(statements_of(lines, escape))
+        _check_encoding(content, text, statements)
+        if not statements:
+            raise DockerfileError("file with no instructions", lines=(len(lines), len(lines)))
+        return RawDockerfile(
+            instructions=_instructions(
+                _read(plain_lines(lines, statements)), statements, directives
+            ),
+            directives=directives,
+            escape=escape,
+            empty_continuations=tuple(n for each in statements for n in each.blank_lines),
+        )
+
+
+def _check_encoding(content: bytes, text: str, statements: Sequence[Statement]) -> None:
+    """Raises DockerfileError for bytes that are not UTF-8; a comment may hold them."""
+    if "\ufffd" not in text:
+        return
+    broken = {number for number, line in enumerate(content.split(b"\n"), 1) if not _is_utf8(line)}
+    for statement in statements:
+        if not broken.isdisjoint(statement.text_lines):
+            raise DockerfileError(
+                "the instruction is not valid UTF-8",
+                lines=statement.lines,
+                hint="save the Dockerfile in UTF-8",
+            )
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _directives(text: str, lines: Sequence[str]) -> tuple[Directive, ...]:
+    """Return the directives on top, also those below a ``#!`` line, where BuildKit looks too."""
+    found = {each.name: each for each in read_directives([line.lstrip() for line in lines[:4]])}
+    for name in ("syntax", "check"):
+        if name not in found and (directive := find_directive(name, text)):
+            found[name] = directive
+    return tuple(sorted(found.values(), key=lambda each: each.line))
+
+
+def _read(plain: Sequence[str]) -> list[_Line]:
+    from dockerfile_parse import DockerfileParser as LineReader
+
+    # A comment first: the package then looks for no directives of its own.
+    text = "\n".join(["#", *plain, ""])
+    # No cache: nothing is written back, and the cache would split lines at form feeds.
+    reader = LineReader(fileobj=StringIO(text), cache_content=False, env_replace=False)
+    return cast(list[_Line], reader.structure)
+
+
+def _instructions(
+    read: Sequence[_Line], statements: Sequence[Statement], directives: Sequence[Directive]
+) -> tuple[RawInstruction, ...]:
+    by_line = {statement.lines[0]: statement for statement in statements}
+    no_comments = {0} | {directive.line for directive in directives}
+    instructions: list[RawInstruction] = []
+    comments: list[tuple[int, str]] = []
+    for line in read:
+        number = line["startline"]  # from 0, but one line was put above: so from 1
+        if line["instruction"] != "COMMENT":
+            above = _directly_above(number, comments)
+            instructions.append(_instruction(line, by_line[number], above))
+            comments.clear()
+        elif number not in no_comments:
+            comments.append((number, line["content"][1:].strip()))
+    return tuple(instructions)
+
+
+def _directly_above(number: int, comments: Sequence[tuple[int, str]]) -> tuple[str, ...]:
+    """Return the comments that touch line ``number``; an empty one parts as a blank line does."""
+    above: list[str] = []
+    for line, comment in reversed(comments):
+        if line != number - 1 - len(above) or not comment:
+            break
+        above.append(comment)
+    return tuple(reversed(above))
+
+
+def _instruction(line: _Line, statement: Statement, comments: tuple[str, ...]) -> RawInstruction:
+    return RawInstruction(
+        keyword=line["content"].split(maxsplit=1)[0],
+        rest=without_guard(line["value"]),
+        lines=statement.lines,
+        heredocs=statement.heredocs,
+        comments=comments,
+    )

@@ -1,0 +1,266 @@
+"""What a step sees: its root, and what runtime-spec says is mounted in it.
+
+The order and the options are runc's (runtime-spec config-linux.md, "Default Filesystems").
+"""
+
+import os
+import stat
+from collections.abc import Sequence
+
+from img.adapters.executor.stubs import MountPoints
+from img.adapters.linux import syscalls
+from img.adapters.linux.syscalls import (
+    MOUNT_ATTR_NODEV,
+    MOUNT_ATTR_NOEXEC,
+    MOUNT_ATTR_NOSUID,
+    MOUNT_ATTR_RDONLY,
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+    MS_STRICTATIME,
+)
+from img.application.ports.executor import ProcessNotStarted
+from img.domain.process import (
+    BindMount,
+    DirectoryRoot,
+    FileMount,
+    Network,
+    OverlayRoot,
+    Process,
+    ProcessMount,
+    Root,
+    TmpfsMount,
+)
+
+_PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+    "core": "/proc/kcore",
+    "ptmx": "pts/ptmx",
+}
+# containerd's defaults, which BuildKit takes (oci/spec.go, "populateDefaultUnixSpec").
+_MASKED = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)
+_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+
+class Scratch:
+    """Files in memory that are mounted one by one; the file system itself is seen by nobody."""
+
+    def __init__(self, under: str) -> None:
+        """Cover the directory ``under``; what is mounted there next covers the scratch."""
+        syscalls.mount("tmpfs", under, "tmpfs", MS_NOSUID | MS_NODEV, "mode=700")
+        self._directory = os.open(under, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._count = 0
+
+    def file(self, content: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0) -> int:
+        """Return a new file as a mount that is not attached yet."""
+        name = str(self._count)
+        self._count += 1
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        with open(os.open(name, flags, 0o600, dir_fd=self._directory), "wb") as file:
+            file.write(content)
+            os.fchown(file.fileno(), uid, gid)
+            os.fchmod(file.fileno(), mode)
+        return syscalls.open_tree(name, directory=self._directory)
+
+
+def attach_root(root: Root) -> Scratch:
+    """Mount ``root`` where it is and make it the working directory."""
+    match root:
+        case DirectoryRoot():
+            tree = syscalls.open_tree(root.path)
+            scratch = Scratch(root.path)
+            _attach(tree, os.open(root.path, os.O_PATH | os.O_CLOEXEC))
+            os.chdir(root.path)
+        case OverlayRoot():
+            scratch = Scratch(root.target)
+            _mount_overlay(root)
+            os.chdir(root.target)
+    return scratch
+
+
+def mount_system(points: MountPoints, process: Process) -> None:
+    """Mount /proc, /dev and /sys below the working directory."""
+    _mount_proc(points.open("proc", directory=True))
+    _fill_dev(_on(points.open("dev", directory=True)), process.shm_size)
+    _mount_sys(points, read_only=not process.insecure)
+
+
+def mount_name_files(points: MountPoints, scratch: Scratch, process: Process) -> None:
+    """Mount /etc/resolv.conf and /etc/hosts; the network is the host's, so its names are too."""
+    hosts = [f"127.0.0.1\tlocalhost {process.hostname}", "::1\tlocalhost ip6-localhost ip6-loopback"]
+    hosts += [f"{address}\t{name}" for name, address in process.hosts]
+    content = "".join(f"{line}\n" for line in hosts).encode("utf-8", "surrogateescape")
+    if process.network is Network.HOST:
+        content += _content_of("/etc/hosts")
+    for target, text in (
+        ("etc/resolv.conf", _content_of("/etc/resolv.conf")),
+        ("etc/hosts", content),
+    ):
+        _attach(scratch.file(text), points.open(target, directory=False))
+
+
+def mount_extra(points: MountPoints, scratch: Scratch, mounts: Sequence[ProcessMount]) -> None:
+    """Mount what the step asks for, outer targets before inner ones. Raises ProcessNotStarted."""
+    for mount in sorted(mounts, key=lambda mount: mount.target):
+        try:
+            _mount_one(points, scratch, mount)
+        except OSError as error:
+            raise ProcessNotStarted(f"cannot mount {mount.target}: {error.strerror}") from error
+
+
+def pivot_into_working_directory() -> None:
+    """Make the working directory the root; the old root is gone with all its mounts."""
+    syscalls.pivot_root(".", ".")
+    syscalls.umount2(".", syscalls.MNT_DETACH)
+    os.chdir("/")
+
+
+def mask_system() -> None:
+    """Hide or protect what of /proc and /sys belongs to the whole machine."""
+    for path in _READ_ONLY:
+        if os.path.exists(path):
+            syscalls.mount(path, path, flags=MS_BIND | MS_REC)
+            syscalls.mount("none", path, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | _PLAIN)
+    for path in _MASKED:
+        if os.path.isdir(path):
+            syscalls.mount("tmpfs", path, "tmpfs", MS_RDONLY | _PLAIN, "size=0k,nr_inodes=2")
+        elif os.path.exists(path):
+            syscalls.mount("/dev/null", path, flags=MS_BIND)
+
+
+def _mount_overlay(root: OverlayRoot) -> None:
+    # Descriptors for names: 500 layers fit in the page that mount(2) takes, and no character of
+    # a path has to be escaped. "userxattr" is a must in a user namespace, and elsewhere keeps
+    # the names of the attributes the same; "volatile" spares an fsync for every copy-up.
+    lowers = ":".join(str(_descriptor(path)) for path in root.lowers)
+    upper, work = _descriptor(root.upper), _descriptor(root.work)
+    options = f"userxattr,volatile,lowerdir={lowers},upperdir={upper},workdir={work}"
+    options += ",index=on" if root.index else ""
+    os.chdir("/proc/self/fd")
+    syscalls.mount("overlay", root.target, "overlay", options=options)
+
+
+def _mount_proc(target: int) -> None:
+    try:
+        syscalls.mount("proc", _on(target), "proc", _PLAIN)
+    except PermissionError:  # parts of the outer /proc are hidden: we are in a container ourselves
+        syscalls.mount("/proc", _on(target), flags=MS_BIND | MS_REC)
+
+
+def _fill_dev(dev: str, shm_size: int) -> None:
+    syscalls.mount("tmpfs", dev, "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k")
+    for name in _DEVICES:
+        if os.path.exists(f"/dev/{name}"):
+            node = f"dev/{name}"
+            os.close(os.open(node, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
+            syscalls.mount(f"/dev/{name}", node, flags=MS_BIND)
+    for name, text in _DEVICE_LINKS.items():
+        os.symlink(text, f"dev/{name}")
+    for name in ("pts", "shm", "mqueue"):
+        os.mkdir(f"dev/{name}")
+    _mount_devpts("dev/pts")
+    syscalls.mount("shm", "dev/shm", "tmpfs", _PLAIN, f"mode=1777,size={shm_size}")
+    _mount_if_known("mqueue", "dev/mqueue")
+
+
+def _mount_devpts(target: str) -> None:
+    flags, options = MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"
+    try:
+        syscalls.mount("devpts", target, "devpts", flags, f"{options},gid=5")
+    except OSError:  # EINVAL where the group tty is not mapped
+        syscalls.mount("devpts", target, "devpts", flags, options)
+
+
+def _mount_if_known(kind: str, target: str) -> None:
+    try:
+        syscalls.mount(kind, target, kind, _PLAIN)
+    except OSError:  # a kernel without POSIX message queues
+        return
+
+
+def _mount_sys(points: MountPoints, *, read_only: bool) -> None:
+    target = points.open("sys", directory=True)
+    attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+    attributes |= MOUNT_ATTR_RDONLY if read_only else 0
+    flags = _PLAIN | (MS_RDONLY if read_only else 0)
+    try:
+        syscalls.mount("sysfs", _on(target), "sysfs", flags)
+    except PermissionError:  # only who owns the network namespace may
+        _attach(_copy_of("/sys", attributes), target)
+    else:
+        if os.path.isdir("sys/fs/cgroup") and os.path.isdir("/sys/fs/cgroup"):
+            _attach(
+                _copy_of("/sys/fs/cgroup", attributes),
+                points.open("sys/fs/cgroup", directory=True),
+            )
+
+
+def _mount_one(points: MountPoints, scratch: Scratch, mount: ProcessMount) -> None:
+    match mount:
+        case BindMount():
+            directory = stat.S_ISDIR(os.stat(mount.source).st_mode)
+            attributes = MOUNT_ATTR_RDONLY if mount.read_only else 0
+            tree = _copy_of(mount.source, attributes)
+            _attach(tree, points.open(mount.target, directory=directory))
+        case TmpfsMount():
+            options = f"mode={mount.mode:o}" + (f",size={mount.size}" if mount.size else "")
+            target = points.open(mount.target, directory=True)
+            syscalls.mount("tmpfs", _on(target), "tmpfs", MS_NOSUID, options)
+        case FileMount():
+            file = scratch.file(mount.content, mount.mode, mount.uid, mount.gid)
+            _protect(file, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
+            _attach(file, points.open(mount.target, directory=False))
+
+
+def _copy_of(path: str, attributes: int) -> int:
+    tree = syscalls.open_tree(path)
+    if attributes:
+        _protect(tree, attributes)
+    return tree
+
+
+def _protect(tree: int, attributes: int) -> None:
+    syscalls.mount_setattr(tree, attributes)
+
+
+def _attach(tree: int, target: int) -> None:
+    syscalls.move_mount(tree, target)
+    os.close(tree)
+    os.close(target)
+
+
+def _descriptor(path: str) -> int:
+    return os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def _on(target: int) -> str:
+    return f"/proc/self/fd/{target}"
+
+
+def _content_of(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""

@@ -1,0 +1,77 @@
+"""What the command line, the fork server and a step's first process tell one another."""
+
+import pickle
+import socket
+from dataclasses import dataclass
+
+from img.domain.process import Process, Root
+
+_MOST = 1 << 16  # bytes of one report
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a first process has to do; sent as a file in memory, for its size has no bound."""
+
+    process: Process
+    root: Root
+
+
+@dataclass(frozen=True, slots=True)
+class Stub:
+    """A mount point that had to be made, by its path in the root: clean, no links in it."""
+
+    path: str
+    directory: bool
+    mtime: int  # nanoseconds
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """What was asked for cannot be run."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The system does not allow something that every step needs."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """A fault of ours."""
+
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The first process is gone, and with it all that it started."""
+
+    code: int
+
+
+Report = Stub | NotStarted | Refused | Crashed | Ended
+
+
+def send(channel: socket.socket, report: Report) -> None:
+    """Send ``report``; a reader that is gone is no error."""
+    try:
+        channel.send(pickle.dumps(report)[:_MOST])
+    except (BrokenPipeError, ConnectionResetError):
+        return
+
+
+def receive(channel: socket.socket) -> Report | None:
+    """Return the next report, None when there can be no more."""
+    try:
+        message = channel.recv(_MOST)
+    except ConnectionResetError:
+        return None
+    if not message:
+        return None
+    report: Report = pickle.loads(message)
+    return report

@@ -1,0 +1,59 @@
+"""An executor that runs nothing: it replays what a test scripted, and records what it was asked."""
+
+import threading
+from collections.abc import Callable
+
+from img.application.ports.executor import (
+    Cancellation,
+    Executor,
+    ExecutorUnavailable,
+    OutputSink,
+)
+from img.domain.process import ExitStatus, Process, Root
+
+Script = Callable[[Process, Root, OutputSink], ExitStatus]
+"""Stands for all commands: may write files below the root's path, give output, and raise."""
+
+KILLED = ExitStatus(128 + 9)
+
+
+def succeed(process: Process, root: Root, output: OutputSink) -> ExitStatus:
+    """End well, having done nothing (a ``Script``)."""
+    del process, root, output
+    return ExitStatus(0)
+
+
+class ScriptedExecutor(Executor):
+    """Answers every ``run`` with the script's word, from several threads at once if asked so."""
+
+    def __init__(self, script: Script = succeed) -> None:
+        self._script = script
+        self._lock = threading.Lock()
+        self._asked: list[tuple[Process, Root]] = []
+        self._closed = False
+
+    @property
+    def asked(self) -> tuple[tuple[Process, Root], ...]:
+        """What was to be run and where, in order."""
+        with self._lock:
+            return tuple(self._asked)
+
+    @property
+    def processes(self) -> tuple[Process, ...]:
+        """What was to be run, in order."""
+        return tuple(process for process, _ in self.asked)
+
+    def run(
+        self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
+    ) -> ExitStatus:
+        if self._closed:
+            raise ExecutorUnavailable("the executor is closed")
+        with self._lock:
+            self._asked.append((process, root))
+        if cancelled.is_set():
+            return KILLED
+        status = self._script(process, root, output)
+        return KILLED if cancelled.is_set() else status
+
+    def close(self) -> None:
+        self._closed = True

@@ -1,0 +1,60 @@
+"""What belongs to an image in the blob store."""
+
+from collections.abc import Iterator
+
+from img.application.ports.blob_store import BlobNotFound, BlobStore
+from img.domain.digest import Digest
+from img.domain.oci.codec import decode_document
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import Index
+from img.domain.oci.manifest import Manifest
+
+_CHUNK = 1 << 20
+
+
+class StoredImages:
+    """Reads images out of a blob store. Methods raise BlobNotFound, InvalidDocument."""
+
+    def __init__(self, blobs: BlobStore) -> None:
+        self._blobs = blobs
+
+    def content(self, digest: Digest) -> bytes:
+        """Return a blob that is a document, so small."""
+        with self._blobs.open(digest) as blob:
+            return blob.read()
+
+    def chunks(self, digest: Digest) -> Iterator[bytes]:
+        """Yield a blob that may be large."""
+        with self._blobs.open(digest) as blob:
+            while chunk := blob.read(_CHUNK):
+                yield chunk
+
+    def size(self, digest: Digest) -> int:
+        """Return the length of a blob in bytes."""
+        size = self._blobs.size(digest)
+        if size is None:
+            raise BlobNotFound(digest)
+        return size
+
+    def document(self, target: Descriptor) -> Manifest | Index:
+        """Return the manifest or index that ``target`` names."""
+        return decode_document(self.content(target.digest))
+
+    def digests(self, target: Descriptor) -> Iterator[Digest]:
+        """Yield all that belongs to the image, the document itself last; some of it twice."""
+        document = self.document(target)
+        if isinstance(document, Index):
+            for manifest in self._stored(document):
+                yield from self.digests(manifest)
+        else:
+            for blob in document.blobs:
+                # Layers that may not be handed on are fetched from their URLs by whoever wants.
+                if not blob.urls or self._blobs.size(blob.digest) is not None:
+                    yield blob.digest
+        yield target.digest
+
+    def _stored(self, index: Index) -> list[Descriptor]:
+        stored = [m for m in index.manifests if self._blobs.size(m.digest) is not None]
+        if index.manifests and not stored:
+            raise BlobNotFound(index.manifests[0].digest)
+        return stored

@@ -1,0 +1,1 @@
+"""Digests of context files by stamp."""

@@ -1,0 +1,21 @@
+"""Known files in a dict."""
+
+from collections.abc import Iterable, Mapping
+
+from img.application.ports.file_digest_store import FileDigestStore, KnownFile
+
+
+class MemoryFileDigestStore(FileDigestStore):
+    """Known files that are forgotten with the process."""
+
+    def __init__(self) -> None:
+        self._contexts: dict[str, dict[str, KnownFile]] = {}
+
+    def load(self, context: str) -> Mapping[str, KnownFile]:
+        return dict(self._contexts.get(context, {}))
+
+    def save(self, context: str, known: Mapping[str, KnownFile], gone: Iterable[str] = ()) -> None:
+        files = self._contexts.setdefault(context, {})
+        files.update(known)
+        for path in gone:
+            files.pop(path, None)

@@ -1,0 +1,202 @@
+"""What ``docker save`` wrote, today and before manifests (moby image/spec v1.2 and v1)."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+
+from img.adapters.importer.contents import Contents, StoredFile
+from img.application.ports.blob_store import BlobMismatch, BlobStore
+from img.application.ports.exporter import ArchivedImage, Decompress
+from img.application.ports.importer import InvalidArchive
+from img.application.ports.layer_archive import InvalidLayer
+from img.domain.digest import Digest
+from img.domain.oci import media_types
+from img.domain.oci.chain import DiffID
+from img.domain.oci.codec import decode_config, encode_manifest
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.fields import Fields, compact
+from img.domain.oci.manifest import Manifest
+from img.domain.reference import ImageReference, InvalidReference
+
+_COMPRESSED = {
+    b"\x1f\x8b": media_types.OCI_LAYER_GZIP,
+    b"\x28\xb5\x2f\xfd": media_types.OCI_LAYER_ZSTD,
+}
+_WITHOUT_MEDIA_TYPE = (b"BZh", b"\xfd7zXZ\0")
+# Of a v1 image's document, what no config has (moby image/v1, MakeConfigFromV1Config).
+_V1_ONLY = {"id", "parent", "Size", "parent_id", "layer_id", "throwaway"}
+
+
+def docker_images(
+    contents: Contents, blobs: BlobStore, decompress: Decompress
+) -> list[ArchivedImage]:
+    """Return the images that ``manifest.json`` lists. Raises InvalidArchive, InvalidDocument."""
+    images = []
+    for entry in _manifest_entries(contents):
+        config = contents.required_document(entry.required_text("Config"))
+        files = [contents.file(name) for name in entry.texts("Layers") or ()]
+        target = _Assembly(blobs, decompress).image(config, files)
+        tags = _references(entry.texts("RepoTags") or ())
+        images.append(ArchivedImage(target=target, references=tags))
+    return images
+
+
+def tags_by_config(contents: Contents) -> Mapping[Digest, Sequence[ImageReference]]:
+    """Return the names that ``manifest.json``, if there is one, gives to configs."""
+    tags: dict[Digest, Sequence[ImageReference]] = {}
+    if contents.document("manifest.json") is not None:
+        for entry in _manifest_entries(contents):
+            config = contents.document(entry.required_text("Config"))
+            if config is not None:
+                tags[Digest.of(config)] = _references(entry.texts("RepoTags") or ())
+    return tags
+
+
+def legacy_images(
+    contents: Contents, blobs: BlobStore, decompress: Decompress
+) -> list[ArchivedImage]:
+    """Return the images that ``repositories`` lists: chains of v1 images, each with one layer.
+
+    Raises InvalidArchive, InvalidDocument.
+    """
+    repositories = Fields.parse(contents.required_document("repositories"), "repositories").rest()
+    tops: dict[str, list[str]] = {}
+    for repository, tags in repositories.items():
+        for tag, top in Fields(tags, "repositories", repository).rest().items():
+            tops.setdefault(str(top), []).append(f"{repository}:{tag}")
+    images = []
+    for top, names in tops.items():
+        assembly = _Assembly(blobs, decompress)
+        chain = _v1_chain(contents, top)
+        files = [contents.file(f"{identity}/layer.tar") for identity, _ in chain]
+        diff_ids = [assembly.diff_id(file) for file in files]
+        config = _config_from_v1([document for _, document in chain], diff_ids)
+        images.append(
+            ArchivedImage(target=assembly.image(config, files), references=_references(names))
+        )
+    return images
+
+
+class _Assembly:
+    """Makes a manifest for a config and the files of its layers."""
+
+    def __init__(self, blobs: BlobStore, decompress: Decompress) -> None:
+        self._blobs = blobs
+        self._decompress = decompress
+
+    def image(self, config: bytes, files: Sequence[StoredFile]) -> Descriptor:
+        """Store config and manifest, and return what names the manifest.
+
+        Layers stay uncompressed: so the config itself vouches for each of them, loading takes no
+        longer than copying, and whoever pushes the image can still compress them.
+        """
+        diff_ids = decode_config(config).diff_ids
+        if len(diff_ids) != len(files):
+            raise InvalidArchive(f"a config names {len(diff_ids)} layers, not {len(files)}")
+        manifest = encode_manifest(
+            Manifest(
+                config=self._stored(config, media_types.OCI_CONFIG),
+                layers=tuple(map(self._layer, diff_ids, files)),
+            )
+        )
+        return self._stored(manifest, media_types.OCI_MANIFEST)
+
+    def diff_id(self, file: StoredFile) -> DiffID:
+        """Return the digest of a layer's uncompressed tar."""
+        if not file.start.startswith((*_COMPRESSED, *_WITHOUT_MEDIA_TYPE)):
+            return DiffID(file.digest)
+        content = hashlib.sha256()
+        for chunk in self._chunks(file):
+            content.update(chunk)
+        return DiffID(Digest("sha256", content.hexdigest()))
+
+    def _layer(self, promised: DiffID, file: StoredFile) -> Descriptor:
+        if file.start.startswith(_WITHOUT_MEDIA_TYPE):
+            file = self._uncompressed(file)
+        actual = self.diff_id(file)
+        if actual != promised:
+            raise BlobMismatch(promised, actual)
+        media_type = next(
+            (name for magic, name in _COMPRESSED.items() if file.start.startswith(magic)),
+            media_types.OCI_LAYER,
+        )
+        return Descriptor(media_type=media_type, digest=file.digest, size=file.size)
+
+    def _uncompressed(self, file: StoredFile) -> StoredFile:
+        """Store a layer anew: manifests have no media type for bzip2 and xz."""
+        size = 0
+        writer = self._blobs.writer()
+        try:
+            for chunk in self._chunks(file):
+                size += writer.write(chunk)
+            return StoredFile(writer.commit(), size, b"")
+        finally:
+            writer.abort()
+
+    def _chunks(self, file: StoredFile) -> Iterable[bytes]:
+        try:
+            with self._blobs.open(file.digest) as blob:
+                yield from self._decompress(blob)
+        except InvalidLayer as error:
+            raise InvalidArchive(error.message) from error
+
+    def _stored(self, content: bytes, media_type: str) -> Descriptor:
+        writer = self._blobs.writer()
+        try:
+            size = writer.write(content)
+            return Descriptor(media_type=media_type, digest=writer.commit(), size=size)
+        finally:
+            writer.abort()
+
+
+def _manifest_entries(contents: Contents) -> list[Fields]:
+    try:
+        entries: object = json.loads(contents.required_document("manifest.json"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidArchive(f"manifest.json is no JSON: {error}") from error
+    if not isinstance(entries, list):
+        raise InvalidArchive("manifest.json must be a list")
+    return [Fields(entry, "manifest.json", f"[{i}]") for i, entry in enumerate(entries)]
+
+
+def _references(names: Iterable[str]) -> tuple[ImageReference, ...]:
+    references: dict[ImageReference, None] = {}
+    for name in names:
+        try:
+            references[ImageReference.parse(name)] = None
+        except InvalidReference as error:
+            raise InvalidArchive(error.message) from error
+    return tuple(references)
+
+
+def _v1_chain(contents: Contents, top: str) -> list[tuple[str, Fields]]:
+    """Return identity and document of ``top`` and what it stands on, the lowest first."""
+    chain: dict[str, Fields] = {}
+    identity = top
+    while identity:
+        if identity in chain:
+            raise InvalidArchive(f"image {identity} stands on itself")
+        document = contents.required_document(f"{identity}/json")
+        chain[identity] = Fields.parse(document, "v1 image")
+        identity = Fields.parse(document, "v1 image").text("parent")
+    return list(chain.items())[::-1]
+
+
+def _config_from_v1(documents: Sequence[Fields], diff_ids: Sequence[DiffID]) -> bytes:
+    """Return the config of the last of ``documents`` (moby image/v1, MakeConfigFromV1Config)."""
+    top = {k: v for k, v in documents[-1].rest().items() if k not in _V1_ONLY}
+    history = [_history_from_v1(document) for document in documents]
+    root = {"type": "layers", "diff_ids": list(map(str, diff_ids))}
+    return compact({**top, "rootfs": root, "history": history})
+
+
+def _history_from_v1(document: Fields) -> Mapping[str, object]:
+    fields = Fields(document.rest(), "v1 image")
+    command = fields.nested("container_config")
+    step = {
+        "created": fields.text("created"),
+        "created_by": " ".join(command.texts("Cmd") or ()) if command else "",
+        "author": fields.text("author"),
+        "comment": fields.text("comment"),
+    }
+    return {name: value for name, value in step.items() if value}

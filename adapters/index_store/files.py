@@ -1,0 +1,66 @@
+"""A file per index."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from img.adapters.linux.new_file import raise_state_error, write_file
+from img.application.ports.index_store import IndexStore
+from img.domain.digest import Digest, InvalidDigest
+from img.domain.filesystem.file_index import CorruptFileIndex, FileIndex
+from img.domain.oci.chain import DiffID
+
+_ALGORITHMS = {64: "sha256", 96: "sha384", 128: "sha512"}  # by hex digits
+
+
+class FileIndexStore(IndexStore):
+    """Indexes as ``root/indexes/<hex of the DiffID>``."""
+
+    def __init__(self, root: Path) -> None:
+        self._directory = str(root / "indexes")
+        self._nursery = str(root / "tmp")
+
+    def get(self, diff_id: DiffID) -> FileIndex | None:
+        content = self._content(diff_id)
+        try:
+            return None if content is None else FileIndex.decode(content)
+        except CorruptFileIndex:
+            return None
+
+    def put(self, diff_id: DiffID, index: FileIndex) -> None:
+        content = index.encode()
+        if content != self._content(diff_id):
+            write_file(self._directory, diff_id.encoded, content, self._nursery)
+
+    def diff_ids(self) -> Iterator[DiffID]:
+        try:
+            names = os.listdir(self._directory)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise_state_error(error, self._directory)
+        for name in names:
+            try:
+                yield DiffID(Digest(_ALGORITHMS.get(len(name), ""), name))
+            except InvalidDigest:
+                continue  # nothing of ours
+
+    def remove(self, diff_id: DiffID) -> None:
+        try:
+            os.unlink(self._path(diff_id))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise_state_error(error, self._path(diff_id))
+
+    def _content(self, diff_id: DiffID) -> bytes | None:
+        try:
+            with open(self._path(diff_id), "rb") as file:
+                return file.read()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise_state_error(error, self._path(diff_id))
+
+    def _path(self, diff_id: DiffID) -> str:
+        return f"{self._directory}/{diff_id.encoded}"

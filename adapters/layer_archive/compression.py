@@ -1,0 +1,139 @@
+"""What layers are compressed with, told by their first bytes."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Protocol
+
+from img.application.ports.layer_archive import InvalidLayer
+
+_INPUT = 256 << 10
+_OUTPUT = 1 << 20
+# A zstd decoder cannot be told how much to give at most, and 4 bytes may stand for 128 KiB.
+_ZSTD_INPUT = 4 << 10
+
+_GZIP = b"\x1f\x8b"
+_BZIP2 = b"BZh"
+_XZ = b"\xfd7zXZ\0"
+_ZSTD = b"\x28\xb5\x2f\xfd"
+_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte 0x50 to 0x5f (RFC 8878, 3.1.2)
+
+
+class _Decoder(Protocol):
+    """What bz2, lzma and isal decoders have in common: they do one member each."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def needs_input(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
+
+
+def decompressed(source: BinaryIO) -> Iterator[bytes]:
+    """Yield what is in ``source`` in chunks of at most about 1 MiB, to its very end.
+
+    Raises InvalidLayer where the compressed data are damaged or cut short.
+    """
+    start = _read_start(source)
+    if start.startswith(_GZIP):
+        return _members(source, start, _gzip_decoder)
+    if start.startswith(_ZSTD) or start[1:].startswith(_ZSTD_SKIPPABLE):
+        return _zstd_frames(source, start)
+    if start.startswith(_BZIP2):
+        return _members(source, start, _bzip2_decoder)
+    if start.startswith(_XZ):
+        return _members(source, start, _xz_decoder)
+    return _plain(source, start)
+
+
+def _read_start(source: BinaryIO) -> bytes:
+    start = b""
+    while len(start) < len(_XZ) and (more := source.read(len(_XZ) - len(start))):
+        start += more
+    return start
+
+
+def _plain(source: BinaryIO, start: bytes) -> Iterator[bytes]:
+    if start:
+        # To whole chunks, so that headers seldom straddle two.
+        yield start + source.read(_OUTPUT - len(start))
+    while chunk := source.read(_OUTPUT):
+        yield chunk
+
+
+def _members(source: BinaryIO, start: bytes, new: Callable[[], _Decoder]) -> Iterator[bytes]:
+    """Yield the members' contents one after the other; zeros between them are padding."""
+    data = start
+    while data:
+        decoder = new()
+        while not decoder.eof:
+            if decoder.needs_input and not data:
+                data = source.read(_INPUT)
+                if not data:
+                    raise InvalidLayer("the compressed data are cut short")
+            chunk = _decode(decoder.decompress, data, _OUTPUT)
+            data = b""
+            if chunk:
+                yield chunk
+        data = decoder.unused_data.lstrip(b"\0")
+        while not data and (more := source.read(_INPUT)):
+            data = more.lstrip(b"\0")
+
+
+def _zstd_frames(source: BinaryIO, start: bytes) -> Iterator[bytes]:
+    import zstandard
+
+    context = zstandard.ZstdDecompressor()
+    inputs = itertools.chain([start], _slices(source))
+    decoder: Any = None
+    for data in inputs:
+        rest = data
+        while rest:
+            decoder = decoder or context.decompressobj()
+            chunk = _decode(decoder.decompress, rest)
+            if chunk:
+                yield chunk
+            rest = b""
+            if decoder.eof:
+                rest = decoder.unused_data
+                decoder = None
+    if decoder is not None:
+        raise InvalidLayer("the compressed data are cut short")
+
+
+def _slices(source: BinaryIO) -> Iterator[bytes]:
+    while data := source.read(_INPUT):
+        for at in range(0, len(data), _ZSTD_INPUT):
+            yield data[at : at + _ZSTD_INPUT]
+
+
+def _decode(decompress: Callable[..., bytes], *arguments: object) -> bytes:
+    try:
+        return decompress(*arguments)
+    except MemoryError:
+        raise
+    except Exception as error:  # each library has errors of its own, some of them plain OSError
+        raise InvalidLayer(f"the compressed data are damaged: {error}") from error
+
+
+def _gzip_decoder() -> _Decoder:
+    from isal import igzip_lib
+
+    decoder: _Decoder = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
+    return decoder
+
+
+def _bzip2_decoder() -> _Decoder:
+    import bz2
+
+    return bz2.BZ2Decompressor()
+
+
+def _xz_decoder() -> _Decoder:
+    import lzma
+
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ)

@@ -1,0 +1,381 @@
+"""The directories of a layer that is being unpacked, and what stands in them already."""
+
+import os
+import stat
+from collections.abc import Callable
+
+from img.adapters.layer_archive import metadata
+from img.application.ports.layer_archive import InvalidLayer
+from img.domain.filesystem import paths
+from img.domain.filesystem.entry import DIRECTORY, Entry
+
+_PATH = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_OPEN = 64
+_MOST_LINKS = 255  # as many as domain.filesystem.tree follows
+
+
+class Directories:
+    """Finds, makes and empties directories below one root, never outside it.
+
+    A path is *placed* when no component but the last may be a link: it says where a thing is.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        overlay: bool,
+        place: Callable[[str], str],
+        implied: Callable[[str], Entry | None],
+    ) -> None:
+        self._overlay = overlay
+        self._place = place
+        self._implied = implied
+        self._open = {"": os.open(root, _PATH)}  # placed path -> descriptor, the oldest first
+        self._places = {"": ""}  # a directory as entries name it -> where it is
+        self._links: set[str] = set()  # placed links that the values of _places went through
+        self._own: set[str] = set()  # placed paths that this layer made
+        self._metadata: dict[str, Entry] = {}  # of this layer's directories, set at the end
+        self._kept: dict[str, int] = {}  # mtimes of directories that were there before
+        self._guessed: set[str] = set()  # of _metadata: what no entry of this layer gave
+        self._hidden: set[str] = set()  # placed paths with a whiteout
+        self._opaque: set[str] = set()  # placed directories with an opaque whiteout
+
+    def close(self) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open.clear()
+
+    def open(self, placed: str) -> int:
+        """Return a descriptor for the directory; good until the next call of ``find``."""
+        descriptor = self._open.get(placed)
+        if descriptor is not None:
+            return descriptor
+        todo = []
+        while placed not in self._open:
+            todo.append(placed)
+            placed = paths.parent(placed)
+        descriptor = self._open[placed]
+        for path in reversed(todo):
+            descriptor = os.open(_bytes(paths.name(path)), _PATH, dir_fd=descriptor)
+            self._open[path] = descriptor
+        return descriptor
+
+    def status(self, placed: str) -> os.stat_result | None:
+        """Return what stands at the placed path, None where there is nothing."""
+        try:
+            return os.stat(
+                _bytes(paths.name(placed)),
+                dir_fd=self.open(paths.parent(placed)),
+                follow_symlinks=False,
+            )
+        except FileNotFoundError:
+            return None
+
+    def own(self, placed: str) -> None:
+        """Take note that this layer made what stands there."""
+        self._own.add(placed)
+        if placed in self._links:
+            self._forget_places()
+
+    def shows_below(self, placed: str) -> bool:
+        """Tell whether the layers below show through at the placed path."""
+        if self._hidden or self._opaque:
+            above = [*paths.ancestors(placed), placed]
+            if any(path in self._hidden for path in above):
+                return False
+            if any(path in self._opaque for path in ["", *above[:-1]]):
+                return False
+        # Where it leads elsewhere below, a directory of this layer stands in for that link.
+        return self._place(f"{placed}/x") == f"{placed}/x" if placed else True
+
+    def find(self, directory: str) -> str:
+        """Return where the directory that entries name ``directory`` is, made if missing.
+
+        Links are followed. Raises InvalidLayer for links in a circle.
+        """
+        placed = self._find(directory, make=True)
+        assert placed is not None
+        return placed
+
+    def find_existing(self, directory: str) -> str | None:
+        """Return where ``directory`` is, None where neither this layer nor one below has it."""
+        return self._find(directory, make=False)
+
+    def _find(self, directory: str, *, make: bool) -> str | None:
+        if len(self._open) > _MOST_OPEN:
+            self._close_oldest()
+        placed = self._places.get(directory)
+        if placed is None:
+            placed = self._resolve(directory, make=make)
+            if placed is None:
+                return None
+            self._places[directory] = placed
+        self._keep_mtime(placed)
+        return placed
+
+    def add(self, entry: Entry) -> None:
+        """Make the directory of an entry; one that is there stays, with the entry's metadata."""
+        if not entry.path:
+            self._metadata[""] = entry
+            return
+        parent = self.find(paths.parent(entry.path))
+        name = paths.name(entry.path)
+        path = f"{parent}/{name}" if parent else name
+        status = self._make(path)
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            self._replace(path, status)
+        self._metadata[path] = entry
+        self._guessed.discard(path)
+        self.own(path)
+
+    def remove(self, path: str) -> None:
+        """Remove what stands at the placed ``path``, a directory with all that is in it."""
+        at, name = self.open(paths.parent(path)), _bytes(paths.name(path))
+        status = os.stat(name, dir_fd=at, follow_symlinks=False)
+        if stat.S_ISDIR(status.st_mode):
+            _remove_directory(at, name)
+            self._forget(path)
+        else:
+            os.unlink(name, dir_fd=at)
+            self._own.discard(path)
+            if path in self._links:
+                self._forget_places()
+
+    def hide(self, path: str) -> None:
+        """Apply a whiteout to the placed ``path``. What this layer put there itself stays."""
+        status = self.status(path)
+        if self._overlay:
+            self._hide_below(path, status)
+        elif status is not None:
+            self._remove_lower(path, status)
+        if path in self._guessed:
+            self._metadata[path] = Entry(path, DIRECTORY, 0o755)
+        self._hidden.add(path)
+
+    def make_opaque(self, path: str) -> None:
+        """Hide what the layers below have in the placed directory ``path``.
+
+        The kernel looks for the mark on the root of no layer: there the caller must leave the
+        layers below out of the mount.
+        """
+        if self._overlay:
+            self._mark_opaque(path)
+        else:
+            self._remove_lower_children(path)
+        self._opaque.add(path)
+
+    def finish(self) -> None:
+        """Set the metadata that making files in the directories would have spoilt."""
+        if self._overlay and "" not in self._metadata:
+            self._metadata[""] = self._implied_metadata("")
+        for path in sorted(self._metadata.keys() | self._kept.keys(), reverse=True):
+            if len(self._open) > _MOST_OPEN:
+                self._close_oldest()
+            descriptor = self._open_to_read(path)
+            try:
+                self._set_metadata(path, descriptor)
+            finally:
+                os.close(descriptor)
+
+    def _set_metadata(self, path: str, descriptor: int) -> None:
+        entry = self._metadata.get(path)
+        if entry is None:
+            os.utime(descriptor, ns=(self._kept[path], self._kept[path]))
+            return
+        metadata.set_all(descriptor, entry)
+        if not self._overlay:
+            metadata.remove_other_xattrs(descriptor, entry)
+
+    def _resolve(self, directory: str, *, make: bool) -> str | None:
+        todo = directory.split("/")[::-1]
+        done = ""
+        links = 0
+        while todo:
+            part = todo.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                done = paths.parent(done)
+                continue
+            here = f"{done}/{part}" if done else part
+            status = self.status(here)
+            link = self._link_at(here, status)
+            if link is not None:
+                links += 1
+                if links > _MOST_LINKS:
+                    raise InvalidLayer(f"too many levels of symbolic links at /{directory}")
+                self._links.add(here)
+                if link.startswith("/"):
+                    done = ""
+                todo += link.split("/")[::-1]
+            elif self._enter(here, status, make=make):
+                done = here
+            else:
+                return None
+        return done
+
+    def _link_at(self, here: str, status: os.stat_result | None) -> str | None:
+        """Return where a link at the placed ``here`` leads, None where there is no link."""
+        if status is not None:
+            if not stat.S_ISLNK(status.st_mode):
+                return None
+            link = os.readlink(_bytes(paths.name(here)), dir_fd=self.open(paths.parent(here)))
+            return link.decode("utf-8", "surrogateescape")
+        if self._overlay and self.shows_below(paths.parent(here)) and here not in self._hidden:
+            elsewhere = paths.parent(self._place(f"{here}/x"))
+            if elsewhere != here:
+                return f"/{elsewhere}"
+        return None
+
+    def _enter(self, here: str, status: os.stat_result | None, *, make: bool) -> bool:
+        """Make sure that a directory stands at the placed ``here``; tell whether it does."""
+        if status is not None and stat.S_ISDIR(status.st_mode):
+            return True
+        if not make and not self._is_directory_below(here, status):
+            return False
+        self._keep_mtime(paths.parent(here))
+        if status is None:
+            self._make(here)
+        else:
+            self._replace(here, status)
+        self._metadata[here] = self._implied_metadata(here)
+        self._guessed.add(here)
+        self.own(here)
+        return True
+
+    def _is_directory_below(self, here: str, status: os.stat_result | None) -> bool:
+        if status is not None or not self._overlay or not self.shows_below(here):
+            return False
+        entry = self._implied(here)
+        return entry is not None and entry.kind == DIRECTORY
+
+    def _implied_metadata(self, path: str) -> Entry:
+        entry = self._implied(path) if self.shows_below(path) else None
+        if entry is None or entry.kind != DIRECTORY:
+            return Entry(path, DIRECTORY, 0o755)
+        return entry
+
+    def _make(self, path: str) -> os.stat_result | None:
+        """Make a directory, or return what stands there already."""
+        try:
+            os.mkdir(_bytes(paths.name(path)), 0o700, dir_fd=self.open(paths.parent(path)))
+        except FileExistsError:
+            return self.status(path)
+        return None
+
+    def _replace(self, path: str, status: os.stat_result) -> None:
+        """Put a directory where something else stands."""
+        self.remove(path)
+        self._make(path)
+        if self._overlay and metadata.is_whiteout(status):
+            self._mark_opaque(path)
+
+    def _hide_below(self, path: str, status: os.stat_result | None) -> None:
+        if status is None:
+            os.mknod(
+                _bytes(paths.name(path)),
+                stat.S_IFCHR,
+                os.makedev(0, 0),
+                dir_fd=self.open(paths.parent(path)),
+            )
+        elif stat.S_ISDIR(status.st_mode):
+            self._mark_opaque(path)
+
+    def _mark_opaque(self, path: str) -> None:
+        descriptor = self._open_to_read(path)
+        try:
+            os.setxattr(descriptor, metadata.OPAQUE_XATTR, b"y")
+        finally:
+            os.close(descriptor)
+
+    def _remove_lower(self, path: str, status: os.stat_result) -> None:
+        """Remove what stands at ``path``, but nothing that this layer made."""
+        if not stat.S_ISDIR(status.st_mode):
+            if path not in self._own:
+                self.remove(path)
+            return
+        if path in self._own:
+            self._remove_lower_children(path)
+            return
+        if self._may_hold_own(path):
+            self._remove_lower_children(path)
+            if self._names(path):
+                self._metadata[path] = Entry(path, DIRECTORY, 0o755)
+                return
+        self.remove(path)
+
+    def _remove_lower_children(self, path: str) -> None:
+        for name in self._names(path):
+            child = f"{path}/{name}" if path else name
+            status = self.status(child)
+            if status is not None:
+                self._remove_lower(child, status)
+
+    def _may_hold_own(self, path: str) -> bool:
+        below = f"{path}/"
+        return any(
+            used == path or used.startswith(below)
+            for known in (self._kept, self._metadata)
+            for used in known
+        )
+
+    def _names(self, path: str) -> list[str]:
+        descriptor = self._open_to_read(path)
+        try:
+            return [_text(name) for name in os.listdir(descriptor)]
+        finally:
+            os.close(descriptor)
+
+    def _keep_mtime(self, placed: str) -> None:
+        if placed not in self._kept and placed not in self._metadata:
+            self._kept[placed] = os.stat(self.open(placed)).st_mtime_ns
+
+    def _open_to_read(self, path: str) -> int:
+        if not path:
+            return os.open(".", _READ, dir_fd=self.open(""))
+        return os.open(_bytes(paths.name(path)), _READ, dir_fd=self.open(paths.parent(path)))
+
+    def _forget(self, path: str) -> None:
+        """Forget what was known of ``path`` and all below it."""
+        below = f"{path}/"
+        self._own = {own for own in self._own if own != path and not own.startswith(below)}
+        for known in (self._metadata, self._kept):
+            for each in [each for each in known if each == path or each.startswith(below)]:
+                del known[each]
+        self._forget_places()
+
+    def _forget_places(self) -> None:
+        self._places = {"": ""}
+        self._links = set()
+        root = self._open.pop("")
+        self.close()
+        self._open[""] = root
+
+    def _close_oldest(self) -> None:
+        for path in list(self._open)[1 : _MOST_OPEN // 2]:
+            os.close(self._open.pop(path))
+
+
+def _remove_directory(at: int, name: bytes) -> None:
+    descriptor = os.open(name, _READ, dir_fd=at)
+    try:
+        for child in os.listdir(descriptor):
+            child_name = os.fsencode(child)
+            status = os.stat(child_name, dir_fd=descriptor, follow_symlinks=False)
+            if stat.S_ISDIR(status.st_mode):
+                _remove_directory(descriptor, child_name)
+            else:
+                os.unlink(child_name, dir_fd=descriptor)
+    finally:
+        os.close(descriptor)
+    os.rmdir(name, dir_fd=at)
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _text(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "surrogateescape")

@@ -1,0 +1,167 @@
+"""What an archive holds: its headers, with the extensions that belong to them, as entries."""
+
+from collections.abc import Iterator
+
+from img.adapters.layer_archive import header, pax
+from img.adapters.layer_archive.header import Header
+from img.adapters.layer_archive.stream import TarStream
+from img.application.ports.layer_archive import InvalidLayer
+from img.domain.filesystem.entry import (
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    FILE,
+    HARDLINK,
+    SYMLINK,
+    Entry,
+)
+
+_KINDS = {
+    b"0": FILE,
+    b"\0": FILE,
+    b"7": FILE,  # contiguous: "to be treated as a regular file" where there is no such thing
+    b"1": HARDLINK,
+    b"2": SYMLINK,
+    b"3": CHARACTER,
+    b"4": BLOCK,
+    b"5": DIRECTORY,
+    b"6": FIFO,
+}
+_EXTENDED = b"x"
+_GLOBAL = b"g"
+_LONG_NAME = b"L"
+_LONG_LINK = b"K"
+_VOLUME_LABEL = b"V"
+_SPARSE = b"S"
+_MOST_EXTENSION = 1 << 20  # bytes; as much as Go's archive/tar takes
+_LONGEST_PATH = 4096  # the kernel's PATH_MAX
+_DEEPEST_PATH = 255
+_NO_OWNER = 0xFFFFFFFF  # means "leave it" to chown(2)
+# Names the state itself uses; a layer that had them could lead an overlay mount astray.
+_PRIVATE_XATTRS = (
+    "user.overlay.",
+    "trusted.overlay.",
+    "user.fuseoverlayfs.",
+    "user.img.",
+)
+
+
+def members(stream: TarStream) -> Iterator[Entry]:
+    """Yield the entries; each one's content, ``entry.size`` bytes, is next in ``stream`` then.
+
+    Content that was not taken is skipped. Global extended headers are skipped too, as by all
+    tools made with Go's archive/tar, whose reading of a layer is the one everybody knows.
+    Raises InvalidLayer.
+    """
+    extension: dict[bytes, bytes] = {}
+    while not stream.at_end():
+        block = stream.take(header.BLOCK)
+        if block == header.END:
+            return
+        found = header.parse(block)
+        if found.type in _KINDS:
+            entry, size = _entry(found, extension, stream.offset)
+            end = stream.offset + header.padded(size)
+            yield entry
+            stream.skip_to(end)
+            extension = {}
+        elif found.type in (_EXTENDED, _LONG_NAME, _LONG_LINK):
+            extension.update(_read_extension(found, stream))
+        elif found.type in (_GLOBAL, _VOLUME_LABEL):
+            stream.skip_to(stream.offset + header.padded(found.size))
+        elif found.type == _SPARSE:
+            raise InvalidLayer(f"{_text(found.name)!r} is a sparse file; pack it without holes")
+        else:
+            raise InvalidLayer(f"{_text(found.name)!r} is of the unknown type {found.type!r}")
+    if extension:
+        raise InvalidLayer("the archive is cut short")
+
+
+def _read_extension(found: Header, stream: TarStream) -> dict[bytes, bytes]:
+    if found.size > _MOST_EXTENSION:
+        raise InvalidLayer(f"a tar extended header has {found.size} bytes")
+    content = stream.take(header.padded(found.size))[: found.size]
+    if found.type == _EXTENDED:
+        return pax.parse(content)
+    key = b"path" if found.type == _LONG_NAME else b"linkpath"
+    return {key: content.partition(b"\0")[0]}
+
+
+def _entry(found: Header, extension: dict[bytes, bytes], offset: int) -> tuple[Entry, int]:
+    """Return the entry, and how many bytes of content follow its header."""
+    name, mode, uid, gid, size, mtime, kind_flag, link, device = found
+    mtime *= 10**9
+    xattrs: tuple[tuple[str, bytes], ...] = ()
+    if extension:
+        name = extension.get(b"path") or name
+        link = extension.get(b"linkpath") or link
+        uid = pax.natural(extension.get(b"uid") or b"%d" % uid)
+        gid = pax.natural(extension.get(b"gid") or b"%d" % gid)
+        size = pax.natural(extension.get(b"size") or b"%d" % size)
+        mtime = pax.nanoseconds(extension.get(b"mtime") or b"%d" % found.mtime)
+        xattrs = _xattrs(extension)
+        if any(key.startswith(b"GNU.sparse.") for key in extension):
+            raise InvalidLayer(f"{_text(name)!r} is a sparse file; pack it without holes")
+    kind = _KINDS[kind_flag]
+    if kind_flag == b"\0" and name.endswith(b"/"):
+        kind = DIRECTORY  # as V7 tars have them
+    path = clean_name(_text(name))
+    if not (0 <= uid < _NO_OWNER and 0 <= gid < _NO_OWNER):
+        raise InvalidLayer(f"/{path} belongs to {uid}:{gid}, which cannot be")
+    if kind == FILE:
+        if not path:
+            raise InvalidLayer("a file has no name")
+        return Entry(path, FILE, mode, uid, gid, size, mtime, "", (0, 0), xattrs, "", offset), size
+    if kind == DIRECTORY:
+        return Entry(path, DIRECTORY, mode, uid, gid, 0, mtime, "", (0, 0), xattrs), 0
+    if not path:
+        raise InvalidLayer("the root of an archive is no directory")
+    target = _link(path, kind, link)
+    return Entry(path, kind, mode, uid, gid, 0, mtime, target, device, xattrs), 0
+
+
+def _link(path: str, kind: str, link: bytes) -> str:
+    if kind not in (SYMLINK, HARDLINK):
+        return ""
+    if not link or b"\0" in link or len(link) >= _LONGEST_PATH:
+        raise InvalidLayer(f"/{path} is a link to nothing, or to something impossible")
+    return _text(link) if kind == SYMLINK else clean_name(_text(link))
+
+
+def clean_name(name: str) -> str:
+    """Return a name in an archive as a path relative to the root.
+
+    ``..`` may lead back to the root, not above it. Raises InvalidLayer.
+    """
+    path = name.strip("/")
+    if "/." in path or "//" in path or path.startswith("."):
+        path = _normalised(name)
+    if len(path) >= _LONGEST_PATH or path.count("/") >= _DEEPEST_PATH or "\0" in path:
+        raise InvalidLayer(f"{path[:80]!r}... is too long or too deep a name")
+    return path
+
+
+def _normalised(name: str) -> str:
+    parts: list[str] = []
+    for part in name.split("/"):
+        if part == "..":
+            if not parts:
+                raise InvalidLayer(f"{name!r} leads out of the archive's root")
+            parts.pop()
+        elif part and part != ".":
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _xattrs(extension: dict[bytes, bytes]) -> tuple[tuple[str, bytes], ...]:
+    found = [
+        (_text(key[len(pax.XATTR) :]), value)
+        for key, value in extension.items()
+        if key.startswith(pax.XATTR)
+    ]
+    return tuple(sorted(x for x in found if not x[0].startswith(_PRIVATE_XATTRS)))
+
+
+def _text(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")

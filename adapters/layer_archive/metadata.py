@@ -1,0 +1,60 @@
+"""Owners, modes, extended attributes and times of what was unpacked."""
+
+import errno
+import os
+import stat
+
+from img.domain.filesystem.entry import CHARACTER, Entry
+
+OPAQUE_XATTR = "user.overlay.opaque"  # as mounts with the option userxattr read it
+DEVICE_XATTR = "user.img.dev"  # of a file that stands for a device: "c 1:3"
+
+
+def is_whiteout(status: os.stat_result) -> bool:
+    """Tell whether this is what hides a name in an overlay (the kernel's overlayfs.rst)."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def device_text(entry: Entry) -> bytes:
+    """Return the value of DEVICE_XATTR."""
+    major, minor = entry.device
+    return b"%s %d:%d" % (b"c" if entry.kind == CHARACTER else b"b", major, minor)
+
+
+def set_all(file: int, entry: Entry) -> None:
+    """Set everything on an open file or directory, in the one order that works."""
+    os.chown(file, entry.uid, entry.gid)  # takes the setuid bits away, and file capabilities
+    os.chmod(file, entry.mode)
+    for name, value in entry.xattrs:
+        _set_xattr(file, name, value)
+    os.utime(file, ns=(entry.mtime, entry.mtime))
+
+
+def set_all_but_mode(at: int, name: bytes, entry: Entry) -> None:
+    """Set owner, xattrs and times of what cannot be opened: a symbolic link, a FIFO, a device."""
+    os.chown(name, entry.uid, entry.gid, dir_fd=at, follow_symlinks=False)
+    for attribute, value in entry.xattrs:
+        # There is no setxattrat before Linux 6.13.
+        _set_xattr(b"/proc/self/fd/%d/%s" % (at, name), attribute, value)
+    os.utime(name, ns=(entry.mtime, entry.mtime), dir_fd=at, follow_symlinks=False)
+
+
+def remove_other_xattrs(file: int, entry: Entry) -> None:
+    """Remove the extended attributes that ``entry`` has not, but not the state's own."""
+    wanted = {name for name, _ in entry.xattrs}
+    for name in os.listxattr(file):
+        if name.startswith("user.") and name not in wanted and name != OPAQUE_XATTR:
+            os.removexattr(file, name)
+
+
+def _set_xattr(target: int | bytes, name: str, value: bytes) -> None:
+    key = name.encode("utf-8", "surrogateescape")
+    try:
+        if isinstance(target, int):
+            os.setxattr(target, key, value)
+        else:
+            os.setxattr(target, key, value, follow_symlinks=False)
+    except OSError as error:
+        # containerd goes on too where the file system has no such attributes.
+        if error.errno != errno.ENOTSUP:
+            raise

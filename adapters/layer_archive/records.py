@@ -1,0 +1,106 @@
+"""Entries as they are written: a USTAR header, with an extended one before it where needed."""
+
+from img.adapters.layer_archive import header, pax
+from img.application.ports.layer_archive import InvalidLayer
+from img.domain.filesystem.entry import (
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    FILE,
+    HARDLINK,
+    SYMLINK,
+    Entry,
+)
+
+_TYPES = {
+    FILE: b"0",
+    HARDLINK: b"1",
+    SYMLINK: b"2",
+    CHARACTER: b"3",
+    BLOCK: b"4",
+    DIRECTORY: b"5",
+    FIFO: b"6",
+}
+_LONGEST_NAME = 100
+_LONGEST_PREFIX = 155
+_LARGEST_ID = 0o7777777
+_LARGEST = 0o77777777777  # size and time
+_EXTENDED_NAME = b"././@PaxHeader"  # any would do: whoever knows the type never looks at it
+
+
+def render(entry: Entry) -> bytes:
+    """Return the header or headers of ``entry``; its mtime counts in whole seconds."""
+    mtime = entry.mtime // 10**9
+    records = {}
+    name, prefix = _split(_name(entry))
+    if prefix is None:
+        records[b"path"] = name
+        name, prefix = _ascii(name), b""
+    link = entry.link.encode("utf-8", "surrogateescape")
+    if len(link) > _LONGEST_NAME or not link.isascii():
+        records[b"linkpath"] = link
+        link = _ascii(link)
+    numbers = {b"uid": entry.uid, b"gid": entry.gid, b"size": entry.size, b"mtime": mtime}
+    if (
+        entry.uid > _LARGEST_ID
+        or entry.gid > _LARGEST_ID
+        or entry.size > _LARGEST
+        or not 0 <= mtime <= _LARGEST
+    ):
+        for key, most in _MOST.items():
+            if not 0 <= numbers[key] <= most:
+                records[key] = b"%d" % numbers[key]
+                numbers[key] = 0
+    for attribute, value in entry.xattrs:
+        if "=" in attribute:
+            raise InvalidLayer(f"/{entry.path}: no tar can hold the attribute {attribute!r}")
+        records[pax.XATTR + attribute.encode("utf-8", "surrogateescape")] = value
+    block = header.render(
+        name=name,
+        mode=entry.mode,
+        uid=numbers[b"uid"],
+        gid=numbers[b"gid"],
+        size=numbers[b"size"],
+        mtime=numbers[b"mtime"],
+        kind=_TYPES[entry.kind],
+        link=link,
+        device=entry.device,
+        prefix=prefix,
+    )
+    return _extended(records) + block if records else block
+
+
+_MOST = {b"uid": _LARGEST_ID, b"gid": _LARGEST_ID, b"size": _LARGEST, b"mtime": _LARGEST}
+
+
+def _name(entry: Entry) -> bytes:
+    name = entry.path.encode("utf-8", "surrogateescape")
+    if entry.kind == DIRECTORY:
+        return name + b"/" if name else b"./"
+    return name
+
+
+def _split(name: bytes) -> tuple[bytes, bytes | None]:
+    """Return the name and prefix fields for ``name``; prefix None where it does not fit."""
+    if not name.isascii():
+        return name, None
+    if len(name) <= _LONGEST_NAME:
+        return name, b""
+    slash = name.rfind(b"/", 0, min(_LONGEST_PREFIX, len(name) - 2) + 1)
+    if slash <= 0 or len(name) - slash - 1 > _LONGEST_NAME:
+        return name, None
+    return name[slash + 1 :], name[:slash]
+
+
+def _ascii(name: bytes) -> bytes:
+    """Return something like ``name`` for readers that know no extended headers."""
+    return bytes(byte if byte < 0x80 else 0x5F for byte in name[:_LONGEST_NAME])
+
+
+def _extended(records: dict[bytes, bytes]) -> bytes:
+    content = pax.render(records)
+    block = header.render(
+        name=_EXTENDED_NAME, mode=0o644, uid=0, gid=0, size=len(content), mtime=0, kind=b"x"
+    )
+    return block + content.ljust(header.padded(len(content)), b"\0")

@@ -1,0 +1,87 @@
+"""The bytes of an uncompressed archive, read once and forward."""
+
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from img.application.ports.layer_archive import InvalidLayer
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+
+class TarStream:
+    """Chunks of bytes as one stream that knows where it is."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._chunk = b""
+        self._at = 0  # in the chunk
+        self._before = 0  # bytes of the chunks before this one
+
+    @property
+    def offset(self) -> int:
+        return self._before + self._at
+
+    def at_end(self) -> bool:
+        """Tell whether nothing is left."""
+        return self._at == len(self._chunk) and not self._next()
+
+    def take(self, size: int) -> bytes:
+        """Return the next ``size`` bytes. Raises InvalidLayer where there are fewer."""
+        end = self._at + size
+        if end <= len(self._chunk):
+            taken = self._chunk[self._at : end]
+            self._at = end
+            return taken
+        return b"".join(self.pieces(size))
+
+    def pieces(self, size: int) -> Iterator[memoryview]:
+        """Yield the next ``size`` bytes in pieces. Raises InvalidLayer where there are fewer."""
+        while size:
+            piece = memoryview(self._chunk)[self._at : self._at + size]
+            if not piece:
+                if not self._next():
+                    raise InvalidLayer("the archive is cut short")
+                continue
+            self._at += len(piece)
+            size -= len(piece)
+            yield piece
+
+    def skip_to(self, offset: int) -> None:
+        """Move forward to ``offset``. Raises InvalidLayer where the stream ends before."""
+        while offset > self._before + len(self._chunk):
+            if not self._next():
+                raise InvalidLayer("the archive is cut short")
+        self._at = max(self._at, offset - self._before)
+
+    def drain(self) -> None:
+        """Read what is left, for whoever hashes the chunks on their way."""
+        while self._next():
+            pass
+
+    def _next(self) -> bool:
+        self._before += len(self._chunk)
+        self._chunk = next(self._chunks, b"")
+        self._at = 0
+        return bool(self._chunk)
+
+
+class Content(io.RawIOBase):
+    """The next ``size`` bytes of a stream as a file; stale once the stream has moved on."""
+
+    def __init__(self, stream: TarStream, size: int) -> None:
+        self._pieces = stream.pieces(size)
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        if not self._rest:
+            self._rest = next(self._pieces, self._rest)
+        piece = self._rest[: len(view)]
+        view[: len(piece)] = piece
+        self._rest = self._rest[len(piece) :]
+        return len(piece)

@@ -1,0 +1,96 @@
+"""Work beside the caller: hashing and (de)compression release the GIL."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator
+
+_DEPTH = 8  # chunks of 1 MiB that may wait; keeps memory flat when one side is slow
+
+
+class ReadAhead(Iterator[bytes]):
+    """The chunks of an iterator that runs in a thread of its own.
+
+    What the iterator raises is raised here. ``close`` must be called; nobody reads the
+    iterator's source any more once it returns.
+    """
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._queue: queue.Queue[bytes | BaseException | None] = queue.Queue(_DEPTH)
+        self._closed = False
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
+        self._thread.start()
+
+    def __next__(self) -> bytes:
+        if self._ended:
+            raise StopIteration
+        item = self._queue.get()
+        if isinstance(item, bytes):
+            return item
+        self._ended = True
+        if item is None:
+            raise StopIteration
+        raise item
+
+    def close(self) -> None:
+        """Stop the thread and wait for it. Idempotent."""
+        self._closed = self._ended = True
+        while self._thread.is_alive():
+            try:
+                self._queue.get(timeout=0.01)  # it may be blocked on a full queue
+            except queue.Empty:
+                continue
+        self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            for chunk in self._chunks:
+                self._queue.put(chunk)
+                if self._closed:
+                    return
+            self._queue.put(None)
+        except BaseException as error:
+            self._queue.put(error)
+
+
+class Feeder:
+    """Hands chunks, in order, to a function that runs in a thread of its own.
+
+    What the function raises is raised by the next ``put`` or by ``finish``.
+    """
+
+    def __init__(self, consume: Callable[[bytes], object], name: str) -> None:
+        self._consume = consume
+        self._queue: queue.Queue[bytes | None] = queue.Queue(_DEPTH)
+        self._error: BaseException | None = None
+        self._ended = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def put(self, chunk: bytes) -> None:
+        """Hand over ``chunk``; blocks while too many wait."""
+        if self._error is not None:
+            raise self._error
+        self._queue.put(chunk)
+
+    def finish(self) -> None:
+        """Wait until everything is consumed, and raise what went wrong."""
+        self.stop()
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Wait for the thread to end. Raises nothing; idempotent."""
+        if not self._ended:
+            self._ended = True
+            self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (chunk := self._queue.get()) is not None:
+            if self._error is None:  # after a failure the queue is emptied, so that put never hangs
+                try:
+                    self._consume(chunk)
+                except BaseException as error:
+                    self._error = error

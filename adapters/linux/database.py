@@ -1,0 +1,243 @@
+"""The state's one SQLite file, opened so that any number of processes may share it."""
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from img.adapters.linux.new_file import move_to_new, raise_state_error
+from img.application.ports.blob_store import StoreFull
+from img.domain.errors import StateError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+Row = tuple[Any, ...]
+
+_BUSY_TIMEOUT_S = 30
+
+# Each brings a database from the version of its place to the next: append, never edit.
+_MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE images (
+            reference TEXT PRIMARY KEY,
+            target TEXT NOT NULL, -- a descriptor in JSON
+            created TEXT NOT NULL, -- ISO 8601, UTC
+            updated TEXT NOT NULL
+        ) WITHOUT ROWID""",
+        """CREATE TABLE cache (
+            id INTEGER PRIMARY KEY, -- grows, so it is the order of storing
+            key TEXT NOT NULL UNIQUE,
+            diff_id TEXT, -- NULL, as is descriptor: the vertex gave nothing
+            descriptor TEXT,
+            created TEXT NOT NULL,
+            description TEXT NOT NULL
+        )""",
+        """CREATE TABLE contexts (
+            id INTEGER PRIMARY KEY,
+            directory BLOB NOT NULL UNIQUE -- file names are bytes
+        )""",
+        """CREATE TABLE files (
+            context INTEGER NOT NULL REFERENCES contexts (id),
+            path TEXT NOT NULL,
+            stamp BLOB NOT NULL, -- packed: half the time of five columns
+            digest TEXT NOT NULL,
+            xattrs BLOB, -- NULL: none
+            PRIMARY KEY (context, path)
+        ) WITHOUT ROWID""",
+    ),
+)
+
+
+class Database:
+    """One connection for all threads of this process, opened when it is first needed.
+
+    Reading never creates the file. ``vfs`` is one of SQLite's ("unix-dotfile" needs no locks of
+    the file system). All methods raise StateError, or StoreFull when the disk is.
+    """
+
+    def __init__(self, path: Path, *, vfs: str | None = None) -> None:
+        self._path = path
+        self._vfs = vfs
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        self._owner = 0  # process that opened the connection; a fork must not use it
+        self._inherited: list[sqlite3.Connection] = []  # nor close: sqlite.org/howtocorrupt.html
+
+    def read(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Return all rows of a SELECT; none when there is no database yet."""
+        with self._lock, self._translated():
+            connection = self._opened(create=False)
+            return connection.execute(query, parameters).fetchall() if connection else []
+
+    @contextmanager
+    def transaction(self, *, durable: bool = True) -> Iterator["Transaction"]:
+        """Enter a transaction that alone may write; it is rolled back on any exception.
+
+        Unless it is ``durable``, a loss of power (never a crash of img) may undo it.
+        """
+        with self._lock, self._translated():
+            connection = self._opened(create=True)
+            assert connection is not None
+            connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield Transaction(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                # A full disk may have rolled back already.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def close(self) -> None:
+        """Close the connection; the next call opens it again. Idempotent."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection and self._owner == os.getpid():
+                connection.close()
+            elif connection:
+                self._inherited.append(connection)
+
+    def _opened(self, *, create: bool) -> "sqlite3.Connection | None":
+        if self._connection and self._owner == os.getpid():
+            return self._connection
+        self.close()
+        if not self._exists():
+            if not create:
+                return None
+            self._create()
+        self._connection = self._connect(self._path)
+        self._owner = os.getpid()
+        try:
+            self._migrate(self._connection)
+        except BaseException:
+            self.close()
+            raise
+        return self._connection
+
+    def _exists(self) -> bool:
+        try:
+            return os.stat(self._path).st_size >= 0
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise_state_error(error, str(self._path))
+
+    def _connect(self, path: Path) -> "sqlite3.Connection":
+        import sqlite3
+
+        # mode=rw: a database that vanished is not made anew, empty and without WAL.
+        mode = "rwc" if path != self._path else "rw"
+        vfs = f"&vfs={self._vfs}" if self._vfs else ""
+        return sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}{vfs}",
+            uri=True,
+            timeout=_BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    def _create(self) -> None:
+        """Make the file aside and move it in: nobody ever meets half a schema."""
+        nursery = self._path.parent / "tmp"
+        draft = nursery / f"{os.getpid()}.{time.monotonic_ns()}"
+        try:
+            os.makedirs(self._path.parent, mode=0o700, exist_ok=True)
+            os.makedirs(nursery, exist_ok=True)
+            try:
+                self._draft(draft)
+                with contextlib.suppress(FileExistsError):
+                    move_to_new(str(draft), str(self._path))
+            finally:
+                draft.unlink(missing_ok=True)
+        except OSError as error:
+            raise_state_error(error, str(self._path))
+
+    def _draft(self, draft: Path) -> None:
+        import sqlite3
+
+        with contextlib.closing(self._connect(draft)) as connection:
+            # Where shared memory fails, the rollback journal ("delete") does as well, only slower.
+            with contextlib.suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA journal_mode=WAL")
+            self._migrate(connection)
+
+    def _migrate(self, connection: "sqlite3.Connection") -> None:
+        if self._version(connection) == len(_MIGRATIONS):
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        for statements in _MIGRATIONS[self._version(connection) :]:
+            for statement in statements:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={len(_MIGRATIONS)}")
+        connection.execute("COMMIT")
+
+    def _version(self, connection: "sqlite3.Connection") -> int:
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if version > len(_MIGRATIONS):
+            raise StateError(
+                f"the state database {self._path} was written by a newer img (format {version}, "
+                f"this one knows {len(_MIGRATIONS)})",
+                hint="use the newer img, or another state directory with --state",
+            )
+        return version
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        import sqlite3
+
+        try:
+            yield
+        except sqlite3.Error as error:
+            self._raise(error)
+
+    def _raise(self, error: "sqlite3.Error") -> NoReturn:
+        import sqlite3
+
+        # The lower byte is the primary code (sqlite.org/rescode.html).
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
+            raise StateError(
+                f"the state database {self._path} is corrupt: {error}",
+                hint="move it away and pull or build the images again; blobs are not lost",
+            ) from error
+        if code == sqlite3.SQLITE_FULL:
+            raise StoreFull(
+                f"no space left for the state database {self._path}",
+                hint="free some space, or choose another state directory with --state",
+            ) from error
+        if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+            raise StateError(
+                f"the state database {self._path} cannot be opened for writing: {error}",
+                hint="choose a state directory of your own with --state",
+            ) from error
+        if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+            raise StateError(
+                f"the state database {self._path} was in use for {_BUSY_TIMEOUT_S} seconds",
+                hint="try again when other img processes are done",
+            ) from error
+        raise StateError(f"the state database {self._path} failed: {error}") from error
+
+
+class Transaction:
+    """What can be done inside a transaction."""
+
+    def __init__(self, connection: "sqlite3.Connection") -> None:
+        self._connection = connection
+
+    def read(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """Return all rows of a SELECT."""
+        return self._connection.execute(query, parameters).fetchall()
+
+    def write(self, statement: str, parameters: Sequence[object] = ()) -> int:
+        """Execute one statement; return how many rows it changed."""
+        return self._connection.execute(statement, parameters).rowcount
+
+    def write_all(self, statement: str, rows: Iterable[Sequence[object]]) -> None:
+        """Execute one statement for each of ``rows``."""
+        self._connection.executemany(statement, rows)

@@ -1,0 +1,37 @@
+"""The two files that make a folder an OCI image layout."""
+
+import os
+from pathlib import Path
+
+from img.adapters.linux.new_file import NewFile, raise_state_error
+from img.domain.oci.codec import encode_index
+from img.domain.oci.index import Index
+from img.domain.oci.layout import INDEX_FILE, LAYOUT_CONTENT, LAYOUT_FILE
+
+# Not "tmp": the layout may be somebody's, who should hardly ever see a stranger's file.
+NURSERY = ".img-tmp"
+
+
+def create_layout(root: Path) -> None:
+    """Make ``root`` a layout without images unless it is a layout already.
+
+    Raises StoreFull, StateError.
+    """
+    try:
+        os.makedirs(root / "blobs", exist_ok=True)
+    except OSError as error:
+        raise_state_error(error, str(root))
+    # The index first: whoever finds oci-layout finds a whole layout.
+    _add(root, INDEX_FILE, encode_index(Index()))
+    _add(root, LAYOUT_FILE, LAYOUT_CONTENT)
+
+
+def _add(root: Path, name: str, content: bytes) -> None:
+    if (root / name).exists():
+        return
+    file = NewFile(str(root), str(root / NURSERY))
+    try:
+        file.write(content)
+        file.publish(name)  # which keeps the index that another process may have begun meanwhile
+    finally:
+        file.discard()

@@ -1,0 +1,105 @@
+"""A process that stays outside when this one enters a user namespace.
+
+Inside, everybody seems to be root: whoever asks the user's session for secrets over D-Bus, as
+credential helpers do, would not be answered.
+"""
+
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from img.adapters.linux import syscalls
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HelperResult:
+    """What a helper program answered."""
+
+    code: int
+    stdout: bytes = field(repr=False)
+    stderr: bytes
+
+
+HelperRunner = Callable[[Sequence[str], bytes], HelperResult]
+"""Runs a program with some bytes as its input. Raises OSError where it cannot be started."""
+
+
+def run_here(argv: Sequence[str], stdin: bytes) -> HelperResult:
+    """Run a helper as this process (a ``HelperRunner``)."""
+    import subprocess
+
+    done = subprocess.run(argv, input=stdin, capture_output=True, check=False)
+    return HelperResult(code=done.returncode, stdout=done.stdout, stderr=done.stderr)
+
+
+class Outsider:
+    """Runs helpers as the user that this process was. To be made before any thread is."""
+
+    def __init__(self) -> None:
+        ours, its = socket.socketpair()
+        self._pid = os.fork()
+        if self._pid == 0:
+            ours.close()
+            _be_the_outsider(its)
+        its.close()
+        self._turn = threading.Lock()
+        self._connection = ours.makefile("rw", encoding="ascii")
+        ours.close()
+
+    def run(self, argv: Sequence[str], stdin: bytes) -> HelperResult:
+        """Run a helper out there (a ``HelperRunner``); one at a time."""
+        request = json.dumps({"argv": list(argv), "stdin": stdin.decode("latin-1")})
+        with self._turn:
+            self._connection.write(request + "\n")
+            self._connection.flush()
+            answer = self._connection.readline()
+        if not answer:
+            raise ConnectionResetError("the process that runs credential helpers is gone")
+        reply = json.loads(answer)
+        if "errno" in reply:
+            raise OSError(reply["errno"], os.strerror(reply["errno"]), argv[0])
+        return HelperResult(
+            code=reply["code"],
+            stdout=reply["stdout"].encode("latin-1"),
+            stderr=reply["stderr"].encode("latin-1"),
+        )
+
+    def close(self) -> None:
+        """End the process. Idempotent; it ends by itself with this one."""
+        if self._pid:
+            self._connection.close()
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+
+
+def _be_the_outsider(connection: socket.socket) -> NoReturn:
+    try:
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
+        # Ctrl-C reaches everybody on the terminal; this one ends when the connection does.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with connection.makefile("rw", encoding="ascii") as requests:
+            for line in requests:
+                requests.write(json.dumps(_answer(json.loads(line))) + "\n")
+                requests.flush()
+    finally:
+        os._exit(0)
+
+
+def _answer(request: dict[str, object]) -> dict[str, object]:
+    argv, stdin = request["argv"], request["stdin"]
+    assert isinstance(argv, list)
+    assert isinstance(stdin, str)
+    try:
+        done = run_here(argv, stdin.encode("latin-1"))
+    except OSError as error:
+        return {"errno": error.errno}
+    return {
+        "code": done.code,
+        "stdout": done.stdout.decode("latin-1"),
+        "stderr": done.stderr.decode("latin-1"),
+    }

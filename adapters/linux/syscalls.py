@@ -1,0 +1,234 @@
+"""System calls that Python's ``os`` does not have, through ctypes.
+
+Each raises OSError like its cousins in ``os``. Strings are encoded as ``os.fsencode`` does it.
+"""
+
+import ctypes
+import os
+import struct
+
+CLONE_NEWNS = 0x0002_0000
+CLONE_NEWUTS = 0x0400_0000
+CLONE_NEWIPC = 0x0800_0000
+CLONE_NEWUSER = 0x1000_0000
+CLONE_NEWPID = 0x2000_0000
+CLONE_NEWNET = 0x4000_0000
+_CLONE_PIDFD = 0x1000
+
+MS_RDONLY = 0x1
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_REMOUNT = 0x20
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x4_0000
+MS_STRICTATIME = 0x100_0000
+MNT_DETACH = 0x2
+
+MOUNT_ATTR_RDONLY = 0x1
+MOUNT_ATTR_NOSUID = 0x2
+MOUNT_ATTR_NODEV = 0x4
+MOUNT_ATTR_NOEXEC = 0x8
+
+RESOLVE_NO_MAGICLINKS = 0x2
+RESOLVE_NO_SYMLINKS = 0x4
+RESOLVE_BENEATH = 0x8
+RESOLVE_IN_ROOT = 0x10
+
+PR_SET_PDEATHSIG = 1
+PR_CAPBSET_DROP = 24
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+_OPEN_TREE_CLONE = 0x1
+_AT_RECURSIVE = 0x8000
+_AT_EMPTY_PATH = 0x1000
+_MOVE_MOUNT_EMPTY_PATHS = 0x4 | 0x40  # F_EMPTY_PATH, T_EMPTY_PATH
+_LAST_DESCRIPTOR = 0xFFFF_FFFF
+_KEYCTL_JOIN_SESSION_KEYRING = 1
+_CAPABILITY_VERSION_3 = 0x2008_0522
+
+# From 424 on all architectures count alike (asm-generic/unistd.h).
+_EVERYWHERE = {
+    "open_tree": 428,
+    "move_mount": 429,
+    "clone3": 435,
+    "close_range": 436,
+    "openat2": 437,
+    "mount_setattr": 442,
+}
+_GENERIC = {"pivot_root": 41, "keyctl": 219} | _EVERYWHERE
+NUMBERS = {
+    "x86_64": {"pivot_root": 155, "keyctl": 250} | _EVERYWHERE,
+    "aarch64": _GENERIC,
+    "riscv64": _GENERIC,
+}
+"""Numbers by ``uname -m``, only of the calls that the C libraries do not wrap."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+_libc_with_gil = ctypes.PyDLL(None, use_errno=True)
+_libc_with_gil.syscall.restype = ctypes.c_long
+_numbers = NUMBERS.get(os.uname().machine, _EVERYWHERE)
+
+
+def unshare(flags: int) -> None:
+    """Move the process into new namespaces (unshare(2))."""
+    _checked(_libc.unshare(ctypes.c_int(flags)), "unshare")
+
+
+def setns(descriptor: int, kind: int) -> None:
+    """Move the process into the namespace behind ``descriptor`` (setns(2))."""
+    _checked(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), "setns")
+
+
+def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """Mount, remount or bind (mount(2)); ``options`` may hold a page at most."""
+    result = _libc.mount(
+        os.fsencode(source),
+        os.fsencode(target),
+        os.fsencode(kind),
+        ctypes.c_ulong(flags),
+        os.fsencode(options) or None,
+    )
+    _checked(result, target)
+
+
+def umount2(target: str, flags: int = 0) -> None:
+    """Unmount (umount2(2))."""
+    _checked(_libc.umount2(os.fsencode(target), ctypes.c_int(flags)), target)
+
+
+def pivot_root(new_root: str, put_old: str) -> None:
+    """Change the root of the mount namespace (pivot_root(2))."""
+    _call("pivot_root", os.fsencode(new_root), os.fsencode(put_old))
+
+
+def open_tree(path: str, *, directory: int = -100, recursive: bool = True) -> int:
+    """Return a copy, mounted nowhere yet, of what is mounted at ``path`` (open_tree(2))."""
+    flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
+    return _call("open_tree", directory, os.fsencode(path), flags, what=path)
+
+
+def mount_setattr(mounted: int, attributes: int, *, recursive: bool = True) -> None:
+    """Set ``MOUNT_ATTR_*`` on a tree that ``open_tree`` returned (mount_setattr(2), Linux 5.12)."""
+    flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
+    attr = struct.pack("QQQQ", attributes, 0, 0, 0)
+    _call("mount_setattr", mounted, b"", flags, attr, len(attr))
+
+
+def move_mount(mounted: int, target: int) -> None:
+    """Attach what ``open_tree`` returned where the O_PATH descriptor ``target`` is."""
+    _call("move_mount", mounted, b"", target, b"", _MOVE_MOUNT_EMPTY_PATHS)
+
+
+def openat2(
+    directory: int, path: str, flags: int, *, resolve: int = RESOLVE_IN_ROOT, mode: int = 0
+) -> int:
+    """Open ``path`` with ``directory`` as the root that no link leads out of (openat2(2))."""
+    how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, resolve)
+    return _call("openat2", directory, os.fsencode(path), how, len(how), what=path)
+
+
+def fork_into(namespaces: int) -> tuple[int, int]:
+    """Fork with the child in new ``CLONE_NEW*`` namespaces: return (pid, pidfd), (0, -1) there.
+
+    Only for a process with one thread: nothing but Python's own fork hooks runs.
+    """
+    pidfd = ctypes.c_int(-1)
+    arguments = struct.pack(
+        "QQQQQQQQ",  # struct clone_args, version 0
+        namespaces | _CLONE_PIDFD,
+        ctypes.addressof(pidfd),
+        0,
+        0,
+        17,  # SIGCHLD
+        0,
+        0,
+        0,
+    )
+    before = ctypes.pythonapi.PyOS_BeforeFork
+    in_child = ctypes.pythonapi.PyOS_AfterFork_Child
+    in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
+    before()
+    # PyDLL: the GIL stays held, as in os.fork().
+    pid = _libc_with_gil.syscall(
+        ctypes.c_long(_numbers["clone3"]), arguments, ctypes.c_size_t(len(arguments))
+    )
+    if pid == 0:
+        in_child()
+        return 0, -1
+    error = ctypes.get_errno()
+    in_parent()
+    if pid < 0:
+        raise OSError(error, os.strerror(error), "clone3")
+    os.set_inheritable(pidfd.value, False)
+    return int(pid), pidfd.value
+
+
+def prctl(option: int, argument: int = 0) -> None:
+    """Change one property of the process (prctl(2))."""
+    rest = [ctypes.c_ulong(value) for value in (argument, 0, 0, 0)]
+    _checked(_libc.prctl(ctypes.c_int(option), *rest), "prctl")
+
+
+def capset(effective: int, inheritable: int = 0) -> None:
+    """Set the effective and permitted capabilities, as bit masks (capset(2))."""
+    header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)
+    halves = [
+        part
+        for shift in (0, 32)
+        for part in ((effective >> shift) & 0xFFFF_FFFF,) * 2
+        + ((inheritable >> shift) & 0xFFFF_FFFF,)
+    ]
+    _checked(_libc.capset(header, struct.pack("6I", *halves)), "capset")
+
+
+def sethostname(name: str) -> None:
+    """Name this machine, within its uts namespace (sethostname(2))."""
+    encoded = os.fsencode(name)
+    _checked(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), name)
+
+
+def close_descriptors(*, but: int) -> None:
+    """Close everything above stderr except ``but`` (close_range(2))."""
+    _close_range(3, but - 1, 0)
+    _close_range(but + 1, _LAST_DESCRIPTOR, 0)
+
+
+def join_new_session_keyring() -> None:
+    """Leave the caller's kernel keyring, and the keys in it, behind (keyctl(2))."""
+    _call("keyctl", _KEYCTL_JOIN_SESSION_KEYRING, 0)
+
+
+def _close_range(first: int, last: int, flags: int) -> None:
+    if first > last:
+        return
+    try:
+        _call("close_range", first, last, flags)
+    except OSError:  # before Linux 5.9
+        for descriptor in map(int, os.listdir("/proc/self/fd")):
+            if first <= descriptor <= last:
+                _close_if_open(descriptor)
+
+
+def _close_if_open(descriptor: int) -> None:
+    try:
+        os.close(descriptor)
+    except OSError:  # the one that listed the directory
+        return
+
+
+def _call(name: str, *arguments: int | bytes, what: str = "") -> int:
+    if name not in _numbers:
+        raise OSError(38, "Function not implemented", name)  # ENOSYS
+    values = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
+    return _checked(_libc.syscall(ctypes.c_long(_numbers[name]), *values), what or name)
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), what)
+    return int(result)

@@ -1,0 +1,311 @@
+"""Entering the namespaces in which a user may build: own ids, own mounts."""
+
+import errno
+import os
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from img.adapters.linux import capabilities, syscalls
+from img.domain.errors import HostError
+
+_MOST_EXTENTS = 340  # user_namespaces(7), since Linux 4.15
+_USUAL_COUNT = 65536
+
+
+class NamespacesRefused(HostError):
+    """The kernel, or what confines this process, lets it make no namespaces."""
+
+
+class NoSubordinateIds(HostError):
+    """Nobody gave this user ids to build with."""
+
+    def __init__(self, user: str, file: str, hint: str) -> None:
+        super().__init__(f"user {user} has no ids of its own to build with in {file}", hint=hint)
+        self.user = user
+        self.file = file
+
+
+class NoIdMappers(HostError):
+    """The two set-user-ID programs that write id maps are not installed."""
+
+    def __init__(self, program: str) -> None:
+        super().__init__(
+            f"{program} is not installed",
+            hint="install the package uidmap (Debian, Ubuntu), shadow-utils (Fedora, RHEL) or "
+            "shadow-subids (Alpine)",
+        )
+        self.program = program
+
+
+class IdMapRefused(HostError):
+    """newuidmap or newgidmap failed."""
+
+
+class IdMap(Enum):
+    """How ids inside stand to ids outside; snapshots of one kind are of no use to another."""
+
+    SAME = "same"  # already root: no user namespace was needed
+    SUBORDINATE = "subordinate"  # 0 is the user, 1 and up are the user's subordinate ids
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealUser:
+    """Who the process was before it entered; looked up by name, so /etc/passwd or its like."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IdRange:
+    """``count`` ids from ``first`` on."""
+
+    first: int
+    count: int
+
+
+def real_user() -> RealUser:
+    """Return who this process is; to be asked before ``enter``, inside everybody is root."""
+    import pwd
+
+    uid, gid = os.geteuid(), os.getegid()
+    try:
+        known = pwd.getpwuid(uid)
+    except KeyError:  # an arbitrary uid, as OpenShift gives
+        return RealUser(name=str(uid), uid=uid, gid=gid)
+    return RealUser(name=known.pw_name, uid=uid, gid=gid, home=known.pw_dir)
+
+
+def is_privileged(user: RealUser) -> bool:
+    """Tell whether the user may mount and chown as it is."""
+    return user.uid == 0 and bool(capabilities.effective() & capabilities.SYS_ADMIN)
+
+
+def enter(user: RealUser) -> IdMap:
+    """Move this process, which must have one thread yet, where it may chown and mount.
+
+    It is root in there; cwd, environment, groups and open files stay. After an error it is as
+    before. Raises NamespacesRefused, NoSubordinateIds, NoIdMappers, IdMapRefused.
+    """
+    if is_privileged(user):
+        _enter_mount_namespace()
+        return IdMap.SAME
+    ranges = subordinate_ids(user)
+    _enter_user_namespace(user, *ranges)
+    _enter_mount_namespace()
+    return IdMap.SUBORDINATE
+
+
+def subordinate_ids(user: RealUser) -> tuple[list[IdRange], list[IdRange]]:
+    """Return the user's ranges of uids and of gids (subuid(5)). Raises NoSubordinateIds."""
+    found = []
+    for file in ("/etc/subuid", "/etc/subgid"):
+        ranges = ranges_in(_lines(file), user)
+        if not ranges:
+            raise NoSubordinateIds(user.name, file, _how_to_get_ids(user))
+        found.append(ranges)
+    return found[0], found[1]
+
+
+def ranges_in(lines: Iterable[str], user: RealUser) -> list[IdRange]:
+    """Return all ranges that ``lines`` of subuid(5) give to ``user``, by name or by number."""
+    ranges: list[IdRange] = []
+    for owner, found in _parsed(lines):
+        if owner in (user.name, str(user.uid)) and not _overlaps(found, ranges):
+            ranges.append(found)
+    return ranges[: _MOST_EXTENTS - 1]
+
+
+def map_arguments(own: int, ranges: Sequence[IdRange]) -> list[str]:
+    """Return newuidmap(1)'s triples: 0 is ``own``, the ranges follow from 1 on without gaps."""
+    arguments = ["0", str(own), "1"]
+    inside = 1
+    for one in ranges:
+        arguments += [str(inside), str(one.first), str(one.count)]
+        inside += one.count
+    return arguments
+
+
+def _enter_mount_namespace() -> None:
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+    except OSError as error:
+        raise _refusal(error) from error
+
+
+def _enter_user_namespace(user: RealUser, uids: list[IdRange], gids: list[IdRange]) -> None:
+    # A child makes the namespace and tries it, and this process joins what is proven to work:
+    # whoever unshares and then finds the maps refused is nobody for the rest of its life.
+    ours, its = _socketpair()
+    pid = os.fork()
+    if pid == 0:
+        os.close(ours)
+        _make_user_namespace(its)
+    os.close(its)
+    try:
+        _expect(ours)
+        _write_maps(pid, user, uids, gids)
+        os.write(ours, b"m")
+        _expect(ours)
+        namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            syscalls.setns(namespace, syscalls.CLONE_NEWUSER)
+        finally:
+            os.close(namespace)
+    except OSError as error:
+        raise _refusal(error) from error
+    finally:
+        os.close(ours)
+        os.waitpid(pid, 0)
+
+
+def _make_user_namespace(socket: int) -> None:
+    """Be the child of ``_enter_user_namespace``: say 0 or errno after each of two steps."""
+    try:
+        try:
+            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+            syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
+            os.write(socket, bytes([0]))
+            if os.read(socket, 1):
+                # AppArmor lets everybody unshare, and nobody mount (Ubuntu 23.10 and later).
+                syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+                syscalls.mount("tmpfs", "/proc", "tmpfs")
+                os.write(socket, bytes([0]))
+                os.read(socket, 1)
+        except OSError as error:
+            os.write(socket, bytes([error.errno or errno.EIO]))
+    finally:
+        os._exit(0)
+
+
+def _socketpair() -> tuple[int, int]:
+    import socket
+
+    ours, its = socket.socketpair()
+    return ours.detach(), its.detach()
+
+
+def _expect(socket: int) -> None:
+    answer = os.read(socket, 1)
+    code = answer[0] if answer else errno.EIO
+    if code:
+        raise OSError(code, os.strerror(code))
+
+
+def _write_maps(pid: int, user: RealUser, uids: list[IdRange], gids: list[IdRange]) -> None:
+    # Both at once: each takes 6 ms, most of them in the kernel's exec of a set-user-ID program.
+    running = [
+        _start_mapper("newuidmap", [str(pid), *map_arguments(user.uid, uids)]),
+        _start_mapper("newgidmap", [str(pid), *map_arguments(user.gid, gids)]),
+    ]
+    failures = [failure for mapper in running if (failure := _failure_of(*mapper))]
+    if failures:
+        raise IdMapRefused(f"the user namespace got no ids: {failures[0]}", hint=_why_no_maps())
+
+
+def _start_mapper(program: str, arguments: list[str]) -> tuple[str, int, int]:
+    path = _find_program(program)
+    ours, its = os.pipe()
+    try:
+        pid = os.posix_spawn(
+            path,
+            [program, *arguments],
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, its, 1), (os.POSIX_SPAWN_DUP2, its, 2)],
+        )
+    finally:
+        os.close(its)
+    return program, pid, ours
+
+
+def _failure_of(program: str, pid: int, output: int) -> str:
+    with open(output, encoding="utf-8", errors="replace") as text:
+        said = text.read().strip()
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return f"{program}: {said or f'exit status {code}'}" if code else ""
+
+
+def _find_program(name: str) -> str:
+    search = os.environ.get("PATH", "").split(os.pathsep)
+    for directory in (*search, "/usr/bin", "/bin", "/usr/local/bin"):
+        path = f"{directory}/{name}"
+        if directory.startswith("/") and os.access(path, os.X_OK):
+            return path
+    raise NoIdMappers(name)
+
+
+def _lines(file: str) -> list[str]:
+    try:
+        with open(file, encoding="utf-8", errors="replace") as text:
+            return text.readlines()
+    except OSError:
+        return []
+
+
+def _parsed(lines: Iterable[str]) -> Iterator[tuple[str, IdRange]]:
+    for line in lines:
+        owner, _, numbers = line.strip().partition(":")
+        first, _, count = numbers.partition(":")
+        if first.isdecimal() and count.isdecimal() and int(count):
+            yield owner, IdRange(int(first), int(count))
+
+
+def _overlaps(one: IdRange, others: Iterable[IdRange]) -> bool:
+    # The kernel refuses a whole map for one id that is in it twice.
+    return any(
+        one.first < other.first + other.count and other.first < one.first + one.count
+        for other in others
+    )
+
+
+def _how_to_get_ids(user: RealUser) -> str:
+    taken = [*_parsed(_lines("/etc/subuid")), *_parsed(_lines("/etc/subgid"))]
+    first = max([100_000, *(found.first + found.count for _, found in taken)])
+    ids = f"{first}-{first + _USUAL_COUNT - 1}"
+    return (
+        "RUN needs more ids than your own; an administrator can give them to you with: "
+        f"usermod --add-subuids {ids} --add-subgids {ids} {user.name}"
+    )
+
+
+def _why_no_maps() -> str:
+    if _read("/proc/self/status", "NoNewPrivs:") == "1":
+        return "this process may gain no privileges (no_new_privs), so newuidmap cannot work"
+    return "newuidmap and newgidmap must be set-user-ID root, and /etc/subuid must allow the range"
+
+
+def _refusal(error: OSError) -> NamespacesRefused:
+    return NamespacesRefused(
+        f"this system refuses namespaces: {error.strerror}", hint=_hint_for(error.errno)
+    )
+
+
+def _hint_for(code: int | None) -> str:
+    if code == errno.EINVAL:
+        return "the process had threads already; run img as a program of its own"
+    if code in (errno.ENOSPC, errno.EUSERS):
+        return "an administrator can allow them with: sysctl -w user.max_user_namespaces=65536"
+    if _read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == "1":
+        return (
+            "AppArmor forbids them; an administrator can allow them with: "
+            "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
+        )
+    if _read("/proc/sys/kernel/unprivileged_userns_clone") == "0":
+        return "an administrator can allow them with: sysctl -w kernel.unprivileged_userns_clone=1"
+    return (
+        "in a container, start it with --security-opt seccomp=unconfined "
+        "--security-opt apparmor=unconfined, or --privileged"
+    )
+
+
+def _read(file: str, key: str = "") -> str:
+    """Return what stands in ``file`` after ``key``; "" where there is no such thing."""
+    for line in _lines(file):
+        if line.startswith(key):
+            return line.removeprefix(key).strip()
+    return ""

@@ -1,0 +1,152 @@
+"""Progress as lines of text, for logs (BuildKit's --progress=plain)."""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TextIO, assert_never
+
+from img.adapters.progress_sink.wording import LineSplitter, amount_text, log_time
+from img.application.ports.progress_sink import ProgressSink
+from img.domain.progress import (
+    Event,
+    VertexCached,
+    VertexCanceled,
+    VertexDone,
+    VertexFailed,
+    VertexOutput,
+    VertexStarted,
+    VertexStatus,
+    VertexWarning,
+)
+
+_KEPT = 20  # lines of a step, to be shown again when it fails
+_STATUS_EVERY_S = 5.0
+
+
+@dataclass(slots=True)
+class _Vertex:
+    number: int
+    name: str
+    started: float
+    streams: dict[int, LineSplitter] = field(default_factory=dict)
+    last: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    shown: dict[str, float] = field(default_factory=dict)  # item of a status -> when
+    begun: dict[str, float] = field(default_factory=dict)
+    ended: bool = False
+
+
+class PlainProgress(ProgressSink):
+    """Writes ``#N …`` lines to ``out``; says again what it is about when vertices take turns."""
+
+    def __init__(self, out: TextIO, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._out = out
+        self._now = now
+        self._lock = threading.Lock()
+        self._vertices: dict[str, _Vertex] = {}
+        self._current: _Vertex | None = None
+        self._failed: list[_Vertex] = []
+        self._closed = False
+
+    def emit(self, event: Event) -> None:
+        with self._lock:
+            self._show(event)
+            # A reader that has gone away, a full disk: the work goes on unseen.
+            with suppress(OSError, ValueError):
+                self._out.flush()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            for vertex in self._vertices.values():
+                self._finish_lines(vertex)
+            for vertex in self._failed:
+                self._write("------", f" > {vertex.name}:", *vertex.last, "------")
+            with suppress(OSError, ValueError):
+                self._out.flush()
+
+    def _show(self, event: Event) -> None:
+        vertex = self._vertex(event)
+        match event:
+            case VertexStarted():
+                self._say(vertex)
+            case VertexCached():
+                self._end(vertex, "CACHED")
+            case VertexOutput():
+                splitter = vertex.streams.setdefault(event.stream, LineSplitter())
+                self._log(vertex, splitter.lines(event.data))
+            case VertexStatus():
+                self._status(vertex, event)
+            case VertexWarning():
+                self._say(vertex, f"WARNING: {event.message}")
+            case VertexDone():
+                self._finish_lines(vertex)
+                self._end(vertex, f"DONE {self._now() - vertex.started:.1f}s")
+            case VertexFailed():
+                self._finish_lines(vertex)
+                self._end(vertex, f"ERROR: {event.message}")
+                self._failed.append(vertex)
+            case VertexCanceled():
+                self._finish_lines(vertex)
+                self._end(vertex, "CANCELED")
+            case _:
+                assert_never(event)
+
+    def _vertex(self, event: Event) -> _Vertex:
+        vertex = self._vertices.get(event.vertex)
+        if vertex is None:
+            name = event.name if isinstance(event, VertexStarted | VertexCached) else event.vertex
+            vertex = _Vertex(len(self._vertices) + 1, " ".join(name.split()), self._now())
+            self._vertices[event.vertex] = vertex
+        elif isinstance(event, VertexStarted):
+            vertex.started = self._now()
+        return vertex
+
+    def _status(self, vertex: _Vertex, event: VertexStatus) -> None:
+        now = self._now()
+        begun = vertex.begun.setdefault(event.item, now)
+        if not event.done and now - vertex.shown.get(event.item, begun) < _STATUS_EVERY_S:
+            return
+        vertex.shown[event.item] = now
+        text = f"{event.item} {amount_text(event.current, event.total)} {now - begun:.1f}s"
+        self._say(vertex, f"{text} done" if event.done else text)
+
+    def _log(self, vertex: _Vertex, lines: list[str]) -> None:
+        at = log_time(self._now() - vertex.started)
+        timed = [f"{at} {line}" for line in lines]
+        vertex.last += timed
+        if timed:
+            self._say(vertex, *timed)
+
+    def _finish_lines(self, vertex: _Vertex) -> None:
+        for splitter in vertex.streams.values():
+            if rest := splitter.rest():
+                self._log(vertex, [rest])
+
+    def _end(self, vertex: _Vertex, text: str) -> None:
+        self._say(vertex, text)
+        vertex.ended = True
+
+    def _say(self, vertex: _Vertex, *texts: str) -> None:
+        """Write ``texts`` under the number of ``vertex``, after its name where it needs saying."""
+        before = self._current
+        head: list[str] = []
+        if before is not vertex:
+            if before is not None:
+                head = [*([] if before.ended else [f"#{before.number} ..."]), ""]
+            head.append(f"#{vertex.number} {vertex.name}")
+            self._current = vertex
+        self._write(*head, *(f"#{vertex.number} {text}" for text in texts))
+
+    def _write(self, *lines: str) -> None:
+        text = "".join(f"{line}\n" for line in lines)
+        with suppress(OSError, ValueError):
+            try:
+                self._out.write(text)
+            except UnicodeEncodeError:
+                encoding = self._out.encoding or "ascii"
+                self._out.write(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -1,0 +1,43 @@
+"""How progress is put into words, as BuildKit's progressui has them."""
+
+import codecs
+
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+
+
+def log_time(seconds: float) -> str:
+    """Return the time of a line of output: always about five characters."""
+    decimals = 3 if seconds < 10 else 2 if seconds < 100 else 1
+    return f"{seconds:.{decimals}f}"
+
+
+def size_text(size: int) -> str:
+    """Return ``size`` in decimal units with at most two decimals: ``1.2MB``."""
+    amount, unit = float(size), 0
+    while amount >= 1000 and unit < len(_UNITS) - 1:
+        amount /= 1000
+        unit += 1
+    return f"{amount:.2f}".rstrip("0").rstrip(".") + _UNITS[unit]
+
+
+def amount_text(current: int, total: int) -> str:
+    """Return how much of how much, as far as that is known."""
+    return f"{size_text(current)} / {size_text(total)}" if total else size_text(current)
+
+
+class LineSplitter:
+    """Makes lines of the pieces a process wrote, however they were cut."""
+
+    def __init__(self) -> None:
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+        self._rest = ""
+
+    def lines(self, data: bytes) -> list[str]:
+        """Return the lines that ``data`` completes."""
+        *lines, self._rest = (self._rest + self._decode(data)).split("\n")
+        return [line.rstrip("\r") for line in lines]
+
+    def rest(self) -> str:
+        """Return the last line where it had no end; forget it."""
+        rest, self._rest = self._rest + self._decode(b"", final=True), ""
+        return rest.rstrip("\r")

@@ -1,0 +1,60 @@
+"""A request to a registry, before anything is sent."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from img.domain.digest import Digest
+from img.domain.reference import ImageReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """One request: ``target`` is a path of the registry or a whole URL; ``what`` is for errors."""
+
+    method: str
+    target: str
+    what: str
+    scope: str = ""  # such as "repository:library/busybox:pull" (distribution auth/scope.md)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    data: Any = None  # bytes, or what requests takes for a stream
+
+
+def reading(method: str, reference: ImageReference, target: str, headers: Mapping[str, str]) -> Ask:
+    """Return a request that only reads."""
+    return Ask(
+        method=method,
+        target=target,
+        what=f"pull of {reference.familiar}",
+        scope=f"repository:{reference.path}:pull",
+        headers=headers,
+    )
+
+
+def writing(
+    method: str,
+    reference: ImageReference,
+    target: str,
+    headers: Mapping[str, str],
+    data: Any = None,  # as in Ask
+) -> Ask:
+    """Return a request that changes the repository."""
+    return Ask(
+        method=method,
+        target=target,
+        what=f"push of {reference.familiar}",
+        scope=f"repository:{reference.path}:pull,push",
+        headers=headers,
+        data=data,
+    )
+
+
+def manifest_path(reference: ImageReference) -> str:
+    """Return where the manifest is; the digest decides if there is one."""
+    name = reference.digest or reference.tag or "latest"
+    return f"/v2/{reference.path}/manifests/{name}"
+
+
+def blob_path(reference: ImageReference, digest: Digest) -> str:
+    """Return where the blob is."""
+    return f"/v2/{reference.path}/blobs/{digest}"

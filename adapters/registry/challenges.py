@@ -1,0 +1,51 @@
+"""What a registry answers to somebody it does not know (RFC 9110, "WWW-Authenticate")."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?=\s|,|$)")
+_PARAMETER = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_COMMA = re.compile(r"\s*,")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge:
+    """One way to prove who one is; scheme and names of parameters in lower case."""
+
+    scheme: str
+    parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
+    """Return the challenges of all WWW-Authenticate headers; what makes no sense is left out.
+
+    A header may hold several, with commas between them as between their parameters.
+    """
+    return [challenge for header in headers for challenge in _challenges_in(header)]
+
+
+def _challenges_in(header: str) -> Iterable[Challenge]:
+    position = 0
+    while scheme := _SCHEME.match(header, position):
+        parameters, position = _parameters_at(header, scheme.end())
+        yield Challenge(scheme=scheme[1].lower(), parameters=parameters)
+        comma = _COMMA.match(header, position)
+        if comma is None:
+            return
+        position = comma.end()
+
+
+def _parameters_at(header: str, position: int) -> tuple[dict[str, str], int]:
+    """Return the parameters from there on, and where they end."""
+    found: dict[str, str] = {}
+    while parameter := _PARAMETER.match(header, position):
+        name, quoted, bare = parameter.groups()
+        found.setdefault(name.lower(), bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
+        position = parameter.end()
+        comma = _COMMA.match(header, position)
+        if comma is None or not _PARAMETER.match(header, comma.end()):
+            break
+        position = comma.end()
+    return found, position

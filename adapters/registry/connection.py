@@ -1,0 +1,181 @@
+"""One registry as oras talks to it: which scheme, who we are, how often we try."""
+
+import logging
+import random
+import ssl
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import oras.provider
+import requests
+from urllib3.exceptions import HTTPError
+
+from img.adapters.registry.addresses import is_loopback, is_same_host
+from img.adapters.registry.ask import Ask
+from img.adapters.registry.failures import PASSING, PassingFailure, refusal, unreachable
+from img.adapters.registry.session import RegistrySession
+from img.adapters.registry.token_auth import NoAuth, Refused, ScopedAuth
+from img.application.ports.credential_store import Credentials
+from img.application.ports.registry import RegistryError
+
+_T = TypeVar("_T")
+_PAUSES = (0.2, 0.6, 1.8)  # seconds before the second try and those after it
+_LONGEST_PAUSE_S = 5.0  # a registry that wants us to wait longer gets an error instead
+_LOOPBACK_PROBE_S = 1.0
+_PROBE_S = 3.0
+
+# oras logs errors that it also returns; without a handler Python prints them on stderr.
+logging.getLogger("oras").addHandler(logging.NullHandler())
+logging.getLogger("oras").propagate = False
+
+
+class Connection:
+    """All talk with one registry host; used by several threads.
+
+    Responses come unread (``stream=True``) and are the caller's to read or close.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        credentials: Callable[[str], Credentials | None],
+        insecure: bool,
+        ca_bundle: str | None,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.host = host
+        self._credentials = credentials
+        self._insecure = insecure
+        self._verify: bool | str = False if insecure else (ca_bundle or True)
+        self._sleep = sleep
+        # Proxies are for the world outside, as Go's http package has it.
+        self._session = RegistrySession(trust_env=not is_loopback(host))
+        self._clients: dict[str, oras.provider.Registry] = {}
+        self._found_scheme = ""
+        self._lock = threading.Lock()
+
+    @property
+    def scheme(self) -> str:
+        """https, or http where that is allowed and found; asks the registry the first time."""
+        with self._lock:
+            if not self._found_scheme:
+                self._found_scheme = self._find_scheme()
+            return self._found_scheme
+
+    def send(self, ask: Ask) -> requests.Response:
+        """Return the answer; statuses that do not pass are the caller's. Raises RegistryError."""
+        return self.persist(lambda: self.send_once(ask))
+
+    def document(self, ask: Ask, limit: int) -> tuple[requests.Response, bytes]:
+        """Return the answer and, if it is 200, its body. Raises RegistryError."""
+
+        def read() -> tuple[requests.Response, bytes]:
+            response = self.send_once(ask)
+            return response, self._body(response, limit) if response.status_code == 200 else b""
+
+        return self.persist(read)
+
+    def persist(self, attempt: Callable[[], _T]) -> _T:
+        """Return what ``attempt`` returns, made again while it fails for a passing reason."""
+        for pause in _PAUSES:
+            try:
+                return attempt()
+            except RegistryError as error:
+                wait_s = error.wait_s if isinstance(error, PassingFailure) else 0.0
+                if not error.retryable or wait_s > _LONGEST_PAUSE_S:
+                    raise
+                self._sleep(max(wait_s, pause * random.uniform(0.8, 1.2)))
+        return attempt()
+
+    def send_once(self, ask: Ask) -> requests.Response:
+        """Return the answer to one try. Raises RegistryError, ``retryable`` when it may pass."""
+        url = ask.target
+        if url.startswith("/"):
+            url = f"{self.scheme}://{self.host}{url}"
+        client = self._client(ask.scope if is_same_host(url, self.host) else None)
+        try:
+            client.auth.renew_if_stale()
+            response = client.do_request(
+                url, ask.method, data=ask.data, headers=dict(ask.headers), stream=True
+            )
+        except Refused as refused:
+            response = refused.response
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise unreachable(error, self.host) from error
+        if response.status_code in PASSING:
+            raise refusal(response, ask.what, self.host)
+        return response  # type: ignore[no-any-return]  # oras has no types
+
+    def _body(self, response: requests.Response, limit: int) -> bytes:
+        try:
+            body: bytes = response.raw.read(limit + 1, decode_content=True)
+        except (HTTPError, OSError) as error:
+            raise unreachable(error, self.host) from error
+        finally:
+            response.close()
+        if len(body) > limit:
+            raise RegistryError(f"registry {self.host} sent a document of more than {limit} bytes")
+        return body
+
+    def refusal(self, response: requests.Response, ask: Ask) -> RegistryError:
+        """Return the error for an answer that ``ask`` cannot live with."""
+        return refusal(response, ask.what, self.host)
+
+    def _client(self, scope: str | None) -> oras.provider.Registry:
+        """Return oras' client for one scope, None for other hosts; they share the session."""
+        scheme = self.scheme
+        key = "elsewhere" if scope is None else scope
+        with self._lock:
+            client = self._clients.get(key)
+            if client is None:
+                client = self._clients[key] = self._new_client(scheme, scope)
+            return client
+
+    def _new_client(self, scheme: str, scope: str | None) -> oras.provider.Registry:
+        client = oras.provider.Registry(
+            hostname=self.host, insecure=scheme == "http", tls_verify=self._verify
+        )
+        client.session = self._session
+        client.auth = (
+            NoAuth()
+            if scope is None
+            else ScopedAuth(
+                host=self.host,
+                scheme=scheme,
+                scope=scope,
+                credentials=lambda: self._credentials(_repository_of(scope)),
+            )
+        )
+        client.auth.session = self._session
+        client.auth._tls_verify = self._verify
+        return client
+
+    def _find_scheme(self) -> str:
+        if is_loopback(self.host):
+            return "http" if self._answers("http", _LOOPBACK_PROBE_S) else "https"
+        if self._insecure:
+            return "https" if self._answers("https", _PROBE_S) else "http"
+        return "https"
+
+    def _answers(self, scheme: str, timeout: float) -> bool:
+        """Tell whether the host speaks ``scheme``; https servers answer http with 400 or 30x."""
+        try:
+            response = self._session.request(
+                "GET",
+                f"{scheme}://{self.host}/v2/",
+                timeout=timeout,
+                verify=self._verify,
+                allow_redirects=False,
+                stream=True,
+            )
+        except (requests.RequestException, ssl.SSLError):
+            return False
+        response.close()
+        return response.status_code < 300 or response.status_code > 400
+
+
+def _repository_of(scope: str) -> str:
+    """Return the repository in ``repository:NAME:ACTIONS``, "" for none."""
+    return scope.split(":")[1] if scope else ""

@@ -1,0 +1,136 @@
+"""HTTP statuses and exceptions of oras, requests and urllib3 -> RegistryError."""
+
+import json
+import ssl
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from img.adapters.registry.challenges import parse_challenges
+from img.application.ports.registry import RegistryError, Unauthorized
+from img.domain.reference import DOCKER_HUB_SERVER, server_of
+
+if TYPE_CHECKING:
+    import requests
+
+PASSING = frozenset({408, 429, 499, 500, 502, 503, 504, 522})  # go-containerregistry, options.go
+_BODY_LIMIT = 64 * 1024  # bytes of an error's text that are read
+
+
+class PassingFailure(RegistryError):
+    """A refusal that may not last; ``wait_s`` is how long the registry wants us to wait."""
+
+    def __init__(self, message: str, *, hint: str | None, wait_s: float) -> None:
+        super().__init__(message, hint=hint, retryable=True)
+        self.wait_s = wait_s
+
+
+def refusal(response: "requests.Response", what: str, host: str) -> RegistryError:
+    """Return the error that ``response`` stands for; ``what`` was tried. Consumes the body."""
+    status = response.status_code
+    message = f"{what}: {_reason(response)}"
+    if status in {401, 403}:
+        return Unauthorized(message, hint=login_hint(host))
+    if status not in PASSING:
+        return RegistryError(message)
+    seconds = response.headers.get("Retry-After", "")
+    wait_s = float(seconds) if seconds.isdecimal() else 0.0
+    limited = f"wait a while; a login may raise the limit: `{_login(host)}`"
+    return PassingFailure(message, hint=limited if status == 429 else None, wait_s=wait_s)
+
+
+def unreachable(error: Exception, host: str) -> RegistryError:
+    """Return the error for a connection to ``host`` that failed, or broke."""
+    causes = list(_causes(error))
+    for cause in causes:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            message = f"registry {host} is not to be trusted: {cause.verify_message}"
+            return RegistryError(message, hint=_insecure(host))
+        if isinstance(cause, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(cause):
+            return RegistryError(f"registry {host} speaks no https", hint=_insecure(host))
+    names = {type(cause).__name__ for cause in causes}
+    reason = next(filter(None, map(_system_reason, reversed(causes))), str(causes[-1]))
+    if names & {"ConnectTimeout", "ConnectTimeoutError"}:
+        # The wait was long already.
+        return RegistryError(f"registry {host} cannot be reached: connection timed out")
+    if names & {"ReadTimeout", "ReadTimeoutError"}:
+        return RegistryError(f"registry {host} does not answer in time", retryable=True)
+    if "ProxyError" in names:
+        return RegistryError(f"registry {host} cannot be reached through the proxy: {reason}")
+    if names & {"NameResolutionError", "gaierror"}:
+        return RegistryError(
+            f"registry {host} cannot be reached: {reason}",
+            hint="check the spelling of the registry's name, and the network",
+            retryable="Temporary failure" in str(causes[-1]),
+        )
+    if names & {"InvalidURL", "LocationParseError", "TooManyRedirects"}:
+        return RegistryError(f"registry {host} cannot be used: {reason}")
+    return RegistryError(f"registry {host} cannot be reached: {reason}", retryable=True)
+
+
+def login_hint(host: str) -> str:
+    """Return what to do about an Unauthorized of ``host``."""
+    return f"the repository may not exist, or need a login: `{_login(host)}`"
+
+
+def limited_body(response: "requests.Response", limit: int = _BODY_LIMIT) -> bytes:
+    """Return at most ``limit`` bytes of the body, decoded; the connection is free then."""
+    try:
+        body: bytes = response.raw.read(limit + 1, decode_content=True)
+        if len(body) > limit:
+            response.close()
+    except Exception:  # a broken text of an error is no error of its own
+        response.close()
+        return b""
+    return body[:limit]
+
+
+def authenticate_headers(response: "requests.Response") -> list[str]:
+    """Return the WWW-Authenticate headers; requests would join them into one."""
+    headers: list[str] = response.raw.headers.getlist("WWW-Authenticate")
+    return headers
+
+
+def _reason(response: "requests.Response") -> str:
+    """Return what the registry says (distribution-spec, "Error Codes"), else the HTTP status."""
+    for challenge in parse_challenges(authenticate_headers(response)):
+        if error := challenge.parameters.get("error"):
+            return f"{error}: authorization failed"
+    status = f"{response.status_code} {response.reason or ''}".strip()
+    try:
+        errors = json.loads(limited_body(response))["errors"]
+        texts = [_error_text(error) for error in errors]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return status
+    return "; ".join(texts) or status
+
+
+def _error_text(error: dict[str, object]) -> str:
+    code = str(error.get("code") or "error").lower().replace("_", " ")
+    message = str(error.get("message") or error.get("detail") or "")
+    return f"{code}: {message}" if message else code
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield the error and what it was made from: requests and urllib3 hide it in three ways."""
+    current: object = error
+    while isinstance(current, BaseException):
+        yield current
+        wrapped = current.args[0] if current.args else None
+        reason = getattr(current, "reason", None)
+        current = next(
+            (c for c in (reason, wrapped, current.__cause__) if isinstance(c, BaseException)), None
+        )
+
+
+def _system_reason(error: BaseException) -> str:
+    text = error.strerror if isinstance(error, OSError) else None
+    return text[:1].lower() + text[1:] if text else ""
+
+
+def _login(host: str) -> str:
+    server = server_of(host)
+    return "img login" if server == DOCKER_HUB_SERVER else f"img login {server}"
+
+
+def _insecure(host: str) -> str:
+    return f"if that is meant so: --insecure-registry {host}"

@@ -1,0 +1,168 @@
+"""A registry in a few dicts."""
+
+import io
+import threading
+from collections.abc import Iterable
+from typing import BinaryIO
+
+from img.application.ports.blob_store import BlobMismatch
+from img.application.ports.credential_store import Credentials
+from img.application.ports.registry import (
+    ManifestUnknown,
+    Registry,
+    RegistryError,
+    Unauthorized,
+)
+from img.domain.digest import Digest
+from img.domain.oci.descriptor import Descriptor
+from img.domain.reference import ImageReference
+
+
+class MemoryRegistry(Registry):
+    """A simulator of all registries of the world: no network, no waiting, every fault on request.
+
+    What it is asked to keep it keeps by repository, as registries do; ``holding`` are blobs that
+    every repository has from the start. What was done to it can be read from ``received``,
+    ``fetched`` and ``names``; what it shall do wrong is said with ``corrupt``, ``cut``, ``lose``
+    and ``admit``.
+    """
+
+    def __init__(self, holding: Iterable[bytes] = ()) -> None:
+        self._everywhere = {Digest.of(content): content for content in holding}
+        self._blobs: dict[tuple[str, Digest], bytes] = {}
+        self._manifests: dict[tuple[str, Digest], tuple[bytes, str]] = {}
+        self._tags: dict[tuple[str, str], Digest] = {}
+        self._logins: dict[str, Credentials] = {}
+        self._corrupt: set[Digest] = set()
+        self._cuts: dict[Digest, int] = {}
+        self._lost: set[str] = set()
+        self._lock = threading.Lock()
+        self.received: list[bytes] = []  # blobs that were uploaded, in order
+        self.fetched: list[Digest] = []  # blobs and manifests that were asked for, in order
+        self.names: set[ImageReference] = set()  # what manifests were pushed under
+
+    def resolve(self, reference: ImageReference) -> Descriptor:
+        with self._lock:
+            content, media_type = self._manifest_of(reference)
+        return Descriptor(media_type=media_type, digest=Digest.of(content), size=len(content))
+
+    def manifest(self, reference: ImageReference, target: Descriptor) -> bytes:
+        with self._lock:
+            content, _ = self._manifest_of(reference.with_digest(target.digest))
+            self.fetched.append(target.digest)
+            content = self._as_served(target.digest, content)
+        if Digest.of(content) != target.digest:
+            raise BlobMismatch(target.digest, Digest.of(content))
+        return content
+
+    def open_blob(self, reference: ImageReference, blob: Descriptor) -> BinaryIO:
+        with self._lock:
+            self._answer(reference)
+            content = self._blob_of(reference, blob.digest)
+            if content is None:
+                raise RegistryError(f"{reference.repository} has no blob {blob.digest}")
+            self.fetched.append(blob.digest)
+            content = self._as_served(blob.digest, content)
+            cut = self._cuts.get(blob.digest)
+        if cut is None:
+            return io.BytesIO(content)
+        return io.BufferedReader(_CutStream(content[:cut], reference.domain), buffer_size=1)
+
+    def has_blob(self, reference: ImageReference, digest: Digest) -> bool:
+        with self._lock:
+            self._answer(reference)
+            return self._blob_of(reference, digest) is not None
+
+    def push_blob(self, reference: ImageReference, blob: Descriptor, content: BinaryIO) -> None:
+        content.seek(0)
+        data = content.read()
+        if Digest.of(data) != blob.digest:
+            raise RegistryError(f"push of {reference.familiar}: digest invalid: {blob.digest}")
+        with self._lock:
+            self._answer(reference)
+            if self._blob_of(reference, blob.digest) is None:
+                self._blobs[reference.repository, blob.digest] = data
+                self.received.append(data)
+
+    def push_manifest(self, reference: ImageReference, content: bytes, media_type: str) -> Digest:
+        digest = Digest.of(content)
+        if reference.digest not in (None, digest):
+            raise BlobMismatch(reference.digest, digest)
+        with self._lock:
+            self._answer(reference)
+            self._manifests[reference.repository, digest] = (content, media_type)
+            if reference.tag and reference.digest is None:
+                self._tags[reference.repository, reference.tag] = digest
+            self.names.add(reference)
+        return digest
+
+    def check_login(self, server: str, credentials: Credentials) -> None:
+        wanted = self._logins.get(server)
+        if wanted is not None and wanted != credentials:
+            raise Unauthorized(
+                f"registry {server} refuses the user name or password",
+                hint="check the user name, and the password or token",
+            )
+
+    def add_blob(self, reference: ImageReference, content: bytes) -> Digest:
+        """Have ``content`` in the repository, as if somebody else had pushed it."""
+        digest = Digest.of(content)
+        self._blobs[reference.repository, digest] = content
+        return digest
+
+    def corrupt(self, digest: Digest) -> None:
+        """Serve other bytes for ``digest`` from now on."""
+        self._corrupt.add(digest)
+
+    def cut(self, digest: Digest, after: int) -> None:
+        """Let the connection break after so many bytes of the blob, each time."""
+        self._cuts[digest] = after
+
+    def lose(self, domain: str) -> None:
+        """Make the registry of ``domain`` unreachable."""
+        self._lost.add(domain)
+
+    def admit(self, server: str, credentials: Credentials) -> None:
+        """Take only ``credentials`` at a login to ``server``."""
+        self._logins[server] = credentials
+
+    def _answer(self, reference: ImageReference) -> None:
+        if reference.domain in self._lost:
+            raise RegistryError(
+                f"registry {reference.domain} cannot be reached: connection refused", retryable=True
+            )
+
+    def _manifest_of(self, reference: ImageReference) -> tuple[bytes, str]:
+        self._answer(reference)
+        repository = reference.repository
+        digest = reference.digest or self._tags.get((repository, reference.tag or "latest"))
+        found = None if digest is None else self._manifests.get((repository, digest))
+        if found is None:
+            raise ManifestUnknown(f"{reference}: not found")
+        return found
+
+    def _blob_of(self, reference: ImageReference, digest: Digest) -> bytes | None:
+        return self._blobs.get((reference.repository, digest), self._everywhere.get(digest))
+
+    def _as_served(self, digest: Digest, content: bytes) -> bytes:
+        """Return ``content``, altered in its first byte if a test wants it corrupt."""
+        if digest not in self._corrupt:
+            return content
+        return bytes([content[0] ^ 1]) + content[1:] if content else b"\0"
+
+
+class _CutStream(io.RawIOBase):
+    """Bytes, and then a lost connection."""
+
+    def __init__(self, content: bytes, host: str) -> None:
+        self._content = io.BytesIO(content)
+        self._host = host
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed: Buffer
+        count = self._content.readinto(buffer)
+        if count == 0 and len(buffer):
+            raise RegistryError(f"registry {self._host} broke the connection", retryable=True)
+        return count

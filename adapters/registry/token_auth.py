@@ -1,0 +1,198 @@
+"""Proving who we are, as oras asks for it."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import requests
+from oras.auth.token import TokenAuth
+from requests.utils import rewind_body
+
+from img.adapters.registry.addresses import checked
+from img.adapters.registry.challenges import Challenge, parse_challenges
+from img.adapters.registry.failures import (
+    authenticate_headers,
+    limited_body,
+    login_hint,
+    refusal,
+)
+from img.application.ports.credential_store import Credentials
+from img.application.ports.registry import RegistryError, Unauthorized
+
+_DEFAULT_LIFE_S = 60  # distribution-spec auth/token, "expires_in"
+_CLIENT_ID = "img"
+
+
+class Refused(Exception):  # control flow of this folder, no error of ours
+    """No answer to this 401 or 403 is known; it is the registry's last word."""
+
+    def __init__(self, response: requests.Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+class NoAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
+    """Answers no challenge: for hosts that are not the registry."""
+
+    def renew_if_stale(self) -> None:
+        """Do nothing; as ScopedAuth."""
+
+    def authenticate_request(
+        self,
+        original: requests.Response,
+        headers: dict[str, str],
+        refresh: bool = False,
+    ) -> tuple[dict[str, str], bool]:
+        raise Refused(original)
+
+
+class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
+    """Answers the challenges of one registry for one scope; remembers what worked.
+
+    oras sends ``get_auth_header()`` with each request while ``token`` is not None, and calls
+    ``authenticate_request`` at a 401 or 403. Used by several threads.
+    """
+
+    def __init__(
+        self, *, host: str, scheme: str, scope: str, credentials: Callable[[], Credentials | None]
+    ) -> None:
+        super().__init__()
+        self.token: str | None = None  # the whole value of the Authorization header
+        self._host = host
+        self._scheme = scheme
+        self._scope = scope
+        self._credentials = credentials
+        self._challenge: Challenge | None = None
+        self._expires = float("inf")  # by the monotonic clock
+        self._lock = threading.Lock()
+
+    def get_auth_header(self) -> dict[str, str]:
+        token = self.token
+        return {"Authorization": token} if token else {}
+
+    def renew_if_stale(self) -> None:
+        """Replace a token that ran out: an upload would be sent in vain."""
+        with self._lock:
+            if self._challenge is not None and time.monotonic() > self._expires:
+                self.token = self._bearer(self._challenge)
+
+    def authenticate_request(
+        self,
+        original: requests.Response,
+        headers: dict[str, str],
+        refresh: bool = False,
+    ) -> tuple[dict[str, str], bool]:
+        if original.status_code != 401:
+            raise Refused(original)
+        used = original.request.headers.get("Authorization")
+        with self._lock:
+            if self.token is None or self.token == used:  # else another thread was here first
+                token = self._answer(parse_challenges(authenticate_headers(original)))
+                if token is None or (token == used):
+                    raise Refused(original)
+                self.token = token
+        limited_body(original)
+        if isinstance(getattr(original.request, "_body_position", None), int):
+            rewind_body(original.request)  # else the second try sends nothing
+        return {**headers, **self.get_auth_header()}, True
+
+    def _answer(self, challenges: list[Challenge]) -> str | None:
+        for challenge in challenges:
+            if challenge.scheme == "bearer" and "realm" in challenge.parameters:
+                return self._bearer(challenge)
+            if challenge.scheme == "basic":
+                return _basic(self._credentials())
+        return None
+
+    def _bearer(self, challenge: Challenge) -> str:
+        credentials = self._credentials()
+        if credentials is not None and credentials.registry_token:
+            return f"Bearer {credentials.registry_token}"
+        realm = checked(challenge.parameters["realm"], host=self._host, scheme=self._scheme)
+        # Ours first: Docker Hub grants what the first scope of a repository asks for.
+        scopes = dict.fromkeys((self._scope, challenge.parameters.get("scope", "")))
+        form = {
+            "service": challenge.parameters.get("service", ""),
+            "scope": [scope for scope in scopes if scope],
+        }
+        response = self._ask(realm, form, credentials)
+        if response.status_code in {401, 403}:
+            raise self._unknown_user(response, credentials)
+        if response.status_code != 200:
+            raise refusal(response, f"token from {realm}", self._host)
+        self._challenge = challenge
+        return self._token_in(response, realm)
+
+    def _ask(
+        self, realm: str, form: dict[str, Any], credentials: Credentials | None
+    ) -> requests.Response:
+        """Ask by GET, with an identity token by POST; where that is unknown, the other way."""
+        posted = _grant(credentials)
+        by_post: dict[str, Any] = {
+            "method": "POST",
+            "data": {**form, "client_id": _CLIENT_ID, **posted},
+            "allow_redirects": False,  # the secret is in the body
+        }
+        by_get: dict[str, Any] = {"method": "GET", "params": {**form, "client_id": _CLIENT_ID}}
+        ways = [by_get, by_post] if posted else [by_get]
+        if credentials is not None and credentials.identity_token:
+            ways.reverse()
+        basic = _basic(credentials)
+        for way in ways:
+            is_basic = basic is not None and way is by_get
+            response = self.session.request(
+                **way,
+                url=realm,
+                headers={"Authorization": basic} if is_basic else {},
+                stream=True,
+                verify=self._tls_verify,
+            )
+            if response.status_code not in {404, 405}:
+                break
+        return response  # type: ignore[no-any-return]  # the session of an untyped class
+
+    def _token_in(self, response: requests.Response, realm: str) -> str:
+        try:
+            document = json.loads(limited_body(response))
+            token = document.get("token") or document["access_token"]
+            self._expires = time.monotonic() + int(document.get("expires_in") or _DEFAULT_LIFE_S)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise RegistryError(f"{realm} answers without a token") from None
+        return f"Bearer {token}"
+
+    def _unknown_user(
+        self, response: requests.Response, credentials: Credentials | None
+    ) -> RegistryError:
+        if credentials is None:
+            return refusal(response, f"registry {self._host}", self._host)
+        limited_body(response)
+        user = f" of {credentials.username}" if credentials.username else ""
+        return Unauthorized(
+            f"registry {self._host} refuses the credentials{user}", hint=login_hint(self._host)
+        )
+
+
+def _basic(credentials: Credentials | None) -> str | None:
+    if credentials is None:
+        return None
+    if credentials.registry_token:
+        return f"Bearer {credentials.registry_token}"
+    secret = credentials.password or credentials.identity_token
+    pair = f"{credentials.username}:{secret}".encode()
+    return f"Basic {base64.b64encode(pair).decode()}"
+
+
+def _grant(credentials: Credentials | None) -> dict[str, str]:
+    """Return the OAuth2 fields that stand for the credentials (distribution auth/oauth.md)."""
+    if credentials is None:
+        return {}
+    if credentials.identity_token:
+        return {"grant_type": "refresh_token", "refresh_token": credentials.identity_token}
+    return {
+        "grant_type": "password",
+        "username": credentials.username,
+        "password": credentials.password,
+    }

@@ -1,0 +1,26 @@
+"""Nameless files in the state directory."""
+
+import errno
+import os
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+from img.application.ports.blob_store import StoreFull
+from img.application.ports.scratch_space import ScratchSpace
+
+
+class FileScratchSpace(ScratchSpace):
+    """Files that were never given a name (O_TMPFILE where there is one), so none is left over."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def new(self) -> BinaryIO:
+        try:
+            os.makedirs(self._directory, exist_ok=True)
+            return tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StoreFull(f"no room left in {self._directory}") from None
+            raise

@@ -1,0 +1,132 @@
+"""Entries from files, and files' attributes from entries."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import stat
+from typing import BinaryIO
+
+from img.domain.errors import BuildError
+from img.domain.filesystem.changes import is_kept_xattr
+from img.domain.filesystem.entry import (
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    FILE,
+    HARDLINK,
+    SOCKET,
+    SYMLINK,
+    Entry,
+)
+from img.domain.filesystem.file_index import WHITEOUT_PREFIX, FileIndex
+
+KINDS = {
+    stat.S_IFREG: FILE,
+    stat.S_IFDIR: DIRECTORY,
+    stat.S_IFLNK: SYMLINK,
+    stat.S_IFCHR: CHARACTER,
+    stat.S_IFBLK: BLOCK,
+    stat.S_IFIFO: FIFO,
+    stat.S_IFSOCK: SOCKET,
+}
+OPAQUE = "user.overlay.opaque"  # as mounts with the option userxattr have it
+DEVICE = "user.img.dev"  # "c 1:3": the file stands for a device that could not be made here
+_NO_XATTRS = {errno.ENOTSUP, errno.EPERM, errno.EACCES}
+
+
+class PathTooLong(BuildError):
+    """A step made a path that is longer than the kernel takes at once (PATH_MAX)."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"a path in the root file system is too long: /{path[:80]}…",
+            hint="directories nested deeper than 4096 bytes cannot be kept in a layer",
+        )
+
+
+def xattr_names(path: str) -> list[str]:
+    """Return the names of a file's extended attributes, none where there cannot be any."""
+    try:
+        return os.listxattr(path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in _NO_XATTRS:
+            return []
+        raise
+
+
+def entry_of(path: str, name: str, status: os.stat_result, xattrs: list[str]) -> Entry:
+    """Return the entry ``name`` for the file at ``path``; ``xattrs`` are the names it has."""
+    kind = KINDS[stat.S_IFMT(status.st_mode)]
+    device = (0, 0)
+    if kind in (CHARACTER, BLOCK):
+        device = (os.major(status.st_rdev), os.minor(status.st_rdev))
+    elif kind == FILE and DEVICE in xattrs:
+        kind, device = _stood_for(path)
+    return Entry(
+        name,
+        kind,
+        status.st_mode & 0o7777,
+        status.st_uid,
+        status.st_gid,
+        status.st_size if kind == FILE else 0,
+        status.st_mtime_ns,
+        os.readlink(path) if kind == SYMLINK else "",
+        device,
+        _xattrs(path, xattrs) if xattrs else (),
+    )
+
+
+def _stood_for(path: str) -> tuple[str, tuple[int, int]]:
+    kind, _, numbers = os.getxattr(path, DEVICE).partition(b" ")
+    major, _, minor = numbers.partition(b":")
+    return (CHARACTER if kind == b"c" else BLOCK), (int(major), int(minor))
+
+
+def _xattrs(path: str, names: list[str]) -> tuple[tuple[str, bytes], ...]:
+    kept = sorted(name for name in names if is_kept_xattr(name))
+    return tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in kept)
+
+
+def set_directory(path: str, entry: Entry) -> None:
+    """Give the directory at ``path`` the owner, mode, xattrs and mtime of ``entry``."""
+    os.chown(path, entry.uid, entry.gid)
+    os.chmod(path, entry.mode)
+    for name, value in entry.xattrs:
+        if is_kept_xattr(name):
+            os.setxattr(path, name, value)
+    os.utime(path, ns=(entry.mtime, entry.mtime))
+
+
+def set_times(directory: str, layer: FileIndex) -> list[str]:
+    """Give files the mtimes that ``layer`` has for them, and return those that had others.
+
+    What was packed may be older than what a step wrote (SOURCE_DATE_EPOCH), and a later step has
+    to see what it would see after unpacking. Fractions of seconds stay.
+    """
+    changed = []
+    for entry in layer:
+        if entry.kind == HARDLINK or entry.path.rpartition("/")[2].startswith(WHITEOUT_PREFIX):
+            continue
+        path = f"{directory}/{entry.path}" if entry.path else directory
+        with contextlib.suppress(FileNotFoundError):
+            status = os.lstat(path)
+            if status.st_mtime_ns // 1_000_000_000 != entry.mtime // 1_000_000_000:
+                os.utime(path, ns=(status.st_atime_ns, entry.mtime), follow_symlinks=False)
+                changed.append(entry.path)
+    return changed
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open a regular file and follow no link that took its place."""
+    return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+
+
+def digest_of(path: str) -> str:
+    """Return the sha256 hex of a file's content."""
+    digest = hashlib.sha256()
+    with open_file(path) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

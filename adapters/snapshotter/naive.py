@@ -1,0 +1,229 @@
+"""Root file systems as plain directories: works everywhere, at the price of copies."""
+
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from img.adapters.linux.new_file import raise_state_error
+from img.adapters.snapshotter.attributes import (
+    digest_of,
+    entry_of,
+    open_file,
+    set_directory,
+    set_times,
+    xattr_names,
+)
+from img.adapters.snapshotter.overlay_layers import implied_by
+from img.adapters.snapshotter.walk import Walk
+from img.adapters.snapshotter.work_directory import WorkDirectory, sweep
+from img.application.ports.layer_archive import LayerArchive
+from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
+from img.domain.digest import Digest
+from img.domain.filesystem.changes import Found, changes_of
+from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.tree import FileTree
+from img.domain.oci.chain import ChainID
+from img.domain.process import DirectoryRoot
+
+_MOST_COPIES = 2  # of one stack; parallel stages make several, of which the next build needs few
+
+
+class NaiveSnapshotter(Snapshotter):
+    """One directory per stack, handed from step to step.
+
+    ``root/roots/<algorithm>-<hex of the chain ID>.<random>`` holds a ``rootfs`` and the ``walk``
+    that its last step ended with. A workspace takes the directory away, into ``root/work``, and
+    commits it under another chain ID: a step costs two walks and no copy. A stack that is wanted
+    again is unpacked again. Must run as root, or inside the user namespace of the state.
+    """
+
+    def __init__(self, root: Path, archive: LayerArchive) -> None:
+        self._root = os.path.abspath(root)
+        self._roots = f"{self._root}/roots"
+        self._archive = archive
+        self._opening = threading.Lock()
+        self._opened = False
+
+    def prepare(self, layers: Sequence[SnapshotLayer]) -> "NaiveWorkspace":
+        try:
+            self._open()
+            directory, there = self._take(layers)
+            try:
+                walk = self._complete(directory, layers, there)
+            except BaseException:
+                directory.remove()
+                raise
+        except OSError as error:
+            raise_state_error(error, self._root)
+        _let_clock_pass(walk.newest)
+        return NaiveWorkspace(directory, walk, self._roots, _top(layers))
+
+    def chain_ids(self) -> Sequence[ChainID]:
+        names = (name.partition(".")[0].partition("-") for name in self._names())
+        return [ChainID(Digest(*pair)) for pair in sorted({(name[0], name[2]) for name in names})]
+
+    def remove(self, chain_id: ChainID) -> None:
+        try:
+            while (directory := self._take_stack(chain_id)) is not None:
+                directory.remove()
+        except OSError as error:
+            raise_state_error(error, self._root)
+
+    def _open(self) -> None:
+        with self._opening:
+            if not self._opened:
+                os.makedirs(self._roots, exist_ok=True)
+                os.makedirs(f"{self._root}/work", exist_ok=True)
+                sweep(f"{self._root}/work")
+                self._opened = True
+
+    def _names(self) -> list[str]:
+        return os.listdir(self._roots) if os.path.isdir(self._roots) else []
+
+    def _take(self, layers: Sequence[SnapshotLayer]) -> tuple[WorkDirectory, int]:
+        """Return a directory with as many of ``layers`` as possible, and how many it has."""
+        for there in range(len(layers), 0, -1):
+            if (directory := self._take_stack(layers[there - 1].chain_id)) is not None:
+                return directory, there
+        directory = WorkDirectory.create(f"{self._root}/work")
+        os.mkdir(f"{directory.path}/rootfs")
+        return directory, 0
+
+    def _take_stack(self, chain_id: ChainID) -> WorkDirectory | None:
+        prefix = f"{_name(chain_id)}."
+        for name in self._names():
+            if name.startswith(prefix):
+                directory = WorkDirectory.claim(f"{self._roots}/{name}")
+                if directory is not None:
+                    directory.move(f"{self._root}/work/{os.urandom(8).hex()}")
+                    return directory
+        return None
+
+    def _complete(
+        self, directory: WorkDirectory, layers: Sequence[SnapshotLayer], there: int
+    ) -> Walk:
+        """Unpack what is missing and return how the files are then."""
+        rootfs = f"{directory.path}/rootfs"
+        if there and there == len(layers):
+            return Walk.load(f"{directory.path}/walk") or Walk.of(rootfs)
+        tree = FileTree.of(layer.index for layer in layers[:there])
+        for layer in layers[there:]:
+            with layer.open() as blob:
+                self._archive.unpack(
+                    blob, rootfs, overlay=False, place=tree.place, implied=implied_by(tree)
+                )
+            tree = tree.with_layer(layer.index)
+        root = tree.get("")
+        assert root is not None
+        set_directory(rootfs, root)
+        return Walk.of(rootfs)
+
+
+class NaiveWorkspace(Workspace):
+    """A directory that is written in place; what changed is what a second walk finds other."""
+
+    def __init__(
+        self, directory: WorkDirectory, before: Walk, roots: str, chain_id: ChainID | None
+    ) -> None:
+        self._directory = directory
+        self._rootfs = f"{directory.path}/rootfs"
+        self._before = before
+        self._after: Walk | None = None
+        self._roots = roots
+        self._chain_id = chain_id
+
+    @property
+    def root(self) -> DirectoryRoot:
+        return DirectoryRoot(path=self._rootfs)
+
+    def changes(self, base: FileTree) -> tuple[Entry, ...]:
+        try:
+            after = self._after = Walk.of(self._rootfs)
+            deleted = self._before.files.keys() - after.files.keys()
+            return changes_of(base, self._found(base, after, deleted), deleted, self._digest)
+        except OSError as error:
+            raise_state_error(error, self._rootfs)
+
+    def open(self, path: str) -> BinaryIO:
+        return open_file(f"{self._rootfs}/{path}")
+
+    def commit(self, chain_id: ChainID | None, layer: FileIndex | None) -> None:
+        if chain_id is None or layer is None:
+            chain_id, layer = self._chain_id, None
+        if chain_id is None or self._copies(chain_id) >= _MOST_COPIES:
+            self.discard()
+            return
+        try:
+            self._keep_walk(layer)
+            self._directory.move(f"{self._roots}/{_name(chain_id)}.{os.urandom(8).hex()}")
+            self._directory.release()
+        except OSError as error:
+            raise_state_error(error, self._rootfs)
+
+    def discard(self) -> None:
+        self._directory.remove()
+
+    def _found(self, base: FileTree, after: Walk, deleted: set[str]) -> Iterator[Found]:
+        candidates = {"", *after.differing(self._before)}
+        for path in [*candidates, *deleted]:
+            candidates |= base.linked(path) & after.files.keys()
+        names: dict[int, list[str]] | None = None
+        todo = list(candidates)
+        while todo:
+            path = todo.pop()
+            where = f"{self._rootfs}/{path}" if path else self._rootfs
+            status = os.lstat(where)
+            entry = entry_of(where, path, status, xattr_names(where))
+            linked = entry.kind == FILE and status.st_nlink > 1
+            yield Found(entry, status.st_ino if linked else None)
+            if linked:
+                names = _names_by_inode(after) if names is None else names
+                others = set(names[status.st_ino]) - candidates
+                candidates |= others
+                todo += others
+
+    def _keep_walk(self, layer: FileIndex | None) -> None:
+        path = f"{self._directory.path}/walk"
+        changed = set_times(self._rootfs, layer) if layer is not None else []
+        if self._after is None:
+            # Nobody looked at what the step did.
+            if os.path.lexists(path):
+                os.unlink(path)
+            return
+        self._after.refresh(self._rootfs, changed)
+        self._after.store(path)
+
+    def _copies(self, chain_id: ChainID) -> int:
+        prefix = f"{_name(chain_id)}."
+        return sum(name.startswith(prefix) for name in os.listdir(self._roots))
+
+    def _digest(self, path: str) -> str:
+        return digest_of(f"{self._rootfs}/{path}")
+
+
+def _name(chain_id: ChainID) -> str:
+    return f"{chain_id.algorithm}-{chain_id.encoded}"
+
+
+def _top(layers: Sequence[SnapshotLayer]) -> ChainID | None:
+    return layers[-1].chain_id if layers else None
+
+
+def _names_by_inode(walk: Walk) -> dict[int, list[str]]:
+    names: defaultdict[int, list[str]] = defaultdict(list)
+    for path, inode in walk.inodes():
+        names[inode].append(path)
+    return names
+
+
+def _let_clock_pass(newest: int) -> None:
+    # A kernel before 6.13 stamps times once a tick (10 ms at HZ=100): a change in the same tick
+    # as the walk would leave no trace. A clock that ran ahead is not waited for.
+    missing_s = (newest - time.time_ns()) / 1e9 + 0.010
+    if 0 < missing_s < 0.050:
+        time.sleep(missing_s)

@@ -1,0 +1,181 @@
+"""Root file systems as kernel overlays (kernel overlayfs.rst): nothing is copied."""
+
+import contextlib
+import os
+import stat
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from img.adapters.linux.new_file import raise_state_error
+from img.adapters.snapshotter.attributes import OPAQUE, digest_of, open_file, set_times, xattr_names
+from img.adapters.snapshotter.hard_links import lower_path, restore_links
+from img.adapters.snapshotter.overlay_layers import OverlayLayers
+from img.adapters.snapshotter.upper import UpperDirectory
+from img.adapters.snapshotter.work_directory import WorkDirectory, sweep
+from img.application.ports.layer_archive import LayerArchive
+from img.application.ports.snapshotter import (
+    SnapshotLayer,
+    Snapshotter,
+    SnapshotterUnavailable,
+    Workspace,
+)
+from img.domain.filesystem.changes import Found, changes_of, is_kept_xattr
+from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.tree import FileTree
+from img.domain.oci.chain import ChainID
+from img.domain.process import OverlayRoot
+
+_MOST_LAYERS = 500  # OVL_MAX_STACK
+
+
+class OverlaySnapshotter(Snapshotter):
+    """A directory per layer, stacked by the kernel in the executor's mount namespace.
+
+    ``root/layers`` holds one directory per stack, ``root/work`` one per workspace or unpacking
+    (leftovers of crashes are swept), ``root/locks`` one lock per stack that was unpacked.
+    Must run as root, or inside the user namespace that the state belongs to.
+    """
+
+    def __init__(self, root: Path, archive: LayerArchive) -> None:
+        self._root = os.path.abspath(root)
+        self._layers = OverlayLayers(self._root, archive)
+        self._opening = threading.Lock()
+        self._opened = False
+
+    def prepare(self, layers: Sequence[SnapshotLayer]) -> "OverlayWorkspace":
+        if len(layers) > _MOST_LAYERS:
+            raise SnapshotterUnavailable(
+                f"the image has {len(layers)} layers; an overlay takes {_MOST_LAYERS}",
+                hint="use the naive snapshotter, or a base image with fewer layers",
+            )
+        try:
+            self._open()
+            self._layers.ensure(layers)
+            return OverlayWorkspace(
+                WorkDirectory.create(f"{self._root}/work"),
+                self._layers.lowers(layers) or [f"{self._root}/empty"],
+                self._layers,
+            )
+        except OSError as error:
+            raise_state_error(error, self._root)
+
+    def chain_ids(self) -> Sequence[ChainID]:
+        return self._layers.chain_ids()
+
+    def remove(self, chain_id: ChainID) -> None:
+        try:
+            self._layers.remove(chain_id)
+        except OSError as error:
+            raise_state_error(error, self._root)
+
+    def _open(self) -> None:
+        with self._opening:
+            if self._opened:
+                return
+            for name in ("layers", "locks", "work", "empty"):
+                os.makedirs(f"{self._root}/{name}", exist_ok=True)
+            os.chmod(f"{self._root}/empty", 0o755)
+            os.utime(f"{self._root}/empty", ns=(0, 0))
+            sweep(f"{self._root}/work")
+            self._probe()
+            self._opened = True
+
+    def _probe(self) -> None:
+        """Refuse a file system that cannot hold whiteouts and opaque directories."""
+        work = WorkDirectory.create(f"{self._root}/work")
+        try:
+            os.mknod(f"{work.path}/whiteout", stat.S_IFCHR)
+            os.setxattr(work.path, OPAQUE, b"y")
+        except OSError as error:
+            raise SnapshotterUnavailable(
+                f"the state directory {self._root} cannot hold an overlay's layers:"
+                f" {error.strerror}",
+                hint="use the naive snapshotter, or put the state on another file system",
+            ) from error
+        finally:
+            work.remove()
+
+
+class OverlayWorkspace(Workspace):
+    """An upper directory; its root has the attributes of the topmost layer's."""
+
+    def __init__(self, work: WorkDirectory, lowers: list[str], layers: OverlayLayers) -> None:
+        self._directory = work
+        self._lowers = lowers
+        self._layers = layers
+        self._upper = f"{work.path}/upper"
+        for name in ("upper", "work", "merged"):
+            os.mkdir(f"{work.path}/{name}")
+        _copy_root(lowers[0], self._upper)
+
+    @property
+    def root(self) -> OverlayRoot:
+        return OverlayRoot(
+            lowers=tuple(self._lowers),
+            upper=self._upper,
+            work=f"{self._directory.path}/work",
+            target=f"{self._directory.path}/merged",
+            index=True,
+        )
+
+    def changes(self, base: FileTree) -> tuple[Entry, ...]:
+        try:
+            upper = UpperDirectory(self._upper)
+            index = f"{self._directory.path}/work/index"
+            if restore_links(self._upper, index, upper, base, self._lowers):
+                upper = UpperDirectory(self._upper)
+            return changes_of(base, _found(upper, base), upper.deleted(base), self._digest)
+        except OSError as error:
+            raise_state_error(error, self._upper)
+
+    def open(self, path: str) -> BinaryIO:
+        try:
+            return open_file(f"{self._upper}/{path}")
+        except FileNotFoundError:
+            lower = lower_path(self._lowers, path)
+            if lower is None:
+                raise
+            return open_file(lower)
+
+    def commit(self, chain_id: ChainID | None, layer: FileIndex | None) -> None:
+        try:
+            if chain_id is not None and layer is not None:
+                set_times(self._upper, layer)
+                self._layers.add(chain_id, self._upper)
+            self.discard()
+        except OSError as error:
+            raise_state_error(error, self._upper)
+
+    def discard(self) -> None:
+        self._directory.remove()
+
+    def _digest(self, path: str) -> str:
+        return digest_of(f"{self._upper}/{path}")
+
+
+def _found(upper: UpperDirectory, base: FileTree) -> Iterator[Found]:
+    """Yield what is in the upper directory, and other names of the base's files it touches."""
+    yield from upper.found.values()
+    seen: set[str] = set()
+    for path in [*upper.found, *upper.deleted(base)]:
+        names = base.linked(path)
+        if len(names) > 1:
+            for name in names - seen:
+                entry = base.get(name)
+                if upper.shows(name) and entry is not None and entry.kind == FILE:
+                    yield Found(entry, ("below", min(names)))
+            seen |= names
+
+
+def _copy_root(source: str, target: str) -> None:
+    status = os.stat(source)
+    os.chown(target, status.st_uid, status.st_gid)
+    os.chmod(target, status.st_mode & 0o7777)
+    for name in xattr_names(source):
+        if is_kept_xattr(name):
+            os.setxattr(target, name, os.getxattr(source, name))
+    with contextlib.suppress(FileNotFoundError):
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -1,0 +1,210 @@
+"""Layers as directories that the kernel's overlay can stack."""
+
+import os
+import shutil
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from img.adapters.linux.files import Lock
+from img.adapters.snapshotter.attributes import OPAQUE, set_directory, xattr_names
+from img.adapters.snapshotter.hard_links import link_into, lower_path, make_parents
+from img.adapters.snapshotter.work_directory import WorkDirectory, publish
+from img.application.ports.layer_archive import LayerArchive
+from img.application.ports.snapshotter import SnapshotLayer
+from img.domain.digest import Digest
+from img.domain.filesystem import paths
+from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, Entry
+from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.tree import FileTree
+from img.domain.oci.chain import ChainID
+
+_AT_ONCE = 3  # layers; more only wait for each other's disk
+
+
+class OverlayLayers:
+    """``layers/<algorithm>-<hex of the chain ID>``: the top layer of each stack, and no more.
+
+    Each directory's own attributes are those of the whole stack's root.
+    """
+
+    def __init__(self, root: str, archive: LayerArchive) -> None:
+        self._layers = f"{root}/layers"
+        self._locks = f"{root}/locks"
+        self._work = f"{root}/work"
+        self._archive = archive
+
+    def path(self, chain_id: ChainID) -> str:
+        """Return where the stack's top layer is or will be."""
+        return f"{self._layers}/{chain_id.algorithm}-{chain_id.encoded}"
+
+    def lowers(self, layers: Sequence[SnapshotLayer]) -> list[str]:
+        """Return the directories to mount for ``layers``, topmost first."""
+        lowers = []
+        for layer in reversed(layers):
+            lowers.append(self.path(layer.chain_id))
+            # The kernel looks for this mark on no layer's root.
+            if OPAQUE in xattr_names(lowers[-1]):
+                break
+        return lowers
+
+    def chain_ids(self) -> list[ChainID]:
+        """Return the stacks that are here."""
+        if not os.path.isdir(self._layers):
+            return []
+        names = (name.partition("-") for name in sorted(os.listdir(self._layers)))
+        return [ChainID(Digest(algorithm, encoded)) for algorithm, _, encoded in names]
+
+    def add(self, chain_id: ChainID, directory: str) -> None:
+        """Take ``directory`` over as the stack's top layer, unless there is one already."""
+        publish(directory, self.path(chain_id))
+
+    def remove(self, chain_id: ChainID) -> None:
+        """Delete the stack's top layer. Idempotent; nobody ever sees a part of it."""
+        path = self.path(chain_id)
+        if not os.path.isdir(path):
+            return
+        trash = WorkDirectory.create(self._work)
+        if os.path.isdir(path):
+            publish(path, f"{trash.path}/layer")
+        trash.remove()
+
+    def ensure(self, layers: Sequence[SnapshotLayer]) -> None:
+        """Unpack those of ``layers``, lowest first, that are missing; several at a time."""
+        missing = {i for i, layer in enumerate(layers) if not self._has(layer)}
+        if not missing:
+            return
+        below = FileTree()
+        running: deque[Future[None]] = deque()
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for number in range(max(missing) + 1):
+                if number in missing:
+                    linked = _links_below(layers[number].index, below)
+                    # Only so many at once, each keeps a tree; and a lower layer must be there
+                    # before something in it can be linked to.
+                    while len(running) >= (1 if linked else _AT_ONCE):
+                        running.popleft().result()
+                    job = _Unpacking(layers=layers, number=number, below=below, linked=linked)
+                    running.append(pool.submit(self._unpack, job))
+                below = below.with_layer(layers[number].index)
+            for future in running:
+                future.result()
+
+    def _has(self, layer: SnapshotLayer) -> bool:
+        return os.path.isdir(self.path(layer.chain_id))
+
+    def _unpack(self, job: "_Unpacking") -> None:
+        layer = job.layers[job.number]
+        name = os.path.basename(self.path(layer.chain_id))
+        with Lock(f"{self._locks}/{name}"):
+            if self._has(layer):
+                return
+            work = WorkDirectory.create(self._work)
+            try:
+                directory = f"{work.path}/layer"
+                os.mkdir(directory)
+                self._fill(directory, job)
+                publish(directory, self.path(layer.chain_id))
+            finally:
+                work.remove()
+
+    def _fill(self, directory: str, job: "_Unpacking") -> None:
+        layer = job.layers[job.number]
+        lowers = [self.path(lower.chain_id) for lower in job.layers[: job.number][::-1]]
+        for names in job.linked:
+            _bring_up(directory, names, lowers, job.below)
+        with layer.open() as blob:
+            self._archive.unpack(
+                blob,
+                directory,
+                overlay=True,
+                place=job.below.place,
+                implied=implied_by(job.below),
+            )
+        set_directory(directory, root_of(layer.index, job.below))
+
+
+class _Unpacking:
+    """One layer to unpack: the stack, its number in it, the tree below, and its links to that."""
+
+    __slots__ = ("below", "layers", "linked", "number")
+
+    def __init__(
+        self,
+        *,
+        layers: Sequence[SnapshotLayer],
+        number: int,
+        below: FileTree,
+        linked: list[list[str]],
+    ) -> None:
+        self.layers = layers
+        self.number = number
+        self.below = below
+        self.linked = linked
+
+
+def implied_by(below: FileTree) -> Callable[[str], Entry | None]:
+    """Return what tells the attributes of directories that a layer only implies."""
+
+    def implied(path: str) -> Entry | None:
+        entry = below.get(path)
+        return entry if entry is not None and entry.kind == DIRECTORY else None
+
+    return implied
+
+
+def root_of(layer: FileIndex, below: FileTree) -> Entry:
+    """Return the root directory's entry under one more layer."""
+    for entry in layer:
+        if not entry.path:
+            return entry
+    root = below.get("")
+    assert root is not None
+    return root
+
+
+def _links_below(layer: FileIndex, below: FileTree) -> list[list[str]]:
+    """Return the names of the files below that the layer makes more hard links to.
+
+    Legal, but no directory of its own can hold such a link (image-spec layer.md, "Hardlinks").
+    Names that the layer itself gives to something else are left out.
+    """
+    links = [entry for entry in layer if entry.kind == HARDLINK]
+    if not links:
+        return []
+    own = {below.place(entry.path) for entry in layer}
+    targets = {below.place(paths.clean(entry.link)) for entry in links} - own
+    found = []
+    for target in sorted(targets):
+        entry = below.get(target)
+        if entry is not None and entry.kind == FILE:
+            others = below.linked(target) - own - {target}
+            found.append([target, *sorted(name for name in others if not _hidden(name, own))])
+    return found
+
+
+def _hidden(name: str, own: set[str]) -> bool:
+    whiteouts = (
+        f"{paths.parent(path)}/.wh.{paths.name(path)}".lstrip("/")
+        for path in [*paths.ancestors(name), name]
+    )
+    return not own.isdisjoint(whiteouts)
+
+
+def _bring_up(directory: str, names: list[str], lowers: Sequence[str], below: FileTree) -> None:
+    """Copy a file of a lower layer into ``directory`` under all its names."""
+    source = lower_path(lowers, names[0])
+    if source is None:
+        return  # the archive says what is wrong with the link
+    make_parents(directory, names[0], below)
+    target = f"{directory}/{names[0]}"
+    shutil.copy2(source, target, follow_symlinks=False)
+    status = os.lstat(source)
+    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
+    os.chmod(target, status.st_mode & 0o7777)  # chown took the set-user-ID bit away
+    for xattr in os.listxattr(source):
+        if xattr == "security.capability":
+            os.setxattr(target, xattr, os.getxattr(source, xattr))
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    for name in names[1:]:
+        link_into(directory, target, name, below)

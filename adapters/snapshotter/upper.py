@@ -1,0 +1,90 @@
+"""What an overlay mount left in its upper directory."""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+
+from img.adapters.snapshotter.attributes import OPAQUE, PathTooLong, entry_of, xattr_names
+from img.domain.filesystem import paths
+from img.domain.filesystem.changes import Found
+from img.domain.filesystem.entry import DIRECTORY, FILE
+from img.domain.filesystem.tree import FileTree
+
+_OPAQUE = (OPAQUE, "trusted.overlay.opaque")
+_ORIGIN = {"user.overlay.origin", "trusted.overlay.origin"}
+
+
+class UpperDirectory:
+    """The files of an upper directory (kernel overlayfs.rst, "whiteouts and opaque directories").
+
+    A picture of one moment, taken when it is made. Sockets count as whiteouts: a layer has none.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self.found: dict[str, Found] = {}
+        self.copied: set[str] = set()  # regular files that were copied up from below
+        self._whiteouts: set[str] = set()
+        self._opaque: set[str] = set()
+        self._replaced: list[str] = []  # directories that show nothing of the layers below
+        try:
+            self._scan(directory)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise PathTooLong(str(error.filename)[len(directory) + 1 :]) from None
+            raise
+
+    def shows(self, path: str) -> bool:
+        """Tell whether what the layers below have at ``path`` can still be seen."""
+        if path in self.found or path in self._whiteouts:
+            return False
+        for parent in paths.ancestors(path):
+            if parent in self._whiteouts or parent in self._opaque:
+                return False
+            above = self.found.get(parent)
+            if above is None:
+                continue
+            if above.entry.kind != DIRECTORY:
+                return False
+        return True
+
+    def deleted(self, base: FileTree) -> Iterator[str]:
+        """Yield the top-most paths of ``base`` that are hidden and have nothing in their place."""
+        yield from self._whiteouts
+        for directory in self._replaced:
+            for name in base.names(directory):
+                path = f"{directory}/{name}" if directory else name
+                if path not in self.found:
+                    yield path
+
+    def _scan(self, directory: str) -> None:
+        root = entry_of(directory, "", os.lstat(directory), xattr_names(directory))
+        self.found[""] = Found(root)
+        todo = [("", directory, False)]
+        while todo:
+            prefix, where, replaced = todo.pop()
+            with os.scandir(where) as entries:
+                for item in entries:
+                    path = prefix + item.name
+                    if self._add(path, item) == DIRECTORY:
+                        hidden = replaced or path in self._opaque
+                        if hidden:
+                            self._replaced.append(path)
+                        todo.append((f"{path}/", item.path, hidden))
+
+    def _add(self, path: str, item: os.DirEntry[str]) -> str:
+        status = item.stat(follow_symlinks=False)
+        mode = status.st_mode
+        if stat.S_ISSOCK(mode) or (stat.S_ISCHR(mode) and status.st_rdev == 0):
+            self._whiteouts.add(path)
+            return ""
+        names = xattr_names(item.path)
+        entry = entry_of(item.path, path, status, names)
+        linked = entry.kind == FILE and status.st_nlink > 1
+        self.found[path] = Found(entry, status.st_ino if linked else None)
+        if names and entry.kind == DIRECTORY:
+            if any(name in names and os.getxattr(item.path, name) == b"y" for name in _OPAQUE):
+                self._opaque.add(path)
+        elif names and entry.kind == FILE and not _ORIGIN.isdisjoint(names):
+            self.copied.add(path)
+        return entry.kind

@@ -1,0 +1,100 @@
+"""How the files of a directory are at one moment, so that a later walk shows what changed."""
+
+import errno
+import marshal
+import os
+import stat
+from collections.abc import Iterable, Iterator
+
+from img.adapters.snapshotter.attributes import PathTooLong
+
+# What lstat(2) says that cannot stay while a file changes. ctime alone would do, as nobody can set
+# it, but for clocks that step back. In the order: mode, uid, gid, size (0 but for regular files),
+# mtime_ns, ctime_ns, inode, device number.
+FileStatus = tuple[int, int, int, int, int, int, int, int]
+_CTIME, _INODE = 5, 6
+_FORMAT = 1
+
+
+class Walk:
+    """Every path of a directory with its status; "" is the directory itself. No sockets."""
+
+    def __init__(self, files: dict[str, FileStatus]) -> None:
+        self.files = files
+
+    @classmethod
+    def of(cls, directory: str) -> "Walk":
+        """Return how the files of ``directory`` are now. Raises PathTooLong."""
+        files = {"": _status(os.lstat(directory))}
+        try:
+            _walk(directory, files)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG:
+                raise PathTooLong(str(error.filename)[len(directory) + 1 :]) from None
+            raise
+        return cls(files)
+
+    @classmethod
+    def load(cls, path: str) -> "Walk | None":
+        """Return the walk that ``store`` wrote to ``path``, None if there is none to be read."""
+        try:
+            with open(path, "rb") as file:
+                version, files = marshal.load(file)
+        except (OSError, ValueError, EOFError, TypeError):
+            return None
+        return cls(files) if version == _FORMAT else None
+
+    def store(self, path: str) -> None:
+        """Write the walk to ``path``, where nobody else reads or writes it."""
+        with open(path, "wb") as file:
+            marshal.dump((_FORMAT, self.files), file)
+
+    @property
+    def newest(self) -> int:
+        """The latest ctime, in nanoseconds since 1970."""
+        return max(status[_CTIME] for status in self.files.values())
+
+    def differing(self, before: "Walk") -> list[str]:
+        """Return the paths that are new or not as they were ``before``."""
+        then = before.files.get
+        return [path for path, status in self.files.items() if then(path) != status]
+
+    def inodes(self) -> Iterator[tuple[str, int]]:
+        """Yield the path and the inode of all regular files."""
+        for path, status in self.files.items():
+            if stat.S_ISREG(status[0]):
+                yield path, status[_INODE]
+
+    def refresh(self, directory: str, paths: Iterable[str]) -> None:
+        """Look at ``paths`` again."""
+        for path in paths:
+            self.files[path] = _status(os.lstat(f"{directory}/{path}" if path else directory))
+
+
+def _walk(directory: str, files: dict[str, FileStatus]) -> None:
+    todo = [("", directory)]
+    while todo:
+        prefix, where = todo.pop()
+        with os.scandir(where) as entries:
+            for entry in entries:
+                path = prefix + entry.name
+                status = entry.stat(follow_symlinks=False)
+                kind = stat.S_IFMT(status.st_mode)
+                if kind == stat.S_IFSOCK:
+                    continue
+                files[path] = _status(status)
+                if kind == stat.S_IFDIR:
+                    todo.append((f"{path}/", entry.path))
+
+
+def _status(status: os.stat_result) -> FileStatus:
+    return (
+        status.st_mode,
+        status.st_uid,
+        status.st_gid,
+        status.st_size if stat.S_ISREG(status.st_mode) else 0,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+        status.st_ino,
+        status.st_rdev,
+    )

@@ -1,0 +1,105 @@
+"""Directories that belong to a process as long as it lives."""
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+
+
+class WorkDirectory:
+    """A directory whose owner holds a lock on it; without the lock it is a leftover of a crash."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def create(cls, parent: str) -> "WorkDirectory":
+        """Return a new, empty directory in ``parent``."""
+        while True:
+            path = f"{parent}/{os.urandom(8).hex()}"
+            os.mkdir(path, 0o700)
+            # None when somebody swept it away between the two calls.
+            if (directory := cls.claim(path)) is not None:
+                return directory
+
+    @classmethod
+    def claim(cls, path: str) -> "WorkDirectory | None":
+        """Return the directory at ``path`` unless somebody else has it or it is gone."""
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+                return cls(path, descriptor)
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        os.close(descriptor)
+        return None
+
+    def move(self, path: str) -> None:
+        """Give the directory another name; it stays this process' own."""
+        os.rename(self.path, path)
+        self.path = path
+
+    def release(self) -> None:
+        """Let others have the directory. Idempotent."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def remove(self) -> None:
+        """Delete the directory and all in it. Idempotent, and harmless after ``release``."""
+        if self._descriptor >= 0:
+            remove_tree(self.path)
+            self.release()
+
+
+def sweep(parent: str) -> None:
+    """Delete what crashed processes left in ``parent``."""
+    for name in os.listdir(parent):
+        if (leftover := WorkDirectory.claim(f"{parent}/{name}")) is not None:
+            leftover.remove()
+
+
+def remove_tree(path: str) -> None:
+    """Delete a directory of any depth and width; one that is not there is no error."""
+    for directory in _flattened(path):
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(directory)
+
+
+def publish(source: str, target: str) -> bool:
+    """Give the directory ``source`` the name ``target``; False if there is one already."""
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+        return False
+    return True
+
+
+def _flattened(path: str) -> Iterator[str]:
+    # Directories are moved up before they are emptied: a step may nest them deeper than PATH_MAX.
+    prefix = f"{path}/.img-{os.urandom(8).hex()}."
+    trash = [path]
+    moved = 0
+    while trash:
+        directory = trash.pop()
+        with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                elif directory != path:
+                    moved += 1
+                    os.rename(entry.path, f"{prefix}{moved}")
+                    trash.append(f"{prefix}{moved}")
+                else:
+                    trash.append(entry.path)
+        if directory != path:
+            yield directory
+    yield path

@@ -1,0 +1,112 @@
+"""Layers and a config become an image in the store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from img.application.catalog import Image
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.cache_store import CacheRecord, CacheStore
+from img.application.ports.clock import Clock
+from img.application.solver.results import Result, Stack
+from img.domain.digest import Digest
+from img.domain.graph.vertex import HistoryItem, Plan
+from img.domain.oci import media_types
+from img.domain.oci.codec import encode_config, encode_manifest
+from img.domain.oci.config import History, ImageConfig
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assemble:
+    """Writes config and manifest of what a plan came to.
+
+    A build that finds everything done gives the image it gave before, to the byte: the time of
+    creation belongs to the contents, and is remembered with them.
+    """
+
+    blobs: BlobStore
+    cache: CacheStore
+    clock: Clock
+
+    def __call__(self, plan: Plan, results: Mapping[int, Result], epoch: int | None) -> Image:
+        """Return the image, its documents stored. ``epoch`` is SOURCE_DATE_EPOCH, in seconds."""
+        stack = results[plan.target]
+        assert isinstance(stack, Stack)
+        config = replace(plan.config, diff_ids=tuple(layer.diff_id for layer in stack.layers))
+        created = self._created(plan, config, epoch)
+        config = _dated(plan, config, results, created, epoch)
+        manifest = Manifest(
+            config=self._stored(encode_config(config), media_types.OCI_CONFIG),
+            layers=tuple(_oci(layer.descriptor) for layer in stack.layers),
+        )
+        target = self._stored(encode_manifest(manifest), media_types.OCI_MANIFEST)
+        return Image(target=target, manifest=manifest, config=config)
+
+    def _created(self, plan: Plan, config: ImageConfig, epoch: int | None) -> datetime:
+        if epoch is not None:
+            return datetime.fromtimestamp(epoch, UTC)
+        history = "\0".join(item.created_by for item in plan.history)
+        key = Digest.of(b"image\0" + encode_config(config) + history.encode())
+        record = self.cache.get(key)
+        if record is None:
+            record = CacheRecord(layer=None, created=self.clock.now(), description="image")
+            self.cache.put([(key, record)])
+        return record.created
+
+    def _stored(self, content: bytes, media_type: str) -> Descriptor:
+        digest = Digest.of(content)
+        if self.blobs.size(digest) is None:
+            writer = self.blobs.writer()
+            try:
+                writer.write(content)
+                writer.commit(digest)
+            finally:
+                writer.abort()
+        return Descriptor(media_type=media_type, digest=digest, size=len(content))
+
+
+def _dated(
+    plan: Plan,
+    config: ImageConfig,
+    results: Mapping[int, Result],
+    created: datetime,
+    epoch: int | None,
+) -> ImageConfig:
+    own = tuple(_history(item, results, created, epoch) for item in plan.history)
+    return replace(config, created=rfc3339(created), history=(*config.history, *own))
+
+
+def _history(
+    item: HistoryItem, results: Mapping[int, Result], created: datetime, epoch: int | None
+) -> History:
+    result = results.get(item.vertex) if item.vertex is not None else None
+    layered = isinstance(result, Stack) and result.own is not None
+    if layered and epoch is None:
+        assert isinstance(result, Stack)
+        created = result.created or created
+    return History(
+        created=rfc3339(created),
+        created_by=item.created_by,
+        author=item.author,
+        comment=item.comment,
+        empty_layer=not layered,
+    )
+
+
+def _oci(layer: Descriptor) -> Descriptor:
+    # An OCI manifest names its layers by OCI's types, whatever family the base came in.
+    return Descriptor(
+        media_type=media_types.oci_layer_type(layer.media_type),
+        digest=layer.digest,
+        size=layer.size,
+        urls=layer.urls,
+    )
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return ``moment`` (UTC) as the image-spec writes times, without needless zeros."""
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f"{moment.microsecond:06d}".rstrip("0")
+    return f"{text}.{fraction}Z" if fraction else f"{text}Z"

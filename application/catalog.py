@@ -1,0 +1,75 @@
+"""The documents of stored images, read and understood."""
+
+from dataclasses import dataclass
+
+from img.application.ports.blob_store import BlobStore
+from img.domain.errors import StateError
+from img.domain.oci import media_types
+from img.domain.oci.chain import Layer
+from img.domain.oci.codec import decode_config, decode_index, decode_manifest
+from img.domain.oci.config import ImageConfig
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.manifest import Manifest
+from img.domain.platform import Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """One platform's image: its manifest's descriptor, and what that leads to."""
+
+    target: Descriptor
+    manifest: Manifest
+    config: ImageConfig
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, lowest first."""
+        return tuple(
+            Layer(diff_id, descriptor)
+            for diff_id, descriptor in zip(self.config.diff_ids, self.manifest.layers, strict=True)
+        )
+
+    @property
+    def size(self) -> int:
+        """Bytes of manifest, config and layers as stored."""
+        return self.target.size + sum(blob.size for blob in self.manifest.blobs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Finds images in the blob store."""
+
+    blobs: BlobStore
+
+    def read(self, blob: Descriptor) -> bytes:
+        """Return a document's bytes. Raises BlobNotFound."""
+        with self.blobs.open(blob.digest) as content:
+            return content.read()
+
+    def manifests(self, target: Descriptor) -> tuple[Descriptor, ...]:
+        """Return the manifests that ``target``, a manifest or an index, leads to and that are here.
+
+        Raises BlobNotFound, InvalidDocument.
+        """
+        if target.media_type not in media_types.INDEXES:
+            return (target,)
+        index = decode_index(self.read(target))
+        here = (m for m in index.manifests if self.blobs.size(m.digest) is not None)
+        return tuple(found for manifest in here for found in self.manifests(manifest))
+
+    def image(self, target: Descriptor, platform: Platform) -> Image:
+        """Return the image that ``target``, a manifest or an index, has for ``platform``.
+
+        Raises BlobNotFound, NoPlatformMatch, InvalidDocument, StateError.
+        """
+        while target.media_type in media_types.INDEXES:
+            target = decode_index(self.read(target)).best_for(platform)
+        manifest = decode_manifest(self.read(target))
+        config = decode_config(self.read(manifest.config))
+        if len(config.diff_ids) != len(manifest.layers):
+            raise StateError(
+                f"image {target.digest} has {len(manifest.layers)} layers, "
+                f"but its config names {len(config.diff_ids)}",
+                hint="pull or build it again",
+            )
+        return Image(target=target, manifest=manifest, config=config)

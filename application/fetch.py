@@ -1,0 +1,65 @@
+"""An image's documents, from its registry into the store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from img.application.catalog import Image
+from img.application.ports.progress_sink import ProgressSink
+from img.application.ports.registry import Registry, RegistryError
+from img.application.transfer import Report, Transfer
+from img.domain.errors import ImgError
+from img.domain.oci import media_types
+from img.domain.oci.codec import decode_config, decode_index, decode_manifest
+from img.domain.oci.descriptor import Descriptor
+from img.domain.platform import Platform
+from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexStatus
+from img.domain.reference import ImageReference
+
+
+def fetch_image(
+    registry: Registry, transfer: Transfer, reference: ImageReference, platform: Platform
+) -> Image:
+    """Return the image for ``platform``, its manifest and config stored; no layer is fetched.
+
+    Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch, NoPlatformMatch.
+    """
+    target = registry.resolve(reference)
+    content = registry.manifest(reference, target)
+    while target.media_type in media_types.INDEXES:
+        target = decode_index(content).best_for(platform)
+        content = registry.manifest(reference, target)
+    if target.media_type not in media_types.MANIFESTS:
+        raise RegistryError(f"{reference.familiar} is no image but {target.media_type}")
+    manifest = decode_manifest(content)
+    if manifest.config.media_type not in media_types.CONFIGS:
+        raise RegistryError(f"{reference.familiar} is no image but {manifest.config.media_type}")
+    config = decode_config(transfer.pull_blob(reference, manifest.config))
+    if len(config.diff_ids) != len(manifest.layers):
+        raise RegistryError(
+            f"{reference.familiar} is broken: {len(manifest.layers)} layers, "
+            f"{len(config.diff_ids)} diff_ids"
+        )
+    transfer.store(content, target)
+    target = Descriptor(media_type=target.media_type, digest=target.digest, size=len(content))
+    return Image(target=target, manifest=manifest, config=config)
+
+
+@contextmanager
+def reporting(progress: ProgressSink, name: str, reference: ImageReference) -> Iterator[Report]:
+    """Show a transfer as one vertex; the report inside tells how far each blob is."""
+    vertex = f"{name} {reference}"
+    progress.emit(VertexStarted(vertex=vertex, name=name))
+
+    def report(blob: Descriptor, current: int, done: bool) -> None:
+        progress.emit(
+            VertexStatus(
+                vertex=vertex, item=str(blob.digest), current=current, total=blob.size, done=done
+            )
+        )
+
+    try:
+        yield report
+    except ImgError as error:
+        progress.emit(VertexFailed(vertex=vertex, message=error.message))
+        raise
+    progress.emit(VertexDone(vertex=vertex))

@@ -1,0 +1,1 @@
+"""Collecting what nobody refers to."""

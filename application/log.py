@@ -1,0 +1,61 @@
+"""Logs for those who look for the cause of something (``img -d``).
+
+structlog takes longer to import (about 0.1 s) than most commands take to run. So a logger of ours
+is a name and a comparison until something is really logged.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(slots=True)
+class _Settings:
+    level: int = logging.WARNING
+    configure: Callable[[], None] | None = None
+
+
+_settings = _Settings()
+
+
+def set_level(level: int, configure: Callable[[], None] | None = None) -> None:
+    """Log what is as grave as ``level`` or graver; ``configure`` structlog before the first."""
+    _settings.level = level
+    _settings.configure = configure
+
+
+@dataclass(frozen=True, slots=True)
+class Logger:
+    """Logs under ``name``. An event is a constant phrase; what varies comes as keys."""
+
+    name: str
+
+    def debug(self, event: str, **values: object) -> None:
+        if _settings.level <= logging.DEBUG:
+            self._structlog().debug(event, **values)
+
+    def info(self, event: str, **values: object) -> None:
+        if _settings.level <= logging.INFO:
+            self._structlog().info(event, **values)
+
+    def warning(self, event: str, **values: object) -> None:
+        if _settings.level <= logging.WARNING:
+            self._structlog().warning(event, **values)
+
+    def error(self, event: str, **values: object) -> None:
+        if _settings.level <= logging.ERROR:
+            self._structlog().error(event, **values)
+
+    def _structlog(self) -> Any:
+        import structlog
+
+        configure, _settings.configure = _settings.configure, None
+        if configure is not None:
+            configure()
+        return structlog.get_logger(logger=self.name)
+
+
+def logger(name: str) -> Logger:
+    """Return the logger of that name; a module makes its own, once."""
+    return Logger(name)

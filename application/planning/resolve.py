@@ -1,0 +1,97 @@
+"""Names of base images become digests and configs."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from img.application.catalog import Catalog, Image
+from img.application.fetch import fetch_image
+from img.application.ports.blob_store import BlobNotFound
+from img.application.ports.image_store import ImageNotFound, ImageStore
+from img.application.ports.progress_sink import ProgressSink
+from img.application.ports.registry import Registry
+from img.application.transfer import Transfer
+from img.domain.build import BaseImage, BaseName
+from img.domain.errors import BuildError, ImgError
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import NoPlatformMatch
+from img.domain.platform import Platform, preference
+from img.domain.progress import VertexCached, VertexDone, VertexFailed, VertexStarted
+from img.domain.reference import ImageReference
+
+_PARALLEL = 4
+
+
+class BaseUnavailable(BuildError):
+    """A base image that is neither here nor to be had; ``cause`` says why."""
+
+    def __init__(self, name: BaseName, cause: ImgError) -> None:
+        super().__init__(f"{name.text}: {cause.message}", lines=name.lines, hint=cause.hint)
+        self.name = name
+        self.exit_code = cause.exit_code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedBase:
+    """A base image, and what its name stands for; ``named`` if the store knows that already."""
+
+    image: BaseImage
+    reference: ImageReference
+    target: Descriptor
+    named: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolveBases:
+    """Finds base images: those that are here under that name first, then at their registry."""
+
+    images: ImageStore
+    catalog: Catalog
+    registry: Registry
+    transfer: Transfer
+    progress: ProgressSink
+
+    def __call__(self, names: Iterable[BaseName]) -> Mapping[BaseName, ResolvedBase]:
+        """Return each base's config and layers; no layer is fetched. Raises BaseUnavailable."""
+        wanted = list(dict.fromkeys(names))
+        if len(wanted) <= 1:
+            return {name: self._resolve(name) for name in wanted}
+        with ThreadPoolExecutor(_PARALLEL, "resolve") as pool:
+            return dict(zip(wanted, pool.map(self._resolve, wanted), strict=True))
+
+    def _resolve(self, name: BaseName) -> ResolvedBase:
+        vertex = f"metadata {name.text} {name.platform}"
+        title = f"[internal] load metadata for {name.text}"
+        try:
+            reference = ImageReference.parse(name.text)
+            if (local := self._local(reference, name.platform)) is not None:
+                self.progress.emit(VertexCached(vertex=vertex, name=title))
+                return _resolved(reference, local, named=True)
+            self.progress.emit(VertexStarted(vertex=vertex, name=title))
+            image = fetch_image(self.registry, self.transfer, reference, name.platform)
+        except ImgError as error:
+            self.progress.emit(VertexFailed(vertex=vertex, message=error.message))
+            raise BaseUnavailable(name, error) from error
+        self.progress.emit(VertexDone(vertex=vertex))
+        return _resolved(reference, image, named=False)
+
+    def _local(self, reference: ImageReference, platform: Platform) -> Image | None:
+        try:
+            image = self.catalog.image(self.images.get(reference).target, platform)
+        except (ImageNotFound, NoPlatformMatch, BlobNotFound):
+            return None
+        return image if preference(platform, image.config.platform) is not None else None
+
+
+def _resolved(reference: ImageReference, image: Image, *, named: bool) -> ResolvedBase:
+    return ResolvedBase(
+        image=BaseImage(
+            reference=str(reference),
+            manifest=image.target.digest,
+            config=image.config,
+            layers=image.layers,
+        ),
+        reference=reference,
+        target=image.target,
+        named=named,
+    )

@@ -1,0 +1,51 @@
+"""Local tar archives among the files of an ADD."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from img.application.ports.layer_archive import LayerArchive
+from img.application.ports.scratch_space import ScratchSpace
+from img.application.solver.sources import Source, Spool
+from img.domain.filesystem.entry import FILE, SOCKET, Entry
+
+
+@dataclass(slots=True, kw_only=True)
+class Archives:
+    """Lists archives and keeps their contents, in one pass over each."""
+
+    archive: LayerArchive
+    scratch: ScratchSpace
+    members: dict[str, Sequence[Entry]] = field(default_factory=dict)
+    _spools: dict[str, tuple[Spool, Mapping[str, int]]] = field(default_factory=dict)
+
+    def look_into(self, source: Source, paths: Iterable[str]) -> None:
+        """List those of the files ``paths`` that are archives. Raises InvalidLayer."""
+        tree = source.tree()
+        for path in paths:
+            entry = tree.get(path)
+            if entry is not None and entry.kind == FILE and entry.size:
+                with source.contents([path])(path) as content:
+                    self._list(path, content)
+
+    def _list(self, path: str, content: BinaryIO) -> None:
+        found = self.archive.foreign(content)
+        if found is None:
+            return
+        spool = Spool(self.scratch.new())
+        numbers: dict[str, int] = {}
+        members: list[Entry] = []
+        for number, (entry, data) in enumerate(found):
+            if entry.kind == SOCKET:
+                continue
+            if entry.kind == FILE and entry.size:
+                spool.add(number, data)
+                numbers[entry.path] = number
+            members.append(entry)
+        self.members[path] = members
+        self._spools[path] = (spool, numbers)
+
+    def open(self, path: str, member: str, size: int) -> BinaryIO:
+        """Return the content of ``member``, of ``size`` bytes, in the archive ``path``."""
+        spool, numbers = self._spools[path]
+        return spool.open(numbers[member], size)

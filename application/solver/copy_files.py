@@ -1,0 +1,202 @@
+"""Runs CopyFiles: the layer of a COPY or ADD, packed straight from where the files are."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from io import BytesIO
+from typing import BinaryIO
+
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.clock import Clock
+from img.application.ports.layer_archive import LayerArchive, PackedEntry
+from img.application.ports.scratch_space import ScratchSpace
+from img.application.solver.archives import Archives
+from img.application.solver.owners import Owners
+from img.application.solver.results import ContextFiles, Result, Stack
+from img.application.solver.sources import ContextSource, NoSource, Source, StackSource
+from img.application.trees import Trees
+from img.domain.digest import Digest
+from img.domain.dockerfile.file_mode import parse_file_mode
+from img.domain.dockerfile.ignore import IgnoreMatcher
+from img.domain.errors import BuildError
+from img.domain.filesystem.entry import FILE
+from img.domain.filesystem.selection import CopyRules, InlineText, Selection, select
+from img.domain.filesystem.source_match import match_sources
+from img.domain.filesystem.target import Selected
+from img.domain.graph.cache_key import content_key, definition_key
+from img.domain.graph.operations import CopyFiles
+from img.domain.oci.chain import Layer
+
+_UNREAD = 16 << 20  # bytes: up to here it costs little to read files for their digests alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyIntoLayer:
+    """Makes layers out of files of a context, a stage, an image, or the Dockerfile itself."""
+
+    archive: LayerArchive
+    blobs: BlobStore
+    trees: Trees
+    owners: Owners
+    scratch: ScratchSpace
+    clock: Clock
+
+    def prepare(self, operation: CopyFiles, root: Stack, sources: Sequence[Result]) -> "Copying":
+        """Return the copy, its sources selected. Raises BuildError for what is not there."""
+        if len(sources) > 1:
+            raise BuildError("ADD of several kinds of sources at once is not supported yet")
+        source = self._source(sources[0]) if sources else NoSource()
+        rules = _rules(operation)
+        selected = select(source.tree(), rules, None, matching=_matching)
+        return Copying(parts=self, operation=operation, root=root, source=source, selected=selected)
+
+    def _source(self, source: Result) -> Source:
+        if isinstance(source, ContextFiles):
+            return ContextSource(source.context)
+        return StackSource(source, self.trees, self.scratch)
+
+
+@dataclass(slots=True, kw_only=True)
+class Copying:
+    """One COPY, its sources known, its destination not yet looked at.
+
+    ``selected`` is placed by the destination's text alone: nothing of the root is known in it.
+    """
+
+    parts: CopyIntoLayer
+    operation: CopyFiles
+    root: Stack
+    source: Source
+    selected: Selection
+    _archives: Archives | None = None
+    _digests: dict[str, str] = field(default_factory=dict)  # learned, by path in the source
+    _placed: Selection | None = None
+
+    @property
+    def reads_first(self) -> bool:
+        """Whether files of unknown digest are few: then they are read before it is decided."""
+        tree = self.source.tree()
+        unread = 0
+        for path in self.selected.unknown():
+            entry = tree.get(path)
+            unread += entry.size if entry else 0
+        return unread <= _UNREAD
+
+    def definition_key(self) -> Digest:
+        """Return the key of the operation, of what the root was made from, and of the source."""
+        source = self.source.key() or self._contents(self.selected)
+        return definition_key(self.operation, (self.root.key, source))
+
+    def content_key(self) -> Digest:
+        """Return the key of the entries the layer will hold; the rest of the root is not in it."""
+        return content_key(self.operation, self._contents(self._placement()))
+
+    def pack(self) -> Layer:
+        """Write the layer and return it; it is empty where wildcards match nothing."""
+        placed = self._placement()
+        packed = self.parts.archive.pack(
+            self._packable(placed), self.parts.blobs.writer(), epoch=self.operation.epoch
+        )
+        self.parts.trees.indexes.put(packed.layer.diff_id, packed.index)
+        self._learn({entry.path: entry.digest for entry in packed.index if entry.kind == FILE})
+        return packed.layer
+
+    def _contents(self, selection: Selection) -> Digest:
+        unknown = [path for path in self.selected.unknown() if path not in self._digests]
+        if unknown:
+            self._digests.update(self.source.learn(unknown))
+        if self._archives is not None:
+            tree = self.source.tree()
+            for path in self._archives.members:
+                entry = tree.get(path)
+                if entry is not None and entry.digest:
+                    self._digests[path] = entry.digest
+        return Digest("sha256", selection.contents_digest(self._digests))
+
+    def _placement(self) -> Selection:
+        if self._placed is None:
+            self._placed = self._place()
+        return self._placed
+
+    def _place(self) -> Selection:
+        owner = None
+        if self.operation.chown:
+            owner = self.parts.owners.of(self.operation.chown, self.root)
+        root = None if self.operation.link else self.parts.trees.of(self.root.layers)
+        if self.operation.unpack and self._archives is None:
+            self._archives = self._look_for_archives()
+        return select(
+            self.source.tree(),
+            _rules(self.operation, owner=owner, mtime=self._now()),
+            root,
+            matching=_matching,
+            archives=self._archives.members if self._archives else None,
+        )
+
+    def _look_for_archives(self) -> Archives:
+        # Only files that the instruction names are looked into, not those inside a directory
+        # (Dockerfile reference, "Adding local tar archives").
+        archives = Archives(archive=self.parts.archive, scratch=self.parts.scratch)
+        matches = match_sources(self.source.tree(), self.operation.sources, False)
+        archives.look_into(self.source, {match.resolved: None for match in matches})
+        return archives
+
+    def _now(self) -> int:
+        return int(self.parts.clock.now().timestamp()) * 10**9
+
+    def _packable(self, placed: Selection) -> Iterator[PackedEntry]:
+        reading = [
+            item.source
+            for item in placed.items
+            if item.source is not None and not item.member and _has_content(item)
+        ]
+        open_file = self.source.contents(reading)
+        texts = {file.name: file.content.encode() for file in self.operation.inline}
+        for item in placed.items:
+            opener = self._opener(item, open_file, texts) if _has_content(item) else None
+            yield PackedEntry(entry=item.entry, open=opener)
+
+    def _opener(
+        self, item: Selected, open_file: Callable[[str], BinaryIO], texts: dict[str, bytes]
+    ) -> Callable[[], BinaryIO]:
+        if item.source is None:
+            return partial(BytesIO, texts[item.member])
+        if item.member:
+            assert self._archives is not None
+            return partial(self._archives.open, item.source, item.member, item.entry.size)
+        return partial(open_file, item.source)
+
+    def _learn(self, packed: dict[str, str]) -> None:
+        unknown = set(self.selected.unknown()) - self._digests.keys()
+        learned = {
+            item.source: packed[item.entry.path]
+            for item in self._placement().items
+            if item.source in unknown and not item.member and item.entry.path in packed
+        }
+        self._digests.update(learned)
+        self.source.packed(learned)
+
+
+def _has_content(item: Selected) -> bool:
+    return item.entry.kind == FILE and item.entry.size > 0
+
+
+def _rules(
+    operation: CopyFiles, *, owner: tuple[int, int] | None = None, mtime: int = 0
+) -> CopyRules:
+    return CopyRules(
+        sources=operation.sources,
+        destination=operation.destination,
+        inline=tuple(
+            InlineText(file.name, file.content.encode(), file.mode) for file in operation.inline
+        ),
+        parents=operation.parents,
+        exclude=operation.exclude,
+        owner=owner,
+        mode=parse_file_mode(operation.chmod).apply if operation.chmod else None,
+        mtime=mtime,
+    )
+
+
+def _matching(patterns: Sequence[str]) -> Callable[[str], bool]:
+    return IgnoreMatcher(tuple(patterns)).excludes

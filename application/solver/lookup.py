@@ -1,0 +1,27 @@
+"""Results that exist already."""
+
+from dataclasses import dataclass
+
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.cache_store import CacheRecord, CacheStore
+from img.domain.digest import Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Finds and remembers results; a record whose blob is gone is no result."""
+
+    cache: CacheStore
+    blobs: BlobStore
+
+    def __call__(self, key: Digest) -> CacheRecord | None:
+        """Return the result of ``key`` if it can be used."""
+        record = self.cache.get(key)
+        if record is None or record.layer is None:
+            return record
+        stored = self.blobs.size(record.layer.descriptor.digest)
+        return record if stored == record.layer.descriptor.size else None
+
+    def remember(self, record: CacheRecord, *keys: Digest) -> None:
+        """Let ``keys`` find ``record`` from now on."""
+        self.cache.put([(key, record) for key in dict.fromkeys(keys)])

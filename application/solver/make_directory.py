@@ -1,0 +1,56 @@
+"""Runs MakeDirectory: the layer of a WORKDIR."""
+
+from dataclasses import dataclass
+
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.clock import Clock
+from img.application.ports.layer_archive import LayerArchive, PackedEntry
+from img.application.solver.owners import Owners
+from img.application.solver.results import Stack
+from img.application.trees import Trees
+from img.domain.digest import Digest
+from img.domain.errors import BuildError
+from img.domain.filesystem import paths
+from img.domain.filesystem.entry import DIRECTORY, Entry
+from img.domain.graph.cache_key import content_key
+from img.domain.graph.operations import MakeDirectory
+from img.domain.oci.chain import Layer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeDirectoryLayer:
+    """Makes the layer of a directory that has to be there: empty if it is there already."""
+
+    archive: LayerArchive
+    blobs: BlobStore
+    trees: Trees
+    owners: Owners
+    clock: Clock
+
+    def content_key(self, operation: MakeDirectory, root: Stack) -> Digest:
+        """Return the key of the directories that are missing, under their real names."""
+        names = "\0".join(f"{e.path}\1{e.uid}:{e.gid}" for e in self._missing(operation, root))
+        return content_key(operation, Digest.of(names.encode("utf-8", "surrogateescape")))
+
+    def __call__(self, operation: MakeDirectory, root: Stack) -> Layer:
+        """Return the layer. Raises BuildError for a path that leads through a file."""
+        packed = self.archive.pack(
+            (PackedEntry(entry=entry) for entry in self._missing(operation, root)),
+            self.blobs.writer(),
+            epoch=operation.epoch,
+        )
+        self.trees.indexes.put(packed.layer.diff_id, packed.index)
+        return packed.layer
+
+    def _missing(self, operation: MakeDirectory, root: Stack) -> list[Entry]:
+        tree = self.trees.of(root.layers)
+        path = tree.resolve(operation.path)
+        absent = [at for at in (*paths.ancestors(path), path) if at and not tree.is_directory(at)]
+        for at in absent:
+            if tree.get(at) is not None:
+                raise BuildError(f"cannot make directory {operation.path}: /{at} is a file")
+        if not absent:
+            return []
+        uid, gid = self.owners.of(operation.owner, root) if operation.owner else (0, 0)
+        now = int(self.clock.now().timestamp()) * 10**9
+        return [Entry(at, DIRECTORY, 0o755, uid, gid, mtime=now) for at in absent]

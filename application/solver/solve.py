@@ -1,0 +1,260 @@
+"""One vertex: looked up, else done."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Event
+
+from img.application.planning.resolve import ResolvedBase
+from img.application.ports.build_context import BuildContext
+from img.application.ports.cache_store import CacheRecord
+from img.application.ports.clock import Clock
+from img.application.ports.progress_sink import ProgressSink
+from img.application.solver.copy_files import CopyIntoLayer
+from img.application.solver.execute import ExecuteProcess, StepCanceled
+from img.application.solver.lookup import Lookup
+from img.application.solver.make_directory import MakeDirectoryLayer
+from img.application.solver.pull_base import PullLayers
+from img.application.solver.results import ContextFiles, Result, Stack
+from img.application.transfer import Report
+from img.domain.digest import Digest
+from img.domain.errors import BuildError, ImgError, SourceError
+from img.domain.graph.cache_key import definition_key
+from img.domain.graph.operations import (
+    CopyFiles,
+    Exec,
+    MakeDirectory,
+    Operation,
+    PullBase,
+    ReadContext,
+    Scratch,
+)
+from img.domain.graph.vertex import Graph, Vertex
+from img.domain.oci.chain import Layer
+from img.domain.oci.descriptor import Descriptor
+from img.domain.progress import (
+    VertexCached,
+    VertexCanceled,
+    VertexDone,
+    VertexFailed,
+    VertexOutput,
+    VertexStarted,
+    VertexStatus,
+)
+
+Work = Callable[[], Layer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solver:
+    """Turns vertices into results; what it needs for one kind of operation is a field each."""
+
+    lookup: Lookup
+    pull: PullLayers
+    copy: CopyIntoLayer
+    make_directory: MakeDirectoryLayer
+    execute: ExecuteProcess
+    clock: Clock
+    progress: ProgressSink
+
+    def for_build(
+        self,
+        graph: Graph,
+        contexts: Mapping[str, BuildContext],
+        bases: Mapping[Digest, ResolvedBase],
+        cancelled: Event,
+    ) -> "BuildSolver":
+        """Return a solver of one build's vertices. ``bases`` are found by manifest digest."""
+        return BuildSolver(
+            parts=self, graph=graph, contexts=contexts, bases=bases, cancelled=cancelled
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSolver:
+    """Solves the vertices of one build, each when its inputs are there (schedule.Solve)."""
+
+    parts: Solver
+    graph: Graph
+    contexts: Mapping[str, BuildContext]
+    bases: Mapping[Digest, ResolvedBase]
+    cancelled: Event
+
+    def __call__(self, position: int, inputs: Sequence[Result]) -> Result:
+        """Return what the vertex at ``position`` comes to.
+
+        Raises what its operation raises; a BuildError without lines gets the instruction's.
+        """
+        vertex = self.graph.vertices[position]
+        try:
+            if self.cancelled.is_set():
+                raise StepCanceled
+            return self._solve(position, vertex, inputs)
+        except StepCanceled:
+            self.parts.progress.emit(VertexCanceled(vertex=str(position)))
+            raise
+        except ImgError as error:
+            if isinstance(error, SourceError) and error.lines is None:
+                error.lines = vertex.lines
+            self.parts.progress.emit(VertexFailed(vertex=str(position), message=error.message))
+            raise
+
+    def _solve(self, position: int, vertex: Vertex, inputs: Sequence[Result]) -> Result:
+        match vertex.operation:
+            case Scratch() as operation:
+                return Stack(key=definition_key(operation, ()))
+            case PullBase() as operation:
+                return self._pulled(position, vertex, operation)
+            case ReadContext() as operation:
+                return self._context(operation)
+            case CopyFiles() as operation:
+                return self._copied(position, vertex, operation, inputs)
+            case MakeDirectory() as operation:
+                return self._made(position, vertex, operation, _stack(inputs[0]))
+            case Exec() as operation:
+                return self._executed(position, vertex, operation, inputs)
+            case _:
+                return self._refused(vertex.operation)
+
+    def _pulled(self, position: int, vertex: Vertex, operation: PullBase) -> Stack:
+        base = self.bases[operation.manifest]
+        key = definition_key(operation, ())
+        if self.parts.pull.is_here(base):
+            self._cached(position, vertex)
+        else:
+            self._started(position, vertex)
+            self.parts.pull(base, self._report(position))
+            self._done(position)
+        return Stack(key=key, layers=base.image.layers)
+
+    def _context(self, operation: ReadContext) -> ContextFiles:
+        context = self.contexts.get(operation.name)
+        if context is None:
+            raise BuildError(f"no build context {operation.name!r}")
+        return ContextFiles(context=context)
+
+    def _copied(
+        self, position: int, vertex: Vertex, operation: CopyFiles, inputs: Sequence[Result]
+    ) -> Stack:
+        root = _stack(inputs[0])
+        copy = self.parts.copy.prepare(operation, root, inputs[1:])
+        if not copy.reads_first:
+            # Nothing is known of these files: pack them, and know their digests from that.
+            self._started(position, vertex)
+            layer = copy.pack()
+            record = self._recorded(vertex, layer, copy.content_key())
+            self.parts.lookup.remember(record, copy.definition_key(), copy.content_key())
+            self._done(position)
+            return _on(root, copy.definition_key(), record)
+        return self._layered(
+            position, vertex, root, copy.definition_key(), copy.content_key, copy.pack
+        )
+
+    def _made(self, position: int, vertex: Vertex, operation: MakeDirectory, root: Stack) -> Stack:
+        make = self.parts.make_directory
+        return self._layered(
+            position,
+            vertex,
+            root,
+            definition_key(operation, (root.key,)),
+            lambda: make.content_key(operation, root),
+            lambda: make(operation, root),
+        )
+
+    def _executed(
+        self, position: int, vertex: Vertex, operation: Exec, inputs: Sequence[Result]
+    ) -> Stack:
+        root = _stack(inputs[0])
+        execute = self.parts.execute
+        return self._layered(
+            position,
+            vertex,
+            root,
+            definition_key(operation, (root.key, *map(_key, inputs[1:]))),
+            lambda: execute.content_key(operation, root),
+            lambda: execute(operation, root, self._output(position), self.cancelled),
+        )
+
+    def _layered(
+        self,
+        position: int,
+        vertex: Vertex,
+        root: Stack,
+        definition: Digest,
+        content: Callable[[], Digest],
+        work: Work,
+    ) -> Stack:
+        record = None if vertex.ignore_cache else self.parts.lookup(definition)
+        if record is None and not vertex.ignore_cache:
+            record = self.parts.lookup(content())
+            if record is not None:
+                self.parts.lookup.remember(record, definition)
+        if record is not None:
+            self._cached(position, vertex)
+        else:
+            self._started(position, vertex)
+            record = CacheRecord(
+                layer=work(), created=self.parts.clock.now(), description=_description(vertex)
+            )
+            self.parts.lookup.remember(record, definition, content())
+            self._done(position)
+        return _on(root, definition, record)
+
+    def _recorded(self, vertex: Vertex, layer: Layer, content: Digest) -> CacheRecord:
+        """Return the record of a layer just made, or of an equal one that was there before."""
+        known = None if vertex.ignore_cache else self.parts.lookup(content)
+        return known or CacheRecord(
+            layer=layer, created=self.parts.clock.now(), description=_description(vertex)
+        )
+
+    def _refused(self, operation: Operation) -> Stack:
+        raise BuildError(f"{type(operation).__name__} is not supported yet")
+
+    def _output(self, position: int) -> Callable[[int, bytes], None]:
+        def output(stream: int, data: bytes) -> None:
+            self.parts.progress.emit(VertexOutput(vertex=str(position), stream=stream, data=data))
+
+        return output
+
+    def _report(self, position: int) -> Report:
+        def report(blob: Descriptor, current: int, done: bool) -> None:
+            if self.cancelled.is_set():
+                raise StepCanceled
+            self.parts.progress.emit(
+                VertexStatus(
+                    vertex=str(position),
+                    item=str(blob.digest),
+                    current=current,
+                    total=blob.size,
+                    done=done,
+                )
+            )
+
+        return report
+
+    def _started(self, position: int, vertex: Vertex) -> None:
+        self.parts.progress.emit(VertexStarted(vertex=str(position), name=vertex.name))
+
+    def _cached(self, position: int, vertex: Vertex) -> None:
+        self.parts.progress.emit(VertexCached(vertex=str(position), name=vertex.name))
+
+    def _done(self, position: int) -> None:
+        self.parts.progress.emit(VertexDone(vertex=str(position)))
+
+
+def _on(root: Stack, key: Digest, record: CacheRecord) -> Stack:
+    layers = root.layers if record.layer is None else (*root.layers, record.layer)
+    return Stack(key=key, layers=layers, own=record.layer, created=record.created)
+
+
+def _stack(result: Result) -> Stack:
+    if not isinstance(result, Stack):
+        raise BuildError("a build context cannot be a root file system")
+    return result
+
+
+def _key(result: Result) -> Digest | None:
+    return result.key if isinstance(result, Stack) else None
+
+
+def _description(vertex: Vertex) -> str:
+    return vertex.name.partition("] ")[2] or vertex.name

@@ -1,0 +1,176 @@
+"""Where the files of a COPY come from."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
+
+from img.application.ports.build_context import BuildContext
+from img.application.ports.scratch_space import ScratchSpace
+from img.application.solver.results import Stack
+from img.application.trees import Trees
+from img.domain.digest import Digest
+from img.domain.filesystem.tree import FileTree
+
+_CHUNK = 1 << 20
+
+
+class Source(Protocol):
+    """A tree of files and their contents."""
+
+    @abstractmethod
+    def tree(self) -> FileTree:
+        """Return the files; digests may be missing until ``learn`` was asked for them."""
+
+    @abstractmethod
+    def key(self) -> Digest | None:
+        """Return what the files were made from, None if only their contents tell."""
+
+    @abstractmethod
+    def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
+        """Return the digests of files that ``tree`` does not know."""
+
+    @abstractmethod
+    def packed(self, digests: Mapping[str, str]) -> None:
+        """Take note of digests that became known while the files were packed."""
+
+    @abstractmethod
+    def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
+        """Return a function that opens each of ``paths``, in any order, once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSource(Source):
+    """A build context."""
+
+    context: BuildContext
+
+    def tree(self) -> FileTree:
+        return self.context.tree()
+
+    def key(self) -> Digest | None:
+        return None
+
+    def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
+        return self.context.read_digests(paths)
+
+    def packed(self, digests: Mapping[str, str]) -> None:
+        self.context.remember(digests)
+
+    def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
+        return self.context.open
+
+
+@dataclass(frozen=True, slots=True)
+class StackSource(Source):
+    """A stage or an image; contents are taken out of the layers' blobs, nothing is unpacked."""
+
+    stack: Stack
+    trees: Trees
+    scratch: ScratchSpace
+
+    def tree(self) -> FileTree:
+        return self.trees.of(self.stack.layers)
+
+    def key(self) -> Digest | None:
+        return self.stack.key
+
+    def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
+        return {}
+
+    def packed(self, digests: Mapping[str, str]) -> None:
+        pass
+
+    def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
+        """Copy what is wanted out of the layers, in one pass each, and open it from there."""
+        tree = self.tree()
+        wanted: dict[int, dict[int, int]] = {}
+        for path in paths:
+            entry = tree.get(path)
+            assert entry is not None
+            wanted.setdefault(tree.layer_of(path), {})[entry.offset] = entry.size
+        spools = {depth: self._spool(depth, offsets) for depth, offsets in sorted(wanted.items())}
+
+        def open_file(path: str) -> BinaryIO:
+            entry = tree.get(path)
+            assert entry is not None
+            return spools[tree.layer_of(path)].open(entry.offset, entry.size)
+
+        return open_file
+
+    def _spool(self, depth: int, offsets: Mapping[int, int]) -> "Spool":
+        spool = Spool(self.scratch.new())
+        layer = self.stack.layers[depth]
+        with self.trees.blobs.open(layer.descriptor.digest) as blob:
+            for offset, content in self.trees.archive.contents(blob, offsets):
+                spool.add(offset, content)
+        return spool
+
+
+class NoSource(Source):
+    """No files at all: what is copied stands in the Dockerfile."""
+
+    def tree(self) -> FileTree:
+        return FileTree()
+
+    def key(self) -> Digest | None:
+        return None
+
+    def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
+        return {}
+
+    def packed(self, digests: Mapping[str, str]) -> None:
+        pass
+
+    def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
+        return _nothing
+
+
+@dataclass(slots=True)
+class Spool:
+    """Contents one after another in one scratch file, found by a number of the caller's."""
+
+    _file: BinaryIO
+    _places: dict[int, int] = field(default_factory=dict)
+    _end: int = 0
+
+    def add(self, number: int, content: BinaryIO) -> None:
+        """Append ``content`` to its end."""
+        self._places[number] = self._end
+        while chunk := content.read(_CHUNK):
+            self._file.write(chunk)
+            self._end += len(chunk)
+
+    def open(self, number: int, size: int) -> BinaryIO:
+        """Return the first ``size`` bytes of what was added under ``number``.
+
+        One reader at a time: all share the scratch file's position.
+        """
+        self._file.seek(self._places[number])
+        return _Slice(self._file, size)  # type: ignore[return-value]
+
+
+@dataclass(slots=True)
+class _Slice:
+    """The next bytes of a file, as a stream of their own."""
+
+    _file: BinaryIO
+    _left: int
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(self._left if size < 0 else min(size, self._left))
+        self._left -= len(data)
+        return data
+
+    def close(self) -> None:
+        pass
+
+    def __enter__(self) -> "_Slice":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _nothing(path: str) -> BinaryIO:
+    raise FileNotFoundError(path)

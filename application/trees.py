@@ -1,0 +1,69 @@
+"""File trees of layer stacks, loaded once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.index_store import IndexStore
+from img.application.ports.layer_archive import InvalidLayer, LayerArchive
+from img.domain.filesystem.entry import FILE
+from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.tree import FileTree
+from img.domain.oci.chain import ChainID, Layer, chain_ids_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trees:
+    """Answers what files a stack of layers holds, from their indexes alone."""
+
+    blobs: BlobStore
+    indexes: IndexStore
+    archive: LayerArchive
+    _known: dict[ChainID, FileTree] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def index_of(self, layer: Layer) -> FileIndex:
+        """Return the layer's entries; a lost index is made again. Raises BlobNotFound."""
+        index = self.indexes.get(layer.diff_id)
+        if index is not None:
+            return index
+        with self.blobs.open(layer.descriptor.digest) as content:
+            diff_id, index = self.archive.index(content)
+        if diff_id != layer.diff_id:
+            raise InvalidLayer(
+                f"layer {layer.descriptor.digest} unpacks to {diff_id}, not {layer.diff_id}"
+            )
+        self.indexes.put(diff_id, index)
+        return index
+
+    def read_file(self, layers: Sequence[Layer], path: str) -> bytes | None:
+        """Return a small file of a stack, links followed; None if it is no regular file."""
+        tree = self.of(layers)
+        path = tree.resolve(path)
+        entry = tree.get(path)
+        if entry is None or entry.kind != FILE:
+            return None
+        layer = layers[tree.layer_of(path)]
+        with self.blobs.open(layer.descriptor.digest) as blob:
+            for _, content in self.archive.contents(blob, {entry.offset: entry.size}):
+                return content.read()
+        return None
+
+    def of(self, layers: Sequence[Layer]) -> FileTree:
+        """Return the tree of a stack, lowest layer first. Raises BlobNotFound."""
+        if not layers:
+            return FileTree()
+        chains = chain_ids_of(layer.diff_id for layer in layers)
+        with self._lock:
+            for depth in range(len(layers), 0, -1):
+                if (tree := self._known.get(chains[depth - 1])) is not None:
+                    break
+            else:
+                depth, tree = 0, None
+            for layer, chain in zip(layers[depth:], chains[depth:], strict=True):
+                index = self.index_of(layer)
+                tree = FileTree.of([index]) if tree is None else tree.with_layer(index)
+                self._known[chain] = tree
+        assert tree is not None
+        return tree

@@ -1,0 +1,42 @@
+"""The images that are here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from img.application.catalog import Catalog
+from img.application.ports.image_store import ImageStore, StoredImage
+from img.domain.errors import ImgError
+from img.domain.platform import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class ListedImage:
+    """An image and its size in bytes as stored; None where its documents are damaged."""
+
+    image: StoredImage
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListImages:
+    """Lists names, by a part of the name if one is given."""
+
+    images: ImageStore
+    catalog: Catalog
+
+    def __call__(self, platform: Platform, containing: str = "") -> Sequence[ListedImage]:
+        """Return the images whose full name contains ``containing``, sorted by name."""
+        return [
+            ListedImage(image, self._size(image, platform))
+            for image in self.images.list()
+            if containing in str(image.reference)
+        ]
+
+    def _size(self, image: StoredImage, platform: Platform) -> int | None:
+        try:
+            return sum(
+                self.catalog.image(manifest, platform).size
+                for manifest in self.catalog.manifests(image.target)
+            )
+        except ImgError:
+            return None

@@ -1,0 +1,38 @@
+"""Fetching an image from its registry."""
+
+from dataclasses import dataclass
+
+from img.application.catalog import Image
+from img.application.fetch import fetch_image, reporting
+from img.application.ports.clock import Clock
+from img.application.ports.image_store import ImageStore
+from img.application.ports.progress_sink import ProgressSink
+from img.application.ports.registry import Registry
+from img.application.ports.state_lock import StateLock
+from img.application.transfer import Transfer
+from img.domain.platform import Platform
+from img.domain.reference import ImageReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullImage:
+    """Stores an image and lets its name stand for it."""
+
+    images: ImageStore
+    registry: Registry
+    transfer: Transfer
+    clock: Clock
+    progress: ProgressSink
+    lock: StateLock
+
+    def __call__(self, reference: ImageReference, platform: Platform) -> Image:
+        """Return the image for ``platform``, now here whole; other platforms are not fetched.
+
+        Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch, NoPlatformMatch.
+        """
+        with self.lock.working():
+            image = fetch_image(self.registry, self.transfer, reference, platform)
+            with reporting(self.progress, f"pull {reference.familiar}", reference) as report:
+                self.transfer.pull_layers(reference, image.layers, report)
+            self.images.put(reference, image.target, self.clock.now())
+        return image

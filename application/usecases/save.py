@@ -1,0 +1,68 @@
+"""Images into an archive."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.exporter import ArchivedImage, Exporter
+from img.application.ports.image_store import ImageStore
+from img.application.ports.state_lock import StateLock
+from img.domain.digest import Digest
+from img.domain.errors import UsageError
+from img.domain.oci.codec import decode_document
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import Index
+from img.domain.platform import Platform
+from img.domain.reference import ImageReference
+
+
+class UnknownFormat(UsageError):
+    """An archive format that there is not."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        super().__init__(f'"{name}" is not a valid format', hint=f"use {' or '.join(known)}")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveImage:
+    """Writes images, together with all they share, into one archive.
+
+    In the format "oci" an image of many platforms goes in whole, as far as it is stored here; in
+    "docker", which knows no such images, it is the one for ``platform``.
+    """
+
+    images: ImageStore
+    blobs: BlobStore
+    exporters: Mapping[str, Exporter]  # by format
+    lock: StateLock
+    platform: Platform
+
+    def __call__(
+        self, references: Sequence[ImageReference], output: BinaryIO, *, archive_format: str
+    ) -> None:
+        """Write the images to ``output``, which may be a pipe and stays open.
+
+        Raises ImageNotFound before anything is written, UnknownFormat, BlobNotFound,
+        NoPlatformMatch, ArchiveNotWritten.
+        """
+        if archive_format not in self.exporters:
+            raise UnknownFormat(archive_format, list(self.exporters))
+        with self.lock.working():
+            found: dict[Digest, ArchivedImage] = {}
+            for reference in references:
+                target = self.images.get(reference).target
+                if archive_format == "docker":
+                    target = self._own_platform(target)
+                image = found.get(target.digest, ArchivedImage(target=target))
+                names = dict.fromkeys((*image.references, reference))
+                found[target.digest] = replace(image, references=tuple(names))
+            self.exporters[archive_format].export(list(found.values()), output)
+
+    def _own_platform(self, target: Descriptor) -> Descriptor:
+        with self.blobs.open(target.digest) as blob:
+            document = decode_document(blob.read())
+        if isinstance(document, Index):
+            return self._own_platform(document.best_for(self.platform))
+        return target

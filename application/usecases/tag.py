@@ -1,0 +1,19 @@
+"""Another name for an image."""
+
+from dataclasses import dataclass
+
+from img.application.ports.clock import Clock
+from img.application.ports.image_store import ImageStore
+from img.domain.reference import ImageReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagImage:
+    """Lets a second name stand for what the first stands for."""
+
+    images: ImageStore
+    clock: Clock
+
+    def __call__(self, source: ImageReference, name: ImageReference) -> None:
+        """Raises ImageNotFound."""
+        self.images.put(name, self.images.get(source).target, self.clock.now())

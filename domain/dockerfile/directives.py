@@ -1,0 +1,105 @@
+"""Parser directives: ``# syntax=``, ``# escape=``, ``# check=`` above everything else.
+
+Source: Dockerfile reference, "Parser directives"; BuildKit
+frontend/dockerfile/parser/directives.go.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from img.domain.dockerfile.raw import Directive
+from img.domain.errors import DockerfileError
+
+_KNOWN = frozenset({"syntax", "escape", "check"})
+_DIRECTIVE = r"{}[\t\n\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z"
+_HASH = re.compile(_DIRECTIVE.format("#"))
+_SLASHES = re.compile(_DIRECTIVE.format("//"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Syntax:
+    """The frontend that a file asks for: its image, the whole value, and the line (0 in JSON)."""
+
+    reference: str
+    command_line: str
+    line: int
+
+
+class DuplicateDirective(DockerfileError):
+    """A directive given twice; ``lines`` are those of the two."""
+
+    def __init__(self, name: str, lines: tuple[int, int]) -> None:
+        super().__init__(f"only one {name} parser directive can be used", lines=lines)
+
+
+def read_directives(lines: Sequence[str]) -> tuple[Directive, ...]:
+    """Return the directives on top; the first line that is none ends them.
+
+    Raises DuplicateDirective.
+    """
+    return tuple(_read(lines, _HASH))
+
+
+def escape_of(directives: Sequence[Directive]) -> str:
+    r"""Return the escape character, ``\`` if none is chosen. Raises DockerfileError for others."""
+    for directive in directives:
+        if directive.name == "escape":
+            if directive.value not in ("\\", "`"):
+                raise DockerfileError(
+                    f"invalid escape token '{directive.value}' does not match ` or \\",
+                    lines=(directive.line, directive.line),
+                )
+            return directive.value
+    return "\\"
+
+
+def find_directive(name: str, text: str) -> Directive | None:
+    """Return the directive ``name`` of a file, which a ``#!`` line may stand above."""
+    return _find(name, text, _HASH)
+
+
+def detect_syntax(text: str) -> Syntax | None:
+    """Return the frontend asked for by ``# syntax=``, ``// syntax=`` or ``{"syntax": …}``."""
+    found = _find("syntax", text, _HASH) or _find("syntax", text, _SLASHES)
+    if found:
+        return _syntax(found.value, found.line)
+    try:
+        document = json.loads(_without_shebang(text)[0])
+    except (ValueError, RecursionError):
+        return None
+    value = document.get("syntax") if isinstance(document, dict) else None
+    return _syntax(value, 0) if value and isinstance(value, str) else None
+
+
+def _syntax(value: str, line: int) -> Syntax:
+    return Syntax(reference=value.split(" ", 1)[0], command_line=value, line=line)
+
+
+def _find(name: str, text: str, pattern: re.Pattern[str]) -> Directive | None:
+    text, skipped = _without_shebang(text)
+    try:
+        for directive in _read(text.split("\n"), pattern, skipped):
+            if directive.name == name:
+                return directive
+    except DuplicateDirective:
+        return None
+    return None
+
+
+def _without_shebang(text: str) -> tuple[str, int]:
+    text = text.removeprefix("\ufeff")
+    return (text.partition("\n")[2], 1) if text.startswith("#!") else (text, 0)
+
+
+def _read(lines: Sequence[str], pattern: re.Pattern[str], skipped: int = 0) -> Iterator[Directive]:
+    seen: dict[str, int] = {}
+    for number, line in enumerate(lines, skipped + 1):
+        found = pattern.match(line)
+        if not found or (name := found.group(1).lower()) not in _KNOWN:
+            return
+        if name in seen:
+            raise DuplicateDirective(name, (seen[name], number))
+        seen[name] = number
+        yield Directive(name=name, value=found.group(2), line=number)

@@ -1,0 +1,128 @@
+"""``--chmod``: octal or symbolic modes.
+
+Symbolic ones as BSD's setmode(3) reads them, by way of tonistiigi/dchapes-mode, with umask 0:
+``X`` asks the mode before all changes, copying (``g=u``) asks the mode so far.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_WHO = {"u": 0o4700, "g": 0o2070, "o": 0o0007, "a": 0o6777}
+_PERMISSIONS = {"r": 0o444, "w": 0o222, "x": 0o111}
+_STICKY, _SET_IDS, _EXECUTE, _STANDARD, _EVERYTHING = 0o1000, 0o6000, 0o111, 0o6777, 0o7777
+_OTHERS = 0o0007
+_SHIFT = {"u": 6, "g": 3, "o": 0}
+_CLAUSE = re.compile(r"([ugoa]*)((?:[-+=][rwxXstugo]*)+)")
+_ACTION = re.compile(r"([-+=])([rwxXstugo]*)")
+
+
+class BadFileMode(ValueError):
+    """Text that is neither octal up to 07777 nor a symbolic mode."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(
+            f"invalid chmod parameter: '{text}'. it should be octal string and between 0 and 07777"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    operator: str  # "+" "-", or "X": add if it was a directory or executable
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class _CopyStep:
+    operator: str  # + - =
+    source: str  # u g o
+    shifts: tuple[int, ...]  # to where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileMode:
+    """What ``--chmod`` says, parsed once and applied to each file."""
+
+    octal: int | None = None
+    steps: tuple[_Step | _CopyStep, ...] = ()
+
+    def apply(self, mode: int, is_directory: bool) -> int:
+        """Return the permission bits, 0 to 07777, that ``mode`` becomes."""
+        if self.octal is not None:
+            return self.octal
+        before = mode = mode & _EVERYTHING
+        for step in self.steps:
+            if isinstance(step, _CopyStep):
+                mode = _copied(step, mode)
+            elif step.operator == "-":
+                mode &= ~step.bits
+            elif step.operator == "+" or is_directory or before & _EXECUTE:
+                mode |= step.bits
+        return mode
+
+
+def parse_file_mode(text: str) -> FileMode:
+    """Return the mode that ``text`` stands for. Raises BadFileMode."""
+    if text.isdecimal():
+        if not re.fullmatch("0*[0-7]{1,4}", text) or len(text) > 22:
+            raise BadFileMode(text)
+        return FileMode(octal=int(text, 8))
+    steps: list[_Step | _CopyStep] = []
+    for clause in text.split(","):
+        found = _CLAUSE.fullmatch(clause)
+        if not found:
+            raise BadFileMode(text)
+        who = 0
+        for letter in found.group(1):
+            who |= _WHO[letter]
+        for operator, permissions in _ACTION.findall(found.group(2)):
+            steps += _action(who, operator, permissions)
+    return FileMode(steps=tuple(steps))
+
+
+def _action(who: int, operator: str, permissions: str) -> Iterator[_Step | _CopyStep]:
+    bits, conditional, cleared = 0, 0, operator != "="
+    for letter in permissions:
+        if letter in _SHIFT:
+            if bits:
+                yield from _step(who, operator, bits, cleared=cleared)
+                bits, cleared = 0, True
+            if operator == "+" and conditional:
+                yield _Step("X", (who or _EVERYTHING) & conditional)
+                conditional = 0
+            yield _CopyStep(operator, letter, _targets(who))
+            cleared = True
+        elif letter == "X" and operator != "-":
+            conditional = _EXECUTE
+        elif letter == "t":
+            if not who or who & ~_OTHERS:  # "others" have no sticky bit
+                who |= _STICKY
+                bits |= _STICKY
+        elif letter == "s":
+            bits |= _SET_IDS if not who or who & ~_OTHERS else 0
+        else:
+            bits |= _PERMISSIONS[letter.lower()]
+    if bits or not cleared:
+        yield from _step(who, operator, bits, cleared=cleared)
+    if conditional:
+        yield _Step("X", (who or _EVERYTHING) & conditional)
+
+
+def _step(who: int, operator: str, bits: int, *, cleared: bool) -> Iterator[_Step]:
+    if operator == "=" and not cleared:
+        yield _Step("-", who or _STANDARD)
+    yield _Step("-" if operator == "-" else "+", (who or _EVERYTHING) & bits)
+
+
+def _targets(who: int) -> tuple[int, ...]:
+    return tuple(shift for shift in _SHIFT.values() if not who or who >> shift & 0o7)
+
+
+def _copied(step: _CopyStep, mode: int) -> int:
+    value = mode >> _SHIFT[step.source] & 0o7
+    for shift in step.shifts:
+        if step.operator != "+":
+            mode &= ~((0o7 if step.operator == "=" else value) << shift)
+        if step.operator != "-":
+            mode |= value << shift
+    return mode

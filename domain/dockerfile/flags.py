@@ -1,0 +1,59 @@
+"""The ``--flags`` of an instruction (BuildKit frontend/dockerfile/instructions/bflag.go)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from img.domain.dockerfile.suggestion import did_you_mean
+from img.domain.errors import DockerfileError
+
+
+class FlagKind(Enum):
+    """What a flag takes."""
+
+    BOOLEAN = "a boolean, true where none is given"
+    TEXT = "a value, once"
+    TEXTS = "a value, any number of times"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """The flags given, by name without the dashes."""
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """Return the value, "" if the flag is not there."""
+        return self.values.get(name, ("",))[-1]
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return all values in the order given."""
+        return self.values.get(name, ())
+
+    def boolean(self, name: str) -> bool | None:
+        """Return what was said, None if nothing."""
+        return self.text(name) == "true" if name in self.values else None
+
+
+def parse_flags(given: Sequence[str], known: Mapping[str, FlagKind]) -> Flags:
+    """Return the flags of an instruction that takes those in ``known``. Raises DockerfileError."""
+    values: dict[str, tuple[str, ...]] = {}
+    for flag in given:
+        written, has_value, value = flag.partition("=")
+        name = written.removeprefix("--")
+        if name not in known:
+            raise DockerfileError(f"unknown flag: {written}{did_you_mean(name, known)}")
+        if name in values and known[name] is not FlagKind.TEXTS:
+            raise DockerfileError(f"duplicate flag specified: {written}")
+        if known[name] is FlagKind.BOOLEAN:
+            value = _boolean(written, value or "true") if value or not has_value else ""
+        if not value and (not has_value or known[name] is FlagKind.BOOLEAN):
+            raise DockerfileError(f"missing a value on flag: {written}")
+        values[name] = (*values.get(name, ()), value)
+    return Flags(values=values)
+
+
+def _boolean(written: str, value: str) -> str:
+    if value.lower() not in ("true", "false"):
+        raise DockerfileError(f"expecting boolean value for flag {written}, not: {value}")
+    return value.lower()

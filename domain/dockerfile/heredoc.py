@@ -1,0 +1,98 @@
+"""Here-documents: which words of a line open one, and what their bodies hold.
+
+Source: Dockerfile reference, "Here-Documents"; BuildKit frontend/dockerfile/parser/parser.go.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from img.domain.dockerfile.raw import Heredoc
+from img.domain.dockerfile.variables import ExpansionFailed, expand_words
+from img.domain.dockerfile.words import NotStringArray, parse_json_form, split_first, split_flags
+
+_OPENING = re.compile(r"(\d*)<<(-?)([^<]+)")
+_SIGN = re.compile(r"\d*<<-?")
+_MAY_OPEN = frozenset({"run", "copy", "add"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeredocOpening:
+    """``3<<-NAME``: what a word says of the body below."""
+
+    name: str
+    expand: bool
+    chomp: bool
+    descriptor: int
+
+    def ends_at(self, line: str) -> bool:
+        """Tell whether ``line`` is the terminator."""
+        line = line.rstrip("\r\n")
+        return (line.lstrip("\t") if self.chomp else line) == self.name
+
+    def with_body(self, body: str) -> Heredoc:
+        """Return the heredoc with ``body`` as written; ``<<-`` strips its leading tabs."""
+        return Heredoc(
+            name=self.name,
+            content=without_leading_tabs(body) if self.chomp else body,
+            expand=self.expand,
+            chomp=self.chomp,
+            descriptor=self.descriptor,
+            indented=body if self.chomp else None,
+        )
+
+
+def without_leading_tabs(body: str) -> str:
+    """Return ``body`` as ``<<-`` gives it."""
+    return re.sub(r"^\t+", "", body, flags=re.MULTILINE)
+
+
+def heredoc_opening(word: str) -> HeredocOpening | None:
+    """Return what ``<<NAME`` opens, None where ``word`` opens nothing."""
+    found = _OPENING.fullmatch(word)
+    if not found:
+        return None
+    descriptor, dash, rest = found.groups()
+    try:
+        names = expand_words(rest, {}, skip_unset=True)
+        as_written = expand_words(rest, {}, skip_unset=True, raw_quotes=True)
+    except ExpansionFailed:
+        return None
+    if len(names) != 1:
+        return None
+    return HeredocOpening(
+        name=names[0],
+        expand=names == as_written,  # any quote at all turns expansion off; a backslash does not
+        chomp=bool(dash),
+        descriptor=int(descriptor or "0"),
+    )
+
+
+def openings_in(line: str) -> tuple[HeredocOpening, ...]:
+    """Return the heredocs that an instruction, its lines joined, opens in order."""
+    if "<<" not in line or not _may_open(line):
+        return ()
+    return tuple(_openings(line))
+
+
+def _openings(line: str) -> Iterator[HeredocOpening]:
+    try:
+        words = expand_words(line, {}, skip_unset=True, raw_quotes=True, raw_escapes=True)
+    except ExpansionFailed:
+        return
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        apart = _SIGN.fullmatch(word)  # ``<< NAME``, as a shell takes it too
+        if opening := heredoc_opening(word + following if apart else word):
+            yield opening
+
+
+def _may_open(line: str) -> bool:
+    keyword, rest = split_first(line)
+    if keyword.lower() == "onbuild":
+        keyword, rest = split_first(split_flags(rest)[1])
+    if keyword.lower() not in _MAY_OPEN:
+        return False
+    try:
+        return parse_json_form(split_flags(rest)[1]) is None
+    except NotStringArray:
+        return False

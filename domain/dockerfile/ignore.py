@@ -1,0 +1,231 @@
+""".dockerignore: which paths of the context a build does not see.
+
+Source: Dockerfile reference, ".dockerignore file"; moby/patternmatcher, whose
+MatchesOrParentMatches says what is excluded.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from img.domain.errors import ContextError
+
+NOT_MATCHED = -1  # the state of a path that no pattern has said anything about
+_ATOM = r"(?:[^\\\-\]]|\\.)"
+_VALID = re.compile(rf"(?:[^\\\[]|\\.|\[\^?(?:{_ATOM}(?:-{_ATOM})?)+\])*", re.DOTALL)
+_WILDCARD = re.compile(r"[*?\[\\]")
+
+
+class BadIgnorePattern(ContextError):
+    """A pattern that means nothing."""
+
+    def __init__(self, pattern: str) -> None:
+        problem = "illegal exclusion pattern" if pattern == "!" else "syntax error in pattern"
+        super().__init__(f'{problem}: "{pattern}"', hint="correct it in .dockerignore")
+        self.pattern = pattern
+
+
+def read_ignore_patterns(text: str) -> tuple[str, ...]:
+    """Return the patterns of a .dockerignore file, cleaned, in order (moby ignorefile.ReadAll)."""
+    patterns: list[str] = []
+    for line in text.removeprefix("\ufeff").split("\n"):
+        if line.startswith("#") or not (pattern := line.strip()):
+            continue
+        inverted = pattern.startswith("!")
+        cleaned = _cleaned(pattern[1:].strip() if inverted else pattern)
+        if len(cleaned) > 1:
+            cleaned = cleaned.removeprefix("/")
+        patterns.append("!" + cleaned if inverted else cleaned)
+    return tuple(patterns)
+
+
+def _cleaned(path: str) -> str:
+    """Return ``path`` as Go's filepath.Clean has it; "" stays "", so that a lone "!" is seen."""
+    if not path:
+        return ""
+    rooted = path.startswith("/")
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == ".." and parts and parts[-1] != "..":
+            parts.pop()
+        elif part not in ("", ".") and not (part == ".." and rooted):
+            parts.append(part)
+    return ("/" if rooted else "") + "/".join(parts) or "."
+
+
+class IgnoreMatcher:
+    """Tells which paths a list of patterns excludes; the last that matches a path decides.
+
+    A pattern that matches a directory matches all beneath it. Whoever walks a tree carries each
+    directory's state to its children (``child_state``) and never looks at parents again::
+
+        state = matcher.child_state("a/b", state_of_a)
+        if matcher.is_excluded(state): ...
+    """
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        """Raises BadIgnorePattern."""
+        parsed = [_Pattern.parse(pattern) for pattern in patterns if pattern.strip()]
+        # Neighbours of one kind make a run: within it any match says the same.
+        self._runs = tuple(
+            _Run.of(tuple(run), includes)
+            for includes, run in groupby(parsed, key=lambda pattern: pattern.includes)
+        )
+        self._excluding = (*(not run.includes for run in self._runs), False)  # [-1]: not matched
+        self._backwards = tuple(reversed(tuple(enumerate(self._runs))))
+        self._directories: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether there is any pattern at all."""
+        return bool(self._runs)
+
+    def excludes(self, path: str) -> bool:
+        """Tell whether ``path``, relative and slash-separated, is excluded, or a parent is."""
+        return self._excluding[self._state(path)]
+
+    def child_state(self, path: str, parent_state: int = NOT_MATCHED) -> int:
+        """Return the state of ``path`` whose parent has ``parent_state``."""
+        for index, run in self._backwards:
+            if index <= parent_state:
+                return parent_state
+            if run.matches(path):
+                return index
+        return NOT_MATCHED
+
+    def is_excluded(self, state: int) -> bool:
+        """Tell whether a path of that state is excluded."""
+        return self._excluding[state]
+
+    def excludes_child(self, path: str, parent_state: int) -> tuple[bool, int]:
+        """Return whether ``path`` is excluded, and its state for its own children."""
+        state = self.child_state(path, parent_state)
+        return self._excluding[state], state
+
+    def may_skip_directory(self, path: str, state: int | None = None) -> bool:
+        """Tell whether nothing beneath the directory ``path`` can be included again."""
+        state = self._state(path) if state is None else state
+        if not self._excluding[state]:
+            return False
+        later = (run for run in self._runs[state + 1 :] if run.includes)
+        return not any(run.may_match_beneath(path) for run in later)
+
+    def _state(self, path: str) -> int:
+        parent = path.rpartition("/")[0]
+        if not parent:
+            return self.child_state(path)
+        state = self._directories.get(parent)
+        if state is None:
+            state = self._directories[parent] = self._state(parent)
+        return self.child_state(path, state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pattern:
+    text: str  # cleaned, without "!"
+    includes: bool
+
+    @classmethod
+    def parse(cls, pattern: str) -> "_Pattern":
+        cleaned = _cleaned(pattern.strip())
+        text = cleaned.removeprefix("!")
+        if not text or not _VALID.fullmatch(text):
+            raise BadIgnorePattern(cleaned)
+        return cls(text=text, includes=cleaned.startswith("!"))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """Patterns of one kind, sorted into what is cheapest to ask: sets first, expressions last."""
+
+    includes: bool
+    paths: frozenset[str]
+    names: frozenset[str]  # **/NAME
+    name_expression: re.Pattern[str] | None  # **/*.NAME
+    expression: re.Pattern[str] | None
+    segments: tuple[tuple[str, ...], ...] = field(default=())
+
+    @classmethod
+    def of(cls, patterns: Sequence[_Pattern], includes: bool) -> "_Run":
+        texts = [pattern.text for pattern in patterns]
+        plain = {text for text in texts if not _WILDCARD.search(text)}
+        anywhere = {text[3:] for text in texts if text.startswith("**/") and "/" not in text[3:]}
+        names = {name for name in anywhere if not _WILDCARD.search(name)}
+        of_names = {name for name in anywhere - names if "**" not in name}
+        handled = plain | {"**/" + name for name in names | of_names}
+        return cls(
+            includes=includes,
+            paths=frozenset(plain),
+            names=frozenset(names),
+            name_expression=_any_of(sorted(of_names)),
+            expression=_any_of([text for text in texts if text not in handled]),
+            segments=tuple(tuple(text.split("/")) for text in texts) if includes else (),
+        )
+
+    def matches(self, path: str) -> bool:
+        """Tell whether one of the patterns matches ``path`` itself."""
+        if path in self.paths:
+            return True
+        if self.names or self.name_expression:
+            name = path[path.rfind("/") + 1 :]
+            if name in self.names:
+                return True
+            if self.name_expression and self.name_expression.fullmatch(name):
+                return True
+        return self.expression is not None and self.expression.fullmatch(path) is not None
+
+    def may_match_beneath(self, directory: str) -> bool:
+        parts = directory.split("/")
+        return any(_reaches_beneath(parts, segments) for segments in self.segments)
+
+
+def _reaches_beneath(parts: Sequence[str], segments: Sequence[str]) -> bool:
+    """Tell whether a pattern may match a path under ``parts``; yes when in doubt."""
+    for part, segment in zip(parts, segments, strict=False):
+        if "**" in segment or "[" in segment or "\\" in segment:
+            return True
+        if segment != part and not re.fullmatch(_expression_of(segment), part, re.DOTALL):
+            return False
+    return len(segments) > len(parts)
+
+
+def _any_of(texts: Sequence[str]) -> re.Pattern[str] | None:
+    if not texts:
+        return None
+    for text in texts:
+        _compiled(text, _expression_of(text))  # so that the one in error is named
+    return re.compile("|".join(_expression_of(text) for text in texts), re.DOTALL)
+
+
+def _compiled(text: str, expression: str) -> re.Pattern[str]:
+    try:
+        return re.compile(expression, re.DOTALL)
+    except re.error:
+        raise BadIgnorePattern(text) from None
+
+
+_PIECE = re.compile(r"\*\*/?|\*|\?|\\.|\[\^?(?:\\.|[^\]\\])+\]|.", re.DOTALL)
+
+
+def _expression_of(text: str) -> str:
+    """Return the regular expression that moby makes of a pattern (Pattern.compile)."""
+    first, *rest = _PIECE.findall(text)
+    # Only "**" and then plain text is a bare ending: "**x" takes "yx", but "**x*" does not.
+    ending = first == "**" and not any(_WILDCARD.match(piece) for piece in rest)
+    pieces = [".*"] if ending else [_piece(first, is_last=not rest)]
+    pieces += [_piece(piece, is_last=at == len(rest)) for at, piece in enumerate(rest, 1)]
+    return "".join(pieces)
+
+
+def _piece(piece: str, *, is_last: bool) -> str:
+    if piece.startswith("**"):
+        return ".*" if is_last else "(?:.*/)?"
+    if piece == "*":
+        return "[^/]*"
+    if piece == "?":
+        return "[^/]"
+    if piece.startswith("\\"):
+        return re.escape(piece[1:])
+    if len(piece) > 1:
+        return "[" + piece[1:-1].replace("[", "\\[") + "]"
+    return re.escape(piece)

@@ -1,0 +1,376 @@
+"""Raw instructions become typed ones, with BuildKit's errors where they cannot.
+
+Source: Dockerfile reference; BuildKit frontend/dockerfile/instructions/parse.go.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TypedDict
+
+from img.domain.dockerfile.flags import FlagKind, Flags, parse_flags
+from img.domain.dockerfile.health import parse_healthcheck
+from img.domain.dockerfile.heredoc import heredoc_opening
+from img.domain.dockerfile.instructions import (
+    Add,
+    Arg,
+    Argument,
+    Cmd,
+    Command,
+    Copy,
+    Dockerfile,
+    Entrypoint,
+    Env,
+    Expose,
+    From,
+    Healthcheck,
+    Instruction,
+    KeyValue,
+    Label,
+    Maintainer,
+    OnBuild,
+    Run,
+    Shell,
+    Stage,
+    StopSignal,
+    User,
+    Volume,
+    Workdir,
+)
+from img.domain.dockerfile.mounts import parse_unexpanded_mount
+from img.domain.dockerfile.raw import Heredoc, RawDockerfile, RawInstruction
+from img.domain.dockerfile.source import statements_of
+from img.domain.dockerfile.suggestion import did_you_mean
+from img.domain.dockerfile.syntax import Syntax, take_apart
+from img.domain.dockerfile.words import split_first, split_flags
+from img.domain.errors import DockerfileError
+
+_STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
+_BOOLEAN, _TEXT, _TEXTS = FlagKind.BOOLEAN, FlagKind.TEXT, FlagKind.TEXTS
+_FLAGS: Mapping[str, Mapping[str, FlagKind]] = {
+    "from": {"platform": _TEXT},
+    "run": {"mount": _TEXTS, "network": _TEXT, "security": _TEXT, "device": _TEXTS},
+    "copy": {
+        "chown": _TEXT,
+        "chmod": _TEXT,
+        "from": _TEXT,
+        "link": _BOOLEAN,
+        "parents": _BOOLEAN,
+        "exclude": _TEXTS,
+    },
+    "add": {
+        "chown": _TEXT,
+        "chmod": _TEXT,
+        "link": _BOOLEAN,
+        "keep-git-dir": _BOOLEAN,
+        "checksum": _TEXT,
+        "unpack": _BOOLEAN,
+        "exclude": _TEXTS,
+    },
+    "healthcheck": {
+        "interval": _TEXT,
+        "timeout": _TEXT,
+        "start-period": _TEXT,
+        "start-interval": _TEXT,
+        "retries": _TEXT,
+    },
+}
+
+
+class _Located(TypedDict):
+    lines: tuple[int, int]
+    keyword: str
+    original: str
+    comments: tuple[str, ...]
+
+
+def interpret(raw: RawDockerfile) -> Dockerfile:
+    """Return what the file means. Raises DockerfileError for the first thing that means nothing."""
+    # All are taken apart before any is given a meaning: so BuildKit's errors come in this order.
+    parts = [take_apart(instruction, raw.escape) for instruction in raw.instructions]
+    meta_args: list[Arg] = []
+    stages: list[Stage] = []
+    start: From | None = None
+    inside: list[Instruction] = []
+    for part in parts:
+        meant = _meaning(part)
+        if isinstance(meant, From):
+            stages += _finished(start, inside, len(stages))
+            start, inside = meant, []
+        elif start:
+            inside.append(meant)
+        elif isinstance(meant, Arg):
+            meta_args.append(meant)
+        else:
+            raise DockerfileError("no build stage in current context", lines=part.raw.lines)
+    stages += _finished(start, inside, len(stages))
+    if not stages:
+        last = raw.instructions[-1].lines if raw.instructions else (1, 1)
+        raise DockerfileError("dockerfile contains no stages to build", lines=last)
+    return Dockerfile(
+        meta_args=tuple(meta_args),
+        stages=tuple(stages),
+        directives={directive.name: directive.value for directive in raw.directives},
+        escape=raw.escape,
+    )
+
+
+def _finished(start: From | None, inside: list[Instruction], index: int) -> list[Stage]:
+    return [Stage(start=start, instructions=tuple(inside), index=index)] if start else []
+
+
+def interpret_instruction(raw: RawInstruction, escape: str = "\\") -> From | Instruction:
+    """Return what one instruction means. Raises DockerfileError."""
+    return _meaning(take_apart(raw, escape))
+
+
+def interpret_onbuild(
+    expression: str, escape: str = "\\", lines: tuple[int, int] = (1, 1)
+) -> Instruction:
+    """Return the instruction that a trigger stands for; ``lines`` are those errors point at.
+
+    Raises DockerfileError.
+    """
+    try:
+        statements = tuple(statements_of(expression.split("\n"), escape))
+    except DockerfileError as error:
+        raise DockerfileError(error.message, lines=lines, hint=error.hint) from None
+    if len(statements) != 1:
+        raise DockerfileError("onbuild trigger should be a single expression", lines=lines)
+    keyword, rest = split_first(statements[0].text)
+    raw = RawInstruction(keyword=keyword, rest=rest, lines=lines, heredocs=statements[0].heredocs)
+    meant = interpret_instruction(raw, escape)
+    if isinstance(meant, From | OnBuild | Maintainer):
+        raise DockerfileError(f"{keyword.upper()} isn't allowed as an ONBUILD trigger", lines=lines)
+    return meant
+
+
+def _meaning(part: Syntax) -> From | Instruction:
+    try:
+        interpreter = _INTERPRETERS.get(part.keyword)
+        if not interpreter:
+            raise DockerfileError(_unknown(part.raw.keyword))
+        flags = parse_flags(part.flags, _FLAGS.get(part.keyword, {}))
+        return interpreter(part, flags)
+    except DockerfileError as error:
+        if error.lines:
+            raise
+        lines = part.raw.lines
+        raise DockerfileError(
+            f"dockerfile parse error on line {lines[0]}: {error.message}",
+            lines=lines,
+            hint=error.hint,
+        ) from None
+
+
+def _unknown(keyword: str) -> str:
+    known = did_you_mean(keyword, [name.upper() for name in _INTERPRETERS], case_sensitive=False)
+    return f"unknown instruction: {keyword}{known}"
+
+
+def _located(part: Syntax) -> _Located:
+    raw = part.raw
+    return _Located(
+        lines=raw.lines,
+        keyword=raw.keyword,
+        original=f"{raw.keyword} {raw.rest}".rstrip(),
+        comments=raw.comments,
+    )
+
+
+def _at_least_one(part: Syntax) -> tuple[str, ...]:
+    if not part.arguments.words:
+        raise DockerfileError(f"{part.keyword.upper()} requires at least one argument")
+    return part.arguments.words
+
+
+def _exactly_one(part: Syntax) -> str:
+    if len(part.arguments.words) != 1:
+        raise DockerfileError(f"{part.keyword.upper()} requires exactly one argument")
+    return part.arguments.words[0]
+
+
+def _from(part: Syntax, flags: Flags) -> From:
+    words = part.arguments.words
+    named = len(words) == 3 and words[1].lower() == "as"
+    if named and not _STAGE_NAME.fullmatch(words[2].lower()):
+        raise DockerfileError(
+            f'invalid name for build stage: "{words[2]}", name can\'t start with a number or '
+            "contain symbols"
+        )
+    if not named and len(words) != 1:
+        raise DockerfileError("FROM requires either one or three arguments")
+    return From(
+        **_located(part),
+        base=words[0],
+        name=words[2].lower() if named else "",
+        platform=flags.text("platform"),
+        name_as_written=words[2] if named else "",
+        as_keyword=words[1] if named else "",
+    )
+
+
+def _command(part: Syntax) -> Command:
+    arguments = part.arguments
+    return Command(words=arguments.words, shell=not arguments.json, heredocs=part.raw.heredocs)
+
+
+def _run(part: Syntax, flags: Flags) -> Run:
+    network, security = flags.text("network"), flags.text("security")
+    if "network" in flags.values and network not in ("default", "none", "host"):
+        raise DockerfileError(f'invalid network mode "{network}"')
+    if "security" in flags.values and security not in ("sandbox", "insecure"):
+        raise DockerfileError(f'security "{security}" is not valid')
+    mounts = flags.texts("mount")
+    return Run(
+        **_located(part),
+        command=_command(part),
+        mounts=tuple(parse_unexpanded_mount(mount, part.raw.lines) for mount in mounts),
+        mount_words=mounts,
+        network=network,
+        security=security,
+        devices=flags.texts("device"),
+        flags=tuple(sorted(flags.values)),
+    )
+
+
+def _sources_and_destination(
+    part: Syntax,
+) -> tuple[tuple[str, ...], tuple[Heredoc, ...], str]:
+    words = part.arguments.words
+    if len(words) < 2:
+        raise DockerfileError(
+            f"{part.keyword.upper()} requires at least two arguments, but only one was provided. "
+            "Destination could not be determined"
+        )
+    *sources, destination = words
+    if heredoc_opening(destination):
+        raise DockerfileError(f"{part.keyword.upper()} cannot accept a heredoc as a destination")
+    bodies = {heredoc.name: heredoc for heredoc in part.raw.heredocs}
+    paths: list[str] = []
+    heredocs: list[Heredoc] = []
+    for source in sources:
+        opening = heredoc_opening(source)
+        if opening:
+            heredocs.append(bodies.get(opening.name) or opening.with_body(""))
+        else:
+            paths.append(source)
+    return tuple(paths), tuple(heredocs), destination
+
+
+def _copy(part: Syntax, flags: Flags) -> Copy:
+    sources, heredocs, destination = _sources_and_destination(part)
+    return Copy(
+        **_located(part),
+        sources=sources,
+        heredocs=heredocs,
+        destination=destination,
+        from_=flags.text("from"),
+        chown=flags.text("chown"),
+        chmod=flags.text("chmod"),
+        link=flags.boolean("link") or False,
+        parents=flags.boolean("parents") or False,
+        exclude=flags.texts("exclude"),
+    )
+
+
+def _add(part: Syntax, flags: Flags) -> Add:
+    sources, heredocs, destination = _sources_and_destination(part)
+    return Add(
+        **_located(part),
+        sources=sources,
+        heredocs=heredocs,
+        destination=destination,
+        chown=flags.text("chown"),
+        chmod=flags.text("chmod"),
+        link=flags.boolean("link") or False,
+        exclude=flags.texts("exclude"),
+        checksum=flags.text("checksum"),
+        keep_git_dir=flags.boolean("keep-git-dir"),
+        unpack=flags.boolean("unpack"),
+    )
+
+
+def _pairs(part: Syntax) -> tuple[KeyValue, ...]:
+    pairs = part.arguments.pairs
+    if not pairs:
+        raise DockerfileError(f"{part.keyword.upper()} requires at least one argument")
+    if not all(name for name, _, _ in pairs):
+        raise DockerfileError(f"{part.keyword.upper()} names can not be blank")
+    return tuple(KeyValue(key=name, value=value, legacy=not sign) for name, value, sign in pairs)
+
+
+def _arg(part: Syntax, _flags: Flags) -> Arg:
+    return Arg(
+        **_located(part), arguments=tuple(_argument(word, part) for word in _at_least_one(part))
+    )
+
+
+def _argument(word: str, part: Syntax) -> Argument:
+    name, sign, default = word.partition("=")
+    if not name:
+        raise DockerfileError("ARG names can not be blank")
+    return Argument(
+        name=name,
+        default=default if sign else None,
+        description=_description(name, part.raw.comments),
+    )
+
+
+def _description(name: str, comments: tuple[str, ...]) -> str:
+    """Return what ``# NAME text`` above the instruction says (--call=outline)."""
+    for comment in comments:
+        if comment.startswith(f"{name} "):
+            return comment.removeprefix(f"{name} ")
+    return ""
+
+
+def _shell(part: Syntax, _flags: Flags) -> Shell:
+    words = _at_least_one(part)
+    if not part.arguments.json:
+        raise DockerfileError("SHELL requires the arguments to be in JSON form")
+    return Shell(**_located(part), words=words)
+
+
+def _volume(part: Syntax, _flags: Flags) -> Volume:
+    paths = tuple(path.strip() for path in _at_least_one(part))
+    if not all(paths):
+        raise DockerfileError("VOLUME specified can not be an empty string")
+    return Volume(**_located(part), paths=paths)
+
+
+def _onbuild(part: Syntax, _flags: Flags) -> OnBuild:
+    if not part.trigger:
+        raise DockerfileError("ONBUILD requires at least one argument")
+    trigger = part.trigger.raw.keyword.upper()
+    if trigger == "ONBUILD":
+        raise DockerfileError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
+    if trigger in ("FROM", "MAINTAINER"):
+        raise DockerfileError(f"{trigger} isn't allowed as an ONBUILD trigger")
+    bodies = "".join(f"\n{each.as_written}{each.name}" for each in part.raw.heredocs)
+    return OnBuild(**_located(part), expression=split_flags(part.raw.rest)[1] + bodies)
+
+
+def _healthcheck(part: Syntax, flags: Flags) -> Healthcheck:
+    return parse_healthcheck(_at_least_one(part), part.arguments.json, flags, **_located(part))
+
+
+_INTERPRETERS: Mapping[str, Callable[[Syntax, Flags], From | Instruction]] = {
+    "add": _add,
+    "arg": _arg,
+    "cmd": lambda part, _: Cmd(**_located(part), command=_command(part)),
+    "copy": _copy,
+    "entrypoint": lambda part, _: Entrypoint(**_located(part), command=_command(part)),
+    "env": lambda part, _: Env(**_located(part), pairs=_pairs(part)),
+    "expose": lambda part, _: Expose(**_located(part), ports=_at_least_one(part)),
+    "from": _from,
+    "healthcheck": _healthcheck,
+    "label": lambda part, _: Label(**_located(part), pairs=_pairs(part)),
+    "maintainer": lambda part, _: Maintainer(**_located(part), name=_exactly_one(part)),
+    "onbuild": _onbuild,
+    "run": _run,
+    "shell": _shell,
+    "stopsignal": lambda part, _: StopSignal(**_located(part), signal=_exactly_one(part)),
+    "user": lambda part, _: User(**_located(part), user=_exactly_one(part)),
+    "volume": _volume,
+    "workdir": lambda part, _: Workdir(**_located(part), path=_exactly_one(part)),
+}

@@ -1,0 +1,184 @@
+"""``RUN --mount=…`` (BuildKit frontend/dockerfile/instructions/commands_runmount.go)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from img.domain.dockerfile.csv_fields import BadCsv, split_csv
+from img.domain.dockerfile.instructions import Run, RunMount
+from img.domain.dockerfile.quantities import BadQuantity, parse_byte_size, parse_unsigned
+from img.domain.dockerfile.suggestion import did_you_mean
+from img.domain.errors import DockerfileError
+
+_TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
+_SHARINGS = ("shared", "private", "locked")
+_ALONE = frozenset({"readonly", "ro", "readwrite", "rw", "required"})  # may go without a value
+_KEYS = (
+    *("type", "from", "source", "target", "readonly", "id", "sharing", "required", "size"),
+    *("mode", "uid", "gid", "src", "dst", "destination", "ro", "rw", "readwrite", "env"),
+)
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+
+Expander = Callable[[str], str]
+
+
+def parse_mount(
+    text: str, expand: Expander | None = None, lines: tuple[int, int] | None = None
+) -> RunMount:
+    """Return the mount that ``--mount=text`` asks for, its values expanded by ``expand``.
+
+    Raises DockerfileError.
+    """
+    try:
+        return _checked(_mount(text, expand or _as_is))
+    except DockerfileError as error:
+        raise DockerfileError(error.message, lines=error.lines or lines) from None
+
+
+def parse_unexpanded_mount(text: str, lines: tuple[int, int]) -> RunMount:
+    """Return the mount as far as it is known while variables have no values yet.
+
+    ``from`` may hold none: which stages a build needs is known before anything is expanded.
+    Raises DockerfileError.
+    """
+    if "$" not in text:
+        return parse_mount(text, lines=lines)
+    try:
+        known = {key: value for key, value, _ in _fields(text)}
+    except DockerfileError as error:
+        raise DockerfileError(error.message, lines=lines) from None
+    if "$" in known.get("from", "").rstrip("$"):
+        raise DockerfileError(
+            f"dockerfile parse error on line {lines[0]}: 'from' doesn't support variable "
+            "expansion, define alias stage instead",
+            lines=lines,
+        )
+    kind = known.get("type") or "bind"
+    return RunMount(
+        type=kind,
+        from_=known.get("from") or "",
+        target=known.get("target") or known.get("dst") or known.get("destination") or "",
+        source=known.get("source") or known.get("src") or "",
+        id=known.get("id") or "",
+    )
+
+
+def expand_mounts(run: Run, expand: Expander) -> tuple[RunMount, ...]:
+    """Return the mounts of ``run`` once its variables have values. Raises DockerfileError."""
+    return tuple(parse_mount(word, expand, run.lines) for word in run.mount_words)
+
+
+def _as_is(value: str) -> str:
+    return value
+
+
+def _fields(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield key, value and the field as written; a key alone has the value ``true``."""
+    try:
+        fields = split_csv(text)
+    except BadCsv as error:
+        raise DockerfileError(f"failed to parse csv mounts: {error}") from None
+    for field in fields:
+        key, sign, value = field.partition("=")
+        key = key.lower()
+        if not sign and key not in _ALONE:
+            raise DockerfileError(f"invalid field '{field}' must be a key=value pair")
+        yield key, value if sign else "true", field
+
+
+def _mount(text: str, expand: Expander) -> RunMount:
+    mount = RunMount()
+    for key, value, field in _fields(text):
+        if key not in _KEYS:
+            raise DockerfileError(f"unexpected key '{key}' in '{field}'{did_you_mean(key, _KEYS)}")
+        mount = _with_field(mount, key, value if key == "from" else expand(value))
+    return mount
+
+
+def _with_field(mount: RunMount, key: str, value: str) -> RunMount:
+    match key:
+        case "type":
+            _one_of(value, _TYPES, f'unsupported mount type "{value}"')
+            return replace(mount, type=value)
+        case "from":
+            return replace(mount, from_=value)
+        case "source" | "src":
+            return replace(mount, source=value)
+        case "target" | "dst" | "destination":
+            return replace(mount, target=value)
+        case "readonly" | "ro":
+            return replace(mount, read_only=_boolean(key, value))
+        case "readwrite" | "rw":
+            return replace(mount, read_only=not _boolean(key, value))
+        case "required":
+            _only_for(mount, key, "secret", "ssh")
+            return replace(mount, required=_boolean(key, value))
+        case "size":
+            _only_for(mount, key, "tmpfs")
+            return replace(mount, size=_size(value))
+        case "id":
+            return replace(mount, id=value)
+        case "sharing":
+            _one_of(value, _SHARINGS, f'unsupported sharing value "{value}"')
+            return replace(mount, sharing=value)
+        case "mode":
+            return replace(mount, mode=_number(key, value, 8))
+        case "uid":
+            return replace(mount, uid=_number(key, value, 10))
+        case "gid":
+            return replace(mount, gid=_number(key, value, 10))
+    return replace(mount, env=value)
+
+
+def _only_for(mount: RunMount, key: str, *types: str) -> None:
+    if mount.type not in types:
+        raise DockerfileError(f"unexpected key '{key}' for mount type '{mount.type}'")
+
+
+def _one_of(value: str, options: tuple[str, ...], message: str) -> None:
+    if value not in options:
+        raise DockerfileError(message + did_you_mean(value, options))
+
+
+def _boolean(key: str, value: str) -> bool:
+    if value not in _TRUE | _FALSE:
+        raise DockerfileError(f"invalid value for {key}: {value}")
+    return value in _TRUE
+
+
+def _size(value: str) -> int:
+    try:
+        size = parse_byte_size(value)
+    except BadQuantity:
+        size = -1
+    if size < 0:
+        raise DockerfileError(f"invalid value for size: {value}")
+    return size
+
+
+def _number(key: str, value: str, base: int) -> int:
+    try:
+        return parse_unsigned(value, base)
+    except BadQuantity:
+        raise DockerfileError(f"invalid value {value} for {key}") from None
+
+
+def _checked(mount: RunMount) -> RunMount:
+    if mount.type in ("bind", "tmpfs"):
+        for name in ("mode", "uid", "gid"):
+            if getattr(mount, name) is not None:
+                raise DockerfileError(f'{name} not allowed for "{mount.type}" type mounts')
+    if mount.sharing and mount.type != "cache":
+        raise DockerfileError(f"invalid cache sharing set for {mount.type} mount")
+    if mount.type == "secret":
+        _check_secret(mount)
+    return mount
+
+
+def _check_secret(mount: RunMount) -> None:
+    if mount.from_:
+        raise DockerfileError("secret mount should not have a from")
+    if not (mount.source or mount.target or mount.id):
+        raise DockerfileError("invalid secret mount. one of source, target required")
+    if mount.source and mount.id:
+        raise DockerfileError("both source and id can't be set")

@@ -1,0 +1,62 @@
+"""Amounts as Go's libraries read them: durations, byte sizes, whole numbers."""
+
+import re
+
+_NANOSECONDS = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,
+    "μs": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
+_PART = re.compile(r"(?=\.?\d)(\d*)\.?(\d*)([^\d.]+)", re.ASCII)
+_SIZE = re.compile(r"([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[-+]?\d+)?) ?(?:([kmgtp])i?)?b?", re.ASCII)
+_TOO_LARGE = 2**63
+
+
+class BadQuantity(ValueError):
+    """Text that is no such amount."""
+
+
+def parse_duration(text: str) -> int:
+    """Return nanoseconds of ``1h2m3.5s`` (Go time.ParseDuration). Raises BadQuantity."""
+    unsigned = text[1:] if text[:1] in ("+", "-") else text
+    if unsigned == "0":
+        return 0
+    total, at = 0, 0
+    while at < len(unsigned):
+        part = _PART.match(unsigned, at)
+        if not part or part.group(3) not in _NANOSECONDS:
+            raise BadQuantity(f'time: invalid duration "{text}"')
+        whole, fraction, unit = part.groups()
+        total += int(whole + fraction) * _NANOSECONDS[unit] // 10 ** len(fraction)
+        at = part.end()
+    if not unsigned or total >= _TOO_LARGE:
+        raise BadQuantity(f'time: invalid duration "{text}"')
+    return -total if text[0] == "-" else total
+
+
+def parse_byte_size(text: str) -> int:
+    """Return bytes of ``64m``, units of 1024 (docker/go-units RAMInBytes). Raises BadQuantity.
+
+    What no 64 bits hold becomes the least number they do, as where Go runs; callers refuse it.
+    """
+    found = _SIZE.fullmatch(text.removesuffix(" ") if text.endswith(". ") else text.lower())
+    if not found:
+        raise BadQuantity(f"invalid size: '{text}'")
+    number, unit = found.groups()
+    size = float(number) * 1024.0 ** " kmgtp".index(unit or " ")
+    if size < 0:
+        raise BadQuantity(f"invalid size: '{text}'")
+    return int(size) if size < _TOO_LARGE else -_TOO_LARGE
+
+
+def parse_unsigned(text: str, base: int = 10, bits: int = 32) -> int:
+    """Return a whole number of ``bits`` (Go strconv.ParseUint). Raises BadQuantity."""
+    digits = "0-7" if base == 8 else "0-9"
+    if not re.fullmatch(f"[{digits}]{{1,40}}", text) or (number := int(text, base)) >= 2**bits:
+        raise BadQuantity(f"invalid number: '{text}'")
+    return number

@@ -1,0 +1,171 @@
+"""Which lines of a Dockerfile make one instruction.
+
+Line by line as BuildKit's parser goes (frontend/dockerfile/parser/parser.go): continuations,
+comments and blank lines within them, here-documents below them.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from img.domain.dockerfile.heredoc import HeredocOpening, openings_in
+from img.domain.dockerfile.raw import Heredoc
+from img.domain.errors import DockerfileError
+
+LONGEST_LINE = 65535  # bytes; BuildKit's scanner takes no more
+_COMMENT = re.compile(r"\s*#")
+_MANY = 256  # continuation lines
+_GUARD = "\x00"  # keeps a backslash at the end of an instruction from continuing it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One instruction: its lines without their continuation characters. Line numbers from 1."""
+
+    pieces: tuple[tuple[int, str], ...]  # line number, text
+    lines: tuple[int, int]  # heredocs included
+    heredocs: tuple[Heredoc, ...] = ()
+    blank_lines: tuple[int, ...] = ()  # inside the continuation
+
+    @property
+    def text(self) -> str:
+        """The instruction on one line."""
+        return "".join(piece for _, piece in self.pieces).strip()
+
+    @property
+    def text_lines(self) -> frozenset[int]:
+        """The lines that count: not the comments within."""
+        last_piece = self.pieces[-1][0]
+        below = range(last_piece + 1, self.lines[1] + 1) if self.heredocs else ()
+        return frozenset((*(number for number, _ in self.pieces), *below))
+
+
+def check_line_lengths(lines: Sequence[str]) -> None:
+    """Raises DockerfileError for a line that BuildKit would not read."""
+    for number, line in enumerate(lines, 1):
+        if len(line) * 4 > LONGEST_LINE and len(line.encode(errors="replace")) > LONGEST_LINE:
+            raise DockerfileError(
+                f"dockerfile line greater than max allowed size of {LONGEST_LINE}",
+                lines=(max(number - 1, 1), number),  # BuildKit names the last line it could read
+            )
+
+
+def statements_of(lines: Sequence[str], escape: str) -> Iterator[Statement]:
+    """Yield the instructions of ``lines`` in order.
+
+    Raises DockerfileError for a here-document that does not end.
+    """
+    reader = _Reader(lines, escape)
+    while (statement := reader.next()) is not None:
+        yield statement
+
+
+class _Reader:
+    def __init__(self, lines: Sequence[str], escape: str) -> None:
+        self._lines = lines
+        self._escape = escape
+        self._at = 0  # lines read, so the number of the last one
+
+    def next(self) -> Statement | None:
+        """Return the instruction that starts at or below the current line."""
+        while self._at < len(self._lines):
+            line = self._lines[self._at].strip()
+            self._at += 1
+            if line and line[0] != "#":
+                return self._statement()
+        return None
+
+    def _statement(self) -> Statement:
+        first = self._at
+        piece, continues = self._piece(self._lines[first - 1].lstrip())
+        pieces, blank = [(first, piece)], []
+        while continues and self._at < len(self._lines):
+            line = self._lines[self._at].rstrip("\r")
+            self._at += 1
+            if not line.strip():
+                blank.append(self._at)
+            elif not _COMMENT.match(line):
+                piece, continues = self._piece(line)
+                pieces.append((self._at, piece))
+        if not any(piece.strip() for _, piece in pieces):
+            raise DockerfileError(
+                f"dockerfile parse error on line {first}: unknown instruction: ",
+                lines=(first, self._at),
+                hint="remove the line, which only continues",
+            )
+        heredocs = self._heredocs(first, pieces)
+        return Statement(
+            pieces=tuple(pieces),
+            lines=(first, self._at),
+            heredocs=heredocs,
+            blank_lines=tuple(blank),
+        )
+
+    def _piece(self, line: str) -> tuple[str, bool]:
+        """Return ``line`` without its continuation character, and whether it had one.
+
+        Two of them are an escaped one, and continue nothing.
+        """
+        line = line.rstrip("\r")
+        stripped = line.rstrip(" \t")
+        if stripped[-1:] != self._escape or stripped[-2:-1] == self._escape:
+            return line, False
+        return stripped[:-1], True
+
+    def _heredocs(self, first: int, pieces: list[tuple[int, str]]) -> tuple[Heredoc, ...]:
+        if not any("<" in piece for _, piece in pieces):
+            return ()
+        openings = openings_in("".join(piece for _, piece in pieces))
+        return tuple(opening.with_body(self._body(opening, first)) for opening in openings)
+
+    def _body(self, opening: HeredocOpening, first: int) -> str:
+        body: list[str] = []
+        while self._at < len(self._lines):
+            line = self._lines[self._at]
+            self._at += 1
+            if opening.ends_at(line):
+                return "".join(body)
+            body.append(line + "\n")
+        raise DockerfileError(
+            "unterminated heredoc",
+            lines=(first, self._at),
+            hint=f"end it with a line that holds only {opening.name}",
+        )
+
+
+def plain_lines(lines: Sequence[str], statements: Sequence[Statement]) -> list[str]:
+    r"""Return as many lines, but such that a plain reader of Dockerfiles takes them right.
+
+    Continued with ``\`` whatever the escape, no blank lines within, keyword and argument on one
+    line, no heredoc bodies. What ``guarded`` finds at the end of an argument is to be dropped.
+    """
+    plain = [line if _COMMENT.match(line) else "" for line in lines]
+    for statement in statements:
+        first, last = statement.lines
+        plain[first - 1 : last] = [""] * (last - first + 1)
+        pieces = _joined_where_needed(statement)
+        for number in range(first, pieces[-1][0]):
+            plain[number - 1] = "#"
+        for number, piece in pieces[:-1]:
+            plain[number - 1] = piece + "\\"
+        number, piece = pieces[-1]
+        plain[number - 1] = piece + _GUARD if piece.rstrip().endswith("\\") else piece
+    return plain
+
+
+def without_guard(argument: str) -> str:
+    """Return an argument read from plain lines as it was written."""
+    return argument.removesuffix(_GUARD).strip()
+
+
+def _joined_where_needed(statement: Statement) -> Sequence[tuple[int, str]]:
+    """Join first lines until the keyword has ended, or all where there are very many of them."""
+    pieces = statement.pieces
+    if len(pieces) > _MANY:
+        return [(pieces[0][0], "".join(piece for _, piece in pieces))]
+    number, head = pieces[0]
+    taken = 1
+    while taken < len(pieces) and len((head + "x").split()) < 2:
+        head += pieces[taken][1]
+        taken += 1
+    return [(number, head), *pieces[taken:]]

@@ -1,0 +1,71 @@
+"""Wildcards of COPY and ADD sources, as Go's filepath.Match has them."""
+
+import re
+from functools import lru_cache
+
+_ATOM = r"(?:[^\\\-\]]|\\.)"
+_CLASS = rf"\[\^?(?:{_ATOM}(?:-{_ATOM})?)+\]"
+_PIECE = re.compile(rf"\*\*/?|\*|\?|\\.|{_CLASS}|[^\\\[]", re.DOTALL)
+
+
+class BadPattern(ValueError):
+    """A pattern that Go calls malformed: an open bracket, a backslash at the end."""
+
+    def __init__(self, pattern: str) -> None:
+        super().__init__(f"syntax error in pattern: {pattern}")
+        self.pattern = pattern
+
+
+def has_wildcards(pattern: str) -> bool:
+    r"""Tell whether ``pattern`` is more than a path; a backslash makes it one too."""
+    return any(char in "*?[\\" for char in pattern)
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Tell whether all of ``name`` matches; ``*`` and ``?`` stop at slashes. Raises BadPattern."""
+    return compile_pattern(pattern).fullmatch(name) is not None
+
+
+def matches_deep(pattern: str, name: str) -> bool:
+    """The same, where ``**`` stands for any number of directories. Raises BadPattern."""
+    return compile_pattern(pattern, deep=True).fullmatch(name) is not None
+
+
+@lru_cache(maxsize=1024)
+def compile_pattern(pattern: str, *, deep: bool = False) -> re.Pattern[str]:
+    """Return an expression for ``fullmatch``. Raises BadPattern."""
+    out: list[str] = []
+    at = 0
+    while at < len(pattern):
+        found = _PIECE.match(pattern, at)
+        if not found:
+            raise BadPattern(pattern)
+        at = found.end()
+        out.append(_expression(found.group(), deep=deep, is_last=at == len(pattern)))
+    return re.compile("".join(out), re.DOTALL)
+
+
+def _expression(piece: str, *, deep: bool, is_last: bool) -> str:
+    if piece.startswith("**"):
+        if deep:
+            return ".*" if is_last else "(?:.*/)?"
+        return "[^/]*" + piece[2:]
+    if piece == "*":
+        return "[^/]*"
+    if piece == "?":
+        return "[^/]"
+    if piece.startswith("\\"):
+        return re.escape(piece[1:])
+    return _class(piece) if len(piece) > 1 else re.escape(piece)
+
+
+def _class(piece: str) -> str:
+    negated = piece.startswith("[^")
+    ranges = re.findall(rf"({_ATOM})(?:-({_ATOM}))?", piece[2 if negated else 1 : -1], re.DOTALL)
+    inside = ""
+    for low, high in ((low[-1], (high or low)[-1]) for low, high in ranges):
+        if low <= high:  # a range the wrong way round matches nothing
+            inside += f"{re.escape(low)}-{re.escape(high)}"
+    if not inside:
+        return "(?s:.)" if negated else "(?!)"
+    return f"[{'^' if negated else ''}{inside}]"

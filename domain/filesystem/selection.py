@@ -1,0 +1,190 @@
+"""What COPY and ADD take, and where it goes.
+
+The rules are BuildKit's (tonistiigi/fsutil, copy/copy.go), which differ from cp(1): of a directory
+only the contents are copied; a link is followed when it is named, and kept when it is found.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from img.domain.errors import BuildError
+from img.domain.filesystem import paths
+from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.source_match import SourceMatch, match_sources
+from img.domain.filesystem.target import Selected, Target
+from img.domain.filesystem.tree import FileTree
+
+_EMPTY = hashlib.sha256().hexdigest()
+
+Matching = Callable[[Sequence[str]], Callable[[str], bool]]
+
+
+class DestinationIsOneFile(BuildError):
+    """Several files for a destination that is no directory: all but the last would be lost."""
+
+    def __init__(self, destination: str) -> None:
+        super().__init__(
+            f"more than one source file for {destination}, which is not a directory",
+            hint=f"write {destination}/ with a slash at the end",
+        )
+
+
+class InlineText(NamedTuple):
+    """A file whose content stands in the Dockerfile."""
+
+    name: str
+    content: bytes
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyRules:
+    """The words of a COPY or ADD, expanded and understood."""
+
+    sources: tuple[str, ...]  # relative to the source's root; with parents, "/./" is the pivot
+    destination: str  # absolute; ends in "/" or "/." where it must be a directory
+    inline: tuple[InlineText, ...] = ()
+    parents: bool = False
+    exclude: tuple[str, ...] = ()  # patterns of .dockerignore, relative to each source
+    owner: tuple[int, int] | None = None  # uid and gid of all that is written; None keeps
+    mode: Callable[[int, bool], int] | None = None  # (mode, is a directory) -> mode; None keeps
+    mtime: int = 0  # nanoseconds; of directories that are made and of inline files
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The entries of the layer that a COPY makes, sorted by path: parents before children."""
+
+    items: tuple[Selected, ...]
+
+    def unknown(self) -> list[str]:
+        """Return the source paths of files whose content nobody has read yet."""
+        return [
+            source
+            for source, entry, member in self.items
+            if entry[1] == FILE and not entry[10] and entry[5] and source is not None and not member
+        ]
+
+    def contents_digest(self, read: Mapping[str, str] | None = None) -> str:
+        """Return a sha256, as hex, of all that ends up in the layer but for mtimes.
+
+        Not mtimes, so that a fresh clone or a touch is no change (BuildKit cache/contenthash).
+        ``read`` has the digests of what is ``unknown``, by source path.
+        """
+        known = read or {}
+        lines = []
+        for source, entry, _ in self.items:
+            path, kind, mode, uid, gid, size, _, link, device, xattrs, digest, _ = entry
+            if kind == FILE and not digest:
+                digest = known[source or ""] if size else _EMPTY
+            line = f"{path}\0{kind}{mode:o}\0{uid}\0{gid}\0{link}\0{digest}\0"
+            if xattrs or device != (0, 0):
+                line += f"{device}{[(name, value.hex()) for name, value in xattrs]}"
+            lines.append(line)
+        text = "\0\n".join(lines)
+        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def select(
+    source: FileTree,
+    rules: CopyRules,
+    destination: FileTree | None,
+    *,
+    matching: Matching,
+    archives: Mapping[str, Sequence[Entry]] | None = None,
+) -> Selection:
+    """Return what a COPY by ``rules`` writes onto ``destination`` (None: onto nothing, --link).
+
+    ``matching`` makes of patterns in .dockerignore's language a test of paths. ``archives`` has
+    the entries of those files, by resolved source path, that ADD is to unpack.
+    Raises SourceNotFound, TooManyLinks, and the conflicts of Target.
+    """
+    return _Copier(source, rules, destination, matching, archives or {}).run()
+
+
+class _Copier:
+    def __init__(
+        self,
+        source: FileTree,
+        rules: CopyRules,
+        destination: FileTree | None,
+        matching: Matching,
+        archives: Mapping[str, Sequence[Entry]],
+    ) -> None:
+        self._source = source
+        self._rules = rules
+        self._matching = matching
+        self._archives = archives
+        self._target = Target(
+            destination or FileTree(), owner=rules.owner, mode=rules.mode, mtime=rules.mtime
+        )
+        self._excludes = matching(rules.exclude) if rules.exclude else None
+        self._single: set[str] = set()  # files that took the destination's own name
+
+    def run(self) -> Selection:
+        for match in match_sources(self._source, self._rules.sources, self._rules.parents):
+            self._copy(match)
+        for text in self._rules.inline:
+            self._target.put_inline(self._place_of_file(text.name), text.mode, text.content)
+        return Selection(self._target.items())
+
+    def _copy(self, match: SourceMatch) -> None:
+        entry = self._source.get(match.resolved)
+        assert entry is not None
+        self._target.next_source()
+        if match.resolved in self._archives:
+            where = self._directory()
+            self._target.unpack(where, match.resolved, self._archives[match.resolved])
+        elif self._source.is_directory(match.resolved):
+            self._target.make_directories(self._parent())
+            where = self._destination()
+            self._target.make_directories(where, mtime=entry.mtime or None)
+            self._copy_below(match, where)
+        else:
+            where = self._place_of_file(paths.name(match.path))
+            self._target.put(where, match.resolved, entry, self._source.inode(match.resolved))
+
+    def _copy_below(self, match: SourceMatch, where: str) -> None:
+        includes = self._matching((match.pattern,)) if match.pattern else None
+        if includes is None and self._excludes is None:
+            self._target.put_all(where, self._source, match.resolved)
+            return
+        excludes = self._excludes
+        self._target.put_matching(
+            where,
+            self._source,
+            match.resolved,
+            only=match.prefix,
+            wanted=lambda path: (
+                (includes is None or includes(path)) and not (excludes and excludes(path))
+            ),
+        )
+
+    def _destination(self) -> str:
+        return self._target.resolve(self._rules.destination)
+
+    def _parent(self) -> str:
+        """Return the directory that is made before anything is looked at."""
+        text = self._rules.destination
+        return self._target.resolve(text if _means_directory(text) else paths.parent(text))
+
+    def _directory(self) -> str:
+        where = self._destination()
+        self._target.make_directories(where)
+        return where
+
+    def _place_of_file(self, name: str) -> str:
+        self._target.make_directories(self._parent())
+        where = self._destination()
+        if self._target.is_directory(where):
+            return f"{where}/{name}" if where else name
+        if where in self._single:
+            raise DestinationIsOneFile(self._rules.destination)
+        self._single.add(where)
+        return where
+
+
+def _means_directory(text: str) -> bool:
+    return text.endswith(("/", "/."))

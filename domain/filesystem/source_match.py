@@ -1,0 +1,112 @@
+"""Which files the source words of COPY and ADD name."""
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from img.domain.errors import BuildError
+from img.domain.filesystem import paths
+from img.domain.filesystem.patterns import BadPattern, has_wildcards, matches
+from img.domain.filesystem.tree import FileTree
+
+
+class SourceNotFound(BuildError):
+    """A source without wildcards that names nothing (BuildKit's words)."""
+
+    def __init__(self, path: str, *, hint: str | None = None) -> None:
+        super().__init__(f'"/{path}": not found', hint=hint)
+        self.path = path
+
+
+class BadSource(BuildError):
+    """A source whose wildcards are malformed."""
+
+
+class SourceMatch(NamedTuple):
+    """One file or directory that a source word names."""
+
+    path: str  # as named: the last part gives a file its name
+    resolved: str  # with links followed; this is what is copied
+    pattern: str = ""  # --parents: what is wanted below, in .dockerignore's language; "": all
+    prefix: tuple[str, ...] = ()  # --parents: the names on the way down to what is wanted
+
+
+def match_sources(
+    source: FileTree, words: Sequence[str], parents: bool = False
+) -> Iterator[SourceMatch]:
+    """Yield what ``words`` name, in their order, what wildcards match sorted by name.
+
+    A wildcard may match nothing; a plain path may not. Raises SourceNotFound, BadSource,
+    TooManyLinks.
+    """
+    for word in words:
+        if parents:
+            yield from _match_with_parents(source, word)
+        else:
+            yield from (SourceMatch(path, _find(source, path)) for path in _expand(source, word))
+
+
+def _match_with_parents(source: FileTree, word: str) -> Iterator[SourceMatch]:
+    # The pivot "/./" parts what is dropped from what is kept (Dockerfile reference, "COPY
+    # --parents"). Nothing below it is followed through links.
+    above, pivot, below = word.partition("/./")
+    start, pattern = (above, below) if pivot else ("", word)
+    pattern = paths.clean(pattern)
+    if not has_wildcards(start) and not has_wildcards(pattern):
+        _find(source, paths.clean(f"{start}/{pattern}"))
+    prefix = tuple(_plain_parts(pattern))
+    for path in _expand(source, start):
+        yield SourceMatch(path, _find(source, path), pattern, prefix)
+
+
+def _plain_parts(pattern: str) -> Iterator[str]:
+    for part in pattern.split("/"):
+        if has_wildcards(part):
+            return
+        yield part
+
+
+def _expand(source: FileTree, word: str) -> list[str]:
+    """Return the paths that match ``word``. Links are followed in its plain part only."""
+    path = paths.clean(word)
+    parts = path.split("/")
+    plain = 0
+    while plain < len(parts) and not has_wildcards(parts[plain]):
+        plain += 1
+    if plain == len(parts):
+        return [path]
+    try:
+        return _match_parts(source, "/".join(parts[:plain]), parts[plain:])
+    except BadPattern as error:
+        raise BadSource(str(error)) from None
+
+
+def _match_parts(source: FileTree, start: str, parts: Sequence[str]) -> list[str]:
+    found = [source.resolve(start)]
+    for part in parts:
+        found = [
+            paths.clean(f"{directory}/{name}")
+            for directory in found
+            for name in source.names(directory)
+            if matches(part, name)
+        ]
+    return found
+
+
+def _find(source: FileTree, path: str) -> str:
+    resolved = source.resolve(path)
+    if source.get(resolved) is None:
+        raise SourceNotFound(path, hint=_suggestion(source, path))
+    return resolved
+
+
+def _suggestion(source: FileTree, path: str) -> str | None:
+    directory = ""
+    for part in path.split("/"):
+        here = source.resolve(f"{directory}/{part}")
+        if source.get(here) is not None:
+            directory = here
+            continue
+        close = difflib.get_close_matches(part, source.names(directory), n=1)
+        return f"did you mean /{paths.clean(f'{directory}/{close[0]}')}?" if close else None
+    return None

@@ -1,0 +1,44 @@
+"""Operations as canonical JSON: for digests, and to hand them to another process."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+
+from img.domain.digest import Digest
+from img.domain.graph.operations import Operation
+from img.domain.platform import Platform
+
+Json = Mapping[str, "Json"] | list["Json"] | str | int | bool | None
+
+
+def encode_operation(operation: Operation) -> dict[str, Json]:
+    """Return ``operation`` as a JSON object: its type's name, and every field."""
+    return {"operation": type(operation).__name__, **_fields(operation)}
+
+
+def canonical_json(value: Json) -> bytes:
+    """Return ``value`` as the one text all agree on: sorted keys, no blanks, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode(errors="surrogateescape")
+
+
+def _fields(value: object) -> dict[str, Json]:
+    assert is_dataclass(value)
+    return {each.name: _encoded(getattr(value, each.name)) for each in fields(value)}
+
+
+def _encoded(value: object) -> Json:
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case Enum():
+            return str(value.value)
+        case Digest():
+            return str(value)
+        case Platform():
+            return _fields(value)
+        case tuple():
+            return [_encoded(each) for each in value]
+        case _:
+            return _fields(value)

@@ -1,0 +1,212 @@
+"""A Dockerfile and the configs of its bases become a graph, and the config of the image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from img.domain.build import BaseImage, BaseName, BuildRequest
+from img.domain.dockerfile.instructions import Add, Copy, Dockerfile, Run, Workdir
+from img.domain.errors import ImgError
+from img.domain.graph.arguments import source_date_epoch
+from img.domain.graph.lower_copy import lower_copy, lower_workdir
+from img.domain.graph.lower_run import lower_run
+from img.domain.graph.names import name_step
+from img.domain.graph.operations import CopyFiles, PullBase, ReadContext, Scratch
+from img.domain.graph.settings import DEFAULT_PATH, apply_setting, with_path
+from img.domain.graph.sources import FromContext, FromImage, FromScratch, FromStage, Source
+from img.domain.graph.stage_plan import PlannedStage, StagePlan, Step, plan_stages
+from img.domain.graph.state import GraphBuilder, StageScope, StageState, with_variable
+from img.domain.graph.vertex import HistoryItem, Plan, Vertex
+from img.domain.oci.config import ImageConfig, RunConfig
+from img.domain.platform import Platform
+
+
+class MissingBases(ImgError):
+    """Images that ``bases_of`` names and nobody looked up."""
+
+    def __init__(self, names: Sequence[BaseName]) -> None:
+        super().__init__(f"not looked up: {', '.join(name.text for name in names)}")
+        self.names = tuple(names)
+
+
+def bases_of(
+    dockerfile: Dockerfile,
+    request: BuildRequest,
+    known: Mapping[BaseName, BaseImage] | None = None,
+) -> tuple[BaseName, ...]:
+    """Return the images that the target needs: of FROM, COPY --from and RUN --mount=from.
+
+    ONBUILD triggers of an image may name further ones. So ask again with what was looked up, until
+    nothing in the answer is new. Raises DockerfileError.
+    """
+    return plan_stages(dockerfile, request, known or {}).bases
+
+
+def lower(
+    dockerfile: Dockerfile, request: BuildRequest, bases: Mapping[BaseName, BaseImage]
+) -> Plan:
+    """Return all there is to do for one image of one platform.
+
+    ``bases`` holds every image that ``bases_of`` names. Raises DockerfileError, MissingBases.
+    """
+    stages = plan_stages(dockerfile, request, bases)
+    if missing := [name for name in stages.bases if name not in bases]:
+        raise MissingBases(missing)
+    return _Lowering(dockerfile, request, bases, stages).plan()
+
+
+class _Lowering:
+    def __init__(
+        self,
+        dockerfile: Dockerfile,
+        request: BuildRequest,
+        bases: Mapping[BaseName, BaseImage],
+        stages: StagePlan,
+    ) -> None:
+        self._request = request
+        self._bases = bases
+        self._stages = stages
+        self._escape = dockerfile.escape
+        self._epoch = source_date_epoch(request, stages.arguments)
+        self._graph = GraphBuilder()
+        self._done: dict[int, StageState] = {}
+
+    def plan(self) -> Plan:
+        for stage in self._stages.stages:
+            self._done[stage.index] = self._lowered(stage)
+        final = self._done[self._stages.target]
+        return Plan(
+            graph=self._graph.build(),
+            target=final.root,
+            config=self._image_config(final.config),
+            history=final.history,
+        )
+
+    def _lowered(self, stage: PlannedStage) -> StageState:
+        scope = StageScope(
+            request=self._request,
+            graph=self._graph,
+            global_arguments=self._stages.arguments,
+            escape=self._escape,
+            epoch=self._epoch,
+            stage_name=stage.name,
+            steps=stage.named_steps,
+            ignore_cache=self._request.ignores_cache(stage.start.name),
+        )
+        state = _with_base_env(with_path(self._start(scope, stage)))
+        for step in stage.steps:
+            state = self._after(scope, state, step)
+        return state
+
+    def _after(self, scope: StageScope, state: StageState, step: Step) -> StageState:
+        instruction = step.instruction
+        match instruction:
+            case Run():
+                sources = [self._vertex(source) for source in step.sources]
+                return lower_run(scope, state, instruction, sources, on_build=step.on_build)
+            case Copy() | Add():
+                source = self._vertex(step.sources[0]) if step.sources else None
+                return lower_copy(scope, state, instruction, source, on_build=step.on_build)
+            case Workdir():
+                return lower_workdir(scope, state, instruction, on_build=step.on_build)
+            case _:
+                return apply_setting(scope, state, instruction)
+
+    def _start(self, scope: StageScope, stage: PlannedStage) -> StageState:
+        """Return the state before the first step: that of the base, its triggers taken off."""
+        match stage.base:
+            case FromStage(index):
+                base = self._done[index]
+                run = replace(base.run, on_build=())
+                return replace(base.with_run(run), steps_named=0, cmd_set=False)
+            case FromImage(name):
+                return self._image_start(scope, stage, name)
+            case FromContext(name):
+                return self._context_start(scope, stage, name)
+            case FromScratch():
+                state = _empty(self._scratch(), self._request.platform)
+                return replace(state, platform=self._request.platform)
+
+    def _image_start(self, scope: StageScope, stage: PlannedStage, name: BaseName) -> StageState:
+        config = self._bases[name].config
+        run = replace(config.run, on_build=())
+        state = StageState(
+            root=0, config=replace(config, run=run, created=""), platform=stage.platform
+        )
+        state, text = name_step(scope, state, f"FROM {_pinned(self._bases[name])}")
+        return replace(state, root=self._pull(name, text))
+
+    def _context_start(self, scope: StageScope, stage: PlannedStage, name: str) -> StageState:
+        """Start from the files of a named context: one layer, of which history says nothing."""
+        state = _empty(self._scratch(), stage.platform)
+        state, text = name_step(scope, state, f"FROM {name}")
+        vertex = Vertex(
+            operation=CopyFiles(sources=("",), destination="/", epoch=self._epoch),
+            inputs=(state.root, self._context(name)),
+            name=text,
+            lines=stage.start.lines,
+        )
+        root = self._graph.add(vertex)
+        # The comment of layers that no instruction made (BuildKit exporter/containerimage).
+        item = HistoryItem(created_by="", vertex=root, comment="buildkit.exporter.image.v0")
+        return replace(state, root=root, history=(item,))
+
+    def _vertex(self, source: Source | None) -> int | None:
+        """Return the position of what a --from names; None for the build context."""
+        match source:
+            case None:
+                return None
+            case FromStage(index):
+                return self._done[index].root
+            case FromImage(name):
+                return self._pull(name, f"FROM {_pinned(self._bases[name])}")
+            case FromContext(name):
+                return self._context(name)
+            case FromScratch():
+                return self._scratch()
+
+    def _pull(self, name: BaseName, text: str) -> int:
+        base = self._bases[name]
+        if not base.config.diff_ids and all(item.empty_layer for item in base.config.history):
+            return self._scratch()
+        operation = PullBase(
+            reference=base.reference, manifest=base.manifest, platform=name.platform
+        )
+        return self._graph.add(Vertex(operation=operation, name=text, lines=name.lines))
+
+    def _context(self, name: str) -> int:
+        vertex = Vertex(operation=ReadContext(name=name), name=f"[context {name}] load from client")
+        return self._graph.add(vertex)
+
+    def _scratch(self) -> int:
+        return self._graph.add(Vertex(operation=Scratch(), name="FROM scratch"))
+
+    def _image_config(self, config: ImageConfig) -> ImageConfig:
+        """Return the config with the platform and the labels that were asked for."""
+        wanted, own = self._request.platform.normalized(), config.platform.normalized()
+        if (wanted.os, wanted.architecture) == (own.os, own.architecture):
+            wanted = replace(
+                wanted,
+                variant=wanted.variant or own.variant,
+                os_version=wanted.os_version or own.os_version,
+            )
+        labels = {**config.run.labels, **self._request.labels}
+        return replace(config, platform=wanted, run=replace(config.run, labels=labels))
+
+
+def _empty(root: int, platform: Platform) -> StageState:
+    """Return the state of ``FROM scratch`` (BuildKit dockerfile2llb/image.go, emptyImage)."""
+    run = RunConfig(working_dir="/", env=(("PATH", DEFAULT_PATH),))
+    return StageState(root=root, config=ImageConfig(platform=platform, run=run), platform=platform)
+
+
+def _with_base_env(state: StageState) -> StageState:
+    """Let RUN see the variables of the config, after the ARGs that a base stage declared."""
+    env = state.env
+    for name, value in state.run.env:
+        env = with_variable(env, name, value)
+    return replace(state, env=env)
+
+
+def _pinned(base: BaseImage) -> str:
+    digest = str(base.manifest)
+    return base.reference if digest in base.reference else f"{base.reference}@{digest}"

@@ -1,0 +1,144 @@
+"""RUN and its mounts as vertices."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from img.domain.dockerfile.heredoc import heredoc_opening
+from img.domain.dockerfile.instructions import Command, Run
+from img.domain.errors import DockerfileError
+from img.domain.graph.lower_mounts import lower_mounts
+from img.domain.graph.names import command_text, name_step
+from img.domain.graph.operations import SANDBOX_HOSTNAME, Exec, ExecMount, InlineFile
+from img.domain.graph.settings import shell_words
+from img.domain.graph.state import StageScope, StageState, Variables, with_variable
+from img.domain.graph.vertex import Vertex
+from img.domain.process import Network
+
+SCRIPTS = "/dev/pipes"  # where a step sees heredocs that are run as scripts
+_HOSTNAME = "BUILDKIT_SANDBOX_HOSTNAME"
+_PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
+
+
+def lower_run(
+    scope: StageScope,
+    state: StageState,
+    run: Run,
+    sources: Sequence[int | None],
+    *,
+    on_build: bool = False,
+) -> StageState:
+    """Return the state after RUN; ``sources`` are the vertices of its mounts' ``from``.
+
+    Raises DockerfileError.
+    """
+    words, files = _command(state, run)
+    argv = shell_words(state, " ".join(words)) if run.command.shell else words
+    lowered = lower_mounts(scope, state, run, sources)
+    mounts = lowered.mounts
+    operation = Exec(
+        argv=argv,
+        env=_environment(state.env, mounts),
+        cwd=state.directory,
+        user=state.run.user,
+        network=_network(scope, run),
+        insecure=run.security == "insecure",
+        mounts=mounts,
+        hosts=scope.request.hosts,
+        shm_size=scope.request.shm_size,
+        ulimits=scope.request.ulimits,
+        files=files,
+        hidden_env=proxy_variables(scope.request.build_args),
+        hostname=scope.request.build_args.get(_HOSTNAME, SANDBOX_HOSTNAME),
+        epoch=scope.epoch,
+        devices=run.devices,
+    )
+    text = command_text(_summary(run), _masked(state.env, mounts), scope.escape, shell_text=True)
+    history = history_of(state, argv)
+    state, name = name_step(scope, state, text, on_build=on_build)
+    vertex = Vertex(
+        operation=operation,
+        inputs=(state.root, *lowered.inputs),
+        name=name,
+        lines=run.lines,
+        ignore_cache=scope.ignore_cache,
+    )
+    return state.with_history(history, scope.graph.add(vertex))
+
+
+def history_of(state: StageState, argv: Sequence[str]) -> str:
+    """Return ``RUN |1 A=1 /bin/sh -c make # buildkit``: ARGs in scope, then the command."""
+    env = dict(state.env)
+    arguments = {name: env.get(name, value) for name, value in state.arguments}
+    shown = [f"|{len(arguments)}"] if arguments else []
+    shown += [f"{name}={value}" for name, value in arguments.items()]
+    return " ".join(("RUN", *shown, *argv, "# buildkit"))
+
+
+def proxy_variables(build_args: Mapping[str, str]) -> Variables:
+    """Return the proxies of --build-arg, each in capitals and in small letters.
+
+    Given in both, the small one counts (BuildKit, proxyEnvFromBuildArgs).
+    """
+    given = {name.lower(): build_args[name] for name in sorted(build_args)}
+    return tuple(
+        pair
+        for name in _PROXIES
+        if given.get(name)
+        for pair in ((name.upper(), given[name]), (name, given[name]))
+    )
+
+
+def _command(state: StageState, run: Run) -> tuple[tuple[str, ...], tuple[InlineFile, ...]]:
+    """Return the words to run, and the heredocs that are scripts of their own.
+
+    One heredoc alone is the shell's text, or, with ``#!``, a script. Others are put together
+    again for the shell to read (Dockerfile reference, "Here-Documents").
+    """
+    command = run.command
+    if not command.heredocs:
+        return command.words, ()
+    if not command.shell:
+        raise DockerfileError("the exec form of RUN takes no heredoc", lines=run.lines)
+    if heredoc_opening(command.words[0]) is None:
+        return (_reassembled(command),), ()
+    heredoc = command.heredocs[0]
+    if heredoc.content.startswith("#!") and state.config.platform.os != "windows":
+        script = InlineFile(name=heredoc.name, content=heredoc.content, mode=0o755)
+        return (f"{SCRIPTS}/{heredoc.name}",), (script,)
+    return (heredoc.content,), ()
+
+
+def _reassembled(command: Command) -> str:
+    bodies = (f"\n{heredoc.as_written}{heredoc.name}" for heredoc in command.heredocs)
+    return command.words[0] + "".join(bodies)
+
+
+def _summary(run: Run) -> str:
+    """Return the instruction for progress; a heredoc alone is shown by its first line."""
+    command = run.command
+    if not command.heredocs or heredoc_opening(command.words[0]) is None:
+        return run.original
+    first, more, _ = command.heredocs[0].content.strip().partition("\n")
+    return f"{run.original} ({first}{'...' if more else ''})"
+
+
+def _network(scope: StageScope, run: Run) -> Network:
+    match run.network:
+        case "none":
+            return Network.NONE
+        case "host":
+            return Network.HOST
+        case _:
+            return scope.request.network
+
+
+def _environment(env: Variables, mounts: Iterable[ExecMount]) -> Variables:
+    """Return the variables of the process: ``env``, and where the first agent listens."""
+    socket = next((mount.target for mount in mounts if mount.type == "ssh"), None)
+    if socket is None or "SSH_AUTH_SOCK" in dict(env):
+        return env
+    return with_variable(env, "SSH_AUTH_SOCK", socket)
+
+
+def _masked(env: Variables, mounts: Iterable[ExecMount]) -> Mapping[str, str]:
+    """Return the variables for progress, which shows that a value is a secret's."""
+    return dict(env) | {mount.env: "****" for mount in mounts if mount.env}

@@ -1,0 +1,225 @@
+"""Instructions that make no layer: ENV, ARG, CMD, USER … as edits of the image's config.
+
+History lines are BuildKit's, letter for letter (dockerfile2llb/convert.go).
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import assert_never
+
+from img.domain.dockerfile.instructions import (
+    Arg,
+    Argument,
+    Cmd,
+    Command,
+    Entrypoint,
+    Env,
+    Expose,
+    Healthcheck,
+    KeyValue,
+    Label,
+    Maintainer,
+    OnBuild,
+    Shell,
+    StopSignal,
+    User,
+    Volume,
+)
+from img.domain.dockerfile.ports import parse_ports
+from img.domain.dockerfile.signals import check_signal
+from img.domain.dockerfile.variables import expand_words
+from img.domain.errors import DockerfileError
+from img.domain.graph import go_text
+from img.domain.graph.state import StageScope, StageState, with_variable
+from img.domain.oci.config import Health
+
+Setting = (
+    Env
+    | Label
+    | Arg
+    | User
+    | Shell
+    | Cmd
+    | Entrypoint
+    | Expose
+    | Volume
+    | StopSignal
+    | Healthcheck
+    | OnBuild
+    | Maintainer
+)
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# For the scanner of software bills of materials only: no process sees them.
+_NOT_IN_ENV = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
+
+
+def apply_setting(scope: StageScope, state: StageState, setting: Setting) -> StageState:
+    """Return the state after ``setting``. Raises DockerfileError."""
+    match setting:
+        case Env():
+            return _env(scope, state, setting)
+        case Label():
+            return _label(scope, state, setting)
+        case Arg():
+            return _arg(scope, state, setting)
+        case User():
+            user = scope.expand(state, setting.user, setting.lines)
+            return state.with_run(replace(state.run, user=user)).with_history(f"USER {user}")
+        case Shell():
+            text = f"SHELL {go_text.plain_list(setting.words)}"
+            return state.with_run(replace(state.run, shell=setting.words)).with_history(text)
+        case Cmd():
+            return _cmd(state, setting)
+        case Entrypoint():
+            return _entrypoint(state, setting)
+        case Expose():
+            return _expose(scope, state, setting)
+        case Volume():
+            return _volume(scope, state, setting)
+        case StopSignal():
+            return _stop_signal(scope, state, setting)
+        case Healthcheck():
+            return _healthcheck(state, setting)
+        case OnBuild():
+            triggers = (*state.run.on_build, setting.expression)
+            return state.with_run(replace(state.run, on_build=triggers))
+        case Maintainer():
+            config = replace(state.config, author=setting.name)
+            return replace(state, config=config).with_history(f"MAINTAINER {setting.name}")
+        case _:
+            assert_never(setting)
+
+
+def shell_words(state: StageState, text: str) -> tuple[str, ...]:
+    """Return the argv that runs ``text`` in the stage's shell."""
+    windows = state.config.platform.os == "windows"
+    default = ("cmd", "/S", "/C") if windows else ("/bin/sh", "-c")
+    return (*(state.run.shell or default), text)
+
+
+def with_path(state: StageState) -> StageState:
+    """Return the state with PATH set, if it was not (Windows images know theirs)."""
+    if any(name == "PATH" for name, _ in state.run.env) or state.platform.os == "windows":
+        return state
+    return state.with_run(state.run.with_env("PATH", DEFAULT_PATH))
+
+
+def _argv(state: StageState, command: Command) -> tuple[str, ...]:
+    return shell_words(state, " ".join(command.words)) if command.shell else command.words
+
+
+def _pairs(
+    scope: StageScope, state: StageState, setting: Env | Label
+) -> tuple[tuple[str, str], ...]:
+    """Expand names and values, all with the variables as they were before the instruction."""
+
+    def expanded(pair: KeyValue) -> tuple[str, str]:
+        key = scope.expand(state, pair.key, setting.lines)
+        return key, scope.expand(state, pair.value, setting.lines)
+
+    return tuple(expanded(pair) for pair in setting.pairs)
+
+
+def _env(scope: StageScope, state: StageState, setting: Env) -> StageState:
+    pairs = _pairs(scope, state, setting)
+    run, env = state.run, state.env
+    for name, value in pairs:
+        run, env = run.with_env(name, value), with_variable(env, name, value)
+    text = "".join(f" {name}={value}" for name, value in pairs)
+    return replace(state.with_run(run), env=env).with_history(f"ENV{text}")
+
+
+def _label(scope: StageScope, state: StageState, setting: Label) -> StageState:
+    pairs = _pairs(scope, state, setting)
+    run = replace(state.run, labels={**state.run.labels, **dict(pairs)})
+    text = "".join(f" {name}={value}" for name, value in pairs)
+    return state.with_run(run).with_history(f"LABEL{text}")
+
+
+def _arg(scope: StageScope, state: StageState, setting: Arg) -> StageState:
+    shown: list[str] = []
+    for argument in setting.arguments:
+        value = _argument_value(scope, state, argument, setting)
+        shown.append(argument.name if value is None else f"{argument.name}={value}")
+        state = replace(state, arguments=(*state.arguments, (argument.name, value or "")))
+        if value is not None and argument.name not in _NOT_IN_ENV:
+            state = replace(state, env=with_variable(state.env, argument.name, value))
+    return state.with_history(f"ARG {' '.join(shown)}")
+
+
+def _argument_value(
+    scope: StageScope, state: StageState, argument: Argument, setting: Arg
+) -> str | None:
+    """Return what --build-arg says, else the default, else the global value of the same name."""
+    given: Mapping[str, str] = scope.request.build_args
+    if argument.name in given:
+        return given[argument.name]
+    if argument.default is not None:
+        return scope.expand(state, argument.default, setting.lines)
+    return scope.global_arguments.get(argument.name)
+
+
+def _cmd(state: StageState, setting: Cmd) -> StageState:
+    argv = _argv(state, setting.command)
+    state = state.with_run(replace(state.run, cmd=argv, args_escaped=True))
+    return replace(state, cmd_set=True).with_history(f"CMD {go_text.quoted_list(argv)}")
+
+
+def _entrypoint(state: StageState, setting: Entrypoint) -> StageState:
+    """Set the entrypoint; it takes a CMD of the base away, which was meant for another."""
+    argv = _argv(state, setting.command)
+    run = replace(state.run, entrypoint=argv, cmd=state.run.cmd if state.cmd_set else None)
+    return state.with_run(run).with_history(f"ENTRYPOINT {go_text.quoted_list(argv)}")
+
+
+def _expose(scope: StageScope, state: StageState, setting: Expose) -> StageState:
+    env = dict(state.env)
+    words = [
+        word
+        for port in setting.ports
+        for word in expand_words(port, env, scope.escape, lines=setting.lines)
+    ]
+    ports = sorted(parse_ports(words, lines=setting.lines), key=_by_number)
+    run = replace(state.run, exposed_ports=tuple(sorted({*state.run.exposed_ports, *ports})))
+    return state.with_run(run).with_history(f"EXPOSE {go_text.plain_list(ports)}")
+
+
+def _by_number(port: str) -> tuple[int, str]:
+    number, _, protocol = port.partition("/")
+    return int(number), protocol
+
+
+def _volume(scope: StageScope, state: StageState, setting: Volume) -> StageState:
+    volumes = tuple(scope.expand(state, path, setting.lines) for path in setting.paths)
+    if not all(volumes):
+        raise DockerfileError("VOLUME specified can not be an empty string", lines=setting.lines)
+    run = replace(state.run, volumes=tuple(sorted({*state.run.volumes, *volumes})))
+    return state.with_run(run).with_history(f"VOLUME {go_text.plain_list(volumes)}")
+
+
+def _stop_signal(scope: StageScope, state: StageState, setting: StopSignal) -> StageState:
+    signal = scope.expand(state, setting.signal, setting.lines)
+    check_signal(signal, lines=setting.lines)
+    run = replace(state.run, stop_signal=signal)
+    return state.with_run(run).with_history(f"STOPSIGNAL {signal}")
+
+
+def _healthcheck(state: StageState, setting: Healthcheck) -> StageState:
+    health = Health(
+        test=setting.test,
+        interval=setting.interval,
+        timeout=setting.timeout,
+        start_period=setting.start_period,
+        start_interval=setting.start_interval,
+        retries=setting.retries,
+    )
+    text = (
+        f"Test:{go_text.plain_list(health.test)} Interval:{go_text.duration(health.interval)} "
+        f"Timeout:{go_text.duration(health.timeout)} "
+        f"StartPeriod:{go_text.duration(health.start_period)} "
+        f"StartInterval:{go_text.duration(health.start_interval)} Retries:{health.retries}"
+    )
+    state = state.with_run(replace(state.run, healthcheck=health))
+    return state.with_history(f"HEALTHCHECK {{{text}}}")

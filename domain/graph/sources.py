@@ -1,0 +1,95 @@
+"""Where a stage, or a --from, takes its files from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from img.domain.build import BaseName
+from img.domain.errors import DockerfileError
+from img.domain.graph.state import Lines
+from img.domain.platform import Platform
+from img.domain.reference import ImageReference, InvalidReference
+
+SCRATCH = "scratch"
+_NEVER_REPLACED = frozenset({SCRATCH, "context"})
+_IMAGE = "docker-image://"
+_LAYOUT = "oci-layout://"
+
+
+@dataclass(frozen=True, slots=True)
+class FromScratch:
+    """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class FromStage:
+    """What another stage made."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class FromImage:
+    """An image, by its own name or by that of a context."""
+
+    name: BaseName
+
+
+@dataclass(frozen=True, slots=True)
+class FromContext:
+    """The files of a named context."""
+
+    name: str
+
+
+Source = FromScratch | FromStage | FromImage | FromContext
+
+
+class NamedContexts:
+    """The ``--build-context`` of a build: they replace stages and images of their name."""
+
+    def __init__(self, contexts: Mapping[str, str]) -> None:
+        self._contexts = {_familiar(name): (name, text) for name, text in contexts.items()}
+
+    def find(self, name: str, platform: Platform, lines: Lines) -> Source | None:
+        """Return what replaces ``name``; one for the platform, ``name::os/arch``, goes first.
+
+        Raises DockerfileError.
+        """
+        familiar = _familiar(name)
+        if familiar.lower() in _NEVER_REPLACED:
+            return None
+        for key in (f"{familiar}::{platform}", familiar):
+            if key in self._contexts:
+                return _context_source(*self._contexts[key], platform, lines)
+        return None
+
+
+def image_source(text: str, platform: Platform, lines: Lines) -> FromImage:
+    """Return the image that ``text`` names. Raises DockerfileError."""
+    try:
+        reference = ImageReference.parse(text)
+    except InvalidReference as error:
+        raise DockerfileError(
+            f'failed to parse stage name "{text}": {error.reason}', lines=lines
+        ) from None
+    return FromImage(BaseName(str(reference), platform, lines))
+
+
+def _context_source(name: str, text: str, platform: Platform, lines: Lines) -> Source:
+    if text.startswith(_IMAGE):
+        return image_source(text.removeprefix(_IMAGE), platform, lines)
+    if text.startswith(_LAYOUT):
+        return FromImage(BaseName(text, platform, lines))
+    if text.startswith("target:"):
+        raise DockerfileError(f"unsupported context source target for {name}", lines=lines)
+    return FromContext(name)
+
+
+def _familiar(name: str) -> str:
+    """Return the name as BuildKit compares it: docker.io/library/alpine:latest is alpine."""
+    image, sign, platform = name.partition("::")
+    try:
+        reference = ImageReference.parse(image)
+    except InvalidReference:
+        return name.lower()
+    return reference.familiar.removesuffix(":latest") + sign + platform

@@ -1,0 +1,310 @@
+"""Which stages and images a target needs (BuildKit dockerfile2llb/convert.go, toDispatchState)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from img.domain.build import BaseImage, BaseName, BuildRequest
+from img.domain.dockerfile.instructions import (
+    Add,
+    Copy,
+    Dockerfile,
+    From,
+    Instruction,
+    OnBuild,
+    Run,
+    Stage,
+    Workdir,
+)
+from img.domain.dockerfile.interpret import interpret_onbuild
+from img.domain.dockerfile.stages import select_target
+from img.domain.dockerfile.variables import expand_word
+from img.domain.errors import DockerfileError
+from img.domain.graph.arguments import global_arguments
+from img.domain.graph.sources import (
+    SCRATCH,
+    FromContext,
+    FromImage,
+    FromScratch,
+    FromStage,
+    NamedContexts,
+    Source,
+    image_source,
+)
+from img.domain.platform import InvalidPlatform, Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """An instruction of a stage, and where its --from and its mounts' come from."""
+
+    instruction: Instruction
+    sources: tuple[Source | None, ...] = ()  # COPY: one; RUN: one a mount; None is the context
+    on_build: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedStage:
+    """A stage: where it starts, and its steps, those that its base triggers first."""
+
+    index: int
+    start: From
+    name: str  # as progress shows it; "" where the stage is the only one
+    base: Source
+    platform: Platform
+    replaced: bool = False  # by a named context: then there are no steps
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def named_steps(self) -> int:
+        """How many steps progress counts; every trigger is one, as BuildKit has it."""
+        own = sum(
+            step.on_build or isinstance(step.instruction, Copy | Add | Run | Workdir)
+            for step in self.steps
+        )
+        return own + isinstance(self.base, FromImage | FromContext)
+
+    @property
+    def step_sources(self) -> Iterator[Source]:
+        for step in self.steps:
+            yield from (source for source in step.sources if source is not None)
+
+    @property
+    def sources(self) -> Iterator[Source]:
+        """All that must be there before the stage can be built."""
+        yield self.base
+        yield from self.step_sources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagePlan:
+    """The stages that a target needs, in the order of the file, the target among them."""
+
+    stages: tuple[PlannedStage, ...]
+    target: int  # its index in the file
+    arguments: Mapping[str, str] = field(hash=False)
+
+    @property
+    def bases(self) -> tuple[BaseName, ...]:
+        """The images the stages need, each once."""
+        sources = (source for stage in self.stages for source in stage.sources)
+        images = (source.name for source in sources if isinstance(source, FromImage))
+        return tuple(dict.fromkeys(images))
+
+
+def plan_stages(
+    dockerfile: Dockerfile, request: BuildRequest, bases: Mapping[BaseName, BaseImage]
+) -> StagePlan:
+    """Return what ``request`` needs of ``dockerfile``, as far as ``bases`` tell their triggers.
+
+    Raises DockerfileError.
+    """
+    return _Planner(dockerfile, request, bases).plan()
+
+
+class _Planner:
+    def __init__(
+        self,
+        dockerfile: Dockerfile,
+        request: BuildRequest,
+        bases: Mapping[BaseName, BaseImage],
+    ) -> None:
+        self._dockerfile = dockerfile
+        self._request = request
+        self._bases = bases
+        self._arguments = global_arguments(dockerfile, request)
+        self._contexts = NamedContexts(request.contexts)
+        self._indexes: dict[str, int] = {}  # of the stages declared so far, by name
+        self._no_image: DockerfileError | None = None
+
+    def plan(self) -> StagePlan:
+        declared = [self._declared(stage) for stage in self._dockerfile.stages]
+        target = select_target(self._dockerfile.stages, self._request.target).index
+        stages = [self._with_own_steps(stage) for stage in declared]
+        _refuse_circles(stages)
+        if self._no_image:
+            raise self._no_image
+        if len(stages) == 1 and not any(stages[0].step_sources):
+            stages = [replace(stages[0], name="")]
+        needed = self._needed(stages, target)
+        ordered = tuple(needed[index] for index in sorted(needed))
+        _refuse_later_sources(ordered, stages)
+        return StagePlan(stages=ordered, target=target, arguments=self._arguments)
+
+    def _declared(self, stage: Stage) -> PlannedStage:
+        """Return ``stage`` with its base found, and remember its name."""
+        start = stage.start
+        base = self._expanded(start.base, start)
+        if not base:
+            raise DockerfileError(
+                f"base name ({start.base}) should not be blank", lines=start.lines
+            )
+        platform = self._platform(start)
+        replacement = self._contexts.find(start.name, platform, start.lines) if start.name else None
+        planned = PlannedStage(
+            index=stage.index,
+            start=start,
+            name=start.name or f"stage-{stage.index}",
+            base=replacement or self._source(base, platform, start.lines),
+            platform=platform,
+            replaced=replacement is not None,
+        )
+        if start.name:
+            self._indexes[start.name] = stage.index
+        return planned
+
+    def _expanded(self, word: str, start: From) -> str:
+        escape = self._dockerfile.escape
+        return expand_word(word, self._arguments, escape, lines=start.lines).text
+
+    def _platform(self, start: From) -> Platform:
+        if not start.platform:
+            return self._request.platform
+        text = self._expanded(start.platform, start)
+        if not text:
+            raise DockerfileError(
+                f"empty platform value from expression {start.platform}", lines=start.lines
+            )
+        try:
+            return Platform.parse(text, self._request.build_platform)
+        except InvalidPlatform as error:
+            raise DockerfileError(
+                f"failed to parse platform {start.platform}: {error.message}", lines=start.lines
+            ) from None
+
+    def _source(self, name: str, platform: Platform, lines: tuple[int, int]) -> Source:
+        """Return what ``name`` means: a stage above, nothing, a named context, or an image."""
+        if name.lower() in self._indexes:
+            return FromStage(self._indexes[name.lower()])
+        if name == SCRATCH:
+            return FromScratch()
+        replacement = self._contexts.find(name, platform, lines)
+        return replacement or self._image(name, platform, lines)
+
+    def _image(self, name: str, platform: Platform, lines: tuple[int, int]) -> Source:
+        """Return an image; a bad name is refused later, and of several the last, as BuildKit does.
+
+        It looks names up only once it knows how the stages hang together, all at a time.
+        """
+        try:
+            return image_source(name, platform, lines)
+        except DockerfileError as error:
+            self._no_image = error
+            return FromScratch()
+
+    def _with_own_steps(self, stage: PlannedStage) -> PlannedStage:
+        if stage.replaced:
+            return stage
+        own = self._dockerfile.stages[stage.index].instructions
+        return replace(stage, steps=tuple(self._step(each) for each in own))
+
+    def _step(self, instruction: Instruction, *, on_build: bool = False) -> Step:
+        sources: tuple[Source | None, ...] = ()
+        if isinstance(instruction, Copy):
+            sources = (self._copy_source(instruction),)
+        elif isinstance(instruction, Run):
+            platform = self._request.platform
+            sources = tuple(
+                self._source(mount.from_, platform, instruction.lines) if mount.from_ else None
+                for mount in instruction.mounts
+            )
+        return Step(instruction=instruction, sources=sources, on_build=on_build)
+
+    def _copy_source(self, copy: Copy) -> Source | None:
+        name = copy.from_
+        if not name:
+            return None
+        if expand_word(name, {}, self._dockerfile.escape, lines=copy.lines).text != name:
+            raise DockerfileError(
+                "variable expansion is not supported for --from, define a new stage with FROM "
+                "using ARG from global scope as a workaround",
+                lines=copy.lines,
+            )
+        if name.removeprefix("-").isdecimal():
+            if not 0 <= int(name) < len(self._dockerfile.stages):
+                raise DockerfileError(f"invalid stage index {name}", lines=copy.lines)
+            return FromStage(int(name))
+        return self._source(name, self._request.platform, copy.lines)
+
+    def _needed(self, stages: Sequence[PlannedStage], target: int) -> dict[int, PlannedStage]:
+        """Return the stages that ``target`` needs, with the triggers of their bases."""
+        needed: dict[int, PlannedStage] = {}
+        waiting = [target]
+        while waiting:
+            index = waiting.pop()
+            if index in needed:
+                continue
+            needed[index] = stage = self._with_triggers(stages[index], stages)
+            waiting += [each.index for each in stage.sources if isinstance(each, FromStage)]
+        return needed
+
+    def _with_triggers(self, stage: PlannedStage, stages: Sequence[PlannedStage]) -> PlannedStage:
+        if stage.replaced:
+            return stage
+        triggers = tuple(
+            self._step(self._trigger(text, stage), on_build=True)
+            for text in self._trigger_texts(stage.base, stages)
+        )
+        return replace(stage, steps=triggers + stage.steps)
+
+    def _trigger(self, text: str, stage: PlannedStage) -> Instruction:
+        # Its escape is a backslash, whatever this file's directive says (BuildKit's choice).
+        return interpret_onbuild(text, lines=stage.start.lines)
+
+    def _trigger_texts(self, base: Source, stages: Sequence[PlannedStage]) -> Sequence[str]:
+        """Return ONBUILD of the base, which must be known for it; they are not inherited."""
+        if isinstance(base, FromStage):
+            own = (step.instruction for step in stages[base.index].steps)
+            return [each.expression for each in own if isinstance(each, OnBuild)]
+        if isinstance(base, FromImage) and base.name in self._bases:
+            return self._bases[base.name].config.run.on_build
+        return ()
+
+
+def _refuse_circles(stages: Sequence[PlannedStage]) -> None:
+    """Refuse stages that copy from one another, needed or not. Raises DockerfileError."""
+    for stage, step, source in _references(stages):
+        # No circle is without a step that takes from its own stage or from one below.
+        if source.index >= stage.index and stage.index in _copied_from(stages, source.index):
+            raise DockerfileError(
+                f"circular dependency detected on stage: {stages[source.index].name}",
+                lines=step.instruction.lines,
+            )
+
+
+def _references(
+    stages: Iterable[PlannedStage],
+) -> Iterator[tuple[PlannedStage, Step, FromStage]]:
+    """Yield every --from of ``stages`` that names a stage."""
+    for stage in stages:
+        for step in stage.steps:
+            for source in step.sources:
+                if isinstance(source, FromStage):
+                    yield stage, step, source
+
+
+def _copied_from(stages: Sequence[PlannedStage], index: int) -> set[int]:
+    """Return ``index`` and the stages it copies from, through others or not."""
+    reached: set[int] = set()
+    waiting = [index]
+    while waiting:
+        at = waiting.pop()
+        if at not in reached:
+            reached.add(at)
+            waiting += [source.index for _, _, source in _references([stages[at]])]
+    return reached
+
+
+def _refuse_later_sources(needed: Iterable[PlannedStage], stages: Sequence[PlannedStage]) -> None:
+    """Refuse a --from that stands below. Raises DockerfileError."""
+    for stage, step, source in _references(needed):
+        if source.index < stage.index:
+            continue
+        name = stages[source.index].name
+        message = (
+            f'cannot copy from stage "{name}", it needs to be defined before current stage '
+            f'"{stage.name}"'
+            if isinstance(step.instruction, Copy)
+            else f'cannot mount from stage "{name}" to "{stage.name}", stage needs to be '
+            "defined before current command"
+        )
+        raise DockerfileError(message, lines=step.instruction.lines)

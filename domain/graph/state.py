@@ -1,0 +1,92 @@
+"""A stage while it is being lowered: the image so far, and what its instructions share."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from img.domain.build import BuildRequest
+from img.domain.dockerfile.variables import expand_word
+from img.domain.graph.operations import Operation, ReadContext
+from img.domain.graph.vertex import Graph, HistoryItem, Vertex
+from img.domain.oci.config import ImageConfig, RunConfig
+from img.domain.platform import Platform
+
+Lines = tuple[int, int]
+Variables = tuple[tuple[str, str], ...]
+
+
+def with_variable(variables: Variables, name: str, value: str) -> Variables:
+    """Return ``variables`` with one set; it becomes the last (BuildKit client/llb, EnvList)."""
+    return (*(pair for pair in variables if pair[0] != name), (name, value))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageState:
+    """A stage between two of its instructions."""
+
+    root: int  # the vertex whose result the next instruction works on
+    config: ImageConfig
+    platform: Platform
+    env: Variables = ()  # what RUN sees and words are expanded with: ENV and ARG
+    arguments: Variables = ()  # ARGs in scope, "" where there is no value
+    history: tuple[HistoryItem, ...] = ()
+    steps_named: int = 0
+    cmd_set: bool = False  # CMD stood in this stage, so ENTRYPOINT leaves it
+
+    @property
+    def run(self) -> RunConfig:
+        return self.config.run
+
+    @property
+    def directory(self) -> str:
+        return self.config.run.working_dir or "/"
+
+    def with_run(self, run: RunConfig) -> "StageState":
+        return replace(self, config=replace(self.config, run=run))
+
+    def with_history(self, created_by: str, vertex: int | None = None) -> "StageState":
+        """Return the state with a line of history; ``vertex`` made its layer and is the root."""
+        item = HistoryItem(created_by=created_by, vertex=vertex)
+        root = self.root if vertex is None else vertex
+        return replace(self, history=(*self.history, item), root=root)
+
+
+class GraphBuilder:
+    """Collects vertices; what two stages do alike, to the same inputs, is done once."""
+
+    def __init__(self) -> None:
+        self._vertices: list[Vertex] = []
+        self._positions: dict[tuple[Operation, tuple[int, ...], bool], int] = {}
+
+    def add(self, vertex: Vertex) -> int:
+        """Return the position of ``vertex``, or of one that does the same."""
+        work = (vertex.operation, vertex.inputs, vertex.ignore_cache)
+        if work not in self._positions:
+            self._positions[work] = len(self._vertices)
+            self._vertices.append(vertex)
+        return self._positions[work]
+
+    def build(self) -> Graph:
+        return Graph(tuple(self._vertices))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageScope:
+    """What the instructions of a stage share."""
+
+    request: BuildRequest
+    graph: GraphBuilder
+    global_arguments: Mapping[str, str] = field(hash=False)
+    escape: str = "\\"
+    epoch: int | None = None
+    stage_name: str = ""  # as progress shows it; "" where there is only one
+    steps: int = 0  # that have a name
+    ignore_cache: bool = False
+
+    def expand(self, state: StageState, word: str, lines: Lines) -> str:
+        """Return ``word`` with the stage's variables. Raises ExpansionFailed."""
+        return expand_word(word, dict(state.env), self.escape, lines=lines).text
+
+    def main_context(self) -> int:
+        """Return the position of the build context."""
+        name = "[internal] load build context"
+        return self.graph.add(Vertex(operation=ReadContext(), name=name))

@@ -1,0 +1,203 @@
+"""JSON objects taken apart field by field, with an error that names the field."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import NoReturn
+
+from img.domain.digest import Digest, InvalidDigest
+from img.domain.errors import ImgError
+
+_LARGEST = 2**63 - 1  # Go's int64, which every other reader has
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class InvalidDocument(ImgError):
+    """A manifest, index, config or layout that breaks the image-spec; ``field`` says where."""
+
+    exit_code = 6
+
+    def __init__(self, document: str, field: str, problem: str) -> None:
+        where = f" ({field})" if field else ""
+        super().__init__(f"invalid {document}{where}: {problem}")
+        self.document = document
+        self.field = field
+        self.problem = problem
+
+
+class Fields:
+    """An object of a document; each field is taken once, what is left then is unknown to us.
+
+    As in Go's decoder, which other builders use, null is the same as leaving the field out.
+    All methods raise InvalidDocument.
+    """
+
+    def __init__(self, value: object, document: str, path: str = "") -> None:
+        self._document = document
+        self._path = path
+        if not isinstance(value, dict):
+            self._refuse("", f"must be an object, not {_kind_of(value)}")
+        self._left: dict[str, object] = dict(value)
+
+    @classmethod
+    def parse(cls, content: bytes, document: str) -> "Fields":
+        """Return the fields of the JSON object that ``content`` is."""
+        try:
+            value: object = json.loads(content, parse_constant=_no_constant, parse_float=_finite)
+        except (ValueError, RecursionError) as error:
+            raise InvalidDocument(document, "", f"no JSON: {error}") from error
+        return cls(value, document)
+
+    def __contains__(self, name: str) -> bool:
+        return self._left.get(name) is not None
+
+    def text(self, name: str) -> str:
+        """Return a string, "" where there is none."""
+        value = self._left.pop(name, None)
+        if value is None:
+            return ""
+        if not isinstance(value, str):
+            self._refuse(name, f"must be a string, not {_kind_of(value)}")
+        return value
+
+    def required_text(self, name: str) -> str:
+        """Return a string that must be there and not be empty."""
+        return self.text(name) or self._refuse(name, "is missing")
+
+    def number(self, name: str) -> int:
+        """Return an integer, 0 where there is none."""
+        value = self._left.pop(name, None)
+        if value is None:
+            return 0
+        if not isinstance(value, int) or isinstance(value, bool) or abs(value) > _LARGEST:
+            self._refuse(name, f"must be an integer, not {_kind_of(value)}")
+        return value
+
+    def size(self, name: str) -> int:
+        """Return an integer that must be there and not be negative."""
+        if name not in self:
+            self._refuse(name, "is missing")
+        value = self.number(name)
+        return value if value >= 0 else self._refuse(name, "must not be negative")
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean, False where there is none."""
+        value = self._left.pop(name, None)
+        if value is not None and not isinstance(value, bool):
+            self._refuse(name, f"must be true or false, not {_kind_of(value)}")
+        return bool(value)
+
+    def digest(self, name: str) -> Digest:
+        """Return a digest that must be there."""
+        return self._digest(name, self.required_text(name))
+
+    def texts(self, name: str) -> tuple[str, ...] | None:
+        """Return a list of strings, None where there is none."""
+        value = self._left.pop(name, None)
+        if value is None:
+            return None
+        items = self._items(name, value)
+        for i, item in enumerate(items):
+            if not isinstance(item, str):
+                self._refuse(f"{name}[{i}]", f"must be a string, not {_kind_of(item)}")
+        return tuple(str(item) for item in items)
+
+    def digests(self, name: str) -> tuple[Digest, ...]:
+        """Return a list of digests, empty where there is none."""
+        texts = self.texts(name) or ()
+        return tuple(self._digest(f"{name}[{i}]", text) for i, text in enumerate(texts))
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """Return the sorted members of a set, which JSON has as ``{"member": {}}``."""
+        value = self._left.pop(name, None)
+        if value is None:
+            return ()
+        if not isinstance(value, dict):
+            self._refuse(name, f"must be an object, not {_kind_of(value)}")
+        return tuple(sorted(value))
+
+    def text_map(self, name: str) -> Mapping[str, str]:
+        """Return an object of strings, empty where there is none."""
+        value = self._left.pop(name, None)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self._refuse(name, f"must be an object, not {_kind_of(value)}")
+        texts: dict[str, str] = {}
+        for key, item in value.items():
+            if not isinstance(item, str):
+                self._refuse(f"{name}.{key}", f"must be a string, not {_kind_of(item)}")
+            texts[key] = item
+        return texts
+
+    def nested(self, name: str) -> "Fields | None":
+        """Return the fields of a nested object, None where there is none."""
+        value = self._left.pop(name, None)
+        return None if value is None else Fields(value, self._document, self._under(name))
+
+    def required_nested(self, name: str) -> "Fields":
+        """Return the fields of a nested object that must be there."""
+        return self.nested(name) or self._refuse(name, "is missing")
+
+    def nested_list(self, name: str) -> tuple["Fields", ...]:
+        """Return the fields of each object in a list, empty where there is none."""
+        value = self._left.pop(name, None)
+        if value is None:
+            return ()
+        return tuple(
+            Fields(item, self._document, self._under(f"{name}[{i}]"))
+            for i, item in enumerate(self._items(name, value))
+        )
+
+    def rest(self) -> Mapping[str, object]:
+        """Return what nobody took: the fields unknown to us."""
+        return {name: value for name, value in self._left.items() if value is not None}
+
+    def refuse(self, name: str, problem: str) -> NoReturn:
+        """Raise InvalidDocument for the field ``name``."""
+        self._refuse(name, problem)
+
+    def _items(self, name: str, value: object) -> list[object]:
+        if not isinstance(value, list):
+            self._refuse(name, f"must be a list, not {_kind_of(value)}")
+        return value
+
+    def _digest(self, name: str, text: str) -> Digest:
+        try:
+            return Digest.parse(text)
+        except InvalidDigest as error:
+            raise InvalidDocument(self._document, self._under(name), error.message) from error
+
+    def _under(self, name: str) -> str:
+        return f"{self._path}.{name}" if self._path and name else self._path or name
+
+    def _refuse(self, name: str, problem: str) -> NoReturn:
+        raise InvalidDocument(self._document, self._under(name), problem)
+
+
+def compact(document: Mapping[str, object]) -> bytes:
+    """Return the one way to write ``document``: its order of keys, no blanks, UTF-8.
+
+    A lone surrogate (an undecodable byte of a command line) becomes U+FFFD, as in Go's encoder.
+    """
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _LONE_SURROGATE.sub("\ufffd", text).encode()
+
+
+def _kind_of(value: object) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
+    return "null" if value is None else kinds.get(type(value), f"the number {value}"[:40])
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError(f"{text} is out of range")
+    return number

@@ -1,0 +1,190 @@
+"""The names of images."""
+
+import re
+from dataclasses import dataclass, replace
+
+from img.domain.digest import Digest, InvalidDigest
+from img.domain.errors import ImgError
+
+DEFAULT_DOMAIN = "docker.io"
+DEFAULT_TAG = "latest"
+DOCKER_HUB_HOST = "registry-1.docker.io"  # what answers for docker.io
+DOCKER_HUB_SERVER = "https://index.docker.io/v1/"  # Docker Hub's key in credential stores
+
+# The grammar of distribution/reference, regexp.go: all of it is ASCII.
+_COMPONENT = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_DOMAIN = rf"(?:{_COMPONENT}(?:\.{_COMPONENT})*|\[[a-fA-F0-9:]+\])(?::[0-9]+)?"
+_PATH_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+_PATH = rf"{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})*"
+_TAG = r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}"
+_DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
+_NAME = re.compile(rf"(?:(?P<domain>{_DOMAIN})/)?(?P<path>{_PATH})")
+_REFERENCE = re.compile(
+    rf"(?P<name>(?:{_DOMAIN}/)?{_PATH})(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?"
+)
+_IMAGE_ID = re.compile(r"[a-f0-9]{64}")
+_PATH_LIMIT = 255  # characters; distribution/reference, RepositoryNameTotalLengthMax
+
+
+class InvalidReference(ImgError):
+    """Text that names no image."""
+
+    def __init__(self, text: str, reason: str) -> None:
+        super().__init__(f'parsing image name "{text}" failed: {reason}')
+        self.text = text
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReferenceParts:
+    """A reference as it is written; what was left out is "" or None."""
+
+    domain: str
+    path: str
+    tag: str
+    digest: Digest | None
+
+    @classmethod
+    def parse(cls, text: str) -> "ReferenceParts":
+        """Split ``text`` by the strict grammar (distribution/reference, Parse).
+
+        Raises InvalidReference.
+        """
+        found = _REFERENCE.fullmatch(text)
+        if found is None:
+            raise InvalidReference(text, _why_no_reference(text))
+        name = _NAME.fullmatch(found["name"])
+        assert name is not None  # it is part of the expression above
+        if len(name["path"]) > _PATH_LIMIT:
+            reason = f"repository name must not be more than {_PATH_LIMIT} characters"
+            raise InvalidReference(text, reason)
+        try:
+            digest = Digest.parse(found["digest"]) if found["digest"] else None
+        except InvalidDigest as error:
+            raise InvalidReference(text, error.message) from None
+        return cls(
+            domain=name["domain"] or "", path=name["path"], tag=found["tag"] or "", digest=digest
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageReference:
+    """The full name of an image: registry, repository, and a tag or a digest or both.
+
+    With both, the digest decides (distribution/reference, "Reference"). Raises InvalidReference.
+    """
+
+    domain: str  # with the port, such as "docker.io" or "localhost:5000"
+    path: str
+    tag: str = ""
+    digest: Digest | None = None
+
+    def __post_init__(self) -> None:
+        if not (
+            re.fullmatch(_DOMAIN, self.domain)
+            and re.fullmatch(_PATH, self.path)
+            and (not self.tag or re.fullmatch(_TAG, self.tag))
+        ):
+            raise InvalidReference(str(self), "invalid reference format")
+
+    @classmethod
+    def parse(cls, text: str, *, default_tag: bool = True) -> "ImageReference":
+        """Return what ``docker pull`` means by ``text``: busybox is docker.io/library/busybox.
+
+        With ``default_tag`` a bare name gets the tag "latest" (distribution/reference,
+        ParseNormalizedNamed and TagNameOnly). Raises InvalidReference.
+        """
+        if _IMAGE_ID.fullmatch(text):
+            reason = f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"
+            raise InvalidReference(text, reason)
+        domain, remainder = _split_domain(text)
+        name = remainder.partition(":")[0]
+        if name != name.lower():
+            reason = f"invalid reference format: repository name ({name}) must be lowercase"
+            raise InvalidReference(text, reason)
+        try:
+            parts = ReferenceParts.parse(f"{domain}/{remainder}")
+        except InvalidReference as error:
+            raise InvalidReference(text, error.reason) from None
+        tag = parts.tag or (DEFAULT_TAG if default_tag and parts.digest is None else "")
+        return cls(domain=parts.domain, path=parts.path, tag=tag, digest=parts.digest)
+
+    def __str__(self) -> str:
+        return self.repository + self._suffix
+
+    @property
+    def repository(self) -> str:
+        """The name without tag and digest."""
+        return f"{self.domain}/{self.path}"
+
+    @property
+    def familiar(self) -> str:
+        """The name as short as Docker shows it: busybox:latest."""
+        return self.familiar_name + self._suffix
+
+    @property
+    def familiar_name(self) -> str:
+        """The repository as short as Docker shows it: busybox."""
+        if self.domain != DEFAULT_DOMAIN:
+            return self.repository
+        official = self.path.removeprefix("library/")
+        return self.path if "/" in official else official
+
+    @property
+    def registry_host(self) -> str:
+        """Host, and port if any, that answers for the domain."""
+        return DOCKER_HUB_HOST if self.domain == DEFAULT_DOMAIN else self.domain
+
+    @property
+    def server(self) -> str:
+        """The registry's key in credential stores (Docker's cli/config)."""
+        return DOCKER_HUB_SERVER if self.domain == DEFAULT_DOMAIN else self.domain
+
+    def with_tag(self, tag: str) -> "ImageReference":
+        """Return the same repository's ``tag``, without digest. Raises InvalidReference."""
+        return replace(self, tag=tag, digest=None)
+
+    def with_digest(self, digest: Digest) -> "ImageReference":
+        """Return the same name pinned to ``digest``; the tag stays, as text."""
+        return replace(self, digest=digest)
+
+    @property
+    def _suffix(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        return f"{tag}@{self.digest}" if self.digest else tag
+
+
+def server_of(text: str) -> str:
+    """Return the key in credential stores for a registry as a user types it.
+
+    Docker Hub has a key of its own under all its names; of a URL the host counts (Docker's cli,
+    credentials.ConvertToHostname).
+    """
+    host = text.strip().removeprefix("https://").removeprefix("http://").partition("/")[0]
+    is_docker_hub = host in {"", DEFAULT_DOMAIN, "index.docker.io", DOCKER_HUB_HOST}
+    return DOCKER_HUB_SERVER if is_docker_hub else host
+
+
+def _split_domain(text: str) -> tuple[str, str]:
+    """Return domain and rest: a first part with dot, port or capitals is a domain, as localhost is.
+
+    The source is splitDockerDomain in distribution/reference, normalize.go.
+    """
+    first, slash, rest = text.partition("/")
+    is_domain = slash and (
+        "." in first or ":" in first or first == "localhost" or first != first.lower()
+    )
+    domain, remainder = (first, rest) if is_domain else (DEFAULT_DOMAIN, text)
+    if domain == "index.docker.io":
+        domain = DEFAULT_DOMAIN
+    if domain == DEFAULT_DOMAIN and "/" not in remainder:
+        remainder = f"library/{remainder}"
+    return domain, remainder
+
+
+def _why_no_reference(text: str) -> str:
+    if not text:
+        return "repository name must have at least one component"
+    if _REFERENCE.fullmatch(text.lower()):
+        return "repository name must be lowercase"
+    return "invalid reference format"

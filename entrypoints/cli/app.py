@@ -1,0 +1,118 @@
+"""The ``img`` command."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn
+
+import typer
+
+from img import __version__
+from img.domain.errors import ImgError
+from img.entrypoints.cli import build, housekeeping, images, options, transfer
+from img.entrypoints.cli.failures import INTERRUPTED, TERMINATED, Terminated, report
+from img.entrypoints.cli.session import Session
+
+_ABOUT = (
+    "img -  Standalone, daemon-less, unprivileged Dockerfile and OCI compatible "
+    "container image builder"
+)
+
+# Typer brings its own copy of click, or the package itself in its older versions.
+_UsageProblem = typer.BadParameter.__mro__[1]
+
+app = typer.Typer(
+    name="img",
+    help=_ABOUT,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog='Use "img [command] --help" for more information about a command.',
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"img version {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    ctx: typer.Context,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            "-v",
+            help="Print version information and quit.",
+            is_eager=True,
+            callback=_print_version,
+        ),
+    ] = False,
+) -> None:
+    """Take the options that may stand before the command."""
+    ctx.obj = Session(state=state, backend=backend, debug=debug)
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
+build.add_to(app)
+images.add_to(app)
+transfer.add_to(app)
+housekeeping.add_to(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and end the process with its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    code = run(sys.argv[1:] if arguments is None else list(arguments))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line and return its exit code (docs/errors.md)."""
+    try:
+        command = typer.main.get_command(app)
+        result = command.main(
+            options.modern_spelling(arguments), prog_name="img", standalone_mode=False
+        )
+        return result if isinstance(result, int) else 0
+    except ImgError as error:
+        return report(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except Terminated:
+        return TERMINATED
+    except typer.Exit as exit_:
+        return exit_.exit_code
+    except BrokenPipeError:
+        return 1
+    except Exception as problem:
+        if not isinstance(problem, _UsageProblem):
+            raise
+        return _misused(problem, arguments)
+
+
+def _misused(problem: Exception, arguments: list[str]) -> int:
+    context = getattr(problem, "ctx", None)
+    path = context.command_path if context is not None else "img"
+    message = problem.format_message() if hasattr(problem, "format_message") else str(problem)
+    if message.startswith("No such command"):
+        unknown = next((word for word in arguments if not word.startswith("-")), "")
+        typer.echo(f"img: '{unknown}' is not an img command.\nSee 'img --help'", err=True)
+    else:
+        typer.echo(f"Error: {message.rstrip('.')} (see '{path} --help')", err=True)
+    return 1
+
+
+def _terminate(_signal: int, _frame: object) -> None:
+    raise Terminated

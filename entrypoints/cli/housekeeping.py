@@ -1,0 +1,174 @@
+"""``img du``, ``login``, ``logout``, ``version``."""
+
+import platform
+import shutil
+import subprocess
+import sys
+from typing import Annotated
+
+import typer
+
+from img import __version__
+from img.application.ports.credential_store import Credentials
+from img.domain.errors import UsageError
+from img.domain.reference import DOCKER_HUB_SERVER, server_of
+from img.entrypoints.cli import options
+from img.entrypoints.cli.build import host_platform
+from img.entrypoints.cli.session import Needs, Session
+from img.entrypoints.cli.tables import bytes_size, render_table
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("du", short_help="Show image disk usage.")(du)
+    app.command("login", short_help="Log in to a Docker registry.")(login)
+    app.command("logout", short_help="Log out from a Docker registry.")(logout)
+    app.command("version", short_help="Show the version information.")(version)
+
+
+Extra = Annotated[list[str] | None, typer.Argument(hidden=True)]
+Server = Annotated[list[str] | None, typer.Argument(metavar="[SERVER]", show_default=False)]
+
+
+def du(
+    ctx: typer.Context,
+    extra: Extra = None,
+    containing: options.Filter = "",
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Show image disk usage."""
+    if extra:
+        raise UsageError("no arguments expected")
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
+        used = container.disk_usage()(containing)
+    rows = [
+        (item.id, str(item.reclaimable).lower(), bytes_size(item.size), _short(item.description))
+        for item in used
+    ]
+    typer.echo(render_table([("ID", "RECLAIMABLE", "SIZE", "DESCRIPTION"), *rows]), nl=False)
+    if not containing:
+        free = sum(item.size for item in used if item.reclaimable)
+        total = sum(item.size for item in used)
+        typer.echo(
+            render_table([("Reclaimable:", bytes_size(free)), ("Total:", bytes_size(total))]),
+            nl=False,
+        )
+
+
+def login(
+    ctx: typer.Context,
+    server: Server = None,
+    username: Annotated[
+        str, typer.Option("--username", "-u", help="Username.", metavar="NAME")
+    ] = "",
+    password: Annotated[
+        str, typer.Option("--password", "-p", help="Password.", metavar="TEXT")
+    ] = "",
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Take the password from stdin.")
+    ] = False,
+    insecure: options.Insecure = False,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Log in to a Docker registry."""
+    if server and len(server) > 1:
+        raise UsageError(f"login expects zero or one arguments, found {len(server)}")
+    if password:
+        typer.echo(
+            "WARNING! Using --password via the CLI is insecure. Use --password-stdin.", err=True
+        )
+        if password_stdin:
+            raise UsageError("--password and --password-stdin are mutually exclusive")
+    if password_stdin:
+        if not username:
+            raise UsageError("must provide --username with --password-stdin")
+        password = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    where = server[0] if server else DOCKER_HUB_SERVER
+    session: Session = ctx.obj
+    with session.open(
+        state=state,
+        backend=backend,
+        debug=debug,
+        insecure=server_of(where) if insecure else None,
+    ) as container:
+        use_case = container.login()
+        if not (username and password):
+            if not sys.stdin.isatty():
+                raise UsageError("cannot perform an interactive login from a non TTY device")
+            username = username or _ask_username(use_case.known_user(where))
+            password = password or typer.prompt("Password", hide_input=True)
+        use_case(Credentials(username=username, password=password), where)
+    typer.echo("Login succeeded.")
+
+
+def _ask_username(known: str) -> str:
+    return str(
+        typer.prompt(
+            f"Username ({known})" if known else "Username",
+            default=known or None,
+            show_default=False,
+        )
+    )
+
+
+def logout(
+    ctx: typer.Context,
+    server: Server = None,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Log out from a Docker registry."""
+    if server and len(server) > 1:
+        raise UsageError(f"logout expects zero or one arguments, found {len(server)}")
+    where = server[0] if server else DOCKER_HUB_SERVER
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug) as container:
+        was_logged_in = container.logout()(where)
+    if not was_logged_in:
+        typer.echo(f"Not logged in to {server_of(where)}")
+        return
+    typer.echo(f"Removing login credentials for {server_of(where)}")
+    typer.echo("Logout succeeded.")
+
+
+def version(
+    extra: Extra = None,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Show the version information."""
+    if extra:
+        raise UsageError("no arguments expected")
+    typer.echo("img:")
+    typer.echo(f" version     : {__version__}")
+    typer.echo(f" python      : {platform.python_version()} ({platform.python_implementation()})")
+    typer.echo(f" platform    : {host_platform()}")
+    typer.echo(_runc())
+
+
+def _runc() -> str:
+    runc = shutil.which("runc")
+    if runc is None:
+        return "runc: not installed, and not needed"
+    try:
+        answer = subprocess.run(
+            [runc, "--version"], capture_output=True, text=True, timeout=5, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        return f"runc:\n error: {error}"
+    known = dict(line.split(":", 1) for line in answer.splitlines() if ":" in line)
+    release = answer.partition("\n")[0].removeprefix("runc version ").strip()
+    rows = [("version", release)]
+    rows += [(name, known[name].strip()) for name in ("commit", "spec") if name in known]
+    return "\n".join(["runc:", *(f" {name:<12}: {value}" for name, value in rows)])
+
+
+def _short(description: str) -> str:
+    return description if len(description) <= 50 else f"{description[:50]}..."

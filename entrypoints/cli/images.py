@@ -1,0 +1,107 @@
+"""``img ls``, ``inspect``, ``tag``, ``rm``."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from img.domain.errors import UsageError
+from img.domain.reference import ImageReference
+from img.entrypoints.cli import options
+from img.entrypoints.cli.build import host_platform
+from img.entrypoints.cli.session import Needs, Session
+from img.entrypoints.cli.tables import bytes_size, human_duration, render_table
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("inspect", short_help="Return the JSON-encoded OCI image config.")(inspect)
+    app.command("ls", short_help="List images and digests.")(ls)
+    app.command("rm", short_help="Remove one or more images.")(rm)
+    app.command("tag", short_help="Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE.")(tag)
+
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False)]
+
+
+def ls(
+    ctx: typer.Context,
+    extra: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
+    containing: options.Filter = "",
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """List images and digests."""
+    if extra:
+        raise UsageError("no arguments expected")
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug) as container:
+        now = container.clock().now()
+        images = container.list_images()(host_platform(), containing)
+    rows = [
+        (
+            str(listed.image.reference),
+            "damaged" if listed.size is None else bytes_size(listed.size),
+            f"{human_duration((now - listed.image.created).total_seconds())} ago",
+            f"{human_duration((now - listed.image.updated).total_seconds())} ago",
+            str(listed.image.target.digest),
+        )
+        for listed in images
+    ]
+    header = ("NAME", "SIZE", "CREATED AT", "UPDATED AT", "DIGEST")
+    typer.echo(render_table([header, *rows]), nl=False)
+
+
+def inspect(
+    ctx: typer.Context,
+    names: Names = None,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Return the JSON-encoded OCI image config."""
+    if not names or len(names) != 1:
+        raise UsageError("must pass an image to inspect")
+    reference = ImageReference.parse(names[0])
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug) as container:
+        config = json.loads(container.inspect_image()(reference, host_platform()))
+    typer.echo(json.dumps(config, indent="\t", ensure_ascii=False))
+
+
+def tag(
+    ctx: typer.Context,
+    names: Names = None,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE."""
+    if not names or len(names) != 2:
+        raise UsageError("must pass an image or repository and target to tag")
+    source, target = (ImageReference.parse(name) for name in names)
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug) as container:
+        container.tag_image()(source, target)
+    typer.echo(f"Successfully tagged {names[0]} as {names[1]}")
+
+
+def rm(
+    ctx: typer.Context,
+    names: Names = None,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Remove one or more images."""
+    if not names:
+        raise UsageError("must pass an image to remove")
+    references = [ImageReference.parse(name) for name in names]
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
+        remove = container.remove_image()
+        for name, reference in zip(names, references, strict=True):
+            typer.echo(f"Removing {name}...")
+            remove(reference)
+            typer.echo(f"Successfully removed {name}")

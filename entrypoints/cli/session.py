@@ -1,0 +1,82 @@
+"""One run of the command: its settings, and the container made from them."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from img.entrypoints.settings import Settings, default_state, snapshotter_of
+
+if TYPE_CHECKING:
+    from img.entrypoints.container import Container
+
+
+class Needs(Enum):
+    """What a command needs of the namespaces."""
+
+    NOTHING = "nothing"
+    STATE = "state"  # to read or remove files that belong to the user's subordinate ids
+    BUILD = "build"  # to run steps
+
+
+@dataclass(slots=True)
+class Session:
+    """What the options before the command said; a command adds its own and opens the container."""
+
+    state: str | None = None
+    backend: str | None = None
+    debug: bool = False
+
+    @contextmanager
+    def open(
+        self,
+        *,
+        state: str | None,
+        backend: str | None,
+        debug: bool,
+        needs: Needs = Needs.NOTHING,
+        progress: str = "auto",
+        insecure: str | None = None,
+    ) -> Iterator["Container"]:
+        """Enter with the container for a command, and close it after. Raises UsageError."""
+        chosen = state or self.state
+        settings = Settings(
+            state=Path(chosen) if chosen else default_state(os.environ),
+            snapshotter=snapshotter_of(backend or self.backend or "auto"),
+            store=os.environ.get("IMG_STORE", "files"),
+            executor=os.environ.get("IMG_EXECUTOR", "unshare"),
+            progress=_progress(progress),
+            debug=debug or self.debug,
+            insecure_registries=frozenset({insecure}) if insecure else frozenset(),
+        )
+        # First of all: the namespaces take only a process without threads.
+        from img.entrypoints import rootless
+
+        match needs:
+            case Needs.BUILD:
+                host = rootless.enter_for_build()
+            case Needs.STATE:
+                host = rootless.enter_for_state()
+            case Needs.NOTHING:
+                host = rootless.BuildHost(id_map=None)
+        if settings.debug:
+            from img.entrypoints.logs import configure_logs
+
+            configure_logs(debug=True)
+        from img.entrypoints.container import close_container, open_container
+
+        container = open_container(settings, host)
+        try:
+            yield container
+        finally:
+            close_container(container, host)
+
+
+def _progress(choice: str) -> str:
+    if choice != "auto":
+        return choice
+    return "tty" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"

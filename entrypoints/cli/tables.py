@@ -1,0 +1,71 @@
+"""Tables, sizes and ages as img has always printed them."""
+
+from collections.abc import Sequence
+from itertools import takewhile
+
+_TAB = 8
+_PADDING = 1
+_BINARY_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB")
+
+
+def render_table(rows: Sequence[Sequence[str]]) -> str:
+    """Return ``rows`` in columns that are filled with tabs, a line each.
+
+    As Go's tabwriter with minwidth 1, tabwidth 8, padding 1 and padchar tab writes them: a column
+    is as wide as the widest cell of a run of rows that have it; what stands last in a row is in no
+    column.
+    """
+    widths = [[0] * (len(row) - 1) for row in rows]
+    for at, row in enumerate(rows):
+        for column in range(len(row) - 1):
+            if not widths[at][column]:
+                run = list(takewhile(lambda row: len(row) - 1 > column, rows[at:]))  # noqa: B023
+                width = _tab_stop(max(len(row[column]) for row in run))
+                for below in range(at, at + len(run)):
+                    widths[below][column] = width
+    return "".join(_line(row, width) for row, width in zip(rows, widths, strict=True))
+
+
+def bytes_size(size: int) -> str:
+    """Return ``size`` in binary units, four digits (docker/go-units BytesSize)."""
+    amount, unit = float(size), 0
+    while amount >= 1024 and unit < len(_BINARY_UNITS) - 1:
+        amount /= 1024
+        unit += 1
+    return f"{amount:.4g}{_BINARY_UNITS[unit]}"
+
+
+def human_duration(seconds: float) -> str:
+    """Return about how long ``seconds`` are (docker/go-units HumanDuration)."""
+    minutes, hours = int(seconds / 60), int(seconds / 3600 + 0.5)
+    if seconds < 60:
+        return _below_a_minute(int(seconds))
+    if minutes < 60:
+        return "About a minute" if minutes == 1 else f"{minutes} minutes"
+    if hours < 48:
+        return "About an hour" if hours == 1 else f"{hours} hours"
+    if hours < 24 * 7 * 2:
+        return f"{hours // 24} days"
+    if hours < 24 * 30 * 2:
+        return f"{hours // 24 // 7} weeks"
+    if hours < 24 * 365 * 2:
+        return f"{hours // 24 // 30} months"
+    return f"{int(seconds / 3600) // 24 // 365} years"
+
+
+def _below_a_minute(seconds: int) -> str:
+    if seconds < 1:
+        return "Less than a second"
+    return "1 second" if seconds == 1 else f"{seconds} seconds"
+
+
+def _tab_stop(length: int) -> int:
+    return -(-(length + _PADDING) // _TAB) * _TAB
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = [
+        cell + "\t" * -(-(width - len(cell)) // _TAB)
+        for cell, width in zip(row[:-1], widths, strict=True)
+    ]
+    return "".join(cells) + (row[-1] if row else "") + "\n"

@@ -1,0 +1,135 @@
+"""``img pull``, ``push``, ``save``, ``load``."""
+
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+import typer
+
+from img.domain.errors import UsageError
+from img.domain.reference import ImageReference
+from img.entrypoints.cli import options
+from img.entrypoints.cli.build import host_platform
+from img.entrypoints.cli.images import Names
+from img.entrypoints.cli.session import Session
+from img.entrypoints.cli.tables import bytes_size
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("load", short_help="Load images from an archive.")(load)
+    app.command("pull", short_help="Pull an image or a repository from a registry.")(pull)
+    app.command("push", short_help="Push an image or a repository to a registry.")(push)
+    app.command("save", short_help="Save an image to a tar archive.")(save)
+
+
+def pull(
+    ctx: typer.Context,
+    names: Names = None,
+    quiet: options.Quiet = False,
+    insecure: options.Insecure = False,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Pull an image or a repository from a registry."""
+    if not names or len(names) != 1:
+        raise UsageError("must pass an image or repository to pull")
+    reference = ImageReference.parse(names[0])
+    session: Session = ctx.obj
+    typer.echo(f"Pulling {names[0]}...")
+    with session.open(
+        state=state,
+        backend=backend,
+        debug=debug,
+        progress="quiet" if quiet else "auto",
+        insecure=reference.domain if insecure else None,
+    ) as container:
+        image = container.pull_image()(reference, host_platform())
+    typer.echo(f"Pulled: {image.target.digest}")
+    typer.echo(f"Size: {bytes_size(image.size)}")
+
+
+def push(
+    ctx: typer.Context,
+    names: Names = None,
+    quiet: options.Quiet = False,
+    insecure: options.Insecure = False,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Push an image or a repository to a registry."""
+    if not names or len(names) != 1:
+        raise UsageError("must pass an image or repository to push")
+    reference = ImageReference.parse(names[0])
+    session: Session = ctx.obj
+    typer.echo(f"Pushing {names[0]}...")
+    with session.open(
+        state=state,
+        backend=backend,
+        debug=debug,
+        progress="quiet" if quiet else "auto",
+        insecure=reference.domain if insecure else None,
+    ) as container:
+        container.push_image()(reference)
+    typer.echo(f"Successfully pushed {names[0]}")
+
+
+def save(
+    ctx: typer.Context,
+    names: Names = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Write to a file, not stdout.", metavar="FILE")
+    ] = "",
+    archive: Annotated[
+        str, typer.Option("--format", help="Archive format: docker or oci.", metavar="FORMAT")
+    ] = "docker",
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Save one or more images to a tar archive (to stdout by default)."""
+    if not names:
+        raise UsageError("must pass an image to save")
+    if archive not in {"docker", "oci"}:
+        raise UsageError(f'"{archive}" is not a valid format', hint="docker or oci")
+    if not output and sys.stdout.isatty():
+        raise UsageError("cowardly refusing to save to a terminal. Use the -o flag or redirect")
+    references = [ImageReference.parse(name) for name in names]
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug) as container:
+        container.save_image()(references, archive, output)
+
+
+def load(
+    ctx: typer.Context,
+    input_: Annotated[
+        str, typer.Option("--input", "-i", help="Read from a file, not stdin.", metavar="FILE")
+    ] = "",
+    quiet: options.Quiet = False,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Load images from an archive that save made, or docker, podman or skopeo."""
+    if not input_ and sys.stdin.isatty():
+        raise UsageError("requested load from stdin, but stdin is empty", hint="use -i FILE")
+    session: Session = ctx.obj
+    with (
+        session.open(state=state, backend=backend, debug=debug) as container,
+        _opened(input_) as stream,
+    ):
+        for reference in container.load_image()(stream):
+            if not quiet:
+                typer.echo(f"Loaded image: {reference}")
+
+
+def _opened(path: str) -> AbstractContextManager[BinaryIO]:
+    if not path:
+        return nullcontext(sys.stdin.buffer)
+    try:
+        return Path(path).open("rb")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None

@@ -1,0 +1,402 @@
+"""The composition root: the one module that knows every adapter.
+
+Adapters are imported by the functions that make them, so that a command pays for what it uses.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dependency_injector import containers, providers
+
+from img.application.assembly import Assemble
+from img.application.catalog import Catalog
+from img.application.housekeeping import Collect
+from img.application.planning.plan import PlanBuild
+from img.application.planning.resolve import ResolveBases
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.cache_store import CacheStore
+from img.application.ports.clock import Clock
+from img.application.ports.context_source import ContextSource
+from img.application.ports.credential_store import CredentialStore
+from img.application.ports.dockerfile_parser import DockerfileParser
+from img.application.ports.executor import Executor
+from img.application.ports.file_digest_store import FileDigestStore
+from img.application.ports.image_store import ImageStore
+from img.application.ports.index_store import IndexStore
+from img.application.ports.layer_archive import LayerArchive
+from img.application.ports.progress_sink import ProgressSink
+from img.application.ports.registry import Registry
+from img.application.ports.scratch_space import ScratchSpace
+from img.application.ports.snapshotter import Snapshotter
+from img.application.ports.state_lock import StateLock
+from img.application.solver.copy_files import CopyIntoLayer
+from img.application.solver.execute import ExecuteProcess
+from img.application.solver.lookup import Lookup
+from img.application.solver.make_directory import MakeDirectoryLayer
+from img.application.solver.owners import Owners
+from img.application.solver.pull_base import PullLayers
+from img.application.solver.solve import Solver
+from img.application.transfer import Transfer
+from img.application.trees import Trees
+from img.application.usecases.build import BuildImage
+from img.application.usecases.disk_usage import DiskUsage
+from img.application.usecases.inspect_image import InspectImage
+from img.application.usecases.list_images import ListImages
+from img.application.usecases.load import LoadImage
+from img.application.usecases.login import Login, Logout
+from img.application.usecases.prune import Prune
+from img.application.usecases.pull import PullImage
+from img.application.usecases.push import PushImage
+from img.application.usecases.remove import RemoveImage
+from img.application.usecases.save import SaveImage
+from img.application.usecases.tag import TagImage
+
+if TYPE_CHECKING:
+    from img.adapters.linux.database import Database
+    from img.entrypoints.rootless import BuildHost
+    from img.entrypoints.settings import Settings
+
+
+def _database(state: Path) -> "Database":
+    from img.adapters.linux.database import Database
+
+    return Database(state / "state.db")
+
+
+def _file_blobs(state: Path) -> BlobStore:
+    from img.adapters.blob_store.files import FileBlobStore
+
+    return FileBlobStore(state)
+
+
+def _layout_blobs(state: Path) -> BlobStore:
+    from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
+
+    return OciLayoutBlobStore(state / "layout")
+
+
+def _memory_blobs() -> BlobStore:
+    from img.adapters.blob_store.memory import MemoryBlobStore
+
+    return MemoryBlobStore()
+
+
+def _sqlite_images(database: "Database") -> ImageStore:
+    from img.adapters.image_store.sqlite import SqliteImageStore
+
+    return SqliteImageStore(database)
+
+
+def _layout_images(state: Path) -> ImageStore:
+    from img.adapters.image_store.oci_layout import OciLayoutImageStore
+
+    return OciLayoutImageStore(state / "layout")
+
+
+def _memory_images() -> ImageStore:
+    from img.adapters.image_store.memory import MemoryImageStore
+
+    return MemoryImageStore()
+
+
+def _file_indexes(state: Path) -> IndexStore:
+    from img.adapters.index_store.files import FileIndexStore
+
+    return FileIndexStore(state)
+
+
+def _sqlite_cache(database: "Database") -> CacheStore:
+    from img.adapters.cache_store.sqlite import SqliteCacheStore
+
+    return SqliteCacheStore(database)
+
+
+def _sqlite_digests(database: "Database") -> FileDigestStore:
+    from img.adapters.file_digest_store.sqlite import SqliteFileDigestStore
+
+    return SqliteFileDigestStore(database)
+
+
+def _tar_archive() -> LayerArchive:
+    from img.adapters.layer_archive.tar import TarLayerArchive
+
+    return TarLayerArchive()
+
+
+def _parser() -> DockerfileParser:
+    from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
+
+    return DockerfileParseParser()
+
+
+def _contexts(known: FileDigestStore) -> ContextSource:
+    from img.adapters.build_context.local import LocalContexts
+
+    return LocalContexts(known)
+
+
+def _overlay(root: Path, archive: LayerArchive) -> Snapshotter:
+    from img.adapters.snapshotter.overlay import OverlaySnapshotter
+
+    return OverlaySnapshotter(root / "overlay", archive)
+
+
+def _naive(root: Path, archive: LayerArchive) -> Snapshotter:
+    from img.adapters.snapshotter.naive import NaiveSnapshotter
+
+    return NaiveSnapshotter(root / "naive", archive)
+
+
+def _auto(
+    root: Path, overlay: Callable[[], Snapshotter], naive: Callable[[], Snapshotter]
+) -> Snapshotter:
+    from img.adapters.snapshotter.auto import AutoSnapshotter
+
+    return AutoSnapshotter(root / "overlay", overlay, naive)
+
+
+def _unshare(host: "BuildHost") -> Executor:
+    return host.executor()
+
+
+def _scripted() -> Executor:
+    from img.adapters.executor.scripted import ScriptedExecutor
+
+    return ScriptedExecutor()
+
+
+def _docker_credentials(host: "BuildHost") -> CredentialStore:
+    from img.adapters.credential_store.docker_config import DockerConfigCredentials
+
+    return DockerConfigCredentials(run=host.run_helper)
+
+
+def _oras(credentials: CredentialStore, insecure: frozenset[str]) -> Registry:
+    from img.adapters.registry.oras import OrasRegistry
+
+    return OrasRegistry(credentials=credentials, insecure=insecure)
+
+
+def _plain() -> ProgressSink:
+    import sys
+
+    from img.adapters.progress_sink.plain import PlainProgress
+
+    return PlainProgress(sys.stderr)
+
+
+def _terminal() -> ProgressSink:
+    import sys
+
+    from img.adapters.progress_sink.terminal import TerminalProgress
+
+    return TerminalProgress(sys.stderr)
+
+
+def _quiet() -> ProgressSink:
+    from img.adapters.progress_sink.silent import SilentProgress
+
+    return SilentProgress()
+
+
+def _clock() -> Clock:
+    from img.adapters.clock.system import SystemClock
+
+    return SystemClock()
+
+
+def _scratch(state: Path) -> ScratchSpace:
+    from img.adapters.scratch_space.files import FileScratchSpace
+
+    return FileScratchSpace(state / "tmp")
+
+
+def _state_lock(state: Path) -> StateLock:
+    from img.adapters.state_lock.file import FileStateLock
+
+    return FileStateLock(state / "lock")
+
+
+class Container(containers.DeclarativeContainer):
+    """Wiring only: the annotation is the port, the choice is configuration."""
+
+    config = providers.Configuration(strict=True)
+    host: "providers.Provider[BuildHost]" = providers.Dependency()
+
+    database: "providers.Provider[Database]" = providers.Singleton(_database, config.state)
+    blobs: providers.Provider[BlobStore] = providers.Selector(
+        config.store,
+        files=providers.Singleton(_file_blobs, config.state),
+        **{"oci-layout": providers.Singleton(_layout_blobs, config.state)},
+        memory=providers.Singleton(_memory_blobs),
+    )
+    images: providers.Provider[ImageStore] = providers.Selector(
+        config.store,
+        files=providers.Singleton(_sqlite_images, database),
+        **{"oci-layout": providers.Singleton(_layout_images, config.state)},
+        memory=providers.Singleton(_memory_images),
+    )
+    indexes: providers.Provider[IndexStore] = providers.Singleton(_file_indexes, config.state)
+    cache: providers.Provider[CacheStore] = providers.Singleton(_sqlite_cache, database)
+    file_digests: providers.Provider[FileDigestStore] = providers.Singleton(
+        _sqlite_digests, database
+    )
+    archive: providers.Provider[LayerArchive] = providers.Singleton(_tar_archive)
+    parser: providers.Provider[DockerfileParser] = providers.Singleton(_parser)
+    contexts: providers.Provider[ContextSource] = providers.Singleton(_contexts, file_digests)
+    overlay: providers.Provider[Snapshotter] = providers.Singleton(
+        _overlay, config.snapshots, archive
+    )
+    naive: providers.Provider[Snapshotter] = providers.Singleton(_naive, config.snapshots, archive)
+    snapshotter: providers.Provider[Snapshotter] = providers.Selector(
+        config.snapshotter,
+        auto=providers.Singleton(_auto, config.snapshots, overlay.provider, naive.provider),
+        overlay=overlay,
+        naive=naive,
+    )
+    executor: providers.Provider[Executor] = providers.Selector(
+        config.executor,
+        unshare=providers.Singleton(_unshare, host),
+        scripted=providers.Singleton(_scripted),
+    )
+    credentials: providers.Provider[CredentialStore] = providers.Singleton(
+        _docker_credentials, host
+    )
+    registry: providers.Provider[Registry] = providers.Selector(
+        config.registry, oras=providers.Singleton(_oras, credentials, config.insecure_registries)
+    )
+    progress: providers.Provider[ProgressSink] = providers.Selector(
+        config.progress,
+        plain=providers.Singleton(_plain),
+        tty=providers.Singleton(_terminal),
+        quiet=providers.Singleton(_quiet),
+    )
+    clock: providers.Provider[Clock] = providers.Singleton(_clock)
+    scratch: providers.Provider[ScratchSpace] = providers.Singleton(_scratch, config.state)
+    state_lock: providers.Provider[StateLock] = providers.Singleton(_state_lock, config.state)
+
+    catalog = providers.Singleton(Catalog, blobs=blobs)
+    trees = providers.Singleton(Trees, blobs=blobs, indexes=indexes, archive=archive)
+    transfer = providers.Singleton(
+        Transfer, blobs=blobs, indexes=indexes, archive=archive, registry=registry
+    )
+    owners = providers.Singleton(Owners, trees=trees)
+    solver = providers.Factory(
+        Solver,
+        lookup=providers.Factory(Lookup, cache=cache, blobs=blobs),
+        pull=providers.Factory(
+            PullLayers, blobs=blobs, images=images, transfer=transfer, clock=clock
+        ),
+        copy=providers.Factory(
+            CopyIntoLayer,
+            archive=archive,
+            blobs=blobs,
+            trees=trees,
+            owners=owners,
+            scratch=scratch,
+            clock=clock,
+        ),
+        make_directory=providers.Factory(
+            MakeDirectoryLayer,
+            archive=archive,
+            blobs=blobs,
+            trees=trees,
+            owners=owners,
+            clock=clock,
+        ),
+        execute=providers.Factory(
+            ExecuteProcess,
+            executor=executor,
+            snapshotter=snapshotter,
+            archive=archive,
+            blobs=blobs,
+            trees=trees,
+        ),
+        clock=clock,
+        progress=progress,
+    )
+    build_image: providers.Provider[BuildImage] = providers.Factory(
+        BuildImage,
+        contexts=contexts,
+        plan=providers.Factory(
+            PlanBuild,
+            parser=parser,
+            resolve=providers.Factory(
+                ResolveBases,
+                images=images,
+                catalog=catalog,
+                registry=registry,
+                transfer=transfer,
+                progress=progress,
+            ),
+        ),
+        solver=solver,
+        assemble=providers.Factory(Assemble, blobs=blobs, cache=cache, clock=clock),
+        images=images,
+        clock=clock,
+        progress=progress,
+        lock=state_lock,
+    )
+    pull_image: providers.Provider[PullImage] = providers.Factory(
+        PullImage,
+        images=images,
+        registry=registry,
+        transfer=transfer,
+        clock=clock,
+        progress=progress,
+        lock=state_lock,
+    )
+    push_image: providers.Provider[PushImage] = providers.Factory(
+        PushImage,
+        images=images,
+        registry=registry,
+        transfer=transfer,
+        catalog=catalog,
+        progress=progress,
+        lock=state_lock,
+    )
+    tag_image: providers.Provider[TagImage] = providers.Factory(
+        TagImage, images=images, clock=clock
+    )
+    list_images: providers.Provider[ListImages] = providers.Factory(
+        ListImages, images=images, catalog=catalog
+    )
+    inspect_image: providers.Provider[InspectImage] = providers.Factory(
+        InspectImage, images=images, catalog=catalog
+    )
+    login: providers.Provider[Login] = providers.Factory(
+        Login, registry=registry, credentials=credentials
+    )
+    logout: providers.Provider[Logout] = providers.Factory(Logout, credentials=credentials)
+
+
+def open_container(settings: "Settings", host: "BuildHost") -> Container:
+    """Return the container for ``settings``. Raises UsageError for what no adapter is called."""
+    from img.entrypoints.plugins import add_plugins
+
+    container = Container(host=providers.Object(host))
+    kind = host.id_map.value if host.id_map else "none"
+    container.config.from_dict(
+        {
+            "state": settings.state,
+            "snapshots": settings.state / "snapshots" / kind,
+            "store": settings.store,
+            "snapshotter": settings.snapshotter,
+            "executor": settings.executor,
+            "registry": "oras",
+            "progress": settings.progress,
+            "insecure_registries": settings.insecure_registries,
+        }
+    )
+    add_plugins(container, settings)
+    return container
+
+
+def close_container(container: Container, host: "BuildHost") -> None:
+    """Show what is left to show, end helper processes, close the database."""
+    container.progress().close()
+    if host.fork_server is not None:
+        container.executor().close()
+    container.database().close()

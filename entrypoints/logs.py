@@ -1,0 +1,45 @@
+"""Where logs go and how they look."""
+
+import logging
+import sys
+from functools import partial
+
+from img.application.log import set_level
+
+
+def configure_logs(*, debug: bool = False, json: bool = False) -> None:
+    """Send logs to standard error: for people, or a JSON object a line.
+
+    Only what is at least a warning, unless ``debug``. Results have standard output to themselves
+    (structlog would log there).
+    """
+    level = logging.DEBUG if debug else logging.WARNING
+    set_level(level, partial(_configure_structlog, level, json=json))
+
+
+def _configure_structlog(level: int, *, json: bool) -> None:
+    import structlog
+
+    last: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(default=str)
+        if json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            last,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=_standard_error,
+    )
+
+
+def _standard_error(*_: object) -> object:
+    # Asked for with every logger: a live display may stand in for sys.stderr by then.
+    import structlog
+
+    return structlog.PrintLogger(sys.stderr)

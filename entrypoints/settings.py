@@ -1,0 +1,53 @@
+"""What flags and environment decide."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from img.domain.errors import UsageError
+
+# The seed's names, and those of img's later versions, for the snapshotters they mean.
+_BACKENDS = {
+    "auto": "auto",
+    "naive": "naive",
+    "native": "naive",
+    "overlayfs": "overlay",
+    "overlay": "overlay",
+}
+_LATER = {"fuse", "fuse-overlayfs"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How this run of img is to work."""
+
+    state: Path
+    snapshotter: str = "auto"
+    executor: str = "unshare"
+    store: str = "files"  # or oci-layout
+    progress: str = "auto"  # plain, tty, quiet
+    debug: bool = False
+    insecure_registries: frozenset[str] = frozenset()
+    plugins: Mapping[str, str] | None = None
+
+
+def snapshotter_of(backend: str) -> str:
+    """Return the snapshotter that a ``--backend`` means. Raises UsageError."""
+    if backend in _LATER:
+        raise UsageError(
+            f"the {backend} snapshots backend is not supported yet",
+            hint="use overlayfs, naive or auto",
+        )
+    return _BACKENDS.get(backend, backend)
+
+
+def default_state(environment: Mapping[str, str]) -> Path:
+    """Return the state directory: $IMG_STATE, $XDG_DATA_HOME/img, ~/.local/share/img, /tmp/img."""
+    if state := environment.get("IMG_STATE"):
+        return Path(state)
+    if data := environment.get("XDG_DATA_HOME", "").partition(os.pathsep)[0]:
+        return Path(data, "img")
+    if home := environment.get("HOME"):
+        return Path(home, ".local", "share", "img")
+    return Path("/tmp/img")

@@ -1,0 +1,91 @@
+"""A web server that does what a test tells it to, right or wrong."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What came in."""
+
+    method: str
+    path: str  # with the query
+    headers: Message
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What goes out; ``cut`` closes the connection after so many bytes of the body."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    cut: int | None = None
+
+
+class ScriptedServer:
+    """``with ScriptedServer(answer) as server: server.address``; ``requests`` is what came."""
+
+    def __init__(self, answer: Callable[[Request], Answer]) -> None:
+        self.requests: list[Request] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(answer, self.requests))
+        self._server.daemon_threads = True
+        self.address = f"127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> "ScriptedServer":
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def asked(self, method: str, path: str) -> list[Request]:
+        """Return the requests of ``method`` whose path starts so."""
+        return [r for r in self.requests if r.method == method and r.path.startswith(path)]
+
+
+def _handler(
+    answer: Callable[[Request], Answer], requests: list[Request]
+) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def handle_any(self) -> None:
+            request = Request(
+                method=self.command,
+                path=self.path,
+                headers=self.headers,
+                body=self.rfile.read(int(self.headers.get("Content-Length") or 0)),
+            )
+            requests.append(request)
+            self._send(answer(request))
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815  # http.server's
+
+        def _send(self, reply: Answer) -> None:
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            if "Content-Length" not in reply.headers:
+                self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(reply.body[: reply.cut])
+            if reply.cut is not None:
+                self.close_connection = True
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's
+            pass
+
+    return Handler

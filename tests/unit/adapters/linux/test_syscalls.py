@@ -1,0 +1,98 @@
+import errno
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from img.adapters.linux import syscalls
+
+
+@pytest.mark.parametrize(
+    ("machine", "pivot_root", "keyctl"),
+    [("x86_64", 155, 250), ("aarch64", 41, 219), ("riscv64", 41, 219)],
+)
+def test_old_calls_have_numbers_of_their_own_everywhere(
+    machine: str, pivot_root: int, keyctl: int
+) -> None:
+    numbers = syscalls.NUMBERS[machine]
+
+    assert (numbers["pivot_root"], numbers["keyctl"]) == (pivot_root, keyctl)
+
+
+@pytest.mark.parametrize("machine", list(syscalls.NUMBERS))
+def test_new_calls_have_the_same_numbers_everywhere(machine: str) -> None:
+    numbers = syscalls.NUMBERS[machine]
+
+    assert {name: number for name, number in numbers.items() if number >= 424} == {
+        "open_tree": 428,
+        "move_mount": 429,
+        "clone3": 435,
+        "close_range": 436,
+        "openat2": 437,
+        "mount_setattr": 442,
+    }
+
+
+def test_a_failure_is_an_os_error_with_what_it_was_about() -> None:
+    with pytest.raises(OSError) as caught:
+        syscalls.umount2("/no/such/place")
+    assert caught.value.errno in (errno.ENOENT, errno.EPERM)
+    assert caught.value.filename is None
+    assert caught.value.args[1] == os.strerror(caught.value.errno)
+
+
+def test_openat2_clamps_links_to_the_root(tmp_path: Path) -> None:
+    (tmp_path / "inside").write_text("in")
+    (tmp_path / "link").symlink_to("/../../inside")
+    root = os.open(tmp_path, os.O_PATH)
+
+    found = syscalls.openat2(root, "link", os.O_RDONLY)
+
+    with open(found, encoding="utf-8") as file:
+        assert file.read() == "in"
+    assert not os.get_inheritable(root)
+    os.close(root)
+
+
+def test_openat2_can_refuse_links(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("inside")
+    root = os.open(tmp_path, os.O_PATH)
+
+    with pytest.raises(OSError) as caught:
+        syscalls.openat2(root, "link", os.O_RDONLY, resolve=syscalls.RESOLVE_NO_SYMLINKS)
+
+    assert caught.value.errno == errno.ELOOP
+    os.close(root)
+
+
+def test_close_descriptors_leaves_one_and_the_standard_ones() -> None:
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        kept = os.dup(theirs)
+        os.open("/", os.O_RDONLY)
+        syscalls.close_descriptors(but=kept)
+        os.write(kept, " ".join(sorted(os.listdir("/proc/self/fd"))).encode())
+        os._exit(kept)
+    os.close(theirs)
+    kept = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    listed = {int(number) for number in os.read(ours, 1000).split()}
+    os.close(ours)
+
+    assert listed - {0, 1, 2, kept} <= {3, 4}  # the listing's own
+    assert kept in listed
+
+
+def test_fork_into_no_namespace_is_a_fork_with_a_pidfd() -> None:
+    pid, pidfd = syscalls.fork_into(0)
+    if pid == 0:
+        signal.pause()
+        os._exit(1)
+
+    assert not os.get_inheritable(pidfd)
+    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(pidfd)
+
+    assert status == -signal.SIGKILL

@@ -1,0 +1,398 @@
+"""OrasRegistry against servers that misbehave."""
+
+import base64
+import io
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from img.adapters.credential_store.memory import MemoryCredentials
+from img.adapters.registry.oras import OrasRegistry
+from img.application.ports.blob_store import BlobMismatch
+from img.application.ports.credential_store import Credentials
+from img.application.ports.registry import ManifestUnknown, RegistryError, Unauthorized
+from img.domain.digest import Digest
+from img.domain.oci import media_types
+from img.domain.oci.descriptor import Descriptor
+from img.domain.reference import ImageReference
+from tests.scripted_server import Answer, Request, ScriptedServer
+
+_MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": media_types.OCI_MANIFEST}).encode()
+_TARGET = Descriptor(
+    media_type=media_types.OCI_MANIFEST, digest=Digest.of(_MANIFEST), size=len(_MANIFEST)
+)
+_BLOB = bytes(range(256)) * 4096  # a mebibyte
+_BLOB_TARGET = Descriptor(
+    media_type=media_types.OCI_LAYER_GZIP, digest=Digest.of(_BLOB), size=len(_BLOB)
+)
+_ADA = Credentials(username="ada", password="lovelace")
+_ADA_BASIC = "Basic " + base64.b64encode(b"ada:lovelace").decode()
+_OK = Answer(headers={"Content-Type": media_types.OCI_MANIFEST}, body=_MANIFEST)
+
+
+class Naps(list[float]):
+    """A sleep that only notes for how long."""
+
+    def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+def _client(
+    known: dict[str, Credentials] | None = None, sleep: Callable[[float], None] | None = None
+) -> OrasRegistry:
+    return OrasRegistry(credentials=MemoryCredentials(known), sleep=sleep or Naps())
+
+
+def _name(server: ScriptedServer, path: str = "team/app") -> ImageReference:
+    return ImageReference(domain=server.address, path=path, tag="v1")
+
+
+def _in_turn(*answers: Answer) -> Callable[[Request], Answer]:
+    """Answer the probe, then so, one after the other; the last one for good."""
+    rest = list(answers)
+
+    def answer(request: Request) -> Answer:
+        if request.path == "/v2/":
+            return Answer()
+        return rest.pop(0) if len(rest) > 1 else rest[0]
+
+    return answer
+
+
+def _range(request: Request) -> int | None:
+    wanted: str | None = request.headers.get("Range")
+    return int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else None
+
+
+# What a registry says
+
+
+def test_a_manifest_that_is_not_what_was_promised_is_refused() -> None:
+    with ScriptedServer(_in_turn(Answer(body=b"{}"))) as server:
+        with pytest.raises(BlobMismatch) as mismatch:
+            _client().manifest(_name(server), _TARGET)
+    assert mismatch.value.actual == Digest.of(b"{}")
+
+
+def test_a_manifest_that_claims_to_be_something_else_is_refused() -> None:
+    announced = Descriptor(
+        media_type=media_types.OCI_INDEX, digest=_TARGET.digest, size=_TARGET.size
+    )
+    with ScriptedServer(_in_turn(_OK)) as server, pytest.raises(RegistryError, match="announced"):
+        _client().manifest(_name(server), announced)
+
+
+def test_all_four_types_of_manifest_are_asked_for() -> None:
+    with ScriptedServer(_in_turn(_OK)) as server:
+        _client().resolve(_name(server))
+    accept = server.asked("GET", "/v2/team/app/manifests/v1")[0].headers["Accept"]
+    assert set(accept.split(", ")) == media_types.MANIFESTS | media_types.INDEXES
+
+
+def test_head_is_enough_to_resolve_a_name() -> None:
+    headers = {
+        "Content-Type": f"{media_types.OCI_MANIFEST}; charset=utf-8",
+        "Docker-Content-Digest": str(_TARGET.digest),
+        "Content-Length": str(_TARGET.size),
+    }
+    with ScriptedServer(_in_turn(Answer(headers=headers))) as server:
+        assert _client().resolve(_name(server)) == _TARGET
+    assert not server.asked("GET", "/v2/team")
+
+
+def test_a_registry_that_says_too_little_at_head_is_asked_with_get() -> None:
+    served = Answer(headers={"Content-Type": "text/plain"}, body=_MANIFEST)
+    with ScriptedServer(_in_turn(Answer(status=405), served)) as server:
+        assert _client().resolve(_name(server)) == _TARGET
+
+
+def test_an_image_of_schema_1_is_refused_with_a_reason() -> None:
+    schema_1 = "application/vnd.docker.distribution.manifest.v1+prettyjws"
+    served = Answer(headers={"Content-Type": schema_1}, body=b"{}")
+    with ScriptedServer(_in_turn(served)) as server, pytest.raises(RegistryError, match="schema 1"):
+        _client().resolve(_name(server))
+
+
+def test_a_missing_image_is_named() -> None:
+    with ScriptedServer(_in_turn(Answer(status=404))) as server:
+        name = _name(server)
+        with pytest.raises(ManifestUnknown) as unknown:
+            _client().resolve(name)
+    assert unknown.value.message == f"{name}: not found"
+
+
+def test_what_a_registry_says_of_an_error_is_passed_on() -> None:
+    errors = {"errors": [{"code": "DENIED", "message": "requested access is denied"}]}
+    refused = Answer(status=403, body=json.dumps(errors).encode())
+    with ScriptedServer(_in_turn(refused)) as server:
+        with pytest.raises(Unauthorized) as denied:
+            _client().push_manifest(_name(server), _MANIFEST, media_types.OCI_MANIFEST)
+        assert "denied: requested access is denied" in denied.value.message
+        assert denied.value.hint is not None
+        assert f"img login {server.address}" in denied.value.hint
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"errors":[1]}', b'{"errors":[]}'])
+def test_an_error_without_sense_is_told_by_its_status(body: bytes) -> None:
+    with ScriptedServer(_in_turn(Answer(status=400, body=body))) as server:
+        with pytest.raises(RegistryError, match="400 Bad Request"):
+            _client().push_manifest(_name(server), _MANIFEST, media_types.OCI_MANIFEST)
+
+
+# Other tries
+
+
+def test_a_passing_failure_is_tried_again() -> None:
+    naps = Naps()
+    with ScriptedServer(_in_turn(Answer(status=503), Answer(status=500), _OK)) as server:
+        assert _client(sleep=naps).manifest(_name(server), _TARGET) == _MANIFEST
+    assert len(naps) == 2
+
+
+def test_a_failure_that_stays_comes_out_after_a_few_seconds() -> None:
+    naps = Naps()
+    with ScriptedServer(_in_turn(Answer(status=502))) as server:
+        with pytest.raises(RegistryError, match="502") as failure:
+            _client(sleep=naps).manifest(_name(server), _TARGET)
+    assert failure.value.retryable
+    assert sum(naps) < 5
+
+
+def test_a_registry_may_say_how_long_to_wait() -> None:
+    naps = Naps()
+    busy = Answer(status=429, headers={"Retry-After": "3"})
+    with ScriptedServer(_in_turn(busy, _OK)) as server:
+        _client(sleep=naps).manifest(_name(server), _TARGET)
+    assert naps == [3.0]
+
+
+def test_a_long_wait_is_the_users_to_decide() -> None:
+    naps = Naps()
+    errors = {"errors": [{"code": "TOOMANYREQUESTS", "message": "your pull rate limit"}]}
+    busy = Answer(status=429, headers={"Retry-After": "3600"}, body=json.dumps(errors).encode())
+    with ScriptedServer(_in_turn(busy)) as server:
+        with pytest.raises(RegistryError, match="toomanyrequests: your pull rate limit") as limit:
+            _client(sleep=naps).manifest(_name(server), _TARGET)
+    assert naps == []
+    assert limit.value.hint is not None
+    assert "img login" in limit.value.hint
+
+
+def test_a_registry_that_is_not_there_is_named_with_the_reason() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        name = ImageReference.parse(f"127.0.0.1:{unused.getsockname()[1]}/app")
+        with pytest.raises(RegistryError) as failure:
+            _client().resolve(name)
+    assert failure.value.message == (
+        f"registry {name.domain} cannot be reached: connection refused"
+    )
+
+
+# Blobs
+
+
+def test_a_cut_blob_is_taken_up_where_it_broke() -> None:
+    def answer(request: Request) -> Answer:
+        start = _range(request)
+        if start is None:
+            return Answer(body=_BLOB, cut=300_000)
+        headers = {"Content-Range": f"bytes {start}-{len(_BLOB) - 1}/{len(_BLOB)}"}
+        return Answer(status=206, headers=headers, body=_BLOB[start:])
+
+    with ScriptedServer(answer) as server:
+        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
+            assert stream.read() == _BLOB
+    assert len(server.asked("GET", "/v2/team")) == 2
+
+
+def test_a_registry_without_ranges_sends_the_cut_blob_again() -> None:
+    cuts = [300_000, None]
+
+    def answer(request: Request) -> Answer:
+        cut = cuts.pop(0) if request.path != "/v2/" else None
+        return Answer(body=_BLOB, cut=cut)
+
+    with ScriptedServer(answer) as server:
+        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
+            assert stream.read() == _BLOB
+
+
+def test_a_blob_that_breaks_again_and_again_is_an_error() -> None:
+    with ScriptedServer(_in_turn(Answer(body=_BLOB, cut=300_000))) as server:
+        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
+            with pytest.raises(RegistryError) as failure:
+                stream.read()
+    assert failure.value.retryable
+
+
+def test_a_blob_that_ends_too_early_is_an_error() -> None:
+    with ScriptedServer(_in_turn(Answer(body=_BLOB[:1000]))) as server:
+        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
+            with pytest.raises(RegistryError, match=f"of {len(_BLOB)} bytes"):
+                stream.read()
+
+
+def test_a_blob_without_end_is_an_error() -> None:
+    with ScriptedServer(_in_turn(Answer(body=_BLOB + b"more"))) as server:
+        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
+            with pytest.raises(RegistryError, match="more than"):
+                stream.read()
+
+
+def test_another_resume_than_asked_for_is_an_error() -> None:
+    def answer(request: Request) -> Answer:
+        if _range(request) is None:
+            return Answer(body=_BLOB, cut=300_000)
+        return Answer(status=206, headers={"Content-Range": "bytes 7-9/10"}, body=b"abc")
+
+    with ScriptedServer(answer) as server:
+        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
+            with pytest.raises(RegistryError, match="wrong place"):
+                stream.read()
+
+
+def test_a_layer_that_lives_elsewhere_is_fetched_from_there_as_nobody() -> None:
+    with ScriptedServer(lambda _: Answer(body=_BLOB)) as elsewhere:
+        missing = Answer(status=404)
+        with ScriptedServer(_in_turn(missing)) as server:
+            blob = Descriptor(
+                media_type=media_types.DOCKER_FOREIGN_LAYER,
+                digest=_BLOB_TARGET.digest,
+                size=_BLOB_TARGET.size,
+                urls=(f"http://{elsewhere.address}/layer",),
+            )
+            client = _client({server.address: _ADA})
+            with client.open_blob(_name(server), blob) as stream:
+                assert stream.read() == _BLOB
+    assert "Authorization" not in elsewhere.requests[0].headers
+
+
+def test_a_redirect_takes_no_authorization_along() -> None:
+    with ScriptedServer(lambda _: Answer(body=_BLOB)) as storage:
+
+        def answer(request: Request) -> Answer:
+            if request.headers.get("Authorization") != _ADA_BASIC:
+                return Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+            # Another name for the same machine, so another host.
+            port = storage.address.partition(":")[2]
+            return Answer(status=307, headers={"Location": f"http://localhost:{port}/data"})
+
+        with ScriptedServer(answer) as server:
+            client = _client({server.address: _ADA})
+            with client.open_blob(_name(server), _BLOB_TARGET) as stream:
+                assert stream.read() == _BLOB
+            assert client.has_blob(_name(server), _BLOB_TARGET.digest)
+    assert [r.path for r in storage.requests] == ["/data"]
+    assert "Authorization" not in storage.requests[0].headers
+
+
+# Uploads
+
+
+def _upload_to(location: str, log: list[bytes]) -> Callable[[Request], Answer]:
+    def answer(request: Request) -> Answer:
+        if request.method == "POST":
+            return Answer(status=202, headers={"Location": location})
+        if request.method == "PUT":
+            log.append(request.body)
+            return Answer(status=201)
+        return Answer()
+
+    return answer
+
+
+@pytest.mark.parametrize("location", ["/v2/team/app/blobs/uploads/1?state=a%2Fb", "/elsewhere"])
+def test_a_relative_location_keeps_its_query(location: str) -> None:
+    log: list[bytes] = []
+    with ScriptedServer(_upload_to(location, log)) as server:
+        _client().push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
+    separator = "&" if "?" in location else "?"
+    put = server.asked("PUT", "/")[0]
+    assert put.path == f"{location}{separator}digest={_BLOB_TARGET.digest}"
+    assert put.headers["Content-Length"] == str(len(_BLOB))
+    assert log == [_BLOB]
+
+
+def test_an_upload_to_another_host_goes_without_our_name() -> None:
+    log: list[bytes] = []
+    with ScriptedServer(_upload_to("", log)) as storage:
+
+        def answer(request: Request) -> Answer:
+            if request.headers.get("Authorization") != _ADA_BASIC:
+                return Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+            return Answer(status=202, headers={"Location": f"http://{storage.address}/u"})
+
+        with ScriptedServer(answer) as server:
+            client = _client({server.address: _ADA})
+            client.push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
+    assert log == [_BLOB]
+    assert "Authorization" not in storage.requests[0].headers
+
+
+def test_a_failed_upload_starts_over_with_all_of_the_content() -> None:
+    log: list[bytes] = []
+    failures = [Answer(status=500), Answer(status=404)]
+
+    def answer(request: Request) -> Answer:
+        if request.method == "PUT" and failures:
+            return failures.pop()
+        return _upload_to("/u", log)(request)
+
+    with ScriptedServer(answer) as server:
+        _client().push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
+    assert log == [_BLOB]
+    assert len(server.asked("POST", "/")) == 3
+
+
+def test_a_login_in_the_middle_of_an_upload_sends_the_content_again() -> None:
+    log: list[bytes] = []
+
+    def answer(request: Request) -> Answer:
+        if request.method == "PUT" and "Authorization" not in request.headers:
+            return Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+        return _upload_to("/u", log)(request)
+
+    with ScriptedServer(answer) as server:
+        client = _client({server.address: _ADA})
+        client.push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
+    assert log == [_BLOB]
+
+
+def test_an_upload_without_a_place_is_an_error() -> None:
+    with ScriptedServer(lambda _: Answer(status=202)) as server:
+        with pytest.raises(RegistryError, match="no place"):
+            _client().push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
+
+
+# Noise
+
+
+def test_neither_oras_nor_requests_are_loaded_before_they_are_needed() -> None:
+    code = (
+        "import sys, img.adapters.registry.oras as o, img.adapters.credential_store.memory as m;"
+        "o.OrasRegistry(credentials=m.MemoryCredentials());"
+        "assert not {'oras', 'requests', 'urllib3'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_failures_write_nothing_on_stderr() -> None:
+    code = (
+        "import img.adapters.registry.oras as o, img.adapters.credential_store.memory as m;"
+        "from img.domain.reference import ImageReference as R\n"
+        "r = o.OrasRegistry(credentials=m.MemoryCredentials(), sleep=lambda s: None)\n"
+        "try: r.resolve(R.parse('{}/app'))\n"
+        "except o.RegistryError: pass"
+    )
+    with ScriptedServer(_in_turn(Answer(status=500, body=b'{"errors":[{"code":"X"}]}'))) as server:
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(server.address)],
+            check=True,
+            capture_output=True,
+        )
+    assert (done.stdout, done.stderr) == (b"", b"")

@@ -1,0 +1,414 @@
+"""COPY's rules, one by one."""
+
+import fnmatch
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.selection import (
+    CopyRules,
+    DestinationIsOneFile,
+    InlineText,
+    Selection,
+    select,
+)
+from img.domain.filesystem.source_match import SourceNotFound
+from img.domain.filesystem.target import IsADirectory, NotADirectory
+from img.domain.filesystem.tree import FileTree
+
+
+def a_tree(*words: str) -> FileTree:
+    """``a/`` a directory, ``a->b`` a link, anything else a file that holds its own path."""
+    entries = []
+    for word in words:
+        path, arrow, link = word.partition("->")
+        if arrow:
+            entries.append(Entry(path, SYMLINK, 0o777, link=link))
+        elif path.endswith("/"):
+            entries.append(Entry(path[:-1], DIRECTORY, 0o755, mtime=7))
+        else:
+            entries.append(Entry(path, FILE, 0o644, size=3, mtime=5, digest=f"sum of {path}"))
+    return FileTree.of([FileIndex.of(entries)])
+
+
+def matching(patterns: Sequence[str]) -> Callable[[str], bool]:
+    """A rough .dockerignore: a pattern takes what it matches and all below that."""
+
+    def test(path: str) -> bool:
+        parts = path.split("/")
+        tops = ["/".join(parts[: i + 1]) for i in range(len(parts))]
+        return any(
+            top.count("/") == pattern.count("/") and fnmatch.fnmatchcase(top, pattern)
+            for top in tops
+            for pattern in patterns
+        )
+
+    return test
+
+
+def copy(
+    source: FileTree, *sources: str, to: str, onto: FileTree | None = None, **more: object
+) -> Selection:
+    rules = CopyRules(sources=sources, destination=to, **more)  # type: ignore[arg-type]
+    return select(source, rules, onto or FileTree(), matching=matching)
+
+
+def shown(selection: Selection) -> list[str]:
+    """``path <- source`` for files, ``path/`` for directories."""
+    return [
+        f"{item.entry.path}/"
+        if item.entry.kind == DIRECTORY
+        else f"{item.entry.path}->{item.entry.link}"
+        if item.entry.link
+        else f"{item.entry.path} <- {item.source}"
+        for item in selection.items
+    ]
+
+
+def test_a_file_takes_the_name_of_the_destination() -> None:
+    assert shown(copy(a_tree("f"), "f", to="/g")) == ["g <- f"]
+
+
+def test_a_file_goes_into_a_destination_with_a_slash() -> None:
+    assert shown(copy(a_tree("d/f"), "d/f", to="/x/y/")) == ["x/", "x/y/", "x/y/f <- d/f"]
+
+
+def test_a_dot_at_the_end_means_a_directory_too() -> None:
+    assert shown(copy(a_tree("f"), "f", to="/x/.")) == ["x/", "x/f <- f"]
+
+
+def test_a_file_goes_into_a_destination_that_is_a_directory() -> None:
+    assert shown(copy(a_tree("f"), "f", to="/x", onto=a_tree("x/"))) == ["x/f <- f"]
+
+
+def test_a_file_replaces_a_file() -> None:
+    assert shown(copy(a_tree("f"), "f", to="/x", onto=a_tree("x"))) == ["x <- f"]
+
+
+def test_parents_that_exist_are_not_written_again() -> None:
+    assert shown(copy(a_tree("f"), "f", to="/a/b/f", onto=a_tree("a/"))) == ["a/b/", "a/b/f <- f"]
+
+
+def test_made_directories_are_0755_and_roots_with_the_given_mtime() -> None:
+    (made, _) = copy(a_tree("f"), "f", to="/x/", mtime=99).items
+    assert made == (None, Entry("x", DIRECTORY, 0o755, mtime=99), "")
+
+
+def test_a_directory_gives_its_contents_not_itself() -> None:
+    source = a_tree("d/", "d/f", "d/sub/", "d/sub/g", "other")
+    assert shown(copy(source, "d", to="/x")) == ["x/", "x/f <- d/f", "x/sub/", "x/sub/g <- d/sub/g"]
+
+
+def test_the_root_of_the_source_gives_all() -> None:
+    assert shown(copy(a_tree("a", "d/b"), "", to="/")) == ["a <- a", "d/", "d/b <- d/b"]
+
+
+def test_the_destination_keeps_its_metadata_when_a_directory_is_copied_onto_it() -> None:
+    source = FileTree.of([FileIndex.of([Entry("d", DIRECTORY, 0o700), Entry("d/f", FILE)])])
+    assert shown(copy(source, "d", to="/x", onto=a_tree("x/"))) == ["x/f <- d/f"]
+    assert copy(source, "d", to="/x").items[0].entry.mode == 0o755
+
+
+def test_directories_below_take_the_sources_metadata() -> None:
+    source = FileTree.of(
+        [FileIndex.of([Entry("d", DIRECTORY), Entry("d/s", DIRECTORY, 0o700, 5, 6)])]
+    )
+    (item,) = copy(source, "d", to="/x", onto=a_tree("x/", "x/s/")).items
+    assert (item.entry.path, item.entry.mode, item.entry.uid, item.entry.gid) == (
+        "x/s",
+        0o700,
+        5,
+        6,
+    )
+
+
+def test_mtimes_of_files_are_kept() -> None:
+    assert copy(a_tree("f"), "f", to="/g").items[0].entry.mtime == 5
+
+
+def test_a_made_destination_of_a_directory_has_the_directorys_mtime() -> None:
+    assert copy(a_tree("d/", "d/f"), "d", to="/x").items[0].entry.mtime == 7
+
+
+def test_a_named_link_is_followed_and_gives_its_name() -> None:
+    assert shown(copy(a_tree("l->f", "f"), "l", to="/x/")) == ["x/", "x/l <- f"]
+
+
+def test_a_named_link_to_a_directory_gives_what_is_in_there() -> None:
+    assert shown(copy(a_tree("l->d", "d/f"), "l", to="/x")) == ["x/", "x/f <- d/f"]
+
+
+def test_links_among_the_parents_of_a_source_are_followed() -> None:
+    assert shown(copy(a_tree("l->/d", "d/f"), "l/f", to="/x/")) == ["x/", "x/f <- d/f"]
+
+
+def test_a_link_found_in_a_directory_stays_a_link() -> None:
+    assert shown(copy(a_tree("d/l->../f", "f"), "d", to="/x")) == ["x/", "x/l->../f"]
+
+
+def test_links_that_a_wildcard_matches_are_followed() -> None:
+    source = a_tree("s/l0->f", "s/l1->deeper", "s/deeper->f", "s/f")
+    assert shown(copy(source, "s/l*", to="/x/")) == ["x/", "x/l0 <- s/f", "x/l1 <- s/f"]
+
+
+def test_links_of_the_destination_are_followed_inside_the_root() -> None:
+    onto = a_tree("etc/conf->/../../opt/conf", "opt/conf/")
+    assert shown(copy(a_tree("f"), "f", to="/etc/conf", onto=onto)) == ["opt/conf/f <- f"]
+
+
+def test_a_link_in_the_destination_that_leads_nowhere_is_made_to_lead_there() -> None:
+    assert shown(copy(a_tree("f"), "f", to="/l/", onto=a_tree("l->/a/b"))) == [
+        "a/",
+        "a/b/",
+        "a/b/f <- f",
+    ]
+
+
+def test_a_link_with_the_name_of_a_copied_file_is_replaced() -> None:
+    onto = a_tree("x/", "x/f->/elsewhere")
+    assert shown(copy(a_tree("f"), "f", to="/x/", onto=onto)) == ["x/f <- f"]
+
+
+def test_without_a_destination_tree_no_link_is_followed() -> None:
+    rules = CopyRules(sources=("f",), destination="/l/")
+    assert shown(select(a_tree("f"), rules, None, matching=matching)) == ["l/", "l/f <- f"]
+
+
+def test_wildcards_do_not_cross_slashes() -> None:
+    assert shown(copy(a_tree("a1", "a2", "d/a3"), "a*", to="/x/")) == [
+        "x/",
+        "x/a1 <- a1",
+        "x/a2 <- a2",
+    ]
+
+
+def test_of_directories_that_a_wildcard_matches_the_contents_are_merged() -> None:
+    source = a_tree("d1/f", "d2/g", "dirt")
+    assert shown(copy(source, "d*", to="/x/")) == [
+        "x/",
+        "x/dirt <- dirt",
+        "x/f <- d1/f",
+        "x/g <- d2/g",
+    ]
+
+
+def test_a_wildcard_without_a_match_copies_nothing_and_makes_nothing() -> None:
+    assert shown(copy(a_tree("f"), "nope*", "no/where/*", to="/x/")) == []
+
+
+def test_a_missing_source_is_an_error_that_names_it_and_the_nearest_name() -> None:
+    with pytest.raises(SourceNotFound) as caught:
+        copy(a_tree("app/main.py"), "app/mian.py", to="/x/")
+    assert caught.value.message == '"/app/mian.py": not found'
+    assert caught.value.hint == "did you mean /app/main.py?"
+
+
+def test_several_files_do_not_fit_one_name() -> None:
+    with pytest.raises(DestinationIsOneFile) as caught:
+        copy(a_tree("a", "b"), "a", "b", to="/x")
+    assert "/x" in caught.value.message
+
+
+def test_a_directory_and_a_file_share_a_destination_without_a_slash() -> None:
+    assert shown(copy(a_tree("d/f", "g"), "d", "g", to="/x")) == ["x/", "x/f <- d/f", "x/g <- g"]
+
+
+def test_later_sources_replace_earlier_ones() -> None:
+    assert shown(copy(a_tree("a/f", "b/f"), "a", "b", to="/x")) == ["x/", "x/f <- b/f"]
+
+
+def test_a_directory_does_not_replace_a_file() -> None:
+    with pytest.raises(NotADirectory, match="cannot copy to non-directory: /etc/passwd"):
+        copy(a_tree("d/x"), "d", to="/etc/passwd", onto=a_tree("etc/passwd"))
+
+
+def test_a_directory_does_not_replace_a_link_to_a_directory() -> None:
+    with pytest.raises(NotADirectory, match="/x/s"):
+        copy(a_tree("d/s/f"), "d", to="/x", onto=a_tree("x/s->/y", "y/"))
+
+
+def test_a_file_does_not_replace_a_directory() -> None:
+    with pytest.raises(IsADirectory, match="/x/f"):
+        copy(a_tree("d/f"), "d", to="/x", onto=a_tree("x/f/"))
+
+
+def test_nothing_goes_below_a_file() -> None:
+    with pytest.raises(NotADirectory, match="/f"):
+        copy(a_tree("a"), "a", to="/f/a", onto=a_tree("f"))
+
+
+def test_an_owner_is_given_to_all_that_is_written() -> None:
+    items = copy(a_tree("d/f", "d/l->f"), "d", to="/a/b", owner=(5, 6)).items
+    assert {(item.entry.uid, item.entry.gid) for item in items} == {(5, 6)}
+
+
+def test_a_mode_is_given_to_all_that_is_copied_but_links_and_made_directories() -> None:
+    source = a_tree("d/s/f", "d/s/l->f")
+    items = copy(
+        source, "d", to="/x", mode=lambda mode, is_dir: mode & 0o711 if is_dir else 0o600
+    ).items
+    assert [item.entry.mode for item in items] == [0o755, 0o711, 0o600, 0o777]
+
+
+def test_excluded_files_stay_out_and_their_directories_come() -> None:
+    source = a_tree("d/s/a.mp3", "d/s/b.txt", "d/c.mp3")
+    assert shown(copy(source, "d", to="/x", exclude=("*.mp3", "*/*.mp3"))) == [
+        "x/",
+        "x/s/",
+        "x/s/b.txt <- d/s/b.txt",
+    ]
+
+
+def test_an_excluded_directory_takes_all_below_with_it() -> None:
+    source = a_tree("app/storage/cache/f", "app/storage/views/g")
+    assert shown(copy(source, "app", to="/app", exclude=("storage/views",))) == [
+        "app/",
+        "app/storage/",
+        "app/storage/cache/",
+        "app/storage/cache/f <- app/storage/cache/f",
+    ]
+
+
+def test_a_file_that_is_named_is_not_excluded() -> None:
+    assert shown(copy(a_tree("a.mp3"), "a.mp3", to="/x/", exclude=("*.mp3",))) == [
+        "x/",
+        "x/a.mp3 <- a.mp3",
+    ]
+
+
+def test_parents_are_kept_with_their_metadata_from_the_first_name_on() -> None:
+    source = FileTree.of(
+        [FileIndex.of([Entry("a", DIRECTORY, 0o700), Entry("a/b", FILE), Entry("a/c", FILE)])]
+    )
+    selection = copy(source, "a/b", to="/x/", parents=True)
+    assert shown(selection) == ["x/", "x/a/", "x/a/b <- a/b"]
+    assert selection.items[1].entry.mode == 0o700
+
+
+def test_a_pivot_drops_the_parents_before_it() -> None:
+    source = a_tree("x/a.txt", "x/y/a.txt", "x/y/b.md")
+    assert shown(copy(source, "./x/./y/*.txt", to="/p/", parents=True)) == [
+        "p/",
+        "p/y/",
+        "p/y/a.txt <- x/y/a.txt",
+    ]
+
+
+def test_parents_of_wildcards_come_only_where_something_matches() -> None:
+    source = a_tree("x/a.txt", "x/y/a.txt", "x/z/b.txt", "y/b.txt")
+    assert shown(copy(source, "x/*/a.txt", "*/b.txt", to="/p/", parents=True)) == [
+        "p/",
+        "p/x/",
+        "p/x/y/",
+        "p/x/y/a.txt <- x/y/a.txt",
+        "p/y/",
+        "p/y/b.txt <- y/b.txt",
+    ]
+
+
+def test_a_missing_plain_path_is_an_error_with_parents_too() -> None:
+    with pytest.raises(SourceNotFound, match="/a/nope"):
+        copy(a_tree("a/b"), "a/nope", to="/x/", parents=True)
+
+
+def test_names_of_one_file_stay_together() -> None:
+    source = FileTree.of(
+        [
+            FileIndex.of(
+                [
+                    Entry("d", DIRECTORY),
+                    Entry("d/z", FILE, size=3, digest="z", offset=512),
+                    Entry("d/a", HARDLINK, link="d/z"),
+                ]
+            )
+        ]
+    )
+    first, second = [item.entry for item in copy(source, "d", to="/x").items[1:]]
+    assert (first.path, first.kind, first.digest) == ("x/a", FILE, "z")
+    assert (second.path, second.kind, second.link) == ("x/z", HARDLINK, "x/a")
+
+
+def test_names_of_one_file_in_two_sources_are_parted() -> None:
+    tree = FileTree.of(
+        [FileIndex.of([Entry("a", FILE, offset=512), Entry("b", HARDLINK, link="a")])]
+    )
+    assert [i.entry.kind for i in copy(tree, "a", "b", to="/x/").items] == [DIRECTORY, FILE, FILE]
+
+
+def test_text_of_the_dockerfile_becomes_a_file() -> None:
+    selection = copy(a_tree(), to="/x/", inline=(InlineText("EOF", b"hello"),), owner=(1, 1))
+    source, entry, member = selection.items[1]
+    assert (source, entry.path, entry.size, entry.mode, member) == (None, "x/EOF", 5, 0o644, "EOF")
+    assert selection.unknown() == []
+    assert copy(a_tree(), to="/f", inline=(InlineText("EOF", b""),)).items[0].entry.path == "f"
+
+
+def test_items_come_sorted_so_that_parents_precede() -> None:
+    items = copy(a_tree("d/a/b", "d/a.txt", "d/a-b"), "d", to="/").items
+    assert [item.entry.path for item in items] == ["a", "a-b", "a.txt", "a/b"]
+
+
+def test_the_members_of_an_archive_go_into_the_destination_through_its_links() -> None:
+    rules = CopyRules(sources=("a.tar",), destination="/d")
+    members = [
+        Entry("var/run/x", FILE, 0o600, 1000, 1000, size=2, offset=512),
+        Entry("var/run/y", HARDLINK, link="var/run/x"),
+        Entry("new", SYMLINK, link="/run"),
+        Entry("new/z", FILE, size=1, offset=2048),
+    ]
+    onto = a_tree("d/var/run->/run", "run/", "d/")
+    selection = select(a_tree("a.tar"), rules, onto, matching=matching, archives={"a.tar": members})
+    assert shown(selection) == [
+        "d/new->/run",
+        "run/x <- a.tar",
+        "run/y->run/x",
+        "run/z <- a.tar",
+    ]
+    assert [item.member for item in selection.items] == ["new", "var/run/x", "var/run/y", "new/z"]
+    assert selection.items[1].entry.uid == 1000
+    assert selection.items[1].entry.offset == 512
+
+
+def test_an_archive_replaces_what_is_in_its_way() -> None:
+    rules = CopyRules(sources=("a.tar",), destination="/")
+    members = [Entry("d", DIRECTORY), Entry("d/f", FILE), Entry("d", FILE), Entry("g", DIRECTORY)]
+    selection = select(
+        a_tree("a.tar"), rules, a_tree("d/x", "g"), matching=matching, archives={"a.tar": members}
+    )
+    assert shown(selection) == ["d <- a.tar", "g/"]
+
+
+def test_unread_files_are_told_and_their_digests_can_be_given() -> None:
+    tree = FileTree.of_files(
+        [Entry("f", FILE, size=1), Entry("e", FILE, size=0), Entry("k", FILE, size=2, digest="k")]
+    )
+    selection = copy(tree, "", to="/")
+    assert selection.unknown() == ["f"]
+    assert selection.contents_digest({"f": "one"}) != selection.contents_digest({"f": "two"})
+
+
+def changed(**fields: object) -> str:
+    entry = Entry("f", FILE, size=1, digest="d")._replace(**fields)  # type: ignore[arg-type]
+    return copy(FileTree.of_files([entry]), "", to="/x").contents_digest()
+
+
+def test_the_digest_is_of_everything_but_mtimes() -> None:
+    same = changed()
+    assert changed(mtime=99) == same
+    others = {
+        changed(mode=0o755),
+        changed(uid=1),
+        changed(gid=1),
+        changed(digest="e"),
+        changed(xattrs=(("user.a", b"1"),)),
+        changed(kind=SYMLINK, link="d"),
+    }
+    assert same not in others
+    assert len(others) == 6
+
+
+def test_names_that_are_no_text_can_be_digested() -> None:
+    odd = b"\xff\xfe".decode("utf-8", "surrogateescape")
+    assert copy(a_tree(odd), "", to="/").contents_digest()

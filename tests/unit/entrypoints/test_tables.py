@@ -1,0 +1,76 @@
+"""Tables, sizes and ages."""
+
+import pytest
+
+from img.entrypoints.cli.tables import bytes_size, human_duration, render_table
+
+
+def test_columns_are_filled_with_tabs_to_multiples_of_eight() -> None:
+    table = render_table(
+        [("NAME", "SIZE", "DIGEST"), ("jess/img:latest", "1.534KiB", "sha256:1"), ("b", "591B", "")]
+    )
+    assert table == ("NAME\t\tSIZE\t\tDIGEST\njess/img:latest\t1.534KiB\tsha256:1\nb\t\t591B\t\t\n")
+
+
+def test_a_cell_that_ends_at_a_tab_stop_is_padded_to_the_next() -> None:
+    assert render_table([("12345678", "x"), ("1", "y")]) == "12345678\tx\n1\t\ty\n"
+    assert render_table([("1234567", "x"), ("1", "y")]) == "1234567\tx\n1\ty\n"
+
+
+def test_a_header_alone_is_a_table() -> None:
+    assert render_table([("NAME", "SIZE")]) == "NAME\tSIZE\n"
+
+
+def test_no_rows_are_no_text() -> None:
+    assert render_table([]) == ""
+
+
+def test_a_column_ends_where_a_row_has_it_not() -> None:
+    rows = [("a long cell", "x"), ("alone",), ("b", "y")]
+    assert render_table(rows) == "a long cell\tx\nalone\nb\ty\n"
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0B"),
+        (591, "591B"),
+        (1023, "1023B"),
+        (1024, "1KiB"),
+        (1571, "1.534KiB"),
+        (1048575, "1024KiB"),
+        (374682, "365.9KiB"),
+        (1159641170, "1.08GiB"),
+        (5 << 40, "5TiB"),
+    ],
+)
+def test_sizes_have_four_digits_and_binary_units(size: int, text: str) -> None:
+    assert bytes_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-5, "Less than a second"),
+        (0.4, "Less than a second"),
+        (1.9, "1 second"),
+        (59.9, "59 seconds"),
+        (60, "About a minute"),
+        (119, "About a minute"),
+        (120, "2 minutes"),
+        (3599, "59 minutes"),
+        (3600, "About an hour"),
+        (5399, "About an hour"),
+        (5400, "2 hours"),
+        (47 * 3600, "47 hours"),
+        (48 * 3600, "2 days"),
+        (13 * 86400, "13 days"),
+        (14 * 86400, "2 weeks"),
+        (59 * 86400, "8 weeks"),
+        (60 * 86400, "2 months"),
+        (729 * 86400, "24 months"),
+        (730 * 86400, "2 years"),
+    ],
+)
+def test_ages_are_about_right(seconds: float, text: str) -> None:
+    assert human_duration(seconds) == text
