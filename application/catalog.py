@@ -57,6 +57,10 @@ class Catalog:
         here = (m for m in index.manifests if self.blobs.size(m.digest) is not None)
         return tuple(found for manifest in here for found in self.manifests(manifest))
 
+    def manifest(self, target: Descriptor) -> Manifest:
+        """Return the manifest at ``target``. Raises BlobNotFound, InvalidDocument."""
+        return decode_manifest(self.read(target))
+
     def image(self, target: Descriptor, platform: Platform) -> Image:
         """Return the image that ``target``, a manifest or an index, has for ``platform``.
 

@@ -4,15 +4,16 @@ structlog takes longer to import (about 0.1 s) than most commands take to run. S
 is a name and a comparison until something is really logged.
 """
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40  # logging's numbers, without its import
+
 
 @dataclass(slots=True)
 class _Settings:
-    level: int = logging.WARNING
+    level: int = WARNING
     configure: Callable[[], None] | None = None
 
 
@@ -32,19 +33,19 @@ class Logger:
     name: str
 
     def debug(self, event: str, **values: object) -> None:
-        if _settings.level <= logging.DEBUG:
+        if _settings.level <= DEBUG:
             self._structlog().debug(event, **values)
 
     def info(self, event: str, **values: object) -> None:
-        if _settings.level <= logging.INFO:
+        if _settings.level <= INFO:
             self._structlog().info(event, **values)
 
     def warning(self, event: str, **values: object) -> None:
-        if _settings.level <= logging.WARNING:
+        if _settings.level <= WARNING:
             self._structlog().warning(event, **values)
 
     def error(self, event: str, **values: object) -> None:
-        if _settings.level <= logging.ERROR:
+        if _settings.level <= ERROR:
             self._structlog().error(event, **values)
 
     def _structlog(self) -> Any:
@@ -53,7 +54,7 @@ class Logger:
         configure, _settings.configure = _settings.configure, None
         if configure is not None:
             configure()
-        return structlog.get_logger(logger=self.name)
+        return structlog.get_logger().bind(logger=self.name)
 
 
 def logger(name: str) -> Logger:

@@ -6,7 +6,7 @@ Adapters are imported by the functions that make them, so that a command pays fo
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dependency_injector import containers, providers
 
@@ -22,8 +22,10 @@ from img.application.ports.context_source import ContextSource
 from img.application.ports.credential_store import CredentialStore
 from img.application.ports.dockerfile_parser import DockerfileParser
 from img.application.ports.executor import Executor
+from img.application.ports.exporter import Exporter
 from img.application.ports.file_digest_store import FileDigestStore
 from img.application.ports.image_store import ImageStore
+from img.application.ports.importer import Importer
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.progress_sink import ProgressSink
@@ -168,9 +170,12 @@ def _scripted() -> Executor:
 
 
 def _docker_credentials(host: "BuildHost") -> CredentialStore:
-    from img.adapters.credential_store.docker_config import DockerConfigCredentials
+    from img.adapters.credential_store.docker_config import (
+        DockerConfigCredentials,
+        docker_config_path,
+    )
 
-    return DockerConfigCredentials(run=host.run_helper)
+    return DockerConfigCredentials(docker_config_path(os.environ), run=host.run_helper)
 
 
 def _oras(credentials: CredentialStore, insecure: frozenset[str]) -> Registry:
@@ -199,6 +204,24 @@ def _quiet() -> ProgressSink:
     from img.adapters.progress_sink.silent import SilentProgress
 
     return SilentProgress()
+
+
+def _exporters(blobs: BlobStore) -> Mapping[str, Exporter]:
+    from img.adapters.exporter.docker_archive import DockerArchiveExporter
+    from img.adapters.exporter.oci_archive import OciArchiveExporter
+    from img.adapters.layer_archive.compression import decompressed
+
+    return {
+        "docker": DockerArchiveExporter(blobs, decompressed),
+        "oci": OciArchiveExporter(blobs),
+    }
+
+
+def _importer(blobs: BlobStore) -> Importer:
+    from img.adapters.importer.archive import ArchiveImporter
+    from img.adapters.layer_archive.compression import decompressed
+
+    return ArchiveImporter(blobs, decompressed)
 
 
 def _clock() -> Clock:
@@ -283,6 +306,15 @@ class Container(containers.DeclarativeContainer):
         Transfer, blobs=blobs, indexes=indexes, archive=archive, registry=registry
     )
     owners = providers.Singleton(Owners, trees=trees)
+    collect = providers.Factory(
+        Collect,
+        images=images,
+        blobs=blobs,
+        cache=cache,
+        indexes=indexes,
+        snapshotter=snapshotter,
+        lock=state_lock,
+    )
     solver = providers.Factory(
         Solver,
         lookup=providers.Factory(Lookup, cache=cache, blobs=blobs),
@@ -366,6 +398,30 @@ class Container(containers.DeclarativeContainer):
     inspect_image: providers.Provider[InspectImage] = providers.Factory(
         InspectImage, images=images, catalog=catalog
     )
+    remove_image: providers.Provider[RemoveImage] = providers.Factory(
+        RemoveImage, images=images, collect=collect
+    )
+    disk_usage: providers.Provider[DiskUsage] = providers.Factory(
+        DiskUsage, collect=collect, catalog=catalog
+    )
+    prune: providers.Provider[Prune] = providers.Factory(
+        Prune, collect=collect, disk_usage=disk_usage
+    )
+    save_image: providers.Provider[SaveImage] = providers.Factory(
+        SaveImage,
+        images=images,
+        blobs=blobs,
+        exporters=providers.Singleton(_exporters, blobs),
+        lock=state_lock,
+        platform=config.platform,
+    )
+    load_image: providers.Provider[LoadImage] = providers.Factory(
+        LoadImage,
+        images=images,
+        importer=providers.Singleton(_importer, blobs),
+        lock=state_lock,
+        clock=clock,
+    )
     login: providers.Provider[Login] = providers.Factory(
         Login, registry=registry, credentials=credentials
     )
@@ -386,6 +442,7 @@ def open_container(settings: "Settings", host: "BuildHost") -> Container:
             "snapshotter": settings.snapshotter,
             "executor": settings.executor,
             "registry": "oras",
+            "platform": settings.platform,
             "progress": settings.progress,
             "insecure_registries": settings.insecure_registries,
         }

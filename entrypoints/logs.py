@@ -1,10 +1,9 @@
 """Where logs go and how they look."""
 
-import logging
 import sys
 from functools import partial
 
-from img.application.log import set_level
+from img.application.log import DEBUG, WARNING, set_level
 
 
 def configure_logs(*, debug: bool = False, json: bool = False) -> None:
@@ -13,7 +12,7 @@ def configure_logs(*, debug: bool = False, json: bool = False) -> None:
     Only what is at least a warning, unless ``debug``. Results have standard output to themselves
     (structlog would log there).
     """
-    level = logging.DEBUG if debug else logging.WARNING
+    level = DEBUG if debug else WARNING
     set_level(level, partial(_configure_structlog, level, json=json))
 
 

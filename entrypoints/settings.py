@@ -1,11 +1,14 @@
 """What flags and environment decide."""
 
 import os
+import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from img.domain.errors import UsageError
+from img.domain.platform import Platform
 
 # The seed's names, and those of img's later versions, for the snapshotters they mean.
 _BACKENDS = {
@@ -23,13 +26,13 @@ class Settings:
     """How this run of img is to work."""
 
     state: Path
+    platform: Platform
     snapshotter: str = "auto"
     executor: str = "unshare"
     store: str = "files"  # or oci-layout
     progress: str = "auto"  # plain, tty, quiet
     debug: bool = False
     insecure_registries: frozenset[str] = frozenset()
-    plugins: Mapping[str, str] | None = None
 
 
 def snapshotter_of(backend: str) -> str:
@@ -51,3 +54,8 @@ def default_state(environment: Mapping[str, str]) -> Path:
     if home := environment.get("HOME"):
         return Path(home, ".local", "share", "img")
     return Path("/tmp/img")
+
+
+def host_platform() -> Platform:
+    """Return the platform of this machine."""
+    return Platform(sys.platform, platform.machine()).normalized()

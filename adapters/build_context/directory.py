@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -81,6 +80,8 @@ class DirectoryContext(BuildContext):
         digests: dict[str, str] = {}
         if len(wanted) <= _CHUNK:
             return self._digest_all(wanted)
+        from concurrent.futures import ThreadPoolExecutor
+
         chunks = [wanted[i : i + _CHUNK] for i in range(0, len(wanted), _CHUNK)]
         with ThreadPoolExecutor(_READERS, thread_name_prefix="context") as readers:
             for part in readers.map(self._digest_all, chunks):

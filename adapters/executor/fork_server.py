@@ -158,6 +158,7 @@ class _Server:
 
     def _attend(self, step: _Step, descriptor: int) -> None:
         if descriptor != step.pidfd:  # whatever is said on the channel, it means the same
+            step.channel.recv(16)
             signal.pidfd_send_signal(step.pidfd, signal.SIGKILL)
             self._poll.unregister(descriptor)
             del self._steps[descriptor]

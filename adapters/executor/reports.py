@@ -69,8 +69,8 @@ def receive(channel: socket.socket) -> Report | None:
     """Return the next report, None when there can be no more."""
     try:
         message = channel.recv(_MOST)
-    except ConnectionResetError:
-        return None
+    except ConnectionResetError:  # told first, and once, by an end that closed with mail unread
+        message = channel.recv(_MOST)
     if not message:
         return None
     report: Report = pickle.loads(message)

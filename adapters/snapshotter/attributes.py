@@ -33,6 +33,7 @@ KINDS = {
 }
 OPAQUE = "user.overlay.opaque"  # as mounts with the option userxattr have it
 DEVICE = "user.img.dev"  # "c 1:3": the file stands for a device that could not be made here
+MARK = "user.img.links"  # of a file with several names: what tells whose copy another file is
 _NO_XATTRS = {errno.ENOTSUP, errno.EPERM, errno.EACCES}
 
 
@@ -97,6 +98,17 @@ def set_directory(path: str, entry: Entry) -> None:
         if is_kept_xattr(name):
             os.setxattr(path, name, value)
     os.utime(path, ns=(entry.mtime, entry.mtime))
+
+
+def copy_attributes(source: str, target: str) -> None:
+    """Give ``target`` the owner, mode, kept xattrs and times of ``source``; neither is a link."""
+    status = os.lstat(source)
+    os.chown(target, status.st_uid, status.st_gid)
+    os.chmod(target, status.st_mode & 0o7777)  # after chown, which takes the set-user-ID bit away
+    for name in xattr_names(source):
+        if is_kept_xattr(name):
+            os.setxattr(target, name, os.getxattr(source, name))
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def set_times(directory: str, layer: FileIndex) -> list[str]:

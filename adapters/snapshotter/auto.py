@@ -41,6 +41,9 @@ class AutoSnapshotter(Snapshotter):
         found = [*self._overlay().chain_ids(), *self._naive().chain_ids()]
         return list(dict.fromkeys(found))
 
+    def usage(self, chain_id: ChainID) -> int:
+        return self._overlay().usage(chain_id) + self._naive().usage(chain_id)
+
     def remove(self, chain_id: ChainID) -> None:
         self._overlay().remove(chain_id)
         self._naive().remove(chain_id)

@@ -4,24 +4,25 @@ A write through one name of a file copies the file into the upper directory unde
 ``index=on`` the other names show the copy while the overlay is mounted, yet have no name in the
 upper directory. Without, which is all a user namespace gets (the kernel wants CAP_DAC_READ_SEARCH
 of the first one), they go on to show the old file. Both are mended here after the step.
+
+The kernel does not say whose copy a file is (no ``overlay.origin`` without an index when the file
+has several names). So files with several names carry a mark, an xattr that copying up keeps. It is
+``user.img.links``, which no layer shows.
 """
 
-import ctypes
+import contextlib
 import os
 import stat
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from img.adapters.snapshotter.attributes import digest_of, set_directory
+from img.adapters.snapshotter.attributes import MARK, set_directory
 from img.adapters.snapshotter.upper import UpperDirectory
 from img.domain.filesystem import paths
-from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.entry import DIRECTORY, HARDLINK, Entry
+from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
-
-# struct ovl_fb (fs/overlayfs/overlayfs.h): version, magic, length, flags, type, 16 bytes of UUID.
-_HANDLE_OFFSET = 21
-_AT_FDCWD = -100
+from img.domain.oci.chain import ChainID
 
 
 def lower_path(lowers: Iterable[str], path: str) -> str | None:
@@ -37,26 +38,43 @@ def lower_path(lowers: Iterable[str], path: str) -> str | None:
     return None
 
 
+def mark_links(directory: str, layer: FileIndex, below: FileTree | None, chain_id: ChainID) -> None:
+    """Mark the files in the layer's ``directory`` that have several names.
+
+    ``below`` is the tree that the layer's links lead through, None for a layer without any.
+    """
+    for entry in layer:
+        if entry.kind == HARDLINK:
+            path = f"{directory}/{below.place(entry.path) if below else entry.path}"
+            # Not there: it went through a link of the layer's own. Not marked, it is not mended.
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                status = os.lstat(path)
+                if stat.S_ISREG(status.st_mode):
+                    os.setxattr(path, MARK, f"{chain_id.encoded[:32]}:{status.st_ino}".encode())
+
+
 def restore_links(
     directory: str, index: str, upper: UpperDirectory, base: FileTree, lowers: Sequence[str]
 ) -> bool:
     """Give files that were copied up all their names again, in the upper directory as well.
 
-    ``index`` is where the kernel kept the copies if it has an index. Tells whether
-    anything was done; ``upper`` is out of date then.
+    ``index`` is where the kernel keeps the copies if it has an index. Tells whether anything was
+    done; ``upper`` is out of date then.
     """
-    if os.path.isdir(index):
-        copies = _indexed(index, base, lowers)
-    elif upper.copied:
-        copies = _guessed(directory, upper, base)
-    else:
+    indexed = os.path.isdir(index)
+    copies = _indexed(index) if indexed else upper.marks
+    if not copies:
         return False
+    files = _marked_files(base, lowers)
     done = False
-    for copy, names in copies:
+    for path in sorted(copies):
+        names = files.get(copies[path], frozenset())
+        if not indexed and not _is_one_of(path, names, upper):
+            continue
+        source = f"{index}/{path}" if indexed else f"{directory}/{path}"
         for name in sorted(names):
-            target = f"{directory}/{name}"
-            if upper.shows(name) and not os.path.lexists(target):
-                link_into(directory, copy, name, base)
+            if upper.shows(name) and not os.path.lexists(f"{directory}/{name}"):
+                link_into(directory, source, name, base)
                 done = True
     return done
 
@@ -80,61 +98,41 @@ def make_parents(directory: str, name: str, base: FileTree) -> None:
         above = os.path.dirname(path)
         before = os.stat(above)
         os.mkdir(path)
-        set_directory(path, base.get(parent) or Entry(parent, "d", 0o755))
+        set_directory(path, base.get(parent) or Entry(parent, DIRECTORY, 0o755))
         os.utime(above, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def _indexed(
-    index: str, base: FileTree, lowers: Sequence[str]
-) -> Iterator[tuple[str, AbstractSet[str]]]:
-    """Yield the copies in the kernel's index and the names they have in ``base``."""
-    copies = {
-        bytes.fromhex(name)[_HANDLE_OFFSET:]: f"{index}/{name}"
-        for name in os.listdir(index)
-        if not name.startswith("#") and stat.S_ISREG(os.lstat(f"{index}/{name}").st_mode)
-    }
-    if not copies:
-        return
+def _indexed(index: str) -> Mapping[str, bytes]:
+    """Return the marks of the copies in the kernel's index, by their names there."""
+    marks = {}
+    for name in os.listdir(index):
+        # Whiteouts in the making are there too, and copies of files without a mark.
+        with contextlib.suppress(OSError):
+            if stat.S_ISREG(os.lstat(f"{index}/{name}").st_mode):
+                marks[name] = os.getxattr(f"{index}/{name}", MARK)
+    return marks
+
+
+def _marked_files(base: FileTree, lowers: Sequence[str]) -> Mapping[bytes, AbstractSet[str]]:
+    """Return the names of the files in the layers below, by their marks."""
+    marked = {}
     for names in base.linked_files():
         path = lower_path(lowers, min(names))
-        handle = _handle(path) if path else None
-        if handle in copies:
-            yield copies[handle], names
+        with contextlib.suppress(OSError):
+            if path is not None:
+                marked[os.getxattr(path, MARK, follow_symlinks=False)] = names
+    return marked
 
 
-def _guessed(
-    directory: str, upper: UpperDirectory, base: FileTree
-) -> Iterator[tuple[str, AbstractSet[str]]]:
-    """Yield the copied files and the names they most likely have in ``base``.
+def _is_one_of(path: str, names: AbstractSet[str], upper: UpperDirectory) -> bool:
+    """Tell whether the marked ``path`` was one of ``names``, and is not a copy (cp -a) of it.
 
-    The kernel does not say whose copy a file is. It is that of its own path, unless a file that
-    is gone was just the same: then that one was renamed, and other names of what it replaced must
-    not get its content.
+    It has its name, or was renamed: then one of the names is gone.
     """
-    gone: Mapping[tuple[int, int], list[Entry]] | None = None
-    for path in sorted(upper.copied):
-        if gone is None:
-            if not base.linked_files():
-                return
-            gone = _gone(upper, base)
-        entry = upper.found[path].entry
-        twins = gone.get(_look(entry), ())
-        digest = digest_of(f"{directory}/{path}") if twins else ""
-        renamed = [twin.path for twin in twins if twin.digest == digest]
-        yield f"{directory}/{path}", base.linked(renamed[0] if renamed else path)
-
-
-def _gone(upper: UpperDirectory, base: FileTree) -> Mapping[tuple[int, int], list[Entry]]:
-    gone: defaultdict[tuple[int, int], list[Entry]] = defaultdict(list)
-    for path in upper.deleted(base):
-        for entry in base.walk(path):
-            if entry.kind == FILE:
-                gone[_look(entry)].append(entry)
-    return gone
-
-
-def _look(entry: Entry) -> tuple[int, int]:
-    return entry.size, entry.mtime // 1_000_000_000
+    mark = upper.marks[path]
+    return path in names or any(
+        not upper.shows(name) and upper.marks.get(name) != mark for name in names
+    )
 
 
 def _is_directory(path: str) -> bool:
@@ -142,23 +140,3 @@ def _is_directory(path: str) -> bool:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
         return False
-
-
-class _FileHandle(ctypes.Structure):
-    """struct file_handle of name_to_handle_at(2)."""
-
-    _fields_ = (
-        ("handle_bytes", ctypes.c_uint),
-        ("handle_type", ctypes.c_int),
-        ("f_handle", ctypes.c_ubyte * 128),
-    )
-
-
-def _handle(path: str) -> bytes | None:
-    handle = _FileHandle(handle_bytes=128)
-    mount = ctypes.c_int()
-    libc = ctypes.CDLL(None)
-    result = libc.name_to_handle_at(
-        _AT_FDCWD, os.fsencode(path), ctypes.byref(handle), ctypes.byref(mount), 0
-    )
-    return None if result else bytes(handle.f_handle[: handle.handle_bytes])

@@ -19,7 +19,7 @@ from img.adapters.snapshotter.attributes import (
 )
 from img.adapters.snapshotter.overlay_layers import implied_by
 from img.adapters.snapshotter.walk import Walk
-from img.adapters.snapshotter.work_directory import WorkDirectory, sweep
+from img.adapters.snapshotter.work_directory import WorkDirectory, bytes_below, sweep
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
 from img.domain.digest import Digest
@@ -66,6 +66,11 @@ class NaiveSnapshotter(Snapshotter):
     def chain_ids(self) -> Sequence[ChainID]:
         names = (name.partition(".")[0].partition("-") for name in self._names())
         return [ChainID(Digest(*pair)) for pair in sorted({(name[0], name[2]) for name in names})]
+
+    def usage(self, chain_id: ChainID) -> int:
+        prefix = f"{_name(chain_id)}."
+        names = [name for name in self._names() if name.startswith(prefix)]
+        return sum(bytes_below(f"{self._roots}/{name}") for name in names)
 
     def remove(self, chain_id: ChainID) -> None:
         try:

@@ -1,6 +1,5 @@
 """Root file systems as kernel overlays (kernel overlayfs.rst): nothing is copied."""
 
-import contextlib
 import os
 import stat
 import threading
@@ -9,11 +8,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.linux.new_file import raise_state_error
-from img.adapters.snapshotter.attributes import OPAQUE, digest_of, open_file, set_times, xattr_names
-from img.adapters.snapshotter.hard_links import lower_path, restore_links
+from img.adapters.snapshotter.attributes import (
+    OPAQUE,
+    copy_attributes,
+    digest_of,
+    open_file,
+    set_times,
+)
+from img.adapters.snapshotter.hard_links import lower_path, mark_links, restore_links
 from img.adapters.snapshotter.overlay_layers import OverlayLayers
 from img.adapters.snapshotter.upper import UpperDirectory
-from img.adapters.snapshotter.work_directory import WorkDirectory, sweep
+from img.adapters.snapshotter.work_directory import WorkDirectory, bytes_below, sweep
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.snapshotter import (
     SnapshotLayer,
@@ -21,7 +26,7 @@ from img.application.ports.snapshotter import (
     SnapshotterUnavailable,
     Workspace,
 )
-from img.domain.filesystem.changes import Found, changes_of, is_kept_xattr
+from img.domain.filesystem.changes import Found, changes_of
 from img.domain.filesystem.entry import FILE, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
@@ -64,6 +69,9 @@ class OverlaySnapshotter(Snapshotter):
 
     def chain_ids(self) -> Sequence[ChainID]:
         return self._layers.chain_ids()
+
+    def usage(self, chain_id: ChainID) -> int:
+        return bytes_below(self._layers.path(chain_id))
 
     def remove(self, chain_id: ChainID) -> None:
         try:
@@ -109,7 +117,7 @@ class OverlayWorkspace(Workspace):
         self._upper = f"{work.path}/upper"
         for name in ("upper", "work", "merged"):
             os.mkdir(f"{work.path}/{name}")
-        _copy_root(lowers[0], self._upper)
+        copy_attributes(lowers[0], self._upper)
 
     @property
     def root(self) -> OverlayRoot:
@@ -144,6 +152,7 @@ class OverlayWorkspace(Workspace):
         try:
             if chain_id is not None and layer is not None:
                 set_times(self._upper, layer)
+                mark_links(self._upper, layer, None, chain_id)
                 self._layers.add(chain_id, self._upper)
             self.discard()
         except OSError as error:
@@ -168,14 +177,3 @@ def _found(upper: UpperDirectory, base: FileTree) -> Iterator[Found]:
                 if upper.shows(name) and entry is not None and entry.kind == FILE:
                     yield Found(entry, ("below", min(names)))
             seen |= names
-
-
-def _copy_root(source: str, target: str) -> None:
-    status = os.stat(source)
-    os.chown(target, status.st_uid, status.st_gid)
-    os.chmod(target, status.st_mode & 0o7777)
-    for name in xattr_names(source):
-        if is_kept_xattr(name):
-            os.setxattr(target, name, os.getxattr(source, name))
-    with contextlib.suppress(FileNotFoundError):
-        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))

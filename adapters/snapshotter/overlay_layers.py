@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from img.adapters.linux.files import Lock
-from img.adapters.snapshotter.attributes import OPAQUE, set_directory, xattr_names
-from img.adapters.snapshotter.hard_links import link_into, lower_path, make_parents
+from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, set_directory, xattr_names
+from img.adapters.snapshotter.hard_links import link_into, lower_path, mark_links
 from img.adapters.snapshotter.work_directory import WorkDirectory, publish
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.snapshotter import SnapshotLayer
@@ -121,6 +121,7 @@ class OverlayLayers:
                 place=job.below.place,
                 implied=implied_by(job.below),
             )
+        mark_links(directory, layer.index, job.below, layer.chain_id)
         set_directory(directory, root_of(layer.index, job.below))
 
 
@@ -196,15 +197,9 @@ def _bring_up(directory: str, names: list[str], lowers: Sequence[str], below: Fi
     source = lower_path(lowers, names[0])
     if source is None:
         return  # the archive says what is wrong with the link
-    make_parents(directory, names[0], below)
-    target = f"{directory}/{names[0]}"
-    shutil.copy2(source, target, follow_symlinks=False)
-    status = os.lstat(source)
-    os.chown(target, status.st_uid, status.st_gid, follow_symlinks=False)
-    os.chmod(target, status.st_mode & 0o7777)  # chown took the set-user-ID bit away
-    for xattr in os.listxattr(source):
-        if xattr == "security.capability":
-            os.setxattr(target, xattr, os.getxattr(source, xattr))
-    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
-    for name in names[1:]:
-        link_into(directory, target, name, below)
+    copy = f"{directory}.copy"
+    shutil.copyfile(source, copy, follow_symlinks=False)
+    copy_attributes(source, copy)
+    for name in names:
+        link_into(directory, copy, name, below)
+    os.unlink(copy)

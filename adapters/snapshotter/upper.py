@@ -5,14 +5,13 @@ import os
 import stat
 from collections.abc import Iterator
 
-from img.adapters.snapshotter.attributes import OPAQUE, PathTooLong, entry_of, xattr_names
+from img.adapters.snapshotter.attributes import MARK, OPAQUE, PathTooLong, entry_of, xattr_names
 from img.domain.filesystem import paths
 from img.domain.filesystem.changes import Found
 from img.domain.filesystem.entry import DIRECTORY, FILE
 from img.domain.filesystem.tree import FileTree
 
 _OPAQUE = (OPAQUE, "trusted.overlay.opaque")
-_ORIGIN = {"user.overlay.origin", "trusted.overlay.origin"}
 
 
 class UpperDirectory:
@@ -23,7 +22,7 @@ class UpperDirectory:
 
     def __init__(self, directory: str) -> None:
         self.found: dict[str, Found] = {}
-        self.copied: set[str] = set()  # regular files that were copied up from below
+        self.marks: dict[str, bytes] = {}  # of copies of files that had several names below
         self._whiteouts: set[str] = set()
         self._opaque: set[str] = set()
         self._replaced: list[str] = []  # directories that show nothing of the layers below
@@ -85,6 +84,6 @@ class UpperDirectory:
         if names and entry.kind == DIRECTORY:
             if any(name in names and os.getxattr(item.path, name) == b"y" for name in _OPAQUE):
                 self._opaque.add(path)
-        elif names and entry.kind == FILE and not _ORIGIN.isdisjoint(names):
-            self.copied.add(path)
+        elif names and entry.kind == FILE and MARK in names:
+            self.marks[path] = os.getxattr(item.path, MARK)
         return entry.kind

@@ -103,3 +103,21 @@ def _flattened(path: str) -> Iterator[str]:
         if directory != path:
             yield directory
     yield path
+
+
+def bytes_below(path: str) -> int:
+    """Return the bytes that ``path`` and all below it take on disk; hard links count once."""
+    total = 0
+    seen: set[int] = set()
+    pending = [path]
+    while pending:
+        directory = pending.pop()
+        with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                if status.st_ino not in seen:
+                    seen.add(status.st_ino)
+                    total += status.st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+    return total

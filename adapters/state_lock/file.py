@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from img.adapters.linux.files import Lock
 from img.application.ports.state_lock import StateLock
+from img.domain.errors import StateError
 
 
 class FileStateLock(StateLock):
@@ -17,18 +18,32 @@ class FileStateLock(StateLock):
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        with Lock(self._path, shared=True):
+        with self._lock(shared=True, wait=True):
             yield
 
     @contextmanager
     def collecting(self) -> Iterator[bool]:
-        lock = Lock(self._path, wait=False)
-        try:
-            lock.__enter__()
-        except BlockingIOError:
-            yield False
-            return
-        try:
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._lock(shared=False, wait=False))
+            except BlockingIOError:
+                yield False
+                return
             yield True
-        finally:
-            lock.__exit__(None, None, None)
+
+    def _lock(self, *, shared: bool, wait: bool) -> Lock:
+        """Return the lock, its directory made: others have no business in there (0700)."""
+        directory = os.path.dirname(self._path)
+        try:
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StateError(
+                f"cannot make the state directory {directory}: {error.strerror}",
+                hint="name another one with --state",
+            ) from None
+        if not os.access(directory, os.W_OK):
+            raise StateError(
+                f"cannot write to the state directory {directory}",
+                hint="name another one with --state",
+            )
+        return Lock(self._path, shared=shared, wait=wait)

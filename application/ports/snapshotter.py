@@ -76,5 +76,9 @@ class Snapshotter(Protocol):
         """Return the stacks that are unpacked here."""
 
     @abstractmethod
+    def usage(self, chain_id: ChainID) -> int:
+        """Return the bytes on disk that the stack's own files take; 0 where there are none."""
+
+    @abstractmethod
     def remove(self, chain_id: ChainID) -> None:
         """Delete the files of a stack; one that is not there is no error."""

@@ -184,7 +184,9 @@ def _reaches_beneath(parts: Sequence[str], segments: Sequence[str]) -> bool:
     for part, segment in zip(parts, segments, strict=False):
         if "**" in segment or "[" in segment or "\\" in segment:
             return True
-        if segment != part and not re.fullmatch(_expression_of(segment), part, re.DOTALL):
+        if segment == part:
+            continue
+        if not segment or not re.fullmatch(_expression_of(segment), part, re.DOTALL):
             return False
     return len(segments) > len(parts)
 

@@ -77,7 +77,7 @@ def expand_word(
     lines: tuple[int, int] | None = None,
 ) -> Expanded:
     """Expand to one word, as in ENV, LABEL, WORKDIR, COPY. Raises ExpansionFailed."""
-    if not skip_unset and word.isalnum():
+    if word.isalnum():
         return Expanded(text=word, words=(word,))
     quoting = Quoting(
         skip_unset=skip_unset,

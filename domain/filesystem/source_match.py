@@ -1,6 +1,5 @@
 """Which files the source words of COPY and ADD name."""
 
-import difflib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -101,6 +100,8 @@ def _find(source: FileTree, path: str) -> str:
 
 
 def _suggestion(source: FileTree, path: str) -> str | None:
+    import difflib
+
     directory = ""
     for part in path.split("/"):
         here = source.resolve(f"{directory}/{part}")

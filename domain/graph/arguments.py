@@ -51,13 +51,14 @@ def source_date_epoch(request: BuildRequest, arguments: Mapping[str, str]) -> in
 
 def _predefined(request: BuildRequest, target: str) -> Iterable[tuple[str, str]]:
     """Source: BuildKit dockerfile2llb/platform.go, defaultArgs."""
+    yield "BUILDPLATFORM", str(request.build_platform)
     yield from _platform_arguments("BUILD", request.build_platform)
+    yield "TARGETPLATFORM", request.platform.full_name
     yield from _platform_arguments("TARGET", request.platform)
     yield "TARGETSTAGE", target
 
 
 def _platform_arguments(prefix: str, platform: Platform) -> Iterable[tuple[str, str]]:
-    yield f"{prefix}PLATFORM", str(platform)
     yield f"{prefix}OS", platform.os
     yield f"{prefix}OSVERSION", platform.os_version
     yield f"{prefix}ARCH", platform.architecture

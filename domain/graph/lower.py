@@ -190,7 +190,12 @@ class _Lowering:
                 os_version=wanted.os_version or own.os_version,
             )
         labels = {**config.run.labels, **self._request.labels}
-        return replace(config, platform=wanted, run=replace(config.run, labels=labels))
+        return replace(
+            config,
+            platform=wanted,
+            os_features=wanted.os_features or config.os_features,
+            run=replace(config.run, labels=labels),
+        )
 
 
 def _empty(root: int, platform: Platform) -> StageState:

@@ -168,8 +168,8 @@ def _source(
     if source is None:
         source = scope.main_context()
     if isinstance(instruction, Copy) and instruction.parents and _PIVOT in text:
-        before, _, after = text.partition(_PIVOT)
-        return _Source(source, f"{paths.clean(before) or '.'}{_PIVOT}{paths.clean(after)}")
+        before, after = map(paths.clean, text.split(_PIVOT, 1))
+        return _Source(source, f"{before}{_PIVOT}{after}" if before else after)
     return _Source(source, paths.clean(text))
 
 

@@ -44,10 +44,10 @@ def _platform_prefix(state: StageState) -> str:
     own = state.platform
     target = _declared_target(dict(state.env), own)
     if target is None or (target.os, target.architecture) == (own.os, own.architecture):
-        return str(own)
+        return own.full_name
     if target.os != own.os:
-        return f"{own}->{target}"
-    return f"{own}->{str(target).partition('/')[2]}"
+        return f"{own.full_name}->{target.full_name}"
+    return f"{own.full_name}->{str(target).partition('/')[2]}"
 
 
 def _declared_target(env: Mapping[str, str], own: Platform) -> Platform | None:

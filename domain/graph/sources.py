@@ -58,7 +58,7 @@ class NamedContexts:
         familiar = _familiar(name)
         if familiar.lower() in _NEVER_REPLACED:
             return None
-        for key in (f"{familiar}::{platform}", familiar):
+        for key in (f"{familiar}::{platform.full_name}", familiar):
             if key in self._contexts:
                 return _context_source(*self._contexts[key], platform, lines)
         return None

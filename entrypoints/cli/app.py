@@ -44,7 +44,7 @@ def root(
     state: options.State = None,
     backend: options.Backend = None,
     debug: options.Debug = False,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001 (its callback acts)
         bool,
         typer.Option(
             "--version",

@@ -1,18 +1,16 @@
 """``img build``."""
 
 import os
-import platform
-import sys
 from typing import Annotated
 
 import typer
 
 from img.domain.build import BuildRequest
 from img.domain.errors import UsageError
-from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
 from img.entrypoints.cli.session import Needs, Session
+from img.entrypoints.settings import host_platform
 
 
 def add_to(app: typer.Typer) -> None:
@@ -94,11 +92,6 @@ def build(
 
 def _registry_of(tags: list[ImageReference], insecure: bool) -> str | None:
     return tags[0].domain if insecure else None
-
-
-def host_platform() -> Platform:
-    """Return the platform of this machine."""
-    return Platform(sys.platform, platform.machine()).normalized()
 
 
 def _location(path: list[str]) -> str:

@@ -8,9 +8,9 @@ import typer
 from img.domain.errors import UsageError
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
-from img.entrypoints.cli.build import host_platform
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.cli.tables import bytes_size, human_duration, render_table
+from img.entrypoints.settings import host_platform
 
 
 def add_to(app: typer.Typer) -> None:

@@ -33,7 +33,7 @@ _SEED_SPELLINGS = ("state", "backend", "build-arg", "target", "password-stdin")
 
 def modern_spelling(arguments: list[str]) -> list[str]:
     """Return ``arguments`` with the seed's long flags spelled with two dashes."""
-    modern = []
+    modern: list[str] = []
     for i, argument in enumerate(arguments):
         if argument == "--":
             return [*modern, *arguments[i:]]

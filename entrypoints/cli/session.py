@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from img.entrypoints.settings import Settings, default_state, snapshotter_of
+from img.entrypoints.settings import Settings, default_state, host_platform, snapshotter_of
 
 if TYPE_CHECKING:
     from img.entrypoints.container import Container
@@ -46,6 +46,7 @@ class Session:
         chosen = state or self.state
         settings = Settings(
             state=Path(chosen) if chosen else default_state(os.environ),
+            platform=host_platform(),
             snapshotter=snapshotter_of(backend or self.backend or "auto"),
             store=os.environ.get("IMG_STORE", "files"),
             executor=os.environ.get("IMG_EXECUTOR", "unshare"),

@@ -1,7 +1,8 @@
 """``img pull``, ``push``, ``save``, ``load``."""
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -10,10 +11,10 @@ import typer
 from img.domain.errors import UsageError
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
-from img.entrypoints.cli.build import host_platform
 from img.entrypoints.cli.images import Names
 from img.entrypoints.cli.session import Session
 from img.entrypoints.cli.tables import bytes_size
+from img.entrypoints.settings import host_platform
 
 
 def add_to(app: typer.Typer) -> None:
@@ -100,7 +101,12 @@ def save(
     references = [ImageReference.parse(name) for name in names]
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
-        container.save_image()(references, archive, output)
+        save_image = container.save_image()
+        if output:
+            with _replacing(output) as file:
+                save_image(references, file, archive_format=archive)
+        else:
+            save_image(references, sys.stdout.buffer, archive_format=archive)
 
 
 def load(
@@ -121,9 +127,28 @@ def load(
         session.open(state=state, backend=backend, debug=debug) as container,
         _opened(input_) as stream,
     ):
-        for reference in container.load_image()(stream):
-            if not quiet:
-                typer.echo(f"Loaded image: {reference}")
+        loaded = container.load_image()(stream)
+    if quiet:
+        return
+    for image in loaded:
+        for reference in image.references:
+            typer.echo(f"Loaded image: {reference.familiar}")
+        if not image.references:
+            typer.echo(f"Loaded image ID: {image.target.digest}")
+
+
+@contextmanager
+def _replacing(path: str) -> Iterator[BinaryIO]:
+    """Write a file that takes its place when it is whole."""
+    draft = f"{path}.part"
+    try:
+        with Path(draft).open("wb") as file:
+            yield file
+        Path(draft).replace(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
+    finally:
+        Path(draft).unlink(missing_ok=True)
 
 
 def _opened(path: str) -> AbstractContextManager[BinaryIO]:

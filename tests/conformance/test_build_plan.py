@@ -148,7 +148,7 @@ def described(plan: Plan) -> Row:
     ops = each_file_once(
         [op for position in in_dependency_order(plan) for op in ops_of(plan, position)]
     )
-    return without_empty(
+    document: Row = without_empty(
         {
             "architecture": config.platform.architecture,
             "os": config.platform.os,
@@ -166,6 +166,7 @@ def described(plan: Plan) -> Row:
             "ops": ops,
         }
     )
+    return document
 
 
 def config_document(run: RunConfig) -> Row:

@@ -7,18 +7,19 @@ import io
 import json
 import os
 import stat
+import subprocess
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from img.adapters.layer_archive.tar import TarLayerArchive
 from img.domain.errors import ImgError
 from img.domain.filesystem.entry import Entry
-from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.file_index import OPAQUE_WHITEOUT, FileIndex
 from img.domain.filesystem.tree import FileTree
 
 TABLES = Path(
@@ -63,9 +64,9 @@ def tar_of(layer: list[Row]) -> bytes:
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for item in layer:
             if item.get("type") == "global":
-                archive.fileobj.write(  # type: ignore[union-attr]
-                    tarfile.TarInfo.create_pax_global_header(item.get("pax", {}))
-                )
+                header = tarfile.TarInfo.create_pax_global_header(item.get("pax", {}))
+                buffer.write(header)
+                archive.offset += len(header)
                 continue
             member = tarfile.TarInfo(item["name"])
             member.type = _TYPES[item.get("type", "file")]
@@ -181,19 +182,20 @@ def test_the_merged_tree_is_what_containerd_unpacks(row: Row) -> None:
     check(row, made)
 
 
-@each_row
-def test_an_index_knows_which_names_share_a_file(row: Row) -> None:
-    links = {
+def file_links(row: Row) -> dict[str, str]:
+    return {
         path: entry["hardlink_of"]
         for path, entry in row.get("expect", {}).items()
         if "hardlink_of" in entry and entry["t"] == "file"
     }
-    if not links:
-        pytest.skip("the row has no hard links")
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if file_links(row)], ids=lambda row: row["id"])
+def test_an_index_knows_which_names_share_a_file(row: Row) -> None:
     tree = FileTree.of(
         TarLayerArchive().index(io.BytesIO(tar_of(layer)))[1] for layer in row["layers"]
     )
-    for path, other in links.items():
+    for path, other in file_links(row).items():
         assert tree.inode(path) == tree.inode(other)
 
 
@@ -228,3 +230,67 @@ def assert_links(row: Row, root: str) -> None:
         if "hardlink_of" in entry:
             other = os.path.join(root, entry["hardlink_of"])
             assert os.lstat(os.path.join(root, path)).st_ino == os.lstat(other).st_ino
+
+
+def overlaid(layers: list[bytes], work: str) -> dict[str, Row]:
+    """The tree as an overlay mount of the layers, each in a folder of its own, shows it."""
+    archive = TarLayerArchive()
+    below: list[FileIndex] = []
+    folders = [os.path.join(work, "nothing")]
+    os.mkdir(folders[0])
+    for number, layer in enumerate(layers):
+        tree = FileTree.of(below)
+        index = archive.index(io.BytesIO(layer))[1]
+        if any(entry.path == OPAQUE_WHITEOUT for entry in index):
+            del folders[1:]
+        folder = os.path.join(work, str(number))
+        os.mkdir(folder)
+        archive.unpack(
+            io.BytesIO(layer),
+            folder,
+            overlay=True,
+            place=tree.place,
+            implied=tree.get,
+            below=below_of(tree, layers),
+        )
+        folders.append(folder)
+        below.append(index)
+    return mounted(folders[::-1], os.path.join(work, "merged"))
+
+
+def below_of(tree: FileTree, layers: list[bytes]) -> Callable[[str], tuple[Entry, BinaryIO] | None]:
+    def below(path: str) -> tuple[Entry, BinaryIO] | None:
+        entry = tree.get(path)
+        return entry and (entry, io.BytesIO(text_of(entry, tree, layers).encode()))
+
+    return below
+
+
+def mounted(folders: list[str], merged: str) -> dict[str, Row]:
+    os.mkdir(merged)
+    # One lower folder alone is refused, so that there are always two.
+    options = "ro,userxattr,lowerdir=" + ":".join([*folders, folders[-1] + "/../nothing2"])
+    os.mkdir(os.path.join(os.path.dirname(merged), "nothing2"))
+    command = ["mount", "-t", "overlay", "overlay", "-o", options, merged]
+    tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    if tried.returncode:
+        pytest.skip(f"no overlay mounts here: {tried.stderr.strip()}")
+    try:
+        return {os.path.relpath(path, merged): path_row(path) for path in walk(merged)}
+    finally:
+        subprocess.run(["umount", merged], check=True)
+
+
+@pytest.mark.userns
+@pytest.mark.skipif(os.geteuid() != 0, reason="overlay mounts need root")
+@each_row
+def test_the_overlaid_tree_is_what_containerd_unpacks(row: Row) -> None:
+    layers = [tar_of(layer) for layer in row["layers"]]
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as work:
+        try:
+            made = overlaid(layers, work)
+        except ImgError:
+            assert "error" in row or row.get("refusal_ok")
+        else:
+            assert "error" not in row
+            check(row, made)

@@ -34,7 +34,7 @@ def test_keyword_and_rest_are_as_written() -> None:
 
 def test_continued_lines_are_joined_without_what_stands_between() -> None:
     run = only("RUN a \\\n\n  # no\n  b\\  \n  c\n")
-    assert (run.rest, run.lines) == ("a   b  c", (1, 6))
+    assert (run.rest, run.lines) == ("a   b  c", (1, 5))
 
 
 def test_blank_lines_within_are_reported() -> None:

@@ -38,8 +38,7 @@ def test_a_failure_is_an_os_error_with_what_it_was_about() -> None:
     with pytest.raises(OSError) as caught:
         syscalls.umount2("/no/such/place")
     assert caught.value.errno in (errno.ENOENT, errno.EPERM)
-    assert caught.value.filename is None
-    assert caught.value.args[1] == os.strerror(caught.value.errno)
+    assert caught.value.filename == "/no/such/place"
 
 
 def test_openat2_clamps_links_to_the_root(tmp_path: Path) -> None:

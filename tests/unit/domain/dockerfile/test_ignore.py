@@ -87,6 +87,21 @@ def test_walking_gives_the_same_answers(patterns: list[str], parts: list[str]) -
 
 
 @given(PATTERNS, PATHS)
+def test_many_patterns_answer_as_each_in_turn_would(patterns: list[str], parts: list[str]) -> None:
+    matcher = a_matcher(patterns)
+    if matcher is None:
+        return
+    path = "/".join(parts)
+    excluded = False
+    for pattern in patterns:
+        if pattern.startswith("!"):
+            excluded = excluded and IgnoreMatcher(["**", pattern]).excludes(path)
+        else:
+            excluded = excluded or IgnoreMatcher([pattern]).excludes(path)
+    assert matcher.excludes(path) == excluded
+
+
+@given(PATTERNS, PATHS)
 def test_a_skipped_directory_holds_nothing_included(patterns: list[str], parts: list[str]) -> None:
     matcher = a_matcher(patterns)
     if matcher is None:

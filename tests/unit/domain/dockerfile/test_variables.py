@@ -19,12 +19,10 @@ ENV = {"name": "value", "empty": "", "two": "b c", "path": "/usr/lib/x.tar.gz"}
         ("${empty-x}${empty:-x}", "x"),
         ("${name:+yes}${empty:+no}", "yes"),
         ("${path##*/} ${path%%.*} ${path#/*/}", "x.tar.gz /usr/lib/x lib/x.tar.gz"),
-        ("${path//\\//_} ${path/./,}".replace("\\/", "r"), "/us_/lib/x.ta_.gz /usr/lib/x,tar.gz"),
+        ("${path//r/_} ${path/./,}", "/us_/lib/x.ta_.gz /usr/lib/x,tar.gz"),
     ],
 )
 def test_a_word_is_expanded(word: str, text: str) -> None:
-    if "//r" in word:
-        word = "${path//r/_} ${path/./,}"
     assert expand_word(word, ENV).text == text
 
 
@@ -34,7 +32,10 @@ def test_unquoted_values_are_split_and_quoted_are_not() -> None:
 
 def test_what_was_looked_up_is_told() -> None:
     found = expand_word("$name ${nope:-$two}", ENV)
-    assert (found.matched, found.unmatched) == ({"name", "two"}, {"nope"})
+    assert (found.matched, found.unmatched) == (
+        frozenset({"name", "two"}),
+        frozenset({"nope"}),
+    )
 
 
 def test_unset_variables_may_stay() -> None:
@@ -76,5 +77,4 @@ def test_any_word_expands_or_is_refused(word: str, escape: str) -> None:
         expanded = expand(word, {"a": "x y", "b": ""}, escape)
     except ExpansionFailed:
         return
-    assert "".join(expanded.words).replace(" ", "") in expanded.text.replace(" ", "") + "\0" or True
-    assert isinstance(expanded.text, str)
+    assert all(each and each in expanded.text for each in expanded.words)

@@ -1,0 +1,141 @@
+"""Progress as a display that is drawn over and over, for people at a terminal."""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, TextIO, cast
+
+from img.adapters.progress_sink.picture import Line, Picture, Style
+from img.application.ports.progress_sink import ProgressSink
+from img.domain.progress import Event
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
+_DELAY_S = 0.2  # what is over before that needs no display, and rich takes 0.1 s to load
+_FRAMES_PER_S = 8
+_CODES = {Style.DONE: "34", Style.FAILED: "31", Style.CANCELED: "33", Style.FAINT: "2"}
+_NARROWEST = 20
+
+
+class TerminalProgress(ProgressSink):
+    """Draws on ``out``, a terminal; the last state stays, and so do the logs of what failed."""
+
+    def __init__(
+        self,
+        out: TextIO,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        delay_s: float = _DELAY_S,
+    ) -> None:
+        self._out = cast(TextIO, _Unbreakable(out))
+        self._now = now
+        self._lock = threading.Lock()
+        self._picture = Picture(now())
+        self._delay_s = delay_s
+        self._timer: threading.Timer | None = None
+        self._live: Live | None = None
+        self._closed = False
+
+    def emit(self, event: Event) -> None:
+        with self._lock:
+            self._picture.add(event, self._now())
+            if self._timer is None and not self._closed:
+                # By a timer, not at the next event: a long step may say nothing.
+                self._timer = threading.Timer(self._delay_s, self._begin)
+                self._timer.daemon = True
+                self._timer.start()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        if self._timer is None:
+            return
+        # Not under the lock: the threads waited for ask for it.
+        self._timer.cancel()
+        self._timer.join()
+        if self._live is not None:
+            self._live.stop()
+        self._print([*self._picture.lines(self._now(), final=True), *self._picture.afterwords()])
+
+    def _begin(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        console = Console(file=self._out, force_terminal=True, highlight=False)
+        with self._lock:
+            if self._closed:
+                return
+        self._live = Live(
+            get_renderable=self._frame,
+            console=console,
+            refresh_per_second=_FRAMES_PER_S,
+            transient=True,  # the last state is printed by close(), in full
+            redirect_stdout=False,  # results, perhaps an archive
+        )
+        self._live.start()
+
+    def _frame(self) -> "Text":
+        from rich.text import Text
+
+        width, height = self._size()
+        with self._lock:
+            lines = self._picture.lines(self._now(), height=max(2, height - 1))
+        frame = Text(no_wrap=True, overflow="crop", end="")
+        for at, line in enumerate(lines):
+            frame.append("\n" if at else "")
+            frame.append(_fitted(line, width), style=line.style.value)
+        return frame
+
+    def _print(self, lines: list[Line]) -> None:
+        width, _ = self._size()
+        coloured = "NO_COLOR" not in os.environ
+        text = ""
+        for line in lines:
+            fitted = _fitted(line, width) if line.right else line.text
+            code = _CODES.get(line.style) if coloured else None
+            text += f"\x1b[{code}m{fitted}\x1b[0m\n" if code else f"{fitted}\n"
+        self._out.write(text)
+        self._out.flush()
+
+    def _size(self) -> tuple[int, int]:
+        try:
+            size = os.get_terminal_size(self._out.fileno())
+        except (OSError, ValueError):
+            return 80, 24
+        return max(_NARROWEST, size.columns), size.lines or 24
+
+
+class _Unbreakable:
+    """A text stream that takes what its reader no longer wants, and letters it cannot spell."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self.encoding = out.encoding or "utf-8"
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._out.write(text.encode(self.encoding, "backslashreplace").decode(self.encoding))
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._out.flush()
+
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._out.fileno()
+
+
+def _fitted(line: Line, width: int) -> str:
+    """Return the line cut or filled to just below ``width``: at the edge a terminal may wrap."""
+    room = width - 1 - len(line.right) - bool(line.right)
+    text = line.text if len(line.text) <= room else f"{line.text[: room - 1]}…"
+    return f"{text:<{room}} {line.right}" if line.right else text

@@ -1,0 +1,137 @@
+"""Progress on a terminal: what it looks like, and what is left of it."""
+
+import io
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from img.adapters.progress_sink.picture import Picture, Style
+from img.adapters.progress_sink.terminal import TerminalProgress
+from img.domain.progress import (
+    VertexCached,
+    VertexDone,
+    VertexFailed,
+    VertexOutput,
+    VertexStarted,
+    VertexStatus,
+    VertexWarning,
+)
+
+
+def a_picture() -> Picture:
+    picture = Picture(0.0)
+    picture.add(VertexCached(vertex="1", name="[1/3] FROM busybox"), 0.5)
+    picture.add(VertexStarted(vertex="2", name="[2/3] RUN make"), 1.0)
+    return picture
+
+
+def texts(picture: Picture, now: float, *, height: int | None = None) -> list[str]:
+    return [line.text for line in picture.lines(now, height=height)]
+
+
+def test_each_step_has_a_line_with_its_time() -> None:
+    lines = a_picture().lines(2.25)
+    assert [(line.text, line.right) for line in lines] == [
+        ("[+] Building 2.2s (1/2)", ""),
+        (" => CACHED [1/3] FROM busybox", "0.0s"),
+        (" => [2/3] RUN make", "1.2s"),
+    ]
+    assert lines[1].style is Style.DONE
+
+
+def test_the_last_lines_of_a_running_step_are_shown_until_it_ends() -> None:
+    picture = a_picture()
+    data = b"".join(b"line %d\n" % number for number in range(9))
+    picture.add(VertexOutput(vertex="2", stream=1, data=data), 2.0)
+    assert texts(picture, 2.0)[3:] == [f" => => # line {number}" for number in range(3, 9)]
+    picture.add(VertexDone(vertex="2"), 3.0)
+    assert len(texts(picture, 3.0)) == 3
+
+
+def test_transfers_have_lines_of_their_own() -> None:
+    picture = a_picture()
+    picture.add(VertexStatus(vertex="2", item="sha256:1", current=1_200_000, total=3_000_000), 1.5)
+    line = picture.lines(2.0)[3]
+    assert (line.text, line.right) == (" => => sha256:1", "1.2MB / 3MB")
+
+
+def test_output_cannot_move_the_cursor() -> None:
+    picture = a_picture()
+    data = b"\x1b[2J\x1b[31mred\x1b[0m\x07\n10%\r99%\n"
+    picture.add(VertexOutput(vertex="2", stream=1, data=data), 2.0)
+    assert texts(picture, 2.0)[3:] == [" => => # red", " => => # 99%"]
+
+
+def test_what_has_ended_gives_way_when_there_is_no_room() -> None:
+    picture = a_picture()
+    for number in range(20):
+        picture.add(VertexCached(vertex=f"c{number}", name=f"c{number}"), 1.0)
+    shown = texts(picture, 2.0, height=5)
+    assert len(shown) == 5
+    assert " => [2/3] RUN make" in shown
+    assert " => CACHED c19" in shown
+
+
+def test_a_failure_keeps_its_log() -> None:
+    picture = a_picture()
+    picture.add(VertexOutput(vertex="2", stream=2, data=b"oops"), 1.5)
+    picture.add(VertexFailed(vertex="2", message="exit code: 1"), 2.0)
+    assert picture.lines(2.0, final=True)[0].text == "[+] Building 2.0s (2/2) ERROR"
+    assert [line.text for line in picture.afterwords()] == [
+        "------",
+        " > [2/3] RUN make:",
+        "1.000 oops",
+        "------",
+    ]
+
+
+def test_warnings_are_said_at_the_end() -> None:
+    picture = a_picture()
+    picture.add(VertexWarning(vertex="2", message="old syntax"), 1.5)
+    assert [line.text for line in picture.afterwords()] == ["WARNING: old syntax"]
+
+
+def test_what_is_over_soon_needs_no_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    out = io.StringIO()
+    sink = TerminalProgress(out, now=lambda: 0.0)
+    sink.emit(VertexCached(vertex="1", name="[1/1] FROM x"))
+    sink.close()
+    head, step = out.getvalue().splitlines()
+    assert head == "[+] Building 0.0s (1/1) FINISHED"
+    assert step == " => CACHED [1/1] FROM x".ljust(75) + "0.0s"
+
+
+PROGRAM = """
+import sys, time
+from img.adapters.progress_sink.terminal import TerminalProgress
+from img.domain.progress import *
+sink = TerminalProgress(sys.stderr, delay_s=0)
+sink.emit(VertexStarted(vertex="1", name="[1/1] RUN make"))
+sink.emit(VertexOutput(vertex="1", stream=1, data=b"compiling\\n"))
+time.sleep(1)
+print("said meanwhile", file=sys.stderr)
+sink.emit(VertexDone(vertex="1"))
+sink.close()
+"""
+
+
+def test_a_real_terminal_is_drawn_on_and_restored() -> None:
+    ours, theirs = pty.openpty()
+    ended = subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=theirs, stdin=theirs)
+    os.close(theirs)
+    drawn = b""
+    try:
+        while piece := os.read(ours, 65536):
+            drawn += piece
+    except OSError:
+        pass  # EIO: the other side is closed
+    assert ended.wait(30) == 0
+    os.close(ours)
+    assert b" => => # compiling" in drawn
+    assert b"said meanwhile" in drawn
+    assert b"FINISHED" in drawn
+    assert drawn.rfind(b"\x1b[?25h") > drawn.rfind(b"\x1b[?25l")  # the cursor is back

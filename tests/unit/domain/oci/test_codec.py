@@ -1,0 +1,362 @@
+"""Documents of images as bytes, and back."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from img.domain.digest import Digest
+from img.domain.oci import media_types
+from img.domain.oci.chain import DiffID
+from img.domain.oci.codec import (
+    InvalidDocument,
+    decode_config,
+    decode_descriptor,
+    decode_document,
+    decode_index,
+    decode_manifest,
+    encode_config,
+    encode_descriptor,
+    encode_index,
+    encode_manifest,
+    media_type_of,
+)
+from img.domain.oci.config import Health, History, ImageConfig, RunConfig
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import Index
+from img.domain.oci.manifest import Manifest
+from img.domain.platform import Platform
+
+DIGEST = Digest.of(b"blob")
+LAYER = Descriptor(media_type=media_types.OCI_LAYER_GZIP, digest=DIGEST, size=4)
+CONFIG = Descriptor(media_type=media_types.OCI_CONFIG, digest=DIGEST, size=4)
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+NAMES = TEXTS.filter(lambda text: "=" not in text)
+LISTS = st.lists(TEXTS, min_size=1, max_size=3).map(tuple)
+SETS = st.sets(TEXTS, max_size=3).map(lambda names: tuple(sorted(names)))
+COUNTS = st.integers(0, 2**62)
+HEALTH = st.builds(
+    Health,
+    test=LISTS,
+    interval=COUNTS,
+    timeout=COUNTS,
+    start_period=COUNTS,
+    start_interval=COUNTS,
+    retries=COUNTS,
+)
+RUN = st.builds(
+    RunConfig,
+    user=TEXTS,
+    exposed_ports=SETS,
+    env=st.lists(st.tuples(NAMES, TEXTS), max_size=3).map(tuple),
+    entrypoint=st.none() | LISTS,
+    cmd=st.none() | LISTS,
+    volumes=SETS,
+    working_dir=TEXTS,
+    labels=st.dictionaries(TEXTS, TEXTS, max_size=3),
+    stop_signal=TEXTS,
+    shell=LISTS | st.just(()),
+    healthcheck=st.none() | HEALTH,
+    on_build=LISTS | st.just(()),
+    args_escaped=st.booleans(),
+)
+HISTORY = st.builds(
+    History, created=TEXTS, created_by=TEXTS, author=TEXTS, comment=TEXTS, empty_layer=st.booleans()
+)
+CONFIGS = st.builds(
+    ImageConfig,
+    platform=st.builds(
+        Platform, os=st.just("linux"), architecture=st.just("arm"), variant=TEXTS, os_version=TEXTS
+    ),
+    run=RUN,
+    diff_ids=st.lists(st.binary().map(Digest.of).map(DiffID), max_size=3).map(tuple),
+    history=st.lists(HISTORY, max_size=3).map(tuple),
+    created=TEXTS,
+    author=TEXTS,
+    os_features=LISTS | st.just(()),
+)
+
+
+@given(CONFIGS)
+def test_any_config_survives_being_written_and_read(config: ImageConfig) -> None:
+    assert decode_config(encode_config(config)) == config
+
+
+def test_a_config_is_written_in_the_order_of_gos_structs_without_blanks() -> None:
+    config = ImageConfig(
+        platform=Platform("linux", "amd64"),
+        created="2026-01-02T03:04:05Z",
+        run=RunConfig(
+            env=(("PATH", "/bin"),), cmd=("sh",), working_dir="/", labels={"b": "2", "a": "1"}
+        ),
+        diff_ids=(DiffID(DIGEST),),
+        history=(History(created_by="COPY . . & <more>", comment="buildkit.dockerfile.v0"),),
+    )
+
+    assert encode_config(config).decode() == (
+        '{"created":"2026-01-02T03:04:05Z","architecture":"amd64","os":"linux",'
+        '"config":{"Env":["PATH=/bin"],"Cmd":["sh"],"WorkingDir":"/",'
+        '"Labels":{"a":"1","b":"2"}},'
+        f'"rootfs":{{"type":"layers","diff_ids":["{DIGEST}"]}},'
+        '"history":[{"created_by":"COPY . . & <more>","comment":"buildkit.dockerfile.v0"}]}'
+    )
+
+
+def test_a_manifest_is_written_in_the_order_of_gos_structs() -> None:
+    manifest = Manifest(config=CONFIG, layers=(LAYER,), annotations={"b": "2", "a": "1"})
+
+    assert encode_manifest(manifest).decode() == (
+        '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",'
+        f'"config":{{"mediaType":"{CONFIG.media_type}","digest":"{DIGEST}","size":4}},'
+        f'"layers":[{{"mediaType":"{LAYER.media_type}","digest":"{DIGEST}","size":4}}],'
+        '"annotations":{"a":"1","b":"2"}}'
+    )
+
+
+def test_variables_keep_their_order_their_repetition_and_what_follows_the_first_equals_sign() -> (
+    None
+):
+    config = a_config(config={"Env": ["B=1", "A=x=y", "B=2", "BARE", "EMPTY=", "=odd"]})
+
+    assert config.run.env == (
+        ("B", "1"),
+        ("A", "x=y"),
+        ("B", "2"),
+        ("BARE", ""),
+        ("EMPTY", ""),
+        ("", "odd"),
+    )
+
+
+def test_null_is_the_same_as_nothing_in_what_docker_writes() -> None:
+    config = a_config(
+        config={"Entrypoint": None, "Cmd": None, "Volumes": None, "Labels": None, "OnBuild": None},
+        history=None,
+    )
+
+    assert config == a_config()
+
+
+def test_unknown_fields_are_kept_at_every_level() -> None:
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": media_types.OCI_MANIFEST,
+        "config": {**document_of(CONFIG), "data": "e30=", "x-new": [1, {"a": None}]},
+        "layers": [],
+        "x-more": {"b": 1.5},
+    }
+    index = {
+        "schemaVersion": 2,
+        "mediaType": media_types.OCI_INDEX,
+        "manifests": [
+            {**document_of(CONFIG), "platform": {"architecture": "x", "os": "y", "features": ["z"]}}
+        ],
+        "x-more": "kept",
+    }
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Hostname": "h", "Tty": False},
+        "rootfs": {"type": "layers", "diff_ids": []},
+        "docker_version": "1.10",
+    }
+
+    assert json.loads(encode_manifest(decode_manifest(as_json(manifest)))) == manifest
+    assert json.loads(encode_index(decode_index(as_json(index)))) == index
+    assert json.loads(encode_config(decode_config(as_json(config)))) == config
+
+
+def test_a_descriptor_survives_with_all_its_fields() -> None:
+    descriptor = replace(
+        LAYER,
+        annotations={"a": "b"},
+        platform=Platform("windows", "amd64", "v2", "10.0", ("win32k",)),
+        urls=("https://example.org",),
+        artifact_type="application/x",
+        unknown={"data": "e30="},
+    )
+
+    assert decode_descriptor(encode_descriptor(descriptor)) == descriptor
+
+
+def test_an_empty_platform_is_no_platform() -> None:
+    document = {**document_of(CONFIG), "platform": {}}
+
+    assert decode_descriptor(as_json(document)).platform is None
+
+
+def test_bytes_of_a_command_line_that_are_no_text_become_replacement_characters() -> None:
+    config = ImageConfig(
+        platform=Platform("linux", "amd64"), run=RunConfig(labels={"a": "\udcff!"})
+    )
+
+    assert decode_config(encode_config(config)).run.labels == {"a": "\ufffd!"}
+
+
+@pytest.mark.parametrize(
+    ("media_type", "kind"),
+    [
+        (media_types.OCI_MANIFEST, Manifest),
+        (media_types.DOCKER_MANIFEST, Manifest),
+        (media_types.OCI_INDEX, Index),
+        (media_types.DOCKER_MANIFEST_LIST, Index),
+    ],
+)
+def test_a_document_is_told_by_its_media_type(media_type: str, kind: type) -> None:
+    document = (
+        encode_manifest(Manifest(config=CONFIG, media_type=media_type))
+        if kind is Manifest
+        else encode_index(Index(media_type=media_type))
+    )
+
+    assert isinstance(decode_document(document), kind)
+    assert media_type_of(document) == media_type
+
+
+def test_a_document_without_media_type_is_told_by_its_shape() -> None:
+    manifest = {"schemaVersion": 2, "config": document_of(CONFIG), "layers": []}
+    index = {"schemaVersion": 2, "manifests": [document_of(CONFIG)]}
+
+    assert decode_document(as_json(manifest)) == Manifest(config=CONFIG)
+    assert decode_document(as_json(index)) == Index(manifests=(CONFIG,))
+
+
+@pytest.mark.parametrize("extra", [{"manifests": [{}]}, {"manifests": []}])
+def test_a_manifest_that_is_an_index_too_is_refused(extra: dict[str, object]) -> None:
+    document = {**json.loads(encode_manifest(Manifest(config=CONFIG))), **extra}
+
+    with pytest.raises(InvalidDocument, match="manifests"):
+        decode_document(as_json(document))
+
+
+def test_an_index_that_is_a_manifest_too_is_refused() -> None:
+    document = {**json.loads(encode_index(Index())), "layers": []}
+
+    with pytest.raises(InvalidDocument, match="layers"):
+        decode_document(as_json(document))
+
+
+def test_dockers_first_schema_is_refused_by_name() -> None:
+    with pytest.raises(InvalidDocument, match=r"manifest\.v1\+prettyjws is not supported"):
+        decode_document(b'{"schemaVersion": 1, "signatures": [1], "fsLayers": []}')
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"config": None}, "config"),
+        ({"layers": {}}, "layers"),
+        ({"layers": ["x"]}, "layers[0]"),
+        ({"layers": [{"mediaType": "a/b", "digest": str(DIGEST)}]}, "layers[0].size"),
+        ({"layers": [{"mediaType": "a/b", "digest": "sha256:x", "size": 1}]}, "layers[0].digest"),
+        ({"layers": [{"mediaType": "a/b", "size": 1}]}, "layers[0].digest"),
+        (
+            {"layers": [{"mediaType": "ab", "digest": str(DIGEST), "size": 1}]},
+            "layers[0].mediaType",
+        ),
+        ({"layers": [{"mediaType": "a/b", "digest": str(DIGEST), "size": -1}]}, "layers[0].size"),
+        ({"layers": [{"mediaType": "a/b", "digest": str(DIGEST), "size": True}]}, "layers[0].size"),
+        ({"layers": [{"mediaType": "a/b", "digest": str(DIGEST), "size": 1e3}]}, "layers[0].size"),
+        (
+            {"layers": [{"mediaType": "a/b", "digest": str(DIGEST), "size": 2**63}]},
+            "layers[0].size",
+        ),
+        ({"annotations": {"a": 1}}, "annotations.a"),
+        ({"schemaVersion": 3}, "schemaVersion"),
+        ({"mediaType": 5}, "mediaType"),
+        ({"subject": {}}, "subject.mediaType"),
+    ],
+)
+def test_a_malformed_manifest_is_refused_with_the_field_named(
+    change: dict[str, object], field: str
+) -> None:
+    document = {**json.loads(encode_manifest(Manifest(config=CONFIG))), **change}
+
+    with pytest.raises(InvalidDocument) as refused:
+        decode_manifest(as_json(document))
+
+    assert refused.value.field == field
+    assert field in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"os": None}, "os"),
+        ({"architecture": ""}, "architecture"),
+        ({"rootfs": None}, "rootfs"),
+        ({"rootfs": {"type": "squashfs"}}, "rootfs.type"),
+        ({"rootfs": {"type": "layers", "diff_ids": ["x"]}}, "rootfs.diff_ids[0]"),
+        ({"config": {"Env": [1]}}, "config.Env[0]"),
+        ({"config": {"Env": "A=B"}}, "config.Env"),
+        ({"config": {"Volumes": ["/v"]}}, "config.Volumes"),
+        ({"config": {"Labels": {"a": None}}}, "config.Labels.a"),
+        ({"config": {"ArgsEscaped": "yes"}}, "config.ArgsEscaped"),
+        ({"config": {"Healthcheck": {"Interval": "30s"}}}, "config.Healthcheck.Interval"),
+        ({"history": "x"}, "history"),
+        ({"history": [{"created": 1}]}, "history[0].created"),
+    ],
+)
+def test_a_malformed_config_is_refused_with_the_field_named(
+    change: dict[str, object], field: str
+) -> None:
+    document = {
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": []},
+        **change,
+    }
+
+    with pytest.raises(InvalidDocument) as refused:
+        decode_config(as_json(document))
+
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"null",
+        b'{"a": NaN}',
+        b'{"a": 1e999}',
+        b"\xff\xfe",
+        b"{" * 10,
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+    ],
+)
+def test_what_is_no_json_object_is_refused(content: bytes) -> None:
+    for decode in (decode_manifest, decode_index, decode_config, decode_document):
+        with pytest.raises(InvalidDocument):
+            decode(content)
+    assert media_type_of(content) == ""
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_get_past_as_anything_but_invalid(content: bytes) -> None:
+    with pytest.raises(InvalidDocument):
+        decode_document(content)
+
+
+def as_json(document: object) -> bytes:
+    return json.dumps(document).encode()
+
+
+def document_of(descriptor: Descriptor) -> dict[str, object]:
+    found: dict[str, object] = json.loads(encode_descriptor(descriptor))
+    return found
+
+
+def a_config(**change: object) -> ImageConfig:
+    document = {
+        "architecture": "amd64",
+        "os": "linux",
+        "rootfs": {"type": "layers", "diff_ids": []},
+        **change,
+    }
+    return decode_config(as_json(document))
