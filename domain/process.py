@@ -41,7 +41,42 @@ class FileMount:
     gid: int = 0
 
 
-ProcessMount = BindMount | TmpfsMount | FileMount
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryRoot:
+    """A root file system that is a plain directory; written in place."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlayRoot:
+    """A root file system that the executor mounts as a kernel overlay, inside its own namespace."""
+
+    lowers: tuple[str, ...]  # topmost first
+    upper: str
+    work: str  # fresh for every mount: "volatile" refuses one that was used
+    target: str  # an empty directory to mount on
+    # Mount with "index=on": hard links survive a write. The kernel ignores it in a user namespace.
+    index: bool = False
+
+
+Root = DirectoryRoot | OverlayRoot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeMount:
+    """A file or directory of another root file system, at ``target``.
+
+    What is written to it goes to that root, which its owner throws away afterwards.
+    """
+
+    root: Root
+    source: str  # absolute, in that root; links are followed inside it
+    target: str
+    read_only: bool = True
+
+
+ProcessMount = BindMount | TmpfsMount | FileMount | TreeMount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,28 +103,6 @@ class Process:
     shm_size: int = 64 << 20  # bytes
     ulimits: tuple[Ulimit, ...] = ()
     insecure: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectoryRoot:
-    """A root file system that is a plain directory; written in place."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OverlayRoot:
-    """A root file system that the executor mounts as a kernel overlay, inside its own namespace."""
-
-    lowers: tuple[str, ...]  # topmost first
-    upper: str
-    work: str  # fresh for every mount: "volatile" refuses one that was used
-    target: str  # an empty directory to mount on
-    # Mount with "index=on": hard links survive a write. The kernel ignores it in a user namespace.
-    index: bool = False
-
-
-Root = DirectoryRoot | OverlayRoot
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from img.domain.errors import UsageError
 
 if TYPE_CHECKING:
-    from img.entrypoints.container import Container
+    from dependency_injector.containers import Container
+
     from img.entrypoints.settings import Settings
 
 _CHOICES = {

@@ -104,8 +104,8 @@ def _overlay(base: Path, image: Path) -> StepRoot:
 
 
 def _install_busybox(directory: Path) -> None:
-    assert BUSYBOX
-    shutil.copy(BUSYBOX, directory / "busybox")
+    if BUSYBOX:
+        shutil.copy(BUSYBOX, directory / "busybox")
     for name in ("sh", "cat", "echo", "id", "ls", "sleep", "true", "mount", "umount", "mknod"):
         (directory / name).symlink_to("busybox")
 

@@ -48,7 +48,8 @@ class DirectoryContext(BuildContext):
         self._ignore = ignore
         self._lock = threading.Lock()
         self._handle = _open_root(self._root, self._name)
-        self._walk: Walk | None = None
+        self._walk: tuple[Walk, int] | None = None  # and when it began
+        self._stamps: Mapping[str, FileStamp] = {}
         self._tree: FileTree | None = None
         self._known: Mapping[str, KnownFile] = {}
         self._racy: set[str] = set()
@@ -63,13 +64,18 @@ class DirectoryContext(BuildContext):
         if getattr(self, "_handle", -1) >= 0:
             self.close()
 
+    def fingerprint(self) -> str | None:
+        with self._lock, _no_collection():
+            seen, at = self._walked()
+            return None if _is_racy(seen.newest(), at) else seen.fingerprint()
+
     def tree(self) -> FileTree:
-        with self._lock:
+        with self._lock, _no_collection():
             if self._tree is None:
-                with _no_collection():
-                    self._known = self._store.load(self._root)
-                    self._walk = walk(self._root, self._known, self._ignore)
-                    self._tree = FileTree.of_files(self._walk.entries)
+                seen, _ = self._walked()
+                self._known = self._store.load(self._root)
+                entries, self._stamps = seen.stamp(self._known, self._root)
+                self._tree = FileTree.of_files(entries)
             return self._tree
 
     def open(self, path: str) -> BinaryIO:
@@ -89,7 +95,7 @@ class DirectoryContext(BuildContext):
         return digests
 
     def remember(self, digests: Mapping[str, str]) -> None:
-        entries, stamps = self.tree(), self._stamps()
+        entries, stamps = self.tree(), self._stamps
         fresh = {}
         for path, digest in digests.items():
             entry = entries.get(path)
@@ -113,13 +119,15 @@ class DirectoryContext(BuildContext):
         except OSError as error:
             raise _unreadable(path, error) from error
 
-    def _stamps(self) -> Mapping[str, FileStamp]:
-        self.tree()
-        assert self._walk is not None
-        return self._walk.stamps
+    def _walked(self) -> tuple[Walk, int]:
+        if self._walk is None:
+            at = time.time_ns()
+            self._walk = walk(self._root, self._ignore), at
+        return self._walk
 
     def _stamp(self, path: str) -> FileStamp:
-        stamp = self._stamps().get(path)
+        self.tree()
+        stamp = self._stamps.get(path)
         if stamp is None:
             raise ContextError(f"{path}: no such file in the build context {self._name}")
         return stamp
@@ -136,13 +144,12 @@ class DirectoryContext(BuildContext):
         if stamp_of(os.fstat(handle)) != stamp:
             os.close(handle)
             raise ContextFileChanged(path)
-        if _is_racy(stamp, now):
+        if _is_racy(stamp.ctime_ns, now):
             self._racy.add(path)
         return handle
 
     def _digest_all(self, paths: list[str]) -> dict[str, str]:
-        stamps = self._stamps()
-        return {path: self._digest(path, stamps.get(path) or self._stamp(path)) for path in paths}
+        return {path: self._digest(path, self._stamp(path)) for path in paths}
 
     def _digest(self, path: str, stamp: FileStamp) -> str:
         handle = self._open(path, stamp)
@@ -222,14 +229,14 @@ def _open_root(root: str, name: str) -> int:
         ) from error
 
 
-def _is_racy(stamp: FileStamp, read_at: int) -> bool:
-    """Tell whether a later change might leave the stamp as it is ("racily clean" in git's words).
+def _is_racy(ctime_ns: int, read_at: int) -> bool:
+    """Tell whether a later change might not show in the ctime ("racily clean" in git's words).
 
     A change in the same tick of the clock as the one before gives the same ctime. Ticks are short
     where the file system keeps parts of a second.
     """
-    tick = _TICK_NS if stamp.ctime_ns % 1_000_000_000 else _COARSE_TICK_NS
-    return stamp.ctime_ns > read_at - tick
+    tick = _TICK_NS if ctime_ns % 1_000_000_000 else _COARSE_TICK_NS
+    return ctime_ns > read_at - tick
 
 
 def _parts(path: str) -> list[str]:

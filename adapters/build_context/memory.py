@@ -42,6 +42,10 @@ class MemoryContext(BuildContext):
                 entries.setdefault(directory, Entry(directory, DIRECTORY, 0o755))
         return FileTree.of_files(entries[path] for path in sorted(entries))
 
+    def fingerprint(self) -> str | None:
+        shown = repr((sorted(self._files.items()), self._others))
+        return hashlib.sha256(shown.encode()).hexdigest()
+
     def open(self, path: str) -> BinaryIO:
         self.read.append(path)
         return io.BytesIO(self._content(path))

@@ -1,6 +1,8 @@
 """A directory of the host as entries: one pass of scandir and fstatat, no link followed."""
 
 import errno
+import hashlib
+import marshal
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,12 +30,53 @@ class Found(NamedTuple):
     state: int  # what the ignore patterns say of it
 
 
+Seen = tuple[
+    str, int, int, int, int, int, int, int
+]  # path mode device inode size mtime ctime links
+
+
 @dataclass(slots=True)
 class Walk:
-    """What one pass over a directory found."""
+    """What one pass over a directory saw."""
 
-    entries: list[Entry] = field(default_factory=list)  # parents before what they hold
-    stamps: dict[str, FileStamp] = field(default_factory=dict)  # of regular files
+    others: list[Entry] = field(default_factory=list)  # all but regular files; parents first
+    files: list[Seen] = field(default_factory=list)  # regular files
+
+    def fingerprint(self) -> str:
+        """Return a digest of all that was seen, made without reading any file."""
+        # Version 2 knows no references, which depend on what else holds a string.
+        seen = marshal.dumps(([tuple(entry) for entry in self.others], self.files), 2)
+        return hashlib.sha256(seen).hexdigest()
+
+    def newest(self) -> int:
+        """Return the latest ctime of a regular file, in nanoseconds; 0 where there is none."""
+        return max((seen[6] for seen in self.files), default=0)
+
+    def stamp(self, known: Mapping[str, KnownFile], root: str) -> "Stamped":
+        """Return the entries, with digests and xattrs of unchanged files taken from ``known``."""
+        entries, stamps = list(self.others), {}
+        links: dict[tuple[int, int], int] = {}  # (device, inode) -> the n-th linked file
+        make, add, get_known, no_device = tuple.__new__, entries.append, known.get, (0, 0)
+        for path, mode, device, inode, size, mtime, ctime, names in self.files:
+            stamp = (device, inode, size, mtime, ctime)
+            before = get_known(path)
+            if before is not None and before[0] == stamp:
+                stamps[path], digest, xattrs = before
+            else:
+                stamps[path] = FileStamp(*stamp)
+                digest, xattrs = "", read_xattrs(f"{root}/{path}")
+            # Two names of one file share a number, as those in a layer share an offset.
+            number = -1 if names == 1 else links.setdefault((device, inode), len(links))
+            row = (path, FILE, mode, 0, 0, size, mtime, "", no_device, xattrs, digest, number)
+            add(make(Entry, row))
+        return Stamped(entries, stamps)
+
+
+class Stamped(NamedTuple):
+    """Entries, and what tells two states of a regular file apart."""
+
+    entries: list[Entry]  # parents before what they hold
+    stamps: dict[str, FileStamp]
 
 
 def stamp_of(status: os.stat_result) -> FileStamp:
@@ -43,12 +86,9 @@ def stamp_of(status: os.stat_result) -> FileStamp:
     )
 
 
-def walk(root: str, known: Mapping[str, KnownFile], ignore: IgnoreMatcher | None) -> Walk:
-    """Return the entries below ``root``, digests and xattrs of unchanged files from ``known``.
-
-    Raises ContextError, ContextFileChanged.
-    """
-    return _Walker(root, known, ignore).run()
+def walk(root: str, ignore: IgnoreMatcher | None) -> Walk:
+    """Return what is below ``root`` and not ignored. Raises ContextError, ContextFileChanged."""
+    return _Walker(root, ignore).run()
 
 
 def read_xattrs(path: str) -> tuple[tuple[str, bytes], ...]:
@@ -62,26 +102,22 @@ def read_xattrs(path: str) -> tuple[tuple[str, bytes], ...]:
 
 
 class _Walker:
-    def __init__(
-        self, root: str, known: Mapping[str, KnownFile], ignore: IgnoreMatcher | None
-    ) -> None:
+    def __init__(self, root: str, ignore: IgnoreMatcher | None) -> None:
         self._root = root
-        self._known = known
         self._ignore = ignore
-        self._found = Walk()
-        self._links: dict[tuple[int, int], int] = {}  # (device, inode) -> the n-th linked file
+        self._seen = Walk()
         self._hidden: dict[str, Entry] = {}  # excluded, but something inside may be let in
 
     def run(self) -> Walk:
         root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            self._found.entries.append(_directory("", os.fstat(root), self._root))
+            self._seen.others.append(_directory("", os.fstat(root), self._root))
             todo = self._list(Found("", (0, 0), NOT_MATCHED), root)
             while todo:
                 todo += self._enter(todo.pop(), root)
         finally:
             os.close(root)
-        return self._found
+        return self._seen
 
     def _enter(self, directory: Found, root: int) -> list[Found]:
         # By its whole path, for a handle a level would run out; that no directory above was
@@ -102,18 +138,15 @@ class _Walker:
     def _list(self, directory: Found, handle: int) -> list[Found]:
         """Add what is in ``directory`` and return the directories among it.
 
-        The loop of the program: a context may have 10^5 files. Hence the local names and the
-        bare tuples.
+        The loop of the program: a context may have 10^5 files. Hence the bare tuples.
         """
         prefix = f"{directory.path}/" if directory.path else ""
-        get_known, number = self._known.get, self._links.setdefault
         judge = self._ignore.excludes_child if self._ignore else None
         state = directory.state
-        stamps = self._found.stamps
-        make, entry_of, no_device = tuple.__new__, Entry, (0, 0)
         below: list[Found] = []
-        found: list[Entry] = []
-        add = found.append
+        files: list[Seen] = []
+        others: list[Entry] = []
+        add = files.append
         with os.scandir(handle) as items:
             for item in items:
                 path = prefix + item.name
@@ -131,33 +164,29 @@ class _Walker:
                 mode = status.st_mode
                 kind = mode & _TYPE
                 if kind == _REGULAR:
-                    stamp = (
-                        status.st_dev,
-                        status.st_ino,
-                        size := status.st_size,
-                        mtime := status.st_mtime_ns,
-                        status.st_ctime_ns,
+                    add(
+                        (
+                            path,
+                            mode & 0o7777,
+                            status.st_dev,
+                            status.st_ino,
+                            status.st_size,
+                            status.st_mtime_ns,
+                            status.st_ctime_ns,
+                            status.st_nlink,
+                        )
                     )
-                    seen = get_known(path)
-                    if seen is not None and seen[0] == stamp:
-                        stamps[path], digest, xattrs = seen
-                    else:
-                        stamps[path] = FileStamp(*stamp)
-                        digest, xattrs = "", read_xattrs(f"{self._root}/{path}")
-                    # Two names of one file share a number, as those in a layer share an offset.
-                    inode = -1 if status.st_nlink == 1 else number(stamp[:2], len(self._links))
-                    row = (path, FILE, mode & 0o7777, 0, 0, size, mtime, "", no_device, xattrs)
-                    add(make(entry_of, (*row, digest, inode)))
                 elif kind == _DIRECTORY:
-                    add(_directory(path, status, f"{self._root}/{path}"))
+                    others.append(_directory(path, status, f"{self._root}/{path}"))
                     below.append(Found(path, (status.st_dev, status.st_ino), state))
                 elif kind == _SYMLINK:
-                    add(_symlink(path, status, item.name, handle))
+                    others.append(_symlink(path, status, item.name, handle))
                 elif kind in _KINDS:
-                    add(_special(path, status, _KINDS[kind]))
-        if found:
+                    others.append(_special(path, status, _KINDS[kind]))
+        if files or others:
             self._reveal(directory.path)
-            self._found.entries += found
+            self._seen.files += files
+            self._seen.others += others
         return below
 
     def _hide(self, path: str, item: "os.DirEntry[str]", state: int) -> list[Found]:
@@ -180,7 +209,7 @@ class _Walker:
         while directory in self._hidden:
             chain.append(self._hidden.pop(directory))
             directory = directory.rpartition("/")[0]
-        self._found.entries += reversed(chain)
+        self._seen.others += reversed(chain)
 
 
 def _directory(path: str, status: os.stat_result, location: str) -> Entry:

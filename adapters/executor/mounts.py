@@ -108,7 +108,10 @@ def mount_system(points: MountPoints, process: Process) -> None:
 
 def mount_name_files(points: MountPoints, scratch: Scratch, process: Process) -> None:
     """Mount /etc/resolv.conf and /etc/hosts; the network is the host's, so its names are too."""
-    hosts = [f"127.0.0.1\tlocalhost {process.hostname}", "::1\tlocalhost ip6-localhost ip6-loopback"]
+    hosts = [
+        f"127.0.0.1\tlocalhost {process.hostname}",
+        "::1\tlocalhost ip6-localhost ip6-loopback",
+    ]
     hosts += [f"{address}\t{name}" for name, address in process.hosts]
     content = "".join(f"{line}\n" for line in hosts).encode("utf-8", "surrogateescape")
     if process.network is Network.HOST:

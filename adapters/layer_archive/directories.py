@@ -80,7 +80,7 @@ class Directories:
             self._forget_places()
 
     def shows_below(self, placed: str) -> bool:
-        """Tell whether the layers below show through at the placed path."""
+        """Tell whether a directory of the layers below shows through at the placed path."""
         if self._hidden or self._opaque:
             above = [*paths.ancestors(placed), placed]
             if any(path in self._hidden for path in above):
@@ -89,6 +89,10 @@ class Directories:
                 return False
         # Where it leads elsewhere below, a directory of this layer stands in for that link.
         return self._place(f"{placed}/x") == f"{placed}/x" if placed else True
+
+    def name_shows_below(self, placed: str) -> bool:
+        """Tell whether what has that very name below, be it a link, shows through."""
+        return placed not in self._hidden and self.shows_below(paths.parent(placed))
 
     def find(self, directory: str) -> str:
         """Return where the directory that entries name ``directory`` is, made if missing.
@@ -223,7 +227,7 @@ class Directories:
                 return None
             link = os.readlink(_bytes(paths.name(here)), dir_fd=self.open(paths.parent(here)))
             return link.decode("utf-8", "surrogateescape")
-        if self._overlay and self.shows_below(paths.parent(here)) and here not in self._hidden:
+        if self._overlay and self.name_shows_below(here):
             elsewhere = paths.parent(self._place(f"{here}/x"))
             if elsewhere != here:
                 return f"/{elsewhere}"
@@ -233,7 +237,7 @@ class Directories:
         """Make sure that a directory stands at the placed ``here``; tell whether it does."""
         if status is not None and stat.S_ISDIR(status.st_mode):
             return True
-        if not make and not self._is_directory_below(here, status):
+        if not make and (status is not None or not self._has_directory_below(here)):
             return False
         self._keep_mtime(paths.parent(here))
         if status is None:
@@ -245,10 +249,10 @@ class Directories:
         self.own(here)
         return True
 
-    def _is_directory_below(self, here: str, status: os.stat_result | None) -> bool:
-        if status is not None or not self._overlay or not self.shows_below(here):
+    def _has_directory_below(self, path: str) -> bool:
+        if not self._overlay or not self.shows_below(path):
             return False
-        entry = self._implied(here)
+        entry = self._implied(path)
         return entry is not None and entry.kind == DIRECTORY
 
     def _implied_metadata(self, path: str) -> Entry:
@@ -273,13 +277,12 @@ class Directories:
             self._mark_opaque(path)
 
     def _hide_below(self, path: str, status: os.stat_result | None) -> None:
+        parent = paths.parent(path)
         if status is None:
-            os.mknod(
-                _bytes(paths.name(path)),
-                stat.S_IFCHR,
-                os.makedev(0, 0),
-                dir_fd=self.open(paths.parent(path)),
-            )
+            # In a directory of one layer alone the kernel lists whiteouts as files.
+            if not parent or self._has_directory_below(parent):
+                name = _bytes(paths.name(path))
+                os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=self.open(parent))
         elif stat.S_ISDIR(status.st_mode):
             self._mark_opaque(path)
 
@@ -289,6 +292,16 @@ class Directories:
             os.setxattr(descriptor, metadata.OPAQUE_XATTR, b"y")
         finally:
             os.close(descriptor)
+        self._drop_whiteouts(path)
+
+    def _drop_whiteouts(self, path: str) -> None:
+        for name in self._names(path):
+            child = f"{path}/{name}" if path else name
+            status = self.status(child)
+            if status is not None and metadata.is_whiteout(status):
+                self.remove(child)
+            elif status is not None and stat.S_ISDIR(status.st_mode):
+                self._drop_whiteouts(child)
 
     def _remove_lower(self, path: str, status: os.stat_result) -> None:
         """Remove what stands at ``path``, but nothing that this layer made."""

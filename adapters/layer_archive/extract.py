@@ -130,9 +130,9 @@ class Extraction:
             if status is not None and not stat.S_ISDIR(status.st_mode):
                 if not (self._overlay and metadata.is_whiteout(status)):
                     return target
-            elif status is None and self._overlay and self._directories.shows_below(target):
+            elif status is None and self._overlay and self._directories.name_shows_below(target):
                 found = self._below(target)
-                if found is not None:
+                if found is not None and found[0].kind != DIRECTORY:
                     self._copy_up(*found, target)
                     return target
         raise InvalidLayer(f"/{entry.path} is a hard link to /{entry.link}, which is missing")

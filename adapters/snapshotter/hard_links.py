@@ -7,13 +7,14 @@ of the first one), they go on to show the old file. Both are mended here after t
 
 The kernel does not say whose copy a file is (no ``overlay.origin`` without an index when the file
 has several names). So files with several names carry a mark, an xattr that copying up keeps. It is
-``user.img.links``, which no layer shows.
+``user.img.links``, which no layer shows. What stays unknown without an index: ``cp -a x y; mv y x``
+breaks a link, and looks here like a write through it.
 """
 
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from img.adapters.snapshotter.attributes import MARK, set_directory

@@ -61,7 +61,7 @@ class NaiveSnapshotter(Snapshotter):
         except OSError as error:
             raise_state_error(error, self._root)
         _let_clock_pass(walk.newest)
-        return NaiveWorkspace(directory, walk, self._roots, _top(layers))
+        return NaiveWorkspace(directory, walk, self._roots)
 
     def chain_ids(self) -> Sequence[ChainID]:
         names = (name.partition(".")[0].partition("-") for name in self._names())
@@ -132,15 +132,12 @@ class NaiveSnapshotter(Snapshotter):
 class NaiveWorkspace(Workspace):
     """A directory that is written in place; what changed is what a second walk finds other."""
 
-    def __init__(
-        self, directory: WorkDirectory, before: Walk, roots: str, chain_id: ChainID | None
-    ) -> None:
+    def __init__(self, directory: WorkDirectory, before: Walk, roots: str) -> None:
         self._directory = directory
         self._rootfs = f"{directory.path}/rootfs"
         self._before = before
         self._after: Walk | None = None
         self._roots = roots
-        self._chain_id = chain_id
 
     @property
     def root(self) -> DirectoryRoot:
@@ -157,10 +154,8 @@ class NaiveWorkspace(Workspace):
     def open(self, path: str) -> BinaryIO:
         return open_file(f"{self._rootfs}/{path}")
 
-    def commit(self, chain_id: ChainID | None, layer: FileIndex | None) -> None:
-        if chain_id is None or layer is None:
-            chain_id, layer = self._chain_id, None
-        if chain_id is None or self._copies(chain_id) >= _MOST_COPIES:
+    def commit(self, chain_id: ChainID, layer: FileIndex) -> None:
+        if self._copies(chain_id) >= _MOST_COPIES:
             self.discard()
             return
         try:
@@ -192,9 +187,9 @@ class NaiveWorkspace(Workspace):
                 candidates |= others
                 todo += others
 
-    def _keep_walk(self, layer: FileIndex | None) -> None:
+    def _keep_walk(self, layer: FileIndex) -> None:
         path = f"{self._directory.path}/walk"
-        changed = set_times(self._rootfs, layer) if layer is not None else []
+        changed = set_times(self._rootfs, layer)
         if self._after is None:
             # Nobody looked at what the step did.
             if os.path.lexists(path):
@@ -213,10 +208,6 @@ class NaiveWorkspace(Workspace):
 
 def _name(chain_id: ChainID) -> str:
     return f"{chain_id.algorithm}-{chain_id.encoded}"
-
-
-def _top(layers: Sequence[SnapshotLayer]) -> ChainID | None:
-    return layers[-1].chain_id if layers else None
 
 
 def _names_by_inode(walk: Walk) -> dict[int, list[str]]:

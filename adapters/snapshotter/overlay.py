@@ -148,12 +148,11 @@ class OverlayWorkspace(Workspace):
                 raise
             return open_file(lower)
 
-    def commit(self, chain_id: ChainID | None, layer: FileIndex | None) -> None:
+    def commit(self, chain_id: ChainID, layer: FileIndex) -> None:
         try:
-            if chain_id is not None and layer is not None:
-                set_times(self._upper, layer)
-                mark_links(self._upper, layer, None, chain_id)
-                self._layers.add(chain_id, self._upper)
+            set_times(self._upper, layer)
+            mark_links(self._upper, layer, None, chain_id)
+            self._layers.add(chain_id, self._upper)
             self.discard()
         except OSError as error:
             raise_state_error(error, self._upper)

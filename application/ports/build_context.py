@@ -23,6 +23,14 @@ class BuildContext(Protocol):
     """
 
     @abstractmethod
+    def fingerprint(self) -> str | None:
+        """Return text that is another one whenever any file, name or attribute is, in no time.
+
+        It may also differ when nothing did. None where a change might go unseen: files that were
+        written just now. Raises ContextError.
+        """
+
+    @abstractmethod
     def tree(self) -> FileTree:
         """Return the files. Digests are filled in where they are known without reading.
 

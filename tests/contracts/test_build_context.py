@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -106,3 +107,9 @@ def test_no_file_reads_as_none(context: BuildContext) -> None:
     assert context.read_file("nope") is None
     assert context.read_file("src") is None
     assert context.read_file("empty/below") is None
+
+
+def test_the_fingerprint_of_what_is_the_same_is_the_same(context: BuildContext) -> None:
+    time.sleep(0.06)  # what was written just now has none
+    assert context.fingerprint() == context.fingerprint()
+    assert context.fingerprint() is not None

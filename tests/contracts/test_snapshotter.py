@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from img.application.ports.layer_archive import PackedLayer
 from img.application.ports.snapshotter import Snapshotter
 from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
-from img.domain.oci.chain import chain_ids_of
 from tests.snapshot_lab import (
     KINDS,
     OLD,
@@ -127,10 +126,11 @@ def append(path: str) -> None:
 
 def rewrite_as_it_was(path: str) -> None:
     """Replace a file by an equal one, as dpkg does when it installs again."""
-    shutil.copy2(path, f"{path}.tmp")
+    shutil.copyfile(path, f"{path}.tmp")
     status = os.lstat(path)
     os.chown(f"{path}.tmp", status.st_uid, status.st_gid)
     os.chmod(f"{path}.tmp", status.st_mode & 0o7777)
+    os.utime(f"{path}.tmp", ns=(status.st_atime_ns, status.st_mtime_ns))
     os.rename(f"{path}.tmp", path)
 
 
@@ -682,7 +682,18 @@ def test_any_steps_give_the_same_layer_with_an_index_and_without_an_overlay(
     assert first == second
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=str)
+def commit_nothing(
+    snapshotter: Snapshotter, lab: Lab, base: list[PackedLayer]
+) -> list[PackedLayer]:
+    """Return the stack that a step without changes leads to."""
+    workspace = snapshotter.prepare(lab.stack(base))
+    run(workspace.root, os.listdir)
+    stack = [*base, lab.pack_changes(workspace, workspace.changes(tree_of(base)))]
+    workspace.commit(lab.stack(stack)[-1].chain_id, stack[-1].index)
+    return stack
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 class TestEverySnapshotter:
     def test_starts_from_nothing(self, kind: Kind, state: Path, lab: Lab) -> None:
         snapshotter = kind.make(state, lab.archive)
@@ -701,23 +712,24 @@ class TestEverySnapshotter:
         self, kind: Kind, state: Path, lab: Lab
     ) -> None:
         base = a_base(lab)
-        kind.make(state, lab.archive).prepare(lab.stack(base)).commit(None, None)
+        stack = commit_nothing(kind.make(state, lab.archive), lab, base)
         lab.opened.clear()
-        kind.make(state, lab.archive).prepare(lab.stack(base))
+        kind.make(state, lab.archive).prepare(lab.stack(stack))
         assert lab.opened == []
 
     def test_names_the_stacks_it_has_and_forgets_them(
         self, kind: Kind, state: Path, lab: Lab
     ) -> None:
         base = a_base(lab)
-        top = chain_ids_of(packed.layer.diff_id for packed in base)[-1]
         snapshotter = kind.make(state, lab.archive)
         assert list(snapshotter.chain_ids()) == []
-        snapshotter.prepare(lab.stack(base)).commit(None, None)
+        top = lab.stack(commit_nothing(snapshotter, lab, base))[-1].chain_id
         assert top in snapshotter.chain_ids()
+        assert snapshotter.usage(top) >= 0
         snapshotter.remove(top)
         snapshotter.remove(top)
         assert top not in snapshotter.chain_ids()
+        assert snapshotter.usage(top) == 0
 
     def test_gives_each_step_a_root_of_its_own(self, kind: Kind, state: Path, lab: Lab) -> None:
         base = a_base(lab)

@@ -1,0 +1,49 @@
+"""Cache directories below the state directory."""
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
+
+_SHARED, _LOCKED, _PRIVATE = "shared", "locked", "private"
+
+
+class DirectoryCacheMounts(CacheMounts):
+    """``root/<sha256 of the id>.<n>/data``; its users hold a lock on the directory above."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = os.fspath(root)
+
+    @contextmanager
+    def use(self, name: str, *, sharing: str) -> Iterator[CacheDirectory]:
+        number = 0
+        while True:
+            directory, lock = self._locked(name, number, sharing)
+            if lock is not None:
+                break
+            number += 1
+        try:
+            data = f"{directory}/data"
+            fresh = not os.path.isdir(data)
+            if fresh:
+                os.mkdir(data, 0o755)
+            yield CacheDirectory(data, fresh)
+        finally:
+            os.close(lock)
+
+    def _locked(self, name: str, number: int, sharing: str) -> tuple[str, int | None]:
+        digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+        directory = f"{self._root}/{digest}.{number}"
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        how = fcntl.LOCK_SH if sharing == _SHARED else fcntl.LOCK_EX
+        try:
+            fcntl.flock(lock, how | (fcntl.LOCK_NB if sharing == _PRIVATE else 0))
+        except BlockingIOError:
+            os.close(lock)
+            return directory, None
+        return directory, lock

@@ -1,0 +1,27 @@
+"""Directories that outlive builds: RUN --mount=type=cache."""
+
+from abc import abstractmethod
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class CacheDirectory:
+    """A directory of the host; ``fresh`` when this is its first use."""
+
+    path: str
+    fresh: bool
+
+
+class CacheMounts(Protocol):
+    """Finds and makes cache directories by id; several builds may use them at once."""
+
+    @abstractmethod
+    def use(self, name: str, *, sharing: str) -> AbstractContextManager[CacheDirectory]:
+        """Enter with the directory of ``name``.
+
+        With ``sharing`` "shared" anybody may use it at the same time, "locked" waits until it is
+        free, "private" gives another directory if it is in use (Dockerfile reference,
+        "RUN --mount=type=cache").
+        """

@@ -1,0 +1,309 @@
+"""What every blob store promises."""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from img.adapters.blob_store.files import FileBlobStore
+from img.adapters.blob_store.memory import MemoryBlobStore
+from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
+from img.adapters.linux import new_file
+from img.application.ports.blob_store import BlobMismatch, BlobNotFound, BlobStore, StoreFull
+from img.domain.digest import Digest
+from img.domain.errors import StateError
+from img.domain.oci.codec import decode_index
+from img.domain.oci.index import Index
+from img.domain.oci.layout import check_layout
+
+
+class NamedFilesBlobStore(FileBlobStore):
+    """The file store as it works where O_TMPFILE does not."""
+
+
+Make = Callable[[Path], BlobStore]
+ON_DISK: list[Make] = [FileBlobStore, OciLayoutBlobStore, NamedFilesBlobStore]
+
+
+def in_memory(_root: Path) -> BlobStore:
+    return MemoryBlobStore()
+
+
+@pytest.fixture(params=[*ON_DISK, in_memory])
+def store(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> BlobStore:
+    if request.param is NamedFilesBlobStore:
+        # What open(2) says of it where the flag is not known: a directory cannot be written.
+        monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)
+    made: BlobStore = request.param(tmp_path / "state")
+    return made
+
+
+def add(store: BlobStore, content: bytes, expected: Digest | None = None) -> Digest:
+    writer = store.writer()
+    writer.write(content)
+    return writer.commit(expected)
+
+
+def read(store: BlobStore, digest: Digest) -> bytes:
+    with store.open(digest) as blob:
+        return blob.read()
+
+
+def test_a_committed_blob_can_be_read_by_its_digest(store: BlobStore) -> None:
+    digest = add(store, b"content")
+
+    assert digest == Digest.of(b"content")
+    assert read(store, digest) == b"content"
+    assert store.size(digest) == 7
+
+
+def test_a_blob_is_made_of_all_that_was_written(store: BlobStore) -> None:
+    writer = store.writer()
+
+    assert [writer.write(b"a"), writer.write(memoryview(b"bc")), writer.write(b"")] == [1, 2, 0]
+
+    assert read(store, writer.commit()) == b"abc"
+
+
+def test_a_reader_can_seek(store: BlobStore) -> None:
+    with store.open(add(store, b"0123456789")) as blob:
+        assert blob.seekable()
+        blob.seek(4)
+        assert blob.read(2) == b"45"
+
+
+def test_the_empty_blob_is_a_blob(store: BlobStore) -> None:
+    digest = add(store, b"")
+
+    assert store.size(digest) == 0
+    assert read(store, digest) == b""
+
+
+def test_a_large_blob_comes_back_as_it_was(store: BlobStore) -> None:
+    content = os.urandom(5 << 20)
+
+    assert read(store, add(store, content, Digest.of(content))) == content
+
+
+def test_what_is_not_there_is_not_found(store: BlobStore) -> None:
+    absent = Digest.of(b"absent")
+
+    assert store.size(absent) is None
+    assert list(store.digests()) == []
+    with pytest.raises(BlobNotFound) as missing:
+        store.open(absent)
+    assert missing.value.digest == absent
+
+
+def test_nobody_sees_a_blob_before_it_is_committed(store: BlobStore) -> None:
+    writer = store.writer()
+    writer.write(b"content")
+
+    assert list(store.digests()) == []
+    assert store.size(Digest.of(b"content")) is None
+    writer.abort()
+    assert list(store.digests()) == []
+
+
+def test_abort_may_be_called_at_any_time_and_again(store: BlobStore) -> None:
+    writer = store.writer()
+    writer.abort()
+    writer.abort()
+    writer = store.writer()
+    digest = writer.commit()
+    writer.abort()
+
+    assert list(store.digests()) == [digest]
+
+
+def test_bytes_that_were_not_promised_are_not_stored(store: BlobStore) -> None:
+    with pytest.raises(BlobMismatch) as mismatch:
+        add(store, b"other", Digest.of(b"content"))
+
+    assert mismatch.value.expected == Digest.of(b"content")
+    assert mismatch.value.actual == Digest.of(b"other")
+    assert list(store.digests()) == []
+
+
+def test_the_same_bytes_may_come_again(store: BlobStore) -> None:
+    digest = add(store, b"content")
+
+    with store.open(digest) as reader:
+        assert add(store, b"content", digest) == digest
+        assert reader.read() == b"content"
+    assert list(store.digests()) == [digest]
+
+
+def test_a_promise_in_sha512_is_kept_in_sha512(store: BlobStore) -> None:
+    expected = Digest("sha512", hashlib.sha512(b"content").hexdigest())
+
+    assert add(store, b"content", expected) == expected
+    assert read(store, expected) == b"content"
+    assert list(store.digests()) == [expected]
+    with pytest.raises(BlobMismatch):
+        add(store, b"other", expected)
+
+
+def test_all_blobs_are_listed(store: BlobStore) -> None:
+    assert {add(store, b"a"), add(store, b"b")} == set(store.digests())
+
+
+def test_a_removed_blob_is_gone_and_may_be_removed_again(store: BlobStore) -> None:
+    digest = add(store, b"content")
+
+    with store.open(digest) as reader:
+        store.remove(digest)
+        store.remove(digest)
+        assert reader.read() == b"content"
+
+    assert store.size(digest) is None
+    assert list(store.digests()) == []
+    assert add(store, b"content") == digest
+
+
+def test_threads_may_write_at_once(store: BlobStore) -> None:
+    contents = [b"%d" % (i % 10) * 1000 for i in range(40)]
+    threads = [threading.Thread(target=add, args=(store, content)) for content in contents]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert set(store.digests()) == {Digest.of(content) for content in contents}
+
+
+def write_many(root: Path) -> None:
+    store = FileBlobStore(root)
+    for i in range(100):
+        add(store, b"%d" % i * 5000)
+
+
+def test_processes_may_write_the_same_blobs_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=write_many, args=(tmp_path,)) for _ in range(4)]
+
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+
+    store = FileBlobStore(tmp_path)
+    assert [writer.exitcode for writer in writers] == [0, 0, 0, 0]
+    assert len(list(store.digests())) == 100
+    assert all(Digest.of(read(store, digest)) == digest for digest in store.digests())
+
+
+ENDLESS_WRITER = """
+import sys
+from pathlib import Path
+from img.adapters.blob_store.files import FileBlobStore
+writer = FileBlobStore(Path(sys.argv[1])).writer()
+writer.write(bytes(1000))
+print("writing", flush=True)
+while True:
+    writer.write(bytes(1000))
+"""
+
+
+def test_a_writer_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", ENDLESS_WRITER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        time.sleep(0.05)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_without_nameless_files_what_a_killed_writer_left_is_swept_a_day_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY)
+    store = FileBlobStore(tmp_path)
+    abandoned = store.writer()
+    abandoned.write(b"half a bl")
+    (left,) = (tmp_path / "tmp").iterdir()
+    assert list(store.digests()) == []
+
+    add(store, b"a")
+    assert left.exists()  # it may be somebody's yet
+
+    os.utime(left, (0, 0))
+    add(store, b"b")
+    assert list((tmp_path / "tmp").iterdir()) == []
+    abandoned.abort()
+
+
+def test_files_that_are_no_blobs_are_passed_over(tmp_path: Path) -> None:
+    store = FileBlobStore(tmp_path)
+    digest = add(store, b"content")
+    (tmp_path / "blobs" / "sha256" / "README").touch()
+    (tmp_path / "blobs" / "notes").touch()
+
+    assert list(store.digests()) == [digest]
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FileBlobStore(tmp_path)
+    writer = store.writer()
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        assert isinstance(writer, object)
+        os.dup2(full.fileno(), descriptor_of(writer))
+
+    with pytest.raises(StoreFull, match="no space left") as refused:
+        writer.write(b"content")
+
+    writer.abort()
+    assert refused.value.hint
+    assert list(store.digests()) == []
+
+
+def descriptor_of(writer: object) -> int:
+    file = writer._file  # noqa: B009: a full disk cannot be had otherwise
+    assert isinstance(file, new_file.NewFile)
+    return file.descriptor
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_state_of_somebody_else_is_told_as_such(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(StateError, match="cannot be written"):
+        FileBlobStore(tmp_path).writer()
+    tmp_path.chmod(0o700)
+
+
+def test_a_state_that_cannot_be_is_told_as_such(tmp_path: Path) -> None:
+    (tmp_path / "state").touch()
+
+    with pytest.raises(StateError, match="state"):
+        FileBlobStore(tmp_path / "state").writer()
+
+
+def test_the_first_blob_makes_an_oci_layout_and_later_ones_leave_it_alone(tmp_path: Path) -> None:
+    store = OciLayoutBlobStore(tmp_path / "layout")
+    digest = add(store, b"content")
+    (tmp_path / "layout" / "index.json").write_text("{}")
+    add(store, b"more")
+
+    check_layout((tmp_path / "layout" / "oci-layout").read_bytes())
+    assert (tmp_path / "layout" / "blobs" / "sha256" / digest.encoded).read_bytes() == b"content"
+    assert (tmp_path / "layout" / "index.json").read_text() == "{}"
+
+
+def test_a_new_layout_has_no_images(tmp_path: Path) -> None:
+    add(OciLayoutBlobStore(tmp_path), b"content")
+
+    assert decode_index((tmp_path / "index.json").read_bytes()) == Index()

@@ -1,0 +1,112 @@
+"""What every cache store promises."""
+
+import multiprocessing
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from img.adapters.cache_store.memory import MemoryCacheStore
+from img.adapters.cache_store.sqlite import SqliteCacheStore
+from img.adapters.linux.database import Database
+from img.application.ports.cache_store import CacheRecord, CacheStore
+from img.domain.digest import Digest
+from img.domain.oci import media_types
+from img.domain.oci.chain import DiffID, Layer
+from img.domain.oci.descriptor import Descriptor
+
+A, B, C = (Digest.of(name) for name in (b"a", b"b", b"c"))
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+LAYER = Layer(
+    DiffID(Digest.of(b"tar")),
+    Descriptor(media_type=media_types.OCI_LAYER_GZIP, digest=Digest.of(b"gzip"), size=4),
+)
+RECORD = CacheRecord(layer=LAYER, created=NOON, description="RUN mäke")
+NOTHING = CacheRecord(layer=None, created=NOON + timedelta(microseconds=1))
+
+
+def in_sqlite(root: Path) -> CacheStore:
+    return SqliteCacheStore(Database(root / "state.db"))
+
+
+def in_memory(_root: Path) -> CacheStore:
+    return MemoryCacheStore()
+
+
+@pytest.fixture(params=[in_sqlite, in_memory])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> CacheStore:
+    make: Callable[[Path], CacheStore] = request.param
+    return make(tmp_path)
+
+
+def test_a_record_comes_back_as_it_was(store: CacheStore) -> None:
+    store.put([(A, RECORD), (B, NOTHING)])
+
+    assert store.get(A) == RECORD
+    assert store.get(B) == NOTHING
+    assert store.get(C) is None
+
+
+def test_a_later_record_replaces_the_earlier_one(store: CacheStore) -> None:
+    store.put([(A, RECORD)])
+    store.put([(A, NOTHING)])
+
+    assert list(store.records()) == [(A, NOTHING)]
+
+
+def test_records_are_listed_oldest_first(store: CacheStore) -> None:
+    assert list(store.records()) == []
+
+    store.put([(B, NOTHING), (A, RECORD), (C, RECORD)])
+
+    assert list(store.records()) == [(A, RECORD), (C, RECORD), (B, NOTHING)]
+
+
+def test_removed_records_are_gone_and_absent_ones_do_not_matter(store: CacheStore) -> None:
+    store.put([(A, RECORD), (B, RECORD), (C, RECORD)])
+    store.remove([A, B, A, Digest.of(b"absent")])
+    store.remove([])
+
+    assert [key for key, _ in store.records()] == [C]
+
+
+def test_of_a_put_that_fails_nothing_is_stored(tmp_path: Path) -> None:
+    store = in_sqlite(tmp_path)
+    store.put([(C, RECORD)])
+    naive = CacheRecord(layer=LAYER, created=NOON, description=5)  # type: ignore[arg-type]
+
+    with pytest.raises(AttributeError):
+        store.put([(A, RECORD), (B, naive)])
+
+    assert [key for key, _ in store.records()] == [C]
+
+
+def test_asking_creates_no_database(tmp_path: Path) -> None:
+    store = in_sqlite(tmp_path / "state")
+
+    assert store.get(A) is None
+    assert list(store.records()) == []
+    store.remove([A])
+    store.put([])
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def put_many(root: Path, number: int) -> None:
+    store = in_sqlite(root)
+    for i in range(25):
+        store.put([(Digest.of(b"%d %d" % (number, i)), RECORD), (A, NOTHING)])
+
+
+def test_processes_may_write_at_once(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=put_many, args=(tmp_path, n)) for n in range(4)]
+
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+
+    assert [writer.exitcode for writer in writers] == [0, 0, 0, 0]
+    assert len(list(in_sqlite(tmp_path).records())) == 101

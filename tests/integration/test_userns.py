@@ -1,0 +1,155 @@
+"""Entering namespaces as a plain user, and all the executor's promises in there."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from img.adapters.linux import userns
+
+pytestmark = pytest.mark.userns
+
+USER = "img-test-user"
+REPOSITORY = Path(__file__).parents[2]
+INSIDE = """
+import os, sys
+sys.path.insert(0, os.getcwd())
+from img.entrypoints.rootless import enter_for_build
+host = enter_for_build()
+"""
+
+
+@pytest.fixture(scope="module")
+def user() -> Iterator[list[str]]:
+    """Return the words before a command that let a plain user run it."""
+    if os.geteuid() != 0:
+        yield []
+        return
+    for program in ("useradd", "userdel", "setpriv", "newuidmap"):
+        if shutil.which(program) is None:
+            pytest.skip(f"no {program}")
+    if not userns.is_privileged(userns.real_user()):
+        pytest.skip("no root that may make users")
+    command(["userdel", "--remove", USER], check=False)
+    command(["useradd", "--create-home", "--shell", "/bin/sh", USER])
+    command(["usermod", "--add-subuids", "700000-765535", "--add-subgids", "700000-765535", USER])
+    who = pwd.getpwnam(USER)
+    yield ["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--init-groups"]
+    command(["userdel", "--remove", USER], check=False)
+
+
+def command(
+    argv: list[str], *, check: bool = True, env: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        argv, capture_output=True, text=True, check=check, cwd=REPOSITORY, env=env
+    )
+
+
+def run_as(user: list[str], program: str) -> str:
+    """Return what a Python program prints, run as the user."""
+    home = pwd.getpwnam(USER).pw_dir if user else str(Path.home())
+    env = {"PATH": os.environ["PATH"], "HOME": home, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = command([*user, sys.executable, "-c", program], check=False, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_inside_the_user_is_root_of_its_ranges_and_still_where_it_was(user: list[str]) -> None:
+    seen = run_as(
+        user,
+        "import os; os.chdir('/usr/bin'); os.getcwd = lambda: '/work'\n"
+        + INSIDE.replace("os.getcwd()", repr(str(REPOSITORY)))
+        + "print(host.id_map.value, os.getuid(), os.getgid(), os.readlink('/proc/self/cwd'))\n"
+        "print(open('/proc/self/uid_map').read().split())\n"
+        "os.mkdir('/dev/shm/img-owned'); os.chown('/dev/shm/img-owned', 42, 43)\n"
+        "print(os.stat('/dev/shm/img-owned').st_uid); os.rmdir('/dev/shm/img-owned')\n",
+    )
+
+    first, second, third = seen.splitlines()
+    assert first == "subordinate 0 0 /usr/bin"
+    assert second.count("'") >= 12
+    assert third == "42"
+
+
+def test_helpers_still_run_as_the_user(user: list[str]) -> None:
+    seen = run_as(user, INSIDE + "print(host.run_helper(['id', '-u'], b'').stdout.decode())")
+
+    assert seen.strip() != "0"
+
+
+def test_entering_is_quick(user: list[str]) -> None:
+    program = (
+        "import time, sys, os; sys.path.insert(0, os.getcwd())\n"
+        "from img.entrypoints.rootless import enter_for_build\n"
+        "before = time.perf_counter(); enter_for_build(); print(time.perf_counter() - before)"
+    )
+
+    assert min(float(run_as(user, program)) for _ in range(5)) < 0.05
+
+
+def test_the_command_line_loads_nothing_slow_to_enter(user: list[str]) -> None:
+    loaded = run_as(user, INSIDE + "print(*sys.modules)").split()
+
+    slow = {"typer", "rich", "structlog", "dependency_injector", "oras", "requests", "subprocess"}
+    assert not slow & set(loaded)
+
+
+def test_a_user_without_ids_is_told_how_to_get_some(user: list[str]) -> None:
+    if not user:
+        pytest.skip("needs root, to be a user that has none")
+    nobody = ["setpriv", "--reuid=64999", "--regid=64999", "--clear-groups"]
+
+    kind, message, hint, here = run_as(
+        nobody,
+        INSIDE + "import os; e = host.obstacle\n"
+        "print(type(e).__name__, e.message, e.hint, os.getuid(), sep='\\n')",
+    ).splitlines()
+
+    assert kind == "NoSubordinateIds"
+    assert message == "user 64999 has no ids of its own to build with in /etc/subuid"
+    assert "usermod --add-subuids " in hint
+    assert hint.endswith(" 64999")
+    assert here == "64999"
+
+
+def test_after_a_refusal_the_process_is_as_before(user: list[str]) -> None:
+    seen = run_as(
+        user,
+        "import ctypes; ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS\n"
+        + INSIDE
+        + "print(type(host.obstacle).__name__, host.obstacle.hint, os.getuid() != 65534)\n"
+        "print(host.executor(), os.access('/etc/passwd', os.R_OK))",
+    )
+
+    assert seen.startswith("IdMapRefused this process may gain no privileges (no_new_privs)")
+    assert "True" in seen.splitlines()[0]
+
+
+def test_nothing_is_left_running_after_the_user_is_gone(user: list[str]) -> None:
+    marker = "print(host.fork_server._pid, host.run_helper.__self__._pid)"
+
+    pids = run_as(user, INSIDE + marker).split()
+
+    deadline = time.monotonic() + 5
+    while any(Path(f"/proc/{pid}").exists() for pid in pids):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_the_executors_promises_hold_for_a_plain_user(user: list[str]) -> None:
+    seen = run_as(
+        user,
+        INSIDE + "import pytest\n"
+        "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '--timeout=300',\n"
+        "    'tests/contracts/test_executor.py', 'tests/integration/test_unshare.py']))",
+    )
+
+    assert " passed" in seen
+    print(seen)  # noqa: T201 (for pytest -s)
