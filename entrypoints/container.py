@@ -16,6 +16,7 @@ from img.application.housekeeping import Collect
 from img.application.planning.plan import PlanBuild
 from img.application.planning.resolve import ResolveBases
 from img.application.ports.blob_store import BlobStore
+from img.application.ports.cache_mounts import CacheMounts
 from img.application.ports.cache_store import CacheStore
 from img.application.ports.clock import Clock
 from img.application.ports.context_source import ContextSource
@@ -31,14 +32,17 @@ from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
 from img.application.ports.scratch_space import ScratchSpace
+from img.application.ports.secret_source import SecretSource
 from img.application.ports.snapshotter import Snapshotter
 from img.application.ports.state_lock import StateLock
 from img.application.solver.copy_files import CopyIntoLayer
 from img.application.solver.execute import ExecuteProcess
 from img.application.solver.lookup import Lookup
 from img.application.solver.make_directory import MakeDirectoryLayer
+from img.application.solver.mounts import MountAll
 from img.application.solver.owners import Owners
 from img.application.solver.pull_base import PullLayers
+from img.application.solver.roots import Roots
 from img.application.solver.solve import Solver
 from img.application.transfer import Transfer
 from img.application.trees import Trees
@@ -54,6 +58,7 @@ from img.application.usecases.push import PushImage
 from img.application.usecases.remove import RemoveImage
 from img.application.usecases.save import SaveImage
 from img.application.usecases.tag import TagImage
+from img.domain.options.secrets import AgentSpec, SecretSpec
 
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database
@@ -224,6 +229,18 @@ def _importer(blobs: BlobStore) -> Importer:
     return ArchiveImporter(blobs, decompressed)
 
 
+def _local_secrets(secrets: tuple[SecretSpec, ...], agents: tuple[AgentSpec, ...]) -> SecretSource:
+    from img.adapters.secret_source.local import LocalSecrets
+
+    return LocalSecrets(secrets, agents)
+
+
+def _cache_directories(root: Path) -> CacheMounts:
+    from img.adapters.cache_mounts.directories import DirectoryCacheMounts
+
+    return DirectoryCacheMounts(root)
+
+
 def _clock() -> Clock:
     from img.adapters.clock.system import SystemClock
 
@@ -300,12 +317,29 @@ class Container(containers.DeclarativeContainer):
     scratch: providers.Provider[ScratchSpace] = providers.Singleton(_scratch, config.state)
     state_lock: providers.Provider[StateLock] = providers.Singleton(_state_lock, config.state)
 
+    secrets: providers.Provider[SecretSource] = providers.Singleton(
+        _local_secrets, config.secrets, config.agents
+    )
+    cache_mounts: providers.Provider[CacheMounts] = providers.Singleton(
+        _cache_directories, config.cache_mounts
+    )
+
     catalog = providers.Singleton(Catalog, blobs=blobs)
     trees = providers.Singleton(Trees, blobs=blobs, indexes=indexes, archive=archive)
     transfer = providers.Singleton(
         Transfer, blobs=blobs, indexes=indexes, archive=archive, registry=registry
     )
     owners = providers.Singleton(Owners, trees=trees)
+    roots = providers.Singleton(Roots, snapshotter=snapshotter, trees=trees)
+    copy = providers.Singleton(
+        CopyIntoLayer,
+        archive=archive,
+        blobs=blobs,
+        trees=trees,
+        owners=owners,
+        scratch=scratch,
+        clock=clock,
+    )
     collect = providers.Factory(
         Collect,
         images=images,
@@ -321,15 +355,7 @@ class Container(containers.DeclarativeContainer):
         pull=providers.Factory(
             PullLayers, blobs=blobs, images=images, transfer=transfer, clock=clock
         ),
-        copy=providers.Factory(
-            CopyIntoLayer,
-            archive=archive,
-            blobs=blobs,
-            trees=trees,
-            owners=owners,
-            scratch=scratch,
-            clock=clock,
-        ),
+        copy=copy,
         make_directory=providers.Factory(
             MakeDirectoryLayer,
             archive=archive,
@@ -341,7 +367,10 @@ class Container(containers.DeclarativeContainer):
         execute=providers.Factory(
             ExecuteProcess,
             executor=executor,
-            snapshotter=snapshotter,
+            roots=roots,
+            mount=providers.Factory(
+                MountAll, roots=roots, copy=copy, secrets=secrets, caches=cache_mounts
+            ),
             archive=archive,
             blobs=blobs,
             trees=trees,
@@ -444,6 +473,9 @@ def open_container(settings: "Settings", host: "BuildHost") -> Container:
             "registry": "oras",
             "platform": settings.platform,
             "progress": settings.progress,
+            "secrets": settings.secrets,
+            "agents": settings.agents,
+            "cache_mounts": settings.state / "mounts" / kind,
             "insecure_registries": settings.insecure_registries,
         }
     )

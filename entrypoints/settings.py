@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from img.domain.errors import UsageError
+from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.platform import Platform
 
 # The seed's names, and those of img's later versions, for the snapshotters they mean.
@@ -32,6 +33,8 @@ class Settings:
     store: str = "files"  # or oci-layout
     progress: str = "auto"  # plain, tty, quiet
     debug: bool = False
+    secrets: tuple[SecretSpec, ...] = ()
+    agents: tuple[AgentSpec, ...] = ()
     insecure_registries: frozenset[str] = frozenset()
 
 

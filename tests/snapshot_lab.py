@@ -242,27 +242,21 @@ class Kind:
     index: bool = True
 
 
-KINDS = (
-    Kind("overlay with index", OverlaySnapshotter),
-    Kind("overlay without index", OverlaySnapshotter, index=False),
-    Kind("naive", NaiveSnapshotter),
-)
-
-
 @cache
-def why_no_overlay() -> str:
+def why_no_overlay(*, index: bool = False) -> str:
     """Return why overlays cannot be mounted in tests here; "" if they can."""
     if os.geteuid() != 0:
         return "needs root, or a user namespace with many ids"
     directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
     base = f"{directory}/img-probe-{os.getpid()}"
-    names = [f"{base}/{name}" for name in ("lower", "upper", "work", "target")]
-    for name in names:
+    lower, upper, work, target = (f"{base}/{name}" for name in ("l", "u", "w", "t"))
+    for name in (lower, upper, work, target):
         os.makedirs(name)
     try:
-        lower, upper, work, target = names
-        root = OverlayRoot(lowers=(lower,), upper=upper, work=work, target=target)
+        root = OverlayRoot(lowers=(lower,), upper=upper, work=work, target=target, index=index)
         run(root, lambda path: os.mkdir(f"{path}/x"))
+        if index and not os.path.isdir(f"{work}/index"):
+            return "the kernel keeps no index for overlays in a user namespace"
     except AssertionError as error:
         return f"no overlay can be mounted here: {str(error).splitlines()[-1]}"
     finally:
@@ -271,3 +265,11 @@ def why_no_overlay() -> str:
 
 
 needs_overlay = pytest.mark.skipif(bool(why_no_overlay()), reason=why_no_overlay() or "fine")
+needs_index = pytest.mark.skipif(
+    bool(why_no_overlay(index=True)), reason=why_no_overlay(index=True) or "fine"
+)
+
+OVERLAY = Kind("overlay without index", OverlaySnapshotter, index=False)
+NAIVE = Kind("naive", NaiveSnapshotter)
+INDEXED = Kind("overlay with index", OverlaySnapshotter)
+KINDS = (OVERLAY, NAIVE) if why_no_overlay(index=True) else (OVERLAY, NAIVE, INDEXED)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
 
-_SHARED, _LOCKED, _PRIVATE = "shared", "locked", "private"
+_SHARED, _PRIVATE = "shared", "private"
 
 
 class DirectoryCacheMounts(CacheMounts):
@@ -19,7 +19,9 @@ class DirectoryCacheMounts(CacheMounts):
         self._root = os.fspath(root)
 
     @contextmanager
-    def use(self, name: str, *, sharing: str) -> Iterator[CacheDirectory]:
+    def use(
+        self, name: str, *, sharing: str, mode: int, owner: tuple[int, int]
+    ) -> Iterator[CacheDirectory]:
         number = 0
         while True:
             directory, lock = self._locked(name, number, sharing)
@@ -30,7 +32,7 @@ class DirectoryCacheMounts(CacheMounts):
             data = f"{directory}/data"
             fresh = not os.path.isdir(data)
             if fresh:
-                os.mkdir(data, 0o755)
+                _make(data, mode, owner)
             yield CacheDirectory(data, fresh)
         finally:
             os.close(lock)
@@ -47,3 +49,14 @@ class DirectoryCacheMounts(CacheMounts):
             os.close(lock)
             return directory, None
         return directory, lock
+
+
+def _make(path: str, mode: int, owner: tuple[int, int]) -> None:
+    draft = f"{path}.{os.urandom(6).hex()}"
+    os.mkdir(draft)
+    os.chown(draft, *owner)
+    os.chmod(draft, mode)
+    try:
+        os.rename(draft, path)
+    except OSError:  # somebody else shares it already, and was first
+        os.rmdir(draft)

@@ -14,7 +14,9 @@ class MemoryCacheMounts(CacheMounts):
         self._directories: dict[str, tempfile.TemporaryDirectory[str]] = {}
 
     @contextmanager
-    def use(self, name: str, *, sharing: str) -> Iterator[CacheDirectory]:
+    def use(
+        self, name: str, *, sharing: str, mode: int, owner: tuple[int, int]
+    ) -> Iterator[CacheDirectory]:
         fresh = name not in self._directories
         if fresh:
             self._directories[name] = tempfile.TemporaryDirectory(prefix="img-cache-")

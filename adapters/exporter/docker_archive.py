@@ -14,7 +14,6 @@ from img.domain.digest import Digest
 from img.domain.oci.chain import Layer
 from img.domain.oci.codec import InvalidDocument, decode_config
 from img.domain.oci.manifest import Manifest
-from img.domain.reference import ImageReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +63,8 @@ class DockerArchiveExporter(Exporter):
         return _Image(
             config=manifest.config.digest,
             layers=layers,
-            tags=tuple(ref.familiar for ref in image.references if _is_tag(ref)),
+            # In full: podman takes docker.io's short names for localhost's.
+            tags=tuple(str(ref) for ref in image.references if ref.tag and not ref.digest),
         )
 
     def _uncompressed_size(self, layer: Layer) -> int:
@@ -99,10 +99,6 @@ def _manifest(images: Iterable[_Image]) -> list[dict[str, object]]:
         }
         for config, image in unique.items()
     ]
-
-
-def _is_tag(reference: ImageReference) -> bool:
-    return bool(reference.tag) and reference.digest is None
 
 
 def _config_path(config: Digest) -> str:

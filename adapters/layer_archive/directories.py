@@ -129,7 +129,7 @@ class Directories:
         path = f"{parent}/{name}" if parent else name
         status = self._make(path)
         if status is not None and not stat.S_ISDIR(status.st_mode):
-            self._replace(path, status)
+            self._replace(path)
         self._metadata[path] = entry
         self._guessed.discard(path)
         self.own(path)
@@ -243,7 +243,7 @@ class Directories:
         if status is None:
             self._make(here)
         else:
-            self._replace(here, status)
+            self._replace(here)
         self._metadata[here] = self._implied_metadata(here)
         self._guessed.add(here)
         self.own(here)
@@ -269,22 +269,28 @@ class Directories:
             return self.status(path)
         return None
 
-    def _replace(self, path: str, status: os.stat_result) -> None:
-        """Put a directory where something else stands."""
+    def _replace(self, path: str) -> None:
+        """Put a directory where something else stands, be it a whiteout."""
         self.remove(path)
         self._make(path)
-        if self._overlay and metadata.is_whiteout(status):
+        # Whatever this layer put there hid a directory below as well.
+        self._hidden.add(path)
+        if self._overlay:
             self._mark_opaque(path)
 
     def _hide_below(self, path: str, status: os.stat_result | None) -> None:
-        parent = paths.parent(path)
-        if status is None:
-            # In a directory of one layer alone the kernel lists whiteouts as files.
-            if not parent or self._has_directory_below(parent):
-                name = _bytes(paths.name(path))
-                os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=self.open(parent))
-        elif stat.S_ISDIR(status.st_mode):
+        if status is not None:
+            if not stat.S_ISDIR(status.st_mode):
+                return
             self._mark_opaque(path)
+            if not self._is_idle(path):
+                return
+            self.remove(path)
+        parent = paths.parent(path)
+        # In a directory of one layer alone the kernel lists whiteouts as files.
+        if not parent or self._has_directory_below(parent):
+            name = _bytes(paths.name(path))
+            os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=self.open(parent))
 
     def _mark_opaque(self, path: str) -> None:
         descriptor = self._open_to_read(path)
@@ -295,6 +301,7 @@ class Directories:
         self._drop_whiteouts(path)
 
     def _drop_whiteouts(self, path: str) -> None:
+        """Remove the whiteouts below ``path``, and directories made for nothing else."""
         for name in self._names(path):
             child = f"{path}/{name}" if path else name
             status = self.status(child)
@@ -302,6 +309,11 @@ class Directories:
                 self.remove(child)
             elif status is not None and stat.S_ISDIR(status.st_mode):
                 self._drop_whiteouts(child)
+                if self._is_idle(child):
+                    self.remove(child)
+
+    def _is_idle(self, path: str) -> bool:
+        return path in self._guessed and not self._names(path)
 
     def _remove_lower(self, path: str, status: os.stat_result) -> None:
         """Remove what stands at ``path``, but nothing that this layer made."""
@@ -353,9 +365,10 @@ class Directories:
     def _forget(self, path: str) -> None:
         """Forget what was known of ``path`` and all below it."""
         below = f"{path}/"
-        self._own = {own for own in self._own if own != path and not own.startswith(below)}
+        for paths_known in (self._own, self._guessed):
+            paths_known -= {each for each in paths_known if f"{each}/".startswith(below)}
         for known in (self._metadata, self._kept):
-            for each in [each for each in known if each == path or each.startswith(below)]:
+            for each in [each for each in known if f"{each}/".startswith(below)]:
                 del known[each]
         self._forget_places()
 

@@ -45,6 +45,7 @@ _OPEN_TREE_CLONE = 0x1
 _AT_RECURSIVE = 0x8000
 _AT_EMPTY_PATH = 0x1000
 _MOVE_MOUNT_EMPTY_PATHS = 0x4 | 0x40  # F_EMPTY_PATH, T_EMPTY_PATH
+_ATTEMPTS = 128  # of openat2, as runc makes them
 _LAST_DESCRIPTOR = 0xFFFF_FFFF
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _CAPABILITY_VERSION_3 = 0x2008_0522
@@ -128,6 +129,11 @@ def openat2(
 ) -> int:
     """Open ``path`` with ``directory`` as the root that no link leads out of (openat2(2))."""
     how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, resolve)
+    for _ in range(_ATTEMPTS):
+        try:
+            return _call("openat2", directory, os.fsencode(path), how, len(how), what=path)
+        except BlockingIOError:  # a rename or mount anywhere, while ".." was being looked up
+            continue
     return _call("openat2", directory, os.fsencode(path), how, len(how), what=path)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import stat
 from typing import BinaryIO
 
@@ -63,7 +64,7 @@ def entry_of(path: str, name: str, status: os.stat_result, xattrs: list[str]) ->
     device = (0, 0)
     if kind in (CHARACTER, BLOCK):
         device = (os.major(status.st_rdev), os.minor(status.st_rdev))
-    elif kind == FILE and DEVICE in xattrs:
+    elif DEVICE in xattrs and kind == FILE and not status.st_size:
         kind, device = _stood_for(path)
     return Entry(
         name,
@@ -80,9 +81,11 @@ def entry_of(path: str, name: str, status: os.stat_result, xattrs: list[str]) ->
 
 
 def _stood_for(path: str) -> tuple[str, tuple[int, int]]:
-    kind, _, numbers = os.getxattr(path, DEVICE).partition(b" ")
-    major, _, minor = numbers.partition(b":")
-    return (CHARACTER if kind == b"c" else BLOCK), (int(major), int(minor))
+    text = os.getxattr(path, DEVICE).decode("ascii", "replace")
+    if match := re.fullmatch(r"([cb]) (\d{1,9}):(\d{1,9})", text, re.ASCII):
+        kind, major, minor = match.groups()
+        return (CHARACTER if kind == "c" else BLOCK), (int(major), int(minor))
+    return FILE, (0, 0)  # a step wrote it
 
 
 def _xattrs(path: str, names: list[str]) -> tuple[tuple[str, bytes], ...]:

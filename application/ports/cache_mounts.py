@@ -18,8 +18,10 @@ class CacheMounts(Protocol):
     """Finds and makes cache directories by id; several builds may use them at once."""
 
     @abstractmethod
-    def use(self, name: str, *, sharing: str) -> AbstractContextManager[CacheDirectory]:
-        """Enter with the directory of ``name``.
+    def use(
+        self, name: str, *, sharing: str, mode: int, owner: tuple[int, int]
+    ) -> AbstractContextManager[CacheDirectory]:
+        """Enter with the directory of ``name``, made with ``mode`` for uid and gid ``owner``.
 
         With ``sharing`` "shared" anybody may use it at the same time, "locked" waits until it is
         free, "private" gives another directory if it is in use (Dockerfile reference,

@@ -1,19 +1,21 @@
 """Runs Exec: a process in the root its inputs make, and the layer of what it changed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.executor import Cancellation, Executor, OutputSink
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
-from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
-from img.application.solver.results import Stack
+from img.application.ports.snapshotter import Workspace
+from img.application.solver.masking import MaskedOutput
+from img.application.solver.mounts import MountAll, Mounted, Shown
+from img.application.solver.results import Result, Stack
+from img.application.solver.roots import Roots
 from img.application.trees import Trees
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
 from img.domain.filesystem.entry import FILE, Entry
-from img.domain.graph.cache_key import content_key
+from img.domain.graph.cache_key import content_key, definition_key
 from img.domain.graph.operations import Exec
 from img.domain.oci.chain import Layer, chain_ids_of
 from img.domain.process import FileMount, Process
@@ -38,67 +40,78 @@ class ProcessFailed(BuildError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecuteProcess:
-    """Makes the layer of a RUN."""
+    """Makes the layers of RUN."""
 
     executor: Executor
-    snapshotter: Snapshotter
+    roots: Roots
+    mount: MountAll
     archive: LayerArchive
     blobs: BlobStore
     trees: Trees
 
-    def content_key(self, operation: Exec, root: Stack) -> Digest:
-        """Return the key that depends on the root's contents, not on how they came to be."""
-        return content_key(operation, root.content)
+    def prepare(self, operation: Exec, root: Stack, inputs: Mapping[int, Result]) -> "Execution":
+        """Return the step, what its mounts show selected. Raises BuildError."""
+        _refuse_what_is_missing(operation)
+        return Execution(
+            parts=self,
+            operation=operation,
+            root=root,
+            shown=self.mount.shown(operation, inputs),
+        )
 
-    def __call__(
-        self, operation: Exec, root: Stack, output: OutputSink, cancelled: Cancellation
-    ) -> Layer:
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One RUN, its inputs known."""
+
+    parts: ExecuteProcess
+    operation: Exec
+    root: Stack
+    shown: Mapping[int, Shown]
+
+    def definition_key(self) -> Digest:
+        """Return the key of the operation and of what its inputs were made from."""
+        shown = (self.shown[place].definition for place in sorted(self.shown))
+        return definition_key(self.operation, (self.root.key, *shown))
+
+    def content_key(self) -> Digest:
+        """Return the key of the operation and of what its inputs hold."""
+        shown = (self.shown[place].content for place in sorted(self.shown))
+        return content_key(self.operation, self.root.content, *shown)
+
+    def run(self, output: OutputSink, cancelled: Cancellation) -> Layer:
         """Run the process and return the layer of its changes; an empty one if there are none.
 
         Raises ProcessFailed, ProcessNotStarted, StepCanceled, ExecutorUnavailable, and what
         unpacking the root raises.
         """
-        _refuse_what_is_missing(operation)
-        with self._workspace(root) as workspace:
+        with (
+            self.parts.mount(self.operation, self.shown) as mounted,
+            self.parts.roots.workspace(self.root) as workspace,
+        ):
             if cancelled.is_set():
                 raise StepCanceled
-            status = self.executor.run(_process(operation), workspace.root, output, cancelled)
+            masked = MaskedOutput(output, mounted.secrets)
+            process = _process(self.operation, mounted)
+            try:
+                status = self.parts.executor.run(process, workspace.root, masked, cancelled)
+            finally:
+                masked.end()
             if cancelled.is_set():
                 raise StepCanceled
             if not status.success:
-                raise ProcessFailed(operation.argv, status.code)
-            return self._commit(operation, root, workspace)
+                raise ProcessFailed(self.operation.argv, status.code)
+            return self._commit(workspace)
 
-    @contextmanager
-    def _workspace(self, root: Stack) -> Iterator[Workspace]:
-        chains = chain_ids_of(layer.diff_id for layer in root.layers)
-        workspace = self.snapshotter.prepare(
-            [
-                self._snapshot_layer(layer, chain)
-                for layer, chain in zip(root.layers, chains, strict=True)
-            ]
-        )
-        try:
-            yield workspace
-        finally:
-            workspace.discard()
-
-    def _snapshot_layer(self, layer: Layer, chain: Digest) -> SnapshotLayer:
-        return SnapshotLayer(
-            chain_id=chain,  # type: ignore[arg-type]
-            index=self.trees.index_of(layer),
-            open=lambda: self.blobs.open(layer.descriptor.digest),
-        )
-
-    def _commit(self, operation: Exec, root: Stack, workspace: Workspace) -> Layer:
-        changes = workspace.changes(self.trees.of(root.layers))
-        packed = self.archive.pack(
+    def _commit(self, workspace: Workspace) -> Layer:
+        changes = workspace.changes(self.parts.trees.of(self.root.layers))
+        packed = self.parts.archive.pack(
             (_packed(entry, workspace) for entry in changes),
-            self.blobs.writer(),
-            epoch=operation.epoch,
+            self.parts.blobs.writer(),
+            epoch=self.operation.epoch,
         )
-        self.trees.indexes.put(packed.layer.diff_id, packed.index)
-        diff_ids = [layer.diff_id for layer in (*root.layers, packed.layer)]
+        self.parts.trees.indexes.put(packed.layer.diff_id, packed.index)
+        diff_ids = [layer.diff_id for layer in (*self.root.layers, packed.layer)]
         workspace.commit(chain_ids_of(diff_ids)[-1], packed.index)
         return packed.layer
 
@@ -109,19 +122,19 @@ def _packed(entry: Entry, workspace: Workspace) -> PackedEntry:
     return PackedEntry(entry=entry, open=lambda: workspace.open(entry.path))
 
 
-def _process(operation: Exec) -> Process:
+def _process(operation: Exec, mounted: Mounted) -> Process:
+    scripts = (
+        FileMount(target=f"/dev/pipes/{file.name}", content=file.content.encode(), mode=file.mode)
+        for file in operation.files
+    )
     return Process(
         argv=operation.argv,
-        env={**dict(operation.hidden_env), **dict(operation.env)},
+        env={**dict(operation.hidden_env), **dict(operation.env), **mounted.env},
         cwd=operation.cwd,
         user=operation.user,
         network=operation.network,
-        mounts=tuple(
-            FileMount(
-                target=f"/dev/pipes/{file.name}", content=file.content.encode(), mode=file.mode
-            )
-            for file in operation.files
-        ),
+        mounts=(*scripts, *mounted.mounts),
+        hostname=operation.hostname,
         hosts=operation.hosts,
         shm_size=operation.shm_size,
         ulimits=operation.ulimits,
@@ -130,8 +143,10 @@ def _process(operation: Exec) -> Process:
 
 
 def _refuse_what_is_missing(operation: Exec) -> None:
-    for mount in operation.mounts:
+    if operation.devices:
         raise BuildError(
-            f"RUN --mount=type={mount.type} is not supported yet",
-            hint="this version of img builds RUN without mounts",
+            f"RUN --device={operation.devices[0]} is not supported",
+            hint="img hands no devices on",
         )
+    if operation.insecure:
+        raise BuildError("entitlement security.insecure is not allowed")

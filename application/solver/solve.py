@@ -164,14 +164,14 @@ class BuildSolver:
         self, position: int, vertex: Vertex, operation: Exec, inputs: Sequence[Result]
     ) -> Stack:
         root = _stack(inputs[0])
-        execute = self.parts.execute
+        step = self.parts.execute.prepare(operation, root, dict(enumerate(inputs)))
         return self._layered(
             position,
             vertex,
             root,
-            definition_key(operation, (root.key, *map(_key, inputs[1:]))),
-            lambda: execute.content_key(operation, root),
-            lambda: execute(operation, root, self._output(position), self.cancelled),
+            step.definition_key(),
+            step.content_key,
+            lambda: step.run(self._output(position), self.cancelled),
         )
 
     def _layered(
@@ -250,10 +250,6 @@ def _stack(result: Result) -> Stack:
     if not isinstance(result, Stack):
         raise BuildError("a build context cannot be a root file system")
     return result
-
-
-def _key(result: Result) -> Digest | None:
-    return result.key if isinstance(result, Stack) else None
 
 
 def _description(vertex: Vertex) -> str:

@@ -84,7 +84,8 @@ def lookup_owner(text: str, passwd: str, group: str) -> tuple[int, int]:
     """Return the (uid, gid) that ``--chown=text`` gives to files.
 
     A user's number also names the group, a user's name brings its own group, and "user:" means
-    group 0 (BuildKit, solver/llbsolver/file/user_linux.go). Raises UnknownUser, UnknownGroup, IdOutOfRange.
+    group 0 (BuildKit, solver/llbsolver/file/user_linux.go). Raises UnknownUser, UnknownGroup,
+    IdOutOfRange.
     """
     user_text, colon, group_text = text.partition(":")
     if not user_text or _is_number(user_text):

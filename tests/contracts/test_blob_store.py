@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.blob_store.files import FileBlobStore
+from img.adapters.blob_store.files import FileBlobStore, FileBlobWriter
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
-from img.adapters.linux import new_file
 from img.application.ports.blob_store import BlobMismatch, BlobNotFound, BlobStore, StoreFull
 from img.domain.digest import Digest
 from img.domain.errors import StateError
@@ -256,12 +255,12 @@ def test_files_that_are_no_blobs_are_passed_over(tmp_path: Path) -> None:
     assert list(store.digests()) == [digest]
 
 
-def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     store = FileBlobStore(tmp_path)
     writer = store.writer()
+    assert isinstance(writer, FileBlobWriter)
     with Path("/dev/full").open("wb", buffering=0) as full:
-        assert isinstance(writer, object)
-        os.dup2(full.fileno(), descriptor_of(writer))
+        os.dup2(full.fileno(), writer._file.descriptor)  # a full disk is hard to come by
 
     with pytest.raises(StoreFull, match="no space left") as refused:
         writer.write(b"content")
@@ -269,12 +268,6 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyP
     writer.abort()
     assert refused.value.hint
     assert list(store.digests()) == []
-
-
-def descriptor_of(writer: object) -> int:
-    file = writer._file  # noqa: B009: a full disk cannot be had otherwise
-    assert isinstance(file, new_file.NewFile)
-    return file.descriptor
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -114,7 +114,7 @@ def test_the_scripted_executor_remembers_what_it_was_asked() -> None:
     root = DirectoryRoot(path="/nowhere")
     first = replace(in_env(cwd="/a"), argv=("true",))
 
-    executor.run(first, root, lambda stream, data: None, threading.Event())
+    executor.run(first, root, lambda *_: None, threading.Event())
 
     assert executor.processes == (first,)
     assert executor.asked == ((first, root),)

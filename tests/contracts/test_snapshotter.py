@@ -16,8 +16,11 @@ from img.application.ports.layer_archive import PackedLayer
 from img.application.ports.snapshotter import Snapshotter
 from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
 from tests.snapshot_lab import (
+    INDEXED,
     KINDS,
+    NAIVE,
     OLD,
+    OVERLAY,
     SECOND,
     Kind,
     Lab,
@@ -26,6 +29,7 @@ from tests.snapshot_lab import (
     described,
     file,
     link,
+    needs_index,
     needs_overlay,
     other,
     picture,
@@ -560,7 +564,7 @@ def outcome(
         assert expected == after
     workspace.commit(lab.stack(stack)[-1].chain_id, packed.index)
     assert_unpacked(snapshotter, kind, lab, stack, expected, fresh=False)
-    for fresh in (KINDS[1], KINDS[2]):
+    for fresh in (OVERLAY, NAIVE):
         other_state = state / f"{kind.name} unpacked by {fresh.name}"
         unpacked = fresh.make(other_state, lab.archive)
         assert_unpacked(unpacked, fresh, lab, stack, expected, fresh=True)
@@ -593,16 +597,15 @@ def test_the_same_step_gives_the_same_layer_everywhere(name: str, state: Path, l
         assert listed == first
 
 
+@needs_index
 @pytest.mark.parametrize("name", ONLY_WITH_INDEX)
 def test_with_an_index_hard_links_are_as_in_a_plain_directory(
     name: str, state: Path, lab: Lab
 ) -> None:
     base = a_base(lab)
     work = at_root(ONLY_WITH_INDEX[name])
-    kinds = [kind for kind in KINDS if kind.index]
-    first, *others = [outcome(kind, state, lab, base, work) for kind in kinds]
-    for listed in others:
-        assert listed == first
+    indexed, plain = [outcome(kind, state, lab, base, work) for kind in (INDEXED, NAIVE)]
+    assert indexed == plain
 
 
 NAMES = st.sampled_from(
@@ -661,15 +664,7 @@ def act(root: str, action: tuple[str, str, str]) -> None:
         return  # what fails, fails everywhere
 
 
-@settings(
-    max_examples=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(actions=st.lists(ACTIONS, min_size=1, max_size=8))
-def test_any_steps_give_the_same_layer_with_an_index_and_without_an_overlay(
-    actions: list[tuple[str, str, str]], state: Path
-) -> None:
+def any_steps(state: Path, kind: Kind, actions: list[tuple[str, str, str]]) -> None:
     lab = Lab()
     base = a_base(lab)
     place = state / os.urandom(6).hex()
@@ -678,8 +673,32 @@ def test_any_steps_give_the_same_layer_with_an_index_and_without_an_overlay(
         for action in actions:
             act(root, action)
 
-    first, second = [outcome(kind, place, lab, base, work) for kind in KINDS if kind.index]
-    assert first == second
+    overlay, plain = [outcome(each, place, lab, base, work) for each in (kind, NAIVE)]
+    assert overlay == plain
+
+
+thirty = settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@needs_index
+@thirty
+@given(actions=st.lists(ACTIONS, min_size=1, max_size=8))
+def test_any_steps_give_the_same_layer_with_an_index(
+    actions: list[tuple[str, str, str]], state: Path
+) -> None:
+    any_steps(state, INDEXED, actions)
+
+
+@thirty
+@given(actions=st.lists(ACTIONS, min_size=1, max_size=8))
+def test_any_steps_but_those_on_hard_links_give_the_same_layer_without_an_index(
+    actions: list[tuple[str, str, str]], state: Path
+) -> None:
+    any_steps(state, OVERLAY, [a for a in actions if "links/" not in a[1] + a[2]])
 
 
 def commit_nothing(
@@ -808,7 +827,7 @@ class TestEverySnapshotter:
 
 def test_a_layer_with_a_hard_link_holds_the_file_it_links_to(state: Path, lab: Lab) -> None:
     base = a_base(lab)
-    workspace = KINDS[0].make(state, lab.archive).prepare(lab.stack(base))
+    workspace = OVERLAY.make(state, lab.archive).prepare(lab.stack(base))
     run(workspace.root, lambda root: os.link(f"{root}/links/single", f"{root}/etc/another"))
     changes = {entry.path: entry for entry in workspace.changes(tree_of(base))}
     assert changes["etc/another"].kind == FILE

@@ -146,9 +146,12 @@ def test_nothing_is_left_running_after_the_user_is_gone(user: list[str]) -> None
 def test_the_executors_promises_hold_for_a_plain_user(user: list[str]) -> None:
     seen = run_as(
         user,
-        INSIDE + "import pytest\n"
+        INSIDE + "import pytest, tempfile\n"
+        "files = tempfile.TemporaryDirectory(dir='/dev/shm')\n"
         "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '--timeout=300',\n"
-        "    'tests/contracts/test_executor.py', 'tests/integration/test_unshare.py']))",
+        "    '--basetemp', files.name + '/of-pytest',\n"
+        "    'tests/contracts/test_executor.py', 'tests/integration/test_unshare.py',\n"
+        "    'tests/integration/test_unshare_isolation.py']))",
     )
 
     assert " passed" in seen

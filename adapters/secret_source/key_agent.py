@@ -1,0 +1,80 @@
+"""An ssh-agent of our own, for keys that lie in files."""
+
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from img.domain.errors import HostError, UsageError
+
+_START_S = 10.0
+
+
+class KeyAgent:
+    """Runs ssh-agent while entered, with some keys in it and nothing else."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._keys = keys
+
+    def __enter__(self) -> str:
+        """Return the agent's socket. Raises HostError without ssh-agent, UsageError."""
+        self._directory = tempfile.TemporaryDirectory(prefix="img-ssh-")
+        self._socket = f"{self._directory.name}/agent"
+        try:
+            self._agent = subprocess.Popen(
+                ["ssh-agent", "-D", "-a", self._socket],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except FileNotFoundError:
+            self._directory.cleanup()
+            raise HostError(
+                "ssh-agent is not installed, and is needed for --ssh with a key",
+                hint="install openssh-client, or forward an agent",
+            ) from None
+        assert self._agent.stdout is not None
+        self._agent.stdout.readline()  # it prints its address when it listens
+        try:
+            for key in self._keys:
+                self._add(key)
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self._socket
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._agent.send_signal(signal.SIGTERM)
+        self._agent.wait()
+        if self._agent.stdout is not None:
+            self._agent.stdout.close()
+        self._directory.cleanup()
+
+    def _add(self, key: str) -> None:
+        # Read and handed over: a key that others may read is refused as a file by ssh-add.
+        try:
+            content = Path(key).read_bytes()
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(f"--ssh: cannot read {key}: {reason}") from None
+        added = subprocess.run(
+            ["ssh-add", "-q", "-"],
+            input=content,
+            capture_output=True,
+            timeout=_START_S,
+            env={**os.environ, "SSH_AUTH_SOCK": self._socket, "SSH_ASKPASS": "/bin/false"},
+            check=False,
+        )
+        if added.returncode:
+            raise UsageError(
+                f"--ssh: {key} is no key that can be used",
+                hint="keys with a passphrase need an agent",
+            )

@@ -1,0 +1,178 @@
+"""The mounts of a RUN, from what the Dockerfile says to what an executor gets."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
+from img.application.ports.secret_source import AgentNotForwarded, SecretNotFound, SecretSource
+from img.application.solver.copy_files import Copying, CopyIntoLayer
+from img.application.solver.results import Result, Stack
+from img.application.solver.roots import Roots
+from img.domain.digest import Digest
+from img.domain.filesystem import paths
+from img.domain.graph.operations import CopyFiles, Exec, ExecMount
+from img.domain.process import BindMount, FileMount, ProcessMount, TmpfsMount, TreeMount
+
+_NOTHING = Stack(key=Digest.of(b"nothing"))
+
+
+@dataclass(slots=True)
+class Mounted:
+    """What a process gets besides its root; ``secrets`` are the values it must not print."""
+
+    mounts: list[ProcessMount] = field(default_factory=list)
+    env: dict[str, str] = field(default_factory=dict)
+    secrets: list[bytes] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a mount shows of an input: the files below its source, and whose they are.
+
+    A context has no layers; ``files`` makes one of what is wanted.
+    """
+
+    files: Copying
+    stack: Stack | None
+
+    @property
+    def definition(self) -> Digest:
+        return self.files.definition_key() if self.stack is None else self.stack.key
+
+    @property
+    def content(self) -> Digest:
+        return self.files.content_key()
+
+    def layers(self) -> Stack:
+        """Return a stack that holds the files at the mount's source."""
+        if self.stack is not None:
+            return self.stack
+        return Stack(key=self.definition, layers=(self.files.pack(),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MountAll:
+    """Makes what the mounts of a RUN show, for as long as it runs."""
+
+    roots: Roots
+    copy: CopyIntoLayer
+    secrets: SecretSource
+    caches: CacheMounts
+
+    def shown(self, operation: Exec, inputs: Mapping[int, Result]) -> Mapping[int, Shown]:
+        """Return what each mount with an input shows, by the mount's place in the operation.
+
+        Raises BuildError for a source that is not there.
+        """
+        return {
+            place: self._shown(mount, inputs[mount.input], operation.epoch)
+            for place, mount in enumerate(operation.mounts)
+            if mount.input is not None
+        }
+
+    @contextmanager
+    def __call__(self, operation: Exec, shown: Mapping[int, Shown]) -> Iterator[Mounted]:
+        """Enter with the mounts of ``operation``.
+
+        Raises SecretNotFound, AgentNotForwarded, and what unpacking a stack raises.
+        """
+        mounted = Mounted()
+        with ExitStack() as held:
+            for place, mount in enumerate(operation.mounts):
+                match mount.type:
+                    case "bind":
+                        mounted.mounts.append(self._bind(mount, shown[place], held))
+                    case "cache":
+                        mounted.mounts.append(self._cache(mount, shown.get(place), held))
+                    case "tmpfs":
+                        mounted.mounts.append(TmpfsMount(target=mount.target, size=mount.size))
+                    case "secret":
+                        self._secret(mount, mounted)
+                    case _:
+                        self._agent(mount, mounted, held)
+            yield mounted
+
+    def _shown(self, mount: ExecMount, source: Result, epoch: int | None) -> Shown:
+        path = paths.clean(mount.source)
+        files = self.copy.prepare(
+            CopyFiles(sources=(path,), destination=f"/{path}", epoch=epoch), _NOTHING, (source,)
+        )
+        return Shown(files=files, stack=source if isinstance(source, Stack) else None)
+
+    def _bind(self, mount: ExecMount, shown: Shown, held: ExitStack) -> TreeMount:
+        workspace = held.enter_context(self.roots.workspace(shown.layers()))
+        return TreeMount(
+            root=workspace.root,
+            source=mount.source,
+            target=mount.target,
+            read_only=mount.read_only,
+        )
+
+    def _cache(self, mount: ExecMount, shown: Shown | None, held: ExitStack) -> BindMount:
+        # What a cache begins with is part of its name, as in BuildKit: other contents, owner or
+        # mode make another cache (solver/llbsolver/mounts, "getRefCacheDir").
+        begins = f"{mount.mode}:{mount.uid}:{mount.gid}:{shown.content if shown else ''}"
+        directory = held.enter_context(
+            self.caches.use(
+                f"{mount.id}\0{begins}",
+                sharing=mount.sharing,
+                mode=0o755 if mount.mode is None else mount.mode,
+                owner=(mount.uid, mount.gid),
+            )
+        )
+        if directory.fresh and shown is not None:
+            self._fill(directory, mount, shown)
+        return BindMount(source=directory.path, target=mount.target, read_only=mount.read_only)
+
+    def _fill(self, directory: CacheDirectory, mount: ExecMount, shown: Shown) -> None:
+        source = _NOTHING if shown.stack is None else shown.stack
+        path = paths.clean(mount.source)
+        if shown.stack is None:
+            source = shown.layers()
+        files = self.copy.prepare(CopyFiles(sources=(path,), destination="/"), _NOTHING, (source,))
+        layer = files.pack()
+        with self.copy.blobs.open(layer.descriptor.digest) as blob:
+            self.copy.archive.unpack(
+                blob,
+                directory.path,
+                overlay=False,
+                place=lambda name: name,
+                implied=lambda _: None,
+            )
+
+    def _secret(self, mount: ExecMount, mounted: Mounted) -> None:
+        value = self.secrets.secret(mount.id)
+        if value is None:
+            if mount.required:
+                raise SecretNotFound(mount.id)
+            return
+        mounted.secrets.append(value)
+        if mount.env:
+            mounted.env[mount.env] = value.decode("utf-8", "surrogateescape")
+        if mount.target:
+            mounted.mounts.append(
+                FileMount(
+                    target=mount.target,
+                    content=value,
+                    mode=0o400 if mount.mode is None else mount.mode,
+                    uid=mount.uid,
+                    gid=mount.gid,
+                )
+            )
+
+    def _agent(self, mount: ExecMount, mounted: Mounted, held: ExitStack) -> None:
+        socket = held.enter_context(
+            self.secrets.agent(
+                mount.id,
+                mode=0o600 if mount.mode is None else mount.mode,
+                uid=mount.uid,
+                gid=mount.gid,
+            )
+        )
+        if socket is None:
+            if mount.required:
+                raise AgentNotForwarded(mount.id)
+            return
+        mounted.mounts.append(BindMount(source=socket, target=mount.target, read_only=False))
+        mounted.env.setdefault(mount.env or "SSH_AUTH_SOCK", mount.target)

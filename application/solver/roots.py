@@ -1,0 +1,43 @@
+"""Root file systems for stacks of layers, made when a process needs one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
+from img.application.solver.results import Stack
+from img.application.trees import Trees
+from img.domain.oci.chain import ChainID, Layer, chain_ids_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roots:
+    """Prepares workspaces."""
+
+    snapshotter: Snapshotter
+    trees: Trees
+
+    @contextmanager
+    def workspace(self, stack: Stack) -> Iterator[Workspace]:
+        """Enter with a writable root of ``stack``; what was not committed in it is gone after.
+
+        Raises SnapshotterUnavailable, InvalidLayer, BlobNotFound, StoreFull.
+        """
+        chains = chain_ids_of(layer.diff_id for layer in stack.layers)
+        workspace = self.snapshotter.prepare(
+            [
+                self._snapshot_layer(layer, chain)
+                for layer, chain in zip(stack.layers, chains, strict=True)
+            ]
+        )
+        try:
+            yield workspace
+        finally:
+            workspace.discard()
+
+    def _snapshot_layer(self, layer: Layer, chain: ChainID) -> SnapshotLayer:
+        return SnapshotLayer(
+            chain_id=chain,
+            index=self.trees.index_of(layer),
+            open=lambda: self.trees.blobs.open(layer.descriptor.digest),
+        )

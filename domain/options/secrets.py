@@ -1,0 +1,94 @@
+"""``--secret`` and ``--ssh``."""
+
+from dataclasses import dataclass
+
+from img.domain.dockerfile.csv_fields import BadCsv, split_csv
+from img.domain.errors import UsageError
+
+_TRUE = {"1", "t", "T", "TRUE", "true", "True"}
+_FALSE = {"0", "f", "F", "FALSE", "false", "False"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretSpec:
+    """``id=X[,src=FILE|,env=NAME][,type=file|env]`` (buildx, util/buildflags/secrets.go).
+
+    Without file and variable the value is that of the variable X if there is one, else of file X.
+    """
+
+    id: str
+    path: str = ""
+    env: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> "SecretSpec":
+        """Return what ``text`` says. Raises UsageError."""
+        values = {"id": "", "path": "", "env": ""}
+        kind = ""
+        for key, value in _pairs(text):
+            match key.lower():
+                case "type":
+                    if value not in {"file", "env"}:
+                        raise UsageError(f"unsupported secret type {value!r}")
+                    kind = value
+                case "id":
+                    values["id"] = value
+                case "source" | "src":
+                    values["path"] = value
+                case "env":
+                    values["env"] = value
+                case _:
+                    raise UsageError(f"unexpected key '{key}' in '{key}={value}'")
+        if kind == "env" and not values["env"]:
+            values["env"], values["path"] = values["path"], ""
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpec:
+    """``id[=socket|key[,key]]``; without paths it is the agent of the environment.
+
+    ``raw`` hands any socket on, not an agent's alone.
+    """
+
+    id: str
+    paths: tuple[str, ...] = ()
+    raw: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "AgentSpec":
+        """Return what ``text`` says. Raises UsageError."""
+        name, equals, rest = text.partition("=")
+        if not equals:
+            return cls(id=name)
+        paths = []
+        raw = False
+        for part in rest.split(","):
+            key, found, value = part.partition("=")
+            if found and key == "raw":
+                raw = _boolean(value)
+            else:
+                paths.append(part)
+        if raw and len(paths) != 1:
+            raise UsageError(f'raw mode must supply exactly one socket path for "{name}"')
+        return cls(id=name, paths=tuple(paths), raw=raw)
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    try:
+        fields = split_csv(text)
+    except BadCsv as error:
+        raise UsageError(f"invalid secret {text!r}: {error}") from None
+    pairs = []
+    for field in fields:
+        key, equals, value = field.partition("=")
+        if not equals:
+            raise UsageError(f"invalid field '{field}' must be a key=value pair")
+        pairs.append((key, value))
+    return pairs
+
+
+def _boolean(text: str) -> bool:
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    raise UsageError(f"invalid value for 'raw': {text}")

@@ -1,0 +1,443 @@
+"""What every importer promises: archives of all ages and makers become images."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from img.adapters.blob_store.memory import MemoryBlobStore
+from img.adapters.exporter.docker_archive import DockerArchiveExporter
+from img.adapters.exporter.oci_archive import OciArchiveExporter
+from img.adapters.importer.archive import ArchiveImporter
+from img.adapters.layer_archive.compression import decompressed
+from img.application.ports.blob_store import BlobMismatch, BlobStore
+from img.application.ports.exporter import ArchivedImage
+from img.application.ports.importer import Importer, InvalidArchive
+from img.domain.digest import Digest
+from img.domain.oci import media_types
+from img.domain.oci.chain import DiffID
+from img.domain.oci.codec import (
+    decode_config,
+    decode_manifest,
+    encode_config,
+    encode_index,
+    encode_manifest,
+)
+from img.domain.oci.config import ImageConfig, RunConfig
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import Index
+from img.domain.oci.layout import CONTAINERD_NAME, LAYOUT_CONTENT, REF_NAME
+from img.domain.oci.manifest import Manifest
+from img.domain.platform import Platform
+from img.domain.reference import ImageReference
+
+APP = ImageReference.parse("app:v1")
+OTHER = ImageReference.parse("registry.example/team/other")
+
+Files = Mapping[str, bytes | str]  # text: where a link leads
+
+
+@pytest.fixture
+def blobs() -> MemoryBlobStore:
+    return MemoryBlobStore()
+
+
+@pytest.fixture
+def importer(blobs: MemoryBlobStore) -> Importer:
+    return ArchiveImporter(blobs, decompressed)
+
+
+def an_archive(files: Files) -> bytes:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as members:
+        for name, content in files.items():
+            header = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                header.type = tarfile.SYMTYPE
+                header.linkname = content
+                members.addfile(header)
+            else:
+                header.size = len(content)
+                members.addfile(header, io.BytesIO(content))
+    return archive.getvalue()
+
+
+LOW = an_archive({"a": b"low"})
+HIGH = an_archive({"b": b"high" * 1000})
+
+
+def a_config(*layers: bytes) -> bytes:
+    diff_ids = tuple(DiffID(Digest.of(layer)) for layer in layers)
+    run = RunConfig(cmd=("sh",))
+    return encode_config(
+        ImageConfig(platform=Platform("linux", "amd64"), run=run, diff_ids=diff_ids)
+    )
+
+
+def add(blobs: BlobStore, content: bytes, media_type: str) -> Descriptor:
+    writer = blobs.writer()
+    writer.write(content)
+    return Descriptor(media_type=media_type, digest=writer.commit(), size=len(content))
+
+
+def an_image(blobs: BlobStore, *layers: bytes) -> Descriptor:
+    manifest = Manifest(
+        config=add(blobs, a_config(*layers), media_types.OCI_CONFIG),
+        layers=tuple(
+            add(blobs, gzip.compress(layer, mtime=0), media_types.OCI_LAYER_GZIP)
+            for layer in layers
+        ),
+    )
+    return add(blobs, encode_manifest(manifest), media_types.OCI_MANIFEST)
+
+
+def docker_archive(*layers: bytes, tags: object = ("app:v1",), **more: bytes | str) -> bytes:
+    config = a_config(LOW, HIGH)
+    entry = {"Config": "config.json", "RepoTags": tags, "Layers": ["low/layer.tar", "high.tar"]}
+    files = {
+        "low/layer.tar": layers[0],
+        "high.tar": layers[1],
+        "config.json": config,
+        "manifest.json": json.dumps([entry]).encode(),
+    }
+    return an_archive({**files, **more})
+
+
+def load(importer: Importer, archive: bytes) -> list[ArchivedImage]:
+    return list(importer.read(io.BytesIO(archive)))
+
+
+def manifest_of(blobs: BlobStore, image: ArchivedImage) -> Manifest:
+    with blobs.open(image.target.digest) as content:
+        return decode_manifest(content.read())
+
+
+def config_of(blobs: BlobStore, image: ArchivedImage) -> ImageConfig:
+    with blobs.open(manifest_of(blobs, image).config.digest) as content:
+        return decode_config(content.read())
+
+
+COMPRESSIONS: list[Callable[[bytes], bytes]] = [
+    bytes,
+    gzip.compress,
+    bz2.compress,
+    lzma.compress,
+    zstandard.ZstdCompressor().compress,
+]
+
+
+@pytest.mark.parametrize("compress", COMPRESSIONS)
+def test_an_oci_archive_gives_the_images_that_went_in(
+    blobs: MemoryBlobStore, importer: Importer, compress: Callable[[bytes], bytes]
+) -> None:
+    elsewhere = MemoryBlobStore()
+    image = ArchivedImage(target=an_image(elsewhere, LOW, HIGH), references=(APP, OTHER))
+    output = io.BytesIO()
+    OciArchiveExporter(elsewhere).export([image], output)
+
+    assert load(importer, compress(output.getvalue())) == [image]
+    assert set(blobs.digests()) == set(elsewhere.digests())
+
+
+@pytest.mark.parametrize("compress", COMPRESSIONS)
+def test_a_docker_archive_gives_its_config_layers_and_names(
+    blobs: MemoryBlobStore, importer: Importer, compress: Callable[[bytes], bytes]
+) -> None:
+    elsewhere = MemoryBlobStore()
+    target = an_image(elsewhere, LOW, HIGH)
+    output = io.BytesIO()
+    DockerArchiveExporter(elsewhere, decompressed).export(
+        [ArchivedImage(target=target, references=(APP, OTHER))], output
+    )
+
+    (image,) = load(importer, compress(output.getvalue()))
+
+    assert image.references == (APP, OTHER)
+    manifest = manifest_of(blobs, image)
+    assert manifest.config.digest == Digest.of(a_config(LOW, HIGH))
+    assert [(layer.media_type, layer.digest, layer.size) for layer in manifest.layers] == [
+        (media_types.OCI_LAYER, Digest.of(layer), len(layer)) for layer in (LOW, HIGH)
+    ]
+    assert all(blobs.size(blob.digest) == blob.size for blob in manifest.blobs)
+
+
+def test_the_order_of_files_does_not_matter_and_links_are_followed(
+    blobs: MemoryBlobStore, importer: Importer
+) -> None:
+    archive = an_archive(
+        {
+            "manifest.json": json.dumps(
+                [{"Config": "./c.json", "RepoTags": None, "Layers": ["a/layer.tar", "b/layer.tar"]}]
+            ).encode(),
+            "a/layer.tar": "../layers/low.tar",
+            "b/layer.tar": "../a/../layers/low.tar",
+            "./layers/low.tar": LOW,
+            "c.json": a_config(LOW, LOW),
+        }
+    )
+
+    (image,) = load(importer, archive)
+
+    assert image.references == ()
+    assert [layer.digest for layer in manifest_of(blobs, image).layers] == [Digest.of(LOW)] * 2
+
+
+@pytest.mark.parametrize(
+    ("compress", "media_type"),
+    [
+        (gzip.compress, media_types.OCI_LAYER_GZIP),
+        (zstandard.ZstdCompressor().compress, media_types.OCI_LAYER_ZSTD),
+    ],
+)
+def test_layers_that_are_compressed_stay_so(
+    blobs: MemoryBlobStore,
+    importer: Importer,
+    compress: Callable[[bytes], bytes],
+    media_type: str,
+) -> None:
+    low, high = compress(LOW), compress(HIGH)
+
+    (image,) = load(importer, docker_archive(low, high))
+
+    assert [(layer.media_type, layer.digest) for layer in manifest_of(blobs, image).layers] == [
+        (media_type, Digest.of(low)),
+        (media_type, Digest.of(high)),
+    ]
+
+
+@pytest.mark.parametrize("compress", [bz2.compress, lzma.compress])
+def test_layers_whose_compression_has_no_media_type_are_stored_without(
+    blobs: MemoryBlobStore, importer: Importer, compress: Callable[[bytes], bytes]
+) -> None:
+    (image,) = load(importer, docker_archive(compress(LOW), compress(HIGH)))
+
+    assert [layer.digest for layer in manifest_of(blobs, image).layers] == [
+        Digest.of(LOW),
+        Digest.of(HIGH),
+    ]
+
+
+@pytest.mark.parametrize("compress", COMPRESSIONS)
+def test_a_layer_that_is_not_what_the_config_says_is_refused(
+    importer: Importer, compress: Callable[[bytes], bytes]
+) -> None:
+    with pytest.raises(BlobMismatch):
+        load(importer, docker_archive(compress(LOW), compress(LOW)))
+
+
+def test_archives_from_before_manifests_give_images_too(
+    blobs: MemoryBlobStore, importer: Importer
+) -> None:
+    low = {
+        "id": "low",
+        "created": "2015-01-01T00:00:00Z",
+        "os": "linux",
+        "architecture": "amd64",
+        "container_config": {"Cmd": ["/bin/sh", "-c", "#(nop) ADD"]},
+    }
+    high = {
+        "id": "high",
+        "parent": "low",
+        "created": "2015-01-02T00:00:00Z",
+        "os": "linux",
+        "architecture": "amd64",
+        "config": {"Cmd": ["sh"]},
+        "author": "me",
+        "Size": 5,
+    }
+    archive = an_archive(
+        {
+            "low/VERSION": b"1.0",
+            "low/json": json.dumps(low).encode(),
+            "low/layer.tar": LOW,
+            "high/json": json.dumps(high).encode(),
+            "high/layer.tar": HIGH,
+            "repositories": json.dumps({"app": {"v1": "high", "v2": "high"}}).encode(),
+        }
+    )
+
+    (image,) = load(importer, archive)
+
+    assert image.references == (APP, ImageReference.parse("app:v2"))
+    config = config_of(blobs, image)
+    assert config.run.cmd == ("sh",)
+    assert config.diff_ids == (DiffID(Digest.of(LOW)), DiffID(Digest.of(HIGH)))
+    assert [step.created_by for step in config.history] == ["/bin/sh -c #(nop) ADD", ""]
+    assert config.author == "me"
+    assert not {"id", "parent", "Size"} & set(config.unknown)
+
+
+def a_layout(blobs: MemoryBlobStore, index: Index, *, without: Digest | None = None) -> bytes:
+    files: dict[str, bytes | str] = {
+        "oci-layout": LAYOUT_CONTENT,
+        "index.json": encode_index(index),
+    }
+    for digest in blobs.digests():
+        if digest != without:
+            with blobs.open(digest) as content:
+                files[f"blobs/sha256/{digest.encoded}"] = content.read()
+    return an_archive(files)
+
+
+def named(target: Descriptor, **annotations: str) -> Descriptor:
+    return Descriptor(
+        media_type=target.media_type,
+        digest=target.digest,
+        size=target.size,
+        annotations=annotations,
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotations", "references"),
+    [
+        ({REF_NAME: "v1", CONTAINERD_NAME: "docker.io/library/app:v1"}, (APP,)),
+        ({REF_NAME: "docker.io/library/app:v1"}, (APP,)),
+        ({REF_NAME: "app"}, (ImageReference.parse("app:latest"),)),
+        ({REF_NAME: "No Name At All"}, ()),
+        ({}, ()),
+    ],
+)
+def test_names_are_found_wherever_others_write_them(
+    importer: Importer, annotations: dict[str, str], references: tuple[ImageReference, ...]
+) -> None:
+    elsewhere = MemoryBlobStore()
+    target = an_image(elsewhere, LOW)
+
+    (image,) = load(importer, a_layout(elsewhere, Index(manifests=(named(target, **annotations),))))
+
+    assert image == ArchivedImage(target=target, references=references)
+
+
+def test_an_archive_that_is_layout_and_docker_archive_gives_the_manifest_with_dockers_names(
+    importer: Importer,
+) -> None:
+    elsewhere = MemoryBlobStore()
+    target = an_image(elsewhere, LOW)
+    config = f"blobs/sha256/{Digest.of(a_config(LOW)).encoded}"
+    archive = io.BytesIO(a_layout(elsewhere, Index(manifests=(target,))))
+    content = json.dumps([{"Config": config, "RepoTags": ["app:v1"], "Layers": []}]).encode()
+    with tarfile.open(fileobj=archive, mode="a") as members:
+        header = tarfile.TarInfo("manifest.json")
+        header.size = len(content)
+        members.addfile(header, io.BytesIO(content))
+
+    assert load(importer, archive.getvalue()) == [ArchivedImage(target=target, references=(APP,))]
+
+
+def test_an_index_needs_not_all_of_its_manifests(importer: Importer) -> None:
+    elsewhere = MemoryBlobStore()
+    image = an_image(elsewhere, LOW)
+    absent = Descriptor(media_type=media_types.OCI_MANIFEST, digest=Digest.of(b"?"), size=1)
+    index = add(elsewhere, encode_index(Index(manifests=(absent, image))), media_types.OCI_INDEX)
+
+    assert load(importer, a_layout(elsewhere, Index(manifests=(index,)))) == [
+        ArchivedImage(target=index)
+    ]
+
+
+def test_an_image_that_is_not_whole_is_refused(importer: Importer) -> None:
+    elsewhere = MemoryBlobStore()
+    target = an_image(elsewhere, LOW)
+    lost = Digest.of(gzip.compress(LOW, mtime=0))
+
+    with pytest.raises(InvalidArchive, match=f"{lost} is missing"):
+        load(importer, a_layout(elsewhere, Index(manifests=(target,)), without=lost))
+
+
+def test_a_blob_under_a_wrong_name_is_refused(importer: Importer) -> None:
+    files = {"oci-layout": LAYOUT_CONTENT, f"blobs/sha256/{'0' * 64}": b"not that"}
+
+    with pytest.raises(BlobMismatch):
+        load(importer, an_archive(files))
+
+
+def test_a_size_that_was_not_promised_is_refused(importer: Importer) -> None:
+    elsewhere = MemoryBlobStore()
+    target = an_image(elsewhere, LOW)
+    wrong = Descriptor(media_type=target.media_type, digest=target.digest, size=1)
+
+    with pytest.raises(InvalidArchive, match="not 1 as promised"):
+        load(importer, a_layout(elsewhere, Index(manifests=(wrong,))))
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        b"",
+        b"no archive",
+        gzip.compress(b"no archive"),
+        gzip.compress(LOW)[:30],
+        LOW,
+        bytes(10240),
+        an_archive({"manifest.json": b"{}"}),
+        an_archive({"manifest.json": b"["}),
+        an_archive({"manifest.json": b"[1]"}),
+        an_archive({"manifest.json": b"[{}]"}),
+        an_archive({"manifest.json": b'[{"Config": "c.json"}]'}),
+        an_archive({"manifest.json": b'[{"Config": "c.json"}]', "c.json": b"{}"}),
+        an_archive({"manifest.json": b'[{"Config": "c.json"}]', "c.json": "c.json"}),
+        an_archive({"manifest.json": bytes(5 << 20)}),
+        an_archive({"repositories": b'{"a": 1}'}),
+        an_archive({"repositories": b'{"a": {"b": "c"}}'}),
+        an_archive({"repositories": b'{"a": {"b": "c"}}', "c/json": b'{"parent": "c"}'}),
+        an_archive({"oci-layout": b"{}", "index.json": encode_index(Index())}),
+        an_archive({"oci-layout": LAYOUT_CONTENT, "index.json": b"[]"}),
+        docker_archive(LOW, HIGH)[:2000],
+        docker_archive(LOW, HIGH, tags=["No Name"]),
+        docker_archive(LOW, gzip.compress(HIGH)[:-20]),
+        docker_archive(LOW, HIGH, **{"config.json": a_config(LOW)}),
+    ],
+)
+def test_what_is_no_good_archive_is_refused(importer: Importer, archive: bytes) -> None:
+    with pytest.raises(InvalidArchive):
+        load(importer, archive)
+
+
+def test_an_archive_is_read_but_once_from_front_to_back(importer: Importer) -> None:
+    class Pipe(io.BytesIO):
+        def seek(self, offset: int, whence: int = 0, /) -> int:
+            raise io.UnsupportedOperation
+
+        def tell(self) -> int:
+            raise io.UnsupportedOperation
+
+    (image,) = importer.read(Pipe(docker_archive(LOW, HIGH)))
+
+    assert image.references == (APP,)
+
+
+def run(*command: str) -> None:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("transport", ["docker-archive", "oci-archive"])
+def test_what_skopeo_writes_is_read(
+    transport: str, blobs: MemoryBlobStore, importer: Importer, tmp_path: Path
+) -> None:
+    elsewhere = MemoryBlobStore()
+    image = ArchivedImage(target=an_image(elsewhere, LOW, HIGH), references=(APP,))
+    with (tmp_path / "ours.tar").open("wb") as output:
+        OciArchiveExporter(elsewhere).export([image], output)
+    theirs = f"{transport}:{tmp_path}/theirs.tar:docker.io/library/app:v1"
+    run("skopeo", "copy", "--insecure-policy", f"oci-archive:{tmp_path}/ours.tar", theirs)
+
+    with (tmp_path / "theirs.tar").open("rb") as archive:
+        (found,) = importer.read(archive)
+
+    assert found.references == (APP,)
+    assert config_of(blobs, found).diff_ids == tuple(DiffID(Digest.of(x)) for x in (LOW, HIGH))
+    assert (found.target.digest == image.target.digest) == (transport == "oci-archive")
