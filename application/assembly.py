@@ -1,6 +1,6 @@
 """Layers and a config become an image in the store."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -12,9 +12,10 @@ from img.application.solver.results import Result, Stack
 from img.domain.digest import Digest
 from img.domain.graph.vertex import HistoryItem, Plan
 from img.domain.oci import media_types
-from img.domain.oci.codec import encode_config, encode_manifest
+from img.domain.oci.codec import encode_config, encode_index, encode_manifest
 from img.domain.oci.config import History, ImageConfig
 from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
 
 
@@ -43,6 +44,11 @@ class Assemble:
         )
         target = self._stored(encode_manifest(manifest), media_types.OCI_MANIFEST)
         return Image(target=target, manifest=manifest, config=config)
+
+    def index(self, images: Sequence[Image]) -> Descriptor:
+        """Store an index of ``images``, one a platform, and return what names it."""
+        manifests = tuple(replace(image.target, platform=image.config.platform) for image in images)
+        return self._stored(encode_index(Index(manifests=manifests)), media_types.OCI_INDEX)
 
     def _created(self, plan: Plan, config: ImageConfig, epoch: int | None) -> datetime:
         if epoch is not None:

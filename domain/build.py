@@ -21,6 +21,7 @@ class BuildRequest:
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     no_cache: bool = False
     no_cache_filter: tuple[str, ...] = ()  # names of stages; with them no_cache means only these
+    pull: bool = False  # ask registries even for images that are here
     network: Network = Network.HOST
     hosts: tuple[tuple[str, str], ...] = ()  # --add-host: (name, address)
     shm_size: int = 64 << 20  # bytes

@@ -25,6 +25,7 @@ from img.application.ports.dockerfile_parser import DockerfileParser
 from img.application.ports.executor import Executor
 from img.application.ports.exporter import Exporter
 from img.application.ports.file_digest_store import FileDigestStore
+from img.application.ports.foreign_programs import ForeignPrograms
 from img.application.ports.image_store import ImageStore
 from img.application.ports.importer import Importer
 from img.application.ports.index_store import IndexStore
@@ -59,6 +60,7 @@ from img.application.usecases.remove import RemoveImage
 from img.application.usecases.save import SaveImage
 from img.application.usecases.tag import TagImage
 from img.domain.options.secrets import AgentSpec, SecretSpec
+from img.domain.platform import Platform
 
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database
@@ -241,6 +243,12 @@ def _cache_directories(root: Path) -> CacheMounts:
     return DirectoryCacheMounts(root)
 
 
+def _binfmt(host: Platform) -> ForeignPrograms:
+    from img.adapters.foreign_programs.binfmt import BinfmtPrograms
+
+    return BinfmtPrograms(host)
+
+
 def _clock() -> Clock:
     from img.adapters.clock.system import SystemClock
 
@@ -396,6 +404,7 @@ class Container(containers.DeclarativeContainer):
         solver=solver,
         assemble=providers.Factory(Assemble, blobs=blobs, cache=cache, clock=clock),
         images=images,
+        programs=providers.Singleton(_binfmt, config.platform),
         clock=clock,
         progress=progress,
         lock=state_lock,

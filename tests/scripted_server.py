@@ -33,8 +33,7 @@ class ScriptedServer:
 
     def __init__(self, answer: Callable[[Request], Answer]) -> None:
         self.requests: list[Request] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(answer, self.requests))
-        self._server.daemon_threads = True
+        self._server = _QuietServer(("127.0.0.1", 0), _handler(answer, self.requests))
         self.address = f"127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "ScriptedServer":
@@ -53,6 +52,13 @@ class ScriptedServer:
     def asked(self, method: str, path: str) -> list[Request]:
         """Return the requests of ``method`` whose path starts so."""
         return [r for r in self.requests if r.method == method and r.path.startswith(path)]
+
+
+class _QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: clients hang up when they please."""
 
 
 def _handler(

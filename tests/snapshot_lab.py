@@ -138,8 +138,13 @@ def run(root: Root, step: Callable[[str], object], *, index: bool = True) -> obj
 def _on_overlay(root: OverlayRoot, step: Callable[[str], object], *, index: bool) -> object:
     unshare(CLONE_NEWNS)
     mount("", "/", flags=MS_REC | MS_PRIVATE)
-    options = f"lowerdir={':'.join(root.lowers)},upperdir={root.upper},workdir={root.work}"
-    options += ",userxattr,volatile,index=" + ("on" if index and root.index else "off")
+    lowers, [upper, work] = [
+        [str(os.open(path, os.O_PATH)) for path in group]
+        for group in (root.lowers, (root.upper, root.work))
+    ]
+    os.chdir("/proc/self/fd")  # short names: the options have to fit in a page
+    options = f"lowerdir={':'.join(lowers)},upperdir={upper},workdir={work},userxattr,volatile"
+    options += ",index=" + ("on" if index and root.index else "off")
     mount("overlay", root.target, "overlay", options=options)
     try:
         return step(root.target)

@@ -10,11 +10,11 @@ import pickle
 import resource
 import signal
 import socket
-import stat
 import traceback
 from typing import NoReturn
 
 from img.adapters.executor import mounts, reports
+from img.adapters.executor.executables import find_executable, go_text
 from img.adapters.executor.reports import Crashed, Launch, NotStarted, Refused
 from img.adapters.executor.stubs import MountPoints
 from img.adapters.linux import capabilities, syscalls
@@ -87,42 +87,14 @@ def _execute(process: Process, user: UserIdentity) -> None:
     env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
     if not process.argv:
         raise ProcessNotStarted("no command to run")
-    path = _find_executable(process.argv[0], env["PATH"])
+    path = find_executable(process.argv[0], env["PATH"])
     _reset_signals()
     try:
         os.execve(path, process.argv, env)
     except ValueError as error:  # a zero byte
         raise ProcessNotStarted(f"exec {path}: {error}") from error
     except OSError as error:
-        raise ProcessNotStarted(f"exec {path}: {_go_text(error)}") from error
-
-
-def _find_executable(name: str, search: str) -> str:
-    """Return the path of ``name`` as runc finds it, and what it says where it does not."""
-    if "/" in name:
-        _raise_unless_executable(name)
-        return name
-    for directory in search.split(":"):
-        path = os.path.join(directory or ".", name)
-        try:
-            _raise_unless_executable(path)
-        except ProcessNotStarted:
-            continue
-        return path
-    raise ProcessNotStarted(f'exec: "{name}": executable file not found in $PATH')
-
-
-def _raise_unless_executable(path: str) -> None:
-    try:
-        mode = os.stat(path).st_mode
-    except OSError as error:
-        raise ProcessNotStarted(f'exec: "{path}": stat {path}: {_go_text(error)}') from error
-    except ValueError as error:
-        raise ProcessNotStarted(f'exec: "{path}": {error}') from error
-    if stat.S_ISDIR(mode):
-        raise ProcessNotStarted(f'exec: "{path}": is a directory')
-    if not os.access(path, os.X_OK, effective_ids=True):
-        raise ProcessNotStarted(f'exec: "{path}": permission denied')
+        raise ProcessNotStarted(f"exec {path}: {go_text(error)}") from error
 
 
 def _enter_directory(path: str) -> None:
@@ -131,7 +103,7 @@ def _enter_directory(path: str) -> None:
         os.chdir(path)
         os.getcwd()  # ENOENT for a directory outside the root
     except OSError as error:
-        raise ProcessNotStarted(f'working directory "{path}": {_go_text(error)}') from error
+        raise ProcessNotStarted(f'working directory "{path}": {go_text(error)}') from error
 
 
 def _become(user: UserIdentity) -> None:
@@ -198,8 +170,3 @@ def _text_of(path: str) -> str:
             return file.read()
     except OSError:
         return ""
-
-
-def _go_text(error: OSError) -> str:
-    """Return the error as Go words it, for people grep for that."""
-    return os.strerror(error.errno or errno.EIO).lower()

@@ -4,6 +4,7 @@ Forking the command line itself would take 10 ms for every 100 MB of it, and is 
 threads are; so this one is forked early, stays small, and has one thread.
 """
 
+import fcntl
 import gc
 import os
 import pickle
@@ -90,15 +91,22 @@ def _be_the_server(requests: socket.socket, parent: int) -> NoReturn:
 
 def _alone(requests: socket.socket) -> socket.socket:
     """Return ``requests`` as the only open descriptor beside /dev/null and stderr."""
-    import fcntl
-
     gc.disable()  # nothing of the command line's may be finalized here
     kept = fcntl.fcntl(requests.detach(), fcntl.F_DUPFD_CLOEXEC, 3)
     nothing = os.open("/dev/null", os.O_RDWR)
-    for number in (0, 1):
+    for number in (0, 1) if _is_open(2) else (0, 1, 2):
         os.dup2(nothing, number)
+        os.set_inheritable(number, True)  # dup2 does it unless both are the same
     syscalls.close_descriptors(but=kept)
     return socket.socket(fileno=kept)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 class _Server:

@@ -5,6 +5,7 @@ import stat
 from collections.abc import Callable
 
 from img.adapters.layer_archive import metadata
+from img.adapters.layer_archive.below import LayersBelow
 from img.application.ports.layer_archive import InvalidLayer
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry
@@ -29,9 +30,8 @@ class Directories:
         place: Callable[[str], str],
         implied: Callable[[str], Entry | None],
     ) -> None:
+        self.below = LayersBelow(place, implied)
         self._overlay = overlay
-        self._place = place
-        self._implied = implied
         self._open = {"": os.open(root, _PATH)}  # placed path -> descriptor, the oldest first
         self._places = {"": ""}  # a directory as entries name it -> where it is
         self._links: set[str] = set()  # placed links that the values of _places went through
@@ -39,8 +39,6 @@ class Directories:
         self._metadata: dict[str, Entry] = {}  # of this layer's directories, set at the end
         self._kept: dict[str, int] = {}  # mtimes of directories that were there before
         self._guessed: set[str] = set()  # of _metadata: what no entry of this layer gave
-        self._hidden: set[str] = set()  # placed paths with a whiteout
-        self._opaque: set[str] = set()  # placed directories with an opaque whiteout
 
     def close(self) -> None:
         for descriptor in self._open.values():
@@ -78,21 +76,6 @@ class Directories:
         self._own.add(placed)
         if placed in self._links:
             self._forget_places()
-
-    def shows_below(self, placed: str) -> bool:
-        """Tell whether a directory of the layers below shows through at the placed path."""
-        if self._hidden or self._opaque:
-            above = [*paths.ancestors(placed), placed]
-            if any(path in self._hidden for path in above):
-                return False
-            if any(path in self._opaque for path in ["", *above[:-1]]):
-                return False
-        # Where it leads elsewhere below, a directory of this layer stands in for that link.
-        return self._place(f"{placed}/x") == f"{placed}/x" if placed else True
-
-    def name_shows_below(self, placed: str) -> bool:
-        """Tell whether what has that very name below, be it a link, shows through."""
-        return placed not in self._hidden and self.shows_below(paths.parent(placed))
 
     def find(self, directory: str) -> str:
         """Return where the directory that entries name ``directory`` is, made if missing.
@@ -156,7 +139,7 @@ class Directories:
             self._remove_lower(path, status)
         if path in self._guessed:
             self._metadata[path] = Entry(path, DIRECTORY, 0o755)
-        self._hidden.add(path)
+        self.below.hide(path)
 
     def make_opaque(self, path: str) -> None:
         """Hide what the layers below have in the placed directory ``path``.
@@ -168,12 +151,12 @@ class Directories:
             self._mark_opaque(path)
         else:
             self._remove_lower_children(path)
-        self._opaque.add(path)
+        self.below.hide_names_in(path)
 
     def finish(self) -> None:
         """Set the metadata that making files in the directories would have spoilt."""
         if self._overlay and "" not in self._metadata:
-            self._metadata[""] = self._implied_metadata("")
+            self._metadata[""] = self._implied("")
         for path in sorted(self._metadata.keys() | self._kept.keys(), reverse=True):
             if len(self._open) > _MOST_OPEN:
                 self._close_oldest()
@@ -227,39 +210,26 @@ class Directories:
                 return None
             link = os.readlink(_bytes(paths.name(here)), dir_fd=self.open(paths.parent(here)))
             return link.decode("utf-8", "surrogateescape")
-        if self._overlay and self.name_shows_below(here):
-            elsewhere = paths.parent(self._place(f"{here}/x"))
-            if elsewhere != here:
-                return f"/{elsewhere}"
-        return None
+        return self.below.link_at(here) if self._overlay else None
 
     def _enter(self, here: str, status: os.stat_result | None, *, make: bool) -> bool:
         """Make sure that a directory stands at the placed ``here``; tell whether it does."""
         if status is not None and stat.S_ISDIR(status.st_mode):
             return True
-        if not make and (status is not None or not self._has_directory_below(here)):
+        if not make and (status is not None or not self._overlay or not self.below.directory(here)):
             return False
         self._keep_mtime(paths.parent(here))
         if status is None:
             self._make(here)
         else:
             self._replace(here)
-        self._metadata[here] = self._implied_metadata(here)
+        self._metadata[here] = self._implied(here)
         self._guessed.add(here)
         self.own(here)
         return True
 
-    def _has_directory_below(self, path: str) -> bool:
-        if not self._overlay or not self.shows_below(path):
-            return False
-        entry = self._implied(path)
-        return entry is not None and entry.kind == DIRECTORY
-
-    def _implied_metadata(self, path: str) -> Entry:
-        entry = self._implied(path) if self.shows_below(path) else None
-        if entry is None or entry.kind != DIRECTORY:
-            return Entry(path, DIRECTORY, 0o755)
-        return entry
+    def _implied(self, path: str) -> Entry:
+        return self.below.directory(path) or Entry(path, DIRECTORY, 0o755)
 
     def _make(self, path: str) -> os.stat_result | None:
         """Make a directory, or return what stands there already."""
@@ -274,7 +244,7 @@ class Directories:
         self.remove(path)
         self._make(path)
         # Whatever this layer put there hid a directory below as well.
-        self._hidden.add(path)
+        self.below.hide(path)
         if self._overlay:
             self._mark_opaque(path)
 
@@ -288,7 +258,7 @@ class Directories:
             self.remove(path)
         parent = paths.parent(path)
         # In a directory of one layer alone the kernel lists whiteouts as files.
-        if not parent or self._has_directory_below(parent):
+        if self.below.shows_in(parent) and (not parent or self.below.directory(parent)):
             name = _bytes(paths.name(path))
             os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=self.open(parent))
 

@@ -130,7 +130,7 @@ class Extraction:
             if status is not None and not stat.S_ISDIR(status.st_mode):
                 if not (self._overlay and metadata.is_whiteout(status)):
                     return target
-            elif status is None and self._overlay and self._directories.name_shows_below(target):
+            elif status is None and self._overlay and self._directories.below.shows_name(target):
                 found = self._below(target)
                 if found is not None and found[0].kind != DIRECTORY:
                     self._copy_up(*found, target)

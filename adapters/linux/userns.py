@@ -12,6 +12,10 @@ from img.domain.errors import HostError
 
 _MOST_EXTENTS = 340  # user_namespaces(7), since Linux 4.15
 _USUAL_COUNT = 65536
+_CONTAINER_HINT = (
+    "in a container, start it with --security-opt seccomp=unconfined "
+    "--security-opt apparmor=unconfined, or --privileged"
+)
 
 
 class NamespacesRefused(HostError):
@@ -94,7 +98,14 @@ def enter(user: RealUser) -> IdMap:
     if is_privileged(user):
         _enter_mount_namespace()
         return IdMap.SAME
-    ranges = subordinate_ids(user)
+    try:
+        ranges = subordinate_ids(user)
+    except NoSubordinateIds:
+        if user.uid == 0:
+            raise NamespacesRefused(
+                "this root may not mount (it lacks CAP_SYS_ADMIN)", hint=_CONTAINER_HINT
+            ) from None
+        raise
     _enter_user_namespace(user, *ranges)
     _enter_mount_namespace()
     return IdMap.SUBORDINATE
@@ -103,8 +114,8 @@ def enter(user: RealUser) -> IdMap:
 def subordinate_ids(user: RealUser) -> tuple[list[IdRange], list[IdRange]]:
     """Return the user's ranges of uids and of gids (subuid(5)). Raises NoSubordinateIds."""
     found = []
-    for file in ("/etc/subuid", "/etc/subgid"):
-        ranges = ranges_in(_lines(file), user)
+    for file, option in (("/etc/subuid", ""), ("/etc/subgid", "-g")):
+        ranges = ranges_in(_lines(file), user) or ranges_in(_ask_name_service(user, option), user)
         if not ranges:
             raise NoSubordinateIds(user.name, file, _how_to_get_ids(user))
         found.append(ranges)
@@ -247,6 +258,19 @@ def _lines(file: str) -> list[str]:
         return []
 
 
+def _ask_name_service(user: RealUser, option: str) -> list[str]:
+    """Return what a directory such as FreeIPA says (getsubids(1)), as lines of subuid(5)."""
+    import shutil
+    import subprocess
+
+    if shutil.which("getsubids") is None:
+        return []
+    command = ["getsubids", *([option] if option else []), user.name]
+    said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    # "0: alice 100000 65536"
+    return [":".join(line.partition(": ")[2].split()) for line in said.splitlines()]
+
+
 def _parsed(lines: Iterable[str]) -> Iterator[tuple[str, IdRange]]:
     for line in lines:
         owner, _, numbers = line.strip().partition(":")
@@ -297,10 +321,7 @@ def _hint_for(code: int | None) -> str:
         )
     if _read("/proc/sys/kernel/unprivileged_userns_clone") == "0":
         return "an administrator can allow them with: sysctl -w kernel.unprivileged_userns_clone=1"
-    return (
-        "in a container, start it with --security-opt seccomp=unconfined "
-        "--security-opt apparmor=unconfined, or --privileged"
-    )
+    return _CONTAINER_HINT
 
 
 def _read(file: str, key: str = "") -> str:

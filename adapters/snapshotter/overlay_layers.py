@@ -86,7 +86,8 @@ class OverlayLayers:
                         running.popleft().result()
                     job = _Unpacking(layers=layers, number=number, below=below, linked=linked)
                     running.append(pool.submit(self._unpack, job))
-                below = below.with_layer(layers[number].index)
+                if number < max(missing):
+                    below = below.with_layer(layers[number].index)
             for future in running:
                 future.result()
 

@@ -30,5 +30,5 @@ class PlanBuild:
             for name in bases_of(understood, request, {n: b.image for n, b in bases.items()})
             if name not in bases
         ]:
-            bases.update(self.resolve(missing))
+            bases.update(self.resolve(missing, pull=request.pull))
         return lower(understood, request, {n: b.image for n, b in bases.items()}), bases

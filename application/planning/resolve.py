@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from img.application.catalog import Catalog, Image
 from img.application.fetch import fetch_image
@@ -51,20 +52,27 @@ class ResolveBases:
     transfer: Transfer
     progress: ProgressSink
 
-    def __call__(self, names: Iterable[BaseName]) -> Mapping[BaseName, ResolvedBase]:
-        """Return each base's config and layers; no layer is fetched. Raises BaseUnavailable."""
-        wanted = list(dict.fromkeys(names))
-        if len(wanted) <= 1:
-            return {name: self._resolve(name) for name in wanted}
-        with ThreadPoolExecutor(_PARALLEL, "resolve") as pool:
-            return dict(zip(wanted, pool.map(self._resolve, wanted), strict=True))
+    def __call__(
+        self, names: Iterable[BaseName], *, pull: bool = False
+    ) -> Mapping[BaseName, ResolvedBase]:
+        """Return each base's config and layers; no layer is fetched.
 
-    def _resolve(self, name: BaseName) -> ResolvedBase:
+        With ``pull`` what is here does not count. Raises BaseUnavailable.
+        """
+        wanted = list(dict.fromkeys(names))
+        resolve = partial(self._resolve, pull=pull)
+        if len(wanted) <= 1:
+            return {name: resolve(name) for name in wanted}
+        with ThreadPoolExecutor(_PARALLEL, "resolve") as pool:
+            return dict(zip(wanted, pool.map(resolve, wanted), strict=True))
+
+    def _resolve(self, name: BaseName, *, pull: bool) -> ResolvedBase:
         vertex = f"metadata {name.text} {name.platform}"
         title = f"[internal] load metadata for {name.text}"
         try:
             reference = ImageReference.parse(name.text)
-            if (local := self._local(reference, name.platform)) is not None:
+            local = None if pull else self._local(reference, name.platform)
+            if local is not None:
                 self.progress.emit(VertexCached(vertex=vertex, name=title))
                 return _resolved(reference, local, named=True)
             self.progress.emit(VertexStarted(vertex=vertex, name=title))

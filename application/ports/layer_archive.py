@@ -84,8 +84,9 @@ class LayerArchive(Protocol):
         xattr user.overlay.opaque=y), else they are applied to what is in ``directory``.
         ``place(path)`` says where an entry belongs (FileTree.place of the tree below: links among
         its parents are followed); ``implied(path)`` gives the metadata of a parent directory
-        that the layer does not list (None: 0755, root's, mtime 0). Owners, modes, xattrs and
-        mtimes are set exactly.
+        that the layer does not list (None: 0755, root's, mtime 0); with ``overlay`` it must know
+        all directories below, for whiteouts are made only where there is one. Owners, modes,
+        xattrs and mtimes are set exactly.
 
         ``below(path)`` gives a file of the layers below, which is closed here, for the hard links
         to it; only with ``overlay`` is it asked, and where it knows none InvalidLayer is raised.

@@ -62,10 +62,19 @@ class Solver:
         contexts: Mapping[str, BuildContext],
         bases: Mapping[Digest, ResolvedBase],
         cancelled: Event,
+        label: str = "",
     ) -> "BuildSolver":
-        """Return a solver of one build's vertices. ``bases`` are found by manifest digest."""
+        """Return a solver of one build's vertices. ``bases`` are found by manifest digest.
+
+        ``label`` tells the build's progress from that of others at the same time.
+        """
         return BuildSolver(
-            parts=self, graph=graph, contexts=contexts, bases=bases, cancelled=cancelled
+            parts=self,
+            graph=graph,
+            contexts=contexts,
+            bases=bases,
+            cancelled=cancelled,
+            label=label,
         )
 
 
@@ -78,6 +87,7 @@ class BuildSolver:
     contexts: Mapping[str, BuildContext]
     bases: Mapping[Digest, ResolvedBase]
     cancelled: Event
+    label: str = ""
 
     def __call__(self, position: int, inputs: Sequence[Result]) -> Result:
         """Return what the vertex at ``position`` comes to.
@@ -90,12 +100,12 @@ class BuildSolver:
                 raise StepCanceled
             return self._solve(position, vertex, inputs)
         except StepCanceled:
-            self.parts.progress.emit(VertexCanceled(vertex=str(position)))
+            self.parts.progress.emit(VertexCanceled(vertex=self._id(position)))
             raise
         except ImgError as error:
             if isinstance(error, SourceError) and error.lines is None:
                 error.lines = vertex.lines
-            self.parts.progress.emit(VertexFailed(vertex=str(position), message=error.message))
+            self.parts.progress.emit(VertexFailed(vertex=self._id(position), message=error.message))
             raise
 
     def _solve(self, position: int, vertex: Vertex, inputs: Sequence[Result]) -> Result:
@@ -209,9 +219,14 @@ class BuildSolver:
     def _refused(self, operation: Operation) -> Stack:
         raise BuildError(f"{type(operation).__name__} is not supported yet")
 
+    def _id(self, position: int) -> str:
+        return f"{self.label}{position}"
+
     def _output(self, position: int) -> Callable[[int, bytes], None]:
         def output(stream: int, data: bytes) -> None:
-            self.parts.progress.emit(VertexOutput(vertex=str(position), stream=stream, data=data))
+            self.parts.progress.emit(
+                VertexOutput(vertex=self._id(position), stream=stream, data=data)
+            )
 
         return output
 
@@ -221,7 +236,7 @@ class BuildSolver:
                 raise StepCanceled
             self.parts.progress.emit(
                 VertexStatus(
-                    vertex=str(position),
+                    vertex=self._id(position),
                     item=str(blob.digest),
                     current=current,
                     total=blob.size,
@@ -232,13 +247,13 @@ class BuildSolver:
         return report
 
     def _started(self, position: int, vertex: Vertex) -> None:
-        self.parts.progress.emit(VertexStarted(vertex=str(position), name=vertex.name))
+        self.parts.progress.emit(VertexStarted(vertex=self._id(position), name=vertex.name))
 
     def _cached(self, position: int, vertex: Vertex) -> None:
-        self.parts.progress.emit(VertexCached(vertex=str(position), name=vertex.name))
+        self.parts.progress.emit(VertexCached(vertex=self._id(position), name=vertex.name))
 
     def _done(self, position: int) -> None:
-        self.parts.progress.emit(VertexDone(vertex=str(position)))
+        self.parts.progress.emit(VertexDone(vertex=self._id(position)))
 
 
 def _on(root: Stack, key: Digest, record: CacheRecord) -> Stack:

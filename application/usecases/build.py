@@ -1,28 +1,55 @@
 """From a Dockerfile to an image."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from threading import Event
 
 from img.application.assembly import Assemble
 from img.application.catalog import Image
 from img.application.planning.plan import PlanBuild
+from img.application.planning.resolve import ResolvedBase
 from img.application.ports.build_context import BuildContext
 from img.application.ports.clock import Clock
 from img.application.ports.context_source import ContextSource, DockerfileText
+from img.application.ports.foreign_programs import ForeignPrograms
 from img.application.ports.image_store import ImageStore
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.state_lock import StateLock
 from img.application.solver.schedule import solve_all
 from img.application.solver.solve import Solver
-from img.domain.build import BuildRequest
+from img.domain.build import BaseName, BuildRequest
 from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
-from img.domain.errors import SourceError
+from img.domain.errors import BuildError, SourceError
+from img.domain.graph.operations import Exec
+from img.domain.graph.vertex import Plan
+from img.domain.oci.descriptor import Descriptor
+from img.domain.platform import Platform
 from img.domain.progress import VertexDone, VertexStarted
 from img.domain.reference import ImageReference
 
 _EXPORT = "export"
+
+
+class ForeignStep(BuildError):
+    """A RUN for a processor that this machine has not, and that nothing here emulates."""
+
+    def __init__(self, platform: Platform, lines: tuple[int, int] | None) -> None:
+        super().__init__(
+            f"RUN for {platform} is not possible: this machine runs no such programs",
+            lines=lines,
+            hint="install qemu-user-static with binfmt support, or use --platform=$BUILDPLATFORM",
+        )
+        self.platform = platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltImage:
+    """What a build came to: what its names stand for, and the images of each platform."""
+
+    target: Descriptor
+    images: tuple[Image, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +61,7 @@ class BuildImage:
     solver: Solver
     assemble: Assemble
     images: ImageStore
+    programs: ForeignPrograms
     clock: Clock
     progress: ProgressSink
     lock: StateLock
@@ -45,46 +73,69 @@ class BuildImage:
         location: str,
         file: str | None = None,
         tags: Sequence[ImageReference] = (),
-    ) -> Image:
+        platforms: Sequence[Platform] = (),
+    ) -> BuiltImage:
         """Return the image of the Dockerfile ``file`` for the context at ``location``.
 
-        Raises ContextError, DockerfileError, BuildError, RegistryError … A SourceError carries
-        an excerpt of the Dockerfile.
+        Several ``platforms`` make an index; without any it is the request's. Raises ContextError,
+        DockerfileError, BuildError, RegistryError … A SourceError carries an excerpt.
         """
         dockerfile = self.contexts.dockerfile(location, file)
-        with self.lock.working():
-            try:
-                return self._build(request, dockerfile, location, tags)
-            except SourceError as error:
-                if error.lines is not None:
-                    text = dockerfile.content.decode("utf-8", "replace")
-                    error.excerpt = render_excerpt(dockerfile.name, text, error.lines)
-                raise
+        with self.lock.working(), _excerpts(dockerfile):
+            requests = [
+                replace(request, platform=platform, multi_platform=len(platforms) > 1)
+                for platform in platforms or (request.platform,)
+            ]
+            planned = [(one, *self._planned(dockerfile, one)) for one in requests]
+            contexts = self._contexts(location, dockerfile)
+            images = [self._built(contexts, *one) for one in planned]
+            return self._exported(images, tags)
 
-    def _build(
-        self,
-        request: BuildRequest,
-        dockerfile: DockerfileText,
-        location: str,
-        tags: Sequence[ImageReference],
-    ) -> Image:
+    def _planned(
+        self, dockerfile: DockerfileText, request: BuildRequest
+    ) -> tuple[Plan, Mapping[BaseName, ResolvedBase]]:
         plan, bases = self.plan(dockerfile.content, request)
+        for position in plan.graph.needed_for(plan.target):
+            vertex = plan.graph.vertices[position]
+            match vertex.operation:
+                case Exec(platform=Platform() as platform) if not self.programs.run(platform):
+                    raise ForeignStep(platform, vertex.lines)
+        return plan, bases
+
+    def _built(
+        self,
+        contexts: Mapping[str, BuildContext],
+        request: BuildRequest,
+        plan: Plan,
+        bases: Mapping[BaseName, ResolvedBase],
+    ) -> Image:
         cancelled = Event()
-        contexts = self._contexts(location, dockerfile)
-        solve = self.solver.for_build(
-            plan.graph,
-            contexts,
-            {base.image.manifest: base for base in bases.values()},
-            cancelled,
-        )
+        by_manifest = {base.image.manifest: base for base in bases.values()}
+        label = f"{request.platform} " if request.multi_platform else ""
+        solve = self.solver.for_build(plan.graph, contexts, by_manifest, cancelled, label)
         results = solve_all(plan.graph, plan.target, solve, cancelled)
+        return self.assemble(plan, results, request.epoch)
+
+    def _exported(self, images: Sequence[Image], tags: Sequence[ImageReference]) -> BuiltImage:
         self.progress.emit(VertexStarted(vertex=_EXPORT, name="exporting to image"))
-        image = self.assemble(plan, results, request.epoch)
+        target = images[0].target if len(images) == 1 else self.assemble.index(images)
         for tag in tags:
-            self.images.put(tag, image.target, self.clock.now())
+            self.images.put(tag, target, self.clock.now())
         self.progress.emit(VertexDone(vertex=_EXPORT))
-        return image
+        return BuiltImage(target=target, images=tuple(images))
 
     def _contexts(self, location: str, dockerfile: DockerfileText) -> Mapping[str, BuildContext]:
         ignore = () if dockerfile.ignore is None else read_ignore_patterns(dockerfile.ignore)
         return {"": self.contexts.open(location, ignore)}
+
+
+@contextmanager
+def _excerpts(dockerfile: DockerfileText) -> Iterator[None]:
+    """Show in errors that know their lines what stands there."""
+    try:
+        yield
+    except SourceError as error:
+        if error.lines is not None and not error.excerpt:
+            text = dockerfile.content.decode("utf-8", "replace")
+            error.excerpt = render_excerpt(dockerfile.name, text, error.lines)
+        raise

@@ -50,6 +50,7 @@ def lower_run(
         hostname=scope.request.build_args.get(_HOSTNAME, SANDBOX_HOSTNAME),
         epoch=scope.epoch,
         devices=run.devices,
+        platform=state.platform,
     )
     text = command_text(_summary(run), _masked(state.env, mounts), scope.escape, shell_text=True)
     history = history_of(state, argv)

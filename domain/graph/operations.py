@@ -132,6 +132,7 @@ class Exec:
     epoch: int | None = None
     hostname: str = SANDBOX_HOSTNAME
     devices: tuple[str, ...] = ()  # RUN --device, as written
+    platform: Platform | None = None  # whose programs these are; None: this machine's
 
 
 Operation = (

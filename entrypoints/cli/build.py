@@ -1,16 +1,19 @@
 """``img build``."""
 
-import os
-from typing import Annotated
+import json
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-from img.domain.build import BuildRequest
+from img.application.usecases.build import BuiltImage
 from img.domain.errors import UsageError
+from img.domain.options.call import Call
+from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
+from img.entrypoints.cli.build_request import build_request, platforms
 from img.entrypoints.cli.session import Needs, Session
-from img.entrypoints.settings import host_platform
 
 
 def add_to(app: typer.Typer) -> None:
@@ -18,47 +21,73 @@ def add_to(app: typer.Typer) -> None:
     app.command("build", short_help="Build an image from a Dockerfile.")(build)
 
 
+def _option(*names: str, says: str, value: str | None = None) -> Any:
+    return typer.Option(*names, help=says, metavar=value, show_default=False)
+
+
+Texts = list[str] | None
+
+
 def build(
     ctx: typer.Context,
-    path: Annotated[list[str] | None, typer.Argument(metavar="PATH", show_default=False)] = None,
+    path: Annotated[Texts, typer.Argument(metavar="PATH", show_default=False)] = None,
     tag: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--tag",
-            "-t",
-            help="Name and optionally a tag in the 'name:tag' format.",
-            metavar="NAME",
-        ),
+        Texts, _option("--tag", "-t", says="Name, 'name:tag'. Repeatable.", value="NAME")
     ] = None,
     file: Annotated[
         str | None,
-        typer.Option(
-            "--file",
-            "-f",
-            help="Name of the Dockerfile (default: PATH/Dockerfile).",
-            metavar="FILE",
-        ),
+        _option("--file", "-f", says="The Dockerfile (PATH/Dockerfile).", value="FILE"),
     ] = None,
     build_arg: Annotated[
-        list[str] | None,
-        typer.Option("--build-arg", help="Set build-time variables.", metavar="KEY[=VALUE]"),
+        Texts, _option("--build-arg", says="Set a build-time variable.", value="KEY[=VALUE]")
     ] = None,
-    target: Annotated[
-        str, typer.Option("--target", help="Set the target build stage to build.", metavar="STAGE")
-    ] = "",
+    target: Annotated[str, _option("--target", says="The stage to build.", value="STAGE")] = "",
+    platform: Annotated[
+        Texts, _option("--platform", says="Platforms to build for.", value="OS/ARCH")
+    ] = None,
     label: Annotated[
-        list[str] | None,
-        typer.Option("--label", help="Set metadata for an image.", metavar="KEY=VALUE"),
+        Texts, _option("--label", says="Set metadata of the image.", value="KEY=VALUE")
+    ] = None,
+    secret: Annotated[
+        Texts, _option("--secret", says="A secret for RUN.", value="id=ID[,src=FILE|,env=NAME]")
+    ] = None,
+    ssh: Annotated[
+        Texts, _option("--ssh", says="An SSH agent or keys for RUN.", value="ID[=SOCKET|KEY]")
+    ] = None,
+    build_context: Annotated[
+        Texts, _option("--build-context", says="A further context.", value="NAME=PLACE")
+    ] = None,
+    add_host: Annotated[
+        Texts, _option("--add-host", says="A host that RUN knows.", value="NAME:ADDRESS")
+    ] = None,
+    network: Annotated[
+        str, _option("--network", says="Network of RUN: default, host, none.", value="MODE")
+    ] = "",
+    shm_size: Annotated[str, _option("--shm-size", says="Size of /dev/shm.", value="SIZE")] = "",
+    ulimit: Annotated[
+        Texts, _option("--ulimit", says="A resource limit of RUN.", value="NAME=SOFT[:HARD]")
     ] = None,
     no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Do not use cache when building the image.")
+        bool, _option("--no-cache", says="Use no results of builds before.")
     ] = False,
+    no_cache_filter: Annotated[
+        Texts, _option("--no-cache-filter", says="The same, for stages.", value="STAGE")
+    ] = None,
+    pull: Annotated[bool, _option("--pull", says="Ask for newer base images.")] = False,
+    iidfile: Annotated[
+        str, _option("--iidfile", says="Write the image ID to a file.", value="FILE")
+    ] = "",
+    metadata_file: Annotated[
+        str, _option("--metadata-file", says="Write what was built to a file.", value="FILE")
+    ] = "",
+    check: Annotated[bool, _option("--check", says="Check the Dockerfile, build nothing.")] = False,
+    call: Annotated[
+        str, _option("--call", says="check, outline or targets.", value="METHOD[,format=json]")
+    ] = "build",
     progress: Annotated[
-        str, typer.Option("--progress", help="auto, plain, tty or quiet.", metavar="HOW")
+        str, _option("--progress", says="auto, plain, tty or quiet.", value="HOW")
     ] = "auto",
-    no_console: Annotated[
-        bool, typer.Option("--no-console", help="Use plain progress lines.")
-    ] = False,
+    no_console: Annotated[bool, _option("--no-console", says="Use plain progress lines.")] = False,
     quiet: options.Quiet = False,
     insecure: options.Insecure = False,
     state: options.State = None,
@@ -66,12 +95,28 @@ def build(
     debug: options.Debug = False,
 ) -> None:
     """Build an image from a Dockerfile."""
+    asked = Call.parse("check" if check else call)
     location = _location(path or [])
     tags = [ImageReference.parse(name) for name in tag or []]
-    if not tag:
+    if not tag and asked is None:
         raise UsageError("please specify an image tag with `-t`")
-    request = _request(build_arg or [], label or [], target, no_cache=no_cache)
-    if not quiet:
+    request = build_request(
+        build_args=build_arg or [],
+        labels=label or [],
+        target=target,
+        no_cache=no_cache,
+        no_cache_filter=no_cache_filter or [],
+        pull=pull,
+        network=network,
+        hosts=add_host or [],
+        shm_size=shm_size,
+        ulimits=ulimit or [],
+        contexts=build_context or [],
+    )
+    wanted = platforms(platform or [])
+    secrets = tuple(SecretSpec.parse(text) for text in secret or [])
+    agents = tuple(AgentSpec.parse(text) for text in ssh or [])
+    if tag and not quiet and asked is None:
         typer.echo(f"Building {tag[0]}", err=True)
         typer.echo("Setting up the rootfs... this may take a bit.", err=True)
     session: Session = ctx.obj
@@ -79,19 +124,20 @@ def build(
         state=state,
         backend=backend,
         debug=debug,
-        needs=Needs.BUILD,
-        progress="quiet" if quiet else "plain" if no_console else _checked(progress),
-        insecure=_registry_of(tags, insecure),
+        needs=Needs.BUILD if asked is None else Needs.NOTHING,
+        progress="quiet" if quiet or asked else "plain" if no_console else _checked(progress),
+        insecure=tags[0].domain if insecure and tags else None,
+        secrets=secrets,
+        agents=agents,
     ) as container:
-        image = container.build_image()(request, location=location, file=file, tags=tags)
+        built: BuiltImage = container.build_image()(
+            request, location=location, file=file, tags=tags, platforms=wanted
+        )
+    _write_results(built, tags, iidfile, metadata_file)
     if quiet:
-        typer.echo(image.manifest.config.digest)
+        typer.echo(_image_id(built))
     else:
-        typer.echo(f"Successfully built {tag[0]}", err=True)
-
-
-def _registry_of(tags: list[ImageReference], insecure: bool) -> str | None:
-    return tags[0].domain if insecure else None
+        typer.echo(f"Successfully built {(tag or [''])[0]}", err=True)
 
 
 def _location(path: list[str]) -> str:
@@ -108,43 +154,42 @@ def _checked(progress: str) -> str:
     return progress
 
 
-def _request(
-    build_args: list[str], labels: list[str], target: str, *, no_cache: bool
-) -> BuildRequest:
-    arguments = _build_args(build_args)
-    epoch = arguments.get("SOURCE_DATE_EPOCH")
-    if epoch is not None and not epoch.isdigit():
-        raise UsageError(f"invalid SOURCE_DATE_EPOCH: {epoch}", hint="give seconds since 1970")
-    return BuildRequest(
-        platform=host_platform(),
-        build_platform=host_platform(),
-        build_args=arguments,
-        target=target,
-        labels=dict(_pair("label", text) for text in labels),
-        no_cache=no_cache,
-        epoch=int(epoch) if epoch else None,
-    )
+def _image_id(built: BuiltImage) -> str:
+    """Return the ID as docker gives it: the config's digest; of several platforms, the index'."""
+    if len(built.images) > 1:
+        return str(built.target.digest)
+    return str(built.images[0].manifest.config.digest)
 
 
-def _build_args(texts: list[str]) -> dict[str, str]:
-    """Return the arguments; a name alone takes its value from the environment, as docker does."""
-    arguments: dict[str, str] = {}
-    # buildx hands SOURCE_DATE_EPOCH on without being asked.
-    if "SOURCE_DATE_EPOCH" in os.environ:
-        arguments["SOURCE_DATE_EPOCH"] = os.environ["SOURCE_DATE_EPOCH"]
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not name:
-            raise UsageError(f"invalid build-arg value {text}", hint="use NAME=VALUE")
-        if equals:
-            arguments[name] = value
-        elif name in os.environ:
-            arguments[name] = os.environ[name]
-    return arguments
+def _write_results(
+    built: BuiltImage, tags: list[ImageReference], iidfile: str, metadata_file: str
+) -> None:
+    if iidfile:
+        _write(iidfile, _image_id(built))
+    if metadata_file:
+        _write(metadata_file, json.dumps(_metadata(built, tags), indent=2))
 
 
-def _pair(kind: str, text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
-        raise UsageError(f"invalid {kind} value {text}", hint="use NAME=VALUE")
-    return name, value
+def _metadata(built: BuiltImage, tags: list[ImageReference]) -> dict[str, object]:
+    """Return what buildx writes of an image (buildx docs, "--metadata-file")."""
+    metadata: dict[str, object] = {
+        "containerimage.descriptor": {
+            "mediaType": built.target.media_type,
+            "digest": str(built.target.digest),
+            "size": built.target.size,
+        },
+        "containerimage.digest": str(built.target.digest),
+    }
+    if len(built.images) == 1:
+        config = built.images[0].manifest.config.digest
+        metadata["containerimage.config.digest"] = str(config)
+    if tags:
+        metadata["image.name"] = ",".join(str(name) for name in tags)
+    return metadata
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        Path(path).write_text(text)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None

@@ -9,6 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.entrypoints.settings import Settings, default_state, host_platform, snapshotter_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Session:
         needs: Needs = Needs.NOTHING,
         progress: str = "auto",
         insecure: str | None = None,
+        secrets: tuple[SecretSpec, ...] = (),
+        agents: tuple[AgentSpec, ...] = (),
     ) -> Iterator["Container"]:
         """Enter with the container for a command, and close it after. Raises UsageError."""
         chosen = state or self.state
@@ -52,6 +55,8 @@ class Session:
             executor=os.environ.get("IMG_EXECUTOR", "unshare"),
             progress=_progress(progress),
             debug=debug or self.debug,
+            secrets=secrets,
+            agents=agents,
             insecure_registries=frozenset({insecure}) if insecure else frozenset(),
         )
         # First of all: the namespaces take only a process without threads.

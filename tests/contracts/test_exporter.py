@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 import threading
@@ -400,3 +401,45 @@ def test_a_real_pipe_will_do() -> None:
         reader.join()
 
     assert layer in files_of(received[0]).values()
+
+
+SAVE_LARGE = """
+import hashlib, resource, sys, zlib
+from pathlib import Path
+from img.adapters.blob_store.files import FileBlobStore
+from img.adapters.layer_archive.compression import decompressed
+from img.domain.oci.chain import DiffID
+from tests.contracts.test_exporter import *
+
+blobs = FileBlobStore(Path(sys.argv[1]))
+def large(media_type, size=300):
+    writer, content, packer = blobs.writer(), hashlib.sha256(), zlib.compressobj(1, wbits=31)
+    written = 0
+    for chunk in [bytes(1 << 20)] * size:
+        content.update(chunk)
+        written += writer.write(packer.compress(chunk))
+    written += writer.write(packer.flush())
+    layer = Descriptor(media_type=media_type, digest=writer.commit(), size=written)
+    return DiffID(Digest("sha256", content.hexdigest())), layer
+diff_id, layer = large(media_types.OCI_LAYER_GZIP)
+config = encode_config(ImageConfig(platform=AMD64, diff_ids=(diff_id,)))
+manifest = Manifest(config=add(blobs, config, media_types.OCI_CONFIG), layers=(layer,))
+target = add(blobs, encode_manifest(manifest), media_types.OCI_MANIFEST)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+with open("/dev/null", "wb") as output:
+    docker(blobs).export([named(target, APP)], output)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+def test_memory_stays_flat_however_large_a_layer_is(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SAVE_LARGE, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 20  # MiB, of 300 in the layer

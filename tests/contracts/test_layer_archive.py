@@ -688,13 +688,31 @@ def test_overlay_whiteouts_are_devices_and_attributes(
     layer = a_tar(
         info("d", tarfile.DIRTYPE), info("d/.wh.gone"), info("o/.wh..wh..opq"), info(".wh.o2")
     )
-    there = {"o": Entry("o", DIRECTORY, 0o755)}
+    there = {path: Entry(path, DIRECTORY, 0o755) for path in ("d", "o")}
     unpack(archive, layer, tmp_path, overlay=True, implied=there.get)
     for name in ("d/gone", ".wh.o2".removeprefix(".wh.")):
         status = (tmp_path / name).lstat()
         assert stat.S_ISCHR(status.st_mode)
         assert status.st_rdev == 0
     assert os.getxattr(tmp_path / "o", "user.overlay.opaque") == b"y"
+
+
+@pytest.mark.parametrize("names", [["d/.wh..wh..opq", "d/.wh.x"], ["d/.wh.x", "d/.wh..wh..opq"]])
+@as_root
+def test_opaque_directories_hold_no_whiteouts_that_the_kernel_would_show(
+    archive: LayerArchive, tmp_path: Path, names: list[str]
+) -> None:
+    there = {"d": Entry("d", DIRECTORY, 0o755)}
+    unpack(archive, a_tar(*map(info, names)), tmp_path, overlay=True, implied=there.get)
+    assert os.listdir(tmp_path / "d") == []
+
+
+@as_root
+def test_whiteouts_where_nothing_is_below_leave_nothing(
+    archive: LayerArchive, tmp_path: Path
+) -> None:
+    unpack(archive, a_tar(info("d/.wh.x"), info("e", tarfile.DIRTYPE)), tmp_path, overlay=True)
+    assert os.listdir(tmp_path) == ["e"]
 
 
 @as_root

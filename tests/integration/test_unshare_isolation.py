@@ -1,6 +1,7 @@
 """What a step leaves behind, how it ends, and what it cannot do, in real namespaces."""
 
 import os
+import shutil
 import signal
 import stat
 import subprocess
@@ -185,7 +186,7 @@ def test_close_kills_what_still_runs(root: StepRoot) -> None:
             running.result(5)
 
 
-KILLED = """
+DRIVER = """
 import sys, threading
 sys.path.insert(0, {repository!r})
 from img.adapters.executor.unshare import UnshareExecutor
@@ -197,30 +198,37 @@ UnshareExecutor().run(
 """
 
 
+def test_a_program_that_rises_to_root_does_not_outlive_the_command_line(root: StepRoot) -> None:
+    # The kernel forgets whose death a process wanted to share when it executes such a program.
+    if not isinstance(root.root, DirectoryRoot):
+        pytest.skip("it is about processes")
+    risen = Path(root.root.path, "bin/busybox-risen")
+    shutil.copy(Path(root.root.path, "bin/busybox"), risen)
+    risen.chmod(0o4755)
+    tag = "/bin/busybox-risen sleep 4716"
+
+    driver = start_driver(root.root.path, f"exec {tag}", "1000")
+    wait_for(tag)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+
+    wait_until_gone(tag)
+
+
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("user", ["", "1000"])
 def test_nothing_outlives_the_command_line(root: StepRoot, how: signal.Signals, user: str) -> None:
     if not isinstance(root.root, DirectoryRoot):
         pytest.skip("it is about processes")
     tag = f"sleep 48{how.value}{user or 0}"
-    program = KILLED.format(
-        repository=os.getcwd(),
-        script=f"trap '' TERM INT; {tag} & busybox setsid {tag} & {tag}",
-        user=user,
-        path=root.root.path,
-    )
-    driver = subprocess.Popen(
-        [sys.executable, "-c", program], start_new_session=True, stderr=subprocess.DEVNULL
-    )
+    script = f"trap '' TERM INT; {tag} & busybox setsid {tag} & {tag}"
+    driver = start_driver(root.root.path, script, user)
     wait_for(tag, 3)
 
     os.killpg(driver.pid, how)
     driver.wait()
 
-    deadline = time.monotonic() + 5
-    while processes(tag) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not processes(tag)
+    wait_until_gone(tag)
     assert root.root.path not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
 
 
@@ -249,6 +257,16 @@ def test_root_in_a_step_is_not_root_of_the_machine(steps: Steps, attempt: str) -
 
     assert not status.success
     assert "applet not found" not in steps.stderr
+
+
+@pytest.mark.parametrize("link", ["bin/link", "bin/script", "bin/script-of-script"])
+def test_a_step_cannot_run_the_program_that_runs_us(steps: Steps, link: str) -> None:
+    steps.root.link("bin/link", "/proc/self/exe")
+    steps.root.write("bin/script", "#!/proc/self/exe -c\n", 0o755)
+    steps.root.write("bin/script-of-script", "#! /bin/script\n", 0o755)
+
+    with pytest.raises(ProcessNotStarted, match="is the program that builds"):
+        steps.run([f"/{link}"])
 
 
 def test_no_descriptor_of_ours_is_left_open(steps: Steps) -> None:
@@ -298,6 +316,21 @@ def test_descriptors_are_given_back(steps: Steps) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_a_caller_without_standard_descriptors_is_served_as_well(root: StepRoot) -> None:
+    if not isinstance(root.root, DirectoryRoot):
+        pytest.skip("it is about descriptors")
+    program = (
+        DRIVER.format(
+            repository=os.getcwd(), script="echo out; cat; exit 7", user="", path=root.root.path
+        )
+        .replace("UnshareExecutor()", "os._exit(UnshareExecutor()")
+        .replace("threading.Event(),\n)", "threading.Event(),\n).code)")
+    )
+    closed = "import os; os.closerange(0, 3)\n" + program
+
+    assert subprocess.run([sys.executable, "-c", closed], check=False).returncode == 7
+
+
 def test_an_obstacle_is_told_when_something_has_to_run() -> None:
     executor = UnshareExecutor(obstacle=NoIdMappers("newuidmap"))
 
@@ -325,6 +358,21 @@ def processes(command: str) -> list[str]:
         if b" ".join(line).decode(errors="replace") == command:
             found.append(pid)
     return found
+
+
+def start_driver(path: str, script: str, user: str) -> "subprocess.Popen[bytes]":
+    """Start a command line that runs one step."""
+    program = DRIVER.format(repository=os.getcwd(), script=script, user=user, path=path)
+    return subprocess.Popen(
+        [sys.executable, "-c", program], start_new_session=True, stderr=subprocess.DEVNULL
+    )
+
+
+def wait_until_gone(command: str) -> None:
+    deadline = time.monotonic() + 5
+    while processes(command) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not processes(command)
 
 
 def wait_for(command: str, count: int = 1) -> None:

@@ -143,6 +143,25 @@ def test_nothing_is_left_running_after_the_user_is_gone(user: list[str]) -> None
         time.sleep(0.02)
 
 
+def test_where_parts_of_proc_are_hidden_the_outer_one_is_shown(user: list[str]) -> None:
+    if not user:
+        pytest.skip("needs root, to hide something")
+    hide = ["unshare", "-m", "sh", "-c", 'mount --bind /dev/null /proc/uptime; exec "$@"', "sh"]
+
+    seen = run_as(
+        [*hide, *user],
+        INSIDE + "import threading\n"
+        "from tests.step_roots import Steps, step_root\n"
+        "with step_root('directory') as root:\n"
+        "    steps = Steps(host.executor(), root)\n"
+        "    print(steps.sh('cat /proc/self/status | busybox head -1; echo $$; mount'))",
+    ).splitlines()
+
+    assert seen[:2] == ["Name:\tcat", "1"]
+    assert any(line.split()[2] == "/proc/uptime" for line in seen[2:] if line)
+    assert any(line.startswith("proc on /proc/sys type proc (ro,") for line in seen)
+
+
 def test_the_executors_promises_hold_for_a_plain_user(user: list[str]) -> None:
     seen = run_as(
         user,

@@ -44,7 +44,9 @@ class Naps(list[float]):
 def _client(
     known: dict[str, Credentials] | None = None, sleep: Callable[[float], None] | None = None
 ) -> OrasRegistry:
-    return OrasRegistry(credentials=MemoryCredentials(known), sleep=sleep or Naps())
+    return OrasRegistry(
+        credentials=MemoryCredentials(known), sleep=Naps() if sleep is None else sleep
+    )
 
 
 def _name(server: ScriptedServer, path: str = "team/app") -> ImageReference:
@@ -72,9 +74,11 @@ def _range(request: Request) -> int | None:
 
 
 def test_a_manifest_that_is_not_what_was_promised_is_refused() -> None:
-    with ScriptedServer(_in_turn(Answer(body=b"{}"))) as server:
-        with pytest.raises(BlobMismatch) as mismatch:
-            _client().manifest(_name(server), _TARGET)
+    with (
+        ScriptedServer(_in_turn(Answer(body=b"{}"))) as server,
+        pytest.raises(BlobMismatch) as mismatch,
+    ):
+        _client().manifest(_name(server), _TARGET)
     assert mismatch.value.actual == Digest.of(b"{}")
 
 
@@ -138,9 +142,11 @@ def test_what_a_registry_says_of_an_error_is_passed_on() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"errors":[1]}', b'{"errors":[]}'])
 def test_an_error_without_sense_is_told_by_its_status(body: bytes) -> None:
-    with ScriptedServer(_in_turn(Answer(status=400, body=body))) as server:
-        with pytest.raises(RegistryError, match="400 Bad Request"):
-            _client().push_manifest(_name(server), _MANIFEST, media_types.OCI_MANIFEST)
+    with (
+        ScriptedServer(_in_turn(Answer(status=400, body=body))) as server,
+        pytest.raises(RegistryError, match="400 Bad Request"),
+    ):
+        _client().push_manifest(_name(server), _MANIFEST, media_types.OCI_MANIFEST)
 
 
 # Other tries
@@ -155,9 +161,11 @@ def test_a_passing_failure_is_tried_again() -> None:
 
 def test_a_failure_that_stays_comes_out_after_a_few_seconds() -> None:
     naps = Naps()
-    with ScriptedServer(_in_turn(Answer(status=502))) as server:
-        with pytest.raises(RegistryError, match="502") as failure:
-            _client(sleep=naps).manifest(_name(server), _TARGET)
+    with (
+        ScriptedServer(_in_turn(Answer(status=502))) as server,
+        pytest.raises(RegistryError, match="502") as failure,
+    ):
+        _client(sleep=naps).manifest(_name(server), _TARGET)
     assert failure.value.retryable
     assert sum(naps) < 5
 
@@ -174,9 +182,11 @@ def test_a_long_wait_is_the_users_to_decide() -> None:
     naps = Naps()
     errors = {"errors": [{"code": "TOOMANYREQUESTS", "message": "your pull rate limit"}]}
     busy = Answer(status=429, headers={"Retry-After": "3600"}, body=json.dumps(errors).encode())
-    with ScriptedServer(_in_turn(busy)) as server:
-        with pytest.raises(RegistryError, match="toomanyrequests: your pull rate limit") as limit:
-            _client(sleep=naps).manifest(_name(server), _TARGET)
+    with (
+        ScriptedServer(_in_turn(busy)) as server,
+        pytest.raises(RegistryError, match="toomanyrequests: your pull rate limit") as limit,
+    ):
+        _client(sleep=naps).manifest(_name(server), _TARGET)
     assert naps == []
     assert limit.value.hint is not None
     assert "img login" in limit.value.hint
@@ -204,9 +214,11 @@ def test_a_cut_blob_is_taken_up_where_it_broke() -> None:
         headers = {"Content-Range": f"bytes {start}-{len(_BLOB) - 1}/{len(_BLOB)}"}
         return Answer(status=206, headers=headers, body=_BLOB[start:])
 
-    with ScriptedServer(answer) as server:
-        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
-            assert stream.read() == _BLOB
+    with (
+        ScriptedServer(answer) as server,
+        _client().open_blob(_name(server), _BLOB_TARGET) as stream,
+    ):
+        assert stream.read() == _BLOB
     assert len(server.asked("GET", "/v2/team")) == 2
 
 
@@ -217,31 +229,39 @@ def test_a_registry_without_ranges_sends_the_cut_blob_again() -> None:
         cut = cuts.pop(0) if request.path != "/v2/" else None
         return Answer(body=_BLOB, cut=cut)
 
-    with ScriptedServer(answer) as server:
-        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
-            assert stream.read() == _BLOB
+    with (
+        ScriptedServer(answer) as server,
+        _client().open_blob(_name(server), _BLOB_TARGET) as stream,
+    ):
+        assert stream.read() == _BLOB
 
 
 def test_a_blob_that_breaks_again_and_again_is_an_error() -> None:
-    with ScriptedServer(_in_turn(Answer(body=_BLOB, cut=300_000))) as server:
-        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
-            with pytest.raises(RegistryError) as failure:
-                stream.read()
+    with (
+        ScriptedServer(_in_turn(Answer(body=_BLOB, cut=300_000))) as server,
+        _client().open_blob(_name(server), _BLOB_TARGET) as stream,
+        pytest.raises(RegistryError) as failure,
+    ):
+        stream.read()
     assert failure.value.retryable
 
 
 def test_a_blob_that_ends_too_early_is_an_error() -> None:
-    with ScriptedServer(_in_turn(Answer(body=_BLOB[:1000]))) as server:
-        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
-            with pytest.raises(RegistryError, match=f"of {len(_BLOB)} bytes"):
-                stream.read()
+    with (
+        ScriptedServer(_in_turn(Answer(body=_BLOB[:1000]))) as server,
+        _client().open_blob(_name(server), _BLOB_TARGET) as stream,
+        pytest.raises(RegistryError, match=f"of {len(_BLOB)} bytes"),
+    ):
+        stream.read()
 
 
 def test_a_blob_without_end_is_an_error() -> None:
-    with ScriptedServer(_in_turn(Answer(body=_BLOB + b"more"))) as server:
-        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
-            with pytest.raises(RegistryError, match="more than"):
-                stream.read()
+    with (
+        ScriptedServer(_in_turn(Answer(body=_BLOB + b"more"))) as server,
+        _client().open_blob(_name(server), _BLOB_TARGET) as stream,
+        pytest.raises(RegistryError, match="more than"),
+    ):
+        stream.read()
 
 
 def test_another_resume_than_asked_for_is_an_error() -> None:
@@ -250,10 +270,12 @@ def test_another_resume_than_asked_for_is_an_error() -> None:
             return Answer(body=_BLOB, cut=300_000)
         return Answer(status=206, headers={"Content-Range": "bytes 7-9/10"}, body=b"abc")
 
-    with ScriptedServer(answer) as server:
-        with _client().open_blob(_name(server), _BLOB_TARGET) as stream:
-            with pytest.raises(RegistryError, match="wrong place"):
-                stream.read()
+    with (
+        ScriptedServer(answer) as server,
+        _client().open_blob(_name(server), _BLOB_TARGET) as stream,
+        pytest.raises(RegistryError, match="wrong place"),
+    ):
+        stream.read()
 
 
 def test_a_layer_that_lives_elsewhere_is_fetched_from_there_as_nobody() -> None:
@@ -364,9 +386,11 @@ def test_a_login_in_the_middle_of_an_upload_sends_the_content_again() -> None:
 
 
 def test_an_upload_without_a_place_is_an_error() -> None:
-    with ScriptedServer(lambda _: Answer(status=202)) as server:
-        with pytest.raises(RegistryError, match="no place"):
-            _client().push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
+    with (
+        ScriptedServer(lambda _: Answer(status=202)) as server,
+        pytest.raises(RegistryError, match="no place"),
+    ):
+        _client().push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
 
 
 # Noise

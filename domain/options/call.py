@@ -1,0 +1,51 @@
+"""``--call``: what is asked instead of an image."""
+
+from dataclasses import dataclass
+
+from img.domain.errors import UsageError
+
+_METHODS = ("build", "check", "outline", "targets")
+_TRUE, _FALSE = {"1", "t", "true", "True", "TRUE"}, {"0", "f", "false", "False", "FALSE"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A method other than build, how its answer looks, and whether findings are no failure."""
+
+    method: str
+    json: bool = False
+    ignore_status: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "Call | None":
+        """Return what ``method[,format=json][,ignorestatus=…]`` asks, None for a build.
+
+        Raises UsageError (buildx, util/buildflags/callfunc.go).
+        """
+        method, json, ignore = "", False, False
+        for field in text.split(","):
+            key, equals, value = field.partition("=")
+            match key, bool(equals):
+                case "format", True:
+                    json = _is_json(value)
+                case "ignorestatus", True:
+                    ignore = _boolean(value)
+                case _, False:
+                    method = "check" if key == "lint" else key
+                case _:
+                    raise UsageError(f"invalid print field: {field}")
+        if method not in _METHODS:
+            raise UsageError(f"invalid --call method {method!r}", hint=", ".join(_METHODS))
+        return None if method == "build" else cls(method=method, json=json, ignore_status=ignore)
+
+
+def _is_json(value: str) -> bool:
+    if value not in {"json", "text"}:
+        raise UsageError(f"invalid print format {value!r}", hint="text or json")
+    return value == "json"
+
+
+def _boolean(value: str) -> bool:
+    if value not in _TRUE | _FALSE:
+        raise UsageError(f"invalid ignorestatus print value: {value}")
+    return value in _TRUE

@@ -1,0 +1,42 @@
+"""``--ulimit`` and ``--shm-size``."""
+
+import re
+
+from img.domain.dockerfile.quantities import parse_byte_size
+from img.domain.errors import ImgError, UsageError
+from img.domain.process import Ulimit
+
+# docker/go-units, ulimit.go; the names are setrlimit(2)'s in lower case.
+_NAMES = frozenset(
+    {
+        "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile",
+        "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
+    }
+)  # fmt: skip
+
+
+def parse_ulimit(text: str) -> Ulimit:
+    """Return the limit that ``name=soft[:hard]`` sets; -1 is none. Raises UsageError."""
+    found = re.fullmatch(r"([^=]+)=([+-]?\d+)(?::([+-]?\d+))?", text)
+    if found is None:
+        raise UsageError(f"invalid ulimit argument: {text}", hint="use name=soft[:hard]")
+    name, soft = found[1], int(found[2])
+    hard = int(found[3]) if found[3] is not None else soft
+    if name not in _NAMES:
+        raise UsageError(f"invalid ulimit type: {name}")
+    if hard != -1 and (soft == -1 or soft > hard):
+        raise UsageError(
+            f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
+        )
+    return Ulimit(name=name, soft=soft, hard=hard)
+
+
+def parse_shm_size(text: str) -> int:
+    """Return the bytes that ``text`` (such as 128m) means. Raises UsageError."""
+    try:
+        size = parse_byte_size(text)
+    except (ImgError, ValueError) as error:
+        raise UsageError(f"invalid --shm-size {text!r}: {error}") from None
+    if size < 0:
+        raise UsageError(f"invalid --shm-size {text!r}: it must not be negative")
+    return size

@@ -1,0 +1,89 @@
+"""What the options of ``img build`` ask for."""
+
+import os
+from collections.abc import Sequence
+
+from img.domain.build import BuildRequest
+from img.domain.errors import UsageError
+from img.domain.options.contexts import parse_named_context
+from img.domain.options.limits import parse_shm_size, parse_ulimit
+from img.domain.options.network import parse_host, parse_network
+from img.domain.platform import Platform
+from img.entrypoints.settings import host_platform
+
+_DEFAULT_SHM = 64 << 20  # bytes
+
+
+def build_request(
+    *,
+    build_args: Sequence[str],
+    labels: Sequence[str],
+    target: str,
+    no_cache: bool,
+    no_cache_filter: Sequence[str],
+    pull: bool,
+    network: str,
+    hosts: Sequence[str],
+    shm_size: str,
+    ulimits: Sequence[str],
+    contexts: Sequence[str],
+) -> BuildRequest:
+    """Return what is asked for, for this machine's platform. Raises UsageError."""
+    arguments = _build_args(build_args)
+    return BuildRequest(
+        platform=host_platform(),
+        build_platform=host_platform(),
+        build_args=arguments,
+        target=target,
+        labels=dict(_label(text) for text in labels),
+        no_cache=no_cache,
+        no_cache_filter=tuple(name for text in no_cache_filter for name in text.split(",")),
+        pull=pull,
+        network=parse_network(network),
+        hosts=tuple(parse_host(text) for text in hosts),
+        shm_size=parse_shm_size(shm_size) if shm_size else _DEFAULT_SHM,
+        ulimits=tuple(parse_ulimit(text) for text in ulimits),
+        contexts=dict(parse_named_context(text) for text in contexts),
+        epoch=_epoch(arguments),
+    )
+
+
+def platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
+    """Return the platforms of ``--platform``, each once; ``local`` is this machine's.
+
+    Raises InvalidPlatform.
+    """
+    host = host_platform()
+    names = [name for text in texts for name in text.split(",")]
+    found = (host if name == "local" else Platform.parse(name, host) for name in names)
+    return tuple(dict.fromkeys(found))
+
+
+def _build_args(texts: Sequence[str]) -> dict[str, str]:
+    """Return the arguments; a name alone takes its value from the environment, as docker does."""
+    arguments: dict[str, str] = {}
+    # buildx hands SOURCE_DATE_EPOCH on without being asked.
+    if "SOURCE_DATE_EPOCH" in os.environ:
+        arguments["SOURCE_DATE_EPOCH"] = os.environ["SOURCE_DATE_EPOCH"]
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name:
+            raise UsageError(f"invalid build-arg value {text}", hint="use NAME=VALUE")
+        if equals:
+            arguments[name] = value
+        elif name in os.environ:
+            arguments[name] = os.environ[name]
+    return arguments
+
+
+def _epoch(arguments: dict[str, str]) -> int | None:
+    """Return SOURCE_DATE_EPOCH in seconds; what is no number means something else, or nothing."""
+    text = arguments.get("SOURCE_DATE_EPOCH", "")
+    return int(text) if text.isdigit() else None
+
+
+def _label(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise UsageError(f"invalid label value {text}", hint="use NAME=VALUE")
+    return name, value

@@ -1,0 +1,120 @@
+"""Values of options against the answers of docker's and BuildKit's own parsers."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from img.domain.errors import ImgError
+from img.domain.options.call import Call
+from img.domain.options.contexts import parse_named_context
+from img.domain.options.limits import parse_ulimit
+from img.domain.options.network import parse_host
+from img.domain.options.secrets import AgentSpec, SecretSpec
+
+CONFORMANCE = Path(
+    os.environ.get("IMG_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance")
+)
+Row = dict[str, Any]
+
+pytestmark = pytest.mark.skipif(
+    not CONFORMANCE.exists(), reason="$IMG_CONFORMANCE names no conformance tables"
+)
+
+
+def rows(table: str) -> list[Row]:
+    with (CONFORMANCE / "tables" / f"{table}.jsonl").open() as lines:
+        found = [json.loads(line) for line in lines]
+    assert found
+    return found
+
+
+def disagreements(table: list[Row], answer: Callable[[Row], object]) -> list[str]:
+    """Return what our answers get wrong; a row with an error must be refused."""
+    wrong = []
+    for row in table:
+        try:
+            got = answer(row)
+        except ImgError as error:
+            if "error" not in row:
+                wrong.append(f"{row}: refused: {error.message}")
+            continue
+        if "error" in row or got != row["expect"]:
+            wrong.append(f"{row}: {got}")
+    return wrong
+
+
+def of_flag(flag: str) -> list[Row]:
+    found = [row for row in rows("docker_build_flags") if row["flag"] == flag]
+    assert found
+    return found
+
+
+def test_ulimits_are_read_as_docker_reads_them() -> None:
+    def answer(row: Row) -> object:
+        limit = parse_ulimit(row["text"])
+        return {"name": limit.name, "soft": limit.soft, "hard": limit.hard}
+
+    assert disagreements(rows("ulimits"), answer) == []
+
+
+def test_secrets_are_read_as_buildctl_reads_them() -> None:
+    def answer(row: Row) -> object:
+        spec = SecretSpec.parse(row["value"])
+        return {"ID": spec.id, "FilePath": spec.path, "Env": spec.env}
+
+    assert disagreements(rows("secret_specs"), answer) == []
+
+
+def test_secrets_are_read_as_docker_reads_them() -> None:
+    def answer(row: Row) -> object:
+        specs = [SecretSpec.parse(value) for value in row["values"]]
+        return [
+            {k: v for k, v in (("id", s.id), ("src", s.path), ("env", s.env)) if v} for s in specs
+        ]
+
+    assert disagreements(of_flag("--secret"), answer) == []
+
+
+def test_agents_are_read_as_buildctl_reads_them() -> None:
+    def answer(row: Row) -> object:
+        specs = [AgentSpec.parse(value) for value in row["values"]]
+        return [{"ID": s.id, "Paths": list(s.paths) or None, "Raw": s.raw} for s in specs]
+
+    assert disagreements(rows("ssh_specs"), answer) == []
+
+
+def test_named_contexts_are_read_as_docker_reads_them() -> None:
+    def answer(row: Row) -> object:
+        return dict(parse_named_context(value) for value in row["values"])
+
+    assert disagreements(of_flag("--build-context"), answer) == []
+
+
+def test_calls_are_read_as_docker_reads_them() -> None:
+    # Where docker leaves an unknown method to the frontend, we refuse it at once.
+    known = [row for row in of_flag("--call") if row.get("expect") is None or row["expect"]["Name"]]
+    known = [row for row in known if row.get("expect") != {**(row.get("expect") or {}), "Name": "bogus"}]
+
+    def answer(row: Row) -> object:
+        call = Call.parse(row["values"][-1])
+        if call is None:
+            return None
+        name = "lint" if call.method == "check" else call.method
+        shown = "json" if call.json else ""
+        return {"Name": name, "Format": shown, "IgnoreStatus": call.ignore_status}
+
+    assert disagreements(known, answer) == []
+
+
+def test_an_added_host_needs_a_name_and_an_address() -> None:
+    assert parse_host("db:10.0.0.7") == ("db", "10.0.0.7")
+    assert parse_host("db=fe80::1") == ("db", "fe80::1")
+    assert parse_host("db:[fe80::1]") == ("db", "fe80::1")
+    assert parse_host("me:host-gateway") == ("me", "127.0.0.1")
+    for text in ("db", "db:", "db:nowhere", ":1.2.3.4"):
+        with pytest.raises(ImgError):
+            parse_host(text)

@@ -1,0 +1,219 @@
+"""Overlay snapshots where the kernel, other processes and crashes come in."""
+
+import io
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from img.adapters.snapshotter.attributes import PathTooLong
+from img.adapters.snapshotter.overlay import OverlaySnapshotter
+from img.adapters.snapshotter.work_directory import remove_tree
+from img.application.ports.layer_archive import InvalidLayer, PackedLayer
+from img.application.ports.snapshotter import SnapshotLayer, SnapshotterUnavailable
+from img.domain.filesystem.entry import DIRECTORY
+from img.domain.filesystem.file_index import FileIndex
+from tests.snapshot_lab import (
+    OLD,
+    SECOND,
+    Lab,
+    fake_chain_id,
+    file,
+    link,
+    needs_overlay,
+    other,
+    picture,
+    picture_of,
+    run,
+    tree_of,
+)
+
+pytestmark = [pytest.mark.userns, needs_overlay]
+
+
+@pytest.fixture
+def lab() -> Lab:
+    return Lab()
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Iterator[Path]:
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else str(tmp_path)
+    path = Path(f"{place}/img-test-{os.getpid()}-{os.urandom(4).hex()}")
+    path.mkdir()
+    yield path
+    remove_tree(str(path))
+
+
+def in_processes(count: int, work: Callable[[], object]) -> None:
+    """Run ``work`` in ``count`` processes at once; all have to succeed."""
+    children = []
+    for _ in range(count):
+        child = os.fork()
+        if not child:
+            try:
+                work()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * count
+
+
+def test_an_opaque_root_hides_all_layers_below(state: Path, lab: Lab) -> None:
+    stack = [
+        lab.pack(file("old", b"1"), other("d", DIRECTORY)),
+        lab.pack(file(".wh..wh..opq"), file("new", b"2")),
+        lab.pack(file("newer", b"3")),
+    ]
+    assert run_again(state, lab, stack) == picture_of(tree_of(stack))
+
+
+def run_again(state: Path, lab: Lab, stack: list[PackedLayer]) -> object:
+    workspace = OverlaySnapshotter(state, lab.archive).prepare(lab.stack(stack))
+    return run(workspace.root, picture)
+
+
+def test_a_hard_link_to_a_file_of_a_lower_layer_keeps_all_names_one_file(
+    state: Path, lab: Lab
+) -> None:
+    linked = file("d/a", b"linked", mode=0o4755, uid=5, xattrs=(("user.x", b"1"),))
+    stack = [
+        lab.pack(other("d", DIRECTORY, mode=0o711), linked, link("d/b", "d/a"), link("e", "d/a")),
+        lab.pack(file("other", b"")),
+        lab.pack(file(".wh.e"), link("new/name", "d/b")),
+    ]
+    expected = picture_of(tree_of(stack))
+    assert expected["d/a"][-1] == ("d/a", "d/b", "new/name")
+    assert run_again(state, lab, stack) == expected
+
+
+def test_a_hard_link_to_nothing_is_a_broken_layer(state: Path, lab: Lab) -> None:
+    stack = lab.stack([lab.pack(file("a", b"")), lab.pack(link("b", "nowhere"))])
+    with pytest.raises(InvalidLayer):
+        OverlaySnapshotter(state, lab.archive).prepare(stack)
+    assert os.listdir(state / "work") == []
+
+
+def test_more_layers_than_the_kernel_stacks_are_refused(state: Path, lab: Lab) -> None:
+    layer = SnapshotLayer(chain_id=fake_chain_id(1), index=FileIndex(()), open=io.BytesIO)
+    with pytest.raises(SnapshotterUnavailable, match="501 layers"):
+        OverlaySnapshotter(state, lab.archive).prepare([layer] * 501)
+
+
+def test_many_layers_are_unpacked_side_by_side(state: Path, lab: Lab) -> None:
+    stack = [
+        lab.pack(
+            file(f"d{n % 7}/f{n}", b"%d" % n), file("all", b"%d" % n), file(f"d1/.wh.f{n - 7}")
+        )
+        for n in range(40)
+    ]
+    assert run_again(state, lab, stack) == picture_of(tree_of(stack))
+
+
+def test_processes_that_want_the_same_layers_unpack_them_once(state: Path, lab: Lab) -> None:
+    stack = lab.stack([lab.pack(file(f"f{n}", b"x" * 999_999)) for n in range(3)])
+    log = state / "log"
+
+    def counted(layer: SnapshotLayer) -> SnapshotLayer:
+        def opened() -> io.BytesIO:
+            with log.open("a") as target:
+                target.write("x")
+            return layer.open()  # type: ignore[return-value]
+
+        return SnapshotLayer(chain_id=layer.chain_id, index=layer.index, open=opened)
+
+    def prepare() -> None:
+        snapshotter = OverlaySnapshotter(state / "s", lab.archive)
+        workspace = snapshotter.prepare([counted(layer) for layer in stack])
+        run(workspace.root, lambda root: Path(root, "f0").read_bytes())
+        workspace.discard()
+
+    in_processes(4, prepare)
+    assert log.read_text() == "xxx"
+
+
+def test_a_process_that_is_killed_while_it_unpacks_leaves_nothing_behind(
+    state: Path, lab: Lab
+) -> None:
+    packed = lab.pack(file("f", b"content"))
+    [layer] = lab.stack([packed])
+    reader, writer = os.pipe()
+
+    def stuck() -> io.BytesIO:
+        os.write(writer, b"x")
+        time.sleep(60)
+        return io.BytesIO()
+
+    child = os.fork()
+    if not child:
+        OverlaySnapshotter(state, lab.archive).prepare(
+            [SnapshotLayer(chain_id=layer.chain_id, index=layer.index, open=stuck)]
+        )
+        os._exit(0)
+    os.read(reader, 1)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert os.listdir(state / "layers") == []
+    assert len(os.listdir(state / "work")) == 1
+    workspace = OverlaySnapshotter(state, lab.archive).prepare([layer])
+    assert len(os.listdir(state / "work")) == 1, "the leftover is swept; this one is ours"
+    assert run(workspace.root, os.listdir) == ["f"]
+
+
+def test_two_steps_may_lead_to_the_same_stack(state: Path, lab: Lab) -> None:
+    snapshotter = OverlaySnapshotter(state, lab.archive)
+    base = [lab.pack(file("f", b"1"))]
+    spaces = [snapshotter.prepare(lab.stack(base)) for _ in range(2)]
+    for workspace in spaces:
+        run(workspace.root, lambda root: Path(root, "g").write_bytes(b"2"))
+    packed = lab.pack_changes(spaces[0], spaces[0].changes(tree_of(base)))
+    stack = lab.stack([*base, packed])
+    for workspace in spaces:
+        workspace.commit(stack[-1].chain_id, packed.index)
+    assert list(snapshotter.chain_ids()).count(stack[-1].chain_id) == 1
+    assert os.listdir(state / "work") == []
+
+
+def test_directories_deeper_than_a_path_may_be_long_are_refused_and_removed(
+    state: Path, lab: Lab
+) -> None:
+    workspace = OverlaySnapshotter(state, lab.archive).prepare([])
+
+    def dig(root: str) -> None:
+        os.chdir(root)
+        for _ in range(30):
+            os.mkdir("d" * 250)
+            os.chdir("d" * 250)
+
+    run(workspace.root, dig)
+    with pytest.raises(PathTooLong):
+        workspace.changes(tree_of([]))
+    workspace.discard()
+    assert os.listdir(state / "work") == []
+
+
+def test_mtimes_that_were_cut_in_the_layer_are_cut_in_its_files(state: Path, lab: Lab) -> None:
+    snapshotter = OverlaySnapshotter(state, lab.archive)
+    workspace = snapshotter.prepare([])
+    run(workspace.root, lambda root: os.utime(Path(root, "f").write_text("x") and f"{root}/f"))
+    changes = workspace.changes(tree_of([]))
+    packed = lab.pack_changes(workspace, changes, epoch=OLD // SECOND)
+    stack = lab.stack([packed])
+    workspace.commit(stack[-1].chain_id, packed.index)
+    again = snapshotter.prepare(stack)
+    mtime = run(again.root, lambda root: os.stat(f"{root}/f").st_mtime)
+    assert mtime == OLD // SECOND
+
+
+def test_looking_at_an_empty_step_takes_no_time(state: Path, lab: Lab) -> None:
+    base = [lab.pack(*(file(f"d{n % 50}/f{n}", b"x") for n in range(5000)))]
+    workspace = OverlaySnapshotter(state, lab.archive).prepare(lab.stack(base))
+    run(workspace.root, os.listdir)
+    tree = tree_of(base)
+    started = time.perf_counter()
+    assert workspace.changes(tree) == ()
+    assert time.perf_counter() - started < 0.02  # 0.2 ms on an idle machine
