@@ -34,6 +34,7 @@ from img.domain.process import (
     ProcessMount,
     Root,
     TmpfsMount,
+    TreeMount,
 )
 
 _PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
@@ -160,8 +161,11 @@ def _mount_overlay(root: OverlayRoot) -> None:
     upper, work = _descriptor(root.upper), _descriptor(root.work)
     options = f"userxattr,volatile,lowerdir={lowers},upperdir={upper},workdir={work}"
     options += ",index=on" if root.index else ""
+    here = _descriptor(".")
     os.chdir("/proc/self/fd")
     syscalls.mount("overlay", root.target, "overlay", options=options)
+    os.fchdir(here)
+    os.close(here)
 
 
 def _mount_proc(target: int) -> None:
@@ -230,10 +234,33 @@ def _mount_one(points: MountPoints, scratch: Scratch, mount: ProcessMount) -> No
             options = f"mode={mount.mode:o}" + (f",size={mount.size}" if mount.size else "")
             target = points.open(mount.target, directory=True)
             syscalls.mount("tmpfs", _on(target), "tmpfs", MS_NOSUID, options)
+        case TreeMount():
+            tree = _copy_below(mount.root, mount.source)
+            if mount.read_only:
+                _protect(tree, MOUNT_ATTR_RDONLY)
+            directory = stat.S_ISDIR(os.fstat(tree).st_mode)
+            _attach(tree, points.open(mount.target, directory=directory))
         case FileMount():
             file = scratch.file(mount.content, mount.mode, mount.uid, mount.gid)
             _protect(file, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
             _attach(file, points.open(mount.target, directory=False))
+
+
+def _copy_below(root: Root, source: str) -> int:
+    """Return ``source`` of another root as a mount that is not attached yet."""
+    match root:
+        case DirectoryRoot():
+            top = root.path
+        case OverlayRoot():
+            _mount_overlay(root)
+            top = root.target
+    directory = _descriptor(top)
+    found = syscalls.openat2(directory, source, os.O_PATH)
+    try:
+        return syscalls.open_tree(_on(found))
+    finally:
+        os.close(found)
+        os.close(directory)
 
 
 def _copy_of(path: str, attributes: int) -> int:

@@ -65,6 +65,7 @@ class MemoryWorkspace(Workspace):
         self._entries = {entry.path: entry for entry in self._tree.walk("")}
         self._names = {name: names for names in self._tree.linked_files() for name in names}
         self._contents: dict[str, bytes] = {}
+        self._sources: dict[str, str] = {}  # new names of the base's files -> old ones
         self.discarded = False
 
     @property
@@ -90,6 +91,7 @@ class MemoryWorkspace(Workspace):
         names = {path, *self._names.get(target, {target})}
         self._names |= dict.fromkeys(names, names)
         self.put(self._entries[target]._replace(path=path))
+        self._sources[path] = self._sources.get(target, target)
         if target in self._contents:
             self._contents[path] = self._contents[target]
 
@@ -108,7 +110,8 @@ class MemoryWorkspace(Workspace):
         if path in self._contents:
             return io.BytesIO(self._contents[path])
         entry = self._entries[path]
-        with self._layers[self._tree.layer_of(path)].open() as blob:
+        layer = self._layers[self._tree.layer_of(self._sources.get(path, path))]
+        with layer.open() as blob:
             for _, content in self._archive.contents(blob, {entry.offset: entry.size}):
                 return io.BytesIO(content.read())
         raise FileNotFoundError(path)

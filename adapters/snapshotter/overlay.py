@@ -59,11 +59,13 @@ class OverlaySnapshotter(Snapshotter):
         try:
             self._open()
             self._layers.ensure(layers)
-            return OverlayWorkspace(
-                WorkDirectory.create(f"{self._root}/work"),
-                self._layers.lowers(layers) or [f"{self._root}/empty"],
-                self._layers,
-            )
+            lowers = self._layers.lowers(layers) or [f"{self._root}/empty"]
+            work = WorkDirectory.create(f"{self._root}/work")
+            try:
+                return OverlayWorkspace(work, lowers, self._layers)
+            except BaseException:
+                work.remove()
+                raise
         except OSError as error:
             raise_state_error(error, self._root)
 

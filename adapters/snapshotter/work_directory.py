@@ -48,6 +48,8 @@ class WorkDirectory:
     def release(self) -> None:
         """Let others have the directory. Idempotent."""
         if self._descriptor >= 0:
+            # Not by closing alone: a process forked in the meantime has the descriptor too.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = -1
 

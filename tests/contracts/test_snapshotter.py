@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -45,8 +45,7 @@ Test = TypeVar("Test")
 
 def real(test: Test) -> Test:
     """Mark what mounts overlays and needs root for it."""
-    marked: Test = pytest.mark.userns(needs_overlay(test))
-    return marked
+    return cast(Test, pytest.mark.userns(needs_overlay(test)))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Plain directories that are handed from step to step."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,6 +78,22 @@ def test_a_root_is_given_to_one_step_only(state: Path, lab: Lab) -> None:
     first, second = (snapshotter.prepare(lab.stack(stack)) for _ in range(2))
     assert inode(first.root) != inode(second.root)
     assert os.listdir(first.root.path) != []
+
+
+def test_a_process_forked_during_a_step_does_not_keep_the_root(state: Path, lab: Lab) -> None:
+    snapshotter = NaiveSnapshotter(state, lab.archive)
+    base = [lab.pack(file("f", b"1"))]
+    workspace = snapshotter.prepare(lab.stack(base))
+    child = os.fork()
+    if not child:
+        time.sleep(60)
+        os._exit(0)
+    workspace.commit(lab.stack(base)[-1].chain_id, base[-1].index)
+    lab.opened.clear()
+    snapshotter.prepare(lab.stack(base))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert lab.opened == []
 
 
 def test_few_copies_of_a_stack_are_kept(state: Path, lab: Lab) -> None:

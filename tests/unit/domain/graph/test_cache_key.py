@@ -78,6 +78,7 @@ VARIED: list[tuple[Operation, dict[str, Any]]] = [
             "epoch": 0,
             "hostname": "h",
             "devices": ("d",),
+            "platform": Platform("linux", "arm64"),
         },
     ),
 ]

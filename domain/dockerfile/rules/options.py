@@ -1,0 +1,134 @@
+"""``# check=skip=A,B;error=true;experimental=all``: which rules run, and how much they matter.
+
+Source: BuildKit frontend/dockerfile/linter/linter.go, ParseLintOptions.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from img.domain.dockerfile.raw import Directive, RawDockerfile
+from img.domain.dockerfile.rules.rule import LintWarning, quoted
+from img.domain.errors import DockerfileError
+
+CHECK_ARGUMENT = "BUILDKIT_DOCKERFILE_CHECK"
+_ALL = "all"
+_MOST_OPTIONS = 3
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+# In a comment above an instruction; what follows the first blank explains.
+_COMMENT = re.compile(r"check\s*=\s*(\S+)", re.IGNORECASE)
+
+
+class LintViolation(DockerfileError):
+    """``error=true``, and something was found."""
+
+    def __init__(self, rules: Iterable[str], lines: tuple[int, int] | None) -> None:
+        self.rules = tuple(sorted(set(rules)))
+        super().__init__(
+            f"lint violation found for rules: {', '.join(self.rules)}",
+            lines=lines,
+            hint="correct what the warnings say, or take error=true away",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """Names of rules to skip and of experimental ones to run; "all" stands for every one."""
+
+    skip: frozenset[str] = frozenset()
+    experimental: frozenset[str] = frozenset()
+    error: bool = False  # a warning fails the build
+
+    @classmethod
+    def parse(cls, text: str) -> "CheckOptions":
+        """Return what ``text`` asks for. Raises DockerfileError."""
+        found = cls()
+        # No more than three: in a fourth the semicolon is part of the third's value.
+        for option in text.strip().split(";", _MOST_OPTIONS - 1) if text.strip() else ():
+            found = found._with(option)
+        return found
+
+    def runs(self, name: str, *, experimental: bool, comments: Iterable[str]) -> bool:
+        """Tell whether the rule ``name`` has a say about an instruction with those comments."""
+        local = options_in(comments)
+        if experimental:  # these are off anyway, and skip does not reach them
+            return bool({_ALL, name} & (self.experimental | local.experimental))
+        return not {_ALL, name} & (self.skip | local.skip)
+
+    def _with(self, option: str) -> "CheckOptions":
+        key, equals, value = option.partition("=")
+        key, value = key.strip(), value.strip()
+        match key, bool(equals):
+            case "skip", True:
+                return CheckOptions(
+                    skip=_names(value), experimental=self.experimental, error=self.error
+                )
+            case "experimental", True:
+                return CheckOptions(skip=self.skip, experimental=_names(value), error=self.error)
+            case "error", True:
+                return CheckOptions(
+                    skip=self.skip, experimental=self.experimental, error=_boolean(option, value)
+                )
+        raise DockerfileError(
+            f"invalid check option {quoted(key)}", hint="skip, error or experimental"
+        )
+
+
+def options_of(raw: RawDockerfile, build_args: Mapping[str, str]) -> CheckOptions:
+    """Return the options: those of the build argument, else of the directive.
+
+    Raises DockerfileError.
+    """
+    given = build_args.get(CHECK_ARGUMENT)
+    directive = _directive(raw)
+    text = given if given is not None else directive.value if directive else ""
+    try:
+        return CheckOptions.parse(text)
+    except DockerfileError as error:
+        what = "check options" if given is None else CHECK_ARGUMENT
+        raise DockerfileError(
+            f"failed to parse {what}: {error.message}",
+            lines=(directive.line, directive.line) if directive and given is None else None,
+            hint=error.hint,
+        ) from None
+
+
+def options_in(comments: Iterable[str]) -> CheckOptions:
+    """Return what the first ``check=`` among ``comments`` says; one in error says nothing."""
+    for comment in comments:
+        if found := _COMMENT.match(comment):
+            try:
+                return CheckOptions.parse(found[1])
+            except DockerfileError:
+                break
+    return CheckOptions()
+
+
+def is_options(comment: str) -> bool:
+    """Tell whether ``comment`` is one for the checks."""
+    return _COMMENT.match(comment) is not None
+
+
+def refuse_violations(
+    raw: RawDockerfile, build_args: Mapping[str, str], warnings: Iterable[LintWarning]
+) -> None:
+    """Raises LintViolation if there are warnings and ``error=true`` is set."""
+    rules = [warning.rule for warning in warnings]
+    if rules and options_of(raw, build_args).error:
+        directive = None if CHECK_ARGUMENT in build_args else _directive(raw)
+        raise LintViolation(rules, (directive.line, directive.line) if directive else None)
+
+
+def _directive(raw: RawDockerfile) -> Directive | None:
+    return next((each for each in raw.directives if each.name == "check"), None)
+
+
+def _names(value: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in value.split(","))
+
+
+def _boolean(option: str, value: str) -> bool:
+    if value not in _TRUE | _FALSE:
+        raise DockerfileError(f"failed to parse check option {quoted(option)}", hint="true or false")
+    return value in _TRUE

@@ -1,0 +1,101 @@
+"""A rule, what it finds, and the warning that becomes of it.
+
+Names, texts and addresses are BuildKit's (frontend/dockerfile/linter/ruleset.go).
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from img.domain.dockerfile.instructions import Located
+
+_PAGES = "https://docs.docker.com/go/dockerfile/rule"
+# Between a small letter and a capital, and before the last capital of several: JSON-Args.
+_WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+Subject = TypeVar("Subject")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something a rule objects to; ``comments`` above it may say that it is to be left alone."""
+
+    lines: tuple[int, int]
+    detail: str
+    comments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, order=True, kw_only=True)
+class LintWarning:
+    """What a check says; lines are 1-based, first and last."""
+
+    lines: tuple[int, int]
+    rule: str
+    detail: str
+    description: str = ""  # what the rule is about
+    url: str = ""  # "" where the rule has no page
+
+    @property
+    def summary(self) -> str:
+        """The warning on one line, as a build shows it (linter.go, LintFormatShort)."""
+        return f"{self.rule}: {self.detail} (line {self.lines[0]})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Generic[Subject]):
+    """A check of one kind of subject; an ``experimental`` one runs only when asked for."""
+
+    name: str
+    description: str
+    find: Callable[[Subject], Iterator[Finding]]
+    url: str
+    experimental: bool = False
+
+    def warning(self, finding: Finding) -> LintWarning:
+        """Return what to say of ``finding``."""
+        return LintWarning(
+            lines=finding.lines,
+            rule=self.name,
+            detail=finding.detail,
+            description=self.description,
+            url=self.url,
+        )
+
+
+Find = Callable[[Subject], Iterator[Finding]]
+
+
+def rule(
+    name: str, description: str, *, experimental: bool = False, has_page: bool = True
+) -> Callable[[Find[Subject]], Rule[Subject]]:
+    """Make a rule of the function that finds what it objects to."""
+
+    def made(find: Find[Subject]) -> Rule[Subject]:
+        return Rule(
+            name=name,
+            description=description,
+            find=find,
+            url=page_of(name) if has_page else "",
+            experimental=experimental,
+        )
+
+    return made
+
+
+def page_of(name: str) -> str:
+    """Return the address of a rule's page: JSONArgsRecommended is at json-args-recommended."""
+    return f"{_PAGES}/{_WORD_START.sub('-', name).lower()}/"
+
+
+def at(instruction: Located, detail: str, *comments: str) -> Finding:
+    """Return a finding at ``instruction``, which its comments, or ``comments``, may excuse."""
+    return Finding(
+        lines=instruction.lines, detail=detail, comments=(*instruction.comments, *comments)
+    )
+
+
+def quoted(text: str) -> str:
+    """Return ``text`` in double quotes, as Go's ``%q`` shows it."""
+    return json.dumps(text, ensure_ascii=False)
