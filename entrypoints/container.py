@@ -188,7 +188,9 @@ def _docker_credentials(host: "BuildHost") -> CredentialStore:
 def _oras(credentials: CredentialStore, insecure: frozenset[str]) -> Registry:
     from img.adapters.registry.oras import OrasRegistry
 
-    return OrasRegistry(credentials=credentials, insecure=insecure)
+    return OrasRegistry(
+        credentials=credentials, insecure=insecure, ca_bundle=os.environ.get("SSL_CERT_FILE")
+    )
 
 
 def _plain() -> ProgressSink:

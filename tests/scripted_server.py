@@ -1,5 +1,6 @@
 """A web server that does what a test tells it to, right or wrong."""
 
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -31,9 +32,13 @@ class Answer:
 class ScriptedServer:
     """``with ScriptedServer(answer) as server: server.address``; ``requests`` is what came."""
 
-    def __init__(self, answer: Callable[[Request], Answer]) -> None:
+    def __init__(
+        self, answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = None
+    ) -> None:
         self.requests: list[Request] = []
         self._server = _QuietServer(("127.0.0.1", 0), _handler(answer, self.requests))
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.address = f"127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "ScriptedServer":

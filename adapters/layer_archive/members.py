@@ -110,13 +110,9 @@ def _entry(found: Header, extension: dict[bytes, bytes], offset: int) -> tuple[E
     if not (0 <= uid < _NO_OWNER and 0 <= gid < _NO_OWNER):
         raise InvalidLayer(f"/{path} belongs to {uid}:{gid}, which cannot be")
     if kind == FILE:
-        if not path:
-            raise InvalidLayer("a file has no name")
         return Entry(path, FILE, mode, uid, gid, size, mtime, "", (0, 0), xattrs, "", offset), size
     if kind == DIRECTORY:
         return Entry(path, DIRECTORY, mode, uid, gid, 0, mtime, "", (0, 0), xattrs), 0
-    if not path:
-        raise InvalidLayer("the root of an archive is no directory")
     target = _link(path, kind, link)
     return Entry(path, kind, mode, uid, gid, 0, mtime, target, device, xattrs), 0
 

@@ -21,7 +21,7 @@ from img.application.ports.layer_archive import (
     PackedLayer,
 )
 from img.domain.digest import Digest
-from img.domain.filesystem.entry import FILE, SOCKET, Entry
+from img.domain.filesystem.entry import DIRECTORY, FILE, SOCKET, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.oci.chain import DiffID
 
@@ -126,6 +126,8 @@ def _observed(chunks: Iterator[bytes], observe: Callable[[bytes], object]) -> It
 
 def _layer_members(stream: TarStream) -> Iterator[Entry]:
     for entry in members(stream):
+        if not entry.path and entry.kind != DIRECTORY:
+            raise InvalidLayer("the root of a layer is no directory")
         if ".wh." in entry.path:
             if is_aufs_leftover(entry.path):
                 continue
@@ -146,7 +148,11 @@ def _indexed(stream: TarStream) -> Iterator[Entry]:
 
 def _foreign_members(stream: TarStream) -> Iterator[tuple[Entry, BinaryIO]]:
     for entry in members(stream):
-        if entry.kind == FILE:
+        if not entry.path and entry.kind != DIRECTORY:
+            # A member without a name is no file of anywhere: docker leaves it out as well.
+            for _ in stream.pieces(entry.size):
+                pass
+        elif entry.kind == FILE:
             yield entry._replace(offset=-1), _file(stream, entry.size)
         else:
             yield entry, io.BytesIO()

@@ -1,7 +1,6 @@
 """HTTP statuses and exceptions of oras, requests and urllib3 -> RegistryError."""
 
 import json
-import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -40,6 +39,8 @@ def refusal(response: "requests.Response", what: str, host: str) -> RegistryErro
 
 def unreachable(error: Exception, host: str) -> RegistryError:
     """Return the error for a connection to ``host`` that failed, or broke."""
+    import ssl  # slow, and loaded long since when there is a connection
+
     causes = list(_causes(error))
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):

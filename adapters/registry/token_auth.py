@@ -40,6 +40,9 @@ class NoAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
     def renew_if_stale(self) -> None:
         """Do nothing; as ScopedAuth."""
 
+    def get_auth_header(self) -> dict[str, str]:
+        return {}  # older versions of oras would say "Bearer None"
+
     def authenticate_request(
         self,
         original: requests.Response,

@@ -1,7 +1,7 @@
 """One vertex: looked up, else done."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 
 from img.application.planning.resolve import ResolvedBase
@@ -88,6 +88,7 @@ class BuildSolver:
     bases: Mapping[Digest, ResolvedBase]
     cancelled: Event
     label: str = ""
+    _begun: set[int] = field(default_factory=set)
 
     def __call__(self, position: int, inputs: Sequence[Result]) -> Result:
         """Return what the vertex at ``position`` comes to.
@@ -105,6 +106,8 @@ class BuildSolver:
         except ImgError as error:
             if isinstance(error, SourceError) and error.lines is None:
                 error.lines = vertex.lines
+            if position not in self._begun:
+                self._started(position, vertex)
             self.parts.progress.emit(VertexFailed(vertex=self._id(position), message=error.message))
             raise
 
@@ -247,6 +250,7 @@ class BuildSolver:
         return report
 
     def _started(self, position: int, vertex: Vertex) -> None:
+        self._begun.add(position)
         self.parts.progress.emit(VertexStarted(vertex=self._id(position), name=vertex.name))
 
     def _cached(self, position: int, vertex: Vertex) -> None:

@@ -127,7 +127,8 @@ class _Copier:
         for match in match_sources(self._source, self._rules.sources, self._rules.parents):
             self._copy(match)
         for text in self._rules.inline:
-            self._target.put_inline(self._place_of_file(text.name), text.mode, text.content)
+            where = self._place_of_file(text.name)
+            self._target.put_inline(where, text.name, text.mode, text.content)
         return Selection(self._target.items())
 
     def _copy(self, match: SourceMatch) -> None:

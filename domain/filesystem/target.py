@@ -119,12 +119,12 @@ class Target:
         self._check(path, entry.kind)
         self._write(path, source, entry, inode)
 
-    def put_inline(self, path: str, mode: int, content: bytes) -> None:
-        """Write a file with ``content``. Raises IsADirectory, NotADirectory."""
+    def put_inline(self, path: str, name: str, mode: int, content: bytes) -> None:
+        """Write the text called ``name`` as a file. Raises IsADirectory, NotADirectory."""
         digest = hashlib.sha256(content).hexdigest()
         entry = Entry(path, FILE, mode, size=len(content), mtime=self._mtime, digest=digest)
         self.put(path, "", entry)
-        self._written[path] = self._written[path]._replace(source=None, member=paths.name(path))
+        self._written[path] = self._written[path]._replace(source=None, member=name)
 
     def put_all(self, where: str, source: FileTree, top: str) -> None:
         """Write all that is below the directory ``top`` of ``source`` to below ``where``.

@@ -5,7 +5,7 @@ Source: BuildKit frontend/dockerfile/linter/linter.go, ParseLintOptions.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from img.domain.dockerfile.raw import Directive, RawDockerfile
 from img.domain.dockerfile.rules.rule import LintWarning, quoted
@@ -61,15 +61,11 @@ class CheckOptions:
         key, value = key.strip(), value.strip()
         match key, bool(equals):
             case "skip", True:
-                return CheckOptions(
-                    skip=_names(value), experimental=self.experimental, error=self.error
-                )
+                return replace(self, skip=_names(value))
             case "experimental", True:
-                return CheckOptions(skip=self.skip, experimental=_names(value), error=self.error)
+                return replace(self, experimental=_names(value))
             case "error", True:
-                return CheckOptions(
-                    skip=self.skip, experimental=self.experimental, error=_boolean(option, value)
-                )
+                return replace(self, error=_boolean(option, value))
         raise DockerfileError(
             f"invalid check option {quoted(key)}", hint="skip, error or experimental"
         )
@@ -130,5 +126,7 @@ def _names(value: str) -> frozenset[str]:
 
 def _boolean(option: str, value: str) -> bool:
     if value not in _TRUE | _FALSE:
-        raise DockerfileError(f"failed to parse check option {quoted(option)}", hint="true or false")
+        raise DockerfileError(
+            f"failed to parse check option {quoted(option)}", hint="true or false"
+        )
     return value in _TRUE

@@ -1,7 +1,6 @@
 """OrasRegistry against servers that misbehave."""
 
 import base64
-import io
 import json
 import socket
 import subprocess
@@ -311,86 +310,6 @@ def test_a_redirect_takes_no_authorization_along() -> None:
             assert client.has_blob(_name(server), _BLOB_TARGET.digest)
     assert [r.path for r in storage.requests] == ["/data"]
     assert "Authorization" not in storage.requests[0].headers
-
-
-# Uploads
-
-
-def _upload_to(location: str, log: list[bytes]) -> Callable[[Request], Answer]:
-    def answer(request: Request) -> Answer:
-        if request.method == "POST":
-            return Answer(status=202, headers={"Location": location})
-        if request.method == "PUT":
-            log.append(request.body)
-            return Answer(status=201)
-        return Answer()
-
-    return answer
-
-
-@pytest.mark.parametrize("location", ["/v2/team/app/blobs/uploads/1?state=a%2Fb", "/elsewhere"])
-def test_a_relative_location_keeps_its_query(location: str) -> None:
-    log: list[bytes] = []
-    with ScriptedServer(_upload_to(location, log)) as server:
-        _client().push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
-    separator = "&" if "?" in location else "?"
-    put = server.asked("PUT", "/")[0]
-    assert put.path == f"{location}{separator}digest={_BLOB_TARGET.digest}"
-    assert put.headers["Content-Length"] == str(len(_BLOB))
-    assert log == [_BLOB]
-
-
-def test_an_upload_to_another_host_goes_without_our_name() -> None:
-    log: list[bytes] = []
-    with ScriptedServer(_upload_to("", log)) as storage:
-
-        def answer(request: Request) -> Answer:
-            if request.headers.get("Authorization") != _ADA_BASIC:
-                return Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
-            return Answer(status=202, headers={"Location": f"http://{storage.address}/u"})
-
-        with ScriptedServer(answer) as server:
-            client = _client({server.address: _ADA})
-            client.push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
-    assert log == [_BLOB]
-    assert "Authorization" not in storage.requests[0].headers
-
-
-def test_a_failed_upload_starts_over_with_all_of_the_content() -> None:
-    log: list[bytes] = []
-    failures = [Answer(status=500), Answer(status=404)]
-
-    def answer(request: Request) -> Answer:
-        if request.method == "PUT" and failures:
-            return failures.pop()
-        return _upload_to("/u", log)(request)
-
-    with ScriptedServer(answer) as server:
-        _client().push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
-    assert log == [_BLOB]
-    assert len(server.asked("POST", "/")) == 3
-
-
-def test_a_login_in_the_middle_of_an_upload_sends_the_content_again() -> None:
-    log: list[bytes] = []
-
-    def answer(request: Request) -> Answer:
-        if request.method == "PUT" and "Authorization" not in request.headers:
-            return Answer(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
-        return _upload_to("/u", log)(request)
-
-    with ScriptedServer(answer) as server:
-        client = _client({server.address: _ADA})
-        client.push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
-    assert log == [_BLOB]
-
-
-def test_an_upload_without_a_place_is_an_error() -> None:
-    with (
-        ScriptedServer(lambda _: Answer(status=202)) as server,
-        pytest.raises(RegistryError, match="no place"),
-    ):
-        _client().push_blob(_name(server), _BLOB_TARGET, io.BytesIO(_BLOB))
 
 
 # Noise

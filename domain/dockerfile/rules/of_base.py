@@ -1,0 +1,146 @@
+"""Rules that see what a FROM line stands for once its variables are replaced."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from img.domain.dockerfile.instructions import Dockerfile, From
+from img.domain.dockerfile.rules.rule import Finding, Rule, at, quoted, rule
+from img.domain.dockerfile.suggestion import did_you_mean
+from img.domain.dockerfile.variables import Expanded, ExpansionFailed, expand
+from img.domain.platform import InvalidPlatform, Platform
+from img.domain.reference import ImageReference, InvalidReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromLine:
+    """A FROM with its words expanded, and what they were expanded with."""
+
+    start: From
+    base: Expanded
+    default_base: str | None  # with no build arguments given; None where that fails
+    platform: Expanded | None
+    continues_stage: bool
+    arguments: Mapping[str, str] = field(hash=False)  # those with a value
+    declared: frozenset[str]  # ARGs above the first FROM, with a value or not
+    host: Platform  # completes platforms that leave something out
+
+
+def from_lines(
+    dockerfile: Dockerfile,
+    arguments: Mapping[str, str],
+    defaults: Mapping[str, str] | None,
+    host: Platform,
+) -> Iterator[FromLine]:
+    """Yield the FROM lines up to the first that no build gets beyond.
+
+    ``defaults`` are the arguments when none is given on the command line, None if they cannot be.
+    """
+    declared = frozenset(
+        argument.name for arg in dockerfile.meta_args for argument in arg.arguments
+    )
+    names: set[str] = set()
+    for stage in dockerfile.stages:
+        start, escape = stage.start, dockerfile.escape
+        try:
+            base = expand(start.base, arguments, escape)
+            platform = expand(start.platform, arguments, escape) if start.platform else None
+        except ExpansionFailed:
+            return
+        yield FromLine(
+            start=start,
+            base=base,
+            default_base=_default(start.base, defaults, escape),
+            platform=platform,
+            continues_stage=base.text.lower() in names,
+            arguments=arguments,
+            declared=declared,
+            host=host,
+        )
+        if not base.text or (platform and _platform(platform.text, host) is None):
+            return
+        names.add(start.name)
+
+
+def _default(base: str, defaults: Mapping[str, str] | None, escape: str) -> str | None:
+    if defaults is None:
+        return None
+    try:
+        return expand(base, defaults, escape).text
+    except ExpansionFailed:
+        return None
+
+
+def _platform(text: str, host: Platform) -> Platform | None:
+    try:
+        return Platform.parse(text, host)
+    except InvalidPlatform:
+        return None
+
+
+@rule(
+    "InvalidDefaultArgInFrom",
+    "Default value for global ARG results in an empty or invalid base image name",
+)
+def invalid_default_arg_in_from(line: FromLine) -> Iterator[Finding]:
+    # Where a stage is meant, BuildKit objects to its capitals; but that name is no image's.
+    if line.default_base is None or line.continues_stage:
+        return
+    try:
+        ImageReference.parse(line.default_base)
+    except InvalidReference:
+        yield at(
+            line.start,
+            f"Default value for ARG {line.start.base} results in empty or invalid base image name",
+        )
+
+
+@rule("UndefinedArgInFrom", "FROM command must use declared ARGs")
+def undefined_arg_in_from(line: FromLine) -> Iterator[Finding]:
+    known = line.declared | line.arguments.keys()
+    for words in (line.base, line.platform):
+        for name in sorted(words.unmatched - known) if words else ():
+            suggestion = did_you_mean(name, sorted(known))
+            yield at(line.start, f"FROM argument '{name}' is not declared{suggestion}")
+
+
+@rule(
+    "RedundantTargetPlatform",
+    "Setting platform to predefined $TARGETPLATFORM in FROM is redundant as this is the default "
+    "behavior",
+)
+def redundant_target_platform(line: FromLine) -> Iterator[Finding]:
+    words = line.platform
+    if (
+        words
+        and words.matched == {"TARGETPLATFORM"}
+        and not words.unmatched
+        and words.text == line.arguments["TARGETPLATFORM"]
+    ):
+        yield at(
+            line.start,
+            f"Setting platform to predefined {line.start.platform} in FROM is redundant as this "
+            "is the default behavior",
+        )
+
+
+@rule("FromPlatformFlagConstDisallowed", "FROM --platform flag should not use a constant value")
+def from_platform_flag_const_disallowed(line: FromLine) -> Iterator[Finding]:
+    words = line.platform
+    if words is None or words.matched or words.unmatched:
+        return
+    platform = _platform(words.text, line.host)
+    # A stage that has the platform in its name is one of several, a platform each.
+    if platform and not any(
+        part in line.start.name for part in (platform.os, platform.architecture)
+    ):
+        yield at(
+            line.start, f"FROM --platform flag should not use constant value {quoted(words.text)}"
+        )
+
+
+FROM_RULES: tuple[Rule[FromLine], ...] = (
+    invalid_default_arg_in_from,
+    undefined_arg_in_from,
+    redundant_target_platform,
+    from_platform_flag_const_disallowed,
+)

@@ -1,0 +1,79 @@
+"""Rules that see the whole file: its lines, and its instructions side by side."""
+
+from collections.abc import Iterator
+
+from img.domain.dockerfile.instructions import Dockerfile, From, Instruction
+from img.domain.dockerfile.raw import RawDockerfile
+from img.domain.dockerfile.rules.rule import Finding, Rule, at, quoted, rule
+
+_RESERVED = frozenset({"context", "scratch"})
+
+
+@rule("NoEmptyContinuation", "Empty continuation lines will become errors in a future release")
+def no_empty_continuation(raw: RawDockerfile) -> Iterator[Finding]:
+    blanks = set(raw.empty_continuations)
+    for each in raw.instructions:
+        first, last = each.lines
+        if not blanks.isdisjoint(range(first, last + 1)):
+            # As BuildKit: it notices, and points, where the instruction ends.
+            yield Finding(
+                lines=(last, last), detail="Empty continuation line", comments=each.comments
+            )
+
+
+@rule("DuplicateStageName", "Stage names should be unique")
+def duplicate_stage_name(dockerfile: Dockerfile) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for start in _named(dockerfile):
+        if start.name in seen:
+            yield at(
+                start, f"Duplicate stage name {quoted(start.name)}, stage names should be unique"
+            )
+        seen.add(start.name)
+
+
+@rule("ReservedStageName", "Reserved words should not be used as stage names")
+def reserved_stage_name(dockerfile: Dockerfile) -> Iterator[Finding]:
+    for start in _named(dockerfile):
+        if start.name in _RESERVED:
+            yield at(
+                start,
+                "Stage name should not use the same name as reserved stage " + quoted(start.name),
+            )
+
+
+@rule(
+    "ConsistentInstructionCasing",
+    "All commands within the Dockerfile should use the same casing (either upper or lower)",
+)
+def consistent_instruction_casing(dockerfile: Dockerfile) -> Iterator[Finding]:
+    instructions = list(_instructions(dockerfile))
+    lower = sum(each.keyword.islower() for each in instructions)
+    upper = sum(each.keyword.isupper() for each in instructions)
+    casing, convert = ("lowercase", str.lower) if lower > upper else ("uppercase", str.upper)
+    for each in instructions:
+        if each.keyword != convert(each.keyword):
+            yield at(
+                each,
+                f"Command '{each.keyword}' should match the case of the command majority "
+                f"({casing})",
+            )
+
+
+def _named(dockerfile: Dockerfile) -> Iterator[From]:
+    return (stage.start for stage in dockerfile.stages if stage.start.name)
+
+
+def _instructions(dockerfile: Dockerfile) -> Iterator[From | Instruction]:
+    """Yield all but the ARGs above the first FROM, whose casing counts for nothing."""
+    for stage in dockerfile.stages:
+        yield stage.start
+        yield from stage.instructions
+
+
+RAW_RULES: tuple[Rule[RawDockerfile], ...] = (no_empty_continuation,)
+FILE_RULES: tuple[Rule[Dockerfile], ...] = (
+    duplicate_stage_name,
+    reserved_stage_name,
+    consistent_instruction_casing,
+)

@@ -1,0 +1,295 @@
+"""Rules that see the steps of a stage, with the variables in scope (BuildKit dispatch*)."""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from posixpath import normpath
+
+from img.domain.dockerfile.ignore import IgnoreMatcher
+from img.domain.dockerfile.instructions import (
+    Add,
+    Arg,
+    Cmd,
+    Copy,
+    Entrypoint,
+    Env,
+    Expose,
+    Instruction,
+    Label,
+    Run,
+    StopSignal,
+    User,
+    Volume,
+    Workdir,
+)
+from img.domain.dockerfile.mounts import expand_mounts
+from img.domain.dockerfile.rules.rule import Finding, Rule, at, quoted, rule
+from img.domain.dockerfile.suggestion import did_you_mean
+from img.domain.dockerfile.variables import Expanded, expand_word
+from img.domain.dockerfile.walk import NOT_IN_ENV, KnownStage, Step
+
+_SECRET = re.compile(
+    r"(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)",
+    re.IGNORECASE,
+)
+_NO_SECRET = re.compile(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE)
+_WINDOWS_ROOT = re.compile(r"[/\\]|[a-zA-Z]:[/\\]")
+_REMOTE = re.compile(r"[a-z]+://|[\w-]+@[\w.-]+:")
+_WHOLE_CONTEXT = frozenset({"*", "**", "**/*"})
+
+Excludes = Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedStep:
+    """A step, and what the build context keeps from it."""
+
+    step: Step
+    excludes: Excludes
+
+    @property
+    def instruction(self) -> Instruction:
+        return self.step.instruction
+
+
+def excludes_nothing(_path: str) -> bool:
+    """Stand for a context without an ignore file."""
+    return False
+
+
+def excluded_by(patterns: Sequence[str]) -> Excludes:
+    """Return what tells whether a source of COPY is kept from the build by .dockerignore.
+
+    With a ``!`` among the patterns nobody can tell without looking at the files.
+    """
+    if not patterns or any(pattern.startswith("!") for pattern in patterns):
+        return excludes_nothing
+    matcher = IgnoreMatcher(patterns)
+    whole = not _WHOLE_CONTEXT.isdisjoint(patterns)
+    return partial(_is_excluded, matcher, whole)
+
+
+def _is_excluded(matcher: IgnoreMatcher, whole: bool, path: str) -> bool:
+    if path in {".", "/"}:  # what is excluded is never the root itself, only all in it
+        return whole
+    return matcher.excludes(path)
+
+
+@rule(
+    "InvalidBaseImagePlatform",
+    "Base image platform does not match expected target platform",
+    has_page=False,
+)
+def invalid_base_image_platform(stage: KnownStage) -> Iterator[Finding]:
+    expected, actual = stage.platform, stage.image_platform
+    if actual and (expected.os, expected.architecture) != (actual.os, actual.architecture):
+        shown = [quoted(each.normalized().full_name) for each in (actual, expected)]
+        yield at(
+            stage.start,
+            f"Base image {stage.image} was pulled with platform {shown[0]}, expected {shown[1]} "
+            "for current build",
+        )
+
+
+@rule("UndefinedVar", "Variables should be defined before their use")
+def undefined_var(checked: CheckedStep) -> Iterator[Finding]:
+    step = checked.step
+    for words in _expanded(step):
+        for name in sorted(words.unmatched - step.declared - NOT_IN_ENV):
+            known = [f"${variable}" for variable in step.variables]
+            suggestion = did_you_mean(f"${name}", known)
+            yield at(step.instruction, f"Usage of undefined variable '${name}'{suggestion}")
+
+
+def _expanded(step: Step) -> Iterator[Expanded]:
+    """Yield the words of the step as they are expanded, those of EXPOSE not among them."""
+    match step.instruction:
+        case Env(pairs=pairs) | Label(pairs=pairs):
+            for pair in pairs:
+                yield step.expand(pair.key)
+                yield step.expand(pair.value)
+        case Copy() | Add():
+            yield from _expanded_copy(step, step.instruction)
+        case Arg(arguments=(argument,)):
+            if argument.default is not None and argument.name not in step.walk.build_args:
+                yield step.expand(argument.default)
+        case Run():
+            yield from _expanded_mounts(step, step.instruction)
+        case Workdir(path=word) | User(user=word) | StopSignal(signal=word):
+            yield step.expand(word)
+        case Volume(paths=words):
+            yield from map(step.expand, words)
+
+
+def _expanded_copy(step: Step, copy: Copy | Add) -> Iterator[Expanded]:
+    checksum = copy.checksum if isinstance(copy, Add) else ""
+    for word in (copy.chown, copy.chmod, checksum, *copy.sources, copy.destination):
+        yield step.expand(word)
+    for heredoc in copy.heredocs:
+        if heredoc.expand:
+            yield expand_word(heredoc.content, step.variables, ignore_quotes=True)
+
+
+def _expanded_mounts(step: Step, run: Run) -> Sequence[Expanded]:
+    words: list[Expanded] = []
+
+    def expand(word: str) -> str:
+        words.append(step.expand(word))
+        return words[-1].text
+
+    expand_mounts(run, expand)
+    return words
+
+
+@rule(
+    "WorkdirRelativePath",
+    "Relative workdir without an absolute workdir declared within the build can have unexpected "
+    "results if the base image changes",
+)
+def workdir_relative_path(checked: CheckedStep) -> Iterator[Finding]:
+    step = checked.step
+    if isinstance(step.instruction, Workdir) and not step.directory_chosen:
+        path = step.expand(step.instruction.path).text
+        windows = step.stage.platform.os == "windows"
+        if not (_WINDOWS_ROOT.match(path) if windows else path.startswith("/")):
+            yield at(
+                step.instruction,
+                f"Relative workdir {quoted(path)} can have unexpected results if the base image "
+                "changes",
+            )
+
+
+@rule(
+    "JSONArgsRecommended",
+    "JSON arguments recommended for ENTRYPOINT/CMD to prevent unintended behavior related to OS "
+    "signals",
+)
+def json_args_recommended(checked: CheckedStep) -> Iterator[Finding]:
+    instruction = checked.instruction
+    if (
+        isinstance(instruction, Cmd | Entrypoint)
+        and instruction.command.shell
+        and not checked.step.shell_chosen
+    ):
+        yield at(
+            instruction,
+            f"JSON arguments recommended for {instruction.keyword} to prevent unintended behavior "
+            "related to OS signals",
+        )
+
+
+@rule(
+    "MultipleInstructionsDisallowed",
+    "Multiple instructions of the same type should not be used in the same stage",
+)
+def multiple_instructions_disallowed(checked: CheckedStep) -> Iterator[Finding]:
+    instruction, void = checked.instruction, checked.step.overrides
+    if void:  # which is where to point; either of the two may excuse itself
+        yield at(
+            void,
+            f"Multiple {instruction.keyword} instructions should not be used in the same stage "
+            "because only the last one will be used",
+            *instruction.comments,
+        )
+
+
+@rule(
+    "LegacyKeyValueFormat",
+    "Legacy key/value format with whitespace separator should not be used",
+)
+def legacy_key_value_format(checked: CheckedStep) -> Iterator[Finding]:
+    instruction = checked.instruction
+    if isinstance(instruction, Env | Label) and any(pair.legacy for pair in instruction.pairs):
+        keyword = instruction.keyword
+        yield at(
+            instruction,
+            f'"{keyword} key=value" should be used instead of legacy "{keyword} key value" format',
+        )
+
+
+@rule(
+    "SecretsUsedInArgOrEnv",
+    "Sensitive data should not be used in the ARG or ENV commands",
+)
+def secrets_used_in_arg_or_env(checked: CheckedStep) -> Iterator[Finding]:
+    step = checked.step
+    match step.instruction:
+        case Env(pairs=pairs):
+            keyword, names = "ENV", [step.expand(pair.key).text for pair in pairs]
+        case Arg(arguments=arguments):
+            keyword, names = "ARG", [argument.name for argument in arguments]
+        case _:
+            return
+    for name in names:
+        if _SECRET.search(name) and not _NO_SECRET.search(name):
+            yield at(
+                step.instruction,
+                f"Do not use ARG or ENV instructions for sensitive data ({keyword} {quoted(name)})",
+            )
+
+
+@rule("CopyIgnoredFile", "Attempting to Copy file that is excluded by .dockerignore")
+def copy_ignored_file(checked: CheckedStep) -> Iterator[Finding]:
+    instruction = checked.instruction
+    if isinstance(instruction, Add) or (isinstance(instruction, Copy) and not instruction.from_):
+        verb = "Add" if isinstance(instruction, Add) else "Copy"
+        for word in instruction.sources:
+            text = checked.step.expand(word).text
+            source = _cleaned(text)
+            if not _REMOTE.match(text) and checked.excludes(source):
+                yield at(
+                    instruction,
+                    f"Attempting to {verb} file {quoted(source)} that is excluded by .dockerignore",
+                )
+
+
+@rule("ExposeProtoCasing", "Protocol in EXPOSE instruction should be lowercase")
+def expose_proto_casing(checked: CheckedStep) -> Iterator[Finding]:
+    for port in _exposed(checked.step):
+        protocol = port.rpartition(":")[2].partition("/")[2]
+        if protocol != protocol.lower():
+            yield at(
+                checked.instruction,
+                f"Defined protocol '{port}' in EXPOSE instruction should be lowercase",
+            )
+
+
+@rule(
+    "ExposeInvalidFormat",
+    "IP address and host-port mapping should not be used in EXPOSE instruction. This will become "
+    "an error in a future release",
+)
+def expose_invalid_format(checked: CheckedStep) -> Iterator[Finding]:
+    for port in _exposed(checked.step):
+        if port.rpartition(":")[0].strip(":"):
+            yield at(
+                checked.instruction,
+                "EXPOSE instruction should not define an IP address or host-port mapping, found "
+                f"'{port}'",
+            )
+
+
+def _exposed(step: Step) -> Sequence[str]:
+    if not isinstance(step.instruction, Expose):
+        return ()
+    return [port for word in step.instruction.ports for port in step.expand(word).words]
+
+
+def _cleaned(path: str) -> str:
+    """Return ``path`` as Go's filepath.Clean has it; Python keeps two slashes at the start."""
+    return normpath(path).replace("//", "/")
+
+
+STAGE_RULES: tuple[Rule[KnownStage], ...] = (invalid_base_image_platform,)
+STEP_RULES: tuple[Rule[CheckedStep], ...] = (
+    undefined_var,
+    workdir_relative_path,
+    json_args_recommended,
+    multiple_instructions_disallowed,
+    legacy_key_value_format,
+    secrets_used_in_arg_or_env,
+    copy_ignored_file,
+    expose_proto_casing,
+    expose_invalid_format,
+)

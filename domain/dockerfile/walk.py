@@ -1,0 +1,163 @@
+"""The stages of a Dockerfile, step by step, with the variables that each step sees.
+
+Nothing is built: this is for those who ask what a Dockerfile says (checks, outline).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+from img.domain.dockerfile.instructions import (
+    Arg,
+    Argument,
+    Cmd,
+    Entrypoint,
+    Env,
+    From,
+    Healthcheck,
+    Instruction,
+    Shell,
+    Workdir,
+)
+from img.domain.dockerfile.variables import Expanded, expand_word
+from img.domain.platform import Platform
+
+# For the scanner of software bills of materials: no variables of a process.
+NOT_IN_ENV = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownStage:
+    """A stage of which it is known what it starts from."""
+
+    index: int
+    start: From
+    instructions: tuple[Instruction, ...]  # those that the base triggers first
+    platform: Platform
+    base: int | None = None  # the stage it continues
+    sources: tuple[int, ...] = ()  # stages it copies from or mounts
+    image: str = ""  # the base image as FROM names it, if it is one
+    image_platform: Platform | None = None  # what that image says it is for
+    env: Mapping[str, str] = field(default_factory=dict, hash=False)  # of the base image
+    has_shell: bool = False  # the base image's config names one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walk:
+    """What all stages have in common."""
+
+    global_arguments: Mapping[str, str] = field(hash=False)
+    build_args: Mapping[str, str] = field(hash=False)
+    escape: str = "\\"
+
+    def value_of(
+        self, argument: Argument, variables: Mapping[str, str], lines: tuple[int, int]
+    ) -> str | None:
+        """Return what --build-arg says, else the default, else the global value of the name.
+
+        Raises ExpansionFailed.
+        """
+        if argument.name in self.build_args:
+            return self.build_args[argument.name]
+        if argument.default is not None:
+            return expand_word(argument.default, variables, self.escape, lines=lines).text
+        return self.global_arguments.get(argument.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """An instruction and what holds just before it; ARG comes one variable a step."""
+
+    stage: KnownStage
+    instruction: Instruction
+    walk: Walk
+    variables: Mapping[str, str] = field(hash=False)  # what its words are expanded with
+    declared: frozenset[str] = frozenset()  # ARGs so far, with a value or not
+    shell_chosen: bool = False
+    directory_chosen: bool = False
+    overrides: Instruction | None = None  # the CMD, ENTRYPOINT or HEALTHCHECK it makes void
+
+    def expand(self, word: str) -> Expanded:
+        """Return ``word`` with the variables replaced. Raises ExpansionFailed."""
+        escape, lines = self.walk.escape, self.instruction.lines
+        return expand_word(word, self.variables, escape, lines=lines)
+
+
+def walk_stages(stages: Iterable[KnownStage], walk: Walk) -> Iterator[Step]:
+    """Yield the steps of ``stages``, which come in order and with all that they continue.
+
+    Raises ExpansionFailed.
+    """
+    done: dict[int, _State] = {}
+    for stage in stages:
+        before = None if stage.base is None else done.get(stage.base)
+        state = _State(stage, walk, before)
+        yield from state.steps()
+        done[stage.index] = state
+
+
+class _State:
+    """A stage while it is walked through."""
+
+    def __init__(self, stage: KnownStage, walk: Walk, before: "_State | None") -> None:
+        self._stage = stage
+        self._walk = walk
+        self._variables: Mapping[str, str] = before._variables if before else stage.env
+        self._declared: frozenset[str] = before._declared if before else frozenset()
+        self._shell_chosen: bool = before._shell_chosen if before else stage.has_shell
+        self._directory_chosen: bool = before._directory_chosen if before else False
+        self._last: dict[type, Instruction] = {}
+
+    def steps(self) -> Iterator[Step]:
+        for written in self._stage.instructions:
+            for instruction in _one_variable_each(written):
+                yield self._step(instruction)
+                self._take(instruction)
+
+    def _step(self, instruction: Instruction) -> Step:
+        return Step(
+            stage=self._stage,
+            instruction=instruction,
+            walk=self._walk,
+            variables=self._variables,
+            declared=self._declared,
+            shell_chosen=self._shell_chosen,
+            directory_chosen=self._directory_chosen,
+            overrides=self._last.get(type(instruction)),
+        )
+
+    def _take(self, instruction: Instruction) -> None:
+        match instruction:
+            case Arg(arguments=(argument,)):
+                self._declare(argument, instruction.lines)
+            case Env():
+                self._set(instruction)
+            case Shell():
+                self._shell_chosen = True
+            case Workdir():
+                self._directory_chosen = True
+            case Cmd() | Entrypoint() | Healthcheck():
+                self._last[type(instruction)] = instruction
+
+    def _declare(self, argument: Argument, lines: tuple[int, int]) -> None:
+        self._declared |= {argument.name}
+        value = self._walk.value_of(argument, self._variables, lines)
+        if value is not None and argument.name not in NOT_IN_ENV:
+            self._variables = {**self._variables, argument.name: value}
+
+    def _set(self, env: Env) -> None:
+        """All pairs are expanded with the variables as they were before the instruction."""
+
+        def expanded(word: str) -> str:
+            return expand_word(word, self._variables, self._walk.escape, lines=env.lines).text
+
+        pairs = {expanded(pair.key): expanded(pair.value) for pair in env.pairs}
+        self._variables = {**self._variables, **pairs}
+
+
+def _one_variable_each(instruction: Instruction) -> Iterator[Instruction]:
+    """Yield ``ARG a b`` as two: the second sees the first."""
+    if isinstance(instruction, Arg):
+        for argument in instruction.arguments:
+            yield replace(instruction, arguments=(argument,))
+    else:
+        yield instruction
