@@ -1,10 +1,11 @@
 """Questions about a Dockerfile that are answered without building: ``--check``, ``--call``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from img.application.planning.resolve import ResolveBases
+from img.application.planning.resolve import ResolvedBase
 from img.application.planning.warnings import known_stages, walk_of, warnings_of_file
 from img.application.ports.context_source import ContextSource, DockerfileText
 from img.application.ports.dockerfile_parser import DockerfileParser
@@ -63,11 +64,20 @@ class _Stages:
     error: DockerfileError | None
 
 
+class FindBases(Protocol):
+    """Looks images up, as ResolveBases does."""
+
+    def __call__(
+        self, names: Iterable[BaseName], *, pull: bool = False
+    ) -> Mapping[BaseName, ResolvedBase]:
+        """Return each image. Raises BaseUnavailable."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanStages:
     """Finds what stages start from; images are looked up, no layer is fetched."""
 
-    resolve: ResolveBases
+    resolve: FindBases
 
     def __call__(
         self, dockerfile: Dockerfile, request: BuildRequest, bases: dict[BaseName, BaseImage]

@@ -97,18 +97,20 @@ class Target:
         return done
 
     def make_directories(self, path: str, *, mtime: int | None = None) -> None:
-        """Make ``path`` and its missing parents, 0755; what is there stays as it is.
+        """Make ``path`` and its missing parents; what is there stays as it is.
 
+        They are 0755, changed by --chmod as the files are (BuildKit's e2e: testCopyChmod).
         Raises NotADirectory.
         """
         uid, gid = self._owner or (0, 0)
+        mode = 0o755 if self._mode is None else self._mode(0o755, True)
         if not path or self.is_directory(path):
             return
         for directory in [*paths.ancestors(path), path]:
             there = self.get(directory)
             if there is None:
                 when = self._mtime if mtime is None else mtime
-                made = Entry(directory, DIRECTORY, 0o755, uid, gid, mtime=when)
+                made = Entry(directory, DIRECTORY, mode, uid, gid, mtime=when)
                 self._written[directory] = Selected(None, made)
             elif there.kind != DIRECTORY:
                 raise NotADirectory(directory)

@@ -45,6 +45,5 @@ def test_a_dockerfile_gets_the_warnings_of_buildkit(row: Row) -> None:
 def test_the_rules_are_those_of_buildkit() -> None:
     catalogue = json.loads((TABLES / "lint_rules_catalogue.json").read_text("utf-8"))
     assert {each.name: (each.description, each.url, each.experimental) for each in ALL_RULES} == {
-        each["name"]: (each["description"], each["url"], each["experimental"])
-        for each in catalogue
+        each["name"]: (each["description"], each["url"], each["experimental"]) for each in catalogue
     }

@@ -1,0 +1,241 @@
+"""``img build --check`` and ``--call``: answers about a Dockerfile, as docker prints them.
+
+Sources: BuildKit frontend/subrequests/{lint,outline,targets}; buildx commands/build.go.
+"""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import typer
+
+from img.application.ports.context_source import DockerfileText
+from img.application.usecases.check import (
+    CheckDockerfile,
+    CheckedDockerfile,
+    ListedTargets,
+    ListTargets,
+    OutlinedDockerfile,
+    OutlineDockerfile,
+)
+from img.domain.build import BuildRequest
+from img.domain.dockerfile.excerpt import render_excerpt
+from img.domain.dockerfile.outline import OutlinedArgument, OutlinedMount
+from img.domain.dockerfile.rules.options import LintViolation
+from img.domain.dockerfile.rules.rule import LintWarning
+from img.domain.dockerfile.targets import BuildTarget
+from img.domain.errors import SourceError, UsageError
+from img.domain.options.call import Call
+
+_FOUND = 1  # exit code of a check that has something to say
+
+Document = Mapping[str, object]
+
+
+class Questions(Protocol):
+    """The part of the container that is needed here."""
+
+    def check_dockerfile(self) -> CheckDockerfile: ...
+
+    def outline_dockerfile(self) -> OutlineDockerfile: ...
+
+    def list_targets(self) -> ListTargets: ...
+
+
+def run_call(
+    container: Questions, call: str, request: BuildRequest, location: str, file: str | None
+) -> int:
+    """Answer ``call``, such as ``check`` or ``outline,format=json``; return the exit code.
+
+    Raises UsageError, ContextError, DockerfileError, BaseUnavailable.
+    """
+    asked = Call.parse(call)
+    if asked is None:
+        raise UsageError(f"--call={call} asks for a build")
+    match asked.method:
+        case "outline":
+            outlined = container.outline_dockerfile()(request, location=location, file=file)
+            _print(asked, outline_text(outlined), outline_document(outlined))
+            return 0
+        case "targets":
+            listed = container.list_targets()(location=location, file=file)
+            _print(asked, targets_text(listed), targets_document(listed))
+            return 0
+        case _:
+            checked = container.check_dockerfile()(request, location=location, file=file)
+            _print(asked, check_text(checked), check_document(checked))
+            return _check_status(checked, asked)
+
+
+def _print(asked: Call, text: str, document: Document) -> None:
+    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if asked.json else text)
+
+
+# --- check
+
+
+def _check_status(checked: CheckedDockerfile, asked: Call) -> int:
+    """Print why a build would fail, if it would, and return the exit code."""
+    if checked.error:
+        typer.echo(f"{'' if asked.json else chr(10)}{_error_text(checked.error)}", err=True)
+        return _FOUND if isinstance(checked.error, LintViolation) else checked.error.exit_code
+    return _FOUND if checked.warnings and not asked.ignore_status else 0
+
+
+def check_text(checked: CheckedDockerfile) -> str:
+    """Return the warnings with what they are about; nothing if there is only an error."""
+    if not checked.warnings:
+        return "" if checked.error else "Check complete, no warnings found."
+    count = len(checked.warnings)
+    found = "1 warning has" if count == 1 else f"{count} warnings have"
+    shown = (_warning_text(each, checked.source) for each in checked.warnings)
+    return "\n\n".join([f"Check complete, {found} been found!", *shown])
+
+
+def _warning_text(warning: LintWarning, source: DockerfileText) -> str:
+    text = source.content.decode("utf-8", "replace")
+    page = f" - {warning.url}" if warning.url else ""
+    excerpt = render_excerpt(source.name, text, warning.lines)
+    return f"WARNING: {warning.rule}{page}\n{warning.detail}\n{excerpt}"
+
+
+def _error_text(error: SourceError) -> str:
+    hint = f" ({error.hint})" if error.hint else ""
+    return "\n".join([f"ERROR: {error.message}{hint}", *([error.excerpt] if error.excerpt else [])])
+
+
+def check_document(checked: CheckedDockerfile) -> Document:
+    """Return what ``format=json`` prints."""
+    document: dict[str, object] = {
+        "warnings": [_warning_document(each) for each in checked.warnings],
+        "sources": [
+            {
+                "filename": checked.source.name,
+                "data": _encoded(checked.source),
+                "language": "Dockerfile",
+            }
+        ],
+    }
+    if checked.error:
+        lines = checked.error.lines
+        where = _location(lines) if lines else {}
+        document["buildError"] = {"message": checked.error.message, "location": where}
+    return document
+
+
+def _warning_document(warning: LintWarning) -> Document:
+    return _without_empty(
+        ruleName=warning.rule,
+        description=warning.description,
+        url=warning.url,
+        detail=warning.detail,
+        location=_location(warning.lines),
+    )
+
+
+# --- outline
+
+
+def outline_text(outlined: OutlinedDockerfile) -> str:
+    """Return a table for each kind of thing that the target takes."""
+    outline = outlined.outline
+    target = [("TARGET:", outline.name or "(default)")]
+    if outline.description:
+        target.append(("DESCRIPTION:", outline.description))
+    arguments = [(each.name, each.value, each.description) for each in outline.arguments]
+    tables = [
+        _columns(target, 1) if outline.name or outline.description else "",
+        _columns([("BUILD ARG", "VALUE", "DESCRIPTION"), *arguments], 3) if arguments else "",
+        _mounts_text("SECRET", outline.secrets),
+        _mounts_text("SSH", outline.agents),
+    ]
+    return "\n\n".join(table for table in tables if table)
+
+
+def _mounts_text(title: str, mounts: Sequence[OutlinedMount]) -> str:
+    rows = [(each.name, "true" if each.required else "") for each in mounts]
+    return _columns([(title, "REQUIRED"), *rows], 3) if rows else ""
+
+
+def outline_document(outlined: OutlinedDockerfile) -> Document:
+    """Return what ``format=json`` prints."""
+    outline = outlined.outline
+    return _without_empty(
+        name=outline.name,
+        description=outline.description,
+        args=[_argument_document(each) for each in outline.arguments],
+        secrets=[_mount_document(each) for each in outline.secrets],
+        ssh=[_mount_document(each) for each in outline.agents],
+        sources=[_encoded(outlined.source)],
+    )
+
+
+def _argument_document(argument: OutlinedArgument) -> Document:
+    return _without_empty(
+        name=argument.name,
+        description=argument.description,
+        value=argument.value,
+        location=_location(argument.lines),
+    )
+
+
+def _mount_document(mount: OutlinedMount) -> Document:
+    return _without_empty(name=mount.name, required=mount.required, location=_location(mount.lines))
+
+
+# --- targets
+
+
+def targets_text(listed: ListedTargets) -> str:
+    """Return a line a stage."""
+    rows = [(_target_name(each), each.description) for each in listed.targets]
+    return _columns([("TARGET", "DESCRIPTION"), *rows], 1)
+
+
+def _target_name(target: BuildTarget) -> str:
+    return " ".join(filter(None, (target.name, "(default)" if target.is_default else "")))
+
+
+def targets_document(listed: ListedTargets) -> Document:
+    """Return what ``format=json`` prints."""
+    return {
+        "targets": [
+            _without_empty(
+                name=each.name,
+                default=each.is_default,
+                description=each.description,
+                base=each.base,
+                platform=each.platform,
+                location=_location(each.lines),
+            )
+            for each in listed.targets
+        ],
+        "sources": [_encoded(listed.source)],
+    }
+
+
+# --- what they share
+
+
+def _columns(rows: Sequence[Sequence[str]], padding: int) -> str:
+    """Return ``rows`` as Go's tabwriter aligns them with blanks; last cells are in no column."""
+    widths = [max(map(len, column)) + padding for column in list(zip(*rows, strict=True))[:-1]]
+    return "\n".join(
+        "".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True))
+        for row in rows
+    )
+
+
+def _location(lines: tuple[int, int]) -> Document:
+    start, end = ({"line": line} for line in lines)
+    return {"ranges": [{"start": start, "end": end}]}
+
+
+def _encoded(source: DockerfileText) -> str:
+    return base64.b64encode(source.content).decode("ascii")
+
+
+def _without_empty(**fields: object) -> Document:
+    """Leave out what Go's encoder leaves out with ``omitempty``."""
+    return {name: value for name, value in fields.items() if value}

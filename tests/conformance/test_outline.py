@@ -1,0 +1,88 @@
+"""--call=outline and --call=targets against BuildKit's: tables outline.jsonl, targets.jsonl.
+
+The tables are data of their own; $IMG_CONFORMANCE names the directory that holds them.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
+from img.adapters.state_lock.memory import MemoryStateLock
+from img.application.usecases.check import ListTargets, OutlineDockerfile, PlanStages
+from img.domain.dockerfile.outline import Outline, OutlinedMount
+from img.domain.dockerfile.targets import BuildTarget
+from tests.unit.domain.dockerfile.rules.checking import AnyImage, OneDockerfile
+from tests.unit.domain.graph.plans import a_request
+
+TABLES = (
+    Path(os.environ.get("IMG_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance"))
+    / "tables"
+)
+Row = dict[str, Any]
+
+
+def rows(name: str) -> list[Row]:
+    table = TABLES / f"{name}.jsonl"
+    if not table.exists():
+        return []
+    return [json.loads(line) for line in table.read_text("utf-8").splitlines()]
+
+
+OUTLINES, TARGETS = rows("outline"), rows("targets")
+
+pytestmark = pytest.mark.skipif(not OUTLINES, reason="$IMG_CONFORMANCE names no conformance tables")
+
+
+@pytest.mark.parametrize("row", OUTLINES, ids=lambda row: str(row["id"]))
+def test_a_target_takes_what_buildkit_says_it_takes(row: Row) -> None:
+    outline = OutlineDockerfile(
+        contexts=OneDockerfile(row["dockerfile"]),
+        parser=DockerfileParseParser(),
+        plan=PlanStages(resolve=AnyImage()),
+        lock=MemoryStateLock(),
+    )
+    found = outline(a_request(build_args=row["build_args"]), location=".")
+    assert outlined(found.outline) == row["expect"]
+
+
+@pytest.mark.parametrize("row", TARGETS, ids=lambda row: str(row["id"]))
+def test_the_targets_are_those_that_buildkit_lists(row: Row) -> None:
+    targets = ListTargets(contexts=OneDockerfile(row["dockerfile"]), parser=DockerfileParseParser())
+    assert [listed(each) for each in targets(location=".").targets] == row["expect"]
+
+
+def outlined(outline: Outline) -> Row:
+    arguments = [
+        without_empty(name=each.name, value=each.value, description=each.description)
+        for each in outline.arguments
+    ]
+    return without_empty(
+        name=outline.name,
+        description=outline.description,
+        args=arguments,
+        secrets=mounts(outline.secrets),
+        ssh=mounts(outline.agents),
+    )
+
+
+def mounts(found: Iterable[OutlinedMount]) -> list[Row]:
+    return [without_empty(name=each.name, required=each.required) for each in found]
+
+
+def listed(target: BuildTarget) -> Row:
+    return without_empty(
+        name=target.name,
+        base=target.base,
+        description=target.description,
+        platform=target.platform,
+        default=target.is_default,
+    )
+
+
+def without_empty(**fields: object) -> Row:
+    return {name: value for name, value in fields.items() if value}
