@@ -244,12 +244,12 @@ def test_an_owner_is_given_to_all_that_is_written() -> None:
     assert {(item.entry.uid, item.entry.gid) for item in items} == {(5, 6)}
 
 
-def test_a_mode_is_given_to_all_that_is_copied_but_links_and_made_directories() -> None:
+def test_a_mode_is_given_to_all_that_is_written_but_links() -> None:
     source = a_tree("d/s/f", "d/s/l->f")
     items = copy(
         source, "d", to="/x", mode=lambda mode, is_dir: mode & 0o711 if is_dir else 0o600
     ).items
-    assert [item.entry.mode for item in items] == [0o755, 0o711, 0o600, 0o777]
+    assert [item.entry.mode for item in items] == [0o711, 0o711, 0o600, 0o777]
 
 
 def test_excluded_files_stay_out_and_their_directories_come() -> None:
