@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from img.application.catalog import Image
+from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.application.ports.clock import Clock
@@ -17,6 +18,8 @@ from img.domain.oci.config import History, ImageConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
+
+log = logger("assembly")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +46,7 @@ class Assemble:
             layers=tuple(_oci(layer.descriptor) for layer in stack.layers),
         )
         target = self._stored(encode_manifest(manifest), media_types.OCI_MANIFEST)
+        log.debug("image assembled", manifest=str(target.digest), layers=len(manifest.layers))
         return Image(target=target, manifest=manifest, config=config)
 
     def index(self, images: Sequence[Image]) -> Descriptor:

@@ -12,6 +12,8 @@ from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import ChainID, Layer, chain_ids_of
 
+_KEPT = 4  # trees
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trees:
@@ -61,9 +63,16 @@ class Trees:
                     break
             else:
                 depth, tree = 0, None
-            for layer, chain in zip(layers[depth:], chains[depth:], strict=True):
+            for layer in layers[depth:]:
                 index = self.index_of(layer)
                 tree = FileTree.of([index]) if tree is None else tree.with_layer(index)
-                self._known[chain] = tree
-        assert tree is not None
+            assert tree is not None
+            self._keep(chains[-1], tree)
         return tree
+
+    def _keep(self, chain: ChainID, tree: FileTree) -> None:
+        """Keep the trees that were asked for last: one of a large base takes 50 MB."""
+        self._known.pop(chain, None)
+        self._known[chain] = tree
+        while len(self._known) > _KEPT:
+            del self._known[next(iter(self._known))]

@@ -7,6 +7,7 @@ from functools import partial
 
 from img.application.catalog import Catalog, Image
 from img.application.fetch import fetch_image
+from img.application.log import logger
 from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.image_store import ImageNotFound, ImageStore
 from img.application.ports.progress_sink import ProgressSink
@@ -21,6 +22,8 @@ from img.domain.progress import VertexCached, VertexDone, VertexFailed, VertexSt
 from img.domain.reference import ImageReference
 
 _PARALLEL = 4
+
+log = logger("resolve")
 
 
 class BaseUnavailable(BuildError):
@@ -92,6 +95,7 @@ class ResolveBases:
 
 
 def _resolved(reference: ImageReference, image: Image, *, named: bool) -> ResolvedBase:
+    log.debug("base found", name=str(reference), manifest=str(image.target.digest), local=named)
     return ResolvedBase(
         image=BaseImage(
             reference=str(reference),

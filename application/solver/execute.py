@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.executor import Cancellation, Executor, OutputSink
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
@@ -19,6 +20,8 @@ from img.domain.graph.cache_key import content_key, definition_key
 from img.domain.graph.operations import Exec
 from img.domain.oci.chain import Layer, chain_ids_of
 from img.domain.process import FileMount, Process
+
+log = logger("execute")
 
 
 class StepCanceled(BuildError):
@@ -97,6 +100,7 @@ class Execution:
                 status = self.parts.executor.run(process, workspace.root, masked, cancelled)
             finally:
                 masked.end()
+            log.debug("process ended", argv=list(process.argv), status=status.code)
             if cancelled.is_set():
                 raise StepCanceled
             if not status.success:

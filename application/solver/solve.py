@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
+from img.application.log import logger
 from img.application.planning.resolve import ResolvedBase
 from img.application.ports.build_context import BuildContext
 from img.application.ports.cache_store import CacheRecord
@@ -42,6 +43,8 @@ from img.domain.progress import (
 )
 
 Work = Callable[[], Layer]
+
+log = logger("solver")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +204,7 @@ class BuildSolver:
             record = self.parts.lookup(content())
             if record is not None:
                 self.parts.lookup.remember(record, definition)
+        log.debug("looked up", step=vertex.name, key=str(definition), found=record is not None)
         if record is not None:
             self._cached(position, vertex)
         else:

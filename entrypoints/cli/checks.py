@@ -5,7 +5,7 @@ Sources: BuildKit frontend/subrequests/{lint,outline,targets}; buildx commands/b
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import typer
@@ -69,7 +69,9 @@ def run_call(
 
 
 def _print(asked: Call, text: str, document: Document) -> None:
-    typer.echo(json.dumps(document, indent=2, ensure_ascii=False) if asked.json else text)
+    if asked.json:
+        text = f"{json.dumps(document, indent=2, ensure_ascii=False)}\n"
+    typer.echo(text, nl=False)
 
 
 # --- check
@@ -78,7 +80,9 @@ def _print(asked: Call, text: str, document: Document) -> None:
 def _check_status(checked: CheckedDockerfile, asked: Call) -> int:
     """Print why a build would fail, if it would, and return the exit code."""
     if checked.error:
-        typer.echo(f"{'' if asked.json else chr(10)}{_error_text(checked.error)}", err=True)
+        if checked.warnings and not asked.json:
+            typer.echo()
+        typer.echo(_error_text(checked.error), err=True)
         return _FOUND if isinstance(checked.error, LintViolation) else checked.error.exit_code
     return _FOUND if checked.warnings and not asked.ignore_status else 0
 
@@ -86,18 +90,18 @@ def _check_status(checked: CheckedDockerfile, asked: Call) -> int:
 def check_text(checked: CheckedDockerfile) -> str:
     """Return the warnings with what they are about; nothing if there is only an error."""
     if not checked.warnings:
-        return "" if checked.error else "Check complete, no warnings found."
+        return "" if checked.error else "Check complete, no warnings found.\n"
     count = len(checked.warnings)
     found = "1 warning has" if count == 1 else f"{count} warnings have"
     shown = (_warning_text(each, checked.source) for each in checked.warnings)
-    return "\n\n".join([f"Check complete, {found} been found!", *shown])
+    return "\n".join([f"Check complete, {found} been found!\n", *shown])
 
 
 def _warning_text(warning: LintWarning, source: DockerfileText) -> str:
     text = source.content.decode("utf-8", "replace")
     page = f" - {warning.url}" if warning.url else ""
     excerpt = render_excerpt(source.name, text, warning.lines)
-    return f"WARNING: {warning.rule}{page}\n{warning.detail}\n{excerpt}"
+    return f"WARNING: {warning.rule}{page}\n{warning.detail}\n{excerpt}\n"
 
 
 def _error_text(error: SourceError) -> str:
@@ -150,7 +154,7 @@ def outline_text(outlined: OutlinedDockerfile) -> str:
         _mounts_text("SECRET", outline.secrets),
         _mounts_text("SSH", outline.agents),
     ]
-    return "\n\n".join(table for table in tables if table)
+    return "".join(f"{table}\n" for table in tables if table)
 
 
 def _mounts_text(title: str, mounts: Sequence[OutlinedMount]) -> str:
@@ -221,8 +225,8 @@ def targets_document(listed: ListedTargets) -> Document:
 def _columns(rows: Sequence[Sequence[str]], padding: int) -> str:
     """Return ``rows`` as Go's tabwriter aligns them with blanks; last cells are in no column."""
     widths = [max(map(len, column)) + padding for column in list(zip(*rows, strict=True))[:-1]]
-    return "\n".join(
-        "".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True))
+    return "".join(
+        "".join(cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)) + "\n"
         for row in rows
     )
 

@@ -1,6 +1,7 @@
 """All rules, applied to what is known of a Dockerfile."""
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from img.domain.dockerfile.instructions import Dockerfile
 from img.domain.dockerfile.interpret import interpret_instruction
@@ -14,7 +15,7 @@ from img.domain.dockerfile.rules.rule import LintWarning, Rule, Subject
 from img.domain.dockerfile.syntax import take_apart
 from img.domain.dockerfile.walk import KnownStage, Walk, walk_stages
 
-ALL_RULES = (
+ALL_RULES: tuple[Rule[Any], ...] = (
     *RAW_RULES,
     *INSTRUCTION_RULES,
     *FILE_RULES,

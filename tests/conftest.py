@@ -1,0 +1,17 @@
+"""Begins and ends what all workers of a run share."""
+
+import pytest
+
+from tests import shared_things
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Only in the process that starts the workers."""
+    if not hasattr(config, "workerinput"):
+        shared_things.name_directory()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Only in the process that started the workers."""
+    if not hasattr(config, "workerinput"):
+        shared_things.remove_all()
