@@ -1,7 +1,7 @@
 """Collecting what nobody refers to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from img.application.log import logger
 from img.application.ports.blob_store import BlobNotFound, BlobStore
@@ -31,7 +31,8 @@ class Collect:
     def __call__(self, *, forget_cache: bool = False) -> Garbage | None:
         """Return what was deleted, None if others are working and nothing could be.
 
-        With ``forget_cache`` the cache records go first, and so what only they keep.
+        With ``forget_cache`` the cache records go first, and so what only they keep; so do all
+        snapshots, which can always be unpacked again.
         """
         with self.lock.collecting() as alone:
             if not alone:
@@ -40,6 +41,8 @@ class Collect:
             if forget_cache:
                 self.cache.remove([key for key, _ in self.cache.records()])
             garbage = self.garbage()
+            if forget_cache:
+                garbage = replace(garbage, snapshots=frozenset(self._snapshots()))
             for chain_id in garbage.snapshots:
                 self.snapshotter.remove(chain_id)
             for diff_id in garbage.indexes:

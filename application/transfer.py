@@ -1,7 +1,7 @@
 """Copying images between a registry and the store, skipping what is there."""
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -90,22 +90,17 @@ class Transfer:
         missing = {
             layer.descriptor.digest: layer
             for layer in layers
-            if self.blobs.size(layer.descriptor.digest) is None
+            if self.blobs.size(layer.descriptor.digest) != layer.descriptor.size
         }
         if not missing:
             return
         with ThreadPoolExecutor(min(_PARALLEL, len(missing)), "pull") as pool:
-            fetches = [
-                pool.submit(self._pull_layer, reference, layer, report)
-                for layer in missing.values()
-            ]
-            try:
-                for fetch in fetches:
-                    fetch.result()
-            except BaseException:
-                for fetch in fetches:
-                    fetch.cancel()
-                raise
+            _all_of(
+                [
+                    pool.submit(self._pull_layer, reference, layer, report)
+                    for layer in missing.values()
+                ]
+            )
 
     def _pull_layer(self, reference: ImageReference, layer: Layer, report: Report) -> None:
         blob = layer.descriptor
@@ -131,6 +126,10 @@ class Transfer:
                     f"layer {blob.digest} of {reference.familiar} unpacks to {diff_id}, "
                     f"not {layer.diff_id} as its config says"
                 )
+            if self.blobs.size(blob.digest) not in (None, blob.size):
+                self.blobs.remove(
+                    blob.digest
+                )  # a damaged one would stay: commit keeps what is there
             writer.commit(blob.digest)
         finally:
             writer.abort()
@@ -145,12 +144,21 @@ class Transfer:
         Raises BlobNotFound, RegistryError.
         """
         with ThreadPoolExecutor(_PARALLEL, "push") as pool:
-            pushes = [pool.submit(self._push_blob, reference, blob, report) for blob in blobs]
-            for push in pushes:
-                push.result()
+            _all_of([pool.submit(self._push_blob, reference, blob, report) for blob in blobs])
 
     def _push_blob(self, reference: ImageReference, blob: Descriptor, report: Report) -> None:
         if not self.registry.has_blob(reference, blob.digest):
             with self.blobs.open(blob.digest) as content:
                 self.registry.push_blob(reference, blob, content)
         report(blob, blob.size, True)
+
+
+def _all_of(transfers: Sequence[Future[None]]) -> None:
+    """Await all; after a failure none is begun any more."""
+    try:
+        for transfer in transfers:
+            transfer.result()
+    except BaseException:
+        for transfer in transfers:
+            transfer.cancel()
+        raise

@@ -430,7 +430,7 @@ class Container(containers.DeclarativeContainer):
         lock=state_lock,
     )
     tag_image: providers.Provider[TagImage] = providers.Factory(
-        TagImage, images=images, clock=clock
+        TagImage, images=images, clock=clock, lock=state_lock
     )
     list_images: providers.Provider[ListImages] = providers.Factory(
         ListImages, images=images, catalog=catalog

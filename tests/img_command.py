@@ -2,11 +2,14 @@
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.host import Account
+
+ImgFor = Callable[..., "Img"]  # "root" or "user", and a name for the state
+WriteContext = Callable[..., Path]  # a Dockerfile's text, the files by name, a directory's name
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TIMEOUT_S = 240.0

@@ -16,7 +16,7 @@ from uuid import uuid4
 from tests.host import Account, in_memory, lacking
 
 _VARIABLE = "IMG_TESTS_SHARED"
-_ACCOUNT = "account"
+ACCOUNT = "account"  # what the directory that remembers the account is called
 
 
 def name_directory() -> None:
@@ -75,16 +75,11 @@ def recall_account(place: Path) -> Account:
     return Account(**{**facts, "home": Path(facts["home"])})
 
 
-def account_directory(make: Callable[[Path], None]) -> Path:
-    """Return the directory that remembers the account which ``make`` makes."""
-    return once(_ACCOUNT, make)
-
-
 def remove_all() -> None:
     """Remove the directory, and the account that was made for the tests."""
     place = Path(os.environ[_VARIABLE])
-    if (place / _ACCOUNT / "account.json").exists():
-        account = recall_account(place / _ACCOUNT)
+    if (place / ACCOUNT / "account.json").exists():
+        account = recall_account(place / ACCOUNT)
         if os.geteuid() == 0 and account.uid != 0:
             subprocess.run(["userdel", "--force", account.name], capture_output=True, check=False)
     shutil.rmtree(place, ignore_errors=True)

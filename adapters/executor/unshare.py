@@ -1,34 +1,11 @@
 """Steps in namespaces that Python makes itself: no runtime, no daemon."""
 
-import os
-import select
-import socket
-from collections.abc import Callable
-
 from img.adapters.executor.fork_server import ForkServer
-from img.adapters.executor.reports import (
-    Crashed,
-    Ended,
-    Launch,
-    NotStarted,
-    Refused,
-    Report,
-    Stub,
-    receive,
-)
-from img.adapters.executor.stubs import remove_stubs
-from img.application.ports.executor import (
-    Cancellation,
-    Executor,
-    ExecutorUnavailable,
-    OutputSink,
-    ProcessNotStarted,
-)
+from img.adapters.executor.reports import Launch
+from img.adapters.executor.step_run import StepRun
+from img.application.ports.executor import Cancellation, Executor, ExecutorUnavailable, OutputSink
 from img.domain.errors import HostError
-from img.domain.process import DirectoryRoot, ExitStatus, OverlayRoot, Process, Root
-
-_CHUNK = 1 << 16  # bytes; what a pipe holds
-_CANCELLATION_CHECKS = 20  # milliseconds between two
+from img.domain.process import ExitStatus, Process, Root
 
 
 class UnshareExecutor(Executor):
@@ -51,7 +28,7 @@ class UnshareExecutor(Executor):
     ) -> ExitStatus:
         if self._server is None:
             raise _unavailable(self._obstacle)
-        run = _Run(self._server, Launch(_sendable(process), root), output)
+        run = StepRun(self._server, Launch(_sendable(process), root), output)
         try:
             return run.wait(cancelled)
         finally:
@@ -61,138 +38,6 @@ class UnshareExecutor(Executor):
         if self._server is not None:
             self._server.close()
             self._server = None
-
-
-class _Run:
-    """One step as its caller sees it."""
-
-    def __init__(self, server: ForkServer, launch: Launch, output: OutputSink) -> None:
-        self._root = launch.root
-        self._output = output
-        self._poll = select.poll()
-        self._streams: dict[int, int] = {}  # pipe -> 1 or 2
-        self._stubs: list[Stub] = []
-        self._failure: NotStarted | Refused | Crashed | None = None
-        self._ended: Ended | None = None
-        self._gone = False
-        self._channel = self._start(server, launch)
-
-    def wait(self, cancelled: Cancellation) -> ExitStatus:
-        """Pass output on until the step has ended. Raises ProcessNotStarted, ..."""
-        killed = False
-        while not self._is_over():
-            if not killed and cancelled.is_set():
-                self._kill()
-                killed = True
-            self._attend(_CANCELLATION_CHECKS)
-        self._drain()
-        return self._status()
-
-    def end(self) -> None:
-        """Kill what still runs, close everything, leave nothing of ours in the root."""
-        if not self._is_over():
-            self._kill()
-            self._streams_to(lambda _: None)
-            while not self._is_over():
-                self._attend(None)
-        for pipe in list(self._streams):
-            self._close(pipe)
-        self._channel.close()
-        remove_stubs(_writable_directory(self._root), self._stubs)
-
-    def _start(self, server: ForkServer, launch: Launch) -> socket.socket:
-        inputs = []
-        try:
-            for stream in (1, 2):
-                pipe, end = os.pipe()
-                os.set_blocking(pipe, False)
-                self._streams[pipe] = stream
-                self._poll.register(pipe, select.POLLIN)
-                inputs.append(end)
-            channel = server.start(launch, *inputs)
-        except OSError as error:
-            for pipe in list(self._streams):
-                self._close(pipe)
-            raise ExecutorUnavailable(
-                f"the process that starts steps is gone: {error.strerror}"
-            ) from error
-        finally:
-            for end in inputs:
-                os.close(end)
-        self._poll.register(channel, select.POLLIN)
-        return channel
-
-    def _is_over(self) -> bool:
-        return self._ended is not None or self._gone
-
-    def _attend(self, timeout: int | None) -> None:
-        for descriptor, _ in self._poll.poll(timeout):
-            if descriptor in self._streams:
-                self._pass_on(descriptor)
-            else:
-                self._take(receive(self._channel))
-
-    def _take(self, report: Report | None) -> None:
-        match report:
-            case None:
-                self._gone = True
-            case Stub():
-                self._stubs.append(report)
-            case Ended():
-                self._ended = report
-            case _:
-                self._failure = report
-
-    def _pass_on(self, pipe: int) -> bool:
-        """Give the sink what is there; tell whether there may be more."""
-        try:
-            data = os.read(pipe, _CHUNK)
-        except BlockingIOError:
-            return False
-        if not data:
-            self._close(pipe)
-            return False
-        self._output(self._streams[pipe], data)
-        return True
-
-    def _drain(self) -> None:
-        for pipe in list(self._streams):
-            while self._pass_on(pipe):
-                pass
-
-    def _streams_to(self, sink: Callable[[bytes], None]) -> None:
-        self._output = lambda _, data: sink(data)
-
-    def _close(self, pipe: int) -> None:
-        del self._streams[pipe]
-        self._poll.unregister(pipe)
-        os.close(pipe)
-
-    def _kill(self) -> None:
-        try:
-            self._channel.send(b"kill")
-        except OSError:  # it has just ended
-            return
-
-    def _status(self) -> ExitStatus:
-        match self._failure:
-            case NotStarted(message):
-                raise ProcessNotStarted(message)
-            case Refused(message):
-                raise ExecutorUnavailable(f"this system does not let a step run: {message}")
-            case Crashed(traceback):
-                raise RuntimeError(f"the first process of a step failed\n{traceback}")
-        if self._ended is None:
-            raise ExecutorUnavailable("the process that starts steps is gone")
-        return ExitStatus(self._ended.code)
-
-
-def _writable_directory(root: Root) -> str:
-    match root:
-        case DirectoryRoot():
-            return root.path
-        case OverlayRoot():
-            return root.upper
 
 
 def _sendable(process: Process) -> Process:

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
+from img.application.log import logger
 from img.application.solver.results import Stack
 from img.application.trees import Trees
-from img.domain.filesystem.ownership import lookup_owner
+from img.domain.filesystem.ownership import UnknownGroup, UnknownUser, lookup_owner
+
+log = logger("owners")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,10 +17,22 @@ class Owners:
     trees: Trees
 
     def of(self, text: str, root: Stack) -> tuple[int, int]:
-        """Return uid and gid of ``user[:group]``. Raises BuildError for a name nobody has."""
+        """Return uid and gid of ``user[:group]``. Raises IdOutOfRange.
+
+        A name that nobody has counts as 0, with a warning: BuildKit does so without a word, and
+        what it builds has to build here.
+        """
         if all(part.isdigit() for part in text.split(":")):
             return lookup_owner(text, "", "")
-        return lookup_owner(text, self._read(root, "etc/passwd"), self._read(root, "etc/group"))
+        passwd, group = self._read(root, "etc/passwd"), self._read(root, "etc/group")
+        try:
+            return lookup_owner(text, passwd, group)
+        except UnknownUser as error:
+            log.warning("owner taken as root", reason=error.message)
+            return lookup_owner(f"0:{text.partition(':')[2]}", passwd, group)
+        except UnknownGroup as error:
+            log.warning("group taken as root's", reason=error.message)
+            return lookup_owner(f"{text.partition(':')[0]}:0", passwd, group)
 
     def _read(self, root: Stack, path: str) -> str:
         content = self.trees.read_file(root.layers, path)

@@ -19,7 +19,5 @@ class Prune:
         before = [item for item in self.disk_usage() if item.reclaimable]
         if self.collect(forget_cache=True) is None:
             return []
-        for chain_id in self.collect.snapshotter.chain_ids():
-            self.collect.snapshotter.remove(chain_id)
         left = {item.id for item in self.disk_usage()}
         return [item for item in before if item.id not in left]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageStore
+from img.application.ports.state_lock import StateLock
 from img.domain.reference import ImageReference
 
 
@@ -13,7 +14,9 @@ class TagImage:
 
     images: ImageStore
     clock: Clock
+    lock: StateLock
 
     def __call__(self, source: ImageReference, name: ImageReference) -> None:
         """Raises ImageNotFound."""
-        self.images.put(name, self.images.get(source).target, self.clock.now())
+        with self.lock.working():
+            self.images.put(name, self.images.get(source).target, self.clock.now())

@@ -84,17 +84,17 @@ def lookup_owner(text: str, passwd: str, group: str) -> tuple[int, int]:
     """Return the (uid, gid) that ``--chown=text`` gives to files.
 
     A user's number also names the group, a user's name brings its own group, and "user:" means
-    group 0 (BuildKit, solver/llbsolver/file/user_linux.go). Raises UnknownUser, UnknownGroup,
-    IdOutOfRange.
+    group 0; root is 0 even where no file says so (BuildKit, solver/llbsolver/file/user_linux.go).
+    Raises UnknownUser, UnknownGroup, IdOutOfRange.
     """
     user_text, colon, group_text = text.partition(":")
     if not user_text or _is_number(user_text):
         uid = gid = _id_of(user_text or "0")
     else:
         user = _find_user(user_text, passwd)
-        if user is None:
+        if user is None and user_text != "root":
             raise UnknownUser(user_text)
-        uid, gid = user.uid, user.gid
+        uid, gid = (user.uid, user.gid) if user else (0, 0)
     if group_text:
         gid = _find_gid(group_text, group)
     elif colon:

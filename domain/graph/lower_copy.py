@@ -20,6 +20,7 @@ from img.domain.graph.operations import (
 from img.domain.graph.remote_sources import fetch_git, fetch_url, is_git, is_url
 from img.domain.graph.state import StageScope, StageState
 from img.domain.graph.vertex import Vertex
+from img.domain.url import redact_credentials
 
 _PIVOT = "/./"
 
@@ -179,13 +180,17 @@ def _fetched(scope: StageScope, text: str, words: _Words, instruction: Copy | Ad
         what = "a git ref" if git else "a URL"
         raise DockerfileError(f"source can't be {what} for COPY", lines=instruction.lines)
     if git:
-        return _Source(_fetch(scope, fetch_git(text, instruction, words.checksum), text), "")
+        checkout = fetch_git(text, instruction, words.checksum)
+        return _Source(_fetch(scope, checkout, text, instruction), "")
     operation = fetch_url(text, instruction, words.checksum)
-    return _Source(_fetch(scope, operation, text), operation.filename)
+    return _Source(_fetch(scope, operation, text, instruction), operation.filename)
 
 
-def _fetch(scope: StageScope, operation: FetchUrl | FetchGit, text: str) -> int:
-    return scope.graph.add(Vertex(operation=operation, name=f"ADD {text}"))
+def _fetch(
+    scope: StageScope, operation: FetchUrl | FetchGit, text: str, instruction: Copy | Add
+) -> int:
+    name = f"ADD {redact_credentials(text)}"
+    return scope.graph.add(Vertex(operation=operation, name=name, lines=instruction.lines))
 
 
 def _history(words: _Words, instruction: Copy | Add) -> str:

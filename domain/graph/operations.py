@@ -49,6 +49,7 @@ class FetchGit:
     checksum: str = ""  # the commit that ``ref`` must be, as hex, maybe shortened
     keep_git_dir: bool = False
     submodules: bool = True
+    commit_mtime: bool = False  # files are as old as their commit, not as their checkout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

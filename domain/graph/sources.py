@@ -1,5 +1,6 @@
 """Where a stage, or a --from, takes its files from."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ SCRATCH = "scratch"
 _NEVER_REPLACED = frozenset({SCRATCH, "context"})
 _IMAGE = "docker-image://"
 _LAYOUT = "oci-layout://"
+_FETCHED = frozenset({"http", "https", "git", "ssh"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,15 @@ def image_source(text: str, platform: Platform, lines: Lines) -> FromImage:
 
 
 def _context_source(name: str, text: str, platform: Platform, lines: Lines) -> Source:
+    if text == f"{_IMAGE}{SCRATCH}":
+        return FromScratch()
     if text.startswith(_IMAGE):
         return image_source(text.removeprefix(_IMAGE), platform, lines)
     if text.startswith(_LAYOUT):
         return FromImage(BaseName(text, platform, lines))
-    if text.startswith("target:"):
-        raise DockerfileError(f"unsupported context source target for {name}", lines=lines)
+    scheme = re.match(r"(target)(?=:)|([a-zA-Z][a-zA-Z0-9+.-]*)(?=://)", text)
+    if scheme is not None and scheme[0].lower() not in _FETCHED:
+        raise DockerfileError(f"unsupported context source {scheme[0]} for {name}", lines=lines)
     return FromContext(name)
 
 

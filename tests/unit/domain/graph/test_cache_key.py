@@ -40,6 +40,7 @@ VARIED: list[tuple[Operation, dict[str, Any]]] = [
             "subdir": "d",
             "checksum": "c0ffee",
             "keep_git_dir": True,
+            "commit_mtime": True,
             "submodules": False,
         },
     ),

@@ -1,0 +1,251 @@
+"""How a git repository, and what of it, is named in a Dockerfile or on the command line.
+
+The rules are BuildKit's (frontend/dockerfile/dfgitutil, ParseGitRef; util/gitutil, ParseURL).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from img.domain.dockerfile.csv_fields import BadCsv, split_csv
+from img.domain.errors import ImgError
+from img.domain.url import Url, query_values
+
+_SCHEMES = frozenset({"http", "https", "ssh", "git"})
+_SCP_STYLE = re.compile(
+    r"(?P<user>[a-zA-Z0-9_-]+)@(?P<host>[a-zA-Z0-9.-]+):(?P<path>[^?#]*)"
+    r"(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?",
+    re.DOTALL,
+)
+_HUB = "github.com/"
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_TRUE = frozenset({"", "1", "t", "T", "TRUE", "true", "True"})
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_MAY_BE_EMPTY = frozenset({"submodules", "keep-git-dir", "fetch-by-commit"})
+
+
+class BadGitReference(ImgError):
+    """Text that names a git repository, and asks for what cannot be."""
+
+    exit_code = 5
+
+
+class NotGit(ImgError):
+    """Text that names no git repository."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitUrl:
+    """Where a repository is, and the fragment that says what of it (``#ref:directory``)."""
+
+    scheme: str
+    host: str
+    path: str
+    user: str = ""
+    query: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    has_fragment: bool = False
+    ref: str = ""
+    subdir: str = ""
+    checksum: str = ""
+    remote: str  # what git is to be given
+
+    @classmethod
+    def parse(cls, text: str) -> "GitUrl":
+        """Return the parts of ``text``. Raises NotGit, BadGitReference."""
+        if scheme := re.match(r"[a-zA-Z0-9]+(?=://)", text):
+            if scheme[0].lower() not in _SCHEMES:
+                raise NotGit(f"{scheme[0].lower()}: invalid protocol")
+            url = Url.parse(text)
+            if url is None:
+                raise NotGit("invalid URL")
+            return cls._of(
+                url.scheme, url.host, url.path, url.user, url.query, url.fragment, url.address
+            )
+        found = _SCP_STYLE.fullmatch(text)
+        if found is None:
+            raise NotGit("unknown protocol")
+        remote = f"{found['user']}@{found['host']}:{found['path']}"
+        query, fragment = found["query"] or "", found["fragment"]
+        return cls._of("ssh", found["host"], found["path"], found["user"], query, fragment, remote)
+
+    @classmethod
+    def _of(
+        cls,
+        scheme: str,
+        host: str,
+        path: str,
+        user: str,
+        query: str,
+        fragment: str | None,
+        remote: str,
+    ) -> "GitUrl":
+        ref, subdir, checksum = _fragment_parts(fragment or "")
+        return cls(
+            scheme=scheme,
+            host=host,
+            path=path,
+            user=user,
+            query=query_values(query),
+            has_fragment=bool(fragment),
+            ref=ref,
+            subdir=subdir,
+            checksum=checksum,
+            remote=remote,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitReference:
+    """A repository, which commit of it, and which directory; None is "not said"."""
+
+    remote: str
+    ref: str = ""  # branch, tag or commit; "" is the remote's default
+    subdir: str = ""
+    checksum: str = ""  # the commit that ``ref`` must be, as hex, maybe shortened
+    keep_git_dir: bool | None = None
+    submodules: bool | None = None
+    mtime: str = ""  # "commit": files are as old as their commit; else as the checkout
+    fetch_by_commit: bool = False
+    like_a_path: bool = False  # github.com/… without scheme
+    unencrypted: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "GitReference":
+        """Return what ``text`` names. Raises NotGit, BadGitReference (then it is git, but wrong).
+
+        An http(s) URL is a repository only if its path ends in ``.git``.
+        """
+        if text.startswith(("./", "../")):
+            raise NotGit("invalid argument")
+        like_a_path = text.startswith(_HUB)
+        url = GitUrl.parse(f"https://{text}" if like_a_path else text)
+        web = url.scheme in {"http", "https"} and not like_a_path
+        if web and not url.path.endswith(".git"):
+            raise NotGit("invalid argument")
+        asked = _Query(url.query)
+        return cls(
+            remote=url.remote.removeprefix("https://") if like_a_path else url.remote,
+            ref=_ref(url.ref, asked),
+            subdir=asked.text("subdir", url.subdir),
+            checksum=asked.checksum(url.checksum),
+            keep_git_dir=asked.flag("keep-git-dir"),
+            submodules=asked.flag("submodules"),
+            mtime=asked.mtime(),
+            fetch_by_commit=asked.flag("fetch-by-commit") or False,
+            like_a_path=like_a_path,
+            unencrypted=url.scheme in {"http", "git"},
+        )
+
+    @property
+    def short_name(self) -> str:
+        """The repository's own name."""
+        return self.remote.rpartition("/")[2].removesuffix(".git")
+
+    @property
+    def address(self) -> str:
+        """What git is to be given."""
+        return f"https://{self.remote}" if self.like_a_path else self.remote
+
+    @property
+    def wanted(self) -> str:
+        """What is to be fetched: the ref, or where a whole commit is named, that commit."""
+        if is_commit(self.checksum) and (self.fetch_by_commit or not self.ref):
+            return self.checksum
+        return self.ref
+
+
+def is_git(text: str) -> bool:
+    """Tell whether ``text`` names a git repository, rightly or not."""
+    try:
+        GitReference.parse(text)
+    except NotGit:
+        return False
+    except BadGitReference:
+        return True
+    return True
+
+
+def is_commit(text: str) -> bool:
+    """Tell whether ``text`` is the whole name of a commit (SHA-1, or SHA-256)."""
+    return _COMMIT.fullmatch(text) is not None
+
+
+class _Query:
+    """The query of a git URL. All methods raise BadGitReference."""
+
+    def __init__(self, values: Mapping[str, tuple[str, ...]]) -> None:
+        known = _MAY_BE_EMPTY | {"ref", "tag", "branch", "subdir", "checksum", "commit", "mtime"}
+        self._values: dict[str, str] = {}
+        for name, (value, *others) in values.items():
+            if not value and name not in _MAY_BE_EMPTY:
+                raise BadGitReference(f'query "{name}" has no value')
+            if others:
+                raise BadGitReference(f'query "{name}" has multiple values')
+            if name not in known:
+                raise BadGitReference(f'unexpected query "{name}"')
+            self._values[name] = value
+
+    def text(self, name: str, before: str = "") -> str:
+        value = self._values.get(name, "")
+        if before and value and before != value:
+            raise BadGitReference(f'{name} conflicts: "{before}" vs "{value}"')
+        return before or value
+
+    def checksum(self, before: str) -> str:
+        asked = self.text("checksum", before)
+        commit = self._values.get("commit", "")
+        if asked and commit and asked != commit:
+            raise BadGitReference(f'checksum conflicts: "{asked}" vs "{commit}"')
+        return asked or commit
+
+    def flag(self, name: str) -> bool | None:
+        if name not in self._values:
+            return None
+        value = self._values[name]
+        if value not in _TRUE | _FALSE:
+            raise BadGitReference(f'invalid {name} value: "{value}"')
+        return value in _TRUE
+
+    def mtime(self) -> str:
+        value = self._values.get("mtime", "")
+        if value not in {"", "checkout", "commit"}:
+            raise BadGitReference(
+                f'invalid mtime value: "{value}" (must be "checkout" or "commit")'
+            )
+        return value
+
+
+def _ref(fragment: str, asked: _Query) -> str:
+    ref = asked.text("ref", fragment)
+    tag, branch = asked.text("tag"), asked.text("branch")
+    if tag and branch:
+        raise BadGitReference("branch conflicts with tag")
+    for name, prefix in ((tag, "refs/tags/"), (branch, "refs/heads/")):
+        if name:
+            full = prefix + name.removeprefix(prefix)
+            if ref and ref != full:
+                raise BadGitReference(f'ref conflicts: "{ref}" vs "{full}"')
+            ref = full
+    return ref
+
+
+def _fragment_parts(fragment: str) -> tuple[str, str, str]:
+    """Return ref, directory and commit of ``ref:directory``, or of ``#ref=…,subdir=…``."""
+    if not fragment.startswith("#"):
+        ref, _, subdir = fragment.partition(":")
+        return ref, subdir.removeprefix("/"), ""
+    try:
+        fields = split_csv(fragment[1:])
+    except BadCsv as error:
+        raise BadGitReference(f'failed to parse URL fragment "{fragment}": {error}') from None
+    values = {"ref": "", "subdir": "", "commit": ""}
+    for each in fields:
+        key, equals, value = each.partition("=")
+        if not equals:
+            raise BadGitReference(f"invalid field '{each}' must be a key=value pair")
+        if key.lower() not in values:
+            raise BadGitReference(
+                f"unexpected key '{key.lower()}' in '{each}' (supported keys: ref, commit, subdir)"
+            )
+        values[key.lower()] = value
+    return values["ref"] or values["commit"], values["subdir"], values["commit"]

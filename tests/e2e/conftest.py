@@ -1,0 +1,225 @@
+"""What end-to-end tests stand on: an installed img, two users, a registry with base images."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests import registry_server, shared_things
+from tests.host import (
+    REPOSITORY,
+    Account,
+    conformance,
+    has_subordinate_ids,
+    lacking,
+    mounts_naming,
+    need_root,
+    processes_naming,
+    program,
+    this_account,
+)
+from tests.img_command import Img, ImgFor, WriteContext
+from tests.registry_server import RegistryServer
+
+_NOT_SOURCE = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "tests")
+# The recorded results of the conformance cases were made with a base that says so.
+_DEBIAN_LABELS = {"io.buildah.version": "1.28.2"}
+
+
+# --- the command ---
+
+
+def _install(place: Path) -> None:
+    source = place / "source"
+    shutil.copytree(REPOSITORY, source, symlinks=True, ignore=_NOT_SOURCE)
+    shared_things.run("/usr/bin/python3", "-m", "venv", place / "venv")
+    pip = (place / "venv/bin/python", "-m", "pip", "--disable-pip-version-check")
+    shared_things.run(*pip, "wheel", "-q", "--no-deps", "-w", place / "wheel", source)
+    (wheel,) = (place / "wheel").glob("*.whl")
+    shared_things.run(*pip, "install", "-q", wheel)
+    # Or each run by a user who may not write there compiles anew.
+    shared_things.run(place / "venv/bin/python", "-m", "compileall", "-q", place / "venv/lib")
+    shared_things.run("chmod", "-R", "a+rX", place)
+
+
+@pytest.fixture(scope="session")
+def installed() -> Path:
+    """Return the ``bin`` of a new environment in which img's wheel is installed."""
+    program("python3")
+    return shared_things.once("installed", _install) / "venv/bin"
+
+
+# --- who runs it ---
+
+
+def _add_account(place: Path) -> None:
+    if os.geteuid() != 0:
+        shared_things.remember_account(place, this_account())
+        return
+    name, home = f"img-{uuid4().hex[:8]}", place / "home"
+    shared_things.run(
+        program("useradd"), "--create-home", "--home-dir", home, "--shell", "/bin/sh", name
+    )
+    uid, gid = home.stat().st_uid, home.stat().st_gid
+    shared_things.remember_account(place, Account(name=name, uid=uid, gid=gid, home=home))
+
+
+@pytest.fixture(scope="session")
+def user() -> Account:
+    """Return an ordinary user with subordinate ids."""
+    program("newuidmap")
+    account = shared_things.recall_account(
+        shared_things.once(shared_things.ACCOUNT, _add_account)
+    )
+    if not has_subordinate_ids(account.name):
+        lacking(f"{account.name} has no subordinate ids in /etc/subuid and /etc/subgid")
+    return account
+
+
+@pytest.fixture
+def workplace() -> Iterator[Path]:
+    """Return a directory on tmpfs for one test; whatever still works there in the end is a fault."""
+    place = Path(tempfile.mkdtemp(prefix="e2e-", dir=shared_things.directory()))
+    place.chmod(0o755)
+    yield place
+    processes, mounts = processes_naming(str(place)), mounts_naming(str(place))
+    shutil.rmtree(place, ignore_errors=os.geteuid() != 0)
+    assert not processes
+    assert not mounts
+
+
+@pytest.fixture
+def img_for(installed: Path, workplace: Path, request: pytest.FixtureRequest) -> ImgFor:
+    """Return a function: "root" or "user", and a name for the state, to img."""
+
+    def prepared(who: str, state: str = "state") -> Img:
+        if who == "root":
+            need_root()
+            account = this_account()
+        else:
+            account = request.getfixturevalue("user")
+        home = workplace / f"home-{who}"
+        for directory in (home, workplace / state):
+            directory.mkdir(mode=0o755, exist_ok=True)
+            os.chown(directory, account.uid, account.gid)
+        return Img(
+            command=(installed / "img",), account=account, state=workplace / state, home=home
+        )
+
+    return prepared
+
+
+@pytest.fixture(params=["root", "user"])
+def img(request: pytest.FixtureRequest, img_for: ImgFor) -> Img:
+    """Return img, once as root and once as an ordinary user."""
+    return img_for(request.param)
+
+
+@pytest.fixture
+def write_context(workplace: Path) -> WriteContext:
+    """Return a function: a Dockerfile's text and files by name, to a build context."""
+
+    def written(
+        dockerfile: str | None, files: Mapping[str, str | bytes] | None = None, name: str = "context"
+    ) -> Path:
+        context = workplace / name
+        context.mkdir(exist_ok=True)
+        texts = dict(files or {})
+        if dockerfile is not None:
+            texts["Dockerfile"] = dockerfile
+        for path, content in texts.items():
+            file = context / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return context
+
+    return written
+
+
+# --- registry and base images ---
+
+
+def _make_bases(place: Path, *options: str | Path) -> None:
+    maker = conformance("make_base_images.py")
+    busybox = program("busybox")
+    layout = ("--no-push", "--layout", place / "layouts")
+    shared_things.run(program("python3"), maker, "--busybox", busybox, *layout, *options)
+
+
+def _bootstrap(place: Path) -> None:
+    root = place / "root"
+    shared_things.run(program("debootstrap"), "--variant=minbase", "bookworm", root)
+    _make_bases(place, "--debian-rootfs", root)
+    shutil.rmtree(root)
+    _add_labels(place / "layouts/debian")
+
+
+def _debian_from(given: str) -> Callable[[Path], None]:
+    def make(place: Path) -> None:
+        _make_bases(place, "--debian-rootfs", given)
+        _add_labels(place / "layouts/debian")
+
+    return make
+
+
+def _add_labels(layout: Path) -> None:
+    index = json.loads((layout / "index.json").read_text())
+    target = index["manifests"][0]
+    manifest = json.loads(_blob(layout, target["digest"]).read_text())
+    config = json.loads(_blob(layout, manifest["config"]["digest"]).read_text())
+    config["config"]["Labels"] = _DEBIAN_LABELS
+    _replace(layout, manifest["config"], config)
+    _replace(layout, target, manifest)
+    (layout / "index.json").write_text(json.dumps(index))
+
+
+def _replace(layout: Path, descriptor: dict[str, object], document: object) -> None:
+    content = json.dumps(document).encode()
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    _blob(layout, digest).write_bytes(content)
+    descriptor.update(digest=digest, size=len(content))
+
+
+def _blob(layout: Path, digest: str) -> Path:
+    return layout / "blobs" / digest.replace(":", "/")
+
+
+@pytest.fixture(scope="session")
+def registry() -> Iterator[RegistryServer]:
+    """Return a registry of this worker, on loopback, without credentials."""
+    if registry_server.PROGRAM is None:
+        lacking("docker-registry is not installed")
+    with RegistryServer() as server:
+        yield server
+
+
+def _push(layout: Path, name: str) -> str:
+    plain = "--dest-tls-verify=false"
+    skopeo = program("skopeo")
+    shared_things.run(skopeo, "copy", "-q", plain, f"oci:{layout}:latest", f"docker://{name}")
+    return name
+
+
+@pytest.fixture(scope="session")
+def busybox(registry: RegistryServer) -> str:
+    """Return the name of a small base image in the registry."""
+    layouts = shared_things.once("busybox", _make_bases)
+    return _push(layouts / "layouts/busybox", f"{registry.address}/busybox:latest")
+
+
+@pytest.fixture(scope="session")
+def debian(registry: RegistryServer) -> str:
+    """Return the name of Debian's minbase in the registry.
+
+    $IMG_TESTS_DEBIAN may name a root file system to take instead of making one by debootstrap.
+    """
+    need_root()
+    given = os.environ.get("IMG_TESTS_DEBIAN")
+    layouts = shared_things.once("debian", _debian_from(given) if given else _bootstrap)
+    return _push(layouts / "layouts/debian", f"{registry.address}/debian:bookworm")

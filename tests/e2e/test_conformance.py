@@ -1,0 +1,106 @@
+"""What BuildKit builds from hundreds of Dockerfiles, img builds as well."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.host import conformance, program
+from tests.img_command import Img
+from tests.registry_server import RegistryServer
+
+# Needed of the machine: the case itself has to be set up by root.
+_NEEDS_OF_ROOT = "root-setup"
+_TIMEOUT_S = 1500.0
+
+# What is not there yet; nothing else may fail.
+NOT_YET = {
+    "add-checksum-var",
+}
+
+
+def with_links_restored(cases: Path, place: Path) -> Path:
+    """Return a copy of the cases with their symbolic links.
+
+    A checkout without links (git's core.symlinks=false) has files in their places, which hold the
+    target's name and no newline.
+    """
+    copy = shutil.copytree(cases, place / "cases", symlinks=True)
+    os.chmod(copy, 0o755)
+    for file in copy.rglob("context/**/*"):
+        target = _target(file)
+        if target:
+            file.parent.chmod(0o755)
+            file.unlink()
+            file.symlink_to(target)
+    return copy
+
+
+def _target(file: Path) -> str:
+    if file.is_symlink() or not file.is_file() or file.name == ".dockerignore":
+        return ""
+    text = file.read_bytes()[:200].decode("utf-8", "replace")
+    if not text or re.search(r"[\s\0]", text) or text.startswith("/"):
+        return ""
+    meant = Path(os.path.normpath(file.parent / text))
+    return text if meant != file and meant.exists() else ""
+
+
+@pytest.mark.userns
+@pytest.mark.registry
+@pytest.mark.timeout(_TIMEOUT_S)
+@pytest.mark.usefixtures("busybox", "debian")
+def test_every_case_comes_out_as_buildkit_builds_it(
+    img: Img, registry: RegistryServer, workplace: Path
+) -> None:
+    for needed in ("skopeo", "git", "zstd", "ssh-agent"):
+        program(needed)
+    report = img.home / "report.json"
+    command = str(img.command[0])
+    runner = Img(
+        command=(
+            program("python3"),
+            conformance("e2e_runner.py"),
+            "--registry",
+            registry.address,
+            "--builder",
+            f"{command} build -t {{tag}} -f {{dockerfile}} {{flags}} {{context}}",
+            "--export",
+            f"{command} save -o {{out}} --format oci {{tag}}",
+            "--out-format",
+            "oci-archive",
+            "--json",
+            report,
+            "-j2",
+            *(() if img.account.uid == 0 else ("--skip-needs", _NEEDS_OF_ROOT)),
+        ),
+        account=img.account,
+        state=img.state,
+        home=img.home,
+        environment={"TMPDIR": str(img.home)},
+    )
+
+    process = runner.start(with_links_restored(conformance("e2e"), workplace))
+    output, errors = _finished(process)
+
+    assert report.exists(), output + errors
+    results = json.loads(report.read_text())
+    failed = {case["name"]: case["errors"] for case in results if case["result"] == "FAIL"}
+    wrong = {name: "\n".join(why) for name, why in failed.items() if name not in NOT_YET}
+    assert not wrong, "\n\n".join(f"{name}: {why[:1500]}" for name, why in wrong.items())
+    assert not NOT_YET - set(failed), "no longer failing: take it out of NOT_YET"
+    assert len(results) > 300
+
+
+def _finished(process: "subprocess.Popen[bytes]") -> tuple[str, str]:
+    try:
+        output, errors = process.communicate(timeout=_TIMEOUT_S)
+    except BaseException:
+        os.killpg(process.pid, 15)
+        process.wait()
+        raise
+    return output.decode(), errors.decode()

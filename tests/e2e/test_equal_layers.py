@@ -1,0 +1,126 @@
+"""The image does not know where it was built."""
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pytest
+
+from tests.images import LayerEntry, SavedImage, read_archive
+from tests.img_command import Img, ImgFor, WriteContext
+
+_PLACES = [(who, backend) for who in ("root", "user") for backend in ("overlay", "naive")]
+_EPOCH = "1700000000"
+
+# No program of a minimal Debian sets xattrs, but its perl makes system calls.
+_SETXATTR = {"x86_64": 188, "aarch64": 5}.get(platform.machine(), 226)
+_CAPABILITY = "pack('VVVVV', 0x02000001, 0x2000, 0, 0, 0)"  # cap_net_raw+ep, version 2
+
+_DOCKERFILE = f"""
+FROM @DEBIAN@ AS made
+ARG SOURCE_DATE_EPOCH
+RUN mkdir -p /w/sub && cd /w && echo one > one && ln one two && ln one sub/three && ln -s one four \\
+ && mkfifo pipe && echo s > setuid && chmod 4755 setuid && mkdir setgid && chmod 2775 setgid \\
+ && mkdir sticky && chmod 1777 sticky && chown 123:456 sub && chown -h 7:8 four && truncate -s 1M hole
+RUN perl -e 'syscall({_SETXATTR}, "/w/one", "user.comment", "hello", 5, 0) == 0 or die $!; \\
+ syscall({_SETXATTR}, "/w/setuid", "security.capability", {_CAPABILITY}, 20, 0) == 0 or die $!'
+RUN useradd --create-home --uid 4321 worker && rm -f /var/log/lastlog /var/log/faillog
+RUN rm -rf /usr/share/doc /etc/motd && mkdir /usr/share/doc && echo new > /usr/share/doc/new \\
+ && rm -rf /etc/apt && echo "a file now" > /etc/apt && chmod 700 /opt && touch /srv/new
+RUN rm /w/two && echo changed > /w/sub/three && rm /w/four && mkdir /w/four
+USER worker
+WORKDIR /home/worker/deep
+RUN echo "$HOME $PWD $(id -u)" > mine
+
+FROM @DEBIAN@
+ARG SOURCE_DATE_EPOCH
+ADD tree.tar /added/
+COPY --from=made /w /copied
+COPY --from=made --chown=worker /home/worker /home/
+COPY --chown=33:34 --chmod=0640 file /file
+RUN rm -r /copied/sub && ln /file /file-link
+LABEL made=by-img
+ENTRYPOINT ["/bin/true"]
+"""
+
+Built = Mapping[tuple[str, str], SavedImage]
+
+
+def built_everywhere(
+    img_for: ImgFor, write_context: WriteContext, debian: str, *options: str
+) -> Built:
+    """Return the image of the Dockerfile as each user builds it with each backend."""
+    context = write_context(
+        _DOCKERFILE.replace("@DEBIAN@", debian), {"file": "f\n", "tree.tar": _tree()}
+    )
+    images = {}
+    for who, backend in _PLACES:
+        img: Img = img_for(who, f"{who}-{backend}")
+        img("build", "-b", backend, *options, "-t", "everything", context)
+        images[who, backend] = read_archive(img("save", "--format", "oci", "everything").output)
+    return images
+
+
+def _tree() -> bytes:
+    import io
+    import tarfile
+
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for name, uid, mode in (("a", 1000, 0o600), ("b", 65534, 0o2711)):
+            member = tarfile.TarInfo(name)
+            member.uid, member.gid, member.mode, member.size = uid, uid + 1, mode, 4
+            tar.addfile(member, io.BytesIO(b"text"))
+    return archive.getvalue()
+
+
+def comparable(layer: Mapping[str, LayerEntry]) -> Mapping[str, LayerEntry]:
+    """Return the entries, without the contents that hold the day of the build."""
+    dated = {"/etc/shadow", "/etc/shadow-"}
+    return {
+        path: replace(entry, content="") if path in dated else entry
+        for path, entry in layer.items()
+    }
+
+
+@pytest.mark.userns
+@pytest.mark.registry
+def test_the_layers_are_equal_entry_for_entry_as_root_and_as_user_by_overlay_and_by_copies(
+    img_for: ImgFor, write_context: WriteContext, debian: str
+) -> None:
+    images = built_everywhere(img_for, write_context, debian, "--target", "made")
+
+    first = images["root", "naive"]
+    made = [comparable(layer) for layer in first.layers[1:]]
+    for image in images.values():
+        assert [comparable(layer) for layer in image.layers[1:]] == made
+    links, caps, _, replaced, deleted = made[:5]
+    assert links["/w/two"].kind == "hard link" or links["/w/one"].kind == "hard link"
+    assert (links["/w/setuid"].mode, links["/w/setgid"].mode) == ("4755", "2775")
+    assert dict(caps["/w/one"].xattrs) == {"user.comment": "hello"}
+    assert set(dict(caps["/w/setuid"].xattrs)) == {"security.capability"}
+    assert "/etc/.wh.motd" in replaced
+    assert "/usr/share/doc/.wh..wh..opq" in replaced
+    assert replaced["/etc/apt"].kind == "file"
+    assert {"/w/.wh.two", "/w/four", "/w/sub/three"} <= set(deleted)
+    assert made[-1]["/home/worker/deep/mine"].uid == 4321
+
+
+@pytest.mark.userns
+@pytest.mark.registry
+def test_with_source_date_epoch_the_manifest_has_the_same_digest_everywhere(
+    img_for: ImgFor, write_context: WriteContext, debian: str
+) -> None:
+    images = built_everywhere(
+        img_for, write_context, debian, "--build-arg", f"SOURCE_DATE_EPOCH={_EPOCH}"
+    )
+
+    first = images["root", "naive"]
+    for image in images.values():
+        assert [list(layer.values()) for layer in image.layers] == [
+            list(layer.values()) for layer in first.layers
+        ]
+        assert json.dumps(image.config) == json.dumps(first.config)
+    assert {image.digest for image in images.values()} == {first.digest}
+    assert first.config["created"] == "2023-11-14T22:13:20Z"

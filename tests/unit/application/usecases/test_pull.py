@@ -1,0 +1,216 @@
+"""Pulling images."""
+
+import pytest
+
+from img.application.ports.blob_store import BlobMismatch
+from img.application.ports.image_store import ImageNotFound
+from img.application.ports.layer_archive import InvalidLayer
+from img.application.ports.registry import ManifestUnknown, RegistryError
+from img.domain.errors import ImgError
+from img.domain.oci import media_types
+from img.domain.oci.chain import Layer
+from img.domain.oci.codec import decode_manifest, encode_config, encode_manifest
+from img.domain.oci.config import ImageConfig
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import NoPlatformMatch
+from img.domain.oci.manifest import Manifest
+from img.domain.progress import VertexStatus
+from img.domain.reference import ImageReference
+from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
+
+BASE = "registry.example/base"
+
+
+def layers_of(workshop: Workshop, reference: ImageReference) -> tuple[Descriptor, ...]:
+    """Return the layers that the registry's manifest names."""
+    target = workshop.registry.resolve(reference)
+    layers = decode_manifest(workshop.registry.manifest(reference, target)).layers
+    workshop.registry.fetched.clear()
+    return layers
+
+
+def is_nothing_here(workshop: Workshop, reference: ImageReference) -> bool:
+    with pytest.raises(ImageNotFound):
+        workshop.images.get(reference)
+    return True
+
+
+def test_a_pulled_image_is_here_whole_under_its_name() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
+
+    image = workshop.container.pull_image()(base, HERE)
+
+    assert workshop.images.get(base).target.digest == image.target.digest
+    assert workshop.files_in(image.layers) == {"a": b"1", "b": b"2"}
+
+
+def test_layers_are_indexed_while_they_stream() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
+
+    image = workshop.container.pull_image()(base, HERE)
+
+    assert set(workshop.indexes.diff_ids()) == set(image.config.diff_ids)
+
+
+def test_what_is_here_is_not_fetched_again() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
+    pull = workshop.container.pull_image()
+    image = pull(base, HERE)
+    workshop.registry.fetched.clear()
+
+    pull(base, HERE)
+
+    assert set(workshop.registry.fetched) <= {image.target.digest}
+
+
+def test_a_blob_that_lost_its_end_is_fetched_again() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1" * 1000})
+    pull = workshop.container.pull_image()
+    image = pull(base, HERE)
+    blob = image.manifest.layers[0]
+    workshop.blobs._blobs[blob.digest] = b"torn"
+
+    pull(base, HERE)
+
+    assert workshop.blobs.size(blob.digest) == blob.size
+
+
+def test_of_an_index_only_our_platform_is_fetched() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, HERE])
+
+    image = workshop.container.pull_image()(base, HERE)
+
+    assert image.config.platform == HERE
+    assert workshop.images.get(base).target.media_type == media_types.OCI_MANIFEST
+
+
+def test_an_index_without_our_platform_is_refused_with_what_it_offers() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, ELSEWHERE])
+
+    with pytest.raises(NoPlatformMatch, match=str(ELSEWHERE)):
+        workshop.container.pull_image()(base, HERE)
+
+
+def test_progress_ends_with_all_bytes_of_each_layer() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
+
+    image = workshop.container.pull_image()(base, HERE)
+
+    done = {e.item for e in workshop.progress.events if isinstance(e, VertexStatus) and e.done}
+    assert done == {str(layer.digest) for layer in image.manifest.layers}
+
+
+def test_an_unknown_name_is_said() -> None:
+    workshop = Workshop()
+
+    with pytest.raises(ManifestUnknown):
+        workshop.container.pull_image()(ImageReference.parse(BASE), HERE)
+
+
+def test_layers_that_are_not_what_was_promised_are_not_kept() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"})
+    (layer,) = layers_of(workshop, base)
+    workshop.registry.corrupt(layer.digest)
+
+    with pytest.raises(BlobMismatch):
+        workshop.container.pull_image()(base, HERE)
+
+    assert workshop.blobs.size(layer.digest) is None
+    assert is_nothing_here(workshop, base)
+
+
+def test_a_lost_connection_leaves_no_name_and_no_half_blob() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
+    first, second = layers_of(workshop, base)
+    workshop.registry.cut(second.digest, after=10)
+
+    with pytest.raises(RegistryError, match="broke the connection"):
+        workshop.container.pull_image()(base, HERE)
+
+    assert workshop.blobs.size(second.digest) is None
+    assert is_nothing_here(workshop, base)
+
+
+def test_what_came_before_a_failure_is_not_fetched_again() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
+    first, second = layers_of(workshop, base)
+    workshop.registry.cut(second.digest, after=10)
+    pull = workshop.container.pull_image()
+    with pytest.raises(RegistryError):
+        pull(base, HERE)
+    workshop.registry.fetched.clear()
+    workshop.registry._cuts.clear()
+
+    pull(base, HERE)
+
+    assert first.digest not in workshop.registry.fetched
+
+
+def test_a_layer_that_unpacks_to_something_else_is_refused() -> None:
+    workshop = Workshop()
+    base = published_by_hand(workshop, diff_id_of={"other": b"content"})
+
+    with pytest.raises(InvalidLayer, match="as its config says"):
+        workshop.container.pull_image()(base, HERE)
+
+    assert is_nothing_here(workshop, base)
+
+
+def test_a_manifest_that_lies_about_a_size_is_refused() -> None:
+    workshop = Workshop()
+    base = published_by_hand(workshop, extra=1)
+
+    with pytest.raises(ImgError, match=r"bytes"):
+        workshop.container.pull_image()(base, HERE)
+
+    assert is_nothing_here(workshop, base)
+
+
+def test_a_config_that_names_other_layers_than_the_manifest_is_refused() -> None:
+    workshop = Workshop()
+    base = published_by_hand(workshop, diff_ids=0)
+
+    with pytest.raises(RegistryError, match="is broken: 1 layers, 0 diff_ids"):
+        workshop.container.pull_image()(base, HERE)
+
+
+def published_by_hand(
+    workshop: Workshop,
+    *,
+    diff_id_of: dict[str, bytes] | None = None,
+    diff_ids: int = 1,
+    extra: int = 0,
+) -> ImageReference:
+    """Publish an image of one layer whose documents do not say the truth of it."""
+    reference = ImageReference.parse(BASE)
+    layer = workshop.layer({"a": b"1"})
+    named = workshop.layer(diff_id_of) if diff_id_of else layer
+    config = encode_config(ImageConfig(platform=HERE, diff_ids=(named.diff_id,) * diff_ids))
+    with workshop.blobs.open(layer.descriptor.digest) as blob:
+        workshop.registry.add_blob(reference, blob.read())
+    manifest = Manifest(
+        config=Descriptor(
+            media_type=media_types.OCI_CONFIG,
+            digest=workshop.registry.add_blob(reference, config),
+            size=len(config),
+        ),
+        layers=(longer(layer, extra),),
+    )
+    workshop.registry.push_manifest(reference, encode_manifest(manifest), media_types.OCI_MANIFEST)
+    workshop.blobs.remove(layer.descriptor.digest)
+    return reference
+
+
+def longer(layer: Layer, extra: int) -> Descriptor:
+    blob = layer.descriptor
+    return Descriptor(media_type=blob.media_type, digest=blob.digest, size=blob.size + extra)

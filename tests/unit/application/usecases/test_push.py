@@ -1,0 +1,128 @@
+"""Pushing images."""
+
+import pytest
+
+from img.application.ports.blob_store import BlobNotFound
+from img.application.ports.image_store import ImageNotFound
+from img.application.ports.registry import RegistryError
+from img.application.usecases.build import BuiltImage
+from img.domain.oci.codec import decode_index
+from img.domain.progress import VertexDone, VertexFailed, VertexStatus
+from img.domain.reference import ImageReference
+from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, image_of
+
+APP = ImageReference.parse("registry.example/team/app:1")
+TWO_LAYERS = "FROM scratch\nCOPY a /a\nCOPY b /b\n"
+FILES = {"a": b"first", "b": b"second"}
+
+
+def built(workshop: Workshop, dockerfile: str = TWO_LAYERS) -> BuiltImage:
+    image = workshop.build(dockerfile, FILES, tags=[str(APP)])
+    workshop.forget_progress()
+    return image
+
+
+def test_layers_and_config_go_first_and_the_manifest_last() -> None:
+    workshop = Workshop()
+    image = image_of(built(workshop))
+
+    digest = workshop.container.push_image()(APP)
+
+    assert digest == image.target.digest
+    assert workshop.registry.names == {APP}
+    received = {len(blob) for blob in workshop.registry.received}
+    assert received == {blob.size for blob in image.manifest.blobs}
+    assert workshop.registry.resolve(APP).digest == digest
+
+
+def test_only_what_the_registry_lacks_is_sent() -> None:
+    workshop = Workshop()
+    image = image_of(built(workshop))
+    base, app = image.manifest.layers
+    with workshop.blobs.open(base.digest) as blob:
+        workshop.registry.add_blob(APP, blob.read())
+
+    workshop.container.push_image()(APP)
+
+    sent = [len(blob) for blob in workshop.registry.received]
+    assert sorted(sent) == sorted([app.size, image.manifest.config.size])
+
+
+def test_a_second_push_sends_no_blob() -> None:
+    workshop = Workshop()
+    built(workshop)
+    push = workshop.container.push_image()
+    push(APP)
+    workshop.registry.received.clear()
+
+    push(APP)
+
+    assert workshop.registry.received == []
+
+
+def test_each_blob_is_reported_to_its_end() -> None:
+    workshop = Workshop()
+    image = image_of(built(workshop))
+
+    workshop.container.push_image()(APP)
+
+    done = {e.item for e in workshop.progress.events if isinstance(e, VertexStatus) and e.done}
+    assert done == {str(blob.digest) for blob in image.manifest.blobs}
+    assert isinstance(workshop.progress.events[-1], VertexDone)
+
+
+def test_of_an_index_every_manifest_goes_before_the_index() -> None:
+    workshop = Workshop()
+    image = workshop.build(
+        "FROM scratch\nARG TARGETARCH\nCOPY a /$TARGETARCH\n",
+        FILES,
+        tags=[str(APP)],
+        platforms=[HERE, ELSEWHERE],
+    )
+
+    workshop.container.push_image()(APP)
+
+    pushed = workshop.registry.manifest(APP, workshop.registry.resolve(APP))
+    manifests = decode_index(pushed).manifests
+    assert [m.digest for m in manifests] == [one.target.digest for one in image.images]
+    assert {reference.digest for reference in workshop.registry.names} == {
+        None,
+        *(m.digest for m in manifests),
+    }
+
+
+def test_an_image_that_is_not_here_is_not_pushed() -> None:
+    with pytest.raises(ImageNotFound):
+        Workshop().container.push_image()(APP)
+
+
+def test_an_image_with_a_blob_missing_gets_no_name_at_the_registry() -> None:
+    workshop = Workshop()
+    image = image_of(built(workshop))
+    workshop.blobs.remove(image.manifest.layers[0].digest)
+
+    with pytest.raises(BlobNotFound):
+        workshop.container.push_image()(APP)
+
+    assert workshop.registry.names == set()
+
+
+def test_a_lost_registry_is_said_once_and_ends_the_vertex() -> None:
+    workshop = Workshop()
+    built(workshop)
+    workshop.registry.lose(APP.domain)
+
+    with pytest.raises(RegistryError, match="cannot be reached"):
+        workshop.container.push_image()(APP)
+
+    assert isinstance(workshop.progress.events[-1], VertexFailed)
+
+
+def test_garbage_is_not_collected_meanwhile() -> None:
+    workshop = Workshop()
+    built(workshop)
+
+    with workshop.lock.working():
+        assert workshop.container.prune()() == []
+
+    workshop.container.push_image()(APP)

@@ -1,0 +1,70 @@
+"""Tagging images."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from img.adapters.image_store.memory import MemoryImageStore
+from img.adapters.state_lock.memory import MemoryStateLock
+from img.application.ports.image_store import ImageNotFound, StoredImage
+from img.domain.oci.descriptor import Descriptor
+from img.domain.reference import ImageReference
+from tests.unit.application.workshop import Workshop
+
+APP, OTHER = ImageReference.parse("app"), ImageReference.parse("other:2")
+
+
+def test_the_new_name_stands_for_the_same_image() -> None:
+    workshop = Workshop()
+    built = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
+    workshop.clock.advance(timedelta(hours=1))
+
+    workshop.container.tag_image()(APP, OTHER)
+
+    assert workshop.images.get(OTHER).target == built.target
+    assert workshop.images.get(OTHER).created == workshop.clock.now()
+
+
+def test_a_name_that_stood_for_something_else_moves() -> None:
+    workshop = Workshop()
+    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["other:2"])
+    newer = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"2"}, tags=["app"])
+
+    workshop.container.tag_image()(APP, OTHER)
+
+    assert workshop.images.get(OTHER).target == newer.target
+
+
+def test_a_name_that_is_not_here_cannot_be_tagged() -> None:
+    workshop = Workshop()
+
+    with pytest.raises(ImageNotFound):
+        workshop.container.tag_image()(APP, OTHER)
+
+    assert list(workshop.images.list()) == []
+
+
+class WatchedImages(MemoryImageStore):
+    """Looks, while a name is put, whether garbage might be collected."""
+
+    def __init__(self, lock: MemoryStateLock) -> None:
+        super().__init__()
+        self._lock = lock
+        self.collectable: list[bool] = []
+
+    def put(self, reference: ImageReference, target: Descriptor, now: datetime) -> StoredImage:
+        with self._lock.collecting() as alone:
+            self.collectable.append(alone)
+        return super().put(reference, target, now)
+
+
+def test_garbage_is_not_collected_between_looking_and_naming() -> None:
+    lock = MemoryStateLock()
+    images = WatchedImages(lock)
+    workshop = Workshop(images=images, lock=lock)
+    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
+    images.collectable.clear()
+
+    workshop.container.tag_image()(APP, OTHER)
+
+    assert images.collectable == [False]
