@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from img.application.planning.resolve import ResolveBases, ResolvedBase
 from img.application.ports.dockerfile_parser import DockerfileParser
 from img.domain.build import BaseName, BuildRequest
+from img.domain.dockerfile.frontend import OVERRIDE, check_frontend
 from img.domain.dockerfile.interpret import interpret
 from img.domain.graph.lower import bases_of, lower
 from img.domain.graph.vertex import Plan
@@ -22,6 +23,8 @@ class PlanBuild:
         self, dockerfile: bytes, request: BuildRequest
     ) -> tuple[Plan, Mapping[BaseName, ResolvedBase]]:
         """Return the plan, and the bases by name. Raises DockerfileError, BaseUnavailable."""
+        text = dockerfile.decode("utf-8", "replace")
+        check_frontend(text, request.build_args.get(OVERRIDE, ""))
         understood = interpret(self.parser.parse(dockerfile))
         bases: dict[BaseName, ResolvedBase] = {}
         # ONBUILD triggers of a base may name further images, so ask until nothing is missing.
