@@ -82,7 +82,7 @@ class PlainProgress(ProgressSink):
             case VertexStatus():
                 self._status(vertex, event)
             case VertexWarning():
-                self._say(vertex, f"WARNING: {event.message}")
+                self._say(vertex, f"WARN: {event.message}")
             case VertexDone():
                 self._finish_lines(vertex)
                 self._end(vertex, f"DONE {self._now() - vertex.started:.1f}s")

@@ -7,6 +7,7 @@ from functools import partial
 
 from img.application.catalog import Catalog, Image
 from img.application.fetch import fetch_image
+from img.application.layouts import CopyFromLayout
 from img.application.log import logger
 from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.image_store import ImageNotFound, ImageStore
@@ -14,6 +15,7 @@ from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
 from img.application.transfer import Transfer
 from img.domain.build import BaseImage, BaseName
+from img.domain.context_location import LayoutPlace
 from img.domain.errors import BuildError, ImgError
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import NoPlatformMatch
@@ -40,7 +42,7 @@ class ResolvedBase:
     """A base image, and what its name stands for; ``named`` if the store knows that already."""
 
     image: BaseImage
-    reference: ImageReference
+    reference: ImageReference | None  # None: from no registry; then all of it is here
     target: Descriptor
     named: bool
 
@@ -53,6 +55,7 @@ class ResolveBases:
     catalog: Catalog
     registry: Registry
     transfer: Transfer
+    layouts: CopyFromLayout
     progress: ProgressSink
 
     def __call__(
@@ -73,18 +76,27 @@ class ResolveBases:
         vertex = f"metadata {name.text} {name.platform}"
         title = f"[internal] load metadata for {name.text}"
         try:
+            if (layout := LayoutPlace.parse(name.text)) is not None:
+                return self._copied(name, layout)
             reference = ImageReference.parse(name.text)
             local = None if pull else self._local(reference, name.platform)
             if local is not None:
                 self.progress.emit(VertexCached(vertex=vertex, name=title))
-                return _resolved(reference, local, named=True)
+                return _resolved(name, reference, local, named=True)
             self.progress.emit(VertexStarted(vertex=vertex, name=title))
             image = fetch_image(self.registry, self.transfer, reference, name.platform)
         except ImgError as error:
             self.progress.emit(VertexFailed(vertex=vertex, message=error.message))
             raise BaseUnavailable(name, error) from error
         self.progress.emit(VertexDone(vertex=vertex))
-        return _resolved(reference, image, named=False)
+        return _resolved(name, reference, image, named=False)
+
+    def _copied(self, name: BaseName, layout: LayoutPlace) -> ResolvedBase:
+        vertex = f"metadata {name.text} {name.platform}"
+        self.progress.emit(VertexStarted(vertex=vertex, name=f"[context] load {name.text}"))
+        image = self.layouts(layout, name.platform)
+        self.progress.emit(VertexDone(vertex=vertex))
+        return _resolved(name, None, image, named=True)
 
     def _local(self, reference: ImageReference, platform: Platform) -> Image | None:
         try:
@@ -94,11 +106,13 @@ class ResolveBases:
         return image if preference(platform, image.config.platform) is not None else None
 
 
-def _resolved(reference: ImageReference, image: Image, *, named: bool) -> ResolvedBase:
-    log.debug("base found", name=str(reference), manifest=str(image.target.digest), local=named)
+def _resolved(
+    name: BaseName, reference: ImageReference | None, image: Image, *, named: bool
+) -> ResolvedBase:
+    log.debug("base found", name=name.text, manifest=str(image.target.digest), local=named)
     return ResolvedBase(
         image=BaseImage(
-            reference=str(reference),
+            reference=name.text if reference is None else str(reference),
             manifest=image.target.digest,
             config=image.config,
             layers=image.layers,

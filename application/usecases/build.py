@@ -7,8 +7,7 @@ from threading import Event
 
 from img.application.assembly import Assemble
 from img.application.catalog import Image
-from img.application.planning.plan import PlanBuild
-from img.application.planning.resolve import ResolvedBase
+from img.application.planning.plan import PlanBuild, Planned
 from img.application.ports.build_context import BuildContext
 from img.application.ports.clock import Clock
 from img.application.ports.context_source import ContextSource, DockerfileText
@@ -18,18 +17,18 @@ from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.state_lock import StateLock
 from img.application.solver.schedule import solve_all
 from img.application.solver.solve import Solver
-from img.domain.build import BaseName, BuildRequest
+from img.domain.build import BuildRequest
 from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.errors import BuildError, SourceError
 from img.domain.graph.operations import Exec
-from img.domain.graph.vertex import Plan
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
-from img.domain.progress import VertexDone, VertexStarted
+from img.domain.progress import VertexDone, VertexStarted, VertexWarning
 from img.domain.reference import ImageReference
 
 _EXPORT = "export"
+_DEFINITION = "definition"
 
 
 class ForeignStep(BuildError):
@@ -81,36 +80,40 @@ class BuildImage:
         DockerfileError, BuildError, RegistryError … A SourceError carries an excerpt.
         """
         dockerfile = self.contexts.dockerfile(location, file)
+        title = f"[internal] load build definition from {dockerfile.name}"
+        self.progress.emit(VertexStarted(vertex=_DEFINITION, name=title))
         with self.lock.working(), _excerpts(dockerfile):
             requests = [
                 replace(request, platform=platform, multi_platform=len(platforms) > 1)
                 for platform in platforms or (request.platform,)
             ]
-            planned = [(one, *self._planned(dockerfile, one)) for one in requests]
+            planned = [(one, self._planned(dockerfile, one)) for one in requests]
+            self._warn(planned[0][1])
             contexts = self._contexts(location, dockerfile)
             images = [self._built(contexts, *one) for one in planned]
             return self._exported(images, tags)
 
-    def _planned(
-        self, dockerfile: DockerfileText, request: BuildRequest
-    ) -> tuple[Plan, Mapping[BaseName, ResolvedBase]]:
-        plan, bases = self.plan(dockerfile.content, request)
+    def _planned(self, dockerfile: DockerfileText, request: BuildRequest) -> Planned:
+        planned = self.plan(dockerfile.content, request, _ignored(dockerfile))
+        plan = planned.plan
         for position in plan.graph.needed_for(plan.target):
             vertex = plan.graph.vertices[position]
             match vertex.operation:
                 case Exec(platform=Platform() as platform) if not self.programs.run(platform):
                     raise ForeignStep(platform, vertex.lines)
-        return plan, bases
+        return planned
+
+    def _warn(self, planned: Planned) -> None:
+        for warning in planned.warnings:
+            self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning.summary))
+        self.progress.emit(VertexDone(vertex=_DEFINITION))
 
     def _built(
-        self,
-        contexts: Mapping[str, BuildContext],
-        request: BuildRequest,
-        plan: Plan,
-        bases: Mapping[BaseName, ResolvedBase],
+        self, contexts: Mapping[str, BuildContext], request: BuildRequest, planned: Planned
     ) -> Image:
+        plan = planned.plan
         cancelled = Event()
-        by_manifest = {base.image.manifest: base for base in bases.values()}
+        by_manifest = {base.image.manifest: base for base in planned.bases.values()}
         label = f"{request.platform} " if request.multi_platform else ""
         solve = self.solver.for_build(plan.graph, contexts, by_manifest, cancelled, label)
         results = solve_all(plan.graph, plan.target, solve, cancelled)
@@ -125,8 +128,11 @@ class BuildImage:
         return BuiltImage(target=target, images=tuple(images))
 
     def _contexts(self, location: str, dockerfile: DockerfileText) -> Mapping[str, BuildContext]:
-        ignore = () if dockerfile.ignore is None else read_ignore_patterns(dockerfile.ignore)
-        return {"": self.contexts.open(location, ignore)}
+        return {"": self.contexts.open(location, _ignored(dockerfile))}
+
+
+def _ignored(dockerfile: DockerfileText) -> tuple[str, ...]:
+    return () if dockerfile.ignore is None else read_ignore_patterns(dockerfile.ignore)
 
 
 @contextmanager

@@ -130,6 +130,11 @@ def build(
         secrets=secrets,
         agents=agents,
     ) as container:
+        if asked is not None:
+            from img.entrypoints.cli.checks import run_call
+
+            method = "check" if check else call
+            raise typer.Exit(run_call(container, method, request, location, file))
         built: BuiltImage = container.build_image()(
             request, location=location, file=file, tags=tags, platforms=wanted
         )

@@ -53,6 +53,8 @@ class Session:
             snapshotter=snapshotter_of(backend or self.backend or "auto"),
             store=os.environ.get("IMG_STORE", "files"),
             executor=os.environ.get("IMG_EXECUTOR", "unshare"),
+            registry=os.environ.get("IMG_REGISTRY", "oras"),
+            credentials=os.environ.get("IMG_CREDENTIALS", "docker"),
             progress=_progress(progress),
             debug=debug or self.debug,
             secrets=secrets,

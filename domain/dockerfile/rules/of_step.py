@@ -1,7 +1,7 @@
 """Rules that see the steps of a stage, with the variables in scope (BuildKit dispatch*)."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from posixpath import normpath
@@ -36,6 +36,7 @@ _SECRET = re.compile(
 _NO_SECRET = re.compile(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE)
 _WINDOWS_ROOT = re.compile(r"[/\\]|[a-zA-Z]:[/\\]")
 _REMOTE = re.compile(r"[a-z]+://|[\w-]+@[\w.-]+:")
+_MANY = 1000  # variables
 _WHOLE_CONTEXT = frozenset({"*", "**", "**/*"})
 
 Excludes = Callable[[str], bool]
@@ -97,9 +98,13 @@ def undefined_var(checked: CheckedStep) -> Iterator[Finding]:
     step = checked.step
     for words in _expanded(step):
         for name in sorted(words.unmatched - step.declared - NOT_IN_ENV):
-            known = [f"${variable}" for variable in step.variables]
-            suggestion = did_you_mean(f"${name}", known)
+            suggestion = _suggestion(name, step.variables)
             yield at(step.instruction, f"Usage of undefined variable '${name}'{suggestion}")
+
+
+def _suggestion(name: str, known: Mapping[str, str]) -> str:
+    # Comparing with each is slow where every line of a long file asks for it.
+    return did_you_mean(f"${name}", (f"${each}" for each in known)) if len(known) < _MANY else ""
 
 
 def _expanded(step: Step) -> Iterator[Expanded]:

@@ -128,7 +128,7 @@ def test_an_error_is_told_and_its_log_again_at_the_end(show: Show) -> None:
 def test_a_warning_is_told(show: Show) -> None:
     show.started("a", "A")
     show.sink.emit(VertexWarning(vertex="a", message="old syntax"))
-    assert show.lines[-1] == "#1 WARNING: old syntax"
+    assert show.lines[-1] == "#1 WARN: old syntax"
 
 
 def status(current: int, *, done: bool = False) -> VertexStatus:

@@ -3,12 +3,10 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from img.adapters.build_context.memory import MemoryContext
 from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
 from img.adapters.state_lock.memory import MemoryStateLock
 from img.application.planning.resolve import ResolvedBase
-from img.application.ports.build_context import BuildContext
-from img.application.ports.context_source import ContextSource, DockerfileText
+from img.application.ports.context_source import Dockerfiles, DockerfileText
 from img.application.usecases.check import CheckDockerfile, CheckedDockerfile, PlanStages
 from img.domain.build import BaseName, BuildRequest
 from img.domain.oci.config import RunConfig
@@ -18,17 +16,14 @@ from img.domain.reference import ImageReference
 from tests.unit.domain.graph.plans import a_base, a_request
 
 
-class OneDockerfile(ContextSource):
-    """A context that holds nothing but a Dockerfile."""
+class OneDockerfile(Dockerfiles):
+    """Finds the same Dockerfile everywhere."""
 
     def __init__(self, text: str, ignore: str | None = None) -> None:
         self._found = DockerfileText(name="Dockerfile", content=text.encode(), ignore=ignore)
 
     def dockerfile(self, location: str, file: str | None) -> DockerfileText:
         return self._found
-
-    def open(self, location: str, ignore: tuple[str, ...]) -> BuildContext:
-        return MemoryContext()
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,7 @@ def a_check(
     images: AnyImage | None = None,
 ) -> CheckedDockerfile:
     check = CheckDockerfile(
-        contexts=OneDockerfile(text, ignore),
+        dockerfiles=OneDockerfile(text, ignore),
         parser=DockerfileParseParser(),
         plan=PlanStages(resolve=images or AnyImage()),
         lock=MemoryStateLock(),
@@ -68,6 +63,13 @@ def a_check(
     return check(request or a_request(), location=".")
 
 
-def said(text: str, request: BuildRequest | None = None, **given: object) -> list[str]:
+def said(
+    text: str,
+    request: BuildRequest | None = None,
+    *,
+    ignore: str | None = None,
+    images: AnyImage | None = None,
+) -> list[str]:
     """Return the warnings on ``text`` as a build shows them."""
-    return [warning.summary for warning in a_check(text, request, **given).warnings]  # type: ignore[arg-type]
+    found = a_check(text, request, ignore=ignore, images=images)
+    return [warning.summary for warning in found.warnings]
