@@ -1,7 +1,7 @@
 """Layers and a config become an image in the store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from img.application.catalog import Image
@@ -10,6 +10,7 @@ from img.application.ports.blob_store import BlobStore
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.application.ports.clock import Clock
 from img.application.solver.results import Result, Stack
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.graph.vertex import HistoryItem, Plan
 from img.domain.oci import media_types

@@ -1,8 +1,7 @@
 """The documents of stored images, read and understood."""
 
-from dataclasses import dataclass
-
 from img.application.ports.blob_store import BlobStore
+from img.domain.dataclass import dataclass
 from img.domain.errors import StateError
 from img.domain.oci import media_types
 from img.domain.oci.chain import Layer

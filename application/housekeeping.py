@@ -1,7 +1,7 @@
 """Collecting what nobody refers to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from img.application.log import logger
 from img.application.ports.blob_store import BlobNotFound, BlobStore
@@ -10,6 +10,7 @@ from img.application.ports.image_store import ImageStore
 from img.application.ports.index_store import IndexStore
 from img.application.ports.snapshotter import Snapshotter
 from img.application.ports.state_lock import StateLock
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci.chain import ChainID
 from img.domain.retention import Garbage, Stored, garbage_in

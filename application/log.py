@@ -5,8 +5,9 @@ is a name and a comparison until something is really logged.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+from img.domain.dataclass import dataclass
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40  # logging's numbers, without its import
 

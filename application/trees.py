@@ -1,12 +1,13 @@
 """File trees of layer stacks, loaded once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Lock
 
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
+from img.domain.dataclass import dataclass
 from img.domain.filesystem.entry import FILE
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree

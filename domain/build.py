@@ -1,8 +1,9 @@
 """What is asked of a build, and the images it starts from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci.chain import Layer
 from img.domain.oci.config import ImageConfig

@@ -5,8 +5,9 @@ The rules are BuildKit's (frontend/dockerfile/dfgitutil, ParseGitRef; util/gitut
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.csv_fields import BadCsv, split_csv
 from img.domain.errors import ImgError
 from img.domain.url import Url, query_values

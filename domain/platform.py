@@ -1,8 +1,9 @@
 """Which machines an image suits."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 
 # GOOS and GOARCH as Go knows them (containerd platforms, database.go).

@@ -1,8 +1,10 @@
 """What an executor is asked to run, and in which root."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
+
+from img.domain.dataclass import dataclass
 
 
 class Network(Enum):

@@ -1,6 +1,6 @@
 """What happens during a build or a transfer, as events."""
 
-from dataclasses import dataclass
+from img.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

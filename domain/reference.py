@@ -1,8 +1,9 @@
 """The names of images."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
 from img.domain.errors import ImgError
 

@@ -1,8 +1,9 @@
 """What may be forgotten: that which no image and no cache record leads to."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.chain import ChainID, DiffID, Layer, chain_ids_of

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from img.domain.dataclass import dataclass
 
 _HIDDEN = "xxxxx"  # Go's word for a password that is not shown (net/url, URL.Redacted)
 _URL = re.compile(

@@ -1,74 +1,82 @@
 """The composition root: the one module that knows every adapter.
 
-Adapters are imported by the functions that make them, so that a command pays for what it uses.
+Adapters are imported by the functions that make them, use cases and the solver where they are
+made, so that a command pays for what it uses.
 """
+
+from __future__ import annotations  # so that types are not imported
 
 import os
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dependency_injector import containers, providers
 
-from img.application.assembly import Assemble
-from img.application.catalog import Catalog
-from img.application.housekeeping import Collect
-from img.application.planning.plan import PlanBuild
-from img.application.planning.resolve import ResolveBases
-from img.application.ports.blob_store import BlobStore
-from img.application.ports.cache_mounts import CacheMounts
-from img.application.ports.cache_store import CacheStore
-from img.application.ports.clock import Clock
-from img.application.ports.context_source import ContextSource
-from img.application.ports.credential_store import CredentialStore
-from img.application.ports.dockerfile_parser import DockerfileParser
-from img.application.ports.executor import Executor
-from img.application.ports.exporter import Exporter
-from img.application.ports.file_digest_store import FileDigestStore
-from img.application.ports.foreign_programs import ForeignPrograms
-from img.application.ports.image_store import ImageStore
-from img.application.ports.importer import Importer
-from img.application.ports.index_store import IndexStore
-from img.application.ports.layer_archive import LayerArchive
-from img.application.ports.progress_sink import ProgressSink
-from img.application.ports.registry import Registry
-from img.application.ports.scratch_space import ScratchSpace
-from img.application.ports.secret_source import SecretSource
-from img.application.ports.snapshotter import Snapshotter
-from img.application.ports.state_lock import StateLock
-from img.application.solver.copy_files import CopyIntoLayer
-from img.application.solver.execute import ExecuteProcess
-from img.application.solver.lookup import Lookup
-from img.application.solver.make_directory import MakeDirectoryLayer
-from img.application.solver.mounts import MountAll
-from img.application.solver.owners import Owners
-from img.application.solver.pull_base import PullLayers
-from img.application.solver.roots import Roots
-from img.application.solver.solve import Solver
-from img.application.transfer import Transfer
-from img.application.trees import Trees
-from img.application.usecases.build import BuildImage
-from img.application.usecases.disk_usage import DiskUsage
-from img.application.usecases.inspect_image import InspectImage
-from img.application.usecases.list_images import ListImages
-from img.application.usecases.load import LoadImage
-from img.application.usecases.login import Login, Logout
-from img.application.usecases.prune import Prune
-from img.application.usecases.pull import PullImage
-from img.application.usecases.push import PushImage
-from img.application.usecases.remove import RemoveImage
-from img.application.usecases.save import SaveImage
-from img.application.usecases.tag import TagImage
-from img.domain.options.secrets import AgentSpec, SecretSpec
-from img.domain.platform import Platform
-
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database
+    from img.adapters.linux.ownership import Ownership
+    from img.application.ports.blob_store import BlobStore
+    from img.application.ports.build_context import BuildContext
+    from img.application.ports.cache_mounts import CacheMounts
+    from img.application.ports.cache_store import CacheStore
+    from img.application.ports.clock import Clock
+    from img.application.ports.context_source import ContextSource
+    from img.application.ports.credential_store import CredentialStore
+    from img.application.ports.dockerfile_parser import DockerfileParser
+    from img.application.ports.executor import Executor
+    from img.application.ports.exporter import Exporter
+    from img.application.ports.file_digest_store import FileDigestStore
+    from img.application.ports.foreign_programs import ForeignPrograms
+    from img.application.ports.git import GitRepositories
+    from img.application.ports.image_layout import ImageLayouts
+    from img.application.ports.image_store import ImageStore
+    from img.application.ports.importer import Importer
+    from img.application.ports.index_store import IndexStore
+    from img.application.ports.layer_archive import LayerArchive
+    from img.application.ports.progress_sink import ProgressSink
+    from img.application.ports.registry import Registry
+    from img.application.ports.scratch_space import ScratchSpace
+    from img.application.ports.secret_source import SecretSource
+    from img.application.ports.snapshotter import Snapshotter
+    from img.application.ports.state_lock import StateLock
+    from img.application.ports.web import WebFetcher
+    from img.application.solver.contexts import Contexts
+    from img.application.usecases.build import BuildImage
+    from img.application.usecases.check import (
+        CheckDockerfile,
+        ListTargets,
+        OutlineDockerfile,
+    )
+    from img.application.usecases.disk_usage import DiskUsage
+    from img.application.usecases.inspect_image import InspectImage
+    from img.application.usecases.list_images import ListImages
+    from img.application.usecases.load import LoadImage
+    from img.application.usecases.login import Login, Logout
+    from img.application.usecases.prune import Prune
+    from img.application.usecases.pull import PullImage
+    from img.application.usecases.push import PushImage
+    from img.application.usecases.remove import RemoveImage
+    from img.application.usecases.save import SaveImage
+    from img.application.usecases.tag import TagImage
+    from img.domain.options.secrets import AgentSpec, SecretSpec
+    from img.domain.platform import Platform
     from img.entrypoints.rootless import BuildHost
     from img.entrypoints.settings import Settings
 
 
-def _database(state: Path) -> "Database":
+def _later(path: str) -> Callable[..., Any]:
+    """Return what makes the class at ``path``, which is imported when the first is made."""
+    module, _, name = path.rpartition(".")
+
+    def make(**parts: object) -> object:
+        return getattr(import_module(module), name)(**parts)
+
+    return make
+
+
+def _database(state: Path) -> Database:
     from img.adapters.linux.database import Database
 
     return Database(state / "state.db")
@@ -92,7 +100,7 @@ def _memory_blobs() -> BlobStore:
     return MemoryBlobStore()
 
 
-def _sqlite_images(database: "Database") -> ImageStore:
+def _sqlite_images(database: Database) -> ImageStore:
     from img.adapters.image_store.sqlite import SqliteImageStore
 
     return SqliteImageStore(database)
@@ -116,22 +124,26 @@ def _file_indexes(state: Path) -> IndexStore:
     return FileIndexStore(state)
 
 
-def _sqlite_cache(database: "Database") -> CacheStore:
+def _sqlite_cache(database: Database) -> CacheStore:
     from img.adapters.cache_store.sqlite import SqliteCacheStore
 
     return SqliteCacheStore(database)
 
 
-def _sqlite_digests(database: "Database") -> FileDigestStore:
+def _sqlite_digests(database: Database) -> FileDigestStore:
     from img.adapters.file_digest_store.sqlite import SqliteFileDigestStore
 
     return SqliteFileDigestStore(database)
 
 
-def _tar_archive() -> LayerArchive:
+def _ownership(host: BuildHost) -> Ownership:
+    return host.ownership()
+
+
+def _tar_archive(ownership: Ownership) -> LayerArchive:
     from img.adapters.layer_archive.tar import TarLayerArchive
 
-    return TarLayerArchive()
+    return TarLayerArchive(ownership)
 
 
 def _parser() -> DockerfileParser:
@@ -140,22 +152,47 @@ def _parser() -> DockerfileParser:
     return DockerfileParseParser()
 
 
-def _contexts(known: FileDigestStore) -> ContextSource:
+def _local_contexts(
+    known: FileDigestStore, archive: LayerArchive, scratch: ScratchSpace
+) -> ContextSource:
     from img.adapters.build_context.local import LocalContexts
 
-    return LocalContexts(known)
+    return LocalContexts(known, archive, scratch)
 
 
-def _overlay(root: Path, archive: LayerArchive) -> Snapshotter:
+def _git(state: Path) -> GitRepositories:
+    from img.adapters.build_context.directory import DirectoryContext
+    from img.adapters.file_digest_store.memory import MemoryFileDigestStore
+    from img.adapters.git.program import GitProgram
+
+    def open_directory(path: Path) -> BuildContext:
+        return DirectoryContext(path, known=MemoryFileDigestStore())
+
+    return GitProgram(state / "tmp", open_directory)
+
+
+def _web() -> WebFetcher:
+    from img.adapters.web.requests import RequestsWebFetcher
+
+    return RequestsWebFetcher()
+
+
+def _directory_layouts() -> ImageLayouts:
+    from img.adapters.image_layout.directory import DirectoryLayouts
+
+    return DirectoryLayouts()
+
+
+def _overlay(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:
     from img.adapters.snapshotter.overlay import OverlaySnapshotter
 
-    return OverlaySnapshotter(root / "overlay", archive)
+    return OverlaySnapshotter(root / "overlay", archive, ownership)
 
 
-def _naive(root: Path, archive: LayerArchive) -> Snapshotter:
+def _naive(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:
     from img.adapters.snapshotter.naive import NaiveSnapshotter
 
-    return NaiveSnapshotter(root / "naive", archive)
+    return NaiveSnapshotter(root / "naive", archive, ownership)
 
 
 def _auto(
@@ -166,8 +203,8 @@ def _auto(
     return AutoSnapshotter(root / "overlay", overlay, naive)
 
 
-def _unshare(host: "BuildHost") -> Executor:
-    return host.executor()
+def _unshare(host: BuildHost, emulate: str) -> Executor:
+    return host.executor(emulate)
 
 
 def _scripted() -> Executor:
@@ -176,7 +213,7 @@ def _scripted() -> Executor:
     return ScriptedExecutor()
 
 
-def _docker_credentials(host: "BuildHost") -> CredentialStore:
+def _docker_credentials(host: BuildHost) -> CredentialStore:
     from img.adapters.credential_store.docker_config import (
         DockerConfigCredentials,
         docker_config_path,
@@ -233,16 +270,18 @@ def _importer(blobs: BlobStore) -> Importer:
     return ArchiveImporter(blobs, decompressed)
 
 
-def _local_secrets(secrets: tuple[SecretSpec, ...], agents: tuple[AgentSpec, ...]) -> SecretSource:
+def _local_secrets(
+    secrets: tuple[SecretSpec, ...], agents: tuple[AgentSpec, ...], ownership: Ownership
+) -> SecretSource:
     from img.adapters.secret_source.local import LocalSecrets
 
-    return LocalSecrets(secrets, agents)
+    return LocalSecrets(secrets, agents, ownership=ownership)
 
 
-def _cache_directories(root: Path) -> CacheMounts:
+def _cache_directories(root: Path, ownership: Ownership) -> CacheMounts:
     from img.adapters.cache_mounts.directories import DirectoryCacheMounts
 
-    return DirectoryCacheMounts(root)
+    return DirectoryCacheMounts(root, ownership)
 
 
 def _binfmt(host: Platform) -> ForeignPrograms:
@@ -273,9 +312,10 @@ class Container(containers.DeclarativeContainer):
     """Wiring only: the annotation is the port, the choice is configuration."""
 
     config = providers.Configuration(strict=True)
-    host: "providers.Provider[BuildHost]" = providers.Dependency()
+    host: providers.Provider[BuildHost] = providers.Dependency()
+    ownership: providers.Provider[Ownership] = providers.Singleton(_ownership, host)
 
-    database: "providers.Provider[Database]" = providers.Singleton(_database, config.state)
+    database: providers.Provider[Database] = providers.Singleton(_database, config.state)
     blobs: providers.Provider[BlobStore] = providers.Selector(
         config.store,
         files=providers.Singleton(_file_blobs, config.state),
@@ -293,13 +333,14 @@ class Container(containers.DeclarativeContainer):
     file_digests: providers.Provider[FileDigestStore] = providers.Singleton(
         _sqlite_digests, database
     )
-    archive: providers.Provider[LayerArchive] = providers.Singleton(_tar_archive)
+    archive: providers.Provider[LayerArchive] = providers.Singleton(_tar_archive, ownership)
     parser: providers.Provider[DockerfileParser] = providers.Singleton(_parser)
-    contexts: providers.Provider[ContextSource] = providers.Singleton(_contexts, file_digests)
     overlay: providers.Provider[Snapshotter] = providers.Singleton(
-        _overlay, config.snapshots, archive
+        _overlay, config.snapshots, archive, ownership
     )
-    naive: providers.Provider[Snapshotter] = providers.Singleton(_naive, config.snapshots, archive)
+    naive: providers.Provider[Snapshotter] = providers.Singleton(
+        _naive, config.snapshots, archive, ownership
+    )
     snapshotter: providers.Provider[Snapshotter] = providers.Selector(
         config.snapshotter,
         auto=providers.Singleton(_auto, config.snapshots, overlay.provider, naive.provider),
@@ -308,11 +349,11 @@ class Container(containers.DeclarativeContainer):
     )
     executor: providers.Provider[Executor] = providers.Selector(
         config.executor,
-        unshare=providers.Singleton(_unshare, host),
+        unshare=providers.Singleton(_unshare, host, config.emulate),
         scripted=providers.Singleton(_scripted),
     )
-    credentials: providers.Provider[CredentialStore] = providers.Singleton(
-        _docker_credentials, host
+    credentials: providers.Provider[CredentialStore] = providers.Selector(
+        config.credentials, docker=providers.Singleton(_docker_credentials, host)
     )
     registry: providers.Provider[Registry] = providers.Selector(
         config.registry, oras=providers.Singleton(_oras, credentials, config.insecure_registries)
@@ -326,23 +367,37 @@ class Container(containers.DeclarativeContainer):
     clock: providers.Provider[Clock] = providers.Singleton(_clock)
     scratch: providers.Provider[ScratchSpace] = providers.Singleton(_scratch, config.state)
     state_lock: providers.Provider[StateLock] = providers.Singleton(_state_lock, config.state)
+    contexts: providers.Provider[ContextSource] = providers.Singleton(
+        _local_contexts, file_digests, archive, scratch
+    )
+    git: providers.Provider[GitRepositories] = providers.Singleton(_git, config.state)
+    web: providers.Provider[WebFetcher] = providers.Singleton(_web)
+    layouts: providers.Provider[ImageLayouts] = providers.Singleton(_directory_layouts)
 
     secrets: providers.Provider[SecretSource] = providers.Singleton(
-        _local_secrets, config.secrets, config.agents
+        _local_secrets, config.secrets, config.agents, ownership
     )
     cache_mounts: providers.Provider[CacheMounts] = providers.Singleton(
-        _cache_directories, config.cache_mounts
+        _cache_directories, config.cache_mounts, ownership
     )
 
-    catalog = providers.Singleton(Catalog, blobs=blobs)
-    trees = providers.Singleton(Trees, blobs=blobs, indexes=indexes, archive=archive)
-    transfer = providers.Singleton(
-        Transfer, blobs=blobs, indexes=indexes, archive=archive, registry=registry
+    catalog = providers.Singleton(_later("img.application.catalog.Catalog"), blobs=blobs)
+    trees = providers.Singleton(
+        _later("img.application.trees.Trees"), blobs=blobs, indexes=indexes, archive=archive
     )
-    owners = providers.Singleton(Owners, trees=trees)
-    roots = providers.Singleton(Roots, snapshotter=snapshotter, trees=trees)
+    transfer = providers.Singleton(
+        _later("img.application.transfer.Transfer"),
+        blobs=blobs,
+        indexes=indexes,
+        archive=archive,
+        registry=registry,
+    )
+    owners = providers.Singleton(_later("img.application.solver.owners.Owners"), trees=trees)
+    roots = providers.Singleton(
+        _later("img.application.solver.roots.Roots"), snapshotter=snapshotter, trees=trees
+    )
     copy = providers.Singleton(
-        CopyIntoLayer,
+        _later("img.application.solver.copy_files.CopyIntoLayer"),
         archive=archive,
         blobs=blobs,
         trees=trees,
@@ -350,8 +405,39 @@ class Container(containers.DeclarativeContainer):
         scratch=scratch,
         clock=clock,
     )
+    lookup = providers.Factory(
+        _later("img.application.solver.lookup.Lookup"), cache=cache, blobs=blobs
+    )
+    fetch_file = providers.Factory(
+        _later("img.application.solver.fetch_url.FetchFile"),
+        web=web,
+        secrets=secrets,
+        blobs=blobs,
+        lookup=lookup,
+        clock=clock,
+    )
+    fetch_repository = providers.Factory(
+        _later("img.application.solver.fetch_git.FetchRepository"),
+        git=git,
+        secrets=secrets,
+        archive=archive,
+        blobs=blobs,
+        trees=trees,
+        lookup=lookup,
+        clock=clock,
+    )
+    build_contexts: providers.Provider[Contexts] = providers.Singleton(
+        _later("img.application.solver.contexts.Contexts"),
+        local=contexts,
+        git=fetch_repository,
+        web=fetch_file,
+        copy=copy,
+        trees=trees,
+        scratch=scratch,
+        progress=progress,
+    )
     collect = providers.Factory(
-        Collect,
+        _later("img.application.housekeeping.Collect"),
         images=images,
         blobs=blobs,
         cache=cache,
@@ -360,14 +446,23 @@ class Container(containers.DeclarativeContainer):
         lock=state_lock,
     )
     solver = providers.Factory(
-        Solver,
-        lookup=providers.Factory(Lookup, cache=cache, blobs=blobs),
+        _later("img.application.solver.solve.Solver"),
+        lookup=lookup,
+        fetch=providers.Factory(
+            _later("img.application.solver.fetch.FetchSources"),
+            url=fetch_file,
+            git=fetch_repository,
+        ),
         pull=providers.Factory(
-            PullLayers, blobs=blobs, images=images, transfer=transfer, clock=clock
+            _later("img.application.solver.pull_base.PullLayers"),
+            blobs=blobs,
+            images=images,
+            transfer=transfer,
+            clock=clock,
         ),
         copy=copy,
         make_directory=providers.Factory(
-            MakeDirectoryLayer,
+            _later("img.application.solver.make_directory.MakeDirectoryLayer"),
             archive=archive,
             blobs=blobs,
             trees=trees,
@@ -375,11 +470,15 @@ class Container(containers.DeclarativeContainer):
             clock=clock,
         ),
         execute=providers.Factory(
-            ExecuteProcess,
+            _later("img.application.solver.execute.ExecuteProcess"),
             executor=executor,
             roots=roots,
             mount=providers.Factory(
-                MountAll, roots=roots, copy=copy, secrets=secrets, caches=cache_mounts
+                _later("img.application.solver.mounts.MountAll"),
+                roots=roots,
+                copy=copy,
+                secrets=secrets,
+                caches=cache_mounts,
             ),
             archive=archive,
             blobs=blobs,
@@ -388,23 +487,54 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         progress=progress,
     )
+    resolve = providers.Factory(
+        _later("img.application.planning.resolve.ResolveBases"),
+        images=images,
+        catalog=catalog,
+        registry=registry,
+        transfer=transfer,
+        layouts=providers.Factory(
+            _later("img.application.layouts.CopyFromLayout"),
+            layouts=layouts,
+            blobs=blobs,
+            catalog=catalog,
+        ),
+        progress=progress,
+    )
+    plan_stages = providers.Factory(
+        _later("img.application.usecases.check.PlanStages"), resolve=resolve
+    )
+    check_dockerfile: providers.Provider[CheckDockerfile] = providers.Factory(
+        _later("img.application.usecases.check.CheckDockerfile"),
+        dockerfiles=build_contexts,
+        parser=parser,
+        plan=plan_stages,
+        lock=state_lock,
+    )
+    outline_dockerfile: providers.Provider[OutlineDockerfile] = providers.Factory(
+        _later("img.application.usecases.check.OutlineDockerfile"),
+        dockerfiles=build_contexts,
+        parser=parser,
+        plan=plan_stages,
+        lock=state_lock,
+    )
+    list_targets: providers.Provider[ListTargets] = providers.Factory(
+        _later("img.application.usecases.check.ListTargets"),
+        dockerfiles=build_contexts,
+        parser=parser,
+    )
     build_image: providers.Provider[BuildImage] = providers.Factory(
-        BuildImage,
-        contexts=contexts,
+        _later("img.application.usecases.build.BuildImage"),
+        contexts=build_contexts,
         plan=providers.Factory(
-            PlanBuild,
+            _later("img.application.planning.plan.PlanBuild"),
             parser=parser,
-            resolve=providers.Factory(
-                ResolveBases,
-                images=images,
-                catalog=catalog,
-                registry=registry,
-                transfer=transfer,
-                progress=progress,
-            ),
+            resolve=resolve,
         ),
         solver=solver,
-        assemble=providers.Factory(Assemble, blobs=blobs, cache=cache, clock=clock),
+        assemble=providers.Factory(
+            _later("img.application.assembly.Assemble"), blobs=blobs, cache=cache, clock=clock
+        ),
         images=images,
         programs=providers.Singleton(_binfmt, config.platform),
         clock=clock,
@@ -412,7 +542,7 @@ class Container(containers.DeclarativeContainer):
         lock=state_lock,
     )
     pull_image: providers.Provider[PullImage] = providers.Factory(
-        PullImage,
+        _later("img.application.usecases.pull.PullImage"),
         images=images,
         registry=registry,
         transfer=transfer,
@@ -421,7 +551,7 @@ class Container(containers.DeclarativeContainer):
         lock=state_lock,
     )
     push_image: providers.Provider[PushImage] = providers.Factory(
-        PushImage,
+        _later("img.application.usecases.push.PushImage"),
         images=images,
         registry=registry,
         transfer=transfer,
@@ -430,25 +560,27 @@ class Container(containers.DeclarativeContainer):
         lock=state_lock,
     )
     tag_image: providers.Provider[TagImage] = providers.Factory(
-        TagImage, images=images, clock=clock, lock=state_lock
+        _later("img.application.usecases.tag.TagImage"), images=images, clock=clock, lock=state_lock
     )
     list_images: providers.Provider[ListImages] = providers.Factory(
-        ListImages, images=images, catalog=catalog
+        _later("img.application.usecases.list_images.ListImages"), images=images, catalog=catalog
     )
     inspect_image: providers.Provider[InspectImage] = providers.Factory(
-        InspectImage, images=images, catalog=catalog
+        _later("img.application.usecases.inspect_image.InspectImage"),
+        images=images,
+        catalog=catalog,
     )
     remove_image: providers.Provider[RemoveImage] = providers.Factory(
-        RemoveImage, images=images, collect=collect
+        _later("img.application.usecases.remove.RemoveImage"), images=images, collect=collect
     )
     disk_usage: providers.Provider[DiskUsage] = providers.Factory(
-        DiskUsage, collect=collect, catalog=catalog
+        _later("img.application.usecases.disk_usage.DiskUsage"), collect=collect, catalog=catalog
     )
     prune: providers.Provider[Prune] = providers.Factory(
-        Prune, collect=collect, disk_usage=disk_usage
+        _later("img.application.usecases.prune.Prune"), collect=collect, disk_usage=disk_usage
     )
     save_image: providers.Provider[SaveImage] = providers.Factory(
-        SaveImage,
+        _later("img.application.usecases.save.SaveImage"),
         images=images,
         blobs=blobs,
         exporters=providers.Singleton(_exporters, blobs),
@@ -456,19 +588,21 @@ class Container(containers.DeclarativeContainer):
         platform=config.platform,
     )
     load_image: providers.Provider[LoadImage] = providers.Factory(
-        LoadImage,
+        _later("img.application.usecases.load.LoadImage"),
         images=images,
         importer=providers.Singleton(_importer, blobs),
         lock=state_lock,
         clock=clock,
     )
     login: providers.Provider[Login] = providers.Factory(
-        Login, registry=registry, credentials=credentials
+        _later("img.application.usecases.login.Login"), registry=registry, credentials=credentials
     )
-    logout: providers.Provider[Logout] = providers.Factory(Logout, credentials=credentials)
+    logout: providers.Provider[Logout] = providers.Factory(
+        _later("img.application.usecases.login.Logout"), credentials=credentials
+    )
 
 
-def open_container(settings: "Settings", host: "BuildHost") -> Container:
+def open_container(settings: Settings, host: BuildHost) -> Container:
     """Return the container for ``settings``. Raises UsageError for what no adapter is called."""
     from img.entrypoints.plugins import add_plugins
 
@@ -481,7 +615,9 @@ def open_container(settings: "Settings", host: "BuildHost") -> Container:
             "store": settings.store,
             "snapshotter": settings.snapshotter,
             "executor": settings.executor,
-            "registry": "oras",
+            "emulate": settings.emulate,
+            "registry": settings.registry,
+            "credentials": settings.credentials,
             "platform": settings.platform,
             "progress": settings.progress,
             "secrets": settings.secrets,
@@ -494,7 +630,7 @@ def open_container(settings: "Settings", host: "BuildHost") -> Container:
     return container
 
 
-def close_container(container: Container, host: "BuildHost") -> None:
+def close_container(container: Container, host: BuildHost) -> None:
     """Show what is left to show, end helper processes, close the database."""
     container.progress().close()
     if host.fork_server is not None:

@@ -5,14 +5,17 @@ outside, is forked on the way.
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import replace
 
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.unshare import UnshareExecutor
 from img.adapters.linux import userns
+from img.adapters.linux.emulation.level import Emulation
 from img.adapters.linux.outsider import HelperRunner, Outsider, run_here
+from img.adapters.linux.ownership import REAL, Ownership, RecordedOwnership
 from img.adapters.linux.userns import IdMap, RealUser
-from img.domain.errors import HostError
+from img.domain.dataclass import dataclass
+from img.domain.errors import HostError, UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,13 +26,31 @@ class BuildHost:
     """
 
     id_map: IdMap | None  # None: outside
+    id_obstacle: HostError | None = None  # why there is one id alone, where there is
     obstacle: HostError | None = None
     run_helper: HelperRunner = run_here  # credential helpers, as the user
     fork_server: ForkServer | None = None
 
-    def executor(self) -> UnshareExecutor:
-        """Return the executor of steps; it closes the fork server."""
-        return UnshareExecutor(self.fork_server, obstacle=self.obstacle)
+    def executor(self, emulate: str = "full") -> UnshareExecutor:
+        """Return the executor of steps; it closes the fork server. Raises UsageError.
+
+        ``emulate`` says how much of root is emulated where there is one id.
+        """
+        return UnshareExecutor(
+            self.fork_server, obstacle=self.obstacle, emulation=self._emulation(emulate)
+        )
+
+    def ownership(self) -> Ownership:
+        """Return how files of the state have owners."""
+        return RecordedOwnership() if self.id_map is IdMap.SINGLE else REAL
+
+    def _emulation(self, emulate: str) -> Emulation | None:
+        try:
+            level = Emulation(emulate)
+        except ValueError:
+            levels = ", ".join(level.value for level in Emulation)
+            raise UsageError(f"invalid --emulate {emulate!r}", hint=f"one of {levels}") from None
+        return level if self.id_map is IdMap.SINGLE else None
 
 
 def enter_for_build() -> BuildHost:
@@ -37,7 +58,8 @@ def enter_for_build() -> BuildHost:
     host = _enter()
     if host.id_map is None:
         return host
-    return BuildHost(id_map=host.id_map, run_helper=host.run_helper, fork_server=ForkServer())
+    emulating = host.id_map is IdMap.SINGLE
+    return replace(host, fork_server=ForkServer(emulating=emulating))
 
 
 def enter_for_state() -> BuildHost:
@@ -59,7 +81,8 @@ def _enter() -> BuildHost:
 
 def _inside(user: RealUser, run_helper: HelperRunner) -> BuildHost:
     try:
-        return BuildHost(id_map=userns.enter(user), run_helper=run_helper)
+        entered = userns.enter(user)
+        return BuildHost(id_map=entered.id_map, id_obstacle=entered.obstacle, run_helper=run_helper)
     except HostError as error:
         return BuildHost(id_map=None, obstacle=error)
 

@@ -4,9 +4,9 @@ import os
 import platform
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.platform import Platform
@@ -30,7 +30,10 @@ class Settings:
     platform: Platform
     snapshotter: str = "auto"
     executor: str = "unshare"
+    emulate: str = "full"  # ids, fake, off: how much of root where there is one id
     store: str = "files"  # or oci-layout
+    registry: str = "oras"
+    credentials: str = "docker"
     progress: str = "auto"  # plain, tty, quiet
     debug: bool = False
     secrets: tuple[SecretSpec, ...] = ()

@@ -15,3 +15,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Only in the process that started the workers."""
     if not hasattr(config, "workerinput"):
         shared_things.remove_all()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no worker ends long after the others."""
+    items.sort(key=lambda item: "test_every_case_comes_out" not in item.name)

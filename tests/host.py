@@ -64,9 +64,7 @@ def in_memory() -> Path:
 def this_account() -> Account:
     """Return who runs the tests."""
     entry = pwd.getpwuid(os.geteuid())
-    return Account(
-        name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid, home=Path(entry.pw_dir)
-    )
+    return Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid, home=Path(entry.pw_dir))
 
 
 def has_subordinate_ids(name: str) -> bool:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -47,6 +48,17 @@ class SavedImage:
     manifest: Json
     config: Json
     layers: tuple[Mapping[str, LayerEntry], ...]
+
+
+def differences(
+    ours: Mapping[str, LayerEntry], theirs: Mapping[str, LayerEntry]
+) -> dict[str, tuple[LayerEntry | None, LayerEntry | None]]:
+    """Return what differs between two layers, by path."""
+    return {
+        path: (ours.get(path), theirs.get(path))
+        for path in sorted({*ours, *theirs})
+        if ours.get(path) != theirs.get(path)
+    }
 
 
 def read_archive(archive: bytes) -> SavedImage:
@@ -104,7 +116,7 @@ def _entry(tar: tarfile.TarFile, member: tarfile.TarInfo) -> LayerEntry:
         assert file is not None
         content = file.read()
     return LayerEntry(
-        path="/" + member.name.removeprefix("./").strip("/"),
+        path=os.path.normpath(f"/{member.name}"),
         kind=_KINDS[member.type],
         mode=f"{member.mode & 0o7777:04o}",
         uid=member.uid,

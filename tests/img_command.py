@@ -93,8 +93,8 @@ class Img:
     ) -> Outcome:
         """Return how it ended, which must be with ``code``."""
         stderr = errors.decode("utf-8", "replace")
-        assert "Traceback" not in stderr, stderr
-        assert process.returncode == code, f"exit status {process.returncode}: {stderr}"
+        assert "Traceback" not in stderr, stderr[-1500:]
+        assert process.returncode == code, f"exit status {process.returncode}: {stderr[-1500:]}"
         return Outcome(code=process.returncode, output=output, stderr=stderr)
 
     def with_state(self, state: Path) -> "Img":

@@ -1,30 +1,40 @@
-"""Contexts that are directories of this machine."""
+"""Contexts that are on this machine."""
 
 import os
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 from img.adapters.build_context.directory import DirectoryContext
+from img.adapters.build_context.tarball import TarContext
 from img.application.ports.build_context import BuildContext
 from img.application.ports.context_source import ContextSource, DockerfileText
 from img.application.ports.file_digest_store import FileDigestStore
+from img.application.ports.layer_archive import LayerArchive
+from img.application.ports.scratch_space import ScratchSpace
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.errors import ContextError
 
 _STDIN = "-"
-_REMOTE = ("http://", "https://", "git://", "ssh://", "git@", "github.com/")
 
 
 class LocalContexts(ContextSource):
-    """Opens directories, and Dockerfiles wherever they are."""
+    """Opens directories and archives, and Dockerfiles wherever they are."""
 
-    def __init__(self, known: FileDigestStore) -> None:
+    def __init__(
+        self, known: FileDigestStore, archive: LayerArchive, scratch: ScratchSpace
+    ) -> None:
         self._known = known
+        self._archive = archive
+        self._scratch = scratch
+
+    def is_directory(self, location: str) -> bool:
+        return os.path.isdir(location)
 
     def dockerfile(self, location: str, file: str | None) -> DockerfileText:
         root = self._directory(location)
         if file == _STDIN:
-            content = sys.stdin.buffer.read()
+            content = self.standard_input().read()
             return DockerfileText(name="-", content=content, ignore=_ignore(root, None))
         path = _default(root) if file is None else Path(file)
         return DockerfileText(name=path.name, content=_read(path), ignore=_ignore(root, path))
@@ -37,12 +47,16 @@ class LocalContexts(ContextSource):
             name=location,
         )
 
+    def open_archive(self, content: BinaryIO) -> BuildContext | None:
+        return TarContext.of(content, self._archive, self._scratch)
+
+    def standard_input(self) -> BinaryIO:
+        return sys.stdin.buffer
+
+    def read(self, path: str) -> bytes:
+        return _read(Path(path))
+
     def _directory(self, location: str) -> Path:
-        if location == _STDIN or location.startswith(_REMOTE):
-            raise ContextError(
-                f"build context {location!r} is not supported yet",
-                hint="give a directory of this machine",
-            )
         if not os.path.isdir(location):
             what = "is not a directory" if os.path.exists(location) else "not found"
             raise ContextError(f'unable to prepare context: path "{location}" {what}')

@@ -5,11 +5,12 @@ import hashlib
 import marshal
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, NoReturn
 
 from img.application.ports.build_context import ContextFileChanged
 from img.application.ports.file_digest_store import FileStamp, KnownFile
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.ignore import NOT_MATCHED, IgnoreMatcher
 from img.domain.errors import ContextError
 from img.domain.filesystem.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, SYMLINK, Entry

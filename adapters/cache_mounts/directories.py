@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from img.adapters.linux.ownership import REAL, Ownership
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
 
 _SHARED, _PRIVATE = "shared", "private"
@@ -15,8 +16,9 @@ _SHARED, _PRIVATE = "shared", "private"
 class DirectoryCacheMounts(CacheMounts):
     """``root/<sha256 of the id>.<n>/data``; its users hold a lock on the directory above."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, ownership: Ownership = REAL) -> None:
         self._root = os.fspath(root)
+        self._ownership = ownership
 
     @contextmanager
     def use(
@@ -32,7 +34,7 @@ class DirectoryCacheMounts(CacheMounts):
             data = f"{directory}/data"
             fresh = not os.path.isdir(data)
             if fresh:
-                _make(data, mode, owner)
+                _make(data, mode, owner, self._ownership.within(data))
             yield CacheDirectory(data, fresh)
         finally:
             os.close(lock)
@@ -51,10 +53,10 @@ class DirectoryCacheMounts(CacheMounts):
         return directory, lock
 
 
-def _make(path: str, mode: int, owner: tuple[int, int]) -> None:
+def _make(path: str, mode: int, owner: tuple[int, int], ownership: Ownership) -> None:
     draft = f"{path}.{os.urandom(6).hex()}"
     os.mkdir(draft)
-    os.chown(draft, *owner)
+    ownership.give(draft, *owner)
     os.chmod(draft, mode)
     try:
         os.rename(draft, path)

@@ -25,7 +25,7 @@ class SqliteCacheStore(CacheStore):
     def put(self, records: Sequence[tuple[Digest, CacheRecord]]) -> None:
         if not records:
             return
-        with self._database.transaction() as transaction:
+        with self._database.transaction(durable=False) as transaction:
             # REPLACE gives a new id: what is stored again is the newest.
             transaction.write_all(
                 f"INSERT OR REPLACE INTO cache ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",

@@ -3,19 +3,39 @@
 import errno
 import os
 import stat
+from collections.abc import Callable
 
+from img.adapters.linux import syscalls
 from img.application.ports.executor import ProcessNotStarted
 
 _MOST_INTERPRETERS = 5  # fs/exec.c, exec_binprm
 _LINE = 256  # bytes the kernel looks at (linux/binfmts.h, BINPRM_BUF_SIZE)
 
 
+_Status = Callable[[str], os.stat_result]
+
+
 def find_executable(name: str, search: str) -> str:
     """Return the path of ``name``, looked up in ``search`` ($PATH). Raises ProcessNotStarted."""
-    path = name if "/" in name else _look_up(name, search)
-    _require_executable(path)
+    path = _found(name, search, _status_for_us)
     _refuse_ourselves(path)
     return path
+
+
+def find_executable_in(root: int, name: str, search: str, cwd: str) -> str:
+    """Return the path that ``name`` has in ``root``, an O_PATH descriptor of another root.
+
+    What ``cwd`` is to be there must be there already. Raises ProcessNotStarted.
+    """
+
+    def status(path: str) -> os.stat_result:
+        found = syscalls.openat2(root, os.path.join(cwd, path), os.O_PATH)
+        try:
+            return os.fstat(found)
+        finally:
+            os.close(found)
+
+    return _found(name, search, status)
 
 
 def go_text(error: OSError) -> str:
@@ -23,34 +43,51 @@ def go_text(error: OSError) -> str:
     return os.strerror(error.errno or errno.EIO).lower()
 
 
-def _look_up(name: str, search: str) -> str:
+def _found(name: str, search: str, status: _Status) -> str:
+    path = name if "/" in name else _look_up(name, search, status)
+    _require_executable(path, status)
+    return path
+
+
+def _status_for_us(path: str) -> os.stat_result:
+    """Return the status with no right to execute in it where we have none."""
+    found = os.stat(path)
+    if os.access(path, os.X_OK, effective_ids=True):
+        return found
+    return os.stat_result((found.st_mode & ~0o111, *found[1:]))
+
+
+def _look_up(name: str, search: str, status: _Status) -> str:
     for directory in search.split(":"):
         path = os.path.join(directory or ".", name)
         try:
-            _require_executable(path)
+            _require_executable(path, status)
         except ProcessNotStarted:
             continue
         return path
     raise ProcessNotStarted(f'exec: "{name}": executable file not found in $PATH')
 
 
-def _require_executable(path: str) -> None:
+def _require_executable(path: str, status: _Status) -> None:
     try:
-        mode = os.stat(path).st_mode
+        mode = status(path).st_mode
     except OSError as error:
         raise ProcessNotStarted(f'exec: "{path}": stat {path}: {go_text(error)}') from error
     except ValueError as error:  # a zero byte
         raise ProcessNotStarted(f'exec: "{path}": {error}') from error
     if stat.S_ISDIR(mode):
         raise ProcessNotStarted(f'exec: "{path}": is a directory')
-    if not os.access(path, os.X_OK, effective_ids=True):
+    if not mode & 0o111:
         raise ProcessNotStarted(f'exec: "{path}": permission denied')
 
 
 def _refuse_ourselves(path: str) -> None:
     # A step whose program, or whose program's interpreter, is /proc/self/exe would run the Python
     # that runs us, and with it hold a file of the host that it may write (CVE-2019-5736).
-    ours = os.stat("/proc/self/exe")
+    try:
+        ours = os.stat("/proc/self/exe")
+    except OSError:  # a root without /proc: then nobody can name it
+        return
     for _ in range(_MOST_INTERPRETERS):
         try:
             if os.path.samestat(os.stat(path), ours):

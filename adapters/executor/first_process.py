@@ -5,54 +5,65 @@ what gives them up (runtime-spec config.md, "Process").
 """
 
 import errno
+import importlib
 import os
 import pickle
 import resource
 import signal
 import socket
-import traceback
 from typing import NoReturn
 
 from img.adapters.executor import mounts, reports
 from img.adapters.executor.executables import find_executable, go_text
-from img.adapters.executor.reports import Crashed, Launch, NotStarted, Refused
+from img.adapters.executor.reports import Launch
 from img.adapters.executor.stubs import MountPoints
-from img.adapters.linux import capabilities, syscalls
+from img.adapters.linux import capabilities, denied_calls, syscalls
+from img.adapters.linux.ownership import REAL, RecordedOwnership
 from img.application.ports.executor import ProcessNotStarted
-from img.domain.errors import ImgError
 from img.domain.filesystem.ownership import UserIdentity, lookup_user
 from img.domain.process import Network, Process, Ulimit
 
+_EMULATED = "img.adapters.executor.emulated_identity"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
+def become(
+    order: int,
+    channel: socket.socket,
+    stdout: int,
+    stderr: int,
+    supervisor: socket.socket | None = None,
+) -> NoReturn:
     """Run the ``Launch`` in the file ``order``; tell ``channel`` why where that fails."""
     try:
-        _die_with_parent()
-        with open(order, "rb") as file:
-            launch: Launch = pickle.load(file)
-        os.dup2(stdout, 1)
-        os.dup2(stderr, 2)
-        _leave_session()
-        os.umask(0o022)
-        _enter_root(launch, channel)
-        _execute(launch.process, _take_identity(launch.process))
-    except ImgError as error:
-        reports.send(channel, NotStarted(error.message))
-    except OSError as error:
-        what = f"{error.filename}: " if error.filename else ""
-        reports.send(channel, Refused(f"{what}{error.strerror}"))
-    except BaseException:
-        reports.send(channel, Crashed(traceback.format_exc()))
+        with reports.failures(channel):
+            die_with_parent()
+            launch = take_order(order, stdout, stderr)
+            if launch.emulation is not None:
+                importlib.import_module(_EMULATED)  # while its file can be found
+            leave_session()
+            _enter_root(launch, channel, supervisor)
+            execute(launch.process, _identity(launch, supervisor))
     finally:
         os._exit(127)
 
 
-def _enter_root(launch: Launch, channel: socket.socket) -> None:
+def take_order(order: int, stdout: int, stderr: int) -> Launch:
+    """Return what the file ``order`` says, and make the two streams this process' own."""
+    with open(order, "rb") as file:
+        launch: Launch = pickle.load(file)
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    os.umask(0o022)
+    return launch
+
+
+def _enter_root(launch: Launch, channel: socket.socket, supervisor: socket.socket | None) -> None:
     process = launch.process
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
-    scratch = mounts.attach_root(launch.root)
+    scratch = mounts.attach_root(
+        launch.root, REAL if launch.emulation is None else RecordedOwnership()
+    )
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     points = MountPoints(root, lambda stub: reports.send(channel, stub))
     mounts.mount_system(points, process)
@@ -61,34 +72,46 @@ def _enter_root(launch: Launch, channel: socket.socket) -> None:
     mounts.pivot_into_working_directory()
     # Before anything looks at a path of the step's choice: /proc/self/fd would lead out of the
     # root while a descriptor of the old one is open (CVE-2024-21626).
-    syscalls.close_descriptors(but=channel.fileno())
+    kept = [line.fileno() for line in (channel, supervisor) if line is not None]
+    syscalls.close_descriptors(but=kept)
     if not process.insecure:
         mounts.mask_system()
     syscalls.sethostname(process.hostname)
     if process.network is Network.NONE:
-        _bring_loopback_up()
+        bring_loopback_up()
 
 
-def _take_identity(process: Process) -> UserIdentity:
+def _identity(launch: Launch, supervisor: socket.socket | None) -> UserIdentity:
+    if launch.emulation is None:
+        return take_identity(launch.process)
+    from img.adapters.executor import emulated_identity
+
+    return emulated_identity.take(launch.process, launch.emulation, supervisor)
+
+
+def take_identity(process: Process, allowed: int = capabilities.DOCKER_DEFAULT) -> UserIdentity:
+    """Become the step's user, with its limits and at most the capabilities ``allowed``."""
     for limit in process.ulimits:
-        _limit(limit)
-    user = lookup_user(process.user, _text_of("/etc/passwd"), _text_of("/etc/group"))
-    _enter_directory(process.cwd)
+        set_limit(limit)
+    user = identity_in_root(process)
+    enter_directory(process.cwd)
     if not process.insecure:
-        capabilities.limit_to(capabilities.DOCKER_DEFAULT)
+        capabilities.limit_to(allowed)
+        denied_calls.deny()
     _become(user)
     if user.uid or not process.insecure:
-        capabilities.keep_only(0 if user.uid else capabilities.DOCKER_DEFAULT)
-    _die_with_parent()  # again: the kernel forgets it when credentials change
+        capabilities.keep_only(0 if user.uid else allowed)
+    die_with_parent()  # again: the kernel forgets it when credentials change
     return user
 
 
-def _execute(process: Process, user: UserIdentity) -> None:
+def execute(process: Process, user: UserIdentity) -> None:
+    """Become the step's program. Raises ProcessNotStarted."""
     env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
     if not process.argv:
         raise ProcessNotStarted("no command to run")
     path = find_executable(process.argv[0], env["PATH"])
-    _reset_signals()
+    reset_signals()
     try:
         os.execve(path, process.argv, env)
     except ValueError as error:  # a zero byte
@@ -97,7 +120,13 @@ def _execute(process: Process, user: UserIdentity) -> None:
         raise ProcessNotStarted(f"exec {path}: {go_text(error)}") from error
 
 
-def _enter_directory(path: str) -> None:
+def identity_in_root(process: Process) -> UserIdentity:
+    """Return whom the step's USER names, by the files of the root."""
+    return lookup_user(process.user, _text_of("/etc/passwd"), _text_of("/etc/group"))
+
+
+def enter_directory(path: str) -> None:
+    """Make and enter the working directory. Raises ProcessNotStarted."""
     try:
         os.makedirs(path, 0o755, exist_ok=True)
         os.chdir(path)
@@ -119,7 +148,8 @@ def _become(user: UserIdentity) -> None:
         ) from error
 
 
-def _limit(limit: Ulimit) -> None:
+def set_limit(limit: Ulimit) -> None:
+    """Set a limit, or as much of it as this system allows, with a warning."""
     number = getattr(resource, f"RLIMIT_{limit.name.upper()}", None)
     if number is None:
         raise ProcessNotStarted(f"invalid ulimit type: {limit.name}")
@@ -136,7 +166,8 @@ def _limit(limit: Ulimit) -> None:
         os.write(2, f"img: ulimit {limit.name}: this system allows no more than {most}\n".encode())
 
 
-def _bring_loopback_up() -> None:
+def bring_loopback_up() -> None:
+    """Let this network namespace reach itself."""
     import fcntl
     import struct
 
@@ -145,7 +176,8 @@ def _bring_loopback_up() -> None:
         fcntl.ioctl(any_socket, 0x8914, up_and_running)  # SIOCSIFFLAGS
 
 
-def _leave_session() -> None:
+def leave_session() -> None:
+    """Leave the terminal and the keyring of whoever started us."""
     os.setsid()
     try:
         syscalls.join_new_session_keyring()
@@ -153,14 +185,16 @@ def _leave_session() -> None:
         return
 
 
-def _reset_signals() -> None:
+def reset_signals() -> None:
+    """Take all signals as a program expects to find them."""
     for number in signal.valid_signals():
         if number not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Be killed when whoever forked this process ends."""
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

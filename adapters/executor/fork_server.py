@@ -11,31 +11,35 @@ import pickle
 import select
 import signal
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import NoReturn
 
-from img.adapters.executor import first_process, reports
-from img.adapters.executor.reports import Ended, Launch, Refused
+from img.adapters.executor import descendants, first_process, reports
+from img.adapters.executor.reports import Ended, Launch, Refused, Way
 from img.adapters.linux import syscalls
+from img.domain.dataclass import dataclass
 from img.domain.process import Network
 
-_NAMESPACES = (
+_ISOLATED = (
     syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
 )
-_OWN_NETWORK = b"n"
-_HOST_NETWORK = b"h"
+_NAMESPACES = {Way.UNSHARE: _ISOLATED, Way.RUNTIME: _ISOLATED, Way.CHROOT: 0, Way.PROOT: 0}
+_OWN_NETWORK = "n"
+_HOST_NETWORK = "h"
+_SUPERVISED = "s"
+_ALONE = "a"
 _SIGNALS_OF_TERMINALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
 
 
 class ForkServer:
     """The command line's hold on it. To be made before any thread is; ``start`` is for all."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, emulating: bool = False) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
-            _be_the_server(theirs, parent)
+            _be_the_server(theirs, parent, emulating=emulating)
         theirs.close()
 
     def start(self, launch: Launch, stdout: int, stderr: int) -> socket.socket:
@@ -48,9 +52,13 @@ class ForkServer:
         try:
             os.write(order, pickle.dumps(launch))
             os.lseek(order, 0, os.SEEK_SET)
-            network = launch.process.network
-            kind = _OWN_NETWORK if network is Network.NONE else _HOST_NETWORK
-            socket.send_fds(self._requests, [kind], [order, theirs.fileno(), stdout, stderr])
+            alone = launch.process.network is Network.NONE
+            kind = launch.way.value + (_OWN_NETWORK if alone else _HOST_NETWORK)
+            supervised = launch.emulation is not None and launch.emulation.is_supervised
+            kind += _SUPERVISED if supervised else _ALONE
+            socket.send_fds(
+                self._requests, [kind.encode()], [order, theirs.fileno(), stdout, stderr]
+            )
         except BaseException:
             ours.close()
             raise
@@ -68,18 +76,77 @@ class ForkServer:
             self._pid = 0
 
 
+_Become = Callable[[int, socket.socket, int, int], NoReturn]
+"""What a fork becomes: given the order, the channel, stdout and stderr."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     pid: int
     pidfd: int
     channel: socket.socket
+    way: Way
+    supervisor: tuple[int, int] | None  # its pid and pidfd
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the pid is that of a process that watches over the step, and tidies up."""
+        return self.way in (Way.CHROOT, Way.PROOT)
+
+    def kill(self) -> None:
+        """End it and all it started."""
+        number = signal.SIGTERM if self.is_watched else signal.SIGKILL
+        signal.pidfd_send_signal(self.pidfd, number)
+
+    @property
+    def watched(self) -> tuple[int, ...]:
+        """The descriptors on which something may happen."""
+        mine = (self.pidfd, self.channel.fileno())
+        return (*mine, self.supervisor[1]) if self.supervisor else mine
+
+    def end_supervisor(self) -> None:
+        """End what answers the step's calls; nobody asks any more."""
+        if self.supervisor:
+            pid, pidfd = self.supervisor
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            os.waitpid(pid, 0)
+
+    def close(self) -> None:
+        """Close all descriptors."""
+        os.close(self.pidfd)
+        self.channel.close()
+        if self.supervisor:
+            os.close(self.supervisor[1])
 
 
-def _be_the_server(requests: socket.socket, parent: int) -> NoReturn:
+def _line_to_supervisor() -> tuple[socket.socket, socket.socket]:
+    # Before anything is forked: the next step has it imported.
+    from img.adapters.executor import emulated_identity  # noqa: F401
+
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def _start_supervisor(
+    step: tuple[int, int], order: int, asked: socket.socket, channel: socket.socket, stderr: int
+) -> tuple[int, int]:
+    from img.adapters.executor import supervision
+
+    pid = os.fork()
+    if pid == 0:
+        supervision.become(step, order, asked, channel, stderr)
+    return pid, os.pidfd_open(pid)
+
+
+def _be_the_server(requests: socket.socket, parent: int, *, emulating: bool) -> NoReturn:
     try:
+        if emulating:  # here, while the command line is busy with imports of its own
+            from img.adapters.executor import emulated_identity  # noqa: F401
+        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         os.setsid()  # what is sent to the terminal's processes is not for this one
         for number in _SIGNALS_OF_TERMINALS:
             signal.signal(number, signal.SIG_IGN)
+        # What watches over a step waits for these two, and is forked with them blocked.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGCHLD))
         _Server(_alone(requests), os.pidfd_open(parent)).serve()
     except BaseException:
         import traceback
@@ -136,50 +203,90 @@ class _Server:
                     self._attend(self._steps[descriptor], descriptor)
 
     def _accept(self) -> bool:
-        kind, descriptors, _, _ = socket.recv_fds(self._requests, 1, 4)
+        kind, descriptors, _, _ = socket.recv_fds(self._requests, 3, 4)
         if not kind:
             return False
         order, channel, stdout, stderr = descriptors
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        self._start(kind, order, socket.socket(fileno=channel), stdout, stderr)
+        self._start(kind.decode(), order, socket.socket(fileno=channel), stdout, stderr)
         for descriptor in (order, stdout, stderr):
             os.close(descriptor)
         return True
 
     def _start(
-        self, kind: bytes, order: int, channel: socket.socket, stdout: int, stderr: int
+        self, kind: str, order: int, channel: socket.socket, stdout: int, stderr: int
     ) -> None:
-        network = syscalls.CLONE_NEWNET if kind == _OWN_NETWORK else 0
+        way = Way(kind[0])
+        network = syscalls.CLONE_NEWNET if kind[1] == _OWN_NETWORK else 0
+        become = _becoming(way)
+        asked, asking = _line_to_supervisor() if kind[2] == _SUPERVISED else (None, None)
         try:
-            pid, pidfd = syscalls.fork_into(_NAMESPACES | network)
+            pid, pidfd = syscalls.fork_into(_NAMESPACES[way] | network)
         except OSError as error:
             reports.send(channel, Refused(f"new namespaces: {error.strerror}"))
             channel.close()
             return
+        if pid == 0 and asking is not None:
+            first_process.become(order, channel, stdout, stderr, asking)
         if pid == 0:
-            first_process.become(order, channel, stdout, stderr)
-        step = _Step(pid, pidfd, channel)
-        for descriptor in (pidfd, channel.fileno()):
+            become(order, channel, stdout, stderr)
+        supervisor = None
+        if asked is not None and asking is not None:
+            asking.close()
+            supervisor = _start_supervisor((pid, pidfd), order, asked, channel, stderr)
+            asked.close()
+        step = _Step(pid, pidfd, channel, way, supervisor)
+        for descriptor in step.watched:
             self._steps[descriptor] = step
             self._poll.register(descriptor, select.POLLIN)
 
     def _attend(self, step: _Step, descriptor: int) -> None:
-        if descriptor != step.pidfd:  # whatever is said on the channel, it means the same
-            step.channel.recv(16)
-            signal.pidfd_send_signal(step.pidfd, signal.SIGKILL)
+        if descriptor != step.pidfd:
+            if descriptor == step.channel.fileno():  # whatever is said there, it means the same
+                step.channel.recv(16)
+            step.kill()  # a step without its supervisor gets wrong answers
             self._poll.unregister(descriptor)
             del self._steps[descriptor]
             return
         code = os.waitstatus_to_exitcode(os.waitpid(step.pid, 0)[1])
+        if code < 0 and step.is_watched:  # by the step, no doubt
+            self._kill_strays()
+        step.end_supervisor()
         reports.send(step.channel, Ended(code if code >= 0 else 128 - code))
-        for watched in (step.pidfd, step.channel.fileno()):
+        for watched in step.watched:
             if self._steps.pop(watched, None):
                 self._poll.unregister(watched)
-        os.close(step.pidfd)
-        step.channel.close()
+        step.close()
 
     def _kill_all(self) -> None:
-        for step in {step.pid: step for step in self._steps.values()}.values():
-            signal.pidfd_send_signal(step.pidfd, signal.SIGKILL)
+        for step in self._by_pid().values():
+            step.kill()
             os.waitpid(step.pid, 0)
+            step.end_supervisor()
+        self._steps.clear()
+        self._kill_strays()
+
+    def _kill_strays(self) -> None:
+        descendants.kill_all(but=self._by_pid())
+
+    def _by_pid(self) -> dict[int, _Step]:
+        return {step.pid: step for step in self._steps.values()}
+
+
+def _becoming(way: Way) -> _Become:
+    match way:
+        case Way.UNSHARE:
+            return first_process.become
+        case Way.RUNTIME:
+            from img.adapters.executor import runtime_starter
+
+            return runtime_starter.become
+        case Way.CHROOT:
+            from img.adapters.executor import chroot_watcher
+
+            return chroot_watcher.become
+        case Way.PROOT:
+            from img.adapters.executor import proot_watcher
+
+            return proot_watcher.become

@@ -6,9 +6,11 @@ The order and the options are runc's (runtime-spec config-linux.md, "Default Fil
 import os
 import stat
 from collections.abc import Sequence
+from dataclasses import replace
 
 from img.adapters.executor.stubs import MountPoints
 from img.adapters.linux import syscalls
+from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.linux.syscalls import (
     MOUNT_ATTR_NODEV,
     MOUNT_ATTR_NOEXEC,
@@ -48,7 +50,7 @@ _DEVICE_LINKS = {
     "ptmx": "pts/ptmx",
 }
 # containerd's defaults, which BuildKit takes (oci/spec.go, "populateDefaultUnixSpec").
-_MASKED = (
+MASKED = (
     "/proc/acpi",
     "/proc/asound",
     "/proc/kcore",
@@ -61,17 +63,18 @@ _MASKED = (
     "/sys/firmware",
     "/sys/devices/virtual/powercap",
 )
-_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
 class Scratch:
     """Files in memory that are mounted one by one; the file system itself is seen by nobody."""
 
-    def __init__(self, under: str) -> None:
+    def __init__(self, under: str, ownership: Ownership) -> None:
         """Cover the directory ``under``; what is mounted there next covers the scratch."""
         syscalls.mount("tmpfs", under, "tmpfs", MS_NOSUID | MS_NODEV, "mode=700")
         self._directory = os.open(under, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._count = 0
+        self._ownership = ownership
 
     def file(self, content: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0) -> int:
         """Return a new file as a mount that is not attached yet."""
@@ -80,48 +83,62 @@ class Scratch:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with open(os.open(name, flags, 0o600, dir_fd=self._directory), "wb") as file:
             file.write(content)
-            os.fchown(file.fileno(), uid, gid)
+            self._ownership.give(file.fileno(), uid, gid)
             os.fchmod(file.fileno(), mode)
         return syscalls.open_tree(name, directory=self._directory)
 
 
-def attach_root(root: Root) -> Scratch:
+def attach_root(root: Root, ownership: Ownership = REAL) -> Scratch:
     """Mount ``root`` where it is and make it the working directory."""
     match root:
         case DirectoryRoot():
             tree = syscalls.open_tree(root.path)
-            scratch = Scratch(root.path)
+            scratch = Scratch(root.path, ownership)
             _attach(tree, os.open(root.path, os.O_PATH | os.O_CLOEXEC))
             os.chdir(root.path)
         case OverlayRoot():
-            scratch = Scratch(root.target)
+            scratch = Scratch(root.target, ownership)
             _mount_overlay(root)
             os.chdir(root.target)
     return scratch
 
 
-def mount_system(points: MountPoints, process: Process) -> None:
+def mount_system(points: MountPoints, process: Process, *, proc: bool = True) -> None:
     """Mount /proc, /dev and /sys below the working directory."""
-    _mount_proc(points.open("proc", directory=True))
+    target = points.open("proc", directory=True)
+    if proc:
+        _mount_proc(target)
     _fill_dev(_on(points.open("dev", directory=True)), process.shm_size)
     _mount_sys(points, read_only=not process.insecure)
 
 
 def mount_name_files(points: MountPoints, scratch: Scratch, process: Process) -> None:
-    """Mount /etc/resolv.conf and /etc/hosts; the network is the host's, so its names are too."""
+    """Mount /etc/resolv.conf and /etc/hosts."""
+    for target, text in (
+        ("etc/resolv.conf", host_file("/etc/resolv.conf")),
+        ("etc/hosts", hosts_file(process, process.hosts)),
+    ):
+        _attach(scratch.file(text), points.open(target, directory=False))
+
+
+def hosts_file(process: Process, names: Sequence[tuple[str, str]]) -> bytes:
+    """Return what a step has as /etc/hosts: where the network is the host's, its names too."""
     hosts = [
         f"127.0.0.1\tlocalhost {process.hostname}",
         "::1\tlocalhost ip6-localhost ip6-loopback",
     ]
-    hosts += [f"{address}\t{name}" for name, address in process.hosts]
+    hosts += [f"{address}\t{name}" for name, address in names]
     content = "".join(f"{line}\n" for line in hosts).encode("utf-8", "surrogateescape")
-    if process.network is Network.HOST:
-        content += _content_of("/etc/hosts")
-    for target, text in (
-        ("etc/resolv.conf", _content_of("/etc/resolv.conf")),
-        ("etc/hosts", content),
-    ):
-        _attach(scratch.file(text), points.open(target, directory=False))
+    return content + (host_file("/etc/hosts") if process.network is Network.HOST else b"")
+
+
+def host_file(path: str) -> bytes:
+    """Return a file of the host, nothing where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 def mount_extra(points: MountPoints, scratch: Scratch, mounts: Sequence[ProcessMount]) -> None:
@@ -133,6 +150,27 @@ def mount_extra(points: MountPoints, scratch: Scratch, mounts: Sequence[ProcessM
             raise ProcessNotStarted(f"cannot mount {mount.target}: {error.strerror}") from error
 
 
+def attach_root_below(root: Root) -> tuple[Scratch, str]:
+    """Mount ``root`` as the directory "rootfs" of a scratch, for a runtime to take it from there.
+
+    The scratch covers the root's own place; it and the root are returned, the root as a path.
+    """
+    match root:
+        case DirectoryRoot():
+            tree = syscalls.open_tree(root.path)
+            scratch = Scratch(root.path, REAL)
+            rootfs = f"{root.path}/rootfs"
+            os.mkdir(rootfs)
+            _attach(tree, os.open(rootfs, os.O_PATH | os.O_CLOEXEC))
+        case OverlayRoot():
+            scratch = Scratch(root.target, REAL)
+            rootfs = f"{root.target}/rootfs"
+            os.mkdir(rootfs)
+            _mount_overlay(replace(root, target=rootfs))
+    os.chdir(rootfs)
+    return scratch, rootfs
+
+
 def pivot_into_working_directory() -> None:
     """Make the working directory the root; the old root is gone with all its mounts."""
     syscalls.pivot_root(".", ".")
@@ -142,11 +180,11 @@ def pivot_into_working_directory() -> None:
 
 def mask_system() -> None:
     """Hide or protect what of /proc and /sys belongs to the whole machine."""
-    for path in _READ_ONLY:
+    for path in READ_ONLY:
         if os.path.exists(path):
             syscalls.mount(path, path, flags=MS_BIND | MS_REC)
             syscalls.mount("none", path, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | _PLAIN)
-    for path in _MASKED:
+    for path in MASKED:
         if os.path.isdir(path):
             syscalls.mount("tmpfs", path, "tmpfs", MS_RDONLY | _PLAIN, "size=0k,nr_inodes=2")
         elif os.path.exists(path):
@@ -286,11 +324,3 @@ def _descriptor(path: str) -> int:
 
 def _on(target: int) -> str:
     return f"/proc/self/fd/{target}"
-
-
-def _content_of(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError:
-        return b""

@@ -2,11 +2,26 @@
 
 import pickle
 import socket
-from dataclasses import dataclass
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import Enum
 
+from img.adapters.linux.emulation.level import Emulation
+from img.domain.dataclass import dataclass
+from img.domain.errors import HostError, ImgError
 from img.domain.process import Process, Root
 
 _MOST = 1 << 16  # bytes of one report
+
+
+class Way(Enum):
+    """How a step is run; the fork server makes other namespaces for each."""
+
+    UNSHARE = "u"  # it becomes the step's first process
+    RUNTIME = "r"  # it starts runc or crun, as the first process of a pid namespace
+    CHROOT = "c"  # it watches over the step, in no namespace of its own
+    PROOT = "p"  # the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +30,9 @@ class Launch:
 
     process: Process
     root: Root
+    way: Way = Way.UNSHARE
+    program: str = ""  # the path of the runtime, or of proot
+    emulation: Emulation | None = None  # where the step has one id
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +56,7 @@ class Refused:
     """The system does not allow something that every step needs."""
 
     message: str
+    hint: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +94,19 @@ def receive(channel: socket.socket) -> Report | None:
         return None
     report: Report = pickle.loads(message)
     return report
+
+
+@contextmanager
+def failures(channel: socket.socket) -> Iterator[None]:
+    """Tell ``channel`` of what is raised inside, which goes no further."""
+    try:
+        yield
+    except HostError as error:
+        send(channel, Refused(error.message, error.hint))
+    except ImgError as error:
+        send(channel, NotStarted(error.message))
+    except OSError as error:
+        what = f"{error.filename}: " if error.filename else ""
+        send(channel, Refused(f"{what}{error.strerror}"))
+    except BaseException:
+        send(channel, Crashed(traceback.format_exc()))

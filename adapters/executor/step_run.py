@@ -144,8 +144,10 @@ class StepRun:
         match self._failure:
             case NotStarted(message):
                 raise ProcessNotStarted(message)
-            case Refused(message):
-                raise ExecutorUnavailable(f"this system does not let a step run: {message}")
+            case Refused(message, hint):
+                raise ExecutorUnavailable(
+                    f"this system does not let a step run: {message}", hint=hint
+                )
             case Crashed(traceback):
                 raise RuntimeError(f"the first process of a step failed\n{traceback}")
         if self._ended is None:

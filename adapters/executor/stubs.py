@@ -11,6 +11,7 @@ from img.adapters.linux import syscalls
 _MOST_LINKS = 40  # as many as the kernel follows
 _DIRECTORY_MODE = 0o755
 _FILE_MODE = 0o644
+_MOST_TEXT = 1 << 20  # bytes
 
 
 class MountPoints:
@@ -80,6 +81,18 @@ class MountPoints:
                 self._made(Stub(path, directory, made.st_mtime_ns))
         finally:
             os.close(where)
+
+
+def text_in(root: int, path: str) -> str:
+    """Return the text of a regular file inside a root, "" if there is none."""
+    try:
+        found = syscalls.openat2(root, path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    with open(found, "rb") as file:
+        if not stat.S_ISREG(os.fstat(found).st_mode):
+            return ""
+        return file.read(_MOST_TEXT).decode("utf-8", "surrogateescape")
 
 
 def remove_stubs(root: str, stubs: Sequence[Stub]) -> None:

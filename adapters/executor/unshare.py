@@ -3,6 +3,7 @@
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.reports import Launch
 from img.adapters.executor.step_run import StepRun
+from img.adapters.linux.emulation.level import Emulation
 from img.application.ports.executor import Cancellation, Executor, ExecutorUnavailable, OutputSink
 from img.domain.errors import HostError
 from img.domain.process import ExitStatus, Process, Root
@@ -16,8 +17,13 @@ class UnshareExecutor(Executor):
     """
 
     def __init__(
-        self, server: ForkServer | None = None, *, obstacle: HostError | None = None
+        self,
+        server: ForkServer | None = None,
+        *,
+        obstacle: HostError | None = None,
+        emulation: Emulation | None = None,
     ) -> None:
+        self._emulation = emulation
         self._obstacle = obstacle
         self._server = server
         if server is None and obstacle is None:
@@ -28,7 +34,7 @@ class UnshareExecutor(Executor):
     ) -> ExitStatus:
         if self._server is None:
             raise _unavailable(self._obstacle)
-        run = StepRun(self._server, Launch(_sendable(process), root), output)
+        run = StepRun(self._server, self._launch(_sendable(process), root), output)
         try:
             return run.wait(cancelled)
         finally:
@@ -38,6 +44,10 @@ class UnshareExecutor(Executor):
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    def _launch(self, process: Process, root: Root) -> Launch:
+        """Return what the fork server is told (executors of other ways say others)."""
+        return Launch(process, root, emulation=self._emulation)
 
 
 def _sendable(process: Process) -> Process:

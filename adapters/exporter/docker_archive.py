@@ -3,13 +3,13 @@
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from img.adapters.exporter.archive_file import ArchiveFile
 from img.adapters.exporter.stored_images import StoredImages
 from img.application.ports.blob_store import BlobMismatch, BlobStore
 from img.application.ports.exporter import ArchivedImage, Decompress, Exporter
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci.chain import Layer
 from img.domain.oci.codec import InvalidDocument, decode_config

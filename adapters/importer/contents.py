@@ -4,13 +4,13 @@ import io
 import posixpath
 import tarfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import IO, BinaryIO
 
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.exporter import Decompress
 from img.application.ports.importer import InvalidArchive
 from img.application.ports.layer_archive import InvalidLayer
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
 
 _CHUNK = 1 << 20

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from img.adapters.layer_archive import metadata
 from img.adapters.layer_archive.below import LayersBelow
+from img.adapters.linux.ownership import Ownership
 from img.application.ports.layer_archive import InvalidLayer
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry
@@ -29,7 +30,9 @@ class Directories:
         overlay: bool,
         place: Callable[[str], str],
         implied: Callable[[str], Entry | None],
+        ownership: Ownership,
     ) -> None:
+        self._ownership = ownership
         self.below = LayersBelow(place, implied)
         self._overlay = overlay
         self._open = {"": os.open(root, _PATH)}  # placed path -> descriptor, the oldest first
@@ -171,7 +174,7 @@ class Directories:
         if entry is None:
             os.utime(descriptor, ns=(self._kept[path], self._kept[path]))
             return
-        metadata.set_all(descriptor, entry)
+        metadata.set_all(descriptor, entry, self._ownership)
         if not self._overlay:
             metadata.remove_other_xattrs(descriptor, entry)
 

@@ -14,6 +14,7 @@ from typing import BinaryIO, Self
 
 from img.adapters.layer_archive import metadata
 from img.adapters.layer_archive.directories import Directories
+from img.adapters.linux.ownership import Ownership
 from img.application.ports.blob_store import StoreFull
 from img.application.ports.layer_archive import InvalidLayer, UnpackRefused
 from img.domain.filesystem import paths
@@ -46,10 +47,14 @@ class Extraction:
         place: Callable[[str], str],
         implied: Callable[[str], Entry | None],
         below: Callable[[str], tuple[Entry, BinaryIO] | None],
+        ownership: Ownership,
     ) -> None:
         self._overlay = overlay
         self._below = below
-        self._directories = Directories(root, overlay=overlay, place=place, implied=implied)
+        self._ownership = ownership
+        self._directories = Directories(
+            root, overlay=overlay, place=place, implied=implied, ownership=ownership
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -97,10 +102,10 @@ class Extraction:
         name = paths.name(path).encode("utf-8", "surrogateescape")
         make = _MAKERS[entry.kind]
         try:
-            make(entry, at, name, content)
+            make(entry, at, name, content, self._ownership)
         except FileExistsError:
             self._directories.remove(path)
-            make(entry, self._directories.open(parent), name, content)
+            make(entry, self._directories.open(parent), name, content, self._ownership)
 
     def _link(self, entry: Entry, parent: str, path: str) -> None:
         target = self._target(entry)
@@ -155,45 +160,46 @@ class Extraction:
             self._directories.hide(f"{parent}/{hidden}" if parent else hidden)
 
 
-def _make_file(entry: Entry, at: int, name: bytes, content: Iterable[memoryview]) -> None:
+_Content = Iterable[memoryview]
+
+
+def _make_file(entry: Entry, at: int, name: bytes, content: _Content, owned: Ownership) -> None:
     file = os.open(name, _NEW_FILE, 0o600, dir_fd=at)
     try:
         for piece in content:
             written = os.write(file, piece)
             while written < len(piece):
                 written += os.write(file, piece[written:])
-        metadata.set_all(file, entry)
+        metadata.set_all(file, entry, owned)
     finally:
         os.close(file)
 
 
-def _make_symlink(entry: Entry, at: int, name: bytes, _: Iterable[memoryview]) -> None:
+def _make_symlink(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownership) -> None:
     os.symlink(entry.link.encode("utf-8", "surrogateescape"), name, dir_fd=at)
-    metadata.set_all_but_mode(at, name, entry)
+    metadata.set_all_but_mode(at, name, entry, owned)
 
 
-def _make_fifo(entry: Entry, at: int, name: bytes, _: Iterable[memoryview]) -> None:
+def _make_fifo(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownership) -> None:
     os.mkfifo(name, 0o600, dir_fd=at)
-    os.chown(name, entry.uid, entry.gid, dir_fd=at, follow_symlinks=False)
     os.chmod(name, entry.mode, dir_fd=at)  # made just now: it is no link
-    metadata.set_all_but_mode(at, name, entry)
+    metadata.set_all_but_mode(at, name, entry, owned)
 
 
-def _make_device(entry: Entry, at: int, name: bytes, _: Iterable[memoryview]) -> None:
+def _make_device(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownership) -> None:
     if entry.kind == CHARACTER and entry.device == (0, 0):
         raise InvalidLayer(f"/{entry.path} is a device 0:0, which hides files in overlays")
     kind = stat.S_IFCHR if entry.kind == CHARACTER else stat.S_IFBLK
     try:
         os.mknod(name, kind | 0o600, os.makedev(*entry.device), dir_fd=at)
     except PermissionError:
-        _make_placeholder(entry, at, name)
+        _make_placeholder(entry, at, name, owned)
         return
-    os.chown(name, entry.uid, entry.gid, dir_fd=at, follow_symlinks=False)
     os.chmod(name, entry.mode, dir_fd=at)
-    metadata.set_all_but_mode(at, name, entry)
+    metadata.set_all_but_mode(at, name, entry, owned)
 
 
-def _make_placeholder(entry: Entry, at: int, name: bytes) -> None:
+def _make_placeholder(entry: Entry, at: int, name: bytes, owned: Ownership) -> None:
     """Make an empty file that says which device should stand here.
 
     No user namespace may make devices. containerd leaves them out there, and so builds images
@@ -202,12 +208,12 @@ def _make_placeholder(entry: Entry, at: int, name: bytes) -> None:
     file = os.open(name, _NEW_FILE, 0o600, dir_fd=at)
     try:
         os.setxattr(file, metadata.DEVICE_XATTR, metadata.device_text(entry))
-        metadata.set_all(file, entry)
+        metadata.set_all(file, entry, owned)
     finally:
         os.close(file)
 
 
-_MAKERS: dict[str, Callable[[Entry, int, bytes, Iterable[memoryview]], None]] = {
+_MAKERS: dict[str, Callable[[Entry, int, bytes, _Content, Ownership], None]] = {
     FILE: _make_file,
     SYMLINK: _make_symlink,
     FIFO: _make_fifo,

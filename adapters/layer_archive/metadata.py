@@ -4,6 +4,8 @@ import errno
 import os
 import stat
 
+from img.adapters.linux.owner_records import OWNER
+from img.adapters.linux.ownership import Ownership
 from img.domain.filesystem.entry import CHARACTER, Entry
 
 OPAQUE_XATTR = "user.overlay.opaque"  # as mounts with the option userxattr read it
@@ -21,18 +23,18 @@ def device_text(entry: Entry) -> bytes:
     return b"%s %d:%d" % (b"c" if entry.kind == CHARACTER else b"b", major, minor)
 
 
-def set_all(file: int, entry: Entry) -> None:
+def set_all(file: int, entry: Entry, ownership: Ownership) -> None:
     """Set everything on an open file or directory, in the one order that works."""
-    os.chown(file, entry.uid, entry.gid)  # takes the setuid bits away, and file capabilities
+    ownership.give(file, entry.uid, entry.gid)  # takes the setuid bits away, and file capabilities
     os.chmod(file, entry.mode)
     for name, value in entry.xattrs:
         _set_xattr(file, name, value)
     os.utime(file, ns=(entry.mtime, entry.mtime))
 
 
-def set_all_but_mode(at: int, name: bytes, entry: Entry) -> None:
+def set_all_but_mode(at: int, name: bytes, entry: Entry, ownership: Ownership) -> None:
     """Set owner, xattrs and times of what cannot be opened: a symbolic link, a FIFO, a device."""
-    os.chown(name, entry.uid, entry.gid, dir_fd=at, follow_symlinks=False)
+    ownership.give(name, entry.uid, entry.gid, at=at)
     for attribute, value in entry.xattrs:
         # There is no setxattrat before Linux 6.13.
         _set_xattr(b"/proc/self/fd/%d/%s" % (at, name), attribute, value)
@@ -41,9 +43,9 @@ def set_all_but_mode(at: int, name: bytes, entry: Entry) -> None:
 
 def remove_other_xattrs(file: int, entry: Entry) -> None:
     """Remove the extended attributes that ``entry`` has not, but not the state's own."""
-    wanted = {name for name, _ in entry.xattrs}
+    wanted = {OPAQUE_XATTR, OWNER, *(name for name, _ in entry.xattrs)}
     for name in os.listxattr(file):
-        if name.startswith("user.") and name not in wanted and name != OPAQUE_XATTR:
+        if name.startswith("user.") and name not in wanted:
             os.removexattr(file, name)
 
 

@@ -13,6 +13,7 @@ from img.adapters.layer_archive.packing import LayerWriter
 from img.adapters.layer_archive.stream import Content, TarStream
 from img.adapters.layer_archive.threads import ReadAhead
 from img.adapters.layer_archive.whiteouts import check_whiteout, is_aufs_leftover
+from img.adapters.linux.ownership import REAL, Ownership
 from img.application.ports.blob_store import BlobWriter
 from img.application.ports.layer_archive import (
     InvalidLayer,
@@ -34,6 +35,9 @@ def _nothing(_path: str) -> None:
 
 class TarLayerArchive(LayerArchive):
     """USTAR, and PAX where USTAR has no room, in gzip; reads all that other tools write."""
+
+    def __init__(self, ownership: Ownership = REAL) -> None:
+        self._ownership = ownership
 
     def pack(
         self, entries: Iterable[PackedEntry], blob: BlobWriter, *, epoch: int | None = None
@@ -78,7 +82,12 @@ class TarLayerArchive(LayerArchive):
         try:
             stream = TarStream(ahead)
             with Extraction(
-                directory, overlay=overlay, place=place, implied=implied, below=below
+                directory,
+                overlay=overlay,
+                place=place,
+                implied=implied,
+                below=below,
+                ownership=self._ownership.within(directory),
             ) as extraction:
                 for entry in _layer_members(stream):
                     extraction.add(entry, stream.pieces(entry.size))

@@ -10,10 +10,11 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NoReturn
 
 from img.adapters.linux import syscalls
+from img.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Each raises OSError like its cousins in ``os``. Strings are encoded as ``os.fsen
 import ctypes
 import os
 import struct
+from collections.abc import Iterable
 
 CLONE_NEWNS = 0x0002_0000
 CLONE_NEWUTS = 0x0400_0000
@@ -38,6 +39,8 @@ RESOLVE_IN_ROOT = 0x10
 
 PR_SET_PDEATHSIG = 1
 PR_CAPBSET_DROP = 24
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
@@ -57,6 +60,7 @@ _EVERYWHERE = {
     "clone3": 435,
     "close_range": 436,
     "openat2": 437,
+    "pidfd_getfd": 438,
     "mount_setattr": 442,
 }
 _GENERIC = {"pivot_root": 41, "keyctl": 219} | _EVERYWHERE
@@ -142,6 +146,9 @@ def fork_into(namespaces: int) -> tuple[int, int]:
 
     Only for a process with one thread: nothing but Python's own fork hooks runs.
     """
+    if not namespaces:  # as clone3 would, where a container's seccomp filter denies it
+        plain = os.fork()
+        return plain, os.pidfd_open(plain) if plain else -1
     pidfd = ctypes.c_int(-1)
     arguments = struct.pack(
         "QQQQQQQQ",  # struct clone_args, version 0
@@ -197,10 +204,24 @@ def sethostname(name: str) -> None:
     _checked(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), name)
 
 
-def close_descriptors(*, but: int) -> None:
+def close_descriptors(*, but: int | Iterable[int]) -> None:
     """Close everything above stderr except ``but`` (close_range(2))."""
-    _close_range(3, but - 1, 0)
-    _close_range(but + 1, _LAST_DESCRIPTOR, 0)
+    first = 3
+    for kept in sorted([but] if isinstance(but, int) else but):
+        _close_range(first, kept - 1, 0)
+        first = max(first, kept + 1)
+    _close_range(first, _LAST_DESCRIPTOR, 0)
+
+
+def pidfd_getfd(pid: int, descriptor: int) -> int:
+    """Return what another process has as ``descriptor`` (pidfd_getfd(2), Linux 5.6)."""
+    process = os.pidfd_open(pid)
+    try:
+        copy = _call("pidfd_getfd", process, descriptor, 0)
+    finally:
+        os.close(process)
+    os.set_inheritable(copy, False)
+    return copy
 
 
 def join_new_session_keyring() -> None:

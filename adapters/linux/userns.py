@@ -3,11 +3,11 @@
 import errno
 import os
 import signal
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import Enum
 
 from img.adapters.linux import capabilities, syscalls
+from img.domain.dataclass import dataclass
 from img.domain.errors import HostError
 
 _MOST_EXTENTS = 340  # user_namespaces(7), since Linux 4.15
@@ -52,6 +52,7 @@ class IdMap(Enum):
 
     SAME = "same"  # already root: no user namespace was needed
     SUBORDINATE = "subordinate"  # 0 is the user, 1 and up are the user's subordinate ids
+    SINGLE = "single"  # 0 is the user, and that is all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,26 +90,32 @@ def is_privileged(user: RealUser) -> bool:
     return user.uid == 0 and bool(capabilities.effective() & capabilities.SYS_ADMIN)
 
 
-def enter(user: RealUser) -> IdMap:
-    """Move this process, which must have one thread yet, where it may chown and mount.
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """How this process stands now."""
 
-    It is root in there; cwd, environment, groups and open files stay. After an error it is as
-    before. Raises NamespacesRefused, NoSubordinateIds, NoIdMappers, IdMapRefused.
+    id_map: IdMap
+    obstacle: HostError | None = None  # why it has no more ids
+
+
+def enter(user: RealUser) -> Entered:
+    """Move this process, which must have one thread yet, where it may mount, as root.
+
+    It has the user's subordinate ids there, or its own alone where it can have no others. cwd,
+    environment, groups and open files stay. Raises NamespacesRefused: all is as before then.
     """
     if is_privileged(user):
         _enter_mount_namespace()
-        return IdMap.SAME
+        return Entered(IdMap.SAME)
     try:
-        ranges = subordinate_ids(user)
-    except NoSubordinateIds:
-        if user.uid == 0:
-            raise NamespacesRefused(
-                "this root may not mount (it lacks CAP_SYS_ADMIN)", hint=_CONTAINER_HINT
-            ) from None
-        raise
-    _enter_user_namespace(user, *ranges)
+        uids, gids = subordinate_ids(user)
+        _enter_user_namespace(lambda pid: _write_maps(pid, user, uids, gids))
+        entered = Entered(IdMap.SUBORDINATE)
+    except (NoSubordinateIds, NoIdMappers, IdMapRefused) as obstacle:
+        _enter_user_namespace(lambda pid: _write_single_map(pid, user))
+        entered = Entered(IdMap.SINGLE, obstacle)
     _enter_mount_namespace()
-    return IdMap.SUBORDINATE
+    return entered
 
 
 def subordinate_ids(user: RealUser) -> tuple[list[IdRange], list[IdRange]]:
@@ -149,7 +156,7 @@ def _enter_mount_namespace() -> None:
         raise _refusal(error) from error
 
 
-def _enter_user_namespace(user: RealUser, uids: list[IdRange], gids: list[IdRange]) -> None:
+def _enter_user_namespace(write_maps: Callable[[int], None]) -> None:
     # A child makes the namespace and tries it, and this process joins what is proven to work:
     # whoever unshares and then finds the maps refused is nobody for the rest of its life.
     ours, its = _socketpair()
@@ -160,7 +167,7 @@ def _enter_user_namespace(user: RealUser, uids: list[IdRange], gids: list[IdRang
     os.close(its)
     try:
         _expect(ours)
-        _write_maps(pid, user, uids, gids)
+        write_maps(pid)
         os.write(ours, b"m")
         _expect(ours)
         namespace = os.open(f"/proc/{pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
@@ -217,6 +224,20 @@ def _write_maps(pid: int, user: RealUser, uids: list[IdRange], gids: list[IdRang
     failures = [failure for mapper in running if (failure := _failure_of(*mapper))]
     if failures:
         raise IdMapRefused(f"the user namespace got no ids: {failures[0]}", hint=_why_no_maps())
+
+
+def _write_single_map(pid: int, user: RealUser) -> None:
+    # Who drops no groups cannot drop the one that bars him from a file (user_namespaces(7)).
+    for file, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"0 {user.uid} 1"),
+        ("gid_map", f"0 {user.gid} 1"),
+    ):
+        descriptor = os.open(f"/proc/{pid}/{file}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
 
 
 def _start_mapper(program: str, arguments: list[str]) -> tuple[str, int, int]:

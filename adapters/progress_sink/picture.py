@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import NamedTuple, assert_never
 
 from img.adapters.progress_sink.wording import LineSplitter, amount_text, log_time
+from img.domain.dataclass import dataclass
 from img.domain.progress import (
     Event,
     VertexCached,

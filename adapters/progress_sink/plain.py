@@ -5,11 +5,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TextIO, assert_never
 
 from img.adapters.progress_sink.wording import LineSplitter, amount_text, log_time
 from img.application.ports.progress_sink import ProgressSink
+from img.domain.dataclass import dataclass
 from img.domain.progress import (
     Event,
     VertexCached,

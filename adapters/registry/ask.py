@@ -1,9 +1,10 @@
 """A request to a registry, before anything is sent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.reference import ImageReference
 

@@ -19,7 +19,7 @@ class FileScratchSpace(ScratchSpace):
     def new(self) -> BinaryIO:
         try:
             os.makedirs(self._directory, exist_ok=True)
-            return tempfile.TemporaryFile(dir=self._directory)  # noqa: SIM115
+            return tempfile.TemporaryFile(dir=self._directory)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StoreFull(f"no room left in {self._directory}") from None

@@ -11,13 +11,18 @@ import tempfile
 import threading
 from types import TracebackType
 
+from img.adapters.linux.ownership import REAL, Ownership
+
 _CHUNK = 1 << 16
 
 
 class AgentSocket:
     """Listens in a directory of its own while entered, and passes every connection on."""
 
-    def __init__(self, upstream: str, *, mode: int, uid: int, gid: int) -> None:
+    def __init__(
+        self, upstream: str, *, mode: int, uid: int, gid: int, ownership: Ownership = REAL
+    ) -> None:
+        self._ownership = ownership
         self._upstream = upstream
         self._mode = mode
         self._owner = (uid, gid)
@@ -29,7 +34,7 @@ class AgentSocket:
         path = f"{self._directory.name}/agent"
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(path)
-        os.chown(path, *self._owner)
+        self._ownership.give(path, *self._owner)
         os.chmod(path, self._mode)
         self._listener.listen()
         self._wake, self._ended = socket.socketpair()

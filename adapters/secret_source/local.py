@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.secret_source.agent_socket import AgentSocket
 from img.adapters.secret_source.key_agent import KeyAgent
 from img.application.ports.secret_source import SecretSource
@@ -23,7 +24,9 @@ class LocalSecrets(SecretSource):
         agents: Sequence[AgentSpec],
         *,
         environment: Mapping[str, str] = os.environ,
+        ownership: Ownership = REAL,
     ) -> None:
+        self._ownership = ownership
         self._secrets = {spec.id or Path(spec.path).name: spec for spec in secrets}
         self._agents = {spec.id or "default": spec for spec in agents}
         self._environment = environment
@@ -47,7 +50,7 @@ class LocalSecrets(SecretSource):
             return
         with (
             self._agent_behind(spec) as upstream,
-            AgentSocket(upstream, mode=mode, uid=uid, gid=gid) as path,
+            AgentSocket(upstream, mode=mode, uid=uid, gid=gid, ownership=self._ownership) as path,
         ):
             yield path
 

@@ -8,6 +8,8 @@ import re
 import stat
 from typing import BinaryIO
 
+from img.adapters.linux.owner_records import CAPABILITY, DEVICE
+from img.adapters.linux.ownership import REAL, Ownership
 from img.domain.errors import BuildError
 from img.domain.filesystem.changes import is_kept_xattr
 from img.domain.filesystem.entry import (
@@ -33,7 +35,6 @@ KINDS = {
     stat.S_IFSOCK: SOCKET,
 }
 OPAQUE = "user.overlay.opaque"  # as mounts with the option userxattr have it
-DEVICE = "user.img.dev"  # "c 1:3": the file stands for a device that could not be made here
 MARK = "user.img.links"  # of a file with several names: what tells whose copy another file is
 _NO_XATTRS = {errno.ENOTSUP, errno.EPERM, errno.EACCES}
 
@@ -58,9 +59,16 @@ def xattr_names(path: str) -> list[str]:
         raise
 
 
-def entry_of(path: str, name: str, status: os.stat_result, xattrs: list[str]) -> Entry:
+def entry_of(
+    path: str,
+    name: str,
+    status: os.stat_result,
+    xattrs: list[str],
+    ownership: Ownership = REAL,
+) -> Entry:
     """Return the entry ``name`` for the file at ``path``; ``xattrs`` are the names it has."""
     kind = KINDS[stat.S_IFMT(status.st_mode)]
+    owner = ownership.of(path, status, xattrs)
     device = (0, 0)
     if kind in (CHARACTER, BLOCK):
         device = (os.major(status.st_rdev), os.minor(status.st_rdev))
@@ -70,13 +78,13 @@ def entry_of(path: str, name: str, status: os.stat_result, xattrs: list[str]) ->
         name,
         kind,
         status.st_mode & 0o7777,
-        status.st_uid,
-        status.st_gid,
+        owner.uid,
+        owner.gid,
         status.st_size if kind == FILE else 0,
         status.st_mtime_ns,
         os.readlink(path) if kind == SYMLINK else "",
         device,
-        _xattrs(path, xattrs) if xattrs else (),
+        _xattrs(path, xattrs, kind) if xattrs else (),
     )
 
 
@@ -88,14 +96,16 @@ def _stood_for(path: str) -> tuple[str, tuple[int, int]]:
     return FILE, (0, 0)  # a step wrote it
 
 
-def _xattrs(path: str, names: list[str]) -> tuple[tuple[str, bytes], ...]:
+def _xattrs(path: str, names: list[str], kind: str) -> tuple[tuple[str, bytes], ...]:
     kept = sorted(name for name in names if is_kept_xattr(name))
+    if kind != FILE and CAPABILITY in kept:  # an owner on record
+        kept.remove(CAPABILITY)
     return tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in kept)
 
 
-def set_directory(path: str, entry: Entry) -> None:
+def set_directory(path: str, entry: Entry, ownership: Ownership) -> None:
     """Give the directory at ``path`` the owner, mode, xattrs and mtime of ``entry``."""
-    os.chown(path, entry.uid, entry.gid)
+    ownership.give(path, entry.uid, entry.gid)
     os.chmod(path, entry.mode)
     for name, value in entry.xattrs:
         if is_kept_xattr(name):
@@ -103,12 +113,13 @@ def set_directory(path: str, entry: Entry) -> None:
     os.utime(path, ns=(entry.mtime, entry.mtime))
 
 
-def copy_attributes(source: str, target: str) -> None:
+def copy_attributes(source: str, target: str, ownership: Ownership) -> None:
     """Give ``target`` the owner, mode, kept xattrs and times of ``source``; neither is a link."""
     status = os.lstat(source)
-    os.chown(target, status.st_uid, status.st_gid)
+    names = xattr_names(source)
+    ownership.give(target, *ownership.of(source, status, names))
     os.chmod(target, status.st_mode & 0o7777)  # after chown, which takes the set-user-ID bit away
-    for name in xattr_names(source):
+    for name in names:
         if is_kept_xattr(name):
             os.setxattr(target, name, os.getxattr(source, name))
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -117,8 +128,8 @@ def copy_attributes(source: str, target: str) -> None:
 def set_times(directory: str, layer: FileIndex) -> list[str]:
     """Give files the mtimes that ``layer`` has for them, and return those that had others.
 
-    What was packed may be older than what a step wrote (SOURCE_DATE_EPOCH), and a later step has
-    to see what it would see after unpacking. Fractions of seconds stay.
+    What was packed has whole seconds, and may be older than what a step wrote (SOURCE_DATE_EPOCH);
+    a later step has to see what it would see after unpacking.
     """
     changed = []
     for entry in layer:
@@ -127,7 +138,7 @@ def set_times(directory: str, layer: FileIndex) -> list[str]:
         path = f"{directory}/{entry.path}" if entry.path else directory
         with contextlib.suppress(FileNotFoundError):
             status = os.lstat(path)
-            if status.st_mtime_ns // 1_000_000_000 != entry.mtime // 1_000_000_000:
+            if status.st_mtime_ns != entry.mtime:
                 os.utime(path, ns=(status.st_atime_ns, entry.mtime), follow_symlinks=False)
                 changed.append(entry.path)
     return changed

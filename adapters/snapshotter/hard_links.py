@@ -17,6 +17,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
+from img.adapters.linux.ownership import Ownership
 from img.adapters.snapshotter.attributes import MARK, set_directory
 from img.adapters.snapshotter.upper import UpperDirectory
 from img.domain.filesystem import paths
@@ -55,7 +56,12 @@ def mark_links(directory: str, layer: FileIndex, below: FileTree | None, chain_i
 
 
 def restore_links(
-    directory: str, index: str, upper: UpperDirectory, base: FileTree, lowers: Sequence[str]
+    directory: str,
+    index: str,
+    upper: UpperDirectory,
+    base: FileTree,
+    lowers: Sequence[str],
+    ownership: Ownership,
 ) -> bool:
     """Give files that were copied up all their names again, in the upper directory as well.
 
@@ -75,14 +81,14 @@ def restore_links(
         source = f"{index}/{path}" if indexed else f"{directory}/{path}"
         for name in sorted(names):
             if upper.shows(name) and not os.path.lexists(f"{directory}/{name}"):
-                link_into(directory, source, name, base)
+                link_into(directory, source, name, base, ownership)
                 done = True
     return done
 
 
-def link_into(directory: str, source: str, name: str, base: FileTree) -> None:
+def link_into(directory: str, source: str, name: str, base: FileTree, ownership: Ownership) -> None:
     """Make ``name`` in ``directory`` a hard link to ``source``; no directory's mtime changes."""
-    make_parents(directory, name, base)
+    make_parents(directory, name, base, ownership)
     target = f"{directory}/{name}"
     parent = os.path.dirname(target)
     before = os.stat(parent)
@@ -90,7 +96,7 @@ def link_into(directory: str, source: str, name: str, base: FileTree) -> None:
     os.utime(parent, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
-def make_parents(directory: str, name: str, base: FileTree) -> None:
+def make_parents(directory: str, name: str, base: FileTree, ownership: Ownership) -> None:
     """Make the missing directories above ``name`` in ``directory`` what they are in ``base``."""
     for parent in paths.ancestors(name):
         path = f"{directory}/{parent}"
@@ -99,7 +105,7 @@ def make_parents(directory: str, name: str, base: FileTree) -> None:
         above = os.path.dirname(path)
         before = os.stat(above)
         os.mkdir(path)
-        set_directory(path, base.get(parent) or Entry(parent, DIRECTORY, 0o755))
+        set_directory(path, base.get(parent) or Entry(parent, DIRECTORY, 0o755), ownership)
         os.utime(above, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 

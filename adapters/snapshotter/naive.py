@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.linux.new_file import raise_state_error
+from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.snapshotter.attributes import (
     digest_of,
     entry_of,
@@ -42,7 +43,8 @@ class NaiveSnapshotter(Snapshotter):
     again is unpacked again. Must run as root, or inside the user namespace of the state.
     """
 
-    def __init__(self, root: Path, archive: LayerArchive) -> None:
+    def __init__(self, root: Path, archive: LayerArchive, ownership: Ownership = REAL) -> None:
+        self._ownership = ownership
         self._root = os.path.abspath(root)
         self._roots = f"{self._root}/roots"
         self._archive = archive
@@ -61,7 +63,8 @@ class NaiveSnapshotter(Snapshotter):
         except OSError as error:
             raise_state_error(error, self._root)
         _let_clock_pass(walk.newest)
-        return NaiveWorkspace(directory, walk, self._roots)
+        ownership = self._ownership.within(f"{directory.path}/rootfs")
+        return NaiveWorkspace(directory, walk, self._roots, ownership)
 
     def chain_ids(self) -> Sequence[ChainID]:
         names = (name.partition(".")[0].partition("-") for name in self._names())
@@ -125,14 +128,17 @@ class NaiveSnapshotter(Snapshotter):
             tree = tree.with_layer(layer.index)
         root = tree.get("")
         assert root is not None
-        set_directory(rootfs, root)
+        set_directory(rootfs, root, self._ownership.within(rootfs))
         return Walk.of(rootfs)
 
 
 class NaiveWorkspace(Workspace):
     """A directory that is written in place; what changed is what a second walk finds other."""
 
-    def __init__(self, directory: WorkDirectory, before: Walk, roots: str) -> None:
+    def __init__(
+        self, directory: WorkDirectory, before: Walk, roots: str, ownership: Ownership
+    ) -> None:
+        self._ownership = ownership
         self._directory = directory
         self._rootfs = f"{directory.path}/rootfs"
         self._before = before
@@ -146,6 +152,7 @@ class NaiveWorkspace(Workspace):
     def changes(self, base: FileTree) -> tuple[Entry, ...]:
         try:
             after = self._after = Walk.of(self._rootfs)
+            self._ownership = self._ownership.within(self._rootfs)  # what the step has recorded
             deleted = self._before.files.keys() - after.files.keys()
             return changes_of(base, self._found(base, after, deleted), deleted, self._digest)
         except OSError as error:
@@ -178,7 +185,7 @@ class NaiveWorkspace(Workspace):
             path = todo.pop()
             where = f"{self._rootfs}/{path}" if path else self._rootfs
             status = os.lstat(where)
-            entry = entry_of(where, path, status, xattr_names(where))
+            entry = entry_of(where, path, status, xattr_names(where), self._ownership)
             linked = entry.kind == FILE and status.st_nlink > 1
             yield Found(entry, status.st_ino if linked else None)
             if linked:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.linux.new_file import raise_state_error
+from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.snapshotter.attributes import (
     OPAQUE,
     copy_attributes,
@@ -44,9 +45,10 @@ class OverlaySnapshotter(Snapshotter):
     Must run as root, or inside the user namespace that the state belongs to.
     """
 
-    def __init__(self, root: Path, archive: LayerArchive) -> None:
+    def __init__(self, root: Path, archive: LayerArchive, ownership: Ownership = REAL) -> None:
         self._root = os.path.abspath(root)
-        self._layers = OverlayLayers(self._root, archive)
+        self._ownership = ownership
+        self._layers = OverlayLayers(self._root, archive, ownership)
         self._opening = threading.Lock()
         self._opened = False
 
@@ -62,7 +64,7 @@ class OverlaySnapshotter(Snapshotter):
             lowers = self._layers.lowers(layers) or [f"{self._root}/empty"]
             work = WorkDirectory.create(f"{self._root}/work")
             try:
-                return OverlayWorkspace(work, lowers, self._layers)
+                return OverlayWorkspace(work, lowers, self._layers, self._ownership)
             except BaseException:
                 work.remove()
                 raise
@@ -112,14 +114,21 @@ class OverlaySnapshotter(Snapshotter):
 class OverlayWorkspace(Workspace):
     """An upper directory; its root has the attributes of the topmost layer's."""
 
-    def __init__(self, work: WorkDirectory, lowers: list[str], layers: OverlayLayers) -> None:
+    def __init__(
+        self,
+        work: WorkDirectory,
+        lowers: list[str],
+        layers: OverlayLayers,
+        ownership: Ownership,
+    ) -> None:
         self._directory = work
         self._lowers = lowers
         self._layers = layers
+        self._ownership = ownership
         self._upper = f"{work.path}/upper"
         for name in ("upper", "work", "merged"):
             os.mkdir(f"{work.path}/{name}")
-        copy_attributes(lowers[0], self._upper)
+        copy_attributes(lowers[0], self._upper, ownership)
 
     @property
     def root(self) -> OverlayRoot:
@@ -133,10 +142,10 @@ class OverlayWorkspace(Workspace):
 
     def changes(self, base: FileTree) -> tuple[Entry, ...]:
         try:
-            upper = UpperDirectory(self._upper)
+            upper = UpperDirectory(self._upper, self._ownership)
             index = f"{self._directory.path}/work/index"
-            if restore_links(self._upper, index, upper, base, self._lowers):
-                upper = UpperDirectory(self._upper)
+            if restore_links(self._upper, index, upper, base, self._lowers, self._ownership):
+                upper = UpperDirectory(self._upper, self._ownership)
             return changes_of(base, _found(upper, base), upper.deleted(base), self._digest)
         except OSError as error:
             raise_state_error(error, self._upper)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from img.adapters.linux.files import Lock
+from img.adapters.linux.ownership import Ownership
 from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, set_directory, xattr_names
 from img.adapters.snapshotter.hard_links import link_into, lower_path, mark_links
 from img.adapters.snapshotter.work_directory import WorkDirectory, publish
@@ -28,7 +29,8 @@ class OverlayLayers:
     Each directory's own attributes are those of the whole stack's root.
     """
 
-    def __init__(self, root: str, archive: LayerArchive) -> None:
+    def __init__(self, root: str, archive: LayerArchive, ownership: Ownership) -> None:
+        self._ownership = ownership
         self._layers = f"{root}/layers"
         self._locks = f"{root}/locks"
         self._work = f"{root}/work"
@@ -113,7 +115,7 @@ class OverlayLayers:
         layer = job.layers[job.number]
         lowers = [self.path(lower.chain_id) for lower in job.layers[: job.number][::-1]]
         for names in job.linked:
-            _bring_up(directory, names, lowers, job.below)
+            _bring_up(directory, names, lowers, job.below, self._ownership)
         with layer.open() as blob:
             self._archive.unpack(
                 blob,
@@ -123,7 +125,7 @@ class OverlayLayers:
                 implied=implied_by(job.below),
             )
         mark_links(directory, layer.index, job.below, layer.chain_id)
-        set_directory(directory, root_of(layer.index, job.below))
+        set_directory(directory, root_of(layer.index, job.below), self._ownership)
 
 
 class _Unpacking:
@@ -193,14 +195,20 @@ def _hidden(name: str, own: set[str]) -> bool:
     return not own.isdisjoint(whiteouts)
 
 
-def _bring_up(directory: str, names: list[str], lowers: Sequence[str], below: FileTree) -> None:
+def _bring_up(
+    directory: str,
+    names: list[str],
+    lowers: Sequence[str],
+    below: FileTree,
+    ownership: Ownership,
+) -> None:
     """Copy a file of a lower layer into ``directory`` under all its names."""
     source = lower_path(lowers, names[0])
     if source is None:
         return  # the archive says what is wrong with the link
     copy = f"{directory}.copy"
     shutil.copyfile(source, copy, follow_symlinks=False)
-    copy_attributes(source, copy)
+    copy_attributes(source, copy, ownership)
     for name in names:
-        link_into(directory, copy, name, below)
+        link_into(directory, copy, name, below, ownership)
     os.unlink(copy)

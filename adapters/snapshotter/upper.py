@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 
+from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.snapshotter.attributes import MARK, OPAQUE, PathTooLong, entry_of, xattr_names
 from img.domain.filesystem import paths
 from img.domain.filesystem.changes import Found
@@ -20,7 +21,8 @@ class UpperDirectory:
     A picture of one moment, taken when it is made. Sockets count as whiteouts: a layer has none.
     """
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, directory: str, ownership: Ownership = REAL) -> None:
+        self._ownership = ownership
         self.found: dict[str, Found] = {}
         self.marks: dict[str, bytes] = {}  # of copies of files that had several names below
         self._whiteouts: set[str] = set()
@@ -57,7 +59,8 @@ class UpperDirectory:
                     yield path
 
     def _scan(self, directory: str) -> None:
-        root = entry_of(directory, "", os.lstat(directory), xattr_names(directory))
+        names = xattr_names(directory)
+        root = entry_of(directory, "", os.lstat(directory), names, self._ownership)
         self.found[""] = Found(root)
         todo = [("", directory, False)]
         while todo:
@@ -78,7 +81,7 @@ class UpperDirectory:
             self._whiteouts.add(path)
             return ""
         names = xattr_names(item.path)
-        entry = entry_of(item.path, path, status, names)
+        entry = entry_of(item.path, path, status, names, self._ownership)
         linked = entry.kind == FILE and status.st_nlink > 1
         self.found[path] = Found(entry, status.st_ino if linked else None)
         if names and entry.kind == DIRECTORY:

@@ -1,12 +1,12 @@
 """A request and a Dockerfile become a plan."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from img.application.planning.resolve import ResolveBases, ResolvedBase
 from img.application.planning.warnings import warnings_of
 from img.application.ports.dockerfile_parser import DockerfileParser
 from img.domain.build import BaseName, BuildRequest
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.frontend import OVERRIDE, check_frontend
 from img.domain.dockerfile.interpret import interpret
 from img.domain.dockerfile.rules.options import refuse_violations

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 
 from img.application.catalog import Catalog, Image
@@ -16,6 +15,7 @@ from img.application.ports.registry import Registry
 from img.application.transfer import Transfer
 from img.domain.build import BaseImage, BaseName
 from img.domain.context_location import LayoutPlace
+from img.domain.dataclass import dataclass
 from img.domain.errors import BuildError, ImgError
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import NoPlatformMatch

@@ -2,8 +2,9 @@
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
+
+from img.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

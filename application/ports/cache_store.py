@@ -2,10 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci.chain import Layer
 
@@ -28,7 +28,10 @@ class CacheStore(Protocol):
 
     @abstractmethod
     def put(self, records: Sequence[tuple[Digest, CacheRecord]]) -> None:
-        """Store ``records``, all or none, durably. A key that exists is replaced."""
+        """Store ``records``, all or none. A key that exists is replaced.
+
+        A loss of power may undo it, a crash of img may not.
+        """
 
     @abstractmethod
     def records(self) -> Iterator[tuple[Digest, CacheRecord]]:

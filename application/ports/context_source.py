@@ -1,10 +1,10 @@
-"""From what a user names to Dockerfile and build context."""
+"""From what a user names on this machine to Dockerfile and build context."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from img.application.ports.build_context import BuildContext
+from img.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,8 +16,8 @@ class DockerfileText:
     ignore: str | None = None
 
 
-class ContextSource(Protocol):
-    """Opens build contexts by location."""
+class Dockerfiles(Protocol):
+    """Finds Dockerfiles."""
 
     @abstractmethod
     def dockerfile(self, location: str, file: str | None) -> DockerfileText:
@@ -28,9 +28,32 @@ class ContextSource(Protocol):
         (Dockerfile reference, ".dockerignore file"). Raises ContextError.
         """
 
+
+class ContextSource(Dockerfiles, Protocol):
+    """Contexts that are on this machine: directories, archives, standard input."""
+
+    @abstractmethod
+    def is_directory(self, location: str) -> bool:
+        """Tell whether ``location`` is a directory."""
+
     @abstractmethod
     def open(self, location: str, ignore: tuple[str, ...]) -> BuildContext:
-        """Return the context at ``location`` without what the patterns ``ignore`` exclude.
+        """Return the directory ``location`` without what the patterns ``ignore`` exclude.
 
         Raises ContextError.
         """
+
+    @abstractmethod
+    def open_archive(self, content: BinaryIO) -> BuildContext | None:
+        """Return the files of a tar archive (none, gzip, bzip2, xz, zstd), None if it is none.
+
+        ``content`` can seek and is read to its end. Owners are the archive's. Raises ContextError.
+        """
+
+    @abstractmethod
+    def standard_input(self) -> BinaryIO:
+        """Return standard input; what was read from it is gone."""
+
+    @abstractmethod
+    def read(self, path: str) -> bytes:
+        """Return a Dockerfile by its path. Raises ContextError."""

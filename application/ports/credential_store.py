@@ -1,9 +1,10 @@
 """Who to be at which registry."""
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 
 

@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference

@@ -2,10 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import NotFoundError
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference

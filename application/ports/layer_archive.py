@@ -2,10 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from img.application.ports.blob_store import BlobWriter
+from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, ImgError
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.file_index import FileIndex

@@ -2,9 +2,9 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import HostError
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.file_index import FileIndex
@@ -40,7 +40,7 @@ class Workspace(Protocol):
 
         Deletions are whiteout entries (FILE, ``dir/.wh.name``, size 0); a directory that was
         replaced is listed by its differences, never as opaque. An entry is listed if and only if
-        its kind, mode, owner, size, mtime in whole seconds, link, device, xattrs or content differ
+        its kind, mode, owner, size, mtime, link, device, xattrs or content differ
         from ``base``: the answer is the same for every snapshotter.
         """
 

@@ -1,12 +1,13 @@
 """Local tar archives among the files of an ADD."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO
 
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.sources import Source, Spool
+from img.domain.dataclass import dataclass
 from img.domain.filesystem.entry import FILE, SOCKET, Entry
 
 

@@ -1,7 +1,7 @@
 """Runs CopyFiles: the layer of a COPY or ADD, packed straight from where the files are."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field, replace
 from functools import partial
 from io import BytesIO
 from typing import BinaryIO
@@ -11,14 +11,16 @@ from img.application.ports.clock import Clock
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.archives import Archives
+from img.application.solver.fetched_file import FetchedFile
+from img.application.solver.joined_source import JoinedSource, literal
 from img.application.solver.owners import Owners
 from img.application.solver.results import ContextFiles, Result, Stack
 from img.application.solver.sources import ContextSource, NoSource, Source, StackSource
 from img.application.trees import Trees
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.dockerfile.file_mode import parse_file_mode
 from img.domain.dockerfile.ignore import IgnoreMatcher
-from img.domain.errors import BuildError
 from img.domain.filesystem.entry import FILE
 from img.domain.filesystem.selection import CopyRules, InlineText, Selection, select
 from img.domain.filesystem.source_match import match_sources
@@ -41,14 +43,37 @@ class CopyIntoLayer:
     scratch: ScratchSpace
     clock: Clock
 
+    def glance(self, operation: CopyFiles, root: Stack, sources: Sequence[Result]) -> Digest | None:
+        """Return a key for which no file of a source was read or selected, None if there is none.
+
+        It changes with the definition key, but also when a file does that is not copied.
+        """
+        seen = [_glance_at(source) for source in sources]
+        if not seen or None in seen:
+            return None
+        key = definition_key(operation, (root.key, *seen))
+        return Digest.of(f"glance {key}".encode())
+
     def prepare(self, operation: CopyFiles, root: Stack, sources: Sequence[Result]) -> "Copying":
         """Return the copy, its sources selected. Raises BuildError for what is not there."""
-        if len(sources) > 1:
-            raise BuildError("ADD of several kinds of sources at once is not supported yet")
-        source = self._source(sources[0]) if sources else NoSource()
+        if operation.source_inputs:
+            source, operation = self._joined(operation, sources)
+        else:
+            source = self._source(sources[0]) if sources else NoSource()
         rules = _rules(operation)
         selected = select(source.tree(), rules, None, matching=_matching)
         return Copying(parts=self, operation=operation, root=root, source=source, selected=selected)
+
+    def _joined(self, operation: CopyFiles, inputs: Sequence[Result]) -> tuple[Source, CopyFiles]:
+        """Return all sources of an ADD as one, and the operation in its words."""
+        sources = [self._source(each) for each in inputs]
+        named = [
+            (source, literal(word) if _is_download(source) else word)
+            for number, word in zip(operation.source_inputs, operation.sources, strict=True)
+            for source in (sources[number - 1],)
+        ]
+        joined = JoinedSource(named)
+        return joined, replace(operation, sources=tuple(joined.words))
 
     def _source(self, source: Result) -> Source:
         if isinstance(source, ContextFiles):
@@ -138,8 +163,15 @@ class Copying:
         # (Dockerfile reference, "Adding local tar archives").
         archives = Archives(archive=self.parts.archive, scratch=self.parts.scratch)
         matches = match_sources(self.source.tree(), self.operation.sources, False)
-        archives.look_into(self.source, {match.resolved: None for match in matches})
+        paths = {match.resolved: None for match in matches if self._unpacks(match.resolved)}
+        archives.look_into(self.source, paths)
         return archives
+
+    def _unpacks(self, path: str) -> bool:
+        joined = self.source
+        if isinstance(joined, JoinedSource) and _is_download(joined.origin(path)):
+            return self.operation.unpack_fetched
+        return True
 
     def _now(self) -> int:
         return int(self.parts.clock.now().timestamp()) * 10**9
@@ -175,6 +207,17 @@ class Copying:
         }
         self._digests.update(learned)
         self.source.packed(learned)
+
+
+def _is_download(source: Source) -> bool:
+    return isinstance(source, ContextSource) and isinstance(source.context, FetchedFile)
+
+
+def _glance_at(source: Result) -> Digest | None:
+    if not isinstance(source, ContextFiles):
+        return source.key
+    fingerprint = source.context.fingerprint()
+    return Digest.of(fingerprint.encode()) if fingerprint is not None else None
 
 
 def _has_content(item: Selected) -> bool:

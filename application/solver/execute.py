@@ -1,7 +1,6 @@
 """Runs Exec: a process in the root its inputs make, and the layer of what it changed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
@@ -13,6 +12,7 @@ from img.application.solver.mounts import MountAll, Mounted, Shown
 from img.application.solver.results import Result, Stack
 from img.application.solver.roots import Roots
 from img.application.trees import Trees
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
 from img.domain.filesystem.entry import FILE, Entry

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
 from img.application.ports.secret_source import AgentNotForwarded, SecretNotFound, SecretSource
 from img.application.solver.copy_files import Copying, CopyIntoLayer
 from img.application.solver.results import Result, Stack
 from img.application.solver.roots import Roots
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem import paths
 from img.domain.graph.operations import CopyFiles, Exec, ExecMount

@@ -1,10 +1,9 @@
 """Who a user name of a Dockerfile is, in a given root."""
 
-from dataclasses import dataclass
-
 from img.application.log import logger
 from img.application.solver.results import Stack
 from img.application.trees import Trees
+from img.domain.dataclass import dataclass
 from img.domain.filesystem.ownership import UnknownGroup, UnknownUser, lookup_owner
 
 log = logger("owners")

@@ -1,12 +1,11 @@
 """Runs PullBase: an image's layers, here."""
 
-from dataclasses import dataclass
-
 from img.application.planning.resolve import ResolvedBase
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageStore
 from img.application.transfer import Report, Transfer
+from img.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +26,7 @@ class PullLayers:
 
     def __call__(self, base: ResolvedBase, report: Report) -> None:
         """Fetch the missing layers. Raises RegistryError, BlobMismatch, InvalidLayer."""
+        assert base.reference is not None
         self.transfer.pull_layers(base.reference, base.image.layers, report)
         if not base.named:
             self.images.put(base.reference, base.target, self.clock.now())

@@ -1,9 +1,9 @@
 """What vertices come to."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from img.application.ports.build_context import BuildContext
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci.chain import ChainID, Layer, chain_id_of
 
@@ -40,3 +40,11 @@ class ContextFiles:
 
 Result = Stack | ContextFiles
 """What a vertex comes to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What came from the network, or, ``cached``, was here and is still the same."""
+
+    result: Result
+    cached: bool

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
 from img.application.solver.results import Stack
 from img.application.trees import Trees
+from img.domain.dataclass import dataclass
 from img.domain.oci.chain import ChainID, Layer, chain_ids_of
 
 

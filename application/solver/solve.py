@@ -1,30 +1,34 @@
 """One vertex: looked up, else done."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from threading import Event
 
 from img.application.log import logger
 from img.application.planning.resolve import ResolvedBase
-from img.application.ports.build_context import BuildContext
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
 from img.application.ports.progress_sink import ProgressSink
+from img.application.solver.contexts import OpenContext
 from img.application.solver.copy_files import CopyIntoLayer
 from img.application.solver.execute import ExecuteProcess, StepCanceled
+from img.application.solver.fetch import FetchSources, canceled_steps
+from img.application.solver.fetch_url import Told
 from img.application.solver.lookup import Lookup
 from img.application.solver.make_directory import MakeDirectoryLayer
 from img.application.solver.pull_base import PullLayers
-from img.application.solver.results import ContextFiles, Result, Stack
+from img.application.solver.results import Result, Stack
 from img.application.transfer import Report
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError, ImgError, SourceError
 from img.domain.graph.cache_key import definition_key
 from img.domain.graph.operations import (
     CopyFiles,
     Exec,
+    FetchGit,
+    FetchUrl,
     MakeDirectory,
-    Operation,
     PullBase,
     ReadContext,
     Scratch,
@@ -53,6 +57,7 @@ class Solver:
 
     lookup: Lookup
     pull: PullLayers
+    fetch: FetchSources
     copy: CopyIntoLayer
     make_directory: MakeDirectoryLayer
     execute: ExecuteProcess
@@ -62,7 +67,7 @@ class Solver:
     def for_build(
         self,
         graph: Graph,
-        contexts: Mapping[str, BuildContext],
+        contexts: OpenContext,
         bases: Mapping[Digest, ResolvedBase],
         cancelled: Event,
         label: str = "",
@@ -87,7 +92,7 @@ class BuildSolver:
 
     parts: Solver
     graph: Graph
-    contexts: Mapping[str, BuildContext]
+    contexts: OpenContext
     bases: Mapping[Digest, ResolvedBase]
     cancelled: Event
     label: str = ""
@@ -121,15 +126,15 @@ class BuildSolver:
             case PullBase() as operation:
                 return self._pulled(position, vertex, operation)
             case ReadContext() as operation:
-                return self._context(operation)
+                return self._context(position, vertex, operation)
+            case FetchUrl() | FetchGit() as operation:
+                return self._fetched(position, vertex, operation)
             case CopyFiles() as operation:
                 return self._copied(position, vertex, operation, inputs)
             case MakeDirectory() as operation:
                 return self._made(position, vertex, operation, _stack(inputs[0]))
             case Exec() as operation:
                 return self._executed(position, vertex, operation, inputs)
-            case _:
-                return self._refused(vertex.operation)
 
     def _pulled(self, position: int, vertex: Vertex, operation: PullBase) -> Stack:
         base = self.bases[operation.manifest]
@@ -142,15 +147,44 @@ class BuildSolver:
             self._done(position)
         return Stack(key=key, layers=base.image.layers)
 
-    def _context(self, operation: ReadContext) -> ContextFiles:
-        context = self.contexts.get(operation.name)
-        if context is None:
-            raise BuildError(f"no build context {operation.name!r}")
-        return ContextFiles(context=context)
+    def _context(self, position: int, vertex: Vertex, operation: ReadContext) -> Result:
+        if not operation.name:
+            return self.contexts("", self.cancelled)
+        self._started(position, vertex)
+        with canceled_steps():
+            files = self.contexts(operation.name, self.cancelled)
+        self._done(position)
+        return files
+
+    def _fetched(self, position: int, vertex: Vertex, operation: FetchUrl | FetchGit) -> Result:
+        self._started(position, vertex)
+        found = self.parts.fetch(operation, self.cancelled, self._told(position))
+        if found.cached:
+            self._cached(position, vertex)
+        else:
+            self._done(position)
+        return found.result
 
     def _copied(
         self, position: int, vertex: Vertex, operation: CopyFiles, inputs: Sequence[Result]
     ) -> Stack:
+        root = _stack(inputs[0])
+        glance = self.parts.copy.glance(operation, root, inputs[1:])
+        if glance is not None and not vertex.ignore_cache:
+            definition = self.parts.lookup.meaning(glance)
+            record = self.parts.lookup(definition) if definition else None
+            if definition is not None and record is not None:
+                self._cached(position, vertex)
+                return _on(root, definition, record)
+        copied = self._compared(position, vertex, operation, inputs)
+        if glance is not None:
+            self.parts.lookup.remember_alias(glance, copied.key, self.parts.clock.now())
+        return copied
+
+    def _compared(
+        self, position: int, vertex: Vertex, operation: CopyFiles, inputs: Sequence[Result]
+    ) -> Stack:
+        """Copy, or find by the contents of the files that it is done already."""
         root = _stack(inputs[0])
         copy = self.parts.copy.prepare(operation, root, inputs[1:])
         if not copy.reads_first:
@@ -223,9 +257,6 @@ class BuildSolver:
             layer=layer, created=self.parts.clock.now(), description=_description(vertex)
         )
 
-    def _refused(self, operation: Operation) -> Stack:
-        raise BuildError(f"{type(operation).__name__} is not supported yet")
-
     def _id(self, position: int) -> str:
         return f"{self.label}{position}"
 
@@ -236,6 +267,16 @@ class BuildSolver:
             )
 
         return output
+
+    def _told(self, position: int) -> Told:
+        def told(current: int, total: int) -> None:
+            self.parts.progress.emit(
+                VertexStatus(
+                    vertex=self._id(position), item="transferring", current=current, total=total
+                )
+            )
+
+        return told
 
     def _report(self, position: int) -> Report:
         def report(blob: Descriptor, current: int, done: bool) -> None:

@@ -2,13 +2,14 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO, Protocol
 
 from img.application.ports.build_context import BuildContext
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.results import Stack
 from img.application.trees import Trees
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem.tree import FileTree
 
@@ -52,7 +53,9 @@ class ContextSource(Source):
         return None
 
     def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
-        return self.context.read_digests(paths)
+        digests = self.context.read_digests(paths)
+        self.context.remember(digests)
+        return digests
 
     def packed(self, digests: Mapping[str, str]) -> None:
         self.context.remember(digests)

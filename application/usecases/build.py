@@ -1,23 +1,24 @@
 """From a Dockerfile to an image."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Event
 
 from img.application.assembly import Assemble
 from img.application.catalog import Image
 from img.application.planning.plan import PlanBuild, Planned
-from img.application.ports.build_context import BuildContext
 from img.application.ports.clock import Clock
-from img.application.ports.context_source import ContextSource, DockerfileText
+from img.application.ports.context_source import DockerfileText
 from img.application.ports.foreign_programs import ForeignPrograms
 from img.application.ports.image_store import ImageStore
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.state_lock import StateLock
+from img.application.solver.contexts import Contexts, OpenContext
 from img.application.solver.schedule import solve_all
 from img.application.solver.solve import Solver
 from img.domain.build import BuildRequest
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.errors import BuildError, SourceError
@@ -29,6 +30,8 @@ from img.domain.reference import ImageReference
 
 _EXPORT = "export"
 _DEFINITION = "definition"
+_KEEP_GIT_DIR = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 
 
 class ForeignStep(BuildError):
@@ -55,7 +58,7 @@ class BuiltImage:
 class BuildImage:
     """Plans, solves, assembles, names. Nothing is named unless all of it went well."""
 
-    contexts: ContextSource
+    contexts: Contexts
     plan: PlanBuild
     solver: Solver
     assemble: Assemble
@@ -79,19 +82,29 @@ class BuildImage:
         Several ``platforms`` make an index; without any it is the request's. Raises ContextError,
         DockerfileError, BuildError, RegistryError … A SourceError carries an excerpt.
         """
-        dockerfile = self.contexts.dockerfile(location, file)
-        title = f"[internal] load build definition from {dockerfile.name}"
-        self.progress.emit(VertexStarted(vertex=_DEFINITION, name=title))
-        with self.lock.working(), _excerpts(dockerfile):
-            requests = [
-                replace(request, platform=platform, multi_platform=len(platforms) > 1)
-                for platform in platforms or (request.platform,)
-            ]
+        requests = [
+            replace(request, platform=platform, multi_platform=len(platforms) > 1)
+            for platform in platforms or (request.platform,)
+        ]
+        with self.lock.working(), self._dockerfile(request, location, file) as dockerfile:
             planned = [(one, self._planned(dockerfile, one)) for one in requests]
             self._warn(planned[0][1])
-            contexts = self._contexts(location, dockerfile)
+            ignore = _ignored(dockerfile)
+            contexts = self.contexts.of_build(location, ignore, request.contexts)
             images = [self._built(contexts, *one) for one in planned]
             return self._exported(images, tags)
+
+    @contextmanager
+    def _dockerfile(
+        self, request: BuildRequest, location: str, file: str | None
+    ) -> Iterator[DockerfileText]:
+        """Enter with the Dockerfile, which is shown in the errors that leave."""
+        keep = request.build_args.get(_KEEP_GIT_DIR, "") in _TRUE
+        dockerfile = self.contexts.dockerfile(location, file, keep_git_dir=keep)
+        title = f"[internal] load build definition from {dockerfile.name}"
+        self.progress.emit(VertexStarted(vertex=_DEFINITION, name=title))
+        with _excerpts(dockerfile):
+            yield dockerfile
 
     def _planned(self, dockerfile: DockerfileText, request: BuildRequest) -> Planned:
         planned = self.plan(dockerfile.content, request, _ignored(dockerfile))
@@ -108,9 +121,7 @@ class BuildImage:
             self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning.summary))
         self.progress.emit(VertexDone(vertex=_DEFINITION))
 
-    def _built(
-        self, contexts: Mapping[str, BuildContext], request: BuildRequest, planned: Planned
-    ) -> Image:
+    def _built(self, contexts: OpenContext, request: BuildRequest, planned: Planned) -> Image:
         plan = planned.plan
         cancelled = Event()
         by_manifest = {base.image.manifest: base for base in planned.bases.values()}
@@ -126,9 +137,6 @@ class BuildImage:
             self.images.put(tag, target, self.clock.now())
         self.progress.emit(VertexDone(vertex=_EXPORT))
         return BuiltImage(target=target, images=tuple(images))
-
-    def _contexts(self, location: str, dockerfile: DockerfileText) -> Mapping[str, BuildContext]:
-        return {"": self.contexts.open(location, _ignored(dockerfile))}
 
 
 def _ignored(dockerfile: DockerfileText) -> tuple[str, ...]:

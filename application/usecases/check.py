@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 from img.application.planning.resolve import ResolvedBase
 from img.application.planning.warnings import known_stages, walk_of, warnings_of_file
-from img.application.ports.context_source import ContextSource, DockerfileText
+from img.application.ports.context_source import Dockerfiles, DockerfileText
 from img.application.ports.dockerfile_parser import DockerfileParser
 from img.application.ports.state_lock import StateLock
 from img.domain.build import BaseImage, BaseName, BuildRequest
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.dockerfile.instructions import Dockerfile
@@ -99,7 +100,7 @@ class PlanStages:
 class CheckDockerfile:
     """Applies the rules to a Dockerfile: to all stages, or to those the target needs."""
 
-    contexts: ContextSource
+    dockerfiles: Dockerfiles
     parser: DockerfileParser
     plan: PlanStages
     lock: StateLock
@@ -108,7 +109,7 @@ class CheckDockerfile:
         self, request: BuildRequest, *, location: str, file: str | None = None
     ) -> CheckedDockerfile:
         """Return the warnings up to what a build would fail of. Raises ContextError."""
-        source = self.contexts.dockerfile(location, file)
+        source = self.dockerfiles.dockerfile(location, file)
         warnings: list[LintWarning] = []
         error: SourceError | None = None
         try:
@@ -164,7 +165,7 @@ class CheckDockerfile:
 class OutlineDockerfile:
     """Tells what may be given to a build of a target."""
 
-    contexts: ContextSource
+    dockerfiles: Dockerfiles
     parser: DockerfileParser
     plan: PlanStages
     lock: StateLock
@@ -176,7 +177,7 @@ class OutlineDockerfile:
 
         Raises ContextError, DockerfileError, BaseUnavailable.
         """
-        source = self.contexts.dockerfile(location, file)
+        source = self.dockerfiles.dockerfile(location, file)
         with self.lock.working(), excerpts_of(source):
             dockerfile = interpret(self.parser.parse(source.content))
             bases: dict[BaseName, BaseImage] = {}
@@ -195,12 +196,12 @@ class OutlineDockerfile:
 class ListTargets:
     """Lists the stages of a Dockerfile."""
 
-    contexts: ContextSource
+    dockerfiles: Dockerfiles
     parser: DockerfileParser
 
     def __call__(self, *, location: str, file: str | None = None) -> ListedTargets:
         """Return the targets. Raises ContextError, DockerfileError."""
-        source = self.contexts.dockerfile(location, file)
+        source = self.dockerfiles.dockerfile(location, file)
         with excerpts_of(source):
             dockerfile = interpret(self.parser.parse(source.content))
         return ListedTargets(source=source, targets=targets_of(dockerfile))

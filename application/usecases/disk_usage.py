@@ -1,10 +1,10 @@
 """What the state holds, and what of it could go."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from img.application.catalog import Catalog
 from img.application.housekeeping import Collect
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
 

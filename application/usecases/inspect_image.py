@@ -1,9 +1,8 @@
 """What an image says of itself."""
 
-from dataclasses import dataclass
-
 from img.application.catalog import Catalog
 from img.application.ports.image_store import ImageStore
+from img.domain.dataclass import dataclass
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 

@@ -1,10 +1,10 @@
 """The images that are here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from img.application.catalog import Catalog
 from img.application.ports.image_store import ImageStore, StoredImage
+from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 from img.domain.platform import Platform
 

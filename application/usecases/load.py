@@ -1,7 +1,6 @@
 """Images out of an archive."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from img.application.ports.clock import Clock
@@ -9,6 +8,7 @@ from img.application.ports.exporter import ArchivedImage
 from img.application.ports.image_store import ImageStore
 from img.application.ports.importer import Importer
 from img.application.ports.state_lock import StateLock
+from img.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

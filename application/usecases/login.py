@@ -1,9 +1,8 @@
 """Being somebody at a registry."""
 
-from dataclasses import dataclass
-
 from img.application.ports.credential_store import Credentials, CredentialStore
 from img.application.ports.registry import Registry
+from img.domain.dataclass import dataclass
 from img.domain.reference import DOCKER_HUB_SERVER, server_of
 
 

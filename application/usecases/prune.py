@@ -1,10 +1,10 @@
 """Giving room back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from img.application.housekeeping import Collect
 from img.application.usecases.disk_usage import DiskUsage, UsedItem
+from img.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,5 @@
 """Fetching an image from its registry."""
 
-from dataclasses import dataclass
-
 from img.application.catalog import Image
 from img.application.fetch import fetch_image, reporting
 from img.application.ports.clock import Clock
@@ -10,6 +8,7 @@ from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
 from img.application.ports.state_lock import StateLock
 from img.application.transfer import Transfer
+from img.domain.dataclass import dataclass
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 

@@ -1,7 +1,5 @@
 """Sending an image to its registry."""
 
-from dataclasses import dataclass
-
 from img.application.catalog import Catalog
 from img.application.fetch import reporting
 from img.application.ports.image_store import ImageStore
@@ -9,6 +7,7 @@ from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
 from img.application.ports.state_lock import StateLock
 from img.application.transfer import Transfer
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_manifest

@@ -1,9 +1,8 @@
 """Forgetting an image, and what only it needed."""
 
-from dataclasses import dataclass
-
 from img.application.housekeeping import Collect
 from img.application.ports.image_store import ImageStore
+from img.domain.dataclass import dataclass
 from img.domain.reference import ImageReference
 
 

@@ -1,13 +1,14 @@
 """Images into an archive."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.exporter import ArchivedImage, Exporter
 from img.application.ports.image_store import ImageStore
 from img.application.ports.state_lock import StateLock
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.oci.codec import decode_document

@@ -1,10 +1,9 @@
 """Another name for an image."""
 
-from dataclasses import dataclass
-
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageStore
 from img.application.ports.state_lock import StateLock
+from img.domain.dataclass import dataclass
 from img.domain.reference import ImageReference
 
 

@@ -7,8 +7,8 @@ frontend/dockerfile/parser/directives.go.
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.raw import Directive
 from img.domain.errors import DockerfileError
 

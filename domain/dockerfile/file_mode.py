@@ -6,7 +6,8 @@ Symbolic ones as BSD's setmode(3) reads them, by way of tonistiigi/dchapes-mode,
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from img.domain.dataclass import dataclass
 
 _WHO = {"u": 0o4700, "g": 0o2070, "o": 0o0007, "a": 0o6777}
 _PERMISSIONS = {"r": 0o444, "w": 0o222, "x": 0o111}

@@ -1,9 +1,10 @@
 """The ``--flags`` of an instruction (BuildKit frontend/dockerfile/instructions/bflag.go)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.errors import DockerfileError
 

@@ -5,8 +5,8 @@ Source: Dockerfile reference, "Here-Documents"; BuildKit frontend/dockerfile/par
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.raw import Heredoc
 from img.domain.dockerfile.variables import ExpansionFailed, expand_words
 from img.domain.dockerfile.words import NotStringArray, parse_json_form, split_first, split_flags

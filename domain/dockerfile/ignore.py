@@ -6,9 +6,10 @@ MatchesOrParentMatches says what is excluded.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import ContextError
 
 NOT_MATCHED = -1  # the state of a path that no pattern has said anything about

@@ -5,8 +5,9 @@ is it known which of them are in scope (Dockerfile reference, "Environment repla
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.raw import Heredoc
 
 

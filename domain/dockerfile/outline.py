@@ -4,9 +4,10 @@ Source: BuildKit frontend/dockerfile/dockerfile2llb/outline.go.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol, TypeVar
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import Arg, Argument, Dockerfile, Run, RunMount
 from img.domain.dockerfile.mounts import expand_mounts
 from img.domain.dockerfile.targets import stage_description

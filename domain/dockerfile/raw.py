@@ -1,6 +1,6 @@
 """What reading a Dockerfile's lines yields, before any meaning is given to them."""
 
-from dataclasses import dataclass
+from img.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

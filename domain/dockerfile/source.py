@@ -6,8 +6,8 @@ comments and blank lines within them, here-documents below them.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.heredoc import HeredocOpening, openings_in
 from img.domain.dockerfile.raw import Heredoc
 from img.domain.errors import DockerfileError

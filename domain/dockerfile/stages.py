@@ -4,8 +4,8 @@ Source: BuildKit frontend/dockerfile/dockerfile2llb/convert.go.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import Copy, Instruction, OnBuild, Run, Stage
 from img.domain.dockerfile.interpret import interpret_onbuild
 from img.domain.dockerfile.suggestion import did_you_mean

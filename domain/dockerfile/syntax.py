@@ -4,8 +4,8 @@ Source: BuildKit frontend/dockerfile/parser/line_parsers.go.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.raw import RawInstruction
 from img.domain.dockerfile.words import (
     parse_json_form,

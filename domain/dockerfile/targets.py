@@ -1,7 +1,6 @@
 """``--call=targets``: the stages of a Dockerfile (BuildKit dockerfile2llb, ListTargets)."""
 
-from dataclasses import dataclass
-
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import Dockerfile, From
 
 

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.glob import BadEscape, replace_matches, trim_prefix, trim_suffix
 from img.domain.errors import DockerfileError
 

@@ -4,8 +4,9 @@ Nothing is built: this is for those who ask what a Dockerfile says (checks, outl
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import (
     Arg,
     Argument,

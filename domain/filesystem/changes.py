@@ -4,9 +4,12 @@ A snapshotter finds candidates in its own way (what an overlay's upper folder ho
 differ in) and may find too many. What is a change is decided here alone, so that the same commands
 give the same layer everywhere.
 
-**Attributes.** A path is listed when it is new or its kind, mode, owner, size, mtime in whole
-seconds, link text, device, kept xattrs or content differ from the base. A directory whose mtime
-alone changed is listed too, the root ("") as well. A symbolic link has no mode of its own.
+**Attributes.** A path is listed when it is new or its kind, mode, owner, size, mtime, link text,
+device, kept xattrs or content differ from the base. A directory whose mtime alone changed is
+listed too, the root ("") as well. A symbolic link has no mode of its own. mtimes count to the
+nanosecond: layers hold whole seconds, and what a step leaves is cut to them when it is committed,
+so what the next one touches differs even in the same second. No layer depends on how fast the
+machine is.
 
 **Deletions.** A whiteout stands for the top-most path that is gone, and never an opaque one: a
 directory that was replaced has a whiteout for each of the base's names it lacks. What replaces
@@ -162,7 +165,7 @@ def _attributes(entry: Entry) -> tuple[object, ...]:
         entry.uid,
         entry.gid,
         entry.size if kind == FILE else 0,
-        entry.mtime // 1_000_000_000,
+        entry.mtime,
         entry.link if kind == SYMLINK else "",
         entry.device if kind in (CHARACTER, BLOCK) else (0, 0),
         _kept(entry),

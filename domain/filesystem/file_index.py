@@ -2,8 +2,8 @@
 
 import marshal
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import StateError
 from img.domain.filesystem.entry import Entry
 

@@ -1,8 +1,8 @@
 """Who "user:group" is, by an image's own passwd and group files."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import BuildError
 
 _MOST = 2**31 - 1  # what moby/sys/user accepts

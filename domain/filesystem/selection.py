@@ -6,9 +6,9 @@ only the contents are copied; a link is followed when it is named, and kept when
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import BuildError
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import FILE, Entry

@@ -1,8 +1,9 @@
 """COPY, ADD and WORKDIR as vertices."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.file_mode import BadFileMode, parse_file_mode
 from img.domain.dockerfile.instructions import Add, Copy, Workdir
 from img.domain.dockerfile.raw import Heredoc

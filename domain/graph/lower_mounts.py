@@ -1,8 +1,9 @@
 """``RUN --mount`` as mounts of a vertex (BuildKit dockerfile2llb/convert_runmount.go)."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import Run, RunMount
 from img.domain.dockerfile.mounts import expand_mounts
 from img.domain.errors import DockerfileError

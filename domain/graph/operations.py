@@ -1,7 +1,6 @@
 """The closed set of things a build does."""
 
-from dataclasses import dataclass
-
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.platform import Platform
 from img.domain.process import Network, Ulimit

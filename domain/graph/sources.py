@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from img.domain.build import BaseName
+from img.domain.dataclass import dataclass
 from img.domain.errors import DockerfileError
 from img.domain.graph.state import Lines
 from img.domain.platform import Platform

@@ -1,9 +1,10 @@
 """Which stages and images a target needs (BuildKit dockerfile2llb/convert.go, toDispatchState)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from img.domain.build import BaseImage, BaseName, BuildRequest
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import (
     Add,
     Copy,

@@ -1,9 +1,10 @@
 """A stage while it is being lowered: the image so far, and what its instructions share."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from img.domain.build import BuildRequest
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.variables import expand_word
 from img.domain.graph.operations import Operation, ReadContext
 from img.domain.graph.vertex import Graph, HistoryItem, Vertex

@@ -1,7 +1,6 @@
 """A build as a graph of values."""
 
-from dataclasses import dataclass
-
+from img.domain.dataclass import dataclass
 from img.domain.graph.operations import Operation
 from img.domain.oci.config import ImageConfig
 

@@ -1,9 +1,9 @@
 """Layers, and the names of stacks of them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NewType
 
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 

@@ -1,8 +1,9 @@
 """What an image says of itself: how to run it, how it came to be."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from img.domain.dataclass import dataclass
 from img.domain.oci.chain import DiffID
 from img.domain.platform import Platform
 

@@ -1,8 +1,9 @@
 """What a document says of a blob."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.platform import Platform
 

@@ -1,8 +1,9 @@
 """Many platforms under one name."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor

@@ -48,3 +48,19 @@ def with_name(index: Index, name: str, entry: Descriptor) -> Index:
 def without_name(index: Index, name: str) -> Index:
     """Return ``index`` without the entry of that name; unnamed entries of others stay."""
     return replace(index, manifests=tuple(m for m in index.manifests if name_of(m) != name))
+
+
+def find_image(index: Index, tag: str, digest: Digest | None) -> Descriptor | None:
+    """Return the entry of that digest, else of that name ("" is latest), else the only one.
+
+    So BuildKit finds images for ``oci-layout://`` contexts; a full name may stand for its tag.
+    """
+    if digest is not None:
+        return next((entry for entry in index.manifests if entry.digest == digest), None)
+    names = names_in(index)
+    wanted = tag or "latest"
+    named = [entry for name, entry in names.items() if name == wanted]
+    named += [entry for name, entry in names.items() if name.rpartition(":")[2] == wanted]
+    if named:
+        return named[0]
+    return index.manifests[0] if len(index.manifests) == 1 else None

@@ -1,8 +1,9 @@
 """What an image is made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from img.domain.dataclass import dataclass
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 

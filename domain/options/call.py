@@ -1,7 +1,6 @@
 """``--call``: what is asked instead of an image."""
 
-from dataclasses import dataclass
-
+from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 
 _METHODS = ("build", "check", "outline", "targets")

@@ -1,7 +1,6 @@
 """``--secret`` and ``--ssh``."""
 
-from dataclasses import dataclass
-
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.csv_fields import BadCsv, split_csv
 from img.domain.errors import UsageError
 

@@ -4,13 +4,14 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated, NoReturn
 
 import typer
 
 from img import __version__
 from img.domain.errors import ImgError
-from img.entrypoints.cli import build, housekeeping, images, options, transfer
+from img.entrypoints.cli import options
 from img.entrypoints.cli.failures import INTERRUPTED, TERMINATED, Terminated, report
 from img.entrypoints.cli.session import Session
 
@@ -22,14 +23,35 @@ _ABOUT = (
 # Typer brings its own copy of click, or the package itself in its older versions.
 _UsageProblem = typer.BadParameter.__mro__[1]
 
-app = typer.Typer(
-    name="img",
-    help=_ABOUT,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog='Use "img [command] --help" for more information about a command.',
-    pretty_exceptions_enable=False,
-)
+_COMPLETION = "_IMG_COMPLETE"  # in the environment when a shell asks what words there may be
+
+# The modules of commands, in the order of their help; each costs its imports.
+COMMANDS = {
+    "build": {"build"},
+    "images": {"inspect", "ls", "rm", "tag"},
+    "transfer": {"load", "pull", "push", "save"},
+    "housekeeping": {"du", "login", "logout", "prune", "version"},
+}
+
+
+def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return img with the commands that ``arguments`` may mean: all of them if in doubt."""
+    app = typer.Typer(
+        name="img",
+        help=_ABOUT,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog='Use "img [command] --help" for more information about a command.',
+        pretty_exceptions_enable=False,
+    )
+    app.callback(invoke_without_command=True)(root)
+    words = set(arguments)
+    named = [module for module, names in COMMANDS.items() if names & words]
+    if words & {"-h", "--help"} or _COMPLETION in os.environ:
+        named = []
+    for module in named or COMMANDS:
+        import_module(f"img.entrypoints.cli.{module}").add_to(app)
+    return app
 
 
 def _print_version(wanted: bool) -> None:
@@ -38,7 +60,6 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
 def root(
     ctx: typer.Context,
     state: options.State = None,
@@ -61,12 +82,6 @@ def root(
         typer.echo(ctx.get_help())
 
 
-build.add_to(app)
-images.add_to(app)
-transfer.add_to(app)
-housekeeping.add_to(app)
-
-
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
@@ -81,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code (docs/errors.md)."""
     try:
-        command = typer.main.get_command(app)
+        command = typer.main.get_command(command_line(arguments))
         result = command.main(
             options.modern_spelling(arguments), prog_name="img", standalone_mode=False
         )

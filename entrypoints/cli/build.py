@@ -2,11 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from img.application.usecases.build import BuiltImage
 from img.domain.errors import UsageError
 from img.domain.options.call import Call
 from img.domain.options.secrets import AgentSpec, SecretSpec
@@ -14,6 +13,9 @@ from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
 from img.entrypoints.cli.build_request import build_request, platforms
 from img.entrypoints.cli.session import Needs, Session
+
+if TYPE_CHECKING:
+    from img.application.usecases.build import BuiltImage
 
 
 def add_to(app: typer.Typer) -> None:
@@ -67,6 +69,12 @@ def build(
     ulimit: Annotated[
         Texts, _option("--ulimit", says="A resource limit of RUN.", value="NAME=SOFT[:HARD]")
     ] = None,
+    emulate: Annotated[
+        str,
+        _option(
+            "--emulate", says="Of root, where there is one id: full, ids, fake, off.", value="HOW"
+        ),
+    ] = "full",
     no_cache: Annotated[
         bool, _option("--no-cache", says="Use no results of builds before.")
     ] = False,
@@ -125,10 +133,11 @@ def build(
         backend=backend,
         debug=debug,
         needs=Needs.BUILD if asked is None else Needs.NOTHING,
-        progress="quiet" if quiet or asked else "plain" if no_console else _checked(progress),
+        progress="quiet" if quiet or asked else "plain" if no_console else progress,
         insecure=tags[0].domain if insecure and tags else None,
         secrets=secrets,
         agents=agents,
+        emulate=emulate,
     ) as container:
         if asked is not None:
             from img.entrypoints.cli.checks import run_call
@@ -153,13 +162,7 @@ def _location(path: list[str]) -> str:
     return path[0]
 
 
-def _checked(progress: str) -> str:
-    if progress not in {"auto", "plain", "tty", "quiet"}:
-        raise UsageError(f"invalid progress mode {progress!r}", hint="auto, plain, tty or quiet")
-    return progress
-
-
-def _image_id(built: BuiltImage) -> str:
+def _image_id(built: "BuiltImage") -> str:
     """Return the ID as docker gives it: the config's digest; of several platforms, the index'."""
     if len(built.images) > 1:
         return str(built.target.digest)
@@ -167,7 +170,7 @@ def _image_id(built: BuiltImage) -> str:
 
 
 def _write_results(
-    built: BuiltImage, tags: list[ImageReference], iidfile: str, metadata_file: str
+    built: "BuiltImage", tags: list[ImageReference], iidfile: str, metadata_file: str
 ) -> None:
     if iidfile:
         _write(iidfile, _image_id(built))
@@ -175,7 +178,7 @@ def _write_results(
         _write(metadata_file, json.dumps(_metadata(built, tags), indent=2))
 
 
-def _metadata(built: BuiltImage, tags: list[ImageReference]) -> dict[str, object]:
+def _metadata(built: "BuiltImage", tags: list[ImageReference]) -> dict[str, object]:
     """Return what buildx writes of an image (buildx docs, "--metadata-file")."""
     metadata: dict[str, object] = {
         "containerimage.descriptor": {

@@ -4,11 +4,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from img.domain.dataclass import dataclass
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.entrypoints.settings import Settings, default_state, host_platform, snapshotter_of
 
@@ -44,6 +44,7 @@ class Session:
         insecure: str | None = None,
         secrets: tuple[SecretSpec, ...] = (),
         agents: tuple[AgentSpec, ...] = (),
+        emulate: str = "full",
     ) -> Iterator["Container"]:
         """Enter with the container for a command, and close it after. Raises UsageError."""
         chosen = state or self.state
@@ -55,6 +56,7 @@ class Session:
             executor=os.environ.get("IMG_EXECUTOR", "unshare"),
             registry=os.environ.get("IMG_REGISTRY", "oras"),
             credentials=os.environ.get("IMG_CREDENTIALS", "docker"),
+            emulate=emulate,
             progress=_progress(progress),
             debug=debug or self.debug,
             secrets=secrets,

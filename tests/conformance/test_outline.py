@@ -41,7 +41,7 @@ pytestmark = pytest.mark.skipif(not OUTLINES, reason="$IMG_CONFORMANCE names no 
 @pytest.mark.parametrize("row", OUTLINES, ids=lambda row: str(row["id"]))
 def test_a_target_takes_what_buildkit_says_it_takes(row: Row) -> None:
     outline = OutlineDockerfile(
-        contexts=OneDockerfile(row["dockerfile"]),
+        dockerfiles=OneDockerfile(row["dockerfile"]),
         parser=DockerfileParseParser(),
         plan=PlanStages(resolve=AnyImage()),
         lock=MemoryStateLock(),
@@ -52,7 +52,9 @@ def test_a_target_takes_what_buildkit_says_it_takes(row: Row) -> None:
 
 @pytest.mark.parametrize("row", TARGETS, ids=lambda row: str(row["id"]))
 def test_the_targets_are_those_that_buildkit_lists(row: Row) -> None:
-    targets = ListTargets(contexts=OneDockerfile(row["dockerfile"]), parser=DockerfileParseParser())
+    targets = ListTargets(
+        dockerfiles=OneDockerfile(row["dockerfile"]), parser=DockerfileParseParser()
+    )
     assert [listed(each) for each in targets(location=".").targets] == row["expect"]
 
 

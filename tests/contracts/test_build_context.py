@@ -1,7 +1,9 @@
 """What every build context promises."""
 
 import hashlib
+import io
 import os
+import tarfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -10,8 +12,12 @@ import pytest
 
 from img.adapters.build_context.directory import DirectoryContext
 from img.adapters.build_context.memory import MemoryContext
+from img.adapters.build_context.tarball import TarContext
+from img.adapters.layer_archive.tar import TarLayerArchive
+from img.adapters.scratch_space.memory import MemoryScratchSpace
 from img.application.ports.build_context import BuildContext
 from img.application.ports.file_digest_store import FileDigestStore, KnownFile
+from img.application.solver.filtered_context import FilteredContext
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.errors import ContextError
 from img.domain.filesystem.entry import DIRECTORY, FILE, SYMLINK, Entry
@@ -42,7 +48,23 @@ def in_memory(root: Path) -> BuildContext:
     return MemoryContext(FILES, others=[link], excluded={"secret": b"s"})
 
 
-@pytest.fixture(params=[a_directory, in_memory])
+def an_archive(root: Path) -> BuildContext:
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for path, content in {**FILES, "secret": b"s"}.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo(LINK)
+        link.type, link.linkname = tarfile.SYMTYPE, "a.txt"
+        tar.addfile(link)
+    archive.seek(0)
+    context = TarContext.of(archive, TarLayerArchive(), MemoryScratchSpace())
+    assert context is not None
+    return FilteredContext(context, ("secret",))
+
+
+@pytest.fixture(params=[a_directory, in_memory, an_archive])
 def context(request: pytest.FixtureRequest, tmp_path: Path) -> BuildContext:
     make: Callable[[Path], BuildContext] = request.param
     return make(tmp_path)

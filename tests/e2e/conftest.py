@@ -50,7 +50,12 @@ def _install(place: Path) -> None:
 
 @pytest.fixture(scope="session")
 def installed() -> Path:
-    """Return the ``bin`` of a new environment in which img's wheel is installed."""
+    """Return the ``bin`` of a new environment in which img's wheel is installed.
+
+    $IMG_TESTS_BIN may name that of an environment to take instead, which everybody may enter.
+    """
+    if given := os.environ.get("IMG_TESTS_BIN"):
+        return Path(given)
     program("python3")
     return shared_things.once("installed", _install) / "venv/bin"
 
@@ -74,9 +79,7 @@ def _add_account(place: Path) -> None:
 def user() -> Account:
     """Return an ordinary user with subordinate ids."""
     program("newuidmap")
-    account = shared_things.recall_account(
-        shared_things.once(shared_things.ACCOUNT, _add_account)
-    )
+    account = shared_things.recall_account(shared_things.once(shared_things.ACCOUNT, _add_account))
     if not has_subordinate_ids(account.name):
         lacking(f"{account.name} has no subordinate ids in /etc/subuid and /etc/subgid")
     return account
@@ -84,7 +87,7 @@ def user() -> Account:
 
 @pytest.fixture
 def workplace() -> Iterator[Path]:
-    """Return a directory on tmpfs for one test; whatever still works there in the end is a fault."""
+    """Return a directory on tmpfs for one test; what still runs there in the end is a fault."""
     place = Path(tempfile.mkdtemp(prefix="e2e-", dir=shared_things.directory()))
     place.chmod(0o755)
     yield place
@@ -126,7 +129,9 @@ def write_context(workplace: Path) -> WriteContext:
     """Return a function: a Dockerfile's text and files by name, to a build context."""
 
     def written(
-        dockerfile: str | None, files: Mapping[str, str | bytes] | None = None, name: str = "context"
+        dockerfile: str | None,
+        files: Mapping[str, str | bytes] | None = None,
+        name: str = "context",
     ) -> Path:
         context = workplace / name
         context.mkdir(exist_ok=True)

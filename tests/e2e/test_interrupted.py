@@ -62,7 +62,9 @@ class Sleeper:
 @pytest.fixture
 def sleeper(img: Img, busybox: str, write_context: WriteContext) -> Sleeper:
     length = f"9{os.getpid()}.{time.time_ns() % 10**9}"
-    context = write_context(f"FROM {busybox}\nRUN echo half > /half; sleep {length}\nCOPY f /\n", {"f": "f"})
+    context = write_context(
+        f"FROM {busybox}\nRUN echo half > /half; sleep {length}\nCOPY f /\n", {"f": "f"}
+    )
     return Sleeper(img, context, length)
 
 

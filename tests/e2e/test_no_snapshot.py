@@ -19,7 +19,7 @@ def test_from_and_copy_and_cmd_unpack_nothing_and_make_no_snapshot(
     img: Img, busybox: str, write_context: WriteContext
 ) -> None:
     context = write_context(
-        f"FROM {busybox}\nCOPY --chown=www-data app /srv/app\nWORKDIR /srv\nCMD [\"/srv/app\"]\n",
+        f'FROM {busybox}\nCOPY --chown=www-data app /srv/app\nWORKDIR /srv\nCMD ["/srv/app"]\n',
         {"app": "hello"},
     )
 

@@ -1,8 +1,9 @@
 """Rules that see what a FROM line stands for once its variables are replaced."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import Dockerfile, From
 from img.domain.dockerfile.rules.rule import Finding, Rule, at, quoted, rule
 from img.domain.dockerfile.suggestion import did_you_mean

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from posixpath import normpath
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.dockerfile.instructions import (
     Add,

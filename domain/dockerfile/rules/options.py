@@ -5,8 +5,9 @@ Source: BuildKit frontend/dockerfile/linter/linter.go, ParseLintOptions.
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.raw import Directive, RawDockerfile
 from img.domain.dockerfile.rules.rule import LintWarning, quoted
 from img.domain.errors import DockerfileError

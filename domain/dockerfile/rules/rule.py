@@ -6,9 +6,9 @@ Names, texts and addresses are BuildKit's (frontend/dockerfile/linter/ruleset.go
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import Located
 
 _PAGES = "https://docs.docker.com/go/dockerfile/rule"

@@ -4,6 +4,7 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.build_context.memory import MemoryContext
@@ -67,9 +68,21 @@ class MemoryContexts(ContextSource):
             name=file or "Dockerfile", content=self.text.encode(), ignore=self.ignore
         )
 
+    def is_directory(self, location: str) -> bool:
+        return True
+
     def open(self, location: str, ignore: tuple[str, ...]) -> BuildContext:
         self.patterns = ignore
         return self.context
+
+    def open_archive(self, content: BinaryIO) -> BuildContext | None:
+        return None
+
+    def standard_input(self) -> BinaryIO:
+        return io.BytesIO(self.text.encode())
+
+    def read(self, path: str) -> bytes:
+        return self.text.encode()
 
 
 @dataclass(slots=True)
@@ -152,6 +165,11 @@ class Workshop:
     def done(self) -> list[str]:
         """The names of the steps that were really done, in order."""
         return [event.name for event in self.progress.events if isinstance(event, VertexStarted)]
+
+    @property
+    def steps_done(self) -> list[str]:
+        """The same, without reading the Dockerfile and writing the image."""
+        return [n for n in self.done if not n.startswith(("[internal] load build", "exporting"))]
 
     @property
     def found(self) -> list[str]:

@@ -130,7 +130,7 @@ def test_layers_that_are_not_what_was_promised_are_not_kept() -> None:
 def test_a_lost_connection_leaves_no_name_and_no_half_blob() -> None:
     workshop = Workshop()
     base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
-    first, second = layers_of(workshop, base)
+    _first, second = layers_of(workshop, base)
     workshop.registry.cut(second.digest, after=10)
 
     with pytest.raises(RegistryError, match="broke the connection"):

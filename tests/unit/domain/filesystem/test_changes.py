@@ -104,10 +104,11 @@ def test_each_attribute_counts(changed: Entry) -> None:
     assert paths_of(changes([changed])) == [changed.path]
 
 
-def test_fractions_of_a_second_do_not_count() -> None:
-    assert changes([a_file("f", mtime=5 * SECOND + 999_999_999)]) == []
+def test_a_file_touched_within_the_second_it_was_packed_in_is_a_change() -> None:
+    touched = a_file("f", mtime=5 * SECOND + 1)
+    assert [entry.path for entry in changes([touched])] == ["f"]
     before_1970 = a_tree(a_file("f", mtime=-SECOND))
-    assert changes([a_file("f", mtime=-SECOND + 1)], base=before_1970) == []
+    assert changes([a_file("f", mtime=-SECOND)], base=before_1970) == []
     assert paths_of(changes([a_file("f", mtime=0)], base=before_1970)) == ["f"]
 
 

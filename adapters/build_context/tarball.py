@@ -1,0 +1,141 @@
+"""A build context that came as a tar archive."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import field
+from io import RawIOBase
+from threading import Lock
+from typing import BinaryIO, cast
+
+from img.application.ports.build_context import BuildContext
+from img.application.ports.layer_archive import InvalidLayer, LayerArchive
+from img.application.ports.scratch_space import ScratchSpace
+from img.domain.dataclass import dataclass
+from img.domain.errors import ContextError
+from img.domain.filesystem.entry import FILE, SOCKET, Entry
+from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.tree import DanglingHardLink, FileTree
+
+_CHUNK = 1 << 20
+
+
+class TarContext(BuildContext):
+    """The files of an archive, unpacked one after another into one nameless file.
+
+    Owners are the archive's. As tar does: later entries replace earlier ones, links among the
+    parents of a name are followed, inside.
+    """
+
+    def __init__(self, tree: FileTree, contents: "_Contents") -> None:
+        self._tree = tree
+        self._contents = contents
+
+    @classmethod
+    def of(
+        cls, content: BinaryIO, archive: LayerArchive, scratch: ScratchSpace
+    ) -> "TarContext | None":
+        """Return the context that the archive ``content`` is, None if it is none.
+
+        Raises ContextError.
+        """
+        try:
+            members = archive.foreign(content)
+            if members is None:
+                return None
+            contents = _Contents(scratch.new())
+            index = FileIndex.of(_kept(members, contents))
+            return cls(FileTree.of([index]), contents)
+        except (InvalidLayer, DanglingHardLink) as error:
+            raise ContextError(f"the build context is a damaged archive: {error.message}") from None
+
+    def fingerprint(self) -> str | None:
+        shown = hashlib.sha256()
+        for entry in self._tree.walk(""):
+            shown.update(repr(entry).encode("utf-8", "surrogateescape"))
+        return shown.hexdigest()
+
+    def tree(self) -> FileTree:
+        return self._tree
+
+    def open(self, path: str) -> BinaryIO:
+        return self._contents.open(self._file(path))
+
+    def read_digests(self, paths: Iterable[str]) -> Mapping[str, str]:
+        return {path: self._file(path).digest for path in paths}
+
+    def remember(self, digests: Mapping[str, str]) -> None:
+        pass
+
+    def read_file(self, path: str) -> bytes | None:
+        entry = self._tree.get(self._tree.resolve(path))
+        if entry is None or entry.kind != FILE:
+            return None
+        with self._contents.open(entry) as content:
+            return content.read()
+
+    def _file(self, path: str) -> Entry:
+        entry = self._tree.get(path)
+        if entry is None or entry.kind != FILE:
+            raise ContextError(f"{path}: no such file in the build context")
+        return entry
+
+
+@dataclass(slots=True)
+class _Contents:
+    """Contents one after another in one file; several may be read at the same time."""
+
+    _file: BinaryIO
+    _lock: Lock = field(default_factory=Lock)
+    _end: int = 0
+
+    def add(self, content: BinaryIO) -> tuple[int, str]:
+        """Append ``content`` to its end; return where it starts and its sha256 as hex."""
+        start, digest = self._end, hashlib.sha256()
+        while chunk := content.read(_CHUNK):
+            self._file.write(chunk)
+            digest.update(chunk)
+            self._end += len(chunk)
+        # One byte more: files that begin at the same place would pass for names of one file.
+        self._end += self._file.write(b"\0")
+        return start, digest.hexdigest()
+
+    def open(self, entry: Entry) -> BinaryIO:
+        return cast(BinaryIO, _Part(self, entry.offset, entry.offset + entry.size))
+
+    def read(self, start: int, size: int) -> bytes:
+        with self._lock:
+            self._file.seek(start)
+            return self._file.read(size)
+
+
+class _Part(RawIOBase):
+    """Some of the bytes of a file, as a stream of their own."""
+
+    def __init__(self, contents: _Contents, start: int, end: int) -> None:
+        self._contents = contents
+        self._at = start
+        self._end = end
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = self._end - self._at
+        wanted = left if size is None or size < 0 else min(size, left)
+        data = self._contents.read(self._at, wanted) if wanted else b""
+        self._at += len(data)
+        return data
+
+    def readall(self) -> bytes:
+        return self.read()
+
+
+def _kept(members: Iterator[tuple[Entry, BinaryIO]], contents: _Contents) -> Iterator[Entry]:
+    for entry, content in members:
+        if entry.kind == SOCKET:
+            continue
+        if entry.kind == FILE:
+            start, digest = contents.add(content)
+            yield entry._replace(offset=start, digest=digest)
+        else:
+            yield entry

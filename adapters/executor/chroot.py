@@ -1,0 +1,32 @@
+"""Steps in a changed root, for root in a container that allows neither namespaces nor mounts."""
+
+from img.adapters.executor.reports import Launch, Way
+from img.adapters.executor.unshare import UnshareExecutor
+from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
+from img.domain.process import DirectoryRoot, Network, Process, Root
+
+
+class ChrootExecutor(UnshareExecutor):
+    """chroot(2), with files in the place of mounts.
+
+    A step sees the processes and the network of the container it runs in, an empty /proc, no
+    pseudo terminals; it has Docker's default capabilities but for sys_chroot. It is kept from the
+    container's files, not from killing its processes: a container of its own is what to give it.
+    """
+
+    def _launch(self, process: Process, root: Root) -> Launch:
+        refuse_what_needs_namespaces("chroot", process, root)
+        return Launch(process, root, Way.CHROOT)
+
+
+def refuse_what_needs_namespaces(executor: str, process: Process, root: Root) -> None:
+    """Raise ExecutorUnavailable, ProcessNotStarted for what ``executor`` cannot give."""
+    if not isinstance(root, DirectoryRoot):
+        raise ExecutorUnavailable(
+            f"the executor {executor} cannot mount an overlay", hint="use --backend naive"
+        )
+    if process.network is Network.NONE:
+        raise ProcessNotStarted(
+            f"the executor {executor} cannot take the network away (--network=none)",
+            hint="run img where it may make namespaces: see `img doctor`",
+        )

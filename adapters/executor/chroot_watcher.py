@@ -1,0 +1,131 @@
+"""A step in a changed root and no namespace: for root in a container that may not even mount.
+
+What mounts would show is put into the root and taken out again (placements.py); what the step
+started and left is killed (descendants.py). Left out is what nobody can do without mounting: /sys
+is empty, and so is /proc.
+"""
+
+import os
+import platform
+import socket
+import stat
+from typing import NoReturn
+
+from img.adapters.executor import reports
+from img.adapters.executor.first_process import (
+    die_with_parent,
+    execute,
+    leave_session,
+    take_identity,
+    take_order,
+)
+from img.adapters.executor.mounts import host_file, hosts_file
+from img.adapters.executor.placements import Placements
+from img.adapters.executor.watching import gather_orphans, wait_for
+from img.adapters.linux import capabilities, syscalls
+from img.application.ports.executor import ExecutorUnavailable
+from img.domain.process import DirectoryRoot, Process
+
+_DEVICES = {
+    # name: (major, minor) (kernel devices.txt)
+    "null": (1, 3),
+    "zero": (1, 5),
+    "full": (1, 7),
+    "random": (1, 8),
+    "urandom": (1, 9),
+    "tty": (5, 0),
+}
+_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+    "core": "/proc/kcore",
+}
+
+
+def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
+    """Run the ``Launch`` in the file ``order``, tidy up, and end with its exit code."""
+    code = 127
+    try:
+        with reports.failures(channel):
+            gather_orphans()
+            launch = take_order(order, stdout, stderr)
+            assert isinstance(launch.root, DirectoryRoot)
+            code = _run(launch.process, launch.root.path, channel)
+    finally:
+        os._exit(code)
+
+
+def _run(process: Process, path: str, channel: socket.socket) -> int:
+    allowed = _capabilities()
+    placements = Placements(path, lambda stub: reports.send(channel, stub))
+    try:
+        _place(placements, process)
+        pid = os.fork()
+        if pid == 0:
+            _be_the_step(process, placements.path, channel, allowed)
+        return wait_for(pid)
+    finally:
+        placements.remove()
+
+
+def _place(placements: Placements, process: Process) -> None:
+    for name in ("proc", "sys"):
+        placements.directory(name, 0o555)
+    placements.directory("dev", fill=_fill_dev)
+    placements.file("etc/resolv.conf", host_file("/etc/resolv.conf"))
+    # The name of this machine stays, and programs such as sudo look it up.
+    names = (*process.hosts, (platform.node(), "127.0.0.1"))
+    placements.file("etc/hosts", hosts_file(process, names))
+    placements.all(process.mounts)
+
+
+def _be_the_step(process: Process, path: str, channel: socket.socket, allowed: int) -> NoReturn:
+    try:
+        with reports.failures(channel):
+            die_with_parent()
+            leave_session()
+            syscalls.close_descriptors(but=channel.fileno())
+            os.chdir(path)
+            os.chroot(".")
+            execute(process, take_identity(process, allowed))
+    finally:
+        os._exit(127)
+
+
+def _capabilities() -> int:
+    """Return what a step may be allowed: Docker's default less the ways out of a root.
+
+    With CAP_SYS_CHROOT a process leaves its root, and by lacking one that we have it may not trace
+    us or anybody else in the container (ptrace(2), "access mode checking"). Root that may mount is
+    confined by no device control group, and must not make the host's disks.
+    """
+    own = capabilities.effective()
+    ways_out = capabilities.mask_of("sys_chroot")
+    if own & capabilities.SYS_ADMIN:
+        ways_out |= capabilities.mask_of("mknod")
+    return capabilities.DOCKER_DEFAULT & own & ~ways_out
+
+
+def _fill_dev(dev: str) -> None:
+    for name, device in _DEVICES.items():
+        _make_device(f"{dev}/{name}", os.makedev(*device))
+    for name, text in _LINKS.items():
+        os.symlink(text, f"{dev}/{name}")
+    for name, mode in (("pts", 0o755), ("shm", 0o1777), ("mqueue", 0o1777)):
+        os.mkdir(f"{dev}/{name}")
+        os.chmod(f"{dev}/{name}", mode)
+
+
+def _make_device(path: str, device: int) -> None:
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, device)
+        os.chmod(path, 0o666)
+        if not path.endswith("/tty"):
+            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        raise ExecutorUnavailable(
+            f"no devices can be made below {os.path.dirname(path)}: {error.strerror}",
+            hint="put the state on a file system that is not mounted nodev (--state)",
+        ) from error

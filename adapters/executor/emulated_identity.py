@@ -1,0 +1,72 @@
+"""Being a step's user where there is one id: the kernel's root, with answers that say otherwise."""
+
+import errno
+import os
+import socket
+
+from img.adapters.executor import supervision
+from img.adapters.executor.first_process import (
+    die_with_parent,
+    enter_directory,
+    identity_in_root,
+    set_limit,
+)
+from img.adapters.linux import capabilities, seccomp
+from img.adapters.linux.emulation.filters import filter_program
+from img.adapters.linux.emulation.level import Emulation
+from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
+from img.domain.filesystem.ownership import UserIdentity
+from img.domain.process import Process
+
+_TAG = "locks"  # the limit that carries who a process is (emulation/identities.py)
+
+
+def take(process: Process, level: Emulation, supervisor: socket.socket | None) -> UserIdentity:
+    """Go under the filter of ``level`` with the step's limits and capabilities.
+
+    Raises ProcessNotStarted, ExecutorUnavailable.
+    """
+    for limit in process.ulimits:
+        if limit.name != _TAG:
+            set_limit(limit)
+    user = identity_in_root(process)
+    if user.uid and level is Emulation.OFF:
+        raise ProcessNotStarted(
+            f"cannot become {user.uid}:{user.gid}: there is one id, and no emulation of others"
+        )
+    enter_directory(process.cwd)
+    allowed = capabilities.effective() if process.insecure else capabilities.DOCKER_DEFAULT
+    if user.uid:
+        allowed &= ~capabilities.mask_of("dac_override")
+    capabilities.limit_to(allowed)
+    _go_under_filter(level, supervisor, user, insecure=process.insecure)
+    # With the bounding set alone a process under no_new_privs would end up with nothing.
+    capabilities.keep_only(allowed)
+    die_with_parent()
+    return user
+
+
+def _go_under_filter(
+    level: Emulation, supervisor: socket.socket | None, user: UserIdentity, *, insecure: bool
+) -> None:
+    machine = seccomp.this_machine()
+    if machine is None:
+        if level is Emulation.OFF:
+            return
+        raise _refusal(OSError(errno.ENOSYS, f"unknown machine {os.uname().machine}"))
+    program = filter_program(machine, level, strict=user.uid != 0, insecure=insecure)
+    try:
+        if supervisor is None:
+            seccomp.load(program)
+            return
+        listener = seccomp.load_and_listen(program)
+    except OSError as error:
+        raise _refusal(error) from error
+    supervision.ask(supervisor, listener, user)
+
+
+def _refusal(error: OSError) -> ExecutorUnavailable:
+    return ExecutorUnavailable(
+        f"root cannot be emulated: {error.strerror}",
+        hint="get ids of your own (`img doctor` tells how), or give owners up: --emulate=fake",
+    )

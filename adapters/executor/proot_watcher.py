@@ -1,0 +1,231 @@
+"""A step under PRoot, which rewrites paths by ptrace(2): for users who may do nothing else.
+
+PRoot 5.1 hands calls on that it does not know (statx, faccessat2 ...), so that their paths lead to
+the host's files. A filter below it makes them fail as on an old kernel, and C libraries fall back.
+"""
+
+import errno
+import os
+import shutil
+import socket
+import stat
+import tempfile
+from collections.abc import Iterator
+from typing import NoReturn
+
+from img.adapters.executor import reports
+from img.adapters.executor.executables import find_executable_in
+from img.adapters.executor.first_process import (
+    DEFAULT_PATH,
+    die_with_parent,
+    leave_session,
+    reset_signals,
+    set_limit,
+    take_order,
+)
+from img.adapters.executor.mounts import host_file, hosts_file
+from img.adapters.executor.placements import path_in
+from img.adapters.executor.reports import Launch
+from img.adapters.executor.stubs import MountPoints, text_in
+from img.adapters.executor.watching import gather_orphans, wait_for
+from img.adapters.linux import seccomp, syscalls
+from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
+from img.domain.filesystem import paths
+from img.domain.filesystem.ownership import lookup_user
+from img.domain.process import (
+    BindMount,
+    DirectoryRoot,
+    FileMount,
+    Process,
+    ProcessMount,
+    TmpfsMount,
+    TreeMount,
+)
+
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
+_UNKNOWN_TO_PROOT = (
+    "clone3",
+    "execveat",
+    "faccessat2",
+    "fchmodat2",
+    "file_getattr",
+    "file_setattr",
+    "getxattrat",
+    "io_uring_enter",
+    "io_uring_register",
+    "io_uring_setup",
+    "listxattrat",
+    "name_to_handle_at",
+    "openat2",
+    "removexattrat",
+    "renameat2",
+    "setxattrat",
+    "statx",
+)
+
+
+def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
+    """Run the ``Launch`` in the file ``order``, tidy up, and end with its exit code."""
+    code = 127
+    try:
+        with reports.failures(channel):
+            gather_orphans()
+            launch = take_order(order, stdout, stderr)
+            code = _run(launch, channel)
+    finally:
+        os._exit(code)
+
+
+def _run(launch: Launch, channel: socket.socket) -> int:
+    # In memory, for there are secrets among the files.
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    directory = tempfile.mkdtemp(prefix="img-", dir=memory)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _be_proot(launch, directory, channel)
+        return wait_for(pid)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _be_proot(launch: Launch, directory: str, channel: socket.socket) -> NoReturn:
+    try:
+        with reports.failures(channel):
+            die_with_parent()
+            leave_session()
+            syscalls.close_descriptors(but=channel.fileno())
+            assert isinstance(launch.root, DirectoryRoot)
+            own = _OwnFiles(directory)
+            command, env = _command(launch.program, launch.process, launch.root.path, own, channel)
+            for limit in launch.process.ulimits:
+                set_limit(limit)
+            _hide_what_proot_does_not_know()
+            reset_signals()
+            os.execve(launch.program, command, env)
+    finally:
+        os._exit(127)
+
+
+def _command(
+    proot: str, process: Process, path: str, own: "_OwnFiles", channel: socket.socket
+) -> tuple[list[str], dict[str, str]]:
+    root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    user = lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))
+    env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
+    if not process.argv:
+        raise ProcessNotStarted("no command to run")
+    _make_working_directory(root, process.cwd)
+    program = find_executable_in(root, process.argv[0], env["PATH"], process.cwd)
+    points = MountPoints(root, lambda stub: reports.send(channel, stub))
+    shown = [*_system(process, own), *_mounts(process, own, path, points)]
+    os.close(root)
+    identity = f"--change-id={user.uid}:{user.gid}" if user.uid or user.gid else "--root-id"
+    options = [f"--rootfs={path}", f"--cwd={process.cwd}", identity]
+    binds = [f"--bind={source}:{target}" for source, target in shown]
+    return [proot, "--verbose=-1", *options, *binds, program, *process.argv[1:]], env
+
+
+def _system(process: Process, own: "_OwnFiles") -> Iterator[tuple[str, str]]:
+    """Yield what every step sees, and where."""
+    yield own.directory(0o755, links=_LINKS), "/dev"
+    yield own.directory(0o1777), "/dev/shm"
+    for name in _DEVICES:
+        yield f"/dev/{name}", f"/dev/{name}"
+    yield "/proc", "/proc"
+    yield "/sys", "/sys"
+    yield own.file(host_file("/etc/resolv.conf")), "/etc/resolv.conf"
+    yield own.file(hosts_file(process, process.hosts)), "/etc/hosts"
+
+
+def _mounts(
+    process: Process, own: "_OwnFiles", path: str, points: MountPoints
+) -> Iterator[tuple[str, str]]:
+    """Yield what the step asks for. Raises ProcessNotStarted."""
+    for mount in sorted(process.mounts, key=lambda mount: mount.target):
+        try:
+            source = _source(own, mount)
+            target = mount.target
+            if not paths.clean(target).startswith("dev/"):
+                target = _place(points, target, path, directory=os.path.isdir(source))
+        except OSError as error:
+            raise ProcessNotStarted(f"cannot mount {mount.target}: {error.strerror}") from error
+        yield own.link(source), target
+
+
+def _place(points: MountPoints, target: str, path: str, *, directory: bool) -> str:
+    """Return where in the root the mount point is, made if it was missing, free of links."""
+    found = points.open(target, directory=directory)
+    try:
+        place = os.readlink(f"/proc/self/fd/{found}")
+    finally:
+        os.close(found)
+    return f"/{os.path.relpath(place, os.path.realpath(path))}"
+
+
+def _source(own: "_OwnFiles", mount: ProcessMount) -> str:
+    match mount:
+        case FileMount():
+            return own.file(mount.content, mount.mode)
+        case TmpfsMount():
+            return own.directory(mount.mode)
+        case BindMount():
+            os.stat(mount.source)
+            return mount.source
+        case TreeMount():
+            return path_in(mount.root, mount.source)
+
+
+class _OwnFiles:
+    """Files and directories of ours that a step sees."""
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._count = 0
+
+    def file(self, content: bytes, mode: int = 0o644) -> str:
+        path = self._new()
+        with open(path, "xb") as file:
+            file.write(content)
+        os.chmod(path, mode)
+        return path
+
+    def directory(self, mode: int, *, links: dict[str, str] | None = None) -> str:
+        path = self._new()
+        os.mkdir(path)
+        for name, text in (links or {}).items():
+            os.symlink(text, f"{path}/{name}")
+        os.chmod(path, mode)
+        return path
+
+    def link(self, source: str) -> str:
+        """Return another name for ``source``: PRoot takes no colon in one."""
+        path = self._new()
+        os.symlink(source, path)
+        return path
+
+    def _new(self) -> str:
+        self._count += 1
+        return f"{self._directory}/{self._count}"
+
+
+def _make_working_directory(root: int, path: str) -> None:
+    try:
+        found = MountPoints(root, lambda _: None).open(path, directory=True)
+        if not stat.S_ISDIR(os.fstat(found).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        os.close(found)
+    except OSError as error:
+        text = os.strerror(error.errno or errno.EIO).lower()
+        raise ProcessNotStarted(f'working directory "{path}": {text}') from error
+
+
+def _hide_what_proot_does_not_know() -> None:
+    machine = seccomp.this_machine()
+    if machine is None:
+        raise ExecutorUnavailable(f"PRoot is not safe on {os.uname().machine}: no filter for it")
+    missing = seccomp.fail_with(errno.ENOSYS)
+    rules = [seccomp.Rule(call, missing) for call in _UNKNOWN_TO_PROOT]
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    seccomp.load(seccomp.program(machine, rules, compat=missing))

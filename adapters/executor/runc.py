@@ -1,0 +1,43 @@
+"""Steps in containers of a runtime that speaks runtime-spec: runc or crun."""
+
+import os
+import shutil
+
+from img.adapters.executor.fork_server import ForkServer
+from img.adapters.executor.reports import Launch, Way
+from img.adapters.executor.unshare import UnshareExecutor
+from img.application.ports.executor import ExecutorUnavailable
+from img.domain.errors import HostError
+from img.domain.process import Process, Root
+
+
+class RuncExecutor(UnshareExecutor):
+    """runc, crun, or what takes the options of one of them, in the namespaces of a build.
+
+    Slower than doing it ourselves (crun twice, runc five times), and for those who have reasons
+    to trust one of them more.
+    """
+
+    def __init__(
+        self,
+        server: ForkServer | None = None,
+        *,
+        obstacle: HostError | None = None,
+        runtime: str = "runc",
+    ) -> None:
+        super().__init__(server, obstacle=obstacle)
+        self._runtime = runtime
+
+    def _launch(self, process: Process, root: Root) -> Launch:
+        return Launch(process, root, Way.RUNTIME, find_program(self._runtime))
+
+
+def find_program(name: str) -> str:
+    """Return the path of a program that an executor needs. Raises ExecutorUnavailable."""
+    search = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
+    path = shutil.which(name, path=search)
+    if path is None:
+        raise ExecutorUnavailable(
+            f"{name} is not installed", hint=f"install {name}, or leave --executor to img"
+        )
+    return path

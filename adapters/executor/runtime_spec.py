@@ -1,0 +1,83 @@
+"""A process as the configuration of a container runtime (runtime-spec config.md).
+
+The runtime gets a root in which all is mounted already, by the same code that serves the other
+executors; what is left to it is what belongs to the pid namespace it makes.
+"""
+
+import resource
+from collections.abc import Mapping, Sequence
+
+from img.adapters.executor.first_process import DEFAULT_PATH
+from img.adapters.executor.mounts import MASKED, READ_ONLY
+from img.adapters.linux import capabilities
+from img.domain.filesystem.ownership import UserIdentity
+from img.domain.process import Process, Ulimit
+
+_Json = Mapping[str, object]
+
+
+def configuration(process: Process, argv: Sequence[str], user: UserIdentity, root: str) -> _Json:
+    """Return the ``config.json`` for ``process``, whose program is ``argv[0]``, in ``root``."""
+    confined = not process.insecure
+    return {
+        "ociVersion": "1.0.2",
+        "root": {"path": root, "readonly": False},
+        "process": {
+            "terminal": False,
+            "user": {
+                "uid": user.uid,
+                "gid": user.gid,
+                "additionalGids": list(user.groups),
+                "umask": 0o022,
+            },
+            "args": list(argv),
+            "env": _environment(process, user),
+            "cwd": process.cwd,
+            "capabilities": _capabilities(user, confined=confined),
+            "rlimits": [_rlimit(limit) for limit in process.ulimits],
+            "noNewPrivileges": False,
+        },
+        "mounts": [
+            {
+                "destination": "/proc",
+                "type": "proc",
+                "source": "proc",
+                "options": ["nosuid", "nodev", "noexec"],
+            },
+            # So that the runtime makes no devices of its own: those there are binds, on a file
+            # system where devices that a step makes do not open.
+            {
+                "destination": "/dev",
+                "type": "bind",
+                "source": f"{root}/dev",
+                "options": ["rbind", "nosuid"],
+            },
+        ],
+        "linux": {
+            "namespaces": [{"type": "pid"}, {"type": "mount"}],
+            "maskedPaths": list(MASKED) if confined else [],
+            "readonlyPaths": list(READ_ONLY) if confined else [],
+            "resources": {},
+        },
+    }
+
+
+def _environment(process: Process, user: UserIdentity) -> list[str]:
+    env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
+    return [f"{name}={value}" for name, value in env.items()]
+
+
+def _capabilities(user: UserIdentity, *, confined: bool) -> _Json:
+    mask = capabilities.DOCKER_DEFAULT if confined else capabilities.effective()
+    names = [
+        f"CAP_{name.upper()}" for bit, name in enumerate(capabilities.NAMES) if mask >> bit & 1
+    ]
+    own = [] if user.uid else names
+    return {"bounding": names, "permitted": own, "effective": own}
+
+
+def _rlimit(limit: Ulimit) -> _Json:
+    """Return the limit as it was set on us, by our own rules for those out of reach."""
+    kind = f"RLIMIT_{limit.name.upper()}"
+    soft, hard = resource.getrlimit(getattr(resource, kind))
+    return {"type": kind, "soft": soft % (1 << 64), "hard": hard % (1 << 64)}

@@ -1,0 +1,144 @@
+"""Starting runc or crun for a step, as pid 1 of namespaces that end with it.
+
+Whatever the runtime leaves behind (its state, mounts, a shim) is in those, and goes with them.
+"""
+
+import json
+import os
+import re
+import socket
+from typing import NoReturn
+
+from img.adapters.executor import mounts, reports
+from img.adapters.executor.executables import find_executable_in
+from img.adapters.executor.first_process import (
+    DEFAULT_PATH,
+    bring_loopback_up,
+    die_with_parent,
+    leave_session,
+    reset_signals,
+    set_limit,
+    take_order,
+)
+from img.adapters.executor.reports import Launch
+from img.adapters.executor.runtime_spec import configuration
+from img.adapters.executor.stubs import MountPoints, text_in
+from img.adapters.linux import syscalls
+from img.application.ports.executor import ProcessNotStarted
+from img.domain.filesystem.ownership import lookup_user
+from img.domain.process import Network
+
+_CONTAINER = "step"
+
+
+def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
+    """Run the ``Launch`` in the file ``order`` by its runtime and end with its exit code."""
+    code = 127
+    try:
+        with reports.failures(channel):
+            die_with_parent()
+            launch = take_order(order, stdout, stderr)
+            leave_session()
+            command, log = _prepare(launch, channel)
+            code = _run(command)
+            if failure := _failure_in(log):
+                raise ProcessNotStarted(_worded(failure, launch.process.cwd))
+    finally:
+        os._exit(code)
+
+
+def _prepare(launch: Launch, channel: socket.socket) -> tuple[list[str], str]:
+    """Mount everything; return the runtime's command line and where it writes its log."""
+    process = launch.process
+    syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+    scratch, rootfs = mounts.attach_root_below(launch.root)
+    root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    points = MountPoints(root, lambda stub: reports.send(channel, stub))
+    mounts.mount_system(points, process, proc=False)
+    mounts.mount_name_files(points, scratch, process)
+    mounts.mount_extra(points, scratch, process.mounts)
+    _cover_ours(covers_groups=_is_crun(launch.program))
+    syscalls.sethostname(process.hostname)
+    if process.network is Network.NONE:
+        bring_loopback_up()
+    for limit in process.ulimits:
+        set_limit(limit)
+    user = lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))
+    if not process.argv:
+        raise ProcessNotStarted("no command to run")
+    search = dict(process.env).get("PATH", DEFAULT_PATH)
+    program = find_executable_in(root, process.argv[0], search, process.cwd)
+    spec = configuration(process, [program, *process.argv[1:]], user, rootfs)
+    bundle = os.path.dirname(rootfs)
+    with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
+        json.dump(spec, file, ensure_ascii=False)
+    syscalls.close_descriptors(but=channel.fileno())
+    return _command(launch.program, bundle), f"{bundle}/log"
+
+
+def _cover_ours(*, covers_groups: bool) -> None:
+    """Give the runtime a /proc of this pid namespace, and no control groups to stumble over."""
+    syscalls.mount("proc", "/proc", "proc")
+    if not os.path.isdir("/sys/fs/cgroup"):
+        return
+    if covers_groups:  # crun refuses to look at hybrid hierarchies
+        syscalls.mount("tmpfs", "/sys/fs/cgroup", "tmpfs")
+    else:  # runc, told to be rootless, does without groups that it may not write
+        groups = syscalls.open_tree("/sys/fs/cgroup")
+        syscalls.mount_setattr(groups, syscalls.MOUNT_ATTR_RDONLY)
+        syscalls.move_mount(groups, os.open("/sys/fs/cgroup", os.O_PATH | os.O_CLOEXEC))
+
+
+def _command(runtime: str, bundle: str) -> list[str]:
+    options = ["--root", f"{bundle}/state"]
+    if _is_crun(runtime):
+        options += ["--log", f"file:{bundle}/log", "--cgroup-manager", "disabled"]
+    else:
+        # Whoever runs it, for that means: do without what control groups refuse.
+        options += ["--log", f"{bundle}/log", "--log-format", "json", "--rootless", "true"]
+    return [runtime, *options, "run", "--bundle", bundle, _CONTAINER]
+
+
+def _is_crun(runtime: str) -> bool:
+    return os.path.basename(runtime) == "crun"
+
+
+def _run(command: list[str]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            reset_signals()
+            os.execve(command[0], command, {"PATH": DEFAULT_PATH})
+        finally:
+            os._exit(127)
+    while True:
+        ended, status = os.wait()
+        if ended == pid:
+            code = os.waitstatus_to_exitcode(status)
+            return code if code >= 0 else 128 - code
+
+
+def _failure_in(log: str) -> str:
+    """Return why the runtime could not start the step, "" if it could."""
+    try:
+        with open(log, encoding="utf-8", errors="replace") as file:
+            lines = file.read().splitlines()
+    except FileNotFoundError:
+        return ""
+    errors = [message for line in lines if (message := _error_of(line))]
+    return errors[-1] if errors else ""
+
+
+def _error_of(line: str) -> str:
+    if not line.startswith("{"):  # crun, which logs nothing but errors, some after the time
+        return re.sub(r"^\d{4}-\S+: ", "", line)
+    record = json.loads(line)
+    return str(record["msg"]) if record.get("level") == "error" else ""
+
+
+def _worded(failure: str, cwd: str) -> str:
+    """Return the failure without what says only where in the runtime it was."""
+    message = failure.rpartition("unable to start container process: ")[2]
+    if f"mkdir {cwd}:" in message or "chdir" in message or "set in config.json" in message:
+        return f'working directory "{cwd}": {message.rpartition(": ")[2].lower()}'
+    return message

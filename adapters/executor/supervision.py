@@ -1,0 +1,86 @@
+"""The process beside a step that answers its calls, where root is emulated."""
+
+import os
+import pickle
+import signal
+import socket
+from typing import NoReturn
+
+from img.adapters.executor import reports
+from img.adapters.executor.reports import Launch
+from img.adapters.linux import capabilities, syscalls
+from img.adapters.linux.emulation.credentials import Credentials, credentials_of
+from img.adapters.linux.emulation.supervisor import Supervisor
+from img.adapters.linux.notifications import Listener
+from img.adapters.linux.owner_records import Journal
+from img.adapters.linux.ownership import journal_of
+from img.domain.filesystem.ownership import UserIdentity
+from img.domain.process import DirectoryRoot, Root
+
+_MOST = 1 << 16  # bytes; who has more groups has the first ones
+
+
+def ask(supervisor: socket.socket, listener: int, user: UserIdentity) -> None:
+    """Hand over, from the step's side, what answers are given to, and who the step starts as."""
+    identity = pickle.dumps((user.uid, user.gid, tuple(user.groups)))
+    socket.send_fds(supervisor, [identity], [listener])
+    os.close(listener)
+    supervisor.close()
+
+
+def become(
+    step: tuple[int, int], order: int, asked: socket.socket, channel: socket.socket, stderr: int
+) -> NoReturn:
+    """Answer until the step, a pid and its pidfd, is over; on a fault of ours tell ``channel``.
+
+    Belongs beside the step, not above it: whoever kills this process does not set the step free,
+    and the fork server ends both.
+    """
+    code = 1
+    try:
+        with reports.failures(channel):
+            syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+            os.dup2(stderr, 2)
+            launch: Launch = pickle.loads(os.pread(order, os.fstat(order).st_size, 0))
+            supervised = _wait(asked)
+            if supervised is not None:
+                listener, initial = supervised
+                journal = _enter(step, launch.root, (listener, step[1], channel.fileno()))
+                Supervisor(Listener(listener), initial, journal).serve(step[1])
+            code = 0
+    finally:
+        os._exit(code)
+
+
+def _wait(asked: socket.socket) -> tuple[int, Credentials] | None:
+    """Return what the step hands over; None where it ended before."""
+    identity, descriptors, _, _ = socket.recv_fds(asked, _MOST, 1)
+    if not descriptors:
+        return None
+    return descriptors[0], credentials_of(*pickle.loads(identity))
+
+
+def _enter(step: tuple[int, int], root: Root, kept: tuple[int, ...]) -> Journal:
+    """Take the step's root and, as the working directory, the outer /proc.
+
+    Returns the journal of the root; no descriptors but those and the ``kept`` stay open.
+    """
+    processes = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    namespace = os.open(f"/proc/{step[0]}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    state = _directory_of(root)
+    syscalls.setns(namespace, syscalls.CLONE_NEWNS)
+    os.fchdir(processes)
+    os.umask(0)
+    syscalls.close_descriptors(but=(*kept, *([state] if state >= 0 else [])))
+    # To read another process' memory it must have all that the other has, or this one more.
+    capabilities.keep_only(capabilities.DOCKER_DEFAULT | capabilities.mask_of("sys_ptrace"))
+    if not isinstance(root, DirectoryRoot):
+        return Journal()
+    return Journal(f"self/fd/{state}/{os.path.basename(journal_of(root.path))}")
+
+
+def _directory_of(root: Root) -> int:
+    """Return a descriptor of where the journal of ``root`` is, -1 where it needs none."""
+    if not isinstance(root, DirectoryRoot):
+        return -1  # whatever holds an upper directory keeps attributes
+    return os.open(os.path.dirname(journal_of(root.path)), os.O_PATH | os.O_CLOEXEC)

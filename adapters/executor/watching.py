@@ -1,0 +1,44 @@
+"""Watching over a step that no pid namespace holds together."""
+
+import os
+import signal
+
+from img.adapters.executor import descendants
+from img.adapters.linux import syscalls
+
+_WAKING = (signal.SIGTERM, signal.SIGCHLD)
+
+
+def gather_orphans() -> None:
+    """Be the one whose children all orphans of the step become; end when our own parent does."""
+    syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
+    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+
+
+def wait_for(pid: int) -> int:
+    """Return the exit code of ``pid`` once it and all it started are gone; SIGTERM kills them.
+
+    SIGTERM and SIGCHLD have to be blocked.
+    """
+    code: int | None = None
+    while code is None:
+        if signal.sigwaitinfo(_WAKING).si_signo == signal.SIGTERM:
+            os.kill(pid, signal.SIGKILL)
+        code = _reap(pid)
+    descendants.kill_all()
+    return code
+
+
+def _reap(wanted: int) -> int | None:
+    """Reap whoever has ended; return the exit code of ``wanted`` if it has."""
+    code = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return code
+        if not pid:
+            return code
+        if pid == wanted:
+            ended = os.waitstatus_to_exitcode(status)
+            code = ended if ended >= 0 else 128 - ended

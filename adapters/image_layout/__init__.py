@@ -1,0 +1,1 @@
+"""Image layouts that belong to somebody else."""

@@ -1,0 +1,62 @@
+"""Image layouts that are directories."""
+
+from pathlib import Path
+from typing import BinaryIO
+
+from img.application.ports.image_layout import ImageLayouts, LayoutError
+from img.domain.digest import Digest
+from img.domain.oci.codec import InvalidDocument, decode_index, media_type_of
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import Index
+from img.domain.oci.layout import (
+    INDEX_FILE,
+    LAYOUT_FILE,
+    blob_path,
+    check_layout,
+    find_image,
+)
+
+
+class DirectoryLayouts(ImageLayouts):
+    """Layouts as skopeo, buildx and podman write them."""
+
+    def resolve(self, path: str, tag: str, digest: Digest | None) -> Descriptor:
+        index = self._index(path)
+        found = find_image(index, tag, digest)
+        if found is None and digest is not None:
+            found = self._unlisted(path, digest)
+        if found is None:
+            wanted = digest or tag or "latest"
+            raise LayoutError(f"oci-layout {path} has no image {wanted}")
+        return found
+
+    def open(self, path: str, blob: Descriptor) -> BinaryIO:
+        try:
+            return (Path(path) / blob_path(blob.digest)).open("rb")
+        except OSError as error:
+            raise _unreadable(path, error) from None
+
+    def _index(self, path: str) -> Index:
+        root = Path(path)
+        try:
+            check_layout((root / LAYOUT_FILE).read_bytes())
+            return decode_index((root / INDEX_FILE).read_bytes())
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        except InvalidDocument as error:
+            raise LayoutError(f"{path} is no OCI image layout: {error.message}") from None
+
+    def _unlisted(self, path: str, digest: Digest) -> Descriptor | None:
+        """Return a manifest that the index does not name itself, such as that of a platform."""
+        try:
+            content = (Path(path) / blob_path(digest)).read_bytes()
+            return Descriptor(media_type=media_type_of(content), digest=digest, size=len(content))
+        except (OSError, InvalidDocument):
+            return None
+
+
+def _unreadable(path: str, error: OSError) -> LayoutError:
+    reason = (error.strerror or str(error)).lower()
+    return LayoutError(
+        f"oci-layout {path} cannot be read: {reason}", hint="name a directory with an oci-layout"
+    )

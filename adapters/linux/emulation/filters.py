@@ -1,0 +1,88 @@
+"""Which calls of a step are answered by whom."""
+
+import os
+from collections.abc import Iterator
+
+from img.adapters.linux import seccomp
+from img.adapters.linux.denied_calls import DENIED
+from img.adapters.linux.emulation.identities import RLIMIT_LOCKS
+from img.adapters.linux.emulation.level import Emulation
+from img.adapters.linux.seccomp import NOTIFY, HasBits, IsOneOf, Machine, Rule, fail_with
+
+CHOWN = ("chown", "lchown", "fchown", "fchownat")
+SET_IDS = (
+    *("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid"),
+    *("setfsuid", "setfsgid", "setgroups"),
+)
+GET_IDS = ("getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups")
+STAT = ("stat", "lstat", "fstat", "newfstatat", "statx")
+ACCESS = ("access", "faccessat", "faccessat2")
+CREATE = ("creat", "mkdir", "mkdirat", "symlink", "symlinkat", "openat2")
+EXECUTE = ("execve", "execveat")
+CHANGE = (
+    *("unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2", "link", "linkat"),
+    *("chmod", "fchmod", "fchmodat", "fchmodat2"),
+)
+# After these a path may not mean what it means to the supervisor.
+LEAVE_ROOT = ("chroot", "unshare", "setns")
+
+_O_TMPFILE = 0o20000000  # without the O_DIRECTORY that it comes with
+_CREATING = os.O_CREAT | _O_TMPFILE
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC
+_DEVICES = (0o020000, 0o060000)  # S_IFCHR, S_IFBLK
+_KIND = 0o170000
+_SOL_SOCKET, _SO_PEERCRED = 1, 17
+_PR_SET_KEEPCAPS, _PR_SET_SECUREBITS = 8, 28
+
+
+def filter_program(
+    machine: Machine, level: Emulation, *, strict: bool = False, insecure: bool = False
+) -> bytes:
+    """Return the filter that a step is put under; it refuses what no step should do as well.
+
+    32-bit programs are told to the supervisor where there is one: they are not emulated.
+    ``strict``: what a step's own user may not read or remove is worth knowing as well. For root's
+    steps, which become others in passing, that would cost more than it gives.
+    """
+    rules = [*_rules_of(level, strict=strict)]
+    ruled = {rule.call for rule in rules}
+    if not insecure:
+        rules += [rule for rule in DENIED if rule.call not in ruled]
+    compat = NOTIFY if level.is_supervised else None
+    return seccomp.program(machine, rules, compat=compat)
+
+
+def _rules_of(level: Emulation, *, strict: bool) -> Iterator[Rule]:
+    match level:
+        case Emulation.FAKE:
+            yield from _rules((*CHOWN, *SET_IDS), fail_with(0))
+            yield Rule("mknod", fail_with(0), (IsOneOf(1, _DEVICES, _KIND),))
+            yield Rule("mknodat", fail_with(0), (IsOneOf(2, _DEVICES, _KIND),))
+        case Emulation.IDS:
+            yield from _identity_rules()
+            yield Rule("mknod", NOTIFY, (IsOneOf(1, _DEVICES, _KIND),))
+            yield Rule("mknodat", NOTIFY, (IsOneOf(2, _DEVICES, _KIND),))
+        case Emulation.FULL:
+            yield from _identity_rules()
+            yield from _rules((*STAT, *ACCESS, *CREATE, *EXECUTE, "mknod", "mknodat"), NOTIFY)
+            if strict:
+                yield from _rules(("open", "openat", *CHANGE), NOTIFY)
+            else:
+                yield Rule("open", NOTIFY, (HasBits(1, _CREATING | _WRITING),))
+                yield Rule("openat", NOTIFY, (HasBits(2, _CREATING | _WRITING),))
+            yield Rule(
+                "getsockopt", NOTIFY, (IsOneOf(1, (_SOL_SOCKET,)), IsOneOf(2, (_SO_PEERCRED,)))
+            )
+        case Emulation.OFF:
+            return
+
+
+def _identity_rules() -> Iterator[Rule]:
+    yield from _rules((*CHOWN, *SET_IDS, *GET_IDS, *LEAVE_ROOT), NOTIFY)
+    yield Rule("prctl", NOTIFY, (IsOneOf(0, (_PR_SET_KEEPCAPS, _PR_SET_SECUREBITS)),))
+    for call, argument in (("getrlimit", 0), ("setrlimit", 0), ("prlimit64", 1)):
+        yield Rule(call, NOTIFY, (IsOneOf(argument, (RLIMIT_LOCKS,)),))
+
+
+def _rules(calls: tuple[str, ...], action: int) -> Iterator[Rule]:
+    return (Rule(call, action) for call in calls)

@@ -1,0 +1,64 @@
+"""Reading and writing what other processes point to (process_vm_readv(2))."""
+
+import ctypes
+import errno
+import os
+import struct
+
+_PAGE = 4096
+_LONGEST_PATH = 4096  # with its zero byte
+
+_libc = ctypes.PyDLL(None, use_errno=True)  # the calls are too short to let the GIL go
+_readv = _libc.process_vm_readv
+_writev = _libc.process_vm_writev
+_readv.restype = _writev.restype = ctypes.c_ssize_t
+_buffer = ctypes.create_string_buffer(_PAGE)
+_address = ctypes.addressof(_buffer)
+_view = memoryview(_buffer).cast("B")
+_here = ctypes.create_string_buffer(16)
+_there = ctypes.create_string_buffer(16)
+_IOVEC = struct.Struct("QQ")
+
+
+def read_text(pid: int, address: int) -> bytes:
+    """Return the bytes up to the first zero, a path at most. Raises OSError (EFAULT, ...)."""
+    found = b""
+    while len(found) < _LONGEST_PATH:
+        # What lies in the next page may not be readable.
+        piece = _read(pid, address, _PAGE - address % _PAGE)
+        if not piece:
+            break
+        end = piece.find(b"\0")
+        if end >= 0:
+            return found + piece[:end]
+        found += piece
+        address += len(piece)
+    code = errno.ENAMETOOLONG if len(found) >= _LONGEST_PATH else errno.EFAULT
+    raise OSError(code, os.strerror(code))
+
+
+def read(pid: int, address: int, size: int) -> bytes:
+    """Return ``size`` bytes. Raises OSError (EFAULT, ...)."""
+    found = b""
+    while len(found) < size:
+        piece = _read(pid, address + len(found), min(_PAGE, size - len(found)))
+        if not piece:
+            raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
+        found += piece
+    return found
+
+
+def write(pid: int, address: int, content: bytes) -> None:
+    """Write ``content`` to the process' memory. Raises OSError (EFAULT, ...)."""
+    source = ctypes.create_string_buffer(content, len(content))
+    _IOVEC.pack_into(_here, 0, ctypes.addressof(source), len(content))
+    _IOVEC.pack_into(_there, 0, address, len(content))
+    if _writev(pid, _here, 1, _there, 1, 0) != len(content):
+        raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
+
+
+def _read(pid: int, address: int, size: int) -> bytes:
+    _IOVEC.pack_into(_here, 0, _address, size)
+    _IOVEC.pack_into(_there, 0, address, size)
+    length = _readv(pid, _here, 1, _there, 1, 0)
+    return bytes(_view[:length]) if length > 0 else b""

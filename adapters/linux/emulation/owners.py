@@ -1,0 +1,118 @@
+"""Owners of files as a step sees and gives them."""
+
+import os
+
+from img.adapters.linux import owner_records
+from img.adapters.linux.emulation import memory
+from img.adapters.linux.emulation.identities import Identities
+from img.adapters.linux.emulation.paths import AT_FDCWD, Paths, through_proc
+from img.adapters.linux.emulation.replies import Answer
+from img.adapters.linux.notifications import Notification
+from img.adapters.linux.owner_records import ROOT, Journal, Owner, Unrecordable
+
+AT_EMPTY_PATH = 0x1000
+AT_SYMLINK_NOFOLLOW = 0x100
+_UNCHANGED = 0xFFFF_FFFF
+
+
+class Owners:
+    """The records of a step's files: with the files, else in the journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def on_record(self, path: bytes, *, follow: bool) -> Owner | None:
+        """Return the owner of a file, None where it is root's. Raises OSError."""
+        names = owner_records.names_on(path, follow=follow)
+        return self.known(path, names, follow=follow)
+
+    def known(self, path: bytes, names: list[str], *, follow: bool) -> Owner | None:
+        """Return the same, the names of the file's attributes being known."""
+        if names and (owner := owner_records.read(path, names, follow=follow)):
+            return owner
+        if self._journal:
+            return self._journal.owner_of(os.stat(path, follow_symlinks=follow))
+        return None
+
+    def record(self, path: bytes | int, owner: Owner, *, follow: bool = False) -> None:
+        """Write down whose a file is from now on."""
+        try:
+            owner_records.write(path, owner, follow=follow)
+        except Unrecordable:
+            self._journal.add(os.stat(path, follow_symlinks=follow), owner)
+        else:
+            if self._journal:
+                self._journal.add(os.stat(path, follow_symlinks=follow), ROOT)
+
+
+class OwnerCalls:
+    """chown(2) and its like."""
+
+    def __init__(self, identities: Identities, paths: Paths, owners: Owners) -> None:
+        self._identities = identities
+        self._paths = paths
+        self._owners = owners
+
+    def chown(self, call: Notification) -> Answer:
+        return self._chown_path(call, AT_FDCWD, call.arguments[0], call.arguments[1:3])
+
+    def lchown(self, call: Notification) -> Answer:
+        path, uid, gid = call.arguments[:3]
+        return self._chown_path(call, AT_FDCWD, path, (uid, gid), AT_SYMLINK_NOFOLLOW)
+
+    def fchownat(self, call: Notification) -> Answer:
+        directory, path, uid, gid, flags, _ = call.arguments
+        return self._chown_path(call, directory, path, (uid, gid), flags)
+
+    def fchown(self, call: Notification) -> Answer:
+        descriptor, uid, gid = call.arguments[:3]
+        where = self._paths.find_to_change(call, descriptor, b"")
+        return self._chown(call, where, (uid, gid), follow=True)
+
+    def _chown_path(
+        self,
+        call: Notification,
+        directory: int,
+        address: int,
+        wanted: tuple[int, ...],
+        flags: int = 0,
+    ) -> Answer:
+        text = memory.read_text(call.pid, address)
+        if not text and not flags & AT_EMPTY_PATH:
+            raise FileNotFoundError(2, "no name")
+        follow = not flags & AT_SYMLINK_NOFOLLOW
+        try:
+            where = self._paths.find_to_change(call, directory, text, follow=follow)
+            return self._chown(call, where, wanted, follow=follow or not text)
+        except FileNotFoundError:
+            own = through_proc(call.pid, text)
+            if own is None:
+                raise
+        return self._chown(call, own, wanted, follow=follow)
+
+    def _chown(
+        self, call: Notification, where: bytes, wanted: tuple[int, ...], *, follow: bool
+    ) -> Answer:
+        uid, gid = (value & 0xFFFF_FFFF for value in wanted)
+        follow = follow or (where.startswith(b"self/fd/") and where.count(b"/") == 2)
+        now = ROOT
+        if _UNCHANGED in (uid, gid) or not self._identities.of(call.pid).privileged:
+            now = self._owners.on_record(where, follow=follow) or ROOT
+        to = Owner(
+            now.uid if uid == _UNCHANGED else uid,
+            now.gid if gid == _UNCHANGED else gid,
+        )
+        self._check(call, now, to)
+        # The kernel takes set-user-ID bits and capabilities away, a record in those as well.
+        os.chown(where, -1, -1, follow_symlinks=follow)
+        self._owners.record(where, to, follow=follow)
+        return 0
+
+    def _check(self, call: Notification, now: Owner, to: Owner) -> None:
+        """Refuse what only root may (chown(2), EPERM)."""
+        caller = self._identities.of(call.pid)
+        if caller.privileged:
+            return
+        own = caller.user.filesystem == now.uid
+        if not own or to.uid != now.uid or (to.gid != now.gid and not caller.is_in(to.gid)):
+            raise PermissionError(1, "not the owner")

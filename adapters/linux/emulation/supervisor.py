@@ -1,0 +1,155 @@
+"""Answers the calls of a step, until the step is over."""
+
+import errno
+import os
+import select
+import signal
+from collections.abc import Callable, Mapping
+
+from img.adapters.linux import seccomp
+from img.adapters.linux.emulation.changes import ChangeCalls
+from img.adapters.linux.emulation.creation import CreationCalls
+from img.adapters.linux.emulation.credentials import Credentials
+from img.adapters.linux.emulation.execution import ExecutionCalls
+from img.adapters.linux.emulation.identities import Identities
+from img.adapters.linux.emulation.ids import IdCalls
+from img.adapters.linux.emulation.owners import OwnerCalls, Owners
+from img.adapters.linux.emulation.paths import Paths
+from img.adapters.linux.emulation.permissions import AccessCalls, Permissions
+from img.adapters.linux.emulation.replies import Answer, Reply
+from img.adapters.linux.emulation.status import StatusCalls
+from img.adapters.linux.notifications import Listener, Notification
+from img.adapters.linux.owner_records import Journal
+
+import time
+PROF={}
+Handler = Callable[[Notification], Answer]
+# Where these cannot be emulated, the kernel does them, or says itself what is wrong with them.
+_LEFT_TO_THE_KERNEL = frozenset(
+    """
+    stat lstat fstat newfstatat statx open openat openat2 creat mkdir mkdirat symlink symlinkat
+    mknod mknodat access faccessat faccessat2 execve execveat getsockopt prctl unlink unlinkat rmdir
+    rename renameat renameat2 link linkat chmod fchmod fchmodat fchmodat2
+    """.split()  # noqa: SIM905
+)
+_REFUSALS = {errno.EACCES, errno.EPERM}
+
+
+class Supervisor:
+    """The step's calls get what root's would; none of it is a boundary.
+
+    The process has the step's root and the outer /proc as its working directory, and may do what
+    the step itself may: who fools it mislabels files that are its own anyway.
+    """
+
+    def __init__(self, listener: Listener, initial: Credentials, journal: Journal) -> None:
+        self._listener = listener
+        self._paths = Paths(listener)
+        machine = seccomp.this_machine()
+        assert machine is not None
+        self._machine = machine
+        identities = Identities(initial)
+        owners = Owners(journal)
+        handlers = _handlers(listener, identities, self._paths, owners)
+        self._handlers = {
+            number: (handlers[name], name in _LEFT_TO_THE_KERNEL)
+            for name, number in machine.calls.items()
+            if name in handlers
+        }
+
+    def serve(self, until: int) -> None:
+        """Answer until ``until``, the pidfd of the step's first process, is readable."""
+        poll = select.poll()
+        poll.register(self._listener.descriptor, select.POLLIN)
+        poll.register(until, select.POLLIN)
+        while True:
+            for descriptor, event in poll.poll():
+                if descriptor == until:
+                    inv={v:k for k,v in self._machine.calls.items()}
+                    import os
+                    os.write(2,("PROF "+" ".join(f"{inv[k]}:{v[0]}x{v[1]/v[0]*1e6:.1f}" for k,v in sorted(PROF.items(),key=lambda x:-x[1][1]))+f" total {sum(v[1] for v in PROF.values()):.2f} calls {sum(v[0] for v in PROF.values())}\n").encode())
+                    return
+                if event & select.POLLIN:
+                    self._attend()
+                else:  # nobody is left who could ask
+                    poll.unregister(descriptor)
+
+    def _attend(self) -> None:
+        call = self._listener.receive()
+        if call is None:
+            return
+        if call.architecture != self._machine.native:
+            _refuse_program(call)
+            return
+        handler, optional = self._handlers[call.number]
+        T=time.perf_counter()
+        try: return self._attend2(call, handler, optional)
+        finally:
+            q=PROF.setdefault(call.number,[0,0.0]); q[0]+=1; q[1]+=time.perf_counter()-T
+    def _attend2(self, call, handler, optional):
+        try:
+            answer = handler(call)
+        except LookupError:
+            answer = Reply.LET_PASS
+        except OSError as error:
+            code = error.errno or errno.EIO
+            if not optional or code in _REFUSALS:
+                self._listener.refuse(call, code)
+                return
+            answer = Reply.LET_PASS
+        finally:
+            self._paths.release()
+        if answer is Reply.LET_PASS:
+            self._listener.let_pass(call)
+        elif not isinstance(answer, Reply):
+            self._listener.answer(call, answer)
+
+
+def _handlers(
+    listener: Listener, identities: Identities, paths: Paths, owners: Owners
+) -> Mapping[str, Handler]:
+    permissions = Permissions(paths, owners)
+    chown = OwnerCalls(identities, paths, owners)
+    status = StatusCalls(listener, paths, owners)
+    access = AccessCalls(identities, paths, permissions)
+    change = ChangeCalls(identities, paths, owners, permissions)
+    create = CreationCalls(listener, identities, paths, owners, permissions)
+    execute = ExecutionCalls(identities, paths, owners, permissions)
+    return {
+        **IdCalls(identities).handlers(),
+        **change.handlers(),
+        "chown": chown.chown,
+        "lchown": chown.lchown,
+        "fchown": chown.fchown,
+        "fchownat": chown.fchownat,
+        "stat": status.stat,
+        "lstat": status.lstat,
+        "fstat": status.fstat,
+        "newfstatat": status.newfstatat,
+        "statx": status.statx,
+        "access": access.access,
+        "faccessat": access.faccessat,
+        "faccessat2": access.faccessat2,
+        "open": create.open,
+        "openat": create.openat,
+        "openat2": create.openat2,
+        "creat": create.creat,
+        "mkdir": create.mkdir,
+        "mkdirat": create.mkdirat,
+        "symlink": create.symlink,
+        "symlinkat": create.symlinkat,
+        "mknod": create.mknod,
+        "mknodat": create.mknodat,
+        "execve": execute.execve,
+        "execveat": execute.execveat,
+        "chroot": execute.leave_root,
+        "unshare": execute.unshare,
+        "setns": execute.unshare,
+        "getsockopt": execute.getsockopt,
+    }
+
+
+def _refuse_program(call: Notification) -> None:
+    message = "img: 32-bit programs cannot run where root is emulated (see --emulate)\n"
+    os.write(2, message.encode())
+    os.kill(call.pid, signal.SIGKILL)

@@ -1,0 +1,91 @@
+"""Answering the system calls of others (seccomp_unotify(2))."""
+
+import errno
+import fcntl
+import os
+import struct
+from typing import NamedTuple
+
+# linux/seccomp.h; the sizes in them are of the structures below.
+_RECEIVE = 0xC050_2100
+_SEND = 0xC018_2101
+_ID_VALID = 0x4008_2102
+_ADD_DESCRIPTOR = 0x4018_2103
+_CONTINUE = 1
+_ADD_AND_SEND = 2  # since Linux 5.14
+
+_NOTIFICATION = struct.Struct("QIIiIQ6Q")
+_RESPONSE = struct.Struct("QqiI")
+_DESCRIPTOR = struct.Struct("QIIII")
+
+
+class Notification(NamedTuple):
+    """A call that waits for an answer."""
+
+    id: int
+    pid: int  # of the thread, as the receiver's pid namespace counts
+    number: int
+    architecture: int
+    arguments: tuple[int, ...]  # six, unsigned
+
+
+class Listener:
+    """Receives the calls that a filter tells, and answers them.
+
+    Who asked may be killed at any time: answers to nobody are no error.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._request = bytearray(_NOTIFICATION.size)
+        self._empty = bytes(_NOTIFICATION.size)
+
+    def receive(self) -> Notification | None:
+        """Return the next call, None where it was given up in the meantime."""
+        request = self._request
+        request[:] = self._empty  # the kernel insists
+        try:
+            fcntl.ioctl(self.descriptor, _RECEIVE, request)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.EINTR):
+                return None
+            raise
+        identity, pid, _, number, architecture, _, *arguments = _NOTIFICATION.unpack(request)
+        return Notification(identity, pid, number, architecture, tuple(arguments))
+
+    def let_pass(self, call: Notification) -> None:
+        """Let the kernel do what was asked."""
+        self._send(_RESPONSE.pack(call.id, 0, 0, _CONTINUE))
+
+    def answer(self, call: Notification, value: int) -> None:
+        """Let the call return ``value``, without the kernel doing anything."""
+        self._send(_RESPONSE.pack(call.id, value, 0, 0))
+
+    def refuse(self, call: Notification, error: int) -> None:
+        """Let the call fail with errno ``error``."""
+        self._send(_RESPONSE.pack(call.id, 0, -error, 0))
+
+    def hand_over(self, call: Notification, descriptor: int, *, inheritable: bool) -> None:
+        """Let the call return a new descriptor of what ``descriptor`` is here."""
+        flags = 0 if inheritable else os.O_CLOEXEC
+        request = _DESCRIPTOR.pack(call.id, _ADD_AND_SEND, descriptor, 0, flags)
+        try:
+            fcntl.ioctl(self.descriptor, _ADD_DESCRIPTOR, request)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+
+    def is_waiting(self, call: Notification) -> bool:
+        """Tell whether the caller still waits, so that its pid is still its own."""
+        try:
+            fcntl.ioctl(self.descriptor, _ID_VALID, struct.pack("Q", call.id))
+        except OSError:
+            return False
+        return True
+
+    def _send(self, response: bytes) -> None:
+        try:
+            fcntl.ioctl(self.descriptor, _SEND, response)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise

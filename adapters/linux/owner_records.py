@@ -1,0 +1,170 @@
+"""Owners that are written down, where files can have none but our own.
+
+A record is kept by the file itself, so it lives as long, and is where the file is after a rename,
+under all its names, and in the copy that an overlay makes. Files of root have none.
+
+Only regular files and directories take attributes of the user's. On all others the record is a
+``security.capability``: the kernel gives it to any file, who is root in a user namespace may write
+it, and it means something on files that can be executed alone.
+"""
+
+import contextlib
+import errno
+import os
+import re
+import struct
+from collections.abc import Collection
+from typing import NamedTuple
+
+OWNER = "user.img.owner"  # "1000:1001"
+DEVICE = "user.img.dev"  # "c 1:3": the file stands for a device that could not be made here
+CAPABILITY = "security.capability"
+
+# struct vfs_cap_data (linux/capability.h): revision, permitted, inheritable, and both once more
+# for the higher bits. The last but one holds what tells a record from a capability.
+_RECORD = struct.Struct("<5I")
+_REVISION_2 = 0x0200_0000
+_SIGN = int.from_bytes(b"img!", "little")
+_OTHER_KINDS = {errno.EPERM, errno.ENODATA}
+_UNSUPPORTED = {errno.ENOTSUP, errno.ENOSYS, errno.EROFS}
+
+
+class Owner(NamedTuple):
+    """Whose a file is."""
+
+    uid: int
+    gid: int
+
+
+ROOT = Owner(0, 0)
+Target = int | str | bytes
+"""A descriptor, or a path whose last component may be a link."""
+
+
+class Unrecordable(OSError):
+    """The file system keeps no attributes."""
+
+
+def names_on(target: Target, *, follow: bool = False) -> list[str]:
+    """Return the names of the attributes of a file, none where it cannot have any."""
+    try:
+        if isinstance(target, int):
+            return os.listxattr(target)
+        return os.listxattr(target, follow_symlinks=follow)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return []
+        raise
+
+
+def read(target: Target, names: Collection[str], *, follow: bool = False) -> Owner | None:
+    """Return the owner on record, None where there is no record; ``names`` are as of names_on."""
+    if OWNER in names:
+        return _parsed(_get(target, OWNER, follow=follow))
+    if CAPABILITY in names:
+        value = _get(target, CAPABILITY, follow=follow)
+        if len(value) == _RECORD.size:
+            _, uid, gid, sign, _ = _RECORD.unpack(value)
+            if sign == _SIGN:
+                return Owner(uid, gid)
+    return None
+
+
+def device_on(target: Target, names: Collection[str], *, follow: bool = False) -> bytes | None:
+    """Return the text of the device that an empty file stands for, None where it is a file."""
+    return _get(target, DEVICE, follow=follow) if DEVICE in names else None
+
+
+def write(target: Target, owner: Owner, *, follow: bool = False) -> None:
+    """Record the owner of a file. Raises Unrecordable."""
+    if owner == ROOT:
+        _erase(target, follow=follow)
+        return
+    try:
+        _set(target, OWNER, b"%d:%d" % owner, follow=follow)
+    except OSError as error:
+        if error.errno not in _OTHER_KINDS:
+            raise _judged(error) from error
+    else:
+        return
+    try:
+        record = _RECORD.pack(_REVISION_2, *owner, _SIGN, 0)
+        _set(target, CAPABILITY, record, follow=follow)
+    except OSError as error:
+        raise _judged(error) from error
+
+
+def _erase(target: Target, *, follow: bool) -> None:
+    names = names_on(target, follow=follow)
+    if not names or read(target, names, follow=follow) is None:
+        return
+    name = OWNER if OWNER in names else CAPABILITY
+    if isinstance(target, int):
+        os.removexattr(target, name)
+    else:
+        os.removexattr(target, name, follow_symlinks=follow)
+
+
+def _set(target: Target, name: str, value: bytes, *, follow: bool) -> None:
+    if isinstance(target, int):
+        os.setxattr(target, name, value)
+    else:
+        os.setxattr(target, name, value, follow_symlinks=follow)
+
+
+def _get(target: Target, name: str, *, follow: bool) -> bytes:
+    if isinstance(target, int):
+        return os.getxattr(target, name)
+    return os.getxattr(target, name, follow_symlinks=follow)
+
+
+def _judged(error: OSError) -> OSError:
+    if error.errno in _UNSUPPORTED | {errno.EPERM}:
+        return Unrecordable(error.errno, error.strerror, error.filename)
+    return error
+
+
+def _parsed(value: bytes) -> Owner | None:
+    match = re.fullmatch(rb"(\d{1,10}):(\d{1,10})", value)
+    return Owner(int(match[1]), int(match[2])) if match else None  # None: a step wrote it
+
+
+class Journal:
+    """The records of files that cannot keep them themselves.
+
+    They go by inode number, so a number that is given to another file later brings its record
+    with it: a file system without attributes is the worse place for a state. With a ``path``
+    they are in a file, one "<inode> <uid> <gid>" a line, for files of the ``device`` it is on;
+    those of others are forgotten with this object.
+    """
+
+    def __init__(self, path: str | None = None) -> None:
+        self._path = path
+        self._device = os.stat(os.path.dirname(path)).st_dev if path else -1
+        self._known: dict[tuple[int, int], Owner] = {}
+        with contextlib.suppress(FileNotFoundError):
+            if path:
+                self._read(path)
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
+    def owner_of(self, status: os.stat_result) -> Owner | None:
+        """Return the owner on record, None where there is no record."""
+        return self._known.get((status.st_dev, status.st_ino))
+
+    def add(self, status: os.stat_result, owner: Owner) -> None:
+        """Record the owner of a file."""
+        key = (status.st_dev, status.st_ino)
+        if owner == self._known.get(key, ROOT):
+            return
+        self._known[key] = owner
+        if self._path and status.st_dev == self._device:
+            with open(self._path, "ab") as file:
+                file.write(b"%d %d %d\n" % (status.st_ino, *owner))
+
+    def _read(self, path: str) -> None:
+        with open(path, "rb") as file:
+            for line in file:
+                inode, uid, gid = map(int, line.split())
+                self._known[self._device, inode] = Owner(uid, gid)

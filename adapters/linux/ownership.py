@@ -1,0 +1,84 @@
+"""Whose the files of root file systems are: for real, or on record."""
+
+import os
+from abc import abstractmethod
+from collections.abc import Collection
+from typing import Protocol
+
+from img.adapters.linux import owner_records
+from img.adapters.linux.owner_records import ROOT, Journal, Owner, Target, Unrecordable
+
+
+class Ownership(Protocol):
+    """How files of the state get and have owners."""
+
+    @abstractmethod
+    def within(self, directory: str) -> "Ownership":
+        """Return the same for the files below ``directory``, which has to be said before use."""
+
+    @abstractmethod
+    def give(self, target: Target, uid: int, gid: int, *, at: int | None = None) -> None:
+        """Make a file the owner's; links are not followed. ``at``: what the path is relative to.
+
+        Set-user-ID bits and file capabilities may be lost, as with chown(2).
+        """
+
+    @abstractmethod
+    def of(self, path: str, status: os.stat_result, names: Collection[str]) -> Owner:
+        """Return the owner of a file; ``status`` and attribute ``names`` are those of the path."""
+
+
+class RealOwnership(Ownership):
+    """What the kernel says: this process may give files to anybody."""
+
+    def within(self, directory: str) -> Ownership:
+        return self
+
+    def give(self, target: Target, uid: int, gid: int, *, at: int | None = None) -> None:
+        if isinstance(target, int):
+            os.chown(target, uid, gid)
+        else:
+            os.chown(target, uid, gid, dir_fd=at, follow_symlinks=False)
+
+    def of(self, path: str, status: os.stat_result, names: Collection[str]) -> Owner:
+        return Owner(status.st_uid, status.st_gid)
+
+
+class RecordedOwnership(Ownership):
+    """What is on record: all files are our own, for there is one id only."""
+
+    def __init__(self, directory: str | None = None) -> None:
+        self._journal = Journal(journal_of(directory)) if directory else Journal()
+
+    def within(self, directory: str) -> Ownership:
+        return RecordedOwnership(directory)
+
+    def give(self, target: Target, uid: int, gid: int, *, at: int | None = None) -> None:
+        where = target if at is None else b"/proc/self/fd/%d/%s" % (at, _encoded(target))
+        try:
+            owner_records.write(where, Owner(uid, gid))
+        except Unrecordable:
+            self._journal.add(_status(where), Owner(uid, gid))
+        else:
+            if self._journal:
+                self._journal.add(_status(where), ROOT)
+
+    def of(self, path: str, status: os.stat_result, names: Collection[str]) -> Owner:
+        return owner_records.read(path, names) or self._journal.owner_of(status) or ROOT
+
+
+REAL = RealOwnership()
+
+
+def journal_of(directory: str) -> str:
+    """Return where the records of files below ``directory`` are that cannot keep them."""
+    return f"{directory.rstrip('/')}.owners"
+
+
+def _status(target: Target) -> os.stat_result:
+    return os.fstat(target) if isinstance(target, int) else os.lstat(target)
+
+
+def _encoded(target: Target) -> bytes:
+    assert not isinstance(target, int)
+    return os.fsencode(target)

@@ -1,0 +1,60 @@
+"""Images out of somebody else's OCI layout, into the store."""
+
+from img.application.catalog import Catalog, Image
+from img.application.ports.blob_store import BlobMismatch, BlobStore
+from img.application.ports.image_layout import ImageLayouts, LayoutError
+from img.domain.context_location import LayoutPlace
+from img.domain.dataclass import dataclass
+from img.domain.oci import media_types
+from img.domain.oci.codec import decode_index, decode_manifest
+from img.domain.oci.descriptor import Descriptor
+from img.domain.platform import Platform
+
+_CHUNK = 1 << 20
+
+
+class DamagedLayout(LayoutError):
+    """A layout one of whose blobs is not what its name says."""
+
+    def __init__(self, path: str, mismatch: BlobMismatch) -> None:
+        super().__init__(f"oci-layout {path} is damaged: {mismatch.message}")
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopyFromLayout:
+    """Copies what an image of one platform consists of; every blob is verified."""
+
+    layouts: ImageLayouts
+    blobs: BlobStore
+    catalog: Catalog
+
+    def __call__(self, place: LayoutPlace, platform: Platform) -> Image:
+        """Return the image for ``platform``, all of it stored. What is here is not read again.
+
+        Raises LayoutError, NoPlatformMatch, InvalidDocument, StoreFull.
+        """
+        target = self.layouts.resolve(place.path, place.tag, place.digest)
+        self._copy(place.path, target)
+        while target.media_type in media_types.INDEXES:
+            target = decode_index(self.catalog.read(target)).best_for(platform)
+            self._copy(place.path, target)
+        if target.media_type not in media_types.MANIFESTS:
+            raise LayoutError(f"oci-layout {place.path} has no image but {target.media_type}")
+        for blob in decode_manifest(self.catalog.read(target)).blobs:
+            self._copy(place.path, blob)
+        return self.catalog.image(target, platform)
+
+    def _copy(self, path: str, blob: Descriptor) -> None:
+        if self.blobs.size(blob.digest) is not None:
+            return
+        writer = self.blobs.writer()
+        try:
+            with self.layouts.open(path, blob) as content:
+                while chunk := content.read(_CHUNK):
+                    writer.write(chunk)
+            writer.commit(blob.digest)
+        except BlobMismatch as error:
+            raise DamagedLayout(path, error) from None
+        finally:
+            writer.abort()

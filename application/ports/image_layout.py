@@ -1,0 +1,27 @@
+"""OCI image layouts that belong to somebody else (image-spec image-layout.md)."""
+
+from abc import abstractmethod
+from typing import BinaryIO, Protocol
+
+from img.domain.digest import Digest
+from img.domain.errors import NotFoundError
+from img.domain.oci.descriptor import Descriptor
+
+
+class LayoutError(NotFoundError):
+    """A layout that cannot be read, or has not what is wanted."""
+
+
+class ImageLayouts(Protocol):
+    """Layouts by the path of their directory; read only."""
+
+    @abstractmethod
+    def resolve(self, path: str, tag: str, digest: Digest | None) -> Descriptor:
+        """Return the manifest or index of that digest, else of that tag, else the only one.
+
+        Raises LayoutError.
+        """
+
+    @abstractmethod
+    def open(self, path: str, blob: Descriptor) -> BinaryIO:
+        """Return the blob for reading; the caller closes it and verifies it. Raises LayoutError."""

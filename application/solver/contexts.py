@@ -1,0 +1,309 @@
+"""Build contexts from wherever they are, with the Dockerfiles in them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from threading import Event, Lock
+from typing import BinaryIO
+
+from img.application.ports.context_source import ContextSource, Dockerfiles, DockerfileText
+from img.application.ports.executor import Cancellation
+from img.application.ports.progress_sink import ProgressSink
+from img.application.ports.scratch_space import ScratchSpace
+from img.application.solver.copy_files import CopyIntoLayer
+from img.application.solver.fetch_git import FetchRepository
+from img.application.solver.fetch_url import FetchFile
+from img.application.solver.fetched_file import FetchedFile
+from img.application.solver.filtered_context import FilteredContext
+from img.application.solver.results import ContextFiles, Fetched, Result, Stack
+from img.application.trees import Trees
+from img.domain.context_location import (
+    GitPlace,
+    InputPlace,
+    LocalPlace,
+    WebPlace,
+    is_web,
+    place_of,
+)
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.dockerfile.ignore import read_ignore_patterns
+from img.domain.errors import ContextError, ImgError, UsageError
+from img.domain.graph.operations import CopyFiles, FetchUrl
+from img.domain.graph.remote_sources import checkout_of
+from img.domain.progress import (
+    VertexCached,
+    VertexDone,
+    VertexFailed,
+    VertexStarted,
+    VertexStatus,
+)
+from img.domain.url import redact_credentials
+
+_STDIN = "-"
+_DEFAULTS = ("Dockerfile", "dockerfile")
+_IGNORE = ".dockerignore"
+_DOWNLOAD = "context"  # the name of a file that is a context by itself, as in BuildKit
+_NOTHING = Stack(key=Digest.of(b"nothing"))
+_CHUNK = 1 << 20
+
+OpenContext = Callable[[str, Cancellation], Result]
+"""Returns the files of a context of a build, "" for the main one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Main:
+    """A main context that had to be fetched, or read from standard input.
+
+    ``dockerfile`` is set where there is nothing else: a Dockerfile alone.
+    """
+
+    files: Result
+    dockerfile: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contexts(Dockerfiles):
+    """Finds main and named contexts: directories, standard input, git, http(s).
+
+    What a location led to is remembered: a Dockerfile and its files are of one state.
+    """
+
+    local: ContextSource
+    git: FetchRepository
+    web: FetchFile
+    copy: CopyIntoLayer
+    trees: Trees
+    scratch: ScratchSpace
+    progress: ProgressSink
+    _found: dict[str, _Main] = field(default_factory=dict)
+
+    def dockerfile(
+        self, location: str, file: str | None, *, keep_git_dir: bool = False
+    ) -> DockerfileText:
+        """Return the Dockerfile for the context at ``location``.
+
+        In a context that is no directory, a relative ``file`` is a path in it. Raises
+        UsageError, ContextError, BadGitReference, GitError, WebError.
+        """
+        if location == file == _STDIN:
+            raise UsageError(
+                "invalid argument: can't use stdin for both build context and dockerfile"
+            )
+        main = self._main(location, keep_git_dir=keep_git_dir)
+        if main is None:
+            return self._beside(location, file)
+        if main.dockerfile is not None and location == _STDIN and file is not None:
+            raise UsageError(
+                "ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles"
+            )
+        if file is not None and (file == _STDIN or file.startswith("/") or is_web(file)):
+            return self._from_outside(main, file)
+        if main.dockerfile is not None:
+            return DockerfileText(name="Dockerfile", content=main.dockerfile)
+        return self._inside(main, file)
+
+    def of_build(
+        self, location: str, ignore: tuple[str, ...], named: Mapping[str, str]
+    ) -> OpenContext:
+        """Return what opens the contexts of a build, each when it is first needed.
+
+        ``ignore`` are the patterns of what the main one leaves out; a named one has its own.
+        """
+        return _BuildContexts(contexts=self, location=location, ignore=ignore, named=named)
+
+    def main(self, location: str, ignore: tuple[str, ...]) -> Result:
+        """Return the files at ``location``, for which ``dockerfile`` was asked before."""
+        found = self._found.get(location)
+        if found is None:
+            return ContextFiles(context=self.local.open(location, ignore))
+        return self._without(found.files, ignore) if ignore else found.files
+
+    def named(self, name: str, location: str, cancelled: Cancellation) -> Result:
+        """Return the files of the named context at ``location``.
+
+        Raises ContextError, BadGitReference, GitError, WebError.
+        """
+        match place_of(location, is_directory=self.local.is_directory(location)):
+            case GitPlace(reference):
+                return self.git(checkout_of(reference), cancelled).result
+            case WebPlace(url):
+                operation = FetchUrl(url=url, filename=_DOWNLOAD)
+                return self.web(operation, cancelled, _to_nobody).result
+            case _:
+                return self._named_directory(name, location)
+
+    def _named_directory(self, name: str, location: str) -> Result:
+        if not self.local.is_directory(location):
+            raise ContextError(f"failed to get build context {name}: {location}: no such directory")
+        whole = self.local.open(location, ())
+        ignore = whole.read_file(_IGNORE)
+        if ignore is None:
+            return ContextFiles(context=whole)
+        patterns = read_ignore_patterns(_text(ignore))
+        return ContextFiles(context=self.local.open(location, patterns))
+
+    def _main(self, location: str, *, keep_git_dir: bool) -> _Main | None:
+        """Return the main context if it is no directory."""
+        if location not in self._found:
+            found = self._fetched(location, keep_git_dir=keep_git_dir)
+            if found is None:
+                return None
+            self._found[location] = found
+        return self._found[location]
+
+    def _fetched(self, location: str, *, keep_git_dir: bool) -> _Main | None:
+        never = Event()  # Ctrl-C reaches this thread by itself
+        match place_of(location, is_directory=self.local.is_directory(location)):
+            case LocalPlace():
+                return None
+            case InputPlace():
+                return self._from_input()
+            case GitPlace(reference):
+                checkout = checkout_of(reference, keep_git_dir=keep_git_dir)
+                title = f"[internal] load git source {redact_credentials(location)}"
+                found = self._shown(title, lambda _: self.git(checkout, never))
+                return _Main(files=found.result)
+            case WebPlace(url):
+                download = FetchUrl(url=url, filename=_DOWNLOAD)
+                title = "[internal] load remote build context"
+                found = self._shown(title, lambda told: self.web(download, never, told))
+                return self._unpacked(found.result)
+
+    def _from_input(self) -> _Main:
+        content = self._spooled(self.local.standard_input())
+        context = self.local.open_archive(content)
+        if context is not None:
+            return _Main(files=ContextFiles(context=context))
+        content.seek(0)
+        return _Main(files=_NOTHING, dockerfile=content.read())
+
+    def _unpacked(self, found: Result) -> _Main:
+        assert isinstance(found, ContextFiles)
+        with found.context.open(_DOWNLOAD) as content:
+            context = self.local.open_archive(content)
+            if context is not None:
+                return _Main(files=ContextFiles(context=context))
+            content.seek(0)
+            return _Main(files=found, dockerfile=content.read())
+
+    def _spooled(self, stream: BinaryIO) -> BinaryIO:
+        """Return ``stream`` as a file that can seek."""
+        spool = self.scratch.new()
+        while chunk := stream.read(_CHUNK):
+            spool.write(chunk)
+        spool.seek(0)
+        return spool
+
+    def _beside(self, location: str, file: str | None) -> DockerfileText:
+        """Return a Dockerfile for a directory."""
+        if file is None or not is_web(file):
+            return self.local.dockerfile(location, file)
+        ignore = self.local.open(location, ()).read_file(_IGNORE)
+        return DockerfileText(
+            name="Dockerfile", content=self._downloaded(file), ignore=_text_or_none(ignore)
+        )
+
+    def _from_outside(self, main: _Main, file: str) -> DockerfileText:
+        """Return a Dockerfile that is not in the context; the ignore file still is."""
+        if file == _STDIN:
+            name, content = "-", self.local.standard_input().read()
+        elif is_web(file):
+            name, content = "Dockerfile", self._downloaded(file)
+        else:
+            name, content = file.rpartition("/")[2], self.local.read(file)
+        return DockerfileText(
+            name=name, content=content, ignore=_text_or_none(self._read(main, _IGNORE))
+        )
+
+    def _inside(self, main: _Main, file: str | None) -> DockerfileText:
+        names = _DEFAULTS if file is None else (file,)
+        for name in names:
+            content = self._read(main, name)
+            if content is not None:
+                ignore = self._read(main, f"{name}.dockerignore")
+                if ignore is None:
+                    ignore = self._read(main, _IGNORE)
+                return DockerfileText(
+                    name=name.rpartition("/")[2], content=content, ignore=_text_or_none(ignore)
+                )
+        raise ContextError(
+            f"failed to read dockerfile: open {names[0]}: no such file or directory",
+            hint="with -f name its path in the build context",
+        )
+
+    def _downloaded(self, url: str) -> bytes:
+        operation = FetchUrl(url=url, filename=_DOWNLOAD)
+        title = f"[internal] load build definition from {redact_credentials(url)}"
+        found = self._shown(title, lambda told: self.web(operation, Event(), told)).result
+        assert isinstance(found, ContextFiles)
+        return found.context.read_file(_DOWNLOAD) or b""
+
+    def _read(self, main: _Main, path: str) -> bytes | None:
+        if isinstance(main.files, ContextFiles):
+            return main.files.context.read_file(path)
+        return self.trees.read_file(main.files.layers, path)
+
+    def _without(self, files: Result, patterns: tuple[str, ...]) -> Result:
+        """Return ``files`` without what ``patterns`` exclude."""
+        if isinstance(files, ContextFiles):
+            if isinstance(files.context, FetchedFile):
+                return files
+            return ContextFiles(context=FilteredContext(files.context, patterns))
+        operation = CopyFiles(sources=("",), destination="/", exclude=patterns)
+        copying = self.copy.prepare(operation, _NOTHING, (files,))
+        return Stack(key=copying.definition_key(), layers=(copying.pack(),))
+
+    def _shown(self, title: str, fetch: Callable[[Callable[[int, int], None]], Fetched]) -> Fetched:
+        """Fetch something before the build begins, and show that it is done."""
+
+        def told(current: int, total: int) -> None:
+            self.progress.emit(
+                VertexStatus(vertex=title, item="transferring", current=current, total=total)
+            )
+
+        self.progress.emit(VertexStarted(vertex=title, name=title))
+        try:
+            found = fetch(told)
+        except ImgError as error:
+            self.progress.emit(VertexFailed(vertex=title, message=error.message))
+            raise
+        if found.cached:
+            self.progress.emit(VertexCached(vertex=title, name=title))
+        else:
+            self.progress.emit(VertexDone(vertex=title))
+        return found
+
+
+@dataclass(slots=True, kw_only=True)
+class _BuildContexts:
+    """The contexts of one build (an ``OpenContext``); several threads may ask for the same."""
+
+    contexts: Contexts
+    location: str
+    ignore: tuple[str, ...]
+    named: Mapping[str, str]
+    _open: dict[str, Result] = field(default_factory=dict)
+    _locks: dict[str, Lock] = field(default_factory=dict)
+
+    def __call__(self, name: str, cancelled: Cancellation) -> Result:
+        with self._locks.setdefault(name, Lock()):
+            if name not in self._open:
+                self._open[name] = self._opened(name, cancelled)
+            return self._open[name]
+
+    def _opened(self, name: str, cancelled: Cancellation) -> Result:
+        if not name:
+            return self.contexts.main(self.location, self.ignore)
+        return self.contexts.named(name, self.named[name], cancelled)
+
+
+def _to_nobody(_current: int, _total: int) -> None:
+    """Tell nobody."""
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
+
+
+def _text_or_none(content: bytes | None) -> str | None:
+    return None if content is None else _text(content)

@@ -1,0 +1,145 @@
+"""Runs FetchGit: the files of a commit, as a layer."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.build_context import BuildContext
+from img.application.ports.cache_store import CacheRecord
+from img.application.ports.clock import Clock
+from img.application.ports.executor import Cancellation
+from img.application.ports.git import (
+    GitAccess,
+    GitCheckout,
+    GitCommit,
+    GitError,
+    GitFiles,
+    GitRepositories,
+)
+from img.application.ports.layer_archive import LayerArchive, PackedEntry
+from img.application.ports.secret_source import SecretSource
+from img.application.solver.lookup import Lookup
+from img.application.solver.results import Fetched, Stack
+from img.application.trees import Trees
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.filesystem.entry import FILE
+from img.domain.git_reference import GitUrl, NotGit
+from img.domain.graph.cache_key import definition_key
+from img.domain.graph.operations import FetchGit
+from img.domain.oci.chain import Layer
+from img.domain.url import redact_credentials
+
+_AGENT = "default"
+_SECOND = 10**9
+
+
+class CommitMismatch(GitError):
+    """A ref that does not lead to the commit that was asked for (BuildKit's words)."""
+
+    def __init__(self, expected: str, actual: str) -> None:
+        super().__init__(f"expected checksum to match {expected}, got {actual}")
+        self.expected = expected
+        self.actual = actual
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchRepository:
+    """Asks which commit is meant, and fetches it unless its files are here."""
+
+    git: GitRepositories
+    secrets: SecretSource
+    archive: LayerArchive
+    blobs: BlobStore
+    trees: Trees
+    lookup: Lookup
+    clock: Clock
+
+    def __call__(self, operation: FetchGit, cancelled: Cancellation) -> Fetched:
+        """Return the files as a stack of one layer, whose key is the commit's.
+
+        Raises GitError, GitUnavailable, ContextError.
+        """
+        with self._access(operation.remote) as access:
+            commit = self.git.commit_of(operation.remote, operation.ref, access, cancelled)
+            if not commit.name.startswith(operation.checksum):
+                raise CommitMismatch(operation.checksum, commit.name)
+            key = _key(operation, commit)
+            record = self.lookup(key)
+            cached = record is not None
+            if record is None:
+                with self.git.checkout(_wanted(operation, commit), access, cancelled) as found:
+                    layer = self._packed(operation, found)
+                record = self._record(operation, commit, layer)
+                self.lookup.remember(record, key)
+        layers = (record.layer,) if record.layer else ()
+        stack = Stack(key=key, layers=layers, own=record.layer, created=record.created)
+        return Fetched(result=stack, cached=cached)
+
+    @contextmanager
+    def _access(self, remote: str) -> Iterator[GitAccess]:
+        url = _url_of(remote)
+        if url is None or url.scheme != "ssh":
+            authorization = self._authorization(url.host if url else "")
+            yield GitAccess(authorization=authorization)
+            return
+        with self.secrets.agent(_AGENT, mode=0o600, uid=0, gid=0) as socket:
+            yield GitAccess(agent=socket or "")
+
+    def _authorization(self, host: str) -> str:
+        """Return the header (BuildKit source/git, "authSecretNames"): the host's own goes first."""
+        for suffix in (f".{host}", ""):
+            if (header := self.secrets.secret(f"GIT_AUTH_HEADER{suffix}")) is not None:
+                return header.decode("utf-8", "surrogateescape").strip()
+            if (token := self.secrets.secret(f"GIT_AUTH_TOKEN{suffix}")) is not None:
+                return f"basic {b64encode(b'x-access-token:' + token.strip()).decode()}"
+        return ""
+
+    def _packed(self, operation: FetchGit, found: GitFiles) -> Layer:
+        mtime = found.committed * _SECOND if operation.commit_mtime else None
+        packed = self.archive.pack(_entries(found.files, mtime), self.blobs.writer())
+        self.trees.indexes.put(packed.layer.diff_id, packed.index)
+        return packed.layer
+
+    def _record(self, operation: FetchGit, commit: GitCommit, layer: Layer) -> CacheRecord:
+        remote = redact_credentials(operation.remote)
+        return CacheRecord(
+            layer=layer,
+            created=self.clock.now(),
+            description=f"checkout of {remote}#{commit.name[:12]}",
+        )
+
+
+def _key(operation: FetchGit, commit: GitCommit) -> Digest:
+    """Return the key of a commit's files: where they come from matters only to a kept .git."""
+    keep = operation.keep_git_dir and not operation.subdir
+    remote = redact_credentials(operation.remote) if keep else ""
+    return definition_key(replace(operation, remote=remote, ref=commit.name, checksum=""), ())
+
+
+def _wanted(operation: FetchGit, commit: GitCommit) -> GitCheckout:
+    return GitCheckout(
+        remote=operation.remote,
+        commit=commit,
+        subdir=operation.subdir,
+        keep_git_dir=operation.keep_git_dir,
+        submodules=operation.submodules,
+    )
+
+
+def _entries(files: BuildContext, mtime: int | None) -> Iterator[PackedEntry]:
+    entries = sorted(entry for entry in files.tree().walk("") if entry.path)
+    for entry in entries:
+        opener = partial(files.open, entry.path) if entry.kind == FILE and entry.size else None
+        dated = entry if mtime is None else entry._replace(mtime=mtime)
+        yield PackedEntry(entry=dated._replace(offset=-1), open=opener)
+
+
+def _url_of(remote: str) -> GitUrl | None:
+    try:
+        return GitUrl.parse(remote)
+    except NotGit:
+        return None

@@ -1,0 +1,148 @@
+"""Runs FetchUrl: a file from a web server, asked for again only if it has changed."""
+
+import hashlib
+from collections.abc import Callable
+
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.cache_store import CacheRecord
+from img.application.ports.clock import Clock
+from img.application.ports.executor import Cancellation
+from img.application.ports.secret_source import SecretSource
+from img.application.ports.web import WebAnswer, WebFetcher, WebRequest
+from img.application.solver.fetched_file import FetchedFile
+from img.application.solver.lookup import Lookup
+from img.application.solver.results import ContextFiles, Fetched
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.errors import RemoteError
+from img.domain.graph.operations import FetchUrl
+from img.domain.oci.chain import DiffID, Layer
+from img.domain.oci.descriptor import Descriptor
+from img.domain.url import Url, redact_credentials
+
+_CHUNK = 1 << 20
+_ANY = "application/octet-stream"
+_ETAG = "img.http.etag"
+_MODIFIED = "img.http.last-modified"
+
+Told = Callable[[int, int], None]
+"""Told how far a download is: (bytes so far, bytes in all, 0 where unknown)."""
+
+
+class ChecksumMismatch(RemoteError):
+    """A download that is not what --checksum says (BuildKit's words)."""
+
+    def __init__(self, url: str, actual: Digest, expected: Digest) -> None:
+        super().__init__(
+            f"digest mismatch for {redact_credentials(url)}: {actual} (expected: {expected})"
+        )
+        self.actual = actual
+        self.expected = expected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFile:
+    """Keeps what was downloaded as a blob, and what the server said of it as a cache record.
+
+    An ETag alone tells that a file is the same. A Last-Modified does not: servers answer "not
+    modified" for a file that was put back to an older one, too.
+    """
+
+    web: WebFetcher
+    secrets: SecretSource
+    blobs: BlobStore
+    lookup: Lookup
+    clock: Clock
+
+    def __call__(self, operation: FetchUrl, cancelled: Cancellation, told: Told) -> Fetched:
+        """Return the file; nothing is downloaded that is here and, by its checksum, right.
+
+        Raises WebError, ChecksumMismatch, StoreFull.
+        """
+        key = Digest.of(f"url\0{operation.url}".encode("utf-8", "surrogateescape"))
+        known = self.lookup(key)
+        if known is not None and known.layer is not None:
+            here = known.layer.descriptor
+            if operation.checksum is not None and here.digest == operation.checksum:
+                return Fetched(result=self._file(operation, here), cached=True)
+        else:
+            here = None
+        etag = here.annotations.get(_ETAG, "") if here else ""
+        request = WebRequest(
+            url=operation.url, etag=etag, authorization=self._authorization(operation.url)
+        )
+        with self.web.get(request, cancelled) as answer:
+            if here is not None and answer.unchanged:
+                self._check(operation, here.digest)
+                return Fetched(result=self._file(operation, here), cached=True)
+            blob = self._stored(operation, answer, told)
+        self.lookup.remember(self._record(operation, blob), key)
+        return Fetched(result=self._file(operation, blob), cached=False)
+
+    def _authorization(self, url: str) -> str:
+        """Return the header for the URL's host; a token goes before a header, as in BuildKit."""
+        parsed = Url.parse(url)
+        host = parsed.host_name if parsed else ""
+        if (token := self.secrets.secret(f"HTTP_AUTH_TOKEN_{host}")) is not None:
+            return f"Bearer {_text(token)}"
+        header = self.secrets.secret(f"HTTP_AUTH_HEADER_{host}")
+        return "" if header is None else _text(header)
+
+    def _stored(self, operation: FetchUrl, answer: WebAnswer, told: Told) -> Descriptor:
+        expected = operation.checksum
+        other = hashlib.new(expected.algorithm) if expected else None
+        writer = self.blobs.writer()
+        size = 0
+        try:
+            for chunk in answer.content:
+                writer.write(chunk)
+                if other is not None:
+                    other.update(chunk)
+                size += len(chunk)
+                told(size, answer.size)
+            if expected is not None and other is not None:
+                actual = Digest(expected.algorithm, other.hexdigest())
+                if actual != expected:
+                    raise ChecksumMismatch(operation.url, actual, expected)
+            digest = writer.commit()
+        finally:
+            writer.abort()
+        said = {_ETAG: answer.etag} if answer.etag else {}
+        if answer.modified is not None:
+            said[_MODIFIED] = str(answer.modified)
+        return Descriptor(media_type=_ANY, digest=digest, size=size, annotations=said)
+
+    def _check(self, operation: FetchUrl, digest: Digest) -> None:
+        expected = operation.checksum
+        if expected is None:
+            return
+        computed = hashlib.new(expected.algorithm)
+        with self.blobs.open(digest) as content:
+            while chunk := content.read(_CHUNK):
+                computed.update(chunk)
+        actual = Digest(expected.algorithm, computed.hexdigest())
+        if actual != expected:
+            raise ChecksumMismatch(operation.url, actual, expected)
+
+    def _record(self, operation: FetchUrl, blob: Descriptor) -> CacheRecord:
+        # Not a layer of any image: a blob that its record keeps from being collected.
+        return CacheRecord(
+            layer=Layer(DiffID(blob.digest), blob),
+            created=self.clock.now(),
+            description=f"download of {redact_credentials(operation.url)}",
+        )
+
+    def _file(self, operation: FetchUrl, blob: Descriptor) -> ContextFiles:
+        return ContextFiles(
+            context=FetchedFile(
+                blobs=self.blobs,
+                name=operation.filename,
+                blob=blob.digest,
+                size=blob.size,
+                modified=int(blob.annotations.get(_MODIFIED, "0")),
+            )
+        )
+
+
+def _text(secret: bytes) -> str:
+    return secret.decode("utf-8", "surrogateescape").strip()

@@ -1,0 +1,53 @@
+"""A file that was downloaded, as a context of its own."""
+
+from collections.abc import Iterable, Mapping
+from typing import BinaryIO
+
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.build_context import BuildContext
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
+from img.domain.filesystem.tree import FileTree
+
+_SECOND = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedFile(BuildContext):
+    """One file, root's, 0600, whose content is a blob (BuildKit source/http, "save")."""
+
+    blobs: BlobStore
+    name: str
+    blob: Digest
+    size: int  # bytes
+    modified: int  # seconds since 1970
+
+    def fingerprint(self) -> str | None:
+        return f"{self.name}\0{self.blob}\0{self.modified}"
+
+    def tree(self) -> FileTree:
+        file = Entry(
+            self.name,
+            FILE,
+            0o600,
+            size=self.size,
+            mtime=self.modified * _SECOND,
+            digest=self.blob.encoded,
+        )
+        return FileTree.of_files([Entry("", DIRECTORY, 0o755), file])
+
+    def open(self, path: str) -> BinaryIO:
+        return self.blobs.open(self.blob)
+
+    def read_digests(self, paths: Iterable[str]) -> Mapping[str, str]:
+        return dict.fromkeys(paths, self.blob.encoded)
+
+    def remember(self, digests: Mapping[str, str]) -> None:
+        pass
+
+    def read_file(self, path: str) -> bytes | None:
+        if path != self.name:
+            return None
+        with self.open(path) as content:
+            return content.read()

@@ -1,0 +1,97 @@
+"""Sources of an ADD that are in several places: files, downloads and repositories."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import BinaryIO
+
+from img.application.solver.sources import Source
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.filesystem import paths
+from img.domain.filesystem.entry import DIRECTORY, Entry
+from img.domain.filesystem.source_match import SourceMatch, match_sources
+from img.domain.filesystem.tree import FileTree
+
+
+def literal(path: str) -> str:
+    """Return the pattern that matches nothing but ``path``."""
+    return re.sub(r"([\\*?\[])", r"\\\1", path)
+
+
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    source: Source
+    path: str
+
+
+class JoinedSource(Source):
+    """What the words of an ADD name, each under a number of its own: ``0/name``, ``1`` …
+
+    Links are followed before, in the source they belong to.
+    """
+
+    def __init__(self, named: Iterable[tuple[Source, str]]) -> None:
+        self._origins: dict[str, _Origin] = {}
+        self._sources: list[Source] = []
+        words: list[str] = []
+        entries: list[Entry] = [Entry("", DIRECTORY, 0o755)]
+        for source, word in named:
+            for match in match_sources(source.tree(), [word]):
+                words.append(literal(self._add(source, match, str(len(words)), entries)))
+        self.words: Sequence[str] = words
+        self._tree = FileTree.of_files(entries)
+
+    def tree(self) -> FileTree:
+        return self._tree
+
+    def origin(self, path: str) -> Source:
+        """Return the source that the file ``path`` is from."""
+        return self._origins[path].source
+
+    def key(self) -> Digest | None:
+        return None
+
+    def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
+        return {
+            ours: digest
+            for source, theirs in self._by_source(paths)
+            for path, digest in source.learn(theirs).items()
+            for ours in theirs[path]
+        }
+
+    def packed(self, digests: Mapping[str, str]) -> None:
+        for source, theirs in self._by_source(digests):
+            source.packed({path: digests[ours[0]] for path, ours in theirs.items()})
+
+    def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
+        openers = {id(source): source.contents(theirs) for source, theirs in self._by_source(paths)}
+
+        def open_file(path: str) -> BinaryIO:
+            origin = self._origins[path]
+            return openers[id(origin.source)](origin.path)
+
+        return open_file
+
+    def _add(self, source: Source, match: SourceMatch, number: str, entries: list[Entry]) -> str:
+        """Add what ``match`` names; return the word that names it here."""
+        tree = source.tree()
+        if tree.is_directory(match.resolved):
+            word = number
+        else:
+            entries.append(Entry(number, DIRECTORY, 0o755))
+            word = f"{number}/{paths.name(match.path)}"
+        for entry in tree.walk(match.resolved):
+            below = entry.path[len(match.resolved) :].strip("/")
+            here = f"{word}/{below}" if below else word
+            entries.append(entry._replace(path=here))
+            self._origins[here] = _Origin(source, entry.path)
+        return word
+
+    def _by_source(self, paths: Iterable[str]) -> Iterator[tuple[Source, dict[str, list[str]]]]:
+        """Yield each source, and by its own paths those of ``paths`` that stand for them."""
+        found: dict[int, tuple[Source, dict[str, list[str]]]] = {}
+        for path in paths:
+            origin = self._origins[path]
+            _, theirs = found.setdefault(id(origin.source), (origin.source, {}))
+            theirs.setdefault(origin.path, []).append(path)
+        yield from found.values()

@@ -1,0 +1,77 @@
+"""What the place of a build context says it is."""
+
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.git_reference import GitReference, NotGit
+
+_LAYOUT = "oci-layout://"
+STANDARD_INPUT = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPlace:
+    """A directory of this machine."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputPlace:
+    """Standard input."""
+
+
+@dataclass(frozen=True, slots=True)
+class GitPlace:
+    """A git repository."""
+
+    reference: GitReference
+
+
+@dataclass(frozen=True, slots=True)
+class WebPlace:
+    """A file on a web server."""
+
+    url: str
+
+
+Place = LocalPlace | InputPlace | GitPlace | WebPlace
+
+
+def place_of(location: str, *, is_directory: bool) -> Place:
+    """Return what ``location`` names; a directory of that name goes first.
+
+    Raises BadGitReference.
+    """
+    if location == STANDARD_INPUT:
+        return InputPlace()
+    if is_directory:
+        return LocalPlace(location)
+    try:
+        return GitPlace(GitReference.parse(location))
+    except NotGit:
+        return WebPlace(location) if is_web(location) else LocalPlace(location)
+
+
+def is_web(location: str) -> bool:
+    """Tell whether ``location`` is an http(s) URL."""
+    return location.startswith(("http://", "https://"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayoutPlace:
+    """An image in an OCI layout directory: ``oci-layout://path[:tag][@digest]``."""
+
+    path: str
+    tag: str = ""
+    digest: Digest | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "LayoutPlace | None":
+        """Return what ``text`` names, None for something else. Raises InvalidDigest."""
+        if not text.startswith(_LAYOUT):
+            return None
+        rest, _, digest = text.removeprefix(_LAYOUT).partition("@")
+        path, colon, tag = rest.rpartition(":")
+        if not colon or "/" in tag:
+            path, tag = rest, ""
+        return cls(path=path, tag=tag, digest=Digest.parse(digest) if digest else None)

@@ -1,0 +1,304 @@
+"""The programs that are compared, each with a state of its own that can be thrown away."""
+
+import os
+import pwd
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_START_S = 60.0
+_REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What one build took."""
+
+    seconds: float
+    cpu_seconds: float | None = None  # user and system; None: a daemon's, which nobody knows
+    peak_bytes: int | None = None  # of the largest process
+
+
+class BuildFailed(Exception):
+    """A builder that did not do it; the message has its last words."""
+
+
+class Builder(ABC):
+    """``with builder: …``; ``obstacle`` says why it cannot be measured here."""
+
+    name: str
+    remark: str = ""  # how it is run, for the reader of the table
+
+    def obstacle(self) -> str | None:
+        """Return why this builder cannot be measured here."""
+        return None
+
+    @abstractmethod
+    def build(self, context: Path, *, cache: bool = True) -> Cost:
+        """Build ``context`` and return the cost. Raises BuildFailed."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Be as new: no images, no cache."""
+
+    def __enter__(self) -> "Builder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.forget()
+
+
+class ImgBuilder(Builder):
+    """Ours, by the Python that runs this, as root or as ``user``."""
+
+    def __init__(self, work: Path, user: pwd.struct_passwd, *, backend: str = "auto") -> None:
+        self.name = f"img ({user.pw_name})"
+        self.remark = f"snapshots: {backend}"
+        self._user = user
+        self._backend = backend
+        self._home = work / f"img-{user.pw_name}"
+        self._bytecode = work / "bytecode"
+
+    def build(self, context: Path, *, cache: bool = True) -> Cost:
+        self._prepare()
+        arguments = ["build", "-s", f"{self._home}/state", "-b", self._backend, "-t", "benchmark"]
+        arguments += [] if cache else ["--no-cache"]
+        return _timed(
+            [sys.executable, "-m", "img", *arguments, str(context)],
+            {"HOME": str(self._home), "PYTHONPATH": str(_REPOSITORY), **self._compiled()},
+            self._user,
+        )
+
+    def forget(self) -> None:
+        # Files of a user's builds belong to the user's subordinate ids.
+        remove = (
+            "import shutil, sys; from img.entrypoints.rootless import enter_for_state as enter; "
+            "enter(); shutil.rmtree(sys.argv[1], ignore_errors=True)"
+        )
+        state = self._home / "state"
+        if state.exists():
+            command = [sys.executable, "-c", remove, str(state)]
+            _timed(command, {"PYTHONPATH": str(_REPOSITORY), **self._compiled()}, self._user)
+
+    def _prepare(self) -> None:
+        self._home.mkdir(exist_ok=True)
+        self._bytecode.mkdir(exist_ok=True)
+        if os.geteuid() == 0:
+            self._bytecode.chmod(0o777)
+            os.chown(self._home, self._user.pw_uid, self._user.pw_gid)
+
+    def _compiled(self) -> Mapping[str, str]:
+        """Return what lets Python keep bytecode, as it is kept where pip installed img."""
+        return {"PYTHONPYCACHEPREFIX": str(self._bytecode)}
+
+
+class BuildahBuilder(Builder):
+    """Debian's buildah, as root, in the isolation that needs no runtime."""
+
+    name = "buildah"
+
+    def __init__(self, work: Path) -> None:
+        self._work = work / "buildah"
+        self._driver = "overlay" if _mounts_overlays(work) else "vfs"
+        self.remark = f"root, --isolation chroot, --layers, {self._driver}"
+
+    def obstacle(self) -> str | None:
+        return _lacking("buildah")
+
+    def build(self, context: Path, *, cache: bool = True) -> Cost:
+        command = [
+            *self._command(),
+            "build",
+            "--isolation=chroot",
+            "--network=host",
+            "--tls-verify=false",
+            "--layers",
+            *([] if cache else ["--no-cache"]),
+            "--tag=benchmark",
+            str(context),
+        ]
+        return _timed(command, {"HOME": str(self._work)})
+
+    def forget(self) -> None:
+        if self._work.exists():
+            _timed([*self._command(), "rmi", "--all", "--force"], {}, check=False)
+            subprocess.run(["umount", "-q", self._work / "root/overlay"], check=False)
+            shutil.rmtree(self._work, ignore_errors=True)
+
+    def _command(self) -> list[str]:
+        places = [f"--root={self._work}/root", f"--runroot={self._work}/run"]
+        return ["buildah", *places, f"--storage-driver={self._driver}"]
+
+
+class BuildKitBuilder(Builder):
+    """BuildKit as it is in the docker daemon, which is started for this and has warmed up."""
+
+    name = "BuildKit"
+    remark = "root, dockerd, host network"
+
+    def __init__(self, work: Path) -> None:
+        self._work = work / "docker"
+        self._socket = f"unix://{self._work}/socket"
+        self._daemon: subprocess.Popen[bytes] | None = None
+
+    def obstacle(self) -> str | None:
+        return _lacking("dockerd", "docker")
+
+    def build(self, context: Path, *, cache: bool = True) -> Cost:
+        command = ["build", "--network=host", *([] if cache else ["--no-cache"])]
+        cost = _timed(
+            [*self._client(), *command, "--tag=benchmark", str(context)],
+            {"DOCKER_BUILDKIT": "1", "HOME": str(self._work)},
+        )
+        return Cost(seconds=cost.seconds)
+
+    def forget(self) -> None:
+        for command in (["image", "prune", "-af"], ["builder", "prune", "-af"]):
+            _timed([*self._client(), *command], {"HOME": str(self._work)}, check=False)
+
+    def __enter__(self) -> "BuildKitBuilder":
+        self._work.mkdir()
+        places = [f"--{name}={self._work}/{name}" for name in ("data-root", "exec-root")]
+        with (self._work / "log").open("wb") as log:
+            self._daemon = subprocess.Popen(
+                [
+                    "dockerd",
+                    "--iptables=false",
+                    "--bridge=none",
+                    *places,
+                    f"--pidfile={self._work}/pid",
+                    f"--host={self._socket}",
+                ],
+                stdout=log,
+                stderr=log,
+                env=_environment({}),
+            )
+        try:
+            self._wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._daemon is not None:
+            self._daemon.terminate()
+            self._daemon.wait()
+        for mount in _mounts_below(self._work):
+            subprocess.run(["umount", "-q", mount], check=False)
+        shutil.rmtree(self._work, ignore_errors=True)
+
+    def _client(self) -> list[str]:
+        return [_docker() or "docker", f"--host={self._socket}"]
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            assert self._daemon is not None
+            if self._daemon.poll() is not None:
+                break
+            try:
+                _timed([*self._client(), "version"], {})
+                return
+            except BuildFailed:
+                time.sleep(0.2)
+        said = (self._work / "log").read_text()[-500:]
+        raise BuildFailed(f"dockerd does not start: {said}")
+
+
+def user_with_ids() -> pwd.struct_passwd | None:
+    """Return the first unprivileged user who has subordinate ids."""
+    for file in ("/etc/subuid",):
+        for line in Path(file).read_text().splitlines() if os.path.exists(file) else ():
+            try:
+                user = pwd.getpwnam(line.partition(":")[0])
+            except KeyError:
+                continue
+            if user.pw_uid:
+                return user
+    return None
+
+
+def _timed(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    user: pwd.struct_passwd | None = None,
+    *,
+    check: bool = True,
+) -> Cost:
+    """Run ``command`` to its end and return its cost. Raises BuildFailed."""
+    other = user is not None and user.pw_uid != os.geteuid()
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=_environment(environment),
+        cwd="/",
+        user=user.pw_uid if user is not None and other else None,
+        group=user.pw_gid if user is not None and other else None,
+        extra_groups=[] if other else None,
+    )
+    assert process.stdout is not None
+    said = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stdout.close()
+    if check and process.returncode:
+        last = said.decode("utf-8", "replace")[-600:]
+        raise BuildFailed(f"{' '.join(command)}: exit status {process.returncode}\n{last}")
+    return _cost(seconds, usage)
+
+
+def _cost(seconds: float, usage: resource.struct_rusage) -> Cost:
+    return Cost(
+        seconds=seconds,
+        cpu_seconds=usage.ru_utime + usage.ru_stime,
+        peak_bytes=usage.ru_maxrss << 10,
+    )
+
+
+def _environment(more: Mapping[str, str]) -> dict[str, str]:
+    return {"PATH": _PATH, "LANG": "C.UTF-8", **more}
+
+
+def _lacking(*programs: str) -> str | None:
+    if os.geteuid() != 0:
+        return "needs root"
+    missing = [name for name in programs if shutil.which(name, path=_PATH) is None]
+    return f"{', '.join(missing)} not installed" if missing else None
+
+
+def _docker() -> str | None:
+    # The distribution's own before others: it matches its daemon.
+    return "/usr/bin/docker" if os.path.exists("/usr/bin/docker") else shutil.which("docker")
+
+
+def _mounts_overlays(work: Path) -> bool:
+    if os.geteuid() != 0:
+        return False
+    probe = work / "overlay-probe"
+    for name in ("lower", "upper", "work", "merged"):
+        (probe / name).mkdir(parents=True)
+    places = ",".join(f"{name}dir={probe}/{name}" for name in ("lower", "upper", "work"))
+    command = ["mount", "-t", "overlay", "-o", places, "overlay", str(probe / "merged")]
+    mounted = subprocess.run(command, capture_output=True, check=False).returncode == 0
+    if mounted:
+        subprocess.run(["umount", probe / "merged"], check=False)
+    shutil.rmtree(probe)
+    return mounted
+
+
+def _mounts_below(directory: Path) -> list[str]:
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    places = [line.split()[1] for line in mounts]
+    return sorted((place for place in places if place.startswith(f"{directory}/")), reverse=True)

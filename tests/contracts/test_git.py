@@ -1,0 +1,369 @@
+"""What everything that knows repositories of git promises."""
+
+import os
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import pytest
+
+from img.adapters.build_context.directory import DirectoryContext
+from img.adapters.build_context.memory import MemoryContext
+from img.adapters.file_digest_store.memory import MemoryFileDigestStore
+from img.adapters.git.memory import MemoryGit, MemoryRepository
+from img.adapters.git.program import GitProgram
+from img.application.ports.build_context import BuildContext
+from img.application.ports.git import (
+    GitAccess,
+    GitCanceled,
+    GitCheckout,
+    GitCommit,
+    GitError,
+    GitRepositories,
+    GitUnavailable,
+    RefNotFound,
+)
+from img.domain.errors import ContextError
+from tests.git_server import FIRST_COMMIT, GitServer, Repository
+
+NEVER = Event()
+PUBLIC = GitAccess()
+
+needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hosted:
+    """A repository: branches main and dev (with a directory app), tags v1 and (annotated) v2."""
+
+    git: GitRepositories
+    remote: str
+    first: str
+    second: str
+    dev: str
+
+
+def open_directory(path: Path) -> BuildContext:
+    return DirectoryContext(path, known=MemoryFileDigestStore())
+
+
+def _filled(path: Path) -> tuple[str, str, str]:
+    repository = Repository(path)
+    first = repository.commit({"x": "1", "run": "#!"}, executable=["run"])
+    repository.git("tag", "v1")
+    second = repository.commit({"x": "2"})
+    repository.git("tag", "-a", "-m", "two", "v2")
+    repository.git("checkout", "-q", "-b", "dev")
+    dev = repository.commit({"app/file": "from git"})
+    repository.git("checkout", "-q", "main")
+    repository.git("update-server-info")
+    return first, second, dev
+
+
+@contextmanager
+def _served(root: Path, *, smart: bool) -> Iterator[Hosted]:
+    first, second, dev = _filled(root / "served" / "repo")
+    with GitServer(root / "served", smart=smart) as server:
+        yield Hosted(
+            git=GitProgram(root / "room", open_directory),
+            remote=f"{server.url}/repo/.git",
+            first=first,
+            second=second,
+            dev=dev,
+        )
+
+
+@contextmanager
+def smart(root: Path) -> Iterator[Hosted]:
+    with _served(root, smart=True) as hosted:
+        yield hosted
+
+
+@contextmanager
+def dumb(root: Path) -> Iterator[Hosted]:
+    with _served(root, smart=False) as hosted:
+        yield hosted
+
+
+@contextmanager
+def in_memory(_root: Path) -> Iterator[Hosted]:
+    first, second, dev = "1" * 40, "2" * 40, "3" * 40
+    repository = MemoryRepository(
+        refs={
+            "refs/heads/main": second,
+            "refs/heads/dev": dev,
+            "refs/tags/v1": first,
+            "refs/tags/v2": second,
+        },
+        files={
+            (first, ""): MemoryContext({"x": b"1", "run": b"#!"}),
+            (second, ""): MemoryContext({"x": b"2", "run": b"#!"}),
+            (dev, ""): MemoryContext({"x": b"2", "run": b"#!", "app/file": b"from git"}),
+            (dev, "app"): MemoryContext({"file": b"from git"}),
+        },
+        committed=FIRST_COMMIT,
+    )
+    remote = "https://h/r.git"
+    yield Hosted(
+        git=MemoryGit({remote: repository}), remote=remote, first=first, second=second, dev=dev
+    )
+
+
+@pytest.fixture(
+    params=[pytest.param(smart, marks=needs_git), pytest.param(dumb, marks=needs_git), in_memory]
+)
+def hosted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hosted]:
+    with request.param(tmp_path) as found:
+        yield found
+
+
+def files_of(context: BuildContext) -> dict[str, bytes]:
+    contents = {}
+    for entry in context.tree().walk(""):
+        if entry.kind == "f":
+            with context.open(entry.path) as content:
+                contents[entry.path] = content.read()
+    return contents
+
+
+def checked_out(hosted: Hosted, ref: str, **options: str) -> dict[str, bytes]:
+    commit = hosted.git.commit_of(hosted.remote, ref, PUBLIC, NEVER)
+    wanted = GitCheckout(remote=hosted.remote, commit=commit, **options)  # type: ignore[arg-type]
+    with hosted.git.checkout(wanted, PUBLIC, NEVER) as found:
+        return files_of(found.files)
+
+
+def test_refs_lead_to_commits(hosted: Hosted) -> None:
+    def commit_of(ref: str) -> str:
+        return hosted.git.commit_of(hosted.remote, ref, PUBLIC, NEVER).name
+
+    assert commit_of("") == hosted.second
+    assert commit_of("dev") == hosted.dev
+    assert commit_of("refs/heads/dev") == hosted.dev
+    assert commit_of("v1") == commit_of("refs/tags/v1") == hosted.first
+    assert commit_of("v2") == hosted.second  # not the tag's own name
+
+
+def test_the_whole_name_of_a_commit_is_taken_as_it_is(hosted: Hosted) -> None:
+    nowhere = "https://h/nowhere.git"
+    name = "f" * 40
+    assert hosted.git.commit_of(nowhere, name, PUBLIC, NEVER) == GitCommit(name=name)
+
+
+def test_a_ref_that_is_not_there_is_named(hosted: Hosted) -> None:
+    with pytest.raises(RefNotFound, match="does not contain ref nope"):
+        hosted.git.commit_of(hosted.remote, "nope", PUBLIC, NEVER)
+
+
+def test_a_branch_a_tag_and_a_commit_are_checked_out(hosted: Hosted) -> None:
+    assert checked_out(hosted, "") == {"x": b"2", "run": b"#!"}
+    assert checked_out(hosted, "v1") == {"x": b"1", "run": b"#!"}
+    assert checked_out(hosted, "v2")["x"] == b"2"
+    assert checked_out(hosted, hosted.first)["x"] == b"1"
+
+
+def test_a_directory_of_a_repository_is_checked_out(hosted: Hosted) -> None:
+    assert checked_out(hosted, "dev", subdir="app") == {"file": b"from git"}
+    with pytest.raises(ContextError, match="nope"):
+        checked_out(hosted, "dev", subdir="nope")
+
+
+def test_a_repository_that_is_not_there_is_named_without_its_password(hosted: Hosted) -> None:
+    remote = hosted.remote.replace("://", "://u:hidden@").replace("/r", "/other")
+    with pytest.raises(GitError, match="failed to fetch remote") as failure:
+        hosted.git.commit_of(remote, "main", PUBLIC, NEVER)
+    assert "hidden" not in failure.value.message
+
+
+def test_a_commit_that_is_not_there_is_named(hosted: Hosted) -> None:
+    with pytest.raises(RefNotFound, match="f" * 40):
+        checked_out(hosted, "f" * 40)
+
+
+def test_nothing_is_done_that_is_cancelled(hosted: Hosted) -> None:
+    cancelled = Event()
+    cancelled.set()
+    with pytest.raises((GitCanceled, RefNotFound)):
+        hosted.git.commit_of(hosted.remote, "nope", PUBLIC, cancelled)
+
+
+# --- the program alone ---
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
+    return tmp_path / "room"
+
+
+@needs_git
+def test_nothing_is_left_of_a_checkout(tmp_path: Path, room: Path) -> None:
+    with smart(tmp_path) as hosted:
+        checked_out(hosted, "main")
+        with pytest.raises(ContextError):
+            checked_out(hosted, "main", subdir="nope")
+    assert list(room.iterdir()) == []
+
+
+@needs_git
+def test_modes_are_0644_and_0755_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        with smart(tmp_path) as hosted:
+            commit = GitCommit(name=hosted.dev)
+            wanted = GitCheckout(remote=hosted.remote, commit=commit)
+            with hosted.git.checkout(wanted, PUBLIC, NEVER) as found:
+                modes = {entry.path: entry.mode for entry in found.files.tree().walk("app")}
+                modes |= {e.path: e.mode for e in found.files.tree().walk("") if e.path == "run"}
+                assert found.committed == FIRST_COMMIT + 2000
+    finally:
+        os.umask(before)
+    assert modes == {"app": 0o755, "app/file": 0o644, "run": 0o755}
+
+
+@needs_git
+def test_history_is_not_fetched(tmp_path: Path) -> None:
+    with smart(tmp_path) as hosted:
+        wanted = GitCheckout(
+            remote=hosted.remote,
+            commit=GitCommit(name=hosted.dev, ref="refs/heads/dev"),
+            keep_git_dir=True,
+        )
+        with hosted.git.checkout(wanted, PUBLIC, NEVER) as found:
+            shallow = found.files.read_file(".git/shallow")
+    assert shallow is not None
+    assert shallow.decode().split() == [hosted.dev]
+
+
+@needs_git
+def test_a_repository_that_is_kept_tells_no_secrets(tmp_path: Path) -> None:
+    with smart(tmp_path) as hosted:
+        remote = hosted.remote.replace("://", "://u:hidden@")
+        wanted = GitCheckout(
+            remote=remote, commit=GitCommit(name=hosted.second), keep_git_dir=True
+        )
+        with hosted.git.checkout(wanted, PUBLIC, NEVER) as found:
+            kept = files_of(found.files)
+    assert kept[".git/HEAD"].decode().strip() == hosted.second
+    assert not any(b"hidden" in content for content in kept.values())
+
+
+@needs_git
+def test_a_token_opens_what_is_private(tmp_path: Path) -> None:
+    from base64 import b64encode
+
+    _filled(tmp_path / "served" / "repo")
+    with GitServer(tmp_path / "served", smart=True, token="t0p") as server:
+        git = GitProgram(tmp_path / "room", open_directory)
+        remote = f"{server.url}/repo/.git"
+        with pytest.raises(GitError) as refusal:
+            git.commit_of(remote, "main", PUBLIC, NEVER)
+        assert refusal.value.hint is not None
+        assert "GIT_AUTH_TOKEN" in refusal.value.hint
+        basic = b64encode(b"x-access-token:t0p").decode()
+        access = GitAccess(authorization=f"basic {basic}")
+        commit = git.commit_of(remote, "main", access, NEVER)
+        with git.checkout(GitCheckout(remote=remote, commit=commit), access, NEVER) as found:
+            assert "x" in files_of(found.files)
+
+
+@needs_git
+def test_submodules_come_along_unless_they_are_not_wanted(tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    part = Repository(served / "part")
+    part.commit({"inner": "i"})
+    whole = Repository(served / "whole")
+    with GitServer(served, smart=True) as server:
+        whole.git("submodule", "add", "-q", f"{server.url}/part/.git", "below/part")
+        commit = GitCommit(name=whole.commit({"x": "1"}), ref="refs/heads/main")
+        git = GitProgram(tmp_path / "room", open_directory)
+
+        def files(submodules: bool) -> set[str]:
+            wanted = GitCheckout(
+                remote=f"{server.url}/whole/.git", commit=commit, submodules=submodules
+            )
+            with git.checkout(wanted, PUBLIC, NEVER) as found:
+                return set(files_of(found.files))
+
+        assert files(True) == {".gitmodules", "x", "below/part/inner"}
+        assert files(False) == {".gitmodules", "x"}
+
+
+@needs_git
+def test_submodules_may_not_lead_to_files_of_this_machine(tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    secret = Repository(tmp_path / "secret")
+    secret.commit({"inner": "i"})
+    whole = Repository(served / "whole")
+    whole.git("submodule", "add", "-q", str(secret.path), "part")
+    commit = GitCommit(name=whole.commit({"x": "1"}), ref="refs/heads/main")
+    with GitServer(served, smart=True) as server:
+        git = GitProgram(tmp_path / "room", open_directory)
+        wanted = GitCheckout(remote=f"{server.url}/whole/.git", commit=commit)
+        with pytest.raises(GitError, match="not allowed"), git.checkout(wanted, PUBLIC, NEVER):
+            pass
+
+
+@needs_git
+def test_a_link_does_not_lead_out_of_the_repository(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "served" / "repo")
+    (repository.path / "out").symlink_to("/etc")
+    name = repository.commit({"x": "1"})
+    with GitServer(tmp_path / "served", smart=True) as server:
+        git = GitProgram(tmp_path / "room", open_directory)
+        wanted = GitCheckout(
+            remote=f"{server.url}/repo/.git", commit=GitCommit(name=name), subdir="out"
+        )
+        with pytest.raises(ContextError, match="subdir out"), git.checkout(wanted, PUBLIC, NEVER):
+            pass
+
+
+@needs_git
+def test_the_users_own_configuration_has_no_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / ".gitconfig").write_text('[url "http://127.0.0.1:1/"]\n\tinsteadOf = http://\n')
+    monkeypatch.setenv("HOME", str(home))
+    with smart(tmp_path) as hosted:
+        assert checked_out(hosted, "main")["x"] == b"2"
+
+
+@needs_git
+def test_a_server_that_does_not_answer_can_be_left_at_once(tmp_path: Path) -> None:
+    _filled(tmp_path / "served" / "repo")
+    cancelled = Event()
+    with GitServer(tmp_path / "served", smart=True) as server:
+        server.delay.clear()
+        threading.Timer(0.3, cancelled.set).start()
+        began = time.monotonic()
+        git = GitProgram(tmp_path / "room", open_directory)
+        with pytest.raises(GitCanceled):
+            git.commit_of(f"{server.url}/repo/.git", "main", PUBLIC, cancelled)
+        assert time.monotonic() - began < 5
+    assert list((tmp_path / "room").iterdir()) == []
+
+
+def test_a_machine_without_git_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    git = GitProgram(tmp_path / "room", open_directory)
+    with pytest.raises(GitUnavailable, match="git is needed for https://h/r.git"):
+        git.commit_of("https://h/r.git", "main", PUBLIC, NEVER)
+
+
+def test_what_was_left_by_a_crash_goes_after_a_day(tmp_path: Path, room: Path) -> None:
+    for name, age in (("git-old", 25 * 3600), ("git-new", 60)):
+        (room / name / "tree").mkdir(parents=True)
+        at = time.time() - age
+        os.utime(room / name, (at, at))
+    git = GitProgram(room, open_directory)
+    with pytest.raises(GitError):
+        git.commit_of("http://127.0.0.1:1/r.git", "main", PUBLIC, NEVER)
+    assert [path.name for path in room.iterdir()] == ["git-new"]
+    assert stat.S_ISDIR(room.stat().st_mode)

@@ -1,0 +1,231 @@
+"""The command line: spellings, messages, columns, argument checks."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.img_command import Img, ImgFor, WriteContext
+
+_AGE = r"(Less than a second|1 second|\d+ seconds|About a minute|\d+ minutes) ago"
+
+
+@pytest.fixture
+def app(img: Img, write_context: WriteContext) -> Img:
+    img("build", "-q", "-t", "app", write_context("FROM scratch\nCOPY f /\n", {"f": "f" * 5000}))
+    return img
+
+
+def test_build_says_what_it_builds_and_keeps_stdout_free(
+    img: Img, write_context: WriteContext
+) -> None:
+    outcome = img("build", "-t", "jess/img", write_context("FROM scratch\nCOPY f /\n", {"f": "f"}))
+
+    lines = outcome.stderr.splitlines()
+    assert lines[:2] == ["Building jess/img", "Setting up the rootfs... this may take a bit."]
+    assert lines[-1] == "Successfully built jess/img"
+    assert outcome.stdout == ""
+
+
+def test_quiet_is_silent_but_for_the_image(app: Img, write_context: WriteContext) -> None:
+    outcome = app("build", "-q", "-t", "app", write_context("FROM scratch\nLABEL a=b\n"))
+
+    assert outcome.stderr == ""
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}\n", outcome.stdout)
+
+
+def test_ls_has_five_columns(app: Img) -> None:
+    header, row = app("ls").stdout.splitlines()
+
+    assert re.split(r"\t+", header) == ["NAME", "SIZE", "CREATED AT", "UPDATED AT", "DIGEST"]
+    name, size, created, updated, digest = re.split(r"\t+", row)
+    assert name == "docker.io/library/app:latest"
+    assert re.fullmatch(r"[\d.]+(B|KiB|MiB|GiB)", size)
+    assert re.fullmatch(_AGE, created)
+    assert re.fullmatch(_AGE, updated)
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
+
+
+def test_ls_filters(app: Img) -> None:
+    app("tag", "app", "other:v2")
+
+    assert len(app("ls", "-f", "other").stdout.splitlines()) == 2
+
+
+def test_ls_of_no_state_is_a_header_alone(img: Img) -> None:
+    none = img.with_state(img.home / "none")
+
+    assert none("ls").stdout == "NAME\tSIZE\tCREATED AT\tUPDATED AT\tDIGEST\n"
+
+
+def test_du_has_four_columns_and_totals(app: Img) -> None:
+    lines = app("du").stdout.splitlines()
+
+    assert re.split(r"\t+", lines[0]) == ["ID", "RECLAIMABLE", "SIZE", "DESCRIPTION"]
+    assert lines[-2].startswith("Reclaimable:\t")
+    assert lines[-1].startswith("Total:\t")
+    assert "Total:" not in app("du", "-f", "sha256").stdout
+
+
+def test_prune_tells_what_it_gave_back(app: Img) -> None:
+    app("build", "-q", "-t", "app2", app.home.parent / "context")
+
+    lines = app("prune").stdout.splitlines()
+
+    assert re.split(r"\t+", lines[0]) == ["ID", "RECLAIMABLE", "SIZE", "DESCRIPTION"]
+    assert lines[-2].startswith("Reclaimed:\t")
+    assert lines[-1].startswith("Total:\t")
+
+
+def test_tag_and_rm_echo_names_as_typed(app: Img) -> None:
+    assert app("tag", "app", "jess/other").stdout == "Successfully tagged app as jess/other\n"
+    assert app("rm", "app", "jess/other").stdout.splitlines() == [
+        "Removing app...",
+        "Successfully removed app",
+        "Removing jess/other...",
+        "Successfully removed jess/other",
+    ]
+
+
+def test_inspect_prints_the_config_with_tabs(app: Img) -> None:
+    text = app("inspect", "app").stdout
+
+    assert text.startswith('{\n\t"')
+    assert json.loads(text)["rootfs"]["type"] == "layers"
+
+
+def test_version_prints_a_block(img: Img) -> None:
+    lines = img("version").stdout.splitlines()
+
+    assert lines[0] == "img:"
+    assert re.fullmatch(r"\s+version     : \S+", lines[1])
+    assert img("--version").stdout.startswith("img version ")
+
+
+@pytest.mark.registry
+def test_pull_and_push_say_what_they_do(img: Img, busybox: str) -> None:
+    pulled = img("pull", busybox).stdout.splitlines()
+    assert pulled[0] == f"Pulling {busybox}..."
+    assert re.fullmatch(r"Pulled: sha256:[0-9a-f]{64}", pulled[1])
+    assert re.fullmatch(r"Size: [\d.]+(KiB|MiB)", pulled[2])
+
+    name = busybox.replace("busybox", f"pushed-{img.account.name}")
+    img("tag", busybox, name)
+    assert img("push", name).stdout.splitlines() == [
+        f"Pushing {name}...",
+        f"Successfully pushed {name}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["build"], "must pass a path to build"),
+        (["build", "-t", "x", "a", "b"], "must pass a path to build"),
+        (["build", "-t", "x", ""], "please specify build context"),
+        (["build", "."], "please specify an image tag with `-t`"),
+        (["build", "-t", "x", "--build-arg", "=v", "."], "invalid build-arg value =v"),
+        (["build", "-t", "x", "--label", "l", "."], "invalid label value l"),
+        (["build", "-t", "UP", "."], 'parsing image name "UP" failed'),
+        (["-b", "zfs", "build", "-t", "x", "."], "zfs is not a valid snapshots backend"),
+        (["ls", "x"], "no arguments expected"),
+        (["du", "x"], "no arguments expected"),
+        (["prune", "x"], "no arguments expected"),
+        (["version", "x"], "no arguments expected"),
+        (["inspect"], "must pass an image to inspect"),
+        (["pull"], "must pass an image or repository to pull"),
+        (["push"], "must pass an image or repository to push"),
+        (["rm"], "must pass an image to remove"),
+        (["save"], "must pass an image to save"),
+        (["save", "--format", "zip", "x"], '"zip" is not a valid format'),
+        (["tag", "x"], "must pass an image or repository and target to tag"),
+        (["login", "-u", "x", "-p", "y", "--password-stdin"], "are mutually exclusive"),
+        (["login", "--password-stdin"], "must provide --username with --password-stdin"),
+        (["login", "127.0.0.1:1"], "cannot perform an interactive login from a non TTY device"),
+        (["login", "a", "b"], "login expects zero or one arguments, found 2"),
+        (["logout", "a", "b"], "logout expects zero or one arguments, found 2"),
+        (["ls", "--no-such"], "o such option"),
+    ],
+)  # fmt: skip
+def test_a_wrong_use_is_told_in_a_line(img_for: ImgFor, arguments: list[str], message: str) -> None:
+    outcome = img_for("user")(*arguments, code=1)
+
+    assert message in outcome.error_line
+    assert outcome.stdout == ""
+
+
+def test_an_unknown_command(img_for: ImgFor) -> None:
+    outcome = img_for("user")("frobnicate", code=1)
+
+    assert outcome.stderr == "img: 'frobnicate' is not an img command.\nSee 'img --help'\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_names_every_command(img_for: ImgFor, arguments: list[str]) -> None:
+    text = img_for("user")(*arguments).stdout
+
+    commands = "build du inspect load login logout ls prune pull push rm save tag version"
+    assert [name for name in commands.split() if not re.search(rf"^\s+{name}\s", text, re.M)] == []
+    assert 'Use "img [command] --help" for more information about a command.' in text
+
+
+@pytest.mark.registry
+@pytest.mark.userns
+def test_the_seeds_spellings_of_flags_work(
+    img: Img, busybox: str, write_context: WriteContext
+) -> None:
+    context = write_context(
+        f"FROM {busybox} AS one\nARG WORD\nRUN echo $WORD > /word\nFROM scratch\nCOPY gone /\n"
+    )
+    state = img.home / "seed-state"
+
+    img(
+        "build", "-state", state, "-backend=naive", "-build-arg", "WORD=hello",
+        "-target", "one", "-t", "seed", context,
+    )  # fmt: skip
+
+    assert "seed" in img("ls", "-state", state).stdout
+    assert "seed" not in img("ls").stdout
+
+
+def test_it_runs_as_a_module(app: Img) -> None:
+    python = Path(app.command[0]).with_name("python")
+    module = replace(app, command=(python, "-m", "img"))
+
+    assert module("inspect", "app").stdout == app("inspect", "app").stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_it_prints_a_completion(img_for: ImgFor, shell: str) -> None:
+    assert "_IMG_COMPLETE" in img_for("user")("--show-completion", shell).stdout.upper()
+
+
+def test_completion_knows_the_commands(img_for: ImgFor) -> None:
+    asked = img_for("user").with_environment(
+        _IMG_COMPLETE="complete_bash", COMP_WORDS="img pu", COMP_CWORD="1"
+    )
+
+    assert asked().stdout.split() == ["pull", "push"]
+
+
+def test_debug_logs_are_structured_and_on_stderr(app: Img, write_context: WriteContext) -> None:
+    outcome = app("build", "-d", "-t", "app", write_context("FROM scratch\nCOPY f /\n", {"f": "1"}))
+
+    assert outcome.stdout == ""
+    assert re.search(r"\d{4}-\d\d-\d\dT.*debug.*\S+=\S+", outcome.stderr)
+
+
+def test_listing_images_does_not_import_what_is_slow(img_for: ImgFor) -> None:
+    user = img_for("user")
+    python = Path(user.command[0]).with_name("python")
+    loud = replace(user, command=(python, "-X", "importtime", "-m", "img"))
+
+    imported = set(re.findall(r"\| +(\S+)$", loud("ls").stderr, re.M))
+
+    assert (
+        imported
+        & {"oras", "requests", "dockerfile_parse", "structlog", "isal", "zstandard", "rich"}
+        == set()
+    )

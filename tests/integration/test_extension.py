@@ -1,0 +1,169 @@
+"""An adapter of another package, installed with pip and chosen by name (docs/extending.md)."""
+
+import inspect
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.image_store import ImageStore
+from img.entrypoints.plugins import Surroundings
+from img.entrypoints.settings import host_platform
+from tests.contracts import test_blob_store as blob_store_promises
+from tests.contracts import test_image_store as image_store_promises
+
+PACKAGE = Path(__file__).parent.parent / "extension_package"
+ROOT = PACKAGE.parent.parent
+PAGE = ROOT / "docs" / "extending.md"
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that pip installed the package into, from its source and nothing else."""
+    work = tmp_path_factory.mktemp("extension")
+    source, site = work / "source", work / "site"
+    shutil.copytree(PACKAGE, source)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install"]
+    offline = ["--no-index", "--no-deps", "--no-build-isolation"]
+    done = subprocess.run(
+        [*pip, *offline, "--target", site, source], capture_output=True, text=True, check=False
+    )
+    if done.returncode and (
+        "No module named pip" in done.stderr or "BackendUnavail" in done.stderr
+    ):
+        pytest.skip("needs pip and setuptools where the tests run")
+    assert done.returncode == 0, done.stderr
+    return site
+
+
+@pytest.fixture
+def img(site: Path, tmp_path: Path) -> Run:
+    """The img command, with the package installed."""
+
+    def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        paths = [str(site), str(ROOT), os.environ.get("PYTHONPATH", "")]
+        return subprocess.run(
+            [sys.executable, "-m", "img", "--state", str(tmp_path / "state"), *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **environment},
+        )
+
+    return run
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Path:
+    context = tmp_path / "context"
+    context.mkdir()
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY hello /\n")
+    (context / "hello").write_text("Hello!\n")
+    return context
+
+
+def test_images_are_kept_by_the_store_that_was_chosen(
+    img: Run, context: Path, tmp_path: Path
+) -> None:
+    built = img("build", "-t", "hello", str(context), IMG_STORE="one-file")
+
+    assert built.returncode == 0, built.stderr
+    listed = img("ls", IMG_STORE="one-file").stdout
+    assert "hello:latest" in listed
+    assert (tmp_path / "state" / "one-file.db").is_file()
+    assert not (tmp_path / "state" / "blobs").exists()
+    config = json.loads(img("inspect", "hello", IMG_STORE="one-file").stdout)
+    assert config["history"][0]["created_by"] == "COPY hello / # buildkit"
+
+
+def test_an_image_in_it_is_as_good_as_any(img: Run, context: Path, tmp_path: Path) -> None:
+    archives = []
+    for store in ("one-file", "files"):
+        archive = tmp_path / f"{store}.tar"
+        environment = {"IMG_STORE": store, "SOURCE_DATE_EPOCH": "0"}
+        assert img("build", "-t", "hello", str(context), **environment).returncode == 0
+        assert img("save", "-o", str(archive), "hello", **environment).returncode == 0
+        archives.append(archive.read_bytes())
+
+    assert archives[0] == archives[1]
+
+
+def test_removing_the_image_leaves_no_blob_of_it(img: Run, context: Path) -> None:
+    img("build", "-t", "hello", str(context), IMG_STORE="one-file")
+
+    assert img("rm", "hello", IMG_STORE="one-file").returncode == 0
+    assert img("prune", IMG_STORE="one-file").returncode == 0
+
+    assert re.search(r"Total:\s+0B", img("du", IMG_STORE="one-file").stdout)
+
+
+def test_a_name_that_nobody_has_is_refused_with_those_there_are(img: Run) -> None:
+    refused = img("ls", IMG_STORE="no-such")
+
+    assert refused.returncode == 1
+    assert "no-such is not a valid blob store" in refused.stderr
+    assert "files, memory, oci-layout, one-file" in refused.stderr
+
+
+def promises_of(module: ModuleType) -> list[Any]:
+    """Return the contract tests that need nothing but a store."""
+    tests = [(name, test) for name, test in vars(module).items() if name.startswith("test_")]
+    return [
+        pytest.param(test, id=name)
+        for name, test in tests
+        if list(inspect.signature(test).parameters) == ["store"]
+    ]
+
+
+@pytest.fixture
+def adapter(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[BlobStore, ImageStore]]:
+    monkeypatch.syspath_prepend(str(site))
+    import img_one_file  # type: ignore[import-not-found]
+
+    surroundings = Surroundings(
+        state=tmp_path / "state",
+        platform=host_platform(),
+        archive=lambda: pytest.fail("a store needs none"),
+        credentials=lambda: pytest.fail("a store needs none"),
+        insecure_registries=frozenset(),
+    )
+    yield (
+        img_one_file.OneFileBlobStore(surroundings),
+        img_one_file.OneFileImageStore(surroundings),
+    )
+    sys.modules.pop("img_one_file")
+
+
+@pytest.mark.parametrize("promise", promises_of(blob_store_promises))
+def test_it_keeps_what_blob_stores_promise(
+    promise: Callable[[BlobStore], None], adapter: tuple[BlobStore, ImageStore]
+) -> None:
+    promise(adapter[0])
+
+
+@pytest.mark.parametrize("promise", promises_of(image_store_promises))
+def test_it_keeps_what_image_stores_promise(
+    promise: Callable[[ImageStore], None], adapter: tuple[BlobStore, ImageStore]
+) -> None:
+    promise(adapter[1])
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "src/img_one_file.py"])
+def test_the_page_shows_the_very_code(file: str) -> None:
+    shown = re.findall(r"^```(?:python|toml)\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    code = (PACKAGE / file).read_text()
+
+    assert code in shown

@@ -1,0 +1,390 @@
+"""What a step leaves behind, how it ends, and what it cannot do, in real namespaces."""
+
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from img.adapters.executor.unshare import UnshareExecutor
+import os
+from img.adapters.executor.runc import RuncExecutor
+from img.adapters.executor.chroot import ChrootExecutor
+MakeIt = lambda: ChrootExecutor() if os.environ["RT"]=="chroot" else RuncExecutor(runtime=os.environ["RT"])
+from img.adapters.linux.userns import NoIdMappers
+from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
+from img.domain.process import DirectoryRoot, ExitStatus, Process, TmpfsMount, Ulimit
+from tests.step_roots import (
+    LONG_AGO,
+    PASSWD,
+    StepRoot,
+    Steps,
+    in_env,
+    skip_unless_steps_can_run,
+    step_root,
+)
+
+pytestmark = pytest.mark.userns
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[UnshareExecutor]:
+    skip_unless_steps_can_run()
+    executor = MakeIt()
+    yield executor
+    executor.close()
+
+
+@pytest.fixture(params=["directory", "overlay"])
+def root(request: pytest.FixtureRequest) -> Iterator[StepRoot]:
+    skip_unless_steps_can_run()
+    with step_root(request.param) as root:
+        yield root
+
+
+@pytest.fixture
+def steps(executor: UnshareExecutor, root: StepRoot) -> Steps:
+    return Steps(executor, root)
+
+
+# --- what stays in the root ---
+
+
+def test_nothing_of_ours_stays_in_an_empty_root(steps: Steps) -> None:
+    steps.root.age()
+    before = steps.root.listing()
+
+    steps.sh("ls / >/dev/null; test -e /etc/hosts")
+
+    assert steps.root.listing() == before
+
+
+def test_nothing_of_ours_stays_in_a_full_root(steps: Steps) -> None:
+    steps.root.write("etc/passwd", PASSWD)
+    steps.root.link("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf")
+    steps.root.write("proc/.keep", "")
+    steps.root.age()
+    before = steps.root.listing()
+
+    steps.sh("test -s /run/systemd/resolve/stub-resolv.conf")
+
+    after = steps.root.listing()
+    if isinstance(steps.root.root, DirectoryRoot):
+        assert after == before
+    else:  # what was copied up is as it was below
+        assert set(after) <= {".", "etc"}
+        assert {seen[3] for seen in after.values()} == {LONG_AGO * 10**9}
+
+
+def test_what_the_step_itself_writes_stays_even_beside_our_mount_points(steps: Steps) -> None:
+    mount = in_env(mounts=(TmpfsMount(target="/var/cache/apt"),))
+
+    steps.sh("echo x >/var/cache/kept; echo y >/etc/passwd; busybox touch -d @77 /var", mount)
+
+    assert (steps.root.changed / "var/cache/kept").exists()
+    assert os.listdir(steps.root.changed / "var/cache") == ["kept"]
+    assert os.listdir(steps.root.changed / "etc") == ["passwd"]
+    assert (steps.root.changed / "var").stat().st_mtime == 77
+
+
+def test_a_mount_point_that_was_changed_is_the_steps(steps: Steps) -> None:
+    mount = in_env(mounts=(TmpfsMount(target="/a/b"),))
+
+    steps.sh("busybox chmod 700 /a", mount)
+
+    assert stat.S_IMODE((steps.root.changed / "a").stat().st_mode) == 0o700
+    assert not (steps.root.changed / "a/b").exists()
+
+
+def test_nothing_of_ours_stays_when_the_command_does_not_start(steps: Steps) -> None:
+    steps.root.age()
+    before = steps.root.listing()
+
+    with pytest.raises(ProcessNotStarted):
+        steps.run(["nothing"])
+
+    assert steps.root.listing() == before
+
+
+# --- how it ends ---
+
+
+def test_killed_by_a_signal_is_128_and_its_number(steps: Steps) -> None:
+    # Not even a signal without a handler kills pid 1 from inside, so it is limited to death.
+    limit = in_env(ulimits=(Ulimit(name="cpu", soft=1, hard=1),))
+
+    assert steps.run(["/bin/sh", "-c", "while :; do :; done"], process=limit) == ExitStatus(137)
+
+
+def test_daemons_end_with_the_command(steps: Steps) -> None:
+    steps.sh("busybox setsid sleep 4711 </dev/null >/dev/null 2>&1 & echo started")
+
+    assert not processes("sleep 4711")
+
+
+def test_output_of_a_daemon_does_not_hold_the_step(steps: Steps) -> None:
+    before = time.monotonic()
+
+    assert steps.sh("busybox setsid sleep 4712 & echo done") == "done\n"
+
+    assert time.monotonic() - before < 2
+
+
+def test_cancellation_kills_all_of_it_at_once(steps: Steps) -> None:
+    cancelled = threading.Event()
+    threading.Timer(0.2, cancelled.set).start()
+    before = time.monotonic()
+
+    script = "trap '' TERM INT; sleep 4713 & busybox setsid sleep 4713 & sleep 4713"
+    assert steps.run(["/bin/sh", "-c", script], cancelled=cancelled) == ExitStatus(137)
+
+    assert time.monotonic() - before < 1
+    assert not processes("sleep 4713")
+
+
+def test_a_sink_that_fails_kills_the_step_and_leaves_nothing(
+    executor: UnshareExecutor, root: StepRoot
+) -> None:
+    root.age()
+    before = root.listing()
+
+    def full(stream: int, data: bytes) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        executor.run(
+            in_env(argv=("/bin/sh", "-c", "while :; do echo 4714; done")),
+            root.root,
+            full,
+            threading.Event(),
+        )
+
+    assert not processes("echo 4714")
+    assert root.listing() == before
+
+
+def test_much_output_arrives_whole(steps: Steps) -> None:
+    steps.sh("busybox seq 300000; busybox seq 300000 >&2")
+
+    expected = "".join(f"{number}\n" for number in range(1, 300001))
+    assert steps.stdout == expected
+    assert steps.stderr == expected
+
+
+def test_close_kills_what_still_runs(root: StepRoot) -> None:
+    executor = MakeIt()
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(Steps(executor, root).run, ["sleep", "4715"])
+        wait_for("sleep 4715")
+        executor.close()
+        assert not processes("sleep 4715")
+        with pytest.raises(ExecutorUnavailable):
+            running.result(5)
+
+
+DRIVER = """
+import sys, threading
+sys.path.insert(0, {repository!r})
+from img.adapters.executor.unshare import UnshareExecutor
+import os
+from img.adapters.executor.runc import RuncExecutor
+from img.adapters.executor.chroot import ChrootExecutor
+MakeIt = lambda: ChrootExecutor() if os.environ["RT"]=="chroot" else RuncExecutor(runtime=os.environ["RT"])
+from img.domain.process import DirectoryRoot, Process
+MakeIt().run(
+    Process(argv=("/bin/sh", "-c", {script!r}), env={{}}, user={user!r}),
+    DirectoryRoot(path={path!r}), lambda *_: None, threading.Event(),
+)
+"""
+
+
+def test_a_program_that_rises_to_root_does_not_outlive_the_command_line(root: StepRoot) -> None:
+    # The kernel forgets whose death a process wanted to share when it executes such a program.
+    if not isinstance(root.root, DirectoryRoot):
+        pytest.skip("it is about processes")
+    risen = Path(root.root.path, "bin/busybox-risen")
+    shutil.copy(Path(root.root.path, "bin/busybox"), risen)
+    risen.chmod(0o4755)
+    tag = "/bin/busybox-risen sleep 4716"
+
+    driver = start_driver(root.root.path, f"exec {tag}", "1000")
+    wait_for(tag)
+    os.killpg(driver.pid, signal.SIGKILL)
+    driver.wait()
+
+    wait_until_gone(tag)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("user", ["", "1000"])
+def test_nothing_outlives_the_command_line(root: StepRoot, how: signal.Signals, user: str) -> None:
+    if not isinstance(root.root, DirectoryRoot):
+        pytest.skip("it is about processes")
+    tag = f"sleep 48{how.value}{user or 0}"
+    script = f"trap '' TERM INT; {tag} & busybox setsid {tag} & {tag}"
+    driver = start_driver(root.root.path, script, user)
+    wait_for(tag, 3)
+
+    os.killpg(driver.pid, how)
+    driver.wait()
+
+    wait_until_gone(tag)
+    assert root.root.path not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+
+
+# --- what it cannot do ---
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "mount -t tmpfs tmpfs /bin",
+        "mount -t proc proc /bin",
+        "mount -o remount,rw /proc/sys",
+        "umount /proc/sys",
+        "umount /proc",
+        "mount -o bind /dev /bin",
+        "echo h >/proc/sysrq-trigger",
+        "echo x >/proc/sys/kernel/core_pattern",
+        "busybox hostname evil",
+        "busybox unshare -m true",
+        "busybox dmesg -c >/dev/null",
+        "busybox chroot /proc/1/root/.. ls /work",
+    ],
+)
+def test_root_in_a_step_is_not_root_of_the_machine(steps: Steps, attempt: str) -> None:
+    status = steps.run(["/bin/sh", "-c", attempt])
+
+    assert not status.success
+    assert "applet not found" not in steps.stderr
+
+
+@pytest.mark.parametrize("link", ["bin/link", "bin/script", "bin/script-of-script"])
+def test_a_step_cannot_run_the_program_that_runs_us(steps: Steps, link: str) -> None:
+    steps.root.link("bin/link", "/proc/self/exe")
+    steps.root.write("bin/script", "#!/proc/self/exe -c\n", 0o755)
+    steps.root.write("bin/script-of-script", "#! /bin/script\n", 0o755)
+
+    with pytest.raises(ProcessNotStarted, match="is the program that builds"):
+        steps.run([f"/{link}"])
+
+
+def test_no_descriptor_of_ours_is_left_open(steps: Steps) -> None:
+    # 3 is the directory that ls reads.
+    assert steps.sh("ls /proc/self/fd").split() == ["0", "1", "2", "3"]
+
+
+def test_the_old_root_is_out_of_reach(steps: Steps) -> None:
+    mounts = steps.sh("cat /proc/self/mountinfo")
+
+    assert mounts.splitlines()[0].split()[4] == "/"
+    assert " /work" not in mounts
+    assert steps.sh("ls /..").split() == sorted({"bin", "dev", "etc", "proc", "sys"})
+
+
+def test_the_kernel_keyring_of_the_user_is_left_behind(steps: Steps) -> None:
+    assert steps.run(["/bin/sh", "-c", "cat /proc/keys"]).success
+    assert steps.stdout == ""
+
+
+# --- between steps ---
+
+
+def test_steps_run_at_the_same_time(executor: UnshareExecutor) -> None:
+    def run(number: int) -> str:
+        with step_root(("directory", "overlay")[number % 2]) as root:
+            return Steps(executor, root).sh(f"sleep 0.5; echo {number}")
+
+    before = time.monotonic()
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(run, range(6))) == [f"{number}\n" for number in range(6)]
+
+    assert time.monotonic() - before < 2
+
+
+def test_descriptors_are_given_back(steps: Steps) -> None:
+    if not isinstance(steps.root.root, DirectoryRoot):
+        pytest.skip("an overlay is for one step")
+    steps.sh("true")
+    before = len(os.listdir("/proc/self/fd"))
+
+    for _ in range(20):
+        steps.sh("true")
+        with pytest.raises(ProcessNotStarted):
+            steps.run(["nothing"])
+
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_caller_without_standard_descriptors_is_served_as_well(root: StepRoot) -> None:
+    if not isinstance(root.root, DirectoryRoot):
+        pytest.skip("it is about descriptors")
+    program = (
+        DRIVER.format(
+            repository=os.getcwd(), script="echo out; cat; exit 7", user="", path=root.root.path
+        )
+        .replace("MakeIt()", "os._exit(MakeIt()")
+        .replace("threading.Event(),\n)", "threading.Event(),\n).code)")
+    )
+    closed = "import os; os.closerange(0, 3)\n" + program
+
+    assert subprocess.run([sys.executable, "-c", closed], check=False).returncode == 7
+
+
+def test_an_obstacle_is_told_when_something_has_to_run() -> None:
+    executor = UnshareExecutor(obstacle=NoIdMappers("newuidmap"))
+
+    with pytest.raises(ExecutorUnavailable) as caught:
+        executor.run(
+            Process(argv=("true",), env={}),
+            DirectoryRoot(path="/nowhere"),
+            lambda *_: None,
+            threading.Event(),
+        )
+
+    assert caught.value.message == "newuidmap is not installed"
+    assert "uidmap" in (caught.value.hint or "")
+    executor.close()
+
+
+def processes(command: str) -> list[str]:
+    """Return the pids of those that run exactly ``command``."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        except OSError:
+            continue
+        if b" ".join(line).decode(errors="replace") == command:
+            found.append(pid)
+    return found
+
+
+def start_driver(path: str, script: str, user: str) -> "subprocess.Popen[bytes]":
+    """Start a command line that runs one step."""
+    program = DRIVER.format(repository=os.getcwd(), script=script, user=user, path=path)
+    return subprocess.Popen(
+        [sys.executable, "-c", program], start_new_session=True, stderr=subprocess.DEVNULL
+    )
+
+
+def wait_until_gone(command: str) -> None:
+    deadline = time.monotonic() + 5
+    while processes(command) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not processes(command)
+
+
+def wait_for(command: str, count: int = 1) -> None:
+    deadline = time.monotonic() + 20
+    while len(processes(command)) < count:
+        assert time.monotonic() < deadline, f"{command} does not run"
+        time.sleep(0.02)

@@ -1,0 +1,60 @@
+"""From Dockerfile text to a plan."""
+
+import pytest
+
+from img.application.planning.plan import PlanBuild
+from img.domain.errors import DockerfileError
+from img.domain.graph.operations import CopyFiles, Exec, PullBase
+from img.domain.oci.config import RunConfig
+from tests.unit.application.workshop import Workshop, a_request
+
+
+def planner(workshop: Workshop) -> PlanBuild:
+    return workshop.container.build_image().plan
+
+
+def test_only_bases_that_the_target_needs_are_looked_up() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"a": b"1"})
+
+    planned = planner(workshop)(b"FROM missing AS unused\nFROM base\n", a_request())
+
+    assert [name.text for name in planned.bases] == ["docker.io/library/base:latest"]
+    graph, target = planned.plan.graph, planned.plan.target
+    assert isinstance(graph.vertices[target].operation, PullBase)
+
+
+def test_triggers_of_a_base_may_name_further_images() -> None:
+    workshop = Workshop()
+    workshop.publish("tools", {"bin/tool": b"1"})
+    workshop.publish(
+        "base", {"a": b"1"}, run=RunConfig(on_build=("COPY --from=tools /bin/tool /", "RUN it"))
+    )
+
+    planned = planner(workshop)(b"FROM base\n", a_request())
+
+    assert {name.text for name in planned.bases} == {
+        "docker.io/library/base:latest",
+        "docker.io/library/tools:latest",
+    }
+    operations = [type(vertex.operation) for vertex in planned.plan.graph.vertices]
+    assert operations.count(CopyFiles) == operations.count(Exec) == 1
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "message"),
+    [
+        (b"", "no build stage|empty"),
+        (b"RUN x\n", "no build stage|FROM"),
+        (b"FROM scratch\nNOSUCH\n", "unknown instruction: NOSUCH"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_before_anything_is_fetched(
+    dockerfile: bytes, message: str
+) -> None:
+    workshop = Workshop()
+
+    with pytest.raises(DockerfileError, match=message):
+        planner(workshop)(dockerfile, a_request())
+
+    assert workshop.registry.fetched == []

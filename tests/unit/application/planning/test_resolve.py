@@ -1,0 +1,91 @@
+"""Where base images are found."""
+
+import pytest
+
+from img.application.planning.resolve import BaseUnavailable, ResolveBases
+from img.domain.build import BaseName
+from img.domain.progress import VertexCached, VertexDone, VertexFailed, VertexStarted
+from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
+
+BASE = BaseName("docker.io/library/base:latest", HERE, (3, 3))
+
+
+def resolver(workshop: Workshop) -> ResolveBases:
+    resolve: ResolveBases = workshop.container.resolve()
+    return resolve
+
+
+def test_a_registry_is_asked_for_documents_only() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"a": b"1"}, {"b": b"2"})
+
+    found = resolver(workshop)([BASE])[BASE]
+
+    assert len(found.image.layers) == 2
+    assert len(workshop.registry.fetched) == 2  # manifest and config
+    assert not found.named
+    assert [type(event) for event in workshop.progress.events] == [VertexStarted, VertexDone]
+
+
+def test_what_is_here_comes_first() -> None:
+    workshop = Workshop()
+    reference = workshop.publish("base", {"a": b"1"})
+    workshop.container.pull_image()(reference, HERE)
+    workshop.registry.lose("docker.io")
+    workshop.forget_progress()
+
+    found = resolver(workshop)([BASE])[BASE]
+
+    assert found.named
+    assert [type(event) for event in workshop.progress.events] == [VertexCached]
+
+
+def test_with_pull_it_does_not() -> None:
+    workshop = Workshop()
+    reference = workshop.publish("base", {"a": b"1"})
+    workshop.container.pull_image()(reference, HERE)
+
+    assert not resolver(workshop)([BASE], pull=True)[BASE].named
+
+
+def test_what_is_here_for_another_platform_does_not_count() -> None:
+    workshop = Workshop()
+    reference = workshop.publish("base", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+    workshop.container.pull_image()(reference, HERE)
+    elsewhere = BaseName(BASE.text, ELSEWHERE)
+
+    found = resolver(workshop)([elsewhere])[elsewhere]
+
+    assert found.image.config.platform == ELSEWHERE
+
+
+def test_what_is_damaged_here_is_fetched_again() -> None:
+    workshop = Workshop()
+    reference = workshop.publish("base", {"a": b"1"})
+    image = workshop.container.pull_image()(reference, HERE)
+    workshop.blobs.remove(image.manifest.config.digest)
+
+    assert not resolver(workshop)([BASE])[BASE].named
+
+
+def test_several_are_looked_up_each_once() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"a": b"1"})
+    workshop.publish("other", {"b": b"2"})
+    other = BaseName("docker.io/library/other:latest", HERE)
+
+    found = resolver(workshop)([BASE, other, BASE])
+
+    assert list(found) == [BASE, other]
+    assert len(workshop.registry.fetched) == 4
+
+
+def test_what_is_nowhere_is_said_with_name_cause_and_line() -> None:
+    workshop = Workshop()
+
+    with pytest.raises(BaseUnavailable, match=r"library/base:latest.*not found") as failed:
+        resolver(workshop)([BASE])
+
+    assert failed.value.lines == (3, 3)
+    assert failed.value.exit_code == 6
+    assert isinstance(workshop.progress.events[-1], VertexFailed)

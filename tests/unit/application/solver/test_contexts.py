@@ -1,0 +1,246 @@
+"""Contexts from wherever they are, and the Dockerfiles that belong to them."""
+
+import io
+import tarfile
+from collections.abc import Mapping
+
+import pytest
+
+from img.adapters.build_context.memory import MemoryContext
+from img.adapters.build_context.memory_source import MemoryContexts
+from img.adapters.git.memory import MemoryGit, MemoryRepository
+from img.adapters.scratch_space.memory import MemoryScratchSpace
+from img.adapters.web.memory import MemoryPage, MemoryWeb
+from img.application.usecases.build import BuiltImage
+from img.domain.errors import ContextError, DockerfileError, ImgError, UsageError
+from img.domain.git_reference import BadGitReference
+from img.domain.reference import ImageReference
+from tests.unit.application.workshop import Workshop, a_request
+
+COPY_ALL = b"FROM scratch\nCOPY . /all/\n"
+COMMIT = "1" * 40
+
+
+def an_archive(files: Mapping[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w:gz") as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.uid = len(data), 7
+            tar.addfile(member, io.BytesIO(data))
+    return content.getvalue()
+
+
+class World:
+    """A workshop with directories, standard input, a web page or two and a repository."""
+
+    def __init__(
+        self,
+        *,
+        directories: Mapping[str, Mapping[str, bytes]] | None = None,
+        others: Mapping[str, bytes] | None = None,
+        stdin: bytes = b"",
+        pages: Mapping[str, bytes] | None = None,
+        repository: Mapping[str, bytes] | None = None,
+    ) -> None:
+        self.workshop = Workshop()
+        container = self.workshop.container
+        container.contexts.override(
+            MemoryContexts(
+                archive=self.workshop.archive,
+                scratch=MemoryScratchSpace(),
+                directories=directories or {},
+                others=others or {},
+                input=stdin,
+            )
+        )
+        web = {url: MemoryPage(content=content) for url, content in (pages or {}).items()}
+        container.web.override(MemoryWeb(web))
+        files = {(COMMIT, ""): MemoryContext(repository or {})}
+        hosted = MemoryRepository(refs={"refs/heads/main": COMMIT}, files=files)
+        self.git = MemoryGit({"https://host/r.git": hosted, "https://github.com/a/r": hosted})
+        container.git.override(self.git)
+
+    def built(self, location: str, file: str | None = None, **named: str) -> BuiltImage:
+        return self.workshop.container.build_image()(
+            a_request(contexts=named),
+            location=location,
+            file=file,
+            tags=[ImageReference.parse("app")],
+        )
+
+    def build(self, location: str, file: str | None = None, **named: str) -> dict[str, bytes]:
+        return self.workshop.files_of(self.built(location, file, **named))
+
+
+FILES = {"Dockerfile": COPY_ALL, "a": b"1", "secret": b"s", ".dockerignore": b"secret\nDockerfile"}
+EXPECTED = {"all/a": b"1", "all/.dockerignore": FILES[".dockerignore"]}
+
+
+@pytest.mark.parametrize(
+    ("world", "location"),
+    [
+        (World(directories={"dir": FILES}), "dir"),
+        (World(stdin=an_archive(FILES)), "-"),
+        (World(pages={"https://host/c.tgz": an_archive(FILES)}), "https://host/c.tgz"),
+        (World(repository=FILES), "https://host/r.git"),
+        (World(repository=FILES), "github.com/a/r#main"),
+    ],
+    ids=["directory", "standard input", "web", "git", "hub"],
+)
+def test_a_context_gives_the_same_files_wherever_it_comes_from(world: World, location: str) -> None:
+    assert world.build(location) == EXPECTED
+
+
+def test_a_dockerfiles_own_ignore_file_goes_first_in_an_archive() -> None:
+    files = {**FILES, "Dockerfile.dockerignore": b"a\nDock*\n.*"}
+    assert World(stdin=an_archive(files)).build("-") == {"all/secret": b"s"}
+
+
+def test_what_is_let_in_again_keeps_its_directory() -> None:
+    files = {"Dockerfile": COPY_ALL, "d/a": b"1", "d/b": b"2", ".dockerignore": b"*\n!d/a"}
+    for world, location in (
+        (World(stdin=an_archive(files)), "-"),
+        (World(repository=files), "https://host/r.git"),
+    ):
+        assert world.build(location) == {"all/d/a": b"1"}
+
+
+def test_owners_of_an_archives_files_stay() -> None:
+    world = World(stdin=an_archive({"Dockerfile": COPY_ALL}))
+    layers = world.built("-").images[0].layers
+    entry = world.workshop.container.trees().of(layers).get("all/Dockerfile")
+    assert entry is not None
+    assert entry.uid == 7
+
+
+def test_a_directory_goes_before_a_repository_of_that_name() -> None:
+    world = World(directories={"github.com/a/r": {"Dockerfile": COPY_ALL, "local": b""}})
+    assert "all/local" in world.build("github.com/a/r")
+
+
+def test_a_dockerfile_alone_has_an_empty_context() -> None:
+    text = b"FROM scratch\nCOPY <<E /x\nhi\nE\n"
+    assert World(stdin=text).build("-") == {"x": b"hi\n"}
+    with pytest.raises(ImgError, match="not found"):
+        World(stdin=b"FROM scratch\nCOPY a /\n").build("-")
+
+
+def test_a_dockerfile_on_the_web_is_its_own_context() -> None:
+    text = b"FROM scratch\nCOPY . /all/\n"
+    assert World(pages={"https://host/D": text}).build("https://host/D") == {"all/context": text}
+
+
+@pytest.mark.parametrize(
+    ("file", "others", "pages"),
+    [
+        ("sub/Other", {}, {}),
+        ("/outside/Other", {"/outside/Other": b"FROM scratch\nCOPY a /x\n"}, {}),
+        ("https://host/Other", {}, {"https://host/Other": b"FROM scratch\nCOPY a /x\n"}),
+    ],
+)
+def test_the_dockerfile_of_an_archive_may_be_in_it_or_elsewhere(
+    file: str, others: Mapping[str, bytes], pages: Mapping[str, bytes]
+) -> None:
+    files = {"a": b"1", "sub/Other": b"FROM scratch\nCOPY a /x\n"}
+    world = World(stdin=an_archive(files), others=others, pages=pages)
+    assert world.build("-", file) == {"x": b"1"}
+
+
+def test_a_dockerfile_on_the_web_goes_with_a_directory() -> None:
+    files = {"a": b"1", "b": b"2", ".dockerignore": b"b"}
+    pages = {"https://host/Other": COPY_ALL}
+    world = World(directories={"dir": files}, pages=pages)
+    assert set(world.build("dir", "https://host/Other")) == {"all/a", "all/.dockerignore"}
+
+
+def test_a_dockerfile_by_standard_input_goes_with_a_repository() -> None:
+    world = World(stdin=b"FROM scratch\nCOPY a /x\n", repository={"a": b"1"})
+    assert world.build("https://host/r.git", "-") == {"x": b"1"}
+
+
+def test_a_small_d_will_do() -> None:
+    assert "all/dockerfile" in World(stdin=an_archive({"dockerfile": COPY_ALL})).build("-")
+
+
+def test_a_context_without_dockerfile_says_so() -> None:
+    with pytest.raises(ContextError, match="open Dockerfile: no such file"):
+        World(stdin=an_archive({"a": b"1"})).build("-")
+    with pytest.raises(ContextError, match="open Other: no such file"):
+        World(repository={"a": b"1"}).build("https://host/r.git", "Other")
+
+
+def test_standard_input_is_not_for_two_things() -> None:
+    with pytest.raises(UsageError, match="can't use stdin for both build context and dockerfile"):
+        World(stdin=COPY_ALL).build("-", "-")
+    with pytest.raises(UsageError, match="ambiguous Dockerfile source"):
+        World(stdin=COPY_ALL).build("-", "Other")
+
+
+def test_a_place_that_is_nothing_is_named() -> None:
+    with pytest.raises(ContextError, match='path "nowhere" not found'):
+        World().build("nowhere")
+    with pytest.raises(BadGitReference, match='unexpected query "x"'):
+        World().build("https://host/r.git?x=1")
+
+
+def test_a_repository_is_fetched_once_a_commit() -> None:
+    world = World(repository=FILES)
+    first = world.built("https://host/r.git")
+    world.workshop.container.build_contexts.reset()
+    assert world.built("https://host/r.git").target == first.target
+    assert len(world.git.checkouts) == 1
+
+
+MAIN = {"Dockerfile": b"FROM scratch\nCOPY --from=other . /o/\n"}
+
+
+@pytest.mark.parametrize(
+    ("world", "place"),
+    [
+        (World(directories={".": MAIN, "dir": {"a": b"1", "b": b"2", ".dockerignore": b"b\n.*"}}), "dir"),
+        (World(directories={".": MAIN}, repository={"a": b"1"}), "https://host/r.git"),
+    ],
+    ids=["directory", "git"],
+)
+def test_a_named_context_gives_its_files(world: World, place: str) -> None:
+    assert world.build(".", other=place) == {"o/a": b"1"}
+
+
+def test_a_named_context_on_the_web_is_one_file() -> None:
+    world = World(directories={".": MAIN}, pages={"https://host/f": b"1"})
+    assert world.build(".", other="https://host/f") == {"o/context": b"1"}
+
+
+def test_a_named_context_takes_the_place_of_a_stage() -> None:
+    text = b"FROM scratch AS other\nCOPY Dockerfile /\nFROM scratch\nCOPY --from=other . /o/\n"
+    world = World(directories={".": {"Dockerfile": text}, "dir": {"a": b"1"}})
+    assert world.build(".", other="dir") == {"o/a": b"1"}
+
+
+def test_a_named_context_can_be_a_base() -> None:
+    world = World(
+        directories={".": {"Dockerfile": b"FROM other\n"}}, repository={"a": b"1", "d/b": b"2"}
+    )
+    assert world.build(".", other="https://host/r.git") == {"a": b"1", "d/b": b"2"}
+
+
+def test_a_named_context_that_nobody_needs_is_not_opened() -> None:
+    world = World(directories={".": {"Dockerfile": b"FROM scratch\nCOPY Dockerfile /\n"}})
+    assert set(world.build(".", other="https://host/nope.git")) == {"Dockerfile"}
+
+
+def test_a_named_context_that_is_not_there_is_named() -> None:
+    with pytest.raises(ContextError, match="failed to get build context other: nowhere"):
+        World(directories={".": MAIN}).build(".", other="nowhere")
+
+
+def test_a_kind_of_context_that_is_unknown_is_refused() -> None:
+    for place, kind in (("target:base", "target"), ("ftp://host/x", "ftp")):
+        with pytest.raises(DockerfileError, match=f"unsupported context source {kind} for other"):
+            World(directories={".": MAIN}).build(".", other=place)
+
+
+def test_a_context_that_is_nothing_makes_an_empty_base() -> None:
+    world = World(directories={".": {"Dockerfile": b"FROM other\nCOPY Dockerfile /\n"}})
+    assert set(world.build(".", other="docker-image://scratch")) == {"Dockerfile"}

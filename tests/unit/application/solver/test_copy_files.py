@@ -1,0 +1,166 @@
+"""COPY and ADD: what is read when, what is found again, what the layer holds."""
+
+import io
+import tarfile
+
+import pytest
+
+from img.adapters.build_context.memory import MemoryContext
+from img.application.usecases.build import BuiltImage
+from img.domain.errors import BuildError
+from img.domain.filesystem.entry import Entry
+from img.domain.oci.chain import Layer
+from tests.unit.application.workshop import Workshop, image_of
+
+COPY = "FROM scratch\nCOPY . /\n"
+
+
+def top_layer(workshop: Workshop, dockerfile: str, files: dict[str, bytes]) -> Layer:
+    return image_of(workshop.build(dockerfile, files)).layers[-1]
+
+
+def paths_in(workshop: Workshop, layer: Layer) -> list[str]:
+    return [entry.path for entry in workshop.container.trees().index_of(layer)]
+
+
+def test_the_layer_holds_what_was_chosen_and_its_parents() -> None:
+    workshop = Workshop()
+
+    layer = top_layer(workshop, "FROM scratch\nCOPY src /app/src/\n", {"src/a": b"1", "b": b"2"})
+
+    assert paths_in(workshop, layer) == ["app", "app/src", "app/src/a"]
+
+
+def test_parents_that_are_there_are_not_repeated() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"app/old": b"0"})
+    workshop.build("FROM base\nRUN mkdir\n")
+    workshop.commands["mkdir"] = lambda root: root.write("app/x", b"")
+
+    layer = top_layer(workshop, "FROM base\nRUN mkdir\nCOPY a /app/a\n", {"a": b"1"})
+
+    assert paths_in(workshop, layer) == ["app/a"]
+
+
+def test_files_whose_digests_are_known_are_not_read_again() -> None:
+    workshop = Workshop()
+    first = workshop.build(COPY, {"a": b"1", "b": b"2"})
+    context = workshop.contexts.context
+    assert isinstance(context, MemoryContext)
+    context.remember({entry.path: entry.digest for entry in entries_of(workshop, first)})
+    context.read.clear()
+
+    workshop.build(COPY)
+
+    assert context.read == []
+
+
+def test_large_files_are_read_once_and_known_from_then_on() -> None:
+    workshop = Workshop()
+    large = bytes(17 << 20)
+
+    first = workshop.build(COPY, {"large": large})
+    context = workshop.contexts.context
+    second = workshop.build(COPY, {"large": large})
+
+    assert isinstance(context, MemoryContext)
+    assert context.read == ["large"]
+    assert set(context.remembered) == {"large"}
+    assert second.target == first.target
+
+
+def test_files_out_of_a_stage_come_straight_from_its_layers() -> None:
+    workshop = Workshop()
+    workshop.publish("tools", {"a": b"1", "b": b"2"}, {"a": b"3"})
+
+    built = workshop.build("FROM scratch\nCOPY --from=tools /b /a /x/\n", {})
+
+    assert workshop.files_of(built) == {"x/a": b"3", "x/b": b"2"}
+    assert workshop.snapshotter.workspaces == {}
+
+
+def test_the_same_files_from_elsewhere_are_the_same_layer() -> None:
+    workshop = Workshop()
+    workshop.publish("one", {"a": b"1"})
+    workshop.publish("two", {"b": b"2"}, {"a": b"1"})
+    workshop.build("FROM scratch\nCOPY --from=one /a /\n", {})
+    workshop.forget_progress()
+
+    workshop.build("FROM scratch\nCOPY --from=two /a /\n", {})
+
+    assert any(name.endswith("COPY --from=two /a /") for name in workshop.found)
+
+
+def test_a_linked_copy_does_not_look_at_the_root() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"app/old": b"0"})
+    workshop.publish("other", {"else": b"0"})
+    files = {"a": b"1"}
+
+    one = top_layer(workshop, "FROM base\nCOPY --link a /app/a\n", files)
+    two = top_layer(workshop, "FROM other\nCOPY --link a /app/a\n", files)
+
+    assert one == two
+    assert paths_in(workshop, one) == ["app", "app/a"]
+
+
+def test_heredocs_are_files() -> None:
+    workshop = Workshop()
+
+    built = workshop.build("FROM scratch\nCOPY <<one <<two /x/\n1\none\n2\ntwo\n", {})
+
+    assert workshop.files_of(built) == {"x/one": b"1\n", "x/two": b"2\n"}
+
+
+def test_add_unpacks_archives_and_copy_does_not() -> None:
+    workshop = Workshop()
+    files = {"data.tar": a_tar({"in/it": b"1"}), "plain": b"2"}
+
+    added = workshop.build("FROM scratch\nADD data.tar plain /x/\n", files)
+    copied = workshop.build("FROM scratch\nCOPY data.tar /x/\n", files)
+
+    assert workshop.files_of(added) == {"x/in/it": b"1", "x/plain": b"2"}
+    assert set(workshop.files_of(copied)) == {"x/data.tar"}
+
+
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "FROM scratch\nCOPY missing /\n",
+        "FROM scratch\nCOPY ../a /\nCOPY missing /\n",
+        "FROM scratch\nCOPY --from=base /missing /\n",
+        "FROM base\nCOPY a /file/\n",
+        "FROM base\nCOPY . /file\n",
+    ],
+)
+def test_what_cannot_be_copied_is_an_error_of_its_line(dockerfile: str) -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"file": b"0"})
+
+    with pytest.raises(BuildError) as failed:
+        workshop.build(dockerfile, {"a": b"1"})
+
+    assert failed.value.lines is not None
+    assert failed.value.excerpt
+
+
+def test_a_copy_that_wildcards_leave_nothing_for_is_a_layer_all_the_same() -> None:
+    workshop = Workshop()
+
+    with_layer = image_of(workshop.build("FROM scratch\nCOPY a nothing* /\n", {"a": b"1"}))
+
+    assert len(with_layer.layers) == 1
+
+
+def entries_of(workshop: Workshop, built: BuiltImage) -> list[Entry]:
+    return list(workshop.container.trees().index_of(image_of(built).layers[-1]))
+
+
+def a_tar(files: dict[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return stream.getvalue()

@@ -1,0 +1,171 @@
+"""RUN: what the command gets, what its changes become, what finds it again."""
+
+import pytest
+
+from img.adapters.snapshotter.memory import MemoryWorkspace
+from img.application.solver.execute import ProcessFailed
+from img.domain.errors import BuildError
+from img.domain.process import Network, TmpfsMount, TreeMount
+from tests.unit.application.workshop import Workshop, a_request, image_of
+
+BASE = {"etc/conf": b"old", "etc/gone": b"x"}
+
+
+def a_workshop() -> Workshop:
+    workshop = Workshop()
+    workshop.publish("base", BASE)
+    return workshop
+
+
+def test_changes_and_deletions_become_a_layer() -> None:
+    workshop = a_workshop()
+
+    def change(root: MemoryWorkspace) -> None:
+        root.write("etc/conf", b"new")
+        root.remove("etc/gone")
+
+    workshop.commands["change"] = change
+
+    built = workshop.build("FROM base\nRUN change\n")
+
+    assert workshop.files_of(built) == {"etc/conf": b"new"}
+    index = workshop.container.trees().index_of(image_of(built).layers[-1])
+    assert {entry.path for entry in index} >= {"etc/.wh.gone", "etc/conf"}
+
+
+def test_a_command_that_changes_nothing_gives_an_empty_layer_as_in_buildkit() -> None:
+    workshop = a_workshop()
+
+    image = image_of(workshop.build("FROM base\nRUN true\n"))
+
+    assert len(image.layers) == 2
+    assert len(workshop.container.trees().index_of(image.layers[-1])) == 0
+
+
+def test_what_it_wrote_is_kept_as_a_snapshot_for_the_next() -> None:
+    workshop = a_workshop()
+
+    image = image_of(workshop.build("FROM base\nRUN true\n"))
+
+    assert len(workshop.snapshotter.chain_ids()) == 1
+    assert image.layers
+
+
+def test_the_same_command_on_the_same_files_is_found_again() -> None:
+    workshop = a_workshop()
+    workshop.build("FROM base\nCOPY a /\nRUN make\n", {"a": b"1"})
+    workshop.publish("renamed", BASE)
+    workshop.forget_progress()
+
+    workshop.build("FROM renamed\nCOPY a /\nRUN make\n")
+
+    assert "[3/3] RUN make" in workshop.found
+
+
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        "FROM base\nRUN make\n",
+        "FROM base\nENV A=1\nRUN make\n",
+        "FROM base\nARG A=1\nRUN make\n",
+        "FROM base\nUSER 7\nRUN make\n",
+        "FROM base\nRUN --network=none make\n",
+        "FROM base\nRUN --mount=type=tmpfs,target=/t make\n",
+        'FROM base\nSHELL ["/bin/bash", "-c"]\nRUN make\n',
+        'FROM base\nRUN ["make"]\n',
+    ],
+)
+def test_whatever_decides_is_in_its_key(dockerfile: str) -> None:
+    workshop = a_workshop()
+    workshop.build("FROM base\nWORKDIR /x\nRUN make\n")
+
+    workshop.build(dockerfile)
+    workshop.build(dockerfile)
+
+    assert len(workshop.executor.processes) == 2
+
+
+def test_proxies_are_seen_and_decide_nothing() -> None:
+    workshop = a_workshop()
+    workshop.build(
+        "FROM base\nRUN make\n", request=a_request(build_args={"HTTP_PROXY": "http://a"})
+    )
+
+    workshop.build(
+        "FROM base\nRUN make\n", request=a_request(build_args={"HTTP_PROXY": "http://b"})
+    )
+
+    (process,) = workshop.executor.processes
+    assert process.env["HTTP_PROXY"] == "http://a"
+
+
+def test_a_heredoc_is_run_as_a_script() -> None:
+    workshop = a_workshop()
+
+    workshop.build("FROM base\nRUN <<EOF\necho one\necho two\nEOF\n")
+
+    (process,) = workshop.executor.processes
+    assert "echo one\necho two\n" in process.argv[-1]
+
+
+def test_options_of_the_build_reach_the_command() -> None:
+    workshop = a_workshop()
+    request = a_request(hosts=(("db", "10.0.0.1"),), shm_size=1 << 20, network=Network.NONE)
+
+    workshop.build("FROM base\nRUN make\n", request=request)
+
+    (process,) = workshop.executor.processes
+    assert process.hosts == (("db", "10.0.0.1"),)
+    assert process.shm_size == 1 << 20
+    assert process.network is Network.NONE
+
+
+def test_mounts_reach_the_command_and_not_the_layer() -> None:
+    workshop = a_workshop()
+
+    built = workshop.build(
+        "FROM base\nRUN --mount=type=bind,target=/src --mount=type=tmpfs,target=/t make\n",
+        {"a": b"1"},
+    )
+
+    (process,) = workshop.executor.processes
+    bind, tmpfs = process.mounts
+    assert isinstance(bind, TreeMount) and bind.target == "/src" and bind.read_only
+    assert isinstance(tmpfs, TmpfsMount) and tmpfs.target == "/t"
+    assert workshop.files_of(built) == BASE
+
+
+def test_a_bound_file_that_changed_runs_the_command_again() -> None:
+    workshop = a_workshop()
+    dockerfile = "FROM base\nRUN --mount=type=bind,source=a,target=/a make\n"
+    for content in (b"1", b"1", b"2"):
+        workshop.build(dockerfile, {"a": content, "other": content + b"!"})
+
+    assert len(workshop.executor.processes) == 2
+
+
+def test_a_failure_tells_command_and_status_and_keeps_nothing() -> None:
+    workshop = a_workshop()
+    workshop.statuses["make"] = 137
+
+    with pytest.raises(ProcessFailed) as failed:
+        workshop.build("FROM base\nRUN make\n")
+
+    assert failed.value.status == 137
+    assert failed.value.argv == ("/bin/sh", "-c", "make")
+    assert all(each.discarded for each in workshop.snapshotter.workspaces.values())
+    assert workshop.snapshotter.chain_ids() == []
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["--security=insecure", "--device=vendor.com/gpu=all", "--mount=type=bind,source=no,target=/x"],
+)
+def test_what_cannot_be_given_is_refused_by_name(flag: str) -> None:
+    workshop = a_workshop()
+
+    with pytest.raises(BuildError) as refused:
+        workshop.build(f"FROM base\nRUN {flag} make\n", {})
+
+    assert refused.value.lines == (2, 2)
+    assert workshop.executor.processes == ()

@@ -1,0 +1,60 @@
+"""Results that exist already."""
+
+from datetime import UTC, datetime
+
+from img.adapters.blob_store.memory import MemoryBlobStore
+from img.adapters.cache_store.memory import MemoryCacheStore
+from img.application.ports.cache_store import CacheRecord
+from img.application.solver.lookup import Lookup
+from img.domain.digest import Digest
+from img.domain.oci import media_types
+from img.domain.oci.chain import DiffID, Layer
+from img.domain.oci.descriptor import Descriptor
+
+KEY, OTHER = Digest.of(b"key"), Digest.of(b"other key")
+NOW = datetime(2024, 1, 1, tzinfo=UTC)
+BLOB = Descriptor(media_type=media_types.OCI_LAYER_GZIP, digest=Digest.of(b"layer"), size=5)
+RECORD = CacheRecord(layer=Layer(DiffID(Digest.of(b"tar")), BLOB), created=NOW)
+
+
+def a_lookup(*blobs: bytes) -> Lookup:
+    return Lookup(cache=MemoryCacheStore(), blobs=MemoryBlobStore(*blobs))
+
+
+def test_a_result_is_found_by_each_of_its_keys() -> None:
+    lookup = a_lookup(b"layer")
+
+    lookup.remember(RECORD, KEY, OTHER, KEY)
+
+    assert lookup(KEY) == lookup(OTHER) == RECORD
+
+
+def test_an_unknown_key_finds_nothing() -> None:
+    assert a_lookup()(KEY) is None
+
+
+def test_a_result_whose_blob_is_gone_is_none() -> None:
+    lookup = a_lookup()
+
+    lookup.remember(RECORD, KEY)
+
+    assert lookup(KEY) is None
+
+
+def test_a_result_whose_blob_lost_its_end_is_none() -> None:
+    lookup = a_lookup()
+    lookup.remember(RECORD, KEY)
+    blobs = lookup.blobs
+    assert isinstance(blobs, MemoryBlobStore)
+    blobs._blobs[BLOB.digest] = b"lay"
+
+    assert lookup(KEY) is None
+
+
+def test_a_result_without_a_layer_needs_no_blob() -> None:
+    lookup = a_lookup()
+    nothing = CacheRecord(layer=None, created=NOW)
+
+    lookup.remember(nothing, KEY)
+
+    assert lookup(KEY) == nothing

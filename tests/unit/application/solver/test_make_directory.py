@@ -1,0 +1,63 @@
+"""WORKDIR."""
+
+import pytest
+
+from img.domain.errors import BuildError
+from img.domain.filesystem.entry import DIRECTORY
+from tests.unit.application.workshop import Workshop, image_of
+
+PASSWD = b"root:x:0:0::/:/bin/sh\napp:x:7:8::/:/bin/sh\n"
+
+
+def test_missing_directories_are_made() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"srv/x": b"0"})
+
+    image = image_of(workshop.build("FROM base\nWORKDIR /srv/app/data\n"))
+
+    made = list(workshop.container.trees().index_of(image.layers[-1]))
+    assert [(entry.path, entry.kind, entry.mode) for entry in made][-2:] == [
+        ("srv/app", DIRECTORY, 0o755),
+        ("srv/app/data", DIRECTORY, 0o755),
+    ]
+    assert image.config.run.working_dir == "/srv/app/data"
+
+
+def test_one_that_is_there_gives_an_empty_layer_as_in_buildkit() -> None:
+    workshop = Workshop()
+    workshop.commands["mkdir"] = lambda root: root.write("srv/x", b"")
+
+    image = image_of(workshop.build("FROM scratch\nRUN mkdir\nWORKDIR /srv\n"))
+
+    assert len(workshop.container.trees().index_of(image.layers[-1])) == 0
+    assert not image.config.history[-1].empty_layer
+
+
+def test_it_belongs_to_the_user_of_the_stage() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"etc/passwd": PASSWD})
+
+    image = image_of(workshop.build("FROM base\nUSER app\nWORKDIR /home/app\n"))
+
+    made = workshop.container.trees().of(image.layers).get("home/app")
+    assert made is not None and (made.uid, made.gid) == (7, 8)
+
+
+def test_a_file_in_the_way_is_said() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"srv": b"a file"})
+
+    with pytest.raises(BuildError, match="/srv is a file") as failed:
+        workshop.build("FROM base\nWORKDIR /srv/app\n")
+
+    assert failed.value.lines == (2, 2)
+
+
+def test_the_same_directory_is_made_once() -> None:
+    workshop = Workshop()
+    workshop.build("FROM scratch\nWORKDIR /app\n")
+    workshop.forget_progress()
+
+    workshop.build("FROM scratch\nWORKDIR /app\nCMD x\n")
+
+    assert workshop.found == ["[1/1] WORKDIR /app"]

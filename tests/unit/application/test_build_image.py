@@ -1,0 +1,135 @@
+"""A whole build with no kernel, no disk and no network: every adapter is the in-memory one."""
+
+from img.domain.process import Network
+from tests.unit.application.workshop import Workshop, image_of
+
+PASSWD = b"root:x:0:0::/root:/bin/sh\napp:x:7:8::/:/bin/sh\n"
+DOCKERFILE = """\
+FROM compiler AS build
+WORKDIR /src
+COPY main.c .
+ARG LEVEL=2
+RUN cc -O$LEVEL
+FROM compiler AS docs
+COPY manual.md /manual.md
+RUN pandoc
+FROM runtime AS unused
+RUN never
+FROM runtime
+COPY --from=build --chown=app /src/main /bin/main
+COPY --from=docs /manual.html /usr/share/manual.html
+COPY <<EOT /etc/motd
+welcome
+EOT
+USER app
+ENTRYPOINT ["/bin/main"]
+"""
+FILES = {"main.c": b"int main;", "manual.md": b"# Manual", "unrelated": b"x"}
+
+
+def a_workshop() -> Workshop:
+    workshop = Workshop()
+    workshop.publish("compiler", {"bin/cc": b"cc"})
+    workshop.publish("runtime", {"etc/passwd": PASSWD})
+    workshop.commands["cc -O$LEVEL"] = lambda root: root.write("src/main", b"program")
+    workshop.commands["pandoc"] = lambda root: root.write("manual.html", b"<h1>")
+    return workshop
+
+
+def test_stages_come_together_in_one_image() -> None:
+    workshop = a_workshop()
+
+    built = workshop.build(DOCKERFILE, FILES)
+
+    assert workshop.files_of(built) == {
+        "bin/main": b"program",
+        "etc/motd": b"welcome\n",
+        "etc/passwd": PASSWD,
+        "usr/share/manual.html": b"<h1>",
+    }
+    config = image_of(built).config
+    assert (config.run.user, config.run.entrypoint) == ("app", ("/bin/main",))
+
+
+def test_names_of_owners_are_looked_up_in_the_image() -> None:
+    workshop = a_workshop()
+
+    built = image_of(workshop.build(DOCKERFILE, FILES))
+
+    main = workshop.container.trees().of(built.layers).get("bin/main")
+    assert main is not None and (main.uid, main.gid) == (7, 8)
+
+
+def test_only_stages_that_the_target_needs_are_built() -> None:
+    workshop = a_workshop()
+
+    workshop.build(DOCKERFILE, FILES)
+
+    commands = {process.argv[-1] for process in workshop.executor.processes}
+    assert commands == {"cc -O$LEVEL", "pandoc"}
+
+
+def test_a_command_sees_arguments_directory_and_network() -> None:
+    workshop = a_workshop()
+
+    workshop.build(DOCKERFILE, FILES)
+
+    (cc,) = [p for p in workshop.executor.processes if p.argv[-1].startswith("cc")]
+    assert cc.argv == ("/bin/sh", "-c", "cc -O$LEVEL")
+    assert cc.env["LEVEL"] == "2"
+    assert cc.cwd == "/src"
+    assert cc.network is Network.HOST
+
+
+def test_no_file_system_is_made_where_nothing_runs() -> None:
+    workshop = a_workshop()
+
+    workshop.build("FROM runtime\nCOPY main.c /\nWORKDIR /work\nCMD x\n", FILES)
+
+    assert workshop.snapshotter.workspaces == {}
+    assert workshop.executor.processes == ()
+
+
+def test_a_second_build_does_nothing_and_gives_the_same_image() -> None:
+    workshop = a_workshop()
+    first = workshop.build(DOCKERFILE, FILES)
+    workshop.forget_progress()
+    ran = len(workshop.executor.processes)
+
+    second = workshop.build(DOCKERFILE, FILES)
+
+    assert workshop.steps_done == []
+    assert len(workshop.executor.processes) == ran
+    assert second.target == first.target
+
+
+def test_a_change_that_makes_no_difference_ends_where_it_makes_none() -> None:
+    workshop = a_workshop()
+    first = workshop.build(DOCKERFILE, FILES)
+    workshop.forget_progress()
+
+    second = workshop.build(DOCKERFILE, {**FILES, "main.c": b"int main; /* a comment */"})
+
+    # The compiler runs again; what it made is the same, so nothing that follows is made anew.
+    assert any(name.endswith("RUN cc -O2") for name in workshop.done)
+    assert any("COPY --from=build" in name for name in workshop.found)
+    assert second.target == first.target
+
+
+def test_every_workspace_is_given_up() -> None:
+    workshop = a_workshop()
+
+    workshop.build(DOCKERFILE, FILES)
+
+    assert len(workshop.snapshotter.workspaces) == 2
+    assert all(each.discarded for each in workshop.snapshotter.workspaces.values())
+
+
+def test_history_tells_each_instruction_and_which_made_layers() -> None:
+    workshop = a_workshop()
+
+    config = image_of(workshop.build(DOCKERFILE, FILES)).config
+
+    made = [item.created_by.partition(" ")[0] for item in config.history if not item.empty_layer]
+    assert made == ["COPY", "COPY", "COPY"]
+    assert len(config.diff_ids) == 1 + len(made)  # the test's base image tells no history

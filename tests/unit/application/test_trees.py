@@ -1,0 +1,66 @@
+"""What files a stack of layers holds, without unpacking any."""
+
+import pytest
+
+from img.application.ports.blob_store import BlobNotFound
+from img.application.ports.layer_archive import InvalidLayer
+from img.domain.oci.chain import Layer
+from tests.unit.application.workshop import Workshop
+
+
+def test_upper_layers_hide_what_is_below() -> None:
+    workshop = Workshop()
+    layers = [workshop.layer({"a": b"old", "b": b"1"}), workshop.layer({"a": b"new"})]
+
+    assert workshop.files_in(layers) == {"a": b"new", "b": b"1"}
+
+
+def test_a_lost_index_is_made_again_from_the_blob() -> None:
+    workshop = Workshop()
+    layer = workshop.layer({"a": b"1"})
+    assert workshop.indexes.get(layer.diff_id) is None
+
+    workshop.container.trees().of([layer])
+
+    assert workshop.indexes.get(layer.diff_id) is not None
+
+
+def test_without_index_and_blob_nothing_can_be_said() -> None:
+    workshop = Workshop()
+    layer = workshop.layer({"a": b"1"})
+    workshop.blobs.remove(layer.descriptor.digest)
+
+    with pytest.raises(BlobNotFound):
+        workshop.container.trees().of([layer])
+
+
+def test_a_blob_that_is_another_layer_is_not_believed() -> None:
+    workshop = Workshop()
+    layer, other = workshop.layer({"a": b"1"}), workshop.layer({"b": b"2"})
+
+    with pytest.raises(InvalidLayer, match=str(layer.diff_id)):
+        workshop.container.trees().of([Layer(layer.diff_id, other.descriptor)])
+
+
+def test_what_is_no_regular_file_has_no_content() -> None:
+    workshop = Workshop()
+    trees = workshop.container.trees()
+    layer = workshop.layer({"dir/a": b"1"})
+
+    assert trees.read_file([layer], "dir/a") == b"1"
+    assert trees.read_file([layer], "dir") is None
+    assert trees.read_file([layer], "missing") is None
+    assert trees.read_file([], "dir/a") is None
+
+
+def test_a_stack_that_is_known_is_not_read_again() -> None:
+    workshop = Workshop()
+    trees = workshop.container.trees()
+    layers = [workshop.layer({"a": b"1"}), workshop.layer({"b": b"2"})]
+    tree = trees.of(layers)
+    for diff_id in list(workshop.indexes.diff_ids()):
+        workshop.indexes.remove(diff_id)
+    for layer in layers:
+        workshop.blobs.remove(layer.descriptor.digest)
+
+    assert trees.of(layers) is tree

@@ -1,0 +1,272 @@
+"""What BuildImage promises besides layers: names, excerpts, platforms, all or nothing."""
+
+from datetime import timedelta
+
+import pytest
+
+from img.application.planning.resolve import BaseUnavailable
+from img.application.ports.image_store import ImageNotFound
+from img.application.ports.secret_source import SecretNotFound
+from img.application.solver.execute import ProcessFailed
+from img.application.usecases.build import ForeignStep
+from img.domain.errors import BuildError, DockerfileError, SourceError
+from img.domain.oci import media_types
+from img.domain.oci.codec import decode_index
+from img.domain.progress import VertexFailed, VertexOutput
+from img.domain.reference import ImageReference
+from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, a_request, image_of
+
+APP = ImageReference.parse("app")
+COPY = "FROM scratch\nCOPY a /\n"
+
+
+def has_no_name(workshop: Workshop) -> bool:
+    with pytest.raises(ImageNotFound):
+        workshop.images.get(APP)
+    return True
+
+
+def test_every_tag_stands_for_the_image() -> None:
+    workshop = Workshop()
+
+    built = workshop.build(COPY, {"a": b"1"}, tags=["app", "app:2", "quay.io/team/app"])
+
+    targets = {str(image.reference): image.target for image in workshop.images.list()}
+    assert targets == {
+        "docker.io/library/app:latest": built.target,
+        "docker.io/library/app:2": built.target,
+        "quay.io/team/app:latest": built.target,
+    }
+
+
+def test_without_tags_the_image_is_stored_and_has_no_name() -> None:
+    workshop = Workshop()
+
+    built = workshop.build(COPY, {"a": b"1"}, tags=[])
+
+    assert workshop.catalog.image(built.target, HERE) == image_of(built)
+    assert list(workshop.images.list()) == []
+
+
+def test_a_command_that_fails_names_nothing_and_shows_where() -> None:
+    workshop = Workshop()
+    workshop.statuses["make"] = 2
+    workshop.outputs["make"] = b"no rule\n"
+
+    with pytest.raises(ProcessFailed, match="exit code: 2") as failed:
+        workshop.build("FROM scratch\nRUN make\nCOPY a /\n", {"a": b"1"})
+
+    assert failed.value.lines == (2, 2)
+    assert "Dockerfile:2" in failed.value.excerpt
+    assert "RUN make" in failed.value.excerpt
+    assert failed.value.exit_code == 4
+    assert has_no_name(workshop)
+    outputs = [e.data for e in workshop.progress.events if isinstance(e, VertexOutput)]
+    assert outputs == [b"no rule\n"]
+    assert isinstance(workshop.progress.events[-1], VertexFailed)
+
+
+def test_what_was_done_before_a_failure_is_not_done_again() -> None:
+    workshop = Workshop()
+    workshop.statuses["two"] = 1
+    dockerfile = "FROM scratch\nRUN one\nRUN two\n"
+    with pytest.raises(ProcessFailed):
+        workshop.build(dockerfile)
+    workshop.statuses.clear()
+    workshop.forget_progress()
+
+    workshop.build(dockerfile)
+
+    assert workshop.found == ["[1/2] RUN one"]
+
+
+def test_an_older_image_keeps_its_name_when_a_build_fails() -> None:
+    workshop = Workshop()
+    older = workshop.build(COPY, {"a": b"1"})
+    workshop.statuses["make"] = 1
+
+    with pytest.raises(ProcessFailed):
+        workshop.build("FROM scratch\nRUN make\n")
+
+    assert workshop.images.get(APP).target == older.target
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "family", "line"),
+    [
+        ("FROM scratch\nRUNN x\n", DockerfileError, 2),
+        ("FROM scratch\n\nCOPY missing /\n", BuildError, 3),
+        ("FROM scratch\nCOPY --from=nobody a /\n", BuildError, 2),
+        ("FROM missing\n", BaseUnavailable, 1),
+        ("FROM scratch\nRUN --mount=type=secret,id=x,required=true y\n", SecretNotFound, 2),
+    ],
+)
+def test_what_a_user_got_wrong_is_shown_with_its_line(
+    dockerfile: str, family: type[SourceError], line: int
+) -> None:
+    workshop = Workshop()
+
+    with pytest.raises(family) as failed:
+        workshop.build(dockerfile, {"a": b"1"})
+
+    assert failed.value.lines == (line, line)
+    assert f"Dockerfile:{line}" in failed.value.excerpt
+    assert has_no_name(workshop)
+
+
+def test_an_unreachable_registry_keeps_its_own_exit_code() -> None:
+    workshop = Workshop()
+    workshop.registry.lose("quay.io")
+
+    with pytest.raises(BaseUnavailable, match="cannot be reached") as failed:
+        workshop.build("FROM quay.io/team/base\n")
+
+    assert failed.value.exit_code == 6
+
+
+def test_an_image_that_is_here_is_taken_without_asking_its_registry() -> None:
+    workshop = Workshop()
+    workshop.build(COPY, {"a": b"1"}, tags=["quay.io/team/base"])
+    workshop.registry.lose("quay.io")
+
+    built = workshop.build("FROM quay.io/team/base\nCOPY b /\n", {"b": b"2"})
+
+    assert workshop.files_of(built) == {"a": b"1", "b": b"2"}
+
+
+def test_with_pull_the_registry_is_asked_all_the_same() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"a": b"old"})
+    workshop.build("FROM base\n")
+    workshop.publish("base", {"a": b"new"})
+
+    kept = workshop.build("FROM base\n")
+    pulled = workshop.build("FROM base\n", request=a_request(pull=True))
+
+    assert workshop.files_of(kept) == {"a": b"old"}
+    assert workshop.files_of(pulled) == {"a": b"new"}
+
+
+def test_a_base_gets_its_name_here() -> None:
+    workshop = Workshop()
+    base = workshop.publish("base", {"a": b"1"})
+
+    workshop.build("FROM base\nCOPY b /\n", {"b": b"2"})
+
+    assert workshop.images.get(base)
+
+
+def test_several_platforms_make_an_index() -> None:
+    workshop = Workshop()
+    dockerfile = "FROM scratch\nARG TARGETARCH\nCOPY a /$TARGETARCH\n"
+
+    built = workshop.build(dockerfile, {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+
+    assert built.target.media_type == media_types.OCI_INDEX
+    manifests = decode_index(workshop.catalog.read(built.target)).manifests
+    assert [manifest.platform for manifest in manifests] == [HERE, ELSEWHERE]
+    assert [set(workshop.files_in(image.layers)) for image in built.images] == [
+        {HERE.architecture},
+        {ELSEWHERE.architecture},
+    ]
+
+
+def test_a_command_for_another_processor_is_refused_before_anything_is_done() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+
+    with pytest.raises(ForeignStep, match=str(ELSEWHERE)) as refused:
+        workshop.build("FROM base\nRUN one\n", platforms=[HERE, ELSEWHERE])
+
+    assert refused.value.lines == (2, 2)
+    assert workshop.executor.processes == ()
+
+
+def test_a_build_stage_for_this_machine_may_run_for_any_platform() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+    workshop.commands["make"] = lambda root: root.write("out", b"made")
+
+    built = workshop.build(
+        "FROM --platform=$BUILDPLATFORM base AS build\nRUN make\nFROM base\n"
+        "COPY --from=build /out /\n",
+        platforms=[ELSEWHERE],
+    )
+
+    assert workshop.files_of(built) == {"a": b"1", "out": b"made"}
+    assert image_of(built).config.platform == ELSEWHERE
+
+
+def test_the_time_of_creation_is_that_of_the_first_build_of_these_contents() -> None:
+    workshop = Workshop()
+    first = image_of(workshop.build(COPY, {"a": b"1"}))
+    workshop.clock.advance(timedelta(days=1))
+
+    again = image_of(workshop.build(COPY, {"a": b"1"}))
+    other = image_of(workshop.build(COPY, {"a": b"2"}))
+
+    assert again.config.created == first.config.created == "2024-01-01T00:00:00Z"
+    assert other.config.created == "2024-01-02T00:00:00Z"
+
+
+def test_source_date_epoch_is_the_time_of_everything() -> None:
+    workshop = Workshop()
+    request = a_request(epoch=86400, build_args={"SOURCE_DATE_EPOCH": "86400"})
+
+    config = image_of(workshop.build(COPY, {"a": b"1"}, request=request)).config
+
+    times = {config.created, *(item.created for item in config.history)}
+    assert times == {"1970-01-02T00:00:00Z"}
+
+
+def test_no_cache_does_all_again() -> None:
+    workshop = Workshop()
+    workshop.build("FROM scratch\nRUN one\n")
+
+    workshop.build("FROM scratch\nRUN one\n", request=a_request(no_cache=True))
+
+    assert [process.argv[-1] for process in workshop.executor.processes] == ["one", "one"]
+
+
+def test_no_cache_filter_does_the_steps_of_its_stages_again() -> None:
+    workshop = Workshop()
+    dockerfile = "FROM scratch AS first\nRUN one\nFROM first\nRUN two\n"
+    workshop.build(dockerfile)
+
+    workshop.build(dockerfile, request=a_request(no_cache_filter=("first",), no_cache=True))
+
+    # The second stage stands on a layer that is the same as before.
+    commands = [process.argv[-1] for process in workshop.executor.processes]
+    assert commands == ["one", "two", "one"]
+
+
+def test_the_ignore_file_chooses_what_the_context_shows() -> None:
+    workshop = Workshop()
+    workshop.contexts.ignore = "# comment\n*.log\n!keep.log\n"
+
+    workshop.build(COPY, {"a": b"1"})
+
+    assert workshop.contexts.patterns == ("*.log", "!keep.log")
+
+
+def test_a_secret_reaches_the_command_and_is_masked_in_what_it_prints() -> None:
+    workshop = Workshop(secrets={"token": b"s3cr3t-value"})
+    workshop.outputs["use"] = b"my s3cr3t-value!\n"
+
+    workshop.build("FROM scratch\nRUN --mount=type=secret,id=token,env=TOKEN use\n")
+
+    (process,) = workshop.executor.processes
+    assert process.env["TOKEN"] == "s3cr3t-value"
+    outputs = [e.data for e in workshop.progress.events if isinstance(e, VertexOutput)]
+    assert b"".join(outputs) == b"my ****!\n"
+
+
+def test_garbage_is_not_collected_meanwhile() -> None:
+    workshop = Workshop()
+    collected: list[object] = []
+    collect = workshop.container.collect()
+    workshop.commands["make"] = lambda _root: collected.append(collect())
+
+    workshop.build("FROM scratch\nRUN make\n")
+
+    assert collected == [None]

@@ -1,0 +1,122 @@
+"""The composition root: whatever is chosen, everything can be made."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dependency_injector import providers
+
+from img.adapters.blob_store.memory import MemoryBlobStore
+from img.adapters.executor.scripted import ScriptedExecutor
+from img.domain.errors import HostError, UsageError
+from img.entrypoints.container import Container, close_container, open_container
+from img.entrypoints.rootless import BuildHost
+from img.entrypoints.settings import Settings, host_platform
+
+OUTSIDE = BuildHost(id_map=None, obstacle=HostError("no namespaces in a unit test"))
+# The provider that a setting chooses from.
+CHOSEN = {
+    "store": "blobs",
+    "snapshotter": "snapshotter",
+    "executor": "executor",
+    "registry": "registry",
+    "credentials": "credentials",
+    "progress": "progress",
+}
+
+
+def settings(state: Path, **chosen: str) -> Settings:
+    return Settings(
+        state=state,
+        platform=host_platform(),
+        **{"progress": "quiet", **chosen},  # type: ignore[arg-type]
+    )
+
+
+def choices() -> list[tuple[str, str]]:
+    """Return every setting with every name it may have."""
+    return [
+        (setting, name)
+        for setting, provider in CHOSEN.items()
+        for name in sorted(getattr(Container, provider).providers)
+    ]
+
+
+def use_cases(container: Container) -> dict[str, providers.Factory[Any]]:
+    return {
+        name: provider
+        for name, provider in container.providers.items()
+        if isinstance(provider, providers.Factory)
+    }
+
+
+@pytest.mark.parametrize(("setting", "choice"), choices())
+def test_every_use_case_can_be_made_with_every_adapter(
+    setting: str, choice: str, tmp_path: Path
+) -> None:
+    container = open_container(settings(tmp_path / "state", **{setting: choice}), OUTSIDE)
+
+    made = {name: make() for name, make in use_cases(container).items()}
+
+    # dependency-injector shows a wrong keyword only when it is called; so call all.
+    assert {"build_image", "pull_image", "push_image", "save_image", "prune"} <= set(made)
+    close_container(container, OUTSIDE)
+
+
+def test_making_them_all_writes_nothing(tmp_path: Path) -> None:
+    container = open_container(settings(tmp_path / "state"), OUTSIDE)
+
+    for make in use_cases(container).values():
+        make()
+    close_container(container, OUTSIDE)
+
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("setting", CHOSEN)
+def test_a_name_that_nobody_has_is_refused_with_those_there_are(
+    setting: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="no-such is not a valid") as refused:
+        open_container(settings(tmp_path, **{setting: "no-such"}), OUTSIDE)
+
+    assert refused.value.hint is not None
+    for name in getattr(Container, CHOSEN[setting]).providers:
+        assert name in refused.value.hint
+
+
+def test_an_adapter_can_be_swapped_wherever_it_is_used(tmp_path: Path) -> None:
+    container = open_container(settings(tmp_path / "state"), OUTSIDE)
+    blobs, executor = MemoryBlobStore(), ScriptedExecutor()
+
+    with container.blobs.override(blobs), container.executor.override(executor):
+        build = container.build_image()
+
+    assert build.assemble.blobs is blobs
+    assert build.solver.execute.executor is executor
+    assert container.build_image().assemble.blobs is not blobs
+
+
+def test_what_holds_state_is_made_once(tmp_path: Path) -> None:
+    container = open_container(settings(tmp_path / "state"), OUTSIDE)
+
+    assert container.push_image().images is container.pull_image().images
+    assert container.build_image().lock is container.prune().collect.lock
+
+
+def test_two_containers_have_nothing_in_common(tmp_path: Path) -> None:
+    one = open_container(settings(tmp_path / "one", store="memory"), OUTSIDE)
+    two = open_container(settings(tmp_path / "two", store="memory"), OUTSIDE)
+
+    assert one.blobs() is not two.blobs()
+
+
+@pytest.mark.parametrize(
+    "slow", ["oras", "requests", "dockerfile_parse", "rich", "structlog", "isal", "zstandard"]
+)
+def test_what_is_slow_to_import_waits_until_it_is_needed(slow: str) -> None:
+    program = f"import sys, img.entrypoints.container; sys.exit({slow!r} in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

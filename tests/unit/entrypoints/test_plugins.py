@@ -1,0 +1,99 @@
+"""Adapters of other packages; tests/integration/test_extension.py installs a real one."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from img.domain.errors import UsageError
+from img.entrypoints.container import open_container
+from img.entrypoints.plugins import Surroundings
+from img.entrypoints.rootless import BuildHost
+from img.entrypoints.settings import Settings, host_platform
+
+GROUPS = {
+    # group of entry points: (the setting that chooses, the provider that gives the adapter)
+    "img.blob_store": ("store", "blobs"),
+    "img.image_store": ("store", "images"),
+    "img.snapshotter": ("snapshotter", "snapshotter"),
+    "img.executor": ("executor", "executor"),
+    "img.registry": ("registry", "registry"),
+    "img.credential_store": ("credentials", "credentials"),
+    "img.progress_sink": ("progress", "progress"),
+}
+
+
+class Adapter:
+    """Fits no port, and keeps what it was made of."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        self.surroundings = surroundings
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two entry points in every group: "mine", and "broken", which names no module."""
+    module = ModuleType("img_test_plugin")
+    module.__dict__["Adapter"] = Adapter
+    monkeypatch.setitem(sys.modules, "img_test_plugin", module)
+    metadata = tmp_path / "site" / "img_test_plugin-1.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: img-test-plugin\nVersion: 1\n")
+    (metadata / "entry_points.txt").write_text(
+        "".join(
+            f"[{group}]\nmine = img_test_plugin:Adapter\nbroken = no_such_module:Adapter\n"
+            for group in GROUPS
+        )
+    )
+    monkeypatch.syspath_prepend(str(metadata.parent))
+
+
+def settings(state: Path, **chosen: str) -> Settings:
+    return Settings(
+        state=state,
+        platform=host_platform(),
+        **{"progress": "quiet", **chosen},  # type: ignore[arg-type]
+    )
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("group", GROUPS)
+def test_an_adapter_is_chosen_by_its_name_and_made_once(group: str, tmp_path: Path) -> None:
+    setting, provider = GROUPS[group]
+
+    container = open_container(
+        settings(tmp_path / "state", **{setting: "mine"}), BuildHost(id_map=None)
+    )
+
+    adapter = getattr(container, provider)()
+    assert isinstance(adapter, Adapter)
+    assert getattr(container, provider)() is adapter
+    assert adapter.surroundings.state == tmp_path / "state"
+
+
+@pytest.mark.usefixtures("installed")
+def test_it_may_use_what_img_has(tmp_path: Path) -> None:
+    container = open_container(settings(tmp_path, registry="mine"), BuildHost(id_map=None))
+
+    adapter: object = container.registry()
+    assert isinstance(adapter, Adapter)
+    surroundings = adapter.surroundings
+
+    assert surroundings.archive() is container.archive()
+    assert surroundings.credentials() is container.credentials()
+
+
+@pytest.mark.usefixtures("installed")
+def test_one_that_cannot_be_loaded_is_named_with_the_reason(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"broken .* cannot be loaded: .*no_such_module"):
+        open_container(settings(tmp_path, executor="broken"), BuildHost(id_map=None))
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_name_that_nobody_has_is_refused_with_those_of_others_too(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nope is not a valid executor") as refused:
+        open_container(settings(tmp_path, executor="nope"), BuildHost(id_map=None))
+
+    assert refused.value.hint is not None
+    assert "mine" in refused.value.hint and "unshare" in refused.value.hint

@@ -1,0 +1,49 @@
+"""What flags and environment decide."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from img.entrypoints.settings import default_state, host_platform, snapshotter_of
+
+
+@pytest.mark.parametrize(
+    ("environment", "state"),
+    [
+        ({"IMG_STATE": "/a", "XDG_DATA_HOME": "/b", "HOME": "/c"}, "/a"),
+        ({"XDG_DATA_HOME": "/b", "HOME": "/c"}, "/b/img"),
+        ({"XDG_DATA_HOME": "/b:/bb", "HOME": "/c"}, "/b/img"),
+        ({"HOME": "/c"}, "/c/.local/share/img"),
+        ({"IMG_STATE": "", "XDG_DATA_HOME": "", "HOME": "/c"}, "/c/.local/share/img"),
+        ({}, "/tmp/img"),
+    ],
+)
+def test_the_state_is_where_the_first_of_these_says(
+    environment: dict[str, str], state: str
+) -> None:
+    assert default_state(environment) == Path(state)
+
+
+@pytest.mark.parametrize(
+    ("backend", "snapshotter"),
+    [
+        ("auto", "auto"),
+        ("naive", "naive"),
+        ("native", "naive"),
+        ("overlay", "overlay"),
+        ("overlayfs", "overlay"),
+        ("of-another-package", "of-another-package"),
+    ],
+)
+def test_a_backend_means_a_snapshotter(backend: str, snapshotter: str) -> None:
+    assert snapshotter_of(backend) == snapshotter
+
+
+def test_this_machine_is_named_as_images_name_machines() -> None:
+    platform = host_platform()
+
+    assert platform.os == "linux"
+    assert platform == platform.normalized()
+    if os.uname().machine == "x86_64":
+        assert platform.architecture == "amd64"
