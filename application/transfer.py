@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
-from img.application.ports.blob_store import BlobStore, BlobWriter
+from img.application.ports.blob_store import BlobDamaged, BlobStore, BlobWriter
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.application.ports.registry import Registry, RegistryError
@@ -148,6 +148,9 @@ class Transfer:
 
     def _push_blob(self, reference: ImageReference, blob: Descriptor, report: Report) -> None:
         if not self.registry.has_blob(reference, blob.digest):
+            size = self.blobs.size(blob.digest)
+            if size is not None and size != blob.size:
+                raise BlobDamaged(blob.digest, size, blob.size)
             with self.blobs.open(blob.digest) as content:
                 self.registry.push_blob(reference, blob, content)
         report(blob, blob.size, True)

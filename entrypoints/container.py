@@ -426,7 +426,7 @@ class Container(containers.DeclarativeContainer):
         lookup=lookup,
         clock=clock,
     )
-    build_contexts: providers.Provider[Contexts] = providers.Singleton(
+    build_contexts: providers.Provider[Contexts] = providers.Factory(
         _later("img.application.solver.contexts.Contexts"),
         local=contexts,
         git=fetch_repository,

@@ -146,7 +146,11 @@ def _handler(
                 "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
             }
             done = subprocess.run(
-                ["git", "http-backend"], input=body, env=environment, capture_output=True
+                ["git", "http-backend"],
+                input=body,
+                env=environment,
+                capture_output=True,
+                check=False,
             )
             head, _, content = done.stdout.partition(b"\r\n\r\n")
             headers = dict(line.split(": ", 1) for line in head.decode().splitlines())

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from img.application.ports.blob_store import BlobNotFound, BlobStore
+from img.application.ports.blob_store import BlobDamaged, BlobNotFound, BlobStore
 from img.domain.digest import Digest
 from img.domain.oci.codec import decode_document
 from img.domain.oci.descriptor import Descriptor
@@ -13,7 +13,7 @@ _CHUNK = 1 << 20
 
 
 class StoredImages:
-    """Reads images out of a blob store. Methods raise BlobNotFound, InvalidDocument."""
+    """Reads images out of a blob store. Methods raise BlobNotFound, BlobDamaged, InvalidDocument."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
@@ -50,8 +50,14 @@ class StoredImages:
             for blob in document.blobs:
                 # Layers that may not be handed on are fetched from their URLs by whoever wants.
                 if not blob.urls or self._blobs.size(blob.digest) is not None:
+                    self._check(blob)
                     yield blob.digest
         yield target.digest
+
+    def _check(self, blob: Descriptor) -> None:
+        size = self.size(blob.digest)
+        if size != blob.size:
+            raise BlobDamaged(blob.digest, size, blob.size)
 
     def _stored(self, index: Index) -> list[Descriptor]:
         stored = [m for m in index.manifests if self._blobs.size(m.digest) is not None]

@@ -26,11 +26,13 @@ class BlobStream(io.RawIOBase):
         response: "requests.Response",
         *,
         size: int,
+        name: str,
         host: str,
         reopen: Callable[[int], "requests.Response"],
     ) -> None:
         self._response = response
         self._size = size
+        self._name = name
         self._host = host
         self._reopen = reopen
         self._offset = 0
@@ -49,7 +51,7 @@ class BlobStream(io.RawIOBase):
                 self._resume(unreachable(error, self._host))
                 continue
             if not data and self._offset < self._size:
-                text = f"registry {self._host} sent {self._offset} of {self._size} bytes"
+                text = f"registry {self._host} sent {self._offset} of {self._size} bytes of {self._name}"
                 self._resume(RegistryError(text, retryable=True))
                 continue
             return self._take(data, buffer)
@@ -65,7 +67,9 @@ class BlobStream(io.RawIOBase):
         self._offset += len(data)
         if self._offset > self._size:
             # Who promises a kilobyte must not fill the disk.
-            raise RegistryError(f"registry {self._host} sent more than {self._size} bytes")
+            raise RegistryError(
+                f"registry {self._host} sent more than the {self._size} bytes of {self._name}"
+            )
         if data:
             self._failures = 0
         return len(data)
@@ -76,7 +80,11 @@ class BlobStream(io.RawIOBase):
         if self._failures > _TRIES:
             raise failure
         self._response.close()
-        self._response = self._reopen(self._offset)
+        try:
+            self._response = self._reopen(self._offset)
+        except RegistryError as error:
+            # 416: for the registry the blob ends where it broke off.
+            raise (error if error.retryable else failure) from None
         if self._response.status_code == 206:
             start = re.match(r"bytes (\d+)-", self._response.headers.get("Content-Range", ""))
             if start is None or int(start[1]) != self._offset:

@@ -110,6 +110,7 @@ class OrasRegistry(Registry):
         stream = BlobStream(
             response,
             size=blob.size,
+            name=f"blob {blob.digest}",
             host=connection.host,
             reopen=lambda offset: self._get_blob(connection, reference, target, offset),
         )

@@ -27,6 +27,19 @@ class BlobMismatch(ImgError):
         self.actual = actual
 
 
+class BlobDamaged(StateError):
+    """A stored blob that is shorter or longer than what names it says."""
+
+    def __init__(self, digest: Digest, size: int, expected: int) -> None:
+        super().__init__(
+            f"blob {digest} in the store is damaged: {size} of {expected} bytes",
+            hint="pull or build the image again",
+        )
+        self.digest = digest
+        self.size = size
+        self.expected = expected
+
+
 class StoreFull(StateError):
     """The disk that holds the state has no room left."""
 

@@ -96,6 +96,8 @@ class Copying:
     _archives: Archives | None = None
     _digests: dict[str, str] = field(default_factory=dict)  # learned, by path in the source
     _placed: Selection | None = None
+    _definition: Digest | None = None
+    _content: Digest | None = None
 
     @property
     def reads_first(self) -> bool:
@@ -109,12 +111,16 @@ class Copying:
 
     def definition_key(self) -> Digest:
         """Return the key of the operation, of what the root was made from, and of the source."""
-        source = self.source.key() or self._contents(self.selected)
-        return definition_key(self.operation, (self.root.key, source))
+        if self._definition is None:
+            source = self.source.key() or self._contents(self.selected)
+            self._definition = definition_key(self.operation, (self.root.key, source))
+        return self._definition
 
     def content_key(self) -> Digest:
         """Return the key of the entries the layer will hold; the rest of the root is not in it."""
-        return content_key(self.operation, self._contents(self._placement()))
+        if self._content is None:
+            self._content = content_key(self.operation, self._contents(self._placement()))
+        return self._content
 
     def pack(self) -> Layer:
         """Write the layer and return it; it is empty where wildcards match nothing."""
@@ -150,6 +156,8 @@ class Copying:
         root = None if self.operation.link else self.parts.trees.of(self.root.layers)
         if self.operation.unpack and self._archives is None:
             self._archives = self._look_for_archives()
+        if owner is None and self._archives is None and self.selected.is_new_to(root):
+            return self.selected.dated(self._now())
         return select(
             self.source.tree(),
             _rules(self.operation, owner=owner, mtime=self._now()),

@@ -17,6 +17,7 @@ from img.domain.filesystem.target import Selected, Target
 from img.domain.filesystem.tree import FileTree
 
 _EMPTY = hashlib.sha256().hexdigest()
+_LINES = 1000  # that are hashed at once
 
 Matching = Callable[[Sequence[str]], Callable[[str], bool]]
 
@@ -67,6 +68,25 @@ class Selection:
             if entry[1] == FILE and not entry[10] and entry[5] and source is not None and not member
         ]
 
+    def is_new_to(self, destination: FileTree | None) -> bool:
+        """Tell whether ``destination`` has nothing of it, not even a directory that it makes."""
+        return destination is None or all(
+            destination.get(entry[0]) is None for _, entry, _ in self.items
+        )
+
+    def dated(self, mtime: int) -> "Selection":
+        """Return the same with ``mtime``, in nanoseconds, for what has none: what is made."""
+        return Selection(
+            tuple(
+                [
+                    item._replace(entry=item.entry._replace(mtime=mtime))
+                    if item.source is None and not item.entry.mtime
+                    else item
+                    for item in self.items
+                ]
+            )
+        )
+
     def contents_digest(self, read: Mapping[str, str] | None = None) -> str:
         """Return a sha256, as hex, of all that ends up in the layer but for mtimes.
 
@@ -74,17 +94,21 @@ class Selection:
         ``read`` has the digests of what is ``unknown``, by source path.
         """
         known = read or {}
-        lines = []
+        contents = hashlib.sha256()
+        lines: list[str] = []
         for source, entry, _ in self.items:
             path, kind, mode, uid, gid, size, _, link, device, xattrs, digest, _ = entry
             if kind == FILE and not digest:
                 digest = known[source or ""] if size else _EMPTY
-            line = f"{path}\0{kind}{mode:o}\0{uid}\0{gid}\0{link}\0{digest}\0"
+            line = f"{path}\0{kind}{mode:o}\0{uid}\0{gid}\0{link}\0{digest}\0\n"
             if xattrs or device != (0, 0):
-                line += f"{device}{[(name, value.hex()) for name, value in xattrs]}"
+                line += f"{device}{[(name, value.hex()) for name, value in xattrs]}\0\n"
             lines.append(line)
-        text = "\0\n".join(lines)
-        return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+            if len(lines) == _LINES:
+                contents.update("".join(lines).encode("utf-8", "surrogateescape"))
+                lines.clear()
+        contents.update("".join(lines).encode("utf-8", "surrogateescape"))
+        return contents.hexdigest()
 
 
 def select(

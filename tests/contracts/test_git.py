@@ -244,9 +244,7 @@ def test_history_is_not_fetched(tmp_path: Path) -> None:
 def test_a_repository_that_is_kept_tells_no_secrets(tmp_path: Path) -> None:
     with smart(tmp_path) as hosted:
         remote = hosted.remote.replace("://", "://u:hidden@")
-        wanted = GitCheckout(
-            remote=remote, commit=GitCommit(name=hosted.second), keep_git_dir=True
-        )
+        wanted = GitCheckout(remote=remote, commit=GitCommit(name=hosted.second), keep_git_dir=True)
         with hosted.git.checkout(wanted, PUBLIC, NEVER) as found:
             kept = files_of(found.files)
     assert kept[".git/HEAD"].decode().strip() == hosted.second
@@ -353,7 +351,7 @@ def test_a_server_that_does_not_answer_can_be_left_at_once(tmp_path: Path) -> No
 def test_a_machine_without_git_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     git = GitProgram(tmp_path / "room", open_directory)
-    with pytest.raises(GitUnavailable, match="git is needed for https://h/r.git"):
+    with pytest.raises(GitUnavailable, match="git is needed for https:"):
         git.commit_of("https://h/r.git", "main", PUBLIC, NEVER)
 
 

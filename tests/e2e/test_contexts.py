@@ -95,7 +95,7 @@ def test_standard_input_for_two_things_is_refused(img_for: ImgFor) -> None:
 
 def test_a_repository_and_what_of_it(img: Img, git_url: str) -> None:
     first = img("build", "-t", "app", f"{git_url}#main:app")
-    assert files_of(img) == {"all/Dockerfile": "0o644", "all/file": "0o644", "all/run": "0o755"}
+    assert files_of(img) == {"all/Dockerfile": "0644", "all/file": "0644", "all/run": "0755"}
     second = img("build", "-t", "app", f"{git_url}?branch=main&subdir=app")
     assert "CACHED" not in first.stderr
     assert "CACHED" in second.stderr
@@ -152,7 +152,10 @@ def test_named_contexts_of_all_kinds(
     img: Img, write_context: WriteContext, git_url: str, workplace: Path
 ) -> None:
     main = write_context(
-        "FROM scratch\nCOPY --from=dir / /dir/\nCOPY --from=git app /git/\nCOPY --from=web / /web/\n"
+        "FROM scratch\n"
+        "COPY --from=dir / /dir/\n"
+        "COPY --from=git app /git/\n"
+        "COPY --from=web / /web/\n"
     )
     directory = write_context(None, {"a": "1", "b": "2", ".dockerignore": "b\n.*"}, "other")
     with ScriptedServer(lambda _: Answer(body=b"w")) as server:

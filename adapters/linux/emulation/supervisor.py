@@ -21,8 +21,6 @@ from img.adapters.linux.emulation.status import StatusCalls
 from img.adapters.linux.notifications import Listener, Notification
 from img.adapters.linux.owner_records import Journal
 
-import time
-PROF={}
 Handler = Callable[[Notification], Answer]
 # Where these cannot be emulated, the kernel does them, or says itself what is wrong with them.
 _LEFT_TO_THE_KERNEL = frozenset(
@@ -65,9 +63,6 @@ class Supervisor:
         while True:
             for descriptor, event in poll.poll():
                 if descriptor == until:
-                    inv={v:k for k,v in self._machine.calls.items()}
-                    import os
-                    os.write(2,("PROF "+" ".join(f"{inv[k]}:{v[0]}x{v[1]/v[0]*1e6:.1f}" for k,v in sorted(PROF.items(),key=lambda x:-x[1][1]))+f" total {sum(v[1] for v in PROF.values()):.2f} calls {sum(v[0] for v in PROF.values())}\n").encode())
                     return
                 if event & select.POLLIN:
                     self._attend()
@@ -82,11 +77,6 @@ class Supervisor:
             _refuse_program(call)
             return
         handler, optional = self._handlers[call.number]
-        T=time.perf_counter()
-        try: return self._attend2(call, handler, optional)
-        finally:
-            q=PROF.setdefault(call.number,[0,0.0]); q[0]+=1; q[1]+=time.perf_counter()-T
-    def _attend2(self, call, handler, optional):
         try:
             answer = handler(call)
         except LookupError:

@@ -187,7 +187,6 @@ def test_a_place_that_is_nothing_is_named() -> None:
 def test_a_repository_is_fetched_once_a_commit() -> None:
     world = World(repository=FILES)
     first = world.built("https://host/r.git")
-    world.workshop.container.build_contexts.reset()
     assert world.built("https://host/r.git").target == first.target
     assert len(world.git.checkouts) == 1
 
@@ -198,7 +197,12 @@ MAIN = {"Dockerfile": b"FROM scratch\nCOPY --from=other . /o/\n"}
 @pytest.mark.parametrize(
     ("world", "place"),
     [
-        (World(directories={".": MAIN, "dir": {"a": b"1", "b": b"2", ".dockerignore": b"b\n.*"}}), "dir"),
+        (
+            World(
+                directories={".": MAIN, "dir": {"a": b"1", "b": b"2", ".dockerignore": b"b\n.*"}}
+            ),
+            "dir",
+        ),
         (World(directories={".": MAIN}, repository={"a": b"1"}), "https://host/r.git"),
     ],
     ids=["directory", "git"],

@@ -17,9 +17,7 @@ COMMITTED = 1_600_000_000
 class Hub:
     """A workshop, and one repository that moves on."""
 
-    def __init__(
-        self, authorization: str = "", secrets: dict[str, bytes] | None = None
-    ) -> None:
+    def __init__(self, authorization: str = "", secrets: dict[str, bytes] | None = None) -> None:
         self.workshop = Workshop(secrets=secrets or {})
         self.refs = {"refs/heads/main": FIRST}
         repository = MemoryRepository(

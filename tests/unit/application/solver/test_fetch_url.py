@@ -20,9 +20,7 @@ TIME = 1_700_000_000
 class Site:
     """A workshop with one page on the web, which may change."""
 
-    def __init__(
-        self, content: bytes = b"one", *, secrets: dict[str, bytes] | None = None
-    ) -> None:
+    def __init__(self, content: bytes = b"one", *, secrets: dict[str, bytes] | None = None) -> None:
         self.workshop = Workshop(secrets=secrets or {})
         self.pages: dict[str, MemoryPage] = {}
         self.web = MemoryWeb(self.pages)
@@ -43,7 +41,7 @@ class Site:
 
 def entry_of(site: Site, path: str, dockerfile: str = ADD) -> Entry:
     image = image_of(site.workshop.build(dockerfile))
-    entry = site.workshop.container.trees().of(image.layers).get(path)
+    entry: Entry | None = site.workshop.container.trees().of(image.layers).get(path)
     assert entry is not None
     return entry
 
