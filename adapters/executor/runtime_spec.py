@@ -5,7 +5,7 @@ executors; what is left to it is what belongs to the pid namespace it makes.
 """
 
 import resource
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from img.adapters.executor.first_process import DEFAULT_PATH
 from img.adapters.executor.mounts import MASKED, READ_ONLY
@@ -16,8 +16,8 @@ from img.domain.process import Process, Ulimit
 _Json = Mapping[str, object]
 
 
-def configuration(process: Process, argv: Sequence[str], user: UserIdentity, root: str) -> _Json:
-    """Return the ``config.json`` for ``process``, whose program is ``argv[0]``, in ``root``."""
+def configuration(process: Process, user: UserIdentity, root: str) -> _Json:
+    """Return the ``config.json`` for ``process``, as ``user``, in ``root``."""
     confined = not process.insecure
     return {
         "ociVersion": "1.0.2",
@@ -30,7 +30,7 @@ def configuration(process: Process, argv: Sequence[str], user: UserIdentity, roo
                 "additionalGids": list(user.groups),
                 "umask": 0o022,
             },
-            "args": list(argv),
+            "args": list(process.argv),
             "env": _environment(process, user),
             "cwd": process.cwd,
             "capabilities": _capabilities(user, confined=confined),

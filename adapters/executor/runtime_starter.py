@@ -67,8 +67,8 @@ def _prepare(launch: Launch, channel: socket.socket) -> tuple[list[str], str]:
     if not process.argv:
         raise ProcessNotStarted("no command to run")
     search = dict(process.env).get("PATH", DEFAULT_PATH)
-    program = find_executable_in(root, process.argv[0], search, process.cwd)
-    spec = configuration(process, [program, *process.argv[1:]], user, rootfs)
+    find_executable_in(root, process.argv[0], search, process.cwd)  # in our words, if it fails
+    spec = configuration(process, user, rootfs)
     bundle = os.path.dirname(rootfs)
     with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
         json.dump(spec, file, ensure_ascii=False)

@@ -37,6 +37,7 @@ class Listener:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
+        fcntl.ioctl(descriptor, 0x40082104, 1)
         self._request = bytearray(_NOTIFICATION.size)
         self._empty = bytes(_NOTIFICATION.size)
 
