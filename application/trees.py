@@ -11,9 +11,10 @@ from img.domain.dataclass import dataclass
 from img.domain.filesystem.entry import FILE
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
-from img.domain.oci.chain import ChainID, Layer, chain_ids_of
+from img.domain.oci.chain import ChainID, DiffID, Layer, chain_ids_of
 
 _KEPT = 4  # trees
+_KEPT_ENTRIES = 200_000  # of indexes; those of a kept tree take no room of their own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +25,18 @@ class Trees:
     indexes: IndexStore
     archive: LayerArchive
     _known: dict[ChainID, FileTree] = field(default_factory=dict)
+    _indexes: dict[DiffID, FileIndex] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def index_of(self, layer: Layer) -> FileIndex:
         """Return the layer's entries; a lost index is made again. Raises BlobNotFound."""
+        index = self._indexes.get(layer.diff_id)
+        if index is None:
+            index = self._stored_index(layer)
+            self._keep_index(layer.diff_id, index)
+        return index
+
+    def _stored_index(self, layer: Layer) -> FileIndex:
         index = self.indexes.get(layer.diff_id)
         if index is not None:
             return index
@@ -70,6 +79,16 @@ class Trees:
             assert tree is not None
             self._keep(chains[-1], tree)
         return tree
+
+    def _keep_index(self, diff_id: DiffID, index: FileIndex) -> None:
+        """Keep the indexes that were loaded last: each step asks for those of its whole stack."""
+        self._indexes[diff_id] = index
+        kept = list(self._indexes.items())
+        entries = sum(len(each) for _, each in kept)
+        for oldest, each in kept[:-1]:
+            if entries > _KEPT_ENTRIES:
+                self._indexes.pop(oldest, None)
+                entries -= len(each)
 
     def _keep(self, chain: ChainID, tree: FileTree) -> None:
         """Keep the trees that were asked for last: one of a large base takes 50 MB."""

@@ -111,17 +111,17 @@ class GitReference:
     unencrypted: bool = False
 
     @classmethod
-    def parse(cls, text: str) -> "GitReference":
+    def parse(cls, text: str, *, known: bool = False) -> "GitReference":
         """Return what ``text`` names. Raises NotGit, BadGitReference (then it is git, but wrong).
 
-        An http(s) URL is a repository only if its path ends in ``.git``.
+        An http(s) URL is a repository only if its path ends in ``.git``, or if that is ``known``.
         """
         if text.startswith(("./", "../")):
             raise NotGit("invalid argument")
         like_a_path = text.startswith(_HUB)
         url = GitUrl.parse(f"https://{text}" if like_a_path else text)
         web = url.scheme in {"http", "https"} and not like_a_path
-        if web and not url.path.endswith(".git"):
+        if web and not known and not url.path.endswith(".git"):
             raise NotGit("invalid argument")
         asked = _Query(url.query)
         return cls(

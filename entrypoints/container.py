@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from dependency_injector import containers, providers
 
+from img.domain.errors import UsageError
+
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database
     from img.adapters.linux.ownership import Ownership
@@ -64,6 +66,10 @@ if TYPE_CHECKING:
     from img.domain.platform import Platform
     from img.entrypoints.rootless import BuildHost
     from img.entrypoints.settings import Settings
+
+
+OWN_EXECUTORS = ("auto", "unshare", "runc", "crun", "chroot", "proot")
+_NO_PROC = "RUN has no /proc here, for this container lets nobody mount: see `img doctor`"
 
 
 def _later(path: str) -> Callable[..., Any]:
@@ -124,10 +130,15 @@ def _file_indexes(state: Path) -> IndexStore:
     return FileIndexStore(state)
 
 
-def _sqlite_cache(database: Database) -> CacheStore:
+def _sqlite_cache(database: Database, host: BuildHost, emulate: str) -> CacheStore:
     from img.adapters.cache_store.sqlite import SqliteCacheStore
 
-    return SqliteCacheStore(database)
+    store = SqliteCacheStore(database)
+    if not host.loses_owners(emulate):
+        return store
+    from img.adapters.cache_store.apart import ApartCacheStore
+
+    return ApartCacheStore(store, f"--emulate={emulate}")
 
 
 def _sqlite_digests(database: Database) -> FileDigestStore:
@@ -195,6 +206,12 @@ def _naive(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshott
     return NaiveSnapshotter(root / "naive", archive, ownership)
 
 
+def _fuse(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:
+    from img.adapters.snapshotter.fuse import FuseSnapshotter
+
+    return FuseSnapshotter(root / "fuse", archive, ownership)
+
+
 def _auto(
     root: Path, overlay: Callable[[], Snapshotter], naive: Callable[[], Snapshotter]
 ) -> Snapshotter:
@@ -203,8 +220,20 @@ def _auto(
     return AutoSnapshotter(root / "overlay", overlay, naive)
 
 
-def _unshare(host: BuildHost, emulate: str) -> Executor:
+def _of_host(host: BuildHost, emulate: str) -> Executor:
     return host.executor(emulate)
+
+
+def _announced(
+    executor: Executor, progress: ProgressSink, snapshotter: Snapshotter, names: tuple[str, str]
+) -> Executor:
+    from img.application.solver.announce import AnnouncedExecutor
+
+    def describe() -> str:
+        return f"executor {names[0]}, snapshots {getattr(snapshotter, 'description', names[1])}"
+
+    warnings = (_NO_PROC,) if names[0] == "chroot" else ()
+    return AnnouncedExecutor(executor, progress, describe, warnings)
 
 
 def _scripted() -> Executor:
@@ -329,7 +358,9 @@ class Container(containers.DeclarativeContainer):
         memory=providers.Singleton(_memory_images),
     )
     indexes: providers.Provider[IndexStore] = providers.Singleton(_file_indexes, config.state)
-    cache: providers.Provider[CacheStore] = providers.Singleton(_sqlite_cache, database)
+    cache: providers.Provider[CacheStore] = providers.Singleton(
+        _sqlite_cache, database, host, config.emulate
+    )
     file_digests: providers.Provider[FileDigestStore] = providers.Singleton(
         _sqlite_digests, database
     )
@@ -346,10 +377,11 @@ class Container(containers.DeclarativeContainer):
         auto=providers.Singleton(_auto, config.snapshots, overlay.provider, naive.provider),
         overlay=overlay,
         naive=naive,
+        fuse=providers.Singleton(_fuse, config.snapshots, archive, ownership),
     )
     executor: providers.Provider[Executor] = providers.Selector(
         config.executor,
-        unshare=providers.Singleton(_unshare, host, config.emulate),
+        **dict.fromkeys(OWN_EXECUTORS, providers.Singleton(_of_host, host, config.emulate)),
         scripted=providers.Singleton(_scripted),
     )
     credentials: providers.Provider[CredentialStore] = providers.Selector(
@@ -363,6 +395,9 @@ class Container(containers.DeclarativeContainer):
         plain=providers.Singleton(_plain),
         tty=providers.Singleton(_terminal),
         quiet=providers.Singleton(_quiet),
+    )
+    announced: providers.Provider[Executor] = providers.Singleton(
+        _announced, executor, progress, snapshotter, config.runs_by
     )
     clock: providers.Provider[Clock] = providers.Singleton(_clock)
     scratch: providers.Provider[ScratchSpace] = providers.Singleton(_scratch, config.state)
@@ -432,8 +467,10 @@ class Container(containers.DeclarativeContainer):
         git=fetch_repository,
         web=fetch_file,
         copy=copy,
+        lookup=lookup,
         trees=trees,
         scratch=scratch,
+        clock=clock,
         progress=progress,
     )
     collect = providers.Factory(
@@ -471,7 +508,7 @@ class Container(containers.DeclarativeContainer):
         ),
         execute=providers.Factory(
             _later("img.application.solver.execute.ExecuteProcess"),
-            executor=executor,
+            executor=announced,
             roots=roots,
             mount=providers.Factory(
                 _later("img.application.solver.mounts.MountAll"),
@@ -607,14 +644,15 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
     from img.entrypoints.plugins import add_plugins
 
     container = Container(host=providers.Object(host))
-    kind = host.id_map.value if host.id_map else "none"
+    snapshotter = _snapshotter_for(settings, host)
     container.config.from_dict(
         {
             "state": settings.state,
-            "snapshots": settings.state / "snapshots" / kind,
+            "snapshots": settings.state / "snapshots" / host.ids,
             "store": settings.store,
-            "snapshotter": settings.snapshotter,
+            "snapshotter": snapshotter,
             "executor": settings.executor,
+            "runs_by": (_executor_name(settings, host), snapshotter),
             "emulate": settings.emulate,
             "registry": settings.registry,
             "credentials": settings.credentials,
@@ -622,12 +660,28 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
             "progress": settings.progress,
             "secrets": settings.secrets,
             "agents": settings.agents,
-            "cache_mounts": settings.state / "mounts" / kind,
+            "cache_mounts": settings.state / "mounts" / host.ids,
             "insecure_registries": settings.insecure_registries,
         }
     )
     add_plugins(container, settings)
     return container
+
+
+def _executor_name(settings: Settings, host: BuildHost) -> str:
+    return host.executor_name if settings.executor in OWN_EXECUTORS else settings.executor
+
+
+def _snapshotter_for(settings: Settings, host: BuildHost) -> str:
+    """Return the snapshotter whose roots the executor can use. Raises UsageError."""
+    if host.mounts or settings.snapshotter not in ("auto", "overlay", "fuse"):
+        return settings.snapshotter
+    if settings.snapshotter == "auto":
+        return "naive"
+    raise UsageError(
+        f"the executor {host.executor_name} mounts nothing, and {settings.snapshotter} has to be",
+        hint="use --backend naive",
+    )
 
 
 def close_container(container: Container, host: BuildHost) -> None:

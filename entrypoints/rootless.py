@@ -7,15 +7,20 @@ outside, is forked on the way.
 import os
 from dataclasses import replace
 
+from img.adapters.executor.chroot import ChrootExecutor
 from img.adapters.executor.fork_server import ForkServer
+from img.adapters.executor.proot import ProotExecutor
+from img.adapters.executor.runc import RuncExecutor, find_program
 from img.adapters.executor.unshare import UnshareExecutor
-from img.adapters.linux import userns
+from img.adapters.linux import capabilities, userns
 from img.adapters.linux.emulation.level import Emulation
 from img.adapters.linux.outsider import HelperRunner, Outsider, run_here
 from img.adapters.linux.ownership import REAL, Ownership, RecordedOwnership
 from img.adapters.linux.userns import IdMap, RealUser
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, UsageError
+
+_CHROOT_NEEDS = capabilities.mask_of("chown", "mknod", "setgid", "setpcap", "setuid", "sys_chroot")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +35,48 @@ class BuildHost:
     obstacle: HostError | None = None
     run_helper: HelperRunner = run_here  # credential helpers, as the user
     fork_server: ForkServer | None = None
+    executor_name: str = "unshare"
 
     def executor(self, emulate: str = "full") -> UnshareExecutor:
         """Return the executor of steps; it closes the fork server. Raises UsageError.
 
         ``emulate`` says how much of root is emulated where there is one id.
         """
-        return UnshareExecutor(
-            self.fork_server, obstacle=self.obstacle, emulation=self._emulation(emulate)
-        )
+        emulation = self._emulation(emulate)
+        match self.executor_name:
+            case "runc" | "crun":
+                # One id is enough for nobody but us: nobody else pretends that there are more.
+                obstacle = self.obstacle or self.id_obstacle
+                return RuncExecutor(self.fork_server, obstacle=obstacle, runtime=self.executor_name)
+            case "chroot":
+                return ChrootExecutor(self.fork_server)
+            case "proot":
+                return ProotExecutor(self.fork_server)
+            case _:
+                return UnshareExecutor(
+                    self.fork_server, obstacle=self.obstacle, emulation=emulation
+                )
 
     def ownership(self) -> Ownership:
         """Return how files of the state have owners."""
-        return RecordedOwnership() if self.id_map is IdMap.SINGLE else REAL
+        recorded = self.id_map is IdMap.SINGLE or self.executor_name == "proot"
+        return RecordedOwnership() if recorded else REAL
+
+    @property
+    def ids(self) -> str:
+        """Whose the files of snapshots and caches are; those of one kind are no use to others."""
+        if self.id_map is None:
+            return IdMap.SAME.value if self.executor_name == "chroot" else "none"
+        return self.id_map.value
+
+    @property
+    def mounts(self) -> bool:
+        """Whether a step's root may be one that has to be mounted."""
+        return self.executor_name not in ("chroot", "proot")
+
+    def loses_owners(self, emulate: str) -> bool:
+        """Tell whether layers are others than they should be, and nobody else's to find."""
+        return self._emulation(emulate) not in (None, Emulation.FULL)
 
     def _emulation(self, emulate: str) -> Emulation | None:
         try:
@@ -53,13 +87,31 @@ class BuildHost:
         return level if self.id_map is IdMap.SINGLE else None
 
 
-def enter_for_build() -> BuildHost:
-    """Enter the namespaces of a build. Never raises a HostError: the result keeps it."""
-    host = _enter()
-    if host.id_map is None:
-        return host
-    emulating = host.id_map is IdMap.SINGLE
-    return replace(host, fork_server=ForkServer(emulating=emulating))
+def enter_for_build(executor: str = "auto") -> BuildHost:
+    """Enter the namespaces of a build, and find who is to run its steps.
+
+    "auto" is namespaces of our own; where there are none, chroot for root, proot for others if it
+    is installed. Never raises a HostError: the result keeps it.
+    """
+    host = BuildHost(id_map=None) if executor == "proot" else _enter()
+    name = _automatic(host) if executor == "auto" else executor
+    if name not in ("chroot", "proot") and host.id_map is None:
+        return replace(host, executor_name=name)
+    emulating = host.id_map is IdMap.SINGLE and name not in ("chroot", "proot")
+    return replace(host, executor_name=name, fork_server=ForkServer(emulating=emulating))
+
+
+def _automatic(host: BuildHost) -> str:
+    if host.id_map is not None:
+        return "unshare"
+    if os.geteuid() == 0:
+        able = capabilities.effective() & _CHROOT_NEEDS == _CHROOT_NEEDS
+        return "chroot" if able else "unshare"
+    try:
+        find_program("proot")
+    except HostError:
+        return "unshare"
+    return "proot"
 
 
 def enter_for_state() -> BuildHost:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from img.domain.dataclass import dataclass
-from img.domain.errors import UsageError
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.platform import Platform
 
@@ -18,8 +17,9 @@ _BACKENDS = {
     "native": "naive",
     "overlayfs": "overlay",
     "overlay": "overlay",
+    "fuse": "fuse",
+    "fuse-overlayfs": "fuse",
 }
-_LATER = {"fuse", "fuse-overlayfs"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Settings:
     state: Path
     platform: Platform
     snapshotter: str = "auto"
-    executor: str = "unshare"
+    executor: str = "auto"  # or unshare, runc, crun, chroot, proot
     emulate: str = "full"  # ids, fake, off: how much of root where there is one id
     store: str = "files"  # or oci-layout
     registry: str = "oras"
@@ -42,12 +42,7 @@ class Settings:
 
 
 def snapshotter_of(backend: str) -> str:
-    """Return the snapshotter that a ``--backend`` means. Raises UsageError."""
-    if backend in _LATER:
-        raise UsageError(
-            f"the {backend} snapshots backend is not supported yet",
-            hint="use overlayfs, naive or auto",
-        )
+    """Return the snapshotter that a ``--backend`` means; other packages may have more."""
     return _BACKENDS.get(backend, backend)
 
 

@@ -41,7 +41,7 @@ class Outcome:
 class Img:
     """``img`` with a state of its own, run by ``account``."""
 
-    command: tuple[str | Path, ...]
+    command: tuple[Path | str, ...]  # the program, and arguments that always come first
     account: Account
     state: Path
     home: Path
@@ -96,6 +96,11 @@ class Img:
         assert "Traceback" not in stderr, stderr[-1500:]
         assert process.returncode == code, f"exit status {process.returncode}: {stderr[-1500:]}"
         return Outcome(code=process.returncode, output=output, stderr=stderr)
+
+    @property
+    def python(self) -> Path:
+        """Return the interpreter of the environment that img is installed in."""
+        return Path(self.command[0]).with_name("python")
 
     def with_state(self, state: Path) -> "Img":
         """Return the same with another state directory."""

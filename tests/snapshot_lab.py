@@ -27,6 +27,7 @@ from img.adapters.linux.syscalls import (
     unshare,
 )
 from img.adapters.snapshotter.attributes import entry_of, xattr_names
+from img.adapters.snapshotter.fuse import FuseSnapshotter
 from img.adapters.snapshotter.naive import NaiveSnapshotter
 from img.adapters.snapshotter.overlay import OverlaySnapshotter
 from img.application.ports.layer_archive import PackedEntry, PackedLayer
@@ -277,4 +278,10 @@ needs_index = pytest.mark.skipif(
 OVERLAY = Kind("overlay without index", OverlaySnapshotter, index=False)
 NAIVE = Kind("naive", NaiveSnapshotter)
 INDEXED = Kind("overlay with index", OverlaySnapshotter)
-KINDS = (OVERLAY, NAIVE) if why_no_overlay(index=True) else (OVERLAY, NAIVE, INDEXED)
+FUSE = Kind("fuse", FuseSnapshotter, index=False)
+KINDS = (
+    OVERLAY,
+    NAIVE,
+    *(() if why_no_overlay(index=True) else (INDEXED,)),
+    *((FUSE,) if shutil.which("fuse-overlayfs") and os.access("/dev/fuse", os.W_OK) else ()),
+)

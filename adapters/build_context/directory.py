@@ -48,7 +48,8 @@ class DirectoryContext(BuildContext):
         self._ignore = ignore
         self._lock = threading.Lock()
         self._handle = _open_root(self._root, self._name)
-        self._walk: tuple[Walk, int] | None = None  # and when it began
+        self._walk: Walk | None = None  # until there is a tree of it
+        self._fingerprint: str | None = None
         self._stamps: Mapping[str, FileStamp] = {}
         self._tree: FileTree | None = None
         self._known: Mapping[str, KnownFile] = {}
@@ -66,16 +67,18 @@ class DirectoryContext(BuildContext):
 
     def fingerprint(self) -> str | None:
         with self._lock, _no_collection():
-            seen, at = self._walked()
-            return None if _is_racy(seen.newest(), at) else seen.fingerprint()
+            if self._tree is None:
+                self._walked()
+            return self._fingerprint
 
     def tree(self) -> FileTree:
         with self._lock, _no_collection():
             if self._tree is None:
-                seen, _ = self._walked()
+                seen = self._walked()
                 self._known = self._store.load(self._root)
                 entries, self._stamps = seen.stamp(self._known, self._root)
                 self._tree = FileTree.of_files(entries)
+                self._walk = None
             return self._tree
 
     def open(self, path: str) -> BinaryIO:
@@ -119,14 +122,16 @@ class DirectoryContext(BuildContext):
         except OSError as error:
             raise _unreadable(path, error) from error
 
-    def _walked(self) -> tuple[Walk, int]:
+    def _walked(self) -> Walk:
         if self._walk is None:
             at = time.time_ns()
-            self._walk = walk(self._root, self._ignore), at
+            seen = self._walk = walk(self._root, self._ignore)
+            self._fingerprint = None if _is_racy(seen.newest(), at) else seen.fingerprint()
         return self._walk
 
     def _stamp(self, path: str) -> FileStamp:
-        self.tree()
+        if self._tree is None:
+            self.tree()
         stamp = self._stamps.get(path)
         if stamp is None:
             raise ContextError(f"{path}: no such file in the build context {self._name}")

@@ -127,7 +127,7 @@ def _line_to_supervisor() -> tuple[socket.socket, socket.socket]:
 
 
 def _start_supervisor(
-    step: tuple[int, int], order: int, asked: socket.socket, channel: socket.socket, stderr: int
+    step: int, order: int, asked: socket.socket, channel: socket.socket, stderr: int
 ) -> tuple[int, int]:
     from img.adapters.executor import supervision
 
@@ -234,7 +234,7 @@ class _Server:
         supervisor = None
         if asked is not None and asking is not None:
             asking.close()
-            supervisor = _start_supervisor((pid, pidfd), order, asked, channel, stderr)
+            supervisor = _start_supervisor(pid, order, asked, channel, stderr)
             asked.close()
         step = _Step(pid, pidfd, channel, way, supervisor)
         for descriptor in step.watched:

@@ -1,7 +1,6 @@
 """Steps in containers of a runtime that speaks runtime-spec: runc or crun."""
 
 import os
-import shutil
 
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.reports import Launch, Way
@@ -35,9 +34,10 @@ class RuncExecutor(UnshareExecutor):
 def find_program(name: str) -> str:
     """Return the path of a program that an executor needs. Raises ExecutorUnavailable."""
     search = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin:/sbin"
-    path = shutil.which(name, path=search)
-    if path is None:
-        raise ExecutorUnavailable(
-            f"{name} is not installed", hint=f"install {name}, or leave --executor to img"
-        )
-    return path
+    for directory in search.split(os.pathsep):
+        path = os.path.join(directory, name)
+        if directory and os.access(path, os.X_OK):
+            return path
+    raise ExecutorUnavailable(
+        f"{name} is not installed", hint=f"install {name}, or leave --executor to img"
+    )

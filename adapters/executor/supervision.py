@@ -29,12 +29,11 @@ def ask(supervisor: socket.socket, listener: int, user: UserIdentity) -> None:
 
 
 def become(
-    step: tuple[int, int], order: int, asked: socket.socket, channel: socket.socket, stderr: int
+    step: int, order: int, asked: socket.socket, channel: socket.socket, stderr: int
 ) -> NoReturn:
-    """Answer until the step, a pid and its pidfd, is over; on a fault of ours tell ``channel``.
+    """Answer the step, a pid, until somebody ends this process; tell ``channel`` of faults of ours.
 
-    Belongs beside the step, not above it: whoever kills this process does not set the step free,
-    and the fork server ends both.
+    It belongs beside the step, not above it: the fork server has both, and ends both.
     """
     code = 1
     try:
@@ -45,8 +44,8 @@ def become(
             supervised = _wait(asked)
             if supervised is not None:
                 listener, initial = supervised
-                journal = _enter(step, launch.root, (listener, step[1], channel.fileno()))
-                Supervisor(Listener(listener), initial, journal).serve(step[1])
+                journal = _enter(step, launch.root, (listener, channel.fileno()))
+                Supervisor(Listener(listener), initial, journal).serve()
             code = 0
     finally:
         os._exit(code)
@@ -60,13 +59,13 @@ def _wait(asked: socket.socket) -> tuple[int, Credentials] | None:
     return descriptors[0], credentials_of(*pickle.loads(identity))
 
 
-def _enter(step: tuple[int, int], root: Root, kept: tuple[int, ...]) -> Journal:
+def _enter(step: int, root: Root, kept: tuple[int, ...]) -> Journal:
     """Take the step's root and, as the working directory, the outer /proc.
 
     Returns the journal of the root; no descriptors but those and the ``kept`` stay open.
     """
     processes = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    namespace = os.open(f"/proc/{step[0]}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    namespace = os.open(f"/proc/{step}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     state = _directory_of(root)
     syscalls.setns(namespace, syscalls.CLONE_NEWNS)
     os.fchdir(processes)

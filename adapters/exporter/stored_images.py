@@ -13,7 +13,10 @@ _CHUNK = 1 << 20
 
 
 class StoredImages:
-    """Reads images out of a blob store. Methods raise BlobNotFound, BlobDamaged, InvalidDocument."""
+    """Reads images out of a blob store.
+
+    Methods raise BlobNotFound, BlobDamaged, InvalidDocument.
+    """
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs

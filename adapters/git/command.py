@@ -3,13 +3,16 @@
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from img.application.ports.executor import Cancellation
 from img.application.ports.git import GitAccess, GitCanceled, GitError, GitUnavailable
 from img.domain.url import redact_credentials
+
+if TYPE_CHECKING:
+    import subprocess
 
 _POLL_S = 0.1  # how soon a cancellation is noticed
 _GRACE_S = 2.0  # for git to remove its own files
@@ -87,6 +90,8 @@ class Command:
         return self(command, *arguments, directory=directory)
 
     def _started(self, argv: list[str], directory: Path) -> "subprocess.Popen[bytes]":
+        import subprocess
+
         try:
             return subprocess.Popen(
                 argv,
@@ -105,6 +110,8 @@ class Command:
             ) from None
 
     def _awaited(self, process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+        import subprocess
+
         while True:
             try:
                 return process.communicate(timeout=_POLL_S)
@@ -160,6 +167,8 @@ def _hint(errors: str) -> str | None:
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
+    import subprocess
+
     for sign in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, sign)

@@ -1,8 +1,6 @@
 """Repositories, with the program git."""
 
 import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -87,6 +85,9 @@ class GitProgram(GitRepositories):
 
     @contextmanager
     def _directory(self) -> Iterator[Path]:
+        import shutil
+        import tempfile
+
         try:
             os.makedirs(self._room, exist_ok=True)
             _sweep(self._room)
@@ -215,6 +216,8 @@ def _inside(tree: Path, subdir: str) -> Path:
 
 def _remove_git_directories(tree: Path) -> None:
     """Remove .git of the repository, and those of its submodules, which are files."""
+    import shutil
+
     shutil.rmtree(tree / ".git")
     for directory, names, files in os.walk(tree):
         if ".git" in files:
@@ -225,6 +228,8 @@ def _remove_git_directories(tree: Path) -> None:
 
 
 def _sweep(room: Path) -> None:
+    import shutil
+
     now = time.time()
     with os.scandir(room) as found:
         old = [

@@ -77,6 +77,7 @@ class TarLayerArchive(LayerArchive):
         place: Callable[[str], str],
         implied: Callable[[str], Entry | None],
         below: Callable[[str], tuple[Entry, BinaryIO] | None] = _nothing,
+        index: FileIndex | None = None,
     ) -> None:
         ahead = ReadAhead(decompressed(compressed))
         try:
@@ -89,7 +90,7 @@ class TarLayerArchive(LayerArchive):
                 below=below,
                 ownership=self._ownership.within(directory),
             ) as extraction:
-                for entry in _layer_members(stream):
+                for entry in _layer_members(stream) if index is None else _known(index, stream):
                     extraction.add(entry, stream.pieces(entry.size))
                 extraction.finish()
             stream.drain()
@@ -144,7 +145,16 @@ def _layer_members(stream: TarStream) -> Iterator[Entry]:
         yield entry
 
 
+def _known(index: FileIndex, stream: TarStream) -> Iterator[Entry]:
+    """Yield the entries of ``index``, which stand in ``stream``, as ``_layer_members`` does."""
+    for entry in index:
+        if entry.kind == FILE:
+            stream.skip_to(entry.offset)
+        yield entry
+
+
 def _indexed(stream: TarStream) -> Iterator[Entry]:
+    make = tuple.__new__  # past the NamedTuple's own: 10^5 files pass here
     for entry in _layer_members(stream):
         if entry.kind != FILE:
             yield entry
@@ -152,7 +162,7 @@ def _indexed(stream: TarStream) -> Iterator[Entry]:
         digest = hashlib.sha256()
         for piece in stream.pieces(entry.size):
             digest.update(piece)
-        yield Entry(*entry[:10], digest.hexdigest(), entry.offset)
+        yield make(Entry, (*entry[:10], digest.hexdigest(), entry[11]))
 
 
 def _foreign_members(stream: TarStream) -> Iterator[tuple[Entry, BinaryIO]]:

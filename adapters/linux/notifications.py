@@ -1,5 +1,6 @@
 """Answering the system calls of others (seccomp_unotify(2))."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -11,6 +12,8 @@ _RECEIVE = 0xC050_2100
 _SEND = 0xC018_2101
 _ID_VALID = 0x4008_2102
 _ADD_DESCRIPTOR = 0x4018_2103
+_SET_FLAGS = 0x4008_2104
+_SYNC_WAKE_UP = 1
 _CONTINUE = 1
 _ADD_AND_SEND = 2  # since Linux 5.14
 
@@ -29,6 +32,10 @@ class Notification(NamedTuple):
     arguments: tuple[int, ...]  # six, unsigned
 
 
+class EverybodyGone(Exception):
+    """No process is left under the filter."""
+
+
 class Listener:
     """Receives the calls that a filter tells, and answers them.
 
@@ -37,12 +44,19 @@ class Listener:
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        fcntl.ioctl(descriptor, 0x40082104, 1)
         self._request = bytearray(_NOTIFICATION.size)
         self._empty = bytes(_NOTIFICATION.size)
 
+    def share_processor(self) -> None:
+        """Let caller and receiver take turns on one processor: 15 % less time for a call."""
+        with contextlib.suppress(OSError):  # before Linux 6.6
+            fcntl.ioctl(self.descriptor, _SET_FLAGS, _SYNC_WAKE_UP)
+
     def receive(self) -> Notification | None:
-        """Return the next call, None where it was given up in the meantime."""
+        """Wait for the next call; None where it was given up in the meantime.
+
+        Raises EverybodyGone.
+        """
         request = self._request
         request[:] = self._empty  # the kernel insists
         try:
@@ -50,9 +64,11 @@ class Listener:
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.EINTR):
                 return None
+            if error.errno == errno.ENOTCONN:
+                raise EverybodyGone from None
             raise
-        identity, pid, _, number, architecture, _, *arguments = _NOTIFICATION.unpack(request)
-        return Notification(identity, pid, number, architecture, tuple(arguments))
+        found = _NOTIFICATION.unpack(request)
+        return Notification(found[0], found[1], found[3], found[4], found[6:])
 
     def let_pass(self, call: Notification) -> None:
         """Let the kernel do what was asked."""

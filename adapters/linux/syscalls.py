@@ -105,6 +105,11 @@ def umount2(target: str, flags: int = 0) -> None:
     _checked(_libc.umount2(os.fsencode(target), ctypes.c_int(flags)), target)
 
 
+def syncfs(descriptor: int) -> None:
+    """Write what is cached of the file system that ``descriptor`` is on (syncfs(2))."""
+    _checked(_libc.syncfs(ctypes.c_int(descriptor)), "syncfs")
+
+
 def pivot_root(new_root: str, put_old: str) -> None:
     """Change the root of the mount namespace (pivot_root(2))."""
     _call("pivot_root", os.fsencode(new_root), os.fsencode(put_old))

@@ -51,7 +51,8 @@ class BlobStream(io.RawIOBase):
                 self._resume(unreachable(error, self._host))
                 continue
             if not data and self._offset < self._size:
-                text = f"registry {self._host} sent {self._offset} of {self._size} bytes of {self._name}"
+                sent = f"{self._offset} of {self._size} bytes"
+                text = f"registry {self._host} sent {sent} of {self._name}"
                 self._resume(RegistryError(text, retryable=True))
                 continue
             return self._take(data, buffer)

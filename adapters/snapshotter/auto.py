@@ -33,6 +33,12 @@ class AutoSnapshotter(Snapshotter):
         self._naive = naive
         self._lock = threading.Lock()
         self._chosen: Snapshotter | None = None
+        self._description = "auto"
+
+    @property
+    def description(self) -> str:
+        """What was chosen, and why it is not the better one; "auto" until then."""
+        return self._description
 
     def prepare(self, layers: Sequence[SnapshotLayer]) -> Workspace:
         return self._choice().prepare(layers)
@@ -54,9 +60,11 @@ class AutoSnapshotter(Snapshotter):
                 try:
                     try_overlay(self._root)
                     self._chosen = self._overlay()
+                    self._description = "overlay"
                     log.debug("snapshotter chosen", snapshotter="overlay")
                 except SnapshotterUnavailable as error:
                     self._chosen = self._naive()
+                    self._description = f"naive ({error.message})"
                     log.debug("snapshotter chosen", snapshotter="naive", reason=error.message)
             return self._chosen
 

@@ -123,7 +123,12 @@ class NaiveSnapshotter(Snapshotter):
         for layer in layers[there:]:
             with layer.open() as blob:
                 self._archive.unpack(
-                    blob, rootfs, overlay=False, place=tree.place, implied=implied_by(tree)
+                    blob,
+                    rootfs,
+                    overlay=False,
+                    place=tree.place,
+                    implied=implied_by(tree),
+                    index=layer.index,
                 )
             tree = tree.with_layer(layer.index)
         root = tree.get("")

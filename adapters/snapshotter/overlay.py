@@ -32,7 +32,7 @@ from img.domain.filesystem.entry import FILE, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import ChainID
-from img.domain.process import OverlayRoot
+from img.domain.process import OverlayRoot, Root
 
 _MOST_LAYERS = 500  # OVL_MAX_STACK
 
@@ -64,7 +64,7 @@ class OverlaySnapshotter(Snapshotter):
             lowers = self._layers.lowers(layers) or [f"{self._root}/empty"]
             work = WorkDirectory.create(f"{self._root}/work")
             try:
-                return OverlayWorkspace(work, lowers, self._layers, self._ownership)
+                return self._workspace(work, lowers)
             except BaseException:
                 work.remove()
                 raise
@@ -82,6 +82,9 @@ class OverlaySnapshotter(Snapshotter):
             self._layers.remove(chain_id)
         except OSError as error:
             raise_state_error(error, self._root)
+
+    def _workspace(self, work: WorkDirectory, lowers: list[str]) -> "OverlayWorkspace":
+        return OverlayWorkspace(work, lowers, self._layers, self._ownership)
 
     def _open(self) -> None:
         with self._opening:
@@ -131,7 +134,7 @@ class OverlayWorkspace(Workspace):
         copy_attributes(lowers[0], self._upper, ownership)
 
     @property
-    def root(self) -> OverlayRoot:
+    def root(self) -> Root:
         return OverlayRoot(
             lowers=tuple(self._lowers),
             upper=self._upper,

@@ -123,6 +123,7 @@ class OverlayLayers:
                 overlay=True,
                 place=job.below.place,
                 implied=implied_by(job.below),
+                index=layer.index,
             )
         mark_links(directory, layer.index, job.below, layer.chain_id)
         set_directory(directory, root_of(layer.index, job.below), self._ownership)

@@ -77,8 +77,11 @@ class LayerArchive(Protocol):
         place: Callable[[str], str],
         implied: Callable[[str], Entry | None],
         below: Callable[[str], tuple[Entry, BinaryIO] | None] = _nothing,
+        index: FileIndex | None = None,
     ) -> None:
         """Unpack a layer into ``directory``, never outside it.
+
+        ``index`` is what ``index`` or ``pack`` said of it: then no header is read again.
 
         With ``overlay`` whiteouts become overlay whiteouts (character device 0:0; opaque: the
         xattr user.overlay.opaque=y), else they are applied to what is in ``directory``.

@@ -5,6 +5,8 @@ from dataclasses import field
 from threading import Event, Lock
 from typing import BinaryIO
 
+from img.application.ports.cache_store import CacheRecord
+from img.application.ports.clock import Clock
 from img.application.ports.context_source import ContextSource, Dockerfiles, DockerfileText
 from img.application.ports.executor import Cancellation
 from img.application.ports.progress_sink import ProgressSink
@@ -14,6 +16,7 @@ from img.application.solver.fetch_git import FetchRepository
 from img.application.solver.fetch_url import FetchFile
 from img.application.solver.fetched_file import FetchedFile
 from img.application.solver.filtered_context import FilteredContext
+from img.application.solver.lookup import Lookup
 from img.application.solver.results import ContextFiles, Fetched, Result, Stack
 from img.application.trees import Trees
 from img.domain.context_location import (
@@ -72,8 +75,10 @@ class Contexts(Dockerfiles):
     git: FetchRepository
     web: FetchFile
     copy: CopyIntoLayer
+    lookup: Lookup
     trees: Trees
     scratch: ScratchSpace
+    clock: Clock
     progress: ProgressSink
     _found: dict[str, _Main] = field(default_factory=dict)
 
@@ -251,7 +256,16 @@ class Contexts(Dockerfiles):
             return ContextFiles(context=FilteredContext(files.context, patterns))
         operation = CopyFiles(sources=("",), destination="/", exclude=patterns)
         copying = self.copy.prepare(operation, _NOTHING, (files,))
-        return Stack(key=copying.definition_key(), layers=(copying.pack(),))
+        key = copying.definition_key()
+        record = self.lookup(key)
+        if record is None:
+            record = CacheRecord(
+                layer=copying.pack(),
+                created=self.clock.now(),
+                description="build context without what is ignored",
+            )
+            self.lookup.remember(record, key)
+        return Stack(key=key, layers=(record.layer,) if record.layer else ())
 
     def _shown(self, title: str, fetch: Callable[[Callable[[int, int], None]], Fetched]) -> Fetched:
         """Fetch something before the build begins, and show that it is done."""

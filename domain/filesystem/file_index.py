@@ -9,7 +9,9 @@ from img.domain.filesystem.entry import Entry
 
 WHITEOUT_PREFIX = ".wh."
 OPAQUE_WHITEOUT = ".wh..wh..opq"
-_FORMAT = 1
+_MAGIC = b"img-index-2\n"
+_ENTRIES = 4096  # that are encoded at once, so that it takes little memory
+_LENGTH = 4  # bytes
 
 
 class CorruptFileIndex(StateError):
@@ -33,18 +35,30 @@ class FileIndex:
 
     def encode(self) -> bytes:
         """Return the index as bytes: marshal reads 10^5 entries in 40 ms, JSON in 400."""
-        return marshal.dumps((_FORMAT, [tuple(entry) for entry in self.entries]), 4)
+        parts = [_MAGIC]
+        for start in range(0, len(self.entries), _ENTRIES):
+            rows = [tuple(entry) for entry in self.entries[start : start + _ENTRIES]]
+            part = marshal.dumps(rows, 4)
+            parts += [len(part).to_bytes(_LENGTH, "big"), part]
+        return b"".join(parts)
 
     @classmethod
     def decode(cls, content: bytes) -> "FileIndex":
         """Return the index that ``encode`` wrote. Raises CorruptFileIndex."""
+        if not content.startswith(_MAGIC):
+            raise CorruptFileIndex
+        entries: list[Entry] = []
+        at, view = len(_MAGIC), memoryview(content)
         try:
-            version, rows = marshal.loads(content)
-            if version != _FORMAT:
-                raise CorruptFileIndex
-            return cls(tuple(map(Entry._make, rows)))
+            while at < len(view):
+                start = at + _LENGTH
+                at = start + int.from_bytes(view[at:start], "big")
+                if at > len(view):
+                    raise CorruptFileIndex
+                entries += map(Entry._make, marshal.loads(view[start:at]))
         except (ValueError, EOFError, TypeError) as error:
             raise CorruptFileIndex from error
+        return cls(tuple(entries))
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> "FileIndex":

@@ -16,8 +16,13 @@ _UNNAMED = "__unnamed__"  # BuildKit's name of a file whose URL has none
 _HUB = "github.com/"  # without scheme: a repository as a context, but a path in ADD
 
 
-def is_git(source: str) -> bool:
-    """Tell whether ``source`` is a git repository; github.com/… without scheme is a path."""
+def is_git(source: str, add: Add | None = None) -> bool:
+    """Tell whether ``source`` is a git repository; github.com/… without scheme is a path.
+
+    An ``add`` with --keep-git-dir makes one of any URL.
+    """
+    if add is not None and add.keep_git_dir is not None and is_url(source):
+        return True
     return not source.startswith(_HUB) and is_git_reference(source)
 
 
@@ -43,7 +48,7 @@ def fetch_git(source: str, add: Add, checksum: str) -> FetchGit:
     Raises DockerfileError.
     """
     try:
-        reference = GitReference.parse(source)
+        reference = GitReference.parse(source, known=True)
     except (BadGitReference, NotGit) as error:
         raise DockerfileError(error.message, lines=add.lines) from None
     keep = _agreed("keep-git-dir", add, reference.keep_git_dir, add.keep_git_dir)

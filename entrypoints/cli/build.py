@@ -69,6 +69,14 @@ def build(
     ulimit: Annotated[
         Texts, _option("--ulimit", says="A resource limit of RUN.", value="NAME=SOFT[:HARD]")
     ] = None,
+    executor: Annotated[
+        str | None,
+        _option(
+            "--executor",
+            says="What runs RUN: auto, unshare, runc, crun, chroot, proot.",
+            value="NAME",
+        ),
+    ] = None,
     emulate: Annotated[
         str,
         _option(
@@ -138,6 +146,7 @@ def build(
         secrets=secrets,
         agents=agents,
         emulate=emulate,
+        executor=executor,
     ) as container:
         if asked is not None:
             from img.entrypoints.cli.checks import run_call

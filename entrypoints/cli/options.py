@@ -13,7 +13,7 @@ Backend = Annotated[
     typer.Option(
         "--backend",
         "-b",
-        help="Backend for snapshots: auto, overlayfs or naive.",
+        help="Backend for snapshots: auto, overlayfs, naive or fuse.",
         metavar="NAME",
     ),
 ]

@@ -45,6 +45,7 @@ class Session:
         secrets: tuple[SecretSpec, ...] = (),
         agents: tuple[AgentSpec, ...] = (),
         emulate: str = "full",
+        executor: str | None = None,
     ) -> Iterator["Container"]:
         """Enter with the container for a command, and close it after. Raises UsageError."""
         chosen = state or self.state
@@ -53,7 +54,7 @@ class Session:
             platform=host_platform(),
             snapshotter=snapshotter_of(backend or self.backend or "auto"),
             store=os.environ.get("IMG_STORE", "files"),
-            executor=os.environ.get("IMG_EXECUTOR", "unshare"),
+            executor=executor or os.environ.get("IMG_EXECUTOR", "auto"),
             registry=os.environ.get("IMG_REGISTRY", "oras"),
             credentials=os.environ.get("IMG_CREDENTIALS", "docker"),
             emulate=emulate,
@@ -68,7 +69,7 @@ class Session:
 
         match needs:
             case Needs.BUILD:
-                host = rootless.enter_for_build()
+                host = rootless.enter_for_build(settings.executor)
             case Needs.STATE:
                 host = rootless.enter_for_state()
             case Needs.NOTHING:

@@ -10,6 +10,7 @@ import random
 import re
 import subprocess
 import tarfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,9 +73,9 @@ def write_tree_copy(context: Path, sizes: Sizes) -> None:
     _write_dockerfile(context, ["FROM scratch", "COPY tree /app/"])
 
 
-def change_one_file(context: Path, turn: int) -> None:
-    """Change the first file of the tree."""
-    (context / "tree/package000/module00/file0.js").write_text(f"changed {turn}\n")
+def change_one_file(context: Path) -> None:
+    """Change the first file of the tree to what it never was before."""
+    (context / "tree/package000/module00/file0.js").write_text(f"{time.time_ns()}\n")
 
 
 def write_first_run(context: Path, base: str) -> None:
@@ -87,8 +88,8 @@ def write_tree(root: Path, files: int, size: int) -> None:
     """Fill ``root`` with ``files`` files of ``size`` bytes on average, as compressible as code."""
     for path, content in _generated(files, size):
         file = root / path
-        if path.endswith(("/file0.js", "0.js", "5.js")):
-            file.parent.mkdir(parents=True, exist_ok=True)
+        if not file.parent.is_dir():
+            file.parent.mkdir(parents=True)
         file.write_bytes(content)
 
 

@@ -4,11 +4,11 @@ import argparse
 import functools
 import io
 import os
-import random
 import resource
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from img.adapters.layer_archive.tar import TarLayerArchive
@@ -16,6 +16,7 @@ from img.application.ports.blob_store import BlobWriter
 from img.application.ports.layer_archive import PackedEntry
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
+from tests.benchmarks.inputs import write_tree
 
 
 class FileBlob(BlobWriter):
@@ -38,20 +39,6 @@ class FileBlob(BlobWriter):
 
     def abort(self) -> None:
         self._file.close()
-
-
-def make_tree(root: str, files: int, size: int) -> None:
-    """Fill ``root`` with ``files`` files of ``size`` bytes on average, as compressible as code."""
-    chance = random.Random(1)
-    words = [chance.randbytes(chance.randint(2, 9)).hex().encode() for _ in range(4000)]
-    text = b" ".join(chance.choices(words, k=400_000))
-    for number in range(files):
-        directory = f"{root}/package{number // 1000:03}/module{number // 25 % 40:02}"
-        if number % 25 == 0:
-            os.makedirs(directory, exist_ok=True)
-        start, length = chance.randrange(len(text) // 2), chance.randrange(2 * size)
-        with open(f"{directory}/file{number}.js", "wb") as file:
-            file.write(text[start : start + length])
 
 
 def packed_entries(root: str) -> Iterator[PackedEntry]:
@@ -88,7 +75,7 @@ def main() -> None:
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.directory) as work:
         root = os.path.join(work, "tree")
-        make_tree(root, chosen.files, chosen.megabytes * 10**6 // chosen.files)
+        write_tree(Path(root), chosen.files, chosen.megabytes * 10**6 // chosen.files)
         entries = list(packed_entries(root))
         total = sum(packed.entry.size for packed in entries)
         archive = TarLayerArchive()

@@ -27,8 +27,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
-from tests.benchmarks import inputs
-from tests.benchmarks.builders import (
+from tests.benchmarks import inputs  # noqa: E402
+from tests.benchmarks.builders import (  # noqa: E402
     BuildahBuilder,
     Builder,
     BuildFailed,
@@ -37,8 +37,8 @@ from tests.benchmarks.builders import (
     ImgBuilder,
     user_with_ids,
 )
-from tests.benchmarks.inputs import SMALL, Sizes
-from tests.registry_server import RegistryServer
+from tests.benchmarks.inputs import SMALL, Sizes  # noqa: E402
+from tests.registry_server import RegistryServer  # noqa: E402
 
 _SUBJECTS = ("no-op", "run", "copy", "pull")
 _BUILDERS = ("img", "user", "buildah", "buildkit")
@@ -99,11 +99,11 @@ class Bench:
         context = self.work / "copy"
         self._written(context, _write_tree)
         cold, unchanged, changed = [], [], []
-        for turn in range(self.repeat):
+        for _ in range(self.repeat):
             builder.forget()
             cold.append(builder.build(context))
             unchanged += [builder.build(context) for _ in range(2)]
-            inputs.change_one_file(context, turn)
+            inputs.change_one_file(context)
             changed.append(builder.build(context))
         what = f"COPY of {self.sizes.files:,} files"
         yield Measured(work=what, builder=builder.name, costs=cold)
@@ -232,16 +232,20 @@ def _print_table(measured: Sequence[Measured]) -> None:
     works = list(dict.fromkeys(one.work for one in measured))
     names = list(dict.fromkeys(one.builder for one in measured))
     found = {(one.work, one.builder): one for one in measured}
-    print(f"{'seconds (times the first)':<40}" + "".join(f"{name:>18}" for name in names))
+    _print_row("seconds (times the first)", names)
     for work in works:
         line = [found.get((work, name)) for name in names]
         first = line[0].median(_seconds) if line[0] else None
-        print(f"{work:<40}" + "".join(f"{_cell(one, first):>18}" for one in line))
+        _print_row(work, [_cell(one, first) for one in line])
     ours = [name for name in names if name.startswith("img")]
-    print(f"\n{'processor seconds, largest process':<40}" + "".join(f"{name:>18}" for name in ours))
+    _print_row("", [])
+    _print_row("processor seconds, largest process", ours)
     for work in works:
-        line = [found.get((work, name)) for name in ours]
-        print(f"{work:<40}" + "".join(f"{_burden(one):>18}" for one in line))
+        _print_row(work, [_burden(found.get((work, name))) for name in ours])
+
+
+def _print_row(title: str, cells: Sequence[str]) -> None:
+    sys.stdout.write(f"{title:<40}{''.join(f'{cell:>18}' for cell in cells)}".rstrip() + "\n")
 
 
 def _cell(one: Measured | None, first: float | None) -> str:
@@ -262,7 +266,7 @@ def _seconds(cost: Cost) -> float:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")
 
 
 if __name__ == "__main__":

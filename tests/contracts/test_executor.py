@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 
 from img.adapters.executor.scripted import ScriptedExecutor
-from img.adapters.executor.unshare import UnshareExecutor
 from img.application.ports.executor import ExecutorUnavailable, OutputSink, ProcessNotStarted
 from img.domain.process import DirectoryRoot, ExitStatus, Process, Root
-from tests.step_roots import StepRoot, Steps, in_env, skip_unless_steps_can_run, step_root
+from tests.executors import ALL, ISOLATED, executor_named
+from tests.step_roots import StepRoot, Steps, in_env, step_root
 
 
 def small_shell(process: Process, root: Root, output: OutputSink) -> ExitStatus:
@@ -37,8 +37,8 @@ def small_shell(process: Process, root: Root, output: OutputSink) -> ExitStatus:
 @pytest.fixture(
     params=[
         "scripted",
-        pytest.param("directory", marks=pytest.mark.userns),
-        pytest.param("overlay", marks=pytest.mark.userns),
+        *(pytest.param(f"{name} directory", marks=pytest.mark.userns) for name in ALL),
+        *(pytest.param(f"{name} overlay", marks=pytest.mark.userns) for name in ISOLATED),
     ]
 )
 def steps(request: pytest.FixtureRequest) -> Iterator[Steps]:
@@ -46,9 +46,9 @@ def steps(request: pytest.FixtureRequest) -> Iterator[Steps]:
         nowhere = StepRoot(root=DirectoryRoot(path="/nowhere"), changed=None, whole=())  # type: ignore[arg-type]
         yield Steps(ScriptedExecutor(small_shell), nowhere)
         return
-    skip_unless_steps_can_run()
-    with step_root(request.param) as root:
-        executor = UnshareExecutor()
+    name, kind = request.param.split()
+    executor = executor_named(name)
+    with step_root(kind) as root:
         yield Steps(executor, root)
         executor.close()
 

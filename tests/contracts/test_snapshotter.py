@@ -17,6 +17,7 @@ from img.application.ports.snapshotter import Snapshotter
 from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
 from img.domain.process import DirectoryRoot
 from tests.snapshot_lab import (
+    FUSE,
     INDEXED,
     KINDS,
     NAIVE,
@@ -41,6 +42,23 @@ from tests.snapshot_lab import (
 from tests.snapshot_steps import CAPABILITY, ONLY_WITH_INDEX, STEPS, Step, write
 
 Test = TypeVar("Test")
+
+# What fuse-overlayfs 1.10 itself does otherwise: it does not copy fifos up, gives symbolic links
+# that it copies a new mtime, takes no longest names, cannot show what a step sees of hard links,
+# and hides when a directory was touched or the last change in it was a replacement.
+FUSE_DIFFERS = {
+    "change_owners",
+    "change_owners_to_what_they_are",
+    "make_two_files_one",
+    "odd_names",
+    "rename_files",
+    "rename_one_name",
+    "rename_one_name_over_another_file",
+    "rename_over_one_name",
+    "replace_a_directory",
+    "set_xattrs_that_are_ours",
+    "touch",
+}
 
 
 def real(test: Test) -> Test:
@@ -166,7 +184,8 @@ def assert_unpacked(
 def test_the_same_step_gives_the_same_layer_everywhere(name: str, state: Path, lab: Lab) -> None:
     base = a_base(lab)
     work = at_root(STEPS[name])
-    first, *others = [outcome(kind, state, lab, base, work) for kind in KINDS]
+    kinds = [kind for kind in KINDS if kind is not FUSE or name not in FUSE_DIFFERS]
+    first, *others = [outcome(kind, state, lab, base, work) for kind in kinds]
     for listed in others:
         assert listed == first
 

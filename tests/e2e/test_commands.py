@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -191,8 +190,7 @@ def test_the_seeds_spellings_of_flags_work(
 
 
 def test_it_runs_as_a_module(app: Img) -> None:
-    python = Path(app.command[0]).with_name("python")
-    module = replace(app, command=(python, "-m", "img"))
+    module = replace(app, command=(app.python, "-m", "img"))
 
     assert module("inspect", "app").stdout == app("inspect", "app").stdout
 
@@ -219,8 +217,7 @@ def test_debug_logs_are_structured_and_on_stderr(app: Img, write_context: WriteC
 
 def test_listing_images_does_not_import_what_is_slow(img_for: ImgFor) -> None:
     user = img_for("user")
-    python = Path(user.command[0]).with_name("python")
-    loud = replace(user, command=(python, "-X", "importtime", "-m", "img"))
+    loud = replace(user, command=(user.python, "-X", "importtime", "-m", "img"))
 
     imported = set(re.findall(r"\| +(\S+)$", loud("ls").stderr, re.M))
 

@@ -7,22 +7,34 @@ import struct
 
 _PAGE = 4096
 _LONGEST_PATH = 4096  # with its zero byte
+_USUAL_PATH = 128
 
 _libc = ctypes.PyDLL(None, use_errno=True)  # the calls are too short to let the GIL go
 _readv = _libc.process_vm_readv
 _writev = _libc.process_vm_writev
 _readv.restype = _writev.restype = ctypes.c_ssize_t
+_readv.argtypes = _writev.argtypes = (
+    *(ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p),
+    *(ctypes.c_ulong, ctypes.c_ulong),
+)
 _buffer = ctypes.create_string_buffer(_PAGE)
 _address = ctypes.addressof(_buffer)
 _view = memoryview(_buffer).cast("B")
-_here = ctypes.create_string_buffer(16)
-_there = ctypes.create_string_buffer(16)
-_IOVEC = struct.Struct("QQ")
+# struct iovec, twice: the memory here and the memory there.
+_VECTORS = struct.Struct("QQQQ")
+_vectors = ctypes.create_string_buffer(_VECTORS.size)
+_here = ctypes.addressof(_vectors)
+_there = _here + _VECTORS.size // 2
+_pack = _VECTORS.pack_into
 
 
 def read_text(pid: int, address: int) -> bytes:
     """Return the bytes up to the first zero, a path at most. Raises OSError (EFAULT, ...)."""
-    found = b""
+    found = _read(pid, address, min(_USUAL_PATH, _PAGE - address % _PAGE))
+    end = found.find(b"\0")
+    if end >= 0:
+        return found[:end]
+    address += len(found)
     while len(found) < _LONGEST_PATH:
         # What lies in the next page may not be readable.
         piece = _read(pid, address, _PAGE - address % _PAGE)
@@ -51,14 +63,12 @@ def read(pid: int, address: int, size: int) -> bytes:
 def write(pid: int, address: int, content: bytes) -> None:
     """Write ``content`` to the process' memory. Raises OSError (EFAULT, ...)."""
     source = ctypes.create_string_buffer(content, len(content))
-    _IOVEC.pack_into(_here, 0, ctypes.addressof(source), len(content))
-    _IOVEC.pack_into(_there, 0, address, len(content))
+    _pack(_vectors, 0, ctypes.addressof(source), len(content), address, len(content))
     if _writev(pid, _here, 1, _there, 1, 0) != len(content):
         raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
 
 
 def _read(pid: int, address: int, size: int) -> bytes:
-    _IOVEC.pack_into(_here, 0, _address, size)
-    _IOVEC.pack_into(_there, 0, address, size)
+    _pack(_vectors, 0, _address, size, address, size)
     length = _readv(pid, _here, 1, _there, 1, 0)
     return bytes(_view[:length]) if length > 0 else b""

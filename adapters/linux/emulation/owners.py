@@ -21,6 +21,11 @@ class Owners:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
+    @property
+    def in_journal(self) -> bool:
+        """Tell whether any file's owner is in the journal."""
+        return bool(self._journal)
+
     def on_record(self, path: bytes, *, follow: bool) -> Owner | None:
         """Return the owner of a file, None where it is root's. Raises OSError."""
         names = owner_records.names_on(path, follow=follow)

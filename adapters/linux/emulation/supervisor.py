@@ -1,15 +1,15 @@
 """Answers the calls of a step, until the step is over."""
 
+import contextlib
 import errno
 import os
-import select
 import signal
 from collections.abc import Callable, Mapping
 
 from img.adapters.linux import seccomp
 from img.adapters.linux.emulation.changes import ChangeCalls
 from img.adapters.linux.emulation.creation import CreationCalls
-from img.adapters.linux.emulation.credentials import Credentials
+from img.adapters.linux.emulation.credentials import Credentials, credentials_of
 from img.adapters.linux.emulation.execution import ExecutionCalls
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.ids import IdCalls
@@ -18,7 +18,7 @@ from img.adapters.linux.emulation.paths import Paths
 from img.adapters.linux.emulation.permissions import AccessCalls, Permissions
 from img.adapters.linux.emulation.replies import Answer, Reply
 from img.adapters.linux.emulation.status import StatusCalls
-from img.adapters.linux.notifications import Listener, Notification
+from img.adapters.linux.notifications import EverybodyGone, Listener, Notification
 from img.adapters.linux.owner_records import Journal
 
 Handler = Callable[[Notification], Answer]
@@ -55,19 +55,12 @@ class Supervisor:
             if name in handlers
         }
 
-    def serve(self, until: int) -> None:
-        """Answer until ``until``, the pidfd of the step's first process, is readable."""
-        poll = select.poll()
-        poll.register(self._listener.descriptor, select.POLLIN)
-        poll.register(until, select.POLLIN)
-        while True:
-            for descriptor, event in poll.poll():
-                if descriptor == until:
-                    return
-                if event & select.POLLIN:
-                    self._attend()
-                else:  # nobody is left who could ask
-                    poll.unregister(descriptor)
+    def serve(self) -> None:
+        """Answer until nobody is left who could ask; an older kernel does not tell."""
+        self._listener.share_processor()
+        with contextlib.suppress(EverybodyGone):
+            while True:
+                self._attend()
 
     def _attend(self) -> None:
         call = self._listener.receive()
@@ -93,6 +86,13 @@ class Supervisor:
             self._listener.let_pass(call)
         elif not isinstance(answer, Reply):
             self._listener.answer(call, answer)
+
+
+def handled_calls() -> frozenset[str]:
+    """Return the names of the calls that can be answered."""
+    listener = Listener(-1)
+    nobody = Identities(credentials_of(0, 0, ()))
+    return frozenset(_handlers(listener, nobody, Paths(listener), Owners(Journal())))
 
 
 def _handlers(

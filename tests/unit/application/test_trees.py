@@ -4,7 +4,10 @@ import pytest
 
 from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.layer_archive import InvalidLayer
-from img.domain.oci.chain import Layer
+from img.domain.digest import Digest
+from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.file_index import FileIndex
+from img.domain.oci.chain import DiffID, Layer
 from tests.unit.application.workshop import Workshop
 
 
@@ -64,3 +67,21 @@ def test_a_stack_that_is_known_is_not_read_again() -> None:
         workshop.blobs.remove(layer.descriptor.digest)
 
     assert trees.of(layers) is tree
+
+
+def test_an_index_that_was_read_is_kept_until_there_are_too_many() -> None:
+    workshop = Workshop()
+    trees = workshop.container.trees()
+    layer = workshop.layer({"a": b"1"})
+    index = trees.index_of(layer)
+    workshop.indexes.remove(layer.diff_id)
+    workshop.blobs.remove(layer.descriptor.digest)
+
+    assert trees.index_of(layer) is index
+
+    for number in range(2):
+        large = Layer(DiffID(Digest.of(b"%d" % number)), layer.descriptor)
+        workshop.indexes.put(large.diff_id, FileIndex.of([Entry("a", FILE)] * 150_000))
+        trees.index_of(large)
+    with pytest.raises(BlobNotFound):
+        trees.index_of(layer)

@@ -95,7 +95,7 @@ def test_an_adapter_can_be_swapped_wherever_it_is_used(tmp_path: Path) -> None:
         build = container.build_image()
 
     assert build.assemble.blobs is blobs
-    assert build.solver.execute.executor is executor
+    assert build.solver.execute.executor.executor is executor  # announced by another
     assert container.build_image().assemble.blobs is not blobs
 
 

@@ -30,6 +30,7 @@ def test_new_calls_have_the_same_numbers_everywhere(machine: str) -> None:
         "clone3": 435,
         "close_range": 436,
         "openat2": 437,
+        "pidfd_getfd": 438,
         "mount_setattr": 442,
     }
 

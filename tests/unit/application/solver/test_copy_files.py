@@ -9,6 +9,7 @@ from img.adapters.build_context.memory import MemoryContext
 from img.application.usecases.build import BuiltImage
 from img.domain.errors import BuildError
 from img.domain.filesystem.entry import Entry
+from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import Layer
 from tests.unit.application.workshop import Workshop, image_of
 
@@ -53,6 +54,40 @@ def test_files_whose_digests_are_known_are_not_read_again() -> None:
     workshop.build(COPY)
 
     assert context.read == []
+
+
+class CountedContext(MemoryContext):
+    """Counts how often somebody looks at its files."""
+
+    looked_at = 0
+
+    def tree(self) -> FileTree:
+        self.looked_at += 1
+        return super().tree()
+
+
+def test_of_a_context_that_is_as_it_was_no_file_is_looked_at() -> None:
+    workshop = Workshop()
+    context = CountedContext({"a": b"1", "b": b"2"})
+    workshop.contexts.context = context
+    first = workshop.build("FROM scratch\nCOPY a /\nCOPY b /\n")
+    context.looked_at = 0
+
+    second = workshop.build("FROM scratch\nCOPY a /\nCOPY b /\n")
+
+    assert context.looked_at == 0
+    assert second.target == first.target
+
+
+def test_a_change_of_what_is_not_copied_is_no_change() -> None:
+    workshop = Workshop()
+    first = workshop.build("FROM scratch\nCOPY a /\nRUN x\n", {"a": b"1", "b": b"2"})
+    workshop.forget_progress()
+
+    second = workshop.build("FROM scratch\nCOPY a /\nRUN x\n", {"a": b"1", "b": b"other"})
+
+    assert second.target == first.target
+    assert workshop.steps_done == []
 
 
 def test_large_files_are_read_once_and_known_from_then_on() -> None:

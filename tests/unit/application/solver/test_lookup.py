@@ -58,3 +58,14 @@ def test_a_result_without_a_layer_needs_no_blob() -> None:
     lookup.remember(nothing, KEY)
 
     assert lookup(KEY) == nothing
+
+
+def test_an_alias_leads_to_its_key_and_to_nothing_else() -> None:
+    lookup = a_lookup(b"layer")
+    lookup.remember(RECORD, KEY)
+
+    lookup.remember_alias(OTHER, KEY, NOW)
+
+    assert lookup.meaning(OTHER) == KEY
+    assert lookup.meaning(KEY) is None
+    assert lookup.meaning(Digest.of(b"unknown")) is None

@@ -30,7 +30,7 @@ def test_another_language_is_refused_with_its_line(reference: str) -> None:
     with pytest.raises(ForeignFrontend) as refused:
         check_frontend(f"# escape=\\\n# syntax={reference}\nFROM scratch\n")
     assert refused.value.lines == (2, 2)
-    assert reference.split(" ")[0] in refused.value.message
+    assert reference.partition(" ")[0] in refused.value.message
 
 
 def test_the_build_argument_decides_over_the_directive() -> None:

@@ -412,3 +412,23 @@ def test_the_digest_is_of_everything_but_mtimes() -> None:
 def test_names_that_are_no_text_can_be_digested() -> None:
     odd = b"\xff\xfe".decode("utf-8", "surrogateescape")
     assert copy(a_tree(odd), "", to="/").contents_digest()
+
+
+@pytest.mark.parametrize("to", ["/new/place/", "/new", "/old/new/", "/", "/link/x"])
+def test_what_is_new_to_a_root_is_placed_by_the_text_alone(to: str) -> None:
+    source, root = a_tree("dir/", "dir/f", "g"), a_tree("old/", "old/f", "link->old")
+    by_text = copy(source, "dir", to=to)
+    placed = copy(source, "dir", to=to, onto=root, mtime=9)
+
+    if by_text.is_new_to(root):
+        assert by_text.dated(9) == placed
+    else:
+        assert to in {"/old/new/", "/link/x"}
+
+
+def test_nothing_is_new_that_is_there_in_part() -> None:
+    source, root = a_tree("f"), a_tree("usr/")
+
+    assert copy(source, "f", to="/opt/").is_new_to(root)
+    assert not copy(source, "f", to="/usr/").is_new_to(root)
+    assert copy(source, "f", to="/usr/").is_new_to(None)

@@ -161,3 +161,17 @@ def test_one_more_layer_is_the_same_as_all_at_once() -> None:
     layers = [FileIndex.of([a_file("a"), a_file("d/x")]), FileIndex.of([Entry(".wh.d", FILE)])]
     stepwise = FileTree.of(layers[:1]).with_layer(layers[1])
     assert list(stepwise.walk("")) == list(FileTree.of(layers).walk(""))
+
+
+def test_trees_on_one_another_share_no_names_they_change() -> None:
+    base = tree_of([a_file("d/a"), a_file("e/f/g")])
+    first = base.with_layer(FileIndex.of([a_file("d/b"), Entry("e/.wh.f", FILE)]))
+    second = first.with_layer(
+        FileIndex.of([a_file("d/c"), Entry("d/.wh.a", FILE), a_file("e/f/h")])
+    )
+    other = first.with_layer(FileIndex.of([a_directory("e/f"), a_file("d/a/x")]))
+
+    assert paths_of(base) == ["d", "d/a", "e", "e/f", "e/f/g"]
+    assert paths_of(first) == ["d", "d/a", "d/b", "e"]
+    assert paths_of(second) == ["d", "d/b", "d/c", "e", "e/f", "e/f/h"]
+    assert paths_of(other) == ["d", "d/a", "d/a/x", "d/b", "e", "e/f"]

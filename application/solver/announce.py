@@ -1,0 +1,57 @@
+"""Says once what runs the steps of a build, and on what: it makes a difference of speed."""
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+
+from img.application.log import logger
+from img.application.ports.executor import Cancellation, Executor, OutputSink
+from img.application.ports.progress_sink import ProgressSink
+from img.domain.process import ExitStatus, Process, Root
+from img.domain.progress import VertexDone, VertexStarted, VertexWarning
+
+_VERTEX = "executor"
+
+log = logger("executor")
+
+
+class AnnouncedExecutor(Executor):
+    """Another executor, announced before the first thing that it runs.
+
+    ``describe`` is asked then, when all has been chosen; ``warnings`` are what it cannot do.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        progress: ProgressSink,
+        describe: Callable[[], str],
+        warnings: Sequence[str] = (),
+    ) -> None:
+        self.executor = executor
+        self._progress = progress
+        self._describe = describe
+        self._warnings = warnings
+        self._lock = Lock()
+        self._announced = False
+
+    def run(
+        self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
+    ) -> ExitStatus:
+        self._announce()
+        return self.executor.run(process, root, output, cancelled)
+
+    def close(self) -> None:
+        self.executor.close()
+
+    def _announce(self) -> None:
+        with self._lock:
+            if self._announced:
+                return
+            self._announced = True
+            description = self._describe()
+            log.debug("steps run", by=description)
+            started = VertexStarted(vertex=_VERTEX, name=f"[internal] {description}")
+            self._progress.emit(started)
+            for message in self._warnings:
+                self._progress.emit(VertexWarning(vertex=_VERTEX, message=message))
+            self._progress.emit(VertexDone(vertex=_VERTEX))

@@ -1,0 +1,25 @@
+"""The benchmarks run; how fast anything is, no test says."""
+
+import os
+
+import pytest
+
+from tests.benchmarks.run import main
+from tests.registry_server import PROGRAM
+
+
+@pytest.mark.userns
+@pytest.mark.registry
+@pytest.mark.skipif(PROGRAM is None, reason="docker-registry is not installed")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, or a user with subordinate ids")
+def test_img_can_be_measured(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path_factory.mktemp("benchmark")
+
+    code = main(["--small", "--repeat=1", "--with=img", f"--directory={work}"])
+
+    table = capsys.readouterr().out
+    assert code == 0, table
+    assert [line for line in table.splitlines() if "COPY of 300 files" in line]
+    assert not list(work.iterdir())

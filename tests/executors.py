@@ -1,0 +1,55 @@
+"""Executors for tests, by name; those that cannot run here skip the test with the reason."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from img.adapters.executor.chroot import ChrootExecutor
+from img.adapters.executor.proot import ProotExecutor
+from img.adapters.executor.runc import RuncExecutor
+from img.adapters.executor.unshare import UnshareExecutor
+from img.adapters.linux.emulation.level import Emulation
+from img.application.ports.executor import Executor
+from tests.step_roots import BUSYBOX, skip_unless_steps_can_run
+
+ISOLATED = ("unshare", "crun", "runc")  # the same world: these keep every promise
+ALL = (*ISOLATED, "chroot", "proot")
+
+
+def executor_named(name: str) -> Executor:
+    """Return the executor, to be closed by the caller."""
+    match name:
+        case "unshare":
+            skip_unless_steps_can_run()
+            return UnshareExecutor(emulation=_emulation_here())
+        case "runc" | "crun":
+            skip_unless_steps_can_run()
+            _skip_unless_installed(name)
+            return RuncExecutor(runtime=name)
+        case "chroot":
+            skip_unless_steps_can_run()
+            return ChrootExecutor()
+        case _:
+            return _proot()
+
+
+def _emulation_here() -> Emulation | None:
+    # test_emulation.py runs the tests where there is one id.
+    ids = Path("/proc/self/uid_map").read_text(encoding="ascii").split()[2]
+    return Emulation.FULL if ids == "1" else None
+
+
+def _proot() -> Executor:
+    _skip_unless_installed("proot")
+    if BUSYBOX is None:
+        pytest.skip("no busybox (install busybox-static)")
+    if os.geteuid() == 0:
+        pytest.skip("needs a plain user; test_proot.py runs these tests for one")
+    return ProotExecutor()
+
+
+def _skip_unless_installed(program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"no {program}")
