@@ -101,35 +101,52 @@ def test_the_command_line_loads_nothing_slow_to_enter(user: list[str]) -> None:
     assert not slow & set(loaded)
 
 
-def test_a_user_without_ids_is_told_how_to_get_some(user: list[str]) -> None:
+def test_a_user_without_ids_has_one_and_is_told_how_to_get_more(user: list[str]) -> None:
     if not user:
         pytest.skip("needs root, to be a user that has none")
     nobody = ["setpriv", "--reuid=64999", "--regid=64999", "--clear-groups"]
 
-    kind, message, hint, here = run_as(
+    ids, kind, message, hint = run_as(
         nobody,
-        INSIDE + "import os; e = host.obstacle\n"
-        "print(type(e).__name__, e.message, e.hint, os.getuid(), sep='\\n')",
+        INSIDE + "e = host.id_obstacle\n"
+        "print(host.id_map.value, open('/proc/self/uid_map').read().split(), os.getuid())\n"
+        "print(type(e).__name__, e.message, e.hint, sep='\\n')",
     ).splitlines()
 
+    assert ids == "single ['0', '64999', '1'] 0"
     assert kind == "NoSubordinateIds"
     assert message == "user 64999 has no ids of its own to build with in /etc/subuid"
     assert "usermod --add-subuids " in hint
     assert hint.endswith(" 64999")
-    assert here == "64999"
 
 
-def test_after_a_refusal_the_process_is_as_before(user: list[str]) -> None:
+def test_a_process_that_may_gain_no_privileges_has_one_id(user: list[str]) -> None:
     seen = run_as(
         user,
         "import ctypes; ctypes.CDLL(None).prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS\n"
         + INSIDE
-        + "print(type(host.obstacle).__name__, host.obstacle.hint, os.getuid() != 65534)\n"
+        + "print(host.id_map.value, host.id_obstacle.hint)\n"
         "print(host.executor(), os.access('/etc/passwd', os.R_OK))",
     )
 
-    assert seen.startswith("IdMapRefused this process may gain no privileges (no_new_privs)")
-    assert "True" in seen.splitlines()[0]
+    assert seen.startswith("single this process may gain no privileges (no_new_privs)")
+
+
+def test_after_a_refusal_the_process_is_as_before(user: list[str]) -> None:
+    if not user:
+        pytest.skip("needs root, to forbid something")
+    spare = Path("/proc/sys/user/max_user_namespaces").read_text().strip()
+    nested = ["unshare", "--user", "--map-root-user", "sh", "-c"]
+    limit = 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"'
+
+    seen = run_as(
+        [*user, *nested, limit, "sh", "setpriv", "--bounding-set=-all", "--inh-caps=-all"],
+        INSIDE + "print(type(host.obstacle).__name__, host.obstacle.hint, host.id_map)",
+    )
+
+    assert spare == Path("/proc/sys/user/max_user_namespaces").read_text().strip()
+    assert seen.startswith("NamespacesRefused an administrator can allow them with: sysctl")
+    assert seen.strip().endswith("None")
 
 
 def test_nothing_is_left_running_after_the_user_is_gone(user: list[str]) -> None:
