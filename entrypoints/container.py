@@ -669,7 +669,9 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
 
 
 def _executor_name(settings: Settings, host: BuildHost) -> str:
-    return host.executor_name if settings.executor in OWN_EXECUTORS else settings.executor
+    if settings.executor not in OWN_EXECUTORS:
+        return settings.executor
+    return host.described(settings.emulate)
 
 
 def _snapshotter_for(settings: Settings, host: BuildHost) -> str:

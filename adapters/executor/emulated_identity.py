@@ -3,38 +3,35 @@
 import errno
 import os
 import socket
+from collections.abc import Iterator
 
 from img.adapters.executor import supervision
-from img.adapters.executor.first_process import (
-    die_with_parent,
-    enter_directory,
-    identity_in_root,
-    set_limit,
-)
 from img.adapters.linux import capabilities, seccomp
 from img.adapters.linux.emulation.filters import filter_program
 from img.adapters.linux.emulation.level import Emulation
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.filesystem.ownership import UserIdentity
-from img.domain.process import Process
+from img.domain.process import Process, Ulimit
 
 _TAG = "locks"  # the limit that carries who a process is (emulation/identities.py)
 
 
-def take(process: Process, level: Emulation, supervisor: socket.socket | None) -> UserIdentity:
-    """Go under the filter of ``level`` with the step's limits and capabilities.
+def limits_of(process: Process) -> Iterator[Ulimit]:
+    """Yield the limits that a step may set."""
+    return (limit for limit in process.ulimits if limit.name != _TAG)
+
+
+def take(
+    process: Process, user: UserIdentity, level: Emulation, supervisor: socket.socket | None
+) -> None:
+    """Go under the filter of ``level`` as ``user``, with the step's capabilities.
 
     Raises ProcessNotStarted, ExecutorUnavailable.
     """
-    for limit in process.ulimits:
-        if limit.name != _TAG:
-            set_limit(limit)
-    user = identity_in_root(process)
     if user.uid and level is Emulation.OFF:
         raise ProcessNotStarted(
             f"cannot become {user.uid}:{user.gid}: there is one id, and no emulation of others"
         )
-    enter_directory(process.cwd)
     allowed = capabilities.effective() if process.insecure else capabilities.DOCKER_DEFAULT
     if user.uid:
         allowed &= ~capabilities.mask_of("dac_override")
@@ -42,8 +39,6 @@ def take(process: Process, level: Emulation, supervisor: socket.socket | None) -
     _go_under_filter(level, supervisor, user, insecure=process.insecure)
     # With the bounding set alone a process under no_new_privs would end up with nothing.
     capabilities.keep_only(allowed)
-    die_with_parent()
-    return user
 
 
 def _go_under_filter(

@@ -86,15 +86,21 @@ def _identity(launch: Launch, supervisor: socket.socket | None) -> UserIdentity:
         return take_identity(launch.process)
     from img.adapters.executor import emulated_identity
 
-    return emulated_identity.take(launch.process, launch.emulation, supervisor)
+    for limit in emulated_identity.limits_of(launch.process):
+        set_limit(limit)
+    user = _identity_in_root(launch.process)
+    _enter_directory(launch.process.cwd)
+    emulated_identity.take(launch.process, user, launch.emulation, supervisor)
+    die_with_parent()
+    return user
 
 
 def take_identity(process: Process, allowed: int = capabilities.DOCKER_DEFAULT) -> UserIdentity:
     """Become the step's user, with its limits and at most the capabilities ``allowed``."""
     for limit in process.ulimits:
         set_limit(limit)
-    user = identity_in_root(process)
-    enter_directory(process.cwd)
+    user = _identity_in_root(process)
+    _enter_directory(process.cwd)
     if not process.insecure:
         capabilities.limit_to(allowed)
         denied_calls.deny()
@@ -120,13 +126,11 @@ def execute(process: Process, user: UserIdentity) -> None:
         raise ProcessNotStarted(f"exec {path}: {go_text(error)}") from error
 
 
-def identity_in_root(process: Process) -> UserIdentity:
-    """Return whom the step's USER names, by the files of the root."""
+def _identity_in_root(process: Process) -> UserIdentity:
     return lookup_user(process.user, _text_of("/etc/passwd"), _text_of("/etc/group"))
 
 
-def enter_directory(path: str) -> None:
-    """Make and enter the working directory. Raises ProcessNotStarted."""
+def _enter_directory(path: str) -> None:
     try:
         os.makedirs(path, 0o755, exist_ok=True)
         os.chdir(path)

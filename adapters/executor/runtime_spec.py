@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from img.adapters.executor.first_process import DEFAULT_PATH
 from img.adapters.executor.mounts import MASKED, READ_ONLY
 from img.adapters.linux import capabilities
+from img.adapters.linux.denied_calls import DENIED
 from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import Process, Ulimit
 
@@ -58,8 +59,15 @@ def configuration(process: Process, user: UserIdentity, root: str) -> _Json:
             "maskedPaths": list(MASKED) if confined else [],
             "readonlyPaths": list(READ_ONLY) if confined else [],
             "resources": {},
+            **({"seccomp": _seccomp()} if confined else {}),
         },
     }
+
+
+def _seccomp() -> _Json:
+    """Return the deny list of all executors (config-linux.md, "Seccomp")."""
+    denied = {"names": [rule.call for rule in DENIED], "action": "SCMP_ACT_ERRNO"}  # with EPERM
+    return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [denied]}
 
 
 def _environment(process: Process, user: UserIdentity) -> list[str]:

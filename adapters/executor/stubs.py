@@ -6,7 +6,7 @@ import stat
 from collections.abc import Callable, Sequence
 
 from img.adapters.executor.reports import Stub
-from img.adapters.linux import syscalls
+from img.adapters.linux import owner_records, syscalls
 
 _MOST_LINKS = 40  # as many as the kernel follows
 _DIRECTORY_MODE = 0o755
@@ -116,7 +116,8 @@ def _remove(root: int, stub: Stub) -> None:
     where = syscalls.openat2(root, parent or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=resolve)
     try:
         before = os.fstat(where)
-        if not _is_untouched(os.stat(name, dir_fd=where, follow_symlinks=False), stub):
+        found = os.stat(name, dir_fd=where, follow_symlinks=False)
+        if not _is_untouched(found, stub) or _has_owner_on_record(where, name):
             return
         if stub.directory:
             os.rmdir(name, dir_fd=where)
@@ -125,6 +126,11 @@ def _remove(root: int, stub: Stub) -> None:
         _restore_times(where, before)
     finally:
         os.close(where)
+
+
+def _has_owner_on_record(directory: int, name: str) -> bool:
+    path = f"/proc/self/fd/{directory}/{name}"
+    return owner_records.read(path, owner_records.names_on(path)) is not None
 
 
 def _is_untouched(found: os.stat_result, stub: Stub) -> bool:

@@ -207,7 +207,7 @@ def _make_placeholder(entry: Entry, at: int, name: bytes, owned: Ownership) -> N
     """
     file = os.open(name, _NEW_FILE, 0o600, dir_fd=at)
     try:
-        os.setxattr(file, metadata.DEVICE_XATTR, metadata.device_text(entry))
+        owned.stand_for(file, metadata.device_text(entry))
         metadata.set_all(file, entry, owned)
     finally:
         os.close(file)

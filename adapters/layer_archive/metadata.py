@@ -9,7 +9,6 @@ from img.adapters.linux.ownership import Ownership
 from img.domain.filesystem.entry import CHARACTER, Entry
 
 OPAQUE_XATTR = "user.overlay.opaque"  # as mounts with the option userxattr read it
-DEVICE_XATTR = "user.img.dev"  # of a file that stands for a device: "c 1:3"
 
 
 def is_whiteout(status: os.stat_result) -> bool:
@@ -18,7 +17,7 @@ def is_whiteout(status: os.stat_result) -> bool:
 
 
 def device_text(entry: Entry) -> bytes:
-    """Return the value of DEVICE_XATTR."""
+    """Return what a device is, in the words of Ownership.stand_for."""
     major, minor = entry.device
     return b"%s %d:%d" % (b"c" if entry.kind == CHARACTER else b"b", major, minor)
 

@@ -75,6 +75,14 @@ def device_on(target: Target, names: Collection[str], *, follow: bool = False) -
     return _get(target, DEVICE, follow=follow) if DEVICE in names else None
 
 
+def stand_for(target: Target, device: bytes, *, follow: bool = False) -> None:
+    """Record that an empty file stands for a device, such as "c 1:3". Raises Unrecordable."""
+    try:
+        _set(target, DEVICE, device, follow=follow)
+    except OSError as error:
+        raise _judged(error) from error
+
+
 def write(target: Target, owner: Owner, *, follow: bool = False) -> None:
     """Record the owner of a file. Raises Unrecordable."""
     if owner == ROOT:
@@ -134,24 +142,34 @@ class Journal:
 
     They go by inode number, so a number that is given to another file later brings its record
     with it: a file system without attributes is the worse place for a state. With a ``path``
-    they are in a file, one "<inode> <uid> <gid>" a line, for files of the ``device`` it is on;
-    those of others are forgotten with this object.
+    they are in a file, for files of the device it is on: "<inode> <uid> <gid>" a line, and
+    "<inode> c 1:3" for what stands for a device. Those of others are forgotten with this object.
     """
 
     def __init__(self, path: str | None = None) -> None:
         self._path = path
         self._device = os.stat(os.path.dirname(path)).st_dev if path else -1
         self._known: dict[tuple[int, int], Owner] = {}
+        self._devices: dict[tuple[int, int], bytes] = {}
         with contextlib.suppress(FileNotFoundError):
             if path:
                 self._read(path)
 
     def __bool__(self) -> bool:
-        return bool(self._known)
+        return bool(self._known or self._devices)
 
     def owner_of(self, status: os.stat_result) -> Owner | None:
         """Return the owner on record, None where there is no record."""
         return self._known.get((status.st_dev, status.st_ino))
+
+    def device_of(self, status: os.stat_result) -> bytes | None:
+        """Return the device that an empty file stands for, None where it stands for none."""
+        return None if status.st_size else self._devices.get((status.st_dev, status.st_ino))
+
+    def add_device(self, status: os.stat_result, device: bytes) -> None:
+        """Record that an empty file stands for a device."""
+        self._devices[status.st_dev, status.st_ino] = device
+        self._write(status, b"%d %s\n" % (status.st_ino, device))
 
     def add(self, status: os.stat_result, owner: Owner) -> None:
         """Record the owner of a file."""
@@ -159,12 +177,19 @@ class Journal:
         if owner == self._known.get(key, ROOT):
             return
         self._known[key] = owner
+        self._write(status, b"%d %d %d\n" % (status.st_ino, *owner))
+
+    def _write(self, status: os.stat_result, line: bytes) -> None:
         if self._path and status.st_dev == self._device:
             with open(self._path, "ab") as file:
-                file.write(b"%d %d %d\n" % (status.st_ino, *owner))
+                file.write(line)
 
     def _read(self, path: str) -> None:
         with open(path, "rb") as file:
             for line in file:
-                inode, uid, gid = map(int, line.split())
-                self._known[self._device, inode] = Owner(uid, gid)
+                inode, first, second = line.split()
+                key = (self._device, int(inode))
+                if first in (b"c", b"b"):
+                    self._devices[key] = b"%s %s" % (first, second)
+                else:
+                    self._known[key] = Owner(int(first), int(second))

@@ -24,6 +24,14 @@ class Ownership(Protocol):
         """
 
     @abstractmethod
+    def stand_for(self, file: int, device: bytes) -> None:
+        """Let an empty file stand for a device, such as "c 1:3", that cannot be made."""
+
+    @abstractmethod
+    def device_of(self, path: str, status: os.stat_result, names: Collection[str]) -> bytes | None:
+        """Return the device that a file stands for, None where it stands for none."""
+
+    @abstractmethod
     def of(self, path: str, status: os.stat_result, names: Collection[str]) -> Owner:
         """Return the owner of a file; ``status`` and attribute ``names`` are those of the path."""
 
@@ -39,6 +47,12 @@ class RealOwnership(Ownership):
             os.chown(target, uid, gid)
         else:
             os.chown(target, uid, gid, dir_fd=at, follow_symlinks=False)
+
+    def stand_for(self, file: int, device: bytes) -> None:
+        owner_records.stand_for(file, device)
+
+    def device_of(self, path: str, status: os.stat_result, names: Collection[str]) -> bytes | None:
+        return owner_records.device_on(path, names)
 
     def of(self, path: str, status: os.stat_result, names: Collection[str]) -> Owner:
         return Owner(status.st_uid, status.st_gid)
@@ -62,6 +76,15 @@ class RecordedOwnership(Ownership):
         else:
             if self._journal:
                 self._journal.add(_status(where), ROOT)
+
+    def stand_for(self, file: int, device: bytes) -> None:
+        try:
+            owner_records.stand_for(file, device)
+        except Unrecordable:
+            self._journal.add_device(os.fstat(file), device)
+
+    def device_of(self, path: str, status: os.stat_result, names: Collection[str]) -> bytes | None:
+        return owner_records.device_on(path, names) or self._journal.device_of(status)
 
     def of(self, path: str, status: os.stat_result, names: Collection[str]) -> Owner:
         return owner_records.read(path, names) or self._journal.owner_of(status) or ROOT

@@ -8,7 +8,7 @@ import re
 import stat
 from typing import BinaryIO
 
-from img.adapters.linux.owner_records import CAPABILITY, DEVICE
+from img.adapters.linux.owner_records import CAPABILITY
 from img.adapters.linux.ownership import REAL, Ownership
 from img.domain.errors import BuildError
 from img.domain.filesystem.changes import is_kept_xattr
@@ -72,8 +72,8 @@ def entry_of(
     device = (0, 0)
     if kind in (CHARACTER, BLOCK):
         device = (os.major(status.st_rdev), os.minor(status.st_rdev))
-    elif DEVICE in xattrs and kind == FILE and not status.st_size:
-        kind, device = _stood_for(path)
+    elif kind == FILE and not status.st_size:
+        kind, device = _stood_for(ownership.device_of(path, status, xattrs))
     return Entry(
         name,
         kind,
@@ -88,11 +88,10 @@ def entry_of(
     )
 
 
-def _stood_for(path: str) -> tuple[str, tuple[int, int]]:
-    text = os.getxattr(path, DEVICE).decode("ascii", "replace")
-    if match := re.fullmatch(r"([cb]) (\d{1,9}):(\d{1,9})", text, re.ASCII):
+def _stood_for(text: bytes | None) -> tuple[str, tuple[int, int]]:
+    if match := re.fullmatch(rb"([cb]) (\d{1,9}):(\d{1,9})", text or b""):
         kind, major, minor = match.groups()
-        return (CHARACTER if kind == "c" else BLOCK), (int(major), int(minor))
+        return (CHARACTER if kind == b"c" else BLOCK), (int(major), int(minor))
     return FILE, (0, 0)  # a step wrote it
 
 

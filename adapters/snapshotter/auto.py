@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from img.adapters.linux import syscalls
+from img.adapters.snapshotter.attributes import OPAQUE
 from img.adapters.snapshotter.work_directory import WorkDirectory
 from img.application.log import logger
 from img.application.ports.snapshotter import (
@@ -80,6 +81,8 @@ def try_overlay(root: Path) -> None:
     try:
         for name in ("lower", "upper", "work", "merged"):
             os.mkdir(f"{work.path}/{name}")
+        os.setxattr(f"{work.path}/upper", OPAQUE, b"y")
+        os.removexattr(f"{work.path}/upper", OPAQUE)
         options = ",".join(
             ["userxattr", *(f"{name}dir={work.path}/{name}" for name in ("lower", "upper", "work"))]
         )

@@ -29,6 +29,7 @@ from tests.img_command import Img, ImgFor, WriteContext
 from tests.registry_server import RegistryServer
 
 _PATIENCE_S = 30.0
+_NAMELESS = 64997  # a user whom nobody gave a name or ids
 _NOT_SOURCE = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "tests")
 # The recorded results of the conformance cases were made with a base that says so.
 _DEBIAN_LABELS = {"io.buildah.version": "1.28.2"}
@@ -110,21 +111,29 @@ def _left(text: str) -> list[str]:
 
 @pytest.fixture
 def img_for(installed: Path, workplace: Path, request: pytest.FixtureRequest) -> ImgFor:
-    """Return a function: "root" or "user", and a name for the state, to img."""
+    """Return a function: who runs it, and a name for the state, to img.
+
+    "root"; "user", who has subordinate ids; "one-id", who has none; "no-new-privileges": the user,
+    who cannot use them.
+    """
 
     def prepared(who: str, state: str = "state") -> Img:
+        command: tuple[Path | str, ...] = (installed / "img",)
         if who == "root":
             need_root()
             account = this_account()
+        elif who == "one-id":
+            need_root()
+            account = Account(name=str(_NAMELESS), uid=_NAMELESS, gid=_NAMELESS, home=workplace)
         else:
             account = request.getfixturevalue("user")
+        if who == "no-new-privileges":
+            command = (program("setpriv"), "--no-new-privs", *command)
         home = workplace / f"home-{who}"
         for directory in (home, workplace / state):
             directory.mkdir(mode=0o755, exist_ok=True)
             os.chown(directory, account.uid, account.gid)
-        return Img(
-            command=(installed / "img",), account=account, state=workplace / state, home=home
-        )
+        return Img(command=command, account=account, state=workplace / state, home=home)
 
     return prepared
 

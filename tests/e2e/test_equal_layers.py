@@ -12,7 +12,8 @@ import pytest
 from tests.images import LayerEntry, SavedImage, differences, read_archive
 from tests.img_command import Img, ImgFor, WriteContext
 
-_PLACES = [(who, backend) for who in ("root", "user") for backend in ("overlay", "naive")]
+_USERS = ("root", "user", "one-id", "no-new-privileges")
+_PLACES = [(who, backend) for who in _USERS for backend in ("overlay", "naive")]
 _EPOCH = "1700000000"
 
 # No program of a minimal Debian sets xattrs, but its perl makes system calls; the second value is

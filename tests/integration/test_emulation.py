@@ -4,10 +4,14 @@ Most tests run inside a user namespace with one id. Outside of one, the first te
 there, as a user whom nobody gave ids, with and without no_new_privs.
 """
 
+import contextlib
 import os
+import signal
 import struct
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +24,7 @@ from img.adapters.linux.ownership import RecordedOwnership
 from img.adapters.snapshotter.attributes import entry_of, xattr_names
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.filesystem.entry import Entry
-from img.domain.process import FileMount
+from img.domain.process import FileMount, TmpfsMount
 from tests.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, step_root
 
 pytestmark = pytest.mark.userns
@@ -78,7 +82,8 @@ def test_steps_with_one_id_are_fooled_well(no_new_privs: bool) -> None:
 
 @pytest.mark.skipif(there_is_one_id(), reason="inside already")
 def test_the_executors_promises_hold_with_one_id() -> None:
-    ours = f"(unshare or directory- or overlay-) and not crun and not runc and not ({IMPOSSIBLE})"
+    others = "crun or runc or chroot or proot or scripted"
+    ours = f"not ({others}) and not ({IMPOSSIBLE})"
     with_one_id(
         "tests/contracts/test_executor.py",
         "tests/integration/test_unshare.py",
@@ -349,3 +354,49 @@ def test_without_emulation_there_is_root_alone(steps: Steps) -> None:
     assert not steps.run(["/bin/sh", "-c", "busybox chown 3:4 /bin"]).success
     with pytest.raises(ProcessNotStarted, match="there is one id"):
         steps.run(["true"], process=APP)
+
+
+@needs_one_id
+def test_a_mount_point_made_for_a_step_is_removed_unless_the_step_gave_it_away(
+    steps: Steps,
+) -> None:
+    mounts = (TmpfsMount(target="/a/b"), TmpfsMount(target="/c/d"))
+
+    steps.sh("busybox chown 5:6 /a", in_env(mounts=mounts))
+
+    left = {path.name for path in steps.root.changed.iterdir()}
+    assert "a" in left
+    assert "c" not in left
+
+
+@needs_one_id
+def test_a_step_ends_with_its_supervisor(steps: Steps) -> None:
+    def kill() -> None:
+        deadline = time.monotonic() + 20
+        while not (found := supervisors()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        for pid in found:
+            os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Timer(0.5, kill)
+    killer.start()
+    status = steps.run(["sleep", "100"])
+    killer.join()
+
+    assert status.code == 137
+    assert steps.sh("id -u").split() == ["0"]
+
+
+def supervisors() -> list[int]:
+    """Return the grandchildren of this process that have the outer /proc to work in."""
+    found = []
+    for pid in (int(name) for name in os.listdir("/proc") if name.isdigit()):
+        with contextlib.suppress(OSError):
+            at_work = os.path.samefile(f"/proc/{pid}/cwd", "/proc")
+            if at_work and parent_of(parent_of(pid)) == os.getpid():
+                found.append(pid)
+    return found
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

@@ -71,6 +71,7 @@ def test_root_has_dockers_capabilities_and_may_gain_privileges(steps: Steps) -> 
     for name in ("Inh", "Amb"):
         assert f"Cap{name}:\t0000000000000000" in status
     assert "NoNewPrivs:\t0" in status
+    assert "Seccomp:\t2" in status
 
 
 def test_a_user_has_no_capabilities_and_the_groups_of_the_image(steps: Steps) -> None:

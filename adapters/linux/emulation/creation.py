@@ -14,7 +14,7 @@ from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
 from img.adapters.linux.emulation.permissions import READ, SEARCH, WRITE, Permissions
 from img.adapters.linux.emulation.replies import Answer, Reply
 from img.adapters.linux.notifications import Listener, Notification
-from img.adapters.linux.owner_records import DEVICE, ROOT, Owner
+from img.adapters.linux.owner_records import ROOT, Owner
 
 _OPEN_HOW = struct.Struct("QQQ")
 _WANTED = {os.O_RDONLY: READ, os.O_WRONLY: WRITE, os.O_RDWR: READ | WRITE}
@@ -183,11 +183,21 @@ class CreationCalls:
             # 0:0 means a deletion to overlays, and the kernel allows it to nobody in one.
             if not who.privileged or device == 0:
                 raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
-            _stand_in(where, mode, permissions, device)
+            self._stand_in(where, mode, permissions, device)
         else:
             os.mknod(where, stat.S_IFMT(mode & _INT) | permissions)
         self._owners.record(where, owner)
         return 0
+
+    def _stand_in(self, where: bytes, mode: int, permissions: int, device: int) -> None:
+        kind = b"c" if stat.S_ISCHR(mode) else b"b"
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
+        file = os.open(where, flags, permissions)
+        try:
+            text = b"%s %d:%d" % (kind, os.major(device), os.minor(device))
+            self._owners.stand_for(file, text)
+        finally:
+            os.close(file)
 
     def _owner_of_new(self, who: Credentials, parent: bytes) -> Owner:
         uid, gid = who.user.filesystem, who.group.filesystem
@@ -225,14 +235,3 @@ def _open_below(parent: bytes, where: bytes, flags: int, mode: int, resolve: int
         return syscalls.openat2(directory, name, flags, mode=mode, resolve=resolve)
     finally:
         os.close(directory)
-
-
-def _stand_in(where: bytes, mode: int, permissions: int, device: int) -> None:
-    kind = b"c" if stat.S_ISCHR(mode) else b"b"
-    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW
-    file = os.open(where, flags, permissions)
-    try:
-        text = b"%s %d:%d" % (kind, os.major(device), os.minor(device))
-        os.setxattr(file, DEVICE, text)
-    finally:
-        os.close(file)

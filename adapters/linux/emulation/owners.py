@@ -39,15 +39,34 @@ class Owners:
             return self._journal.owner_of(os.stat(path, follow_symlinks=follow))
         return None
 
+    def device_of(self, path: bytes, names: list[str], *, follow: bool) -> bytes | None:
+        """Return the device that a file stands for, None where it stands for none."""
+        if device := owner_records.device_on(path, names, follow=follow):
+            return device
+        if self._journal:
+            return self._journal.device_of(os.stat(path, follow_symlinks=follow))
+        return None
+
+    def stand_for(self, file: int, device: bytes) -> None:
+        """Let an empty file stand for a device."""
+        try:
+            owner_records.stand_for(file, device)
+        except Unrecordable:
+            self._journal.add_device(os.fstat(file), device)
+
     def record(self, path: bytes | int, owner: Owner, *, follow: bool = False) -> None:
         """Write down whose a file is from now on."""
         try:
             owner_records.write(path, owner, follow=follow)
         except Unrecordable:
-            self._journal.add(os.stat(path, follow_symlinks=follow), owner)
+            self._journal.add(_status(path, follow=follow), owner)
         else:
             if self._journal:
-                self._journal.add(os.stat(path, follow_symlinks=follow), ROOT)
+                self._journal.add(_status(path, follow=follow), ROOT)
+
+
+def _status(path: bytes | int, *, follow: bool) -> os.stat_result:
+    return os.fstat(path) if isinstance(path, int) else os.stat(path, follow_symlinks=follow)
 
 
 class OwnerCalls:

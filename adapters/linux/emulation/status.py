@@ -120,7 +120,7 @@ class StatusCalls:
     ) -> tuple[Owner, tuple[int, int] | None] | None:
         names = owner_records.names_on(where, follow=follow)
         owner = self._owners.known(where, names, follow=follow)
-        text = owner_records.device_on(where, names, follow=follow) if names else None
+        text = self._owners.device_of(where, names, follow=follow)
         device = None if text is None else _device(text)
         if owner is None and device is None:
             return None
