@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from img.application.ports.file_digest_store import FileDigestStore
     from img.application.ports.foreign_programs import ForeignPrograms
     from img.application.ports.git import GitRepositories
+    from img.application.ports.host_survey import HostSurvey
     from img.application.ports.image_layout import ImageLayouts
     from img.application.ports.image_store import ImageStore
     from img.application.ports.importer import Importer
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
         ListTargets,
         OutlineDockerfile,
     )
+    from img.application.usecases.diagnose import Diagnose
     from img.application.usecases.disk_usage import DiskUsage
     from img.application.usecases.inspect_image import InspectImage
     from img.application.usecases.list_images import ListImages
@@ -317,6 +319,12 @@ def _binfmt(host: Platform) -> ForeignPrograms:
     from img.adapters.foreign_programs.binfmt import BinfmtPrograms
 
     return BinfmtPrograms(host)
+
+
+def _linux_survey() -> HostSurvey:
+    from img.adapters.host_survey.linux import LinuxSurvey
+
+    return LinuxSurvey()
 
 
 def _clock() -> Clock:
@@ -633,6 +641,10 @@ class Container(containers.DeclarativeContainer):
     )
     login: providers.Provider[Login] = providers.Factory(
         _later("img.application.usecases.login.Login"), registry=registry, credentials=credentials
+    )
+    diagnose: providers.Provider[Diagnose] = providers.Factory(
+        _later("img.application.usecases.diagnose.Diagnose"),
+        survey=providers.Singleton(_linux_survey),
     )
     logout: providers.Provider[Logout] = providers.Factory(
         _later("img.application.usecases.login.Logout"), credentials=credentials

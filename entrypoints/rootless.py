@@ -101,7 +101,10 @@ def enter_for_build(executor: str = "auto") -> BuildHost:
     is installed. Never raises a HostError: the result keeps it.
     """
     host = BuildHost(id_map=None) if executor == "proot" else _enter()
-    name = _automatic(host) if executor == "auto" else executor
+    name = executor
+    if executor == "auto":
+        name = _automatic(host)
+        host = replace(host, obstacle=_with_proot(host.obstacle))
     if name not in ("chroot", "proot") and host.id_map is None:
         return replace(host, executor_name=name)
     emulating = host.id_map is IdMap.SINGLE and name not in ("chroot", "proot")
@@ -119,6 +122,16 @@ def _automatic(host: BuildHost) -> str:
     except HostError:
         return "unshare"
     return "proot"
+
+
+def _with_proot(obstacle: HostError | None) -> HostError | None:
+    """Return why nothing can be run, with what helps where nothing else may be changed."""
+    if obstacle is None or os.geteuid() == 0:
+        return obstacle
+    return HostError(
+        obstacle.message,
+        hint=f"install proot, which needs no namespaces; or {obstacle.hint}; see `img doctor`",
+    )
 
 
 def enter_for_state() -> BuildHost:

@@ -9,7 +9,9 @@ import errno
 import fcntl
 import os
 import shutil
+import signal
 import stat
+import time
 from collections.abc import Callable, Sequence
 from typing import TypeGuard
 
@@ -29,6 +31,9 @@ from img.domain.process import (
 )
 
 _INSIDE = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_SYMLINKS
+
+
+_BETWEEN_TRIES_S = 0.02
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +96,8 @@ class Placements:
 
     def all(self, mounts: Sequence[ProcessMount]) -> None:
         """Put in place what the step asks for, outer targets first. Raises ProcessNotStarted."""
-        moved = {os.path.dirname(mount.source) for mount in filter(_is_moved, mounts)}
-        for parent in sorted(moved):
-            self._lock(parent)
+        for source in sorted({mount.source for mount in filter(_is_moved, mounts)}):
+            self._lock(source)
         for mount in sorted(mounts, key=lambda mount: mount.target):
             try:
                 self._one(mount)
@@ -142,14 +146,19 @@ class Placements:
         else:
             self._place(target, lambda path: _move(source, path), directory=directory, home=source)
 
-    def _lock(self, parent: str) -> None:
-        """Wait until no other step has something out of the directory ``parent`` in its root."""
-        try:
-            found = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except OSError:  # whose child is missed, and named, when it is looked for
-            return
-        fcntl.flock(found, fcntl.LOCK_EX)
-        self._locks.append(found)
+    def _lock(self, source: str) -> None:
+        """Wait until no other step has the directory ``source`` in its root."""
+        lock = os.open(f"{source}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._locks.append(lock)
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if signal.SIGTERM in signal.sigpending():  # blocked, as watching.py wants it
+                    raise
+                time.sleep(_BETWEEN_TRIES_S)
+            else:
+                return
 
     def _place(
         self, target: str, make: Callable[[str], None], *, directory: bool, home: str = ""
@@ -202,7 +211,11 @@ class Placements:
 
 
 def _is_moved(mount: ProcessMount) -> TypeGuard[BindMount]:
-    return isinstance(mount, BindMount) and not mount.read_only
+    return (
+        isinstance(mount, BindMount)
+        and not mount.read_only
+        and (os.path.isdir(mount.source) or os.path.lexists(f"{mount.source}.lock"))
+    )
 
 
 def path_in(root: Root, source: str) -> str:

@@ -104,10 +104,14 @@ def _is_crun(runtime: str) -> bool:
 
 
 def _run(command: list[str]) -> int:
+    # Runtimes give the standard streams to the step's user, and /dev/null is the whole machine's.
+    nothing, end = os.pipe()
+    os.close(end)
     pid = os.fork()
     if pid == 0:
         try:
             reset_signals()
+            os.dup2(nothing, 0)
             os.execve(command[0], command, {"PATH": DEFAULT_PATH})
         finally:
             os._exit(127)

@@ -29,6 +29,10 @@ class UnshareExecutor(Executor):
         if server is None and obstacle is None:
             self._server = ForkServer()
 
+    def require(self) -> None:
+        if self._server is None:
+            raise _unavailable(self._obstacle)
+
     def run(
         self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
     ) -> ExitStatus:

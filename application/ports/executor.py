@@ -40,6 +40,13 @@ class Executor(Protocol):
     the times of their parents restored.
     """
 
+    def require(self) -> None:
+        """Raise ExecutorUnavailable where nothing could be run; to be asked before a root is made.
+
+        Costs nothing, so that it finds only what is known already.
+        """
+        return
+
     @abstractmethod
     def run(
         self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation

@@ -34,6 +34,9 @@ class AnnouncedExecutor(Executor):
         self._lock = Lock()
         self._announced = False
 
+    def require(self) -> None:
+        self.executor.require()
+
     def run(
         self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
     ) -> ExitStatus:

@@ -88,6 +88,7 @@ class Execution:
         Raises ProcessFailed, ProcessNotStarted, StepCanceled, ExecutorUnavailable, and what
         unpacking the root raises.
         """
+        self.parts.executor.require()
         with (
             self.parts.mount(self.operation, self.shown) as mounted,
             self.parts.roots.workspace(self.root) as workspace,

@@ -33,6 +33,7 @@ COMMANDS = {
     "images": {"inspect", "ls", "rm", "tag"},
     "transfer": {"load", "pull", "push", "save"},
     "housekeeping": {"du", "login", "logout", "prune", "version"},
+    "doctor": {"doctor", "unshare"},
 }
 
 

@@ -56,11 +56,11 @@ class Builder(ABC):
 
 
 class ImgBuilder(Builder):
-    """Ours, by the Python that runs this, as root or as ``user``."""
+    """Ours, by the Python that runs this, as root or as an ordinary user."""
 
     def __init__(self, work: Path, user: pwd.struct_passwd, *, backend: str = "auto") -> None:
-        self.name = f"img ({user.pw_name})"
-        self.remark = f"snapshots: {backend}"
+        self.name = "img (user)" if user.pw_uid else "img (root)"
+        self.remark = f"{user.pw_name}, snapshots: {backend}"
         self._user = user
         self._backend = backend
         self._home = work / f"img-{user.pw_name}"
@@ -215,14 +215,14 @@ class BuildKitBuilder(Builder):
 
 def user_with_ids() -> pwd.struct_passwd | None:
     """Return the first unprivileged user who has subordinate ids."""
-    for file in ("/etc/subuid",):
-        for line in Path(file).read_text().splitlines() if os.path.exists(file) else ():
-            try:
-                user = pwd.getpwnam(line.partition(":")[0])
-            except KeyError:
-                continue
-            if user.pw_uid:
-                return user
+    ranges = Path("/etc/subuid")
+    for line in ranges.read_text().splitlines() if ranges.exists() else ():
+        try:
+            user = pwd.getpwnam(line.partition(":")[0])
+        except KeyError:
+            continue
+        if user.pw_uid:
+            return user
     return None
 
 

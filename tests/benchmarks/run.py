@@ -2,7 +2,7 @@
 """How fast img is, next to Debian's buildah and to BuildKit in the docker daemon.
 
     tests/benchmarks/run.py [--only no-op,run,copy,pull] [--with img,user,buildah,buildkit]
-                            [--repeat N] [--small] [--directory DIR]
+                            [--user NAME] [--repeat N] [--small] [--directory DIR]
 
 Run it by a Python in which img's dependencies are installed, as root for all columns. img comes
 from this repository. Measured are a build that has nothing to do (30 steps), 20 RUNs that do
@@ -162,7 +162,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 sizes=SMALL if options.small else Sizes(),
                 repeat=options.repeat,
             )
-            return _compare(bench, options.only.split(","), _chosen(work, options.builders))
+            return _compare(
+                bench, options.only.split(","), _chosen(work, options.builders, options.user)
+            )
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -173,20 +175,21 @@ def _options() -> argparse.ArgumentParser:
     )
     options.add_argument("--only", default=",".join(_SUBJECTS), help="what is measured")
     options.add_argument("--with", dest="builders", default=",".join(_BUILDERS), help="of whom")
+    options.add_argument("--user", default="", help="who the ordinary user is; has ids by subuid")
     options.add_argument("--repeat", type=int, default=3, help="times that each is done")
     options.add_argument("--small", action="store_true", help="tiny inputs, to try this out")
     options.add_argument("--directory", default="/dev/shm", help="where all of it happens")
     return options
 
 
-def _chosen(work: Path, names: str) -> list[Builder]:
+def _chosen(work: Path, names: str, account: str) -> list[Builder]:
     builders: list[Builder] = []
     for name in names.split(","):
         match name:
             case "img":
                 builders.append(ImgBuilder(work, pwd.getpwuid(os.geteuid())))
             case "user" if os.geteuid() == 0:
-                user = user_with_ids()
+                user = pwd.getpwnam(account) if account else user_with_ids()
                 if user is None:
                     _say("img (user): nobody has subordinate ids")
                 else:

@@ -97,7 +97,7 @@ def test_named_contexts_are_read_as_docker_reads_them() -> None:
 def test_calls_are_read_as_docker_reads_them() -> None:
     # Where docker leaves an unknown method to the frontend, we refuse it at once.
     def method_of(row: Row) -> str:
-        return (row.get("expect") or {"Name": "build"})["Name"]
+        return str((row.get("expect") or {"Name": "build"})["Name"])
 
     known = [row for row in of_flag("--call") if method_of(row) not in {"", "bogus"}]
 

@@ -47,8 +47,9 @@ IMPOSSIBLE = "a_user_has_no_capabilities or an_id_that_nobody_gave"
 
 
 def there_is_one_id() -> bool:
-    first, _, count = Path("/proc/self/uid_map").read_text(encoding="ascii").split()[:3]
-    return (first, count) == ("0", "1") and userns.is_privileged(userns.real_user())
+    extents = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
+    alone = [extent.split()[2] for extent in extents] == ["1"]
+    return alone and userns.is_privileged(userns.real_user())
 
 
 needs_one_id = pytest.mark.skipif(

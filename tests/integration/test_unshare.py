@@ -113,6 +113,12 @@ def test_insecure_keeps_all_capabilities_and_masks_nothing(steps: Steps) -> None
     steps.sh("mount -t tmpfs tmpfs /bin", in_env(insecure=True))
 
 
+def test_what_a_user_gets_is_not_the_machines(steps: Steps) -> None:
+    steps.sh("echo >/dev/null", in_env(user="1000:1001"))
+
+    assert os.stat("/dev/null").st_uid != 1000
+
+
 # --- environment, directory, limits ---
 
 

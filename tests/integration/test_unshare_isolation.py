@@ -191,7 +191,7 @@ import sys, threading
 sys.path.insert(0, {repository!r})
 from img.domain.process import DirectoryRoot, Process
 from tests.executors import executor_named
-executor_named("unshare").run(
+executor_named({executor!r}).run(
     Process(argv=("/bin/sh", "-c", {script!r}), env={{}}, user={user!r}),
     DirectoryRoot(path={path!r}), lambda *_: None, threading.Event(),
 )
@@ -217,18 +217,23 @@ def test_a_program_that_rises_to_root_does_not_outlive_the_command_line(root: St
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("user", ["", "1000"])
-def test_nothing_outlives_the_command_line(root: StepRoot, how: signal.Signals, user: str) -> None:
+@pytest.mark.parametrize("name", [*ISOLATED, "chroot"])
+def test_nothing_outlives_the_command_line(
+    root: StepRoot, how: signal.Signals, user: str, name: str
+) -> None:
     if not isinstance(root.root, DirectoryRoot):
         pytest.skip("it is about processes")
+    executor_named(name).close()  # skips where there is none
     tag = f"sleep 48{how.value}{user or 0}"
     script = f"trap '' TERM INT; {tag} & busybox setsid {tag} & {tag}"
-    driver = start_driver(root.root.path, script, user)
+    driver = start_driver(root.root.path, script, user, name)
     wait_for(tag, 3)
 
     os.killpg(driver.pid, how)
     driver.wait()
 
     wait_until_gone(tag)
+    wait_until_gone_from(Path(root.root.path).parent)
     assert root.root.path not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
 
 
@@ -362,12 +367,24 @@ def processes(command: str) -> list[str]:
     return found
 
 
-def start_driver(path: str, script: str, user: str) -> "subprocess.Popen[bytes]":
+def start_driver(
+    path: str, script: str, user: str, executor: str = "unshare"
+) -> "subprocess.Popen[bytes]":
     """Start a command line that runs one step."""
-    program = DRIVER.format(repository=os.getcwd(), script=script, user=user, path=path)
+    program = DRIVER.format(
+        repository=os.getcwd(), script=script, user=user, path=path, executor=executor
+    )
     return subprocess.Popen(
         [sys.executable, "-c", program], start_new_session=True, stderr=subprocess.DEVNULL
     )
+
+
+def wait_until_gone_from(directory: Path) -> None:
+    """Wait until what stood beside a root is in it again."""
+    deadline = time.monotonic() + 5
+    while len(os.listdir(directory)) > 1 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(os.listdir(directory)) == 1
 
 
 def wait_until_gone(command: str) -> None:

@@ -11,6 +11,7 @@ from img.adapters.linux.emulation.changes import ChangeCalls
 from img.adapters.linux.emulation.creation import CreationCalls
 from img.adapters.linux.emulation.credentials import Credentials, credentials_of
 from img.adapters.linux.emulation.execution import ExecutionCalls
+from img.adapters.linux.emulation.filters import ACCESS, CHANGE, CREATE, EXECUTE, STAT
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.ids import IdCalls
 from img.adapters.linux.emulation.owners import OwnerCalls, Owners
@@ -23,14 +24,10 @@ from img.adapters.linux.owner_records import Journal
 
 Handler = Callable[[Notification], Answer]
 # Where these cannot be emulated, the kernel does them, or says itself what is wrong with them.
-_LEFT_TO_THE_KERNEL = frozenset(
-    """
-    stat lstat fstat newfstatat statx open openat openat2 creat mkdir mkdirat symlink symlinkat
-    mknod mknodat access faccessat faccessat2 execve execveat getsockopt prctl unlink unlinkat rmdir
-    rename renameat renameat2 link linkat chmod fchmod fchmodat fchmodat2
-    """.split()  # noqa: SIM905
-)
-_REFUSALS = {errno.EACCES, errno.EPERM}
+_LEFT_TO_THE_KERNEL = frozenset((*STAT, "getsockopt", "prctl"))
+# These as well, but for what the caller may not do.
+_CHECKED = frozenset((*CREATE, *ACCESS, *EXECUTE, *CHANGE, "open", "openat", "mknod", "mknodat"))
+_REFUSALS = frozenset((errno.EACCES, errno.EPERM))
 
 
 class Supervisor:
@@ -50,7 +47,7 @@ class Supervisor:
         owners = Owners(journal)
         handlers = _handlers(listener, identities, self._paths, owners)
         self._handlers = {
-            number: (handlers[name], name in _LEFT_TO_THE_KERNEL)
+            number: (handlers[name], _refusals_of(name))
             for name, number in machine.calls.items()
             if name in handlers
         }
@@ -69,14 +66,14 @@ class Supervisor:
         if call.architecture != self._machine.native:
             _refuse_program(call)
             return
-        handler, optional = self._handlers[call.number]
+        handler, refusals = self._handlers[call.number]
         try:
             answer = handler(call)
         except LookupError:
             answer = Reply.LET_PASS
         except OSError as error:
             code = error.errno or errno.EIO
-            if not optional or code in _REFUSALS:
+            if refusals is None or code in refusals:
                 self._listener.refuse(call, code)
                 return
             answer = Reply.LET_PASS
@@ -86,6 +83,13 @@ class Supervisor:
             self._listener.let_pass(call)
         elif not isinstance(answer, Reply):
             self._listener.answer(call, answer)
+
+
+def _refusals_of(name: str) -> frozenset[int] | None:
+    """Return the errors of a handler that are the answer; None: all are."""
+    if name in _LEFT_TO_THE_KERNEL:
+        return frozenset()
+    return _REFUSALS if name in _CHECKED else None
 
 
 def handled_calls() -> frozenset[str]:

@@ -1,0 +1,1 @@
+"""What this machine lets this user do."""

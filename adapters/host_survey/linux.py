@@ -1,0 +1,96 @@
+"""A Linux machine, tried by doing: each thing in a child of its own, all at once."""
+
+import errno
+import os
+import pickle
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from img.adapters.host_survey import inside, outside
+from img.adapters.linux import userns
+from img.application.ports.host_survey import Finding, HostSurvey
+from img.domain.errors import HostError
+
+Probe = Callable[[], str]
+"""Returns what was seen. Raises OSError, HostError for what does not work."""
+
+
+class LinuxSurvey(HostSurvey):
+    """Forks; what a child does to itself (namespaces, filters) ends with it."""
+
+    def look(self, state: Path) -> Mapping[str, Finding]:
+        directory = os.path.abspath(state)
+        os.makedirs(directory, exist_ok=True)
+        user = userns.real_user()
+        groups: list[Callable[[], dict[str, Finding]]] = [
+            lambda: _inside(user, directory),
+            *(_alone(name, probe) for name, probe in outside.probes(directory).items()),
+        ]
+        pipes = [_start(group) for group in groups]
+        found: dict[str, Finding] = {}
+        for pipe, pid in pipes:
+            found |= _finish(pipe, pid)
+        return found
+
+
+def _alone(name: str, probe: Probe) -> Callable[[], dict[str, Finding]]:
+    return lambda: {name: _tried(probe)}
+
+
+def _inside(user: userns.RealUser, directory: str) -> dict[str, Finding]:
+    """Enter the namespaces of a build, and try there what only works there."""
+    try:
+        entered = userns.enter(user)
+    except HostError as error:
+        refused = Finding(works=False, detail=error.message, remedy=_remedy(error))
+        return {"namespaces": refused}
+    found = {"namespaces": Finding(works=True, detail=f"as {entered.id_map.value} ids")}
+    if entered.obstacle is None:
+        found["id ranges"] = Finding(works=True, detail=inside.id_ranges())
+    else:
+        obstacle = entered.obstacle
+        found["id ranges"] = Finding(
+            works=False, detail=obstacle.message, remedy=obstacle.hint or ""
+        )
+    for name, probe in inside.probes(directory).items():
+        found |= _finish(*_start(_alone(name, probe)))
+    return found
+
+
+def _remedy(error: HostError) -> str:
+    return outside.apparmor_remedy() or error.hint or ""
+
+
+def _start(group: Callable[[], dict[str, Finding]]) -> tuple[int, int]:
+    ours, its = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.close(ours)
+            with open(its, "wb") as pipe:
+                pickle.dump(group(), pipe)
+        finally:
+            os._exit(0)
+    os.close(its)
+    return ours, pid
+
+
+def _finish(pipe: int, pid: int) -> dict[str, Finding]:
+    try:
+        with open(pipe, "rb") as answer:
+            found: dict[str, Finding] = pickle.load(answer)
+            return found
+    except EOFError:  # it was killed by what it tried
+        return {}
+    finally:
+        os.waitpid(pid, 0)
+
+
+def _tried(probe: Probe) -> Finding:
+    try:
+        return Finding(works=True, detail=probe())
+    except HostError as error:
+        return Finding(works=False, detail=error.message, remedy=error.hint or "")
+    except OSError as error:
+        name = errno.errorcode.get(error.errno or 0, "")
+        return Finding(works=False, detail=f"{error.strerror} ({name})")

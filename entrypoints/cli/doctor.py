@@ -1,0 +1,69 @@
+"""``img doctor`` and ``img unshare``."""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from img.application.usecases.diagnose import Diagnosis
+from img.domain.errors import HostError, UsageError
+from img.entrypoints.cli import options
+from img.entrypoints.cli.session import Session
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("doctor", short_help="Show what this machine lets builds do.")(doctor)
+    app.command(
+        "unshare",
+        short_help="Run a command where builds run.",
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(unshare)
+
+
+def doctor(
+    ctx: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Show what this machine lets builds do, what was chosen, and how to get more."""
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug) as container:
+        diagnosis = container.diagnose()(Path(container.config.state()))
+    typer.echo(json.dumps(asdict(diagnosis), indent=2) if as_json else _text(diagnosis), nl=as_json)
+
+
+def unshare(ctx: typer.Context) -> None:
+    """Run a command in the user namespace of builds, as its root: to look at what they left."""
+    if not ctx.args:
+        raise UsageError("no command", hint="such as `img unshare ls -l ~/.local/share/img`")
+    from img.entrypoints.rootless import enter_for_state
+
+    host = enter_for_state()
+    if host.id_map is None and host.obstacle is not None:
+        raise host.obstacle
+    try:
+        os.execvp(ctx.args[0], ctx.args)
+    except OSError as error:
+        raise HostError(f"{ctx.args[0]}: {(error.strerror or str(error)).lower()}") from None
+
+
+def _text(diagnosis: Diagnosis) -> str:
+    lines = []
+    width = max(len(checked.name) for checked in diagnosis.checked)
+    for checked in diagnosis.checked:
+        finding = checked.finding
+        lines.append(
+            f"{'yes' if finding.works else 'no ':<4}{checked.name:<{width}}  {finding.detail}"
+        )
+        if not finding.works:
+            margin = " " * (width + 6)
+            lines += [f"{margin}for: {checked.gives}"] if checked.gives else []
+            lines += [f"{margin}do: {finding.remedy}"] if finding.remedy else []
+    runs = f"--executor auto: {diagnosis.executor or 'none, so RUN is not possible here'}"
+    return "\n".join([*lines, "", runs, f"--backend auto: {diagnosis.snapshotter}", ""])
