@@ -41,9 +41,20 @@ def test_all_of_this_holds_for_a_plain_user(tmp_path_factory: pytest.TempPathFac
     files.chmod(0o777)
     try:
         done = subprocess.run(
-            [*nobody, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-            + ["-k", "proot", f"--basetemp={files}/pytest"]
-            + ["tests/contracts/test_executor.py", "tests/integration/test_proot.py"],
+            [
+                *nobody,
+                sys.executable,
+                "-m",
+                "pytest",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-k",
+                "proot",
+                f"--basetemp={files}/pytest",
+                "tests/contracts/test_executor.py",
+                "tests/integration/test_proot.py",
+            ],
             cwd=REPOSITORY,
             env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,

@@ -10,6 +10,7 @@ from dependency_injector import providers
 
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.executor.scripted import ScriptedExecutor
+from img.application.solver.announce import AnnouncedExecutor
 from img.domain.errors import HostError, UsageError
 from img.entrypoints.container import Container, close_container, open_container
 from img.entrypoints.rootless import BuildHost
@@ -95,7 +96,9 @@ def test_an_adapter_can_be_swapped_wherever_it_is_used(tmp_path: Path) -> None:
         build = container.build_image()
 
     assert build.assemble.blobs is blobs
-    assert build.solver.execute.executor.executor is executor  # announced by another
+    announced = build.solver.execute.executor
+    assert isinstance(announced, AnnouncedExecutor)
+    assert announced.executor is executor
     assert container.build_image().assemble.blobs is not blobs
 
 
