@@ -420,6 +420,7 @@ class TestEverySnapshotter:
         run(workspace.root, lambda root: os.symlink("/etc/passwd", f"{root}/out"))
         with pytest.raises(OSError, match="symbolic links"):
             workspace.open("out")
+        workspace.discard()
 
 
 @real
