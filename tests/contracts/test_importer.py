@@ -375,8 +375,8 @@ def test_a_size_that_was_not_promised_is_refused(importer: Importer) -> None:
     [
         b"",
         b"no archive",
-        gzip.compress(b"no archive"),
-        gzip.compress(LOW)[:30],
+        gzip.compress(b"no archive", mtime=0),
+        gzip.compress(LOW, mtime=0)[:30],
         LOW,
         bytes(10240),
         an_archive({"manifest.json": b"{}"}),
@@ -394,7 +394,7 @@ def test_a_size_that_was_not_promised_is_refused(importer: Importer) -> None:
         an_archive({"oci-layout": LAYOUT_CONTENT, "index.json": b"[]"}),
         docker_archive(LOW, HIGH)[:2000],
         docker_archive(LOW, HIGH, tags=["No Name"]),
-        docker_archive(LOW, gzip.compress(HIGH)[:-20]),
+        docker_archive(LOW, gzip.compress(HIGH, mtime=0)[:-20]),
         docker_archive(LOW, HIGH, **{"config.json": a_config(LOW)}),
     ],
 )
