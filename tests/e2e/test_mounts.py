@@ -1,0 +1,81 @@
+"""RUN --mount: what is seen while a step runs is nowhere afterwards."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from tests.images import read_archive
+from tests.img_command import Img, WriteContext
+
+pytestmark = [pytest.mark.userns, pytest.mark.registry]
+
+SECRET = "e2e-Zx81-never-to-be-kept"
+
+_WITH_SECRETS = """\
+FROM @BASE@
+RUN --mount=type=secret,id=one cat /run/secrets/one && cp /run/secrets/one /tmp/x && rm /tmp/x
+RUN --mount=type=secret,id=one,target=/deep/down/file,mode=0444 test -s /deep/down/file
+RUN --mount=type=secret,id=two,env=TOKEN echo "it is $TOKEN" && ps | cat
+"""
+
+_WITH_MOUNTS = """\
+FROM @BASE@ AS other
+RUN mkdir /data && echo data >/data/file
+FROM @BASE@
+RUN --mount=type=bind,from=other,source=/data,target=/new/bound \\
+    --mount=type=tmpfs,target=/new/tmp \\
+    --mount=type=cache,target=/var/cache/here --mount=type=secret,id=one \\
+    --mount=type=bind,source=a.txt,target=/new/a.txt,rw \\
+    grep data /new/bound/file && echo changed >/new/a.txt && touch /new/tmp/x /var/cache/here/y
+"""
+
+
+def files_holding(directory: Path, text: bytes) -> list[str]:
+    """Return the files below ``directory`` in which ``text`` stands, as it is or compressed."""
+    found = []
+    for path in directory.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            content = path.read_bytes()
+            if content.startswith(b"\x1f\x8b"):
+                content += gzip.decompress(content)
+            if text in content:
+                found.append(str(path.relative_to(directory)))
+    return found
+
+
+def test_the_values_of_secrets_are_nowhere(
+    img: Img, write_context: WriteContext, busybox: str, workplace: Path
+) -> None:
+    secret = workplace / "secret"
+    secret.write_text(f"{SECRET}-one\n")
+    secret.chmod(0o644)
+    context = write_context(_WITH_SECRETS.replace("@BASE@", busybox))
+    secrets = ("--secret", f"id=one,src={secret}", "--secret", "id=two,env=TWO")
+
+    built = img.with_environment(TWO=f"{SECRET}-two")("-d", "build", "-t", "s", *secrets, context)
+
+    assert "****" in built.stderr  # they were printed, and masked
+    saved = img("save", "--format", "oci", "s").output
+    image = read_archive(saved)
+    assert SECRET not in str(image)
+    for told in (built.stderr, built.stdout, img("inspect", "s").stdout, img("du").stdout):
+        assert SECRET not in told
+    assert files_holding(img.state, SECRET.encode()) == []
+
+
+@pytest.mark.parametrize("backend", ["overlayfs", "naive"])
+def test_no_mount_point_of_ours_is_in_a_layer(
+    backend: str, img: Img, write_context: WriteContext, busybox: str, workplace: Path
+) -> None:
+    secret = workplace / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o644)
+    context = write_context(_WITH_MOUNTS.replace("@BASE@", busybox), {"a.txt": "a"})
+
+    img("build", "-b", backend, "-t", "m", "--secret", f"id=one,src={secret}", context)
+
+    last = read_archive(img("save", "--format", "oci", "m").output).layers[-1]
+    # The step made nothing, so its layer holds nothing: no stub, no resolv.conf, no hosts.
+    assert dict(last) == {}
+    assert (context / "a.txt").read_text() == "a"
