@@ -3,7 +3,9 @@
 import os
 import pwd
 import shutil
+import signal
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -78,12 +80,14 @@ def has_subordinate_ids(name: str) -> bool:
 
 def processes_naming(text: str) -> list[str]:
     """Return the processes that have ``text`` in their command line or their environment."""
-    found = []
-    for process in _processes():
-        words = [_read(process / "cmdline"), _read(process / "environ")]
-        if any(text.encode() in word for word in words) and process.name != str(os.getpid()):
-            found.append(f"{process.name}: {words[0].replace(bytes(1), b' ').decode('utf-8', '?')}")
-    return found
+    return [f"{process.name}: {_command_line(process)}" for process in _naming(text)]
+
+
+def kill_processes_naming(text: str) -> None:
+    """Kill them; ``text`` is something that only processes of one test name."""
+    for process in _naming(text):
+        with suppress(ProcessLookupError):
+            os.kill(int(process.name), signal.SIGKILL)
 
 
 def mounts_naming(text: str) -> list[str]:
@@ -96,6 +100,19 @@ def mounts_naming(text: str) -> list[str]:
             if text in line
         }
     )
+
+
+def _naming(text: str) -> list[Path]:
+    return [
+        process
+        for process in _processes()
+        if any(text.encode() in _read(process / file) for file in ("cmdline", "environ"))
+        and process.name != str(os.getpid())
+    ]
+
+
+def _command_line(process: Path) -> str:
+    return _read(process / "cmdline").replace(b"\0", b" ").decode("utf-8", "replace")
 
 
 def _processes() -> list[Path]:

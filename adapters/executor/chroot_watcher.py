@@ -6,7 +6,6 @@ is empty, and so is /proc.
 """
 
 import os
-import platform
 import socket
 import stat
 from typing import NoReturn
@@ -76,7 +75,7 @@ def _place(placements: Placements, process: Process) -> None:
     placements.directory("dev", fill=_fill_dev)
     placements.file("etc/resolv.conf", host_file("/etc/resolv.conf"))
     # The name of this machine stays, and programs such as sudo look it up.
-    names = (*process.hosts, (platform.node(), "127.0.0.1"))
+    names = (*process.hosts, (os.uname().nodename, "127.0.0.1"))
     placements.file("etc/hosts", hosts_file(process, names))
     placements.all(process.mounts)
 

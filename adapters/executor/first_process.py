@@ -61,9 +61,8 @@ def take_order(order: int, stdout: int, stderr: int) -> Launch:
 def _enter_root(launch: Launch, channel: socket.socket, supervisor: socket.socket | None) -> None:
     process = launch.process
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
-    scratch = mounts.attach_root(
-        launch.root, REAL if launch.emulation is None else RecordedOwnership()
-    )
+    ownership = REAL if launch.emulation is None else RecordedOwnership()
+    scratch = mounts.attach_root(launch.root, ownership, devices=process.insecure)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     points = MountPoints(root, lambda stub: reports.send(channel, stub))
     mounts.mount_system(points, process)

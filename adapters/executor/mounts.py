@@ -88,17 +88,21 @@ class Scratch:
         return syscalls.open_tree(name, directory=self._directory)
 
 
-def attach_root(root: Root, ownership: Ownership = REAL) -> Scratch:
-    """Mount ``root`` where it is and make it the working directory."""
+def attach_root(root: Root, ownership: Ownership = REAL, *, devices: bool = False) -> Scratch:
+    """Mount ``root`` where it is and make it the working directory.
+
+    Unless ``devices``, none in it open: root may make any, and where no device control group says
+    which it may use, it would have the host's disks.
+    """
     match root:
         case DirectoryRoot():
-            tree = syscalls.open_tree(root.path)
+            tree = _copy_of(root.path, _attributes_of_root(devices=devices))
             scratch = Scratch(root.path, ownership)
             _attach(tree, os.open(root.path, os.O_PATH | os.O_CLOEXEC))
             os.chdir(root.path)
         case OverlayRoot():
             scratch = Scratch(root.target, ownership)
-            _mount_overlay(root)
+            _mount_overlay(root, devices=devices)
             os.chdir(root.target)
     return scratch
 
@@ -150,14 +154,14 @@ def mount_extra(points: MountPoints, scratch: Scratch, mounts: Sequence[ProcessM
             raise ProcessNotStarted(f"cannot mount {mount.target}: {error.strerror}") from error
 
 
-def attach_root_below(root: Root) -> tuple[Scratch, str]:
+def attach_root_below(root: Root, *, devices: bool = False) -> tuple[Scratch, str]:
     """Mount ``root`` as the directory "rootfs" of a scratch, for a runtime to take it from there.
 
     The scratch covers the root's own place; it and the root are returned, the root as a path.
     """
     match root:
         case DirectoryRoot():
-            tree = syscalls.open_tree(root.path)
+            tree = _copy_of(root.path, _attributes_of_root(devices=devices))
             scratch = Scratch(root.path, REAL)
             rootfs = f"{root.path}/rootfs"
             os.mkdir(rootfs)
@@ -166,7 +170,7 @@ def attach_root_below(root: Root) -> tuple[Scratch, str]:
             scratch = Scratch(root.target, REAL)
             rootfs = f"{root.target}/rootfs"
             os.mkdir(rootfs)
-            _mount_overlay(replace(root, target=rootfs))
+            _mount_overlay(replace(root, target=rootfs), devices=devices)
     os.chdir(rootfs)
     return scratch, rootfs
 
@@ -191,7 +195,7 @@ def mask_system() -> None:
             syscalls.mount("/dev/null", path, flags=MS_BIND)
 
 
-def _mount_overlay(root: OverlayRoot) -> None:
+def _mount_overlay(root: OverlayRoot, *, devices: bool = False) -> None:
     # Descriptors for names: 500 layers fit in the page that mount(2) takes, and no character of
     # a path has to be escaped. "userxattr" is a must in a user namespace, and elsewhere keeps
     # the names of the attributes the same; "volatile" spares an fsync for every copy-up.
@@ -201,7 +205,8 @@ def _mount_overlay(root: OverlayRoot) -> None:
     options += ",index=on" if root.index else ""
     here = _descriptor(".")
     os.chdir("/proc/self/fd")
-    syscalls.mount("overlay", root.target, "overlay", options=options)
+    flags = 0 if devices else MS_NODEV
+    syscalls.mount("overlay", root.target, "overlay", flags, options)
     os.fchdir(here)
     os.close(here)
 
@@ -214,7 +219,9 @@ def _mount_proc(target: int) -> None:
 
 
 def _fill_dev(dev: str, shm_size: int) -> None:
-    syscalls.mount("tmpfs", dev, "tmpfs", MS_NOSUID | MS_STRICTATIME, "mode=755,size=65536k")
+    # Those there are binds, which have flags of their own.
+    flags = MS_NOSUID | MS_NODEV | MS_STRICTATIME
+    syscalls.mount("tmpfs", dev, "tmpfs", flags, "mode=755,size=65536k")
     for name in _DEVICES:
         if os.path.exists(f"/dev/{name}"):
             node = f"dev/{name}"
@@ -265,17 +272,16 @@ def _mount_one(points: MountPoints, scratch: Scratch, mount: ProcessMount) -> No
     match mount:
         case BindMount():
             directory = stat.S_ISDIR(os.stat(mount.source).st_mode)
-            attributes = MOUNT_ATTR_RDONLY if mount.read_only else 0
+            attributes = MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if mount.read_only else 0)
             tree = _copy_of(mount.source, attributes)
             _attach(tree, points.open(mount.target, directory=directory))
         case TmpfsMount():
             options = f"mode={mount.mode:o}" + (f",size={mount.size}" if mount.size else "")
             target = points.open(mount.target, directory=True)
-            syscalls.mount("tmpfs", _on(target), "tmpfs", MS_NOSUID, options)
+            syscalls.mount("tmpfs", _on(target), "tmpfs", MS_NOSUID | MS_NODEV, options)
         case TreeMount():
             tree = _copy_below(mount.root, mount.source)
-            if mount.read_only:
-                _protect(tree, MOUNT_ATTR_RDONLY)
+            _protect(tree, MOUNT_ATTR_NODEV | (MOUNT_ATTR_RDONLY if mount.read_only else 0))
             directory = stat.S_ISDIR(os.fstat(tree).st_mode)
             _attach(tree, points.open(mount.target, directory=directory))
         case FileMount():
@@ -299,6 +305,10 @@ def _copy_below(root: Root, source: str) -> int:
     finally:
         os.close(found)
         os.close(directory)
+
+
+def _attributes_of_root(*, devices: bool) -> int:
+    return 0 if devices else MOUNT_ATTR_NODEV
 
 
 def _copy_of(path: str, attributes: int) -> int:

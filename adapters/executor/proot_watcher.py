@@ -10,7 +10,7 @@ import shutil
 import socket
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from img.adapters.executor import reports
@@ -25,7 +25,7 @@ from img.adapters.executor.first_process import (
 )
 from img.adapters.executor.mounts import host_file, hosts_file
 from img.adapters.executor.placements import path_in
-from img.adapters.executor.reports import Launch
+from img.adapters.executor.reports import Launch, Stub
 from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import seccomp, syscalls
@@ -85,7 +85,7 @@ def _run(launch: Launch, channel: socket.socket) -> int:
         pid = os.fork()
         if pid == 0:
             _be_proot(launch, directory, channel)
-        return wait_for(pid)
+        return wait_for(pid, traces=True)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -117,9 +117,9 @@ def _command(
     if not process.argv:
         raise ProcessNotStarted("no command to run")
     _make_working_directory(root, process.cwd)
-    program = find_executable_in(root, process.argv[0], env["PATH"], process.cwd)
-    points = MountPoints(root, lambda stub: reports.send(channel, stub))
-    shown = [*_system(process, own), *_mounts(process, own, path, points)]
+    program = _program(root, process, env["PATH"])
+    places = _Places(path, root, own, lambda stub: reports.send(channel, stub))
+    shown = [*_system(process, own, places), *_mounts(process, own, places)]
     os.close(root)
     identity = f"--change-id={user.uid}:{user.gid}" if user.uid or user.gid else "--root-id"
     options = [f"--rootfs={path}", f"--cwd={process.cwd}", identity]
@@ -127,41 +127,66 @@ def _command(
     return [proot, "--verbose=-1", *options, *binds, program, *process.argv[1:]], env
 
 
-def _system(process: Process, own: "_OwnFiles") -> Iterator[tuple[str, str]]:
+def _program(root: int, process: Process, search: str) -> str:
+    try:
+        return find_executable_in(root, process.argv[0], search, process.cwd)
+    except ProcessNotStarted:
+        if not process.mounts:
+            raise
+        return process.argv[0]  # it may be in one of them, which only PRoot sees
+
+
+class _Places:
+    """Mount points, each made where it is missing: PRoot makes them too, but not always removes.
+
+    Those in /dev are made in a directory of our own, which is shown there.
+    """
+
+    def __init__(
+        self, path: str, root: int, own: "_OwnFiles", made: Callable[[Stub], None]
+    ) -> None:
+        self._path = os.path.realpath(path)
+        self._points = MountPoints(root, made)
+        self.dev = own.directory(0o755, links=_LINKS)
+        directory = os.open(self.dev, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._in_dev = MountPoints(directory, lambda _: None)
+
+    def at(self, target: str, *, directory: bool) -> str:
+        """Return ``target`` free of links."""
+        clean = paths.clean(target)
+        if clean.startswith("dev/"):
+            os.close(self._in_dev.open(clean.removeprefix("dev/"), directory=directory))
+            return f"/{clean}"
+        found = self._points.open(target, directory=directory)
+        try:
+            place = os.readlink(f"/proc/self/fd/{found}")
+        finally:
+            os.close(found)
+        return f"/{os.path.relpath(place, self._path)}"
+
+
+def _system(process: Process, own: "_OwnFiles", places: _Places) -> Iterator[tuple[str, str]]:
     """Yield what every step sees, and where."""
-    yield own.directory(0o755, links=_LINKS), "/dev"
-    yield own.directory(0o1777), "/dev/shm"
+    yield places.dev, places.at("/dev", directory=True)
+    yield own.directory(0o1777), places.at("/dev/shm", directory=True)
     for name in _DEVICES:
-        yield f"/dev/{name}", f"/dev/{name}"
-    yield "/proc", "/proc"
-    yield "/sys", "/sys"
-    yield own.file(host_file("/etc/resolv.conf")), "/etc/resolv.conf"
-    yield own.file(hosts_file(process, process.hosts)), "/etc/hosts"
+        yield f"/dev/{name}", places.at(f"/dev/{name}", directory=False)
+    for name in ("/proc", "/sys"):
+        yield name, places.at(name, directory=True)
+    resolver, hosts = host_file("/etc/resolv.conf"), hosts_file(process, process.hosts)
+    yield own.file(resolver), places.at("/etc/resolv.conf", directory=False)
+    yield own.file(hosts), places.at("/etc/hosts", directory=False)
 
 
-def _mounts(
-    process: Process, own: "_OwnFiles", path: str, points: MountPoints
-) -> Iterator[tuple[str, str]]:
+def _mounts(process: Process, own: "_OwnFiles", places: _Places) -> Iterator[tuple[str, str]]:
     """Yield what the step asks for. Raises ProcessNotStarted."""
     for mount in sorted(process.mounts, key=lambda mount: mount.target):
         try:
             source = _source(own, mount)
-            target = mount.target
-            if not paths.clean(target).startswith("dev/"):
-                target = _place(points, target, path, directory=os.path.isdir(source))
+            target = places.at(mount.target, directory=os.path.isdir(source))
         except OSError as error:
             raise ProcessNotStarted(f"cannot mount {mount.target}: {error.strerror}") from error
         yield own.link(source), target
-
-
-def _place(points: MountPoints, target: str, path: str, *, directory: bool) -> str:
-    """Return where in the root the mount point is, made if it was missing, free of links."""
-    found = points.open(target, directory=directory)
-    try:
-        place = os.readlink(f"/proc/self/fd/{found}")
-    finally:
-        os.close(found)
-    return f"/{os.path.relpath(place, os.path.realpath(path))}"
 
 
 def _source(own: "_OwnFiles", mount: ProcessMount) -> str:

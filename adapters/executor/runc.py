@@ -25,10 +25,10 @@ class RuncExecutor(UnshareExecutor):
         runtime: str = "runc",
     ) -> None:
         super().__init__(server, obstacle=obstacle)
-        self._runtime = runtime
+        self.runtime = runtime
 
     def _launch(self, process: Process, root: Root) -> Launch:
-        return Launch(process, root, Way.RUNTIME, find_program(self._runtime))
+        return Launch(process, root, Way.RUNTIME, find_program(self.runtime))
 
 
 def find_program(name: str) -> str:

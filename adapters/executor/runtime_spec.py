@@ -17,8 +17,11 @@ from img.domain.process import Process, Ulimit
 _Json = Mapping[str, object]
 
 
-def configuration(process: Process, user: UserIdentity, root: str) -> _Json:
-    """Return the ``config.json`` for ``process``, as ``user``, in ``root``."""
+def configuration(process: Process, user: UserIdentity, root: str, allowed: int) -> _Json:
+    """Return the ``config.json`` for ``process``, as ``user``, in ``root``.
+
+    ``allowed`` are the capabilities that root has in it, as a bit mask.
+    """
     confined = not process.insecure
     return {
         "ociVersion": "1.0.2",
@@ -34,7 +37,7 @@ def configuration(process: Process, user: UserIdentity, root: str) -> _Json:
             "args": list(process.argv),
             "env": _environment(process, user),
             "cwd": process.cwd,
-            "capabilities": _capabilities(user, confined=confined),
+            "capabilities": _capabilities(user, allowed),
             "rlimits": [_rlimit(limit) for limit in process.ulimits],
             "noNewPrivileges": False,
         },
@@ -51,7 +54,7 @@ def configuration(process: Process, user: UserIdentity, root: str) -> _Json:
                 "destination": "/dev",
                 "type": "bind",
                 "source": f"{root}/dev",
-                "options": ["rbind", "nosuid"],
+                "options": ["rbind", "nosuid", "nodev"],
             },
         ],
         "linux": {
@@ -75,10 +78,9 @@ def _environment(process: Process, user: UserIdentity) -> list[str]:
     return [f"{name}={value}" for name, value in env.items()]
 
 
-def _capabilities(user: UserIdentity, *, confined: bool) -> _Json:
-    mask = capabilities.DOCKER_DEFAULT if confined else capabilities.effective()
+def _capabilities(user: UserIdentity, allowed: int) -> _Json:
     names = [
-        f"CAP_{name.upper()}" for bit, name in enumerate(capabilities.NAMES) if mask >> bit & 1
+        f"CAP_{name.upper()}" for bit, name in enumerate(capabilities.NAMES) if allowed >> bit & 1
     ]
     own = [] if user.uid else names
     return {"bounding": names, "permitted": own, "effective": own}

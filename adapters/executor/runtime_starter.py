@@ -23,9 +23,9 @@ from img.adapters.executor.first_process import (
 from img.adapters.executor.reports import Launch
 from img.adapters.executor.runtime_spec import configuration
 from img.adapters.executor.stubs import MountPoints, text_in
-from img.adapters.linux import syscalls
+from img.adapters.linux import capabilities, syscalls
 from img.application.ports.executor import ProcessNotStarted
-from img.domain.filesystem.ownership import lookup_user
+from img.domain.filesystem.ownership import UserIdentity, lookup_user
 from img.domain.process import Network
 
 _CONTAINER = "step"
@@ -51,7 +51,7 @@ def _prepare(launch: Launch, channel: socket.socket) -> tuple[list[str], str]:
     """Mount everything; return the runtime's command line and where it writes its log."""
     process = launch.process
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
-    scratch, rootfs = mounts.attach_root_below(launch.root)
+    scratch, rootfs = mounts.attach_root_below(launch.root, devices=process.insecure)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     points = MountPoints(root, lambda stub: reports.send(channel, stub))
     mounts.mount_system(points, process, proc=False)
@@ -64,11 +64,12 @@ def _prepare(launch: Launch, channel: socket.socket) -> tuple[list[str], str]:
     for limit in process.ulimits:
         set_limit(limit)
     user = lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))
+    _refuse_unknown_ids(user)
     if not process.argv:
         raise ProcessNotStarted("no command to run")
     search = dict(process.env).get("PATH", DEFAULT_PATH)
     find_executable_in(root, process.argv[0], search, process.cwd)  # in our words, if it fails
-    spec = configuration(process, user, rootfs)
+    spec = configuration(process, user, rootfs, _allowed(launch))
     bundle = os.path.dirname(rootfs)
     with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
         json.dump(spec, file, ensure_ascii=False)
@@ -97,6 +98,34 @@ def _command(runtime: str, bundle: str) -> list[str]:
         # Whoever runs it, for that means: do without what control groups refuse.
         options += ["--log", f"{bundle}/log", "--log-format", "json", "--rootless", "true"]
     return [runtime, *options, "run", "--bundle", bundle, _CONTAINER]
+
+
+def _refuse_unknown_ids(user: UserIdentity) -> None:
+    if not (_is_mapped("uid", user.uid) and all(_is_mapped("gid", gid) for gid in user.groups)):
+        raise ProcessNotStarted(
+            f"cannot become {user.uid}:{user.gid}: more ids than /etc/subuid and /etc/subgid give"
+        )
+
+
+def _is_mapped(kind: str, number: int) -> bool:
+    with open(f"/proc/self/{kind}_map", encoding="ascii") as extents:
+        ranges = [tuple(map(int, extent.split())) for extent in extents]
+    return any(first <= number < first + count for first, _, count in ranges)
+
+
+def _allowed(launch: Launch) -> int:
+    if launch.process.insecure:
+        return capabilities.effective()
+    if _is_crun(launch.program) and _devices_open():
+        # It mounts the root once more, so that devices in it open again (mounts.attach_root).
+        return capabilities.DOCKER_DEFAULT & ~capabilities.mask_of("mknod")
+    return capabilities.DOCKER_DEFAULT
+
+
+def _devices_open() -> bool:
+    """Tell whether this is the user namespace of the machine: in all others none does."""
+    with open("/proc/self/uid_map", encoding="ascii") as extents:
+        return extents.read().split() == ["0", "0", str((1 << 32) - 1)]
 
 
 def _is_crun(runtime: str) -> bool:

@@ -134,7 +134,7 @@ def _has_owner_on_record(directory: int, name: str) -> bool:
 
 
 def _is_untouched(found: os.stat_result, stub: Stub) -> bool:
-    if found.st_uid or found.st_gid:
+    if (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
         return False
     if stub.directory:
         return found.st_mode == stat.S_IFDIR | _DIRECTORY_MODE

@@ -7,6 +7,7 @@ from img.adapters.executor import descendants
 from img.adapters.linux import syscalls
 
 _WAKING = (signal.SIGTERM, signal.SIGCHLD)
+_LOOKS_S = 0.05  # between two looks for orphans of what traces
 
 
 def gather_orphans() -> None:
@@ -15,14 +16,18 @@ def gather_orphans() -> None:
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
 
 
-def wait_for(pid: int) -> int:
+def wait_for(pid: int, *, traces: bool = False) -> int:
     """Return the exit code of ``pid`` once it and all it started are gone; SIGTERM kills them.
 
-    SIGTERM and SIGCHLD have to be blocked.
+    SIGTERM and SIGCHLD have to be blocked. Whoever ``traces`` ends with the last of its tracees;
+    then those that outlive the first are killed.
     """
     code: int | None = None
     while code is None:
-        if signal.sigwaitinfo(_WAKING).si_signo == signal.SIGTERM:
+        came = signal.sigtimedwait(_WAKING, _LOOKS_S) if traces else signal.sigwaitinfo(_WAKING)
+        if came is None:
+            descendants.kill_orphans_beside(pid)
+        elif came.si_signo == signal.SIGTERM:
             os.kill(pid, signal.SIGKILL)
         code = _reap(pid)
     descendants.kill_all()

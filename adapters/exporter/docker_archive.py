@@ -59,6 +59,8 @@ class DockerArchiveExporter(Exporter):
         if len(diff_ids) != len(manifest.layers):
             problem = f"{len(diff_ids)} entries for {len(manifest.layers)} layers"
             raise InvalidDocument("image config", "rootfs.diff_ids", problem)
+        for blob in manifest.blobs:
+            self._stored.check(blob)
         layers = tuple(map(Layer, diff_ids, manifest.layers))
         return _Image(
             config=manifest.config.digest,

@@ -53,11 +53,12 @@ class StoredImages:
             for blob in document.blobs:
                 # Layers that may not be handed on are fetched from their URLs by whoever wants.
                 if not blob.urls or self._blobs.size(blob.digest) is not None:
-                    self._check(blob)
+                    self.check(blob)
                     yield blob.digest
         yield target.digest
 
-    def _check(self, blob: Descriptor) -> None:
+    def check(self, blob: Descriptor) -> None:
+        """Refuse a blob that is not as long as what names it says. Raises BlobDamaged."""
         size = self.size(blob.digest)
         if size != blob.size:
             raise BlobDamaged(blob.digest, size, blob.size)

@@ -1,6 +1,6 @@
 """What every reader of Dockerfile lines promises."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -138,11 +138,13 @@ def test_only_comments_may_hold_other_encodings() -> None:
     "text",
     ["RUN echo hello\n" * 10_000, "RUN a \\\n" + " && b \\\n" * 10_000, "RUN <<E\nx\nE\n" * 3_334],
 )
-def test_ten_thousand_lines_take_less_than_a_second(text: str) -> None:
+def test_ten_thousand_lines_take_seconds_at_most(text: str) -> None:
     parse("FROM a")  # what is imported late
-    start = perf_counter()
+    start = process_time()
     parse(text)
-    assert perf_counter() - start < 1
+    # Less than 0.1 s on a machine with nothing else to do; coverage takes many times as long, and
+    # what is quadratic takes minutes.
+    assert process_time() - start < 5
 
 
 LINES = st.lists(

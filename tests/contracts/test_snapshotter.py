@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from img.adapters.linux.syscalls import MNT_DETACH, umount2
 from img.adapters.snapshotter.memory import MemorySnapshotter
 from img.application.ports.layer_archive import PackedLayer
 from img.application.ports.snapshotter import Snapshotter
@@ -80,6 +81,9 @@ def state(tmp_path: Path) -> Iterator[Path]:
     path = Path(f"/dev/shm/img-test-{os.getpid()}-{os.urandom(4).hex()}")
     path.mkdir()
     yield path
+    for mounted in path.glob("**/merged"):  # of workspaces that a test gave up
+        if os.path.ismount(mounted):
+            umount2(str(mounted), MNT_DETACH)
     shutil.rmtree(path)
 
 

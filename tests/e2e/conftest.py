@@ -18,6 +18,7 @@ from tests.host import (
     Account,
     conformance,
     has_subordinate_ids,
+    kill_processes_naming,
     lacking,
     mounts_naming,
     need_root,
@@ -95,6 +96,7 @@ def workplace() -> Iterator[Path]:
     place.chmod(0o755)
     yield place
     left = _left(str(place))
+    kill_processes_naming(str(place))
     shutil.rmtree(place, ignore_errors=os.geteuid() != 0)
     assert left == []
 

@@ -124,7 +124,7 @@ def test_mounts_are_shown_and_leave_no_trace(steps: Steps, tmp_path: Path) -> No
 def test_daemons_end_with_the_command(steps: Steps) -> None:
     steps.sh("busybox setsid sleep 5811 </dev/null >/dev/null 2>&1 & echo started")
 
-    assert "sleep\0005811" not in _command_lines()
+    assert "sleep\x005811" not in _command_lines()
 
 
 def test_the_user_of_the_image_is_pretended(steps: Steps) -> None:

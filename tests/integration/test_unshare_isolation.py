@@ -17,7 +17,14 @@ import pytest
 from img.adapters.executor.unshare import UnshareExecutor
 from img.adapters.linux.userns import NoIdMappers
 from img.application.ports.executor import Executor, ExecutorUnavailable, ProcessNotStarted
-from img.domain.process import DirectoryRoot, ExitStatus, Process, TmpfsMount, Ulimit
+from img.domain.process import (
+    BindMount,
+    DirectoryRoot,
+    ExitStatus,
+    Process,
+    TmpfsMount,
+    Ulimit,
+)
 from tests.executors import ISOLATED, executor_named
 from tests.step_roots import (
     LONG_AGO,
@@ -264,6 +271,22 @@ def test_root_in_a_step_is_not_root_of_the_machine(steps: Steps, attempt: str) -
     assert "applet not found" not in steps.stderr
 
 
+@pytest.mark.parametrize("place", ["/null", "/dev/made", "/dev/shm/made", "/in/made", "/t/made"])
+def test_no_device_that_a_step_makes_can_be_opened(
+    steps: Steps, place: str, tmp_path: Path
+) -> None:
+    mounts = (
+        BindMount(source=str(tmp_path), target="/in", read_only=False),
+        TmpfsMount(target="/t"),
+    )
+    script = f"busybox mknod {place} c 1 3 && echo x >{place}"
+
+    status = steps.run(["/bin/sh", "-c", script], process=in_env(mounts=mounts))
+
+    assert not status.success
+    assert "ermi" in steps.stderr  # Permission denied; Operation not permitted
+
+
 @pytest.mark.parametrize("link", ["bin/link", "bin/script", "bin/script-of-script"])
 def test_a_step_cannot_run_the_program_that_runs_us(steps: Steps, link: str) -> None:
     steps.root.link("bin/link", "/proc/self/exe")
@@ -328,9 +351,13 @@ def test_a_caller_without_standard_descriptors_is_served_as_well(root: StepRoot)
         pytest.skip("it is about descriptors")
     program = (
         DRIVER.format(
-            repository=os.getcwd(), script="echo out; cat; exit 7", user="", path=root.root.path
+            repository=os.getcwd(),
+            script="echo out; cat; exit 7",
+            user="",
+            path=root.root.path,
+            executor="unshare",
         )
-        .replace('executor_named("', 'os._exit(executor_named("')
+        .replace("executor_named('", "os._exit(executor_named('")
         .replace("threading.Event(),\n)", "threading.Event(),\n).code)")
     )
     closed = "import os; os.closerange(0, 3)\n" + program
