@@ -1,26 +1,24 @@
-"""The composition root: the one module that knows every adapter.
+"""The composition root: what is made of what, by configuration.
 
-Adapters are imported by the functions that make them, use cases and the solver where they are
-made, so that a command pays for what it uses.
+adapter_factories.py makes the adapters; use cases and the solver are imported when they are made,
+so that a command pays for what it uses.
 """
 
 from __future__ import annotations  # so that types are not imported
 
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dependency_injector import containers, providers
 
 from img.domain.errors import UsageError
+from img.entrypoints import adapter_factories as make
 
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database
     from img.adapters.linux.ownership import Ownership
     from img.application.ports.blob_store import BlobStore
-    from img.application.ports.build_context import BuildContext
     from img.application.ports.cache_mounts import CacheMounts
     from img.application.ports.cache_store import CacheStore
     from img.application.ports.clock import Clock
@@ -28,14 +26,10 @@ if TYPE_CHECKING:
     from img.application.ports.credential_store import CredentialStore
     from img.application.ports.dockerfile_parser import DockerfileParser
     from img.application.ports.executor import Executor
-    from img.application.ports.exporter import Exporter
     from img.application.ports.file_digest_store import FileDigestStore
-    from img.application.ports.foreign_programs import ForeignPrograms
     from img.application.ports.git import GitRepositories
-    from img.application.ports.host_survey import HostSurvey
     from img.application.ports.image_layout import ImageLayouts
     from img.application.ports.image_store import ImageStore
-    from img.application.ports.importer import Importer
     from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
     from img.application.ports.progress_sink import ProgressSink
@@ -64,8 +58,6 @@ if TYPE_CHECKING:
     from img.application.usecases.remove import RemoveImage
     from img.application.usecases.save import SaveImage
     from img.application.usecases.tag import TagImage
-    from img.domain.options.secrets import AgentSpec, SecretSpec
-    from img.domain.platform import Platform
     from img.entrypoints.rootless import BuildHost
     from img.entrypoints.settings import Settings
 
@@ -84,344 +76,84 @@ def _later(path: str) -> Callable[..., Any]:
     return make
 
 
-def _database(state: Path) -> Database:
-    from img.adapters.linux.database import Database
-
-    return Database(state / "state.db")
-
-
-def _file_blobs(state: Path) -> BlobStore:
-    from img.adapters.blob_store.files import FileBlobStore
-
-    return FileBlobStore(state)
-
-
-def _layout_blobs(state: Path) -> BlobStore:
-    from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
-
-    return OciLayoutBlobStore(state / "layout")
-
-
-def _memory_blobs() -> BlobStore:
-    from img.adapters.blob_store.memory import MemoryBlobStore
-
-    return MemoryBlobStore()
-
-
-def _sqlite_images(database: Database) -> ImageStore:
-    from img.adapters.image_store.sqlite import SqliteImageStore
-
-    return SqliteImageStore(database)
-
-
-def _layout_images(state: Path) -> ImageStore:
-    from img.adapters.image_store.oci_layout import OciLayoutImageStore
-
-    return OciLayoutImageStore(state / "layout")
-
-
-def _memory_images() -> ImageStore:
-    from img.adapters.image_store.memory import MemoryImageStore
-
-    return MemoryImageStore()
-
-
-def _file_indexes(state: Path) -> IndexStore:
-    from img.adapters.index_store.files import FileIndexStore
-
-    return FileIndexStore(state)
-
-
-def _sqlite_cache(database: Database, host: BuildHost, emulate: str) -> CacheStore:
-    from img.adapters.cache_store.sqlite import SqliteCacheStore
-
-    store = SqliteCacheStore(database)
-    if not host.loses_owners(emulate):
-        return store
-    from img.adapters.cache_store.apart import ApartCacheStore
-
-    return ApartCacheStore(store, f"--emulate={emulate}")
-
-
-def _sqlite_digests(database: Database) -> FileDigestStore:
-    from img.adapters.file_digest_store.sqlite import SqliteFileDigestStore
-
-    return SqliteFileDigestStore(database)
-
-
-def _ownership(host: BuildHost) -> Ownership:
-    return host.ownership()
-
-
-def _tar_archive(ownership: Ownership) -> LayerArchive:
-    from img.adapters.layer_archive.tar import TarLayerArchive
-
-    return TarLayerArchive(ownership)
-
-
-def _parser() -> DockerfileParser:
-    from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
-
-    return DockerfileParseParser()
-
-
-def _local_contexts(
-    known: FileDigestStore, archive: LayerArchive, scratch: ScratchSpace
-) -> ContextSource:
-    from img.adapters.build_context.local import LocalContexts
-
-    return LocalContexts(known, archive, scratch)
-
-
-def _git(state: Path) -> GitRepositories:
-    from img.adapters.build_context.directory import DirectoryContext
-    from img.adapters.file_digest_store.memory import MemoryFileDigestStore
-    from img.adapters.git.program import GitProgram
-
-    def open_directory(path: Path) -> BuildContext:
-        return DirectoryContext(path, known=MemoryFileDigestStore())
-
-    return GitProgram(state / "tmp", open_directory)
-
-
-def _web() -> WebFetcher:
-    from img.adapters.web.requests import RequestsWebFetcher
-
-    return RequestsWebFetcher()
-
-
-def _directory_layouts() -> ImageLayouts:
-    from img.adapters.image_layout.directory import DirectoryLayouts
-
-    return DirectoryLayouts()
-
-
-def _overlay(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:
-    from img.adapters.snapshotter.overlay import OverlaySnapshotter
-
-    return OverlaySnapshotter(root / "overlay", archive, ownership)
-
-
-def _naive(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:
-    from img.adapters.snapshotter.naive import NaiveSnapshotter
-
-    return NaiveSnapshotter(root / "naive", archive, ownership)
-
-
-def _fuse(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:
-    from img.adapters.snapshotter.fuse import FuseSnapshotter
-
-    return FuseSnapshotter(root / "fuse", archive, ownership)
-
-
-def _auto(
-    root: Path, overlay: Callable[[], Snapshotter], naive: Callable[[], Snapshotter]
-) -> Snapshotter:
-    from img.adapters.snapshotter.auto import AutoSnapshotter
-
-    return AutoSnapshotter(root / "overlay", overlay, naive)
-
-
-def _of_host(host: BuildHost, emulate: str) -> Executor:
-    return host.executor(emulate)
-
-
-def _announced(
-    executor: Executor, progress: ProgressSink, snapshotter: Snapshotter, names: tuple[str, str]
-) -> Executor:
-    from img.application.solver.announce import AnnouncedExecutor
-
-    def describe() -> str:
-        return f"executor {names[0]}, snapshots {getattr(snapshotter, 'description', names[1])}"
-
-    warnings = (_NO_PROC,) if names[0] == "chroot" else ()
-    return AnnouncedExecutor(executor, progress, describe, warnings)
-
-
-def _scripted() -> Executor:
-    from img.adapters.executor.scripted import ScriptedExecutor
-
-    return ScriptedExecutor()
-
-
-def _docker_credentials(host: BuildHost) -> CredentialStore:
-    from img.adapters.credential_store.docker_config import (
-        DockerConfigCredentials,
-        docker_config_path,
-    )
-
-    return DockerConfigCredentials(docker_config_path(os.environ), run=host.run_helper)
-
-
-def _oras(credentials: CredentialStore, insecure: frozenset[str]) -> Registry:
-    from img.adapters.registry.oras import OrasRegistry
-
-    return OrasRegistry(
-        credentials=credentials, insecure=insecure, ca_bundle=os.environ.get("SSL_CERT_FILE")
-    )
-
-
-def _plain() -> ProgressSink:
-    import sys
-
-    from img.adapters.progress_sink.plain import PlainProgress
-
-    return PlainProgress(sys.stderr)
-
-
-def _terminal() -> ProgressSink:
-    import sys
-
-    from img.adapters.progress_sink.terminal import TerminalProgress
-
-    return TerminalProgress(sys.stderr)
-
-
-def _quiet() -> ProgressSink:
-    from img.adapters.progress_sink.silent import SilentProgress
-
-    return SilentProgress()
-
-
-def _exporters(blobs: BlobStore) -> Mapping[str, Exporter]:
-    from img.adapters.exporter.docker_archive import DockerArchiveExporter
-    from img.adapters.exporter.oci_archive import OciArchiveExporter
-    from img.adapters.layer_archive.compression import decompressed
-
-    return {
-        "docker": DockerArchiveExporter(blobs, decompressed),
-        "oci": OciArchiveExporter(blobs),
-    }
-
-
-def _importer(blobs: BlobStore) -> Importer:
-    from img.adapters.importer.archive import ArchiveImporter
-    from img.adapters.layer_archive.compression import decompressed
-
-    return ArchiveImporter(blobs, decompressed)
-
-
-def _local_secrets(
-    secrets: tuple[SecretSpec, ...], agents: tuple[AgentSpec, ...], ownership: Ownership
-) -> SecretSource:
-    from img.adapters.secret_source.local import LocalSecrets
-
-    return LocalSecrets(secrets, agents, ownership=ownership)
-
-
-def _cache_directories(root: Path, ownership: Ownership) -> CacheMounts:
-    from img.adapters.cache_mounts.directories import DirectoryCacheMounts
-
-    return DirectoryCacheMounts(root, ownership)
-
-
-def _binfmt(host: Platform) -> ForeignPrograms:
-    from img.adapters.foreign_programs.binfmt import BinfmtPrograms
-
-    return BinfmtPrograms(host)
-
-
-def _linux_survey() -> HostSurvey:
-    from img.adapters.host_survey.linux import LinuxSurvey
-
-    return LinuxSurvey()
-
-
-def _clock() -> Clock:
-    from img.adapters.clock.system import SystemClock
-
-    return SystemClock()
-
-
-def _scratch(state: Path) -> ScratchSpace:
-    from img.adapters.scratch_space.files import FileScratchSpace
-
-    return FileScratchSpace(state / "tmp")
-
-
-def _state_lock(state: Path) -> StateLock:
-    from img.adapters.state_lock.file import FileStateLock
-
-    return FileStateLock(state / "lock")
-
-
 class Container(containers.DeclarativeContainer):
     """Wiring only: the annotation is the port, the choice is configuration."""
 
     config = providers.Configuration(strict=True)
     host: providers.Provider[BuildHost] = providers.Dependency()
-    ownership: providers.Provider[Ownership] = providers.Singleton(_ownership, host)
+    ownership: providers.Provider[Ownership] = providers.Singleton(make.ownership, host)
 
-    database: providers.Provider[Database] = providers.Singleton(_database, config.state)
+    database: providers.Provider[Database] = providers.Singleton(make.database, config.state)
     blobs: providers.Provider[BlobStore] = providers.Selector(
         config.store,
-        files=providers.Singleton(_file_blobs, config.state),
-        **{"oci-layout": providers.Singleton(_layout_blobs, config.state)},
-        memory=providers.Singleton(_memory_blobs),
+        files=providers.Singleton(make.file_blobs, config.state),
+        **{"oci-layout": providers.Singleton(make.layout_blobs, config.state)},
+        memory=providers.Singleton(make.memory_blobs),
     )
     images: providers.Provider[ImageStore] = providers.Selector(
         config.store,
-        files=providers.Singleton(_sqlite_images, database),
-        **{"oci-layout": providers.Singleton(_layout_images, config.state)},
-        memory=providers.Singleton(_memory_images),
+        files=providers.Singleton(make.sqlite_images, database),
+        **{"oci-layout": providers.Singleton(make.layout_images, config.state)},
+        memory=providers.Singleton(make.memory_images),
     )
-    indexes: providers.Provider[IndexStore] = providers.Singleton(_file_indexes, config.state)
+    indexes: providers.Provider[IndexStore] = providers.Singleton(make.file_indexes, config.state)
     cache: providers.Provider[CacheStore] = providers.Singleton(
-        _sqlite_cache, database, host, config.emulate
+        make.sqlite_cache, database, host, config.emulate
     )
     file_digests: providers.Provider[FileDigestStore] = providers.Singleton(
-        _sqlite_digests, database
+        make.sqlite_digests, database
     )
-    archive: providers.Provider[LayerArchive] = providers.Singleton(_tar_archive, ownership)
-    parser: providers.Provider[DockerfileParser] = providers.Singleton(_parser)
+    archive: providers.Provider[LayerArchive] = providers.Singleton(make.tar_archive, ownership)
+    parser: providers.Provider[DockerfileParser] = providers.Singleton(make.parser)
     overlay: providers.Provider[Snapshotter] = providers.Singleton(
-        _overlay, config.snapshots, archive, ownership
+        make.overlay, config.snapshots, archive, ownership
     )
     naive: providers.Provider[Snapshotter] = providers.Singleton(
-        _naive, config.snapshots, archive, ownership
+        make.naive, config.snapshots, archive, ownership
     )
     snapshotter: providers.Provider[Snapshotter] = providers.Selector(
         config.snapshotter,
-        auto=providers.Singleton(_auto, config.snapshots, overlay.provider, naive.provider),
+        auto=providers.Singleton(make.auto, config.snapshots, overlay.provider, naive.provider),
         overlay=overlay,
         naive=naive,
-        fuse=providers.Singleton(_fuse, config.snapshots, archive, ownership),
+        fuse=providers.Singleton(make.fuse, config.snapshots, archive, ownership),
     )
     executor: providers.Provider[Executor] = providers.Selector(
         config.executor,
-        **dict.fromkeys(OWN_EXECUTORS, providers.Singleton(_of_host, host, config.emulate)),
-        scripted=providers.Singleton(_scripted),
+        **dict.fromkeys(OWN_EXECUTORS, providers.Singleton(make.of_host, host, config.emulate)),
+        scripted=providers.Singleton(make.scripted),
     )
     credentials: providers.Provider[CredentialStore] = providers.Selector(
-        config.credentials, docker=providers.Singleton(_docker_credentials, host)
+        config.credentials, docker=providers.Singleton(make.docker_credentials, host)
     )
     registry: providers.Provider[Registry] = providers.Selector(
-        config.registry, oras=providers.Singleton(_oras, credentials, config.insecure_registries)
+        config.registry,
+        oras=providers.Singleton(make.oras, credentials, config.insecure_registries),
     )
     progress: providers.Provider[ProgressSink] = providers.Selector(
         config.progress,
-        plain=providers.Singleton(_plain),
-        tty=providers.Singleton(_terminal),
-        quiet=providers.Singleton(_quiet),
+        plain=providers.Singleton(make.plain),
+        tty=providers.Singleton(make.terminal),
+        quiet=providers.Singleton(make.quiet),
     )
     announced: providers.Provider[Executor] = providers.Singleton(
-        _announced, executor, progress, snapshotter, config.runs_by
+        make.announced, executor, progress, snapshotter, config.runs_by
     )
-    clock: providers.Provider[Clock] = providers.Singleton(_clock)
-    scratch: providers.Provider[ScratchSpace] = providers.Singleton(_scratch, config.state)
-    state_lock: providers.Provider[StateLock] = providers.Singleton(_state_lock, config.state)
+    clock: providers.Provider[Clock] = providers.Singleton(make.clock)
+    scratch: providers.Provider[ScratchSpace] = providers.Singleton(make.scratch, config.state)
+    state_lock: providers.Provider[StateLock] = providers.Singleton(make.state_lock, config.state)
     contexts: providers.Provider[ContextSource] = providers.Singleton(
-        _local_contexts, file_digests, archive, scratch
+        make.local_contexts, file_digests, archive, scratch
     )
-    git: providers.Provider[GitRepositories] = providers.Singleton(_git, config.state)
-    web: providers.Provider[WebFetcher] = providers.Singleton(_web)
-    layouts: providers.Provider[ImageLayouts] = providers.Singleton(_directory_layouts)
+    git: providers.Provider[GitRepositories] = providers.Singleton(make.git, config.state)
+    web: providers.Provider[WebFetcher] = providers.Singleton(make.web)
+    layouts: providers.Provider[ImageLayouts] = providers.Singleton(make.directory_layouts)
 
     secrets: providers.Provider[SecretSource] = providers.Singleton(
-        _local_secrets, config.secrets, config.agents, ownership
+        make.local_secrets, config.secrets, config.agents, ownership
     )
     cache_mounts: providers.Provider[CacheMounts] = providers.Singleton(
-        _cache_directories, config.cache_mounts, ownership
+        make.cache_directories, config.cache_mounts, ownership
     )
 
     catalog = providers.Singleton(_later("img.application.catalog.Catalog"), blobs=blobs)
@@ -581,7 +313,7 @@ class Container(containers.DeclarativeContainer):
             _later("img.application.assembly.Assemble"), blobs=blobs, cache=cache, clock=clock
         ),
         images=images,
-        programs=providers.Singleton(_binfmt, config.platform),
+        programs=providers.Singleton(make.binfmt, config.platform),
         clock=clock,
         progress=progress,
         lock=state_lock,
@@ -628,14 +360,14 @@ class Container(containers.DeclarativeContainer):
         _later("img.application.usecases.save.SaveImage"),
         images=images,
         blobs=blobs,
-        exporters=providers.Singleton(_exporters, blobs),
+        exporters=providers.Singleton(make.exporters, blobs),
         lock=state_lock,
         platform=config.platform,
     )
     load_image: providers.Provider[LoadImage] = providers.Factory(
         _later("img.application.usecases.load.LoadImage"),
         images=images,
-        importer=providers.Singleton(_importer, blobs),
+        importer=providers.Singleton(make.importer, blobs),
         lock=state_lock,
         clock=clock,
     )
@@ -644,7 +376,7 @@ class Container(containers.DeclarativeContainer):
     )
     diagnose: providers.Provider[Diagnose] = providers.Factory(
         _later("img.application.usecases.diagnose.Diagnose"),
-        survey=providers.Singleton(_linux_survey),
+        survey=providers.Singleton(make.linux_survey),
     )
     logout: providers.Provider[Logout] = providers.Factory(
         _later("img.application.usecases.login.Logout"), credentials=credentials

@@ -1,0 +1,309 @@
+"""Makes adapters, each when it is first asked for.
+
+Every function imports its adapter itself, so that a command pays for what it uses.
+"""
+
+from __future__ import annotations  # so that types are not imported
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from img.adapters.linux.database import Database
+    from img.adapters.linux.ownership import Ownership
+    from img.application.ports.blob_store import BlobStore
+    from img.application.ports.build_context import BuildContext
+    from img.application.ports.cache_mounts import CacheMounts
+    from img.application.ports.cache_store import CacheStore
+    from img.application.ports.clock import Clock
+    from img.application.ports.context_source import ContextSource
+    from img.application.ports.credential_store import CredentialStore
+    from img.application.ports.dockerfile_parser import DockerfileParser
+    from img.application.ports.executor import Executor
+    from img.application.ports.exporter import Exporter
+    from img.application.ports.file_digest_store import FileDigestStore
+    from img.application.ports.foreign_programs import ForeignPrograms
+    from img.application.ports.git import GitRepositories
+    from img.application.ports.host_survey import HostSurvey
+    from img.application.ports.image_layout import ImageLayouts
+    from img.application.ports.image_store import ImageStore
+    from img.application.ports.importer import Importer
+    from img.application.ports.index_store import IndexStore
+    from img.application.ports.layer_archive import LayerArchive
+    from img.application.ports.progress_sink import ProgressSink
+    from img.application.ports.registry import Registry
+    from img.application.ports.scratch_space import ScratchSpace
+    from img.application.ports.secret_source import SecretSource
+    from img.application.ports.snapshotter import Snapshotter
+    from img.application.ports.state_lock import StateLock
+    from img.application.ports.web import WebFetcher
+    from img.domain.options.secrets import AgentSpec, SecretSpec
+    from img.domain.platform import Platform
+    from img.entrypoints.rootless import BuildHost
+
+
+OWN_EXECUTORS = ("auto", "unshare", "runc", "crun", "chroot", "proot")
+_NO_PROC = "RUN has no /proc here, for this container lets nobody mount: see `img doctor`"
+
+
+def database(state: Path) -> Database:
+    from img.adapters.linux.database import Database
+
+    return Database(state / "state.db")
+
+
+def file_blobs(state: Path) -> BlobStore:
+    from img.adapters.blob_store.files import FileBlobStore
+
+    return FileBlobStore(state)
+
+
+def layout_blobs(state: Path) -> BlobStore:
+    from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
+
+    return OciLayoutBlobStore(state / "layout")
+
+
+def memory_blobs() -> BlobStore:
+    from img.adapters.blob_store.memory import MemoryBlobStore
+
+    return MemoryBlobStore()
+
+
+def sqlite_images(database: Database) -> ImageStore:
+    from img.adapters.image_store.sqlite import SqliteImageStore
+
+    return SqliteImageStore(database)
+
+
+def layout_images(state: Path) -> ImageStore:
+    from img.adapters.image_store.oci_layout import OciLayoutImageStore
+
+    return OciLayoutImageStore(state / "layout")
+
+
+def memory_images() -> ImageStore:
+    from img.adapters.image_store.memory import MemoryImageStore
+
+    return MemoryImageStore()
+
+
+def file_indexes(state: Path) -> IndexStore:
+    from img.adapters.index_store.files import FileIndexStore
+
+    return FileIndexStore(state)
+
+
+def sqlite_cache(database: Database, host: BuildHost, emulate: str) -> CacheStore:
+    from img.adapters.cache_store.sqlite import SqliteCacheStore
+
+    store = SqliteCacheStore(database)
+    if not host.loses_owners(emulate):
+        return store
+    from img.adapters.cache_store.apart import ApartCacheStore
+
+    return ApartCacheStore(store, f"--emulate={emulate}")
+
+
+def sqlite_digests(database: Database) -> FileDigestStore:
+    from img.adapters.file_digest_store.sqlite import SqliteFileDigestStore
+
+    return SqliteFileDigestStore(database)
+
+
+def ownership(host: BuildHost) -> Ownership:
+    return host.ownership()
+
+
+def tar_archive(ownership: Ownership) -> LayerArchive:
+    from img.adapters.layer_archive.tar import TarLayerArchive
+
+    return TarLayerArchive(ownership)
+
+
+def parser() -> DockerfileParser:
+    from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
+
+    return DockerfileParseParser()
+
+
+def local_contexts(
+    known: FileDigestStore, archive: LayerArchive, scratch: ScratchSpace
+) -> ContextSource:
+    from img.adapters.build_context.local import LocalContexts
+
+    return LocalContexts(known, archive, scratch)
+
+
+def git(state: Path) -> GitRepositories:
+    from img.adapters.build_context.directory import DirectoryContext
+    from img.adapters.file_digest_store.memory import MemoryFileDigestStore
+    from img.adapters.git.program import GitProgram
+
+    def open_directory(path: Path) -> BuildContext:
+        return DirectoryContext(path, known=MemoryFileDigestStore())
+
+    return GitProgram(state / "tmp", open_directory)
+
+
+def web() -> WebFetcher:
+    from img.adapters.web.requests import RequestsWebFetcher
+
+    return RequestsWebFetcher()
+
+
+def directory_layouts() -> ImageLayouts:
+    from img.adapters.image_layout.directory import DirectoryLayouts
+
+    return DirectoryLayouts()
+
+
+def overlay(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:
+    from img.adapters.snapshotter.overlay import OverlaySnapshotter
+
+    return OverlaySnapshotter(root / "overlay", archive, ownership)
+
+
+def naive(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:
+    from img.adapters.snapshotter.naive import NaiveSnapshotter
+
+    return NaiveSnapshotter(root / "naive", archive, ownership)
+
+
+def fuse(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:
+    from img.adapters.snapshotter.fuse import FuseSnapshotter
+
+    return FuseSnapshotter(root / "fuse", archive, ownership)
+
+
+def auto(
+    root: Path, overlay: Callable[[], Snapshotter], naive: Callable[[], Snapshotter]
+) -> Snapshotter:
+    from img.adapters.snapshotter.auto import AutoSnapshotter
+
+    return AutoSnapshotter(root / "overlay", overlay, naive)
+
+
+def of_host(host: BuildHost, emulate: str) -> Executor:
+    return host.executor(emulate)
+
+
+def announced(
+    executor: Executor, progress: ProgressSink, snapshotter: Snapshotter, names: tuple[str, str]
+) -> Executor:
+    from img.application.solver.announce import AnnouncedExecutor
+
+    def describe() -> str:
+        return f"executor {names[0]}, snapshots {getattr(snapshotter, 'description', names[1])}"
+
+    warnings = (_NO_PROC,) if names[0] == "chroot" else ()
+    return AnnouncedExecutor(executor, progress, describe, warnings)
+
+
+def scripted() -> Executor:
+    from img.adapters.executor.scripted import ScriptedExecutor
+
+    return ScriptedExecutor()
+
+
+def docker_credentials(host: BuildHost) -> CredentialStore:
+    from img.adapters.credential_store.docker_config import (
+        DockerConfigCredentials,
+        docker_config_path,
+    )
+
+    return DockerConfigCredentials(docker_config_path(os.environ), run=host.run_helper)
+
+
+def oras(credentials: CredentialStore, insecure: frozenset[str]) -> Registry:
+    from img.adapters.registry.oras import OrasRegistry
+
+    return OrasRegistry(
+        credentials=credentials, insecure=insecure, ca_bundle=os.environ.get("SSL_CERT_FILE")
+    )
+
+
+def plain() -> ProgressSink:
+    import sys
+
+    from img.adapters.progress_sink.plain import PlainProgress
+
+    return PlainProgress(sys.stderr)
+
+
+def terminal() -> ProgressSink:
+    import sys
+
+    from img.adapters.progress_sink.terminal import TerminalProgress
+
+    return TerminalProgress(sys.stderr)
+
+
+def quiet() -> ProgressSink:
+    from img.adapters.progress_sink.silent import SilentProgress
+
+    return SilentProgress()
+
+
+def exporters(blobs: BlobStore) -> Mapping[str, Exporter]:
+    from img.adapters.exporter.docker_archive import DockerArchiveExporter
+    from img.adapters.exporter.oci_archive import OciArchiveExporter
+    from img.adapters.layer_archive.compression import decompressed
+
+    return {
+        "docker": DockerArchiveExporter(blobs, decompressed),
+        "oci": OciArchiveExporter(blobs),
+    }
+
+
+def importer(blobs: BlobStore) -> Importer:
+    from img.adapters.importer.archive import ArchiveImporter
+    from img.adapters.layer_archive.compression import decompressed
+
+    return ArchiveImporter(blobs, decompressed)
+
+
+def local_secrets(
+    secrets: tuple[SecretSpec, ...], agents: tuple[AgentSpec, ...], ownership: Ownership
+) -> SecretSource:
+    from img.adapters.secret_source.local import LocalSecrets
+
+    return LocalSecrets(secrets, agents, ownership=ownership)
+
+
+def cache_directories(root: Path, ownership: Ownership) -> CacheMounts:
+    from img.adapters.cache_mounts.directories import DirectoryCacheMounts
+
+    return DirectoryCacheMounts(root, ownership)
+
+
+def binfmt(host: Platform) -> ForeignPrograms:
+    from img.adapters.foreign_programs.binfmt import BinfmtPrograms
+
+    return BinfmtPrograms(host)
+
+
+def linux_survey() -> HostSurvey:
+    from img.adapters.host_survey.linux import LinuxSurvey
+
+    return LinuxSurvey()
+
+
+def clock() -> Clock:
+    from img.adapters.clock.system import SystemClock
+
+    return SystemClock()
+
+
+def scratch(state: Path) -> ScratchSpace:
+    from img.adapters.scratch_space.files import FileScratchSpace
+
+    return FileScratchSpace(state / "tmp")
+
+
+def state_lock(state: Path) -> StateLock:
+    from img.adapters.state_lock.file import FileStateLock
+
+    return FileStateLock(state / "lock")
