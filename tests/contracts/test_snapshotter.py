@@ -81,9 +81,10 @@ def state(tmp_path: Path) -> Iterator[Path]:
     path = Path(f"/dev/shm/img-test-{os.getpid()}-{os.urandom(4).hex()}")
     path.mkdir()
     yield path
-    for mounted in path.glob("**/merged"):  # of workspaces that a test gave up
-        if os.path.ismount(mounted):
-            umount2(str(mounted), MNT_DETACH)
+    for line in Path("/proc/self/mounts").read_text().splitlines():
+        mounted = line.split(" ")[1].replace("\\040", " ")
+        if mounted.startswith(f"{path}/"):  # of a workspace that a test gave up
+            umount2(mounted, MNT_DETACH)
     shutil.rmtree(path)
 
 

@@ -42,8 +42,12 @@ files = tempfile.TemporaryDirectory(dir="/dev/shm")
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "--basetemp", files.name + "/of-pytest",
     *sys.argv[1:]]))
 """
-# Tests of what emulation cannot do: to the kernel a step's user is root, and any id is one's own.
-IMPOSSIBLE = "a_user_has_no_capabilities or an_id_that_nobody_gave"
+# Tests of what emulation cannot do: to the kernel a step's user is root, any id is one's own, and
+# a device is a file with a record, which can be opened and is no device.
+IMPOSSIBLE = (
+    "a_user_has_no_capabilities or an_id_that_nobody_gave"
+    " or no_device_that_a_step_makes_can_be_opened"
+)
 
 
 def there_is_one_id() -> bool:
