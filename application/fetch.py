@@ -21,6 +21,8 @@ def fetch_image(
 ) -> Image:
     """Return the image for ``platform``, its manifest and config stored; no layer is fetched.
 
+    From where its layers can be had is remembered.
+
     Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch, NoPlatformMatch.
     """
     target = registry.resolve(reference)
@@ -40,6 +42,7 @@ def fetch_image(
             f"{len(config.diff_ids)} diff_ids"
         )
     transfer.store(content, target)
+    transfer.origins.add(reference.repository, [blob.digest for blob in manifest.blobs])
     target = Descriptor(media_type=target.media_type, digest=target.digest, size=len(content))
     return Image(target=target, manifest=manifest, config=config)
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import BinaryIO
 
+from img.application.ports.blob_origins import BlobOrigins
 from img.application.ports.blob_store import BlobDamaged, BlobStore, BlobWriter
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
@@ -54,6 +55,7 @@ class Transfer:
     """Moves blobs; what arrives is verified and, if it is a layer, indexed as it streams."""
 
     blobs: BlobStore
+    origins: BlobOrigins
     indexes: IndexStore
     archive: LayerArchive
     registry: Registry
@@ -139,12 +141,14 @@ class Transfer:
     def push_blobs(
         self, reference: ImageReference, blobs: Iterable[Descriptor], report: Report = _silent
     ) -> None:
-        """Upload the blobs that the registry lacks, several at a time.
+        """Upload the blobs that the registry lacks, several at a time; it is their origin then.
 
         Raises BlobNotFound, RegistryError.
         """
+        wanted = list(blobs)
         with ThreadPoolExecutor(_PARALLEL, "push") as pool:
-            _all_of([pool.submit(self._push_blob, reference, blob, report) for blob in blobs])
+            _all_of([pool.submit(self._push_blob, reference, blob, report) for blob in wanted])
+        self.origins.add(reference.repository, [blob.digest for blob in wanted])
 
     def _push_blob(self, reference: ImageReference, blob: Descriptor, report: Report) -> None:
         if not self.registry.has_blob(reference, blob.digest):

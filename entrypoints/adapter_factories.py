@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database
     from img.adapters.linux.ownership import Ownership
+    from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
     from img.application.ports.build_context import BuildContext
     from img.application.ports.cache_mounts import CacheMounts
@@ -88,6 +89,12 @@ def memory_images() -> ImageStore:
     from img.adapters.image_store.memory import MemoryImageStore
 
     return MemoryImageStore()
+
+
+def sqlite_origins(database: Database) -> BlobOrigins:
+    from img.adapters.blob_origins.sqlite import SqliteBlobOrigins
+
+    return SqliteBlobOrigins(database)
 
 
 def file_indexes(state: Path) -> IndexStore:

@@ -18,6 +18,7 @@ from img.entrypoints import adapter_factories as make
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database
     from img.adapters.linux.ownership import Ownership
+    from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
     from img.application.ports.cache_mounts import CacheMounts
     from img.application.ports.cache_store import CacheStore
@@ -62,10 +63,6 @@ if TYPE_CHECKING:
     from img.entrypoints.settings import Settings
 
 
-OWN_EXECUTORS = ("auto", "unshare", "runc", "crun", "chroot", "proot")
-_NO_PROC = "RUN has no /proc here, for this container lets nobody mount: see `img doctor`"
-
-
 def _later(path: str) -> Callable[..., Any]:
     """Return what makes the class at ``path``, which is imported when the first is made."""
     module, _, name = path.rpartition(".")
@@ -96,6 +93,7 @@ class Container(containers.DeclarativeContainer):
         **{"oci-layout": providers.Singleton(make.layout_images, config.state)},
         memory=providers.Singleton(make.memory_images),
     )
+    origins: providers.Provider[BlobOrigins] = providers.Singleton(make.sqlite_origins, database)
     indexes: providers.Provider[IndexStore] = providers.Singleton(make.file_indexes, config.state)
     cache: providers.Provider[CacheStore] = providers.Singleton(
         make.sqlite_cache, database, host, config.emulate
@@ -120,7 +118,9 @@ class Container(containers.DeclarativeContainer):
     )
     executor: providers.Provider[Executor] = providers.Selector(
         config.executor,
-        **dict.fromkeys(OWN_EXECUTORS, providers.Singleton(make.of_host, host, config.emulate)),
+        **dict.fromkeys(
+            make.OWN_EXECUTORS, providers.Singleton(make.of_host, host, config.emulate)
+        ),
         scripted=providers.Singleton(make.scripted),
     )
     credentials: providers.Provider[CredentialStore] = providers.Selector(
@@ -163,6 +163,7 @@ class Container(containers.DeclarativeContainer):
     transfer = providers.Singleton(
         _later("img.application.transfer.Transfer"),
         blobs=blobs,
+        origins=origins,
         indexes=indexes,
         archive=archive,
         registry=registry,
@@ -413,7 +414,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
 
 
 def _executor_name(settings: Settings, host: BuildHost) -> str:
-    if settings.executor not in OWN_EXECUTORS:
+    if settings.executor not in make.OWN_EXECUTORS:
         return settings.executor
     return host.described(settings.emulate)
 

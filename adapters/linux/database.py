@@ -50,6 +50,14 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (context, path)
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE blob_origins (
+            id INTEGER PRIMARY KEY, -- grows, so it is the order of learning
+            digest TEXT NOT NULL,
+            repository TEXT NOT NULL, -- with its registry
+            UNIQUE (digest, repository)
+        )""",
+    ),
 )
 
 

@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 import pytest
 
+from img.adapters.blob_origins.memory import MemoryBlobOrigins
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.index_store.memory import MemoryIndexStore
 from img.adapters.layer_archive.tar import TarLayerArchive
@@ -24,6 +25,7 @@ APP = ImageReference.parse("quay.io/team/app")
 def a_transfer(registry: Registry, blobs: Iterable[bytes] = ()) -> Transfer:
     return Transfer(
         blobs=MemoryBlobStore(*blobs),
+        origins=MemoryBlobOrigins(),
         indexes=MemoryIndexStore(),
         archive=TarLayerArchive(),
         registry=registry,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from img.adapters.blob_origins.memory import MemoryBlobOrigins
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.build_context.memory import MemoryContext
 from img.adapters.cache_mounts.memory import MemoryCacheMounts
@@ -90,6 +91,7 @@ class Workshop:
     """The container, and the adapters in it by name."""
 
     blobs: MemoryBlobStore = field(default_factory=MemoryBlobStore)
+    origins: MemoryBlobOrigins = field(default_factory=MemoryBlobOrigins)
     images: MemoryImageStore = field(default_factory=MemoryImageStore)
     indexes: MemoryIndexStore = field(default_factory=MemoryIndexStore)
     cache: MemoryCacheStore = field(default_factory=MemoryCacheStore)
@@ -118,6 +120,7 @@ class Workshop:
         self.container = open_container(settings, BuildHost(id_map=None))
         for port, adapter in {
             "blobs": self.blobs,
+            "origins": self.origins,
             "images": self.images,
             "indexes": self.indexes,
             "cache": self.cache,

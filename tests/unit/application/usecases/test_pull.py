@@ -214,3 +214,13 @@ def published_by_hand(
 def longer(layer: Layer, extra: int) -> Descriptor:
     blob = layer.descriptor
     return Descriptor(media_type=blob.media_type, digest=blob.digest, size=blob.size + extra)
+
+
+def test_where_its_blobs_can_be_had_is_remembered() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
+
+    image = workshop.container.pull_image()(base, HERE)
+
+    for blob in image.manifest.blobs:
+        assert workshop.origins.repositories(blob.digest) == [BASE]

@@ -126,3 +126,13 @@ def test_garbage_is_not_collected_meanwhile() -> None:
         assert workshop.container.prune()() == []
 
     workshop.container.push_image()(APP)
+
+
+def test_where_it_went_is_remembered_of_each_blob() -> None:
+    workshop = Workshop()
+    image = image_of(built(workshop))
+
+    workshop.container.push_image()(APP)
+
+    for blob in image.manifest.blobs:
+        assert workshop.origins.repositories(blob.digest) == [APP.repository]
