@@ -328,13 +328,17 @@ class Container(containers.DeclarativeContainer):
         progress=progress,
         lock=state_lock,
     )
-    push_image: providers.Provider[PushImage] = providers.Factory(
-        _later("img.application.usecases.push.PushImage"),
-        images=images,
+    publish = providers.Factory(
+        _later("img.application.publish.PublishImage"),
         registry=registry,
         transfer=transfer,
         catalog=catalog,
         progress=progress,
+    )
+    push_image: providers.Provider[PushImage] = providers.Factory(
+        _later("img.application.usecases.push.PushImage"),
+        images=images,
+        publish=publish,
         lock=state_lock,
     )
     tag_image: providers.Provider[TagImage] = providers.Factory(

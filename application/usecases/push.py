@@ -1,29 +1,19 @@
 """Sending an image to its registry."""
 
-from img.application.catalog import Catalog
-from img.application.fetch import reporting
 from img.application.ports.image_store import ImageStore
-from img.application.ports.progress_sink import ProgressSink
-from img.application.ports.registry import Registry
 from img.application.ports.state_lock import StateLock
-from img.application.transfer import Transfer
+from img.application.publish import PublishImage
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
-from img.domain.oci import media_types
-from img.domain.oci.codec import decode_manifest
-from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushImage:
-    """Uploads what the registry lacks, then the manifest, under the image's name."""
+    """Lets a registry have an image under the name that it has here."""
 
     images: ImageStore
-    registry: Registry
-    transfer: Transfer
-    catalog: Catalog
-    progress: ProgressSink
+    publish: PublishImage
     lock: StateLock
 
     def __call__(self, reference: ImageReference) -> Digest:
@@ -32,20 +22,4 @@ class PushImage:
         Raises ImageNotFound, BlobNotFound, Unauthorized, RegistryError.
         """
         with self.lock.working():
-            target = self.images.get(reference).target
-            manifests = self.catalog.manifests(target)
-            with reporting(self.progress, f"push {reference.familiar}", reference) as report:
-                for manifest in manifests:
-                    blobs = decode_manifest(self.catalog.read(manifest)).blobs
-                    self.transfer.push_blobs(reference, blobs, report)
-                # Last: a registry may refuse a manifest whose blobs it lacks
-                # (distribution-spec, "Pushing Manifests").
-                if target.media_type in media_types.INDEXES:
-                    for manifest in manifests:
-                        self._put(reference.with_digest(manifest.digest), manifest)
-                return self._put(reference, target)
-
-    def _put(self, reference: ImageReference, document: Descriptor) -> Digest:
-        return self.registry.push_manifest(
-            reference, self.catalog.read(document), document.media_type
-        )
+            return self.publish(self.images.get(reference).target, reference)

@@ -3,9 +3,7 @@
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.csv_fields import BadCsv, split_csv
 from img.domain.errors import UsageError
-
-_TRUE = {"1", "t", "T", "TRUE", "true", "True"}
-_FALSE = {"0", "f", "F", "FALSE", "false", "False"}
+from img.domain.options.attributes import parse_boolean
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +86,7 @@ def _pairs(text: str) -> list[tuple[str, str]]:
 
 
 def _boolean(text: str) -> bool:
-    if text in _TRUE or text in _FALSE:
-        return text in _TRUE
-    raise UsageError(f"invalid value for 'raw': {text}")
+    value = parse_boolean(text)
+    if value is None:
+        raise UsageError(f"invalid value for 'raw': {text}")
+    return value
