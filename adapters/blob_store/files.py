@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from img.adapters.blob_store.checked_file import checked_file
 from img.adapters.linux.new_file import NewFile, raise_state_error
 from img.application.ports.blob_store import BlobMismatch, BlobNotFound, BlobStore, BlobWriter
 from img.domain.digest import Digest, InvalidDigest
@@ -26,7 +27,7 @@ class FileBlobStore(BlobStore):
 
     def open(self, digest: Digest) -> BinaryIO:
         try:
-            return open(self._path(digest), "rb")
+            return checked_file(self._path(digest), digest)
         except FileNotFoundError:
             raise BlobNotFound(digest) from None
         except OSError as error:
@@ -82,7 +83,7 @@ class FileBlobWriter(BlobWriter):
                 return self._commit_other(expected)
             if expected not in (None, digest):
                 raise BlobMismatch(expected, digest)
-            self._file.publish(digest.encoded)
+            self._file.replace(digest.encoded)
             return digest
         finally:
             self.abort()
@@ -102,7 +103,7 @@ class FileBlobWriter(BlobWriter):
             actual = Digest(expected.algorithm, actual_hash.hexdigest())
             if actual != expected:
                 raise BlobMismatch(expected, actual)
-            file.publish(expected.encoded)
+            file.replace(expected.encoded)
             return expected
         except OSError as error:
             raise_state_error(error, str(self._blobs))

@@ -58,7 +58,7 @@ class NewFile:
             self._finish()
             with contextlib.suppress(FileExistsError):
                 self._link(os.path.join(self._directory, name))
-            _sync_directory(self._directory)
+            sync_directory(self._directory)
         except OSError as error:
             raise_state_error(error, self._directory)
         finally:
@@ -68,13 +68,11 @@ class NewFile:
         """Do as ``publish`` does, but in place of a file that has the name."""
         try:
             self._finish()
-            if not self._path:  # only rename(2) replaces, and it wants a name
-                stand_in = self._nursling()
-                self._link(stand_in)
-                self._path = stand_in
-            os.rename(self._path, os.path.join(self._directory, name))
-            self._path = ""
-            _sync_directory(self._directory)
+            try:
+                self._link(os.path.join(self._directory, name))
+            except FileExistsError:
+                self._rename_over(os.path.join(self._directory, name))
+            sync_directory(self._directory)
         except OSError as error:
             raise_state_error(error, self._directory)
         finally:
@@ -91,7 +89,7 @@ class NewFile:
                 os.unlink(path)
 
     def _open(self) -> None:
-        os.makedirs(self._directory, exist_ok=True)
+        make_directories(self._directory)
         # Without /proc a nameless file could never be given a name (linkat(2)).
         if os.path.isdir("/proc/self/fd"):
             with contextlib.suppress(OSError):
@@ -113,6 +111,14 @@ class NewFile:
     def _finish(self) -> None:
         os.fchmod(self._fd, 0o644)
         os.fsync(self._fd)
+
+    def _rename_over(self, target: str) -> None:
+        if not self._path:  # only rename(2) replaces, and it wants a name
+            stand_in = self._nursling()
+            self._link(stand_in)
+            self._path = stand_in
+        os.rename(self._path, target)
+        self._path = ""
 
     def _link(self, target: str) -> None:
         if self._path:
@@ -145,6 +151,21 @@ def write_file(directory: str, name: str, content: bytes, nursery: str) -> None:
         file.discard()
 
 
+def make_directories(path: str, mode: int = 0o777) -> None:
+    """Make the directory and those above that are missing, each durable. Raises OSError."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+        return
+    except FileNotFoundError:
+        make_directories(os.path.dirname(os.path.abspath(path)))
+        make_directories(path, mode)
+        return
+    sync_directory(os.path.dirname(os.path.abspath(path)))
+
+
 def move_to_new(path: str, target: str) -> None:
     """Give the file at ``path`` the name ``target``. Raises FileExistsError, OSError."""
     try:
@@ -159,7 +180,8 @@ def move_to_new(path: str, target: str) -> None:
         os.unlink(path)
 
 
-def _sync_directory(path: str) -> None:
+def sync_directory(path: str) -> None:
+    """Make the names in the directory durable. Raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

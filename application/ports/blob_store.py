@@ -28,16 +28,15 @@ class BlobMismatch(ImgError):
 
 
 class BlobDamaged(StateError):
-    """A stored blob that is shorter or longer than what names it says."""
+    """A stored blob that is not what its name says, or not as long as what names it says."""
 
-    def __init__(self, digest: Digest, size: int, expected: int) -> None:
+    def __init__(self, digest: Digest, size: int = 0, expected: int = 0) -> None:
+        wrong = f"{size} of {expected} bytes" if size != expected else "other bytes than its name's"
         super().__init__(
-            f"blob {digest} in the store is damaged: {size} of {expected} bytes",
-            hint="pull or build the image again",
+            f"blob {digest} in the store is damaged: {wrong}",
+            hint="`img fsck --repair` fetches it again if it can; else pull or build the image",
         )
         self.digest = digest
-        self.size = size
-        self.expected = expected
 
 
 class StoreFull(StateError):
@@ -56,7 +55,8 @@ class BlobWriter(Protocol):
         """Store what was written and return its sha256 digest; the writer is closed then.
 
         Atomic and durable: a reader, or the next process after a crash, sees all or nothing.
-        Committing bytes that are there already changes nothing. Raises BlobMismatch, StoreFull.
+        Bytes that are there already stay the same, but damaged ones are whole again. Raises
+        BlobMismatch, StoreFull.
         """
 
     @abstractmethod
@@ -69,7 +69,10 @@ class BlobStore(Protocol):
 
     @abstractmethod
     def open(self, digest: Digest) -> BinaryIO:
-        """Return the blob for reading, seekable; the caller closes it. Raises BlobNotFound."""
+        """Return the blob for reading, seekable; the caller closes it. Raises BlobNotFound.
+
+        Who reads it from its start to its end gets BlobDamaged if it is not what its name says.
+        """
 
     @abstractmethod
     def writer(self) -> BlobWriter:

@@ -16,7 +16,13 @@ import pytest
 from img.adapters.blob_store.files import FileBlobStore, FileBlobWriter
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
-from img.application.ports.blob_store import BlobMismatch, BlobNotFound, BlobStore, StoreFull
+from img.application.ports.blob_store import (
+    BlobDamaged,
+    BlobMismatch,
+    BlobNotFound,
+    BlobStore,
+    StoreFull,
+)
 from img.domain.digest import Digest
 from img.domain.errors import StateError
 from img.domain.oci.codec import decode_index
@@ -168,6 +174,66 @@ def test_a_removed_blob_is_gone_and_may_be_removed_again(store: BlobStore) -> No
     assert store.size(digest) is None
     assert list(store.digests()) == []
     assert add(store, b"content") == digest
+
+
+def damage(root: Path, digest: Digest, content: bytes) -> None:
+    (file,) = root.rglob(digest.encoded)
+    file.write_bytes(content)
+
+
+@pytest.fixture(params=ON_DISK)
+def disk_store(request: pytest.FixtureRequest, tmp_path: Path) -> FileBlobStore:
+    made: FileBlobStore = request.param(tmp_path / "state")
+    return made
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+@pytest.mark.parametrize("found", [b"c0ntent", b"conten", b"content, and more", b""])
+def test_a_damaged_blob_is_named_before_its_last_bytes_are_read(
+    disk_store: FileBlobStore, tmp_path: Path, found: bytes, algorithm: str
+) -> None:
+    digest = Digest(algorithm, hashlib.new(algorithm, b"content").hexdigest())
+    add(disk_store, b"content", digest)
+    damage(tmp_path, digest, found)
+
+    for size in (-1, 3):
+        with disk_store.open(digest) as blob, pytest.raises(BlobDamaged, match=digest.encoded):
+            while blob.read(size):
+                pass
+
+
+def test_a_blob_that_is_read_in_leaps_is_read_unverified(
+    disk_store: FileBlobStore, tmp_path: Path
+) -> None:
+    digest = add(disk_store, bytes(1 << 20))
+    damage(tmp_path, digest, b"damaged" + bytes((1 << 20) - 7))
+
+    with disk_store.open(digest) as blob:
+        blob.seek(1 << 19)
+        assert len(blob.read()) == 1 << 19
+        blob.seek(0)
+        with pytest.raises(BlobDamaged):
+            blob.read()
+
+
+def test_a_whole_blob_may_be_read_twice(store: BlobStore) -> None:
+    digest = add(store, b"content")
+
+    with store.open(digest) as blob:
+        assert blob.read(3) + blob.read() == b"content"
+        blob.seek(0)
+        assert blob.read() == b"content"
+
+
+def test_committing_the_right_bytes_heals_a_damaged_blob(
+    disk_store: FileBlobStore, tmp_path: Path
+) -> None:
+    digest = add(disk_store, b"content")
+    damage(tmp_path, digest, b"c0ntent")
+
+    add(disk_store, b"content", digest)
+
+    assert read(disk_store, digest) == b"content"
 
 
 def test_threads_may_write_at_once(store: BlobStore) -> None:
