@@ -104,6 +104,7 @@ class Process:
     hosts: tuple[tuple[str, str], ...] = ()  # (name, address), into /etc/hosts
     shm_size: int = 64 << 20  # bytes
     ulimits: tuple[Ulimit, ...] = ()
+    control_groups: tuple[str, ...] = ()  # directories of those that it is in from the start
     insecure: bool = False
 
 
@@ -112,6 +113,7 @@ class ExitStatus:
     """How a process ended: its exit code, or 128 + the signal that killed it."""
 
     code: int
+    out_of_memory: bool = False  # it, or what it started, was killed for using more than allowed
 
     @property
     def success(self) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from img.application.ports.cache_store import CacheStore
     from img.application.ports.clock import Clock
     from img.application.ports.context_source import ContextSource
+    from img.application.ports.control_groups import ControlGroups
     from img.application.ports.credential_store import CredentialStore
     from img.application.ports.dockerfile_parser import DockerfileParser
     from img.application.ports.executor import Executor
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from img.application.ports.web import WebFetcher
     from img.domain.options.secrets import AgentSpec, SecretSpec
     from img.domain.platform import Platform
+    from img.domain.resources import Resources
     from img.entrypoints.rootless import BuildHost
 
 
@@ -198,14 +200,29 @@ def of_host(host: BuildHost, emulate: str) -> Executor:
 
 
 def announced(
-    executor: Executor, progress: ProgressSink, snapshotter: Snapshotter, names: tuple[str, str]
+    executor: Executor,
+    progress: ProgressSink,
+    snapshotter: Snapshotter,
+    names: tuple[str, str],
+    resources: Resources,
 ) -> Executor:
     from img.application.solver.announce import AnnouncedExecutor
+
+    groups: ControlGroups | None = None
+    if resources.options:
+        from img.adapters.control_groups.linux import LinuxControlGroups
+        from img.application.solver.limited import LimitedExecutor
+
+        groups = LinuxControlGroups(resources)
+        executor = LimitedExecutor(executor, groups)
 
     def describe() -> str:
         return f"executor {names[0]}, snapshots {getattr(snapshotter, 'description', names[1])}"
 
-    warnings = (_NO_PROC,) if names[0] == "chroot" else ()
+    def warnings() -> tuple[str, ...]:
+        unheld = groups.shortcomings() if groups else ()
+        return (*([_NO_PROC] if names[0] == "chroot" else []), *unheld)
+
     return AnnouncedExecutor(executor, progress, describe, warnings)
 
 

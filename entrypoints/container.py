@@ -137,7 +137,7 @@ class Container(containers.DeclarativeContainer):
         quiet=providers.Singleton(make.quiet),
     )
     announced: providers.Provider[Executor] = providers.Singleton(
-        make.announced, executor, progress, snapshotter, config.runs_by
+        make.announced, executor, progress, snapshotter, config.runs_by, config.resources
     )
     clock: providers.Provider[Clock] = providers.Singleton(make.clock)
     scratch: providers.Provider[ScratchSpace] = providers.Singleton(make.scratch, config.state)
@@ -409,6 +409,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
             "progress": settings.progress,
             "secrets": settings.secrets,
             "agents": settings.agents,
+            "resources": settings.resources,
             "cache_mounts": settings.state / "mounts" / host.ids,
             "insecure_registries": settings.insecure_registries,
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 from img.domain.dataclass import dataclass
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.platform import Platform
+from img.domain.resources import Resources
 
 # The seed's names, and those of img's later versions, for the snapshotters they mean.
 _BACKENDS = {
@@ -38,6 +39,7 @@ class Settings:
     debug: bool = False
     secrets: tuple[SecretSpec, ...] = ()
     agents: tuple[AgentSpec, ...] = ()
+    resources: Resources = Resources()  # what a step may use
     insecure_registries: frozenset[str] = frozenset()
 
 

@@ -13,6 +13,7 @@ from typing import NoReturn
 from img.adapters.executor import reports
 from img.adapters.executor.first_process import (
     die_with_parent,
+    enter_control_groups,
     execute,
     leave_session,
     take_identity,
@@ -85,6 +86,7 @@ def _be_the_step(process: Process, path: str, channel: socket.socket, allowed: i
         with reports.failures(channel):
             die_with_parent()
             leave_session()
+            enter_control_groups(process)
             syscalls.close_descriptors(but=channel.fileno())
             os.chdir(path)
             os.chroot(".")

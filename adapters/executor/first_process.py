@@ -19,7 +19,7 @@ from img.adapters.executor.reports import Launch
 from img.adapters.executor.stubs import MountPoints
 from img.adapters.linux import capabilities, denied_calls, syscalls
 from img.adapters.linux.ownership import REAL, RecordedOwnership
-from img.application.ports.executor import ProcessNotStarted
+from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.filesystem.ownership import UserIdentity, lookup_user
 from img.domain.process import Network, Process, Ulimit
 
@@ -42,6 +42,7 @@ def become(
             if launch.emulation is not None:
                 importlib.import_module(_EMULATED)  # while its file can be found
             leave_session()
+            enter_control_groups(launch.process)
             _enter_root(launch, channel, supervisor)
             execute(launch.process, _identity(launch, supervisor))
     finally:
@@ -56,6 +57,19 @@ def take_order(order: int, stdout: int, stderr: int) -> Launch:
     os.dup2(stderr, 2)
     os.umask(0o022)
     return launch
+
+
+def enter_control_groups(process: Process) -> None:
+    """Be limited as ``process`` is to be; to be done while the host's hierarchies are seen."""
+    for group in process.control_groups:
+        try:
+            with open(f"{group}/cgroup.procs", "wb", buffering=0) as members:
+                members.write(b"0")
+        except OSError as error:
+            raise ExecutorUnavailable(
+                f"a step cannot enter its control group {group}: {error.strerror}",
+                hint="leave --memory and the limits like it",
+            ) from error
 
 
 def _enter_root(launch: Launch, channel: socket.socket, supervisor: socket.socket | None) -> None:

@@ -12,22 +12,19 @@ import select
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from img.adapters.executor import descendants, first_process, reports
-from img.adapters.executor.reports import Ended, Launch, Refused, Way
+from img.adapters.executor.reports import Ended, Launch, Refused, Start, Way
 from img.adapters.linux import syscalls
 from img.domain.dataclass import dataclass
-from img.domain.process import Network
 
 _ISOLATED = (
     syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
 )
 _NAMESPACES = {Way.UNSHARE: _ISOLATED, Way.RUNTIME: _ISOLATED, Way.CHROOT: 0, Way.PROOT: 0}
-_OWN_NETWORK = "n"
-_HOST_NETWORK = "h"
-_SUPERVISED = "s"
-_ALONE = "a"
+_MOST = 1 << 14  # bytes of what it is told of a step
 _SIGNALS_OF_TERMINALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
 
 
@@ -52,13 +49,8 @@ class ForkServer:
         try:
             os.write(order, pickle.dumps(launch))
             os.lseek(order, 0, os.SEEK_SET)
-            alone = launch.process.network is Network.NONE
-            kind = launch.way.value + (_OWN_NETWORK if alone else _HOST_NETWORK)
-            supervised = launch.emulation is not None and launch.emulation.is_supervised
-            kind += _SUPERVISED if supervised else _ALONE
-            socket.send_fds(
-                self._requests, [kind.encode()], [order, theirs.fileno(), stdout, stderr]
-            )
+            start = pickle.dumps(reports.start_of(launch))
+            socket.send_fds(self._requests, [start], [order, theirs.fileno(), stdout, stderr])
         except BaseException:
             ours.close()
             raise
@@ -85,13 +77,13 @@ class _Step:
     pid: int
     pidfd: int
     channel: socket.socket
-    way: Way
+    start: Start
     supervisor: tuple[int, int] | None  # its pid and pidfd
 
     @property
     def is_watched(self) -> bool:
         """Whether the pid is that of a process that watches over the step, and tidies up."""
-        return self.way in (Way.CHROOT, Way.PROOT)
+        return self.start.way in (Way.CHROOT, Way.PROOT)
 
     def kill(self) -> None:
         """End it and all it started."""
@@ -110,6 +102,12 @@ class _Step:
             pid, pidfd = self.supervisor
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             os.waitpid(pid, 0)
+
+    def remove_groups(self) -> None:
+        """Remove the control groups of the ended step, where nobody is left to do it."""
+        for group in self.start.control_groups:
+            with suppress(OSError):
+                os.rmdir(group)
 
     def close(self) -> None:
         """Close all descriptors."""
@@ -203,26 +201,25 @@ class _Server:
                     self._attend(self._steps[descriptor], descriptor)
 
     def _accept(self) -> bool:
-        kind, descriptors, _, _ = socket.recv_fds(self._requests, 3, 4)
-        if not kind:
+        start, descriptors, _, _ = socket.recv_fds(self._requests, _MOST, 4)
+        if not start:
             return False
         order, channel, stdout, stderr = descriptors
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        self._start(kind.decode(), order, socket.socket(fileno=channel), stdout, stderr)
+        self._start(pickle.loads(start), order, socket.socket(fileno=channel), stdout, stderr)
         for descriptor in (order, stdout, stderr):
             os.close(descriptor)
         return True
 
     def _start(
-        self, kind: str, order: int, channel: socket.socket, stdout: int, stderr: int
+        self, start: Start, order: int, channel: socket.socket, stdout: int, stderr: int
     ) -> None:
-        way = Way(kind[0])
-        network = syscalls.CLONE_NEWNET if kind[1] == _OWN_NETWORK else 0
-        become = _becoming(way)
-        asked, asking = _line_to_supervisor() if kind[2] == _SUPERVISED else (None, None)
+        network = syscalls.CLONE_NEWNET if start.own_network else 0
+        become = _becoming(start.way)
+        asked, asking = _line_to_supervisor() if start.supervised else (None, None)
         try:
-            pid, pidfd = syscalls.fork_into(_NAMESPACES[way] | network)
+            pid, pidfd = syscalls.fork_into(_NAMESPACES[start.way] | network)
         except OSError as error:
             reports.send(channel, Refused(f"new namespaces: {error.strerror}"))
             channel.close()
@@ -236,7 +233,7 @@ class _Server:
             asking.close()
             supervisor = _start_supervisor(pid, order, asked, channel, stderr)
             asked.close()
-        step = _Step(pid, pidfd, channel, way, supervisor)
+        step = _Step(pid, pidfd, channel, start, supervisor)
         for descriptor in step.watched:
             self._steps[descriptor] = step
             self._poll.register(descriptor, select.POLLIN)
@@ -264,6 +261,7 @@ class _Server:
             step.kill()
             os.waitpid(step.pid, 0)
             step.end_supervisor()
+            step.remove_groups()
         self._steps.clear()
         self._kill_strays()
 

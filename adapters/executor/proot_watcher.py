@@ -18,6 +18,7 @@ from img.adapters.executor.executables import find_executable_in
 from img.adapters.executor.first_process import (
     DEFAULT_PATH,
     die_with_parent,
+    enter_control_groups,
     leave_session,
     reset_signals,
     set_limit,
@@ -95,6 +96,7 @@ def _be_proot(launch: Launch, directory: str, channel: socket.socket) -> NoRetur
         with reports.failures(channel):
             die_with_parent()
             leave_session()
+            enter_control_groups(launch.process)
             syscalls.close_descriptors(but=channel.fileno())
             assert isinstance(launch.root, DirectoryRoot)
             own = _OwnFiles(directory)

@@ -10,7 +10,7 @@ from enum import Enum
 from img.adapters.linux.emulation.level import Emulation
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, ImgError
-from img.domain.process import Process, Root
+from img.domain.process import Network, Process, Root
 
 _MOST = 1 << 16  # bytes of one report
 
@@ -33,6 +33,27 @@ class Launch:
     way: Way = Way.UNSHARE
     program: str = ""  # the path of the runtime, or of proot
     emulation: Emulation | None = None  # where the step has one id
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What the fork server has to know of a launch; small, for it comes with the descriptors."""
+
+    way: Way
+    own_network: bool
+    supervised: bool
+    control_groups: tuple[str, ...]
+
+
+def start_of(launch: Launch) -> Start:
+    """Return what to tell the fork server."""
+    process = launch.process
+    return Start(
+        launch.way,
+        own_network=process.network is Network.NONE,
+        supervised=launch.emulation is not None and launch.emulation.is_supervised,
+        control_groups=process.control_groups,
+    )
 
 
 @dataclass(frozen=True, slots=True)

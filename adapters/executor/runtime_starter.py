@@ -15,6 +15,7 @@ from img.adapters.executor.first_process import (
     DEFAULT_PATH,
     bring_loopback_up,
     die_with_parent,
+    enter_control_groups,
     leave_session,
     reset_signals,
     set_limit,
@@ -39,6 +40,7 @@ def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoRe
             die_with_parent()
             launch = take_order(order, stdout, stderr)
             leave_session()
+            enter_control_groups(launch.process)
             command, log = _prepare(launch, channel)
             code = _run(command)
             if failure := _failure_in(log):

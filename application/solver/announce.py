@@ -17,7 +17,7 @@ log = logger("executor")
 class AnnouncedExecutor(Executor):
     """Another executor, announced before the first thing that it runs.
 
-    ``describe`` is asked then, when all has been chosen; ``warnings`` are what it cannot do.
+    ``describe`` is asked then, when all has been chosen, and ``warnings`` for what it cannot do.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class AnnouncedExecutor(Executor):
         executor: Executor,
         progress: ProgressSink,
         describe: Callable[[], str],
-        warnings: Sequence[str] = (),
+        warnings: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.executor = executor
         self._progress = progress
@@ -55,6 +55,6 @@ class AnnouncedExecutor(Executor):
             log.debug("steps run", by=description)
             started = VertexStarted(vertex=_VERTEX, name=f"[internal] {description}")
             self._progress.emit(started)
-            for message in self._warnings:
+            for message in self._warnings():
                 self._progress.emit(VertexWarning(vertex=_VERTEX, message=message))
             self._progress.emit(VertexDone(vertex=_VERTEX))

@@ -19,7 +19,7 @@ from img.domain.filesystem.entry import FILE, Entry
 from img.domain.graph.cache_key import content_key, definition_key
 from img.domain.graph.operations import Exec
 from img.domain.oci.chain import Layer, chain_ids_of
-from img.domain.process import FileMount, Process
+from img.domain.process import ExitStatus, FileMount, Process
 
 log = logger("execute")
 
@@ -34,11 +34,15 @@ class StepCanceled(BuildError):
 class ProcessFailed(BuildError):
     """A RUN whose command ended with a status other than 0."""
 
-    def __init__(self, argv: tuple[str, ...], status: int) -> None:
+    def __init__(self, argv: tuple[str, ...], status: ExitStatus) -> None:
         command = " ".join(argv)
-        super().__init__(f'process "{command}" did not complete successfully: exit code: {status}')
+        why = ": cannot allocate memory" if status.out_of_memory else ""  # BuildKit's words
+        super().__init__(
+            f'process "{command}" did not complete successfully: exit code: {status.code}{why}',
+            hint="the kernel killed it for using more than --memory" if why else None,
+        )
         self.argv = argv
-        self.status = status
+        self.status = status.code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +109,7 @@ class Execution:
             if cancelled.is_set():
                 raise StepCanceled
             if not status.success:
-                raise ProcessFailed(self.operation.argv, status.code)
+                raise ProcessFailed(self.operation.argv, status)
             return self._commit(workspace)
 
     def _commit(self, workspace: Workspace) -> Layer:

@@ -8,6 +8,7 @@ import typer
 
 from img.domain.errors import UsageError
 from img.domain.options.call import Call
+from img.domain.options.resources import parse_resources
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
@@ -69,6 +70,37 @@ def build(
     ulimit: Annotated[
         Texts, _option("--ulimit", says="A resource limit of RUN.", value="NAME=SOFT[:HARD]")
     ] = None,
+    memory: Annotated[
+        str, _option("--memory", "-m", says="Memory that RUN may use.", value="SIZE")
+    ] = "",
+    memory_swap: Annotated[
+        str,
+        _option("--memory-swap", says="Memory and swap together; -1: any swap.", value="SIZE"),
+    ] = "",
+    cpus: Annotated[
+        str, _option("--cpus", says="Processors that RUN may use.", value="NUMBER")
+    ] = "",
+    cpu_shares: Annotated[
+        str, _option("--cpu-shares", "-c", says="Its weight against others' 1024.", value="NUMBER")
+    ] = "",
+    cpu_period: Annotated[
+        str, _option("--cpu-period", says="What --cpu-quota is of.", value="MICROSECONDS")
+    ] = "",
+    cpu_quota: Annotated[
+        str, _option("--cpu-quota", says="Processor time in a period.", value="MICROSECONDS")
+    ] = "",
+    cpuset_cpus: Annotated[
+        str, _option("--cpuset-cpus", says="Which processors, such as 0-3.", value="LIST")
+    ] = "",
+    cpuset_mems: Annotated[
+        str, _option("--cpuset-mems", says="Which memory nodes.", value="LIST")
+    ] = "",
+    cgroup_parent: Annotated[
+        str, _option("--cgroup-parent", says="Where the control groups are made.", value="PATH")
+    ] = "",
+    resource: Annotated[
+        Texts, _option("--resource", says="One of these limits.", value="NAME=VALUE")
+    ] = None,
     executor: Annotated[
         str | None,
         _option(
@@ -129,6 +161,18 @@ def build(
         ulimits=ulimit or [],
         contexts=build_context or [],
     )
+    limits = {
+        "memory": memory,
+        "memory-swap": memory_swap,
+        "cpus": cpus,
+        "cpu-shares": cpu_shares,
+        "cpu-period": cpu_period,
+        "cpu-quota": cpu_quota,
+        "cpuset-cpus": cpuset_cpus,
+        "cpuset-mems": cpuset_mems,
+        "cgroup-parent": cgroup_parent,
+    }
+    resources = parse_resources(limits, resource or [])
     wanted = platforms(platform or [])
     secrets = tuple(SecretSpec.parse(text) for text in secret or [])
     agents = tuple(AgentSpec.parse(text) for text in ssh or [])
@@ -145,6 +189,7 @@ def build(
         insecure=tags[0].domain if insecure and tags else None,
         secrets=secrets,
         agents=agents,
+        resources=resources,
         emulate=emulate,
         executor=executor,
     ) as container:

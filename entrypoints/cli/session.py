@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from img.domain.dataclass import dataclass
 from img.domain.options.secrets import AgentSpec, SecretSpec
+from img.domain.resources import Resources
 from img.entrypoints.settings import Settings, default_state, host_platform, snapshotter_of
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Session:
         insecure: str | None = None,
         secrets: tuple[SecretSpec, ...] = (),
         agents: tuple[AgentSpec, ...] = (),
+        resources: Resources | None = None,
         emulate: str = "full",
         executor: str | None = None,
     ) -> Iterator["Container"]:
@@ -62,6 +64,7 @@ class Session:
             debug=debug or self.debug,
             secrets=secrets,
             agents=agents,
+            resources=resources or Resources(),
             insecure_registries=frozenset({insecure}) if insecure else frozenset(),
         )
         # First of all: the namespaces take only a process without threads.

@@ -1,0 +1,59 @@
+"""Hierarchies of one or a few controllers: control groups, version 1 (cgroup-v1/*.rst)."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
+from img.adapters.control_groups.hierarchies import Hierarchy
+from img.adapters.control_groups.home import (
+    Home,
+    LimitsUnavailable,
+    Setting,
+    read,
+    require_writable,
+)
+from img.domain.resources import Resources
+
+_REMEDY = (
+    "this is version 1 of control groups, which are root's: run img as root, "
+    "or boot with systemd.unified_cgroup_hierarchy=1"
+)
+
+
+def home(hierarchy: Hierarchy, controller: str, resources: Resources) -> Home:
+    """Return where groups with ``controller`` can be made. Raises LimitsUnavailable."""
+    directory = hierarchy.own
+    if parent := resources.cgroup_parent:
+        base = hierarchy.top if parent.startswith("/") else hierarchy.own
+        directory = os.path.join(base, parent.strip("/"))
+        with suppress(OSError):  # said by who looks next
+            os.makedirs(directory, exist_ok=True)
+    try:
+        require_writable(directory, own=directory)
+    except LimitsUnavailable as error:
+        raise LimitsUnavailable(error.message, hint=_REMEDY) from None
+    settings = tuple(_settings(controller, resources, directory))
+    counter = "memory.oom_control" if controller == "memory" else ""
+    return Home(directory=directory, settings=settings, counter=counter)
+
+
+def _settings(controller: str, resources: Resources, directory: str) -> Iterator[Setting]:
+    match controller:
+        case "memory" if resources.memory:
+            yield Setting("memory.limit_in_bytes", str(resources.memory))
+            both = resources.memory_swap or 2 * resources.memory  # docker run, "--memory"
+            yield Setting("memory.memsw.limit_in_bytes", str(both), optional=True)
+        case "cpu":
+            if resources.cpu_shares:
+                yield Setting("cpu.shares", str(resources.cpu_shares))
+            if resources.cpu_period:
+                yield Setting("cpu.cfs_period_us", str(resources.cpu_period))
+            if resources.cpu_quota:
+                yield Setting("cpu.cfs_quota_us", str(resources.cpu_quota))
+        case "cpuset":
+            # A new group has neither, and takes no process before it has both.
+            for name, wanted in (
+                ("cpuset.cpus", resources.cpuset_cpus),
+                ("cpuset.mems", resources.cpuset_mems),
+            ):
+                yield Setting(name, wanted or read(f"{directory}/{name}"))

@@ -1,0 +1,120 @@
+"""The unified hierarchy: control groups, version 2 (kernel cgroup-v2.rst)."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+
+from img.adapters.control_groups.hierarchies import Hierarchy
+from img.adapters.control_groups.home import (
+    Home,
+    LimitsUnavailable,
+    Setting,
+    read,
+    require_writable,
+    write,
+)
+from img.domain.resources import Resources
+
+OURSELVES = "img.main"  # the group that processes move to from one that has to have children
+_DELEGATE = "run it as `systemd-run --user --scope -p Delegate=yes img build …`"
+
+
+def home(hierarchy: Hierarchy, controller: str, resources: Resources, *, root: bool) -> Home:
+    """Return where groups with ``controller`` can be made. Raises LimitsUnavailable.
+
+    For ``root`` that is the top, where systemd lets all controllers through; a user has at most
+    the group it is in, if that was delegated.
+    """
+    directory = _directory(hierarchy, resources.cgroup_parent, root=root)
+    try:
+        require_writable(directory, own=hierarchy.own)
+        _let_through(directory, controller)
+    except LimitsUnavailable as error:
+        error.hint = error.hint or _remedy(root=root)
+        raise
+    except OSError as error:
+        reason = f"{error.filename}: {error.strerror}"
+        raise LimitsUnavailable(reason, hint=_remedy(root=root)) from error
+    counter = "memory.events" if controller == "memory" else ""
+    settings = tuple(_settings(controller, resources))
+    return Home(directory=directory, settings=settings, counter=counter)
+
+
+def _directory(hierarchy: Hierarchy, parent: str, *, root: bool) -> str:
+    own = hierarchy.own
+    if os.path.basename(own) == OURSELVES:  # a build before this one moved us
+        own = os.path.dirname(own)
+    if not parent:
+        return hierarchy.top if root else own
+    directory = os.path.join(hierarchy.top if parent.startswith("/") else own, parent.strip("/"))
+    with suppress(OSError):  # said by who looks next
+        os.makedirs(directory, exist_ok=True)
+    return directory
+
+
+def _let_through(directory: str, controller: str) -> None:
+    """Let children of ``directory`` have ``controller``. Raises LimitsUnavailable, OSError."""
+    above = os.path.dirname(directory)
+    if not _has(directory, controller) and os.access(f"{above}/cgroup.subtree_control", os.W_OK):
+        _let_through(above, controller)
+    if not _has(directory, controller):
+        raise LimitsUnavailable(f"{directory} was not given the controller {controller}")
+    control = f"{directory}/cgroup.subtree_control"
+    if controller in read(control).split():
+        return
+    try:
+        write(control, f"+{controller}")
+    except OSError as error:
+        if error.errno != errno.EBUSY:
+            raise
+        # "No Internal Process Constraint": who has processes lets no controller through.
+        _move_processes(directory)
+        write(control, f"+{controller}")
+
+
+def _has(directory: str, controller: str) -> bool:
+    return controller in read(f"{directory}/cgroup.controllers").split()
+
+
+def _move_processes(directory: str) -> None:
+    inner = f"{directory}/{OURSELVES}"
+    os.makedirs(inner, exist_ok=True)
+    while pids := read(f"{directory}/cgroup.procs").split():  # they may fork meanwhile
+        if "0" in pids:
+            raise LimitsUnavailable(f"{directory} has processes that are not seen from here")
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                write(f"{inner}/cgroup.procs", pid)
+
+
+def _settings(controller: str, resources: Resources) -> Iterator[Setting]:
+    match controller:
+        case "memory" if resources.memory:
+            yield Setting("memory.max", str(resources.memory))
+            yield Setting("memory.swap.max", _swap(resources), optional=True)
+        case "cpu":
+            if resources.cpu_shares:  # as runc converts them (libcontainer/cgroups, utils.go)
+                weight = 1 + (resources.cpu_shares - 2) * 9999 // 262142
+                yield Setting("cpu.weight", str(weight))
+            if resources.cpu_quota or resources.cpu_period:
+                quota = str(resources.cpu_quota or "max")
+                yield Setting("cpu.max", f"{quota} {resources.cpu_period or 100_000}")
+        case "cpuset":
+            if resources.cpuset_cpus:
+                yield Setting("cpuset.cpus", resources.cpuset_cpus)
+            if resources.cpuset_mems:
+                yield Setting("cpuset.mems", resources.cpuset_mems)
+
+
+def _swap(resources: Resources) -> str:
+    """Return bytes of swap alone; as much as memory if nobody says (docker run, "--memory")."""
+    if resources.memory_swap < 0:
+        return "max"
+    return str((resources.memory_swap or 2 * resources.memory) - resources.memory)
+
+
+def _remedy(*, root: bool) -> str:
+    if root:
+        return "limit the container that img runs in, or mount /sys/fs/cgroup writable"
+    return _DELEGATE

@@ -1,0 +1,112 @@
+"""``--memory``, ``--cpu-quota`` and their neighbours."""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+
+from img.domain.dockerfile.quantities import BadQuantity, parse_byte_size
+from img.domain.errors import UsageError
+from img.domain.resources import Resources
+
+_LEAST_MEMORY = 6 << 20  # bytes; docker's, below it nothing starts
+_PERIOD = 100_000  # microseconds; the kernel's
+_PERIODS = range(1_000, 1_000_001)
+_LEAST_QUOTA = 1_000  # microseconds
+_SHARES = range(2, 262_145)
+_OF_BUILDX = (
+    "memory", "memory-swap", "cpu-shares", "cpu-period", "cpu-quota", "cpuset-cpus", "cpuset-mems",
+)  # fmt: skip
+
+
+def parse_resources(options: Mapping[str, str], more: Sequence[str] = ()) -> Resources:
+    """Return the limits of ``options``, by name, and of buildx's ``--resource name=value``.
+
+    Names are the long options' without dashes in front. Raises UsageError (docker, daemon_unix.go,
+    "verifyPlatformContainerResources").
+    """
+    texts = {**options, **dict(_resource(text) for text in more)}
+    period, quota = _processor_time(texts)
+    memory = _bytes(texts, "memory")
+    return Resources(
+        memory=memory,
+        memory_swap=_memory_and_swap(texts, memory),
+        cpu_shares=_number(texts, "cpu-shares", _SHARES),
+        cpu_period=period,
+        cpu_quota=quota,
+        cpuset_cpus=_list(texts, "cpuset-cpus"),
+        cpuset_mems=_list(texts, "cpuset-mems"),
+        cgroup_parent=_parent(texts.get("cgroup-parent", "")),
+    )
+
+
+def _resource(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or name not in _OF_BUILDX:
+        raise UsageError(
+            f"invalid --resource {text!r}", hint=f"NAME=VALUE, with one of {', '.join(_OF_BUILDX)}"
+        )
+    return name, value
+
+
+def _bytes(texts: Mapping[str, str], name: str) -> int:
+    text = texts.get(name, "")
+    try:
+        size = parse_byte_size(text) if text else 0
+    except BadQuantity as error:
+        raise UsageError(f"invalid --{name} {text!r}: {error}", hint="such as 512m or 2g") from None
+    if size < 0 or 0 < size < _LEAST_MEMORY:
+        raise UsageError(f"invalid --{name} {text!r}: the least is 6m")
+    return size
+
+
+def _memory_and_swap(texts: Mapping[str, str], memory: int) -> int:
+    if texts.get("memory-swap", "") == "-1":
+        return -1
+    both = _bytes(texts, "memory-swap")
+    if both and not memory:
+        raise UsageError("--memory-swap limits memory and swap together: set --memory as well")
+    if both and both < memory:
+        raise UsageError("--memory-swap is memory and swap together: it must not be below --memory")
+    return both
+
+
+def _processor_time(texts: Mapping[str, str]) -> tuple[int, int]:
+    """Return period and quota, in microseconds."""
+    period = _number(texts, "cpu-period", _PERIODS)
+    quota = _number(texts, "cpu-quota", range(_LEAST_QUOTA, 1 << 44))
+    cpus = texts.get("cpus", "")
+    if not cpus:
+        return period, quota
+    if period or quota:
+        raise UsageError("--cpus says what --cpu-period and --cpu-quota say: give one of them")
+    try:
+        count = Decimal(cpus)
+    except InvalidOperation:
+        count = Decimal("NaN")
+    if not count.is_finite() or count * _PERIOD < _LEAST_QUOTA:
+        raise UsageError(f"invalid --cpus {cpus!r}", hint="a number of processors, such as 1.5")
+    return _PERIOD, int(count * _PERIOD)
+
+
+def _number(texts: Mapping[str, str], name: str, allowed: range) -> int:
+    text = texts.get(name, "")
+    if text in ("", "0"):
+        return 0
+    if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) not in allowed:
+        raise UsageError(
+            f"invalid --{name} {text!r}", hint=f"a number from {allowed[0]} to {allowed[-1]}"
+        )
+    return int(text)
+
+
+def _list(texts: Mapping[str, str], name: str) -> str:
+    text = texts.get(name, "")
+    if text and not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", text, re.ASCII):
+        raise UsageError(f"invalid --{name} {text!r}", hint="numbers, such as 0-3 or 0,1")
+    return text
+
+
+def _parent(text: str) -> str:
+    if ".." in text.split("/"):
+        raise UsageError(f"invalid --cgroup-parent {text!r}: it must not climb")
+    return text

@@ -1,0 +1,91 @@
+"""Limits on what a RUN uses, where they can be held and where not."""
+
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.delegation import delegated_to, hierarchy_of
+from tests.e2e.test_interrupted import Sleeper, assert_nothing_left
+from tests.host import Account, this_account
+from tests.img_command import ImgFor, WriteContext
+
+pytestmark = [pytest.mark.userns, pytest.mark.registry]
+
+_TOO_MUCH = "RUN x=$(head -c 100000000 /dev/zero | tr '\\0' x)\n"
+_EXECUTORS = ("unshare", "runc", "crun", "chroot")
+
+
+@pytest.mark.parametrize("executor", _EXECUTORS)
+def test_a_step_that_uses_more_memory_fails_and_says_so(
+    img_for: ImgFor, write_context: WriteContext, busybox: str, executor: str
+) -> None:
+    hierarchy_of("memory")
+    context = write_context(f"FROM {busybox}\n{_TOO_MUCH}")
+
+    limits = ("--memory", "24m", "--memory-swap=24m", "--executor", executor)
+    outcome = img_for("root")("build", *limits, "-t", "x", context, code=4)
+
+    assert "cannot allocate memory (the kernel killed it for using more than --memory)" in (
+        outcome.error_line
+    )
+    assert "no limit is set" not in outcome.stderr
+
+
+def test_limits_are_no_part_of_what_a_step_is_found_by(
+    img_for: ImgFor, write_context: WriteContext, busybox: str
+) -> None:
+    img = img_for("root")
+    context = write_context(f"FROM {busybox}\nRUN grep img- /proc/self/cgroup > /seen\n")
+    img("build", "-m", "64m", "-t", "x", context)
+
+    outcome = img("build", "-m", "128m", "-c", "512", "-t", "x", context)
+
+    assert "RUN grep img- /proc/self/cgroup > /seen\n#4 CACHED" in outcome.stderr
+
+
+def test_a_user_is_told_once_that_limits_are_not_held_and_what_to_do(
+    img_for: ImgFor, write_context: WriteContext, busybox: str
+) -> None:
+    context = write_context(f"FROM {busybox}\nRUN true\nRUN echo\n")
+
+    outcome = img_for("user")("build", "-m", "64m", "--cpus", "1", "-t", "x", context)
+
+    warnings = [line for line in outcome.stderr.splitlines() if "no limit is set" in line]
+    assert len({line.partition("WARN: ")[2] for line in warnings}) == len(warnings) <= 2
+    text = "\n".join(warnings)
+    assert all(option in text for option in ("--memory", "--cpu-period", "--cpu-quota"))
+    assert "systemd-run --user --scope" in text or "version 1 of control groups" in text
+
+
+@pytest.mark.parametrize("executor", ["unshare", "crun"])
+def test_a_user_to_whom_a_group_was_delegated_has_limits(
+    img_for: ImgFor, user: Account, write_context: WriteContext, busybox: str, executor: str
+) -> None:
+    context = write_context(f"FROM {busybox}\nRUN grep img- /proc/self/cgroup\n{_TOO_MUCH}")
+    with delegated_to(user) as delegated:
+        img = img_for("user")
+        img = replace(img, command=delegated.entering(user, img.command), account=this_account())
+        outcome = img("build", "-m", "24m", "--executor", executor, "-t", "x", context, code=4)
+
+        assert "cannot allocate memory" in outcome.error_line
+        assert f"/{delegated.directory.name}/img-" in outcome.stderr
+        assert delegated.groups() in ([], ["img.main"])
+
+
+def test_a_killed_build_leaves_no_group(
+    img_for: ImgFor, write_context: WriteContext, busybox: str
+) -> None:
+    top = Path(hierarchy_of("memory").top)
+    img = img_for("root")
+    length = f"8{img.state.stat().st_ino}.5"
+    context = write_context(f"FROM {busybox}\nRUN sleep {length}\n")
+    sleeper = Sleeper(img, context, length, "-m", "64m")
+    (step,) = top.rglob(f"img-{sleeper.process.pid}-*")
+
+    sleeper.process.send_signal(signal.SIGKILL)
+    sleeper.end()
+
+    assert_nothing_left(sleeper)
+    assert not step.exists()

@@ -1,0 +1,55 @@
+"""Version 2 of control groups as this machine has it, with whichever controllers."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from img.adapters.control_groups import unified
+from img.adapters.control_groups.hierarchies import Hierarchy, hierarchies_of
+from img.domain.resources import Resources
+from tests.delegation import a_group, sleeper_in
+from tests.host import lacking, need_root
+
+pytestmark = pytest.mark.userns
+
+
+@pytest.fixture
+def hierarchy() -> Hierarchy:
+    need_root()
+    found = [each for each in hierarchies_of("/proc/self") if each.unified and each.controllers]
+    return found[0] if found else lacking("no unified hierarchy with a controller")
+
+
+@pytest.fixture
+def controller(hierarchy: Hierarchy) -> str:
+    return min(hierarchy.controllers)
+
+
+@pytest.fixture
+def scope(hierarchy: Hierarchy, controller: str) -> Iterator[Path]:
+    with a_group(hierarchy, controller) as directory:
+        yield directory
+
+
+def test_a_delegated_group_with_processes_in_it_moves_them_to_have_children(
+    hierarchy: Hierarchy, controller: str, scope: Path
+) -> None:
+    process = sleeper_in(scope)
+    try:
+        own = replace(hierarchy, own=str(scope))
+        home = unified.home(own, controller, Resources(), root=False)
+
+        step = Path(home.directory, "img-0-1")
+        step.mkdir()
+        assert controller in (step / "cgroup.controllers").read_text().split()
+        assert (scope / "cgroup.procs").read_text() == ""
+        assert (scope / unified.OURSELVES / "cgroup.procs").read_text() == f"{process.pid}\n"
+
+        (step / "cgroup.procs").write_text(str(process.pid))  # as the first process of a step
+        again = replace(hierarchy, own=str(scope / unified.OURSELVES))  # a build after this one
+        assert unified.home(again, controller, Resources(), root=False) == home
+    finally:
+        process.kill()
+        process.communicate()
