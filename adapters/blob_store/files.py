@@ -4,21 +4,32 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.blob_store.checked_file import checked_file
+from img.adapters.blob_store.incoming import incoming_file, remove_parts
 from img.adapters.linux.new_file import NewFile, raise_state_error
-from img.application.ports.blob_store import BlobMismatch, BlobNotFound, BlobStore, BlobWriter
+from img.application.ports.blob_store import (
+    BlobMismatch,
+    BlobNotFound,
+    BlobStore,
+    BlobWriter,
+    IncomingBlob,
+    Waiting,
+)
 from img.domain.digest import Digest, InvalidDigest
 
 _CHUNK = 1 << 20
+_INCOMING = "incoming"
 
 
 class FileBlobStore(BlobStore):
     """Blobs as ``root/blobs/<algorithm>/<hex>`` (image-spec image-layout.md, "Blobs").
 
-    What is being written is nowhere until it is whole: see NewFile.
+    What is being written is nowhere until it is whole: see NewFile. What arrives over the network
+    is in ``root/tmp/incoming`` until then.
     """
 
     def __init__(self, root: Path) -> None:
@@ -35,6 +46,15 @@ class FileBlobStore(BlobStore):
 
     def writer(self) -> BlobWriter:
         return FileBlobWriter(self._blobs, self._nursery)
+
+    @contextmanager
+    def incoming(self, digest: Digest, waiting: Waiting) -> Iterator[IncomingBlob]:
+        folder = str(self._nursery / _INCOMING)
+        with incoming_file(folder, digest, self._path(digest), waiting) as blob:
+            yield blob
+
+    def forget_incoming(self) -> None:
+        remove_parts(str(self._nursery / _INCOMING))
 
     def size(self, digest: Digest) -> int | None:
         try:

@@ -3,10 +3,21 @@
 import hashlib
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
 from typing import BinaryIO
 
-from img.application.ports.blob_store import BlobMismatch, BlobNotFound, BlobStore, BlobWriter
+from img.application.ports.blob_store import (
+    BlobMismatch,
+    BlobNotFound,
+    BlobStore,
+    BlobWriter,
+    IncomingBlob,
+    Waiting,
+)
 from img.domain.digest import Digest
+
+_POLL_S = 0.05
 
 
 class MemoryBlobStore(BlobStore):
@@ -14,6 +25,8 @@ class MemoryBlobStore(BlobStore):
 
     def __init__(self, *blobs: bytes) -> None:
         self._blobs = {Digest.of(blob): blob for blob in blobs}
+        self._incoming: dict[Digest, MemoryIncomingBlob] = {}
+        self._lock = Lock()
 
     def open(self, digest: Digest) -> BinaryIO:
         try:
@@ -23,6 +36,24 @@ class MemoryBlobStore(BlobStore):
 
     def writer(self) -> BlobWriter:
         return MemoryBlobWriter(self._blobs)
+
+    @contextmanager
+    def incoming(self, digest: Digest, waiting: Waiting) -> Iterator[IncomingBlob]:
+        with self._lock:
+            new = MemoryIncomingBlob(self._blobs, digest)
+            blob = self._incoming.setdefault(digest, new)
+        while not blob.held.acquire(timeout=_POLL_S):
+            waiting(blob.size)
+        try:
+            yield blob
+        finally:
+            blob.held.release()
+
+    def forget_incoming(self) -> None:
+        with self._lock:
+            for digest, blob in list(self._incoming.items()):
+                if not blob.held.locked():
+                    del self._incoming[digest]
 
     def size(self, digest: Digest) -> int | None:
         blob = self._blobs.get(digest)
@@ -57,3 +88,38 @@ class MemoryBlobWriter(BlobWriter):
 
     def abort(self) -> None:
         self._content.close()
+
+
+class MemoryIncomingBlob(IncomingBlob):
+    """A blob that arrives in parts."""
+
+    def __init__(self, blobs: dict[Digest, bytes], digest: Digest) -> None:
+        self._blobs = blobs
+        self._digest = digest
+        self._content = bytearray()
+        self.held = Lock()
+
+    @property
+    def size(self) -> int:
+        return len(self._content)
+
+    def stored(self) -> Iterator[bytes]:
+        if self._content:
+            yield bytes(self._content)
+
+    def write(self, data: bytes | memoryview) -> int:
+        self._content += data
+        return len(data)
+
+    def restart(self) -> None:
+        self._content.clear()
+
+    def commit(self) -> None:
+        content = bytes(self._content)
+        self._content.clear()
+        actual = Digest(
+            self._digest.algorithm, hashlib.new(self._digest.algorithm, content).hexdigest()
+        )
+        if actual != self._digest:
+            raise BlobMismatch(self._digest, actual)
+        self._blobs[self._digest] = content

@@ -1,10 +1,13 @@
 """Blobs of an OCI image layout."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from img.adapters.blob_store.files import FileBlobStore
 from img.adapters.linux.layout_folder import NURSERY, create_layout
-from img.application.ports.blob_store import BlobWriter
+from img.application.ports.blob_store import BlobWriter, IncomingBlob, Waiting
+from img.domain.digest import Digest
 
 
 class OciLayoutBlobStore(FileBlobStore):
@@ -21,3 +24,9 @@ class OciLayoutBlobStore(FileBlobStore):
     def writer(self) -> BlobWriter:
         create_layout(self._root)
         return super().writer()
+
+    @contextmanager
+    def incoming(self, digest: Digest, waiting: Waiting) -> Iterator[IncomingBlob]:
+        create_layout(self._root)
+        with super().incoming(digest, waiting) as blob:
+            yield blob

@@ -1,7 +1,8 @@
 """Bytes by digest."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 
 from img.domain.digest import Digest
@@ -64,6 +65,38 @@ class BlobWriter(Protocol):
         """Forget what was written. Idempotent, and harmless after ``commit``."""
 
 
+class IncomingBlob(Protocol):
+    """A blob that arrives from elsewhere; nobody else writes it meanwhile."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """How many bytes of it are here."""
+
+    @abstractmethod
+    def stored(self) -> Iterator[bytes]:
+        """Yield the bytes that are here, from the first on."""
+
+    @abstractmethod
+    def write(self, data: bytes | memoryview) -> int:
+        """Append ``data``. Raises StoreFull."""
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Forget all that is here."""
+
+    @abstractmethod
+    def commit(self) -> None:
+        """Store the blob, in place of a damaged one too: atomic and durable. Last of all calls.
+
+        Raises BlobMismatch, and forgets all that is here then; StoreFull.
+        """
+
+
+Waiting = Callable[[int], None]
+"""Told now and then, while another fetches a blob, how many bytes of it are here."""
+
+
 class BlobStore(Protocol):
     """Immutable bytes found by their digest; several threads and processes share one store."""
 
@@ -78,6 +111,20 @@ class BlobStore(Protocol):
     def writer(self) -> BlobWriter:
         """Return a new, empty blob to write. Raises StoreFull."""
 
+    @contextmanager
+    def incoming(self, digest: Digest, waiting: Waiting) -> Iterator[IncomingBlob]:
+        """Enter with the blob as far as it arrived; waits while another thread or process is in.
+
+        Whoever had to wait may find it stored. What was not committed stays for the next, even
+        after a crash, until ``forget_incoming``. This one is for stores that cannot keep parts:
+        it begins anew each time, and nobody waits. Raises StoreFull.
+        """
+        with _Fresh(self, digest) as blob:
+            yield blob
+
+    def forget_incoming(self) -> None:
+        """Delete the parts of blobs that nobody is fetching."""
+
     @abstractmethod
     def size(self, digest: Digest) -> int | None:
         """Return the blob's length in bytes, None where there is none."""
@@ -89,3 +136,40 @@ class BlobStore(Protocol):
     @abstractmethod
     def remove(self, digest: Digest) -> None:
         """Delete the blob; a blob that is not there is no error. Open readers keep reading."""
+
+
+class _Fresh(IncomingBlob):
+    """A blob that is gone unless it was committed."""
+
+    def __init__(self, store: BlobStore, digest: Digest) -> None:
+        self._store = store
+        self._digest = digest
+        self._writer = store.writer()
+        self._size = 0
+
+    def __enter__(self) -> "_Fresh":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.abort()
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def stored(self) -> Iterator[bytes]:
+        assert not self._size, "what was written is not read again"
+        return iter(())
+
+    def write(self, data: bytes | memoryview) -> int:
+        written = self._writer.write(data)
+        self._size += written
+        return written
+
+    def restart(self) -> None:
+        self._writer.abort()
+        self._writer = self._store.writer()
+        self._size = 0
+
+    def commit(self) -> None:
+        self._writer.commit(self._digest)

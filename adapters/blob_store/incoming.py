@@ -1,0 +1,183 @@
+"""Blobs that arrive in parts, over several processes' lives."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+
+from img.adapters.linux.new_file import raise_state_error, sync_directory
+from img.application.ports.blob_store import BlobMismatch, IncomingBlob, Waiting
+from img.domain.digest import Digest
+
+_CHUNK = 1 << 20
+_POLL_S = 0.05
+_ABANDONED_S = 24 * 3600  # nobody comes back for a part that old
+_OPEN = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+
+
+class IncomingFile(IncomingBlob):
+    """A part of a blob in a file of its own, named by the digest of the whole, and locked.
+
+    A part from before is not trusted: all of it is hashed again, and the whole has to fit.
+    """
+
+    def __init__(self, descriptor: int, path: str, digest: Digest, target: str) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._digest = digest
+        self._target = target
+        self._size = os.fstat(descriptor).st_size
+        self._hash = hashlib.new(digest.algorithm)
+        self._hashed = 0
+
+    @property
+    def size(self) -> int:
+        return self._size
+
+    def stored(self) -> Iterator[bytes]:
+        offset = 0
+        while chunk := self._read(offset):
+            if offset == self._hashed:
+                self._take(chunk)
+            offset += len(chunk)
+            yield chunk
+
+    def write(self, data: bytes | memoryview) -> int:
+        self._hash_rest()
+        left = memoryview(data).cast("B")
+        length = len(left)
+        try:
+            while left:
+                written = os.pwrite(self._descriptor, left, self._size)
+                self._take(left[:written])
+                self._size += written
+                left = left[written:]
+        except OSError as error:
+            raise_state_error(error, self._path)
+        return length
+
+    def restart(self) -> None:
+        try:
+            os.ftruncate(self._descriptor, 0)
+        except OSError as error:
+            raise_state_error(error, self._path)
+        self._size = self._hashed = 0
+        self._hash = hashlib.new(self._digest.algorithm)
+
+    def commit(self) -> None:
+        self._hash_rest()
+        actual = Digest(self._digest.algorithm, self._hash.hexdigest())
+        if actual != self._digest:
+            self.restart()
+            raise BlobMismatch(self._digest, actual)
+        directory = os.path.dirname(self._target)
+        try:
+            os.makedirs(directory, exist_ok=True)
+            os.fchmod(self._descriptor, 0o644)
+            os.fsync(self._descriptor)
+            os.rename(self._path, self._target)
+            sync_directory(directory)
+        except OSError as error:
+            raise_state_error(error, self._target)
+
+    def _hash_rest(self) -> None:
+        while self._hashed < self._size:
+            chunk = self._read(self._hashed)
+            if not chunk:
+                return  # somebody cut the file: the digest will tell
+            self._take(chunk)
+
+    def _take(self, chunk: bytes | memoryview) -> None:
+        self._hash.update(chunk)
+        self._hashed += len(chunk)
+
+    def _read(self, offset: int) -> bytes:
+        try:
+            return os.pread(self._descriptor, min(_CHUNK, self._size - offset), offset)
+        except OSError as error:
+            raise_state_error(error, self._path)
+
+
+@contextlib.contextmanager
+def incoming_file(
+    folder: str, digest: Digest, target: str, waiting: Waiting
+) -> Iterator[IncomingFile]:
+    """Enter with the part of ``digest`` in ``folder``, alone; ``target`` is where the whole goes.
+
+    Raises StoreFull, StateError.
+    """
+    path = os.path.join(folder, f"{digest.algorithm}-{digest.encoded}")
+    try:
+        os.makedirs(folder, exist_ok=True)
+        _sweep(folder, _ABANDONED_S)
+        descriptor = _locked(path, waiting)
+    except OSError as error:
+        raise_state_error(error, path)
+    try:
+        yield IncomingFile(descriptor, path, digest, target)
+    finally:
+        # Still locked: an empty file is nothing to come back to.
+        if _is_at(path, descriptor) and not os.fstat(descriptor).st_size:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        os.close(descriptor)
+
+
+def remove_parts(folder: str) -> None:
+    """Delete all parts that nobody holds."""
+    with contextlib.suppress(FileNotFoundError):
+        _sweep(folder, 0)
+
+
+def _locked(path: str, waiting: Waiting) -> int:
+    """Return a descriptor of the file at ``path``, which nobody else has locked."""
+    while True:
+        descriptor = os.open(path, _OPEN, 0o600)
+        try:
+            while not _try_lock(descriptor):
+                waiting(os.fstat(descriptor).st_size)
+                time.sleep(_POLL_S)
+            if _is_at(path, descriptor):  # else it was committed or removed meanwhile
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in (errno.EWOULDBLOCK, errno.EINTR):
+            return False
+        raise
+    return True
+
+
+def _is_at(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
+def _sweep(folder: str, older_than_s: int) -> None:
+    now = time.time()
+    with os.scandir(folder) as names:
+        for name in names:
+            with contextlib.suppress(OSError):
+                if now - name.stat(follow_symlinks=False).st_mtime >= older_than_s:
+                    _remove_unlocked(name.path)
+
+
+def _remove_unlocked(path: str) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        if _try_lock(descriptor) and _is_at(path, descriptor):
+            os.unlink(path)
+    finally:
+        os.close(descriptor)
