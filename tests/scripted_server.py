@@ -82,7 +82,7 @@ def _handler(
             requests.append(request)
             self._send(answer(request))
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = handle_any  # noqa: N815  # http.server's
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815  # http.server's
 
         def _send(self, reply: Answer) -> None:
             self.send_response(reply.status)

@@ -6,62 +6,75 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from img.adapters.registry.failures import unreachable
+from img.adapters.registry.patience import Patience
 from img.application.ports.registry import RegistryError
 
 if TYPE_CHECKING:
     import requests
 
-_TRIES = 3  # new connections without a byte of progress
+_PROGRESS = 64 * 1024  # bytes; who gets less from a connection has not got on
+_BLOCK = 1 << 20
 
 
 class BlobStream(io.RawIOBase):
-    """The bytes of a blob; a broken connection is taken up where it broke.
+    """The bytes of a blob from ``offset`` on; a broken connection is taken up where it broke.
 
     ``reopen`` asks for the blob from an offset on and returns the answer, 206 or 200
-    (distribution-spec, "Resumable Pull"; a registry may ignore Range).
+    (distribution-spec, "Resumable Pull"; a registry may ignore Range); ``response`` is the first.
     """
 
     def __init__(
         self,
         response: "requests.Response",
         *,
+        offset: int,
         size: int,
         name: str,
         host: str,
         reopen: Callable[[int], "requests.Response"],
+        patience: Patience,
     ) -> None:
-        self._response = response
+        self._response: requests.Response | None = response
+        self._is_placed = False  # whether the next byte of the response is that at the offset
+        self._offset = offset
         self._size = size
         self._name = name
         self._host = host
         self._reopen = reopen
-        self._offset = 0
-        self._failures = 0
+        self._patience = patience
+        self._failed_at = offset
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # typeshed: Buffer
-        while len(buffer):
+        while True:
             try:
-                data: bytes = self._response.raw.read(len(buffer), decode_content=False)
+                data = self._read(len(buffer))
             except Exception as error:
                 if not _is_network(error):
                     raise
-                self._resume(unreachable(error, self._host))
+                self._fail(unreachable(error, self._host))
                 continue
-            if not data and self._offset < self._size:
-                sent = f"{self._offset} of {self._size} bytes"
-                text = f"registry {self._host} sent {sent} of {self._name}"
-                self._resume(RegistryError(text, retryable=True))
-                continue
-            return self._take(data, buffer)
-        return 0
+            if data or self._offset >= self._size or not len(buffer):
+                return self._take(data, buffer)
+            sent = f"{self._offset} of {self._size} bytes"
+            text = f"registry {self._host} sent {sent} of {self._name}"
+            self._fail(RegistryError(text, retryable=True))
 
     def close(self) -> None:
         if not self.closed:
-            self._response.close()
+            self._hang_up()
         super().close()
+
+    def _read(self, size: int) -> bytes:
+        if self._response is None:
+            self._response = self._reopen(self._offset)
+        if not self._is_placed:
+            self._find_place(self._response)
+            self._is_placed = True
+        data: bytes = self._response.raw.read(size, decode_content=False)
+        return data
 
     def _take(self, data: bytes, buffer: memoryview) -> int:
         buffer[: len(data)] = data
@@ -71,39 +84,32 @@ class BlobStream(io.RawIOBase):
             raise RegistryError(
                 f"registry {self._host} sent more than the {self._size} bytes of {self._name}"
             )
-        if data:
-            self._failures = 0
         return len(data)
 
-    def _resume(self, failure: RegistryError) -> None:
-        """Continue on a new connection; raise ``failure`` if that does not help."""
-        self._failures += 1
-        if self._failures > _TRIES:
-            raise failure
-        self._response.close()
-        try:
-            self._response = self._reopen(self._offset)
-        except RegistryError as error:
-            # 416: for the registry the blob ends where it broke off.
-            raise (error if error.retryable else failure) from None
-        if self._response.status_code == 206:
-            start = re.match(r"bytes (\d+)-", self._response.headers.get("Content-Range", ""))
+    def _fail(self, failure: RegistryError) -> None:
+        """Prepare for a new connection; raise ``failure`` if there were enough of them."""
+        self._hang_up()
+        if self._offset - self._failed_at >= _PROGRESS:
+            self._patience.renew()
+        self._failed_at = self._offset
+        self._patience.bear(failure)
+
+    def _hang_up(self) -> None:
+        response, self._response = self._response, None
+        self._is_placed = False
+        if response is not None:
+            response.close()
+
+    def _find_place(self, response: "requests.Response") -> None:
+        """Read up to the offset. Raises RegistryError for an answer that has it nowhere."""
+        if response.status_code == 206:
+            start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
             if start is None or int(start[1]) != self._offset:
                 raise RegistryError(f"registry {self._host} resumes at a wrong place")
-        else:
-            self._skip(self._offset, failure)
-
-    def _skip(self, count: int, failure: RegistryError) -> None:
-        while count:
-            try:
-                data = self._response.raw.read(min(count, 1 << 20), decode_content=False)
-            except Exception as error:
-                if not _is_network(error):
-                    raise
-                raise unreachable(error, self._host) from error
-            if not data:
-                raise failure
-            count -= len(data)
+            return
+        left = self._offset
+        while left and (data := response.raw.read(min(left, _BLOCK), decode_content=False)):
+            left -= len(data)
 
 
 def _is_network(error: Exception) -> bool:

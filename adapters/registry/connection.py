@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-import random
 import ssl
 import threading
 from collections.abc import Callable
@@ -14,15 +13,14 @@ from urllib3.exceptions import HTTPError
 
 from img.adapters.registry.addresses import is_loopback, is_same_host
 from img.adapters.registry.ask import Ask
-from img.adapters.registry.failures import PASSING, PassingFailure, refusal, unreachable
+from img.adapters.registry.failures import PASSING, refusal, unreachable
+from img.adapters.registry.patience import Patience
 from img.adapters.registry.session import RegistrySession
 from img.adapters.registry.token_auth import NoAuth, Refused, ScopedAuth
 from img.application.ports.credential_store import Credentials
 from img.application.ports.registry import RegistryError
 
 _T = TypeVar("_T")
-_PAUSES = (0.2, 0.6, 1.8)  # seconds before the second try and those after it
-_LONGEST_PAUSE_S = 5.0  # a registry that wants us to wait longer gets an error instead
 _LOOPBACK_PROBE_S = 1.0
 _PROBE_S = 3.0
 
@@ -82,15 +80,16 @@ class Connection:
 
     def persist(self, attempt: Callable[[], _T]) -> _T:
         """Return what ``attempt`` returns, made again while it fails for a passing reason."""
-        for pause in _PAUSES:
+        patience = self.patience()
+        while True:
             try:
                 return attempt()
             except RegistryError as error:
-                wait_s = error.wait_s if isinstance(error, PassingFailure) else 0.0
-                if not error.retryable or wait_s > _LONGEST_PAUSE_S:
-                    raise
-                self._sleep(max(wait_s, pause * random.uniform(0.8, 1.2)))
-        return attempt()
+                patience.bear(error)
+
+    def patience(self) -> Patience:
+        """Return the patience for something that takes several requests."""
+        return Patience(self._sleep)
 
     def send_once(self, ask: Ask) -> requests.Response:
         """Return the answer to one try. Raises RegistryError, ``retryable`` when it may pass."""

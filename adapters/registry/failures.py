@@ -1,6 +1,7 @@
 """HTTP statuses and exceptions of oras, requests and urllib3 -> RegistryError."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -31,10 +32,21 @@ def refusal(response: "requests.Response", what: str, host: str) -> RegistryErro
         return Unauthorized(message, hint=login_hint(host))
     if status not in PASSING:
         return RegistryError(message)
-    seconds = response.headers.get("Retry-After", "")
-    wait_s = float(seconds) if seconds.isdecimal() else 0.0
+    wait_s = _retry_after_s(response.headers.get("Retry-After", ""))
     limited = f"wait a while; a login may raise the limit: `{_login(host)}`"
     return PassingFailure(message, hint=limited if status == 429 else None, wait_s=wait_s)
+
+
+def _retry_after_s(text: str) -> float:
+    """Return how many seconds to wait: a number says it, or a date (RFC 9110, "Retry-After")."""
+    if text.isdecimal():
+        return float(text)
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except (ValueError, TypeError):
+        return 0.0
 
 
 def unreachable(error: Exception, host: str) -> RegistryError:

@@ -23,8 +23,8 @@ class MemoryRegistry(Registry):
 
     What it is asked to keep it keeps by repository, as registries do; ``holding`` are blobs that
     every repository has from the start. What was done to it can be read from ``received``,
-    ``fetched`` and ``names``; what it shall do wrong is said with ``corrupt``, ``cut``, ``lose``
-    and ``admit``.
+    ``mounted``, ``fetched`` and ``names``; what it shall do wrong is said with ``corrupt``,
+    ``cut``, ``lose`` and ``admit``.
     """
 
     def __init__(self, holding: Iterable[bytes] = ()) -> None:
@@ -38,6 +38,7 @@ class MemoryRegistry(Registry):
         self._lost: set[str] = set()
         self._lock = threading.Lock()
         self.received: list[bytes] = []  # blobs that were uploaded, in order
+        self.mounted: list[Digest] = []  # blobs that came from another repository, in order
         self.fetched: list[Digest] = []  # blobs and manifests that were asked for, in order
         self.names: set[ImageReference] = set()  # what manifests were pushed under
 
@@ -55,7 +56,7 @@ class MemoryRegistry(Registry):
             raise BlobMismatch(target.digest, Digest.of(content))
         return content
 
-    def open_blob(self, reference: ImageReference, blob: Descriptor) -> BinaryIO:
+    def open_blob(self, reference: ImageReference, blob: Descriptor, offset: int = 0) -> BinaryIO:
         with self._lock:
             self._answer(reference)
             content = self._blob_of(reference, blob.digest)
@@ -65,13 +66,25 @@ class MemoryRegistry(Registry):
             content = self._as_served(blob.digest, content)
             cut = self._cuts.get(blob.digest)
         if cut is None:
-            return io.BytesIO(content)
-        return io.BufferedReader(_CutStream(content[:cut], reference.domain), buffer_size=1)
+            return io.BytesIO(content[offset:])
+        return io.BufferedReader(_CutStream(content[offset:cut], reference.domain), buffer_size=1)
 
     def has_blob(self, reference: ImageReference, digest: Digest) -> bool:
         with self._lock:
             self._answer(reference)
             return self._blob_of(reference, digest) is not None
+
+    def mount_blob(
+        self, reference: ImageReference, blob: Descriptor, source: ImageReference
+    ) -> bool:
+        with self._lock:
+            self._answer(reference)
+            content = self._blob_of(source, blob.digest)
+            if content is None or source.domain != reference.domain:
+                return False
+            self._blobs[reference.repository, blob.digest] = content
+            self.mounted.append(blob.digest)
+            return True
 
     def push_blob(self, reference: ImageReference, blob: Descriptor, content: BinaryIO) -> None:
         content.seek(0)

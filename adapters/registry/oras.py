@@ -13,7 +13,7 @@ from img.adapters.registry.addresses import checked
 from img.adapters.registry.ask import Ask, blob_path, manifest_path, reading, writing
 from img.adapters.registry.blob_stream import BlobStream
 from img.adapters.registry.failures import limited_body
-from img.adapters.registry.upload import upload
+from img.adapters.registry.upload import Upload, mount
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials, CredentialStore
 from img.application.ports.registry import (
@@ -92,27 +92,29 @@ class OrasRegistry(Registry):
             raise RegistryError(f"{reference} is {claimed}, but was announced {target.media_type}")
         return content
 
-    def open_blob(self, reference: ImageReference, blob: Descriptor) -> BinaryIO:
+    def open_blob(self, reference: ImageReference, blob: Descriptor, offset: int = 0) -> BinaryIO:
         connection = self._connection(reference)
         target = blob_path(reference, blob.digest)
-        response = self._get_blob(connection, reference, target, 0)
+        response = self._get_blob(connection, reference, target, offset)
         for url in blob.urls:  # layers that may not be distributed live elsewhere
             if response.status_code in {200, 206}:
                 break
             response.close()
             target = checked(url, host=connection.host, scheme=connection.scheme)
-            response = self._get_blob(connection, reference, target, 0)
+            response = self._get_blob(connection, reference, target, offset)
         if response.status_code == 404:
             response.close()
             raise RegistryError(f"{reference.repository} has no blob {blob.digest}")
-        if response.status_code != 200:
+        if response.status_code not in {200, 206}:
             raise connection.refusal(response, reading("GET", reference, target, {}))
         stream = BlobStream(
             response,
+            offset=offset,
             size=blob.size,
             name=f"blob {blob.digest}",
             host=connection.host,
-            reopen=lambda offset: self._get_blob(connection, reference, target, offset),
+            reopen=lambda offset: self._again(connection, reference, target, offset),
+            patience=connection.patience(),
         )
         return io.BufferedReader(stream, _READ_AHEAD)
 
@@ -129,7 +131,12 @@ class OrasRegistry(Registry):
 
     def push_blob(self, reference: ImageReference, blob: Descriptor, content: BinaryIO) -> None:
         connection = self._connection(reference)
-        connection.persist(lambda: upload(connection, reference, blob, content))
+        Upload(connection, reference, blob, content).run()
+
+    def mount_blob(
+        self, reference: ImageReference, blob: Descriptor, source: ImageReference
+    ) -> bool:
+        return mount(self._connection(reference), reference, blob, source)
 
     def push_manifest(self, reference: ImageReference, content: bytes, media_type: str) -> Digest:
         digest = _digest_of(content, reference.digest)
@@ -210,10 +217,14 @@ class OrasRegistry(Registry):
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
-        ask = reading("GET", reference, target, headers)
-        response = connection.send(ask)
-        if offset and response.status_code not in {200, 206}:
-            raise connection.refusal(response, ask)
+        return connection.send(reading("GET", reference, target, headers))
+
+    def _again(
+        self, connection: "Connection", reference: ImageReference, target: str, offset: int
+    ) -> "requests.Response":
+        response = self._get_blob(connection, reference, target, offset)
+        if response.status_code not in {200, 206}:
+            raise connection.refusal(response, reading("GET", reference, target, {}))
         return response
 
 

@@ -116,7 +116,7 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
             return f"Bearer {credentials.registry_token}"
         realm = checked(challenge.parameters["realm"], host=self._host, scheme=self._scheme)
         # Ours first: Docker Hub grants what the first scope of a repository asks for.
-        scopes = dict.fromkeys((self._scope, challenge.parameters.get("scope", "")))
+        scopes = dict.fromkeys((*self._scope.split(), challenge.parameters.get("scope", "")))
         form = {
             "service": challenge.parameters.get("service", ""),
             "scope": [scope for scope in scopes if scope],

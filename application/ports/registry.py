@@ -47,8 +47,10 @@ class Registry(Protocol):
         """
 
     @abstractmethod
-    def open_blob(self, reference: ImageReference, blob: Descriptor) -> BinaryIO:
-        """Return a stream of the blob; the caller closes it, and verifies it to its end.
+    def open_blob(self, reference: ImageReference, blob: Descriptor, offset: int = 0) -> BinaryIO:
+        """Return a stream of the blob from ``offset`` on, a byte that it has.
+
+        The caller closes it, and verifies the blob when it has all of it.
 
         Reading raises RegistryError when the connection is lost for good.
         """
@@ -56,6 +58,16 @@ class Registry(Protocol):
     @abstractmethod
     def has_blob(self, reference: ImageReference, digest: Digest) -> bool:
         """Tell whether the repository holds the blob."""
+
+    @abstractmethod
+    def mount_blob(
+        self, reference: ImageReference, blob: Descriptor, source: ImageReference
+    ) -> bool:
+        """Let the repository have a blob of another one of its registry; tell whether it does.
+
+        Of ``source`` the repository counts. Registries need not do it, nor say why
+        (distribution-spec, "Mounting a blob from another repository").
+        """
 
     @abstractmethod
     def push_blob(self, reference: ImageReference, blob: Descriptor, content: BinaryIO) -> None:

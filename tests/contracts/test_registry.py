@@ -174,6 +174,40 @@ def test_a_blob_is_read_in_pieces(registry: Registry, name: ImageReference) -> N
         assert pulled.read(1) == b""
 
 
+@pytest.mark.parametrize("offset", [1, 5_000, 9_999])
+def test_a_blob_is_read_from_an_offset_on(
+    registry: Registry, name: ImageReference, offset: int
+) -> None:
+    content = b"0123456789" * 1000
+    registry.push_blob(name, _descriptor(content), io.BytesIO(content))
+
+    with registry.open_blob(name, _descriptor(content), offset) as pulled:
+        assert pulled.read() == content[offset:]
+
+
+def test_a_blob_of_another_repository_is_mounted(registry: Registry, name: ImageReference) -> None:
+    source = replace(name, path=f"{name.path}/source")
+    blob = _descriptor(b"shared")
+    registry.push_blob(source, blob, io.BytesIO(b"shared"))
+
+    assert registry.mount_blob(name, blob, source)
+
+    assert registry.has_blob(name, blob.digest)
+    with registry.open_blob(name, blob) as pulled:
+        assert pulled.read() == b"shared"
+
+
+def test_a_blob_that_the_other_repository_lacks_is_not_mounted(
+    registry: Registry, name: ImageReference
+) -> None:
+    source = replace(name, path=f"{name.path}/source")
+    blob = _descriptor(b"nowhere to be mounted from")
+
+    assert not registry.mount_blob(name, blob, source)
+
+    assert not registry.has_blob(name, blob.digest)
+
+
 def test_a_missing_blob_is_told_from_a_present_one(
     registry: Registry, name: ImageReference, push: Callable[[ImageReference], Descriptor]
 ) -> None:
