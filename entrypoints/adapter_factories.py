@@ -5,7 +5,6 @@ Every function imports its adapter itself, so that a command pays for what it us
 
 from __future__ import annotations  # so that types are not imported
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from img.application.ports.clock import Clock
     from img.application.ports.context_source import ContextSource
     from img.application.ports.control_groups import ControlGroups
-    from img.application.ports.credential_store import CredentialStore
     from img.application.ports.dockerfile_parser import DockerfileParser
     from img.application.ports.executor import Executor
     from img.application.ports.exporter import Exporter
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
     from img.application.ports.progress_sink import ProgressSink
-    from img.application.ports.registry import Registry
     from img.application.ports.scratch_space import ScratchSpace
     from img.application.ports.secret_source import SecretSource
     from img.application.ports.snapshotter import Snapshotter
@@ -230,23 +227,6 @@ def scripted() -> Executor:
     from img.adapters.executor.scripted import ScriptedExecutor
 
     return ScriptedExecutor()
-
-
-def docker_credentials(host: BuildHost) -> CredentialStore:
-    from img.adapters.credential_store.docker_config import (
-        DockerConfigCredentials,
-        docker_config_path,
-    )
-
-    return DockerConfigCredentials(docker_config_path(os.environ), run=host.run_helper)
-
-
-def oras(credentials: CredentialStore, insecure: frozenset[str]) -> Registry:
-    from img.adapters.registry.oras import OrasRegistry
-
-    return OrasRegistry(
-        credentials=credentials, insecure=insecure, ca_bundle=os.environ.get("SSL_CERT_FILE")
-    )
 
 
 def plain() -> ProgressSink:

@@ -14,6 +14,8 @@ from dependency_injector import containers, providers
 
 from img.domain.errors import UsageError
 from img.entrypoints import adapter_factories as make
+from img.entrypoints import registry_factories as registries
+from img.entrypoints.adapter_factories import OWN_EXECUTORS
 
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database
@@ -124,11 +126,12 @@ class Container(containers.DeclarativeContainer):
         scripted=providers.Singleton(make.scripted),
     )
     credentials: providers.Provider[CredentialStore] = providers.Selector(
-        config.credentials, docker=providers.Singleton(make.docker_credentials, host)
+        config.credentials,
+        docker=providers.Singleton(registries.docker_credentials, host, config.access),
     )
     registry: providers.Provider[Registry] = providers.Selector(
         config.registry,
-        oras=providers.Singleton(make.oras, credentials, config.insecure_registries),
+        oras=providers.Singleton(registries.oras, credentials, config.access),
     )
     progress: providers.Provider[ProgressSink] = providers.Selector(
         config.progress,
@@ -411,7 +414,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
             "agents": settings.agents,
             "resources": settings.resources,
             "cache_mounts": settings.state / "mounts" / host.ids,
-            "insecure_registries": settings.insecure_registries,
+            "access": settings.access,
         }
     )
     add_plugins(container, settings)

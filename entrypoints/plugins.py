@@ -95,7 +95,7 @@ def _surroundings(container: "Container", settings: "Settings") -> Surroundings:
         platform=settings.platform,
         archive=container.archive,
         credentials=container.credentials,
-        insecure_registries=settings.insecure_registries,
+        insecure_registries=settings.access.insecure,
     )
 
 

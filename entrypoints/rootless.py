@@ -5,7 +5,7 @@ outside, is forked on the way.
 """
 
 import os
-from dataclasses import replace
+from dataclasses import field, replace
 
 from img.adapters.executor.chroot import ChrootExecutor
 from img.adapters.executor.fork_server import ForkServer
@@ -36,6 +36,7 @@ class BuildHost:
     run_helper: HelperRunner = run_here  # credential helpers, as the user
     fork_server: ForkServer | None = None
     executor_name: str = "unshare"
+    user_id: int = field(default_factory=os.geteuid)  # outside
 
     def executor(self, emulate: str = "full") -> UnshareExecutor:
         """Return the executor of steps; it closes the fork server. Raises UsageError.
@@ -154,7 +155,12 @@ def _enter() -> BuildHost:
 def _inside(user: RealUser, run_helper: HelperRunner) -> BuildHost:
     try:
         entered = userns.enter(user)
-        return BuildHost(id_map=entered.id_map, id_obstacle=entered.obstacle, run_helper=run_helper)
+        return BuildHost(
+            id_map=entered.id_map,
+            id_obstacle=entered.obstacle,
+            run_helper=run_helper,
+            user_id=user.uid,
+        )
     except HostError as error:
         return BuildHost(id_map=None, obstacle=error)
 

@@ -24,6 +24,19 @@ _BACKENDS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryAccess:
+    """What the command line says of registries; files say the rest (docs/registry.md)."""
+
+    insecure: frozenset[str] = frozenset()  # hosts that may lack good certificates, or TLS
+    tls_verify: bool = True  # False: all of them may
+    auth_file: Path | None = None  # in place of the usual ones
+
+    def is_insecure(self, name: str) -> bool:
+        """Tell it of a host, or of a repository with its host."""
+        return not self.tls_verify or name.partition("/")[0] in self.insecure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How this run of img is to work."""
 
@@ -40,7 +53,7 @@ class Settings:
     secrets: tuple[SecretSpec, ...] = ()
     agents: tuple[AgentSpec, ...] = ()
     resources: Resources = Resources()  # what a step may use
-    insecure_registries: frozenset[str] = frozenset()
+    access: RegistryAccess = RegistryAccess()
 
 
 def snapshotter_of(backend: str) -> str:

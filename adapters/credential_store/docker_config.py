@@ -18,6 +18,7 @@ from img.application.ports.credential_store import (
     CredentialStore,
     CredentialsUnreadable,
 )
+from img.domain.reference import DEFAULT_DOMAIN, DOCKER_HUB_SERVER
 
 
 def docker_config_path(environment: Mapping[str, str]) -> Path:
@@ -30,18 +31,19 @@ def docker_config_path(environment: Mapping[str, str]) -> Path:
 class DockerConfigCredentials(CredentialStore):
     """The keys auths, credsStore and credHelpers of ``path`` (Docker's cli/config/configfile).
 
-    Helpers are run through ``run``: inside a user namespace they would not find their keyring.
+    Keys are servers, and namespaces and repositories on them (containers-auth.json(5)). Where it
+    is ``legacy``, the file is what auths is elsewhere: ~/.dockercfg. Helpers are run through
+    ``run``: inside a user namespace they would not find their keyring.
     """
 
-    def __init__(self, path: Path, run: HelperRunner = run_here) -> None:
-        self._path = path
+    def __init__(self, path: Path, run: HelperRunner = run_here, *, legacy: bool = False) -> None:
+        self.path = path
         self._run = run
+        self._legacy = legacy
 
     def get(self, server: str, repository: str = "") -> Credentials | None:
         document = self._read()
-        # The narrower key first, as go-containerregistry does: host/namespace/name, then host.
-        keys = [f"{server}/{repository}", server] if repository else [server]
-        for key in keys:
+        for key in _keys(server, repository):
             helper = self._helper(document, key, alone=key == server)
             found = helper.get(key) if helper is not None else None
             found = found or self._in_file(document, key)
@@ -68,7 +70,8 @@ class DockerConfigCredentials(CredentialStore):
             if helper is not None and is_known:
                 helper.remove(server)
             auths = self._auths(document)
-            kept = {key: auth for key, auth in auths.items() if server not in (key, _host(key))}
+            names = _names(server)
+            kept = {key: auth for key, auth in auths.items() if not {key, _server_in(key)} & names}
             if len(kept) < len(auths):
                 self._write({**document, "auths": kept})
             return is_known or len(kept) < len(auths)
@@ -78,7 +81,7 @@ class DockerConfigCredentials(CredentialStore):
         auths = self._auths(document)
         entry = auths.get(key)
         if entry is None:
-            entry = next((auth for url, auth in auths.items() if _host(url) == key), None)
+            entry = next((auth for url, auth in auths.items() if _server_in(url) == key), None)
         if not isinstance(entry, dict):
             return None
         try:
@@ -96,14 +99,14 @@ class DockerConfigCredentials(CredentialStore):
         return CredentialHelper(name, self._run) if isinstance(name, str) and name else None
 
     def _auths(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        auths = document.get("auths") or {}
+        auths = document if self._legacy else document.get("auths") or {}
         if not isinstance(auths, dict):
             raise self._unreadable("auths is no object")
         return auths
 
     def _read(self) -> dict[str, Any]:
         try:
-            text = self._path.read_text(encoding="utf-8")
+            text = self.path.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):
             return {}
         except (OSError, UnicodeDecodeError) as error:
@@ -118,7 +121,7 @@ class DockerConfigCredentials(CredentialStore):
 
     def _write(self, document: Mapping[str, Any]) -> None:
         """Replace the file at once; where it is a link, what it leads to."""
-        target = Path(os.path.realpath(self._path))
+        target = Path(os.path.realpath(self.path))
         text = json.dumps(document, indent="\t") + "\n"
         descriptor, name = tempfile.mkstemp(prefix=".config.json", dir=target.parent)  # mode 0600
         try:
@@ -135,8 +138,8 @@ class DockerConfigCredentials(CredentialStore):
     def _locked(self) -> Iterator[None]:
         """Keep other processes of ours away while the file is read, changed and written."""
         try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX)
                 yield
@@ -146,12 +149,34 @@ class DockerConfigCredentials(CredentialStore):
             raise self._unreadable(f"it cannot be written: {error.strerror}") from error
 
     def _unreadable(self, why: str) -> CredentialsUnreadable:
-        return CredentialsUnreadable(f"credentials file {self._path}: {why}")
+        return CredentialsUnreadable(f"credentials file {self.path}: {why}")
 
 
-def _host(key: str) -> str:
-    """Return the host of a URL, or the key itself (Docker's credentials.ConvertToHostname)."""
-    return key.removeprefix("https://").removeprefix("http://").partition("/")[0]
+def _keys(server: str, repository: str) -> list[str]:
+    """Return the keys to look up, the narrowest first: host/namespace/name, host/namespace, host.
+
+    The source is c/image's pkg/docker/config, "authKeyLookupOrder".
+    """
+    host = DEFAULT_DOMAIN if server == DOCKER_HUB_SERVER else server
+    parts = repository.split("/") if repository else []
+    narrow = ["/".join((host, *parts[:count])) for count in range(len(parts), 0, -1)]
+    return [*narrow, server, *sorted(_names(server) - {server})]
+
+
+def _names(server: str) -> set[str]:
+    """Return all that a server is called: Docker Hub has several names."""
+    if server != DOCKER_HUB_SERVER:
+        return {server}
+    return {server, DEFAULT_DOMAIN, "index.docker.io"}
+
+
+def _server_in(key: str) -> str:
+    """Return the host of a key that stands for a whole server, "" for a narrower one.
+
+    Old files have URLs, such as https://quay.io/v1/ (Docker's credentials.ConvertToHostname).
+    """
+    host, _, path = key.removeprefix("https://").removeprefix("http://").partition("/")
+    return host if path.strip("/") in ("", "v1", "v2") else ""
 
 
 def _credentials(entry: Mapping[str, Any]) -> Credentials | None:

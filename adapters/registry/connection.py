@@ -17,6 +17,7 @@ from img.adapters.registry.failures import PASSING, refusal, unreachable
 from img.adapters.registry.patience import Patience
 from img.adapters.registry.session import RegistrySession
 from img.adapters.registry.token_auth import NoAuth, Refused, ScopedAuth
+from img.adapters.registry.trust import Trust
 from img.application.ports.credential_store import Credentials
 from img.application.ports.registry import RegistryError
 
@@ -43,16 +44,19 @@ class Connection:
         *,
         credentials: Callable[[str], Credentials | None],
         insecure: bool,
-        ca_bundle: str | None,
+        trust: Trust,
         sleep: Callable[[float], None],
     ) -> None:
         self.host = host
         self._credentials = credentials
         self._insecure = insecure
-        self._verify: bool | str = False if insecure else (ca_bundle or True)
         self._sleep = sleep
-        # Proxies are for the world outside, as Go's http package has it.
-        self._session = RegistrySession(trust_env=not is_loopback(host))
+        self._session = RegistrySession(
+            host,
+            lambda known: trust.context(host, known=known, verified=not insecure),
+            # Proxies are for the world outside, as Go's http package has it.
+            trust_env=not is_loopback(host),
+        )
         self._clients: dict[str, oras.provider.Registry] = {}
         self._found_scheme = ""
         self._lock = threading.Lock()
@@ -136,9 +140,7 @@ class Connection:
             return client
 
     def _new_client(self, scheme: str, scope: str | None) -> oras.provider.Registry:
-        client = oras.provider.Registry(
-            hostname=self.host, insecure=scheme == "http", tls_verify=self._verify
-        )
+        client = oras.provider.Registry(hostname=self.host, insecure=scheme == "http")
         client.session = self._session
         client.auth = (
             NoAuth()
@@ -151,7 +153,6 @@ class Connection:
             )
         )
         client.auth.session = self._session
-        client.auth._tls_verify = self._verify
         return client
 
     def _find_scheme(self) -> str:
@@ -168,7 +169,6 @@ class Connection:
                 "GET",
                 f"{scheme}://{self.host}/v2/",
                 timeout=timeout,
-                verify=self._verify,
                 allow_redirects=False,
                 stream=True,
             )

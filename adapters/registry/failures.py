@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from img.adapters.registry.challenges import parse_challenges
-from img.application.ports.registry import RegistryError, Unauthorized
+from img.application.ports.registry import RegistryError, RegistryUnreachable, Unauthorized
 from img.domain.reference import DOCKER_HUB_SERVER, server_of
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def _retry_after_s(text: str) -> float:
         return 0.0
 
 
-def unreachable(error: Exception, host: str) -> RegistryError:
+def unreachable(error: Exception, host: str) -> RegistryUnreachable:
     """Return the error for a connection to ``host`` that failed, or broke."""
     import ssl  # slow, and loaded long since when there is a connection
 
@@ -57,27 +57,27 @@ def unreachable(error: Exception, host: str) -> RegistryError:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             message = f"registry {host} is not to be trusted: {cause.verify_message}"
-            return RegistryError(message, hint=_insecure(host))
+            return RegistryUnreachable(message, hint=_insecure(host))
         if isinstance(cause, ssl.SSLError) and "WRONG_VERSION_NUMBER" in str(cause):
-            return RegistryError(f"registry {host} speaks no https", hint=_insecure(host))
+            return RegistryUnreachable(f"registry {host} speaks no https", hint=_insecure(host))
     names = {type(cause).__name__ for cause in causes}
     reason = next(filter(None, map(_system_reason, reversed(causes))), str(causes[-1]))
     if names & {"ConnectTimeout", "ConnectTimeoutError"}:
         # The wait was long already.
-        return RegistryError(f"registry {host} cannot be reached: connection timed out")
+        return RegistryUnreachable(f"registry {host} cannot be reached: connection timed out")
     if names & {"ReadTimeout", "ReadTimeoutError"}:
-        return RegistryError(f"registry {host} does not answer in time", retryable=True)
+        return RegistryUnreachable(f"registry {host} does not answer in time", retryable=True)
     if "ProxyError" in names:
-        return RegistryError(f"registry {host} cannot be reached through the proxy: {reason}")
+        return RegistryUnreachable(f"registry {host} cannot be reached through the proxy: {reason}")
     if names & {"NameResolutionError", "gaierror"}:
-        return RegistryError(
+        return RegistryUnreachable(
             f"registry {host} cannot be reached: {reason}",
             hint="check the spelling of the registry's name, and the network",
             retryable="Temporary failure" in str(causes[-1]),
         )
     if names & {"InvalidURL", "LocationParseError", "TooManyRedirects"}:
-        return RegistryError(f"registry {host} cannot be used: {reason}")
-    return RegistryError(f"registry {host} cannot be reached: {reason}", retryable=True)
+        return RegistryUnreachable(f"registry {host} cannot be used: {reason}")
+    return RegistryUnreachable(f"registry {host} cannot be reached: {reason}", retryable=True)
 
 
 def login_hint(host: str) -> str:

@@ -135,6 +135,10 @@ class MemoryRegistry(Registry):
         """Make the registry of ``domain`` unreachable."""
         self._lost.add(domain)
 
+    def find(self, domain: str) -> None:
+        """Make the registry of ``domain`` reachable again."""
+        self._lost.discard(domain)
+
     def admit(self, server: str, credentials: Credentials) -> None:
         """Take only ``credentials`` at a login to ``server``."""
         self._logins[server] = credentials

@@ -1,10 +1,8 @@
 """Registries over the network, by the oras package."""
 
-import functools
 import hashlib
 import io
 import json
-import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, BinaryIO
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from img.adapters.registry.addresses import checked
 from img.adapters.registry.ask import Ask, blob_path, manifest_path, reading, writing
 from img.adapters.registry.blob_stream import BlobStream
+from img.adapters.registry.connections import Access, Connections
 from img.adapters.registry.failures import limited_body
 from img.adapters.registry.upload import Upload, mount
 from img.application.ports.blob_store import BlobMismatch
@@ -25,12 +24,13 @@ from img.application.ports.registry import (
 from img.domain.digest import Digest, InvalidDigest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
-from img.domain.reference import DOCKER_HUB_HOST, DOCKER_HUB_SERVER, ImageReference, server_of
+from img.domain.reference import ImageReference
 
 if TYPE_CHECKING:
     import requests
 
     from img.adapters.registry.connection import Connection
+    from img.adapters.registry.trust import Trust
 
 _MANIFEST_LIMIT = 32 * 1024 * 1024  # bytes; registries must take 4 MiB (distribution-spec)
 _READ_AHEAD = 1024 * 1024  # bytes
@@ -41,25 +41,20 @@ _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
 class OrasRegistry(Registry):
     """Any registry that speaks the OCI distribution-spec; oras carries the requests.
 
-    ``insecure`` are hosts (with their port, if any) that may speak http, or https with a
-    certificate nobody knows; loopback hosts always may speak http. ``ca_bundle`` is a file of
-    certificates to trust. oras and requests are loaded at the first request.
+    The arguments are those of ``Access``. oras and requests are loaded at the first request.
     """
 
     def __init__(
         self,
         *,
         credentials: CredentialStore,
-        insecure: frozenset[str] = frozenset(),
-        ca_bundle: str | None = None,
+        insecure: Callable[[str], bool] = lambda _: False,
+        trust: "Trust | None" = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._credentials = credentials
-        self._insecure = insecure
-        self._ca_bundle = ca_bundle
-        self._sleep = sleep
-        self._connections: dict[str, Connection] = {}
-        self._lock = threading.Lock()
+        self._connections = Connections(
+            Access(credentials=credentials, insecure=insecure, trust=trust, sleep=sleep)
+        )
 
     def resolve(self, reference: ImageReference) -> Descriptor:
         connection = self._connection(reference)
@@ -155,45 +150,23 @@ class OrasRegistry(Registry):
         return digest
 
     def check_login(self, server: str, credentials: Credentials) -> None:
-        key = server_of(server)
-        host = DOCKER_HUB_HOST if key == DOCKER_HUB_SERVER else key
-        connection = self._new_connection(host, lambda _: credentials)
-        ask = Ask(method="GET", target="/v2/", what=f"login to {host}")
+        connection = self._connections.apart(server, credentials)
+        ask = Ask(method="GET", target="/v2/", what=f"login to {connection.host}")
         hint = "check the user name, and the password or token"
         try:
             response = connection.send(ask)
         except Unauthorized as error:
             raise Unauthorized(error.message, hint=hint) from None
         if response.status_code in {401, 403}:
-            raise Unauthorized(f"registry {host} refuses the user name or password", hint=hint)
+            raise Unauthorized(
+                f"registry {connection.host} refuses the user name or password", hint=hint
+            )
         if response.status_code != 200:
             raise connection.refusal(response, ask)
         limited_body(response)
 
     def _connection(self, reference: ImageReference) -> "Connection":
-        host = reference.registry_host
-        with self._lock:
-            connection = self._connections.get(host)
-            if connection is None:
-                # A helper program behind get() may be slow, and each scope asks again.
-                get = functools.cache(
-                    lambda repository: self._credentials.get(server_of(host), repository)
-                )
-                connection = self._connections[host] = self._new_connection(host, get)
-            return connection
-
-    def _new_connection(
-        self, host: str, credentials: Callable[[str], Credentials | None]
-    ) -> "Connection":
-        from img.adapters.registry.connection import Connection
-
-        return Connection(
-            host,
-            credentials=credentials,
-            insecure=host in self._insecure,
-            ca_bundle=self._ca_bundle,
-            sleep=self._sleep,
-        )
+        return self._connections.to(reference)
 
     def _manifest(
         self, connection: "Connection", reference: ImageReference, media_type: str = ""

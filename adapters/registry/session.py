@@ -1,10 +1,14 @@
 """The HTTP session under oras."""
 
+import threading
+from collections.abc import Callable
 from http.cookiejar import DefaultCookiePolicy
+from ssl import CERT_NONE, SSLContext
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
+import urllib3
+from requests.adapters import BaseAdapter, HTTPAdapter
 
 from img import __version__
 
@@ -14,24 +18,33 @@ _COMMIT_S = 300.0  # a registry may check and copy a whole blob before it answer
 _CONNECTIONS = 16  # to one host at a time
 _BLOCK = 256 * 1024  # bytes an upload hands to the socket at once; http.client's own is 16 KiB
 
+# Who let a registry be insecure has been told what that means, and once is enough.
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+
 
 class RegistrySession(requests.Session):
     """A session that always has a timeout, no cookies, and no credentials but those it is given.
 
-    Shared by threads: nothing of it changes after its birth.
+    ``context`` returns how to speak TLS, to ``host`` if its argument is true, else to where that
+    sends us; it is asked when TLS is first needed, for it takes a while. Shared by threads.
     """
 
-    def __init__(self, *, trust_env: bool = True) -> None:
+    def __init__(
+        self, host: str, context: Callable[[bool], SSLContext], *, trust_env: bool = True
+    ) -> None:
         super().__init__()
-        self.trust_env = trust_env  # proxies and CA bundles
+        self._place = f"https://{host}/".lower()
+        self._context = context
+        self._ready: set[bool] = set()  # for which arguments the context was asked for
+        self._lock = threading.Lock()
+        self.trust_env = trust_env  # proxies
         self.max_redirects = 10
         self.headers["User-Agent"] = f"img/{__version__}"
         # Harbor takes a client with cookies for a browser and wants CSRF tokens from it.
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # Any auth at all keeps ~/.netrc from replacing our Authorization header.
         self.auth = _as_it_is
-        self.mount("https://", _BlockAdapter(pool_maxsize=_CONNECTIONS))
-        self.mount("http://", _BlockAdapter(pool_maxsize=_CONNECTIONS))
+        self.mount("http://", _Adapter())
 
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         # A redirect is an answer to HEAD: behind it is storage that often allows GET alone.
@@ -43,6 +56,16 @@ class RegistrySession(requests.Session):
             kwargs["timeout"] = (_CONNECT_S, _COMMIT_S if request.method == "PUT" else _READ_S)
         return super().send(request, **kwargs)
 
+    def get_adapter(self, url: str) -> BaseAdapter:
+        address = str(url).lower()
+        known = address.startswith(self._place)
+        if known or address.startswith("https:"):
+            with self._lock:
+                if known not in self._ready:
+                    self.mount(self._place if known else "https://", _Adapter(self._context(known)))
+                    self._ready.add(known)
+        return super().get_adapter(url)
+
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
@@ -52,9 +75,31 @@ class RegistrySession(requests.Session):
             prepared_request.headers.pop("Authorization", None)
 
 
-class _BlockAdapter(HTTPAdapter):
+class _Adapter(HTTPAdapter):
+    """Leaves TLS to a context, whatever requests thinks of certificates (in all its versions)."""
+
+    def __init__(self, context: SSLContext | None = None) -> None:
+        self._context = context
+        is_lax = context is not None and context.verify_mode == CERT_NONE
+        self._cert_reqs = "CERT_NONE" if is_lax else "CERT_REQUIRED"
+        super().__init__(pool_maxsize=_CONNECTIONS)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, blocksize=_BLOCK, **kwargs)
+        super().init_poolmanager(*args, blocksize=_BLOCK, ssl_context=self._context, **kwargs)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(
+            proxy, blocksize=_BLOCK, ssl_context=self._context, **kwargs
+        )
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        host, _ = super().build_connection_pool_key_attributes(request, True)
+        return host, {"cert_reqs": self._cert_reqs}
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        conn.cert_reqs = self._cert_reqs
 
 
 def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -151,7 +151,6 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
                 url=realm,
                 headers={"Authorization": basic} if is_basic else {},
                 stream=True,
-                verify=self._tls_verify,
             )
             if response.status_code not in {404, 405}:
                 break

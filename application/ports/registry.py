@@ -22,6 +22,10 @@ class ManifestUnknown(RegistryError):
     """The registry has no such image."""
 
 
+class RegistryUnreachable(RegistryError):
+    """There is no connection to the registry, or none that lasts."""
+
+
 class Unauthorized(RegistryError):
     """The registry wants other credentials, or any."""
 

@@ -99,6 +99,8 @@ def login(
         bool, typer.Option("--password-stdin", help="Take the password from stdin.")
     ] = False,
     insecure: options.Insecure = False,
+    tls_verify: options.TlsVerify = True,
+    authfile: options.AuthFile = "",
     state: options.State = None,
     backend: options.Backend = None,
     debug: options.Debug = False,
@@ -122,7 +124,12 @@ def login(
         state=state,
         backend=backend,
         debug=debug,
-        insecure=server_of(where) if insecure else None,
+        access=options.access(
+            server_of(where),
+            insecure=insecure,
+            tls_verify=tls_verify,
+            auth_file=authfile,
+        ),
     ) as container:
         use_case = container.login()
         if not (username and password):
@@ -147,6 +154,7 @@ def _ask_username(known: str) -> str:
 def logout(
     ctx: typer.Context,
     server: Server = None,
+    authfile: options.AuthFile = "",
     state: options.State = None,
     backend: options.Backend = None,
     debug: options.Debug = False,
@@ -156,7 +164,8 @@ def logout(
         raise UsageError(f"logout expects zero or one arguments, found {len(server)}")
     where = server[0] if server else DOCKER_HUB_SERVER
     session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug) as container:
+    access = options.access(None, insecure=False, tls_verify=True, auth_file=authfile)
+    with session.open(state=state, backend=backend, debug=debug, access=access) as container:
         was_logged_in = container.logout()(where)
     if not was_logged_in:
         typer.echo(f"Not logged in to {server_of(where)}")

@@ -1,8 +1,11 @@
 """Options that commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from img.entrypoints.settings import RegistryAccess
 
 State = Annotated[
     str | None,
@@ -23,9 +26,34 @@ Insecure = Annotated[
     bool,
     typer.Option("--insecure-registry", help="Talk plain HTTP to the registry in the name."),
 ]
+TlsVerify = Annotated[
+    bool, typer.Option("--tls-verify/--no-tls-verify", help="Check registries' certificates.")
+]
+AuthFile = Annotated[
+    str,
+    typer.Option("--authfile", help="Credentials file, in place of the usual.", metavar="FILE"),
+]
 Filter = Annotated[
     str, typer.Option("--filter", "-f", help="Only what contains this text.", metavar="TEXT")
 ]
+
+# As podman and buildah have it; Typer's flags take no values.
+_FLAGS_WITH_VALUES = {
+    "--tls-verify=true": "--tls-verify",
+    "--tls-verify=false": "--no-tls-verify",
+}
+
+
+def access(
+    domain: str | None, *, insecure: bool, tls_verify: bool, auth_file: str
+) -> RegistryAccess:
+    """Return what the options say; ``insecure`` is meant for the registry ``domain``."""
+    return RegistryAccess(
+        insecure=frozenset({domain}) if insecure and domain else frozenset(),
+        tls_verify=tls_verify,
+        auth_file=Path(auth_file) if auth_file else None,
+    )
+
 
 # The seed took Go's single-dash long flags; `-target` would else be read as `-t arget`.
 _SEED_SPELLINGS = ("state", "backend", "build-arg", "target", "password-stdin")
@@ -39,5 +67,5 @@ def modern_spelling(arguments: list[str]) -> list[str]:
             return [*modern, *arguments[i:]]
         name = argument[1:].partition("=")[0]
         seed = argument.startswith("-") and name in _SEED_SPELLINGS
-        modern.append(f"-{argument}" if seed else argument)
+        modern.append(f"-{argument}" if seed else _FLAGS_WITH_VALUES.get(argument, argument))
     return modern

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING
 from img.domain.dataclass import dataclass
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.resources import Resources
-from img.entrypoints.settings import Settings, default_state, host_platform, snapshotter_of
+from img.entrypoints.settings import (
+    RegistryAccess,
+    Settings,
+    default_state,
+    host_platform,
+    snapshotter_of,
+)
 
 if TYPE_CHECKING:
     from img.entrypoints.container import Container
@@ -42,7 +48,7 @@ class Session:
         debug: bool,
         needs: Needs = Needs.NOTHING,
         progress: str = "auto",
-        insecure: str | None = None,
+        access: RegistryAccess = RegistryAccess(),
         secrets: tuple[SecretSpec, ...] = (),
         agents: tuple[AgentSpec, ...] = (),
         resources: Resources | None = None,
@@ -65,7 +71,7 @@ class Session:
             secrets=secrets,
             agents=agents,
             resources=resources or Resources(),
-            insecure_registries=frozenset({insecure}) if insecure else frozenset(),
+            access=access,
         )
         # First of all: the namespaces take only a process without threads.
         from img.entrypoints import rootless

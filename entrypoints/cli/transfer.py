@@ -30,6 +30,8 @@ def pull(
     names: Names = None,
     quiet: options.Quiet = False,
     insecure: options.Insecure = False,
+    tls_verify: options.TlsVerify = True,
+    authfile: options.AuthFile = "",
     state: options.State = None,
     backend: options.Backend = None,
     debug: options.Debug = False,
@@ -45,7 +47,12 @@ def pull(
         backend=backend,
         debug=debug,
         progress="quiet" if quiet else "auto",
-        insecure=reference.domain if insecure else None,
+        access=options.access(
+            reference.domain,
+            insecure=insecure,
+            tls_verify=tls_verify,
+            auth_file=authfile,
+        ),
     ) as container:
         image = container.pull_image()(reference, host_platform())
     typer.echo(f"Pulled: {image.target.digest}")
@@ -57,6 +64,8 @@ def push(
     names: Names = None,
     quiet: options.Quiet = False,
     insecure: options.Insecure = False,
+    tls_verify: options.TlsVerify = True,
+    authfile: options.AuthFile = "",
     state: options.State = None,
     backend: options.Backend = None,
     debug: options.Debug = False,
@@ -72,7 +81,12 @@ def push(
         backend=backend,
         debug=debug,
         progress="quiet" if quiet else "auto",
-        insecure=reference.domain if insecure else None,
+        access=options.access(
+            reference.domain,
+            insecure=insecure,
+            tls_verify=tls_verify,
+            auth_file=authfile,
+        ),
     ) as container:
         container.push_image()(reference)
     typer.echo(f"Successfully pushed {names[0]}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.credential_store.auth_files import AuthFiles
 from img.adapters.credential_store.docker_config import DockerConfigCredentials
 from img.adapters.credential_store.memory import MemoryCredentials
 from img.application.ports.credential_store import Credentials, CredentialStore
@@ -14,10 +15,13 @@ _ADA = Credentials(username="ada", password="pass:with:colons")
 _BOB = Credentials(username="bob", password="🔑")
 
 
-@pytest.fixture(params=["memory", "docker_config"])
+@pytest.fixture(params=["memory", "docker_config", "auth_files"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CredentialStore]:
     if request.param == "memory":
         yield MemoryCredentials()
+    elif request.param == "auth_files":
+        files = [DockerConfigCredentials(tmp_path / name) for name in ("ours.json", "theirs.json")]
+        yield AuthFiles(files)
     else:
         yield DockerConfigCredentials(tmp_path / "not-yet-there" / "config.json")
 

@@ -9,6 +9,7 @@ import pytest
 
 from img.adapters.credential_store.memory import MemoryCredentials
 from img.adapters.registry.memory import MemoryRegistry
+from img.adapters.registry.mirrored import MirroredRegistry
 from img.adapters.registry.oras import OrasRegistry
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials
@@ -22,6 +23,7 @@ from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
+from img.domain.registries import Endpoint, RegistryRule, RegistryRules
 from tests.registry_server import PROGRAM, RegistryServer
 
 _CONFIG = b"{}"
@@ -30,13 +32,21 @@ _MANIFEST = (
     f'"config":{{"mediaType":"{media_types.OCI_CONFIG}","digest":"{Digest.of(_CONFIG)}",'
     f'"size":{len(_CONFIG)}}},"layers":[]}}'
 ).encode()
+_WITH_A_MIRROR = RegistryRules(
+    rules=(RegistryRule(prefix="registry.test", mirrors=(Endpoint(location="empty.test/mirror"),)),)
+)
 _NOWHERE = Digest.of(b"nowhere")
 
 
-@pytest.fixture(params=["memory", pytest.param("oras", marks=pytest.mark.registry)], scope="module")
+@pytest.fixture(
+    params=["memory", "mirrored", pytest.param("oras", marks=pytest.mark.registry)], scope="module"
+)
 def place(request: pytest.FixtureRequest) -> Iterator[tuple[Registry, str]]:
     if request.param == "memory":
         yield MemoryRegistry(), "registry.test"
+        return
+    if request.param == "mirrored":
+        yield MirroredRegistry(MemoryRegistry(), lambda: _WITH_A_MIRROR), "registry.test"
         return
     if PROGRAM is None:
         pytest.skip("docker-registry is not installed")

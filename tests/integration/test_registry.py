@@ -13,6 +13,7 @@ import pytest
 
 from img.adapters.credential_store.memory import MemoryCredentials
 from img.adapters.registry.oras import OrasRegistry
+from img.adapters.registry.trust import Trust
 from img.application.ports.credential_store import Credentials
 from img.application.ports.registry import RegistryError, Unauthorized
 from img.domain.digest import Digest
@@ -171,7 +172,7 @@ def test_a_certificate_nobody_knows_is_refused_with_a_way_out(tls_server: Script
 @needs_openssl
 def test_an_insecure_registry_is_taken_with_any_certificate(tls_server: ScriptedServer) -> None:
     registry = OrasRegistry(
-        credentials=MemoryCredentials(), insecure=frozenset({tls_server.address})
+        credentials=MemoryCredentials(), insecure=lambda name: name.startswith(tls_server.address)
     )
 
     assert registry.open_blob(_name(tls_server.address), _BLOB).read() == b"layer"
@@ -181,6 +182,8 @@ def test_an_insecure_registry_is_taken_with_any_certificate(tls_server: Scripted
 def test_a_bundle_of_certificates_makes_a_registry_known(
     tls_server: ScriptedServer, tmp_path: Path
 ) -> None:
-    registry = OrasRegistry(credentials=MemoryCredentials(), ca_bundle=str(tmp_path / "only.pem"))
+    registry = OrasRegistry(
+        credentials=MemoryCredentials(), trust=Trust(authorities=(tmp_path / "only.pem",))
+    )
 
     assert registry.open_blob(_name(tls_server.address), _BLOB).read() == b"layer"

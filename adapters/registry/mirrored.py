@@ -1,0 +1,87 @@
+"""Other places first: what registries.conf says, around any Registry."""
+
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
+
+from img.application.log import logger
+from img.application.ports.blob_store import BlobMismatch
+from img.application.ports.credential_store import Credentials
+from img.application.ports.registry import Registry, RegistryError, RegistryUnreachable
+from img.domain.digest import Digest
+from img.domain.errors import ImgError
+from img.domain.oci.descriptor import Descriptor
+from img.domain.reference import ImageReference
+from img.domain.registries import RegistryRules
+
+_T = TypeVar("_T")
+
+log = logger("registry")
+
+
+class MirroredRegistry(Registry):
+    """Asks ``registry`` for an image at its mirrors, in turn, and then where it is at home.
+
+    Whatever a mirror does wrong, the next is asked; one that could not be reached is not asked
+    again. What is pushed goes home. ``rules`` are read when they are first needed.
+    """
+
+    def __init__(self, registry: Registry, rules: Callable[[], RegistryRules]) -> None:
+        self._registry = registry
+        self._rules = rules
+        self._lost: set[str] = set()  # domains
+
+    def resolve(self, reference: ImageReference) -> Descriptor:
+        return self._first(reference, self._registry.resolve)
+
+    def manifest(self, reference: ImageReference, target: Descriptor) -> bytes:
+        return self._first(
+            reference, lambda place: self._registry.manifest(place, target), pinned=True
+        )
+
+    def open_blob(self, reference: ImageReference, blob: Descriptor) -> BinaryIO:
+        return self._first(
+            reference, lambda place: self._registry.open_blob(place, blob), pinned=True
+        )
+
+    def has_blob(self, reference: ImageReference, digest: Digest) -> bool:
+        return self._registry.has_blob(self._home(reference), digest)
+
+    def push_blob(self, reference: ImageReference, blob: Descriptor, content: BinaryIO) -> None:
+        self._registry.push_blob(self._home(reference), blob, content)
+
+    def push_manifest(self, reference: ImageReference, content: bytes, media_type: str) -> Digest:
+        return self._registry.push_manifest(self._home(reference), content, media_type)
+
+    def check_login(self, server: str, credentials: Credentials) -> None:
+        self._registry.check_login(server, credentials)
+
+    def _home(self, reference: ImageReference) -> ImageReference:
+        return self._rules().push_place(reference)
+
+    def _first(
+        self,
+        reference: ImageReference,
+        ask: Callable[[ImageReference], _T],
+        *,
+        pinned: bool = False,
+    ) -> _T:
+        """Return the first answer; ``pinned`` if a digest says what it must be."""
+        *mirrors, home = self._rules().pull_places(reference, pinned=pinned)
+        failures = []
+        for place in mirrors:
+            if place.domain in self._lost:
+                continue
+            try:
+                return ask(place)
+            except (RegistryError, BlobMismatch) as error:
+                log.info("mirror failed", mirror=str(place), reason=error.message)
+                failures.append(error.message)
+                if isinstance(error, RegistryUnreachable) or getattr(error, "retryable", False):
+                    self._lost.add(place.domain)
+        try:
+            return ask(home)
+        except ImgError as error:
+            if failures:
+                also = f"mirrors failed too: {'; '.join(failures)}"
+                error.hint = f"{error.hint}; {also}" if error.hint else also
+            raise

@@ -1,0 +1,19 @@
+"""TOML that other tools have too."""
+
+from pathlib import Path
+from typing import Any
+
+from img.domain.registries import RegistriesUnreadable
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the document at ``path``. Raises RegistriesUnreadable."""
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise RegistriesUnreadable(path, why.lower()) from None
+    except tomllib.TOMLDecodeError as error:
+        raise RegistriesUnreadable(path, str(error)) from None

@@ -1,0 +1,119 @@
+"""Mirrors, around registries in memory."""
+
+import io
+
+import pytest
+
+from img.adapters.registry.memory import MemoryRegistry
+from img.adapters.registry.mirrored import MirroredRegistry
+from img.application.ports.registry import ManifestUnknown, RegistryError
+from img.domain.digest import Digest
+from img.domain.oci import media_types
+from img.domain.oci.descriptor import Descriptor
+from img.domain.reference import ImageReference
+from img.domain.registries import Endpoint, PullFrom, RegistryBlocked, RegistryRule, RegistryRules
+
+_NAME = ImageReference.parse("home.test/team/app:1")
+_MIRROR = ImageReference.parse("mirror.test/x/team/app:1")
+_MANIFEST = b"{}"
+_TARGET = Descriptor(
+    media_type=media_types.OCI_MANIFEST, digest=Digest.of(_MANIFEST), size=len(_MANIFEST)
+)
+_BLOB = Descriptor(media_type=media_types.OCI_LAYER, digest=Digest.of(b"layer"), size=5)
+
+
+@pytest.fixture
+def registry() -> MemoryRegistry:
+    """Both places have the image."""
+    registry = MemoryRegistry()
+    for place in (_NAME, _MIRROR):
+        registry.push_manifest(place, _MANIFEST, _TARGET.media_type)
+        registry.push_blob(place, _BLOB, io.BytesIO(b"layer"))
+    return registry
+
+
+def _mirrored(registry: MemoryRegistry, kind: PullFrom = PullFrom.ALL) -> MirroredRegistry:
+    mirror = Endpoint(location="mirror.test/x", pull_from=kind)
+    rules = RegistryRules(
+        rules=(
+            RegistryRule(prefix="home.test", mirrors=(mirror,)),
+            RegistryRule(prefix="bad.test", blocked=True),
+        )
+    )
+    return MirroredRegistry(registry, lambda: rules)
+
+
+def test_the_mirror_is_asked_and_home_is_not(registry: MemoryRegistry) -> None:
+    registry.lose("home.test")
+    mirrored = _mirrored(registry)
+
+    assert mirrored.resolve(_NAME) == _TARGET
+    assert mirrored.manifest(_NAME, _TARGET) == _MANIFEST
+    assert mirrored.open_blob(_NAME, _BLOB).read() == b"layer"
+
+
+def test_where_the_mirror_is_gone_home_is_asked(registry: MemoryRegistry) -> None:
+    registry.lose("mirror.test")
+    mirrored = _mirrored(registry)
+
+    assert mirrored.resolve(_NAME) == _TARGET
+    assert mirrored.manifest(_NAME, _TARGET) == _MANIFEST
+    assert mirrored.open_blob(_NAME, _BLOB).read() == b"layer"
+
+
+def test_a_mirror_that_was_lost_is_not_asked_again(registry: MemoryRegistry) -> None:
+    registry.lose("mirror.test")
+    mirrored = _mirrored(registry)
+    mirrored.resolve(_NAME)
+
+    registry.find("mirror.test")
+    registry.lose("home.test")
+
+    with pytest.raises(RegistryError, match=r"home\.test"):
+        mirrored.resolve(_NAME)
+
+
+def test_what_a_mirror_lacks_comes_from_home(registry: MemoryRegistry) -> None:
+    other = ImageReference.parse("home.test/other:1")
+    registry.push_manifest(other, _MANIFEST, _TARGET.media_type)
+    registry.push_blob(other, _BLOB, io.BytesIO(b"layer"))
+    mirrored = _mirrored(registry)
+
+    assert mirrored.resolve(other) == _TARGET
+    assert mirrored.open_blob(other, _BLOB).read() == b"layer"
+
+
+def test_when_all_fail_home_has_the_word_and_mirrors_are_named(registry: MemoryRegistry) -> None:
+    with pytest.raises(ManifestUnknown, match=r"^home.test/none:1: not found$") as error:
+        _mirrored(registry).resolve(ImageReference.parse("home.test/none:1"))
+
+    assert error.value.hint == "mirrors failed too: mirror.test/x/none:1: not found"
+
+
+def test_a_mirror_for_digests_is_not_asked_what_a_tag_is(registry: MemoryRegistry) -> None:
+    mirrored = _mirrored(registry, PullFrom.DIGESTS)
+    registry.lose("home.test")
+
+    with pytest.raises(RegistryError):
+        mirrored.resolve(_NAME)
+    assert mirrored.resolve(_NAME.with_digest(_TARGET.digest)) == _TARGET
+    assert mirrored.manifest(_NAME, _TARGET) == _MANIFEST  # by its digest
+
+
+def test_what_is_pushed_goes_home(registry: MemoryRegistry) -> None:
+    mirrored = _mirrored(registry)
+    blob = Descriptor(media_type=media_types.OCI_LAYER, digest=Digest.of(b"new"), size=3)
+
+    mirrored.push_blob(_NAME, blob, io.BytesIO(b"new"))
+    mirrored.push_manifest(_NAME.with_tag("2"), _MANIFEST, _TARGET.media_type)
+
+    assert mirrored.has_blob(_NAME, blob.digest)
+    assert not registry.has_blob(_MIRROR, blob.digest)
+    assert _NAME.with_tag("2") in registry.names
+
+
+def test_a_blocked_name_is_asked_of_nobody(registry: MemoryRegistry) -> None:
+    with pytest.raises(RegistryBlocked):
+        _mirrored(registry).resolve(ImageReference.parse("bad.test/x"))
+    with pytest.raises(RegistryBlocked):
+        _mirrored(registry).push_manifest(ImageReference.parse("bad.test/x"), b"{}", "x")
