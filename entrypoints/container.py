@@ -15,7 +15,6 @@ from dependency_injector import containers, providers
 from img.domain.errors import UsageError
 from img.entrypoints import adapter_factories as make
 from img.entrypoints import registry_factories as registries
-from img.entrypoints.adapter_factories import OWN_EXECUTORS
 
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database

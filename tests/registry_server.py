@@ -7,8 +7,11 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+
+from tests.certificates import Certificate
 
 PROGRAM = shutil.which("docker-registry")
 _START_S = 15.0
@@ -17,11 +20,23 @@ _START_S = 15.0
 class RegistryServer:
     """``with RegistryServer() as server: server.address``, such as "127.0.0.1:34567".
 
-    ``htpasswd`` is the name and password that everything then needs. Plain http; deletion is on.
+    ``htpasswd`` is the name and password that everything then needs, ``token`` lines of its
+    configuration that say who else decides. Plain http without ``tls``, a certificate with its key;
+    ``clients`` is the authority that vouches for clients then. Deletion is on.
     """
 
-    def __init__(self, htpasswd: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        htpasswd: tuple[str, str] | None = None,
+        *,
+        token: Mapping[str, str | Path] | None = None,
+        tls: Certificate | None = None,
+        clients: Path | None = None,
+    ) -> None:
         self._htpasswd = htpasswd
+        self._token = token
+        self._tls = tls
+        self._clients = clients
         self.address = ""
         self.log = Path()
 
@@ -68,13 +83,23 @@ class RegistryServer:
             "storage:",
             f"  filesystem: {{rootdirectory: {self._state}/data}}",
             "  delete: {enabled: true}",
-            f"http: {{addr: '{self.address}', secret: test}}",
+            f"http: {{addr: '{self.address}', secret: test{self._tls_config()}}}",
         ]
+        if self._token is not None:
+            entries = ", ".join(f"{key}: '{value}'" for key, value in self._token.items())
+            lines.append(f"auth: {{token: {{{entries}}}}}")
         if self._htpasswd is not None:
             passwords = self._state / "htpasswd"
             passwords.write_text(f"{self._htpasswd[0]}:{_bcrypt(self._htpasswd[1])}\n")
             lines.append(f"auth: {{htpasswd: {{realm: test, path: {passwords}}}}}")
         return "\n".join(lines) + "\n"
+
+    def _tls_config(self) -> str:
+        if self._tls is None:
+            return ""
+        clients = f", clientcas: ['{self._clients}']" if self._clients else ""
+        files = f"certificate: '{self._tls.certificate}', key: '{self._tls.key}'"
+        return f", tls: {{{files}{clients}}}"
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _START_S
@@ -82,6 +107,7 @@ class RegistryServer:
             if self._process.poll() is not None:
                 break
             try:
+                # With TLS it answers plain http too: that it is TLS it wants.
                 connection = http.client.HTTPConnection(self.address, timeout=2)
                 connection.request("GET", "/v2/")
                 connection.getresponse().read()

@@ -38,13 +38,19 @@ class MirroredRegistry(Registry):
             reference, lambda place: self._registry.manifest(place, target), pinned=True
         )
 
-    def open_blob(self, reference: ImageReference, blob: Descriptor) -> BinaryIO:
+    def open_blob(self, reference: ImageReference, blob: Descriptor, offset: int = 0) -> BinaryIO:
         return self._first(
-            reference, lambda place: self._registry.open_blob(place, blob), pinned=True
+            reference, lambda place: self._registry.open_blob(place, blob, offset), pinned=True
         )
 
     def has_blob(self, reference: ImageReference, digest: Digest) -> bool:
         return self._registry.has_blob(self._home(reference), digest)
+
+    def mount_blob(
+        self, reference: ImageReference, blob: Descriptor, source: ImageReference
+    ) -> bool:
+        target, origin = self._home(reference), self._home(source)
+        return target.domain == origin.domain and self._registry.mount_blob(target, blob, origin)
 
     def push_blob(self, reference: ImageReference, blob: Descriptor, content: BinaryIO) -> None:
         self._registry.push_blob(self._home(reference), blob, content)

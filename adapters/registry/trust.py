@@ -85,8 +85,9 @@ def _authorities(environment: Mapping[str, str]) -> list[str]:
     paths = ssl.get_default_verify_paths()
     usual_file = paths.openssl_cafile if Path(paths.openssl_cafile).exists() else ""
     usual = paths.openssl_capath if Path(paths.openssl_capath).is_dir() else ""
-    named = [file or usual_file, *(directories or usual).split(os.pathsep)]
-    return [place for place in named if place]
+    # A file must be there, of directories those that are, as OpenSSL and Go have it.
+    there = [place for place in (directories or usual).split(os.pathsep) if Path(place).is_dir()]
+    return [place for place in (file or usual_file, *there) if place]
 
 
 def _usual() -> tuple[Path, ...]:

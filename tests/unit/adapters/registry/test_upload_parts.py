@@ -11,6 +11,7 @@ import pytest
 from img.adapters.credential_store.memory import MemoryCredentials
 from img.adapters.registry.connection import Connection
 from img.adapters.registry.oras import OrasRegistry
+from img.adapters.registry.trust import Trust
 from img.adapters.registry.upload import Upload
 from img.application.ports.registry import RegistryError
 from img.domain.digest import Digest
@@ -117,7 +118,7 @@ def uploaded(registry: Uploads, part: int = PART) -> Iterator[ScriptedServer]:
             server.address,
             credentials=lambda _: None,
             insecure=False,
-            ca_bundle=None,
+            trust=Trust(),
             sleep=lambda _: None,
         )
         name = ImageReference(domain=server.address, path="team/app")
