@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from img.application.ports.snapshotter import Snapshotter
     from img.application.ports.state_lock import StateLock
     from img.application.ports.web import WebFetcher
+    from img.application.solver.announce import AnnouncedExecutor
     from img.domain.options.secrets import AgentSpec, SecretSpec
     from img.domain.platform import Platform
     from img.domain.resources import Resources
@@ -200,9 +201,9 @@ def announced(
     executor: Executor,
     progress: ProgressSink,
     snapshotter: Snapshotter,
-    names: tuple[str, str],
+    runs_by: tuple[str, ...],
     resources: Resources,
-) -> Executor:
+) -> AnnouncedExecutor:
     from img.application.solver.announce import AnnouncedExecutor
 
     groups: ControlGroups | None = None
@@ -213,12 +214,18 @@ def announced(
         groups = LinuxControlGroups(resources)
         executor = LimitedExecutor(executor, groups)
 
+    name, reason, snapshots = runs_by
+
     def describe() -> str:
-        return f"executor {names[0]}, snapshots {getattr(snapshotter, 'description', names[1])}"
+        if not name:
+            return f"no executor, so RUN is not possible; {reason}"
+        chosen = getattr(snapshotter, "chosen", snapshots)
+        reasons = [text for text in (reason, getattr(snapshotter, "obstacle", "")) if text]
+        return "; ".join([f"executor {name}, snapshots {chosen}", *reasons])
 
     def warnings() -> tuple[str, ...]:
         unheld = groups.shortcomings() if groups else ()
-        return (*([_NO_PROC] if names[0] == "chroot" else []), *unheld)
+        return (*([_NO_PROC] if name == "chroot" else []), *unheld)
 
     return AnnouncedExecutor(executor, progress, describe, warnings)
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from img.application.ports.snapshotter import Snapshotter
     from img.application.ports.state_lock import StateLock
     from img.application.ports.web import WebFetcher
+    from img.application.solver.announce import AnnouncedExecutor
     from img.application.solver.contexts import Contexts
     from img.application.usecases.build import BuildImage
     from img.application.usecases.check import (
@@ -48,7 +49,6 @@ if TYPE_CHECKING:
         ListTargets,
         OutlineDockerfile,
     )
-    from img.application.usecases.diagnose import Diagnose
     from img.application.usecases.disk_usage import DiskUsage
     from img.application.usecases.inspect_image import InspectImage
     from img.application.usecases.list_images import ListImages
@@ -138,7 +138,7 @@ class Container(containers.DeclarativeContainer):
         tty=providers.Singleton(make.terminal),
         quiet=providers.Singleton(make.quiet),
     )
-    announced: providers.Provider[Executor] = providers.Singleton(
+    announced: providers.Provider[AnnouncedExecutor] = providers.Singleton(
         make.announced, executor, progress, snapshotter, config.runs_by, config.resources
     )
     clock: providers.Provider[Clock] = providers.Singleton(make.clock)
@@ -381,10 +381,6 @@ class Container(containers.DeclarativeContainer):
     login: providers.Provider[Login] = providers.Factory(
         _later("img.application.usecases.login.Login"), registry=registry, credentials=credentials
     )
-    diagnose: providers.Provider[Diagnose] = providers.Factory(
-        _later("img.application.usecases.diagnose.Diagnose"),
-        survey=providers.Singleton(make.linux_survey),
-    )
     logout: providers.Provider[Logout] = providers.Factory(
         _later("img.application.usecases.login.Logout"), credentials=credentials
     )
@@ -403,7 +399,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
             "store": settings.store,
             "snapshotter": snapshotter,
             "executor": settings.executor,
-            "runs_by": (_executor_name(settings, host), snapshotter),
+            "runs_by": (*_described(settings, host), snapshotter),
             "emulate": settings.emulate,
             "registry": settings.registry,
             "credentials": settings.credentials,
@@ -420,9 +416,9 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
     return container
 
 
-def _executor_name(settings: Settings, host: BuildHost) -> str:
+def _described(settings: Settings, host: BuildHost) -> tuple[str, str]:
     if settings.executor not in make.OWN_EXECUTORS:
-        return settings.executor
+        return settings.executor, ""
     return host.described(settings.emulate)
 
 

@@ -75,12 +75,14 @@ class BuildHost:
         """Whether a step's root may be one that has to be mounted."""
         return self.executor_name not in ("chroot", "proot")
 
-    def described(self, emulate: str) -> str:
-        """Return what runs the steps, and what is not as it could be there, with the reason."""
+    def described(self, emulate: str) -> tuple[str, str]:
+        """Return what runs the steps, "" for nothing, and why it is nothing faster, if it is."""
+        if self.fork_server is None and self.obstacle is not None:
+            return "", self.obstacle.message
         if self.executor_name != "unshare" or self.id_obstacle is None:
-            return self.executor_name
+            return self.executor_name, self.obstacle.message if self.obstacle else ""
         how = "not emulated" if emulate == Emulation.OFF.value else f"emulated ({emulate})"
-        return f"unshare with one id, the others {how}: {self.id_obstacle.message}"
+        return f"unshare with one id, the others {how}", self.id_obstacle.message
 
     def loses_owners(self, emulate: str) -> bool:
         """Tell whether layers are others than they should be, and nobody else's to find."""

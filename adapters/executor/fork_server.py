@@ -190,18 +190,27 @@ class _Server:
         self._poll.register(parent, select.POLLIN)
 
     def serve(self) -> None:
-        while True:
-            for descriptor, _ in self._poll.poll():
-                if descriptor == self._parent or (
-                    descriptor == self._requests.fileno() and not self._accept()
-                ):
-                    self._kill_all()
-                    return
-                if descriptor in self._steps:
-                    self._attend(self._steps[descriptor], descriptor)
+        try:
+            while self._serve_once():
+                pass
+        finally:
+            self._kill_all()
+
+    def _serve_once(self) -> bool:
+        for descriptor, _ in self._poll.poll():
+            if descriptor == self._parent or (
+                descriptor == self._requests.fileno() and not self._accept()
+            ):
+                return False
+            if descriptor in self._steps:
+                self._attend(self._steps[descriptor], descriptor)
+        return True
 
     def _accept(self) -> bool:
-        start, descriptors, _, _ = socket.recv_fds(self._requests, _MOST, 4)
+        try:
+            start, descriptors, _, _ = socket.recv_fds(self._requests, _MOST, 4)
+        except ConnectionResetError:
+            return False
         if not start:
             return False
         order, channel, stdout, stderr = descriptors
@@ -241,7 +250,8 @@ class _Server:
     def _attend(self, step: _Step, descriptor: int) -> None:
         if descriptor != step.pidfd:
             if descriptor == step.channel.fileno():  # whatever is said there, it means the same
-                step.channel.recv(16)
+                with suppress(ConnectionResetError):  # nor does it matter whether it was read
+                    step.channel.recv(16)
             step.kill()  # a step without its supervisor gets wrong answers
             self._poll.unregister(descriptor)
             del self._steps[descriptor]

@@ -2,59 +2,40 @@
 
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Callable, Mapping
 
 from img.adapters.linux import syscalls
+from img.adapters.linux.overlay_trial import try_overlay
+from img.adapters.linux.refusals import Refusals
+from img.adapters.linux.userns import IdMap
 from img.domain.errors import HostError
 
-_WRITABLE_OVERLAY = (
-    "put the state (--state) on ext4, xfs, btrfs or tmpfs; Linux 5.11 or newer mounts overlays "
-    "for users"
-)
+NAMES = ("overlay", "proc", "network namespace")
 
 
-def probes(directory: str) -> Mapping[str, Callable[[], str]]:
+def probes(directory: str, ids: IdMap) -> Mapping[str, Callable[[], str]]:
     """Return what to try, by name, for the state ``directory``."""
-    return {
-        "overlay": lambda: overlay(directory),
-        "proc": proc,
-        "network namespace": network,
-    }
+    tries = (lambda: overlay(directory, ids), proc, network)
+    return dict(zip(NAMES, tries, strict=True))
 
 
 def id_ranges() -> str:
     """Return how many ids there are."""
-    with open("/proc/self/uid_map", encoding="ascii") as lines:
+    with open("/proc/self/uid_map", encoding="utf-8") as lines:
         count = sum(int(line.split()[2]) for line in lines)
     return f"{count} ids"
 
 
-def overlay(directory: str) -> str:
+def overlay(directory: str, ids: IdMap) -> str:
     """Mount an overlay and write what it has to keep. Raises HostError."""
     base = tempfile.mkdtemp(dir=directory, prefix=".probe-")
-    merged = f"{base}/merged"
     try:
-        for name in ("lower/directory", "upper", "work", "merged"):
-            os.makedirs(f"{base}/{name}")
-        with open(f"{base}/lower/file", "w", encoding="ascii"):
-            pass
-        options = f"userxattr,lowerdir={base}/lower,upperdir={base}/upper,workdir={base}/work"
-        syscalls.mount("overlay", merged, "overlay", options=options)
-        try:
-            os.unlink(f"{merged}/file")
-            os.rmdir(f"{merged}/directory")
-            os.mkdir(f"{merged}/directory")
-        finally:
-            syscalls.umount2(merged, syscalls.MNT_DETACH)
-        if not stat.S_ISCHR(os.lstat(f"{base}/upper/file").st_mode):
-            raise HostError("an overlay keeps no whiteouts here", hint=_WRITABLE_OVERLAY)
-        os.getxattr(f"{base}/upper/directory", "user.overlay.opaque")
-    except OSError as error:
-        raise HostError(f"{error.strerror} on {directory}", hint=_WRITABLE_OVERLAY) from error
+        try_overlay(base, directory)
     finally:
         shutil.rmtree(base, ignore_errors=True)
+    # If builds have found otherwise (snapshotter/auto.py), it is so no more.
+    Refusals(f"{directory}/snapshots/{ids.value}/overlay/refused.json").forget("overlay")
     return "mounted, with whiteouts and opaque directories"
 
 

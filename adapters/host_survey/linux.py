@@ -1,4 +1,4 @@
-"""A Linux machine, tried by doing: each thing in a child of its own, all at once."""
+"""A Linux machine, tried by doing: what changes a process in a child of its own, all at once."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from img.adapters.host_survey import inside, outside
+from img.adapters.host_survey import confinement, inside, outside
 from img.adapters.linux import userns
 from img.application.ports.host_survey import Finding, HostSurvey
 from img.domain.errors import HostError
@@ -22,15 +22,16 @@ class LinuxSurvey(HostSurvey):
         directory = os.path.abspath(state)
         os.makedirs(directory, exist_ok=True)
         user = userns.real_user()
-        groups: list[Callable[[], dict[str, Finding]]] = [
+        groups = [
             lambda: _inside(user, directory),
-            *(_alone(name, probe) for name, probe in outside.probes(directory).items()),
+            *(_alone(name, probe) for name, probe in confinement.PROBES.items()),
         ]
         pipes = [_start(group) for group in groups]
+        alike = {name: _tried(probe) for name, probe in outside.probes(directory, user).items()}
         found: dict[str, Finding] = {}
         for pipe, pid in pipes:
             found |= _finish(pipe, pid)
-        return found
+        return found | alike
 
 
 def _alone(name: str, probe: Probe) -> Callable[[], dict[str, Finding]]:
@@ -43,7 +44,8 @@ def _inside(user: userns.RealUser, directory: str) -> dict[str, Finding]:
         entered = userns.enter(user)
     except HostError as error:
         refused = Finding(works=False, detail=error.message, remedy=_remedy(error))
-        return {"namespaces": refused}
+        untried = Finding(works=False, detail="not tried: it takes namespaces")
+        return {"namespaces": refused} | dict.fromkeys(("id ranges", *inside.NAMES), untried)
     found = {"namespaces": Finding(works=True, detail=f"as {entered.id_map.value} ids")}
     if entered.obstacle is None:
         found["id ranges"] = Finding(works=True, detail=inside.id_ranges())
@@ -52,8 +54,12 @@ def _inside(user: userns.RealUser, directory: str) -> dict[str, Finding]:
         found["id ranges"] = Finding(
             works=False, detail=obstacle.message, remedy=obstacle.hint or ""
         )
-    for name, probe in inside.probes(directory).items():
-        found |= _finish(*_start(_alone(name, probe)))
+    started = [
+        _start(_alone(name, probe))
+        for name, probe in inside.probes(directory, entered.id_map).items()
+    ]
+    for pipe, pid in started:
+        found |= _finish(pipe, pid)
     return found
 
 

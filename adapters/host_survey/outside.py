@@ -1,36 +1,36 @@
-"""What is tried as the user is."""
+"""What is tried as the user is, and changes nobody."""
 
-import ctypes
+import errno
 import fcntl
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 
-from img.adapters.linux import capabilities, seccomp, syscalls
-from img.adapters.linux.seccomp import Rule
+from img.adapters.linux import userns
+from img.adapters.linux.userns import RealUser
 from img.domain.errors import HostError
 
 _CLONE_FILE = 0x4004_9409  # FICLONE
 _PROGRAMS = ("runc", "crun", "proot", "fuse-overlayfs", "slirp4netns")
-_CHROOT_NEEDS = capabilities.mask_of("chown", "mknod", "setgid", "setpcap", "setuid", "sys_chroot")
-_TRACE_ME = 0
+_MAPPERS = ("newuidmap", "newgidmap")
 
 
-def probes(directory: str) -> Mapping[str, Callable[[], str]]:
-    """Return what to try, by name, for the state ``directory``."""
+def probes(directory: str, user: RealUser) -> Mapping[str, Callable[[], str]]:
+    """Return what to try, by name, for the state ``directory`` of ``user``."""
     return {
-        "seccomp notification": notification,
-        "chroot": chroot,
-        "ptrace": ptrace,
-        "fuse": fuse,
+        "newuidmap": lambda: id_mappers(user),
+        "no_new_privs": new_privileges,
+        "AppArmor": apparmor,
+        "privileges": privileges,
         "state": lambda: state(directory),
         "xattrs": lambda: xattrs(directory),
         "reflinks": lambda: reflinks(directory),
+        "fuse": lambda: _opened("/dev/fuse", "fuse"),
+        "tun": lambda: _opened("/dev/net/tun", "tun"),
         "cgroup": cgroup,
-        "tun": tun,
         "foreign programs": foreign_programs,
-        "privileges": privileges,
         **{name: _installed(name) for name in _PROGRAMS},
     }
 
@@ -46,45 +46,36 @@ def apparmor_remedy() -> str:
     )
 
 
-def notification() -> str:
-    """Put a filter under this process that tells of a call."""
-    machine = seccomp.this_machine()
-    if machine is None:
-        raise HostError(f"call numbers of {os.uname().machine} are not known to img")
-    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    program = seccomp.program(machine, [Rule("acct", seccomp.NOTIFY)])
-    os.close(seccomp.load_and_listen(program))
-    return "filters can ask"
+def id_mappers(user: RealUser) -> str:
+    """Find the programs that map subordinate ids, able to do it."""
+    if userns.is_privileged(user):
+        return "not needed: this is root"
+    paths = [userns.find_program(name) for name in _MAPPERS]
+    for path in paths:
+        if not _gains_privileges(path):
+            raise HostError(
+                f"{path} has no privileges to gain",
+                hint=f"as root: chmod u+s {path} (a reinstall of its package does the same)",
+            )
+    return ", ".join(paths)
 
 
-def chroot() -> str:
-    """Change the root, with what else a step there needs."""
-    if missing := _CHROOT_NEEDS & ~capabilities.effective():
-        names = [name for bit, name in enumerate(capabilities.NAMES) if missing >> bit & 1]
-        raise HostError(f"this process lacks {', '.join(names)}")
-    os.chroot("/")
-    return "allowed"
+def new_privileges() -> str:
+    """See whether set-user-ID programs work for this process."""
+    if _status()["NoNewPrivs"] == "1":
+        raise HostError(
+            "set: newuidmap gains nothing, nor does sudo in a step",
+            hint="in Kubernetes, allowPrivilegeEscalation: true; in systemd, NoNewPrivileges=no",
+        )
+    return "not set"
 
 
-def ptrace() -> str:
-    """Let a child be traced."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0 if libc.ptrace(_TRACE_ME, 0, 0, 0) == 0 else 1)
-    if os.waitpid(pid, 0)[1]:
-        raise HostError("nobody may be traced here", hint="add the capability SYS_PTRACE")
-    return "allowed"
-
-
-def fuse() -> str:
-    """Open /dev/fuse."""
-    return _opened("/dev/fuse", "in a container, start it with --device /dev/fuse")
-
-
-def tun() -> str:
-    """Open /dev/net/tun."""
-    return _opened("/dev/net/tun", "in a container, start it with --device /dev/net/tun")
+def apparmor() -> str:
+    """See whether AppArmor keeps users' namespaces from being of use."""
+    confined_by = _line_of("/proc/self/attr/current") or "unconfined"
+    if remedy := apparmor_remedy():
+        raise HostError(f"restricts namespaces of users ({confined_by})", hint=remedy)
+    return f"restricts no namespaces ({confined_by})"
 
 
 def state(directory: str) -> str:
@@ -97,27 +88,45 @@ def state(directory: str) -> str:
 
 def xattrs(directory: str) -> str:
     """Write an attribute."""
-    with tempfile.TemporaryFile(dir=directory) as file:
-        os.setxattr(file.fileno(), "user.img.probe", b"1")
+    try:
+        with tempfile.TemporaryFile(dir=directory) as file:
+            os.setxattr(file.fileno(), "user.img.probe", b"1")
+    except OSError as error:
+        raise HostError(
+            f"{error.strerror} on {_file_system(directory)}",
+            hint="put the state (--state) on ext4, xfs or btrfs; on tmpfs from Linux 6.6 on",
+        ) from error
     return "kept"
 
 
 def reflinks(directory: str) -> str:
     """Clone a file."""
-    with tempfile.TemporaryFile(dir=directory) as one, tempfile.TemporaryFile(dir=directory) as two:
-        one.write(bytes(4096))
-        one.flush()
-        fcntl.ioctl(two.fileno(), _CLONE_FILE, one.fileno())
+    try:
+        with (
+            tempfile.TemporaryFile(dir=directory) as one,
+            tempfile.TemporaryFile(dir=directory) as two,
+        ):
+            one.write(bytes(4096))
+            one.flush()
+            fcntl.ioctl(two.fileno(), _CLONE_FILE, one.fileno())
+    except OSError as error:
+        raise HostError(
+            f"{error.strerror} on {_file_system(directory)}",
+            hint="put the state (--state) on btrfs or xfs",
+        ) from error
     return "made"
 
 
 def cgroup() -> str:
     """Find the control group of this process, and whether it may have children."""
-    with open("/proc/self/cgroup", encoding="ascii") as lines:
+    with open("/proc/self/cgroup", encoding="utf-8") as lines:
         own = next((line.strip()[3:] for line in lines if line.startswith("0::")), "")
-    path = f"/sys/fs/cgroup{own}"
+    path = f"/sys/fs/cgroup{own}".rstrip("/")
     if not os.path.exists(f"{path}/cgroup.controllers"):
-        raise HostError("no unified hierarchy of control groups")
+        raise HostError(
+            "no unified hierarchy of control groups",
+            hint="start the machine with systemd.unified_cgroup_hierarchy=1",
+        )
     if not os.access(f"{path}/cgroup.subtree_control", os.W_OK):
         raise HostError(
             f"{path} may not be written",
@@ -132,17 +141,18 @@ def foreign_programs() -> str:
     found = os.listdir(directory) if os.path.isdir(directory) else []
     names = sorted(name for name in found if name.startswith("qemu-"))
     if not names:
-        raise HostError("none", hint="install qemu-user-static with binfmt support")
+        raise HostError(
+            "no interpreters registered",
+            hint="as root: apt-get install qemu-user-static binfmt-support",
+        )
     return ", ".join(names)
 
 
 def privileges() -> str:
     """Return who this process is."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as lines:
-        facts = dict(line.rstrip("\n").split(":\t", 1) for line in lines)
+    facts = _status()
     return (
-        f"uid {os.geteuid()}, capabilities {facts['CapEff']}, no_new_privs "
-        f"{facts.get('NoNewPrivs', '?')}, seccomp {facts.get('Seccomp', '?')}"
+        f"uid {os.geteuid()}, capabilities {facts['CapEff']}, seccomp {facts.get('Seccomp', '?')}"
     )
 
 
@@ -152,16 +162,28 @@ def _installed(name: str) -> Callable[[], str]:
         for directory in search.split(os.pathsep):
             if directory and os.access(f"{directory}/{name}", os.X_OK):
                 return f"{directory}/{name}"
-        raise HostError("not installed", hint=f"install {name}")
+        raise HostError("not installed", hint=f"install the package {name}")
 
     return probe
 
 
-def _opened(path: str, remedy: str) -> str:
+def _gains_privileges(path: str) -> bool:
+    status = os.stat(path)
+    if status.st_mode & stat.S_ISUID and status.st_uid == 0:
+        return True
+    return "security.capability" in os.listxattr(path)
+
+
+def _opened(path: str, module: str) -> str:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
-        raise HostError(f"{path}: {error.strerror}", hint=remedy) from error
+        hint = f"in a container, start it with --device {path}"
+        if error.errno == errno.EACCES:
+            hint = f"as root: chmod 0666 {path}"
+        elif error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
+            hint = f"as root: modprobe {module}; {hint}"
+        raise HostError(f"{path}: {error.strerror}", hint=hint) from error
     return path
 
 
@@ -176,9 +198,14 @@ def _file_system(directory: str) -> str:
     return kind
 
 
+def _status() -> dict[str, str]:
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as lines:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in lines)
+
+
 def _line_of(path: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:
-            return file.readline().strip()
+            return file.readline().strip("\0\n ")
     except OSError:
         return ""

@@ -241,7 +241,7 @@ def _write_single_map(pid: int, user: RealUser) -> None:
 
 
 def _start_mapper(program: str, arguments: list[str]) -> tuple[str, int, int]:
-    path = _find_program(program)
+    path = find_program(program)
     ours, its = os.pipe()
     try:
         pid = os.posix_spawn(
@@ -262,7 +262,8 @@ def _failure_of(program: str, pid: int, output: int) -> str:
     return f"{program}: {said or f'exit status {code}'}" if code else ""
 
 
-def _find_program(name: str) -> str:
+def find_program(name: str) -> str:
+    """Return the path of newuidmap or newgidmap. Raises NoIdMappers."""
     search = os.environ.get("PATH", "").split(os.pathsep)
     for directory in (*search, "/usr/bin", "/bin", "/usr/local/bin"):
         path = f"{directory}/{name}"

@@ -5,41 +5,44 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from img.adapters.linux import syscalls
-from img.adapters.snapshotter.attributes import OPAQUE
+from img.adapters.linux.new_file import raise_state_error
+from img.adapters.linux.overlay_trial import OverlayRefused, try_overlay
+from img.adapters.linux.refusals import Refusals
 from img.adapters.snapshotter.work_directory import WorkDirectory
 from img.application.log import logger
-from img.application.ports.snapshotter import (
-    SnapshotLayer,
-    Snapshotter,
-    SnapshotterUnavailable,
-    Workspace,
-)
+from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
 from img.domain.oci.chain import ChainID
 
 log = logger("snapshotter")
 
 
 class AutoSnapshotter(Snapshotter):
-    """Overlays if the kernel mounts one on the state directory, else copies.
+    """Overlays if the kernel mounts one in the state directory ``root``, else copies.
 
-    It is tried when the first root has to be made, not before: most builds need none.
+    It is tried when that is asked for; a failure is remembered in the state (refusals.py).
     """
 
     def __init__(
         self, root: Path, overlay: Callable[[], Snapshotter], naive: Callable[[], Snapshotter]
     ) -> None:
-        self._root = root
+        self._root = os.path.abspath(root)
         self._overlay = overlay
         self._naive = naive
         self._lock = threading.Lock()
         self._chosen: Snapshotter | None = None
-        self._description = "auto"
+        self._obstacle = ""
 
     @property
-    def description(self) -> str:
-        """What was chosen, and why it is not the better one; "auto" until then."""
-        return self._description
+    def chosen(self) -> str:
+        """What works here."""
+        self._choice()
+        return "naive" if self._obstacle else "overlay"
+
+    @property
+    def obstacle(self) -> str:
+        """Why it is not the better one, "" where it is."""
+        self._choice()
+        return self._obstacle
 
     def prepare(self, layers: Sequence[SnapshotLayer]) -> Workspace:
         return self._choice().prepare(layers)
@@ -58,40 +61,28 @@ class AutoSnapshotter(Snapshotter):
     def _choice(self) -> Snapshotter:
         with self._lock:
             if self._chosen is None:
-                try:
-                    try_overlay(self._root)
-                    self._chosen = self._overlay()
-                    self._description = "overlay"
-                    log.debug("snapshotter chosen", snapshotter="overlay")
-                except SnapshotterUnavailable as error:
-                    self._chosen = self._naive()
-                    self._description = f"naive ({error.message})"
-                    log.debug("snapshotter chosen", snapshotter="naive", reason=error.message)
+                self._obstacle = self._try()
+                self._chosen = self._naive() if self._obstacle else self._overlay()
+                chosen = "naive" if self._obstacle else "overlay"
+                log.debug("snapshotter chosen", snapshotter=chosen, obstacle=self._obstacle)
             return self._chosen
 
-
-def try_overlay(root: Path) -> None:
-    """Mount an overlay below ``root`` and unmount it. Raises SnapshotterUnavailable.
-
-    The process has a mount namespace of its own by now, so nobody else sees the mount.
-    """
-    directory = os.path.abspath(root)
-    os.makedirs(f"{directory}/work", exist_ok=True)
-    work = WorkDirectory.create(f"{directory}/work")
-    try:
-        for name in ("lower", "upper", "work", "merged"):
-            os.mkdir(f"{work.path}/{name}")
-        os.setxattr(f"{work.path}/upper", OPAQUE, b"y")
-        os.removexattr(f"{work.path}/upper", OPAQUE)
-        options = ",".join(
-            ["userxattr", *(f"{name}dir={work.path}/{name}" for name in ("lower", "upper", "work"))]
-        )
-        syscalls.mount("overlay", f"{work.path}/merged", "overlay", options=options)
-        syscalls.umount2(f"{work.path}/merged")
-    except OSError as error:
-        raise SnapshotterUnavailable(
-            f"the kernel mounts no overlay on {directory}: {error.strerror}",
-            hint="use the naive snapshotter, or put the state on another file system",
-        ) from error
-    finally:
-        work.remove()
+    def _try(self) -> str:
+        """Return why there can be no overlay, "" where there can."""
+        refusals = Refusals(f"{self._root}/refused.json")
+        try:
+            os.makedirs(f"{self._root}/work", exist_ok=True)
+            if known := refusals.reason("overlay"):
+                return f"{known}, when last tried: `img doctor` tries again"
+            work = WorkDirectory.create(f"{self._root}/work")
+        except OSError as error:
+            raise_state_error(error, self._root)
+        try:
+            try_overlay(work.path, self._root)
+        except OverlayRefused as refused:
+            if refused.lasting:
+                refusals.add("overlay", refused.message)
+            return refused.message
+        finally:
+            work.remove()
+        return ""

@@ -15,9 +15,9 @@ log = logger("executor")
 
 
 class AnnouncedExecutor(Executor):
-    """Another executor, announced before the first thing that it runs.
+    """Another executor, announced once: when told to, or before the first thing that it runs.
 
-    ``describe`` is asked then, when all has been chosen, and ``warnings`` for what it cannot do.
+    ``describe`` is asked then, for it may try what works, and ``warnings`` for what it cannot do.
     """
 
     def __init__(
@@ -40,13 +40,14 @@ class AnnouncedExecutor(Executor):
     def run(
         self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
     ) -> ExitStatus:
-        self._announce()
+        self.announce()
         return self.executor.run(process, root, output, cancelled)
 
     def close(self) -> None:
         self.executor.close()
 
-    def _announce(self) -> None:
+    def announce(self) -> None:
+        """Say what runs the steps. Idempotent."""
         with self._lock:
             if self._announced:
                 return

@@ -1,14 +1,18 @@
 """What builds can and cannot do on this machine, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from img.application.ports.host_survey import Finding, HostSurvey
 from img.domain.dataclass import dataclass
 
 GIVES = {
+    "privileges": "what else there is",
     "namespaces": "RUN as on a build server: executors unshare, runc, crun",
     "id ranges": "owners of files as they are; without, they are emulated, which costs time",
+    "newuidmap": "id ranges, for users",
+    "no_new_privs": "newuidmap, and sudo in steps",
+    "AppArmor": "namespaces, for users",
     "overlay": "steps that copy nothing: backend overlayfs; without, backend naive",
     "proc": "a /proc of its own for each step; without, the outer one is shown",
     "network namespace": "RUN --network=none",
@@ -18,7 +22,7 @@ GIVES = {
     "fuse": "backend fuse",
     "state": "where images and layers are",
     "xattrs": "owners on record that survive renames",
-    "reflinks": "copies that take no time and no space",
+    "reflinks": "backend naive: copies that take little time and no space",
     "cgroup": "limits of memory and processors",
     "tun": "a network of its own, with slirp4netns",
     "foreign programs": "RUN for other processors",
@@ -41,11 +45,13 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """All that was tried, and what "auto" comes to: "" where RUN is not possible."""
+    """All that was tried, and what "auto" comes to: executor "" where RUN is not possible."""
 
     checked: tuple[Checked, ...]
     executor: str
     snapshotter: str
+    emulation: str  # of root, where there is one id: "full"; "" where ids are real
+    reasons: tuple[str, ...]  # why nothing faster was chosen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +64,17 @@ class Diagnose:
         """Return what was found for the state directory ``state``."""
         found = self.survey.look(state)
         executor = _executor(found)
+        snapshotter = _snapshotter(found, executor)
+        emulates = executor == "unshare" and not _works(found, "id ranges")
         return Diagnosis(
             checked=tuple(
                 Checked(name=name, finding=finding, gives=GIVES.get(name, ""))
                 for name, finding in found.items()
             ),
             executor=executor,
-            snapshotter=_snapshotter(found, executor),
+            snapshotter=snapshotter,
+            emulation="full" if emulates else "",
+            reasons=tuple(_reasons(found, executor, snapshotter)),
         )
 
 
@@ -80,6 +90,14 @@ def _executor(found: Mapping[str, Finding]) -> str:
 
 def _snapshotter(found: Mapping[str, Finding], executor: str) -> str:
     return "overlay" if executor == "unshare" and _works(found, "overlay") else "naive"
+
+
+def _reasons(found: Mapping[str, Finding], executor: str, snapshotter: str) -> Iterator[str]:
+    missing = ["namespaces"] if executor != "unshare" else ["id ranges"]
+    missing += ["overlay"] if executor == "unshare" and snapshotter == "naive" else []
+    for name in missing:
+        if name in found and not found[name].works:
+            yield f"{name}: {found[name].detail}"
 
 
 def _works(found: Mapping[str, Finding], name: str) -> bool:

@@ -205,6 +205,7 @@ def build(
 
             method = "check" if check else call
             raise typer.Exit(run_call(container, method, request, location, file))
+        container.announced().announce()
         built: BuiltImage = container.build_image()(
             request, location=location, file=file, tags=tags, platforms=wanted
         )

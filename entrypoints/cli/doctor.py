@@ -3,15 +3,16 @@
 import json
 import os
 from dataclasses import asdict
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from img.application.usecases.diagnose import Diagnosis
 from img.domain.errors import HostError, UsageError
 from img.entrypoints.cli import options
 from img.entrypoints.cli.session import Session
+
+if TYPE_CHECKING:
+    from img.application.usecases.diagnose import Diagnosis
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,13 +29,16 @@ def doctor(
     ctx: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
     state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
+    backend: options.Backend = None,  # noqa: ARG001 (every command takes these)
+    debug: options.Debug = False,  # noqa: ARG001
 ) -> None:
     """Show what this machine lets builds do, what was chosen, and how to get more."""
+    from img.application.usecases.diagnose import Diagnose
+    from img.entrypoints import adapter_factories
+
     session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug) as container:
-        diagnosis = container.diagnose()(Path(container.config.state()))
+    # Without the container, whose imports take longer than the whole survey.
+    diagnosis = Diagnose(survey=adapter_factories.linux_survey())(session.state_path(state))
     typer.echo(json.dumps(asdict(diagnosis), indent=2) if as_json else _text(diagnosis), nl=as_json)
 
 
@@ -53,7 +57,7 @@ def unshare(ctx: typer.Context) -> None:
         raise HostError(f"{ctx.args[0]}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _text(diagnosis: Diagnosis) -> str:
+def _text(diagnosis: "Diagnosis") -> str:
     lines = []
     width = max(len(checked.name) for checked in diagnosis.checked)
     for checked in diagnosis.checked:
@@ -65,5 +69,15 @@ def _text(diagnosis: Diagnosis) -> str:
             margin = " " * (width + 6)
             lines += [f"{margin}for: {checked.gives}"] if checked.gives else []
             lines += [f"{margin}do: {finding.remedy}"] if finding.remedy else []
-    runs = f"--executor auto: {diagnosis.executor or 'none, so RUN is not possible here'}"
-    return "\n".join([*lines, "", runs, f"--backend auto: {diagnosis.snapshotter}", ""])
+    executor = diagnosis.executor or "none, so RUN is not possible here"
+    emulated = f", with --emulate {diagnosis.emulation}" if diagnosis.emulation else ""
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"--executor auto: {executor}{emulated}",
+            f"--backend auto: {diagnosis.snapshotter}",
+            *(f"  because of {reason}" for reason in diagnosis.reasons),
+            "",
+        ]
+    )

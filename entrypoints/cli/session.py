@@ -39,6 +39,11 @@ class Session:
     backend: str | None = None
     debug: bool = False
 
+    def state_path(self, state: str | None) -> Path:
+        """Return the state directory, where the option after the command is ``state``."""
+        chosen = state or self.state
+        return Path(chosen) if chosen else default_state(os.environ)
+
     @contextmanager
     def open(
         self,
@@ -56,9 +61,8 @@ class Session:
         executor: str | None = None,
     ) -> Iterator["Container"]:
         """Enter with the container for a command, and close it after. Raises UsageError."""
-        chosen = state or self.state
         settings = Settings(
-            state=Path(chosen) if chosen else default_state(os.environ),
+            state=self.state_path(state),
             platform=host_platform(),
             snapshotter=snapshotter_of(backend or self.backend or "auto"),
             store=os.environ.get("IMG_STORE", "files"),

@@ -100,6 +100,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Path:
 IMG = f"{sys.executable} -m img"
 BUILD = f"cd {REPOSITORY} && {IMG} --state /tmp/state build --progress plain -t t"
 LIST = f"{IMG} --state /tmp/state ls"
+_REFUSED = "this system refuses namespaces: Operation not permitted"
 EPOCH = "--env=SOURCE_DATE_EPOCH=1700000000"
 
 
@@ -107,7 +108,7 @@ def test_root_builds_the_same_image_as_outside(docker: Docker, context: Path) ->
     inside = docker.run(f"{BUILD} /context && {LIST}", f"--volume={context}:/context:ro", EPOCH)
 
     assert inside.returncode == 0, inside.stdout + inside.stderr
-    assert "[internal] executor chroot, snapshots naive" in inside.stderr
+    assert f"#1 [internal] executor chroot, snapshots naive; {_REFUSED}\n" in inside.stderr
     assert "RUN has no /proc here" in inside.stderr
     assert digest(inside.stdout) == digest(outside(context, "Dockerfile"))
 
@@ -123,7 +124,7 @@ def test_a_user_builds_with_proot_what_has_no_other_owners(docker: Docker, conte
     )
 
     assert inside.returncode == 0, inside.stdout + inside.stderr
-    assert "[internal] executor proot, snapshots naive" in inside.stderr
+    assert f"#1 [internal] executor proot, snapshots naive; {_REFUSED}\n" in inside.stderr
     assert digest(inside.stdout) == digest(outside(context, "Dockerfile.user"))
 
 
@@ -136,6 +137,7 @@ def test_without_proot_a_user_can_copy_and_is_told_what_run_needs(
     refused = docker.run(f"{BUILD} /context", *alone, hidden)
 
     assert copied.returncode == 0, copied.stderr
+    assert f"#1 [internal] no executor, so RUN is not possible; {_REFUSED}\n" in copied.stderr
     assert refused.returncode != 0
     assert "this system refuses namespaces" in refused.stderr
     assert "install proot" in refused.stderr

@@ -33,6 +33,8 @@ def test_the_state_is_where_the_first_of_these_says(
         ("native", "naive"),
         ("overlay", "overlay"),
         ("overlayfs", "overlay"),
+        ("fuse", "fuse"),
+        ("fuse-overlayfs", "fuse"),
         ("of-another-package", "of-another-package"),
     ],
 )

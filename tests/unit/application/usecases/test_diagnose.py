@@ -13,7 +13,7 @@ NO = Finding(works=False, detail="refused", remedy="ask for it")
 
 
 def diagnosis(*working: str) -> Diagnosis:
-    names = ("namespaces", "overlay", "chroot", "ptrace", "proot")
+    names = ("namespaces", "id ranges", "overlay", "chroot", "ptrace", "proot")
     found = {name: YES if name in working else NO for name in names}
     return Diagnose(survey=MemorySurvey(found))(Path("/state"))
 
@@ -36,6 +36,25 @@ def test_the_best_that_works_is_chosen(
     found = diagnosis(*working)
 
     assert (found.executor, found.snapshotter) == (executor, snapshotter)
+
+
+@pytest.mark.parametrize(
+    ("working", "emulation", "reasons"),
+    [
+        (("namespaces", "id ranges", "overlay"), "", ()),
+        (("namespaces", "overlay"), "full", ("id ranges: refused",)),
+        (("namespaces", "id ranges"), "", ("overlay: refused",)),
+        (("namespaces",), "full", ("id ranges: refused", "overlay: refused")),
+        (("chroot",), "", ("namespaces: refused",)),
+        ((), "", ("namespaces: refused",)),
+    ],
+)
+def test_nothing_slower_is_chosen_without_a_reason(
+    working: tuple[str, ...], emulation: str, reasons: tuple[str, ...]
+) -> None:
+    found = diagnosis(*working)
+
+    assert (found.emulation, found.reasons) == (emulation, reasons)
 
 
 def test_every_finding_says_what_it_gives_and_what_would_help() -> None:

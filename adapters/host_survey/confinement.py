@@ -1,0 +1,52 @@
+"""What is tried in children of their own, for it changes who tries it."""
+
+import ctypes
+import os
+from collections.abc import Callable, Mapping
+
+from img.adapters.linux import capabilities, seccomp, syscalls
+from img.adapters.linux.seccomp import Rule
+from img.domain.errors import HostError
+
+_CHROOT_NEEDS = capabilities.mask_of("chown", "mknod", "setgid", "setpcap", "setuid", "sys_chroot")
+_TRACE_ME = 0
+
+
+def notification() -> str:
+    """Put a filter under this process that tells of a call."""
+    machine = seccomp.this_machine()
+    if machine is None:
+        raise HostError(f"call numbers of {os.uname().machine} are not known to img")
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    program = seccomp.program(machine, [Rule("acct", seccomp.NOTIFY)])
+    os.close(seccomp.load_and_listen(program))
+    return "filters can ask"
+
+
+def chroot() -> str:
+    """Change the root, with what else a step there needs."""
+    if missing := _CHROOT_NEEDS & ~capabilities.effective():
+        names = [name for bit, name in enumerate(capabilities.NAMES) if missing >> bit & 1]
+        raise HostError(
+            f"this process lacks {', '.join(names)}",
+            hint="in a container, start it as root, without --cap-drop",
+        )
+    os.chroot("/")
+    return "allowed"
+
+
+def ptrace() -> str:
+    """Let a child be traced."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.ptrace(_TRACE_ME, 0, 0, 0) != 0:
+        raise HostError(
+            "nobody may be traced here", hint="in a container, start it with --cap-add SYS_PTRACE"
+        )
+    return "allowed"
+
+
+PROBES: Mapping[str, Callable[[], str]] = {
+    "seccomp notification": notification,
+    "chroot": chroot,
+    "ptrace": ptrace,
+}

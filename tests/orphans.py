@@ -1,0 +1,89 @@
+"""Who is left over when a program ends: its orphans become children of the process that tests."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from img.adapters.linux import syscalls
+
+_BETWEEN_LOOKS_S = 0.02
+
+
+class Orphans:
+    """What descends from this process and did not when this was made, and nobody has reaped."""
+
+    def __init__(self) -> None:
+        self._before = set(_descendants(os.getpid()))
+
+    def living(self) -> list[str]:
+        """Return those that run, as "pid: command line"; reap those that have ended."""
+        found = []
+        for pid in _descendants(os.getpid()) - self._before:
+            if _state(pid) == "Z":
+                with suppress(ChildProcessError):  # a grandchild: its parent's to reap
+                    os.waitpid(pid, os.WNOHANG)
+            elif command := _command_line(pid):
+                found.append(f"{pid}: {command}")
+        return found
+
+    def wait(self, patience_s: float) -> list[str]:
+        """Return who still lives after at most ``patience_s``."""
+        deadline = time.monotonic() + patience_s
+        while (left := self.living()) and time.monotonic() < deadline:
+            time.sleep(_BETWEEN_LOOKS_S)
+        return left
+
+    def kill(self) -> None:
+        """End them, for the tests that come after."""
+        for pid in _descendants(os.getpid()) - self._before:
+            with suppress(ProcessLookupError):
+                os.kill(pid, 9)
+        self.wait(5)
+
+
+@contextmanager
+def gathered() -> Iterator[Orphans]:
+    """Adopt, meanwhile, all whose parents end (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    orphans = Orphans()
+    syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield orphans
+    finally:
+        orphans.kill()
+        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 0)
+
+
+def _descendants(ancestor: int) -> set[int]:
+    children: dict[int, list[int]] = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError, IndexError):
+            children.setdefault(int(_status(int(name))[1]), []).append(int(name))
+    found, todo = set(), [ancestor]
+    while todo:
+        for pid in children.get(todo.pop(), ()):
+            found.add(pid)
+            todo.append(pid)
+    return found
+
+
+def _status(pid: int) -> list[str]:
+    """Return the fields of /proc/PID/stat from the state on (proc(5))."""
+    return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+
+
+def _state(pid: int) -> str:
+    try:
+        return _status(pid)[0]
+    except (OSError, IndexError):
+        return "Z"
+
+
+def _command_line(pid: int) -> str:
+    """Return what ``pid`` runs, "" when it has just ended."""
+    try:
+        line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
+        return line.decode("utf-8", "replace") or Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return ""
