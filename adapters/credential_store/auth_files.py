@@ -1,6 +1,7 @@
 """The files in which docker, podman, buildah and skopeo keep who the user is."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from img.adapters.credential_store.docker_config import (
@@ -17,8 +18,8 @@ log = logger("credentials")
 class AuthFiles(CredentialStore):
     """Several files: the first that knows somebody decides; a login is kept in the first."""
 
-    def __init__(self, files: Sequence[DockerConfigCredentials]) -> None:
-        self._files = files
+    def __init__(self, files: Iterable[DockerConfigCredentials]) -> None:
+        self._files = tuple(files)
 
     def get(self, server: str, repository: str = "") -> Credentials | None:
         found = (file.get(server, repository) for file in self._files)
@@ -41,17 +42,20 @@ def usual_auth_files(
 ) -> AuthFiles:
     """Return the files to look into: $REGISTRY_AUTH_FILE, Docker's, containers', the oldest.
 
-    The source of the paths is containers-auth.json(5).
+    ``uid`` is the user's. The source of the paths is containers-auth.json(5).
     """
     home = environment.get("HOME", "/")
     runtime = environment.get("XDG_RUNTIME_DIR")
     config = environment.get("XDG_CONFIG_HOME") or f"{home}/.config"
-    paths = [
-        docker_config_path(environment),
+    named = environment.get("REGISTRY_AUTH_FILE")
+    ours = [*([Path(named)] if named else []), docker_config_path(environment)]
+    others = [
         Path(f"{runtime}/containers" if runtime else f"/run/containers/{uid}", "auth.json"),
         Path(config, "containers/auth.json"),
     ]
-    if named := environment.get("REGISTRY_AUTH_FILE"):
-        paths.insert(0, Path(named))
-    files = [DockerConfigCredentials(path, run) for path in paths]
-    return AuthFiles([*files, DockerConfigCredentials(Path(home, ".dockercfg"), run, legacy=True)])
+    legacy = Path(home, ".dockercfg")
+    # Some of these are guesses: what may not be read there, is not this user's.
+    readable = [path for path in (*others, legacy) if os.access(path, os.R_OK)]
+    return AuthFiles(
+        DockerConfigCredentials(path, run, legacy=path == legacy) for path in (*ours, *readable)
+    )

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -55,12 +56,6 @@ def test_the_files_are_asked_in_turn(home: Path, environment: dict[str, str]) ->
         found.append(_user(usual_auth_files(environment, 1000).get("a.test", "team/app")))
 
     assert found == ["oldest", ".config", "run", home.name, "named"]
-
-
-def test_without_a_runtime_directory_the_users_is_below_run(home: Path) -> None:
-    files = usual_auth_files({"HOME": str(home)}, 4711)._files
-
-    assert files[1].path == Path("/run/containers/4711/auth.json")
 
 
 def test_a_login_is_kept_in_the_first_file(home: Path, environment: dict[str, str]) -> None:
@@ -138,3 +133,14 @@ def test_a_url_is_its_host(home: Path, key: str) -> None:
     store = DockerConfigCredentials(_write(home / "auth.json", **{key: "ada"}))
 
     assert _user(store.get("a.test", "team/app")) == "ada"
+
+
+def test_a_file_that_may_not_be_read_is_somebody_elses(
+    home: Path, environment: dict[str, str]
+) -> None:
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    theirs = _write(home / "run/containers/auth.json", **{"a.test": "them"})
+    theirs.parent.chmod(0)
+
+    assert usual_auth_files(environment, 0).get("a.test") is None
