@@ -12,6 +12,7 @@ class Network(Enum):
 
     HOST = "host"
     NONE = "none"
+    PRIVATE = "private"  # one of its own, from which the world can be reached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,9 @@ from dataclasses import field, replace
 
 from img.adapters.executor.chroot import ChrootExecutor
 from img.adapters.executor.fork_server import ForkServer
+from img.adapters.executor.programs import find_program
 from img.adapters.executor.proot import ProotExecutor
-from img.adapters.executor.runc import RuncExecutor, find_program
+from img.adapters.executor.runc import RuncExecutor
 from img.adapters.executor.unshare import UnshareExecutor
 from img.adapters.linux import capabilities, userns
 from img.adapters.linux.emulation.level import Emulation

@@ -25,8 +25,9 @@ def refuse_what_needs_namespaces(executor: str, process: Process, root: Root) ->
         raise ExecutorUnavailable(
             f"the executor {executor} cannot mount an overlay", hint="use --backend naive"
         )
-    if process.network is Network.NONE:
+    if process.network is not Network.HOST:
+        what = "take the network away" if process.network is Network.NONE else "make a network"
         raise ProcessNotStarted(
-            f"the executor {executor} cannot take the network away (--network=none)",
+            f"the executor {executor} cannot {what} (--network={process.network.value})",
             hint="run img where it may make namespaces: see `img doctor`",
         )

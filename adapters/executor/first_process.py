@@ -33,6 +33,7 @@ def become(
     stdout: int,
     stderr: int,
     supervisor: socket.socket | None = None,
+    network: socket.socket | None = None,
 ) -> NoReturn:
     """Run the ``Launch`` in the file ``order``; tell ``channel`` why where that fails."""
     try:
@@ -43,7 +44,7 @@ def become(
                 importlib.import_module(_EMULATED)  # while its file can be found
             leave_session()
             enter_control_groups(launch.process)
-            _enter_root(launch, channel, supervisor)
+            _enter_root(launch, channel, supervisor, network)
             execute(launch.process, _identity(launch, supervisor))
     finally:
         os._exit(127)
@@ -72,7 +73,12 @@ def enter_control_groups(process: Process) -> None:
             ) from error
 
 
-def _enter_root(launch: Launch, channel: socket.socket, supervisor: socket.socket | None) -> None:
+def _enter_root(
+    launch: Launch,
+    channel: socket.socket,
+    supervisor: socket.socket | None,
+    network: socket.socket | None,
+) -> None:
     process = launch.process
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
     ownership = REAL if launch.emulation is None else RecordedOwnership()
@@ -82,6 +88,7 @@ def _enter_root(launch: Launch, channel: socket.socket, supervisor: socket.socke
     mounts.mount_system(points, process)
     mounts.mount_name_files(points, scratch, process)
     mounts.mount_extra(points, scratch, process.mounts)
+    bring_network_up(process, network)
     mounts.pivot_into_working_directory()
     # Before anything looks at a path of the step's choice: /proc/self/fd would lead out of the
     # root while a descriptor of the old one is open (CVE-2024-21626).
@@ -90,8 +97,6 @@ def _enter_root(launch: Launch, channel: socket.socket, supervisor: socket.socke
     if not process.insecure:
         mounts.mask_system()
     syscalls.sethostname(process.hostname)
-    if process.network is Network.NONE:
-        bring_loopback_up()
 
 
 def _identity(launch: Launch, supervisor: socket.socket | None) -> UserIdentity:
@@ -183,8 +188,17 @@ def set_limit(limit: Ulimit) -> None:
         os.write(2, f"img: ulimit {limit.name}: this system allows no more than {most}\n".encode())
 
 
-def bring_loopback_up() -> None:
-    """Let this network namespace reach itself."""
+def bring_network_up(process: Process, network: socket.socket | None) -> None:
+    """Let this network namespace, if it is the step's own, reach itself, or wait for more."""
+    if process.network is Network.NONE:
+        _bring_loopback_up()
+    if network is not None:
+        from img.adapters.executor import private_network
+
+        private_network.wait_until(network)
+
+
+def _bring_loopback_up() -> None:
     import fcntl
     import struct
 

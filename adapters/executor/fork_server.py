@@ -13,6 +13,7 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
 from img.adapters.executor import descendants, first_process, reports
@@ -78,7 +79,7 @@ class _Step:
     pidfd: int
     channel: socket.socket
     start: Start
-    supervisor: tuple[int, int] | None  # its pid and pidfd
+    helpers: tuple["_Helper", ...]
 
     @property
     def is_watched(self) -> bool:
@@ -94,14 +95,22 @@ class _Step:
     def watched(self) -> tuple[int, ...]:
         """The descriptors on which something may happen."""
         mine = (self.pidfd, self.channel.fileno())
-        return (*mine, self.supervisor[1]) if self.supervisor else mine
+        return (*mine, *(helper.pidfd for helper in self.helpers))
 
-    def end_supervisor(self) -> None:
-        """End what answers the step's calls; nobody asks any more."""
-        if self.supervisor:
-            pid, pidfd = self.supervisor
-            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-            os.waitpid(pid, 0)
+    def end_helpers(self) -> None:
+        """End what works for the step: nobody needs it any more."""
+        for helper in self.helpers:
+            signal.pidfd_send_signal(helper.pidfd, signal.SIGKILL)
+            os.waitpid(helper.pid, 0)
+
+    def complain_of(self, pidfd: int) -> None:
+        """Tell why a helper ended before the step did, unless it does so itself."""
+        for helper in self.helpers:
+            if helper.pidfd == pidfd and helper.said >= 0:
+                from img.adapters.executor import private_network
+
+                why = private_network.complaint(helper.said)
+                reports.send(self.channel, Refused(f"slirp4netns ended: {why}"))
 
     def remove_groups(self) -> None:
         """Remove the control groups of the ended step, where nobody is left to do it."""
@@ -113,8 +122,22 @@ class _Step:
         """Close all descriptors."""
         os.close(self.pidfd)
         self.channel.close()
-        if self.supervisor:
-            os.close(self.supervisor[1])
+        for helper in self.helpers:
+            helper.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Helper:
+    """A process without which a step cannot go on."""
+
+    pid: int
+    pidfd: int
+    said: int = -1  # the file in which it says why it ends
+
+    def close(self) -> None:
+        os.close(self.pidfd)
+        if self.said >= 0:
+            os.close(self.said)
 
 
 def _line_to_supervisor() -> tuple[socket.socket, socket.socket]:
@@ -126,13 +149,20 @@ def _line_to_supervisor() -> tuple[socket.socket, socket.socket]:
 
 def _start_supervisor(
     step: int, order: int, asked: socket.socket, channel: socket.socket, stderr: int
-) -> tuple[int, int]:
+) -> _Helper:
     from img.adapters.executor import supervision
 
     pid = os.fork()
     if pid == 0:
         supervision.become(step, order, asked, channel, stderr)
-    return pid, os.pidfd_open(pid)
+    return _Helper(pid, os.pidfd_open(pid))
+
+
+def _start_network(program: str, step: int, ready: socket.socket) -> _Helper:
+    from img.adapters.executor import private_network
+
+    pid, said = private_network.start(program, step, ready.fileno())
+    return _Helper(pid, os.pidfd_open(pid), said)
 
 
 def _be_the_server(requests: socket.socket, parent: int, *, emulating: bool) -> NoReturn:
@@ -225,24 +255,28 @@ class _Server:
         self, start: Start, order: int, channel: socket.socket, stdout: int, stderr: int
     ) -> None:
         network = syscalls.CLONE_NEWNET if start.own_network else 0
-        become = _becoming(start.way)
         asked, asking = _line_to_supervisor() if start.supervised else (None, None)
+        awaited, ready = socket.socketpair() if start.network_program else (None, None)
+        become = _becoming(start.way, asking, awaited)
         try:
             pid, pidfd = syscalls.fork_into(_NAMESPACES[start.way] | network)
         except OSError as error:
             reports.send(channel, Refused(f"new namespaces: {error.strerror}"))
             channel.close()
             return
-        if pid == 0 and asking is not None:
-            first_process.become(order, channel, stdout, stderr, asking)
         if pid == 0:
             become(order, channel, stdout, stderr)
-        supervisor = None
-        if asked is not None and asking is not None:
-            asking.close()
-            supervisor = _start_supervisor(pid, order, asked, channel, stderr)
+        for theirs in (asking, awaited):  # or those who wait would not see the step end
+            if theirs is not None:
+                theirs.close()
+        helpers = []
+        if asked is not None:
+            helpers.append(_start_supervisor(pid, order, asked, channel, stderr))
             asked.close()
-        step = _Step(pid, pidfd, channel, start, supervisor)
+        if ready is not None:
+            helpers.append(_start_network(start.network_program, pid, ready))
+            ready.close()
+        step = _Step(pid, pidfd, channel, start, tuple(helpers))
         for descriptor in step.watched:
             self._steps[descriptor] = step
             self._poll.register(descriptor, select.POLLIN)
@@ -252,6 +286,7 @@ class _Server:
             if descriptor == step.channel.fileno():  # whatever is said there, it means the same
                 with suppress(ConnectionResetError):  # nor does it matter whether it was read
                     step.channel.recv(16)
+            step.complain_of(descriptor)
             step.kill()  # a step without its supervisor gets wrong answers
             self._poll.unregister(descriptor)
             del self._steps[descriptor]
@@ -259,7 +294,7 @@ class _Server:
         code = os.waitstatus_to_exitcode(os.waitpid(step.pid, 0)[1])
         if code < 0 and step.is_watched:  # by the step, no doubt
             self._kill_strays()
-        step.end_supervisor()
+        step.end_helpers()
         reports.send(step.channel, Ended(code if code >= 0 else 128 - code))
         for watched in step.watched:
             if self._steps.pop(watched, None):
@@ -270,7 +305,7 @@ class _Server:
         for step in self._by_pid().values():
             step.kill()
             os.waitpid(step.pid, 0)
-            step.end_supervisor()
+            step.end_helpers()
             step.remove_groups()
         self._steps.clear()
         self._kill_strays()
@@ -282,14 +317,14 @@ class _Server:
         return {step.pid: step for step in self._steps.values()}
 
 
-def _becoming(way: Way) -> _Become:
+def _becoming(way: Way, supervisor: socket.socket | None, network: socket.socket | None) -> _Become:
     match way:
         case Way.UNSHARE:
-            return first_process.become
+            return partial(first_process.become, supervisor=supervisor, network=network)
         case Way.RUNTIME:
             from img.adapters.executor import runtime_starter
 
-            return runtime_starter.become
+            return partial(runtime_starter.become, network=network)
         case Way.CHROOT:
             from img.adapters.executor import chroot_watcher
 

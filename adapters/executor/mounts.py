@@ -39,6 +39,7 @@ from img.domain.process import (
     TreeMount,
 )
 
+_OWN_RESOLVER = b"nameserver 10.0.2.3"  # slirp4netns(1): it asks the host's
 _PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS = {
@@ -119,10 +120,19 @@ def mount_system(points: MountPoints, process: Process, *, proc: bool = True) ->
 def mount_name_files(points: MountPoints, scratch: Scratch, process: Process) -> None:
     """Mount /etc/resolv.conf and /etc/hosts."""
     for target, text in (
-        ("etc/resolv.conf", host_file("/etc/resolv.conf")),
+        ("etc/resolv.conf", resolver_file(process)),
         ("etc/hosts", hosts_file(process, process.hosts)),
     ):
         _attach(scratch.file(text), points.open(target, directory=False))
+
+
+def resolver_file(process: Process) -> bytes:
+    """Return what a step has as /etc/resolv.conf."""
+    host = host_file("/etc/resolv.conf")
+    if process.network is not Network.PRIVATE:
+        return host
+    others = [line for line in host.splitlines() if not line.startswith(b"nameserver")]
+    return b"\n".join((_OWN_RESOLVER, *others, b""))
 
 
 def hosts_file(process: Process, names: Sequence[tuple[str, str]]) -> bytes:

@@ -32,6 +32,7 @@ class Launch:
     root: Root
     way: Way = Way.UNSHARE
     program: str = ""  # the path of the runtime, or of proot
+    network_program: str = ""  # the path of slirp4netns, for a private network
     emulation: Emulation | None = None  # where the step has one id
 
 
@@ -42,6 +43,7 @@ class Start:
     way: Way
     own_network: bool
     supervised: bool
+    network_program: str
     control_groups: tuple[str, ...]
 
 
@@ -50,8 +52,9 @@ def start_of(launch: Launch) -> Start:
     process = launch.process
     return Start(
         launch.way,
-        own_network=process.network is Network.NONE,
+        own_network=process.network is not Network.HOST,
         supervised=launch.emulation is not None and launch.emulation.is_supervised,
+        network_program=launch.network_program,
         control_groups=process.control_groups,
     )
 

@@ -13,7 +13,7 @@ from img.adapters.executor import mounts, reports
 from img.adapters.executor.executables import find_executable_in
 from img.adapters.executor.first_process import (
     DEFAULT_PATH,
-    bring_loopback_up,
+    bring_network_up,
     die_with_parent,
     enter_control_groups,
     leave_session,
@@ -27,12 +27,17 @@ from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.linux import capabilities, syscalls
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.filesystem.ownership import UserIdentity, lookup_user
-from img.domain.process import Network
 
 _CONTAINER = "step"
 
 
-def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
+def become(
+    order: int,
+    channel: socket.socket,
+    stdout: int,
+    stderr: int,
+    network: socket.socket | None = None,
+) -> NoReturn:
     """Run the ``Launch`` in the file ``order`` by its runtime and end with its exit code."""
     code = 127
     try:
@@ -41,7 +46,7 @@ def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoRe
             launch = take_order(order, stdout, stderr)
             leave_session()
             enter_control_groups(launch.process)
-            command, log = _prepare(launch, channel)
+            command, log = _prepare(launch, channel, network)
             code = _run(command)
             if failure := _failure_in(log):
                 raise ProcessNotStarted(_worded(failure, launch.process.cwd))
@@ -49,7 +54,9 @@ def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoRe
         os._exit(code)
 
 
-def _prepare(launch: Launch, channel: socket.socket) -> tuple[list[str], str]:
+def _prepare(
+    launch: Launch, channel: socket.socket, network: socket.socket | None
+) -> tuple[list[str], str]:
     """Mount everything; return the runtime's command line and where it writes its log."""
     process = launch.process
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
@@ -61,8 +68,7 @@ def _prepare(launch: Launch, channel: socket.socket) -> tuple[list[str], str]:
     mounts.mount_extra(points, scratch, process.mounts)
     _cover_ours(covers_groups=_is_crun(launch.program))
     syscalls.sethostname(process.hostname)
-    if process.network is Network.NONE:
-        bring_loopback_up()
+    bring_network_up(process, network)
     for limit in process.ulimits:
         set_limit(limit)
     user = lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))

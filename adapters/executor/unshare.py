@@ -6,7 +6,7 @@ from img.adapters.executor.step_run import StepRun
 from img.adapters.linux.emulation.level import Emulation
 from img.application.ports.executor import Cancellation, Executor, ExecutorUnavailable, OutputSink
 from img.domain.errors import HostError
-from img.domain.process import ExitStatus, Process, Root
+from img.domain.process import ExitStatus, Network, Process, Root
 
 
 class UnshareExecutor(Executor):
@@ -51,7 +51,20 @@ class UnshareExecutor(Executor):
 
     def _launch(self, process: Process, root: Root) -> Launch:
         """Return what the fork server is told (executors of other ways say others)."""
-        return Launch(process, root, emulation=self._emulation)
+        network = network_of(process)
+        return Launch(process, root, emulation=self._emulation, network_program=network)
+
+
+def network_of(process: Process) -> str:
+    """Return the program that a network of its own takes, "" where none is asked for.
+
+    Raises ExecutorUnavailable.
+    """
+    if process.network is not Network.PRIVATE:
+        return ""
+    from img.adapters.executor import private_network
+
+    return private_network.require()
 
 
 def _sendable(process: Process) -> Process:

@@ -126,6 +126,10 @@ def _network(scope: StageScope, run: Run) -> Network:
     match run.network:
         case "none":
             return Network.NONE
+        case "host" if scope.request.network is Network.PRIVATE:
+            raise DockerfileError(
+                "RUN --network=host is not allowed with --network private", lines=run.lines
+            )
         case "host":
             return Network.HOST
         case _:

@@ -8,17 +8,19 @@ from img.domain.process import Network
 
 
 def parse_network(text: str) -> Network:
-    """Return the network that ``default``, ``host`` or ``none`` names. Raises UsageError.
+    """Return the network that ``default``, ``host``, ``none`` or ``private`` names.
 
-    There is no bridge without root, so the default is the host's network.
+    There is no bridge without root, so the default is the host's network. Raises UsageError.
     """
     match text:
         case "" | "default" | "host":
             return Network.HOST
         case "none":
             return Network.NONE
+        case "private":
+            return Network.PRIVATE
         case _:
-            raise UsageError(f"invalid netmode {text}", hint="default, host or none")
+            raise UsageError(f"invalid netmode {text}", hint="default, host, none or private")
 
 
 def parse_host(text: str) -> tuple[str, str]:

@@ -64,7 +64,8 @@ def build(
         Texts, _option("--add-host", says="A host that RUN knows.", value="NAME:ADDRESS")
     ] = None,
     network: Annotated[
-        str, _option("--network", says="Network of RUN: default, host, none.", value="MODE")
+        str,
+        _option("--network", says="Network of RUN: default, host, none, private.", value="MODE"),
     ] = "",
     shm_size: Annotated[str, _option("--shm-size", says="Size of /dev/shm.", value="SIZE")] = "",
     ulimit: Annotated[

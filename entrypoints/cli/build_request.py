@@ -30,6 +30,11 @@ def build_request(
 ) -> BuildRequest:
     """Return what is asked for, for this machine's platform. Raises UsageError."""
     arguments = _build_args(build_args)
+    if network == "private" and any(text.endswith("host-gateway") for text in hosts):
+        raise UsageError(
+            "--network private does not reach this machine, which host-gateway stands for",
+            hint="use --network host",
+        )
     return BuildRequest(
         platform=host_platform(),
         build_platform=host_platform(),

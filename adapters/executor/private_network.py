@@ -1,0 +1,83 @@
+"""A network of a step's own that reaches the world through slirp4netns, which needs no root.
+
+It is a program beside the step that speaks TCP, UDP and ICMP for it; nothing reaches the step from
+outside, and the step does not reach what listens on the host's loopback.
+"""
+
+import errno
+import os
+import signal
+import socket
+from typing import NoReturn
+
+from img.adapters.executor.first_process import DEFAULT_PATH, reset_signals
+from img.adapters.executor.programs import find_program
+from img.adapters.linux import syscalls
+from img.application.ports.executor import ExecutorUnavailable
+
+_TUN = "/dev/net/tun"
+_MOST_SAID = 4096  # bytes
+_OPTIONS = (
+    "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp",
+)  # fmt: skip
+
+
+def require() -> str:
+    """Return the path of slirp4netns. Raises ExecutorUnavailable where it cannot do its work."""
+    program = find_program("slirp4netns", otherwise="use --network host or none")
+    try:
+        os.close(os.open(_TUN, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        raise ExecutorUnavailable(
+            f"a network of its own needs {_TUN}: {error.strerror}", hint=_remedy(error.errno)
+        ) from error
+    return program
+
+
+def start(program: str, step: int, ready: int) -> tuple[int, int]:
+    """Start it for the step, a pid; return its own and the file in which it says what is wrong.
+
+    ``ready`` gets a byte when packets flow.
+    """
+    said = os.memfd_create("img-network")
+    pid = os.fork()
+    if pid == 0:
+        _be_slirp(program, step, ready, said)
+    return pid, said
+
+
+def complaint(said: int) -> str:
+    """Return the last that was said."""
+    lines = os.pread(said, _MOST_SAID, 0).decode("utf-8", "replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "no reason given")
+
+
+def wait_until(ready: socket.socket) -> None:
+    """Return when packets flow. If they never will, somebody is about to end this process."""
+    if not ready.recv(1):
+        signal.pause()
+    ready.close()
+
+
+def _be_slirp(program: str, step: int, ready: int, said: int) -> NoReturn:
+    try:
+        server = os.getppid()
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != server:
+            os._exit(1)
+        reset_signals()
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        os.set_inheritable(ready, True)
+        command = [program, *_OPTIONS, f"--ready-fd={ready}", str(step), "tap0"]
+        os.execve(program, command, {"PATH": DEFAULT_PATH})
+    except OSError as error:
+        os.write(2, f"{program}: {error.strerror}\n".encode())
+    finally:
+        os._exit(127)
+
+
+def _remedy(code: int | None) -> str:
+    if code == errno.EACCES:
+        return "as root: chmod 0666 /dev/net/tun; or use --network host or none"
+    return "as root: modprobe tun; in a container, start it with --device /dev/net/tun"
