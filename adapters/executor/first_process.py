@@ -193,9 +193,9 @@ def bring_network_up(process: Process, network: socket.socket | None) -> None:
     if process.network is Network.NONE:
         _bring_loopback_up()
     if network is not None:
-        from img.adapters.executor import private_network
-
-        private_network.wait_until(network)
+        if not network.recv(1):
+            signal.pause()  # the fork server tells why, and ends us
+        network.close()
 
 
 def _bring_loopback_up() -> None:

@@ -7,7 +7,6 @@ outside, and the step does not reach what listens on the host's loopback.
 import errno
 import os
 import signal
-import socket
 from typing import NoReturn
 
 from img.adapters.executor.first_process import DEFAULT_PATH, reset_signals
@@ -50,13 +49,6 @@ def complaint(said: int) -> str:
     """Return the last that was said."""
     lines = os.pread(said, _MOST_SAID, 0).decode("utf-8", "replace").split("\n")
     return next((line for line in reversed(lines) if line.strip()), "no reason given")
-
-
-def wait_until(ready: socket.socket) -> None:
-    """Return when packets flow. If they never will, somebody is about to end this process."""
-    if not ready.recv(1):
-        signal.pause()
-    ready.close()
 
 
 def _be_slirp(program: str, step: int, ready: int, said: int) -> NoReturn:
