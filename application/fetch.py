@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from img.application.catalog import Image
+from img.application.download import Report
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry, RegistryError
-from img.application.transfer import Report, Transfer
+from img.application.transfer import Transfer
 from img.domain.errors import ImgError
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_config, decode_index, decode_manifest

@@ -33,7 +33,7 @@ class Collect:
         """Return what was deleted, None if others are working and nothing could be.
 
         With ``forget_cache`` the cache records go first, and so what only they keep; so do all
-        snapshots, which can always be unpacked again.
+        snapshots, which can always be unpacked again, and parts of blobs that never came whole.
         """
         with self.lock.collecting() as alone:
             if not alone:
@@ -41,6 +41,7 @@ class Collect:
                 return None
             if forget_cache:
                 self.cache.remove([key for key, _ in self.cache.records()])
+                self.blobs.forget_incoming()
             garbage = self.garbage()
             if forget_cache:
                 garbage = replace(garbage, snapshots=frozenset(self._snapshots()))

@@ -2,52 +2,28 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import BinaryIO
 
+from img.application.download import Download, Report
 from img.application.ports.blob_origins import BlobOrigins
-from img.application.ports.blob_store import BlobDamaged, BlobStore, BlobWriter
+from img.application.ports.blob_store import BlobDamaged, BlobNotFound, BlobStore
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.application.ports.registry import Registry, RegistryError
 from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
 from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 
 _PARALLEL = 4  # layers at once, as containerd and BuildKit have it
-_CHUNK = 1 << 20
-
-Report = Callable[[Descriptor, int, bool], None]
-"""Told how far a blob is: (blob, bytes so far, done)."""
+_MOST_MOUNTS = 3  # repositories that are tried as the source of one blob
+_DOCUMENT_LIMIT = 32 << 20  # bytes of a config, which is held in memory
 
 
 def _silent(_blob: Descriptor, _current: int, _done: bool) -> None:
     """Report to nobody."""
-
-
-class _Copying:
-    """A stream that writes what is read from it into a blob, and counts it."""
-
-    def __init__(self, source: BinaryIO, blob: BlobWriter, told: Callable[[int], None]) -> None:
-        self._source = source
-        self._blob = blob
-        self._told = told
-        self.count = 0
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._source.read(_CHUNK if size < 0 else size)
-        if data:
-            self._blob.write(data)
-            self.count += len(data)
-            self._told(self.count)
-        return data
-
-    def readable(self) -> bool:
-        return True
-
-    def drain(self) -> None:
-        while self.read(_CHUNK):
-            pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +44,10 @@ class Transfer:
         if self.blobs.size(blob.digest) is not None:
             with self.blobs.open(blob.digest) as content:
                 return content.read()
+        if blob.size > _DOCUMENT_LIMIT:
+            raise RegistryError(
+                f"{reference.familiar} has a config of more than {_DOCUMENT_LIMIT} bytes"
+            )
         with self.registry.open_blob(reference, blob) as stream:
             data = stream.read(blob.size + 1)
         self.store(data, blob)
@@ -104,60 +84,85 @@ class Transfer:
                 ]
             )
 
-    def _pull_layer(self, reference: ImageReference, layer: Layer, report: Report) -> None:
-        blob = layer.descriptor
-        writer = self.blobs.writer()
-        try:
-            with self.registry.open_blob(reference, blob) as stream:
-                copying = _Copying(stream, writer, lambda count: report(blob, count, False))
-                try:
-                    diff_id, index = self.archive.index(copying)  # type: ignore[arg-type]
-                except InvalidLayer:
-                    # Bytes that are not those promised are named as such, not as a bad archive.
-                    copying.drain()
-                    self.blobs.remove(writer.commit(blob.digest))
-                    raise
-                copying.drain()
-            if copying.count != blob.size:
-                raise RegistryError(
-                    f"layer {blob.digest} of {reference.familiar} has {copying.count} bytes, "
-                    f"not {blob.size} as its manifest says"
-                )
-            if diff_id != layer.diff_id:
-                raise InvalidLayer(
-                    f"layer {blob.digest} of {reference.familiar} unpacks to {diff_id}, "
-                    f"not {layer.diff_id} as its config says"
-                )
-            if self.blobs.size(blob.digest) not in (None, blob.size):
-                self.blobs.remove(
-                    blob.digest
-                )  # a damaged one would stay: commit keeps what is there
-            writer.commit(blob.digest)
-        finally:
-            writer.abort()
-        self.indexes.put(diff_id, index)
-        report(blob, blob.size, True)
-
     def push_blobs(
         self, reference: ImageReference, blobs: Iterable[Descriptor], report: Report = _silent
     ) -> None:
-        """Upload the blobs that the registry lacks, several at a time; it is their origin then.
+        """Let the registry have the blobs that it lacks, several at a time.
 
-        Raises BlobNotFound, RegistryError.
+        What another of its repositories holds is mounted; what is not here is fetched first. It
+        is their origin then. Raises BlobNotFound, RegistryError.
         """
         wanted = list(blobs)
         with ThreadPoolExecutor(_PARALLEL, "push") as pool:
             _all_of([pool.submit(self._push_blob, reference, blob, report) for blob in wanted])
         self.origins.add(reference.repository, [blob.digest for blob in wanted])
 
+    def _pull_layer(self, reference: ImageReference, layer: Layer, report: Report) -> None:
+        fetch = Download(blobs=self.blobs, registry=self.registry)
+        fetch(reference, layer.descriptor, partial(self._index, reference, layer), report)
+
+    def _index(
+        self, reference: ImageReference, layer: Layer, content: BinaryIO
+    ) -> Callable[[], None]:
+        diff_id, index = self.archive.index(content)
+
+        def finish() -> None:
+            if diff_id != layer.diff_id:
+                raise InvalidLayer(
+                    f"layer {layer.descriptor.digest} of {reference.familiar} unpacks to "
+                    f"{diff_id}, not {layer.diff_id} as its config says"
+                )
+            # Before the blob: who waited for that needs this as well.
+            self.indexes.put(diff_id, index)
+
+        return finish
+
     def _push_blob(self, reference: ImageReference, blob: Descriptor, report: Report) -> None:
-        if not self.registry.has_blob(reference, blob.digest):
+        if not (
+            self.registry.has_blob(reference, blob.digest) or self._is_mounted(reference, blob)
+        ):
             size = self.blobs.size(blob.digest)
-            if size is not None and size != blob.size:
+            if size is None:
+                self._fetch(reference, blob, report)
+            elif size != blob.size:
                 raise BlobDamaged(blob.digest, size, blob.size)
             with self.blobs.open(blob.digest) as content:
                 self.registry.push_blob(reference, blob, content)
         report(blob, blob.size, True)
+
+    def _is_mounted(self, reference: ImageReference, blob: Descriptor) -> bool:
+        sources = [
+            source
+            for source in self._origins_of(blob.digest)
+            if source.domain == reference.domain and source.path != reference.path
+        ]
+        return any(
+            self.registry.mount_blob(reference, blob, source) for source in sources[:_MOST_MOUNTS]
+        )
+
+    def _fetch(self, reference: ImageReference, blob: Descriptor, report: Report) -> None:
+        """Fetch a blob that is not here, and not in the repository either."""
+        fetch = Download(blobs=self.blobs, registry=self.registry)
+        failure: RegistryError | None = None
+        for source in self._origins_of(blob.digest):
+            if source.repository == reference.repository:
+                continue
+            try:
+                return fetch(source, blob, _as_it_is, report)
+            except RegistryError as error:
+                failure = error
+        raise failure or BlobNotFound(blob.digest)
+
+    def _origins_of(self, digest: Digest) -> list[ImageReference]:
+        return [
+            ImageReference.parse(repository, default_tag=False)
+            for repository in self.origins.repositories(digest)
+        ]
+
+
+def _as_it_is(_content: BinaryIO) -> Callable[[], None]:
+    """Look at nothing: its digest is proof enough."""
+    return lambda: None
 
 
 def _all_of(transfers: Sequence[Future[None]]) -> None:

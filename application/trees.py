@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import field
 from threading import Lock
 
-from img.application.ports.blob_store import BlobStore
+from img.application.layers import Layers
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.domain.dataclass import dataclass
@@ -21,7 +21,7 @@ _KEPT_ENTRIES = 200_000  # of indexes; those of a kept tree take no room of thei
 class Trees:
     """Answers what files a stack of layers holds, from their indexes alone."""
 
-    blobs: BlobStore
+    layers: Layers
     indexes: IndexStore
     archive: LayerArchive
     _known: dict[ChainID, FileTree] = field(default_factory=dict)
@@ -29,24 +29,30 @@ class Trees:
     _lock: Lock = field(default_factory=Lock)
 
     def index_of(self, layer: Layer) -> FileIndex:
-        """Return the layer's entries; a lost index is made again. Raises BlobNotFound."""
-        index = self._indexes.get(layer.diff_id)
+        """Return the layer's entries; a lost index is made again. Raises as Layers.bring."""
+        index = self._known_index(layer)
         if index is None:
-            index = self._stored_index(layer)
-            self._keep_index(layer.diff_id, index)
+            self.layers.bring([layer])
+            index = self._known_index(layer) or self._new_index(layer)
         return index
 
-    def _stored_index(self, layer: Layer) -> FileIndex:
-        index = self.indexes.get(layer.diff_id)
-        if index is not None:
-            return index
-        with self.blobs.open(layer.descriptor.digest) as content:
+    def _known_index(self, layer: Layer) -> FileIndex | None:
+        index = self._indexes.get(layer.diff_id)
+        if index is None:
+            index = self.indexes.get(layer.diff_id)
+            if index is not None:
+                self._keep_index(layer.diff_id, index)
+        return index
+
+    def _new_index(self, layer: Layer) -> FileIndex:
+        with self.layers.open(layer) as content:
             diff_id, index = self.archive.index(content)
         if diff_id != layer.diff_id:
             raise InvalidLayer(
                 f"layer {layer.descriptor.digest} unpacks to {diff_id}, not {layer.diff_id}"
             )
         self.indexes.put(diff_id, index)
+        self._keep_index(diff_id, index)
         return index
 
     def read_file(self, layers: Sequence[Layer], path: str) -> bytes | None:
@@ -57,28 +63,34 @@ class Trees:
         if entry is None or entry.kind != FILE:
             return None
         layer = layers[tree.layer_of(path)]
-        with self.blobs.open(layer.descriptor.digest) as blob:
+        with self.layers.open(layer) as blob:
             for _, content in self.archive.contents(blob, {entry.offset: entry.size}):
                 return content.read()
         return None
 
     def of(self, layers: Sequence[Layer]) -> FileTree:
-        """Return the tree of a stack, lowest layer first. Raises BlobNotFound."""
+        """Return the tree of a stack, lowest layer first. Raises as Layers.bring."""
         if not layers:
             return FileTree()
         chains = chain_ids_of(layer.diff_id for layer in layers)
+        # All at once, and with nobody waiting for the lock meanwhile.
+        unknown = layers[self._nearest(chains)[0] :]
+        self.layers.bring([each for each in unknown if self._known_index(each) is None])
         with self._lock:
-            for depth in range(len(layers), 0, -1):
-                if (tree := self._known.get(chains[depth - 1])) is not None:
-                    break
-            else:
-                depth, tree = 0, None
+            depth, tree = self._nearest(chains)
             for layer in layers[depth:]:
                 index = self.index_of(layer)
                 tree = FileTree.of([index]) if tree is None else tree.with_layer(index)
             assert tree is not None
             self._keep(chains[-1], tree)
         return tree
+
+    def _nearest(self, chains: Sequence[ChainID]) -> tuple[int, FileTree | None]:
+        """Return how many of the layers make the highest tree that is known, and that tree."""
+        for depth in range(len(chains), 0, -1):
+            if (tree := self._known.get(chains[depth - 1])) is not None:
+                return depth, tree
+        return 0, None
 
     def _keep_index(self, diff_id: DiffID, index: FileIndex) -> None:
         """Keep the indexes that were loaded last: each step asks for those of its whole stack."""

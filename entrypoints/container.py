@@ -159,9 +159,6 @@ class Container(containers.DeclarativeContainer):
     )
 
     catalog = providers.Singleton(_later("img.application.catalog.Catalog"), blobs=blobs)
-    trees = providers.Singleton(
-        _later("img.application.trees.Trees"), blobs=blobs, indexes=indexes, archive=archive
-    )
     transfer = providers.Singleton(
         _later("img.application.transfer.Transfer"),
         blobs=blobs,
@@ -169,6 +166,16 @@ class Container(containers.DeclarativeContainer):
         indexes=indexes,
         archive=archive,
         registry=registry,
+    )
+    layers = providers.Singleton(
+        _later("img.application.layers.Layers"),
+        blobs=blobs,
+        origins=origins,
+        transfer=transfer,
+        progress=progress,
+    )
+    trees = providers.Singleton(
+        _later("img.application.trees.Trees"), layers=layers, indexes=indexes, archive=archive
     )
     owners = providers.Singleton(_later("img.application.solver.owners.Owners"), trees=trees)
     roots = providers.Singleton(
@@ -235,7 +242,7 @@ class Container(containers.DeclarativeContainer):
         ),
         pull=providers.Factory(
             _later("img.application.solver.pull_base.PullLayers"),
-            blobs=blobs,
+            layers=layers,
             images=images,
             transfer=transfer,
             clock=clock,
@@ -312,6 +319,7 @@ class Container(containers.DeclarativeContainer):
             resolve=resolve,
         ),
         solver=solver,
+        layers=layers,
         assemble=providers.Factory(
             _later("img.application.assembly.Assemble"), blobs=blobs, cache=cache, clock=clock
         ),

@@ -22,19 +22,19 @@ from img.application.ports.blob_store import (
 from img.domain.digest import Digest, InvalidDigest
 
 _CHUNK = 1 << 20
-_INCOMING = "incoming"
 
 
 class FileBlobStore(BlobStore):
     """Blobs as ``root/blobs/<algorithm>/<hex>`` (image-spec image-layout.md, "Blobs").
 
     What is being written is nowhere until it is whole: see NewFile. What arrives over the network
-    is in ``root/tmp/incoming`` until then.
+    is in ``root/incoming`` until then.
     """
 
     def __init__(self, root: Path) -> None:
         self._blobs = root / "blobs"
         self._nursery = root / "tmp"
+        self._incoming = root / "incoming"
 
     def open(self, digest: Digest) -> BinaryIO:
         try:
@@ -49,12 +49,12 @@ class FileBlobStore(BlobStore):
 
     @contextmanager
     def incoming(self, digest: Digest, waiting: Waiting) -> Iterator[IncomingBlob]:
-        folder = str(self._nursery / _INCOMING)
+        folder = str(self._incoming)
         with incoming_file(folder, digest, self._path(digest), waiting) as blob:
             yield blob
 
     def forget_incoming(self) -> None:
-        remove_parts(str(self._nursery / _INCOMING))
+        remove_parts(str(self._incoming))
 
     def size(self, digest: Digest) -> int | None:
         try:

@@ -67,12 +67,15 @@ class IncomingFile(IncomingBlob):
         self._size = self._hashed = 0
         self._hash = hashlib.new(self._digest.algorithm)
 
-    def commit(self) -> None:
+    def check(self) -> None:
         self._hash_rest()
         actual = Digest(self._digest.algorithm, self._hash.hexdigest())
         if actual != self._digest:
             self.restart()
             raise BlobMismatch(self._digest, actual)
+
+    def commit(self) -> None:
+        self.check()
         directory = os.path.dirname(self._target)
         try:
             os.makedirs(directory, exist_ok=True)

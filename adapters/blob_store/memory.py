@@ -114,12 +114,14 @@ class MemoryIncomingBlob(IncomingBlob):
     def restart(self) -> None:
         self._content.clear()
 
-    def commit(self) -> None:
-        content = bytes(self._content)
-        self._content.clear()
-        actual = Digest(
-            self._digest.algorithm, hashlib.new(self._digest.algorithm, content).hexdigest()
-        )
+    def check(self) -> None:
+        algorithm = self._digest.algorithm
+        actual = Digest(algorithm, hashlib.new(algorithm, self._content).hexdigest())
         if actual != self._digest:
+            self.restart()
             raise BlobMismatch(self._digest, actual)
-        self._blobs[self._digest] = content
+
+    def commit(self) -> None:
+        self.check()
+        self._blobs[self._digest] = bytes(self._content)
+        self.restart()

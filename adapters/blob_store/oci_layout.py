@@ -20,6 +20,7 @@ class OciLayoutBlobStore(FileBlobStore):
         super().__init__(root)
         self._root = root
         self._nursery = root / NURSERY
+        self._incoming = root / NURSERY / "incoming"
 
     def writer(self) -> BlobWriter:
         create_layout(self._root)

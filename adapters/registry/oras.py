@@ -190,7 +190,12 @@ class OrasRegistry(Registry):
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
-        return connection.send(reading("GET", reference, target, headers))
+        ask = reading("GET", reference, target, headers)
+        response = connection.send(ask)
+        if offset and response.status_code == 416:  # where there are no ranges, it reads up to it
+            response.close()
+            return self._get_blob(connection, reference, target, 0)
+        return response
 
     def _again(
         self, connection: "Connection", reference: ImageReference, target: str, offset: int

@@ -86,10 +86,14 @@ class IncomingBlob(Protocol):
         """Forget all that is here."""
 
     @abstractmethod
-    def commit(self) -> None:
-        """Store the blob, in place of a damaged one too: atomic and durable. Last of all calls.
+    def check(self) -> None:
+        """Make sure that what is here is the blob; else forget it and raise BlobMismatch."""
 
-        Raises BlobMismatch, and forgets all that is here then; StoreFull.
+    @abstractmethod
+    def commit(self) -> None:
+        """Check the blob and store it, in place of a damaged one too: atomic and durable.
+
+        Last of all calls. Raises BlobMismatch, StoreFull.
         """
 
 
@@ -170,6 +174,9 @@ class _Fresh(IncomingBlob):
         self._writer.abort()
         self._writer = self._store.writer()
         self._size = 0
+
+    def check(self) -> None:
+        """Do nothing: it cannot be told before ``commit``."""
 
     def commit(self) -> None:
         self._writer.commit(self._digest)

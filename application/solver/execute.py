@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from img.application.cancellation import StepCanceled
 from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.executor import Cancellation, Executor, OutputSink
@@ -22,13 +23,6 @@ from img.domain.oci.chain import Layer, chain_ids_of
 from img.domain.process import ExitStatus, FileMount, Process
 
 log = logger("execute")
-
-
-class StepCanceled(BuildError):
-    """A step that was stopped because another failed, or because the user asked."""
-
-    def __init__(self) -> None:
-        super().__init__("context canceled")
 
 
 class ProcessFailed(BuildError):

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from img.application.cancellation import StepCanceled
 from img.application.ports.executor import Cancellation
 from img.application.ports.git import GitCanceled
 from img.application.ports.web import WebTransferCanceled
-from img.application.solver.execute import StepCanceled
 from img.application.solver.fetch_git import FetchRepository
 from img.application.solver.fetch_url import FetchFile, Told
 from img.application.solver.results import Fetched

@@ -1,10 +1,13 @@
 """Runs PullBase: an image's layers, here."""
 
+from collections.abc import Iterable
+
+from img.application.download import Report
+from img.application.layers import Layers
 from img.application.planning.resolve import ResolvedBase
-from img.application.ports.blob_store import BlobStore
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageStore
-from img.application.transfer import Report, Transfer
+from img.application.transfer import Transfer
 from img.domain.dataclass import dataclass
 
 
@@ -12,21 +15,22 @@ from img.domain.dataclass import dataclass
 class PullLayers:
     """Fetches what is missing of a base image, and gives it its name when it is whole."""
 
-    blobs: BlobStore
+    layers: Layers
     images: ImageStore
     transfer: Transfer
     clock: Clock
 
     def is_here(self, base: ResolvedBase) -> bool:
         """Tell whether all layers are in the store, and the name is known."""
-        return base.named and all(
-            self.blobs.size(layer.descriptor.digest) == layer.descriptor.size
-            for layer in base.image.layers
-        )
+        return base.named and self.layers.are_here(base.image.layers)
 
     def __call__(self, base: ResolvedBase, report: Report) -> None:
         """Fetch the missing layers. Raises RegistryError, BlobMismatch, InvalidLayer."""
         assert base.reference is not None
         self.transfer.pull_layers(base.reference, base.image.layers, report)
-        if not base.named:
-            self.images.put(base.reference, base.target, self.clock.now())
+
+    def name_whole(self, bases: Iterable[ResolvedBase]) -> None:
+        """Give those of ``bases`` their names of which all layers are here."""
+        for base in bases:
+            if base.reference and not base.named and self.layers.are_here(base.image.layers):
+                self.images.put(base.reference, base.target, self.clock.now())

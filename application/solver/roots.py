@@ -1,6 +1,6 @@
 """Root file systems for stacks of layers, made when a process needs one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
@@ -24,6 +24,7 @@ class Roots:
         Raises SnapshotterUnavailable, InvalidLayer, BlobNotFound, StoreFull.
         """
         chains = chain_ids_of(layer.diff_id for layer in stack.layers)
+        self._bring(stack.layers, chains)
         workspace = self.snapshotter.prepare(
             [
                 self._snapshot_layer(layer, chain)
@@ -35,9 +36,18 @@ class Roots:
         finally:
             workspace.discard()
 
+    def _bring(self, layers: Sequence[Layer], chains: Sequence[ChainID]) -> None:
+        """Fetch the layers that are not unpacked yet, all at once."""
+        if self.trees.layers.are_here(layers):
+            return
+        unpacked = set(self.snapshotter.chain_ids())
+        self.trees.layers.bring(
+            [layer for layer, chain in zip(layers, chains, strict=True) if chain not in unpacked]
+        )
+
     def _snapshot_layer(self, layer: Layer, chain: ChainID) -> SnapshotLayer:
         return SnapshotLayer(
             chain_id=chain,
             index=self.trees.index_of(layer),
-            open=lambda: self.trees.blobs.open(layer.descriptor.digest),
+            open=lambda: self.trees.layers.open(layer),
         )

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from threading import Event
 
+from img.application.cancellation import StepCanceled, cancelled_by
+from img.application.download import Report
 from img.application.log import logger
 from img.application.planning.resolve import ResolvedBase
 from img.application.ports.cache_store import CacheRecord
@@ -11,14 +13,13 @@ from img.application.ports.clock import Clock
 from img.application.ports.progress_sink import ProgressSink
 from img.application.solver.contexts import OpenContext
 from img.application.solver.copy_files import CopyIntoLayer
-from img.application.solver.execute import ExecuteProcess, StepCanceled
+from img.application.solver.execute import ExecuteProcess
 from img.application.solver.fetch import FetchSources, canceled_steps
 from img.application.solver.fetch_url import Told
 from img.application.solver.lookup import Lookup
 from img.application.solver.make_directory import MakeDirectoryLayer
 from img.application.solver.pull_base import PullLayers
 from img.application.solver.results import Result, Stack
-from img.application.transfer import Report
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError, ImgError, SourceError
@@ -70,10 +71,12 @@ class Solver:
         contexts: OpenContext,
         bases: Mapping[Digest, ResolvedBase],
         cancelled: Event,
+        eager: frozenset[int] = frozenset(),
         label: str = "",
     ) -> "BuildSolver":
         """Return a solver of one build's vertices. ``bases`` are found by manifest digest.
 
+        Those at ``eager`` positions are fetched at once, others when somebody needs their files.
         ``label`` tells the build's progress from that of others at the same time.
         """
         return BuildSolver(
@@ -82,6 +85,7 @@ class Solver:
             contexts=contexts,
             bases=bases,
             cancelled=cancelled,
+            eager=eager,
             label=label,
         )
 
@@ -95,6 +99,7 @@ class BuildSolver:
     contexts: OpenContext
     bases: Mapping[Digest, ResolvedBase]
     cancelled: Event
+    eager: frozenset[int] = frozenset()  # bases that are needed whatever comes
     label: str = ""
     _begun: set[int] = field(default_factory=set)
 
@@ -107,7 +112,8 @@ class BuildSolver:
         try:
             if self.cancelled.is_set():
                 raise StepCanceled
-            return self._solve(position, vertex, inputs)
+            with cancelled_by(self.cancelled):
+                return self._solve(position, vertex, inputs)
         except StepCanceled:
             self.parts.progress.emit(VertexCanceled(vertex=self._id(position)))
             raise
@@ -143,7 +149,8 @@ class BuildSolver:
             self._cached(position, vertex)
         else:
             self._started(position, vertex)
-            self.parts.pull(base, self._report(position))
+            if position in self.eager or base.named:
+                self.parts.pull(base, self._report(position))
             self._done(position)
         return Stack(key=key, layers=base.image.layers)
 

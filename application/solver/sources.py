@@ -92,6 +92,7 @@ class StackSource(Source):
             entry = tree.get(path)
             assert entry is not None
             wanted.setdefault(tree.layer_of(path), {})[entry.offset] = entry.size
+        self.trees.layers.bring([self.stack.layers[depth] for depth in wanted])
         spools = {depth: self._spool(depth, offsets) for depth, offsets in sorted(wanted.items())}
 
         def open_file(path: str) -> BinaryIO:
@@ -104,7 +105,7 @@ class StackSource(Source):
     def _spool(self, depth: int, offsets: Mapping[int, int]) -> "Spool":
         spool = Spool(self.scratch.new())
         layer = self.stack.layers[depth]
-        with self.trees.blobs.open(layer.descriptor.digest) as blob:
+        with self.trees.layers.open(layer) as blob:
             for offset, content in self.trees.archive.contents(blob, offsets):
                 spool.add(offset, content)
         return spool

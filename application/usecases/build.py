@@ -7,6 +7,7 @@ from threading import Event
 
 from img.application.assembly import Assemble
 from img.application.catalog import Image
+from img.application.layers import Layers
 from img.application.planning.plan import PlanBuild, Planned
 from img.application.ports.clock import Clock
 from img.application.ports.context_source import DockerfileText
@@ -61,6 +62,7 @@ class BuildImage:
     contexts: Contexts
     plan: PlanBuild
     solver: Solver
+    layers: Layers
     assemble: Assemble
     images: ImageStore
     programs: ForeignPrograms
@@ -91,7 +93,7 @@ class BuildImage:
             self._warn(planned[0][1])
             ignore = _ignored(dockerfile)
             contexts = self.contexts.of_build(location, ignore, request.contexts)
-            images = [self._built(contexts, *one) for one in planned]
+            images = [self._built(contexts, *one, whole=bool(tags)) for one in planned]
             return self._exported(images, tags)
 
     @contextmanager
@@ -121,14 +123,24 @@ class BuildImage:
             self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning.summary))
         self.progress.emit(VertexDone(vertex=_DEFINITION))
 
-    def _built(self, contexts: OpenContext, request: BuildRequest, planned: Planned) -> Image:
+    def _built(
+        self, contexts: OpenContext, request: BuildRequest, planned: Planned, *, whole: bool
+    ) -> Image:
+        """Return the image; only if it has to be ``whole`` are all of its layers here for sure."""
         plan = planned.plan
         cancelled = Event()
         by_manifest = {base.image.manifest: base for base in planned.bases.values()}
         label = f"{request.platform} " if request.multi_platform else ""
-        solve = self.solver.for_build(plan.graph, contexts, by_manifest, cancelled, label)
-        results = solve_all(plan.graph, plan.target, solve, cancelled)
-        return self.assemble(plan, results, request.epoch)
+        eager = frozenset(plan.graph.below(plan.target)) if whole else frozenset()
+        solve = self.solver.for_build(plan.graph, contexts, by_manifest, cancelled, eager, label)
+        try:
+            results = solve_all(plan.graph, plan.target, solve, cancelled)
+            image = self.assemble(plan, results, request.epoch)
+            if whole:
+                self.layers.bring(image.layers)
+            return image
+        finally:
+            self.solver.pull.name_whole(planned.bases.values())
 
     def _exported(self, images: Sequence[Image], tags: Sequence[ImageReference]) -> BuiltImage:
         self.progress.emit(VertexStarted(vertex=_EXPORT, name="exporting to image"))

@@ -33,6 +33,13 @@ class Graph:
                 needed.update(self.vertices[position].inputs)
         return tuple(sorted(needed))
 
+    def below(self, target: int) -> tuple[int, ...]:
+        """Return the positions whose layers are those of ``target``, which comes first."""
+        found = [target]
+        while inputs := self.vertices[found[-1]].inputs:
+            found.append(inputs[0])  # what an operation works on comes before what it reads
+        return tuple(found)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryItem:

@@ -243,7 +243,7 @@ def test_nothing_is_left_beside_the_blob(tmp_path: Path) -> None:
 def test_a_part_of_yesterday_is_swept(tmp_path: Path) -> None:
     store = FileBlobStore(tmp_path)
     leave_part(store, CONTENT[:1000])
-    (part,) = (tmp_path / "tmp" / "incoming").iterdir()
+    (part,) = (tmp_path / "incoming").iterdir()
 
     arrive(store, b"a", Digest.of(b"a"))
     assert part.exists()

@@ -3,6 +3,7 @@
 from img.adapters.layer_archive.tar import TarLayerArchive
 from img.adapters.snapshotter.memory import MemorySnapshotter
 from img.adapters.state_lock.memory import MemoryStateLock
+from img.domain.digest import Digest
 from img.domain.oci.chain import ChainID
 from img.domain.reference import ImageReference
 from tests.unit.application.workshop import Workshop, image_of
@@ -97,3 +98,15 @@ def test_nobody_begins_to_work_while_unpacked_layers_are_removed() -> None:
     workshop.container.prune()()
 
     assert watched.held == [True]
+
+
+def test_parts_of_blobs_that_never_came_whole_go_too() -> None:
+    workshop = Workshop()
+    digest = Digest.of(b"whole")
+    with workshop.blobs.incoming(digest, lambda _: None) as blob:
+        blob.write(b"wh")
+
+    workshop.container.prune()()
+
+    with workshop.blobs.incoming(digest, lambda _: None) as blob:
+        assert blob.size == 0
