@@ -10,15 +10,28 @@ from img.application.ports.blob_store import BlobStore
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.application.ports.clock import Clock
 from img.application.solver.results import Result, Stack
+from img.application.variants import LayerVariants
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.graph.vertex import HistoryItem, Plan
-from img.domain.oci import media_types
+from img.domain.oci.annotations import AnnotationPlace, annotations_at
+from img.domain.oci.chain import Layer
 from img.domain.oci.codec import encode_config, encode_index, encode_manifest
 from img.domain.oci.config import History, ImageConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
+from img.domain.oci.media_types import (
+    DOCKER_CONFIG,
+    DOCKER_MANIFEST,
+    DOCKER_MANIFEST_LIST,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    docker_layer_type,
+    oci_layer_type,
+)
+from img.domain.outputs import AS_BUILT, ImageForm
 
 log = logger("assembly")
 
@@ -34,26 +47,51 @@ class Assemble:
     blobs: BlobStore
     cache: CacheStore
     clock: Clock
+    variants: LayerVariants
 
-    def __call__(self, plan: Plan, results: Mapping[int, Result], epoch: int | None) -> Image:
-        """Return the image, its documents stored. ``epoch`` is SOURCE_DATE_EPOCH, in seconds."""
+    def __call__(
+        self,
+        plan: Plan,
+        results: Mapping[int, Result],
+        epoch: int | None,
+        form: ImageForm = AS_BUILT,
+    ) -> Image:
+        """Return the image in ``form``, its documents stored. ``epoch`` is in seconds.
+
+        Raises InvalidLayer, BlobNotFound, StoreFull where layers have to be made anew.
+        """
         stack = results[plan.target]
         assert isinstance(stack, Stack)
-        config = replace(plan.config, diff_ids=tuple(layer.diff_id for layer in stack.layers))
+        epoch = epoch if form.epoch is None else form.epoch
+        layers = stack.layers
+        if form.compression or form.rewrite_timestamp:
+            layers = self.variants(layers, len(plan.config.diff_ids), form, epoch)
+        config = replace(plan.config, diff_ids=tuple(layer.diff_id for layer in layers))
         created = self._created(plan, config, epoch)
         config = _dated(plan, config, results, created, epoch)
-        manifest = Manifest(
-            config=self._stored(encode_config(config), media_types.OCI_CONFIG),
-            layers=tuple(_oci(layer.descriptor) for layer in stack.layers),
+        manifest = _manifest(layers, self._stored(encode_config(config), OCI_CONFIG), form)
+        manifest = replace(
+            manifest, annotations=_annotations(form, AnnotationPlace.MANIFEST, config)
         )
-        target = self._stored(encode_manifest(manifest), media_types.OCI_MANIFEST)
+        target = self._stored(encode_manifest(manifest), manifest.media_type)
+        target = replace(
+            target, annotations=_annotations(form, AnnotationPlace.MANIFEST_DESCRIPTOR, config)
+        )
         log.debug("image assembled", manifest=str(target.digest), layers=len(manifest.layers))
         return Image(target=target, manifest=manifest, config=config)
 
-    def index(self, images: Sequence[Image]) -> Descriptor:
+    def index(self, images: Sequence[Image], form: ImageForm = AS_BUILT) -> Descriptor:
         """Store an index of ``images``, one a platform, and return what names it."""
-        manifests = tuple(replace(image.target, platform=image.config.platform) for image in images)
-        return self._stored(encode_index(Index(manifests=manifests)), media_types.OCI_INDEX)
+        index = Index(
+            manifests=tuple(
+                replace(image.target, platform=image.config.platform) for image in images
+            ),
+            media_type=OCI_INDEX if form.oci_types else DOCKER_MANIFEST_LIST,
+            annotations=annotations_at(form.annotations, AnnotationPlace.INDEX),
+        )
+        target = self._stored(encode_index(index), index.media_type)
+        place = AnnotationPlace.INDEX_DESCRIPTOR
+        return replace(target, annotations=annotations_at(form.annotations, place))
 
     def _created(self, plan: Plan, config: ImageConfig, epoch: int | None) -> datetime:
         if epoch is not None:
@@ -106,14 +144,26 @@ def _history(
     )
 
 
-def _oci(layer: Descriptor) -> Descriptor:
-    # An OCI manifest names its layers by OCI's types, whatever family the base came in.
-    return Descriptor(
-        media_type=media_types.oci_layer_type(layer.media_type),
-        digest=layer.digest,
-        size=layer.size,
-        urls=layer.urls,
+def _manifest(layers: Sequence[Layer], config: Descriptor, form: ImageForm) -> Manifest:
+    # A manifest names its layers by types of its own family, whatever the base came in.
+    layer_type = oci_layer_type if form.oci_types else docker_layer_type
+    return Manifest(
+        media_type=OCI_MANIFEST if form.oci_types else DOCKER_MANIFEST,
+        config=config if form.oci_types else replace(config, media_type=DOCKER_CONFIG),
+        layers=tuple(
+            Descriptor(
+                media_type=layer_type(layer.descriptor.media_type),
+                digest=layer.descriptor.digest,
+                size=layer.descriptor.size,
+                urls=layer.descriptor.urls,
+            )
+            for layer in layers
+        ),
     )
+
+
+def _annotations(form: ImageForm, place: AnnotationPlace, config: ImageConfig) -> dict[str, str]:
+    return annotations_at(form.annotations, place, config.platform)
 
 
 def rfc3339(moment: datetime) -> str:

@@ -310,6 +310,20 @@ class Container(containers.DeclarativeContainer):
         dockerfiles=build_contexts,
         parser=parser,
     )
+    assemble = providers.Factory(
+        _later("img.application.assembly.Assemble"),
+        blobs=blobs,
+        cache=cache,
+        clock=clock,
+        variants=providers.Factory(
+            _later("img.application.variants.LayerVariants"),
+            archive=archive,
+            blobs=blobs,
+            trees=trees,
+            lookup=lookup,
+            clock=clock,
+        ),
+    )
     build_image: providers.Provider[BuildImage] = providers.Factory(
         _later("img.application.usecases.build.BuildImage"),
         contexts=build_contexts,
@@ -320,9 +334,7 @@ class Container(containers.DeclarativeContainer):
         ),
         solver=solver,
         layers=layers,
-        assemble=providers.Factory(
-            _later("img.application.assembly.Assemble"), blobs=blobs, cache=cache, clock=clock
-        ),
+        assemble=assemble,
         images=images,
         programs=providers.Singleton(make.binfmt, config.platform),
         clock=clock,

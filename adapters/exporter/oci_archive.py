@@ -35,7 +35,9 @@ class OciArchiveExporter(Exporter):
             digest for image in images for digest in self._stored.digests(image.target)
         )
         sizes = {digest: self._stored.size(digest) for digest in digests}  # all there? then write
-        index = encode_index(Index(manifests=tuple(e for image in images for e in _entries(image))))
+        index = encode_index(
+            Index(manifests=tuple(e for image in images for e in index_entries(image)))
+        )
         archive = ArchiveFile(output)
         archive.add(LAYOUT_FILE, len(LAYOUT_CONTENT), [LAYOUT_CONTENT])
         archive.add(INDEX_FILE, len(index), [index])
@@ -47,7 +49,8 @@ class OciArchiveExporter(Exporter):
         archive.finish()
 
 
-def _entries(image: ArchivedImage) -> list[Descriptor]:
+def index_entries(image: ArchivedImage) -> list[Descriptor]:
+    """Return what ``index.json`` says of an image: an entry for each name, one if it has none."""
     if not image.references:
         return [image.target]
     return [

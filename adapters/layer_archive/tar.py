@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO, cast
 
 from img.adapters.layer_archive import header
+from img.adapters.layer_archive.compressing import CompressedBlob
 from img.adapters.layer_archive.compression import decompressed
 from img.adapters.layer_archive.extract import Extraction
 from img.adapters.layer_archive.members import members
-from img.adapters.layer_archive.packing import LayerWriter
+from img.adapters.layer_archive.packing import TarWriter
 from img.adapters.layer_archive.stream import Content, TarStream
 from img.adapters.layer_archive.threads import ReadAhead
 from img.adapters.layer_archive.whiteouts import check_whiteout, is_aufs_leftover
-from img.adapters.linux.ownership import REAL, Ownership
+from img.adapters.linux.ownership import REAL, OutsideOwnership, Ownership
 from img.application.ports.blob_store import BlobWriter
 from img.application.ports.layer_archive import (
     InvalidLayer,
@@ -24,9 +25,11 @@ from img.application.ports.layer_archive import (
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import DIRECTORY, FILE, SOCKET, Entry
 from img.domain.filesystem.file_index import FileIndex
-from img.domain.oci.chain import DiffID
+from img.domain.oci.chain import DiffID, Layer
+from img.domain.oci.compression import USUAL, Compression
 
 _SECOND = 10**9
+_CHUNK = 1 << 20
 
 
 def _nothing(_path: str) -> None:
@@ -40,22 +43,65 @@ class TarLayerArchive(LayerArchive):
         self._ownership = ownership
 
     def pack(
-        self, entries: Iterable[PackedEntry], blob: BlobWriter, *, epoch: int | None = None
+        self,
+        entries: Iterable[PackedEntry],
+        blob: BlobWriter,
+        *,
+        epoch: int | None = None,
+        compression: Compression = USUAL,
     ) -> PackedLayer:
-        writer = None
+        content = None
         try:
-            writer = LayerWriter(blob)
-            written = [
-                writer.add(packed, _whole_seconds(packed.entry.mtime, epoch))
-                for packed in entries
-                if packed.entry.kind != SOCKET  # tar has no type for them; all tools leave them out
-            ]
-            return PackedLayer(layer=writer.finish(), index=FileIndex.of(written))
+            content = CompressedBlob(blob, compression)
+            index = FileIndex.of(_written(entries, content.write, epoch))
+            return PackedLayer(layer=content.commit(content.close()), index=index)
         except BaseException:
-            if writer is not None:
-                writer.stop()
+            if content is not None:
+                content.stop()
             blob.abort()
             raise
+
+    def recompress(
+        self, compressed: BinaryIO, blob: BlobWriter, diff_id: DiffID, compression: Compression
+    ) -> Layer:
+        content = None
+        ahead = ReadAhead(decompressed(compressed))
+        try:
+            content = CompressedBlob(blob, compression)
+            for chunk in ahead:
+                content.write(chunk)
+            found = content.close()
+            if found != diff_id:
+                raise InvalidLayer(f"a layer unpacks to {found}, not {diff_id}")
+            return content.commit(diff_id)
+        except BaseException:
+            if content is not None:
+                content.stop()
+            blob.abort()
+            raise
+        finally:
+            ahead.close()
+
+    def write_tar(self, entries: Iterable[PackedEntry], output: BinaryIO) -> None:
+        def write(data: bytes) -> None:
+            left = memoryview(data)
+            while left:  # an unbuffered output may take less than it is given
+                left = left[output.write(left) :]
+
+        _written(entries, write, None)
+
+    def write_files(self, entries: Iterable[PackedEntry], directory: str, *, owners: bool) -> None:
+        with Extraction(
+            directory,
+            overlay=False,
+            place=str,
+            implied=_nothing,
+            below=_nothing,
+            ownership=OutsideOwnership(owners=owners),
+        ) as extraction:
+            for packed in entries:
+                extraction.add(packed.entry, _pieces(packed))
+            extraction.finish()
 
     def index(self, compressed: BinaryIO) -> tuple[DiffID, FileIndex]:
         diff = hashlib.sha256()
@@ -119,6 +165,28 @@ class TarLayerArchive(LayerArchive):
         if not header.is_header(first):
             return None
         return _foreign_members(TarStream(decompressed(archive)))
+
+
+def _written(
+    entries: Iterable[PackedEntry], write: Callable[[bytes], object], epoch: int | None
+) -> list[Entry]:
+    """Write a whole tar file, and return what is in it."""
+    writer = TarWriter(write)
+    found = [
+        writer.add(packed, _whole_seconds(packed.entry.mtime, epoch))
+        for packed in entries
+        if packed.entry.kind != SOCKET  # tar has no type for them; all tools leave them out
+    ]
+    writer.finish()
+    return found
+
+
+def _pieces(packed: PackedEntry) -> Iterator[memoryview]:
+    if packed.open is None:
+        return
+    with packed.open() as content:
+        while chunk := content.read(_CHUNK):
+            yield memoryview(chunk)
 
 
 def _whole_seconds(mtime: int, epoch: int | None) -> int:

@@ -1,5 +1,6 @@
 """Whose the files of root file systems are: for real, or on record."""
 
+import errno
 import os
 from abc import abstractmethod
 from collections.abc import Collection
@@ -88,6 +89,23 @@ class RecordedOwnership(Ownership):
 
     def of(self, path: str, status: os.stat_result, names: Collection[str]) -> Owner:
         return owner_records.read(path, names) or self._journal.owner_of(status) or ROOT
+
+
+class OutsideOwnership(RealOwnership):
+    """For files that leave the state: nothing in them stands for a device.
+
+    Unless ``owners`` are wanted, they stay with whoever makes them.
+    """
+
+    def __init__(self, *, owners: bool) -> None:
+        self._owners = owners
+
+    def give(self, target: Target, uid: int, gid: int, *, at: int | None = None) -> None:
+        if self._owners:
+            super().give(target, uid, gid, at=at)
+
+    def stand_for(self, file: int, device: bytes) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
 REAL = RealOwnership()

@@ -39,3 +39,15 @@ class Exporter(Protocol):
         once. Of an index those manifests are written that are stored here.
         Raises BlobNotFound, InvalidDocument, ArchiveNotWritten.
         """
+
+
+class LayoutExporter(Protocol):
+    """Writes images into a directory that other programs read as well."""
+
+    @abstractmethod
+    def export(self, images: Sequence[ArchivedImage], directory: str) -> None:
+        """Add ``images`` to the OCI layout at ``directory``, which is made if there is none.
+
+        Images that are there stay; names that are taken come to stand for the new ones, last of
+        all. Raises BlobNotFound, BlobDamaged, InvalidDocument, OutputNotWritten.
+        """

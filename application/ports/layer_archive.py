@@ -10,6 +10,7 @@ from img.domain.errors import HostError, ImgError
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.oci.chain import DiffID, Layer
+from img.domain.oci.compression import USUAL, Compression
 
 
 class InvalidLayer(ImgError):
@@ -50,14 +51,45 @@ class LayerArchive(Protocol):
 
     @abstractmethod
     def pack(
-        self, entries: Iterable[PackedEntry], blob: BlobWriter, *, epoch: int | None = None
+        self,
+        entries: Iterable[PackedEntry],
+        blob: BlobWriter,
+        *,
+        epoch: int | None = None,
+        compression: Compression = USUAL,
     ) -> PackedLayer:
-        """Write ``entries``, sorted by path already, as a gzip layer into ``blob`` and commit it.
+        """Write ``entries``, sorted by path already, as a layer into ``blob`` and commit it.
 
         Deterministic: the same entries and contents give the same bytes on every machine. mtimes
         are cut to whole seconds, and to ``epoch`` (seconds) where they are later. File digests
         are computed on the way. A file that changed size while being read raises ContextError.
         On any error ``blob`` is aborted.
+        """
+
+    @abstractmethod
+    def recompress(
+        self, compressed: BinaryIO, blob: BlobWriter, diff_id: DiffID, compression: Compression
+    ) -> Layer:
+        """Write a layer, whatever it is compressed with, into ``blob`` anew and commit it.
+
+        The tar inside stays as it is, and is verified to be ``diff_id``; else InvalidLayer is
+        raised. Deterministic as ``pack`` is. On any error ``blob`` is aborted.
+        """
+
+    @abstractmethod
+    def write_tar(self, entries: Iterable[PackedEntry], output: BinaryIO) -> None:
+        """Write ``entries`` in their order as a plain tar file to ``output``, which stays open.
+
+        mtimes are cut to whole seconds. What writing raises goes through.
+        """
+
+    @abstractmethod
+    def write_files(self, entries: Iterable[PackedEntry], directory: str, *, owners: bool) -> None:
+        """Make ``entries`` in ``directory``, never outside it.
+
+        Directories come before what is in them, files before their other names. Modes, xattrs and
+        mtimes are set exactly; owners only with ``owners``, else all belongs to whoever runs this.
+        Raises InvalidLayer, UnpackRefused, StoreFull.
         """
 
     @abstractmethod

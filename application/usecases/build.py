@@ -5,14 +5,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 
-from img.application.assembly import Assemble
-from img.application.catalog import Image
 from img.application.layers import Layers
+from img.application.outputs.deliver import DeliverOutputs
+from img.application.outputs.solved import BuiltImage, Solved
 from img.application.planning.plan import PlanBuild, Planned
-from img.application.ports.clock import Clock
 from img.application.ports.context_source import DockerfileText
 from img.application.ports.foreign_programs import ForeignPrograms
-from img.application.ports.image_store import ImageStore
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.state_lock import StateLock
 from img.application.solver.contexts import Contexts, OpenContext
@@ -24,12 +22,10 @@ from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.errors import BuildError, SourceError
 from img.domain.graph.operations import Exec
-from img.domain.oci.descriptor import Descriptor
+from img.domain.outputs import Output, reads_layers
 from img.domain.platform import Platform
 from img.domain.progress import VertexDone, VertexStarted, VertexWarning
-from img.domain.reference import ImageReference
 
-_EXPORT = "export"
 _DEFINITION = "definition"
 _KEEP_GIT_DIR = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -48,25 +44,15 @@ class ForeignStep(BuildError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltImage:
-    """What a build came to: what its names stand for, and the images of each platform."""
-
-    target: Descriptor
-    images: tuple[Image, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildImage:
-    """Plans, solves, assembles, names. Nothing is named unless all of it went well."""
+    """Plans, solves, delivers. Nothing is delivered unless all of the steps went well."""
 
     contexts: Contexts
     plan: PlanBuild
     solver: Solver
     layers: Layers
-    assemble: Assemble
-    images: ImageStore
+    deliver: DeliverOutputs
     programs: ForeignPrograms
-    clock: Clock
     progress: ProgressSink
     lock: StateLock
 
@@ -76,13 +62,14 @@ class BuildImage:
         *,
         location: str,
         file: str | None = None,
-        tags: Sequence[ImageReference] = (),
+        outputs: Sequence[Output] = (),
         platforms: Sequence[Platform] = (),
-    ) -> BuiltImage:
-        """Return the image of the Dockerfile ``file`` for the context at ``location``.
+    ) -> BuiltImage | None:
+        """Build the Dockerfile ``file`` for the context at ``location``.
 
-        Several ``platforms`` make an index; without any it is the request's. Raises ContextError,
-        DockerfileError, BuildError, RegistryError … A SourceError carries an excerpt.
+        Return the image of the last of ``outputs`` that is one. Several ``platforms`` make an
+        index; without any it is the request's. Raises ContextError, DockerfileError, BuildError,
+        RegistryError, OutputNotWritten … A SourceError carries an excerpt.
         """
         requests = [
             replace(request, platform=platform, multi_platform=len(platforms) > 1)
@@ -93,8 +80,9 @@ class BuildImage:
             self._warn(planned[0][1])
             ignore = _ignored(dockerfile)
             contexts = self.contexts.of_build(location, ignore, request.contexts)
-            images = [self._built(contexts, *one, whole=bool(tags)) for one in planned]
-            return self._exported(images, tags)
+            whole = any(reads_layers(output) for output in outputs)
+            solved = [self._solved(contexts, *one, whole=whole) for one in planned]
+            return self.deliver(solved, outputs)
 
     @contextmanager
     def _dockerfile(
@@ -123,10 +111,10 @@ class BuildImage:
             self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning.summary))
         self.progress.emit(VertexDone(vertex=_DEFINITION))
 
-    def _built(
+    def _solved(
         self, contexts: OpenContext, request: BuildRequest, planned: Planned, *, whole: bool
-    ) -> Image:
-        """Return the image; only if it has to be ``whole`` are all of its layers here for sure."""
+    ) -> Solved:
+        """Do the steps; only if the result has to be ``whole`` are all its layers here for sure."""
         plan = planned.plan
         cancelled = Event()
         by_manifest = {base.image.manifest: base for base in planned.bases.values()}
@@ -135,20 +123,14 @@ class BuildImage:
         solve = self.solver.for_build(plan.graph, contexts, by_manifest, cancelled, eager, label)
         try:
             results = solve_all(plan.graph, plan.target, solve, cancelled)
-            image = self.assemble(plan, results, request.epoch)
+            solved = Solved(
+                platform=request.platform, plan=plan, results=results, epoch=request.epoch
+            )
             if whole:
-                self.layers.bring(image.layers)
-            return image
+                self.layers.bring(solved.stack.layers)
+            return solved
         finally:
             self.solver.pull.name_whole(planned.bases.values())
-
-    def _exported(self, images: Sequence[Image], tags: Sequence[ImageReference]) -> BuiltImage:
-        self.progress.emit(VertexStarted(vertex=_EXPORT, name="exporting to image"))
-        target = images[0].target if len(images) == 1 else self.assemble.index(images)
-        for tag in tags:
-            self.images.put(tag, target, self.clock.now())
-        self.progress.emit(VertexDone(vertex=_EXPORT))
-        return BuiltImage(target=target, images=tuple(images))
 
 
 def _ignored(dockerfile: DockerfileText) -> tuple[str, ...]:

@@ -7,8 +7,13 @@ import pytest
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.cache_store.memory import MemoryCacheStore
 from img.adapters.clock.fixed import FixedClock
+from img.adapters.index_store.memory import MemoryIndexStore
+from img.adapters.layer_archive.tar import TarLayerArchive
 from img.application.assembly import Assemble, rfc3339
+from img.application.solver.lookup import Lookup
 from img.application.solver.results import Stack
+from img.application.trees import Trees
+from img.application.variants import LayerVariants
 from img.domain.digest import Digest
 from img.domain.graph.operations import Scratch
 from img.domain.graph.vertex import Graph, HistoryItem, Plan, Vertex
@@ -39,7 +44,16 @@ PLAN = Plan(
 
 
 def an_assembly(clock: FixedClock | None = None) -> Assemble:
-    return Assemble(blobs=MemoryBlobStore(), cache=MemoryCacheStore(), clock=clock or FixedClock())
+    blobs, cache, clock = MemoryBlobStore(), MemoryCacheStore(), clock or FixedClock()
+    archive = TarLayerArchive()
+    variants = LayerVariants(
+        archive=archive,
+        blobs=blobs,
+        trees=Trees(blobs=blobs, indexes=MemoryIndexStore(), archive=archive),
+        lookup=Lookup(cache=cache, blobs=blobs),
+        clock=clock,
+    )
+    return Assemble(blobs=blobs, cache=cache, clock=clock, variants=variants)
 
 
 def stored(assemble: Assemble, digest: Digest) -> bytes:

@@ -1,0 +1,113 @@
+"""Layers on their way into blobs: hashed and compressed in threads of their own."""
+
+import hashlib
+from typing import Any
+
+from img.adapters.layer_archive.threads import Feeder
+from img.application.ports.blob_store import BlobWriter
+from img.domain.digest import Digest
+from img.domain.oci.chain import DiffID, Layer
+from img.domain.oci.compression import Algorithm, Compression
+from img.domain.oci.descriptor import Descriptor
+
+# What compressors make of the bytes depends on how they are cut: always the same way, then.
+_CHUNK = 1 << 20
+# Of isal's levels 0 to 3, on a Debian root: 0.57, 0.488, 0.484 and 0.478 of the size; 1 and 2 are
+# as fast (330 MB/s), 3 takes twice as long for the last hundredth.
+_ISAL_LEVEL = 2
+_GZIP_WINDOW = 31  # zlib.h: 15 bits and a gzip header, here with no time and no name
+_ZSTD_LEVEL = 3
+# Any number but 0 gives the same bytes (zstd.h, ZSTD_c_nbWorkers); high levels want 10^8 bytes
+# for each thread.
+_ZSTD_THREADS = 2
+_HIGHEST_THREADED = 9
+
+
+class CompressedBlob:
+    """An uncompressed layer that is being written into a blob."""
+
+    def __init__(self, blob: BlobWriter, compression: Compression) -> None:
+        self._blob = blob
+        self._algorithm = compression.algorithm
+        self._compressor = _compressor(compression)
+        self._diff = hashlib.sha256()
+        self._size = 0
+        self._buffer = bytearray()
+        self._hashing = Feeder(self._diff.update, "hash layer")
+        self._compressing = Feeder(self._compress, "compress layer")
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append ``data``."""
+        self._buffer += data
+        if len(self._buffer) >= _CHUNK:
+            self._hand_over()
+
+    def close(self) -> DiffID:
+        """Write what is left, and return the digest of what was written."""
+        for feeder in (self._hashing, self._compressing):
+            feeder.put(bytes(self._buffer))
+            feeder.finish()
+        self._write_blob(self._compressor.flush())
+        return DiffID(Digest("sha256", self._diff.hexdigest()))
+
+    def commit(self, diff_id: DiffID) -> Layer:
+        """Commit the blob, and return the layer."""
+        return Layer(
+            diff_id,
+            Descriptor(
+                media_type=self._algorithm.media_type, digest=self._blob.commit(), size=self._size
+            ),
+        )
+
+    def stop(self) -> None:
+        """End the threads, of which there may be nothing left. The blob is the caller's."""
+        self._hashing.stop()
+        self._compressing.stop()
+
+    def _hand_over(self) -> None:
+        while len(self._buffer) >= _CHUNK:
+            chunk = bytes(self._buffer[:_CHUNK])
+            del self._buffer[:_CHUNK]
+            self._hashing.put(chunk)
+            self._compressing.put(chunk)
+
+    def _compress(self, chunk: bytes) -> None:
+        self._write_blob(self._compressor.compress(chunk))
+
+    def _write_blob(self, data: bytes) -> None:
+        self._size += len(data)
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._blob.write(rest) :]
+
+
+class _Stored:
+    """What leaves the bytes as they are."""
+
+    def compress(self, data: bytes) -> bytes:
+        return data
+
+    def flush(self) -> bytes:
+        return b""
+
+
+def _compressor(compression: Compression) -> Any:
+    match compression.algorithm:
+        case Algorithm.NONE:
+            return _Stored()
+        case Algorithm.ZSTD:
+            import zstandard
+
+            level = compression.level or _ZSTD_LEVEL
+            threads = _ZSTD_THREADS if level <= _HIGHEST_THREADED else 1
+            return zstandard.ZstdCompressor(
+                level=level, threads=threads, write_checksum=True
+            ).compressobj()
+        case Algorithm.GZIP if compression.level is None:
+            from isal import isal_zlib
+
+            return isal_zlib.compressobj(_ISAL_LEVEL, wbits=_GZIP_WINDOW)
+        case Algorithm.GZIP:
+            import zlib
+
+            return zlib.compressobj(compression.level, wbits=_GZIP_WINDOW)

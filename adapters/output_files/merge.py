@@ -1,0 +1,117 @@
+"""One directory's contents into another, by names alone: no link on either side is followed."""
+
+import contextlib
+import os
+import stat
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OWN = 0o700  # what one needs of a directory to work in it
+
+
+def merge(source: str, target: str, *, delete: bool) -> None:
+    """Move what is in ``source`` to ``target``, and with ``delete`` nothing else stays there.
+
+    Directories on both sides become one, with the mode and time of the source's; all else that
+    has the same name is replaced. ``source`` may be in ``target``, and is empty in the end.
+    """
+    from_, to = (os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in (source, target))
+    try:
+        kept = {os.path.basename(source)} if _is_in(source, target) else set()
+        _merge(from_, to, kept, delete=delete)
+    finally:
+        os.close(from_)
+        os.close(to)
+
+
+def remove(path: str) -> None:
+    """Remove a directory and all in it, whatever the modes in it say."""
+    parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _remove(os.path.basename(path), parent)
+    finally:
+        os.close(parent)
+
+
+def _merge(source: int, target: int, kept: set[str], *, delete: bool) -> None:
+    names = os.listdir(source)
+    if delete:
+        for name in set(os.listdir(target)) - set(names) - kept:
+            _remove(name, target)
+    for name in names:
+        new, old = _status(name, source), _status(name, target)
+        assert new is not None
+        if stat.S_ISDIR(new.st_mode) and old is not None and stat.S_ISDIR(old.st_mode):
+            _merge_directory(name, source, target, new, delete=delete)
+            continue
+        if old is not None and (stat.S_ISDIR(new.st_mode) or stat.S_ISDIR(old.st_mode)):
+            _remove(name, target)
+        _move(name, source, target, new)
+
+
+def _merge_directory(
+    name: str, source: int, target: int, new: os.stat_result, *, delete: bool
+) -> None:
+    from_, to = _open(name, source), _open(name, target)
+    try:
+        _merge(from_, to, set(), delete=delete)
+        for attribute in os.listxattr(from_):
+            if attribute.startswith("user."):
+                os.setxattr(to, attribute, os.getxattr(from_, attribute))
+        os.fchmod(to, stat.S_IMODE(new.st_mode))
+        os.utime(to, ns=(new.st_mtime_ns, new.st_mtime_ns))
+    finally:
+        os.close(from_)
+        os.close(to)
+    os.rmdir(name, dir_fd=source)
+
+
+def _move(name: str, source: int, target: int, status: os.stat_result) -> None:
+    if not stat.S_ISDIR(status.st_mode):
+        os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+        return
+    # A directory that changes its parent is written to, by the kernel's rules.
+    mode = stat.S_IMODE(status.st_mode)
+    os.chmod(name, mode | _OWN, dir_fd=source)
+    os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
+    os.chmod(name, mode, dir_fd=target)
+
+
+def _open(name: str, at: int) -> int:
+    """Return a directory that may be listed and changed whatever its mode says."""
+    place = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    try:
+        mode = stat.S_IMODE(os.fstat(place).st_mode)
+        if mode & _OWN != _OWN:
+            # Somebody else's may be open to us all the same.
+            with contextlib.suppress(PermissionError):
+                os.chmod(f"/proc/self/fd/{place}", mode | _OWN)
+    finally:
+        os.close(place)
+    return os.open(name, _DIRECTORY, dir_fd=at)
+
+
+def _remove(name: str, at: int) -> None:
+    status = _status(name, at)
+    if status is None:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        os.unlink(name, dir_fd=at)
+        return
+    descriptor = _open(name, at)
+    try:
+        for each in os.listdir(descriptor):
+            _remove(each, descriptor)
+    finally:
+        os.close(descriptor)
+    os.rmdir(name, dir_fd=at)
+
+
+def _status(name: str, at: int) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=at, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _is_in(source: str, target: str) -> bool:
+    return os.path.samefile(os.path.dirname(source), target)

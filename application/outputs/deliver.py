@@ -1,0 +1,74 @@
+"""All outputs of a build, once all of its steps are done."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from img.application.outputs.files import WriteFiles
+from img.application.outputs.images import BuiltImages, DeliverImages
+from img.application.outputs.solved import BuiltImage, Solved
+from img.application.ports.progress_sink import ProgressSink
+from img.domain.dataclass import dataclass
+from img.domain.errors import ImgError
+from img.domain.outputs import ArchiveOutput, CacheOnly, FilesOutput, ImageOutput, Output
+from img.domain.progress import VertexDone, VertexFailed, VertexStarted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverOutputs:
+    """Files first, then registries, and names in the store last: what is here can be undone."""
+
+    images: DeliverImages
+    files: WriteFiles
+    progress: ProgressSink
+
+    def __call__(self, built: Sequence[Solved], outputs: Sequence[Output]) -> BuiltImage | None:
+        """Return the image of the last output that is one, None if none is.
+
+        What fails ends it; outputs that were whole by then stay. Raises OutputNotWritten,
+        RegistryError, UsageError …
+        """
+        images = self.images.of_build(built)
+        results: dict[int, BuiltImage] = {}
+        for number, output in enumerate(outputs):
+            with self._shown(number, output):
+                match output:
+                    case FilesOutput():
+                        self.files(output, built)
+                    case ArchiveOutput():
+                        results[number] = images.archive(output)
+                    case ImageOutput():
+                        results[number] = images(output.form)
+                    case CacheOnly():
+                        pass
+        results |= self._named(images, outputs)
+        return results[max(results)] if results else None
+
+    def _named(self, images: BuiltImages, outputs: Sequence[Output]) -> dict[int, BuiltImage]:
+        wanted = {n: each for n, each in enumerate(outputs) if isinstance(each, ImageOutput)}
+        for output in wanted.values():
+            if output.push:
+                images.push(output)
+        return {number: images.store(output) for number, output in wanted.items()}
+
+    @contextmanager
+    def _shown(self, number: int, output: Output) -> Iterator[None]:
+        vertex = f"export {number}"
+        self.progress.emit(VertexStarted(vertex=vertex, name=_title(output)))
+        try:
+            yield
+        except ImgError as error:
+            self.progress.emit(VertexFailed(vertex=vertex, message=error.message))
+            raise
+        self.progress.emit(VertexDone(vertex=vertex))
+
+
+def _title(output: Output) -> str:
+    match output:
+        case ImageOutput():
+            return "exporting to image"
+        case ArchiveOutput():
+            return f"exporting to {output.format} image format"
+        case FilesOutput():
+            return f"exporting to client {'tarball' if output.tar else 'directory'}"
+        case CacheOnly():
+            return "exporting to cache only"

@@ -1,0 +1,159 @@
+"""The files of what was built, outside of any image."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+
+from img.application.outputs.solved import Solved
+from img.application.ports.layer_archive import LayerArchive, PackedEntry
+from img.application.ports.output_files import OutputFiles
+from img.application.ports.scratch_space import ScratchSpace
+from img.application.solver.results import Stack
+from img.application.solver.sources import StackSource
+from img.application.trees import Trees
+from img.domain.dataclass import dataclass
+from img.domain.errors import ImgError
+from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
+from img.domain.filesystem.rootfs import files_in, in_order_of_making, moved_below
+from img.domain.outputs import FilesOutput
+
+_SECOND = 10**9
+
+
+class FilesOverlap(ImgError):
+    """Two platforms that have a file of the same name, and one place for both."""
+
+    def __init__(self, path: str, first: str, second: str) -> None:
+        super().__init__(
+            f"cannot overwrite {path} from {first} with {second} when split option is disabled",
+            hint="leave platform-split=false out",
+        )
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Folder:
+    """Where the files of one platform go, "" is the place itself; and when they are from."""
+
+    stack: Stack
+    name: str = ""
+    epoch: int | None = None  # seconds
+
+    def renamed(self, entry: Entry) -> Entry:
+        moved = moved_below(self.name, entry)
+        return moved if self.epoch is None else moved._replace(mtime=self.epoch * _SECOND)
+
+    @property
+    def itself(self) -> list[Entry]:
+        return [Entry(self.name, DIRECTORY, 0o755, mtime=(self.epoch or 0) * _SECOND)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteFiles:
+    """Takes files out of the layers' blobs: nothing is mounted, and no step's root is made."""
+
+    archive: LayerArchive
+    trees: Trees
+    scratch: ScratchSpace
+    places: OutputFiles
+
+    def __call__(self, output: FilesOutput, built: Sequence[Solved]) -> None:
+        """Write a tar file or a directory.
+
+        Raises FilesOverlap, OutputNotWritten, UnpackRefused, BlobNotFound.
+        """
+        folders = [_folder(output, each, split=_is_split(output, built)) for each in built]
+        if len(folders) > 1 and not folders[0].name:
+            self._check_overlap(built)
+        if output.tar:
+            with self.places.file(output.destination) as file:
+                self.archive.write_tar(self._in_order(folders), file)
+            return
+        with self.places.directory(output.destination, delete=output.delete) as directory:
+            for folder in folders:
+                entries = map(_for_anybody, files_in(self.trees.of(folder.stack.layers)))
+                self._make(folder, entries, directory, owners=False)
+
+    def unpack(
+        self, stack: Stack, entries: Iterable[Entry], directory: str, *, owners: bool
+    ) -> None:
+        """Make ``entries``, of the tree of ``stack``, in ``directory``. Raises UnpackRefused."""
+        self._make(_Folder(stack=stack), entries, directory, owners=owners)
+
+    def _make(
+        self, folder: _Folder, entries: Iterable[Entry], directory: str, *, owners: bool
+    ) -> None:
+        empty, filled, links = in_order_of_making(entries)
+
+        def packed() -> Iterator[PackedEntry]:
+            for entry in folder.itself if folder.name else ():
+                yield PackedEntry(entry=entry)
+            for entry in empty:
+                yield PackedEntry(entry=folder.renamed(entry))
+            yield from self._by_layer(folder, filled)
+            for entry in links:
+                yield PackedEntry(entry=folder.renamed(entry))
+
+        self.archive.write_files(packed(), directory, owners=owners)
+
+    def _by_layer(self, folder: _Folder, files: Iterable[Entry]) -> Iterator[PackedEntry]:
+        """Yield files in the order in which one pass over each layer finds them."""
+        layers = folder.stack.layers
+        tree = self.trees.of(layers)
+        wanted: dict[int, dict[int, Entry]] = {}
+        for entry in files:
+            wanted.setdefault(tree.layer_of(entry.path), {})[entry.offset] = entry
+        for depth, entries in sorted(wanted.items()):
+            sizes = {offset: entry.size for offset, entry in entries.items()}
+            with self.trees.blobs.open(layers[depth].descriptor.digest) as blob:
+                for offset, content in self.archive.contents(blob, sizes):
+                    entry = folder.renamed(entries[offset])
+                    yield PackedEntry(entry=entry, open=lambda content=content: content)  # type: ignore[misc]
+
+    def _in_order(self, folders: Sequence[_Folder]) -> Iterator[PackedEntry]:
+        """Yield all files in the order of their paths, as whoever unpacks a tar file likes it."""
+        made: set[str] = set()
+        for folder in folders:
+            for entry in folder.itself if folder.name else ():
+                yield PackedEntry(entry=entry)
+            tree = self.trees.of(folder.stack.layers)
+            entries = list(files_in(tree))
+            filled = [e.path for e in entries if e.kind == FILE and e.size]
+            source = StackSource(folder.stack, self.trees, self.scratch)
+            opened = source.contents(filled)
+            for entry in entries:
+                renamed = folder.renamed(entry)
+                if renamed.path not in made:  # else a directory of several platforms
+                    yield PackedEntry(entry=renamed, open=partial(opened, entry.path))
+                if entry.kind == DIRECTORY:
+                    made.add(renamed.path)
+
+    def _check_overlap(self, built: Sequence[Solved]) -> None:
+        owner: dict[str, str] = {}
+        for each in built:
+            name = str(each.platform)
+            for entry in files_in(self.trees.of(each.stack.layers)):
+                if entry.kind == DIRECTORY:
+                    continue
+                if entry.path in owner:
+                    raise FilesOverlap(entry.path, owner[entry.path], name)
+                owner[entry.path] = name
+
+
+def _is_split(output: FilesOutput, built: Sequence[Solved]) -> bool:
+    return len(built) > 1 if output.platform_split is None else output.platform_split
+
+
+def _folder(output: FilesOutput, built: Solved, *, split: bool) -> _Folder:
+    return _Folder(
+        stack=built.stack,
+        name=str(built.platform).replace("/", "_") if split else "",
+        epoch=built.epoch if output.epoch is None else output.epoch,
+    )
+
+
+def _for_anybody(entry: Entry) -> Entry:
+    """Return ``entry`` with the attributes that every user may set on files of his own."""
+    if not entry.xattrs:
+        return entry
+    kept = tuple(pair for pair in entry.xattrs if pair[0].startswith("user."))
+    return entry._replace(xattrs=kept)

@@ -1,0 +1,127 @@
+"""What was built as an image: in the store, in registries, in files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field, replace
+
+from img.application.assembly import Assemble
+from img.application.outputs.solved import BuiltImage, Solved
+from img.application.ports.clock import Clock
+from img.application.ports.exporter import ArchivedImage, Exporter, LayoutExporter
+from img.application.ports.image_store import ImageStore
+from img.application.ports.output_files import OutputFiles
+from img.application.publish import PublishImage
+from img.application.solver.roots import Roots
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.errors import UsageError
+from img.domain.oci.annotations import AnnotationPlace
+from img.domain.outputs import ArchiveOutput, ImageForm, ImageOutput
+from img.domain.reference import ImageReference
+
+
+class IndexNotWanted(UsageError):
+    """An output for images of one platform, and a build for several."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "docker exporter does not currently support exporting manifest lists",
+            hint="use type=oci, or one --platform",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverImages:
+    """Assembles images in the forms that outputs want, and brings them where they belong."""
+
+    assemble: Assemble
+    images: ImageStore
+    publish: PublishImage
+    exporters: Mapping[str, Exporter]  # by format
+    layouts: LayoutExporter
+    places: OutputFiles
+    roots: Roots
+    clock: Clock
+
+    def of_build(self, built: Sequence[Solved]) -> "BuiltImages":
+        """Return the images of one build."""
+        return BuiltImages(parts=self, built=built)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltImages:
+    """The images of one build, each form of them assembled once."""
+
+    parts: DeliverImages
+    built: Sequence[Solved]
+    _known: dict[ImageForm, BuiltImage] = field(default_factory=dict)
+
+    def __call__(self, form: ImageForm) -> BuiltImage:
+        """Return the image in ``form``, without names; its documents are stored.
+
+        Raises UsageError where annotations have no place in it.
+        """
+        known = self._known.get(form)
+        if known is None:
+            known = self._known[form] = self._assembled(form)
+        return known
+
+    def store(self, output: ImageOutput) -> BuiltImage:
+        """Let the output's names stand for the image here."""
+        image = replace(self(output.form), names=output.names)
+        now = self.parts.clock.now()
+        if output.unpack:
+            for each in self.built:
+                with self.parts.roots.workspace(each.stack):
+                    pass
+        if output.store:
+            for name in _names_here(output, image.target.digest):
+                self.parts.images.put(name, image.target, now)
+        return image
+
+    def push(self, output: ImageOutput) -> BuiltImage:
+        """Let the registries of the output's names have the image."""
+        image = replace(self(output.form), names=output.names)
+        for name in output.names:
+            where = name.with_digest(image.target.digest) if output.push_by_digest else name
+            self.parts.publish(image.target, where)
+        return image
+
+    def archive(self, output: ArchiveOutput) -> BuiltImage:
+        """Write the image to the output's place. Raises IndexNotWanted, OutputNotWritten."""
+        if output.format == "docker" and len(self.built) > 1:
+            raise IndexNotWanted
+        image = replace(self(output.form), names=output.names)
+        archived = [ArchivedImage(target=image.target, references=output.names)]
+        if output.tar:
+            with self.parts.places.file(output.destination) as file:
+                self.parts.exporters[output.format].export(archived, file)
+        else:
+            self.parts.layouts.export(archived, output.destination)
+        return image
+
+    def _assembled(self, form: ImageForm) -> BuiltImage:
+        self._check_annotations(form)
+        images = tuple(
+            self.parts.assemble(each.plan, each.results, each.epoch, form) for each in self.built
+        )
+        target = images[0].target if len(images) == 1 else self.parts.assemble.index(images, form)
+        return BuiltImage(target=target, images=images)
+
+    def _check_annotations(self, form: ImageForm) -> None:
+        platforms = {each.plan.config.platform.normalized() for each in self.built}
+        of_index = (AnnotationPlace.INDEX, AnnotationPlace.INDEX_DESCRIPTOR)
+        for each in form.annotations:
+            if each.platform is not None and each.platform.normalized() not in platforms:
+                raise UsageError(f"invalid annotation: no platform {each.platform} found in source")
+            if each.place in of_index and len(self.built) == 1:
+                raise UsageError("index annotations not supported for single platform export")
+
+
+def _names_here(output: ImageOutput, digest: Digest) -> list[ImageReference]:
+    names = list(output.names)
+    if output.name_canonical:
+        names += [name.with_digest(digest) for name in output.names]
+    if output.dangling_prefix and not (output.dangling_empty_only and output.names):
+        prefix = ImageReference.parse(output.dangling_prefix, default_tag=False)
+        names.append(prefix.with_digest(digest))
+    return names

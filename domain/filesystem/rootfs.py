@@ -1,0 +1,46 @@
+"""The files of an image as they are handed out: without layers and whiteouts."""
+
+from collections.abc import Iterable, Iterator
+
+from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, Entry
+from img.domain.filesystem.tree import FileTree
+
+
+def files_in(tree: FileTree) -> Iterator[Entry]:
+    """Yield what is in ``tree`` but its root: parents first, names sorted.
+
+    A file with several names comes under the first; the others are hard links to that.
+    """
+    first: dict[tuple[int, int], str] = {}
+    for entry in tree.walk(""):
+        if not entry.path:
+            continue
+        inode = tree.inode(entry.path) if len(tree.linked(entry.path)) > 1 else None
+        if inode is None or first.setdefault(inode, entry.path) == entry.path:
+            yield entry
+        else:
+            yield entry._replace(
+                kind=HARDLINK, link=first[inode], size=0, digest="", offset=-1, xattrs=()
+            )
+
+
+def moved_below(folder: str, entry: Entry) -> Entry:
+    """Return ``entry`` as it is called when all of its tree is in ``folder``."""
+    if not folder:
+        return entry
+    link = f"{folder}/{entry.link}" if entry.kind == HARDLINK else entry.link
+    return entry._replace(path=f"{folder}/{entry.path}", link=link)
+
+
+def in_order_of_making(entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry], list[Entry]]:
+    """Return what has no content, directories first; files that have some; and hard links."""
+    known = list(entries)
+    directories = [entry for entry in known if entry.kind == DIRECTORY]
+    filled = [entry for entry in known if entry.kind == FILE and entry.size]
+    links = [entry for entry in known if entry.kind == HARDLINK]
+    others = [
+        entry
+        for entry in known
+        if entry.kind not in (DIRECTORY, HARDLINK) and not (entry.kind == FILE and entry.size)
+    ]
+    return directories + others, filled, links

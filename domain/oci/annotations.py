@@ -1,0 +1,42 @@
+"""What is written beside images: annotations, and where they stand."""
+
+from collections.abc import Iterable
+from enum import Enum
+
+from img.domain.dataclass import dataclass
+from img.domain.platform import Platform
+
+
+class AnnotationPlace(Enum):
+    """The document that holds an annotation, by BuildKit's names."""
+
+    MANIFEST = "manifest"
+    INDEX = "index"
+    MANIFEST_DESCRIPTOR = "manifest-descriptor"  # what an index says of a manifest
+    INDEX_DESCRIPTOR = "index-descriptor"  # what a layout says of an index
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotation:
+    """One annotation; without ``platform`` it is for all."""
+
+    key: str
+    value: str
+    place: AnnotationPlace = AnnotationPlace.MANIFEST
+    platform: Platform | None = None
+
+
+def annotations_at(
+    annotations: Iterable[Annotation], place: AnnotationPlace, platform: Platform | None = None
+) -> dict[str, str]:
+    """Return what stands in ``place``, that of ``platform`` before that of all."""
+    here = [each for each in annotations if each.place is place]
+    found = {each.key: each.value for each in here if each.platform is None}
+    if platform is not None:
+        own = platform.normalized()
+        found |= {
+            each.key: each.value
+            for each in here
+            if each.platform is not None and each.platform.normalized() == own
+        }
+    return found

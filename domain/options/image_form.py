@@ -1,0 +1,69 @@
+"""How an output wants its image written (BuildKit, exporter/containerimage/opts.go)."""
+
+from collections.abc import Iterable
+
+from img.domain.oci.annotations import Annotation
+from img.domain.oci.compression import USUAL, Algorithm, Compression
+from img.domain.options.annotations import parse_annotation_attribute
+from img.domain.options.attributes import Attributes
+from img.domain.outputs import ImageForm
+from img.domain.platform import Platform
+
+ATTRIBUTES = frozenset(
+    {
+        "compression", "compression-level", "force-compression", "rewrite-timestamp",
+        "source-date-epoch", "oci-mediatypes",
+    }
+)  # fmt: skip
+_ALGORITHMS = [algorithm.value for algorithm in Algorithm]
+_HIGHEST_EPOCH = 253402300799  # the last second of the year 9999, the last that RFC 3339 can tell
+
+
+def parse_image_form(
+    attributes: Attributes, annotations: Iterable[Annotation], host: Platform
+) -> ImageForm:
+    """Return the form that ``attributes`` ask for, with the annotations of all outputs too.
+
+    Raises UsageError.
+    """
+    own = (parse_annotation_attribute(k, v, host) for k, v in attributes.values.items())
+    compression = _compression(attributes)
+    force = attributes.flag("force-compression") or False
+    oci_types = attributes.flag("oci-mediatypes")
+    wanted = (*annotations, *(each for each in own if each is not None))
+    if oci_types is False:
+        if wanted:
+            attributes.refuse("oci-mediatypes=false is not possible with annotations")
+        if compression is not None and compression.algorithm is Algorithm.ZSTD:
+            attributes.refuse("oci-mediatypes=false is not possible with compression=zstd")
+    return ImageForm(
+        compression=USUAL if force and compression is None else compression,
+        force_compression=force,
+        rewrite_timestamp=attributes.flag("rewrite-timestamp") or False,
+        epoch=parse_epoch(attributes),
+        oci_types=oci_types is not False,
+        annotations=wanted,
+    )
+
+
+def parse_epoch(attributes: Attributes) -> int | None:
+    """Return ``source-date-epoch`` in seconds. Raises UsageError."""
+    return attributes.number("source-date-epoch", 0, _HIGHEST_EPOCH)
+
+
+def _compression(attributes: Attributes) -> Compression | None:
+    if not attributes["compression"] and not attributes["compression-level"]:
+        return None
+    if attributes["compression"] == "estargz":
+        attributes.refuse("compression estargz is not supported", hint="use gzip or zstd")
+    algorithm = Algorithm(attributes.choice("compression", _ALGORITHMS))
+    match algorithm:
+        case Algorithm.GZIP:
+            return Compression(algorithm, attributes.number("compression-level", 0, 9))
+        case Algorithm.ZSTD:
+            # 0 is the usual level (zstd.h, ZSTD_compress)
+            return Compression(algorithm, attributes.number("compression-level", 0, 22) or None)
+        case Algorithm.NONE:
+            if attributes["compression-level"]:
+                attributes.refuse("compression-level is for gzip and zstd")
+            return Compression(algorithm)

@@ -1,0 +1,223 @@
+"""``-o``, ``--push`` and ``--load`` (buildx, util/buildflags/export.go and build/opt.go)."""
+
+from collections.abc import Iterable, Sequence
+
+from img.domain.dataclass import dataclass
+from img.domain.dockerfile.csv_fields import BadCsv, split_csv
+from img.domain.errors import UsageError
+from img.domain.oci.annotations import Annotation
+from img.domain.options import image_form
+from img.domain.options.annotations import parse_annotation
+from img.domain.options.attributes import Attributes
+from img.domain.outputs import (
+    STANDARD_OUTPUT,
+    ArchiveOutput,
+    CacheOnly,
+    FilesOutput,
+    ImageForm,
+    ImageOutput,
+    Output,
+)
+from img.domain.platform import Platform
+from img.domain.reference import ImageReference
+
+_OPTION = "--output"
+_DELETE = "buildx.local.delete"  # what --allow has to say before files are deleted
+_FILES = frozenset({"dest", "platform-split", "source-date-epoch"})
+_ARCHIVE = frozenset({"dest", "name"})
+_KNOWN = {
+    "image": image_form.ATTRIBUTES
+    | {
+        "name", "push", "push-by-digest", "registry.insecure", "store", "unpack",
+        "name-canonical", "dangling-name-prefix", "danging-name-empty-only",
+    },
+    "oci": image_form.ATTRIBUTES | _ARCHIVE | {"tar"},
+    "docker": frozenset(_ARCHIVE | {"source-date-epoch", "rewrite-timestamp", "tar"}),
+    "local": _FILES | {"mode"},
+    "tar": _FILES,
+    "cacheonly": frozenset(),
+}  # fmt: skip
+_KNOWN["registry"] = _KNOWN["image"]
+_WITH_ANNOTATIONS = ("image", "registry", "oci")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """What the command line says of outputs, as text."""
+
+    outputs: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    annotations: Sequence[str] = ()
+    allowed: Sequence[str] = ()
+    push: bool = False
+    load: bool = False
+
+
+def parse_outputs(options: OutputOptions, host: Platform) -> tuple[Output, ...]:
+    """Return all that is to become of the result; with no word of it, an image in the store.
+
+    Names of ``-t`` are the names of every output that has some, in place of ``name``. Raises
+    UsageError, InvalidReference.
+    """
+    wanted = [_typed(text) for text in options.outputs]
+    if options.push:
+        wanted = _pushed(wanted)
+    if options.load or not wanted:
+        wanted = _loaded(wanted)
+    marks = [each for text in options.annotations for each in parse_annotation(text, host)]
+    if marks and not any(each["type"] in _WITH_ANNOTATIONS for each in wanted):
+        raise UsageError("--annotation needs an output of the type image, registry or oci")
+    parsed = tuple(_output(each, options, marks, host) for each in wanted)
+    if sum(_is_standard_output(each) for each in parsed) > 1:
+        raise UsageError("multiple outputs configured to write to stdout")
+    return parsed
+
+
+def _is_standard_output(output: Output) -> bool:
+    return isinstance(output, ArchiveOutput | FilesOutput) and output.destination == STANDARD_OUTPUT
+
+
+def _typed(text: str) -> Attributes:
+    """Return the attributes of one ``-o``: a lone word is a directory, ``-`` a tar on stdout."""
+    if _is_lone(text):
+        kind = "tar" if text == STANDARD_OUTPUT else "local"
+        return Attributes(option=_OPTION, text=text, values={"type": kind, "dest": text})
+    read = Attributes.parse(_OPTION, text)
+    # buildx takes keys in any case; those of annotations have one.
+    values = {
+        key if key.lower().startswith("annotation") else key.lower(): value
+        for key, value in read.values.items()
+    }
+    found = Attributes(option=_OPTION, text=text, values=values)
+    if not found["type"]:
+        raise UsageError("type is required for output")
+    if found["type"] not in _KNOWN:
+        found.refuse(f"unsupported type {found['type']!r}", hint=", ".join(_KNOWN))
+    for key in found.values:
+        if key not in _KNOWN[found["type"]] | {"type"} and not _is_annotation(found["type"], key):
+            found.refuse(f"img knows no attribute {key!r} for type={found['type']}")
+    return found
+
+
+def _is_lone(text: str) -> bool:
+    try:
+        return split_csv(text) == (text,) and "=" not in text
+    except BadCsv:
+        return False
+
+
+def _is_annotation(kind: str, key: str) -> bool:
+    return kind in _WITH_ANNOTATIONS and key.startswith("annotation")
+
+
+def _pushed(wanted: Sequence[Attributes]) -> list[Attributes]:
+    """Let the images among the outputs be pushed, or a new one if there is none."""
+    if not any(each["type"] in {"image", "registry"} for each in wanted):
+        return [*wanted, _plain("registry", "--push")]
+    return [
+        Attributes(option=each.option, text=each.text, values={**each.values, "push": "true"})
+        if each["type"] == "image"
+        else each
+        for each in wanted
+    ]
+
+
+def _loaded(wanted: Sequence[Attributes]) -> list[Attributes]:
+    if any(each["type"] == "image" for each in wanted):
+        return list(wanted)
+    return [*wanted, _plain("image", "--load")]
+
+
+def _plain(kind: str, option: str) -> Attributes:
+    return Attributes(option=option, text="", values={"type": kind})
+
+
+def _output(
+    attributes: Attributes,
+    options: OutputOptions,
+    annotations: Iterable[Annotation],
+    host: Platform,
+) -> Output:
+    match attributes["type"]:
+        case "image" | "registry":
+            return _image(
+                attributes, options, image_form.parse_image_form(attributes, annotations, host)
+            )
+        case "oci":
+            form = image_form.parse_image_form(attributes, annotations, host)
+            return _archive(attributes, options.tags, form)
+        case "docker":
+            return _archive(
+                attributes, options.tags, image_form.parse_image_form(attributes, (), host)
+            )
+        case "local" | "tar":
+            return _files(attributes, options.allowed)
+        case _:
+            return CacheOnly()
+
+
+def _image(attributes: Attributes, options: OutputOptions, form: ImageForm) -> ImageOutput:
+    registry = attributes["type"] == "registry"
+    push = registry or bool(attributes.flag("push"))
+    by_digest = bool(attributes.flag("push-by-digest"))
+    names = _names(attributes, options.tags, by_digest=by_digest)
+    if push and not names:
+        raise UsageError("tag is needed when pushing to registry", hint="-t, or name=")
+    store = attributes.flag("store")
+    return ImageOutput(
+        names=names,
+        form=form,
+        store=not registry if store is None else store,
+        push=push,
+        push_by_digest=by_digest,
+        insecure=bool(attributes.flag("registry.insecure")),
+        unpack=bool(attributes.flag("unpack")),
+        name_canonical=bool(attributes.flag("name-canonical")),
+        dangling_prefix=attributes["dangling-name-prefix"],
+        dangling_empty_only=bool(attributes.flag("danging-name-empty-only")),
+    )
+
+
+def _names(
+    attributes: Attributes, tags: Sequence[str], *, by_digest: bool = False
+) -> tuple[ImageReference, ...]:
+    texts = tags or attributes.names("name")
+    names = [ImageReference.parse(text, default_tag=not by_digest) for text in texts]
+    for name in names:
+        if by_digest and (name.tag or name.digest):
+            raise UsageError(f"can't push tagged ref {name} by digest")
+    return tuple(dict.fromkeys(names))
+
+
+def _archive(attributes: Attributes, tags: Sequence[str], form: ImageForm) -> ArchiveOutput:
+    tar = attributes.flag("tar") is not False
+    if not tar and attributes["type"] == "docker":
+        attributes.refuse("type=docker is always a tar file", hint="use type=oci,tar=false")
+    if not tar and attributes["dest"] in ("", STANDARD_OUTPUT):
+        raise UsageError("dest is required for oci exporter")
+    return ArchiveOutput(
+        format=attributes["type"],
+        destination=attributes["dest"] or STANDARD_OUTPUT,
+        names=_names(attributes, tags),
+        form=form,
+        tar=tar,
+    )
+
+
+def _files(attributes: Attributes, allowed: Sequence[str]) -> FilesOutput:
+    tar = attributes["type"] == "tar"
+    destination = attributes["dest"]
+    if not tar and not destination:
+        raise UsageError("dest is required for local exporter")
+    delete = attributes.choice("mode", ("copy", "delete")) == "delete"
+    if delete and _DELETE not in allowed:
+        raise UsageError(
+            f'local output mode=delete for destination "{destination}" requires --allow={_DELETE}'
+        )
+    return FilesOutput(
+        destination=destination or STANDARD_OUTPUT,
+        tar=tar,
+        delete=delete,
+        platform_split=attributes.flag("platform-split"),
+        epoch=image_form.parse_epoch(attributes),
+    )
