@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from img.application.ports.control_groups import ControlGroups
     from img.application.ports.dockerfile_parser import DockerfileParser
     from img.application.ports.executor import Executor
-    from img.application.ports.exporter import Exporter
+    from img.application.ports.exporter import Exporter, LayoutExporter
     from img.application.ports.file_digest_store import FileDigestStore
     from img.application.ports.foreign_programs import ForeignPrograms
     from img.application.ports.git import GitRepositories
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from img.application.ports.importer import Importer
     from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
+    from img.application.ports.output_files import OutputFiles
     from img.application.ports.progress_sink import ProgressSink
     from img.application.ports.scratch_space import ScratchSpace
     from img.application.ports.secret_source import SecretSource
@@ -267,6 +268,20 @@ def exporters(blobs: BlobStore) -> Mapping[str, Exporter]:
         "docker": DockerArchiveExporter(blobs, decompressed),
         "oci": OciArchiveExporter(blobs),
     }
+
+
+def layout_exporter(blobs: BlobStore) -> LayoutExporter:
+    from img.adapters.exporter.oci_layout import OciLayoutExporter
+
+    return OciLayoutExporter(blobs)
+
+
+def output_files() -> OutputFiles:
+    import sys
+
+    from img.adapters.output_files.local import LocalOutputFiles
+
+    return LocalOutputFiles(sys.stdout.buffer)
 
 
 def importer(blobs: BlobStore) -> Importer:

@@ -15,10 +15,12 @@ from dependency_injector import containers, providers
 from img.domain.errors import UsageError
 from img.entrypoints import adapter_factories as make
 from img.entrypoints import registry_factories as registries
+from img.entrypoints.output_parts import deliver_outputs
 
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database
     from img.adapters.linux.ownership import Ownership
+    from img.application.outputs.files import WriteFiles
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
     from img.application.ports.cache_mounts import CacheMounts
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from img.application.ports.image_store import ImageStore
     from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
+    from img.application.ports.output_files import OutputFiles
     from img.application.ports.progress_sink import ProgressSink
     from img.application.ports.registry import Registry
     from img.application.ports.scratch_space import ScratchSpace
@@ -310,19 +313,34 @@ class Container(containers.DeclarativeContainer):
         dockerfiles=build_contexts,
         parser=parser,
     )
-    assemble = providers.Factory(
-        _later("img.application.assembly.Assemble"),
+    output_files: providers.Provider[OutputFiles] = providers.Singleton(make.output_files)
+    exporters = providers.Singleton(make.exporters, blobs)
+    write_files: providers.Provider[WriteFiles] = providers.Factory(
+        _later("img.application.outputs.files.WriteFiles"),
+        archive=archive,
+        trees=trees,
+        scratch=scratch,
+        places=output_files,
+    )
+    publish = providers.Factory(
+        _later("img.application.publish.PublishImage"),
+        registry=registry,
+        transfer=transfer,
+        catalog=catalog,
+        progress=progress,
+    )
+    deliver = providers.Factory(
+        deliver_outputs,
         blobs=blobs,
         cache=cache,
+        lookup=lookup,
+        images=images,
+        publish=publish,
+        exporters=exporters.provider,
+        files=write_files,
+        roots=roots,
         clock=clock,
-        variants=providers.Factory(
-            _later("img.application.variants.LayerVariants"),
-            archive=archive,
-            blobs=blobs,
-            trees=trees,
-            lookup=lookup,
-            clock=clock,
-        ),
+        progress=progress,
     )
     build_image: providers.Provider[BuildImage] = providers.Factory(
         _later("img.application.usecases.build.BuildImage"),
@@ -334,10 +352,8 @@ class Container(containers.DeclarativeContainer):
         ),
         solver=solver,
         layers=layers,
-        assemble=assemble,
-        images=images,
+        deliver=deliver,
         programs=providers.Singleton(make.binfmt, config.platform),
-        clock=clock,
         progress=progress,
         lock=state_lock,
     )
@@ -349,13 +365,6 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         progress=progress,
         lock=state_lock,
-    )
-    publish = providers.Factory(
-        _later("img.application.publish.PublishImage"),
-        registry=registry,
-        transfer=transfer,
-        catalog=catalog,
-        progress=progress,
     )
     push_image: providers.Provider[PushImage] = providers.Factory(
         _later("img.application.usecases.push.PushImage"),
@@ -387,7 +396,7 @@ class Container(containers.DeclarativeContainer):
         _later("img.application.usecases.save.SaveImage"),
         images=images,
         blobs=blobs,
-        exporters=providers.Singleton(make.exporters, blobs),
+        exporters=exporters,
         lock=state_lock,
         platform=config.platform,
     )

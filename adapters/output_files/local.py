@@ -3,7 +3,6 @@
 import contextlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NoReturn
@@ -62,6 +61,8 @@ def _is_special(path: str) -> bool:
 
 @contextmanager
 def _replacing(path: str) -> Iterator[BinaryIO]:
+    import tempfile
+
     directory, name = os.path.split(path)
     descriptor, draft = tempfile.mkstemp(prefix=f".{name[:100]}.", dir=directory)
     try:
@@ -77,6 +78,8 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _draft_directory(parent: str) -> Iterator[str]:
+    import tempfile
+
     draft = tempfile.mkdtemp(prefix=".img-", dir=parent)
     try:
         yield draft

@@ -1,6 +1,6 @@
 """What was built as an image: in the store, in registries, in files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 
 from img.application.assembly import Assemble
@@ -36,8 +36,8 @@ class DeliverImages:
     assemble: Assemble
     images: ImageStore
     publish: PublishImage
-    exporters: Mapping[str, Exporter]  # by format
-    layouts: LayoutExporter
+    exporters: Callable[[], Mapping[str, Exporter]]  # by format; made when one is needed
+    layouts: Callable[[], LayoutExporter]
     places: OutputFiles
     roots: Roots
     clock: Clock
@@ -94,9 +94,9 @@ class BuiltImages:
         archived = [ArchivedImage(target=image.target, references=output.names)]
         if output.tar:
             with self.parts.places.file(output.destination) as file:
-                self.parts.exporters[output.format].export(archived, file)
+                self.parts.exporters()[output.format].export(archived, file)
         else:
-            self.parts.layouts.export(archived, output.destination)
+            self.parts.layouts().export(archived, output.destination)
         return image
 
     def _assembled(self, form: ImageForm) -> BuiltImage:

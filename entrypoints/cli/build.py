@@ -1,22 +1,25 @@
 """``img build``."""
 
-import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from img.domain.errors import UsageError
 from img.domain.options.call import Call
+from img.domain.options.outputs import OutputOptions
 from img.domain.options.resources import parse_resources
 from img.domain.options.secrets import AgentSpec, SecretSpec
-from img.domain.reference import ImageReference
+from img.domain.outputs import Output
 from img.entrypoints.cli import options
+from img.entrypoints.cli.build_outputs import (
+    insecure_registries,
+    outputs_of,
+    title_of,
+    write_results,
+    writes_to_standard_output,
+)
 from img.entrypoints.cli.build_request import build_request, platforms
 from img.entrypoints.cli.session import Needs, Session
-
-if TYPE_CHECKING:
-    from img.application.usecases.build import BuiltImage
 
 
 def add_to(app: typer.Typer) -> None:
@@ -123,6 +126,18 @@ def build(
         Texts, _option("--no-cache-filter", says="The same, for stages.", value="STAGE")
     ] = None,
     pull: Annotated[bool, _option("--pull", says="Ask for newer base images.")] = False,
+    output: Annotated[
+        Texts,
+        _option("--output", "-o", says="What to make of it. Repeatable.", value="type=TYPE[,…]"),
+    ] = None,
+    push: Annotated[bool, _option("--push", says="The same as -o type=registry.")] = False,
+    load: Annotated[bool, _option("--load", says="The same as -o type=image.")] = False,
+    annotation: Annotated[
+        Texts, _option("--annotation", says="Annotate the image.", value="[TYPE:]KEY=VALUE")
+    ] = None,
+    allow: Annotated[
+        Texts, _option("--allow", says="Allow buildx.local.delete.", value="NAME")
+    ] = None,
     iidfile: Annotated[
         str, _option("--iidfile", says="Write the image ID to a file.", value="FILE")
     ] = "",
@@ -148,9 +163,18 @@ def build(
     """Build an image from a Dockerfile."""
     asked = Call.parse("check" if check else call)
     location = _location(path or [])
-    tags = [ImageReference.parse(name) for name in tag or []]
-    if not tag and asked is None:
-        raise UsageError("please specify an image tag with `-t`")
+    outputs: tuple[Output, ...] = ()
+    if asked is None:
+        outputs = outputs_of(
+            OutputOptions(
+                outputs=output or (),
+                tags=tag or (),
+                annotations=annotation or (),
+                allowed=allow or (),
+                push=push,
+                load=load,
+            )
+        )
     request = build_request(
         build_args=build_arg or [],
         labels=label or [],
@@ -179,8 +203,9 @@ def build(
     wanted = platforms(platform or [])
     secrets = tuple(SecretSpec.parse(text) for text in secret or [])
     agents = tuple(AgentSpec.parse(text) for text in ssh or [])
-    if tag and not quiet and asked is None:
-        typer.echo(f"Building {tag[0]}", err=True)
+    title = title_of(outputs, tag or ())
+    if not quiet and asked is None:
+        typer.echo(f"Building {title}", err=True)
         typer.echo("Setting up the rootfs... this may take a bit.", err=True)
     session: Session = ctx.obj
     with session.open(
@@ -190,8 +215,8 @@ def build(
         needs=Needs.BUILD if asked is None else Needs.NOTHING,
         progress="quiet" if quiet or asked else "plain" if no_console else progress,
         access=options.access(
-            tags[0].domain if tags else None,
-            insecure=insecure,
+            insecure_registries(outputs, all_of_them=insecure),
+            insecure=True,
             tls_verify=tls_verify,
             auth_file=authfile,
         ),
@@ -207,14 +232,13 @@ def build(
             method = "check" if check else call
             raise typer.Exit(run_call(container, method, request, location, file))
         container.announced().announce()
-        built: BuiltImage = container.build_image()(
-            request, location=location, file=file, tags=tags, platforms=wanted
+        built = container.build_image()(
+            request, location=location, file=file, outputs=outputs, platforms=wanted
         )
-    _write_results(built, tags, iidfile, metadata_file)
-    if quiet:
-        typer.echo(_image_id(built))
-    else:
-        typer.echo(f"Successfully built {(tag or [''])[0]}", err=True)
+    show = quiet and not writes_to_standard_output(outputs)
+    write_results(built, iidfile=iidfile, metadata_file=metadata_file, show=show)
+    if not quiet:
+        typer.echo(f"Successfully built {title}", err=True)
 
 
 def _location(path: list[str]) -> str:
@@ -223,44 +247,3 @@ def _location(path: list[str]) -> str:
     if not path[0]:
         raise UsageError('please specify build context (e.g. "." for the current directory)')
     return path[0]
-
-
-def _image_id(built: "BuiltImage") -> str:
-    """Return the ID as docker gives it: the config's digest; of several platforms, the index'."""
-    if len(built.images) > 1:
-        return str(built.target.digest)
-    return str(built.images[0].manifest.config.digest)
-
-
-def _write_results(
-    built: "BuiltImage", tags: list[ImageReference], iidfile: str, metadata_file: str
-) -> None:
-    if iidfile:
-        _write(iidfile, _image_id(built))
-    if metadata_file:
-        _write(metadata_file, json.dumps(_metadata(built, tags), indent=2))
-
-
-def _metadata(built: "BuiltImage", tags: list[ImageReference]) -> dict[str, object]:
-    """Return what buildx writes of an image (buildx docs, "--metadata-file")."""
-    metadata: dict[str, object] = {
-        "containerimage.descriptor": {
-            "mediaType": built.target.media_type,
-            "digest": str(built.target.digest),
-            "size": built.target.size,
-        },
-        "containerimage.digest": str(built.target.digest),
-    }
-    if len(built.images) == 1:
-        config = built.images[0].manifest.config.digest
-        metadata["containerimage.config.digest"] = str(config)
-    if tags:
-        metadata["image.name"] = ",".join(str(name) for name in tags)
-    return metadata
-
-
-def _write(path: str, text: str) -> None:
-    try:
-        Path(path).write_text(text)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None

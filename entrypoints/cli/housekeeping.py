@@ -125,7 +125,7 @@ def login(
         backend=backend,
         debug=debug,
         access=options.access(
-            server_of(where),
+            {server_of(where)},
             insecure=insecure,
             tls_verify=tls_verify,
             auth_file=authfile,
@@ -164,7 +164,7 @@ def logout(
         raise UsageError(f"logout expects zero or one arguments, found {len(server)}")
     where = server[0] if server else DOCKER_HUB_SERVER
     session: Session = ctx.obj
-    access = options.access(None, insecure=False, tls_verify=True, auth_file=authfile)
+    access = options.access((), insecure=False, tls_verify=True, auth_file=authfile)
     with session.open(state=state, backend=backend, debug=debug, access=access) as container:
         was_logged_in = container.logout()(where)
     if not was_logged_in:

@@ -1,5 +1,6 @@
 """Options that commands share."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated
 
@@ -45,11 +46,11 @@ _FLAGS_WITH_VALUES = {
 
 
 def access(
-    domain: str | None, *, insecure: bool, tls_verify: bool, auth_file: str
+    domains: Collection[str], *, insecure: bool, tls_verify: bool, auth_file: str
 ) -> RegistryAccess:
-    """Return what the options say; ``insecure`` is meant for the registry ``domain``."""
+    """Return what the options say; ``insecure`` is meant for the registries ``domains``."""
     return RegistryAccess(
-        insecure=frozenset({domain}) if insecure and domain else frozenset(),
+        insecure=frozenset(domains) if insecure else frozenset(),
         tls_verify=tls_verify,
         auth_file=Path(auth_file) if auth_file else None,
     )

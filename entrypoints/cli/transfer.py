@@ -48,7 +48,7 @@ def pull(
         debug=debug,
         progress="quiet" if quiet else "auto",
         access=options.access(
-            reference.domain,
+            {reference.domain},
             insecure=insecure,
             tls_verify=tls_verify,
             auth_file=authfile,
@@ -82,7 +82,7 @@ def push(
         debug=debug,
         progress="quiet" if quiet else "auto",
         access=options.access(
-            reference.domain,
+            {reference.domain},
             insecure=insecure,
             tls_verify=tls_verify,
             auth_file=authfile,

@@ -25,11 +25,11 @@ from img.adapters.secret_source.memory import MemorySecrets
 from img.adapters.snapshotter.memory import MemorySnapshotter, MemoryWorkspace
 from img.adapters.state_lock.memory import MemoryStateLock
 from img.application.catalog import Catalog, Image
+from img.application.outputs.solved import BuiltImage
 from img.application.ports.build_context import BuildContext
 from img.application.ports.context_source import ContextSource, DockerfileText
 from img.application.ports.executor import OutputSink
 from img.application.ports.layer_archive import PackedEntry
-from img.application.usecases.build import BuiltImage
 from img.domain.build import BuildRequest
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import FILE, Entry
@@ -40,6 +40,7 @@ from img.domain.oci.config import ImageConfig, RunConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
+from img.domain.outputs import ImageOutput, Output
 from img.domain.platform import Platform
 from img.domain.process import DirectoryRoot, ExitStatus, Process, Root
 from img.domain.progress import VertexCached, VertexStarted
@@ -153,11 +154,20 @@ class Workshop:
         self.contexts.text = dockerfile
         if files is not None:
             self.contexts.context = MemoryContext(files)
+        names = tuple(ImageReference.parse(tag) for tag in tags)
+        built = self.deliver(ImageOutput(names=names), platforms=platforms, request=request)
+        assert built is not None
+        return built
+
+    def deliver(
+        self,
+        *outputs: Output,
+        platforms: Sequence[Platform] = (),
+        request: BuildRequest | None = None,
+    ) -> BuiltImage | None:
+        """Build what was built last once more, and deliver the result to ``outputs``."""
         return self.container.build_image()(
-            request or a_request(),
-            location=".",
-            tags=[ImageReference.parse(tag) for tag in tags],
-            platforms=platforms,
+            request or a_request(), location=".", outputs=outputs, platforms=platforms
         )
 
     @property

@@ -95,11 +95,11 @@ def test_an_adapter_can_be_swapped_wherever_it_is_used(tmp_path: Path) -> None:
     with container.blobs.override(blobs), container.executor.override(executor):
         build = container.build_image()
 
-    assert build.assemble.blobs is blobs
+    assert build.deliver.images.assemble.blobs is blobs
     announced = build.solver.execute.executor
     assert isinstance(announced, AnnouncedExecutor)
     assert announced.executor is executor
-    assert container.build_image().assemble.blobs is not blobs
+    assert container.build_image().deliver.images.assemble.blobs is not blobs
 
 
 def test_what_holds_state_is_made_once(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from img.adapters.build_context.memory_source import MemoryContexts
 from img.adapters.git.memory import MemoryGit, MemoryRepository
 from img.adapters.scratch_space.memory import MemoryScratchSpace
 from img.adapters.web.memory import MemoryPage, MemoryWeb
-from img.application.usecases.build import BuiltImage
+from img.application.outputs.solved import BuiltImage
 from img.domain.errors import ContextError, DockerfileError, ImgError, UsageError
 from img.domain.git_reference import BadGitReference
-from img.domain.reference import ImageReference
+from img.domain.outputs import ImageOutput
 from tests.unit.application.workshop import Workshop, a_request
 
 COPY_ALL = b"FROM scratch\nCOPY . /all/\n"
@@ -62,12 +62,11 @@ class World:
         container.git.override(self.git)
 
     def built(self, location: str, file: str | None = None, **named: str) -> BuiltImage:
-        return self.workshop.container.build_image()(
-            a_request(contexts=named),
-            location=location,
-            file=file,
-            tags=[ImageReference.parse("app")],
+        built = self.workshop.container.build_image()(
+            a_request(contexts=named), location=location, file=file, outputs=[ImageOutput()]
         )
+        assert built is not None
+        return built
 
     def build(self, location: str, file: str | None = None, **named: str) -> dict[str, bytes]:
         return self.workshop.files_of(self.built(location, file, **named))

@@ -6,7 +6,7 @@ import tarfile
 import pytest
 
 from img.adapters.build_context.memory import MemoryContext
-from img.application.usecases.build import BuiltImage
+from img.application.outputs.solved import BuiltImage
 from img.domain.errors import BuildError
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.tree import FileTree

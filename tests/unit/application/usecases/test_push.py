@@ -2,10 +2,10 @@
 
 import pytest
 
+from img.application.outputs.solved import BuiltImage
 from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.registry import RegistryError
-from img.application.usecases.build import BuiltImage
 from img.domain.oci.codec import decode_index
 from img.domain.progress import VertexDone, VertexFailed, VertexStatus
 from img.domain.reference import ImageReference

@@ -1,0 +1,134 @@
+"""What ``img build`` is to make, and what it says of it in the end."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from img.domain.errors import UsageError
+from img.domain.options.outputs import OutputOptions, parse_outputs
+from img.domain.outputs import (
+    STANDARD_OUTPUT,
+    ArchiveOutput,
+    FilesOutput,
+    ImageOutput,
+    Output,
+)
+from img.entrypoints.settings import host_platform
+
+if TYPE_CHECKING:
+    from img.application.outputs.solved import BuiltImage
+
+
+def outputs_of(asked: OutputOptions) -> tuple[Output, ...]:
+    """Return the outputs, their places looked at: before a build, not after it.
+
+    Raises UsageError, InvalidReference.
+    """
+    if not (asked.outputs or asked.tags or asked.push or asked.load):
+        raise UsageError("please specify an image tag with `-t` or an output spec with `-o`")
+    outputs = parse_outputs(asked, host_platform())
+    for output in outputs:
+        _check_place(output)
+    return outputs
+
+
+def title_of(outputs: Sequence[Output], tags: Sequence[str]) -> str:
+    """Return what a build is called: its first tag, else a name in an output, else "image"."""
+    named = [each for each in outputs if isinstance(each, ImageOutput | ArchiveOutput)]
+    names = [name.familiar for each in named for name in each.names]
+    return [*tags, *names, "image"][0]
+
+
+def insecure_registries(outputs: Sequence[Output], *, all_of_them: bool) -> frozenset[str]:
+    """Return the registries that outputs want to reach by plain HTTP."""
+    return frozenset(
+        name.domain
+        for each in outputs
+        if isinstance(each, ImageOutput) and (each.insecure or all_of_them)
+        for name in each.names
+    )
+
+
+def write_results(
+    built: "BuiltImage | None", *, iidfile: str, metadata_file: str, show: bool
+) -> None:
+    """Write what the options ask for, and with ``show`` print the image's ID."""
+    if iidfile:
+        _write(iidfile, _image_id(built))
+    if metadata_file:
+        _write(metadata_file, json.dumps(_metadata(built), indent=2))
+    if show and built is not None:
+        typer.echo(_image_id(built))
+
+
+def writes_to_standard_output(outputs: Sequence[Output]) -> bool:
+    """Tell whether one of ``outputs`` goes where results are printed."""
+    return any(
+        isinstance(each, ArchiveOutput | FilesOutput) and each.destination == STANDARD_OUTPUT
+        for each in outputs
+    )
+
+
+def _check_place(output: Output) -> None:
+    match output:
+        case FilesOutput(tar=False) | ArchiveOutput(tar=False):
+            if os.path.exists(output.destination) and not os.path.isdir(output.destination):
+                raise UsageError(f"destination directory {output.destination} is a file")
+        case FilesOutput(destination="-") | ArchiveOutput(destination="-"):
+            if sys.stdout.isatty():
+                kind = output.format if isinstance(output, ArchiveOutput) else "tar"
+                raise UsageError(
+                    f"dest file is required for {kind} exporter. refusing to write to console"
+                )
+        case FilesOutput() | ArchiveOutput():
+            if os.path.isdir(output.destination):
+                raise UsageError(f"destination file {output.destination} is a directory")
+            if not os.path.isdir(os.path.dirname(output.destination) or "."):
+                raise UsageError(f"cannot write {output.destination}: no such directory")
+
+
+def _image_id(built: "BuiltImage | None") -> str:
+    """Return the ID as docker gives it: the config's digest; of several platforms, the index'.
+
+    As with buildx it is empty where there is no image.
+    """
+    if built is None:
+        return ""
+    if len(built.images) > 1:
+        return str(built.target.digest)
+    return str(built.images[0].manifest.config.digest)
+
+
+def _metadata(built: "BuiltImage | None") -> dict[str, object]:
+    """Return what buildx writes of an image (buildx docs, "--metadata-file")."""
+    if built is None:
+        return {}
+    descriptor: dict[str, object] = {
+        "mediaType": built.target.media_type,
+        "digest": str(built.target.digest),
+        "size": built.target.size,
+    }
+    if built.target.annotations:
+        descriptor["annotations"] = dict(built.target.annotations)
+    metadata: dict[str, object] = {
+        "containerimage.descriptor": descriptor,
+        "containerimage.digest": str(built.target.digest),
+    }
+    if len(built.images) == 1:
+        config = built.images[0].manifest.config.digest
+        metadata["containerimage.config.digest"] = str(config)
+    if built.names:
+        metadata["image.name"] = ",".join(str(name) for name in built.names)
+    return metadata
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        Path(path).write_text(text)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None

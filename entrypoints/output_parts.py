@@ -1,0 +1,57 @@
+"""What delivers the results of builds, put together."""
+
+from __future__ import annotations  # so that types are not imported
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+from img.entrypoints import adapter_factories as make
+
+if TYPE_CHECKING:
+    from img.application.outputs.deliver import DeliverOutputs
+    from img.application.outputs.files import WriteFiles
+    from img.application.ports.blob_store import BlobStore
+    from img.application.ports.cache_store import CacheStore
+    from img.application.ports.clock import Clock
+    from img.application.ports.exporter import Exporter
+    from img.application.ports.image_store import ImageStore
+    from img.application.ports.progress_sink import ProgressSink
+    from img.application.publish import PublishImage
+    from img.application.solver.lookup import Lookup
+    from img.application.solver.roots import Roots
+
+
+def deliver_outputs(
+    *,
+    blobs: BlobStore,
+    cache: CacheStore,
+    lookup: Lookup,
+    images: ImageStore,
+    publish: PublishImage,
+    exporters: Callable[[], Mapping[str, Exporter]],
+    files: WriteFiles,
+    roots: Roots,
+    clock: Clock,
+    progress: ProgressSink,
+) -> DeliverOutputs:
+    """Return what brings results where ``-o`` wants them."""
+    from img.application.assembly import Assemble
+    from img.application.outputs.deliver import DeliverOutputs
+    from img.application.outputs.images import DeliverImages
+    from img.application.variants import LayerVariants
+
+    variants = LayerVariants(
+        archive=files.archive, blobs=blobs, trees=files.trees, lookup=lookup, clock=clock
+    )
+    delivered = DeliverImages(
+        assemble=Assemble(blobs=blobs, cache=cache, clock=clock, variants=variants),
+        images=images,
+        publish=publish,
+        exporters=exporters,
+        layouts=partial(make.layout_exporter, blobs),
+        places=files.places,
+        roots=roots,
+        clock=clock,
+    )
+    return DeliverOutputs(images=delivered, files=files, progress=progress)
