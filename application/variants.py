@@ -65,7 +65,7 @@ class LayerVariants:
             return known.layer
         if stored_so and compression.level is None:
             return layer
-        with self.blobs.open(layer.descriptor.digest) as content:
+        with self.trees.layers.open(layer) as content:
             made = self.archive.recompress(content, self.blobs.writer(), layer.diff_id, compression)
         self._remember(key, made, f"layer as {compression}")
         return made
@@ -79,7 +79,7 @@ class LayerVariants:
         known = self.lookup(key)
         if known is not None and known.layer is not None:
             return known.layer
-        with self.blobs.open(layer.descriptor.digest) as content:
+        with self.trees.layers.open(layer) as content:
             packed = self.archive.pack(
                 self._packed(index, content),
                 self.blobs.writer(),

@@ -104,7 +104,7 @@ class WriteFiles:
             wanted.setdefault(tree.layer_of(entry.path), {})[entry.offset] = entry
         for depth, entries in sorted(wanted.items()):
             sizes = {offset: entry.size for offset, entry in entries.items()}
-            with self.trees.blobs.open(layers[depth].descriptor.digest) as blob:
+            with self.trees.layers.open(layers[depth]) as blob:
                 for offset, content in self.archive.contents(blob, sizes):
                     entry = folder.renamed(entries[offset])
                     yield PackedEntry(entry=entry, open=lambda content=content: content)  # type: ignore[misc]

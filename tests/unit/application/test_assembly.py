@@ -4,16 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from img.adapters.blob_store.memory import MemoryBlobStore
-from img.adapters.cache_store.memory import MemoryCacheStore
 from img.adapters.clock.fixed import FixedClock
-from img.adapters.index_store.memory import MemoryIndexStore
-from img.adapters.layer_archive.tar import TarLayerArchive
 from img.application.assembly import Assemble, rfc3339
-from img.application.solver.lookup import Lookup
 from img.application.solver.results import Stack
-from img.application.trees import Trees
-from img.application.variants import LayerVariants
 from img.domain.digest import Digest
 from img.domain.graph.operations import Scratch
 from img.domain.graph.vertex import Graph, HistoryItem, Plan, Vertex
@@ -22,7 +15,7 @@ from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.codec import decode_config, decode_manifest
 from img.domain.oci.config import ImageConfig
 from img.domain.oci.descriptor import Descriptor
-from tests.unit.application.workshop import HERE
+from tests.unit.application.workshop import HERE, Workshop
 
 LAYER = Layer(
     DiffID(Digest.of(b"tar")),
@@ -44,16 +37,8 @@ PLAN = Plan(
 
 
 def an_assembly(clock: FixedClock | None = None) -> Assemble:
-    blobs, cache, clock = MemoryBlobStore(), MemoryCacheStore(), clock or FixedClock()
-    archive = TarLayerArchive()
-    variants = LayerVariants(
-        archive=archive,
-        blobs=blobs,
-        trees=Trees(blobs=blobs, indexes=MemoryIndexStore(), archive=archive),
-        lookup=Lookup(cache=cache, blobs=blobs),
-        clock=clock,
-    )
-    return Assemble(blobs=blobs, cache=cache, clock=clock, variants=variants)
+    made: Assemble = Workshop(clock=clock or FixedClock()).container.deliver().images.assemble
+    return made
 
 
 def stored(assemble: Assemble, digest: Digest) -> bytes:
