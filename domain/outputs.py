@@ -74,7 +74,8 @@ def reads_layers(output: Output) -> bool:
     """Tell whether the bytes of the base's layers have to be here for ``output``."""
     match output:
         case ImageOutput():
-            return output.store or output.unpack or output.form.force_compression
+            named = output.store and bool(output.names or output.dangling_prefix)
+            return named or output.unpack or output.form.force_compression
         case CacheOnly():
             return False
         case ArchiveOutput() | FilesOutput():
