@@ -47,8 +47,7 @@ class BuildHost:
         emulation = self._emulation(emulate)
         match self.executor_name:
             case "runc" | "crun":
-                # One id is enough for nobody but us: nobody else pretends that there are more.
-                obstacle = self.obstacle or self.id_obstacle
+                obstacle = self.obstacle or self._too_few_ids()
                 return RuncExecutor(self.fork_server, obstacle=obstacle, runtime=self.executor_name)
             case "chroot":
                 return ChrootExecutor(self.fork_server)
@@ -88,6 +87,20 @@ class BuildHost:
     def loses_owners(self, emulate: str) -> bool:
         """Tell whether layers are others than they should be, and nobody else's to find."""
         return self._emulation(emulate) not in (None, Emulation.FULL)
+
+    def _too_few_ids(self) -> HostError | None:
+        """Return why a runtime cannot be used, where there is one id.
+
+        It becomes the step's user itself, and gives files to it, before the filter of ours that
+        would answer those calls is in place (runtime-spec config-linux.md, "listenerPath").
+        """
+        if self.id_obstacle is None:
+            return None
+        return HostError(
+            f"the executor {self.executor_name} emulates no ids, and there is one: "
+            f"{self.id_obstacle.message}",
+            hint=f"use --executor unshare, which does; or: {self.id_obstacle.hint}",
+        )
 
     def _emulation(self, emulate: str) -> Emulation | None:
         try:

@@ -13,7 +13,8 @@ class UnshareExecutor(Executor):
     """Linux namespaces straight from Python; the process must be inside already.
 
     Without a ``server`` it forks one, so it has to be made before any thread is. ``obstacle`` is
-    why the namespaces could not be entered: it is raised when something has to run, not before.
+    why nothing can be run, such as namespaces that could not be entered: it is raised when
+    something has to run, not before.
     """
 
     def __init__(
@@ -30,15 +31,13 @@ class UnshareExecutor(Executor):
             self._server = ForkServer()
 
     def require(self) -> None:
-        if self._server is None:
-            raise _unavailable(self._obstacle)
+        self._usable_server()
 
     def run(
         self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
     ) -> ExitStatus:
-        if self._server is None:
-            raise _unavailable(self._obstacle)
-        run = StepRun(self._server, self._launch(_sendable(process), root), output)
+        server = self._usable_server()
+        run = StepRun(server, self._launch(_sendable(process), root), output)
         try:
             return run.wait(cancelled)
         finally:
@@ -48,6 +47,13 @@ class UnshareExecutor(Executor):
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    def _usable_server(self) -> ForkServer:
+        if self._obstacle is not None:
+            raise ExecutorUnavailable(self._obstacle.message, hint=self._obstacle.hint)
+        if self._server is None:
+            raise ExecutorUnavailable("the executor is closed")
+        return self._server
 
     def _launch(self, process: Process, root: Root) -> Launch:
         """Return what the fork server is told (executors of other ways say others)."""
@@ -71,9 +77,3 @@ def _sendable(process: Process) -> Process:
     from dataclasses import replace
 
     return replace(process, env=dict(process.env))
-
-
-def _unavailable(obstacle: HostError | None) -> ExecutorUnavailable:
-    if obstacle is None:
-        return ExecutorUnavailable("the executor is closed")
-    return ExecutorUnavailable(obstacle.message, hint=obstacle.hint)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.host import program
 from tests.images import LayerEntry, SavedImage, differences, read_archive
 from tests.img_command import ImgFor, WriteContext
 
@@ -131,3 +132,17 @@ def test_what_emulation_is_given_up_for_is_not_found_by_full_builds(
     assert owner("--emulate", "ids") == (5, 6)
     outcome = img("build", "--emulate", "off", "-t", "owned", context, code=4)
     assert "Invalid argument" in outcome.stderr
+
+
+@pytest.mark.parametrize("who", _EMULATED)
+@pytest.mark.parametrize("runtime", ["runc", "crun"])
+def test_a_runtime_is_refused_by_name_for_it_emulates_no_ids(
+    img_for: ImgFor, write_context: WriteContext, busybox: str, runtime: str, who: str
+) -> None:
+    program(runtime)
+    context = write_context(f"FROM {busybox}\nCOPY Dockerfile /\nRUN true\n")
+
+    outcome = img_for(who)("build", "--executor", runtime, "-t", "x", context, code=9)
+
+    assert f"the executor {runtime} emulates no ids, and there is one: " in outcome.error_line
+    assert "use --executor unshare" in outcome.error_line

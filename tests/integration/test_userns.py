@@ -187,7 +187,8 @@ def test_the_executors_promises_hold_for_a_plain_user(user: list[str]) -> None:
         "sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '--timeout=300',\n"
         "    '--basetemp', files.name + '/of-pytest',\n"
         "    'tests/contracts/test_executor.py', 'tests/integration/test_unshare.py',\n"
-        "    'tests/integration/test_unshare_isolation.py']))",
+        "    'tests/integration/test_unshare_isolation.py',\n"
+        "    'tests/integration/test_denied_calls.py']))",
     )
 
     assert " passed" in seen
