@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from img.application.ports.output_files import OutputFiles
     from img.application.ports.progress_sink import ProgressSink
     from img.application.ports.registry import Registry
+    from img.application.ports.registry_contents import RegistryContents
     from img.application.ports.scratch_space import ScratchSpace
     from img.application.ports.secret_source import SecretSource
     from img.application.ports.snapshotter import Snapshotter
@@ -131,9 +132,13 @@ class Container(containers.DeclarativeContainer):
         config.credentials,
         docker=providers.Singleton(registries.docker_credentials, host, config.access),
     )
+    rules = providers.Singleton(registries.rules)
     registry: providers.Provider[Registry] = providers.Selector(
         config.registry,
-        oras=providers.Singleton(registries.oras, credentials, config.access),
+        oras=providers.Singleton(registries.oras, credentials, config.access, rules),
+    )
+    registry_contents: providers.Provider[RegistryContents] = providers.Singleton(
+        registries.contents, credentials, config.access, rules
     )
     progress: providers.Provider[ProgressSink] = providers.Selector(
         config.progress,

@@ -179,5 +179,6 @@ class Connection:
 
 
 def _repository_of(scope: str) -> str:
-    """Return the repository in ``repository:NAME:ACTIONS``, "" for none."""
-    return scope.split(":")[1] if scope else ""
+    """Return the repository in ``repository:NAME:ACTIONS``, "" for other scopes, and none."""
+    kind, _, rest = scope.partition(":")
+    return rest.rpartition(":")[0] if kind == "repository" else ""

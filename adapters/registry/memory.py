@@ -1,9 +1,10 @@
 """A registry in a few dicts."""
 
 import io
+import json
 import threading
-from collections.abc import Iterable
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO
 
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials
@@ -13,12 +14,13 @@ from img.application.ports.registry import (
     RegistryError,
     Unauthorized,
 )
+from img.application.ports.registry_contents import RegistryContents
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 
 
-class MemoryRegistry(Registry):
+class MemoryRegistry(Registry, RegistryContents):
     """A simulator of all registries of the world: no network, no waiting, every fault on request.
 
     What it is asked to keep it keeps by repository, as registries do; ``holding`` are blobs that
@@ -117,6 +119,47 @@ class MemoryRegistry(Registry):
                 hint="check the user name, and the password or token",
             )
 
+    def tags(self, repository: ImageReference) -> Iterator[str]:
+        name = repository.repository
+        found = sorted(tag for place, tag in self._tags if place == name)
+        if not any(place == name for place, _ in self._manifests):
+            raise ManifestUnknown(f"{name}: not found")
+        yield from found
+
+    def repositories(self, server: str) -> Iterator[str]:
+        names = sorted({place for place, _ in self._manifests})
+        yield from (n.removeprefix(f"{server}/") for n in names if n.startswith(f"{server}/"))
+
+    def referrers(
+        self, repository: ImageReference, subject: Digest, artifact_type: str = ""
+    ) -> Iterator[Descriptor]:
+        for (place, digest), (content, media_type) in list(self._manifests.items()):
+            document = json.loads(content)
+            if place != repository.repository or _subject_of(document) != str(subject):
+                continue
+            found = Descriptor(
+                media_type=media_type,
+                digest=digest,
+                size=len(content),
+                annotations=document.get("annotations", {}),
+                artifact_type=document.get("artifactType") or document["config"]["mediaType"],
+            )
+            if artifact_type in ("", found.artifact_type):
+                yield found
+
+    def delete(self, reference: ImageReference) -> None:
+        with self._lock:
+            self._manifest_of(reference)
+            place = reference.repository
+            if reference.digest is None:
+                del self._tags[place, reference.tag]
+                return
+            del self._manifests[place, reference.digest]
+            tags = [key for key, value in self._tags.items() if value == reference.digest]
+            for key in tags:
+                if key[0] == place:
+                    del self._tags[key]
+
     def add_blob(self, reference: ImageReference, content: bytes) -> Digest:
         """Have ``content`` in the repository, as if somebody else had pushed it."""
         digest = Digest.of(content)
@@ -166,6 +209,11 @@ class MemoryRegistry(Registry):
         if digest not in self._corrupt:
             return content
         return bytes([content[0] ^ 1]) + content[1:] if content else b"\0"
+
+
+def _subject_of(document: Any) -> str:
+    subject = document.get("subject") if isinstance(document, dict) else None
+    return str(subject.get("digest", "")) if isinstance(subject, dict) else ""
 
 
 class _CutStream(io.RawIOBase):

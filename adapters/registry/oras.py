@@ -1,28 +1,33 @@
 """Registries over the network, by the oras package."""
 
-import hashlib
 import io
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 from img.adapters.registry.addresses import checked
-from img.adapters.registry.ask import Ask, blob_path, manifest_path, reading, writing
+from img.adapters.registry.ask import Ask, blob_path, reading
 from img.adapters.registry.blob_stream import BlobStream
 from img.adapters.registry.connections import Access, Connections
 from img.adapters.registry.failures import limited_body
+from img.adapters.registry.manifests import (
+    digest_of,
+    get_manifest,
+    head_manifest,
+    media_type_in,
+    put_manifest,
+    refuse_schema_1,
+)
+from img.adapters.registry.referrers import has_subject, tell_referrer
 from img.adapters.registry.upload import Upload, mount
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials, CredentialStore
 from img.application.ports.registry import (
-    ManifestUnknown,
     Registry,
     RegistryError,
     Unauthorized,
 )
-from img.domain.digest import Digest, InvalidDigest
-from img.domain.oci import media_types
+from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 
@@ -32,10 +37,7 @@ if TYPE_CHECKING:
     from img.adapters.registry.connection import Connection
     from img.adapters.registry.trust import Trust
 
-_MANIFEST_LIMIT = 32 * 1024 * 1024  # bytes; registries must take 4 MiB (distribution-spec)
 _READ_AHEAD = 1024 * 1024  # bytes
-_MANIFEST_TYPES = media_types.MANIFESTS | media_types.INDEXES
-_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
 
 
 class OrasRegistry(Registry):
@@ -58,30 +60,23 @@ class OrasRegistry(Registry):
 
     def resolve(self, reference: ImageReference) -> Descriptor:
         connection = self._connection(reference)
-        ask = reading("HEAD", reference, manifest_path(reference), _accepting(""))
-        response = connection.send(ask)
-        response.close()
-        found = _described(response)
-        if found is None:  # HEAD is not what every registry is good at; nor has it an error's text
-            content, media_type = self._manifest(connection, reference)
-            digest = _digest_of(content, reference.digest)
+        found = head_manifest(connection, reference)
+        if found is None:
+            content, media_type = get_manifest(connection, reference)
+            digest = digest_of(content, reference.digest)
             found = Descriptor(media_type=media_type, digest=digest, size=len(content))
-        if found.media_type.startswith(_SCHEMA_1):
-            raise RegistryError(
-                f"{reference} is an image of Docker's schema 1, which nothing reads any more",
-                hint="push it again with a current tool",
-            )
+        refuse_schema_1(reference, found.media_type)
         if reference.digest not in (None, found.digest):
             raise BlobMismatch(reference.digest, found.digest)
         return found
 
     def manifest(self, reference: ImageReference, target: Descriptor) -> bytes:
         reference = reference.with_digest(target.digest)
-        content, _ = self._manifest(self._connection(reference), reference, target.media_type)
-        actual = _digest_of(content, target.digest)
+        content, _ = get_manifest(self._connection(reference), reference, target.media_type)
+        actual = digest_of(content, target.digest)
         if actual != target.digest:
             raise BlobMismatch(target.digest, actual)
-        claimed = _media_type_in(content)
+        claimed = media_type_in(content)
         if claimed not in ("", target.media_type):
             # The same bytes must not be an image to one reader and an index to another.
             raise RegistryError(f"{reference} is {claimed}, but was announced {target.media_type}")
@@ -134,19 +129,15 @@ class OrasRegistry(Registry):
         return mount(self._connection(reference), reference, blob, source)
 
     def push_manifest(self, reference: ImageReference, content: bytes, media_type: str) -> Digest:
-        digest = _digest_of(content, reference.digest)
+        digest = digest_of(content, reference.digest)
         if reference.digest not in (None, digest):
             raise BlobMismatch(reference.digest, digest)
         connection = self._connection(reference)
         if not reference.tag:
             reference = reference.with_digest(digest)
-        ask = writing(
-            "PUT", reference, manifest_path(reference), {"Content-Type": media_type}, content
-        )
-        response = connection.send(ask)
-        if response.status_code not in {200, 201, 202}:
-            raise connection.refusal(response, ask)
-        limited_body(response)
+        answered = put_manifest(connection, reference, content, media_type)
+        if has_subject(content) and "OCI-Subject" not in answered:
+            tell_referrer(connection, reference, content, media_type)
         return digest
 
     def check_login(self, server: str, credentials: Credentials) -> None:
@@ -167,21 +158,6 @@ class OrasRegistry(Registry):
 
     def _connection(self, reference: ImageReference) -> "Connection":
         return self._connections.to(reference)
-
-    def _manifest(
-        self, connection: "Connection", reference: ImageReference, media_type: str = ""
-    ) -> tuple[bytes, str]:
-        """Return content and media type of the manifest that ``reference`` names."""
-        ask = reading("GET", reference, manifest_path(reference), _accepting(media_type))
-        response, content = connection.document(ask, _MANIFEST_LIMIT)
-        if response.status_code == 404:
-            response.close()
-            raise ManifestUnknown(f"{reference}: not found")
-        if response.status_code != 200:
-            raise connection.refusal(response, ask)
-        served = _content_type(response)
-        known = served in _MANIFEST_TYPES or served.startswith(_SCHEMA_1)
-        return content, served if known else _media_type_in(content) or served
 
     def _get_blob(
         self, connection: "Connection", reference: ImageReference, target: str, offset: int
@@ -204,44 +180,3 @@ class OrasRegistry(Registry):
         if response.status_code not in {200, 206}:
             raise connection.refusal(response, reading("GET", reference, target, {}))
         return response
-
-
-def _accepting(media_type: str) -> Mapping[str, str]:
-    """Return the header that takes every manifest we can read, and ``media_type``."""
-    return {"Accept": ", ".join(sorted(_MANIFEST_TYPES | ({media_type} - {""})))}
-
-
-def _described(response: "requests.Response") -> Descriptor | None:
-    """Return what the answer to HEAD says of a manifest; None unless it says all of it."""
-    media_type = _content_type(response)
-    length = response.headers.get("Content-Length", "")
-    if response.status_code != 200 or not length.isdecimal():
-        return None
-    if media_type not in _MANIFEST_TYPES and not media_type.startswith(_SCHEMA_1):
-        return None
-    try:
-        digest = Digest.parse(response.headers.get("Docker-Content-Digest", ""))
-    except InvalidDigest:
-        return None
-    return Descriptor(media_type=media_type, digest=digest, size=int(length))
-
-
-def _content_type(response: "requests.Response") -> str:
-    """Return the media type without its parameters."""
-    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-
-def _media_type_in(content: bytes) -> str:
-    """Return what a document says it is, "" if it does not."""
-    try:
-        document = json.loads(content)
-    except ValueError:
-        return ""
-    claimed = document.get("mediaType") if isinstance(document, dict) else None
-    return claimed if isinstance(claimed, str) else ""
-
-
-def _digest_of(content: bytes, like: Digest | None) -> Digest:
-    """Return the digest of ``content`` in the algorithm of ``like``."""
-    algorithm = like.algorithm if like else "sha256"
-    return Digest(algorithm, hashlib.new(algorithm, content).hexdigest())

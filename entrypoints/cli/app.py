@@ -31,6 +31,7 @@ _COMPLETION = "_IMG_COMPLETE"  # in the environment when a shell asks what words
 COMMANDS = {
     "build": {"build"},
     "images": {"inspect", "ls", "rm", "tag"},
+    "remote": {"catalog", "referrers", "tags"},
     "transfer": {"load", "pull", "push", "save"},
     "housekeeping": {"du", "login", "logout", "prune", "version"},
     "doctor": {"doctor", "unshare"},

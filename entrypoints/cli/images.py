@@ -90,6 +90,12 @@ def tag(
 def rm(
     ctx: typer.Context,
     names: Names = None,
+    remote: Annotated[
+        bool, typer.Option("--remote", help="Remove them from their registry, not from here.")
+    ] = False,
+    insecure: options.Insecure = False,
+    tls_verify: options.TlsVerify = True,
+    authfile: options.AuthFile = "",
     state: options.State = None,
     backend: options.Backend = None,
     debug: options.Debug = False,
@@ -99,8 +105,16 @@ def rm(
         raise UsageError("must pass an image to remove")
     references = [ImageReference.parse(name) for name in names]
     session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
-        remove = container.remove_image()
+    with session.open(
+        state=state,
+        backend=backend,
+        debug=debug,
+        needs=Needs.NOTHING if remote else Needs.STATE,
+        access=options.access(
+            references[0].domain, insecure=insecure, tls_verify=tls_verify, auth_file=authfile
+        ),
+    ) as container:
+        remove = container.registry_contents().delete if remote else container.remove_image()
         for name, reference in zip(names, references, strict=True):
             typer.echo(f"Removing {name}...")
             remove(reference)

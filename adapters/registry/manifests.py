@@ -1,0 +1,118 @@
+"""Manifests and indexes over the network (distribution-spec, "Pulling manifests")."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from img.adapters.registry.ask import manifest_path, reading, writing
+from img.adapters.registry.failures import limited_body
+from img.application.ports.registry import ManifestUnknown, RegistryError
+from img.domain.digest import Digest, InvalidDigest
+from img.domain.oci import media_types
+from img.domain.oci.descriptor import Descriptor
+from img.domain.reference import ImageReference
+
+if TYPE_CHECKING:
+    import requests
+
+    from img.adapters.registry.connection import Connection
+
+LIMIT = 32 * 1024 * 1024  # bytes; registries must take 4 MiB (distribution-spec)
+_TYPES = media_types.MANIFESTS | media_types.INDEXES
+_SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
+
+
+def head_manifest(connection: "Connection", reference: ImageReference) -> Descriptor | None:
+    """Return what the registry says of a manifest, None unless it says all of it.
+
+    HEAD is not what every registry is good at; nor has it an error's text. Raises RegistryError.
+    """
+    ask = reading("HEAD", reference, manifest_path(reference), _accepting(""))
+    response = connection.send(ask)
+    response.close()
+    return _described(response)
+
+
+def get_manifest(
+    connection: "Connection", reference: ImageReference, media_type: str = ""
+) -> tuple[bytes, str]:
+    """Return content and media type of the manifest that ``reference`` names.
+
+    Raises ManifestUnknown, RegistryError.
+    """
+    ask = reading("GET", reference, manifest_path(reference), _accepting(media_type))
+    response, content = connection.document(ask, LIMIT)
+    if response.status_code == 404:
+        response.close()
+        raise ManifestUnknown(f"{reference}: not found")
+    if response.status_code != 200:
+        raise connection.refusal(response, ask)
+    served = _content_type(response)
+    known = served in _TYPES or served.startswith(_SCHEMA_1)
+    return content, served if known else media_type_in(content) or served
+
+
+def put_manifest(
+    connection: "Connection", reference: ImageReference, content: bytes, media_type: str
+) -> Mapping[str, str]:
+    """Store a manifest under the digest of ``reference``, else its tag; return what was answered.
+
+    Raises RegistryError.
+    """
+    headers = {"Content-Type": media_type}
+    ask = writing("PUT", reference, manifest_path(reference), headers, content)
+    response = connection.send(ask)
+    if response.status_code not in {200, 201, 202}:
+        raise connection.refusal(response, ask)
+    limited_body(response)
+    return response.headers
+
+
+def refuse_schema_1(reference: ImageReference, media_type: str) -> None:
+    """Raise RegistryError if that is what ``media_type`` says."""
+    if media_type.startswith(_SCHEMA_1):
+        raise RegistryError(
+            f"{reference} is an image of Docker's schema 1, which nothing reads any more",
+            hint="push it again with a current tool",
+        )
+
+
+def media_type_in(content: bytes) -> str:
+    """Return what a document says it is, "" if it does not."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return ""
+    claimed = document.get("mediaType") if isinstance(document, dict) else None
+    return claimed if isinstance(claimed, str) else ""
+
+
+def digest_of(content: bytes, like: Digest | None) -> Digest:
+    """Return the digest of ``content`` in the algorithm of ``like``."""
+    algorithm = like.algorithm if like else "sha256"
+    return Digest(algorithm, hashlib.new(algorithm, content).hexdigest())
+
+
+def _accepting(media_type: str) -> Mapping[str, str]:
+    """Return the header that takes every manifest we can read, and ``media_type``."""
+    return {"Accept": ", ".join(sorted(_TYPES | ({media_type} - {""})))}
+
+
+def _described(response: "requests.Response") -> Descriptor | None:
+    media_type = _content_type(response)
+    length = response.headers.get("Content-Length", "")
+    if response.status_code != 200 or not length.isdecimal():
+        return None
+    if media_type not in _TYPES and not media_type.startswith(_SCHEMA_1):
+        return None
+    try:
+        digest = Digest.parse(response.headers.get("Docker-Content-Digest", ""))
+    except InvalidDigest:
+        return None
+    return Descriptor(media_type=media_type, digest=digest, size=int(length))
+
+
+def _content_type(response: "requests.Response") -> str:
+    """Return the media type without its parameters."""
+    return response.headers.get("Content-Type", "").partition(";")[0].strip().lower()

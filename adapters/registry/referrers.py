@@ -1,0 +1,93 @@
+"""What refers to an image: signatures, lists of contents (distribution-spec, "Listing Referrers").
+
+Registries that know nothing of it have an index under a tag instead, which clients keep up to date
+("Referrers Tag Schema").
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from img.adapters.registry.ask import reading
+from img.adapters.registry.manifests import get_manifest, put_manifest
+from img.adapters.registry.pages import pages
+from img.application.ports.registry import ManifestUnknown
+from img.domain.digest import Digest
+from img.domain.oci import media_types
+from img.domain.oci.codec import decode_index, decode_manifest, encode_index
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import Index
+from img.domain.oci.manifest import Manifest
+from img.domain.reference import ImageReference
+
+if TYPE_CHECKING:
+    from img.adapters.registry.connection import Connection
+
+
+def referrers(
+    connection: "Connection", reference: ImageReference, subject: Digest, artifact_type: str
+) -> Iterator[Descriptor]:
+    """Yield what refers to ``subject``, of one type if one is given. Raises RegistryError."""
+    query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
+    target = f"/v2/{reference.path}/referrers/{subject}{query}"
+    ask = reading("GET", reference, target, {"Accept": media_types.OCI_INDEX})
+    for page in pages(connection, ask):
+        index = decode_index(page) if page is not None else _by_tag(connection, reference, subject)
+        # A registry need not filter (OCI-Filters-Applied says whether it did), nor a tag's index.
+        yield from (
+            found for found in index.manifests if artifact_type in ("", found.artifact_type)
+        )
+
+
+def tell_referrer(
+    connection: "Connection", reference: ImageReference, content: bytes, media_type: str
+) -> None:
+    """Add a manifest with a subject to the index of what refers to that. Raises RegistryError.
+
+    Two that do it at once may lose one: registries know no transactions.
+    """
+    document = _document(content, media_type)
+    if document.subject is None:
+        return
+    known = _by_tag(connection, reference, document.subject.digest)
+    new = Descriptor(
+        media_type=media_type,
+        digest=Digest.of(content),
+        size=len(content),
+        annotations=document.annotations,
+        artifact_type=document.artifact_type
+        or (document.config.media_type if isinstance(document, Manifest) else ""),
+    )
+    if any(referrer.digest == new.digest for referrer in known.manifests):
+        return
+    index = replace(known, manifests=(*known.manifests, new))
+    place = _place(reference, document.subject.digest)
+    put_manifest(connection, place, encode_index(index), media_types.OCI_INDEX)
+
+
+def has_subject(content: bytes) -> bool:
+    """Tell whether a manifest or index refers to another."""
+    try:
+        document = json.loads(content)
+    except ValueError:
+        return False
+    return isinstance(document, dict) and isinstance(document.get("subject"), dict)
+
+
+def _document(content: bytes, media_type: str) -> Manifest | Index:
+    is_index = media_type in media_types.INDEXES
+    return decode_index(content) if is_index else decode_manifest(content)
+
+
+def _by_tag(connection: "Connection", reference: ImageReference, subject: Digest) -> Index:
+    try:
+        content, _ = get_manifest(connection, _place(reference, subject))
+    except ManifestUnknown:
+        return Index()
+    return decode_index(content)
+
+
+def _place(reference: ImageReference, subject: Digest) -> ImageReference:
+    return reference.with_tag(f"{subject.algorithm[:32]}-{subject.encoded[:64]}")
