@@ -20,17 +20,17 @@ from img.domain.reference import ImageReference
 def fetch_image(
     registry: Registry, transfer: Transfer, reference: ImageReference, platform: Platform
 ) -> Image:
-    """Return the image for ``platform``, its manifest and config stored; no layer is fetched.
+    """Return the image for ``platform``, its documents stored; no layer is fetched.
 
     From where its layers can be had is remembered.
 
     Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch, NoPlatformMatch.
     """
     target = registry.resolve(reference)
-    content = registry.manifest(reference, target)
+    content = transfer.pull_document(reference, target)
     while target.media_type in media_types.INDEXES:
         target = decode_index(content).best_for(platform)
-        content = registry.manifest(reference, target)
+        content = transfer.pull_document(reference, target)
     if target.media_type not in media_types.MANIFESTS:
         raise RegistryError(f"{reference.familiar} is no image but {target.media_type}")
     manifest = decode_manifest(content)
@@ -42,7 +42,6 @@ def fetch_image(
             f"{reference.familiar} is broken: {len(manifest.layers)} layers, "
             f"{len(config.diff_ids)} diff_ids"
         )
-    transfer.store(content, target)
     transfer.origins.add(reference.repository, [blob.digest for blob in manifest.blobs])
     target = Descriptor(media_type=target.media_type, digest=target.digest, size=len(content))
     return Image(target=target, manifest=manifest, config=config)

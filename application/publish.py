@@ -1,5 +1,7 @@
 """What a registry gets of an image that is stored here."""
 
+from collections.abc import Sequence
+
 from img.application.catalog import Catalog
 from img.application.fetch import reporting
 from img.application.ports.progress_sink import ProgressSink
@@ -22,24 +24,40 @@ class PublishImage:
     catalog: Catalog
     progress: ProgressSink
 
-    def __call__(self, target: Descriptor, reference: ImageReference) -> Digest:
-        """Return the digest under which the registry has ``target``, a manifest or an index.
+    def __call__(
+        self, target: Descriptor, *names: ImageReference, nondistributable: bool = False
+    ) -> Digest:
+        """Return the digest under which registries have ``target``, a manifest or an index.
 
-        A reference with a digest gives it no tag. Raises BlobNotFound, Unauthorized, RegistryError.
+        A name with a digest gives it no tag. A further tag of a repository costs one request.
+        Layers that may not be distributed are left where they are, unless ``nondistributable``.
+        Raises BlobNotFound, Unauthorized, RegistryError.
         """
+        repositories: dict[str, list[ImageReference]] = {}
+        for name in names:
+            repositories.setdefault(name.repository, []).append(name)
+        for tags in repositories.values():
+            self._publish(target, tags, nondistributable=nondistributable)
+        return target.digest
+
+    def _publish(
+        self, target: Descriptor, tags: Sequence[ImageReference], *, nondistributable: bool
+    ) -> None:
+        """Let one repository have it."""
         manifests = self.catalog.manifests(target)
-        with reporting(self.progress, f"push {reference.familiar}", reference) as report:
+        repository = tags[0]
+        with reporting(self.progress, f"push {repository.familiar}", repository) as report:
             for manifest in manifests:
                 blobs = decode_manifest(self.catalog.read(manifest)).blobs
-                self.transfer.push_blobs(reference, blobs, report)
+                wanted = [blob for blob in blobs if nondistributable or not blob.is_foreign]
+                self.transfer.push_blobs(repository, wanted, report)
             # Last: a registry may refuse a manifest whose blobs it lacks
             # (distribution-spec, "Pushing Manifests").
             if target.media_type in media_types.INDEXES:
                 for manifest in manifests:
-                    self._put(reference.with_digest(manifest.digest), manifest)
-            return self._put(reference, target)
+                    self._put(repository.with_digest(manifest.digest), manifest)
+            for tag in tags:
+                self._put(tag, target)
 
-    def _put(self, reference: ImageReference, document: Descriptor) -> Digest:
-        return self.registry.push_manifest(
-            reference, self.catalog.read(document), document.media_type
-        )
+    def _put(self, reference: ImageReference, document: Descriptor) -> None:
+        self.registry.push_manifest(reference, self.catalog.read(document), document.media_type)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import BinaryIO
 
@@ -51,6 +52,18 @@ class Transfer:
         with self.registry.open_blob(reference, blob) as stream:
             data = stream.read(blob.size + 1)
         self.store(data, blob)
+        return data
+
+    def pull_document(self, reference: ImageReference, document: Descriptor) -> bytes:
+        """Return a manifest or index, from the store or the registry; it is stored then.
+
+        What its digest names never changes, and registries count how often manifests are fetched.
+        Raises ManifestUnknown, RegistryError, BlobMismatch.
+        """
+        with suppress(BlobNotFound, BlobDamaged), self.blobs.open(document.digest) as content:
+            return content.read()
+        data = self.registry.manifest(reference, document)
+        self.store(data, document)
         return data
 
     def store(self, data: bytes, expected: Descriptor) -> None:

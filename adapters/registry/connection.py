@@ -15,13 +15,18 @@ from img.adapters.registry.addresses import is_loopback, is_same_host
 from img.adapters.registry.ask import Ask
 from img.adapters.registry.failures import PASSING, refusal, unreachable
 from img.adapters.registry.patience import Patience
+from img.adapters.registry.rate_limit import RateLimit
 from img.adapters.registry.session import RegistrySession
 from img.adapters.registry.token_auth import NoAuth, Refused, ScopedAuth
 from img.adapters.registry.trust import Trust
+from img.application.log import logger
 from img.application.ports.credential_store import Credentials
 from img.application.ports.registry import RegistryError
 
 _T = TypeVar("_T")
+
+log = logger("registry")
+
 _LOOPBACK_PROBE_S = 1.0
 _PROBE_S = 3.0
 
@@ -110,6 +115,8 @@ class Connection:
             response = refused.response
         except (requests.RequestException, HTTPError, OSError) as error:
             raise unreachable(error, self.host) from error
+        if limit := RateLimit.of(response.headers):
+            log.debug("rate limit", host=self.host, limit=str(limit), remaining=limit.remaining)
         if response.status_code in PASSING:
             raise refusal(response, ask.what, self.host)
         return response  # type: ignore[no-any-return]  # oras has no types

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from img.adapters.registry.challenges import parse_challenges
+from img.adapters.registry.rate_limit import RateLimit
 from img.application.ports.registry import RegistryError, RegistryUnreachable, Unauthorized
 from img.domain.reference import DOCKER_HUB_SERVER, server_of
 
@@ -31,10 +32,22 @@ def refusal(response: "requests.Response", what: str, host: str) -> RegistryErro
     if status in {401, 403}:
         return Unauthorized(message, hint=login_hint(host))
     if status not in PASSING:
-        return RegistryError(message)
+        # Amazon's and Harbor's words; the code beside them is different in each.
+        is_taken = "immutable" in message.lower()
+        return RegistryError(message, hint="push it under another tag" if is_taken else None)
     wait_s = _retry_after_s(response.headers.get("Retry-After", ""))
-    limited = f"wait a while; a login may raise the limit: `{_login(host)}`"
-    return PassingFailure(message, hint=limited if status == 429 else None, wait_s=wait_s)
+    if status == 429:
+        return _too_many(message, RateLimit.of(response.headers), host, wait_s)
+    return PassingFailure(message, hint=None, wait_s=wait_s)
+
+
+def _too_many(message: str, limit: RateLimit | None, host: str, wait_s: float) -> PassingFailure:
+    """Return the error for a limit that was reached, with the ways out of it."""
+    known = f"the limit is {limit}; " if limit else ""
+    ways = f"wait, log in, which may raise it: `{_login(host)}`, or use a mirror (registries.conf)"
+    if limit is not None and limit.remaining == 0:
+        wait_s = max(wait_s, float(limit.window_s))  # nothing comes back earlier
+    return PassingFailure(message, hint=known + ways, wait_s=wait_s)
 
 
 def _retry_after_s(text: str) -> float:

@@ -81,9 +81,9 @@ class BuiltImages:
     def push(self, output: ImageOutput) -> BuiltImage:
         """Let the registries of the output's names have the image."""
         image = replace(self(output.form), names=output.names)
-        for name in output.names:
-            where = name.with_digest(image.target.digest) if output.push_by_digest else name
-            self.parts.publish(image.target, where)
+        by_digest = image.target.digest if output.push_by_digest else None
+        names = [name.with_digest(by_digest) if by_digest else name for name in output.names]
+        self.parts.publish(image.target, *names)
         return image
 
     def archive(self, output: ArchiveOutput) -> BuiltImage:

@@ -5,6 +5,7 @@ from dataclasses import field
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.oci import media_types
 from img.domain.platform import Platform
 
 
@@ -20,3 +21,8 @@ class Descriptor:
     urls: tuple[str, ...] = ()
     artifact_type: str = ""
     unknown: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is a layer that stays where its URLs say."""
+        return self.media_type in media_types.FOREIGN_LAYERS and bool(self.urls)

@@ -6,6 +6,10 @@ OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 OCI_LAYER = "application/vnd.oci.image.layer.v1.tar"
 OCI_LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 OCI_LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+# Layers that may not be copied to any registry (image-spec layer.md, "Non-Distributable Layers").
+OCI_FOREIGN_LAYER = "application/vnd.oci.image.layer.nondistributable.v1.tar"
+OCI_FOREIGN_LAYER_GZIP = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip"
+OCI_FOREIGN_LAYER_ZSTD = "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd"
 
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 DOCKER_MANIFEST_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
@@ -17,6 +21,14 @@ DOCKER_FOREIGN_LAYER = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzi
 
 MANIFESTS = frozenset({OCI_MANIFEST, DOCKER_MANIFEST})
 INDEXES = frozenset({OCI_INDEX, DOCKER_MANIFEST_LIST})
+FOREIGN_LAYERS = frozenset(
+    {
+        DOCKER_FOREIGN_LAYER,
+        OCI_FOREIGN_LAYER,
+        OCI_FOREIGN_LAYER_GZIP,
+        OCI_FOREIGN_LAYER_ZSTD,
+    }
+)
 CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 
@@ -26,6 +38,7 @@ def oci_layer_type(media_type: str) -> str:
         DOCKER_LAYER: OCI_LAYER,
         DOCKER_LAYER_GZIP: OCI_LAYER_GZIP,
         DOCKER_LAYER_ZSTD: OCI_LAYER_ZSTD,
+        DOCKER_FOREIGN_LAYER: OCI_FOREIGN_LAYER_GZIP,
     }.get(media_type, media_type)
 
 
@@ -35,4 +48,5 @@ def docker_layer_type(media_type: str) -> str:
         OCI_LAYER: DOCKER_LAYER,
         OCI_LAYER_GZIP: DOCKER_LAYER_GZIP,
         OCI_LAYER_ZSTD: DOCKER_LAYER_ZSTD,
+        OCI_FOREIGN_LAYER_GZIP: DOCKER_FOREIGN_LAYER,
     }.get(media_type, media_type)

@@ -111,7 +111,10 @@ def rm(
         debug=debug,
         needs=Needs.NOTHING if remote else Needs.STATE,
         access=options.access(
-            references[0].domain, insecure=insecure, tls_verify=tls_verify, auth_file=authfile
+            {name.domain for name in references},
+            insecure=insecure,
+            tls_verify=tls_verify,
+            auth_file=authfile,
         ),
     ) as container:
         remove = container.registry_contents().delete if remote else container.remove_image()

@@ -32,7 +32,7 @@ def tags(
     """List the tags of a repository in a registry, one a line."""
     reference = _one(names)
     access = options.access(
-        reference.domain, insecure=insecure, tls_verify=tls_verify, auth_file=authfile
+        {reference.domain}, insecure=insecure, tls_verify=tls_verify, auth_file=authfile
     )
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug, access=access) as container:
@@ -54,7 +54,7 @@ def catalog(
     if not server or len(server) != 1:
         raise UsageError("must pass a registry", hint="such as registry.example.com:5000")
     where = server_of(server[0])
-    access = options.access(where, insecure=insecure, tls_verify=tls_verify, auth_file=authfile)
+    access = options.access({where}, insecure=insecure, tls_verify=tls_verify, auth_file=authfile)
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug, access=access) as container:
         for name in container.registry_contents().repositories(where):
@@ -77,7 +77,7 @@ def referrers(
     """List what refers to an image in a registry: signatures, attestations, lists of contents."""
     reference = _one(names)
     access = options.access(
-        reference.domain, insecure=insecure, tls_verify=tls_verify, auth_file=authfile
+        {reference.domain}, insecure=insecure, tls_verify=tls_verify, auth_file=authfile
     )
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug, access=access) as container:

@@ -63,6 +63,12 @@ def push(
     ctx: typer.Context,
     names: Names = None,
     quiet: options.Quiet = False,
+    nondistributable: Annotated[
+        bool,
+        typer.Option(
+            "--allow-nondistributable-artifacts", help="Push layers that may not be distributed."
+        ),
+    ] = False,
     insecure: options.Insecure = False,
     tls_verify: options.TlsVerify = True,
     authfile: options.AuthFile = "",
@@ -70,26 +76,27 @@ def push(
     backend: options.Backend = None,
     debug: options.Debug = False,
 ) -> None:
-    """Push an image or a repository to a registry."""
-    if not names or len(names) != 1:
+    """Push an image to a registry; of several tags of a repository only the first sends layers."""
+    if not names:
         raise UsageError("must pass an image or repository to push")
-    reference = ImageReference.parse(names[0])
+    references = [ImageReference.parse(name) for name in names]
     session: Session = ctx.obj
-    typer.echo(f"Pushing {names[0]}...")
+    typer.echo(f"Pushing {' '.join(names)}...")
     with session.open(
         state=state,
         backend=backend,
         debug=debug,
         progress="quiet" if quiet else "auto",
         access=options.access(
-            {reference.domain},
+            {reference.domain for reference in references},
             insecure=insecure,
             tls_verify=tls_verify,
             auth_file=authfile,
         ),
     ) as container:
-        container.push_image()(reference)
-    typer.echo(f"Successfully pushed {names[0]}")
+        container.push_image()(*references, nondistributable=nondistributable)
+    for name in names:
+        typer.echo(f"Successfully pushed {name}")
 
 
 def save(

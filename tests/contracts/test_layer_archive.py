@@ -325,6 +325,19 @@ def test_whatever_is_packed_is_indexed_and_read_the_same(
 
 # index
 
+
+def skippable(number: int, content: bytes) -> bytes:
+    """Return a frame that zstd decoders pass over (RFC 8878, 3.1.2)."""
+    return bytes([number]) + b"\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content
+
+
+def stargz_footer(offset: int) -> bytes:
+    """Return an empty gzip member that says where the table of contents is (eStargz, "Footer")."""
+    extra = b"SG" + (22).to_bytes(2, "little") + f"{offset:016x}STARGZ".encode()
+    header = b"\x1f\x8b\x08\x04" + bytes(4) + b"\0\xff" + len(extra).to_bytes(2, "little")
+    return header + extra + b"\x01\0\0\xff\xff" + bytes(8)
+
+
 LAYER = a_tar(info("d", tarfile.DIRTYPE), (info("d/f"), b"content"), (info("g"), b"g" * 5000))
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "none": lambda data: data,
@@ -335,6 +348,15 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "zstd of two frames": lambda data: zstandard.compress(data[:9]) + zstandard.compress(data[9:]),
     "zstd with skippable frames": lambda data: (
         b"\x50\x2a\x4d\x18\x03\0\0\0abc" + zstandard.compress(data) + b"\x5f\x2a\x4d\x18\0\0\0\0"
+    ),
+    "zstd:chunked": lambda data: (
+        zstandard.compress(data[:700])
+        + zstandard.compress(data[700:])
+        + skippable(0x50, zstandard.compress(b'{"version":1,"entries":[]}'))
+        + skippable(0x50, bytes(56) + b"GNUlInUx")  # its footer (containers/storage, chunked)
+    ),
+    "eStargz": lambda data: (
+        gzip.compress(data[:700]) + gzip.compress(data[700:]) + stargz_footer(len(data))
     ),
     "bzip2": bz2.compress,
     "xz": lzma.compress,

@@ -9,10 +9,10 @@ from img.application.ports.registry import ManifestUnknown, RegistryError
 from img.domain.errors import ImgError
 from img.domain.oci import media_types
 from img.domain.oci.chain import Layer
-from img.domain.oci.codec import decode_manifest, encode_config, encode_manifest
+from img.domain.oci.codec import decode_manifest, encode_config, encode_index, encode_manifest
 from img.domain.oci.config import ImageConfig
 from img.domain.oci.descriptor import Descriptor
-from img.domain.oci.index import NoPlatformMatch
+from img.domain.oci.index import Index, NoPlatformMatch
 from img.domain.oci.manifest import Manifest
 from img.domain.progress import VertexStatus
 from img.domain.reference import ImageReference
@@ -224,3 +224,42 @@ def test_where_its_blobs_can_be_had_is_remembered() -> None:
 
     for blob in image.manifest.blobs:
         assert workshop.origins.repositories(blob.digest) == [BASE]
+
+
+def test_an_index_in_an_index_is_followed() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, HERE])
+    inner = workshop.registry.resolve(base)
+    content = encode_index(Index(manifests=(inner,)))
+    workshop.registry.push_manifest(base.with_tag("outer"), content, media_types.OCI_INDEX)
+
+    image = workshop.container.pull_image()(base.with_tag("outer"), HERE)
+
+    assert image.config.platform == HERE
+
+
+def test_documents_that_are_here_are_not_fetched_again() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, HERE])
+    pull = workshop.container.pull_image()
+    pull(base, HERE)
+    workshop.registry.fetched.clear()
+
+    pull(base, HERE)
+
+    assert workshop.registry.fetched == []
+
+
+def test_an_artifact_is_no_image() -> None:
+    workshop = Workshop()
+    reference = ImageReference.parse(BASE)
+    config = Descriptor(
+        media_type="application/vnd.oci.empty.v1+json",
+        digest=workshop.registry.add_blob(reference, b"{}"),
+        size=2,
+    )
+    content = encode_manifest(Manifest(config=config, artifact_type="application/x"))
+    workshop.registry.push_manifest(reference, content, media_types.OCI_MANIFEST)
+
+    with pytest.raises(RegistryError, match=r"is no image but application/vnd\.oci\.empty"):
+        workshop.container.pull_image()(reference, HERE)

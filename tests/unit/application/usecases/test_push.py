@@ -1,12 +1,19 @@
 """Pushing images."""
 
+from dataclasses import replace
+
 import pytest
 
 from img.application.outputs.solved import BuiltImage
 from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.registry import RegistryError
-from img.domain.oci.codec import decode_index
+from img.domain.digest import Digest
+from img.domain.oci import media_types
+from img.domain.oci.codec import decode_index, encode_config, encode_manifest
+from img.domain.oci.config import ImageConfig
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.manifest import Manifest
 from img.domain.progress import VertexDone, VertexFailed, VertexStatus
 from img.domain.reference import ImageReference
 from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, image_of
@@ -26,7 +33,7 @@ def test_layers_and_config_go_first_and_the_manifest_last() -> None:
     workshop = Workshop()
     image = image_of(built(workshop))
 
-    digest = workshop.container.push_image()(APP)
+    (digest,) = workshop.container.push_image()(APP)
 
     assert digest == image.target.digest
     assert workshop.registry.names == {APP}
@@ -136,3 +143,60 @@ def test_where_it_went_is_remembered_of_each_blob() -> None:
 
     for blob in image.manifest.blobs:
         assert workshop.origins.repositories(blob.digest) == [APP.repository]
+
+
+def test_a_second_tag_costs_one_request() -> None:
+    workshop = Workshop()
+    built(workshop)
+    also = APP.with_tag("also")
+    workshop.container.tag_image()(APP, also)
+    asked: list[Digest] = []
+    has_blob = workshop.registry.has_blob
+
+    def counted(reference: ImageReference, digest: Digest) -> bool:
+        asked.append(digest)
+        return has_blob(reference, digest)
+
+    workshop.registry.has_blob = counted  # type: ignore[method-assign]
+    workshop.container.push_image()(APP, also)
+
+    assert len(asked) == len(set(asked)) == 3
+    assert workshop.registry.resolve(also) == workshop.registry.resolve(APP)
+
+
+def test_nothing_is_sent_unless_all_are_here() -> None:
+    workshop = Workshop()
+    built(workshop)
+
+    with pytest.raises(ImageNotFound):
+        workshop.container.push_image()(APP, APP.with_tag("other"))
+
+    assert workshop.registry.names == set()
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_layers_that_may_not_be_distributed_stay_where_they_are(allowed: bool) -> None:
+    workshop = Workshop()
+    layer = workshop.layer({"a": b"1"})
+    foreign = replace(
+        layer.descriptor,
+        media_type=media_types.DOCKER_FOREIGN_LAYER,
+        urls=("https://elsewhere.test/a",),
+    )
+    config = encode_config(ImageConfig(platform=HERE, diff_ids=(layer.diff_id,)))
+    manifest = encode_manifest(
+        Manifest(config=stored(workshop, config, media_types.OCI_CONFIG), layers=(foreign,))
+    )
+    target = stored(workshop, manifest, media_types.OCI_MANIFEST)
+    workshop.images.put(APP, target, workshop.clock.now())
+
+    workshop.container.push_image()(APP, nondistributable=allowed)
+
+    assert workshop.registry.has_blob(APP, foreign.digest) is allowed
+    assert workshop.registry.resolve(APP).digest == target.digest
+
+
+def stored(workshop: Workshop, content: bytes, media_type: str) -> Descriptor:
+    writer = workshop.blobs.writer()
+    writer.write(content)
+    return Descriptor(media_type=media_type, digest=writer.commit(), size=len(content))

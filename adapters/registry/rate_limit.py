@@ -1,0 +1,44 @@
+"""How many images one may still pull (Docker Hub's ratelimit headers, also of other registries)."""
+
+import re
+from collections.abc import Mapping
+
+from img.domain.dataclass import dataclass
+
+_VALUE = re.compile(r"(\d+)(?:;w=(\d+))?")  # such as 100;w=21600, a window in seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """What a registry says of a limit: how much of it, in which time, is left to whom."""
+
+    limit: int
+    remaining: int | None
+    window_s: int  # 0: not said
+    source: str  # an address, or an account
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> "RateLimit | None":
+        """Return what the headers of an answer say, None if nothing."""
+        limit = _VALUE.match(headers.get("ratelimit-limit", "").strip())
+        if limit is None:
+            return None
+        remaining = _VALUE.match(headers.get("ratelimit-remaining", "").strip())
+        return cls(
+            limit=int(limit[1]),
+            remaining=int(remaining[1]) if remaining else None,
+            window_s=int(limit[2] or 0),
+            source=headers.get("docker-ratelimit-source", ""),
+        )
+
+    def __str__(self) -> str:
+        window = f" in {_duration(self.window_s)}" if self.window_s else ""
+        source = f" for {self.source}" if self.source else ""
+        return f"{self.limit}{window}{source}"
+
+
+def _duration(seconds: int) -> str:
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds >= length and seconds % length == 0:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} seconds"
