@@ -7,12 +7,19 @@ from datetime import UTC, datetime
 from img.application.catalog import Image
 from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
-from img.application.ports.cache_store import CacheRecord, CacheStore
+from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
+from img.application.solver.lookup import Lookup
 from img.application.solver.results import Result, Stack
 from img.application.variants import LayerVariants
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.graph.exported_cache import (
+    INLINE_FIELD,
+    ExportedCache,
+    ExportedRecord,
+    cache_object,
+)
 from img.domain.graph.vertex import HistoryItem, Plan
 from img.domain.oci.annotations import AnnotationPlace, annotations_at
 from img.domain.oci.chain import Layer
@@ -45,7 +52,7 @@ class Assemble:
     """
 
     blobs: BlobStore
-    cache: CacheStore
+    lookup: Lookup
     clock: Clock
     variants: LayerVariants
 
@@ -55,9 +62,11 @@ class Assemble:
         results: Mapping[int, Result],
         epoch: int | None,
         form: ImageForm = AS_BUILT,
+        inline: ExportedCache | None = None,
     ) -> Image:
         """Return the image in ``form``, its documents stored. ``epoch`` is in seconds.
 
+        ``inline`` is a cache that the image's config shall hold.
         Raises InvalidLayer, BlobNotFound, StoreFull where layers have to be made anew.
         """
         stack = results[plan.target]
@@ -66,9 +75,14 @@ class Assemble:
         layers = stack.layers
         if form.compression or form.rewrite_timestamp:
             layers = self.variants(layers, len(plan.config.diff_ids), form, epoch)
-        config = replace(plan.config, diff_ids=tuple(layer.diff_id for layer in layers))
-        created = self._created(plan, config, epoch)
+        config = _config(plan, layers)
+        if epoch is not None:
+            created = datetime.fromtimestamp(epoch, UTC)
+        else:
+            created = self._creation(plan, config).created
         config = _dated(plan, config, results, created, epoch)
+        if inline is not None:
+            config = replace(config, unknown={**config.unknown, INLINE_FIELD: cache_object(inline)})
         manifest = _manifest(layers, self._stored(encode_config(config), OCI_CONFIG), form)
         manifest = replace(
             manifest, annotations=_annotations(form, AnnotationPlace.MANIFEST, config)
@@ -93,16 +107,22 @@ class Assemble:
         place = AnnotationPlace.INDEX_DESCRIPTOR
         return replace(target, annotations=annotations_at(form.annotations, place))
 
-    def _created(self, plan: Plan, config: ImageConfig, epoch: int | None) -> datetime:
-        if epoch is not None:
-            return datetime.fromtimestamp(epoch, UTC)
+    def creation(self, plan: Plan, results: Mapping[int, Result]) -> ExportedRecord:
+        """Return when the image as built is said to be created, and the key that finds that."""
+        stack = results[plan.target]
+        assert isinstance(stack, Stack)
+        return self._creation(plan, _config(plan, stack.layers))
+
+    def _creation(self, plan: Plan, config: ImageConfig) -> ExportedRecord:
         history = "\0".join(item.created_by for item in plan.history)
         key = Digest.of(b"image\0" + encode_config(config) + history.encode())
-        record = self.cache.get(key)
+        record = self.lookup(key)
         if record is None:
             record = CacheRecord(layer=None, created=self.clock.now(), description="image")
-            self.cache.put([(key, record)])
-        return record.created
+            self.lookup.remember(record, key)
+        return ExportedRecord(
+            keys=(key,), diff_id=None, created=record.created, description=record.description
+        )
 
     def _stored(self, content: bytes, media_type: str) -> Descriptor:
         digest = Digest.of(content)
@@ -114,6 +134,12 @@ class Assemble:
             finally:
                 writer.abort()
         return Descriptor(media_type=media_type, digest=digest, size=len(content))
+
+
+def _config(plan: Plan, layers: Sequence[Layer]) -> ImageConfig:
+    """Return the config of what a plan came to, without its dates, and without a base's cache."""
+    unknown = {name: value for name, value in plan.config.unknown.items() if name != INLINE_FIELD}
+    return replace(plan.config, diff_ids=tuple(layer.diff_id for layer in layers), unknown=unknown)
 
 
 def _dated(

@@ -35,17 +35,18 @@ class CopyFromLayout:
         Raises LayoutError, NoPlatformMatch, InvalidDocument, StoreFull.
         """
         target = self.layouts.resolve(place.path, place.tag, place.digest)
-        self._copy(place.path, target)
+        self.blob(place.path, target)
         while target.media_type in media_types.INDEXES:
             target = decode_index(self.catalog.read(target)).best_for(platform)
-            self._copy(place.path, target)
+            self.blob(place.path, target)
         if target.media_type not in media_types.MANIFESTS:
             raise LayoutError(f"oci-layout {place.path} has no image but {target.media_type}")
         for blob in decode_manifest(self.catalog.read(target)).blobs:
-            self._copy(place.path, blob)
+            self.blob(place.path, blob)
         return self.catalog.image(target, platform)
 
-    def _copy(self, path: str, blob: Descriptor) -> None:
+    def blob(self, path: str, blob: Descriptor) -> None:
+        """Have one blob in the store, verified. Raises LayoutError, StoreFull."""
         if self.blobs.size(blob.digest) is not None:
             return
         writer = self.blobs.writer()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from img.application.ports.importer import Importer
     from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
+    from img.application.ports.layout_writer import LayoutWriter
     from img.application.ports.output_files import OutputFiles
     from img.application.ports.progress_sink import ProgressSink
     from img.application.ports.scratch_space import ScratchSpace
@@ -104,15 +105,20 @@ def file_indexes(state: Path) -> IndexStore:
     return FileIndexStore(state)
 
 
-def sqlite_cache(database: Database, host: BuildHost, emulate: str) -> CacheStore:
+def cache_variant(host: BuildHost, emulate: str) -> str:
+    """Return what tells a build's results from those of all others, "" if nothing does."""
+    return f"--emulate={emulate}" if host.loses_owners(emulate) else ""
+
+
+def sqlite_cache(database: Database, variant: str) -> CacheStore:
     from img.adapters.cache_store.sqlite import SqliteCacheStore
 
     store = SqliteCacheStore(database)
-    if not host.loses_owners(emulate):
+    if not variant:
         return store
     from img.adapters.cache_store.apart import ApartCacheStore
 
-    return ApartCacheStore(store, f"--emulate={emulate}")
+    return ApartCacheStore(store, variant)
 
 
 def sqlite_digests(database: Database) -> FileDigestStore:
@@ -166,6 +172,13 @@ def directory_layouts() -> ImageLayouts:
     from img.adapters.image_layout.directory import DirectoryLayouts
 
     return DirectoryLayouts()
+
+
+def layout_writer() -> LayoutWriter:
+    from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
+    from img.adapters.image_layout.writer import DirectoryLayoutWriter
+
+    return DirectoryLayoutWriter(OciLayoutBlobStore)
 
 
 def overlay(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:

@@ -14,12 +14,14 @@ from dependency_injector import containers, providers
 
 from img.domain.errors import UsageError
 from img.entrypoints import adapter_factories as make
+from img.entrypoints import exchange_factories as exchange
 from img.entrypoints import registry_factories as registries
-from img.entrypoints.output_parts import deliver_outputs
+from img.entrypoints.output_parts import assemble_images, deliver_outputs
 
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database
     from img.adapters.linux.ownership import Ownership
+    from img.application.cache_import.imported import ImportedCaches
     from img.application.outputs.files import WriteFiles
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
@@ -100,8 +102,11 @@ class Container(containers.DeclarativeContainer):
     )
     origins: providers.Provider[BlobOrigins] = providers.Singleton(make.sqlite_origins, database)
     indexes: providers.Provider[IndexStore] = providers.Singleton(make.file_indexes, config.state)
+    cache_variant: providers.Provider[str] = providers.Callable(
+        make.cache_variant, host, config.emulate
+    )
     cache: providers.Provider[CacheStore] = providers.Singleton(
-        make.sqlite_cache, database, host, config.emulate
+        make.sqlite_cache, database, cache_variant
     )
     file_digests: providers.Provider[FileDigestStore] = providers.Singleton(
         make.sqlite_digests, database
@@ -198,8 +203,45 @@ class Container(containers.DeclarativeContainer):
         scratch=scratch,
         clock=clock,
     )
+    copy_from_layout = providers.Factory(
+        _later("img.application.layouts.CopyFromLayout"),
+        layouts=layouts,
+        blobs=blobs,
+        catalog=catalog,
+    )
+    imported: providers.Provider[ImportedCaches] = providers.Singleton(
+        exchange.imported,
+        registry,
+        copy_from_layout,
+        transfer,
+        indexes,
+        archive,
+        origins,
+        progress,
+        cache_variant,
+    )
     lookup = providers.Factory(
-        _later("img.application.solver.lookup.Lookup"), cache=cache, blobs=blobs
+        _later("img.application.solver.lookup.Lookup"),
+        cache=cache,
+        blobs=blobs,
+        imported=imported,
+    )
+    mount_all = providers.Factory(
+        _later("img.application.solver.mounts.MountAll"),
+        roots=roots,
+        copy=copy,
+        secrets=secrets,
+        caches=cache_mounts,
+        imported=imported.provided.mount,
+    )
+    execute = providers.Factory(
+        _later("img.application.solver.execute.ExecuteProcess"),
+        executor=announced,
+        roots=roots,
+        mount=mount_all,
+        archive=archive,
+        blobs=blobs,
+        trees=trees,
     )
     fetch_file = providers.Factory(
         _later("img.application.solver.fetch_url.FetchFile"),
@@ -264,20 +306,12 @@ class Container(containers.DeclarativeContainer):
             owners=owners,
             clock=clock,
         ),
-        execute=providers.Factory(
-            _later("img.application.solver.execute.ExecuteProcess"),
-            executor=announced,
-            roots=roots,
-            mount=providers.Factory(
-                _later("img.application.solver.mounts.MountAll"),
-                roots=roots,
-                copy=copy,
-                secrets=secrets,
-                caches=cache_mounts,
-            ),
-            archive=archive,
-            blobs=blobs,
-            trees=trees,
+        execute=execute,
+        foresee=providers.Factory(
+            _later("img.application.solver.foresee.Foresee"),
+            lookup=lookup,
+            copy=copy,
+            execute=execute,
         ),
         clock=clock,
         progress=progress,
@@ -288,12 +322,7 @@ class Container(containers.DeclarativeContainer):
         catalog=catalog,
         registry=registry,
         transfer=transfer,
-        layouts=providers.Factory(
-            _later("img.application.layouts.CopyFromLayout"),
-            layouts=layouts,
-            blobs=blobs,
-            catalog=catalog,
-        ),
+        layouts=copy_from_layout,
         progress=progress,
     )
     plan_stages = providers.Factory(
@@ -334,11 +363,13 @@ class Container(containers.DeclarativeContainer):
         catalog=catalog,
         progress=progress,
     )
+    assemble = providers.Factory(
+        assemble_images, blobs=blobs, lookup=lookup, files=write_files, clock=clock
+    )
     deliver = providers.Factory(
         deliver_outputs,
+        assemble=assemble,
         blobs=blobs,
-        cache=cache,
-        lookup=lookup,
         images=images,
         publish=publish,
         exporters=exporters.provider,
@@ -358,6 +389,17 @@ class Container(containers.DeclarativeContainer):
         solver=solver,
         layers=layers,
         deliver=deliver,
+        imported=imported,
+        leave=providers.Factory(
+            exchange.leave_caches,
+            registry,
+            providers.Singleton(make.layout_writer),
+            transfer,
+            mount_all,
+            assemble,
+            imported,
+            progress,
+        ),
         programs=providers.Singleton(make.binfmt, config.platform),
         progress=progress,
         lock=state_lock,

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from img.entrypoints import adapter_factories as make
 
 if TYPE_CHECKING:
+    from img.application.assembly import Assemble
     from img.application.outputs.deliver import DeliverOutputs
     from img.application.outputs.files import WriteFiles
     from img.application.ports.blob_store import BlobStore
-    from img.application.ports.cache_store import CacheStore
     from img.application.ports.clock import Clock
     from img.application.ports.exporter import Exporter
     from img.application.ports.image_store import ImageStore
@@ -22,11 +22,23 @@ if TYPE_CHECKING:
     from img.application.solver.roots import Roots
 
 
+def assemble_images(
+    *, blobs: BlobStore, lookup: Lookup, files: WriteFiles, clock: Clock
+) -> Assemble:
+    """Return what makes images of layers."""
+    from img.application.assembly import Assemble
+    from img.application.variants import LayerVariants
+
+    variants = LayerVariants(
+        archive=files.archive, blobs=blobs, trees=files.trees, lookup=lookup, clock=clock
+    )
+    return Assemble(blobs=blobs, lookup=lookup, clock=clock, variants=variants)
+
+
 def deliver_outputs(
     *,
+    assemble: Assemble,
     blobs: BlobStore,
-    cache: CacheStore,
-    lookup: Lookup,
     images: ImageStore,
     publish: PublishImage,
     exporters: Callable[[], Mapping[str, Exporter]],
@@ -36,16 +48,11 @@ def deliver_outputs(
     progress: ProgressSink,
 ) -> DeliverOutputs:
     """Return what brings results where ``-o`` wants them."""
-    from img.application.assembly import Assemble
     from img.application.outputs.deliver import DeliverOutputs
     from img.application.outputs.images import DeliverImages
-    from img.application.variants import LayerVariants
 
-    variants = LayerVariants(
-        archive=files.archive, blobs=blobs, trees=files.trees, lookup=lookup, clock=clock
-    )
     delivered = DeliverImages(
-        assemble=Assemble(blobs=blobs, cache=cache, clock=clock, variants=variants),
+        assemble=assemble,
         images=images,
         publish=publish,
         exporters=exporters,

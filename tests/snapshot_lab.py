@@ -17,6 +17,7 @@ import pytest
 
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.layer_archive.tar import TarLayerArchive
+from img.adapters.linux.file_entries import entry_of, xattr_names
 from img.adapters.linux.syscalls import (
     CLONE_NEWNS,
     MNT_DETACH,
@@ -26,7 +27,6 @@ from img.adapters.linux.syscalls import (
     umount2,
     unshare,
 )
-from img.adapters.snapshotter.attributes import entry_of, xattr_names
 from img.adapters.snapshotter.fuse import FuseSnapshotter
 from img.adapters.snapshotter.naive import NaiveSnapshotter
 from img.adapters.snapshotter.overlay import OverlaySnapshotter

@@ -1,10 +1,15 @@
 """Cache directories that last as long as the process."""
 
+import io
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
+from img.application.ports.layer_archive import PackedEntry
+from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
 
 
 class MemoryCacheMounts(CacheMounts):
@@ -21,3 +26,20 @@ class MemoryCacheMounts(CacheMounts):
         if fresh:
             self._directories[name] = tempfile.TemporaryDirectory(prefix="img-cache-")
         yield CacheDirectory(self._directories[name].name, fresh)
+
+    @contextmanager
+    def files(self, name: str) -> Iterator[Iterator[PackedEntry]]:
+        directory = self._directories.get(name)
+        yield iter(()) if directory is None else _entries_in(Path(directory.name))
+
+
+def _entries_in(root: Path) -> Iterator[PackedEntry]:
+    for path in sorted(root.rglob("*")):
+        name = str(path.relative_to(root))
+        if path.is_dir():
+            yield PackedEntry(entry=Entry(name, DIRECTORY, 0o755))
+        elif content := path.read_bytes():
+            entry = Entry(name, FILE, 0o644, size=len(content))
+            yield PackedEntry(entry=entry, open=partial(io.BytesIO, content))
+        else:
+            yield PackedEntry(entry=Entry(name, FILE, 0o644))

@@ -170,6 +170,11 @@ class MemoryRegistry(Registry, RegistryContents):
         """Serve other bytes for ``digest`` from now on."""
         self._corrupt.add(digest)
 
+    def forget(self, digest: Digest) -> None:
+        """Delete the blob everywhere, as registries do with what they hold for nobody."""
+        self._everywhere.pop(digest, None)
+        self._blobs = {key: blob for key, blob in self._blobs.items() if key[1] != digest}
+
     def cut(self, digest: Digest, after: int) -> None:
         """Let the connection break after so many bytes of the blob, each time."""
         self._cuts[digest] = after

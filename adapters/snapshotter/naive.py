@@ -8,16 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from img.adapters.linux.file_entries import entry_of, open_file, xattr_names
 from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.ownership import REAL, Ownership
-from img.adapters.snapshotter.attributes import (
-    digest_of,
-    entry_of,
-    open_file,
-    set_directory,
-    set_times,
-    xattr_names,
-)
+from img.adapters.snapshotter.attributes import digest_of, set_directory, set_times
 from img.adapters.snapshotter.overlay_layers import implied_by
 from img.adapters.snapshotter.walk import Walk
 from img.adapters.snapshotter.work_directory import WorkDirectory, bytes_below, sweep

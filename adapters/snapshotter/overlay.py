@@ -7,15 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from img.adapters.linux.file_entries import open_file
 from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.ownership import REAL, Ownership
-from img.adapters.snapshotter.attributes import (
-    OPAQUE,
-    copy_attributes,
-    digest_of,
-    open_file,
-    set_times,
-)
+from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, digest_of, set_times
 from img.adapters.snapshotter.hard_links import lower_path, mark_links, restore_links
 from img.adapters.snapshotter.overlay_layers import OverlayLayers
 from img.adapters.snapshotter.upper import UpperDirectory

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from img.adapters.linux.file_entries import xattr_names
 from img.adapters.linux.files import Lock
 from img.adapters.linux.ownership import Ownership
-from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, set_directory, xattr_names
+from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, set_directory
 from img.adapters.snapshotter.hard_links import link_into, lower_path, mark_links
 from img.adapters.snapshotter.work_directory import WorkDirectory, publish
 from img.application.ports.layer_archive import LayerArchive

@@ -5,8 +5,9 @@ import os
 import stat
 from collections.abc import Iterator
 
+from img.adapters.linux.file_entries import entry_of, xattr_names
 from img.adapters.linux.ownership import REAL, Ownership
-from img.adapters.snapshotter.attributes import MARK, OPAQUE, PathTooLong, entry_of, xattr_names
+from img.adapters.snapshotter.attributes import MARK, OPAQUE, PathTooLong
 from img.domain.filesystem import paths
 from img.domain.filesystem.changes import Found
 from img.domain.filesystem.entry import DIRECTORY, FILE

@@ -102,7 +102,8 @@ class BuiltImages:
     def _assembled(self, form: ImageForm) -> BuiltImage:
         self._check_annotations(form)
         images = tuple(
-            self.parts.assemble(each.plan, each.results, each.epoch, form) for each in self.built
+            self.parts.assemble(each.plan, each.results, each.epoch, form, each.inline)
+            for each in self.built
         )
         target = images[0].target if len(images) == 1 else self.parts.assemble.index(images, form)
         return BuiltImage(target=target, images=images)

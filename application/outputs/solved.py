@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from img.application.catalog import Image
 from img.application.solver.results import Result, Stack
 from img.domain.dataclass import dataclass
+from img.domain.graph.exported_cache import ExportedCache
 from img.domain.graph.vertex import Plan
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
@@ -19,6 +20,7 @@ class Solved:
     plan: Plan
     results: Mapping[int, Result]
     epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds
+    inline: ExportedCache | None = None  # a cache for the image's config to hold
 
     @property
     def stack(self) -> Stack:

@@ -54,6 +54,14 @@ class CopyIntoLayer:
         key = definition_key(operation, (root.key, *seen))
         return Digest.of(f"glance {key}".encode())
 
+    def definition(
+        self, operation: CopyFiles, root: Stack, sources: Sequence[Result]
+    ) -> Digest | None:
+        """Return the definition key if none of the files has to be looked at for it, else None."""
+        if operation.source_inputs or len(sources) != 1 or not isinstance(sources[0], Stack):
+            return None
+        return definition_key(operation, (root.key, sources[0].key))
+
     def prepare(self, operation: CopyFiles, root: Stack, sources: Sequence[Result]) -> "Copying":
         """Return the copy, its sources selected. Raises BuildError for what is not there."""
         if operation.source_inputs:

@@ -1,11 +1,35 @@
 """Results that exist already."""
 
+from abc import abstractmethod
 from datetime import datetime
+from typing import Protocol
 
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
+
+
+class Elsewhere(Protocol):
+    """Results in caches of other machines."""
+
+    @abstractmethod
+    def get(self, key: Digest) -> CacheRecord | None:
+        """Return the result of ``key`` if it can be used: its layer is here or can be fetched."""
+
+    @abstractmethod
+    def peek(self, key: Digest) -> CacheRecord | None:
+        """Return the result of ``key``, its layer wherever it is."""
+
+
+class Nowhere(Elsewhere):
+    """There are no other machines."""
+
+    def get(self, key: Digest) -> CacheRecord | None:
+        return None
+
+    def peek(self, key: Digest) -> CacheRecord | None:
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,14 +38,30 @@ class Lookup:
 
     cache: CacheStore
     blobs: BlobStore
+    imported: Elsewhere = Nowhere()  # asked for what is not here
 
     def __call__(self, key: Digest) -> CacheRecord | None:
         """Return the result of ``key`` if it can be used."""
         record = self.cache.get(key)
-        if record is None or record.layer is None:
+        if record is not None and self._is_here(record):
             return record
-        stored = self.blobs.size(record.layer.descriptor.digest)
-        return record if stored == record.layer.descriptor.size else None
+        imported = self.imported.get(key)
+        if imported is not None:
+            self.cache.put([(key, imported)])
+        return imported
+
+    def known(self, key: Digest) -> CacheRecord | None:
+        """Return the result of ``key``, wherever its layer is."""
+        record = self.cache.get(key)
+        if record is not None and self._is_here(record):
+            return record
+        return self.imported.peek(key)
+
+    def _is_here(self, record: CacheRecord) -> bool:
+        if record.layer is None:
+            return True
+        blob = record.layer.descriptor
+        return self.blobs.size(blob.digest) == blob.size
 
     def meaning(self, alias: Digest) -> Digest | None:
         """Return the key that ``alias`` was said to stand for."""

@@ -1,6 +1,6 @@
 """The mounts of a RUN, from what the Dockerfile says to what an executor gets."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import field
 
@@ -13,6 +13,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem import paths
 from img.domain.graph.operations import CopyFiles, Exec, ExecMount
+from img.domain.oci.chain import Layer
 from img.domain.process import BindMount, FileMount, ProcessMount, TmpfsMount, TreeMount
 
 _NOTHING = Stack(key=Digest.of(b"nothing"))
@@ -27,15 +28,24 @@ class Mounted:
     secrets: list[bytes] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Shown:
     """What a mount shows of an input: the files below its source, and whose they are.
 
-    A context has no layers; ``files`` makes one of what is wanted.
+    A context has no layers; ``files`` makes one of what is wanted. A stack is not looked into
+    before its contents matter.
     """
 
-    files: Copying
+    select: Callable[[], Copying]
     stack: Stack | None
+    _files: Copying | None = None
+
+    @property
+    def files(self) -> Copying:
+        """The files below the mount's source. Raises BuildError where there is no such path."""
+        if self._files is None:
+            self._files = self.select()
+        return self._files
 
     @property
     def definition(self) -> Digest:
@@ -52,6 +62,16 @@ class Shown:
         return Stack(key=self.definition, layers=(self.files.pack(),))
 
 
+def cache_name(mount: ExecMount, shown: Shown | None) -> str:
+    """Return the name of a cache mount's directory.
+
+    What a cache begins with is part of it, as in BuildKit: other contents, owner or mode make
+    another cache (solver/llbsolver/mounts, "getRefCacheDir").
+    """
+    begins = f"{mount.mode}:{mount.uid}:{mount.gid}:{shown.content if shown else ''}"
+    return f"{mount.id}\0{begins}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MountAll:
     """Makes what the mounts of a RUN show, for as long as it runs."""
@@ -60,12 +80,10 @@ class MountAll:
     copy: CopyIntoLayer
     secrets: SecretSource
     caches: CacheMounts
+    imported: Callable[[str], Layer | None]  # what a directory held elsewhere, by its name
 
     def shown(self, operation: Exec, inputs: Mapping[int, Result]) -> Mapping[int, Shown]:
-        """Return what each mount with an input shows, by the mount's place in the operation.
-
-        Raises BuildError for a source that is not there.
-        """
+        """Return what each mount with an input shows, by the mount's place in the operation."""
         return {
             place: self._shown(mount, inputs[mount.input], operation.epoch)
             for place, mount in enumerate(operation.mounts)
@@ -96,10 +114,11 @@ class MountAll:
 
     def _shown(self, mount: ExecMount, source: Result, epoch: int | None) -> Shown:
         path = paths.clean(mount.source)
-        files = self.copy.prepare(
-            CopyFiles(sources=(path,), destination=f"/{path}", epoch=epoch), _NOTHING, (source,)
+        files = CopyFiles(sources=(path,), destination=f"/{path}", epoch=epoch)
+        return Shown(
+            select=lambda: self.copy.prepare(files, _NOTHING, (source,)),
+            stack=source if isinstance(source, Stack) else None,
         )
-        return Shown(files=files, stack=source if isinstance(source, Stack) else None)
 
     def _bind(self, mount: ExecMount, shown: Shown, held: ExitStack) -> TreeMount:
         workspace = held.enter_context(self.roots.workspace(shown.layers()))
@@ -111,19 +130,20 @@ class MountAll:
         )
 
     def _cache(self, mount: ExecMount, shown: Shown | None, held: ExitStack) -> BindMount:
-        # What a cache begins with is part of its name, as in BuildKit: other contents, owner or
-        # mode make another cache (solver/llbsolver/mounts, "getRefCacheDir").
-        begins = f"{mount.mode}:{mount.uid}:{mount.gid}:{shown.content if shown else ''}"
+        name = cache_name(mount, shown)
         directory = held.enter_context(
             self.caches.use(
-                f"{mount.id}\0{begins}",
+                name,
                 sharing=mount.sharing,
                 mode=0o755 if mount.mode is None else mount.mode,
                 owner=(mount.uid, mount.gid),
             )
         )
-        if directory.fresh and shown is not None:
-            self._fill(directory, mount, shown)
+        if directory.fresh:
+            if (imported := self.imported(name)) is not None:
+                self._unpack(imported, directory)
+            elif shown is not None:
+                self._fill(directory, mount, shown)
         return BindMount(source=directory.path, target=mount.target, read_only=mount.read_only)
 
     def _fill(self, directory: CacheDirectory, mount: ExecMount, shown: Shown) -> None:
@@ -132,7 +152,9 @@ class MountAll:
         if shown.stack is None:
             source = shown.layers()
         files = self.copy.prepare(CopyFiles(sources=(path,), destination="/"), _NOTHING, (source,))
-        layer = files.pack()
+        self._unpack(files.pack(), directory)
+
+    def _unpack(self, layer: Layer, directory: CacheDirectory) -> None:
         with self.copy.blobs.open(layer.descriptor.digest) as blob:
             self.copy.archive.unpack(
                 blob,

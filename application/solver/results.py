@@ -12,11 +12,13 @@ from img.domain.oci.chain import ChainID, Layer, chain_id_of
 class Stack:
     """Layers on one another, lowest first: what most vertices come to.
 
-    ``key`` is the definition key. ``own`` is the layer the vertex itself added, None if it added
-    none, and ``created`` when that was made.
+    ``key`` is the definition key, and ``found_by`` all keys that find what the vertex added, if
+    they were asked for. ``own`` is the layer the vertex itself added, None if it added none, and
+    ``created`` when that was made.
     """
 
     key: Digest
+    found_by: tuple[Digest, ...] = ()
     layers: tuple[Layer, ...] = ()
     own: Layer | None = None
     created: datetime | None = None

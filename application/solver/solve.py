@@ -1,6 +1,6 @@
 """One vertex: looked up, else done."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
 from threading import Event
 
@@ -16,6 +16,7 @@ from img.application.solver.copy_files import CopyIntoLayer
 from img.application.solver.execute import ExecuteProcess
 from img.application.solver.fetch import FetchSources, canceled_steps
 from img.application.solver.fetch_url import Told
+from img.application.solver.foresee import Foresee, Foreseen
 from img.application.solver.lookup import Lookup
 from img.application.solver.make_directory import MakeDirectoryLayer
 from img.application.solver.pull_base import PullLayers
@@ -34,7 +35,7 @@ from img.domain.graph.operations import (
     ReadContext,
     Scratch,
 )
-from img.domain.graph.vertex import Graph, Vertex
+from img.domain.graph.vertex import Graph, Plan, Vertex
 from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
 from img.domain.progress import (
@@ -62,37 +63,49 @@ class Solver:
     copy: CopyIntoLayer
     make_directory: MakeDirectoryLayer
     execute: ExecuteProcess
+    foresee: Foresee
     clock: Clock
     progress: ProgressSink
 
     def for_build(
         self,
-        graph: Graph,
+        plan: Plan,
         contexts: OpenContext,
         bases: Mapping[Digest, ResolvedBase],
         cancelled: Event,
         eager: frozenset[int] = frozenset(),
         label: str = "",
+        *,
+        all_keys: bool = False,
     ) -> "BuildSolver":
         """Return a solver of one build's vertices. ``bases`` are found by manifest digest.
 
         Those at ``eager`` positions are fetched at once, others when somebody needs their files.
-        ``label`` tells the build's progress from that of others at the same time.
+        ``label`` tells the build's progress from that of others at the same time. With
+        ``all_keys`` results say by which keys they are found, even where one of them did.
         """
+        foreseen = self.foresee(plan.graph, plan.target, contexts, cancelled)
         return BuildSolver(
             parts=self,
-            graph=graph,
+            graph=foreseen.graph,
+            foreseen=foreseen,
+            anew=frozenset(_after_ignored(plan.graph)),
             contexts=contexts,
             bases=bases,
             cancelled=cancelled,
             eager=eager,
             label=label,
+            all_keys=all_keys,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSolver:
-    """Solves the vertices of one build, each when its inputs are there (schedule.Solve)."""
+    """Solves the vertices of one build, each when its inputs are there (schedule.Solve).
+
+    ``anew`` are vertices that come after a step that is done again, and such steps themselves:
+    what their keys stand for is what that step once gave.
+    """
 
     parts: Solver
     graph: Graph
@@ -101,6 +114,9 @@ class BuildSolver:
     cancelled: Event
     eager: frozenset[int] = frozenset()  # bases that are needed whatever comes
     label: str = ""
+    all_keys: bool = False
+    foreseen: Foreseen
+    anew: frozenset[int] = frozenset()
     _begun: set[int] = field(default_factory=set)
 
     def __call__(self, position: int, inputs: Sequence[Result]) -> Result:
@@ -110,6 +126,8 @@ class BuildSolver:
         """
         vertex = self.graph.vertices[position]
         try:
+            if position in self.foreseen.found:
+                return self._found(position, vertex, inputs)
             if self.cancelled.is_set():
                 raise StepCanceled
             with cancelled_by(self.cancelled):
@@ -124,6 +142,19 @@ class BuildSolver:
                 self._started(position, vertex)
             self.parts.progress.emit(VertexFailed(vertex=self._id(position), message=error.message))
             raise
+
+    def not_looked_at(self) -> Mapping[int, Stack]:
+        """Return what is known of vertices that need not be solved: all but the layers below."""
+        stacks = {}
+        for position, key in self.foreseen.keys.items():
+            record = self.parts.lookup.known(key)
+            if record is not None:
+                stacks[position] = _on(Stack(key=key), key, record)
+        return stacks
+
+    def _found(self, position: int, vertex: Vertex, inputs: Sequence[Result]) -> Stack:
+        self._cached(position, vertex)
+        return _on(_stack(inputs[0]), *self.foreseen.found[position])
 
     def _solve(self, position: int, vertex: Vertex, inputs: Sequence[Result]) -> Result:
         match vertex.operation:
@@ -176,11 +207,13 @@ class BuildSolver:
         self, position: int, vertex: Vertex, operation: CopyFiles, inputs: Sequence[Result]
     ) -> Stack:
         root = _stack(inputs[0])
-        glance = self.parts.copy.glance(operation, root, inputs[1:])
-        if glance is not None and not vertex.ignore_cache:
+        definition = self.parts.copy.definition(operation, root, inputs[1:])
+        glance = None if definition else self.parts.copy.glance(operation, root, inputs[1:])
+        if glance is not None:
             definition = self.parts.lookup.meaning(glance)
-            record = self.parts.lookup(definition) if definition else None
-            if definition is not None and record is not None:
+        if definition is not None and position not in self.anew and not self.all_keys:
+            record = self.parts.lookup(definition)
+            if record is not None:
                 self._cached(position, vertex)
                 return _on(root, definition, record)
         copied = self._compared(position, vertex, operation, inputs)
@@ -201,7 +234,7 @@ class BuildSolver:
             record = self._recorded(vertex, layer, copy.content_key())
             self.parts.lookup.remember(record, copy.definition_key(), copy.content_key())
             self._done(position)
-            return _on(root, copy.definition_key(), record)
+            return _on(root, copy.definition_key(), record, copy.content_key())
         return self._layered(
             position, vertex, root, copy.definition_key(), copy.content_key, copy.pack
         )
@@ -240,7 +273,7 @@ class BuildSolver:
         content: Callable[[], Digest],
         work: Work,
     ) -> Stack:
-        record = None if vertex.ignore_cache else self.parts.lookup(definition)
+        record = None if position in self.anew else self.parts.lookup(definition)
         if record is None and not vertex.ignore_cache:
             record = self.parts.lookup(content())
             if record is not None:
@@ -255,7 +288,7 @@ class BuildSolver:
             )
             self.parts.lookup.remember(record, definition, content())
             self._done(position)
-        return _on(root, definition, record)
+        return _on(root, definition, record, *((content(),) if self.all_keys else ()))
 
     def _recorded(self, vertex: Vertex, layer: Layer, content: Digest) -> CacheRecord:
         """Return the record of a layer just made, or of an equal one that was there before."""
@@ -312,9 +345,23 @@ class BuildSolver:
         self.parts.progress.emit(VertexDone(vertex=self._id(position)))
 
 
-def _on(root: Stack, key: Digest, record: CacheRecord) -> Stack:
-    layers = root.layers if record.layer is None else (*root.layers, record.layer)
-    return Stack(key=key, layers=layers, own=record.layer, created=record.created)
+def _on(root: Stack, key: Digest, record: CacheRecord, *more_keys: Digest) -> Stack:
+    return Stack(
+        key=key,
+        found_by=(key, *more_keys),
+        layers=root.layers if record.layer is None else (*root.layers, record.layer),
+        own=record.layer,
+        created=record.created,
+    )
+
+
+def _after_ignored(graph: Graph) -> Iterator[int]:
+    """Yield the positions of steps that ignore the cache, and of all that stands on them."""
+    after: set[int] = set()
+    for position, vertex in enumerate(graph.vertices):
+        if vertex.ignore_cache or not after.isdisjoint(vertex.inputs):
+            after.add(position)
+            yield position
 
 
 def _stack(result: Result) -> Stack:

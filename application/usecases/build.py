@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 
+from img.application.cache_export.leave import LeaveCaches
+from img.application.cache_import.imported import ImportedCaches
 from img.application.layers import Layers
 from img.application.outputs.deliver import DeliverOutputs
 from img.application.outputs.solved import BuiltImage, Solved
@@ -22,10 +24,12 @@ from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.errors import BuildError, SourceError
 from img.domain.graph.operations import Exec
+from img.domain.options.cache import CacheExchange
 from img.domain.outputs import Output, reads_layers
 from img.domain.platform import Platform
 from img.domain.progress import VertexDone, VertexStarted, VertexWarning
 
+_NO_CACHES = CacheExchange()
 _DEFINITION = "definition"
 _KEEP_GIT_DIR = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
@@ -52,6 +56,8 @@ class BuildImage:
     solver: Solver
     layers: Layers
     deliver: DeliverOutputs
+    imported: ImportedCaches
+    leave: LeaveCaches
     programs: ForeignPrograms
     progress: ProgressSink
     lock: StateLock
@@ -64,6 +70,7 @@ class BuildImage:
         file: str | None = None,
         outputs: Sequence[Output] = (),
         platforms: Sequence[Platform] = (),
+        caches: CacheExchange = _NO_CACHES,
     ) -> BuiltImage | None:
         """Build the Dockerfile ``file`` for the context at ``location``.
 
@@ -81,8 +88,11 @@ class BuildImage:
             ignore = _ignored(dockerfile)
             contexts = self.contexts.of_build(location, ignore, request.contexts)
             whole = any(reads_layers(output) for output in outputs)
-            solved = [self._solved(contexts, *one, whole=whole) for one in planned]
-            return self.deliver(solved, outputs)
+            self.imported.load(caches.sources)
+            solved = [self._solved(contexts, *one, caches, whole=whole) for one in planned]
+            built = self.deliver(solved, outputs)
+            self.leave(caches.targets, solved)
+            return built
 
     @contextmanager
     def _dockerfile(
@@ -112,7 +122,13 @@ class BuildImage:
         self.progress.emit(VertexDone(vertex=_DEFINITION))
 
     def _solved(
-        self, contexts: OpenContext, request: BuildRequest, planned: Planned, *, whole: bool
+        self,
+        contexts: OpenContext,
+        request: BuildRequest,
+        planned: Planned,
+        caches: CacheExchange,
+        *,
+        whole: bool,
     ) -> Solved:
         """Do the steps; only if the result has to be ``whole`` are all its layers here for sure."""
         plan = planned.plan
@@ -120,12 +136,19 @@ class BuildImage:
         by_manifest = {base.image.manifest: base for base in planned.bases.values()}
         label = f"{request.platform} " if request.multi_platform else ""
         eager = frozenset(plan.graph.below(plan.target)) if whole else frozenset()
-        solve = self.solver.for_build(plan.graph, contexts, by_manifest, cancelled, eager, label)
+        leaves = bool(caches.targets)
+        solve = self.solver.for_build(
+            plan, contexts, by_manifest, cancelled, eager, label, all_keys=leaves
+        )
         try:
-            results = solve_all(plan.graph, plan.target, solve, cancelled)
+            results = solve_all(solve.graph, plan.target, solve, cancelled)
+            if leaves:
+                results = {**solve.not_looked_at(), **results}
             solved = Solved(
                 platform=request.platform, plan=plan, results=results, epoch=request.epoch
             )
+            if caches.inline:
+                solved = replace(solved, inline=self.leave.inline(solved))
             if whole:
                 self.layers.bring(solved.stack.layers)
             return solved

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from img.domain.errors import UsageError
+from img.domain.options.cache import CacheExchange
 from img.domain.options.call import Call
 from img.domain.options.outputs import OutputOptions
 from img.domain.options.resources import parse_resources
@@ -125,6 +126,13 @@ def build(
     no_cache_filter: Annotated[
         Texts, _option("--no-cache-filter", says="The same, for stages.", value="STAGE")
     ] = None,
+    cache_from: Annotated[
+        Texts,
+        _option("--cache-from", says="Results of builds elsewhere.", value="type=TYPE,…|NAME"),
+    ] = None,
+    cache_to: Annotated[
+        Texts, _option("--cache-to", says="Leave results for others.", value="type=TYPE,…|NAME")
+    ] = None,
     pull: Annotated[bool, _option("--pull", says="Ask for newer base images.")] = False,
     output: Annotated[
         Texts,
@@ -201,6 +209,7 @@ def build(
     }
     resources = parse_resources(limits, resource or [])
     wanted = platforms(platform or [])
+    caches = CacheExchange.parse(cache_from or [], cache_to or [])
     secrets = tuple(SecretSpec.parse(text) for text in secret or [])
     agents = tuple(AgentSpec.parse(text) for text in ssh or [])
     title = title_of(outputs, tag or ())
@@ -233,7 +242,7 @@ def build(
             raise typer.Exit(run_call(container, method, request, location, file))
         container.announced().announce()
         built = container.build_image()(
-            request, location=location, file=file, outputs=outputs, platforms=wanted
+            request, location=location, file=file, outputs=outputs, platforms=wanted, caches=caches
         )
     show = quiet and not writes_to_standard_output(outputs)
     write_results(built, iidfile=iidfile, metadata_file=metadata_file, show=show)

@@ -20,8 +20,8 @@ import pytest
 from img.adapters.executor.unshare import UnshareExecutor
 from img.adapters.linux import userns
 from img.adapters.linux.emulation.level import Emulation
+from img.adapters.linux.file_entries import entry_of, xattr_names
 from img.adapters.linux.ownership import RecordedOwnership
-from img.adapters.snapshotter.attributes import entry_of, xattr_names
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.filesystem.entry import Entry
 from img.domain.process import FileMount, TmpfsMount

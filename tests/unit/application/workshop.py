@@ -40,6 +40,7 @@ from img.domain.oci.config import ImageConfig, RunConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
+from img.domain.options.cache import CacheExchange
 from img.domain.outputs import ImageOutput, Output
 from img.domain.platform import Platform
 from img.domain.process import DirectoryRoot, ExitStatus, Process, Root
@@ -149,13 +150,20 @@ class Workshop:
         tags: Sequence[str] = ("app",),
         platforms: Sequence[Platform] = (),
         request: BuildRequest | None = None,
+        cache_from: Sequence[str] = (),
+        cache_to: Sequence[str] = (),
     ) -> BuiltImage:
         """Build ``dockerfile`` with a context of ``files``; the context of the last build stays."""
         self.contexts.text = dockerfile
         if files is not None:
             self.contexts.context = MemoryContext(files)
         names = tuple(ImageReference.parse(tag) for tag in tags)
-        built = self.deliver(ImageOutput(names=names), platforms=platforms, request=request)
+        built = self.deliver(
+            ImageOutput(names=names),
+            platforms=platforms,
+            request=request,
+            caches=CacheExchange.parse(cache_from, cache_to),
+        )
         assert built is not None
         return built
 
@@ -164,10 +172,15 @@ class Workshop:
         *outputs: Output,
         platforms: Sequence[Platform] = (),
         request: BuildRequest | None = None,
+        caches: CacheExchange | None = None,
     ) -> BuiltImage | None:
         """Build what was built last once more, and deliver the result to ``outputs``."""
         return self.container.build_image()(
-            request or a_request(), location=".", outputs=outputs, platforms=platforms
+            request or a_request(),
+            location=".",
+            outputs=outputs,
+            platforms=platforms,
+            caches=caches or CacheExchange(),
         )
 
     @property

@@ -240,6 +240,19 @@ def test_no_cache_filter_does_the_steps_of_its_stages_again() -> None:
     assert commands == ["one", "two", "one"]
 
 
+def test_what_such_a_step_gives_now_is_what_later_steps_get() -> None:
+    workshop = Workshop()
+    dockerfile = "FROM scratch AS first\nRUN one\nFROM scratch\nCOPY --from=first /f /\n"
+    workshop.commands["one"] = lambda root: root.write("f", b"old")
+    workshop.build(dockerfile)
+    workshop.commands["one"] = lambda root: root.write("f", b"new")
+
+    again = workshop.build(dockerfile, request=a_request(no_cache_filter=("first",)))
+    after = workshop.build(dockerfile)
+
+    assert workshop.files_of(again) == workshop.files_of(after) == {"f": b"new"}
+
+
 def test_the_ignore_file_chooses_what_the_context_shows() -> None:
     workshop = Workshop()
     workshop.contexts.ignore = "# comment\n*.log\n!keep.log\n"

@@ -1,0 +1,90 @@
+"""Files as entries of a layer."""
+
+import errno
+import os
+import re
+import stat
+from typing import BinaryIO
+
+from img.adapters.linux.owner_records import CAPABILITY
+from img.adapters.linux.ownership import REAL, Ownership
+from img.domain.filesystem.changes import is_kept_xattr
+from img.domain.filesystem.entry import (
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    FILE,
+    SOCKET,
+    SYMLINK,
+    Entry,
+)
+
+KINDS = {
+    stat.S_IFREG: FILE,
+    stat.S_IFDIR: DIRECTORY,
+    stat.S_IFLNK: SYMLINK,
+    stat.S_IFCHR: CHARACTER,
+    stat.S_IFBLK: BLOCK,
+    stat.S_IFIFO: FIFO,
+    stat.S_IFSOCK: SOCKET,
+}
+_NO_XATTRS = {errno.ENOTSUP, errno.EPERM, errno.EACCES}
+
+
+def xattr_names(path: str) -> list[str]:
+    """Return the names of a file's extended attributes, none where there cannot be any."""
+    try:
+        return os.listxattr(path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno in _NO_XATTRS:
+            return []
+        raise
+
+
+def entry_of(
+    path: str,
+    name: str,
+    status: os.stat_result,
+    xattrs: list[str],
+    ownership: Ownership = REAL,
+) -> Entry:
+    """Return the entry ``name`` for the file at ``path``; ``xattrs`` are the names it has."""
+    kind = KINDS[stat.S_IFMT(status.st_mode)]
+    owner = ownership.of(path, status, xattrs)
+    device = (0, 0)
+    if kind in (CHARACTER, BLOCK):
+        device = (os.major(status.st_rdev), os.minor(status.st_rdev))
+    elif kind == FILE and not status.st_size:
+        kind, device = _stood_for(ownership.device_of(path, status, xattrs))
+    return Entry(
+        name,
+        kind,
+        status.st_mode & 0o7777,
+        owner.uid,
+        owner.gid,
+        status.st_size if kind == FILE else 0,
+        status.st_mtime_ns,
+        os.readlink(path) if kind == SYMLINK else "",
+        device,
+        _xattrs(path, xattrs, kind) if xattrs else (),
+    )
+
+
+def _stood_for(text: bytes | None) -> tuple[str, tuple[int, int]]:
+    if match := re.fullmatch(rb"([cb]) (\d{1,9}):(\d{1,9})", text or b""):
+        kind, major, minor = match.groups()
+        return (CHARACTER if kind == b"c" else BLOCK), (int(major), int(minor))
+    return FILE, (0, 0)  # a step wrote it
+
+
+def _xattrs(path: str, names: list[str], kind: str) -> tuple[tuple[str, bytes], ...]:
+    kept = sorted(name for name in names if is_kept_xattr(name))
+    if kind != FILE and CAPABILITY in kept:  # an owner on record
+        kept.remove(CAPABILITY)
+    return tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in kept)
+
+
+def open_file(path: str) -> BinaryIO:
+    """Open a regular file and follow no link that took its place."""
+    return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")

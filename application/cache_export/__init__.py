@@ -1,0 +1,1 @@
+"""Results for builds elsewhere (``--cache-to``)."""

@@ -1,0 +1,193 @@
+"""ExportableResults for builds elsewhere (``--cache-to``)."""
+
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from img.application.log import logger
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.layout_writer import LayoutWriter
+from img.application.ports.progress_sink import ProgressSink
+from img.application.ports.registry import Registry
+from img.application.solver.results import Result, Stack
+from img.application.transfer import Transfer
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.errors import ImgError
+from img.domain.graph.exported_cache import (
+    CACHE_CONFIG,
+    ExportedCache,
+    ExportedMount,
+    ExportedRecord,
+    encode_cache,
+)
+from img.domain.graph.operations import CopyFiles, Exec, MakeDirectory
+from img.domain.graph.vertex import Graph, Plan
+from img.domain.oci import media_types
+from img.domain.oci.chain import Layer
+from img.domain.oci.codec import encode_manifest
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.manifest import Manifest
+from img.domain.options.cache import CacheTarget, LocalCache, RegistryCache
+from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexWarning
+
+log = logger("cache export")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportableResults:
+    """Records that may be exported, and the layers they name."""
+
+    records: tuple[ExportedRecord, ...] = ()
+    mounts: tuple[ExportedMount, ...] = ()
+    layers: tuple[Layer, ...] = ()
+
+    def __add__(self, other: "ExportableResults") -> "ExportableResults":
+        return ExportableResults(
+            records=tuple(dict.fromkeys((*self.records, *other.records))),
+            mounts=tuple(dict.fromkeys((*self.mounts, *other.mounts))),
+            layers=tuple(dict.fromkeys((*self.layers, *other.layers))),
+        )
+
+    def with_layers(self, layers: Iterable[Layer]) -> "ExportableResults":
+        """Return the results that need no other layers."""
+        kept = {layer.diff_id: layer for layer in layers}
+        return ExportableResults(
+            records=tuple(r for r in self.records if r.diff_id is None or r.diff_id in kept),
+            mounts=tuple(mount for mount in self.mounts if mount.diff_id in kept),
+            layers=tuple(kept.values()),
+        )
+
+
+def results_of(
+    plan: Plan,
+    results: Mapping[int, Result],
+    more_keys: Callable[[Digest], tuple[Digest, ...]],
+    *,
+    everything: bool,
+) -> ExportableResults:
+    """Return what the steps of a build came to, in their order.
+
+    ``more_keys`` gives those that find the same as a key, in the caches that were imported.
+    Without ``everything`` these are the steps on which the image's layers stand (mode=min).
+    """
+    spine = set(_spine(plan.graph, plan.target))
+    records, layers = [], []
+    for position, stack in sorted(results.items()):
+        vertex = plan.graph.vertices[position]
+        if not isinstance(stack, Stack) or not (everything or position in spine):
+            continue
+        if isinstance(vertex.operation, CopyFiles | MakeDirectory | Exec) and stack.created:
+            records.append(
+                ExportedRecord(
+                    keys=tuple(dict.fromkeys((*stack.found_by, *more_keys(stack.key)))),
+                    diff_id=stack.own.diff_id if stack.own else None,
+                    created=stack.created,
+                    description=vertex.name.partition("] ")[2] or vertex.name,
+                )
+            )
+            layers += [stack.own] if stack.own else []
+    return ExportableResults(records=tuple(records), layers=tuple(dict.fromkeys(layers)))
+
+
+def _spine(graph: Graph, position: int) -> Iterable[int]:
+    """Yield the vertices whose results stand on one another below that at ``position``."""
+    while True:
+        yield position
+        inputs = graph.vertices[position].inputs
+        if not inputs:
+            return
+        position = inputs[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportCache:
+    """Writes records and layers where other machines find them."""
+
+    registry: Registry
+    layouts: LayoutWriter
+    transfer: Transfer
+    blobs: BlobStore
+    progress: ProgressSink
+    fetch: Callable[[Layer], bool]  # has a layer in the store, if it is to be had
+    variant: str = ""
+
+    def inline(self, results: ExportableResults) -> ExportedCache:
+        """Return what an image's own config holds: its layers are known from the image."""
+        return ExportedCache(records=results.records, variant=self.variant)
+
+    def __call__(self, target: CacheTarget, results: ExportableResults) -> None:
+        """Write ``results``. An inline target has them in its image already.
+
+        Raises RegistryError, StateError, StoreFull … unless the target says to go on.
+        """
+        if target.place is None:
+            return
+        name = f"exporting cache to {target}"
+        self.progress.emit(VertexStarted(vertex=name, name=name))
+        try:
+            self._write(target, results)
+        except ImgError as error:
+            if not target.ignore_error:
+                self.progress.emit(VertexFailed(vertex=name, message=error.message))
+                raise
+            self.progress.emit(VertexWarning(vertex=name, message=error.message))
+        self.progress.emit(VertexDone(vertex=name))
+
+    def _write(self, target: CacheTarget, results: ExportableResults) -> None:
+        results = results.with_layers(
+            layer for layer in results.layers if self._is_there(target, layer) or self.fetch(layer)
+        )
+        cache = ExportedCache(
+            records=results.records,
+            mounts=results.mounts,
+            diff_ids=tuple(layer.diff_id for layer in results.layers),
+            variant=self.variant,
+        )
+        content = encode_cache(cache)
+        config = Descriptor(media_type=CACHE_CONFIG, digest=Digest.of(content), size=len(content))
+        self.transfer.store(content, config)
+        manifest = _manifest(config, results.layers, docker=target.docker_types)
+        match target.place:
+            case RegistryCache(reference=reference):
+                self.transfer.push_blobs(reference, manifest.blobs)
+                document = encode_manifest(manifest)
+                self.registry.push_manifest(reference, document, manifest.media_type)
+            case LocalCache(path=path, tag=tag):
+                self._write_layout(path, tag, manifest, reset=target.reset)
+            case None:
+                return
+            case _:
+                assert_never(target.place)
+        log.debug("cache exported", place=str(target), records=len(cache.records))
+
+    def _is_there(self, target: CacheTarget, layer: Layer) -> bool:
+        """Tell whether the target's registry has the layer, so that it need not be here."""
+        return isinstance(target.place, RegistryCache) and self.registry.has_blob(
+            target.place.reference, layer.descriptor.digest
+        )
+
+    def _write_layout(self, path: str, tag: str, manifest: Manifest, *, reset: bool) -> None:
+        for blob in manifest.blobs:
+            with self.blobs.open(blob.digest) as content:
+                self.layouts.add(path, blob, content)
+        document = encode_manifest(manifest)
+        target = Descriptor(
+            media_type=manifest.media_type, digest=Digest.of(document), size=len(document)
+        )
+        self.layouts.add(path, target, io.BytesIO(document))
+        kept = {target.digest, *(blob.digest for blob in manifest.blobs)}
+        self.layouts.name(path, tag, target, only=kept if reset else None)
+
+
+def _manifest(config: Descriptor, layers: Sequence[Layer], *, docker: bool) -> Manifest:
+    kind = media_types.docker_layer_type if docker else media_types.oci_layer_type
+    return Manifest(
+        config=config,
+        layers=tuple(
+            replace(layer.descriptor, media_type=kind(layer.descriptor.media_type))
+            for layer in layers
+        ),
+        media_type=media_types.DOCKER_MANIFEST if docker else media_types.OCI_MANIFEST,
+    )

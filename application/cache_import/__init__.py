@@ -1,0 +1,1 @@
+"""Results of builds elsewhere (``--cache-from``)."""

@@ -1,0 +1,143 @@
+"""Results of builds elsewhere (``--cache-from``)."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import field
+
+from img.application.cache_import.read import CacheReader, NoCache
+from img.application.log import logger
+from img.application.ports.cache_store import CacheRecord
+from img.application.ports.progress_sink import ProgressSink
+from img.application.ports.registry import RegistryError
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.errors import ImgError
+from img.domain.graph.exported_cache import (
+    ExportedCache,
+    ExportedRecord,
+)
+from img.domain.oci.chain import DiffID, Layer
+from img.domain.options.cache import CachePlace
+from img.domain.progress import VertexDone, VertexStarted, VertexWarning
+
+log = logger("cache import")
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A record, and where its layer is."""
+
+    record: CacheRecord
+    keys: tuple[Digest, ...]
+    place: CachePlace
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a cache directory held, and where that is."""
+
+    layer: Layer
+    place: CachePlace
+
+
+@dataclass(slots=True, kw_only=True)
+class ImportedCaches:
+    """The records of all caches that a build may use; their layers come when they are wanted.
+
+    A cache that cannot be read, or a layer that is gone, costs time and fails nothing.
+    """
+
+    reader: CacheReader
+    progress: ProgressSink
+    variant: str = ""
+    _records: dict[Digest, _Found] = field(default_factory=dict)
+    _mounts: dict[str, _Held] = field(default_factory=dict)
+    _places: dict[DiffID, CachePlace] = field(default_factory=dict)
+
+    def load(self, places: Iterable[CachePlace]) -> None:
+        """Read what is at ``places``; of two records for a key the first place's counts."""
+        for place in places:
+            name = f"importing cache manifest from {place}"
+            self.progress.emit(VertexStarted(vertex=name, name=name))
+            try:
+                for cache, layers in self.reader.caches(place):
+                    self._take(place, cache, layers)
+            except ImgError as error:
+                self._warn(name, f"cache not used: {error.message}")
+            self.progress.emit(VertexDone(vertex=name))
+
+    def get(self, key: Digest) -> CacheRecord | None:
+        """Return the record of ``key``, its layer in the store, or where Layers fetches it from."""
+        found = self._records.get(key)
+        if found is None:
+            return None
+        layer, place = found.record.layer, found.place
+        if layer is None:
+            return found.record
+        with suppress(RegistryError):
+            if self.reader.is_there(place, layer):
+                return found.record
+        return found.record if self._here(layer, place, found.record.description) else None
+
+    def peek(self, key: Digest) -> CacheRecord | None:
+        """Return the record of ``key``, its layer wherever it is."""
+        found = self._records.get(key)
+        return found.record if found is not None else None
+
+    def keys(self, key: Digest) -> tuple[Digest, ...]:
+        """Return all keys of the record that ``key`` finds."""
+        found = self._records.get(key)
+        return found.keys if found is not None else ()
+
+    def fetched(self, layer: Layer) -> bool:
+        """Have a layer that a record named in the store; tell whether it is there."""
+        if self.reader.is_here(layer):
+            return True
+        place = self._places.get(layer.diff_id)
+        return place is not None and self._here(layer, place, str(layer.descriptor.digest))
+
+    def mount(self, name: str) -> Layer | None:
+        """Return the layer of what the cache directory ``name`` held, in the store."""
+        held = self._mounts.get(name)
+        if held is None or not self._here(held.layer, held.place, "a cache mount"):
+            return None
+        return held.layer
+
+    def _take(
+        self, place: CachePlace, cache: ExportedCache, layers: Mapping[DiffID, Layer]
+    ) -> None:
+        if cache.variant != self.variant:
+            raise NoCache(f"the cache is one of builds {_with(cache.variant)}")
+        for diff_id in layers:
+            self._places.setdefault(diff_id, place)
+        for record in cache.records:
+            layer = layers.get(record.diff_id) if record.diff_id else None
+            if record.diff_id is None or layer is not None:
+                found = _Found(_record(record, layer), record.keys, place)
+                for key in record.keys:
+                    self._records.setdefault(key, found)
+        for mount in cache.mounts:
+            if (layer := layers.get(mount.diff_id)) is not None:
+                self._mounts.setdefault(mount.name, _Held(layer, place))
+        log.debug("cache imported", place=str(place), records=len(cache.records))
+
+    def _here(self, layer: Layer, place: CachePlace, what: str) -> bool:
+        if self.reader.is_here(layer):
+            return True
+        try:
+            self.reader.fetch(place, layer, f"importing cache layer of {what}")
+        except ImgError as error:
+            self._warn(f"importing cache manifest from {place}", f"{what}: {error.message}")
+            return False
+        return True
+
+    def _warn(self, vertex: str, message: str) -> None:
+        self.progress.emit(VertexWarning(vertex=vertex, message=message))
+
+
+def _record(record: ExportedRecord, layer: Layer | None) -> CacheRecord:
+    return CacheRecord(layer=layer, created=record.created, description=record.description)
+
+
+def _with(variant: str) -> str:
+    return f"with {variant}" if variant else "without --emulate"

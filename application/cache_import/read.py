@@ -1,0 +1,148 @@
+"""Reads caches that were left in registries and layouts."""
+
+from collections.abc import Iterable, Mapping
+from typing import assert_never
+
+from img.application.fetch import reporting
+from img.application.layouts import CopyFromLayout
+from img.application.ports.blob_origins import BlobOrigins
+from img.application.ports.blob_store import BlobMismatch
+from img.application.ports.index_store import IndexStore
+from img.application.ports.layer_archive import InvalidLayer, LayerArchive
+from img.application.ports.progress_sink import ProgressSink
+from img.application.ports.registry import Registry
+from img.application.transfer import Transfer
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.errors import NotFoundError
+from img.domain.graph.exported_cache import (
+    CACHE_CONFIG,
+    INLINE_FIELD,
+    ExportedCache,
+    cache_in,
+    decode_cache,
+)
+from img.domain.oci import media_types
+from img.domain.oci.chain import DiffID, Layer
+from img.domain.oci.codec import decode_config, decode_index, decode_manifest
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.manifest import Manifest
+from img.domain.options.cache import CachePlace, LocalCache, RegistryCache
+
+
+class NoCache(NotFoundError):
+    """What was named as a cache holds none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheReader:
+    """Reads caches, and fetches their layers."""
+
+    registry: Registry
+    transfer: Transfer
+    indexes: IndexStore
+    archive: LayerArchive
+    origins: BlobOrigins
+    copy: CopyFromLayout
+    progress: ProgressSink
+
+    def caches(self, place: CachePlace) -> Iterable[tuple[ExportedCache, Mapping[DiffID, Layer]]]:
+        """Yield the caches at ``place``, each with its layers; an index may have several.
+
+        Raises ManifestUnknown, RegistryError, LayoutError, InvalidDocument, NoCache.
+        """
+        found = False
+        for manifest in self._manifests(place):
+            if (held := self._cache(place, manifest)) is None:
+                continue
+            found = True
+            diff_ids, cache = held
+            layers = {
+                diff_id: Layer(diff_id, blob)
+                for diff_id, blob in zip(diff_ids, manifest.layers, strict=False)
+            }
+            if isinstance(place, RegistryCache):
+                digests = [layer.descriptor.digest for layer in layers.values()]
+                self.origins.add(place.reference.repository, digests)
+            yield cache, layers
+        if not found:
+            raise NoCache(f"{place} holds no cache that img can read")
+
+    def is_there(self, place: CachePlace, layer: Layer) -> bool:
+        """Tell whether the layer can be fetched later, by whoever needs it (Layers)."""
+        return self.is_here(layer) or (
+            isinstance(place, RegistryCache)
+            and self.registry.has_blob(place.reference, layer.descriptor.digest)
+        )
+
+    def is_here(self, layer: Layer) -> bool:
+        """Tell whether the layer is in the store."""
+        return self.copy.blobs.size(layer.descriptor.digest) == layer.descriptor.size
+
+    def fetch(self, place: CachePlace, layer: Layer, title: str) -> None:
+        """Have the layer in the store, verified.
+
+        Raises RegistryError, LayoutError, BlobMismatch, InvalidLayer, StoreFull.
+        """
+        match place:
+            case RegistryCache(reference=reference):
+                with reporting(self.progress, title, reference) as report:
+                    self.transfer.pull_layers(reference, (layer,), report)
+            case LocalCache(path=path):
+                self.copy.blob(path, layer.descriptor)
+                with self.copy.blobs.open(layer.descriptor.digest) as content:
+                    diff_id, index = self.archive.index(content)
+                if diff_id != layer.diff_id:
+                    raise InvalidLayer(f"{layer.descriptor.digest} in {path} unpacks to {diff_id}")
+                self.indexes.put(diff_id, index)
+            case _:
+                assert_never(place)
+
+    def _manifests(self, place: CachePlace) -> Iterable[Manifest]:
+        match place:
+            case RegistryCache(reference=reference):
+                target = self.registry.resolve(reference)
+            case LocalCache(path=path, tag=tag, digest=digest):
+                target = self.copy.layouts.resolve(path, tag, digest)
+            case _:
+                assert_never(place)
+        todo = [target]
+        while todo:
+            target = todo.pop()
+            content = self._document(place, target)
+            if target.media_type in media_types.INDEXES:
+                todo.extend(reversed(decode_index(content).manifests))
+            elif target.media_type in media_types.MANIFESTS:
+                yield decode_manifest(content)
+
+    def _cache(
+        self, place: CachePlace, manifest: Manifest
+    ) -> tuple[tuple[DiffID, ...], ExportedCache] | None:
+        """Return the cache of a manifest, and of which layers it is, lowest first."""
+        kind = manifest.config.media_type
+        if kind == CACHE_CONFIG:
+            cache = decode_cache(self._blob(place, manifest.config))
+            return cache.diff_ids, cache
+        if kind in media_types.CONFIGS:
+            config = decode_config(self._blob(place, manifest.config))
+            if INLINE_FIELD in config.unknown:
+                return config.diff_ids, cache_in(config.unknown[INLINE_FIELD])
+        return None
+
+    def _document(self, place: CachePlace, target: Descriptor) -> bytes:
+        if isinstance(place, RegistryCache):
+            return self.registry.manifest(place.reference, target)
+        return self._blob(place, target)
+
+    def _blob(self, place: CachePlace, blob: Descriptor) -> bytes:
+        match place:
+            case RegistryCache(reference=reference):
+                return self.transfer.pull_blob(reference, blob)
+            case LocalCache(path=path):
+                with self.copy.layouts.open(path, blob) as stream:
+                    content = stream.read()
+                if (actual := Digest.of(content)) != blob.digest:
+                    raise BlobMismatch(blob.digest, actual)
+                return content
+            case _:
+                assert_never(place)

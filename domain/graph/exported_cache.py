@@ -1,0 +1,116 @@
+"""What a build leaves for builds elsewhere: its cache records, as one document.
+
+The document is the config of a manifest whose layers are those that the records name
+(``--cache-to`` type=registry, local), or a field of the image's own config (type=inline).
+"""
+
+from datetime import UTC, datetime
+
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.oci.chain import DiffID
+from img.domain.oci.fields import Fields, compact
+
+CACHE_CONFIG = "application/vnd.img.cache.config.v1+json"
+INLINE_FIELD = "img.cache.v1"
+
+_DOCUMENT = "build cache"
+_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedRecord:
+    """A result and the keys that find it; ``diff_id`` is None where it was no layer."""
+
+    keys: tuple[Digest, ...]
+    diff_id: DiffID | None
+    created: datetime  # UTC
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedMount:
+    """A directory of RUN --mount=type=cache: its name, and the layer that holds its files."""
+
+    name: str
+    diff_id: DiffID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedCache:
+    """Records, and the layers they name: ``diff_ids`` stand in the order of the manifest's layers.
+
+    ``variant`` tells results that are not everybody's (``--emulate=fake``) from those that are.
+    """
+
+    records: tuple[ExportedRecord, ...] = ()
+    mounts: tuple[ExportedMount, ...] = ()
+    diff_ids: tuple[DiffID, ...] = ()
+    variant: str = ""
+
+
+def cache_object(cache: ExportedCache) -> dict[str, object]:
+    """Return ``cache`` as an object of JSON; equal caches give equal ones."""
+    document: dict[str, object] = {"version": _VERSION}
+    if cache.variant:
+        document["variant"] = cache.variant
+    document["diffIds"] = [str(diff_id) for diff_id in cache.diff_ids]
+    document["records"] = [_record_object(record) for record in cache.records]
+    if cache.mounts:
+        document["mounts"] = [
+            {"name": mount.name, "diffId": str(mount.diff_id)} for mount in cache.mounts
+        ]
+    return document
+
+
+def encode_cache(cache: ExportedCache) -> bytes:
+    """Return the bytes of ``cache``."""
+    return compact(cache_object(cache))
+
+
+def decode_cache(content: bytes) -> ExportedCache:
+    """Return the cache that ``content`` is. Raises InvalidDocument."""
+    return _cache(Fields.parse(content, _DOCUMENT))
+
+
+def cache_in(value: object) -> ExportedCache:
+    """Return the cache that an object of JSON is. Raises InvalidDocument."""
+    return _cache(Fields(value, _DOCUMENT))
+
+
+def _cache(fields: Fields) -> ExportedCache:
+    if (version := fields.number("version")) != _VERSION:
+        fields.refuse("version", f"{version} is not supported")
+    return ExportedCache(
+        variant=fields.text("variant"),
+        diff_ids=tuple(DiffID(digest) for digest in fields.digests("diffIds")),
+        records=tuple(_record(record) for record in fields.nested_list("records")),
+        mounts=tuple(
+            ExportedMount(name=mount.required_text("name"), diff_id=DiffID(mount.digest("diffId")))
+            for mount in fields.nested_list("mounts")
+        ),
+    )
+
+
+def _record_object(record: ExportedRecord) -> dict[str, object]:
+    document: dict[str, object] = {"keys": [str(key) for key in record.keys]}
+    if record.diff_id is not None:
+        document["diffId"] = str(record.diff_id)
+    document["created"] = record.created.astimezone(UTC).isoformat(timespec="microseconds")
+    if record.description:
+        document["description"] = record.description
+    return document
+
+
+def _record(fields: Fields) -> ExportedRecord:
+    text = fields.required_text("created")
+    try:
+        created = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        fields.refuse("created", f"{text!r} is no time")
+    return ExportedRecord(
+        keys=fields.digests("keys"),
+        diff_id=DiffID(fields.digest("diffId")) if "diffId" in fields else None,
+        created=created,
+        description=fields.text("description"),
+    )

@@ -1,0 +1,193 @@
+"""``--cache-from`` and ``--cache-to`` (BuildKit README, "Export cache"; docker docs, "Cache").
+
+A word without ``=`` is an image whose cache, or own layers, are to be used: ``type=registry``.
+"""
+
+from collections.abc import Sequence
+from typing import NoReturn, assert_never
+
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest, InvalidDigest
+from img.domain.dockerfile.csv_fields import BadCsv, split_csv
+from img.domain.options.attributes import Attributes
+from img.domain.reference import ImageReference, InvalidReference
+
+_FROM = "--cache-from"
+_TO = "--cache-to"
+_ELSEWHERE = ("gha", "s3", "azblob")
+_USE_THESE = "use type=registry or type=local"
+_COMPRESSION = ("gzip", "zstd", "uncompressed", "estargz")
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryCache:
+    """A cache that is a manifest of a registry, or inline in an image there."""
+
+    reference: ImageReference
+
+    def __str__(self) -> str:
+        return str(self.reference)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalCache:
+    """A cache in an OCI image layout, found by ``digest`` if there is one, else by ``tag``."""
+
+    path: str
+    tag: str = "latest"
+    digest: Digest | None = None
+
+    def __str__(self) -> str:
+        return self.path
+
+
+CachePlace = RegistryCache | LocalCache
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheTarget:
+    """Where to leave a cache, and how much of it.
+
+    ``everything`` is mode=max: the layers of all stages, not of the resulting image alone.
+    """
+
+    place: CachePlace | None  # None: inline, in the image itself
+    everything: bool = False
+    mounts: bool = False  # the directories of RUN --mount=type=cache too
+    reset: bool = True  # a local cache loses what was in it before
+    ignore_error: bool = False
+    docker_types: bool = False  # oci-mediatypes=false
+
+    def __str__(self) -> str:
+        match self.place:
+            case None:
+                return "inline"
+            case RegistryCache() | LocalCache() as place:
+                return str(place)
+            case _:
+                assert_never(self.place)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheExchange:
+    """Where a build looks for results besides its own, and where it leaves them."""
+
+    sources: tuple[CachePlace, ...] = ()
+    targets: tuple[CacheTarget, ...] = ()
+
+    @classmethod
+    def parse(cls, sources: Sequence[str], targets: Sequence[str]) -> "CacheExchange":
+        """Return what ``--cache-from`` and ``--cache-to`` say. Raises UsageError."""
+        return cls(
+            sources=tuple(parse_cache_source(text) for text in sources),
+            targets=tuple(parse_cache_target(text) for text in targets),
+        )
+
+    @property
+    def inline(self) -> bool:
+        """Whether images shall hold their own cache."""
+        return any(target.place is None for target in self.targets)
+
+
+def parse_cache_source(text: str) -> CachePlace:
+    """Return what ``--cache-from`` names. Raises UsageError."""
+    given = _attributes(_FROM, text)
+    match given["type"]:
+        case "registry":
+            return RegistryCache(_reference(given))
+        case "local":
+            _only(given, "src", "tag", "digest")
+            return LocalCache(
+                path=given["src"] or given.refuse("src is required for a local cache"),
+                tag=given["tag"] or "latest",
+                digest=_digest(given),
+            )
+        case "inline":
+            return given.refuse("inline caches are read by type=registry,ref=IMAGE")
+        case other:
+            return _unknown(given, other)
+
+
+def parse_cache_target(text: str) -> CacheTarget:
+    """Return what ``--cache-to`` asks for. Raises UsageError."""
+    given = _attributes(_TO, text)
+    everything = given.choice("mode", ("min", "max")) == "max"
+    match given["type"]:
+        case "inline":
+            _only(given, "mode")
+            if everything:
+                given.refuse("an inline cache has mode=min only", hint="use type=registry")
+            return CacheTarget(place=None)
+        case "registry":
+            _only(given, "ref", *_SHARED)
+            return _target(given, RegistryCache(_reference(given)), everything)
+        case "local":
+            _only(given, "dest", "tag", "reset", *_SHARED)
+            path = given["dest"] or given.refuse("dest is required for a local cache")
+            return _target(given, LocalCache(path=path, tag=given["tag"] or "latest"), everything)
+        case other:
+            return _unknown(given, other)
+
+
+_SHARED = ("mode", "mounts", "ignore-error", "image-manifest", "oci-mediatypes", "compression")
+
+
+def _target(given: Attributes, place: CachePlace, everything: bool) -> CacheTarget:
+    if given.flag("image-manifest") is False:
+        given.refuse("a cache is written as an image manifest only")
+    if given["compression"] and given.choice("compression", _COMPRESSION) != "gzip":
+        given.refuse("the layers of a cache are gzip")
+    return CacheTarget(
+        place=place,
+        everything=everything,
+        mounts=given.flag("mounts") or False,
+        reset=given.flag("reset") is not False,
+        ignore_error=given.flag("ignore-error") or False,
+        docker_types=given.flag("oci-mediatypes") is False,
+    )
+
+
+def _attributes(option: str, text: str) -> Attributes:
+    """Return the attributes; words that are images alone mean ``type=registry,ref=``."""
+    try:
+        words = split_csv(text)
+    except BadCsv:
+        words = ()
+    if len(words) == 1 and words[0] and "=" not in words[0]:
+        if option == _TO and words[0] == "inline":
+            return Attributes.parse(option, "type=inline")
+        values = {"type": "registry", "ref": words[0]}
+        return Attributes(option=option, text=text, values=values)
+    given = Attributes.parse(option, text)
+    if not given["type"]:
+        given.refuse("type is required", hint="such as type=registry,ref=NAME")
+    return given
+
+
+def _reference(given: Attributes) -> ImageReference:
+    if not given["ref"]:
+        given.refuse("ref is required for a registry cache")
+    try:
+        return ImageReference.parse(given["ref"])
+    except InvalidReference as error:
+        given.refuse(error.reason)
+
+
+def _digest(given: Attributes) -> Digest | None:
+    try:
+        return Digest.parse(given["digest"]) if given["digest"] else None
+    except InvalidDigest as error:
+        given.refuse(error.message)
+
+
+def _only(given: Attributes, *known: str) -> None:
+    """Raise UsageError for an attribute that would change nothing."""
+    for key in given.values:
+        if key not in ("type", *known):
+            given.refuse(f"unknown attribute {key}", hint=", ".join(known))
+
+
+def _unknown(given: Attributes, kind: str) -> NoReturn:
+    if kind in _ELSEWHERE:
+        given.refuse(f"type={kind} is not supported", hint=_USE_THESE)
+    given.refuse(f"unknown type {kind!r}", hint=f"{_USE_THESE}, or type=inline")

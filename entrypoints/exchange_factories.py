@@ -1,0 +1,76 @@
+"""What exchanges caches with other machines, made when a build asks for it."""
+
+from __future__ import annotations  # so that types are not imported
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from img.application.assembly import Assemble
+    from img.application.cache_export.leave import LeaveCaches
+    from img.application.cache_import.imported import ImportedCaches
+    from img.application.layouts import CopyFromLayout
+    from img.application.ports.blob_origins import BlobOrigins
+    from img.application.ports.index_store import IndexStore
+    from img.application.ports.layer_archive import LayerArchive
+    from img.application.ports.layout_writer import LayoutWriter
+    from img.application.ports.progress_sink import ProgressSink
+    from img.application.ports.registry import Registry
+    from img.application.solver.mounts import MountAll
+    from img.application.transfer import Transfer
+
+
+def imported(
+    registry: Registry,
+    copy: CopyFromLayout,
+    transfer: Transfer,
+    indexes: IndexStore,
+    archive: LayerArchive,
+    origins: BlobOrigins,
+    progress: ProgressSink,
+    variant: str,
+) -> ImportedCaches:
+    from img.application.cache_import.imported import ImportedCaches
+    from img.application.cache_import.read import CacheReader
+
+    reader = CacheReader(
+        registry=registry,
+        copy=copy,
+        transfer=transfer,
+        indexes=indexes,
+        archive=archive,
+        origins=origins,
+        progress=progress,
+    )
+    return ImportedCaches(reader=reader, progress=progress, variant=variant)
+
+
+def leave_caches(
+    registry: Registry,
+    layouts: LayoutWriter,
+    transfer: Transfer,
+    mount: MountAll,
+    assemble: Assemble,
+    imported: ImportedCaches,
+    progress: ProgressSink,
+) -> LeaveCaches:
+    from img.application.cache_export.export import ExportCache
+    from img.application.cache_export.leave import LeaveCaches
+    from img.application.cache_export.mounts import PackCacheMounts
+
+    export = ExportCache(
+        registry=registry,
+        layouts=layouts,
+        transfer=transfer,
+        blobs=assemble.blobs,
+        progress=progress,
+        fetch=imported.fetched,
+        variant=imported.variant,
+    )
+    pack = PackCacheMounts(
+        mount=mount,
+        caches=mount.caches,
+        archive=mount.copy.archive,
+        blobs=assemble.blobs,
+        progress=progress,
+    )
+    return LeaveCaches(assemble=assemble, export=export, pack_mounts=pack, more_keys=imported.keys)

@@ -1,0 +1,94 @@
+"""--cache-from and --cache-to."""
+
+import pytest
+
+from img.domain.digest import Digest
+from img.domain.errors import UsageError
+from img.domain.options.cache import (
+    CachePlace,
+    CacheTarget,
+    LocalCache,
+    RegistryCache,
+    parse_cache_source,
+    parse_cache_target,
+)
+from img.domain.reference import ImageReference
+
+NAME = ImageReference.parse("example.com/app:cache")
+DIGEST = Digest.of(b"x")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("example.com/app:cache", RegistryCache(NAME)),
+        ("type=registry,ref=example.com/app:cache", RegistryCache(NAME)),
+        ("type=local,src=/a", LocalCache(path="/a")),
+        ("type=local,src=a,tag=v1", LocalCache(path="a", tag="v1")),
+        (f'"type=local","src=a,b",digest={DIGEST}', LocalCache(path="a,b", digest=DIGEST)),
+    ],
+)
+def test_where_results_are_found(text: str, place: CachePlace) -> None:
+    assert parse_cache_source(text) == place
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("inline", CacheTarget(place=None)),
+        ("type=inline", CacheTarget(place=None)),
+        ("type=inline,mode=min", CacheTarget(place=None)),
+        ("example.com/app:cache", CacheTarget(place=RegistryCache(NAME))),
+        (
+            "type=registry,ref=example.com/app:cache,mode=max,mounts=true,ignore-error=1",
+            CacheTarget(place=RegistryCache(NAME), everything=True, mounts=True, ignore_error=True),
+        ),
+        (
+            "type=registry,ref=example.com/app:cache,oci-mediatypes=false,compression=gzip",
+            CacheTarget(place=RegistryCache(NAME), docker_types=True),
+        ),
+        ("type=local,dest=a", CacheTarget(place=LocalCache(path="a"))),
+        ("type=local,dest=a,reset=false", CacheTarget(place=LocalCache(path="a"), reset=False)),
+    ],
+)
+def test_where_results_are_left(text: str, target: CacheTarget) -> None:
+    assert parse_cache_target(text) == target
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "type is required"),
+        ("ref=x", "type is required"),
+        ("type=registry", "ref is required"),
+        ("type=registry,ref=UPPER", r"repository name .* must be lowercase"),
+        ("type=local", "dest is required"),
+        ("type=inline,mode=max", "mode=min only"),
+        ("type=local,dest=a,ref=b", "unknown attribute ref"),
+        ("type=registry,ref=x,mode=most", "unsupported mode 'most'"),
+        ("type=registry,ref=x,compression=zstd", "are gzip"),
+        ("type=registry,ref=x,image-manifest=false", "image manifest only"),
+        ("type=gha", "type=gha is not supported"),
+        ("type=s3,bucket=b", "type=s3 is not supported"),
+        ("type=disk", "unknown type 'disk'"),
+        ("type=registry,ref", "must be a key=value pair"),
+    ],
+)
+def test_what_cannot_be_a_target_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        parse_cache_target(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("type=inline", "read by type=registry"),
+        ("type=local", "src is required"),
+        ("type=local,src=a,digest=x", "invalid digest"),
+        ("type=local,src=a,mode=max", "unknown attribute mode"),
+        ("type=azblob,name=x", "type=azblob is not supported"),
+    ],
+)
+def test_what_cannot_be_a_source_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        parse_cache_source(text)
