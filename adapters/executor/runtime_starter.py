@@ -66,6 +66,7 @@ def _prepare(
     mounts.mount_system(points, process, proc=False)
     mounts.mount_name_files(points, scratch, process)
     mounts.mount_extra(points, scratch, process.mounts)
+    _protect(launch.program)
     _cover_ours(covers_groups=_is_crun(launch.program))
     syscalls.sethostname(process.hostname)
     bring_network_up(process, network)
@@ -83,6 +84,16 @@ def _prepare(
         json.dump(spec, file, ensure_ascii=False)
     syscalls.close_descriptors(but=channel.fileno())
     return _command(launch.program, bundle), f"{bundle}/log"
+
+
+def _protect(program: str) -> None:
+    """Make a runtime's own program read-only, which it would else copy before it does anything.
+
+    It must be: the step's program could be a link to it, and write to it (CVE-2019-5736).
+    """
+    tree = syscalls.open_tree(program)
+    syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
+    syscalls.move_mount(tree, os.open(program, os.O_PATH | os.O_CLOEXEC))
 
 
 def _cover_ours(*, covers_groups: bool) -> None:
@@ -144,7 +155,7 @@ def _run(command: list[str]) -> int:
     # Runtimes give the standard streams to the step's user, and /dev/null is the whole machine's.
     nothing, end = os.pipe()
     os.close(end)
-    pid = os.fork()
+    pid = os.fork()  # posix_spawn would leave two signals of the C library's own ignored
     if pid == 0:
         try:
             reset_signals()

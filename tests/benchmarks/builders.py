@@ -58,8 +58,16 @@ class Builder(ABC):
 class ImgBuilder(Builder):
     """Ours, by the Python that runs this, as root or as an ordinary user."""
 
-    def __init__(self, work: Path, user: pwd.struct_passwd, *, backend: str = "auto") -> None:
+    def __init__(
+        self,
+        work: Path,
+        user: pwd.struct_passwd,
+        *,
+        backend: str = "auto",
+        options: Sequence[str] = (),
+    ) -> None:
         self.name = "img (user)" if user.pw_uid else "img (root)"
+        self._options = options
         self.remark = f"{user.pw_name}, snapshots: {backend}"
         self._user = user
         self._backend = backend
@@ -67,11 +75,15 @@ class ImgBuilder(Builder):
         self._bytecode = work / "bytecode"
 
     def build(self, context: Path, *, cache: bool = True) -> Cost:
-        self._prepare()
+        self.prepare()
         arguments = ["build", "-s", f"{self._home}/state", "-b", self._backend, "-t", "benchmark"]
-        arguments += [] if cache else ["--no-cache"]
+        arguments += [*self._options] if cache else [*self._options, "--no-cache"]
+        return self.python("-m", "img", *arguments, str(context))
+
+    def python(self, *arguments: str) -> Cost:
+        """Run a Python that finds img, as the user, and return the cost. Raises BuildFailed."""
         return _timed(
-            [sys.executable, "-m", "img", *arguments, str(context)],
+            [sys.executable, *arguments],
             {"HOME": str(self._home), "PYTHONPATH": str(_REPOSITORY), **self._compiled()},
             self._user,
         )
@@ -84,15 +96,16 @@ class ImgBuilder(Builder):
         )
         state = self._home / "state"
         if state.exists():
-            command = [sys.executable, "-c", remove, str(state)]
-            _timed(command, {"PYTHONPATH": str(_REPOSITORY), **self._compiled()}, self._user)
+            self.python("-c", remove, str(state))
 
-    def _prepare(self) -> None:
+    def prepare(self) -> Path:
+        """Make what belongs to the user, and return the home."""
         self._home.mkdir(exist_ok=True)
         self._bytecode.mkdir(exist_ok=True)
         if os.geteuid() == 0:
             self._bytecode.chmod(0o777)
             os.chown(self._home, self._user.pw_uid, self._user.pw_gid)
+        return self._home
 
     def _compiled(self) -> Mapping[str, str]:
         """Return what lets Python keep bytecode, as it is kept where pip installed img."""

@@ -1,0 +1,62 @@
+"""Runs ``true`` in steps of one executor: a child of executors.py.
+
+one_executor.py EXECUTOR TIMES DIRECTORY: works in the empty DIRECTORY, and leaves there what each
+step took, in milliseconds, as the JSON list "took".
+"""
+
+import json
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from img.domain.process import Root
+
+_WARM_UP = 2  # steps that are not counted: they import
+
+
+def main(name: str, times: int, directory: Path) -> None:
+    """Enter as a build does, and run the steps."""
+    from img.entrypoints.rootless import enter_for_build
+
+    host = enter_for_build(name)
+    executor = host.executor()
+    from img.domain.process import Process
+    from img.entrypoints import container  # noqa: F401 (by then a build is as large as that)
+
+    _make_image(directory / "image")
+    process = Process(argv=("/bin/true",), env={})
+    took = []
+    for number in range(_WARM_UP + times):
+        root = _root(directory, number, mounts=host.mounts)
+        start = time.perf_counter()
+        status = executor.run(process, root, lambda *_: None, threading.Event())
+        took.append((time.perf_counter() - start) * 1000)
+        assert status.success, status
+    executor.close()
+    (directory / "took").write_text(json.dumps(took[_WARM_UP:]))
+
+
+def _make_image(image: Path) -> None:
+    (image / "bin").mkdir(parents=True)
+    shutil.copy(shutil.which("busybox") or "/bin/busybox", image / "bin/busybox")
+    (image / "bin/true").symlink_to("busybox")
+
+
+def _root(directory: Path, number: int, *, mounts: bool) -> "Root":
+    from img.domain.process import DirectoryRoot, OverlayRoot
+
+    if not mounts:
+        return DirectoryRoot(path=str(directory / "image"))
+    upper, work, target = (directory / f"{name}{number}" for name in ("upper", "work", "target"))
+    for place in (upper, work, target):
+        place.mkdir()
+    lowers = (str(directory / "image"),)
+    return OverlayRoot(lowers=lowers, upper=str(upper), work=str(work), target=str(target))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
