@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from img.application.usecases.remove import RemoveImage
     from img.application.usecases.save import SaveImage
     from img.application.usecases.tag import TagImage
+    from img.application.usecases.unpack import UnpackImage
     from img.entrypoints.rootless import BuildHost
     from img.entrypoints.settings import Settings
 
@@ -446,6 +447,13 @@ class Container(containers.DeclarativeContainer):
         exporters=exporters,
         lock=state_lock,
         platform=config.platform,
+    )
+    unpack_image: providers.Provider[UnpackImage] = providers.Factory(
+        _later("img.application.usecases.unpack.UnpackImage"),
+        images=images,
+        catalog=catalog,
+        files=write_files,
+        lock=state_lock,
     )
     load_image: providers.Provider[LoadImage] = providers.Factory(
         _later("img.application.usecases.load.LoadImage"),

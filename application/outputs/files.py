@@ -11,12 +11,20 @@ from img.application.solver.results import Stack
 from img.application.solver.sources import StackSource
 from img.application.trees import Trees
 from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
 from img.domain.errors import ImgError
 from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
-from img.domain.filesystem.rootfs import files_in, in_order_of_making, moved_below
+from img.domain.filesystem.rootfs import (
+    files_in,
+    in_order_of_making,
+    moved_below,
+    without_privileges,
+)
+from img.domain.oci.chain import Layer
 from img.domain.outputs import FilesOutput
 
 _SECOND = 10**9
+_NO_KEY = Digest.of(b"")  # nothing is looked up
 
 
 class FilesOverlap(ImgError):
@@ -34,7 +42,7 @@ class FilesOverlap(ImgError):
 class _Folder:
     """Where the files of one platform go, "" is the place itself; and when they are from."""
 
-    stack: Stack
+    layers: tuple[Layer, ...]
     name: str = ""
     epoch: int | None = None  # seconds
 
@@ -70,14 +78,19 @@ class WriteFiles:
             return
         with self.places.directory(output.destination, delete=output.delete) as directory:
             for folder in folders:
-                entries = map(_for_anybody, files_in(self.trees.of(folder.stack.layers)))
+                entries = map(without_privileges, files_in(self.trees.of(folder.layers)))
                 self._make(folder, entries, directory, owners=False)
 
     def unpack(
-        self, stack: Stack, entries: Iterable[Entry], directory: str, *, owners: bool
+        self,
+        layers: tuple[Layer, ...],
+        entries: Iterable[Entry],
+        directory: str,
+        *,
+        owners: bool,
     ) -> None:
-        """Make ``entries``, of the tree of ``stack``, in ``directory``. Raises UnpackRefused."""
-        self._make(_Folder(stack=stack), entries, directory, owners=owners)
+        """Make ``entries``, of the tree of ``layers``, in ``directory``. Raises UnpackRefused."""
+        self._make(_Folder(layers=layers), entries, directory, owners=owners)
 
     def _make(
         self, folder: _Folder, entries: Iterable[Entry], directory: str, *, owners: bool
@@ -97,7 +110,7 @@ class WriteFiles:
 
     def _by_layer(self, folder: _Folder, files: Iterable[Entry]) -> Iterator[PackedEntry]:
         """Yield files in the order in which one pass over each layer finds them."""
-        layers = folder.stack.layers
+        layers = folder.layers
         tree = self.trees.of(layers)
         wanted: dict[int, dict[int, Entry]] = {}
         for entry in files:
@@ -115,10 +128,10 @@ class WriteFiles:
         for folder in folders:
             for entry in folder.itself if folder.name else ():
                 yield PackedEntry(entry=entry)
-            tree = self.trees.of(folder.stack.layers)
+            tree = self.trees.of(folder.layers)
             entries = list(files_in(tree))
             filled = [e.path for e in entries if e.kind == FILE and e.size]
-            source = StackSource(folder.stack, self.trees, self.scratch)
+            source = StackSource(Stack(key=_NO_KEY, layers=folder.layers), self.trees, self.scratch)
             opened = source.contents(filled)
             for entry in entries:
                 renamed = folder.renamed(entry)
@@ -145,15 +158,7 @@ def _is_split(output: FilesOutput, built: Sequence[Solved]) -> bool:
 
 def _folder(output: FilesOutput, built: Solved, *, split: bool) -> _Folder:
     return _Folder(
-        stack=built.stack,
+        layers=built.stack.layers,
         name=str(built.platform).replace("/", "_") if split else "",
         epoch=built.epoch if output.epoch is None else output.epoch,
     )
-
-
-def _for_anybody(entry: Entry) -> Entry:
-    """Return ``entry`` with the attributes that every user may set on files of his own."""
-    if not entry.xattrs:
-        return entry
-    kept = tuple(pair for pair in entry.xattrs if pair[0].startswith("user."))
-    return entry._replace(xattrs=kept)

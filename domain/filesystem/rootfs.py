@@ -32,6 +32,14 @@ def moved_below(folder: str, entry: Entry) -> Entry:
     return entry._replace(path=f"{folder}/{entry.path}", link=link)
 
 
+def without_privileges(entry: Entry) -> Entry:
+    """Return ``entry`` with those attributes that every user may set on files of his own."""
+    if not entry.xattrs:
+        return entry
+    kept = tuple(pair for pair in entry.xattrs if pair[0].startswith("user."))
+    return entry._replace(xattrs=kept)
+
+
 def in_order_of_making(entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry], list[Entry]]:
     """Return what has no content, directories first; files that have some; and hard links."""
     known = list(entries)

@@ -32,7 +32,7 @@ COMMANDS = {
     "build": {"build"},
     "images": {"inspect", "ls", "rm", "tag"},
     "remote": {"catalog", "referrers", "tags"},
-    "transfer": {"load", "pull", "push", "save"},
+    "transfer": {"load", "pull", "push", "save", "unpack"},
     "housekeeping": {"du", "login", "logout", "prune", "version"},
     "doctor": {"doctor", "unshare"},
 }

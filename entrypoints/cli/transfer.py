@@ -1,8 +1,8 @@
-"""``img pull``, ``push``, ``save``, ``load``."""
+"""``img pull``, ``push``, ``save``, ``load``, ``unpack``."""
 
+import os
 import sys
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -23,6 +23,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("pull", short_help="Pull an image or a repository from a registry.")(pull)
     app.command("push", short_help="Push an image or a repository to a registry.")(push)
     app.command("save", short_help="Save an image to a tar archive.")(save)
+    app.command("unpack", short_help="Unpack the rootfs and store it to a directory.")(unpack)
 
 
 def pull(
@@ -123,11 +124,8 @@ def save(
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
         save_image = container.save_image()
-        if output:
-            with _replacing(output) as file:
-                save_image(references, file, archive_format=archive)
-        else:
-            save_image(references, sys.stdout.buffer, archive_format=archive)
+        with container.output_files().file(output or "-") as file:
+            save_image(references, file, archive_format=archive)
 
 
 def load(
@@ -158,18 +156,30 @@ def load(
             typer.echo(f"Loaded image ID: {image.target.digest}")
 
 
-@contextmanager
-def _replacing(path: str) -> Iterator[BinaryIO]:
-    """Write a file that takes its place when it is whole."""
-    draft = f"{path}.part"
-    try:
-        with Path(draft).open("wb") as file:
-            yield file
-        Path(draft).replace(path)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
-    finally:
-        Path(draft).unlink(missing_ok=True)
+def unpack(
+    ctx: typer.Context,
+    names: Names = None,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="Directory to make (./rootfs).", metavar="DIR")
+    ] = "rootfs",
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Unpack the root file system of an image to a directory."""
+    if not names or len(names) != 1:
+        raise UsageError("must pass an image to unpack")
+    if os.path.lexists(output):
+        raise UsageError(f"destination directory already exists: {output}")
+    reference = ImageReference.parse(names[0])
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug) as container:
+        left_out = container.unpack_image()(
+            reference, host_platform(), output, owners=os.geteuid() == 0
+        )
+    for path in left_out:
+        typer.echo(f"WARNING: left out /{path}, a device: only root can make one", err=True)
+    typer.echo(f"Successfully unpacked rootfs for {names[0]} to: {output}")
 
 
 def _opened(path: str) -> AbstractContextManager[BinaryIO]:

@@ -1,0 +1,43 @@
+"""The files of an image, in a directory."""
+
+from img.application.catalog import Catalog
+from img.application.outputs.files import WriteFiles
+from img.application.ports.image_store import ImageStore
+from img.application.ports.state_lock import StateLock
+from img.domain.dataclass import dataclass
+from img.domain.filesystem.entry import BLOCK, CHARACTER
+from img.domain.filesystem.rootfs import files_in, without_privileges
+from img.domain.oci.chain import Layer
+from img.domain.platform import Platform
+from img.domain.reference import ImageReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnpackImage:
+    """Makes the root file system of an image: root's with all owners, a user's without."""
+
+    images: ImageStore
+    catalog: Catalog
+    files: WriteFiles
+    lock: StateLock
+
+    def __call__(
+        self, reference: ImageReference, platform: Platform, directory: str, *, owners: bool
+    ) -> list[str]:
+        """Return the devices that were left out: without ``owners`` nobody could make them.
+
+        ``directory`` is there when all of it is. Raises ImageNotFound, NoPlatformMatch,
+        BlobNotFound, UnpackRefused, OutputNotWritten.
+        """
+        with self.lock.working():
+            image = self.catalog.image(self.images.get(reference).target, platform)
+            layers: tuple[Layer, ...] = image.layers
+            entries = list(files_in(self.files.trees.of(layers)))
+            left_out = []
+            if not owners:
+                left_out = [each.path for each in entries if each.kind in (CHARACTER, BLOCK)]
+                known = frozenset(left_out)
+                entries = [without_privileges(e) for e in entries if e.path not in known]
+            with self.files.places.directory(directory) as draft:
+                self.files.unpack(layers, entries, draft, owners=owners)
+        return left_out
