@@ -45,6 +45,11 @@ def parse_annotation_attribute(key: str, value: str, host: Platform) -> Annotati
     return _annotation(matched[1] or "manifest", matched[2], matched[3], value, host)
 
 
+def is_annotation_attribute(key: str) -> bool:
+    """Tell whether an attribute of an output is an annotation."""
+    return _ATTRIBUTE.fullmatch(key) is not None
+
+
 def _annotation(
     kind: str, platform: str | None, key: str, value: str, host: Platform
 ) -> Annotation:

@@ -7,7 +7,7 @@ from img.domain.dockerfile.csv_fields import BadCsv, split_csv
 from img.domain.errors import UsageError
 from img.domain.oci.annotations import Annotation
 from img.domain.options import image_form
-from img.domain.options.annotations import parse_annotation
+from img.domain.options.annotations import is_annotation_attribute, parse_annotation
 from img.domain.options.attributes import Attributes
 from img.domain.outputs import (
     STANDARD_OUTPUT,
@@ -25,11 +25,12 @@ _OPTION = "--output"
 _DELETE = "buildx.local.delete"  # what --allow has to say before files are deleted
 _FILES = frozenset({"dest", "platform-split", "source-date-epoch"})
 _ARCHIVE = frozenset({"dest", "name"})
+_EMPTY_ONLY = ("dangling-name-empty-only", "danging-name-empty-only")  # the latter is BuildKit's
 _KNOWN = {
     "image": image_form.ATTRIBUTES
     | {
         "name", "push", "push-by-digest", "registry.insecure", "store", "unpack",
-        "name-canonical", "dangling-name-prefix", "danging-name-empty-only",
+        "name-canonical", "dangling-name-prefix", *_EMPTY_ONLY,
     },
     "oci": image_form.ATTRIBUTES | _ARCHIVE | {"tar"},
     "docker": frozenset(_ARCHIVE | {"source-date-epoch", "rewrite-timestamp", "tar"}),
@@ -107,7 +108,7 @@ def _is_lone(text: str) -> bool:
 
 
 def _is_annotation(kind: str, key: str) -> bool:
-    return kind in _WITH_ANNOTATIONS and key.startswith("annotation")
+    return kind in _WITH_ANNOTATIONS and is_annotation_attribute(key)
 
 
 def _pushed(wanted: Sequence[Attributes]) -> list[Attributes]:
@@ -174,7 +175,7 @@ def _image(attributes: Attributes, options: OutputOptions, form: ImageForm) -> I
         unpack=bool(attributes.flag("unpack")),
         name_canonical=bool(attributes.flag("name-canonical")),
         dangling_prefix=attributes["dangling-name-prefix"],
-        dangling_empty_only=bool(attributes.flag("danging-name-empty-only")),
+        dangling_empty_only=any(attributes.flag(key) for key in _EMPTY_ONLY),
     )
 
 

@@ -9,16 +9,23 @@ from typing import Any
 import pytest
 
 from img.domain.errors import ImgError
+from img.domain.oci.annotations import Annotation
+from img.domain.options.annotations import parse_annotation, parse_annotation_attribute
 from img.domain.options.call import Call
 from img.domain.options.contexts import parse_named_context
 from img.domain.options.limits import parse_ulimit
 from img.domain.options.network import parse_host
+from img.domain.options.outputs import OutputOptions, parse_outputs
 from img.domain.options.secrets import AgentSpec, SecretSpec
+from img.domain.outputs import ArchiveOutput, CacheOnly, FilesOutput, ImageOutput, Output
+from img.domain.platform import Platform
+from img.domain.reference import ImageReference
 
 CONFORMANCE = Path(
     os.environ.get("IMG_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance")
 )
 Row = dict[str, Any]
+HOST = Platform("linux", "amd64")
 
 pytestmark = pytest.mark.skipif(
     not CONFORMANCE.exists(), reason="$IMG_CONFORMANCE names no conformance tables"
@@ -120,3 +127,70 @@ def test_an_added_host_needs_a_name_and_an_address() -> None:
     for text in ("db", "db:", "db:nowhere", ":1.2.3.4"):
         with pytest.raises(ImgError):
             parse_host(text)
+
+
+def test_outputs_are_read_as_buildx_reads_them() -> None:
+    # What buildx takes apart and refuses later, img refuses at once.
+    refused_later = {("type=local",), ("type=bogus,dest=x",)}
+
+    def answer(row: Row) -> object:
+        asked = OutputOptions(outputs=row["values"])
+        return [told(output) for output in parse_outputs(asked, HOST)]
+
+    def told(output: Output) -> dict[str, str]:
+        match output:
+            case FilesOutput():
+                return {"type": "tar" if output.tar else "local", "dest": output.destination}
+            case ArchiveOutput():
+                return {"type": output.format, "dest": output.destination}
+            case CacheOnly():
+                return {"type": "cacheonly"}
+            case ImageOutput():
+                kind = "image" if output.store else "registry"
+                push = {"push": "true"} if output.push and output.store else {}
+                marks = {f"annotation.{each.key}": each.value for each in output.form.annotations}
+                names = {"name": ",".join(map(str, output.names))} if output.names else {}
+                return {"type": kind, **names, **push, **marks}
+
+    def in_full(row: Row) -> Row:
+        expected = [dict(each) for each in row.get("expect", ())]
+        for each in expected:
+            if "name" in each:
+                names = each["name"].split(",")
+                each["name"] = ",".join(str(ImageReference.parse(name)) for name in names)
+        return {**row, **({"expect": expected} if expected else {})}
+
+    table = [
+        in_full(row) for row in of_flag("--output") if tuple(row["values"]) not in refused_later
+    ]
+    assert len(table) == 14
+    assert not disagreements(table, answer)
+
+
+def test_annotations_are_read_as_buildx_reads_them() -> None:
+    def answer(row: Row) -> object:
+        found = [each for text in row["values"] for each in parse_annotation(text, HOST)]
+        return sorted((told(each) for each in found), key=str)
+
+    def told(each: Annotation) -> tuple[str, ...]:
+        return (each.key, each.value, each.place.value, str(each.platform or ""))
+
+    def in_full(row: Row) -> Row:
+        expected = [
+            (each["key"], each["value"], each["type"] or "manifest", each["platform"])
+            for each in row.get("expect", ())
+        ]
+        return {**row, **({"expect": sorted(expected, key=str)} if expected else {})}
+
+    assert not disagreements([in_full(row) for row in of_flag("--annotation")], answer)
+
+
+def test_attributes_that_are_annotations_are_read_as_buildkit_reads_them() -> None:
+    def answer(row: Row) -> object:
+        found = parse_annotation_attribute(row["key"], "x", HOST)
+        if found is None:
+            return {"ok": False}
+        platform = str(found.platform or "")
+        return {"ok": True, "key": found.key, "type": found.place.value, "platform": platform}
+
+    assert not disagreements(rows("annotation_keys"), answer)

@@ -41,6 +41,7 @@ from img.domain.filesystem.entry import (
     Entry,
 )
 from img.domain.filesystem.file_index import FileIndex
+from img.domain.oci.compression import Algorithm, Compression
 from img.domain.oci.media_types import OCI_LAYER_GZIP
 
 SECOND = 10**9
@@ -194,6 +195,155 @@ def test_other_tars_read_what_was_packed(archive: LayerArchive) -> None:
 
 def test_packing_again_gives_the_same_bytes(archive: LayerArchive) -> None:
     assert packed(archive, *EVERY_KIND) == packed(archive, *EVERY_KIND)
+
+
+# other compressions
+
+
+ALL_COMPRESSIONS = [
+    *(Compression(Algorithm.GZIP, level) for level in (None, 0, 1, 9)),
+    *(Compression(Algorithm.ZSTD, level) for level in (None, 1, 11)),
+    Compression(Algorithm.NONE),
+]
+
+
+def plain(blob: bytes, algorithm: Algorithm) -> bytes:
+    match algorithm:
+        case Algorithm.GZIP:
+            return gzip.decompress(blob)
+        case Algorithm.ZSTD:
+            return zstandard.ZstdDecompressor().decompressobj().decompress(blob)
+        case Algorithm.NONE:
+            return blob
+
+
+@pytest.mark.parametrize("compression", ALL_COMPRESSIONS, ids=str)
+def test_a_layer_compressed_anew_has_the_same_tar_inside(
+    archive: LayerArchive, compression: Compression
+) -> None:
+    old, blob = packed(archive, *EVERY_KIND)
+    store = MemoryBlobStore()
+
+    layer = archive.recompress(io.BytesIO(blob), store.writer(), old.layer.diff_id, compression)
+
+    with store.open(layer.descriptor.digest) as stored:
+        new = stored.read()
+    assert plain(new, compression.algorithm) == gzip.decompress(blob)
+    assert layer.diff_id == old.layer.diff_id
+    assert layer.descriptor.media_type == compression.algorithm.media_type
+    assert (layer.descriptor.digest, layer.descriptor.size) == (Digest.of(new), len(new))
+    assert archive.index(io.BytesIO(new)) == (old.layer.diff_id, old.index)
+
+
+@pytest.mark.parametrize("compression", ALL_COMPRESSIONS, ids=str)
+def test_it_has_the_bytes_that_packing_would_have_given(
+    archive: LayerArchive, compression: Compression
+) -> None:
+    old, blob = packed(archive, *EVERY_KIND)
+    store = MemoryBlobStore()
+
+    straight = archive.pack(EVERY_KIND, store.writer(), compression=compression)
+    anew = archive.recompress(io.BytesIO(blob), store.writer(), old.layer.diff_id, compression)
+
+    assert straight.layer == anew
+
+
+def test_a_higher_level_makes_less(archive: LayerArchive) -> None:
+    old, blob = packed(archive, a_file("text", b" ".join(b"%d" % n for n in range(200_000))))
+
+    def size(compression: Compression) -> int:
+        store = MemoryBlobStore()
+        source = io.BytesIO(blob)
+        layer = archive.recompress(source, store.writer(), old.layer.diff_id, compression)
+        return layer.descriptor.size
+
+    for algorithm, low, high in ((Algorithm.GZIP, 1, 9), (Algorithm.ZSTD, 1, 11)):
+        assert size(Compression(algorithm, high)) < size(Compression(algorithm, low))
+
+
+@pytest.mark.parametrize("damage", [b"", b"no layer at all"])
+def test_what_is_another_layer_is_not_compressed_anew(archive: LayerArchive, damage: bytes) -> None:
+    old, _ = packed(archive, a_file("a", b"1"))
+    blob = SlowFull(1 << 20)
+
+    with pytest.raises(InvalidLayer):
+        archive.recompress(io.BytesIO(damage), blob, old.layer.diff_id, Compression())
+
+    assert blob.aborted
+
+
+def test_a_full_store_ends_compressing_anew(archive: LayerArchive) -> None:
+    old, content = packed(archive, a_file("a", os.urandom(4 << 20)))
+    blob = SlowFull(2 << 20)
+
+    with pytest.raises(StoreFull):
+        archive.recompress(
+            io.BytesIO(content), blob, old.layer.diff_id, Compression(Algorithm.ZSTD)
+        )
+
+    assert blob.aborted
+
+
+# plain files
+
+
+def test_a_tar_file_holds_what_a_layer_would(archive: LayerArchive) -> None:
+    output = io.BytesIO()
+
+    archive.write_tar(EVERY_KIND, output)
+
+    assert output.getvalue() == gzip.decompress(packed(archive, *EVERY_KIND)[1])
+
+
+def test_files_are_made_with_everything_but_owners(archive: LayerArchive, tmp_path: Path) -> None:
+    entries = [
+        PackedEntry(entry=Entry("d", DIRECTORY, 0o500, mtime=7 * SECOND)),
+        a_file("d/f", b"content", mode=0o4750, uid=12345, gid=12345, mtime=5 * SECOND + 1),
+        a_file("d/empty"),
+        PackedEntry(entry=Entry("d/h", HARDLINK, link="d/f")),
+        PackedEntry(entry=Entry("d/p", FIFO, 0o640)),
+        PackedEntry(entry=Entry("l", SYMLINK, link="/nowhere", uid=12345)),
+    ]
+
+    archive.write_files(entries, str(tmp_path), owners=False)
+
+    file, directory = (tmp_path / "d/f").stat(), (tmp_path / "d").stat()
+    assert (tmp_path / "d/f").read_bytes() == b"content"
+    assert (file.st_mode & 0o7777, file.st_mtime_ns) == (0o4750, 5 * SECOND + 1)
+    assert (file.st_uid, file.st_gid) == (os.geteuid(), os.getegid())
+    assert (directory.st_mode & 0o7777, directory.st_mtime_ns) == (0o500, 7 * SECOND)
+    assert (tmp_path / "d/h").samefile(tmp_path / "d/f")
+    assert stat.S_ISFIFO((tmp_path / "d/p").stat().st_mode)
+    assert os.readlink(tmp_path / "l") == "/nowhere"
+    assert (tmp_path / "d/empty").read_bytes() == b""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_root_gives_files_to_their_owners(archive: LayerArchive, tmp_path: Path) -> None:
+    entries = [a_file("f", b"x", uid=33, gid=34, mode=0o6755)]
+
+    archive.write_files(entries, str(tmp_path), owners=True)
+
+    status = (tmp_path / "f").stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (33, 34, 0o6755)
+
+
+def test_files_are_made_in_the_directory_or_not_at_all(
+    archive: LayerArchive, tmp_path: Path
+) -> None:
+    outside, inside = tmp_path / "outside", tmp_path / "inside"
+    outside.mkdir()
+    inside.mkdir()
+    entries = [
+        PackedEntry(entry=Entry("link", SYMLINK, link=str(outside))),
+        PackedEntry(entry=Entry("up", SYMLINK, link="../../outside")),
+        a_file("link/a", b"1"),
+        a_file("up/b", b"2"),
+    ]
+
+    archive.write_files(entries, str(inside), owners=False)
+
+    assert list(outside.iterdir()) == []
 
 
 class Dribble(io.BytesIO):

@@ -1,0 +1,242 @@
+"""What every place for results promises."""
+
+import errno
+import io
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from img.adapters.output_files.local import LocalOutputFiles
+from img.application.ports.output_files import OutputFiles, OutputNotWritten
+
+
+class Broken(Exception):
+    pass
+
+
+@pytest.fixture
+def printed() -> io.BytesIO:
+    return io.BytesIO()
+
+
+@pytest.fixture(params=[LocalOutputFiles])
+def places(request: pytest.FixtureRequest, printed: io.BytesIO) -> OutputFiles:
+    made: OutputFiles = request.param(printed)
+    return made
+
+
+def names(directory: Path) -> list[str]:
+    return sorted(os.listdir(directory))
+
+
+# files
+
+
+def test_a_file_is_there_when_it_is_whole(places: OutputFiles, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"older")
+
+    with places.file(str(path)) as file:
+        file.write(b"newer")
+        assert path.read_bytes() == b"older"
+
+    assert path.read_bytes() == b"newer"
+    assert names(tmp_path) == ["f"]
+
+
+@pytest.mark.parametrize("error", [Broken(), KeyboardInterrupt()])
+def test_a_file_that_fails_leaves_nothing(
+    places: OutputFiles, tmp_path: Path, error: BaseException
+) -> None:
+    path = tmp_path / "f"
+
+    with pytest.raises(type(error)), places.file(str(path)) as file:
+        file.write(b"half")
+        raise error
+
+    assert names(tmp_path) == []
+
+
+def test_a_new_file_has_the_mode_that_the_user_likes(places: OutputFiles, tmp_path: Path) -> None:
+    mask = os.umask(0o027)
+    try:
+        with places.file(str(tmp_path / "f")):
+            pass
+    finally:
+        os.umask(mask)
+
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o640
+
+
+def test_where_a_link_leads_is_where_the_file_goes(places: OutputFiles, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("real")
+
+    with places.file(str(tmp_path / "link")) as file:
+        file.write(b"x")
+
+    assert (tmp_path / "real").read_bytes() == b"x"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_devices_are_written_to_and_stay(places: OutputFiles, tmp_path: Path) -> None:
+    with places.file("/dev/null") as file:
+        file.write(b"x")
+
+    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+
+
+def test_a_dash_is_standard_output(
+    places: OutputFiles, printed: io.BytesIO, tmp_path: Path
+) -> None:
+    with places.file("-") as file:
+        file.write(b"x")
+
+    assert printed.getvalue() == b"x"
+    assert not printed.closed
+
+
+@pytest.mark.parametrize("path", ["missing/f", "directory"])
+def test_a_place_that_takes_no_file_is_named(
+    places: OutputFiles, tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "directory").mkdir()
+
+    with (
+        pytest.raises(OutputNotWritten, match=f"cannot write .*{path}: "),
+        places.file(str(tmp_path / path)),
+    ):
+        pass
+
+
+def test_a_disk_that_is_full_is_told(places: OutputFiles, tmp_path: Path) -> None:
+    with (
+        pytest.raises(OutputNotWritten, match="No space left"),
+        places.file(str(tmp_path / "f")),
+    ):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    assert names(tmp_path) == []
+
+
+# directories
+
+
+def test_a_new_directory_is_there_when_it_is_whole(places: OutputFiles, tmp_path: Path) -> None:
+    path = tmp_path / "new/deep"
+
+    with places.directory(str(path)) as draft:
+        Path(draft, "f").write_bytes(b"1")
+        assert not path.exists()
+
+    assert (path / "f").read_bytes() == b"1"
+    assert names(path.parent) == ["deep"]
+    assert stat.S_IMODE(path.stat().st_mode) & 0o700 == 0o700
+
+
+def test_a_directory_that_fails_leaves_nothing(places: OutputFiles, tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+
+    for path in (there, tmp_path / "new"):
+        with pytest.raises(Broken), places.directory(str(path)) as draft:
+            inner = Path(draft, "d")
+            inner.mkdir()
+            (inner / "f").write_bytes(b"1")
+            inner.chmod(0)
+            raise Broken
+
+    assert names(tmp_path) == ["there"]
+    assert names(there) == []
+
+
+def test_what_is_there_is_joined(places: OutputFiles, tmp_path: Path) -> None:
+    for path in ("d/kept", "d/replaced", "d/directory/inside", "file"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"old")
+
+    with places.directory(str(tmp_path)) as draft:
+        for path in ("d/replaced", "d/directory", "d/new", "file/now-a-directory"):
+            Path(draft, path).parent.mkdir(parents=True, exist_ok=True)
+            Path(draft, path).write_bytes(b"new")
+        os.chmod(Path(draft, "d"), 0o555)
+        os.utime(Path(draft, "d"), ns=(5, 5))
+
+    assert names(tmp_path) == ["d", "file"]
+    assert names(tmp_path / "d") == ["directory", "kept", "new", "replaced"]
+    assert (tmp_path / "d/kept").read_bytes() == b"old"
+    for path in ("d/replaced", "d/directory", "d/new", "file/now-a-directory"):
+        assert (tmp_path / path).read_bytes() == b"new"
+    status = (tmp_path / "d").stat()
+    assert (stat.S_IMODE(status.st_mode), status.st_mtime_ns) == (0o555, 5)
+    (tmp_path / "d").chmod(0o755)
+
+
+def test_links_that_are_there_are_replaced_and_lead_nowhere(
+    places: OutputFiles, tmp_path: Path
+) -> None:
+    outside, path = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    (outside / "f").write_bytes(b"precious")
+    path.mkdir()
+    (path / "d").symlink_to(outside)
+    (path / "f").symlink_to(outside / "f")
+
+    with places.directory(str(path)) as draft:
+        Path(draft, "d").mkdir()
+        Path(draft, "d/f").write_bytes(b"new")
+        Path(draft, "f").write_bytes(b"new")
+
+    assert (outside / "f").read_bytes() == b"precious"
+    assert (path / "d/f").read_bytes() == (path / "f").read_bytes() == b"new"
+    assert not (path / "d").is_symlink()
+
+
+def test_a_directory_may_be_named_by_a_link(places: OutputFiles, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+
+    with places.directory(str(tmp_path / "link")) as draft:
+        Path(draft, "f").write_bytes(b"1")
+
+    assert names(tmp_path / "real") == ["f"]
+
+
+def test_with_delete_nothing_else_stays(places: OutputFiles, tmp_path: Path) -> None:
+    outside, path = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    (outside / "f").write_bytes(b"precious")
+    for old in ("d/old", "gone/deep/f", "d/both"):
+        (path / old).parent.mkdir(parents=True, exist_ok=True)
+        (path / old).write_bytes(b"old")
+    (path / "link").symlink_to(outside)
+
+    with places.directory(str(path), delete=True) as draft:
+        Path(draft, "d").mkdir()
+        Path(draft, "d/both").write_bytes(b"new")
+
+    assert names(path) == ["d"]
+    assert names(path / "d") == ["both"]
+    assert (outside / "f").read_bytes() == b"precious"
+
+
+def test_names_of_one_file_stay_names_of_one_file(places: OutputFiles, tmp_path: Path) -> None:
+    with places.directory(str(tmp_path)) as draft:
+        Path(draft, "a").write_bytes(b"1")
+        os.link(Path(draft, "a"), Path(draft, "b"))
+
+    assert (tmp_path / "a").samefile(tmp_path / "b")
+
+
+def test_a_place_that_takes_no_directory_is_named(places: OutputFiles, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+
+    for path in ("file", "file/in"):
+        with (
+            pytest.raises(OutputNotWritten, match=f"cannot write .*{path}: "),
+            places.directory(str(tmp_path / path)),
+        ):
+            pass
+
+    assert names(tmp_path) == ["file"]

@@ -1,0 +1,80 @@
+"""The files of an image, in a directory."""
+
+import io
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from img.adapters.output_files.local import LocalOutputFiles
+from img.adapters.snapshotter.memory import MemoryWorkspace
+from img.application.ports.image_store import ImageNotFound
+from img.application.usecases.unpack import UnpackImage
+from img.domain.filesystem.entry import CHARACTER, FILE, Entry
+from img.domain.oci.index import NoPlatformMatch
+from img.domain.reference import ImageReference
+from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
+
+APP = ImageReference.parse("app")
+NULL = Entry("dev/null", CHARACTER, 0o666, device=(1, 3))
+CAPABLE = Entry(
+    "bin/ping",
+    FILE,
+    0o4755,
+    uid=33,
+    gid=34,
+    xattrs=(("security.capability", b"c"), ("user.a", b"b")),
+)
+
+
+def make(root: MemoryWorkspace) -> None:
+    root.put(NULL)
+    root.put(CAPABLE)
+
+
+@pytest.fixture
+def workshop() -> Workshop:
+    made = Workshop()
+    made.container.output_files.override(LocalOutputFiles(io.BytesIO()))
+    made.commands["make"] = make
+    made.build("FROM scratch\nRUN make\nCOPY a /dir/\n", {"a": b"1"})
+    return made
+
+
+def unpack(workshop: Workshop) -> UnpackImage:
+    made: UnpackImage = workshop.container.unpack_image()
+    return made
+
+
+def test_a_user_gets_files_of_his_own_and_no_devices(workshop: Workshop, tmp_path: Path) -> None:
+    left_out = unpack(workshop)(APP, HERE, str(tmp_path / "root"), owners=False)
+
+    assert left_out == ["dev/null"]
+    assert (tmp_path / "root/dir/a").read_bytes() == b"1"
+    assert list((tmp_path / "root/dev").iterdir()) == []
+    status = (tmp_path / "root/bin/ping").stat()
+    assert stat.S_IMODE(status.st_mode) == 0o4755
+    assert (status.st_uid, status.st_gid) == (os.geteuid(), os.getegid())
+
+
+def test_nothing_is_made_of_an_image_that_is_not_here(workshop: Workshop, tmp_path: Path) -> None:
+    with pytest.raises(ImageNotFound):
+        unpack(workshop)(ImageReference.parse("x"), HERE, str(tmp_path / "x"), owners=False)
+    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+    unknown = ELSEWHERE.parse("windows/amd64", HERE)
+    with pytest.raises(NoPlatformMatch):
+        unpack(workshop)(APP, unknown, str(tmp_path / "x"), owners=False)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_garbage_is_not_collected_meanwhile(workshop: Workshop, tmp_path: Path) -> None:
+    class Watching(LocalOutputFiles):
+        def directory(self, path: str, *, delete: bool = False):  # type: ignore[no-untyped-def]
+            with workshop.lock.collecting() as alone:
+                assert not alone
+            return super().directory(path, delete=delete)
+
+    workshop.container.output_files.override(Watching(io.BytesIO()))
+    unpack(workshop)(APP, HERE, str(tmp_path / "root"), owners=False)
