@@ -1,6 +1,6 @@
 """``python -m img``."""
 
-from img.entrypoints.cli.app import main
+from img.entrypoints.start import main
 
 if __name__ == "__main__":
     main()

@@ -21,6 +21,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.dockerfile.file_mode import parse_file_mode
 from img.domain.dockerfile.ignore import IgnoreMatcher
+from img.domain.filesystem.changes import refuse_reserved
 from img.domain.filesystem.entry import FILE
 from img.domain.filesystem.selection import CopyRules, InlineText, Selection, select
 from img.domain.filesystem.source_match import match_sources
@@ -131,7 +132,10 @@ class Copying:
         return self._content
 
     def pack(self) -> Layer:
-        """Write the layer and return it; it is empty where wildcards match nothing."""
+        """Write the layer and return it; it is empty where wildcards match nothing.
+
+        Raises ReservedName.
+        """
         placed = self._placement()
         packed = self.parts.archive.pack(
             self._packable(placed), self.parts.blobs.writer(), epoch=self.operation.epoch
@@ -201,6 +205,7 @@ class Copying:
         open_file = self.source.contents(reading)
         texts = {file.name: file.content.encode() for file in self.operation.inline}
         for item in placed.items:
+            refuse_reserved(item.entry.path)
             opener = self._opener(item, open_file, texts) if _has_content(item) else None
             yield PackedEntry(entry=item.entry, open=opener)
 

@@ -10,6 +10,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
 from img.domain.filesystem import paths
+from img.domain.filesystem.changes import refuse_reserved
 from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.graph.cache_key import content_key
 from img.domain.graph.operations import MakeDirectory
@@ -46,6 +47,7 @@ class MakeDirectoryLayer:
         path = tree.resolve(operation.path)
         absent = [at for at in (*paths.ancestors(path), path) if at and not tree.is_directory(at)]
         for at in absent:
+            refuse_reserved(at)
             if tree.get(at) is not None:
                 raise BuildError(f"cannot make directory {operation.path}: /{at} is a file")
         if not absent:

@@ -45,7 +45,7 @@ class ReservedName(BuildError):
         super().__init__(
             f"/{path} cannot be in a layer: names that start with {WHITEOUT_PREFIX!r} stand for"
             " deleted files",
-            hint="remove the file in the same step, or keep it inside an archive",
+            hint="remove or rename it before it gets there, or keep it inside an archive",
         )
         self.path = path
 
@@ -66,6 +66,12 @@ def is_kept_xattr(name: str) -> bool:
     return name == "security.capability" or (
         name.startswith("user.") and not name.startswith(_OURS)
     )
+
+
+def refuse_reserved(path: str) -> None:
+    """Raise ReservedName for a path that would be a deletion in a layer."""
+    if WHITEOUT_PREFIX in path and paths.name(path).startswith(WHITEOUT_PREFIX):
+        raise ReservedName(path)
 
 
 def whiteout_of(path: str) -> Entry:
@@ -89,8 +95,7 @@ def changes_of(
     changes = [whiteout_of(path) for path in _topmost(base, set(deleted), now)]
     files: defaultdict[Hashable, list[str]] = defaultdict(list)
     for path, item in now.items():
-        if paths.name(path).startswith(WHITEOUT_PREFIX):
-            raise ReservedName(path)
+        refuse_reserved(path)
         if item.inode is not None:
             files[item.inode].append(path)
         elif len(base.linked(path)) > 1:

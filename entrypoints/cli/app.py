@@ -89,10 +89,14 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # start.py; who has it ignored goes on so
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # What a command makes lives to its end, or goes when nothing refers to it. Else the collector
     # walks the 10^5 files of a context again and again: a quarter of a COPY.
     gc.set_threshold(500_000)
     code = run(sys.argv[1:] if arguments is None else list(arguments))
+    for number in (signal.SIGINT, signal.SIGTERM):  # too late to change anything
+        signal.signal(number, signal.SIG_IGN)
     try:
         sys.stdout.flush()
     except BrokenPipeError:

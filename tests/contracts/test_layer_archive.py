@@ -43,6 +43,7 @@ from img.domain.filesystem.entry import (
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.oci.compression import Algorithm, Compression
 from img.domain.oci.media_types import OCI_LAYER_GZIP
+from tests.evil_archives import EVIL, Outside, a_tar, info
 
 SECOND = 10**9
 CAPABILITY = bytes.fromhex("01000002") + b"\0\x04\0\n" + bytes(12)  # with a newline in it
@@ -95,23 +96,6 @@ def packed(
     layer = archive.pack(entries, store.writer(), epoch=epoch)
     with store.open(layer.layer.descriptor.digest) as blob:
         return layer, blob.read()
-
-
-def a_tar(*members: tarfile.TarInfo | tuple[tarfile.TarInfo, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as out:
-        for member in members:
-            info, content = member if isinstance(member, tuple) else (member, b"")
-            info.size = len(content)
-            out.addfile(info, io.BytesIO(content))
-    return buffer.getvalue()
-
-
-def info(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
-    made = tarfile.TarInfo(name)
-    made.type, made.linkname = kind, link
-    made.mode = 0o755 if kind == tarfile.DIRTYPE else 0o644
-    return made
 
 
 def index_of(archive: LayerArchive, layer: bytes) -> FileIndex:
@@ -757,61 +741,17 @@ def test_implied_parents_look_as_they_do_below(archive: LayerArchive, tmp_path: 
     assert (tmp_path / "a/b").stat().st_mtime == 0
 
 
-EVIL: dict[str, Callable[[str], bytes]] = {
-    "absolute symlink as parent": lambda out: a_tar(
-        info("ev", tarfile.SYMTYPE, out), (info("ev/pwn"), b"x")
-    ),
-    "relative symlink as parent": lambda _: a_tar(
-        info("ev", tarfile.SYMTYPE, "../outside"), (info("ev/pwn"), b"x")
-    ),
-    "dot dot": lambda _: a_tar((info("../outside/pwn"), b"x")),
-    "absolute name": lambda out: a_tar((info(out + "/pwn"), b"x")),
-    "hard link through a symlink": lambda out: a_tar(
-        info("ev", tarfile.SYMTYPE, out), info("h", tarfile.LNKTYPE, "ev/secret")
-    ),
-    "hard link to an absolute name": lambda out: a_tar(info("h", tarfile.LNKTYPE, out + "/secret")),
-    "file over a symlink": lambda out: a_tar(
-        info("f", tarfile.SYMTYPE, out + "/secret"), (info("f"), b"pwned")
-    ),
-    "directory over a symlink, then a file": lambda out: a_tar(
-        info("d", tarfile.SYMTYPE, out), info("d", tarfile.DIRTYPE), (info("d/pwn"), b"x")
-    ),
-    "hard link to a symlink, then a write": lambda out: a_tar(
-        info("s", tarfile.SYMTYPE, out + "/secret"),
-        info("h", tarfile.LNKTYPE, "s"),
-        (info("h"), b"pwned"),
-    ),
-    "whiteout through a symlink": lambda out: a_tar(
-        info("s", tarfile.SYMTYPE, out), info("s/.wh.secret")
-    ),
-    "opaque whiteout through a symlink": lambda out: a_tar(
-        info("s", tarfile.SYMTYPE, out), info("s/.wh..wh..opq")
-    ),
-    "whiteout of the parent": lambda _: a_tar(info("a/.wh...")),
-    "chain of symlinks": lambda _: a_tar(
-        info("a", tarfile.SYMTYPE, ".."),
-        info("b", tarfile.SYMTYPE, "a/.."),
-        info("c", tarfile.SYMTYPE, "b/../outside"),
-        (info("c/pwn"), b"x"),
-    ),
-}
-
-
 @pytest.mark.parametrize("overlay", [False, True], ids=["applied", "overlay"])
 @pytest.mark.parametrize("evil", EVIL)
 def test_nothing_is_touched_outside(
     archive: LayerArchive, tmp_path: Path, evil: str, overlay: bool
 ) -> None:
-    outside = tmp_path / "outside"
-    outside.mkdir()
-    (outside / "secret").write_text("s")
+    outside = Outside(tmp_path)
     root = tmp_path / "root"
     root.mkdir()
     with contextlib.suppress(InvalidLayer):
-        unpack(archive, EVIL[evil](str(outside)), root, overlay=overlay)
-    assert os.listdir(outside) == ["secret"]
-    assert (outside / "secret").read_text() == "s"
-    assert (outside / "secret").stat().st_nlink == 1
+        unpack(archive, EVIL[evil](str(outside.path)), root, overlay=overlay)
+    outside.assert_untouched(evil)
     assert sorted(os.listdir(tmp_path)) == ["outside", "root"]
 
 

@@ -1,6 +1,7 @@
 """COPY and ADD: what is read when, what is found again, what the layer holds."""
 
 import io
+import re
 import tarfile
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from img.adapters.build_context.memory import MemoryContext
 from img.application.outputs.solved import BuiltImage
 from img.domain.errors import BuildError
+from img.domain.filesystem.changes import ReservedName
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import Layer
@@ -177,6 +179,15 @@ def test_what_cannot_be_copied_is_an_error_of_its_line(dockerfile: str) -> None:
 
     assert failed.value.lines is not None
     assert failed.value.excerpt
+
+
+@pytest.mark.parametrize("name", [".wh.b", "d/.wh...", "d/.wh.."])
+@pytest.mark.parametrize("instruction", ["ADD data.tar /", "COPY a /{}", "WORKDIR /{}/x"])
+def test_what_would_be_a_deletion_in_a_layer_is_refused(name: str, instruction: str) -> None:
+    files = {"data.tar": a_tar({name: b"1"}), "a": b""}
+
+    with pytest.raises(ReservedName, match=f"/{re.escape(name)} cannot be in a layer"):
+        Workshop().build(f"FROM scratch\n{instruction.format(name)}\n", files)
 
 
 def test_a_copy_that_wildcards_leave_nothing_for_is_a_layer_all_the_same() -> None:
