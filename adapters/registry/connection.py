@@ -186,6 +186,6 @@ class Connection:
 
 
 def _repository_of(scope: str) -> str:
-    """Return the repository in ``repository:NAME:ACTIONS``, "" for other scopes, and none."""
-    kind, _, rest = scope.partition(":")
+    """Return the first repository in ``repository:NAME:ACTIONS …``, "" for other scopes."""
+    kind, _, rest = scope.partition(" ")[0].partition(":")
     return rest.rpartition(":")[0] if kind == "repository" else ""

@@ -115,11 +115,9 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         if credentials is not None and credentials.registry_token:
             return f"Bearer {credentials.registry_token}"
         realm = checked(challenge.parameters["realm"], host=self._host, scheme=self._scheme)
-        # Ours first: Docker Hub grants what the first scope of a repository asks for.
-        scopes = dict.fromkeys((*self._scope.split(), challenge.parameters.get("scope", "")))
         form = {
             "service": challenge.parameters.get("service", ""),
-            "scope": [scope for scope in scopes if scope],
+            "scope": _scopes(self._scope, challenge.parameters.get("scope", "")),
         }
         response = self._ask(realm, form, credentials)
         if response.status_code in {401, 403}:
@@ -136,7 +134,13 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         posted = _grant(credentials)
         by_post: dict[str, Any] = {
             "method": "POST",
-            "data": {**form, "client_id": _CLIENT_ID, **posted},
+            # One field, with spaces (distribution auth/oauth.md).
+            "data": {
+                **form,
+                "scope": " ".join(form["scope"]),
+                "client_id": _CLIENT_ID,
+                **posted,
+            },
             "allow_redirects": False,  # the secret is in the body
         }
         by_get: dict[str, Any] = {"method": "GET", "params": {**form, "client_id": _CLIENT_ID}}
@@ -175,6 +179,20 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         return Unauthorized(
             f"registry {self._host} refuses the credentials{user}", hint=login_hint(self._host)
         )
+
+
+def _scopes(ours: str, asked_for: str) -> list[str]:
+    """Return what to ask for: what we need, and what the registry says beyond that.
+
+    Ours first: Docker Hub grants what the first scope of a repository asks for.
+    """
+    scopes = ours.split()
+    for scope in asked_for.split():
+        resource, _, actions = scope.rpartition(":")
+        known = [s.rpartition(":")[2].split(",") for s in scopes if s.startswith(f"{resource}:")]
+        if not any(set(actions.split(",")) <= set(those) for those in known):
+            scopes.append(scope)
+    return scopes
 
 
 def _basic(credentials: Credentials | None) -> str | None:
