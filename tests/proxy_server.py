@@ -1,0 +1,103 @@
+"""An HTTP proxy for whom every name is this machine."""
+
+import base64
+import contextlib
+import http.client
+import select
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from urllib.parse import urlsplit
+
+
+class ProxyServer:
+    """``with ProxyServer() as proxy: proxy.url``; ``lines`` are the requests that came.
+
+    With ``login``, a name and a password, nobody else is let through.
+    """
+
+    def __init__(self, login: tuple[str, str] | None = None) -> None:
+        self.lines: list[str] = []
+        self._login = login
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self.lines, login))
+        self._server.daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        """What belongs into HTTP_PROXY."""
+        user = ":".join(self._login) + "@" if self._login else ""
+        return f"http://{user}127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> "ProxyServer":
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _handler(lines: list[str], login: tuple[str, str] | None) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def handle_any(self) -> None:
+            lines.append(f"{self.command} {self.path}")
+            if not self._may_pass():
+                self.send_error(407)
+                return
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            headers = {k: v for k, v in self.headers.items() if not k.startswith("Proxy-")}
+            connection = http.client.HTTPConnection("127.0.0.1", parts.port or 80, timeout=10)
+            path = self.path.partition(parts.netloc)[2]
+            connection.request(self.command, path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            self.send_response(answer.status)
+            for name, value in answer.getheaders():
+                if name.lower() not in {"transfer-encoding", "connection"}:
+                    self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+            connection.close()
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = handle_any  # noqa: N815  # http.server's
+
+        def do_CONNECT(self) -> None:  # http.server's
+            lines.append(f"CONNECT {self.path}")
+            if not self._may_pass():
+                self.send_error(407)
+                return
+            port = int(self.path.rpartition(":")[2])
+            with socket.create_connection(("127.0.0.1", port)) as there:
+                self.send_response(200)
+                self.end_headers()
+                _join(self.connection, there)
+            self.close_connection = True
+
+        def _may_pass(self) -> bool:
+            if login is None:
+                return True
+            proof = base64.b64encode(":".join(login).encode()).decode()
+            return self.headers.get("Proxy-Authorization") == f"Basic {proof}"
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # http.server's
+            pass
+
+    return Handler
+
+
+def _join(one: socket.socket, other: socket.socket) -> None:
+    """Hand on what comes, until one of them ends."""
+    pairs = {one: other, other: one}
+    with contextlib.suppress(OSError):
+        while True:
+            for source in select.select(list(pairs), [], [], 10.0)[0]:
+                if not (data := source.recv(1 << 16)):
+                    return
+                pairs[source].sendall(data)
