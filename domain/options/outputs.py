@@ -23,6 +23,7 @@ from img.domain.reference import ImageReference
 
 _OPTION = "--output"
 _DELETE = "buildx.local.delete"  # what --allow has to say before files are deleted
+_ENTITLEMENTS = (_DELETE, "network.host")  # the latter is so always
 _FILES = frozenset({"dest", "platform-split", "source-date-epoch"})
 _ARCHIVE = frozenset({"dest", "name"})
 _EMPTY_ONLY = ("dangling-name-empty-only", "danging-name-empty-only")  # the latter is BuildKit's
@@ -60,6 +61,10 @@ def parse_outputs(options: OutputOptions, host: Platform) -> tuple[Output, ...]:
     Names of ``-t`` are the names of every output that has some, in place of ``name``. Raises
     UsageError, InvalidReference.
     """
+    for name in options.allowed:
+        if name not in _ENTITLEMENTS:
+            known = ", ".join(_ENTITLEMENTS)
+            raise UsageError(f"unknown entitlement {name}", hint=f"--allow takes {known}")
     wanted = [_typed(text) for text in options.outputs]
     if options.push:
         wanted = _pushed(wanted)

@@ -144,7 +144,8 @@ def build(
         Texts, _option("--annotation", says="Annotate the image.", value="[TYPE:]KEY=VALUE")
     ] = None,
     allow: Annotated[
-        Texts, _option("--allow", says="Allow buildx.local.delete.", value="NAME")
+        Texts,
+        _option("--allow", says="Allow what is dangerous: buildx.local.delete.", value="NAME"),
     ] = None,
     iidfile: Annotated[
         str, _option("--iidfile", says="Write the image ID to a file.", value="FILE")
