@@ -145,7 +145,7 @@ def build(
     ] = None,
     allow: Annotated[
         Texts,
-        _option("--allow", says="Allow what is dangerous: buildx.local.delete.", value="NAME"),
+        _option("--allow", says="Allow buildx.local.delete.", value="NAME"),
     ] = None,
     iidfile: Annotated[
         str, _option("--iidfile", says="Write the image ID to a file.", value="FILE")
