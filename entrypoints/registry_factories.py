@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 def docker_credentials(host: BuildHost, access: RegistryAccess) -> CredentialStore:
     from img.adapters.credential_store.auth_files import usual_auth_files
-    from img.adapters.credential_store.docker_config import DockerConfigCredentials
+    from img.adapters.credential_store.containers_auth import ContainersAuthCredentials
 
     if access.auth_file is not None:
-        return DockerConfigCredentials(access.auth_file, run=host.run_helper)
+        return ContainersAuthCredentials(access.auth_file, run=host.run_helper)
     return usual_auth_files(os.environ, host.user_id, run=host.run_helper)
 
 

@@ -4,6 +4,10 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from img.adapters.credential_store.containers_auth import (
+    ContainersAuthCredentials,
+    DockercfgCredentials,
+)
 from img.adapters.credential_store.docker_config import (
     DockerConfigCredentials,
     docker_config_path,
@@ -48,14 +52,17 @@ def usual_auth_files(
     runtime = environment.get("XDG_RUNTIME_DIR")
     config = environment.get("XDG_CONFIG_HOME") or f"{home}/.config"
     named = environment.get("REGISTRY_AUTH_FILE")
-    ours = [*([Path(named)] if named else []), docker_config_path(environment)]
     others = [
         Path(f"{runtime}/containers" if runtime else f"/run/containers/{uid}", "auth.json"),
         Path(config, "containers/auth.json"),
     ]
-    legacy = Path(home, ".dockercfg")
+    files: list[DockerConfigCredentials] = [
+        *([ContainersAuthCredentials(Path(named), run)] if named else []),
+        DockerConfigCredentials(docker_config_path(environment), run),
+    ]
     # Some of these are guesses: what may not be read there, is not this user's.
-    readable = [path for path in (*others, legacy) if os.access(path, os.R_OK)]
-    return AuthFiles(
-        DockerConfigCredentials(path, run, legacy=path == legacy) for path in (*ours, *readable)
-    )
+    files += [ContainersAuthCredentials(path, run) for path in others if os.access(path, os.R_OK)]
+    oldest = Path(home, ".dockercfg")
+    if os.access(oldest, os.R_OK):
+        files.append(DockercfgCredentials(oldest, run))
+    return AuthFiles(files)

@@ -18,7 +18,6 @@ from img.application.ports.credential_store import (
     CredentialStore,
     CredentialsUnreadable,
 )
-from img.domain.reference import DEFAULT_DOMAIN, DOCKER_HUB_SERVER
 
 
 def docker_config_path(environment: Mapping[str, str]) -> Path:
@@ -31,19 +30,17 @@ def docker_config_path(environment: Mapping[str, str]) -> Path:
 class DockerConfigCredentials(CredentialStore):
     """The keys auths, credsStore and credHelpers of ``path`` (Docker's cli/config/configfile).
 
-    Keys are servers, and namespaces and repositories on them (containers-auth.json(5)). Where it
-    is ``legacy``, the file is what auths is elsewhere: ~/.dockercfg. Helpers are run through
-    ``run``: inside a user namespace they would not find their keyring.
+    Keys are servers and whole names of repositories (go-containerregistry's authn). Helpers are
+    run through ``run``: inside a user namespace they would not find their keyring.
     """
 
-    def __init__(self, path: Path, run: HelperRunner = run_here, *, legacy: bool = False) -> None:
+    def __init__(self, path: Path, run: HelperRunner = run_here) -> None:
         self.path = path
         self._run = run
-        self._legacy = legacy
 
     def get(self, server: str, repository: str = "") -> Credentials | None:
         document = self._read()
-        for key in _keys(server, repository):
+        for key in self.keys(server, repository):
             helper = self._helper(document, key, alone=key == server)
             found = helper.get(key) if helper is not None else None
             found = found or self._in_file(document, key)
@@ -51,13 +48,21 @@ class DockerConfigCredentials(CredentialStore):
                 return found
         return None
 
+    def keys(self, server: str, repository: str) -> list[str]:
+        """Return the keys to look up, the narrower one first."""
+        return [f"{server}/{repository}", server] if repository else [server]
+
+    def is_key_of(self, key: str, server: str) -> bool:
+        """Tell whether a key stands for ``server``; old files have URLs on the host."""
+        return server in (key, _host(key))
+
     def put(self, server: str, credentials: Credentials) -> None:
         with self._locked():
             document = self._read()
             helper = self._helper(document, server)
             if helper is not None:
                 helper.put(server, credentials)
-            auths = self._auths(document)
+            auths = self.auths(document)
             # Docker leaves an empty entry to tell that somebody is logged in there.
             auths[server] = {} if helper is not None else _entry(credentials)
             self._write({**document, "auths": auths})
@@ -69,19 +74,19 @@ class DockerConfigCredentials(CredentialStore):
             is_known = helper is not None and helper.get(server) is not None
             if helper is not None and is_known:
                 helper.remove(server)
-            auths = self._auths(document)
-            names = _names(server)
-            kept = {key: auth for key, auth in auths.items() if not {key, _server_in(key)} & names}
+            auths = self.auths(document)
+            kept = {key: auth for key, auth in auths.items() if not self.is_key_of(key, server)}
             if len(kept) < len(auths):
                 self._write({**document, "auths": kept})
             return is_known or len(kept) < len(auths)
 
-    def _in_file(self, document: Mapping[str, Any], key: str) -> Credentials | None:
+    def _in_file(self, document: dict[str, Any], key: str) -> Credentials | None:
         """Return the entry for ``key``, or for a URL on the same host, as old files have them."""
-        auths = self._auths(document)
+        auths = self.auths(document)
         entry = auths.get(key)
         if entry is None:
-            entry = next((auth for url, auth in auths.items() if _server_in(url) == key), None)
+            same = (auth for known, auth in auths.items() if self.is_key_of(known, key))
+            entry = next(same, None)
         if not isinstance(entry, dict):
             return None
         try:
@@ -98,8 +103,9 @@ class DockerConfigCredentials(CredentialStore):
         name = name or (document.get("credsStore") if alone else None)
         return CredentialHelper(name, self._run) if isinstance(name, str) and name else None
 
-    def _auths(self, document: Mapping[str, Any]) -> dict[str, Any]:
-        auths = document if self._legacy else document.get("auths") or {}
+    def auths(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return the entries by their keys. Raises CredentialsUnreadable."""
+        auths = document.get("auths") or {}
         if not isinstance(auths, dict):
             raise self._unreadable("auths is no object")
         return auths
@@ -152,31 +158,9 @@ class DockerConfigCredentials(CredentialStore):
         return CredentialsUnreadable(f"credentials file {self.path}: {why}")
 
 
-def _keys(server: str, repository: str) -> list[str]:
-    """Return the keys to look up, the narrowest first: host/namespace/name, host/namespace, host.
-
-    The source is c/image's pkg/docker/config, "authKeyLookupOrder".
-    """
-    host = DEFAULT_DOMAIN if server == DOCKER_HUB_SERVER else server
-    parts = repository.split("/") if repository else []
-    narrow = ["/".join((host, *parts[:count])) for count in range(len(parts), 0, -1)]
-    return [*narrow, server, *sorted(_names(server) - {server})]
-
-
-def _names(server: str) -> set[str]:
-    """Return all that a server is called: Docker Hub has several names."""
-    if server != DOCKER_HUB_SERVER:
-        return {server}
-    return {server, DEFAULT_DOMAIN, "index.docker.io"}
-
-
-def _server_in(key: str) -> str:
-    """Return the host of a key that stands for a whole server, "" for a narrower one.
-
-    Old files have URLs, such as https://quay.io/v1/ (Docker's credentials.ConvertToHostname).
-    """
-    host, _, path = key.removeprefix("https://").removeprefix("http://").partition("/")
-    return host if path.strip("/") in ("", "v1", "v2") else ""
+def _host(key: str) -> str:
+    """Return the host of a URL, or the key itself (Docker's credentials.ConvertToHostname)."""
+    return key.removeprefix("https://").removeprefix("http://").partition("/")[0]
 
 
 def _credentials(entry: Mapping[str, Any]) -> Credentials | None:

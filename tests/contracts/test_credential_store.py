@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from img.adapters.credential_store.auth_files import AuthFiles
+from img.adapters.credential_store.containers_auth import ContainersAuthCredentials
 from img.adapters.credential_store.docker_config import DockerConfigCredentials
 from img.adapters.credential_store.memory import MemoryCredentials
 from img.application.ports.credential_store import Credentials, CredentialStore
@@ -15,10 +16,12 @@ _ADA = Credentials(username="ada", password="pass:with:colons")
 _BOB = Credentials(username="bob", password="🔑")
 
 
-@pytest.fixture(params=["memory", "docker_config", "auth_files"])
+@pytest.fixture(params=["memory", "docker_config", "containers_auth", "auth_files"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CredentialStore]:
     if request.param == "memory":
         yield MemoryCredentials()
+    elif request.param == "containers_auth":
+        yield ContainersAuthCredentials(tmp_path / "containers" / "auth.json")
     elif request.param == "auth_files":
         files = [DockerConfigCredentials(tmp_path / name) for name in ("ours.json", "theirs.json")]
         yield AuthFiles(files)

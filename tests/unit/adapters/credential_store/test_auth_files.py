@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.credential_store.auth_files import AuthFiles, usual_auth_files
-from img.adapters.credential_store.docker_config import DockerConfigCredentials
+from img.adapters.credential_store.auth_files import usual_auth_files
+from img.adapters.credential_store.containers_auth import ContainersAuthCredentials
 from img.application.ports.credential_store import Credentials
 from img.domain.reference import DOCKER_HUB_SERVER
 
@@ -98,13 +98,13 @@ def test_the_most_specific_key_wins(home: Path, repository: str, user: str) -> N
         "a.test/team/app": "app",
         "a.test/team/app/part": "part",
     }
-    store = DockerConfigCredentials(_write(home / "auth.json", **keys))
+    store = ContainersAuthCredentials(_write(home / "auth.json", **keys))
 
     assert _user(store.get("a.test", repository)) == user
 
 
 def test_a_namespaces_key_is_not_for_the_whole_host(home: Path) -> None:
-    store = DockerConfigCredentials(_write(home / "auth.json", **{"a.test/team": "team"}))
+    store = ContainersAuthCredentials(_write(home / "auth.json", **{"a.test/team": "team"}))
 
     assert store.get("a.test", "other/app") is None
     assert store.get("a.test") is None
@@ -123,14 +123,14 @@ def test_a_namespaces_key_is_not_for_the_whole_host(home: Path) -> None:
     ],
 )
 def test_docker_hub_is_known_by_all_its_names(home: Path, key: str) -> None:
-    store = AuthFiles([DockerConfigCredentials(_write(home / "auth.json", **{key: "ada"}))])
+    store = ContainersAuthCredentials(_write(home / "auth.json", **{key: "ada"}))
 
     assert _user(store.get(DOCKER_HUB_SERVER, "library/busybox")) == "ada"
 
 
 @pytest.mark.parametrize("key", ["https://a.test", "http://a.test/v1/", "https://a.test/v2/"])
 def test_a_url_is_its_host(home: Path, key: str) -> None:
-    store = DockerConfigCredentials(_write(home / "auth.json", **{key: "ada"}))
+    store = ContainersAuthCredentials(_write(home / "auth.json", **{key: "ada"}))
 
     assert _user(store.get("a.test", "team/app")) == "ada"
 
