@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 
 OWN_EXECUTORS = ("auto", "unshare", "runc", "crun", "chroot", "proot")
-_NO_PROC = "RUN has no /proc here, for this container lets nobody mount: see `img doctor`"
 
 
 def database(state: Path) -> Database:
@@ -238,8 +237,7 @@ def announced(
         return "; ".join([f"executor {name}, snapshots {chosen}", *reasons])
 
     def warnings() -> tuple[str, ...]:
-        unheld = groups.shortcomings() if groups else ()
-        return (*([_NO_PROC] if name == "chroot" else []), *unheld)
+        return groups.shortcomings() if groups else ()
 
     return AnnouncedExecutor(executor, progress, describe, warnings)
 

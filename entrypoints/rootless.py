@@ -13,7 +13,7 @@ from img.adapters.executor.programs import find_program
 from img.adapters.executor.proot import ProotExecutor
 from img.adapters.executor.runc import RuncExecutor
 from img.adapters.executor.unshare import UnshareExecutor
-from img.adapters.linux import capabilities, userns
+from img.adapters.linux import capabilities, seccomp, syscalls, userns
 from img.adapters.linux.emulation.level import Emulation
 from img.adapters.linux.outsider import HelperRunner, Outsider, run_here
 from img.adapters.linux.ownership import REAL, Ownership, RecordedOwnership
@@ -38,6 +38,7 @@ class BuildHost:
     fork_server: ForkServer | None = None
     executor_name: str = "unshare"
     user_id: int = field(default_factory=os.geteuid)  # outside
+    without_proc: OSError | None = None  # why steps have none, where they have none
 
     def executor(self, emulate: str = "full") -> UnshareExecutor:
         """Return the executor of steps; it closes the fork server. Raises UsageError.
@@ -80,7 +81,10 @@ class BuildHost:
         if self.fork_server is None and self.obstacle is not None:
             return "", self.obstacle.message
         if self.executor_name != "unshare" or self.id_obstacle is None:
-            return self.executor_name, self.obstacle.message if self.obstacle else ""
+            reasons = [self.obstacle.message] if self.obstacle else []
+            if self.without_proc:
+                reasons.append(f"no /proc, for no filter can ask: {self.without_proc.strerror}")
+            return self.executor_name, "; ".join(reasons)
         how = "not emulated" if emulate == Emulation.OFF.value else f"emulated ({emulate})"
         return f"unshare with one id, the others {how}", self.id_obstacle.message
 
@@ -124,6 +128,11 @@ def enter_for_build(executor: str = "auto") -> BuildHost:
         host = replace(host, obstacle=_with_proot(host.obstacle))
     if name not in ("chroot", "proot") and host.id_map is None:
         return replace(host, executor_name=name)
+    if name == "chroot":
+        host = replace(host, without_proc=seccomp.obstacle_to_listening())
+    if name in ("chroot", "proot"):
+        # A step is in our pid namespace: it shall not read our memory and environment.
+        syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     emulating = host.id_map is IdMap.SINGLE and name not in ("chroot", "proot")
     return replace(host, executor_name=name, fork_server=ForkServer(emulating=emulating))
 

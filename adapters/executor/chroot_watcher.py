@@ -1,16 +1,17 @@
 """A step in a changed root and no namespace: for root in a container that may not even mount.
 
 What mounts would show is put into the root and taken out again (placements.py); what the step
-started and left is killed (descendants.py). Left out is what nobody can do without mounting: /sys
-is empty, and so is /proc.
+started and left is killed (descendants.py); calls that look for /proc are answered by a process
+between (proc_supervision.py). /sys holds the numbers of processors and nothing else.
 """
 
 import os
 import socket
 import stat
+from functools import partial
 from typing import NoReturn
 
-from img.adapters.executor import reports
+from img.adapters.executor import proc_supervision, reports
 from img.adapters.executor.first_process import (
     die_with_parent,
     enter_control_groups,
@@ -42,6 +43,7 @@ _LINKS = {
     "stderr": "/proc/self/fd/2",
     "core": "/proc/kcore",
 }
+_PROCESSORS = "devices/system/cpu"
 
 
 def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
@@ -50,6 +52,7 @@ def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoRe
     try:
         with reports.failures(channel):
             gather_orphans()
+            syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # nobody looks into our memory
             launch = take_order(order, stdout, stderr)
             assert isinstance(launch.root, DirectoryRoot)
             code = _run(launch.process, launch.root.path, channel)
@@ -58,21 +61,23 @@ def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoRe
 
 
 def _run(process: Process, path: str, channel: socket.socket) -> int:
-    allowed = _capabilities()
+    own = capabilities.effective()
     placements = Placements(path, lambda stub: reports.send(channel, stub))
     try:
         _place(placements, process)
+        step = partial(_be_the_step, process, placements.path, channel, own)
         pid = os.fork()
         if pid == 0:
-            _be_the_step(process, placements.path, channel, allowed)
+            kept = own if process.insecure else _allowed(own) | capabilities.mask_of("sys_chroot")
+            proc_supervision.become(step, placements.path, channel, kept)
         return wait_for(pid)
     finally:
         placements.remove()
 
 
 def _place(placements: Placements, process: Process) -> None:
-    for name in ("proc", "sys"):
-        placements.directory(name, 0o555)
+    placements.directory("proc", 0o555)
+    placements.directory("sys", 0o555, fill=_fill_sys)
     placements.directory("dev", fill=_fill_dev)
     placements.file("etc/resolv.conf", host_file("/etc/resolv.conf"))
     # The name of this machine stays, and programs such as sudo look it up.
@@ -81,32 +86,43 @@ def _place(placements: Placements, process: Process) -> None:
     placements.all(process.mounts)
 
 
-def _be_the_step(process: Process, path: str, channel: socket.socket, allowed: int) -> NoReturn:
+def _be_the_step(
+    process: Process, path: str, channel: socket.socket, own: int, supervisor: socket.socket
+) -> NoReturn:
     try:
         with reports.failures(channel):
             die_with_parent()
             leave_session()
             enter_control_groups(process)
-            syscalls.close_descriptors(but=channel.fileno())
+            syscalls.close_descriptors(but=(channel.fileno(), supervisor.fileno()))
             os.chdir(path)
             os.chroot(".")
-            execute(process, take_identity(process, allowed))
+            privileged = bool(own & capabilities.SYS_ADMIN)
+            confine = partial(proc_supervision.confine, supervisor, privileged=privileged)
+            execute(process, take_identity(process, _allowed(own), confine))
     finally:
         os._exit(127)
 
 
-def _capabilities() -> int:
+def _allowed(own: int) -> int:
     """Return what a step may be allowed: Docker's default less the ways out of a root.
 
     With CAP_SYS_CHROOT a process leaves its root, and by lacking one that we have it may not trace
     us or anybody else in the container (ptrace(2), "access mode checking"). Root that may mount is
     confined by no device control group, and must not make the host's disks.
     """
-    own = capabilities.effective()
     ways_out = capabilities.mask_of("sys_chroot")
     if own & capabilities.SYS_ADMIN:
         ways_out |= capabilities.mask_of("mknod")
     return capabilities.DOCKER_DEFAULT & own & ~ways_out
+
+
+def _fill_sys(sys: str) -> None:
+    """Show how many processors there are: C libraries look there (sysconf(3))."""
+    os.makedirs(f"{sys}/{_PROCESSORS}")
+    for name in ("online", "possible", "present"):
+        with open(f"{sys}/{_PROCESSORS}/{name}", "wb") as file:
+            file.write(host_file(f"/sys/{_PROCESSORS}/{name}"))
 
 
 def _fill_dev(dev: str) -> None:

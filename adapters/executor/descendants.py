@@ -3,7 +3,9 @@
 import os
 import signal
 import time
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container
+
+from img.adapters.linux.processes import children_of_all, descendants_of
 
 _PATIENCE_S = 5.0  # what does not die in that time may not be killed by us
 
@@ -17,7 +19,7 @@ def kill_all(*, but: Container[int] = ()) -> None:
     if not but and not _has_children():
         return
     deadline = time.monotonic() + _PATIENCE_S
-    while found := list(_descendants(os.getpid(), but, _children())):
+    while found := list(descendants_of(os.getpid(), children_of_all(), but=but)):
         for pid in found:
             _kill(pid)
         for pid in found:
@@ -40,37 +42,10 @@ def kill_orphans_beside(tracer: int) -> None:
 
     That was the command, and what it left behind is ours, though ``tracer`` waits for it.
     """
-    children = _children()
+    children = children_of_all()
     if not children.get(tracer):
-        for pid in _descendants(os.getpid(), (tracer,), children):
+        for pid in descendants_of(os.getpid(), children, but=(tracer,)):
             _kill(pid)
-
-
-def _descendants(
-    ancestor: int, but: Container[int], children: Mapping[int, Sequence[int]]
-) -> Iterator[int]:
-    todo = [pid for pid in children.get(ancestor, ()) if pid not in but]
-    while todo:
-        pid = todo.pop()
-        yield pid
-        todo += children.get(pid, ())
-
-
-def _children() -> Mapping[int, Sequence[int]]:
-    """Return the children of all processes."""
-    children: dict[int, list[int]] = {}
-    for name in os.listdir("/proc"):
-        if name.isdecimal() and (parent := _parent(name)) is not None:
-            children.setdefault(parent, []).append(int(name))
-    return children
-
-
-def _parent(pid: str) -> int | None:
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            return int(file.read().rpartition(")")[2].split()[1])
-    except (OSError, IndexError):  # it has just ended
-        return None
 
 
 def _kill(pid: int) -> None:

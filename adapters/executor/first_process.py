@@ -11,6 +11,7 @@ import pickle
 import resource
 import signal
 import socket
+from collections.abc import Callable
 from typing import NoReturn
 
 from img.adapters.executor import mounts, reports
@@ -113,20 +114,32 @@ def _identity(launch: Launch, supervisor: socket.socket | None) -> UserIdentity:
     return user
 
 
-def take_identity(process: Process, allowed: int = capabilities.DOCKER_DEFAULT) -> UserIdentity:
-    """Become the step's user, with its limits and at most the capabilities ``allowed``."""
+def take_identity(
+    process: Process,
+    allowed: int = capabilities.DOCKER_DEFAULT,
+    confine: Callable[[Process], None] | None = None,
+) -> UserIdentity:
+    """Become the step's user, with its limits and at most the capabilities ``allowed``.
+
+    ``confine`` puts this process under the filter of its system calls.
+    """
     for limit in process.ulimits:
         set_limit(limit)
     user = _identity_in_root(process)
     _enter_directory(process.cwd)
     if not process.insecure:
         capabilities.limit_to(allowed)
-        denied_calls.deny()
+    (confine or _deny)(process)
     _become(user)
     if user.uid or not process.insecure:
         capabilities.keep_only(0 if user.uid else allowed)
     die_with_parent()  # again: the kernel forgets it when credentials change
     return user
+
+
+def _deny(process: Process) -> None:
+    if not process.insecure:
+        denied_calls.deny()
 
 
 def execute(process: Process, user: UserIdentity) -> None:

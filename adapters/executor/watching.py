@@ -29,12 +29,12 @@ def wait_for(pid: int, *, traces: bool = False) -> int:
             descendants.kill_orphans_beside(pid)
         elif came.si_signo == signal.SIGTERM:
             os.kill(pid, signal.SIGKILL)
-        code = _reap(pid)
+        code = exit_code_of_reaped(pid)
     descendants.kill_all()
     return code
 
 
-def _reap(wanted: int) -> int | None:
+def exit_code_of_reaped(wanted: int) -> int | None:
     """Reap whoever has ended; return the exit code of ``wanted`` if it has."""
     code = None
     while True:

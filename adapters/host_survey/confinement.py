@@ -4,8 +4,7 @@ import ctypes
 import os
 from collections.abc import Callable, Mapping
 
-from img.adapters.linux import capabilities, seccomp, syscalls
-from img.adapters.linux.seccomp import Rule
+from img.adapters.linux import capabilities, seccomp
 from img.domain.errors import HostError
 
 _CHROOT_NEEDS = capabilities.mask_of("chown", "mknod", "setgid", "setpcap", "setuid", "sys_chroot")
@@ -14,12 +13,7 @@ _TRACE_ME = 0
 
 def notification() -> str:
     """Put a filter under this process that tells of a call."""
-    machine = seccomp.this_machine()
-    if machine is None:
-        raise HostError(f"call numbers of {os.uname().machine} are not known to img")
-    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    program = seccomp.program(machine, [Rule("acct", seccomp.NOTIFY)])
-    os.close(seccomp.load_and_listen(program))
+    seccomp.prove_listening()
     return "filters can ask"
 
 

@@ -15,7 +15,7 @@ _ADD_DESCRIPTOR = 0x4018_2103
 _SET_FLAGS = 0x4008_2104
 _SYNC_WAKE_UP = 1
 _CONTINUE = 1
-_ADD_AND_SEND = 2  # since Linux 5.14
+_ADD_AND_SEND = 2  # since Linux 5.14, the rest since 5.9
 
 _NOTIFICATION = struct.Struct("QIIiIQ6Q")
 _RESPONSE = struct.Struct("QqiI")
@@ -89,8 +89,21 @@ class Listener:
         try:
             fcntl.ioctl(self.descriptor, _ADD_DESCRIPTOR, request)
         except OSError as error:
+            if error.errno == errno.EINVAL:
+                self._hand_over_in_two(call, descriptor, flags)
+            elif error.errno != errno.ENOENT:
+                raise
+
+    def _hand_over_in_two(self, call: Notification, descriptor: int, flags: int) -> None:
+        request = bytearray(_DESCRIPTOR.pack(call.id, 0, descriptor, 0, flags))
+        try:
+            number = fcntl.ioctl(self.descriptor, _ADD_DESCRIPTOR, request)
+        except OSError as error:
             if error.errno != errno.ENOENT:
                 raise
+        else:
+            # A caller that a signal takes away right here keeps a descriptor it knows nothing of.
+            self.answer(call, number)
 
     def is_waiting(self, call: Notification) -> bool:
         """Tell whether the caller still waits, so that its pid is still its own."""

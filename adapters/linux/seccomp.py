@@ -11,7 +11,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 
-from img.adapters.linux import call_numbers
+from img.adapters.linux import call_numbers, syscalls
 from img.domain.dataclass import dataclass
 
 ALLOW = 0x7FFF_0000
@@ -52,6 +52,14 @@ class HasBits:
 
 
 @dataclass(frozen=True, slots=True)
+class LacksBits:
+    """True where an argument's low 32 bits have none of ``bits``."""
+
+    argument: int
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
 class IsOneOf:
     """True where an argument's low 32 bits, as far as ``mask`` has them, are one of ``values``."""
 
@@ -60,13 +68,16 @@ class IsOneOf:
     mask: int = 0xFFFF_FFFF
 
 
+Condition = HasBits | LacksBits | IsOneOf
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What happens to a call of which all conditions are true. One rule for a call at most."""
 
     call: str
     action: int
-    conditions: tuple[HasBits | IsOneOf, ...] = ()
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +152,31 @@ def load_and_listen(filter_program: bytes) -> int:
     return _load(filter_program, _NEW_LISTENER)
 
 
+def prove_listening() -> None:
+    """Put this process under a filter that could tell of a call. Raises OSError."""
+    machine = this_machine()
+    if machine is None:
+        raise OSError(errno.ENOSYS, f"call numbers of {os.uname().machine} are not known to img")
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    os.close(load_and_listen(program(machine, [Rule("acct", NOTIFY)])))
+
+
+def obstacle_to_listening() -> OSError | None:
+    """Return why no filter can tell of calls here; a child of this process tries it."""
+    pid = os.fork()
+    if pid == 0:
+        code = errno.ENOSYS
+        try:
+            prove_listening()
+            code = 0
+        except OSError as error:
+            code = error.errno or code
+        finally:
+            os._exit(code)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return OSError(code, os.strerror(code)) if code else None
+
+
 def _block(calls: Mapping[str, int], rules: Sequence[Rule], *, x32: bool) -> list[bytes]:
     block = [_instruction(_LOAD, _NUMBER)]
     if x32:
@@ -164,12 +200,14 @@ def _body(rule: Rule) -> list[bytes]:
     return body
 
 
-def _test(condition: HasBits | IsOneOf, *, otherwise: int) -> list[bytes]:
+def _test(condition: Condition, *, otherwise: int) -> list[bytes]:
     """Return what goes on with the next instruction, or ``otherwise`` instructions later."""
     load = _instruction(_LOAD, _ARGUMENTS + 8 * condition.argument)
     match condition:
         case HasBits():
             return [load, _instruction(_IF_ANY_BIT, condition.bits, 0, otherwise)]
+        case LacksBits():
+            return [load, _instruction(_IF_ANY_BIT, condition.bits, otherwise, 0)]
         case IsOneOf():
             last = len(condition.values) - 1
             return [

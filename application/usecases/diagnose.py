@@ -16,7 +16,7 @@ GIVES = {
     "overlay": "steps that copy nothing: backend overlayfs; without, backend naive",
     "proc": "a /proc of its own for each step; without, the outer one is shown",
     "network namespace": "RUN --network=none",
-    "seccomp notification": "owners and users where there is one id alone",
+    "seccomp notification": "owners where there is one id alone; /proc under executor chroot",
     "chroot": "RUN for root in a container that allows no namespaces",
     "ptrace": "RUN for users who may make no namespaces, with proot",
     "fuse": "backend fuse",

@@ -5,15 +5,15 @@ import os
 import stat
 from collections.abc import Callable, Mapping
 
-from img.adapters.linux.emulation import memory
+from img.adapters.linux import memory
 from img.adapters.linux.emulation.credentials import Credentials
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.owners import Owners
 from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
 from img.adapters.linux.emulation.permissions import SEARCH, WRITE, Permissions
-from img.adapters.linux.emulation.replies import Answer, Reply
 from img.adapters.linux.notifications import Notification
 from img.adapters.linux.owner_records import ROOT
+from img.adapters.linux.replies import Answer, Reply
 
 # Of each call, where its paths are: (argument of the directory, argument of the path).
 _NAMES: Mapping[str, tuple[tuple[int | None, int], ...]] = {

@@ -5,16 +5,15 @@ import os
 import stat
 import struct
 
-from img.adapters.linux import syscalls
-from img.adapters.linux.emulation import memory
+from img.adapters.linux import memory, syscalls
 from img.adapters.linux.emulation.credentials import Credentials
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.owners import Owners
 from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
 from img.adapters.linux.emulation.permissions import READ, SEARCH, WRITE, Permissions
-from img.adapters.linux.emulation.replies import Answer, Reply
 from img.adapters.linux.notifications import Listener, Notification
 from img.adapters.linux.owner_records import ROOT, Owner
+from img.adapters.linux.replies import Answer, Reply
 
 _OPEN_HOW = struct.Struct("QQQ")
 _WANTED = {os.O_RDONLY: READ, os.O_WRONLY: WRITE, os.O_RDWR: READ | WRITE}

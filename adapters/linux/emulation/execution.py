@@ -6,15 +6,14 @@ import socket
 import stat
 import struct
 
-from img.adapters.linux import syscalls
-from img.adapters.linux.emulation import memory
+from img.adapters.linux import memory, syscalls
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.owners import AT_EMPTY_PATH, Owners
 from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
 from img.adapters.linux.emulation.permissions import SEARCH, Permissions
-from img.adapters.linux.emulation.replies import Answer, Reply
 from img.adapters.linux.notifications import Notification
 from img.adapters.linux.owner_records import ROOT
+from img.adapters.linux.replies import Answer, Reply
 
 _SET_GROUP_ID = stat.S_ISGID | stat.S_IXGRP  # without the second the bit means something else
 _UCRED = struct.Struct("iII")

@@ -5,11 +5,11 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from img.adapters.linux.emulation import memory
+from img.adapters.linux import memory
 from img.adapters.linux.emulation.credentials import Credentials, Ids
 from img.adapters.linux.emulation.identities import Identities
-from img.adapters.linux.emulation.replies import Answer, Reply
 from img.adapters.linux.notifications import Notification
+from img.adapters.linux.replies import Answer, Reply
 
 _MOST_GROUPS = 65536  # NGROUPS_MAX
 _ID = 0xFFFF_FFFF

@@ -2,13 +2,12 @@
 
 import os
 
-from img.adapters.linux import owner_records
-from img.adapters.linux.emulation import memory
+from img.adapters.linux import memory, owner_records
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.paths import AT_FDCWD, Paths, through_proc
-from img.adapters.linux.emulation.replies import Answer
 from img.adapters.linux.notifications import Notification
 from img.adapters.linux.owner_records import ROOT, Journal, Owner, Unrecordable
+from img.adapters.linux.replies import Answer
 
 AT_EMPTY_PATH = 0x1000
 AT_SYMLINK_NOFOLLOW = 0x100

@@ -33,7 +33,7 @@ class Paths:
         """Return where the file is; with an empty ``text`` the directory, or what else it is."""
         if self.strayed:
             return self._find_anywhere(call, directory, text, follow=follow)
-        return text if text[:1] == b"/" else _from(call.pid, directory, text)
+        return text if text[:1] == b"/" else from_process(call.pid, directory, text)
 
     def find_to_change(
         self, call: Notification, directory: int, text: bytes, *, follow: bool = True
@@ -66,10 +66,10 @@ class Paths:
         top = os.readlink(b"%d/root" % call.pid)
         inside: bytes | None = text
         if text[:1] != b"/":
-            base = os.readlink(_from(call.pid, directory, b""))
+            base = os.readlink(from_process(call.pid, directory))
             inside = _below(top, base)
         if inside is None or not text:  # a descriptor from outside of the root
-            return _from(call.pid, directory, text)
+            return from_process(call.pid, directory, text)
         if text[:1] != b"/":
             inside = b"%s/%s" % (inside, text)
         root = os.open(b"%d/root" % call.pid, _PATH)
@@ -84,7 +84,8 @@ class Paths:
         return b"self/fd/%d" % descriptor
 
 
-def _from(pid: int, directory: int, text: bytes) -> bytes:
+def from_process(pid: int, directory: int, text: bytes = b"") -> bytes:
+    """Return the path below /proc that leads where a process' path starts, ``text`` after it."""
     number = ctypes.c_int(directory & 0xFFFF_FFFF).value
     base = b"%d/cwd" % pid if number == AT_FDCWD else b"%d/fd/%d" % (pid, number)
     return b"%s/%s" % (base, text) if text else base

@@ -8,14 +8,14 @@ import errno
 import os
 import stat
 
-from img.adapters.linux.emulation import memory
+from img.adapters.linux import memory
 from img.adapters.linux.emulation.credentials import Credentials
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.owners import AT_SYMLINK_NOFOLLOW, Owners
 from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
-from img.adapters.linux.emulation.replies import Answer, Reply
 from img.adapters.linux.notifications import Notification
 from img.adapters.linux.owner_records import Owner
+from img.adapters.linux.replies import Answer, Reply
 
 READ, WRITE, SEARCH = 4, 2, 1
 _AT_EACCESS = 0x200

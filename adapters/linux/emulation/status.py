@@ -6,13 +6,12 @@ import re
 import stat
 import struct
 
-from img.adapters.linux import call_numbers, owner_records
-from img.adapters.linux.emulation import memory
+from img.adapters.linux import call_numbers, memory, owner_records
 from img.adapters.linux.emulation.owners import AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, Owners
 from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
-from img.adapters.linux.emulation.replies import Answer, Reply
 from img.adapters.linux.notifications import Listener, Notification
 from img.adapters.linux.owner_records import ROOT, Owner
+from img.adapters.linux.replies import Answer, Reply
 from img.domain.dataclass import dataclass
 
 
@@ -32,7 +31,8 @@ STAT_LAYOUTS = {
 }
 _NUMBERS = {"x86_64": call_numbers.X86_64, "aarch64": call_numbers.AARCH64}
 # struct statx (linux/stat.h), the same everywhere.
-_STATX_SIZE, _STATX_OWNER, _STATX_MODE, _STATX_DEVICE = 256, 20, 28, 128
+STATX_SIZE = 256
+_STATX_OWNER, _STATX_MODE, _STATX_DEVICE = 20, 28, 128
 
 _libc = ctypes.PyDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -71,7 +71,7 @@ class StatusCalls:
         seen = self._recorded(where, follow=follow)
         if seen is None:
             return Reply.LET_PASS
-        content = ctypes.create_string_buffer(_STATX_SIZE)
+        content = ctypes.create_string_buffer(STATX_SIZE)
         flags = (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) | _nofollow(follow)
         self._ask("statx", where, flags, ctypes.c_uint(mask & 0xFFFF_FFFF), content)
         owner, device = seen

@@ -4,9 +4,9 @@ import contextlib
 import errno
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from img.adapters.linux import seccomp
+from img.adapters.linux.answering import Answerer, Handler
 from img.adapters.linux.emulation.changes import ChangeCalls
 from img.adapters.linux.emulation.creation import CreationCalls
 from img.adapters.linux.emulation.credentials import Credentials, credentials_of
@@ -17,12 +17,11 @@ from img.adapters.linux.emulation.ids import IdCalls
 from img.adapters.linux.emulation.owners import OwnerCalls, Owners
 from img.adapters.linux.emulation.paths import Paths
 from img.adapters.linux.emulation.permissions import AccessCalls, Permissions
-from img.adapters.linux.emulation.replies import Answer, Reply
 from img.adapters.linux.emulation.status import StatusCalls
 from img.adapters.linux.notifications import EverybodyGone, Listener, Notification
 from img.adapters.linux.owner_records import Journal
+from img.adapters.linux.replies import Answer, Reply
 
-Handler = Callable[[Notification], Answer]
 # Where these cannot be emulated, the kernel does them, or says itself what is wrong with them.
 _LEFT_TO_THE_KERNEL = frozenset((*STAT, "getsockopt", "prctl"))
 # These as well, but for what the caller may not do.
@@ -39,50 +38,21 @@ class Supervisor:
 
     def __init__(self, listener: Listener, initial: Credentials, journal: Journal) -> None:
         self._listener = listener
-        self._paths = Paths(listener)
-        machine = seccomp.this_machine()
-        assert machine is not None
-        self._machine = machine
-        identities = Identities(initial)
-        owners = Owners(journal)
-        handlers = _handlers(listener, identities, self._paths, owners)
-        self._handlers = {
-            number: (handlers[name], _refusals_of(name))
-            for name, number in machine.calls.items()
-            if name in handlers
-        }
+        paths = Paths(listener)
+        self._answerer = Answerer(
+            listener,
+            _handlers(listener, Identities(initial), paths, Owners(journal)),
+            refusals=_refusals_of,
+            foreign=_refuse_program,
+            finish=paths.release,
+        )
 
     def serve(self) -> None:
         """Answer until nobody is left who could ask; an older kernel does not tell."""
         self._listener.share_processor()
         with contextlib.suppress(EverybodyGone):
             while True:
-                self._attend()
-
-    def _attend(self) -> None:
-        call = self._listener.receive()
-        if call is None:
-            return
-        if call.architecture != self._machine.native:
-            _refuse_program(call)
-            return
-        handler, refusals = self._handlers[call.number]
-        try:
-            answer = handler(call)
-        except LookupError:
-            answer = Reply.LET_PASS
-        except OSError as error:
-            code = error.errno or errno.EIO
-            if refusals is None or code in refusals:
-                self._listener.refuse(call, code)
-                return
-            answer = Reply.LET_PASS
-        finally:
-            self._paths.release()
-        if answer is Reply.LET_PASS:
-            self._listener.let_pass(call)
-        elif not isinstance(answer, Reply):
-            self._listener.answer(call, answer)
+                self._answerer.attend()
 
 
 def _refusals_of(name: str) -> frozenset[int] | None:
@@ -143,7 +113,8 @@ def _handlers(
     }
 
 
-def _refuse_program(call: Notification) -> None:
+def _refuse_program(call: Notification) -> Answer:
     message = "img: 32-bit programs cannot run where root is emulated (see --emulate)\n"
     os.write(2, message.encode())
     os.kill(call.pid, signal.SIGKILL)
+    return Reply.SENT

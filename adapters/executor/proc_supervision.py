@@ -1,0 +1,113 @@
+"""The process between a step without a /proc and whoever watches over it: it answers for /proc.
+
+It is above the step: where Yama restricts tracing, only ancestors may look into a process.
+"""
+
+import errno
+import os
+import signal
+import socket
+from collections.abc import Callable
+from typing import NoReturn
+
+from img.adapters.executor import reports
+from img.adapters.executor.first_process import die_with_parent
+from img.adapters.executor.mounts import MASKED
+from img.adapters.executor.watching import exit_code_of_reaped
+from img.adapters.linux import capabilities, denied_calls, seccomp, syscalls
+from img.adapters.linux.procfs.filters import filter_program
+from img.adapters.linux.procfs.mount_tables import mount_tables
+from img.adapters.linux.procfs.supervisor import ProcSupervisor
+from img.domain.process import Process
+
+_MASKED = frozenset(os.fsencode(path[6:]) for path in MASKED if path.startswith("/proc/"))
+_UNAVAILABLE = (errno.ENOSYS, errno.EINVAL, errno.EBUSY, errno.EACCES, errno.EPERM)
+
+
+def become(
+    step: Callable[[socket.socket], NoReturn], root: str, channel: socket.socket, kept: int
+) -> NoReturn:
+    """Fork, become ``step`` there, answer it here, and end with its exit code.
+
+    ``kept`` are the capabilities that the answering needs: more than the step's, so that the step
+    may not trace this process.
+    """
+    code = 1
+    try:
+        with reports.failures(channel):
+            die_with_parent()
+            syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
+            asked, asking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            pid = os.fork()
+            if pid == 0:
+                step(asking)
+            asking.close()
+            code = _answer(pid, asked, root, channel, kept)
+    finally:
+        os._exit(code)
+
+
+def confine(supervisor: socket.socket, process: Process, *, privileged: bool) -> None:
+    """Put the step, which this process is, under the filter, and hand over what tells of calls.
+
+    Without notifications there is no /proc, and the filter refuses what it can.
+    """
+    machine = seccomp.this_machine()
+    if machine is None:
+        return
+    if not privileged:  # then it is the price of any filter: programs such as sudo do not work
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    try:
+        program = filter_program(machine, insecure=process.insecure)
+        listener = seccomp.load_and_listen(program)
+    except OSError as error:
+        if error.errno not in _UNAVAILABLE:
+            raise
+        if not process.insecure:
+            denied_calls.deny()
+        return
+    socket.send_fds(supervisor, [b"l"], [listener])
+    os.close(listener)
+    supervisor.close()
+
+
+def _answer(step: int, asked: socket.socket, root: str, channel: socket.socket, kept: int) -> int:
+    _, descriptors, _, _ = socket.recv_fds(asked, 1, 1)
+    asked.close()
+    codes: list[int] = []
+
+    def is_over() -> bool:
+        code = exit_code_of_reaped(step)
+        if code is not None:
+            codes.append(code)
+        return bool(codes)
+
+    waking, woken = _wake_for_children()
+    if descriptors:
+        (listener,) = descriptors
+        proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        tables = mount_tables(root, proc)
+        _enter(root, proc, (listener, waking, woken, channel.fileno()), kept)
+        ProcSupervisor(listener, masked=_MASKED, tables=tables).serve(waking, is_over)
+    while not codes:
+        os.read(waking, 4096)
+        is_over()
+    return codes[0]
+
+
+def _enter(root: str, proc: int, used: tuple[int, ...], kept: int) -> None:
+    os.fchdir(proc)
+    os.chroot(root)
+    os.umask(0)
+    syscalls.close_descriptors(but=used)
+    capabilities.keep_only(kept)
+
+
+def _wake_for_children() -> tuple[int, int]:
+    """Return the ends of a pipe: there is something in it whenever a child has ended."""
+    waking, woken = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(woken, False)
+    signal.set_wakeup_fd(woken)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGCHLD,))
+    return waking, woken

@@ -1,0 +1,42 @@
+"""Which process descends from which, as /proc tells."""
+
+import os
+from collections.abc import Container, Iterator, Mapping, Sequence
+
+
+def children_of_all(proc: str = "/proc") -> Mapping[int, Sequence[int]]:
+    """Return the children of all processes."""
+    children: dict[int, list[int]] = {}
+    for name in os.listdir(proc):
+        if name.isdecimal() and (parent := parent_of(name, proc)) is not None:
+            children.setdefault(parent, []).append(int(name))
+    return children
+
+
+def parent_of(pid: str | int, proc: str = "/proc") -> int | None:
+    """Return the parent of a process, None where there is no such process (any more)."""
+    return _number(pid, proc, 1)
+
+
+def group_of(pid: str | int, proc: str = "/proc") -> int | None:
+    """Return the process group of a process, None where there is no such process (any more)."""
+    return _number(pid, proc, 2)
+
+
+def descendants_of(
+    ancestor: int, children: Mapping[int, Sequence[int]], *, but: Container[int] = ()
+) -> Iterator[int]:
+    """Yield all that descends from ``ancestor``, without the children ``but`` and theirs."""
+    todo = [pid for pid in children.get(ancestor, ()) if pid not in but]
+    while todo:
+        pid = todo.pop()
+        yield pid
+        todo += children.get(pid, ())
+
+
+def _number(pid: str | int, proc: str, field: int) -> int | None:
+    try:
+        with open(f"{proc}/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[field])
+    except (OSError, IndexError):  # it has just ended
+        return None

@@ -1,0 +1,61 @@
+"""Which calls of a step without a /proc of its own are answered."""
+
+from img.adapters.linux import seccomp
+from img.adapters.linux.denied_calls import DENIED
+from img.adapters.linux.seccomp import (
+    NOTIFY,
+    Condition,
+    HasBits,
+    IsOneOf,
+    LacksBits,
+    Machine,
+    Rule,
+)
+
+# What builds do with files of /proc. Whatever else takes a path finds an empty directory there.
+_FILES = (
+    *("open", "openat", "openat2", "creat", "readlink", "readlinkat", "stat", "lstat"),
+    *("access", "faccessat", "chdir", "statfs", "execve", "chmod", "fchmodat"),
+    *("getxattr", "lgetxattr", "listxattr", "llistxattr"),
+)
+# By the argument with their flags: without a path they are about a descriptor, as fstat(3) is.
+_FILES_OR_DESCRIPTORS = (
+    *(("newfstatat", 3), ("statx", 2), ("faccessat2", 3), ("execveat", 4), ("fchmodat2", 3)),
+)
+_AT_EMPTY_PATH = 0x1000
+_PTRACE_ATTACH, _PTRACE_SEIZE = 16, 0x4206
+_ANY_BIT = 0xFFFF_FFFF
+
+REACHING = {
+    "kill": (0,),
+    "tkill": (0,),
+    "tgkill": (1,),
+    "rt_sigqueueinfo": (0,),
+    "rt_tgsigqueueinfo": (1,),
+    "pidfd_open": (0,),
+    "ptrace": (1,),
+    "process_vm_readv": (0,),
+    "process_vm_writev": (0,),
+    "prlimit64": (0,),
+    "kcmp": (0, 1),
+}
+"""Calls that do something to another process, and the arguments that say to which."""
+
+_CONDITIONS: dict[str, tuple[Condition, ...]] = {
+    "ptrace": (IsOneOf(0, (_PTRACE_ATTACH, _PTRACE_SEIZE)),),
+    "prlimit64": (HasBits(0, _ANY_BIT),),  # 0 is the caller
+}
+
+
+def filter_program(machine: Machine, *, insecure: bool) -> bytes:
+    """Return the filter that a step is put under; it refuses what no step should do as well.
+
+    32-bit programs get no /proc; what they may do to other processes is the same.
+    """
+    rules = [Rule(call, NOTIFY) for call in _FILES]
+    for call, flags in _FILES_OR_DESCRIPTORS:
+        rules.append(Rule(call, NOTIFY, (LacksBits(flags, _AT_EMPTY_PATH),)))
+    if not insecure:
+        rules += [Rule(call, NOTIFY, _CONDITIONS.get(call, ())) for call in REACHING]
+        rules += DENIED
+    return seccomp.program(machine, rules)

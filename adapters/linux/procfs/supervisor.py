@@ -1,0 +1,53 @@
+"""What answers the calls of a step without a /proc."""
+
+import os
+import select
+from collections.abc import Callable, Container, Mapping
+from contextlib import suppress
+
+from img.adapters.linux.answering import Answerer
+from img.adapters.linux.notifications import EverybodyGone, Listener
+from img.adapters.linux.procfs.callers import Callers
+from img.adapters.linux.procfs.calls import PathCalls
+from img.adapters.linux.procfs.family import Family, ReachingCalls
+from img.adapters.linux.procfs.files import ProcFiles
+from img.adapters.linux.procfs.skeleton import Skeleton
+
+
+class ProcSupervisor:
+    """Answers all that descends from this process, which is root, with the step's root as its own,
+    the outer /proc as its working directory, and no umask.
+
+    Whoever fools it by changing a path meanwhile gets what it would find in its own root.
+    """
+
+    def __init__(
+        self, descriptor: int, *, masked: Container[bytes], tables: Mapping[bytes, bytes]
+    ) -> None:
+        self._listener = Listener(descriptor)
+        callers, family = Callers(), Family()
+        skeleton = Skeleton(os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+        files = ProcFiles(self._listener, callers, family, skeleton, masked=masked, tables=tables)
+        handlers = {
+            **PathCalls(self._listener, callers, files).handlers(),
+            **ReachingCalls(family, callers).handlers(),
+        }
+        self._answerer = Answerer(self._listener, handlers)
+
+    def serve(self, waking: int, is_over: Callable[[], bool]) -> None:
+        """Answer until ``is_over``, which is asked whenever there is something in ``waking``."""
+        self._listener.share_processor()
+        poll = select.poll()
+        poll.register(self._listener.descriptor, select.POLLIN)
+        poll.register(waking, select.POLLIN)
+        while True:
+            for descriptor, event in poll.poll():
+                if descriptor == waking:
+                    os.read(waking, 4096)
+                    if is_over():
+                        return
+                elif event & select.POLLIN:
+                    with suppress(EverybodyGone):
+                        self._answerer.attend()
+                else:  # nobody is left under the filter
+                    poll.unregister(descriptor)
