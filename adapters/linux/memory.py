@@ -1,4 +1,8 @@
-"""Reading and writing what other processes point to (process_vm_readv(2))."""
+"""Reading and writing what other processes point to (process_vm_readv(2)).
+
+Docker's default filter forbids those calls before 23.0; then it is done through /proc, which has to
+be the working directory, and takes three calls instead of one.
+"""
 
 import ctypes
 import errno
@@ -62,13 +66,36 @@ def read(pid: int, address: int, size: int) -> bytes:
 
 def write(pid: int, address: int, content: bytes) -> None:
     """Write ``content`` to the process' memory. Raises OSError (EFAULT, ...)."""
-    source = ctypes.create_string_buffer(content, len(content))
-    _pack(_vectors, 0, ctypes.addressof(source), len(content), address, len(content))
-    if _writev(pid, _here, 1, _there, 1, 0) != len(content):
+    if _FORBIDDEN:
+        with open(f"{pid}/mem", "r+b", buffering=0) as file:
+            written = os.pwrite(file.fileno(), content, address)
+    else:
+        source = ctypes.create_string_buffer(content, len(content))
+        _pack(_vectors, 0, ctypes.addressof(source), len(content), address, len(content))
+        written = _writev(pid, _here, 1, _there, 1, 0)
+    if written != len(content):
         raise OSError(errno.EFAULT, os.strerror(errno.EFAULT))
 
 
 def _read(pid: int, address: int, size: int) -> bytes:
+    if _FORBIDDEN:
+        return _read_file(pid, address, size)
     _pack(_vectors, 0, _address, size, address, size)
     length = _readv(pid, _here, 1, _there, 1, 0)
     return bytes(_view[:length]) if length > 0 else b""
+
+
+def _read_file(pid: int, address: int, size: int) -> bytes:
+    try:
+        with open(f"{pid}/mem", "rb", buffering=0) as file:
+            return os.pread(file.fileno(), size, address)
+    except (OSError, OverflowError):
+        return b""
+
+
+def _is_forbidden() -> bool:
+    _pack(_vectors, 0, _address, 1, _address, 1)
+    return bool(_readv(os.getpid(), _here, 1, _there, 1, 0) != 1)
+
+
+_FORBIDDEN = _is_forbidden()

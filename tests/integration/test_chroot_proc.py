@@ -119,7 +119,7 @@ def test_only_the_step_itself_is_seen(steps: Steps) -> None:
 
     processes, _, names = seen.partition("\n\n")
     assert len(processes.splitlines()) == 4
-    assert len(names.splitlines()) == 3
+    assert len(names.splitlines()) in (2, 3)  # busybox runs ls by itself, or not
     for pid in (1, os.getpid(), int(steps.sh("echo $PPID"))):
         for name in ("", "environ", "root/etc", "fd", "cwd", "mem", "stat"):
             assert not steps.run(["/bin/ls", f"/proc/{pid}/{name}"]).success

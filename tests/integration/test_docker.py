@@ -22,6 +22,7 @@ RUN mkdir -p /etc /srv && echo 'app:x:1000:1001::/:/bin/sh' > /etc/passwd && cho
 RUN echo hi > /srv/x && ln /srv/x /srv/y && chmod 4755 /srv/x && rm /etc/passwd
 RUN --mount=type=cache,target=/var/cache/x echo c > /var/cache/x/c && cat /var/cache/x/c
 RUN --mount=type=tmpfs,target=/t --mount=type=bind,target=/ctx test -f /ctx/busybox && touch /t/a
+RUN test $(readlink /proc/self/exe) = /bin/busybox && grep -c processor /proc/cpuinfo > /dev/stdout
 RUN sleep 0 && (setsid sleep 1000 &) && mknod /srv/device c 1 3
 """
 _LOST = (" && chown 5:6 /srv", " && mknod /srv/device c 1 3")  # without root, under PRoot
@@ -57,7 +58,8 @@ class Docker:
 
     def run(self, script: str, *options: str) -> "subprocess.CompletedProcess[str]":
         """Run a script in a new container that sees our Python and img, read-only."""
-        shown = {"/usr", str(REPOSITORY), *(p for p in (sys.prefix,) if not p.startswith("/usr"))}
+        needed = (str(REPOSITORY), sys.prefix, *filter(os.path.isdir, sys.path))
+        shown = {"/usr", *(path for path in needed if not path.startswith("/usr"))}
         volumes = [f"--volume={path}:{path}:ro" for path in sorted(shown)]
         limits = ["--rm", "--network=none", "--env=PYTHONDONTWRITEBYTECODE=1"]
         return subprocess.run(
@@ -109,7 +111,6 @@ def test_root_builds_the_same_image_as_outside(docker: Docker, context: Path) ->
 
     assert inside.returncode == 0, inside.stdout + inside.stderr
     assert f"#1 [internal] executor chroot, snapshots naive; {_REFUSED}\n" in inside.stderr
-    assert "RUN has no /proc here" in inside.stderr
     assert digest(inside.stdout) == digest(outside(context, "Dockerfile"))
 
 
@@ -146,22 +147,92 @@ def test_without_proot_a_user_can_copy_and_is_told_what_run_needs(
 def test_a_step_of_root_cannot_look_at_the_container(docker: Docker, context: Path) -> None:
     attempts = (
         "cat /../../tmp/secret",
+        "cat /proc/self/root/../tmp/secret /proc/self/cwd/../../../tmp/secret",
+        "cat /dev/fd/../../../../tmp/secret",
         "ls /proc/1/root/tmp",
+        "cat /proc/[0-9]*/environ /proc/[0-9]*/cmdline | grep hunter[2]",
+        "grep -rs hunter[2] /run /dev/shm /tmp",
+        "env | grep hunter[2]",
+        "test -e /run/secrets/token",
+        "kill -9 1",
+        "kill -9 $PPID",
         "/bin/busybox chroot / true",
         "mount -t proc proc /proc",
+        "unshare -m true",
+        "nsenter -t 1 -m ls",
+        "sh -c 'mknod /tmp/disk b 254 0 && head -c 1 /tmp/disk'",
+        "sh -c 'mknod /tmp/memory c 1 1 && head -c 1 /tmp/memory'",
     )
-    script = "".join(f"RUN ! {attempt}\n" for attempt in attempts)
-    setup = _DOCKERFILE.split("RUN mkdir", maxsplit=1)[0]
-    (context / "Dockerfile.evil").write_text(setup + script)
-
-    tried = docker.run(
-        f"echo secret > /tmp/secret; {BUILD} -f /context/Dockerfile.evil /context; "
-        "echo $?; cat /tmp/secret; ls /",
-        f"--volume={context}:/context:ro",
+    tried = built_from_busybox(
+        docker,
+        context,
+        "RUN mkdir /tmp\n" + "".join(f"RUN ! {attempt}\n" for attempt in attempts),
+        before="mkdir /run/secrets; echo hunter2 | tee /run/secrets/token > /tmp/secret; "
+        "export TOKEN=hunter2; touch /tmp/state.lock",
+        after="cat /tmp/secret",
     )
 
-    assert tried.stdout.splitlines()[-3:] != [], tried.stderr
-    assert tried.stdout.split()[:2] == ["0", "secret"], tried.stderr
+    assert tried.returncode == 0, tried.stderr
+    assert tried.stdout == "hunter2\n"
+    assert "applet not found" not in tried.stderr
+    assert ": not found" not in tried.stderr
+
+
+def test_the_containers_own_root_is_as_it_was(docker: Docker, context: Path) -> None:
+    look = "find / -xdev -path /tmp/state -prune -o -printf '%p %y %m %U:%G %T@ %C@ %l\\n'"
+    listed = built_from_busybox(
+        docker,
+        context,
+        "RUN echo evil > /../../evil; rm -rf /../etc /../dev/shm; touch /dev/null\n",
+        before=f"mkdir /tmp/state /tmp/tree; {look} > /dev/shm/before",
+        after=f"{look} > /dev/shm/after; cd /dev/shm; diff before after && wc -l < after",
+    )
+
+    assert listed.returncode == 0, listed.stdout + listed.stderr
+    assert int(listed.stdout) > 10
+
+
+def test_every_kind_of_mount_has_something_in_its_place(docker: Docker, context: Path) -> None:
+    done = built_from_busybox(
+        docker,
+        context,
+        "RUN --mount=type=secret,id=key,mode=0440,gid=7 grep hunter[2] /run/secrets/key\n"
+        "RUN --mount=type=secret,id=key,env=KEY env | grep hunter[2] && ! test -e /run/secrets\n"
+        "RUN --mount=type=ssh test -S $SSH_AUTH_SOCK\n"
+        "RUN --mount=type=cache,target=/c,id=one echo kept > /c/x\n"
+        "RUN --mount=type=cache,target=/d,id=one grep kept /d/x && ! test -e /c\n"
+        "RUN --mount=type=tmpfs,target=/t echo x > /t/x\n"
+        "RUN --mount=type=bind,target=/ctx,rw echo x > /ctx/busybox\n"
+        "RUN --mount=type=bind,target=/ctx test $(wc -c < /ctx/busybox) -gt 2 && ! test -e /t\n",
+        before="echo hunter2 > /tmp/key; eval $(ssh-agent) > /tmp/agent",
+        options="--secret id=key,src=/tmp/key --ssh default",
+        after="grep -rls hunter2 /tmp/state; ls /tmp/state/snapshots/same/naive/work",
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+
+
+def test_what_cannot_be_done_is_refused_by_name(docker: Docker, context: Path) -> None:
+    refused = built_from_busybox(docker, context, "RUN --network=none true\n")
+
+    assert refused.returncode == 1
+    assert "the executor chroot cannot take the network away (--network=none)" in refused.stderr
+
+
+def test_a_step_under_proot_cannot_read_what_img_knows(docker: Docker, context: Path) -> None:
+    program("proot")
+    tried = built_from_busybox(
+        docker,
+        context,
+        "RUN cat /proc/[0-9]*/environ | grep -c hunter[2]; test $? = 1\n"
+        "RUN cat /proc/[0-9]*/environ | tr '\\\\0' ' ' | grep -q HOME=\n",
+        "--user=1234:1234",
+        "--env=HOME=/tmp",
+        environment="TOKEN=hunter2",
+    )
+
+    assert tried.returncode == 0, tried.stderr
 
 
 def test_a_build_that_is_killed_leaves_nothing_and_the_next_one_works(
@@ -188,6 +259,27 @@ def test_doctor_says_what_there_is(docker: Docker) -> None:
 
     assert "--executor auto: chroot" in told.stdout
     assert "--backend auto: naive" in told.stdout
+
+
+def built_from_busybox(
+    docker: Docker,
+    context: Path,
+    lines: str,
+    *where: str,
+    before: str = "true",
+    options: str = "",
+    environment: str = "",
+    after: str = "true",
+) -> "subprocess.CompletedProcess[str]":
+    """Build a Dockerfile of busybox and ``lines`` in a new container; its code is the build's."""
+    text = _DOCKERFILE.split("RUN mkdir", maxsplit=1)[0] + lines
+    file = context / f"Dockerfile.{len(os.listdir(context))}"
+    file.write_text(text)
+    build = f"{environment} {IMG} --state /tmp/state build --progress plain -t t {options}"
+    script = (
+        f"{before}; cd {REPOSITORY}; {build} -f /context/{file.name} /context || exit 1; {after}"
+    )
+    return docker.run(script, f"--volume={context}:/context:ro", *where)
 
 
 def outside(context: Path, file: str) -> str:
