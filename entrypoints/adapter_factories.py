@@ -5,7 +5,7 @@ Every function imports its adapter itself, so that a command pays for what it us
 
 from __future__ import annotations  # so that types are not imported
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -236,7 +236,7 @@ def announced(
         reasons = [text for text in (reason, getattr(snapshotter, "obstacle", "")) if text]
         return "; ".join([f"executor {name}, snapshots {chosen}", *reasons])
 
-    def warnings() -> tuple[str, ...]:
+    def warnings() -> Sequence[str]:
         return groups.shortcomings() if groups else ()
 
     return AnnouncedExecutor(executor, progress, describe, warnings)

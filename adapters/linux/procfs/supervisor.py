@@ -5,7 +5,7 @@ import select
 from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 
-from img.adapters.linux.answering import Answerer
+from img.adapters.linux.answering import Answerer, Handler
 from img.adapters.linux.notifications import EverybodyGone, Listener
 from img.adapters.linux.procfs.callers import Callers
 from img.adapters.linux.procfs.calls import PathCalls
@@ -25,13 +25,8 @@ class ProcSupervisor:
         self, descriptor: int, *, masked: Container[bytes], tables: Mapping[bytes, bytes]
     ) -> None:
         self._listener = Listener(descriptor)
-        callers, family = Callers(), Family()
         skeleton = Skeleton(os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
-        files = ProcFiles(self._listener, callers, family, skeleton, masked=masked, tables=tables)
-        handlers = {
-            **PathCalls(self._listener, callers, files).handlers(),
-            **ReachingCalls(family, callers).handlers(),
-        }
+        handlers = _handlers(self._listener, skeleton, masked, tables)
         self._answerer = Answerer(self._listener, handlers)
 
     def serve(self, waking: int, is_over: Callable[[], bool]) -> None:
@@ -51,3 +46,22 @@ class ProcSupervisor:
                         self._answerer.attend()
                 else:  # nobody is left under the filter
                     poll.unregister(descriptor)
+
+
+def handled_calls() -> frozenset[str]:
+    """Return the names of the calls that can be answered."""
+    return frozenset(_handlers(Listener(-1), Skeleton(-1), (), {}))
+
+
+def _handlers(
+    listener: Listener,
+    skeleton: Skeleton,
+    masked: Container[bytes],
+    tables: Mapping[bytes, bytes],
+) -> Mapping[str, Handler]:
+    callers, family = Callers(), Family()
+    files = ProcFiles(listener, callers, family, skeleton, masked=masked, tables=tables)
+    return {
+        **PathCalls(listener, callers, files).handlers(),
+        **ReachingCalls(family, callers).handlers(),
+    }
