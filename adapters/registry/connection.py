@@ -14,6 +14,7 @@ from urllib3.exceptions import HTTPError
 from img.adapters.registry.addresses import is_loopback, is_same_host
 from img.adapters.registry.ask import Ask
 from img.adapters.registry.failures import PASSING, refusal, unreachable
+from img.adapters.registry.limits import Limits
 from img.adapters.registry.patience import Patience
 from img.adapters.registry.rate_limit import RateLimit
 from img.adapters.registry.session import RegistrySession
@@ -51,8 +52,10 @@ class Connection:
         insecure: bool,
         trust: Trust,
         sleep: Callable[[float], None],
+        limits: Limits,
     ) -> None:
         self.host = host
+        self.limits = limits
         self._credentials = credentials
         self._insecure = insecure
         self._sleep = sleep
@@ -61,6 +64,7 @@ class Connection:
             lambda known: trust.context(host, known=known, verified=not insecure),
             # Proxies are for the world outside, as Go's http package has it.
             trust_env=not is_loopback(host),
+            limits=limits,
         )
         self._clients: dict[str, oras.provider.Registry] = {}
         self._found_scheme = ""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from img.adapters.registry.limits import Limits
 from img.application.ports.credential_store import Credentials, CredentialStore
 from img.domain.dataclass import dataclass
 from img.domain.reference import DOCKER_HUB_HOST, DOCKER_HUB_SERVER, ImageReference, server_of
@@ -33,6 +34,7 @@ class Access:
     insecure: Callable[[str], bool] = _never
     trust: "Trust | None" = None
     sleep: Callable[[float], None] = time.sleep
+    limits: Limits = Limits()
 
 
 class Connections:
@@ -80,6 +82,7 @@ class Connections:
             insecure=insecure,
             trust=self._access.trust or Trust.of(os.environ),
             sleep=self._access.sleep,
+            limits=self._access.limits,
         )
 
 

@@ -10,6 +10,7 @@ from img.adapters.registry.ask import Ask, blob_path, reading
 from img.adapters.registry.blob_stream import BlobStream
 from img.adapters.registry.connections import Access, Connections
 from img.adapters.registry.failures import limited_body
+from img.adapters.registry.limits import Limits
 from img.adapters.registry.manifests import (
     digest_of,
     get_manifest,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from img.adapters.registry.trust import Trust
 
 _READ_AHEAD = 1024 * 1024  # bytes
+_LIMITS = Limits()
 
 
 class OrasRegistry(Registry):
@@ -53,9 +55,16 @@ class OrasRegistry(Registry):
         insecure: Callable[[str], bool] = lambda _: False,
         trust: "Trust | None" = None,
         sleep: Callable[[float], None] = time.sleep,
+        limits: Limits = _LIMITS,
     ) -> None:
         self._connections = Connections(
-            Access(credentials=credentials, insecure=insecure, trust=trust, sleep=sleep)
+            Access(
+                credentials=credentials,
+                insecure=insecure,
+                trust=trust,
+                sleep=sleep,
+                limits=limits,
+            )
         )
 
     def resolve(self, reference: ImageReference) -> Descriptor:

@@ -11,10 +11,8 @@ import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from img import __version__
+from img.adapters.registry.limits import Limits
 
-_CONNECT_S = 5.0
-_READ_S = 60.0
-_COMMIT_S = 300.0  # a registry may check and copy a whole blob before it answers a PUT
 _CONNECTIONS = 16  # to one host at a time
 _BLOCK = 256 * 1024  # bytes an upload hands to the socket at once; http.client's own is 16 KiB
 
@@ -30,9 +28,15 @@ class RegistrySession(requests.Session):
     """
 
     def __init__(
-        self, host: str, context: Callable[[bool], SSLContext], *, trust_env: bool = True
+        self,
+        host: str,
+        context: Callable[[bool], SSLContext],
+        *,
+        trust_env: bool,
+        limits: Limits,
     ) -> None:
         super().__init__()
+        self._limits = limits
         self._place = f"https://{host}/".lower()
         self._context = context
         self._ready: set[bool] = set()  # for which arguments the context was asked for
@@ -53,7 +57,9 @@ class RegistrySession(requests.Session):
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         if kwargs.get("timeout") is None:
-            kwargs["timeout"] = (_CONNECT_S, _COMMIT_S if request.method == "PUT" else _READ_S)
+            is_put = request.method == "PUT"
+            answer_s = self._limits.commit_s if is_put else self._limits.read_s
+            kwargs["timeout"] = (self._limits.connect_s, answer_s)
         return super().send(request, **kwargs)
 
     def get_adapter(self, url: str) -> BaseAdapter:

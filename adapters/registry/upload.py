@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from img.adapters.registry.connection import Connection
 
-_PART = 64 << 20  # bytes; what is longer goes in several requests
 _BLOCK = 1 << 20
 _STORED = frozenset({200, 201, 202, 204})
 
@@ -38,13 +37,12 @@ class Upload:
         reference: ImageReference,
         blob: Descriptor,
         content: BinaryIO,
-        part: int = _PART,
     ) -> None:
         self._connection = connection
         self._reference = reference
         self._blob = blob
         self._content = content
-        self._part = part
+        self._part = connection.limits.part
         self._place = ""  # URL, "" while there is none
         self._sent = 0  # bytes that the registry has
         self._refused_at = -1  # where a part was that did not follow on what it has

@@ -10,6 +10,7 @@ import pytest
 
 from img.adapters.credential_store.memory import MemoryCredentials
 from img.adapters.registry.connection import Connection
+from img.adapters.registry.limits import Limits
 from img.adapters.registry.oras import OrasRegistry
 from img.adapters.registry.trust import Trust
 from img.adapters.registry.upload import Upload
@@ -120,9 +121,10 @@ def uploaded(registry: Uploads, part: int = PART) -> Iterator[ScriptedServer]:
             insecure=False,
             trust=Trust(),
             sleep=lambda _: None,
+            limits=Limits(part=part),
         )
         name = ImageReference(domain=server.address, path="team/app")
-        Upload(connection, name, TARGET, io.BytesIO(BLOB), part).run()
+        Upload(connection, name, TARGET, io.BytesIO(BLOB)).run()
         yield server
 
 
