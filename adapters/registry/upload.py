@@ -133,6 +133,8 @@ class Upload:
             response = self._connection.send(self._writing("GET", self._place, {}))
             limited_body(response)
             self._sent = _received(response, 0) if response.status_code == 204 else -1
+            if self._sent == self._refused_at == 0:
+                self._sent = 1
             is_known = 0 <= self._sent <= self._blob.size
             self._place = self._location(response) if is_known else ""
 
@@ -226,9 +228,9 @@ def _nowhere(connection: "Connection") -> str:
 
 
 def _received(response: "requests.Response", otherwise: int) -> int:
-    """Return how many bytes the registry says it has: "0-9" are ten, "0-0" none.
+    """Return how many bytes the registry says it has: "0-9" are ten, "0-0" none, or one.
 
-    (One byte would be "0-0" as well; distribution says so of none, and nobody sends one.)
+    There is no word for none; distribution says "0-0" of it.
     """
     found = re.fullmatch(r"(?:bytes=)?0-(\d+)", response.headers.get("Range", ""))
     if found is None:

@@ -1,10 +1,8 @@
 """Uploads in parts, and uploads that are interrupted."""
 
 import io
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 import pytest
 
@@ -20,82 +18,11 @@ from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.upload_server import Fault, Uploads
 
 BLOB = bytes(range(251)) * 4000  # about a megabyte
 TARGET = Descriptor(media_type=media_types.OCI_LAYER_GZIP, digest=Digest.of(BLOB), size=len(BLOB))
 PART = 300_000
-
-Fault = Callable[[Request], Answer | None]
-
-
-def no_fault(_request: Request) -> Answer | None:
-    return None
-
-
-@dataclass(slots=True)
-class Uploads:
-    """A registry as far as uploads go; ``fault`` may answer in its place.
-
-    What comes with a fault was received as far as ``takes`` bytes all the same.
-    """
-
-    fault: Fault = no_fault
-    takes: int = 0
-    least: str = ""
-    begun: int = 0
-    received: bytearray = field(default_factory=bytearray)
-    stored: bytes | None = None
-    log: list[str] = field(default_factory=list)  # method, and bytes of the body
-
-    def __call__(self, request: Request) -> Answer:
-        if request.path == "/v2/":
-            return Answer()
-        self.log.append(f"{request.method} {len(request.body)}")
-        failure = self.fault(request)
-        if failure is not None:
-            self.received += request.body[: self.takes]
-            return failure
-        return getattr(self, request.method.lower())(request)  # type: ignore[no-any-return]
-
-    def head(self, _request: Request) -> Answer:
-        return Answer(status=200 if self.stored is not None else 404)
-
-    def post(self, _request: Request) -> Answer:
-        self.begun += 1
-        self.received.clear()
-        return self._accepted({"OCI-Chunk-Min-Length": self.least} if self.least else {})
-
-    def patch(self, request: Request) -> Answer:
-        return self._refused(request) or self._taken(request)
-
-    def put(self, request: Request) -> Answer:
-        if refused := self._refused(request):
-            return refused
-        self.received += request.body
-        self.stored = bytes(self.received)
-        wanted = request.path.partition("digest=")[2]
-        return Answer(status=201 if str(Digest.of(self.stored)) == wanted else 400)
-
-    def get(self, _request: Request) -> Answer:
-        accepted = self._accepted({})
-        return Answer(status=204, headers=accepted.headers)
-
-    def delete(self, _request: Request) -> Answer:
-        return Answer(status=204)
-
-    def _taken(self, request: Request) -> Answer:
-        self.received += request.body
-        return self._accepted({})
-
-    def _accepted(self, more: dict[str, str]) -> Answer:
-        last = max(len(self.received) - 1, 0)
-        place = {"Location": f"/u?at={len(self.received)}", "Range": f"0-{last}"}
-        return Answer(status=202, headers=place | more)
-
-    def _refused(self, request: Request) -> Answer | None:
-        wanted = re.match(r"(\d+)-", request.headers.get("Content-Range", "0-"))
-        assert wanted is not None
-        return None if int(wanted[1]) == len(self.received) else Answer(status=416)
 
 
 def once(method: str, answer: Answer, *, skip: int = 0) -> Fault:
