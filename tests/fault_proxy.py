@@ -15,6 +15,7 @@ from typing import Protocol
 _BLOCK = 64 * 1024
 _HANG_S = 5.0  # a client that waits longer for a stalled answer is told so by a closed connection
 _ENDLESS = 48 << 20  # bytes of an answer without end
+_TLS = b"\x16\x03"  # how a client that speaks https begins
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 
 
@@ -102,15 +103,15 @@ class FaultProxy:
         try:
             with client, contextlib.suppress(OSError):
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                while self._serve_one(client):
-                    pass
+                self._serve_one(client)  # who may break connections should not share them
         finally:
             self._clients.discard(client)
 
-    def _serve_one(self, client: socket.socket) -> bool:
+    def _serve_one(self, client: socket.socket) -> None:
         head, rest = _read_head(client)
-        if not head:
-            return False
+        if b" HTTP/1." not in head:
+            client.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+            return
         first, *lines = head.decode("latin-1").split("\r\n")
         method, path, _ = first.split(" ", 2)
         headers = {}
@@ -126,7 +127,6 @@ class FaultProxy:
         else:
             exchange.fault = repr(fault)
             fault(line_)
-        return False  # one request a connection: who may break them should not share them
 
 
 @dataclass(slots=True, kw_only=True)
@@ -265,7 +265,7 @@ def _read_head(source: socket.socket) -> tuple[bytes, bytes]:
     data = b""
     while b"\r\n\r\n" not in data:
         more = source.recv(_BLOCK)
-        if not more:
+        if not more or (data + more).startswith(_TLS):
             return b"", b""
         data += more
     head, _, rest = data.partition(b"\r\n\r\n")

@@ -26,7 +26,11 @@ def checked(url: str, *, host: str, scheme: str) -> str:
     A registry must not send us, nor our password, over plain http where itself speaks https, or
     into the private network behind us. Raises RegistryError.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # which is looked at only when somebody asks
+    except ValueError:
+        raise RegistryError(f"registry {host} sends us to {url!r}, which is no URL") from None
     ours = urlsplit(f"//{host}").hostname
     is_foreign = parts.hostname != ours
     if parts.scheme not in {"https", scheme} or not parts.hostname:

@@ -217,7 +217,10 @@ def _followed(connection: "Connection", response: "requests.Response") -> str:
     location = response.headers.get("Location", "")
     if not location:
         return ""
-    url = urlsplit(urljoin(response.url, location))
+    try:
+        url = urlsplit(urljoin(response.url, location))
+    except ValueError:
+        raise RegistryError(f"registry {connection.host} sends us to {location!r}") from None
     if url.hostname == urlsplit(response.url).hostname and connection.scheme == "https":
         url = url._replace(scheme="https")  # a proxy that ends TLS hides it from the registry
     return checked(urlunsplit(url), host=connection.host, scheme=connection.scheme)
