@@ -24,6 +24,7 @@ from img.adapters.registry.upload import Upload, mount
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials, CredentialStore
 from img.application.ports.registry import (
+    ManifestUnknown,
     Registry,
     RegistryError,
     Unauthorized,
@@ -145,6 +146,8 @@ class OrasRegistry(Registry):
         if not reference.tag:
             reference = reference.with_digest(digest)
         answered = put_manifest(connection, reference, content, media_type)
+        if answered.get("Docker-Content-Digest") != str(digest):
+            self._confirm(reference, digest)
         if has_subject(content) and "OCI-Subject" not in answered:
             tell_referrer(connection, reference, content, media_type)
         return digest
@@ -164,6 +167,18 @@ class OrasRegistry(Registry):
         if response.status_code != 200:
             raise connection.refusal(response, ask)
         limited_body(response)
+
+    def _confirm(self, reference: ImageReference, digest: Digest) -> None:
+        """Make sure that the registry has the manifest: there are proxies that say yes to all."""
+        try:
+            if self.resolve(reference).digest == digest:
+                return
+        except (ManifestUnknown, BlobMismatch):
+            pass
+        raise RegistryError(
+            f"push of {reference.familiar}: the registry took the manifest {digest}, "
+            "but has another one under that name, or none"
+        )
 
     def _connection(self, reference: ImageReference) -> "Connection":
         return self._connections.to(reference)

@@ -4,6 +4,7 @@ Every one ends right, or with a clear error; never is a wrong image here or in t
 IMG_FAULT_SEED=N repeats the run that a failure names, and no other.
 """
 
+import gzip
 import hashlib
 import io
 import os
@@ -58,13 +59,13 @@ SEEDS = (
 
 
 def a_layer(number: int, size: int) -> bytes:
-    """Return an archive of one file, the same each time."""
+    """Return an archive of one file, packed, the same each time."""
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         member = tarfile.TarInfo(f"file{number}")
         member.size = size
         tar.addfile(member, io.BytesIO(random.Random(number).randbytes(size)))
-    return archive.getvalue()
+    return gzip.compress(archive.getvalue(), mtime=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +77,7 @@ class World:
     root: Path
     image: Descriptor
     contents: dict[Digest, bytes]  # of all blobs and the manifest
+    diff_ids: tuple[DiffID, ...]
 
     def client(self, limits: Limits = PATIENT) -> OrasRegistry:
         return OrasRegistry(credentials=MemoryCredentials(), sleep=lambda _: None, limits=limits)
@@ -107,17 +109,19 @@ def world() -> Iterator[World]:
 
 def a_world(server: RegistryServer, proxy: FaultProxy, root: Path) -> World:
     layers = [a_layer(number, size) for number, size in enumerate(LAYERS)]
-    diff_ids = tuple(DiffID(Digest.of(layer)) for layer in layers)
+    diff_ids = tuple(DiffID(Digest.of(gzip.decompress(layer))) for layer in layers)
     config = encode_config(ImageConfig(platform=host_platform(), diff_ids=diff_ids))
     manifest = encode_manifest(
         Manifest(
             config=described(config, media_types.OCI_CONFIG),
-            layers=tuple(described(layer, media_types.OCI_LAYER) for layer in layers),
+            layers=tuple(described(layer, media_types.OCI_LAYER_GZIP) for layer in layers),
         )
     )
     contents = {Digest.of(each): each for each in (*layers, config, manifest)}
     image = described(manifest, media_types.OCI_MANIFEST)
-    world = World(server=server, proxy=proxy, root=root, image=image, contents=contents)
+    world = World(
+        server=server, proxy=proxy, root=root, image=image, contents=contents, diff_ids=diff_ids
+    )
     name = world.name("base", direct=True)
     for content in (*layers, config):
         world.client().push_blob(name, described(content, "x"), io.BytesIO(content))
@@ -157,7 +161,7 @@ def is_whole_here(world: World, state: Path, name: ImageReference) -> bool:
                 world.contents[digest]
             )
         for diff_id in container.indexes().diff_ids():
-            assert diff_id in world.contents
+            assert diff_id in world.diff_ids
         try:
             found = container.images().get(name).target
         except ImageNotFound:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -114,7 +115,13 @@ def _push_with_subject(answer: Callable[[Request], Answer]) -> list[str]:
     subject = {"mediaType": media_types.OCI_MANIFEST, "digest": digest, "size": 7}
     config = {"mediaType": "application/vnd.oci.empty.v1+json", "digest": digest, "size": 7}
     manifest = {"schemaVersion": 2, "config": config, "layers": [], "subject": subject}
-    with ScriptedServer(answer) as server:
+
+    def confirming(request: Request) -> Answer:
+        answered = answer(request)
+        stored = {"Docker-Content-Digest": str(Digest.of(request.body))}
+        return replace(answered, headers={**answered.headers, **stored})
+
+    with ScriptedServer(confirming) as server:
         OrasRegistry(credentials=MemoryCredentials(), sleep=lambda _: None).push_manifest(
             _name(server), json.dumps(manifest).encode(), media_types.OCI_MANIFEST
         )

@@ -150,6 +150,22 @@ def test_an_error_without_sense_is_told_by_its_status(body: bytes) -> None:
         _client().push_manifest(_name(server), _MANIFEST, media_types.OCI_MANIFEST)
 
 
+def _push(answer: Callable[[Request], Answer]) -> None:
+    with ScriptedServer(answer) as server:
+        _client().push_manifest(_name(server), _MANIFEST, media_types.OCI_MANIFEST)
+
+
+def test_who_names_no_digest_of_what_was_pushed_is_asked() -> None:
+    described = {"Content-Type": media_types.OCI_MANIFEST, "Content-Length": str(len(_MANIFEST))}
+    stored = Answer(headers={**described, "Docker-Content-Digest": str(_TARGET.digest)})
+    _push(_in_turn(Answer(status=201), stored))
+
+
+def test_who_took_a_manifest_and_has_it_not_is_found_out() -> None:
+    with pytest.raises(RegistryError, match="has another one under that name, or none"):
+        _push(_in_turn(Answer(status=201), Answer(status=404)))
+
+
 # Other tries
 
 
