@@ -1,78 +1,147 @@
-"""Collecting what nobody refers to."""
+"""Collecting what nobody refers to, and what nobody is likely to need."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
+from img.application.inventory import Inventory
 from img.application.log import logger
-from img.application.ports.blob_store import BlobNotFound, BlobStore
-from img.application.ports.cache_store import CacheStore
-from img.application.ports.image_store import ImageStore
-from img.application.ports.index_store import IndexStore
-from img.application.ports.snapshotter import Snapshotter
-from img.application.ports.state_lock import StateLock
+from img.application.ports.blob_origins import BlobOrigins
+from img.application.ports.state_lock import Collecting
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest
+from img.domain.digest import Digest, InvalidDigest
 from img.domain.oci.chain import ChainID
-from img.domain.retention import Garbage, Stored, garbage_in
+from img.domain.retention import Garbage, Live, PrunePolicy, Stored, garbage_in
+from img.domain.usage import Kind, UsedItem
 
 log = logger("housekeeping")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collect:
-    """Deletes blobs, indexes and snapshots that no image and no cache record leads to."""
+    """Deletes what nothing leads to any more; others may work meanwhile.
 
-    images: ImageStore
-    blobs: BlobStore
-    cache: CacheStore
-    indexes: IndexStore
-    snapshotter: Snapshotter
-    lock: StateLock
+    A blob that others may have found already is only condemned: it goes when they have ended.
+    """
 
-    def __call__(self, *, forget_cache: bool = False) -> Garbage | None:
-        """Return what was deleted, None if others are working and nothing could be.
+    inventory: Inventory
+    origins: BlobOrigins
 
-        With ``forget_cache`` the cache records go first, and so what only they keep; so do all
-        snapshots, which can always be unpacked again, and parts of blobs that never came whole.
+    def unneeded(self, freed: Live) -> None:
+        """Delete garbage, and those of the snapshots in ``freed`` to which no image leads now.
+
+        Blobs in ``freed`` that others have put into the store are for us to delete.
         """
-        with self.lock.collecting() as alone:
-            if not alone:
-                log.info("not collecting while others work")
-                return None
-            if forget_cache:
-                self.cache.remove([key for key, _ in self.cache.records()])
-                self.blobs.forget_incoming()
-            garbage = self.garbage()
-            if forget_cache:
-                garbage = replace(garbage, snapshots=frozenset(self._snapshots()))
-            for chain_id in garbage.snapshots:
-                self.snapshotter.remove(chain_id)
-            for diff_id in garbage.indexes:
-                self.indexes.remove(diff_id)
-            for digest in garbage.blobs:
-                self.blobs.remove(digest)
-            return garbage
+        with self.inventory.lock.collecting() as collecting:
+            assert collecting is not None
+            self._bury(collecting)
+            garbage = self._garbage()
+            self.inventory.trash.adopt(garbage.blobs & freed.blobs)
+            self._delete(garbage, garbage.snapshots & freed.snapshots, collecting)
 
-    def garbage(self, *, with_cache: bool = False) -> Garbage:
-        """Return what nothing leads to; ``with_cache`` counts what only the cache leads to."""
-        records = [] if with_cache else list(self.cache.records())
-        return garbage_in(
-            Stored(
-                blobs=frozenset(self.blobs.digests()),
-                indexes=frozenset(self.indexes.diff_ids()),
-                snapshots=frozenset(self._snapshots()),
-            ),
-            images=[image.target for image in self.images.list()],
-            layers=[record.layer for _, record in records if record.layer is not None],
-            read=self._read,
+    def pruned(self, policy: PrunePolicy, *, wait: bool = True) -> Sequence[UsedItem]:
+        """Delete what ``policy`` chooses and return it; nothing while another collects, unless
+        one is to ``wait`` for that.
+        """
+        with self.inventory.lock.collecting(wait=wait) as collecting:
+            if collecting is None:
+                return []
+            self._bury(collecting)
+            before = self._garbage()
+            chosen = policy.chosen(self.inventory(measured=False), self.inventory.space.free())
+            ids = {item.id for item in chosen}
+            self._forget(chosen, everything=policy.whole_cache)
+            garbage = self._garbage()
+            spared = frozenset(digest for digest in before.blobs if digest.encoded not in ids)
+            unlisted = frozenset(
+                diff_id for diff_id in before.indexes if diff_id.encoded not in ids
+            )
+            self._delete(
+                Garbage(blobs=garbage.blobs - spared, indexes=garbage.indexes - unlisted),
+                frozenset(self._snapshots(chosen)),
+                collecting,
+            )
+            self._clear(chosen)
+            return chosen
+
+    def _garbage(self) -> Garbage:
+        parts = self.inventory
+        stored = Stored(
+            blobs=frozenset(parts.blobs.digests()),
+            indexes=frozenset(parts.indexes.diff_ids()),
+            snapshots=frozenset(self._chain_ids()),
         )
+        return garbage_in(stored, parts.live())
 
-    def _snapshots(self) -> Sequence[ChainID]:
-        return self.snapshotter.chain_ids()
+    def _chain_ids(self) -> list[ChainID]:
+        return [
+            chain_id
+            for snapshotter in self.inventory.snapshotters
+            for chain_id in snapshotter.chain_ids()
+        ]
 
-    def _read(self, digest: Digest) -> bytes | None:
-        try:
-            with self.blobs.open(digest) as content:
-                return content.read()
-        except BlobNotFound:
-            return None
+    def _snapshots(self, chosen: Sequence[UsedItem]) -> list[ChainID]:
+        ids = {item.id for item in chosen if item.kind is Kind.SNAPSHOT}
+        return [chain_id for chain_id in self._chain_ids() if chain_id.encoded in ids]
+
+    def _forget(self, chosen: Sequence[UsedItem], *, everything: bool) -> None:
+        """Forget the records of ``chosen``, and those that then lead nowhere."""
+        records = dict(self.inventory.cache.records())
+        gone = set(records) if everything else {key for item in chosen for key in item.keys}
+        if not gone:
+            return
+        left = records.keys() - gone
+        aliases = {
+            key
+            for key in left
+            if records[key].layer is None and _names_one_of(records[key].description, gone)
+        }
+        self.inventory.cache.remove([*gone, *aliases])
+        live = self.inventory.live().blobs
+        self.origins.remove([digest for digest in self.origins.digests() if digest not in live])
+
+    def _delete(
+        self, garbage: Garbage, snapshots: frozenset[ChainID], collecting: Collecting
+    ) -> None:
+        parts = self.inventory
+        for snapshotter in parts.snapshotters:
+            for chain_id in snapshots:
+                snapshotter.remove(chain_id)
+        oldest = parts.lock.oldest()
+        if oldest is None:  # else it may belong to a layer that has no record yet
+            for diff_id in garbage.indexes:
+                parts.indexes.remove(diff_id)
+        for digest in garbage.blobs:
+            facts = parts.trash.facts(digest)
+            if facts is not None and (oldest is None or facts.stored < oldest):
+                parts.trash.condemn(digest, collecting.generation)
+        self._bury(collecting)
+        log.debug("collected", blobs=len(garbage.blobs), snapshots=len(snapshots))
+
+    def _bury(self, collecting: Collecting) -> None:
+        """Delete what was condemned and can be in nobody's hands; what is needed again stays."""
+        condemned = list(self.inventory.trash.condemned())
+        if not condemned:
+            return
+        live = self.inventory.live().blobs
+        for generation in sorted({generation for generation, _ in condemned}):
+            if collecting.ended(generation):
+                for number, digest in condemned:
+                    if number == generation and digest in live:
+                        self.inventory.blobs.size(digest)  # which brings it back
+                self.inventory.trash.expire(generation)
+
+    def _clear(self, chosen: Sequence[UsedItem]) -> None:
+        """Delete what is neither blob nor snapshot."""
+        ids = {item.id for item in chosen}
+        for item in chosen:
+            if item.kind is Kind.CACHE_MOUNT:
+                self.inventory.mounts.remove(item.id)
+        for leftover in self.inventory.space.leftovers(before=self.inventory.lock.oldest()):
+            if leftover.id in ids:
+                self.inventory.space.remove(leftover)
+
+
+def _names_one_of(text: str, keys: set[Digest]) -> bool:
+    try:
+        return Digest.parse(text) in keys
+    except InvalidDigest:
+        return False

@@ -1,17 +1,20 @@
 """Layers that are fetched when somebody needs their bytes."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from img.application.cancellation import StepCanceled, current_cancellation
+from img.application.damage import check_blob
 from img.application.download import Report
 from img.application.fetch import reporting
 from img.application.ports.blob_origins import BlobOrigins
 from img.application.ports.blob_store import BlobNotFound, BlobStore
+from img.application.ports.layer_archive import InvalidLayer
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import RegistryError
 from img.application.transfer import Transfer
 from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
 from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
@@ -27,9 +30,13 @@ class Layers:
     progress: ProgressSink
 
     def open(self, layer: Layer) -> BinaryIO:
-        """Return the layer's blob for reading; the caller closes it. Raises as ``bring``."""
+        """Return the layer's blob, to be read forward; the caller closes it. Raises as ``bring``.
+
+        What cannot be understood because it is not what was stored raises BlobDamaged.
+        """
         self.bring([layer])
-        return self.blobs.open(layer.descriptor.digest)
+        digest = layer.descriptor.digest
+        return cast(BinaryIO, _Suspect(self.blobs, digest))
 
     def bring(self, layers: Iterable[Layer]) -> None:
         """Fetch those of ``layers`` that are not here, several at a time.
@@ -71,6 +78,29 @@ class Layers:
         reference = ImageReference.parse(repository, default_tag=False)
         with reporting(self.progress, f"pull {reference.familiar}", reference) as report:
             self.transfer.pull_layers(reference, there, _cancellable(report))
+
+
+class _Suspect:
+    """A blob that is looked at once more where it makes no sense."""
+
+    def __init__(self, blobs: BlobStore, digest: Digest) -> None:
+        self._blobs = blobs
+        self._digest = digest
+        self._stream = blobs.open(digest)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __enter__(self) -> "_Suspect":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.close()
+        if isinstance(error, InvalidLayer):
+            check_blob(self._blobs, self._digest)
 
 
 def _cancellable(report: Report) -> Report:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 
 from img.application.catalog import Catalog
+from img.application.damage import drop_damaged
 from img.application.fetch import reporting
+from img.application.ports.blob_store import BlobDamaged, BlobNotFound
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
 from img.application.transfer import Transfer
@@ -31,14 +33,29 @@ class PublishImage:
 
         A name with a digest gives it no tag. A further tag of a repository costs one request.
         Layers that may not be distributed are left where they are, unless ``nondistributable``.
-        Raises BlobNotFound, Unauthorized, RegistryError.
+        Raises BlobNotFound, BlobDamaged, Unauthorized, RegistryError.
         """
         repositories: dict[str, list[ImageReference]] = {}
         for name in names:
             repositories.setdefault(name.repository, []).append(name)
         for tags in repositories.values():
-            self._publish(target, tags, nondistributable=nondistributable)
+            self._publish_whole(target, tags, nondistributable=nondistributable)
         return target.digest
+
+    def _publish_whole(
+        self, target: Descriptor, tags: Sequence[ImageReference], *, nondistributable: bool
+    ) -> None:
+        """Let one repository have it; what is damaged here is looked for elsewhere."""
+        damaged: dict[Digest, BlobDamaged] = {}
+        while True:
+            try:
+                return self._publish(target, tags, nondistributable=nondistributable)
+            except BlobDamaged as error:
+                if not drop_damaged(self.transfer.blobs, error.digest):
+                    raise
+                damaged[error.digest] = error
+            except BlobNotFound as error:
+                raise damaged.get(error.digest, error) from None
 
     def _publish(
         self, target: Descriptor, tags: Sequence[ImageReference], *, nondistributable: bool

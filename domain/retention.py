@@ -1,7 +1,8 @@
-"""What may be forgotten: that which no image and no cache record leads to."""
+"""What may be forgotten: that which nothing leads to, and what was not needed for longest."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
+from datetime import UTC, datetime
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -10,6 +11,7 @@ from img.domain.oci.chain import ChainID, DiffID, Layer, chain_ids_of
 from img.domain.oci.codec import InvalidDocument, decode_config, decode_document
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
+from img.domain.usage import Kind, UsageFilter, UsedItem
 
 ReadBlob = Callable[[Digest], bytes | None]
 """Returns a document's bytes, None where it is not stored; asked for documents only."""
@@ -79,28 +81,81 @@ class _Live:
         self.snapshots.update(chain_ids_of(diff_ids))
 
 
-def garbage_in(
-    stored: Stored,
-    *,
-    images: Iterable[Descriptor],
-    layers: Iterable[Layer],
-    read: ReadBlob,
-    snapshots: Iterable[ChainID] = (),
-) -> Garbage:
-    """Return what of ``stored`` nothing leads to.
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What something leads to."""
 
-    ``images`` are the targets of all names, ``layers`` those of the cache records that are kept,
-    ``snapshots`` those to keep for another reason. A cache record does not say what its layer
-    stands on, so it keeps no snapshot: one can always be unpacked again.
+    blobs: frozenset[Digest]
+    indexes: frozenset[DiffID]
+    snapshots: frozenset[ChainID]
+
+
+def live_in(*, images: Iterable[Descriptor], layers: Iterable[Layer], read: ReadBlob) -> Live:
+    """Return what ``images``, the targets of names, and ``layers`` of cache records lead to.
+
+    A cache record does not say what its layer stands on, so it keeps no snapshot: one can always
+    be unpacked again.
     """
     live = _Live(read)
     for image in images:
         live.keep_image(image)
     for layer in layers:
         live.keep_layer(layer)
-    live.snapshots.update(snapshots)
+    return Live(frozenset(live.blobs), frozenset(live.indexes), frozenset(live.snapshots))
+
+
+def garbage_in(stored: Stored, live: Live) -> Garbage:
+    """Return what of ``stored`` is not ``live``."""
     return Garbage(
         blobs=stored.blobs - live.blobs,
         indexes=stored.indexes - live.indexes,
         snapshots=stored.snapshots - live.snapshots,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunePolicy:
+    """What is to go: all that may and that ``filter`` matches, or the oldest of it until it fits.
+
+    ``whole_cache`` means the records too that lead to what images keep: the next build begins
+    anew. With ``max_used`` or ``min_free`` only so much goes that what is left takes no more, and
+    so much is free. ``reserved`` is left in any case. All in bytes.
+    """
+
+    filter: UsageFilter = UsageFilter()
+    kinds: frozenset[Kind] = frozenset({Kind.LAYER, Kind.SNAPSHOT, Kind.LEFTOVER})
+    max_used: int | None = None
+    min_free: int | None = None
+    reserved: int = 0
+    whole_cache: bool = False
+
+    def chosen(self, items: Iterable[UsedItem], free: int) -> Sequence[UsedItem]:
+        """Return those of ``items`` that go, in their order; ``free`` is what the disk has left."""
+        reclaimable = [item for item in items if item.reclaimable]
+        used = sum(item.size for item in reclaimable)
+        chosen = []
+        for item in sorted(reclaimable, key=_age):
+            if item.kind not in self.kinds or not self.filter.matches(item):
+                continue
+            if self._fits(used, free) or used - item.size < self.reserved:
+                continue
+            chosen.append(item)
+            used -= item.size
+            free += item.size
+        return chosen
+
+    def _fits(self, used: int, free: int) -> bool:
+        if self.max_used is None and self.min_free is None:
+            return False
+        return (self.max_used is None or used <= self.max_used) and (
+            self.min_free is None or free >= self.min_free
+        )
+
+
+def _age(item: UsedItem) -> tuple[int, datetime, bool]:
+    # Of what is equally old, a snapshot goes first: to unpack is quicker than to build.
+    nothing_lost = item.kind is Kind.LEFTOVER and not item.resumable
+    return (0 if nothing_lost else 1, item.used or _LONG_AGO, item.kind is not Kind.SNAPSHOT)
+
+
+_LONG_AGO = datetime.fromtimestamp(0, UTC)

@@ -6,6 +6,7 @@ Every function imports its adapter itself, so that a command pays for what it us
 from __future__ import annotations  # so that types are not imported
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from img.adapters.linux.ownership import Ownership
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
+    from img.application.ports.blob_trash import BlobTrash
     from img.application.ports.build_context import BuildContext
     from img.application.ports.cache_mounts import CacheMounts
     from img.application.ports.cache_store import CacheStore
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from img.application.ports.secret_source import SecretSource
     from img.application.ports.snapshotter import Snapshotter
     from img.application.ports.state_lock import StateLock
+    from img.application.ports.state_space import StateSpace
     from img.application.ports.web import WebFetcher
     from img.application.solver.announce import AnnouncedExecutor
     from img.domain.options.secrets import AgentSpec, SecretSpec
@@ -72,6 +75,13 @@ def memory_blobs() -> BlobStore:
     from img.adapters.blob_store.memory import MemoryBlobStore
 
     return MemoryBlobStore()
+
+
+def trash(blobs: BlobStore, lock: StateLock) -> BlobTrash:
+    """Return what lets go of blobs: the store itself where it can."""
+    from img.application.ports.blob_trash import BlobTrash, DirectTrash
+
+    return blobs if isinstance(blobs, BlobTrash) else DirectTrash(blobs, lock)
 
 
 def sqlite_images(database: Database) -> ImageStore:
@@ -177,7 +187,14 @@ def layout_writer() -> LayoutWriter:
     from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
     from img.adapters.image_layout.writer import DirectoryLayoutWriter
 
-    return DirectoryLayoutWriter(OciLayoutBlobStore)
+    return DirectoryLayoutWriter(partial(OciLayoutBlobStore, marks=False))
+
+
+def snapshots_of(state: Path, host: BuildHost) -> Path:
+    """Return where snapshots are, which are not synced: after a start of the machine elsewhere."""
+    from img.adapters.linux.boot import boot_name
+
+    return state / "snapshots" / host.ids / boot_name()
 
 
 def overlay(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:
@@ -204,6 +221,20 @@ def auto(
     from img.adapters.snapshotter.auto import AutoSnapshotter
 
     return AutoSnapshotter(root / "overlay", overlay, naive)
+
+
+def every(*snapshotters: Snapshotter) -> list[Snapshotter]:
+    """Return those that have snapshots of their own: what chooses among others has none."""
+    from img.adapters.snapshotter.auto import AutoSnapshotter
+
+    found = {id(each): each for each in snapshotters if not isinstance(each, AutoSnapshotter)}
+    return list(found.values())
+
+
+def state_space(state: Path, snapshots: Path) -> StateSpace:
+    from img.adapters.state_space.files import FileStateSpace
+
+    return FileStateSpace(state, snapshots)
 
 
 def of_host(host: BuildHost, emulate: str) -> Executor:
@@ -343,4 +374,4 @@ def scratch(state: Path) -> ScratchSpace:
 def state_lock(state: Path) -> StateLock:
     from img.adapters.state_lock.file import FileStateLock
 
-    return FileStateLock(state / "lock")
+    return FileStateLock(state)

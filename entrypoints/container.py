@@ -6,9 +6,7 @@ so that a command pays for what it uses.
 
 from __future__ import annotations  # so that types are not imported
 
-from collections.abc import Callable
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from dependency_injector import containers, providers
 
@@ -16,6 +14,8 @@ from img.domain.errors import UsageError
 from img.entrypoints import adapter_factories as make
 from img.entrypoints import exchange_factories as exchange
 from img.entrypoints import registry_factories as registries
+from img.entrypoints.housekeeping_container import Housekeeping
+from img.entrypoints.later import later
 from img.entrypoints.output_parts import assemble_images, deliver_outputs
 
 if TYPE_CHECKING:
@@ -55,30 +55,17 @@ if TYPE_CHECKING:
         ListTargets,
         OutlineDockerfile,
     )
-    from img.application.usecases.disk_usage import DiskUsage
     from img.application.usecases.inspect_image import InspectImage
     from img.application.usecases.list_images import ListImages
     from img.application.usecases.load import LoadImage
     from img.application.usecases.login import Login, Logout
-    from img.application.usecases.prune import Prune
     from img.application.usecases.pull import PullImage
     from img.application.usecases.push import PushImage
-    from img.application.usecases.remove import RemoveImage
     from img.application.usecases.save import SaveImage
     from img.application.usecases.tag import TagImage
     from img.application.usecases.unpack import UnpackImage
     from img.entrypoints.rootless import BuildHost
     from img.entrypoints.settings import Settings
-
-
-def _later(path: str) -> Callable[..., Any]:
-    """Return what makes the class at ``path``, which is imported when the first is made."""
-    module, _, name = path.rpartition(".")
-
-    def make(**parts: object) -> object:
-        return getattr(import_module(module), name)(**parts)
-
-    return make
 
 
 class Container(containers.DeclarativeContainer):
@@ -120,12 +107,15 @@ class Container(containers.DeclarativeContainer):
     naive: providers.Provider[Snapshotter] = providers.Singleton(
         make.naive, config.snapshots, archive, ownership
     )
+    fuse: providers.Provider[Snapshotter] = providers.Singleton(
+        make.fuse, config.snapshots, archive, ownership
+    )
     snapshotter: providers.Provider[Snapshotter] = providers.Selector(
         config.snapshotter,
         auto=providers.Singleton(make.auto, config.snapshots, overlay.provider, naive.provider),
         overlay=overlay,
         naive=naive,
-        fuse=providers.Singleton(make.fuse, config.snapshots, archive, ownership),
+        fuse=fuse,
     )
     executor: providers.Provider[Executor] = providers.Selector(
         config.executor,
@@ -172,9 +162,9 @@ class Container(containers.DeclarativeContainer):
         make.cache_directories, config.cache_mounts, ownership
     )
 
-    catalog = providers.Singleton(_later("img.application.catalog.Catalog"), blobs=blobs)
+    catalog = providers.Singleton(later("img.application.catalog.Catalog"), blobs=blobs)
     transfer = providers.Singleton(
-        _later("img.application.transfer.Transfer"),
+        later("img.application.transfer.Transfer"),
         blobs=blobs,
         origins=origins,
         indexes=indexes,
@@ -182,21 +172,21 @@ class Container(containers.DeclarativeContainer):
         registry=registry,
     )
     layers = providers.Singleton(
-        _later("img.application.layers.Layers"),
+        later("img.application.layers.Layers"),
         blobs=blobs,
         origins=origins,
         transfer=transfer,
         progress=progress,
     )
     trees = providers.Singleton(
-        _later("img.application.trees.Trees"), layers=layers, indexes=indexes, archive=archive
+        later("img.application.trees.Trees"), layers=layers, indexes=indexes, archive=archive
     )
-    owners = providers.Singleton(_later("img.application.solver.owners.Owners"), trees=trees)
+    owners = providers.Singleton(later("img.application.solver.owners.Owners"), trees=trees)
     roots = providers.Singleton(
-        _later("img.application.solver.roots.Roots"), snapshotter=snapshotter, trees=trees
+        later("img.application.solver.roots.Roots"), snapshotter=snapshotter, trees=trees
     )
     copy = providers.Singleton(
-        _later("img.application.solver.copy_files.CopyIntoLayer"),
+        later("img.application.solver.copy_files.CopyIntoLayer"),
         archive=archive,
         blobs=blobs,
         trees=trees,
@@ -205,7 +195,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
     )
     copy_from_layout = providers.Factory(
-        _later("img.application.layouts.CopyFromLayout"),
+        later("img.application.layouts.CopyFromLayout"),
         layouts=layouts,
         blobs=blobs,
         catalog=catalog,
@@ -221,14 +211,14 @@ class Container(containers.DeclarativeContainer):
         progress,
         cache_variant,
     )
-    lookup = providers.Factory(
-        _later("img.application.solver.lookup.Lookup"),
+    lookup = providers.Singleton(
+        later("img.application.solver.lookup.Lookup"),
         cache=cache,
         blobs=blobs,
         imported=imported,
     )
     mount_all = providers.Factory(
-        _later("img.application.solver.mounts.MountAll"),
+        later("img.application.solver.mounts.MountAll"),
         roots=roots,
         copy=copy,
         secrets=secrets,
@@ -236,7 +226,7 @@ class Container(containers.DeclarativeContainer):
         imported=imported.provided.mount,
     )
     execute = providers.Factory(
-        _later("img.application.solver.execute.ExecuteProcess"),
+        later("img.application.solver.execute.ExecuteProcess"),
         executor=announced,
         roots=roots,
         mount=mount_all,
@@ -245,7 +235,7 @@ class Container(containers.DeclarativeContainer):
         trees=trees,
     )
     fetch_file = providers.Factory(
-        _later("img.application.solver.fetch_url.FetchFile"),
+        later("img.application.solver.fetch_url.FetchFile"),
         web=web,
         secrets=secrets,
         blobs=blobs,
@@ -253,7 +243,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
     )
     fetch_repository = providers.Factory(
-        _later("img.application.solver.fetch_git.FetchRepository"),
+        later("img.application.solver.fetch_git.FetchRepository"),
         git=git,
         secrets=secrets,
         archive=archive,
@@ -263,7 +253,7 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
     )
     build_contexts: providers.Provider[Contexts] = providers.Factory(
-        _later("img.application.solver.contexts.Contexts"),
+        later("img.application.solver.contexts.Contexts"),
         local=contexts,
         git=fetch_repository,
         web=fetch_file,
@@ -274,25 +264,32 @@ class Container(containers.DeclarativeContainer):
         clock=clock,
         progress=progress,
     )
-    collect = providers.Factory(
-        _later("img.application.housekeeping.Collect"),
+    housekeeping = providers.Container(
+        Housekeeping,
+        config=config,
         images=images,
         blobs=blobs,
         cache=cache,
+        origins=origins,
         indexes=indexes,
-        snapshotter=snapshotter,
+        snapshotters=providers.Singleton(make.every, snapshotter, overlay, naive, fuse),
+        mounts=cache_mounts,
         lock=state_lock,
+        catalog=catalog,
+        archive=archive,
+        registry=registry,
+        transfer=transfer,
     )
     solver = providers.Factory(
-        _later("img.application.solver.solve.Solver"),
+        later("img.application.solver.solve.Solver"),
         lookup=lookup,
         fetch=providers.Factory(
-            _later("img.application.solver.fetch.FetchSources"),
+            later("img.application.solver.fetch.FetchSources"),
             url=fetch_file,
             git=fetch_repository,
         ),
         pull=providers.Factory(
-            _later("img.application.solver.pull_base.PullLayers"),
+            later("img.application.solver.pull_base.PullLayers"),
             layers=layers,
             images=images,
             transfer=transfer,
@@ -300,7 +297,7 @@ class Container(containers.DeclarativeContainer):
         ),
         copy=copy,
         make_directory=providers.Factory(
-            _later("img.application.solver.make_directory.MakeDirectoryLayer"),
+            later("img.application.solver.make_directory.MakeDirectoryLayer"),
             archive=archive,
             blobs=blobs,
             trees=trees,
@@ -309,7 +306,7 @@ class Container(containers.DeclarativeContainer):
         ),
         execute=execute,
         foresee=providers.Factory(
-            _later("img.application.solver.foresee.Foresee"),
+            later("img.application.solver.foresee.Foresee"),
             lookup=lookup,
             copy=copy,
             execute=execute,
@@ -318,7 +315,7 @@ class Container(containers.DeclarativeContainer):
         progress=progress,
     )
     resolve = providers.Factory(
-        _later("img.application.planning.resolve.ResolveBases"),
+        later("img.application.planning.resolve.ResolveBases"),
         images=images,
         catalog=catalog,
         registry=registry,
@@ -327,38 +324,38 @@ class Container(containers.DeclarativeContainer):
         progress=progress,
     )
     plan_stages = providers.Factory(
-        _later("img.application.usecases.check.PlanStages"), resolve=resolve
+        later("img.application.usecases.check.PlanStages"), resolve=resolve
     )
     check_dockerfile: providers.Provider[CheckDockerfile] = providers.Factory(
-        _later("img.application.usecases.check.CheckDockerfile"),
+        later("img.application.usecases.check.CheckDockerfile"),
         dockerfiles=build_contexts,
         parser=parser,
         plan=plan_stages,
         lock=state_lock,
     )
     outline_dockerfile: providers.Provider[OutlineDockerfile] = providers.Factory(
-        _later("img.application.usecases.check.OutlineDockerfile"),
+        later("img.application.usecases.check.OutlineDockerfile"),
         dockerfiles=build_contexts,
         parser=parser,
         plan=plan_stages,
         lock=state_lock,
     )
     list_targets: providers.Provider[ListTargets] = providers.Factory(
-        _later("img.application.usecases.check.ListTargets"),
+        later("img.application.usecases.check.ListTargets"),
         dockerfiles=build_contexts,
         parser=parser,
     )
     output_files: providers.Provider[OutputFiles] = providers.Singleton(make.output_files)
     exporters = providers.Singleton(make.exporters, blobs)
     write_files: providers.Provider[WriteFiles] = providers.Factory(
-        _later("img.application.outputs.files.WriteFiles"),
+        later("img.application.outputs.files.WriteFiles"),
         archive=archive,
         trees=trees,
         scratch=scratch,
         places=output_files,
     )
     publish = providers.Factory(
-        _later("img.application.publish.PublishImage"),
+        later("img.application.publish.PublishImage"),
         registry=registry,
         transfer=transfer,
         catalog=catalog,
@@ -380,10 +377,10 @@ class Container(containers.DeclarativeContainer):
         progress=progress,
     )
     build_image: providers.Provider[BuildImage] = providers.Factory(
-        _later("img.application.usecases.build.BuildImage"),
+        later("img.application.usecases.build.BuildImage"),
         contexts=build_contexts,
         plan=providers.Factory(
-            _later("img.application.planning.plan.PlanBuild"),
+            later("img.application.planning.plan.PlanBuild"),
             parser=parser,
             resolve=resolve,
         ),
@@ -404,9 +401,10 @@ class Container(containers.DeclarativeContainer):
         programs=providers.Singleton(make.binfmt, config.platform),
         progress=progress,
         lock=state_lock,
+        tidy=housekeeping.keep_tidy,
     )
     pull_image: providers.Provider[PullImage] = providers.Factory(
-        _later("img.application.usecases.pull.PullImage"),
+        later("img.application.usecases.pull.PullImage"),
         images=images,
         registry=registry,
         transfer=transfer,
@@ -415,33 +413,24 @@ class Container(containers.DeclarativeContainer):
         lock=state_lock,
     )
     push_image: providers.Provider[PushImage] = providers.Factory(
-        _later("img.application.usecases.push.PushImage"),
+        later("img.application.usecases.push.PushImage"),
         images=images,
         publish=publish,
         lock=state_lock,
     )
     tag_image: providers.Provider[TagImage] = providers.Factory(
-        _later("img.application.usecases.tag.TagImage"), images=images, clock=clock, lock=state_lock
+        later("img.application.usecases.tag.TagImage"), images=images, clock=clock, lock=state_lock
     )
     list_images: providers.Provider[ListImages] = providers.Factory(
-        _later("img.application.usecases.list_images.ListImages"), images=images, catalog=catalog
+        later("img.application.usecases.list_images.ListImages"), images=images, catalog=catalog
     )
     inspect_image: providers.Provider[InspectImage] = providers.Factory(
-        _later("img.application.usecases.inspect_image.InspectImage"),
+        later("img.application.usecases.inspect_image.InspectImage"),
         images=images,
         catalog=catalog,
     )
-    remove_image: providers.Provider[RemoveImage] = providers.Factory(
-        _later("img.application.usecases.remove.RemoveImage"), images=images, collect=collect
-    )
-    disk_usage: providers.Provider[DiskUsage] = providers.Factory(
-        _later("img.application.usecases.disk_usage.DiskUsage"), collect=collect, catalog=catalog
-    )
-    prune: providers.Provider[Prune] = providers.Factory(
-        _later("img.application.usecases.prune.Prune"), collect=collect, disk_usage=disk_usage
-    )
     save_image: providers.Provider[SaveImage] = providers.Factory(
-        _later("img.application.usecases.save.SaveImage"),
+        later("img.application.usecases.save.SaveImage"),
         images=images,
         blobs=blobs,
         exporters=exporters,
@@ -449,24 +438,24 @@ class Container(containers.DeclarativeContainer):
         platform=config.platform,
     )
     unpack_image: providers.Provider[UnpackImage] = providers.Factory(
-        _later("img.application.usecases.unpack.UnpackImage"),
+        later("img.application.usecases.unpack.UnpackImage"),
         images=images,
         catalog=catalog,
         files=write_files,
         lock=state_lock,
     )
     load_image: providers.Provider[LoadImage] = providers.Factory(
-        _later("img.application.usecases.load.LoadImage"),
+        later("img.application.usecases.load.LoadImage"),
         images=images,
         importer=providers.Singleton(make.importer, blobs),
         lock=state_lock,
         clock=clock,
     )
     login: providers.Provider[Login] = providers.Factory(
-        _later("img.application.usecases.login.Login"), registry=registry, credentials=credentials
+        later("img.application.usecases.login.Login"), registry=registry, credentials=credentials
     )
     logout: providers.Provider[Logout] = providers.Factory(
-        _later("img.application.usecases.login.Logout"), credentials=credentials
+        later("img.application.usecases.login.Logout"), credentials=credentials
     )
 
 
@@ -479,7 +468,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
     container.config.from_dict(
         {
             "state": settings.state,
-            "snapshots": settings.state / "snapshots" / host.ids,
+            "snapshots": make.snapshots_of(settings.state, host),
             "store": settings.store,
             "snapshotter": snapshotter,
             "executor": settings.executor,
@@ -492,6 +481,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
             "secrets": settings.secrets,
             "agents": settings.agents,
             "resources": settings.resources,
+            "max_cache": settings.max_cache,
             "cache_mounts": settings.state / "mounts" / host.ids,
             "access": settings.access,
         }

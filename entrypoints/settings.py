@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from img.domain.dataclass import dataclass
+from img.domain.errors import UsageError
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.platform import Platform
 from img.domain.resources import Resources
@@ -48,12 +49,26 @@ class Settings:
     store: str = "files"  # or oci-layout
     registry: str = "oras"
     credentials: str = "docker"
+    max_cache: int | None = None  # bytes for what no image needs; None: img decides, 0: any
     progress: str = "auto"  # plain, tty, quiet
     debug: bool = False
     secrets: tuple[SecretSpec, ...] = ()
     agents: tuple[AgentSpec, ...] = ()
     resources: Resources = Resources()  # what a step may use
     access: RegistryAccess = RegistryAccess()
+
+
+def byte_size(name: str, text: str) -> int:
+    """Return the bytes that ``text`` means, such as 20GB. Raises UsageError, with ``name``."""
+    from img.domain.dockerfile.quantities import BadQuantity, parse_byte_size
+
+    try:
+        size = parse_byte_size(text)
+    except BadQuantity:
+        size = -1
+    if size < 0:
+        raise UsageError(f'{name}: "{text}" is no size', hint="such as 500MB, 20GB or 0")
+    return size
 
 
 def snapshotter_of(backend: str) -> str:

@@ -1,15 +1,17 @@
 """A file per blob."""
 
+import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.blob_store.checked_file import checked_file
 from img.adapters.blob_store.incoming import incoming_file, remove_parts
+from img.adapters.blob_store.trash import Trash
 from img.adapters.linux.new_file import NewFile, raise_state_error
 from img.application.ports.blob_store import (
     BlobMismatch,
@@ -19,32 +21,44 @@ from img.application.ports.blob_store import (
     IncomingBlob,
     Waiting,
 )
+from img.application.ports.blob_trash import BlobFacts, BlobTrash
 from img.domain.digest import Digest, InvalidDigest
 
 _CHUNK = 1 << 20
 
 
-class FileBlobStore(BlobStore):
+class FileBlobStore(BlobStore, BlobTrash):
     """Blobs as ``root/blobs/<algorithm>/<hex>`` (image-spec image-layout.md, "Blobs").
 
     What is being written is nowhere until it is whole: see NewFile. What arrives over the network
-    is in ``root/incoming`` until then.
+    is in ``root/incoming`` until then. What is condemned is in ``root/trash``.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, trash: str = "trash") -> None:
         self._blobs = root / "blobs"
         self._nursery = root / "tmp"
         self._incoming = root / "incoming"
+        self._trash = Trash(str(root / trash))
 
     def open(self, digest: Digest) -> BinaryIO:
         try:
-            return checked_file(self._path(digest), digest)
+            return self._opened(digest)
         except FileNotFoundError:
             raise BlobNotFound(digest) from None
         except OSError as error:
             raise_state_error(error, self._path(digest))
 
-    def writer(self) -> BlobWriter:
+    def _opened(self, digest: Digest) -> BinaryIO:
+        try:
+            return checked_file(self._path(digest), digest)
+        except FileNotFoundError:
+            if path := self._trash.find(digest):
+                with contextlib.suppress(FileNotFoundError):
+                    return checked_file(path, digest)
+            # Else it may just have been brought back.
+            return checked_file(self._path(digest), digest)
+
+    def writer(self) -> "FileBlobWriter":
         return FileBlobWriter(self._blobs, self._nursery)
 
     @contextmanager
@@ -60,7 +74,17 @@ class FileBlobStore(BlobStore):
         try:
             return os.stat(self._path(digest)).st_size
         except OSError:
-            return None
+            return self._brought_back(digest)
+
+    def _brought_back(self, digest: Digest) -> int | None:
+        try:
+            if path := self._trash.find(digest):
+                with contextlib.suppress(FileNotFoundError):  # somebody else did
+                    os.rename(path, self._path(digest))
+                return os.stat(self._path(digest)).st_size
+        except OSError:
+            pass
+        return None
 
     def digests(self) -> Iterator[Digest]:
         for algorithm in _names_in(str(self._blobs)):
@@ -78,6 +102,41 @@ class FileBlobStore(BlobStore):
         except OSError as error:
             raise_state_error(error, self._path(digest))
 
+    def facts(self, digest: Digest) -> BlobFacts | None:
+        try:
+            status = os.stat(self._path(digest))
+        except OSError:
+            try:
+                status = os.stat(self._trash.find(digest) or "")
+            except OSError:
+                return None
+        return BlobFacts(
+            room=status.st_blocks * 512, stored=status.st_mtime, ours=self._is_ours(digest)
+        )
+
+    def _is_ours(self, _digest: Digest) -> bool:
+        return True
+
+    def condemn(self, digest: Digest, generation: int) -> None:
+        try:
+            self._trash.put(self._path(digest), digest, generation)
+        except OSError as error:
+            raise_state_error(error, self._path(digest))
+
+    def condemned(self) -> Iterator[tuple[int, Digest]]:
+        for generation in self._trash.generations():
+            for digest in self._trash.digests(generation):
+                yield generation, digest
+
+    def expire(self, generation: int) -> None:
+        try:
+            self._trash.empty(generation)
+        except OSError as error:
+            raise_state_error(error, str(self._blobs))
+
+    def adopt(self, digests: Iterable[Digest]) -> None:
+        pass  # all of it is ours
+
     def _path(self, digest: Digest) -> str:
         return f"{self._blobs}/{digest.algorithm}/{digest.encoded}"
 
@@ -85,9 +144,12 @@ class FileBlobStore(BlobStore):
 class FileBlobWriter(BlobWriter):
     """A blob in the making, hashed as it is written."""
 
-    def __init__(self, blobs: Path, nursery: Path) -> None:
+    def __init__(
+        self, blobs: Path, nursery: Path, announce: Callable[[Digest], None] | None = None
+    ) -> None:
         self._blobs = blobs
         self._nursery = nursery
+        self._announce = announce
         self._file = NewFile(str(blobs / "sha256"), str(nursery))
         self._hash = hashlib.sha256()
 
@@ -103,6 +165,8 @@ class FileBlobWriter(BlobWriter):
                 return self._commit_other(expected)
             if expected not in (None, digest):
                 raise BlobMismatch(expected, digest)
+            if self._announce:
+                self._announce(digest)
             self._file.replace(digest.encoded)
             return digest
         finally:
@@ -123,6 +187,8 @@ class FileBlobWriter(BlobWriter):
             actual = Digest(expected.algorithm, actual_hash.hexdigest())
             if actual != expected:
                 raise BlobMismatch(expected, actual)
+            if self._announce:
+                self._announce(expected)
             file.replace(expected.encoded)
             return expected
         except OSError as error:

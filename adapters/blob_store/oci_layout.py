@@ -1,33 +1,81 @@
 """Blobs of an OCI image layout."""
 
-from collections.abc import Iterator
+import contextlib
+import os
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from img.adapters.blob_store.files import FileBlobStore
+from img.adapters.blob_store.files import FileBlobStore, FileBlobWriter
 from img.adapters.linux.layout_folder import NURSERY, create_layout
-from img.application.ports.blob_store import BlobWriter, IncomingBlob, Waiting
+from img.adapters.linux.new_file import make_directories, raise_state_error
+from img.application.ports.blob_store import IncomingBlob, Waiting
 from img.domain.digest import Digest
+
+_TRASH = ".img-trash"
+_OWN = ".img-own"
 
 
 class OciLayoutBlobStore(FileBlobStore):
     """The blobs of the layout at ``root``, which skopeo, umoci and others can read and write.
 
-    The first blob makes a layout out of a directory that is none yet.
+    The first blob makes a layout out of a directory that is none yet. Only blobs that img has
+    stored or adopted are ever condemned: an empty file in ``root/.img-own`` says which. Without
+    ``marks`` there are none: for layouts in which nothing is ever collected.
     """
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
+    def __init__(self, root: Path, *, marks: bool = True) -> None:
+        super().__init__(root, trash=_TRASH)
         self._root = root
+        self._marks = marks
         self._nursery = root / NURSERY
         self._incoming = root / NURSERY / "incoming"
+        self._own = str(root / _OWN)
 
-    def writer(self) -> BlobWriter:
+    def writer(self) -> FileBlobWriter:
         create_layout(self._root)
-        return super().writer()
+        return FileBlobWriter(self._blobs, self._nursery, self._mark)
 
     @contextmanager
     def incoming(self, digest: Digest, waiting: Waiting) -> Iterator[IncomingBlob]:
         create_layout(self._root)
         with super().incoming(digest, waiting) as blob:
+            self._mark(digest)
             yield blob
+
+    def condemn(self, digest: Digest, generation: int) -> None:
+        if self._is_ours(digest):
+            super().condemn(digest, generation)
+
+    def _is_ours(self, digest: Digest) -> bool:
+        return os.path.exists(self._mark_of(digest))
+
+    def expire(self, generation: int) -> None:
+        gone = list(self._trash.digests(generation))
+        super().expire(generation)
+        for digest in gone:
+            if not os.path.exists(self._path(digest)):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._mark_of(digest))
+
+    def adopt(self, digests: Iterable[Digest]) -> None:
+        for digest in digests:
+            self._make_mark(digest)
+
+    def _mark(self, digest: Digest) -> None:
+        """Say, before it is there, that the blob is ours; one that is there stays as it is."""
+        if not os.path.exists(self._path(digest)):
+            self._make_mark(digest)
+
+    def _make_mark(self, digest: Digest) -> None:
+        if not self._marks:
+            return
+        try:
+            make_directories(self._own)
+            descriptor = os.open(self._mark_of(digest), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC)
+            os.close(descriptor)
+        except OSError as error:
+            raise_state_error(error, self._own)
+
+    def _mark_of(self, digest: Digest) -> str:
+        return f"{self._own}/{digest.algorithm}-{digest.encoded}"

@@ -1,10 +1,12 @@
 """Cache directories below the state directory."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import stat
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -12,15 +14,21 @@ from typing import BinaryIO
 
 from img.adapters.linux.file_entries import entry_of, open_file, xattr_names
 from img.adapters.linux.ownership import REAL, Ownership
-from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
+from img.adapters.linux.work_directory import WorkDirectory, bytes_below
+from img.application.ports.cache_mounts import CacheDirectory, CacheMounts, KeptDirectory
 from img.application.ports.layer_archive import PackedEntry
 from img.domain.errors import ContextError
 
 _SHARED, _PRIVATE = "shared", "private"
+_STALE_S = 3600  # when a size that was measured is measured again
 
 
 class DirectoryCacheMounts(CacheMounts):
-    """``root/<sha256 of the id>.<n>/data``; its users hold a lock on the directory above."""
+    """``root/<sha256 of the id>.<n>/data``; its users hold a lock on the directory above.
+
+    Beside ``data`` is ``name``, the id itself, and ``size``, the bytes it took when last measured.
+    The directory's own mtime says when it was last used.
+    """
 
     def __init__(self, root: Path, ownership: Ownership = REAL) -> None:
         self._root = os.fspath(root)
@@ -40,7 +48,9 @@ class DirectoryCacheMounts(CacheMounts):
             data = f"{directory}/data"
             fresh = not os.path.isdir(data)
             if fresh:
+                _write(f"{directory}/name", name)
                 _make(data, mode, owner, self._ownership.within(data))
+            os.utime(directory)
             yield CacheDirectory(data, fresh)
         finally:
             os.close(lock)
@@ -55,18 +65,93 @@ class DirectoryCacheMounts(CacheMounts):
         finally:
             os.close(lock)
 
+    def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
+        found = []
+        for id_ in self._listed():
+            with contextlib.suppress(FileNotFoundError):
+                found.append(self._kept(id_, measured))
+        return found
+
+    def remove(self, id_: str) -> bool:
+        claimed = WorkDirectory.claim(f"{self._root}/{id_}") if id_ in self._listed() else None
+        if claimed is None:
+            return False
+        claimed.move(f"{self._root}/.{os.urandom(8).hex()}")
+        claimed.remove()
+        return True
+
+    def _kept(self, id_: str, measured: bool) -> KeptDirectory:
+        directory = f"{self._root}/{id_}"
+        used = os.stat(directory).st_mtime
+        return KeptDirectory(
+            id=id_,
+            name=_read(f"{directory}/name").partition("\0")[0],
+            size=_size(directory, used, measured),
+            used=used,
+            in_use=_is_locked(directory),
+        )
+
+    def _listed(self) -> list[str]:
+        try:
+            return [name for name in sorted(os.listdir(self._root)) if not name.startswith(".")]
+        except FileNotFoundError:
+            return []
+
     def _locked(self, name: str, number: int, sharing: str) -> tuple[str, int | None]:
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
         directory = f"{self._root}/{digest}.{number}"
-        os.makedirs(directory, mode=0o700, exist_ok=True)
-        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         how = fcntl.LOCK_SH if sharing == _SHARED else fcntl.LOCK_EX
-        try:
-            fcntl.flock(lock, how | (fcntl.LOCK_NB if sharing == _PRIVATE else 0))
-        except BlockingIOError:
+        while True:
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, how | (fcntl.LOCK_NB if sharing == _PRIVATE else 0))
+                if os.path.samestat(os.stat(directory), os.fstat(lock)):
+                    return directory, lock
+            except FileNotFoundError:
+                pass  # it was removed just now
+            except BlockingIOError:
+                os.close(lock)
+                return directory, None
             os.close(lock)
-            return directory, None
-        return directory, lock
+
+
+def _size(directory: str, used: float, measured: bool) -> int:
+    """Return the bytes on disk; noted, so that not each build has to walk a large cache."""
+    noted = _read(f"{directory}/size")
+    if not measured and noted.isdecimal():
+        since = os.stat(f"{directory}/size").st_mtime
+        if used < since or time.time() - since < _STALE_S:
+            return int(noted)
+    size = bytes_below(directory)
+    with contextlib.suppress(OSError):
+        _write(f"{directory}/size", str(size))
+        os.utime(directory, (used, used))
+    return size
+
+
+def _is_locked(directory: str) -> bool:
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
 
 
 def _make(path: str, mode: int, owner: tuple[int, int], ownership: Ownership) -> None:

@@ -2,12 +2,12 @@
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
+from img.application.ports.cache_mounts import CacheDirectory, CacheMounts, KeptDirectory
 from img.application.ports.layer_archive import PackedEntry
 from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
 
@@ -31,6 +31,18 @@ class MemoryCacheMounts(CacheMounts):
     def files(self, name: str) -> Iterator[Iterator[PackedEntry]]:
         directory = self._directories.get(name)
         yield iter(()) if directory is None else _entries_in(Path(directory.name))
+
+    def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
+        return [
+            KeptDirectory(id=name, name=name, size=0, used=0.0, in_use=False)
+            for name in self._directories
+        ]
+
+    def remove(self, id_: str) -> bool:
+        directory = self._directories.pop(id_, None)
+        if directory is not None:
+            directory.cleanup()
+        return directory is not None
 
 
 def _entries_in(root: Path) -> Iterator[PackedEntry]:

@@ -1,6 +1,7 @@
 """Results that are not everybody's, beside those that are."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.domain.digest import Digest
@@ -21,6 +22,9 @@ class ApartCacheStore(CacheStore):
 
     def put(self, records: Sequence[tuple[Digest, CacheRecord]]) -> None:
         self._store.put([(self._own(key), record) for key, record in records])
+
+    def touch(self, keys: Sequence[Digest], now: datetime) -> None:
+        self._store.touch([self._own(key) for key in keys], now)
 
     def records(self) -> Iterator[tuple[Digest, CacheRecord]]:
         return self._store.records()

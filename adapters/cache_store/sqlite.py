@@ -9,7 +9,8 @@ from img.domain.digest import Digest
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.codec import decode_descriptor, encode_descriptor
 
-_COLUMNS = "key, diff_id, descriptor, created, description"
+_AT_ONCE = 1000  # keys, so that the log of it finds room on a full disk
+_COLUMNS = "key, diff_id, descriptor, created, description, used, uses"
 
 
 class SqliteCacheStore(CacheStore):
@@ -28,9 +29,17 @@ class SqliteCacheStore(CacheStore):
         with self._database.transaction(durable=False) as transaction:
             # REPLACE gives a new id: what is stored again is the newest.
             transaction.write_all(
-                f"INSERT OR REPLACE INTO cache ({_COLUMNS}) VALUES (?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO cache ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [_row(key, record) for key, record in records],
             )
+
+    def touch(self, keys: Sequence[Digest], now: datetime) -> None:
+        if keys:
+            with self._database.transaction(durable=False) as transaction:
+                transaction.write_all(
+                    "UPDATE cache SET used = ?, uses = uses + 1 WHERE key = ?",
+                    [(_time(now), str(key)) for key in keys],
+                )
 
     def records(self) -> Iterator[tuple[Digest, CacheRecord]]:
         for row in self._database.read(f"SELECT {_COLUMNS} FROM cache ORDER BY created, id"):
@@ -39,9 +48,11 @@ class SqliteCacheStore(CacheStore):
     def remove(self, keys: Sequence[Digest]) -> None:
         known = {row[0] for row in self._database.read("SELECT key FROM cache")}
         gone = [(str(key),) for key in keys if str(key) in known]
-        if gone:
-            with self._database.transaction() as transaction:
-                transaction.write_all("DELETE FROM cache WHERE key = ?", gone)
+        for start in range(0, len(gone), _AT_ONCE):
+            with self._database.transaction(frees=True) as transaction:
+                transaction.write_all(
+                    "DELETE FROM cache WHERE key = ?", gone[start : start + _AT_ONCE]
+                )
 
 
 def _row(key: Digest, record: CacheRecord) -> Row:
@@ -50,17 +61,27 @@ def _row(key: Digest, record: CacheRecord) -> Row:
         str(key),
         str(layer.diff_id) if layer else None,
         encode_descriptor(layer.descriptor).decode() if layer else None,
-        record.created.astimezone(UTC).isoformat(timespec="microseconds"),
+        _time(record.created),
         record.description.encode(errors="replace").decode(),
+        _time(record.used) if record.used else None,
+        record.uses,
     )
 
 
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
 def _record(row: Row) -> tuple[Digest, CacheRecord]:
-    key, diff_id, descriptor, created, description = row
+    key, diff_id, descriptor, created, description, used, uses = row
     layer = None
     if diff_id is not None:
         layer = Layer(DiffID(Digest.parse(diff_id)), decode_descriptor(descriptor.encode()))
     record = CacheRecord(
-        layer=layer, created=datetime.fromisoformat(created), description=description
+        layer=layer,
+        created=datetime.fromisoformat(created),
+        description=description,
+        used=datetime.fromisoformat(used) if used else None,
+        uses=uses,
     )
     return Digest.parse(key), record

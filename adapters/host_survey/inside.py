@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 
 from img.adapters.linux import syscalls
+from img.adapters.linux.boot import boot_name
 from img.adapters.linux.overlay_trial import try_overlay
 from img.adapters.linux.refusals import Refusals
 from img.adapters.linux.userns import IdMap
@@ -35,7 +36,8 @@ def overlay(directory: str, ids: IdMap) -> str:
     finally:
         shutil.rmtree(base, ignore_errors=True)
     # If builds have found otherwise (snapshotter/auto.py), it is so no more.
-    Refusals(f"{directory}/snapshots/{ids.value}/overlay/refused.json").forget("overlay")
+    snapshots = f"{directory}/snapshots/{ids.value}/{boot_name()}"
+    Refusals(f"{snapshots}/overlay/refused.json").forget("overlay")
     return "mounted, with whiteouts and opaque directories"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from img.adapters.linux.files import Lock
 from img.adapters.linux.layout_folder import NURSERY, create_layout
 from img.adapters.linux.new_file import raise_state_error, write_file
+from img.adapters.linux.reserve import Reserve
 from img.application.ports.image_store import ImageNotFound, ImageStore, StoredImage
 from img.domain.oci.codec import decode_index, encode_index
 from img.domain.oci.descriptor import Descriptor
@@ -41,6 +42,7 @@ class OciLayoutImageStore(ImageStore):
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._reserve = Reserve(str(root / NURSERY))
 
     def get(self, reference: ImageReference) -> StoredImage:
         for image in self.list():
@@ -59,6 +61,7 @@ class OciLayoutImageStore(ImageStore):
             created = known.created if known else time
             stored = StoredImage(reference=reference, target=target, created=created, updated=time)
             self._write(with_name(self._without(reference), str(reference), _entry(stored)))
+            self._reserve.fill()
         return stored
 
     def remove(self, reference: ImageReference) -> None:
@@ -66,10 +69,14 @@ class OciLayoutImageStore(ImageStore):
         with self._locked():
             if reference not in self._images():
                 raise ImageNotFound(reference)
+            self._reserve.spend()
             self._write(self._without(reference))
 
     def list(self) -> Sequence[StoredImage]:
         return sorted(self._images().values(), key=lambda image: str(image.reference))
+
+    def targets(self) -> Sequence[Descriptor]:
+        return self._index().manifests
 
     def _images(self) -> dict[ImageReference, StoredImage]:
         written = self._written()

@@ -44,7 +44,7 @@ class SqliteImageStore(ImageStore):
 
     def remove(self, reference: ImageReference) -> None:
         self.get(reference)  # so that a name that is not there creates no database
-        with self._database.transaction() as transaction:
+        with self._database.transaction(frees=True) as transaction:
             if not transaction.write("DELETE FROM images WHERE reference = ?", (str(reference),)):
                 raise ImageNotFound(reference)
 

@@ -45,6 +45,12 @@ class FileIndexStore(IndexStore):
             except InvalidDigest:
                 continue  # nothing of ours
 
+    def size(self, diff_id: DiffID) -> int:
+        try:
+            return os.stat(self._path(diff_id)).st_blocks * 512
+        except OSError:
+            return 0
+
     def remove(self, diff_id: DiffID) -> None:
         try:
             os.unlink(self._path(diff_id))

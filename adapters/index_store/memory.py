@@ -22,5 +22,9 @@ class MemoryIndexStore(IndexStore):
     def diff_ids(self) -> Iterator[DiffID]:
         yield from list(self._indexes)
 
+    def size(self, diff_id: DiffID) -> int:
+        index = self._indexes.get(diff_id)
+        return 0 if index is None else len(index.encode())
+
     def remove(self, diff_id: DiffID) -> None:
         self._indexes.pop(diff_id, None)

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from img.adapters.linux.new_file import move_to_new, raise_state_error
+from img.adapters.linux.new_file import make_directories, move_to_new, raise_state_error
+from img.adapters.linux.reserve import Reserve
 from img.application.ports.blob_store import StoreFull
 from img.domain.errors import StateError
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 
 _BUSY_TIMEOUT_S = 30
+_NO_SHARED_MEMORY = {10, 14, 15}  # SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_PROTOCOL
 
 # Each brings a database from the version of its place to the next: append, never edit.
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -58,6 +60,10 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             UNIQUE (digest, repository)
         )""",
     ),
+    (
+        "ALTER TABLE cache ADD COLUMN used TEXT",  # NULL: not since it was made
+        "ALTER TABLE cache ADD COLUMN uses INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 
 
@@ -75,6 +81,7 @@ class Database:
         self._connection: sqlite3.Connection | None = None
         self._owner = 0  # process that opened the connection; a fork must not use it
         self._inherited: list[sqlite3.Connection] = []  # nor close: sqlite.org/howtocorrupt.html
+        self._reserve = Reserve(str(path.parent))
 
     def read(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return all rows of a SELECT; none when there is no database yet."""
@@ -83,14 +90,19 @@ class Database:
             return connection.execute(query, parameters).fetchall() if connection else []
 
     @contextmanager
-    def transaction(self, *, durable: bool = True) -> Iterator["Transaction"]:
+    def transaction(self, *, durable: bool = True, frees: bool = False) -> Iterator["Transaction"]:
         """Enter a transaction that alone may write; it is rolled back on any exception.
 
-        Unless it is ``durable``, a loss of power (never a crash of img) may undo it.
+        Unless it is ``durable``, a loss of power (never a crash of img) may undo it. One that
+        ``frees`` room finds some to work in even where the disk is full.
         """
         with self._lock, self._translated():
+            if frees:
+                self._reserve.spend()
             connection = self._opened(create=True)
             assert connection is not None
+            if not frees:
+                self._reserve.fill()
             connection.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -119,14 +131,48 @@ class Database:
             if not create:
                 return None
             self._create()
-        self._connection = self._connect(self._path)
+        self._connection = self._migrated()
         self._owner = os.getpid()
-        try:
-            self._migrate(self._connection)
-        except BaseException:
-            self.close()
-            raise
         return self._connection
+
+    def _migrated(self) -> "sqlite3.Connection":
+        import sqlite3
+
+        connection = self._connect(self._path)
+        try:
+            self._migrate(connection)
+        except sqlite3.OperationalError as error:
+            connection.close()
+            # The lower byte is the primary code (sqlite.org/rescode.html).
+            if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY:
+                raise
+            return self._without_shared_memory()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _without_shared_memory(self) -> "sqlite3.Connection":
+        """Open a database with a write-ahead log where processes cannot share an index to it.
+
+        The file system cannot do that, then the rollback journal takes the log's place for good;
+        or it is full, then the database is this process' alone (sqlite.org/wal.html, "Use of WAL
+        Without Shared-Memory").
+        """
+        import sqlite3
+
+        connection = self._connect(self._path)
+        try:
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            self._migrate(connection)
+            with contextlib.suppress(sqlite3.OperationalError):
+                connection.execute("PRAGMA journal_mode=DELETE")
+                connection.execute("PRAGMA locking_mode=NORMAL")
+                self._version(connection)  # the next statement gives the lock back
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _exists(self) -> bool:
         try:
@@ -155,8 +201,8 @@ class Database:
         nursery = self._path.parent / "tmp"
         draft = nursery / f"{os.getpid()}.{time.monotonic_ns()}"
         try:
-            os.makedirs(self._path.parent, mode=0o700, exist_ok=True)
-            os.makedirs(nursery, exist_ok=True)
+            make_directories(str(self._path.parent), 0o700)
+            make_directories(str(nursery))
             try:
                 self._draft(draft)
                 with contextlib.suppress(FileExistsError):
@@ -207,7 +253,6 @@ class Database:
     def _raise(self, error: "sqlite3.Error") -> NoReturn:
         import sqlite3
 
-        # The lower byte is the primary code (sqlite.org/rescode.html).
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise StateError(
@@ -217,7 +262,7 @@ class Database:
         if code == sqlite3.SQLITE_FULL:
             raise StoreFull(
                 f"no space left for the state database {self._path}",
-                hint="free some space, or choose another state directory with --state",
+                hint="free some space (`img prune`), or choose another state with --state",
             ) from error
         if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
             raise StateError(

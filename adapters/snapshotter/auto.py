@@ -8,9 +8,14 @@ from pathlib import Path
 from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.overlay_trial import OverlayRefused, try_overlay
 from img.adapters.linux.refusals import Refusals
-from img.adapters.snapshotter.work_directory import WorkDirectory
+from img.adapters.linux.work_directory import WorkDirectory
 from img.application.log import logger
-from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
+from img.application.ports.snapshotter import (
+    SnapshotFacts,
+    SnapshotLayer,
+    Snapshotter,
+    Workspace,
+)
 from img.domain.oci.chain import ChainID
 
 log = logger("snapshotter")
@@ -53,6 +58,18 @@ class AutoSnapshotter(Snapshotter):
 
     def usage(self, chain_id: ChainID) -> int:
         return self._overlay().usage(chain_id) + self._naive().usage(chain_id)
+
+    def facts(self, chain_id: ChainID) -> SnapshotFacts:
+        found = [
+            snapshotter.facts(chain_id)
+            for snapshotter in (self._overlay(), self._naive())
+            if chain_id in snapshotter.chain_ids()
+        ]
+        return SnapshotFacts(
+            size=sum(facts.size for facts in found),
+            used=max((facts.used for facts in found if facts.used is not None), default=None),
+            in_use=any(facts.in_use for facts in found),
+        )
 
     def remove(self, chain_id: ChainID) -> None:
         self._overlay().remove(chain_id)

@@ -11,12 +11,17 @@ from typing import BinaryIO
 from img.adapters.linux.file_entries import entry_of, open_file, xattr_names
 from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.ownership import REAL, Ownership
+from img.adapters.linux.work_directory import WorkDirectory, bytes_below, sweep
 from img.adapters.snapshotter.attributes import digest_of, set_directory, set_times
 from img.adapters.snapshotter.overlay_layers import implied_by
 from img.adapters.snapshotter.walk import Walk
-from img.adapters.snapshotter.work_directory import WorkDirectory, bytes_below, sweep
 from img.application.ports.layer_archive import LayerArchive
-from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
+from img.application.ports.snapshotter import (
+    SnapshotFacts,
+    SnapshotLayer,
+    Snapshotter,
+    Workspace,
+)
 from img.domain.digest import Digest
 from img.domain.filesystem.changes import Found, changes_of
 from img.domain.filesystem.entry import FILE, Entry
@@ -68,6 +73,15 @@ class NaiveSnapshotter(Snapshotter):
         prefix = f"{_name(chain_id)}."
         names = [name for name in self._names() if name.startswith(prefix)]
         return sum(bytes_below(f"{self._roots}/{name}") for name in names)
+
+    def facts(self, chain_id: ChainID) -> SnapshotFacts:
+        prefix = f"{_name(chain_id)}."
+        roots = [f"{self._roots}/{name}" for name in self._names() if name.startswith(prefix)]
+        noted = [(_noted_size(root), os.stat(root).st_mtime) for root in roots]
+        return SnapshotFacts(
+            size=sum(size for size, _ in noted),
+            used=max((used for _, used in noted), default=None),
+        )
 
     def remove(self, chain_id: ChainID) -> None:
         try:
@@ -166,6 +180,7 @@ class NaiveWorkspace(Workspace):
             return
         try:
             self._keep_walk(layer)
+            self._keep_size()
             self._directory.move(f"{self._roots}/{_name(chain_id)}.{os.urandom(8).hex()}")
             self._directory.release()
         except OSError as error:
@@ -204,6 +219,11 @@ class NaiveWorkspace(Workspace):
         self._after.refresh(self._rootfs, changed)
         self._after.store(path)
 
+    def _keep_size(self) -> None:
+        if self._after is not None:
+            with open(f"{self._directory.path}/size", "w", encoding="ascii") as file:
+                file.write(str(self._after.room))
+
     def _copies(self, chain_id: ChainID) -> int:
         prefix = f"{_name(chain_id)}."
         return sum(name.startswith(prefix) for name in os.listdir(self._roots))
@@ -214,6 +234,14 @@ class NaiveWorkspace(Workspace):
 
 def _name(chain_id: ChainID) -> str:
     return f"{chain_id.algorithm}-{chain_id.encoded}"
+
+
+def _noted_size(root: str) -> int:
+    try:
+        with open(f"{root}/size", encoding="ascii") as file:
+            return int(file.read())
+    except (OSError, ValueError):
+        return bytes_below(root)
 
 
 def _names_by_inode(walk: Walk) -> dict[int, list[str]]:

@@ -10,13 +10,14 @@ from typing import BinaryIO
 from img.adapters.linux.file_entries import open_file
 from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.ownership import REAL, Ownership
+from img.adapters.linux.work_directory import WorkDirectory, bytes_below, sweep
 from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, digest_of, set_times
 from img.adapters.snapshotter.hard_links import lower_path, mark_links, restore_links
 from img.adapters.snapshotter.overlay_layers import OverlayLayers
 from img.adapters.snapshotter.upper import UpperDirectory
-from img.adapters.snapshotter.work_directory import WorkDirectory, bytes_below, sweep
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.snapshotter import (
+    SnapshotFacts,
     SnapshotLayer,
     Snapshotter,
     SnapshotterUnavailable,
@@ -55,13 +56,11 @@ class OverlaySnapshotter(Snapshotter):
             )
         try:
             self._open()
-            self._layers.ensure(layers)
-            lowers = self._layers.lowers(layers) or [f"{self._root}/empty"]
-            work = WorkDirectory.create(f"{self._root}/work")
+            self._layers.hold(layers)
             try:
-                return self._workspace(work, lowers)
+                return self._on(self._layers.lowers(layers) or [f"{self._root}/empty"])
             except BaseException:
-                work.remove()
+                self._layers.uses.done()
                 raise
         except OSError as error:
             raise_state_error(error, self._root)
@@ -78,6 +77,23 @@ class OverlaySnapshotter(Snapshotter):
         except OSError as error:
             raise_state_error(error, self._root)
 
+    def facts(self, chain_id: ChainID) -> SnapshotFacts:
+        name = os.path.basename(self._layers.path(chain_id))
+        size, used = self._layers.uses.noted(name)
+        return SnapshotFacts(
+            size=self.usage(chain_id) if size is None else size,
+            used=used,
+            in_use=name in self._layers.uses.in_use(),
+        )
+
+    def _on(self, lowers: list[str]) -> "OverlayWorkspace":
+        work = WorkDirectory.create(f"{self._root}/work")
+        try:
+            return self._workspace(work, lowers)
+        except BaseException:
+            work.remove()
+            raise
+
     def _workspace(self, work: WorkDirectory, lowers: list[str]) -> "OverlayWorkspace":
         return OverlayWorkspace(work, lowers, self._layers, self._ownership)
 
@@ -85,7 +101,7 @@ class OverlaySnapshotter(Snapshotter):
         with self._opening:
             if self._opened:
                 return
-            for name in ("layers", "locks", "work", "empty"):
+            for name in ("layers", "locks", "uses", "work", "empty"):
                 os.makedirs(f"{self._root}/{name}", exist_ok=True)
             os.chmod(f"{self._root}/empty", 0o755)
             os.utime(f"{self._root}/empty", ns=(0, 0))
@@ -123,6 +139,7 @@ class OverlayWorkspace(Workspace):
         self._lowers = lowers
         self._layers = layers
         self._ownership = ownership
+        self._held = True
         self._upper = f"{work.path}/upper"
         for name in ("upper", "work", "merged"):
             os.mkdir(f"{work.path}/{name}")
@@ -161,12 +178,15 @@ class OverlayWorkspace(Workspace):
         try:
             set_times(self._upper, layer)
             mark_links(self._upper, layer, None, chain_id)
-            self._layers.add(chain_id, self._upper)
+            self._layers.add(chain_id, self._upper, layer)
             self.discard()
         except OSError as error:
             raise_state_error(error, self._upper)
 
     def discard(self) -> None:
+        if self._held:
+            self._held = False
+            self._layers.uses.done()
         self._directory.remove()
 
     def _digest(self, path: str) -> str:

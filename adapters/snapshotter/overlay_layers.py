@@ -9,9 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from img.adapters.linux.file_entries import xattr_names
 from img.adapters.linux.files import Lock
 from img.adapters.linux.ownership import Ownership
+from img.adapters.linux.work_directory import WorkDirectory, publish
 from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, set_directory
 from img.adapters.snapshotter.hard_links import link_into, lower_path, mark_links
-from img.adapters.snapshotter.work_directory import WorkDirectory, publish
+from img.adapters.snapshotter.uses import Uses
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.snapshotter import SnapshotLayer
 from img.domain.digest import Digest
@@ -21,6 +22,7 @@ from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import ChainID
 
+_BLOCK = 4096
 _AT_ONCE = 3  # layers; more only wait for each other's disk
 
 
@@ -36,6 +38,7 @@ class OverlayLayers:
         self._locks = f"{root}/locks"
         self._work = f"{root}/work"
         self._archive = archive
+        self.uses = Uses(root)
 
     def path(self, chain_id: ChainID) -> str:
         """Return where the stack's top layer is or will be."""
@@ -58,19 +61,34 @@ class OverlayLayers:
         names = (name.partition("-") for name in sorted(os.listdir(self._layers)))
         return [ChainID(Digest(algorithm, encoded)) for algorithm, _, encoded in names]
 
-    def add(self, chain_id: ChainID, directory: str) -> None:
+    def add(self, chain_id: ChainID, directory: str, layer: FileIndex) -> None:
         """Take ``directory`` over as the stack's top layer, unless there is one already."""
         publish(directory, self.path(chain_id))
+        self.uses.touch(os.path.basename(self.path(chain_id)), _room_of(layer))
 
     def remove(self, chain_id: ChainID) -> None:
-        """Delete the stack's top layer. Idempotent; nobody ever sees a part of it."""
+        """Delete the stack's top layer unless it is in use; nobody ever sees a part of it."""
         path = self.path(chain_id)
         if not os.path.isdir(path):
             return
         trash = WorkDirectory.create(self._work)
-        if os.path.isdir(path):
-            publish(path, f"{trash.path}/layer")
+        with self.uses.removing(os.path.basename(path)) as unused:
+            if unused and os.path.isdir(path):
+                publish(path, f"{trash.path}/layer")
         trash.remove()
+
+    def hold(self, layers: Sequence[SnapshotLayer]) -> None:
+        """Unpack those of ``layers`` that are missing, and keep all until ``uses.done``."""
+        names = [os.path.basename(self.path(layer.chain_id)) for layer in layers]
+        while True:
+            self.ensure(layers)
+            with self.uses.needing(names):
+                complete = all(self._has(layer) for layer in layers)
+            if complete:
+                break
+            self.uses.done()  # somebody removed one just now
+        for name in names:
+            self.uses.touch(name)
 
     def ensure(self, layers: Sequence[SnapshotLayer]) -> None:
         """Unpack those of ``layers``, lowest first, that are missing; several at a time."""
@@ -109,6 +127,7 @@ class OverlayLayers:
                 os.mkdir(directory)
                 self._fill(directory, job)
                 publish(directory, self.path(layer.chain_id))
+                self.uses.touch(name, _room_of(layer.index))
             finally:
                 work.remove()
 
@@ -147,6 +166,11 @@ class _Unpacking:
         self.number = number
         self.below = below
         self.linked = linked
+
+
+def _room_of(layer: FileIndex) -> int:
+    """Return about how many bytes the files of ``layer`` take on disk."""
+    return sum(_BLOCK + (entry.size + _BLOCK - 1) // _BLOCK * _BLOCK for entry in layer)
 
 
 def implied_by(below: FileTree) -> Callable[[str], Entry | None]:

@@ -12,7 +12,8 @@ from img.adapters.snapshotter.attributes import PathTooLong
 # it, but for clocks that step back. In the order: mode, uid, gid, size (0 but for regular files),
 # mtime_ns, ctime_ns, inode, device number.
 FileStatus = tuple[int, int, int, int, int, int, int, int]
-_CTIME, _INODE = 5, 6
+_SIZE, _CTIME, _INODE = 3, 5, 6
+_BLOCK = 4096
 _FORMAT = 1
 
 
@@ -53,6 +54,14 @@ class Walk:
     def newest(self) -> int:
         """The latest ctime, in nanoseconds since 1970."""
         return max(status[_CTIME] for status in self.files.values())
+
+    @property
+    def room(self) -> int:
+        """About how many bytes the files take on disk."""
+        return sum((_BLOCK + size + _BLOCK - 1) // _BLOCK * _BLOCK for size in self._sizes())
+
+    def _sizes(self) -> Iterator[int]:
+        return (status[_SIZE] for status in self.files.values())
 
     def differing(self, before: "Walk") -> list[str]:
         """Return the paths that are new or not as they were ``before``."""

@@ -1,49 +1,134 @@
-"""A lock on a file of the state directory; given back even by a crash."""
+"""Locks on files of the state directory; given back even by a crash."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from img.adapters.linux.files import Lock
-from img.application.ports.state_lock import StateLock
+from img.adapters.linux.new_file import raise_state_error
+from img.application.ports.state_lock import Collecting, StateLock
 from img.domain.errors import StateError
 
 
 class FileStateLock(StateLock):
-    """Shared while working, exclusive while collecting (flock(2))."""
+    """Work holds a lock on a file of its own, ``state/leases/<number>`` (flock(2)).
 
-    def __init__(self, path: Path) -> None:
-        self._path = os.fspath(path)
+    Numbers grow, ``state/leases/last`` is the last one. ``state/lock`` is held by who collects.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self._state = os.fspath(state)
+        self._leases = f"{self._state}/leases"
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        with self._lock(shared=True, wait=True):
+        with ExitStack() as held:
+            with self._numbers():
+                path = f"{self._leases}/{self._next()}"
+                held.callback(_unlink, path)
+                held.enter_context(Lock(path))
             yield
 
     @contextmanager
-    def collecting(self) -> Iterator[bool]:
+    def collecting(self, *, wait: bool = True) -> Iterator["FileCollecting | None"]:
+        self._prepare()
         with ExitStack() as held:
             try:
-                held.enter_context(self._lock(shared=False, wait=False))
+                held.enter_context(Lock(f"{self._state}/lock", wait=wait))
             except BlockingIOError:
-                yield False
+                yield None
                 return
-            yield True
+            with self._numbers():
+                generation = self._next()
+            yield FileCollecting(generation, self)
 
-    def _lock(self, *, shared: bool, wait: bool) -> Lock:
-        """Return the lock, its directory made: others have no business in there (0700)."""
-        directory = os.path.dirname(self._path)
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        with self._numbers():
+            yield not self._live()
+
+    def oldest(self) -> float | None:
+        return min(self.live().values(), default=None)
+
+    def live(self) -> dict[int, float]:
+        """Return when work began that still goes on, by number; forget the work of the dead."""
+        with self._numbers():
+            return self._live()
+
+    def _live(self) -> dict[int, float]:
+        live = {}
+        for number in self._listed():
+            path = f"{self._leases}/{number}"
+            try:
+                with Lock(path, wait=False):
+                    _unlink(path)
+            except BlockingIOError:
+                live[number] = os.stat(path).st_mtime
+        return live
+
+    def _listed(self) -> list[int]:
+        return [int(name) for name in os.listdir(self._leases) if name.isdecimal()]
+
+    def _next(self) -> int:
+        """Return a number above all there were. After a crash of the machine it may be lower."""
+        path = f"{self._leases}/last"
         try:
-            os.makedirs(directory, mode=0o700, exist_ok=True)
+            with open(path, encoding="ascii") as file:
+                last = int(file.read())
+        except (FileNotFoundError, ValueError):
+            last = 0
+        number = 1 + max(last, *self._listed(), 0)
+        # Written in place: who holds the lock is alone, and a full disk keeps the block.
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w") as file:
+            file.write(f"{number:020d}")
+        return number
+
+    @contextmanager
+    def _numbers(self) -> Iterator[None]:
+        """Keep leases from being given out, for a moment."""
+        self._prepare()
+        try:
+            with Lock(f"{self._leases}/lock"):
+                yield
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise_state_error(error, self._leases)
+
+    def _prepare(self) -> None:
+        """Make the directory: others have no business in there (0700)."""
+        try:
+            os.makedirs(self._state, mode=0o700, exist_ok=True)
         except OSError as error:
             raise StateError(
-                f"cannot make the state directory {directory}: {error.strerror}",
+                f"cannot make the state directory {self._state}: {error.strerror}",
                 hint="name another one with --state",
             ) from None
-        if not os.access(directory, os.W_OK):
+        if not os.access(self._state, os.W_OK):
             raise StateError(
-                f"cannot write to the state directory {directory}",
+                f"cannot write to the state directory {self._state}",
                 hint="name another one with --state",
             )
-        return Lock(self._path, shared=shared, wait=wait)
+        os.makedirs(self._leases, mode=0o700, exist_ok=True)
+
+
+class FileCollecting(Collecting):
+    """A collection, for as long as it goes on."""
+
+    def __init__(self, generation: int, lock: FileStateLock) -> None:
+        self._generation = generation
+        self._lock = lock
+
+    @property
+    def generation(self) -> int:
+        return self._generation
+
+    def ended(self, generation: int) -> bool:
+        return all(number > generation for number in self._lock.live())
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)

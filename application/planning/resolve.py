@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from img.application.catalog import Catalog, Image
+from img.application.damage import drop_damaged
 from img.application.fetch import fetch_image
 from img.application.layouts import CopyFromLayout
 from img.application.log import logger
-from img.application.ports.blob_store import BlobNotFound
+from img.application.ports.blob_store import BlobDamaged, BlobNotFound
 from img.application.ports.image_store import ImageNotFound, ImageStore
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
@@ -103,6 +104,9 @@ class ResolveBases:
             image = self.catalog.image(self.images.get(reference).target, platform)
         except (ImageNotFound, NoPlatformMatch, BlobNotFound):
             return None
+        except BlobDamaged as error:
+            drop_damaged(self.catalog.blobs, error.digest)
+            return None  # the registry may have it whole
         return image if preference(platform, image.config.platform) is not None else None
 
 

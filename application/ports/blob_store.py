@@ -35,7 +35,7 @@ class BlobDamaged(StateError):
         wrong = f"{size} of {expected} bytes" if size != expected else "other bytes than its name's"
         super().__init__(
             f"blob {digest} in the store is damaged: {wrong}",
-            hint="`img fsck --repair` fetches it again if it can; else pull or build the image",
+            hint="pull or build the image again, or try `img fsck --repair`",
         )
         self.digest = digest
 

@@ -1,7 +1,7 @@
 """Directories that outlive builds: RUN --mount=type=cache."""
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -15,6 +15,17 @@ class CacheDirectory:
 
     path: str
     fresh: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptDirectory:
+    """A cache directory as housekeeping sees it."""
+
+    id: str
+    name: str  # the id that the Dockerfile gave it, "" where that is not known
+    size: int  # bytes on disk
+    used: float  # when it was last used, in seconds since 1970
+    in_use: bool
 
 
 class CacheMounts(Protocol):
@@ -37,3 +48,11 @@ class CacheMounts(Protocol):
 
         Nobody who wants it locked uses it meanwhile; it may change under those who share it.
         """
+
+    @abstractmethod
+    def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
+        """Return all directories; unless ``measured``, sizes may be those of an hour ago."""
+
+    @abstractmethod
+    def remove(self, id_: str) -> bool:
+        """Delete a directory by its ``id``; False if it is in use or not there."""

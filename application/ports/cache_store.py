@@ -17,6 +17,8 @@ class CacheRecord:
     layer: Layer | None
     created: datetime  # UTC
     description: str = ""  # such as "RUN make", for `img du`
+    used: datetime | None = None  # when it was last found, UTC; None: not since it was made
+    uses: int = 0  # how often that was noted
 
 
 class CacheStore(Protocol):
@@ -32,6 +34,10 @@ class CacheStore(Protocol):
 
         A loss of power may undo it, a crash of img may not.
         """
+
+    @abstractmethod
+    def touch(self, keys: Sequence[Digest], now: datetime) -> None:
+        """Note that the records were found; keys that are not there are no error."""
 
     @abstractmethod
     def records(self) -> Iterator[tuple[Digest, CacheRecord]]:

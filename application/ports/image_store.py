@@ -50,3 +50,7 @@ class ImageStore(Protocol):
     @abstractmethod
     def list(self) -> Sequence[StoredImage]:
         """Return all images, sorted by name."""
+
+    def targets(self) -> Sequence[Descriptor]:
+        """Return all that the store leads to: the images, and what others have put beside them."""
+        return [image.target for image in self.list()]

@@ -24,5 +24,9 @@ class IndexStore(Protocol):
         """Yield the layers that have an index, in no order."""
 
     @abstractmethod
+    def size(self, diff_id: DiffID) -> int:
+        """Return how many bytes the index takes; 0 where there is none."""
+
+    @abstractmethod
     def remove(self, diff_id: DiffID) -> None:
         """Delete the index; one that is not there is no error."""

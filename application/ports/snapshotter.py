@@ -26,6 +26,15 @@ class SnapshotLayer:
     open: Callable[[], BinaryIO]  # the layer's blob, compressed
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotFacts:
+    """About how many bytes a stack's own files take, and whether somebody needs them."""
+
+    size: int
+    used: float | None = None  # when last, in seconds since 1970
+    in_use: bool = False
+
+
 class Workspace(Protocol):
     """A writable root on top of a stack of layers; belongs to one step of a build."""
 
@@ -79,6 +88,13 @@ class Snapshotter(Protocol):
     def usage(self, chain_id: ChainID) -> int:
         """Return the bytes on disk that the stack's own files take; 0 where there are none."""
 
+    def facts(self, chain_id: ChainID) -> SnapshotFacts:
+        """Return what is known of a stack without looking at all of its files."""
+        return SnapshotFacts(size=self.usage(chain_id))
+
     @abstractmethod
     def remove(self, chain_id: ChainID) -> None:
-        """Delete the files of a stack; one that is not there is no error."""
+        """Delete the files of a stack, unless a workspace stands on them.
+
+        One that is not there is no error.
+        """

@@ -1,13 +1,16 @@
 """Results that exist already."""
 
 from abc import abstractmethod
-from datetime import datetime
+from dataclasses import field
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
+
+_MOMENT = timedelta(minutes=1)
 
 
 class Elsewhere(Protocol):
@@ -39,10 +42,17 @@ class Lookup:
     cache: CacheStore
     blobs: BlobStore
     imported: Elsewhere = Nowhere()  # asked for what is not here
+    _found: dict[Digest, datetime] = field(default_factory=dict)
+
+    def note_used(self, now: datetime) -> None:
+        """Note that what was found so far was used; not again what was noted a moment ago."""
+        keys = [key for key, used in self._found.items() if now - used > _MOMENT]
+        self._found.clear()
+        self.cache.touch(keys, now)
 
     def __call__(self, key: Digest) -> CacheRecord | None:
         """Return the result of ``key`` if it can be used."""
-        record = self.cache.get(key)
+        record = self._record(key)
         if record is not None and self._is_here(record):
             return record
         imported = self.imported.get(key)
@@ -65,13 +75,19 @@ class Lookup:
 
     def meaning(self, alias: Digest) -> Digest | None:
         """Return the key that ``alias`` was said to stand for."""
-        record = self.cache.get(alias)
+        record = self._record(alias)
         if record is None:
             return None
         try:
             return Digest.parse(record.description)
         except InvalidDigest:
             return None
+
+    def _record(self, key: Digest) -> CacheRecord | None:
+        record = self.cache.get(key)
+        if record is not None:
+            self._found[key] = record.used or record.created
+        return record
 
     def remember_alias(self, alias: Digest, key: Digest, now: datetime) -> None:
         """Let ``alias`` stand for ``key``; where that has no record, it leads nowhere."""

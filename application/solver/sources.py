@@ -1,16 +1,19 @@
 """Where the files of a COPY come from."""
 
+import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from typing import BinaryIO, Protocol
 
+from img.application.ports.blob_store import BlobDamaged
 from img.application.ports.build_context import BuildContext
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.results import Stack
 from img.application.trees import Trees
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.tree import FileTree
 
 _CHUNK = 1 << 20
@@ -87,11 +90,11 @@ class StackSource(Source):
     def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
         """Copy what is wanted out of the layers, in one pass each, and open it from there."""
         tree = self.tree()
-        wanted: dict[int, dict[int, int]] = {}
+        wanted: dict[int, dict[int, Entry]] = {}
         for path in paths:
             entry = tree.get(path)
             assert entry is not None
-            wanted.setdefault(tree.layer_of(path), {})[entry.offset] = entry.size
+            wanted.setdefault(tree.layer_of(path), {})[entry.offset] = entry
         self.trees.layers.bring([self.stack.layers[depth] for depth in wanted])
         spools = {depth: self._spool(depth, offsets) for depth, offsets in sorted(wanted.items())}
 
@@ -102,12 +105,15 @@ class StackSource(Source):
 
         return open_file
 
-    def _spool(self, depth: int, offsets: Mapping[int, int]) -> "Spool":
+    def _spool(self, depth: int, wanted: Mapping[int, Entry]) -> "Spool":
         spool = Spool(self.scratch.new())
         layer = self.stack.layers[depth]
+        sizes = {offset: entry.size for offset, entry in wanted.items()}
         with self.trees.layers.open(layer) as blob:
-            for offset, content in self.trees.archive.contents(blob, offsets):
-                spool.add(offset, content)
+            for offset, content in self.trees.archive.contents(blob, sizes):
+                # The blob is not read to its end, where it would be verified.
+                if spool.add(offset, content) != wanted[offset].digest:
+                    raise BlobDamaged(layer.descriptor.digest)
         return spool
 
 
@@ -138,12 +144,15 @@ class Spool:
     _places: dict[int, int] = field(default_factory=dict)
     _end: int = 0
 
-    def add(self, number: int, content: BinaryIO) -> None:
-        """Append ``content`` to its end."""
+    def add(self, number: int, content: BinaryIO) -> str:
+        """Append ``content`` to its end; return its sha256."""
         self._places[number] = self._end
+        digest = hashlib.sha256()
         while chunk := content.read(_CHUNK):
             self._file.write(chunk)
+            digest.update(chunk)
             self._end += len(chunk)
+        return digest.hexdigest()
 
     def open(self, number: int, size: int) -> BinaryIO:
         """Return the first ``size`` bytes of what was added under ``number``.

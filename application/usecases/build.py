@@ -1,16 +1,18 @@
 """From a Dockerfile to an image."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Event
 
 from img.application.cache_export.leave import LeaveCaches
 from img.application.cache_import.imported import ImportedCaches
+from img.application.damage import drop_damaged
 from img.application.layers import Layers
 from img.application.outputs.deliver import DeliverOutputs
 from img.application.outputs.solved import BuiltImage, Solved
 from img.application.planning.plan import PlanBuild, Planned
+from img.application.ports.blob_store import BlobDamaged
 from img.application.ports.context_source import DockerfileText
 from img.application.ports.foreign_programs import ForeignPrograms
 from img.application.ports.progress_sink import ProgressSink
@@ -20,6 +22,7 @@ from img.application.solver.schedule import solve_all
 from img.application.solver.solve import Solver
 from img.domain.build import BuildRequest
 from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
 from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.errors import BuildError, SourceError
@@ -61,6 +64,7 @@ class BuildImage:
     programs: ForeignPrograms
     progress: ProgressSink
     lock: StateLock
+    tidy: Callable[[], None]
 
     def __call__(
         self,
@@ -89,10 +93,12 @@ class BuildImage:
             contexts = self.contexts.of_build(location, ignore, request.contexts)
             whole = any(reads_layers(output) for output in outputs)
             self.imported.load(caches.sources)
-            solved = [self._solved(contexts, *one, caches, whole=whole) for one in planned]
+            solved = [self._mended(contexts, *one, caches, whole=whole) for one in planned]
             built = self.deliver(solved, outputs)
             self.leave(caches.targets, solved)
-            return built
+            self.solver.lookup.note_used(self.solver.clock.now())
+        self.tidy()
+        return built
 
     @contextmanager
     def _dockerfile(
@@ -120,6 +126,27 @@ class BuildImage:
         for warning in planned.warnings:
             self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning.summary))
         self.progress.emit(VertexDone(vertex=_DEFINITION))
+
+    def _mended(
+        self,
+        contexts: OpenContext,
+        request: BuildRequest,
+        planned: Planned,
+        caches: CacheExchange,
+        *,
+        whole: bool,
+    ) -> Solved:
+        """Do the steps; what turns out to be damaged is fetched or made again."""
+        damaged: set[Digest] = set()
+        while True:
+            try:
+                return self._solved(contexts, request, planned, caches, whole=whole)
+            except BlobDamaged as error:
+                if error.digest in damaged or not drop_damaged(self.layers.blobs, error.digest):
+                    raise
+                damaged.add(error.digest)
+                warning = f"{error.message}; it is fetched or made again"
+                self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning))
 
     def _solved(
         self,

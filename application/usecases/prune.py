@@ -3,21 +3,61 @@
 from collections.abc import Sequence
 
 from img.application.housekeeping import Collect
-from img.application.usecases.disk_usage import DiskUsage, UsedItem
+from img.application.log import logger
 from img.domain.dataclass import dataclass
+from img.domain.errors import ImgError
+from img.domain.retention import PrunePolicy
+from img.domain.usage import Kind, UsedItem
+
+log = logger("housekeeping")
+
+_EVERYTHING = frozenset({Kind.LAYER, Kind.SNAPSHOT, Kind.CACHE_MOUNT, Kind.LEFTOVER})
+_LARGEST_SHARE = 10  # of the disk: a tenth
+_LEAST, _MOST = 2 << 30, 20 << 30  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prune:
-    """Deletes all that no image needs: the build cache, unpacked layers, leftovers."""
+    """Deletes what no image needs: the build cache, unpacked layers, leftovers."""
 
     collect: Collect
-    disk_usage: DiskUsage
 
-    def __call__(self) -> Sequence[UsedItem]:
-        """Return what was deleted; nothing while others are working."""
-        before = [item for item in self.disk_usage() if item.reclaimable]
-        if self.collect(forget_cache=True) is None:
-            return []
-        left = {item.id for item in self.disk_usage()}
-        return [item for item in before if item.id not in left]
+    def __call__(self, policy: PrunePolicy, *, dry_run: bool = False) -> Sequence[UsedItem]:
+        """Return what was deleted, or would be. What builds that run may use stays."""
+        if not dry_run:
+            return self.collect.pruned(policy)
+        inventory = self.collect.inventory
+        return policy.chosen(inventory(measured=False), inventory.space.free())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepTidy:
+    """Keeps what no image needs below ``cap`` bytes; cheap where it is below.
+
+    None is a tenth of the disk, but 2 GiB at least and 20 GiB at most; 0 is no cap.
+    """
+
+    collect: Collect
+    cap: int | None = None
+
+    def __call__(self) -> None:
+        """Collect if there is need to and nobody else does. Never raises."""
+        try:
+            self._tidy()
+        except ImgError as error:
+            log.info("not collected", reason=error.message)
+
+    def _tidy(self) -> None:
+        inventory = self.collect.inventory
+        for leftover in inventory.space.leftovers(before=inventory.lock.oldest()):
+            if not leftover.resumable:
+                inventory.space.remove(leftover)
+        cap = self._cap() if self.cap is None else self.cap
+        if cap and inventory.estimate() > cap:
+            policy = PrunePolicy(kinds=_EVERYTHING, max_used=cap)
+            removed = self.collect.pruned(policy, wait=False)
+            log.info("collected", items=len(removed), cap=cap)
+
+    def _cap(self) -> int:
+        share = self.collect.inventory.space.capacity() // _LARGEST_SHARE
+        return max(_LEAST, min(share, _MOST))

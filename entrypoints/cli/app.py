@@ -14,7 +14,14 @@ import typer
 from img import __version__
 from img.domain.errors import ImgError
 from img.entrypoints.cli import options
-from img.entrypoints.cli.failures import INTERRUPTED, TERMINATED, Terminated, report
+from img.entrypoints.cli.failures import (
+    FULL,
+    INTERRUPTED,
+    TERMINATED,
+    Terminated,
+    disk_full,
+    report,
+)
 from img.entrypoints.cli.session import Session
 
 _ABOUT = (
@@ -33,7 +40,8 @@ COMMANDS = {
     "images": {"inspect", "ls", "rm", "tag"},
     "remote": {"catalog", "referrers", "tags"},
     "transfer": {"load", "pull", "push", "save", "unpack"},
-    "housekeeping": {"du", "login", "logout", "prune", "version"},
+    "state": {"du", "fsck", "prune"},
+    "login": {"login", "logout", "version"},
     "doctor": {"doctor", "unshare"},
 }
 
@@ -126,6 +134,10 @@ def run(arguments: list[str]) -> int:
         return exit_.exit_code
     except BrokenPipeError:
         return 1
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        return report(disk_full(error))
     except Exception as problem:
         if not isinstance(problem, _UsageProblem):
             raise

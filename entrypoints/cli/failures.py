@@ -1,15 +1,25 @@
 """Errors become text and exit codes; nowhere else does that happen."""
 
+import errno
 import sys
 
-from img.domain.errors import ImgError, SourceError
+from img.domain.errors import ImgError, SourceError, StateError
 
+FULL = {errno.ENOSPC, errno.EDQUOT}
 INTERRUPTED = 130
 TERMINATED = 143
 
 
 class Terminated(BaseException):
     """SIGTERM came."""
+
+
+def disk_full(error: OSError) -> StateError:
+    """Return what ``error``, whoever met it, means for the user."""
+    return StateError(
+        f"no space left: {error.filename or 'a disk that img writes to'}: {error.strerror}",
+        hint="free some space (`img prune`), or choose another state directory with --state",
+    )
 
 
 def report(error: ImgError) -> int:

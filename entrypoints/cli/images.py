@@ -117,7 +117,11 @@ def rm(
             auth_file=authfile,
         ),
     ) as container:
-        remove = container.registry_contents().delete if remote else container.remove_image()
+        remove = (
+            container.registry_contents().delete
+            if remote
+            else container.housekeeping.remove_image()
+        )
         for name, reference in zip(names, references, strict=True):
             typer.echo(f"Removing {name}...")
             remove(reference)

@@ -14,6 +14,7 @@ from img.domain.resources import Resources
 from img.entrypoints.settings import (
     RegistryAccess,
     Settings,
+    byte_size,
     default_state,
     host_platform,
     snapshotter_of,
@@ -70,6 +71,7 @@ class Session:
             registry=os.environ.get("IMG_REGISTRY", "oras"),
             credentials=os.environ.get("IMG_CREDENTIALS", "docker"),
             emulate=emulate,
+            max_cache=_max_cache(),
             progress=_progress(progress),
             debug=debug or self.debug,
             secrets=secrets,
@@ -98,6 +100,11 @@ class Session:
             yield container
         finally:
             close_container(container, host)
+
+
+def _max_cache() -> int | None:
+    text = os.environ.get("IMG_MAX_CACHE", "")
+    return byte_size("IMG_MAX_CACHE", text) if text else None
 
 
 def _progress(choice: str) -> str:

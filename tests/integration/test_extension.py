@@ -105,7 +105,9 @@ def test_removing_the_image_leaves_no_blob_of_it(img: Run, context: Path) -> Non
     assert img("rm", "hello", IMG_STORE="one-file").returncode == 0
     assert img("prune", IMG_STORE="one-file").returncode == 0
 
-    assert re.search(r"Total:\s+0B", img("du", IMG_STORE="one-file").stdout)
+    used = img("du", IMG_STORE="one-file").stdout
+    assert re.search(r"Reclaimable:\s+0B", used)
+    assert [line.split()[0] for line in used.splitlines()[1:-2]] == ["state"]
 
 
 def test_a_name_that_nobody_has_is_refused_with_those_there_are(img: Run) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.linux.work_directory import remove_tree
 from img.adapters.snapshotter.naive import NaiveSnapshotter
-from img.adapters.snapshotter.work_directory import remove_tree
 from img.application.ports.layer_archive import PackedLayer
 from img.domain.process import DirectoryRoot
 from tests.snapshot_lab import OLD, Lab, file, tree_of

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.linux.work_directory import remove_tree
 from img.adapters.snapshotter.attributes import PathTooLong
 from img.adapters.snapshotter.overlay import OverlaySnapshotter
-from img.adapters.snapshotter.work_directory import remove_tree
 from img.application.ports.layer_archive import InvalidLayer, PackedLayer
 from img.application.ports.snapshotter import SnapshotLayer, SnapshotterUnavailable
 from img.domain.filesystem.entry import DIRECTORY

@@ -1,9 +1,16 @@
 """Collecting garbage."""
 
+from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from tests.unit.application.workshop import Workshop, image_of
+from img.domain.retention import live_in
+from tests.unit.application.workshop import Workshop
 
-APP = ImageReference.parse("app")
+
+def collect(workshop: Workshop, *removed: Descriptor) -> None:
+    freed = live_in(
+        images=removed, layers=[], read=workshop.container.housekeeping.inventory().read
+    )
+    workshop.container.housekeeping.collect().unneeded(freed)
 
 
 def test_nothing_that_leads_somewhere_goes() -> None:
@@ -11,10 +18,10 @@ def test_nothing_that_leads_somewhere_goes() -> None:
     built = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
     before = set(workshop.blobs.digests())
 
-    garbage = workshop.container.collect()()
+    collect(workshop)
 
-    assert garbage is not None and not garbage.blobs and not garbage.indexes
     assert set(workshop.blobs.digests()) == before
+    assert list(workshop.indexes.diff_ids())
     assert workshop.files_of(built) == {"a": b"1"}
 
 
@@ -23,11 +30,8 @@ def test_what_nothing_leads_to_goes() -> None:
     stray = workshop.layer({"a": b"1"})
     workshop.container.trees().of([stray])
 
-    garbage = workshop.container.collect()()
+    collect(workshop)
 
-    assert garbage is not None
-    assert garbage.blobs == {stray.descriptor.digest}
-    assert garbage.indexes == {stray.diff_id}
     assert list(workshop.blobs.digests()) == list(workshop.indexes.diff_ids()) == []
 
 
@@ -36,30 +40,32 @@ def test_an_image_whose_manifest_is_gone_stops_nothing() -> None:
     broken = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
     workshop.blobs.remove(broken.target.digest)
 
-    assert workshop.container.collect()() is not None
+    collect(workshop)
+
+    assert workshop.images.list()
 
 
-def test_a_forgotten_cache_takes_with_it_what_only_it_kept() -> None:
+def test_unpacked_layers_go_with_the_image_they_are_of_and_others_stay() -> None:
     workshop = Workshop()
-    old = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}))
-    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"2"})
-    layer = old.layers[0].descriptor.digest
-    collect = workshop.container.collect()
+    workshop.commands["make"] = lambda root: root.write("b", b"made")
+    gone = workshop.build("FROM scratch\nCOPY a /\nRUN make\n", {"a": b"1"}, tags=["gone"])
+    workshop.build("FROM scratch\nCOPY a /\nRUN make\n", {"a": b"2"}, tags=["kept"])
+    workshop.build("FROM scratch\nCOPY a /\nRUN make\n", {"a": b"3"}, tags=["kept"])
+    before = len(workshop.snapshotter.chain_ids())
 
-    collect()
-    kept = workshop.blobs.size(layer) is not None
-    collect(forget_cache=True)
+    workshop.images.remove(ImageReference.parse("gone"))
+    collect(workshop, gone.target)
 
-    assert kept
-    assert workshop.blobs.size(layer) is None
-    assert list(workshop.cache.records()) == []
+    assert len(workshop.snapshotter.chain_ids()) == before - 1
 
 
-def test_while_somebody_works_nothing_goes() -> None:
+def test_while_somebody_works_nothing_goes_that_he_may_have_found() -> None:
     workshop = Workshop()
     stray = workshop.layer({"a": b"1"})
 
     with workshop.lock.working():
-        assert workshop.container.collect()() is None
+        collect(workshop)
+        assert workshop.blobs.size(stray.descriptor.digest) is not None
 
-    assert workshop.blobs.size(stray.descriptor.digest) is not None
+    collect(workshop)
+    assert workshop.blobs.size(stray.descriptor.digest) is None

@@ -24,6 +24,7 @@ from img.adapters.scratch_space.memory import MemoryScratchSpace
 from img.adapters.secret_source.memory import MemorySecrets
 from img.adapters.snapshotter.memory import MemorySnapshotter, MemoryWorkspace
 from img.adapters.state_lock.memory import MemoryStateLock
+from img.adapters.state_space.memory import MemoryStateSpace
 from img.application.catalog import Catalog, Image
 from img.application.outputs.solved import BuiltImage
 from img.application.ports.build_context import BuildContext
@@ -141,6 +142,7 @@ class Workshop:
             "executor": self.executor,
         }.items():
             getattr(self.container, port).override(adapter)
+        self.container.housekeeping.space.override(MemoryStateSpace())
 
     def build(
         self,

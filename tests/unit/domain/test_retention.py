@@ -1,15 +1,19 @@
 """What may be forgotten."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
 from img.domain.digest import Digest
 from img.domain.oci import media_types
-from img.domain.oci.chain import ChainID, DiffID, Layer, chain_ids_of
+from img.domain.oci.chain import DiffID, Layer, chain_ids_of
 from img.domain.oci.codec import encode_config, encode_index, encode_manifest
 from img.domain.oci.config import ImageConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
-from img.domain.retention import Garbage, Stored, garbage_in
+from img.domain.retention import Garbage, PrunePolicy, Stored, garbage_in, live_in
+from img.domain.usage import Kind, UsageFilter, UsedItem
 
 
 class State:
@@ -45,11 +49,17 @@ def diff_ids_of(*layers: bytes) -> tuple[DiffID, ...]:
     return tuple(DiffID(Digest.of(b"tar of " + layer)) for layer in layers)
 
 
+def garbage(
+    state: State, stored: Stored, *images: Descriptor, layers: Sequence[Layer] = ()
+) -> Garbage:
+    return garbage_in(stored, live_in(images=images, layers=layers, read=state.blobs.get))
+
+
 def test_all_that_an_image_is_made_of_stays() -> None:
     state = State()
     image = state.image(b"a", b"b")
 
-    found = garbage_in(state.stored(b"a", b"b"), images=[image], layers=[], read=state.blobs.get)
+    found = garbage(state, state.stored(b"a", b"b"), image)
 
     assert found == Garbage()
 
@@ -60,7 +70,7 @@ def test_what_no_name_leads_to_goes() -> None:
     other = set(state.blobs)
     state.image(b"a", b"b")
 
-    found = garbage_in(state.stored(b"a", b"b"), images=[kept], layers=[], read=state.blobs.get)
+    found = garbage(state, state.stored(b"a", b"b"), kept)
 
     assert found.blobs == frozenset(state.blobs) - other
     assert found.indexes == frozenset(diff_ids_of(b"b"))
@@ -73,7 +83,7 @@ def test_an_index_keeps_its_manifests_however_deep_and_needs_not_all_of_them() -
     absent = Descriptor(media_type=media_types.OCI_MANIFEST, digest=Digest.of(b"?"), size=1)
     index = state.index(state.index(image), absent)
 
-    found = garbage_in(state.stored(b"a"), images=[index], layers=[], read=state.blobs.get)
+    found = garbage(state, state.stored(b"a"), index)
 
     assert found == Garbage()
 
@@ -83,20 +93,9 @@ def test_a_cache_record_keeps_its_layer_but_no_snapshot() -> None:
     blob = state.add(b"a", media_types.OCI_LAYER_GZIP)
     layer = Layer(diff_ids_of(b"a")[0], blob)
 
-    found = garbage_in(state.stored(b"a"), images=[], layers=[layer], read=state.blobs.get)
+    found = garbage(state, state.stored(b"a"), layers=[layer])
 
     assert found == Garbage(snapshots=frozenset(chain_ids_of([layer.diff_id])))
-
-
-def test_snapshots_can_be_kept_for_a_reason_of_the_callers() -> None:
-    state = State()
-    chains = chain_ids_of(diff_ids_of(b"a", b"b"))
-
-    found = garbage_in(
-        state.stored(b"a", b"b"), images=[], layers=[], read=state.blobs.get, snapshots=chains[:1]
-    )
-
-    assert found.snapshots == frozenset[ChainID](chains[1:])
 
 
 def test_damaged_and_foreign_documents_keep_themselves_and_do_no_harm() -> None:
@@ -108,9 +107,7 @@ def test_damaged_and_foreign_documents_keep_themselves_and_do_no_harm() -> None:
         media_types.OCI_MANIFEST,
     )
 
-    found = garbage_in(
-        state.stored(), images=[damaged, foreign, artifact], layers=[], read=state.blobs.get
-    )
+    found = garbage(state, state.stored(), damaged, foreign, artifact)
 
     assert found == Garbage()
 
@@ -124,6 +121,70 @@ def test_only_documents_are_read() -> None:
         read.append(digest)
         return state.blobs[digest]
 
-    garbage_in(state.stored(), images=[image, image], layers=[], read=reading)
+    live_in(images=[image, image], layers=[], read=reading)
 
     assert len(read) == 2
+
+
+NOW = datetime(2026, 1, 31, tzinfo=UTC)
+
+
+def item(name: str, size: int, hours: int, kind: Kind = Kind.LAYER, kept_by: str = "") -> UsedItem:
+    return UsedItem(
+        id=name,
+        kind=kind,
+        size=size,
+        description=name,
+        kept_by=kept_by,
+        used=NOW - timedelta(hours=hours),
+    )
+
+
+ITEMS = [
+    item("new", 10, 1),
+    item("old", 20, 9),
+    item("kept", 1000, 99, kept_by="an image"),
+    item("unpacked", 30, 9, Kind.SNAPSHOT),
+    item("cache", 40, 5, Kind.CACHE_MOUNT),
+]
+
+
+def names(policy: PrunePolicy, free: int = 0) -> list[str]:
+    return [each.id for each in policy.chosen(ITEMS, free)]
+
+
+ALL = frozenset(Kind)
+
+
+def test_without_a_limit_all_goes_that_may_and_is_of_the_kinds_wanted() -> None:
+    assert names(PrunePolicy()) == ["unpacked", "old", "new"]
+    assert names(PrunePolicy(kinds=ALL)) == ["unpacked", "old", "cache", "new"]
+
+
+def test_below_a_limit_what_was_used_last_stays_and_of_what_is_equally_old_layers_do() -> None:
+    assert names(PrunePolicy(kinds=ALL, max_used=100)) == []
+    assert names(PrunePolicy(kinds=ALL, max_used=99)) == ["unpacked"]
+    assert names(PrunePolicy(kinds=ALL, max_used=69)) == ["unpacked", "old"]
+    assert names(PrunePolicy(kinds=ALL, max_used=0)) == ["unpacked", "old", "cache", "new"]
+
+
+def test_so_much_goes_that_so_much_is_free() -> None:
+    assert names(PrunePolicy(kinds=ALL, min_free=100), free=100) == []
+    assert names(PrunePolicy(kinds=ALL, min_free=100), free=60) == ["unpacked", "old"]
+
+
+def test_what_is_reserved_stays() -> None:
+    assert names(PrunePolicy(kinds=ALL, reserved=50)) == ["unpacked", "old"]
+
+
+def test_a_filter_says_what_may_go() -> None:
+    wanted = UsageFilter(until=NOW - timedelta(hours=6))
+
+    assert names(PrunePolicy(filter=wanted)) == ["unpacked", "old"]
+    assert names(PrunePolicy(filter=wanted, kinds=frozenset({Kind.LAYER}))) == ["old"]
+
+
+def test_what_a_killed_process_left_goes_before_all_else() -> None:
+    left = item("left", 1, 0, Kind.LEFTOVER)
+
+    assert PrunePolicy(max_used=100).chosen([*ITEMS, left], 0) == [left]

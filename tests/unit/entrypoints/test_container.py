@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from dependency_injector import providers
@@ -48,7 +48,8 @@ def choices() -> list[tuple[str, str]]:
 def use_cases(container: Container) -> dict[str, providers.Factory[Any]]:
     return {
         name: provider
-        for name, provider in container.providers.items()
+        for part in (container, cast(Container, container.housekeeping))
+        for name, provider in part.providers.items()
         if isinstance(provider, providers.Factory)
     }
 
@@ -106,7 +107,7 @@ def test_what_holds_state_is_made_once(tmp_path: Path) -> None:
     container = open_container(settings(tmp_path / "state"), OUTSIDE)
 
     assert container.push_image().images is container.pull_image().images
-    assert container.build_image().lock is container.prune().collect.lock
+    assert container.build_image().lock is container.housekeeping.prune().collect.inventory.lock
 
 
 def test_two_containers_have_nothing_in_common(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_it_uses_a_write_ahead_log_and_leaves_one_file_when_closed(tmp_path: Pat
 
     assert database.read("PRAGMA journal_mode") == [("wal",)]
     database.close()
-    assert sorted(path.name for path in tmp_path.rglob("*")) == ["state.db", "tmp"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["reserve", "state.db", "tmp"]
     assert database.read(COUNT) == [(1,)]
 
 
@@ -48,6 +48,21 @@ def test_where_there_is_no_shared_memory_it_uses_a_rollback_journal(tmp_path: Pa
 
     assert database.read("PRAGMA journal_mode") == [("delete",)]
     assert database.read(COUNT) == [(1,)]
+
+
+def test_a_write_ahead_log_that_came_to_where_there_is_no_shared_memory_is_given_up(
+    tmp_path: Path,
+) -> None:
+    before = Database(tmp_path / "state.db")
+    insert(before, "a")
+    before.close()
+
+    moved = Database(tmp_path / "state.db", vfs="unix-dotfile")
+
+    assert moved.read(COUNT) == [(1,)]
+    assert moved.read("PRAGMA journal_mode") == [("delete",)]
+    insert(Database(tmp_path / "state.db", vfs="unix-dotfile"), "b")  # nobody keeps it locked
+    assert moved.read(COUNT) == [(2,)]
 
 
 def test_what_raises_in_a_transaction_undoes_it(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from img.adapters.snapshotter.memory import MemoryWorkspace
 from img.application.planning.resolve import BaseUnavailable
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.secret_source import SecretNotFound
@@ -14,6 +15,7 @@ from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index
 from img.domain.progress import VertexFailed, VertexOutput
 from img.domain.reference import ImageReference
+from img.domain.retention import live_in
 from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, a_request, image_of
 
 APP = ImageReference.parse("app")
@@ -274,12 +276,17 @@ def test_a_secret_reaches_the_command_and_is_masked_in_what_it_prints() -> None:
     assert b"".join(outputs) == b"my ****!\n"
 
 
-def test_garbage_is_not_collected_meanwhile() -> None:
+def test_what_a_build_has_made_is_not_collected_meanwhile() -> None:
     workshop = Workshop()
-    collected: list[object] = []
-    collect = workshop.container.collect()
-    workshop.commands["make"] = lambda _root: collected.append(collect())
+    collect = workshop.container.housekeeping.collect()
+    nothing = live_in(images=[], layers=[], read=lambda _digest: None)
 
-    workshop.build("FROM scratch\nRUN make\n")
+    def make(root: MemoryWorkspace) -> None:
+        root.write("b", b"")
+        collect.unneeded(nothing)
 
-    assert collected == [None]
+    workshop.commands["make"] = make
+
+    built = workshop.build("FROM scratch\nCOPY a /\nRUN make\n", {"a": b"1"})
+
+    assert workshop.files_of(built) == {"a": b"1", "b": b""}

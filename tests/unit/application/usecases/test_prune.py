@@ -1,11 +1,8 @@
 """Giving room back."""
 
-from img.adapters.layer_archive.tar import TarLayerArchive
-from img.adapters.snapshotter.memory import MemorySnapshotter
-from img.adapters.state_lock.memory import MemoryStateLock
-from img.domain.digest import Digest
-from img.domain.oci.chain import ChainID
 from img.domain.reference import ImageReference
+from img.domain.retention import PrunePolicy
+from img.domain.usage import UsageFilter
 from tests.unit.application.workshop import Workshop, image_of
 
 APP = ImageReference.parse("app")
@@ -22,7 +19,7 @@ def test_images_stay_whole() -> None:
     workshop = a_workshop()
     built = workshop.build(RUN, {"a": b"1"})
 
-    workshop.container.prune()()
+    workshop.container.housekeeping.prune()(PrunePolicy())
 
     assert workshop.files_of(built) == {"a": b"1", "b": b"made"}
     assert image_of(built).target == workshop.images.get(APP).target
@@ -34,10 +31,10 @@ def test_layers_that_no_image_needs_go_and_are_listed() -> None:
     workshop.build(RUN, {"a": b"2"})
     copied = image_of(old).layers[0].descriptor.digest  # RUN made the same again
 
-    removed = workshop.container.prune()()
+    removed = workshop.container.housekeeping.prune()(PrunePolicy())
 
     assert workshop.blobs.size(copied) is None
-    assert copied.encoded[:25] in {item.id for item in removed}
+    assert copied.encoded in {item.id for item in removed}
     assert all(item.reclaimable for item in removed)
 
 
@@ -46,67 +43,68 @@ def test_unpacked_layers_go() -> None:
     workshop.build(RUN, {"a": b"1"})
     assert workshop.snapshotter.chain_ids()
 
-    removed = workshop.container.prune()()
+    removed = workshop.container.housekeeping.prune()(PrunePolicy())
 
     assert workshop.snapshotter.chain_ids() == []
-    assert "unpacked layers" in {item.description for item in removed}
+    assert {item.description for item in removed} == {"unpacked layers of " + str(APP)}
 
 
-def test_the_next_build_starts_anew() -> None:
+def test_what_an_image_keeps_anyway_is_still_found_by_the_next_build() -> None:
     workshop = a_workshop()
     workshop.build(RUN, {"a": b"1"})
-    workshop.container.prune()()
+    workshop.container.housekeeping.prune()(PrunePolicy())
+    workshop.forget_progress()
+
+    workshop.build(RUN)
+
+    assert "[2/2] RUN make" in workshop.found
+
+
+def test_without_the_whole_cache_the_next_build_starts_anew() -> None:
+    workshop = a_workshop()
+    workshop.build(RUN, {"a": b"1"})
+    workshop.container.housekeeping.prune()(PrunePolicy(whole_cache=True))
     workshop.forget_progress()
 
     workshop.build(RUN)
 
     assert "[2/2] RUN make" in workshop.done
+    assert list(workshop.cache.records())
 
 
-def test_while_others_work_nothing_goes() -> None:
+def test_a_dry_run_says_what_would_go_and_lets_it_be() -> None:
     workshop = a_workshop()
     workshop.build(RUN, {"a": b"1"})
+    workshop.build(RUN, {"a": b"2"})
+    before = set(workshop.blobs.digests())
+    prune = workshop.container.housekeeping.prune()
+
+    told = prune(PrunePolicy(), dry_run=True)
+
+    assert set(workshop.blobs.digests()) == before
+    assert told == prune(PrunePolicy())
+
+
+def test_what_a_filter_does_not_match_stays_be_it_garbage() -> None:
+    workshop = a_workshop()
+    workshop.build(RUN, {"a": b"1"})
+    stray = workshop.layer({"stray": b"1"})
+
+    workshop.container.housekeeping.prune()(PrunePolicy(filter=UsageFilter(text="unpacked")))
+
+    assert workshop.snapshotter.chain_ids() == []
+    assert workshop.blobs.size(stray.descriptor.digest) is not None
+
+
+def test_while_others_work_blobs_that_they_may_have_found_stay() -> None:
+    workshop = a_workshop()
+    workshop.build(RUN, {"a": b"1"})
+    workshop.build(RUN, {"a": b"2"})
     before = set(workshop.blobs.digests())
 
     with workshop.lock.working():
-        assert workshop.container.prune()() == []
+        workshop.container.housekeeping.prune()(PrunePolicy())
+        assert set(workshop.blobs.digests()) == before
 
-    assert set(workshop.blobs.digests()) == before
-    assert workshop.snapshotter.chain_ids()
-
-
-class WatchedSnapshotter(MemorySnapshotter):
-    """Looks, while it removes, whether somebody could begin to work."""
-
-    def __init__(self, lock: MemoryStateLock) -> None:
-        super().__init__(TarLayerArchive())
-        self._state_lock = lock
-        self.held: list[bool] = []
-
-    def remove(self, chain_id: ChainID) -> None:
-        self.held.append(self._state_lock._lock.locked())
-        super().remove(chain_id)
-
-
-def test_nobody_begins_to_work_while_unpacked_layers_are_removed() -> None:
-    workshop = a_workshop()
-    watched = WatchedSnapshotter(workshop.lock)
-    workshop.snapshotter = watched
-    workshop.container.snapshotter.override(watched)
-    workshop.build(RUN, {"a": b"1"})
-
-    workshop.container.prune()()
-
-    assert watched.held == [True]
-
-
-def test_parts_of_blobs_that_never_came_whole_go_too() -> None:
-    workshop = Workshop()
-    digest = Digest.of(b"whole")
-    with workshop.blobs.incoming(digest, lambda _: None) as blob:
-        blob.write(b"wh")
-
-    workshop.container.prune()()
-
-    with workshop.blobs.incoming(digest, lambda _: None) as blob:
-        assert blob.size == 0
+    workshop.container.housekeeping.prune()(PrunePolicy())
+    assert set(workshop.blobs.digests()) < before

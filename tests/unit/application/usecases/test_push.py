@@ -16,6 +16,7 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.progress import VertexDone, VertexFailed, VertexStatus
 from img.domain.reference import ImageReference
+from img.domain.retention import PrunePolicy
 from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, image_of
 
 APP = ImageReference.parse("registry.example/team/app:1")
@@ -130,7 +131,7 @@ def test_garbage_is_not_collected_meanwhile() -> None:
     built(workshop)
 
     with workshop.lock.working():
-        assert workshop.container.prune()() == []
+        workshop.container.housekeeping.prune()(PrunePolicy())
 
     workshop.container.push_image()(APP)
 

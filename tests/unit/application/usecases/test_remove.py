@@ -14,7 +14,7 @@ def test_what_only_a_removed_image_needed_goes_with_it() -> None:
     workshop.publish("base", {"a": b"1"})
     workshop.container.pull_image()(BASE, HERE)
 
-    workshop.container.remove_image()(BASE)
+    workshop.container.housekeeping.remove_image()(BASE)
 
     assert list(workshop.images.list()) == []
     assert list(workshop.blobs.digests()) == []
@@ -27,7 +27,7 @@ def test_what_another_name_needs_stays() -> None:
     image = workshop.container.pull_image()(BASE, HERE)
     workshop.container.tag_image()(BASE, OTHER)
 
-    workshop.container.remove_image()(BASE)
+    workshop.container.housekeeping.remove_image()(BASE)
 
     assert workshop.files_in(workshop.catalog.image(image.target, HERE).layers) == {"a": b"1"}
 
@@ -35,7 +35,7 @@ def test_what_another_name_needs_stays() -> None:
 def test_what_the_build_cache_may_use_stays() -> None:
     workshop = Workshop()
     workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
-    workshop.container.remove_image()(APP)
+    workshop.container.housekeeping.remove_image()(APP)
     workshop.forget_progress()
 
     workshop.build(workshop.contexts.text)
@@ -48,7 +48,7 @@ def test_a_name_that_is_not_here_cannot_be_removed() -> None:
     workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
 
     with pytest.raises(ImageNotFound):
-        workshop.container.remove_image()(OTHER)
+        workshop.container.housekeeping.remove_image()(OTHER)
 
     assert workshop.images.get(APP)
 
@@ -59,7 +59,7 @@ def test_while_others_work_the_name_goes_and_the_bytes_wait() -> None:
     workshop.container.pull_image()(BASE, HERE)
 
     with workshop.lock.working():
-        workshop.container.remove_image()(BASE)
+        workshop.container.housekeeping.remove_image()(BASE)
 
     assert list(workshop.images.list()) == []
     assert list(workshop.blobs.digests()) != []

@@ -39,7 +39,7 @@ class Recorder(Exporter):
     def export(self, images: Sequence[ArchivedImage], output: BinaryIO) -> None:
         self.images = images
         if self.lock:
-            with self.lock.collecting() as alone:
+            with self.lock.alone() as alone:
                 self.was_collectable = alone
         output.write(b"archive")
 

@@ -53,7 +53,7 @@ class WatchedImages(MemoryImageStore):
         self.collectable: list[bool] = []
 
     def put(self, reference: ImageReference, target: Descriptor, now: datetime) -> StoredImage:
-        with self._lock.collecting() as alone:
+        with self._lock.alone() as alone:
             self.collectable.append(alone)
         return super().put(reference, target, now)
 

@@ -1,89 +1,31 @@
-"""``img du``, ``prune``, ``login``, ``logout``, ``version``."""
+"""``img login``, ``logout``, ``version``."""
 
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from img import __version__
 from img.application.ports.credential_store import Credentials
-from img.application.usecases.disk_usage import UsedItem
 from img.domain.errors import UsageError
 from img.domain.reference import DOCKER_HUB_SERVER, server_of
 from img.entrypoints.cli import options
-from img.entrypoints.cli.session import Needs, Session
-from img.entrypoints.cli.tables import bytes_size, render_table
+from img.entrypoints.cli.session import Session
 from img.entrypoints.settings import host_platform
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("du", short_help="Show image disk usage.")(du)
     app.command("login", short_help="Log in to a Docker registry.")(login)
     app.command("logout", short_help="Log out from a Docker registry.")(logout)
-    app.command("prune", short_help="Prune and clean up the build cache.")(prune)
     app.command("version", short_help="Show the version information.")(version)
 
 
 Extra = Annotated[list[str] | None, typer.Argument(hidden=True)]
 Server = Annotated[list[str] | None, typer.Argument(metavar="[SERVER]", show_default=False)]
-
-
-def du(
-    ctx: typer.Context,
-    extra: Extra = None,
-    containing: options.Filter = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
-) -> None:
-    """Show image disk usage."""
-    if extra:
-        raise UsageError("no arguments expected")
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
-        used = container.disk_usage()(containing)
-    _show(used)
-    if not containing:
-        free = sum(item.size for item in used if item.reclaimable)
-        _show_totals(("Reclaimable:", free), ("Total:", sum(item.size for item in used)))
-
-
-def prune(
-    ctx: typer.Context,
-    extra: Extra = None,
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
-) -> None:
-    """Prune and clean up the build cache: all that no image needs."""
-    if extra:
-        raise UsageError("no arguments expected")
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
-        removed = container.prune()()
-        left = container.disk_usage()()
-    _show(removed)
-    _show_totals(
-        ("Reclaimed:", sum(item.size for item in removed)),
-        ("Total:", sum(item.size for item in left)),
-    )
-
-
-def _show(items: Sequence[UsedItem]) -> None:
-    rows = [
-        (item.id, str(item.reclaimable).lower(), bytes_size(item.size), _short(item.description))
-        for item in items
-    ]
-    typer.echo(render_table([("ID", "RECLAIMABLE", "SIZE", "DESCRIPTION"), *rows]), nl=False)
-
-
-def _show_totals(*totals: tuple[str, int]) -> None:
-    typer.echo(render_table([(name, bytes_size(size)) for name, size in totals]), nl=False)
 
 
 def login(
@@ -205,7 +147,3 @@ def _runc() -> str:
     rows = [("version", release)]
     rows += [(name, known[name].strip()) for name in ("commit", "spec") if name in known]
     return "\n".join(["runc:", *(f" {name:<12}: {value}" for name, value in rows)])
-
-
-def _short(description: str) -> str:
-    return description if len(description) <= 50 else f"{description[:50]}..."

@@ -1,0 +1,1 @@
+"""What else takes room in the state."""

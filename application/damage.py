@@ -1,0 +1,30 @@
+"""Blobs that are not what they were."""
+
+from img.application.log import logger
+from img.application.ports.blob_store import BlobDamaged, BlobStore
+from img.domain.digest import Digest
+
+log = logger("damage")
+
+_CHUNK = 1 << 20
+
+
+def check_blob(blobs: BlobStore, digest: Digest) -> None:
+    """Read a blob to its end. Raises BlobNotFound, BlobDamaged."""
+    with blobs.open(digest) as stream:
+        while stream.read(_CHUNK):
+            pass
+
+
+def drop_damaged(blobs: BlobStore, digest: Digest) -> bool:
+    """Delete the blob if it is damaged, and tell whether it was.
+
+    Then it is fetched or made again when somebody needs it.
+    """
+    try:
+        check_blob(blobs, digest)
+    except BlobDamaged:
+        log.info("damaged blob deleted", digest=str(digest))
+        blobs.remove(digest)
+        return True
+    return False

@@ -1,0 +1,252 @@
+"""All that the state holds, what it is for, and what may go."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import field
+from datetime import UTC, datetime
+
+from img.application.catalog import Catalog
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.blob_trash import BlobTrash
+from img.application.ports.cache_mounts import CacheMounts
+from img.application.ports.cache_store import CacheRecord, CacheStore
+from img.application.ports.image_store import ImageStore
+from img.application.ports.index_store import IndexStore
+from img.application.ports.snapshotter import Snapshotter
+from img.application.ports.state_lock import StateLock
+from img.application.ports.state_space import StateSpace
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.errors import ImgError
+from img.domain.oci.chain import ChainID, DiffID, chain_ids_of
+from img.domain.oci.codec import decode_config
+from img.domain.oci.descriptor import Descriptor
+from img.domain.retention import Live, live_in
+from img.domain.usage import Kind, UsedItem
+
+RUNNING = "builds that run"
+_OTHERS = "another program"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Looks at every part of the state."""
+
+    images: ImageStore
+    blobs: BlobStore
+    trash: BlobTrash
+    cache: CacheStore
+    indexes: IndexStore
+    snapshotters: Sequence[Snapshotter]
+    mounts: CacheMounts
+    space: StateSpace
+    lock: StateLock
+    catalog: Catalog
+
+    def __call__(self, *, measured: bool = True) -> Sequence[UsedItem]:
+        """Return everything, in no order. Unless ``measured``, some sizes are estimates.
+
+        Measured, the sizes are together what the state takes on disk.
+        """
+        oldest = self.lock.oldest()
+        taken = _Taking(self)
+        items = [
+            *taken.blobs(oldest),
+            *taken.indexes(oldest),
+            *self._condemned(),
+            *self._snapshots(taken, measured),
+            *self._mounts(measured),
+            *self._leftovers(oldest),
+        ]
+        if measured:
+            items.append(self._rest(sum(item.size for item in items)))
+        return items
+
+    def live(self) -> Live:
+        """Return what names and cache records lead to."""
+        records = (record for _, record in self.cache.records())
+        return live_in(
+            images=self.images.targets(),
+            layers=[record.layer for record in records if record.layer is not None],
+            read=self.read,
+        )
+
+    def read(self, digest: Digest) -> bytes | None:
+        """Return a document, None where it is not here or damaged."""
+        try:
+            with self.blobs.open(digest) as content:
+                return content.read()
+        except ImgError:
+            return None
+
+    def estimate(self) -> int:
+        """Return about how many bytes all but the smallest things take; quick."""
+        facts = (self.trash.facts(digest) for digest in self.blobs.digests())
+        total = sum(fact.room for fact in facts if fact is not None)
+        total += sum(
+            snapshotter.facts(chain_id).size
+            for snapshotter in self.snapshotters
+            for chain_id in snapshotter.chain_ids()
+        )
+        return total + sum(kept.size for kept in self.mounts.kept(measured=False))
+
+    def _condemned(self) -> Iterator[UsedItem]:
+        for _, digest in self.trash.condemned():
+            facts = self.trash.facts(digest)
+            yield UsedItem(
+                id=digest.encoded,
+                kind=Kind.LEFTOVER,
+                size=facts.room if facts else 0,
+                description="to be deleted",
+                kept_by=RUNNING,
+            )
+
+    def _snapshots(self, taken: "_Taking", measured: bool) -> Iterator[UsedItem]:
+        for snapshotter in self.snapshotters:
+            for chain_id in snapshotter.chain_ids():
+                facts = snapshotter.facts(chain_id)
+                name = taken.chains.get(chain_id)
+                yield UsedItem(
+                    id=chain_id.encoded,
+                    kind=Kind.SNAPSHOT,
+                    size=snapshotter.usage(chain_id) if measured else facts.size,
+                    description=f"unpacked layers of {name}" if name else "unpacked layers",
+                    kept_by=RUNNING if facts.in_use else "",
+                    used=_moment(facts.used),
+                )
+
+    def _mounts(self, measured: bool) -> Iterator[UsedItem]:
+        for kept in self.mounts.kept(measured=measured):
+            yield UsedItem(
+                id=kept.id,
+                kind=Kind.CACHE_MOUNT,
+                size=kept.size,
+                description=f"cache mount {kept.name}".strip(),
+                kept_by=RUNNING if kept.in_use else "",
+                used=_moment(kept.used),
+            )
+
+    def _leftovers(self, oldest: float | None) -> Iterator[UsedItem]:
+        for leftover in self.space.leftovers(before=oldest):
+            yield UsedItem(
+                id=leftover.id,
+                kind=Kind.LEFTOVER,
+                size=leftover.size,
+                description=leftover.description,
+                used=_moment(leftover.changed),
+                resumable=leftover.resumable,
+            )
+
+    def _rest(self, known: int) -> UsedItem:
+        return UsedItem(
+            id="state",
+            kind=Kind.STATE,
+            size=max(self.space.total() - known, 0),
+            description="names, cache records, locks, directories",
+            kept_by="img",
+        )
+
+
+@dataclass(slots=True)
+class _Taking:
+    """One look at names and records, and what they say of blobs."""
+
+    parts: Inventory
+    names: dict[Digest, str] = field(default_factory=dict)  # of images, by what they consist of
+    descriptions: dict[Digest, str] = field(default_factory=dict)
+    diff_ids: dict[Digest, DiffID] = field(default_factory=dict)
+    chains: dict[ChainID, str] = field(default_factory=dict)
+    records: dict[Digest, list[tuple[Digest, CacheRecord]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key, record in self.parts.cache.records():
+            if record.layer is not None:
+                digest = record.layer.descriptor.digest
+                self.records.setdefault(digest, []).append((key, record))
+                self.descriptions[digest] = record.description
+                self.diff_ids[digest] = record.layer.diff_id
+        for image in self.parts.images.list():
+            self._take_image(image.target, str(image.reference))
+        for target in self.parts.images.targets():
+            if target.digest not in self.names:
+                self._take_image(target, _OTHERS)
+
+    def blobs(self, oldest: float | None) -> Iterator[UsedItem]:
+        indexed: set[DiffID] = set()
+        for digest in self.parts.blobs.digests():
+            facts = self.parts.trash.facts(digest)
+            if facts is None:
+                continue
+            size = facts.room
+            diff_id = self.diff_ids.get(digest)
+            if diff_id is not None and diff_id not in indexed:
+                indexed.add(diff_id)
+                size += self.parts.indexes.size(diff_id)
+            kept_by = self.names.get(digest, "" if facts.ours else _OTHERS)
+            known = self.records.get(digest, [])
+            if not kept_by and not known and oldest is not None and facts.stored >= oldest:
+                kept_by = RUNNING
+            yield UsedItem(
+                id=digest.encoded,
+                kind=_kind(named=digest in self.names, cached=bool(known)),
+                size=size,
+                description=self.descriptions.get(digest, "left over"),
+                kept_by=kept_by,
+                created=_moment(facts.stored or None),
+                used=_last_used(known) or _moment(facts.stored or None),
+                uses=max((record.uses for _, record in known), default=0),
+                keys=tuple(key for key, _ in known),
+            )
+
+    def indexes(self, oldest: float | None) -> Iterator[UsedItem]:
+        known = set(self.diff_ids.values())
+        for diff_id in self.parts.indexes.diff_ids():
+            if diff_id not in known:
+                yield UsedItem(
+                    id=diff_id.encoded,
+                    kind=Kind.LEFTOVER,
+                    size=self.parts.indexes.size(diff_id),
+                    description="list of the files of a layer",
+                    kept_by=RUNNING if oldest is not None else "",
+                )
+
+    def _take_image(self, target: Descriptor, name: str) -> None:
+        live = live_in(images=[target], layers=[], read=self.parts.read)
+        for digest in live.blobs:
+            self.names.setdefault(digest, name)
+            self.descriptions.setdefault(digest, f"part of {name}")
+        try:
+            self._describe(target, name)
+        except ImgError:
+            return  # a damaged image: `img ls` says so
+
+    def _describe(self, target: Descriptor, name: str) -> None:
+        catalog = self.parts.catalog
+        for manifest in catalog.manifests(target):
+            self._say(manifest.digest, f"manifest of {name}")
+            document = catalog.manifest(manifest)
+            self._say(document.config.digest, f"config of {name}")
+            diff_ids = decode_config(catalog.read(document.config)).diff_ids
+            for layer, diff_id in zip(document.layers, diff_ids, strict=False):
+                self._say(layer.digest, f"pulled from {name}")
+                self.diff_ids.setdefault(layer.digest, diff_id)
+            for chain_id in chain_ids_of(diff_ids):
+                self.chains.setdefault(chain_id, name)
+        self.descriptions[target.digest] = f"image {name}"
+
+    def _say(self, digest: Digest, description: str) -> None:
+        if self.descriptions.get(digest, "part of").startswith("part of"):
+            self.descriptions[digest] = description
+
+
+def _kind(*, named: bool, cached: bool) -> Kind:
+    if named:
+        return Kind.IMAGE
+    return Kind.LAYER if cached else Kind.LEFTOVER
+
+
+def _last_used(known: Sequence[tuple[Digest, CacheRecord]]) -> datetime | None:
+    return max((record.used or record.created for _, record in known), default=None)
+
+
+def _moment(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

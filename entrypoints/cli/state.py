@@ -1,0 +1,217 @@
+"""``img du``, ``prune``, ``fsck``."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from img.domain.errors import UsageError
+from img.entrypoints.cli import options
+from img.entrypoints.cli.session import Needs, Session
+from img.entrypoints.cli.tables import bytes_size, human_duration, render_table
+
+if TYPE_CHECKING:
+    from img.domain.usage import UsageFilter, UsedItem
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("du", short_help="Show image disk usage.")(du)
+    app.command("fsck", short_help="Check that all that is stored is whole.")(fsck)
+    app.command("prune", short_help="Prune and clean up the build cache.")(prune)
+
+
+def _size(name: str, says: str) -> Any:
+    return typer.Option(name, help=says, metavar="BYTES", show_default=False)
+
+
+Extra = Annotated[list[str] | None, typer.Argument(hidden=True)]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all that is known.")]
+Format = Annotated[str, typer.Option("--format", help="table or json.", metavar="FORMAT")]
+_FILTER_HELP = "Only what has this in its name, or NAME=VALUE (id, type, until, …). Repeatable."
+
+
+def du(
+    ctx: typer.Context,
+    extra: Extra = None,
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", "-f", help=_FILTER_HELP, metavar="FILTER")
+    ] = None,
+    verbose: Verbose = False,
+    shape: Format = "table",
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Show what the state holds, why, and what of it could go."""
+    _refuse(extra, shape)
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
+        now = container.clock().now()
+        used = container.housekeeping.disk_usage()(_parsed(filters, now))
+    _show(used, shape, now, verbose=verbose)
+    if not filters and shape != "json":
+        free = sum(item.size for item in used if item.reclaimable)
+        _show_totals(("Reclaimable:", free), ("Total:", sum(item.size for item in used)))
+
+
+def prune(
+    ctx: typer.Context,
+    extra: Extra = None,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", "-a", help="Cache mounts too, and all records of the build cache."),
+    ] = False,
+    filters: Annotated[
+        list[str] | None, typer.Option("--filter", help=_FILTER_HELP, metavar="FILTER")
+    ] = None,
+    max_used: Annotated[
+        str, _size("--max-used-space", "Leave at most so much, what was used last.")
+    ] = "",
+    min_free: Annotated[
+        str, _size("--min-free-space", "Stop when the disk has so much free.")
+    ] = "",
+    reserved: Annotated[str, _size("--reserved-space", "Always leave so much.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    force: Annotated[  # noqa: ARG001 (docker asks without it; img never does)
+        bool, typer.Option("--force", "-f", help="Do not ask (img never does).")
+    ] = False,
+    verbose: Verbose = False,
+    shape: Format = "table",
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Prune and clean up the build cache: what no image needs, and no build that runs."""
+    _refuse(extra, shape)
+    from img.domain.retention import PrunePolicy
+    from img.domain.usage import Kind
+
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
+        now = container.clock().now()
+        policy = PrunePolicy(
+            filter=_parsed(filters, now),
+            max_used=_bytes("--max-used-space", max_used),
+            min_free=_bytes("--min-free-space", min_free),
+            reserved=_bytes("--reserved-space", reserved) or 0,
+            whole_cache=everything and not (filters or max_used or min_free or reserved),
+        )
+        if everything or policy.filter.kinds:
+            policy = replace(policy, kinds=policy.kinds | {Kind.CACHE_MOUNT})
+        removed = container.housekeeping.prune()(policy, dry_run=dry_run)
+        left = container.housekeeping.space().total()
+    _show(removed, shape, now, verbose=verbose)
+    if shape != "json":
+        reclaimed = sum(item.size for item in removed)
+        _show_totals(
+            ("Reclaimable:" if dry_run else "Reclaimed:", reclaimed),
+            ("Total:", left),
+        )
+
+
+def fsck(
+    ctx: typer.Context,
+    extra: Extra = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Fetch damaged blobs again, delete what is useless.")
+    ] = False,
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Check that every image is whole, and every blob what its name says."""
+    _refuse(extra, "table")
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug) as container:
+        report = container.housekeeping.check_store()(repair=repair)
+    for finding in report.findings:
+        typer.echo(finding.text)
+    wrong = len([finding for finding in report.findings if not finding.repaired])
+    typer.echo(f"{report.blobs} blobs and {report.images} images checked, {wrong} faults left")
+    if not report.clean:
+        raise typer.Exit(8)
+
+
+def _refuse(extra: list[str] | None, shape: str) -> None:
+    if extra:
+        raise UsageError("no arguments expected")
+    if shape not in ("table", "json"):
+        raise UsageError(f'"{shape}" is not a valid format', hint="table or json")
+
+
+def _parsed(filters: list[str] | None, now: datetime) -> "UsageFilter":
+    from img.domain.usage import Since, parse_filters
+
+    return parse_filters(filters or (), Since(now))
+
+
+def _bytes(name: str, text: str) -> int | None:
+    from img.entrypoints.settings import byte_size
+
+    return byte_size(name, text) if text else None
+
+
+def _show(items: "Sequence[UsedItem]", shape: str, now: datetime, *, verbose: bool) -> None:
+    if shape == "json":
+        for item in items:
+            typer.echo(json.dumps(_fields(item), ensure_ascii=False))
+        return
+    if verbose:
+        for item in items:
+            typer.echo(render_table(_lines(item, now)))
+        return
+    rows = [
+        (
+            f"{item.id[:25]}{'*' if item.mutable else ''}",
+            str(item.reclaimable).lower(),
+            bytes_size(item.size),
+            _short(item.description),
+        )
+        for item in items
+    ]
+    typer.echo(render_table([("ID", "RECLAIMABLE", "SIZE", "DESCRIPTION"), *rows]), nl=False)
+
+
+def _fields(item: "UsedItem") -> dict[str, Any]:
+    return {
+        "ID": item.id,
+        "Type": item.kind.value,
+        "Description": item.description,
+        "Size": item.size,
+        "Reclaimable": item.reclaimable,
+        "KeptBy": item.kept_by,
+        "Mutable": item.mutable,
+        "CreatedAt": item.created.isoformat() if item.created else None,
+        "LastUsedAt": item.used.isoformat() if item.used else None,
+        "UsageCount": item.uses,
+    }
+
+
+def _lines(item: "UsedItem", now: datetime) -> list[tuple[str, str]]:
+    lines = [("ID:", item.id)]
+    if item.created:
+        lines.append(("Created at:", item.created.isoformat()))
+    lines += [
+        ("Mutable:", str(item.mutable).lower()),
+        ("Reclaimable:", str(item.reclaimable).lower()),
+    ]
+    if item.kept_by:
+        lines.append(("Kept by:", item.kept_by))
+    lines += [("Size:", bytes_size(item.size)), ("Description:", item.description)]
+    if item.uses:
+        lines.append(("Usage count:", str(item.uses)))
+    if item.used:
+        lines.append(("Last used:", f"{human_duration((now - item.used).total_seconds())} ago"))
+    return [*lines, ("Type:", item.kind.value)]
+
+
+def _show_totals(*totals: tuple[str, int]) -> None:
+    typer.echo(render_table([(name, bytes_size(size)) for name, size in totals]), nl=False)
+
+
+def _short(description: str) -> str:
+    return description if len(description) <= 50 else f"{description[:50]}..."
