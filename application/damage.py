@@ -1,5 +1,8 @@
 """Blobs that are not what they were."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from img.application.log import logger
 from img.application.ports.blob_store import BlobDamaged, BlobStore
 from img.domain.digest import Digest
@@ -28,3 +31,13 @@ def drop_damaged(blobs: BlobStore, digest: Digest) -> bool:
         blobs.remove(digest)
         return True
     return False
+
+
+@contextmanager
+def dropping_damaged(blobs: BlobStore) -> Iterator[None]:
+    """Delete the blob that turns out to be damaged inside, so that a next try has it anew."""
+    try:
+        yield
+    except BlobDamaged as error:
+        drop_damaged(blobs, error.digest)
+        raise

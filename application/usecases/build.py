@@ -7,7 +7,7 @@ from threading import Event
 
 from img.application.cache_export.leave import LeaveCaches
 from img.application.cache_import.imported import ImportedCaches
-from img.application.damage import drop_damaged
+from img.application.damage import drop_damaged, dropping_damaged
 from img.application.layers import Layers
 from img.application.outputs.deliver import DeliverOutputs
 from img.application.outputs.solved import BuiltImage, Solved
@@ -94,7 +94,8 @@ class BuildImage:
             whole = any(reads_layers(output) for output in outputs)
             self.imported.load(caches.sources)
             solved = [self._mended(contexts, *one, caches, whole=whole) for one in planned]
-            built = self.deliver(solved, outputs)
+            with dropping_damaged(self.layers.blobs):
+                built = self.deliver(solved, outputs)
             self.leave(caches.targets, solved)
             self.solver.lookup.note_used(self.solver.clock.now())
         self.tidy()

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from img.application.damage import drop_damaged
-from img.application.ports.blob_store import BlobDamaged, BlobStore
+from img.application.damage import dropping_damaged
+from img.application.ports.blob_store import BlobStore
 from img.application.ports.exporter import ArchivedImage, Exporter
 from img.application.ports.image_store import ImageStore
 from img.application.ports.state_lock import StateLock
@@ -60,11 +60,8 @@ class SaveImage:
                 image = found.get(target.digest, ArchivedImage(target=target))
                 names = dict.fromkeys((*image.references, reference))
                 found[target.digest] = replace(image, references=tuple(names))
-            try:
+            with dropping_damaged(self.blobs):
                 self.exporters[archive_format].export(list(found.values()), output)
-            except BlobDamaged as error:
-                drop_damaged(self.blobs, error.digest)
-                raise
 
     def _own_platform(self, target: Descriptor) -> Descriptor:
         with self.blobs.open(target.digest) as blob:

@@ -72,7 +72,7 @@ def test_nothing_is_made_of_an_image_that_is_not_here(workshop: Workshop, tmp_pa
 def test_garbage_is_not_collected_meanwhile(workshop: Workshop, tmp_path: Path) -> None:
     class Watching(LocalOutputFiles):
         def directory(self, path: str, *, delete: bool = False):  # type: ignore[no-untyped-def]
-            with workshop.lock.collecting() as alone:
+            with workshop.lock.alone() as alone:
                 assert not alone
             return super().directory(path, delete=delete)
 
