@@ -202,12 +202,27 @@ def test_what_a_user_makes_is_the_users(steps: Steps) -> None:
 
 
 @needs_one_id
+def test_what_a_user_makes_through_a_link_is_the_users(steps: Steps) -> None:
+    seen = steps.sh(
+        box(
+            "cd /tmp; mkdir d; ln -s d/new first; ln -s /tmp/first second; echo x > second\n"
+            "ln -s ../tmp/other third; (set -C; echo y > third) || :; ls; cat d/new\n"
+            "stat -c %u:%g d/new; echo again >> first; stat -c %u:%g second first"
+        ),
+        APP,
+    )
+
+    assert seen.split() == ["d", "first", "second", "third", "x", *["1000:1001"] * 3]
+
+
+@needs_one_id
 @pytest.mark.parametrize(
     "forbidden",
     [
         "cat /etc/shadow",
         "echo > /etc/passwd",
         "echo > /new",
+        "busybox ln -s /new /tmp/link; echo > /tmp/link",
         "busybox mkdir /new",
         "busybox ln -s a /new",
         "busybox rm /etc/passwd",
@@ -272,11 +287,14 @@ def test_a_changed_root_has_files_of_its_own(steps: Steps) -> None:
             "busybox chroot /sub /bin/busybox chown 5:6 /link\n"
             "busybox chroot /sub /bin/busybox stat -c %u:%g /d\n"
             "stat -c %u:%g /d /sub/d\n"
-            "cd /sub; chown 7:8 d; stat -c %u:%g d"
+            "cd /sub; chown 7:8 d; stat -c %u:%g d; mkdir -p etc tmp; chmod 777 tmp\n"
+            "cp /etc/passwd etc; ln -s busybox bin/sh; ln -s /tmp/there tmp/link\n"
+            "busybox chroot /sub /bin/busybox su app -c 'echo x >/tmp/link'\n"
+            "stat -c %u:%g /sub/tmp/there"
         )
     )
 
-    assert seen.split() == ["5:6", "0:0", "5:6", "7:8"]
+    assert seen.split() == ["5:6", "0:0", "5:6", "7:8", "1000:1001"]
 
 
 @needs_one_id

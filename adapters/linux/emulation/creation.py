@@ -18,6 +18,7 @@ from img.adapters.linux.replies import Answer, Reply
 _OPEN_HOW = struct.Struct("QQQ")
 _WANTED = {os.O_RDONLY: READ, os.O_WRONLY: WRITE, os.O_RDWR: READ | WRITE}
 _INT = 0xFFFF_FFFF
+_MOST_LINKS = 40  # as many as the kernel follows
 
 
 class CreationCalls:
@@ -107,10 +108,32 @@ class CreationCalls:
         if owner == ROOT:
             return Reply.LET_PASS
         if not unnamed and os.path.lexists(where):
-            self._check_existing(call, who, directory, text, flags)
-            return Reply.LET_PASS
+            if flags & (os.O_EXCL | os.O_NOFOLLOW) or self._exists(call, directory, text):
+                self._check_existing(call, who, directory, text, flags)
+                return Reply.LET_PASS
+            where = self._end_of_links(call, where)
+            parent = _parent(where)
+            owner = self._owner_of_new(who, parent)
         self._check_parent(who, text, parent)
         return self._open_new(call, where, flags, mode, resolve, parent, owner)
+
+    def _exists(self, call: Notification, directory: int, text: bytes) -> bool:
+        try:
+            return os.path.exists(self._paths.find(call, directory, text))
+        except FileNotFoundError:
+            return False
+
+    def _end_of_links(self, call: Notification, where: bytes) -> bytes:
+        """Return where the file is missing that a link, or a link to one, leads to."""
+        for _ in range(_MOST_LINKS):
+            if not os.path.islink(where):
+                return where
+            text = os.readlink(where)
+            if text[:1] == b"/":
+                where = self._paths.place(call, AT_FDCWD, text)
+            else:
+                where = b"%s/%s" % (_parent(where), text)
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
     def _open_new(
         self,
@@ -130,7 +153,7 @@ class CreationCalls:
                 made = _open_below(parent, where, flags, mode, resolve)
             else:
                 made = os.open(where, flags, mode)
-        except FileExistsError:  # a link that leads nowhere, or somebody was quicker
+        except FileExistsError:  # somebody was quicker
             return Reply.LET_PASS
         try:
             self._owners.record(made, owner)
