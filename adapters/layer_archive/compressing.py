@@ -17,10 +17,6 @@ _CHUNK = 1 << 20
 _ISAL_LEVEL = 2
 _GZIP_WINDOW = 31  # zlib.h: 15 bits and a gzip header, here with no time and no name
 _ZSTD_LEVEL = 3
-# Any number but 0 gives the same bytes (zstd.h, ZSTD_c_nbWorkers); high levels want 10^8 bytes
-# for each thread.
-_ZSTD_THREADS = 2
-_HIGHEST_THREADED = 9
 
 
 class CompressedBlob:
@@ -98,11 +94,9 @@ def _compressor(compression: Compression) -> Any:
         case Algorithm.ZSTD:
             import zstandard
 
+            # Without threads of its own: with them it holds 10^8 bytes of what is to come.
             level = compression.level or _ZSTD_LEVEL
-            threads = _ZSTD_THREADS if level <= _HIGHEST_THREADED else 1
-            return zstandard.ZstdCompressor(
-                level=level, threads=threads, write_checksum=True
-            ).compressobj()
+            return zstandard.ZstdCompressor(level=level, write_checksum=True).compressobj()
         case Algorithm.GZIP if compression.level is None:
             from isal import isal_zlib
 

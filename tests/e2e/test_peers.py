@@ -126,7 +126,11 @@ def test_podman_loads_what_img_saves(built: Img, workplace: Path, archive: str) 
 
 
 def test_docker_loads_and_runs_what_img_saves_and_img_loads_what_docker_saves(
-    img_for: ImgFor, busybox: str, write_context: WriteContext, workplace: Path
+    img_for: ImgFor,
+    registry: RegistryServer,
+    busybox: str,
+    write_context: WriteContext,
+    workplace: Path,
 ) -> None:
     need_root()
     program("dockerd")
@@ -138,6 +142,12 @@ def test_docker_loads_and_runs_what_img_saves_and_img_loads_what_docker_saves(
         assert "Loaded image: app:v1" in loaded
         assert "Loaded image: app:other" in loaded
         assert docker("run", "--rm", "--network", "host", "app:v1") == _SAYS
+        straight = img("build", "-q", "-o", "type=docker,name=straight:v1", context).output
+        assert "Loaded image: straight:v1" in docker("load", stdin=straight)
+        pushed = f"{registry.address}/docker-types:v1"
+        img("build", "-q", "-t", pushed, "-o", "type=registry,oci-mediatypes=false", context)
+        docker("pull", "-q", pushed)
+        assert docker("run", "--rm", "--network", "host", pushed) == _SAYS
         docker("tag", "app:v1", "back:v1")
         docker("save", "-o", workplace / "back.tar", "back:v1")
     (workplace / "back.tar").chmod(0o644)
