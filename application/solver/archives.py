@@ -1,6 +1,6 @@
 """Local tar archives among the files of an ADD."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 from typing import BinaryIO
 
@@ -18,7 +18,7 @@ class Archives:
     archive: LayerArchive
     scratch: ScratchSpace
     members: dict[str, Sequence[Entry]] = field(default_factory=dict)
-    _spools: dict[str, tuple[Spool, Mapping[str, int]]] = field(default_factory=dict)
+    _spools: dict[str, Spool] = field(default_factory=dict)
 
     def look_into(self, source: Source, paths: Iterable[str]) -> None:
         """List those of the files ``paths`` that are archives. Raises InvalidLayer."""
@@ -34,19 +34,16 @@ class Archives:
         if found is None:
             return
         spool = Spool(self.scratch.new())
-        numbers: dict[str, int] = {}
         members: list[Entry] = []
         for number, (entry, data) in enumerate(found):
             if entry.kind == SOCKET:
                 continue
             if entry.kind == FILE and entry.size:
                 spool.add(number, data)
-                numbers[entry.path] = number
-            members.append(entry)
+            members.append(entry._replace(offset=number))  # an archive may have a path twice
         self.members[path] = members
-        self._spools[path] = (spool, numbers)
+        self._spools[path] = spool
 
-    def open(self, path: str, member: str, size: int) -> BinaryIO:
-        """Return the content of ``member``, of ``size`` bytes, in the archive ``path``."""
-        spool, numbers = self._spools[path]
-        return spool.open(numbers[member], size)
+    def open(self, path: str, member: Entry) -> BinaryIO:
+        """Return the content of ``member``, one of the files in the archive ``path``."""
+        return self._spools[path].open(member.offset, member.size)

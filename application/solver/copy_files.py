@@ -216,7 +216,7 @@ class Copying:
             return partial(BytesIO, texts[item.member])
         if item.member:
             assert self._archives is not None
-            return partial(self._archives.open, item.source, item.member, item.entry.size)
+            return partial(self._archives.open, item.source, item.entry)
         return partial(open_file, item.source)
 
     def _learn(self, packed: dict[str, str]) -> None:

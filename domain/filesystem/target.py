@@ -202,7 +202,11 @@ class Target:
             self.make_directories(paths.parent(path))
             entry = member
             if member.kind == HARDLINK:
-                entry = member._replace(link=self._place(where, paths.clean(member.link)))
+                target = self._place(where, paths.clean(member.link))
+                if target in self._written:
+                    self._share(target, path)
+                    continue
+                entry = member._replace(link=target)
             if not (member.kind == DIRECTORY and self.is_directory(path)):
                 self._forget(path)
             uid, gid = self._owner or (member.uid, member.gid)
@@ -219,6 +223,15 @@ class Target:
                 self._link(sorted(group))
         written = self._written
         return tuple([written[path] for path in sorted(written)])
+
+    def _share(self, path: str, other: str) -> None:
+        """Let what was written be at another path as well: which is the link, sorting decides."""
+        if path == other:
+            return
+        self._forget(other)
+        source, entry, member = self._written[path]
+        self._written[other] = Selected(source, entry._replace(path=other), member)
+        self._linked[other] = self._linked.setdefault(path, object())
 
     def _link(self, group: list[str]) -> None:
         first, *others = group

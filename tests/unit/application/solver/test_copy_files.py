@@ -3,6 +3,7 @@
 import io
 import re
 import tarfile
+from collections.abc import Iterable
 
 import pytest
 
@@ -151,13 +152,22 @@ def test_heredocs_are_files() -> None:
 
 def test_add_unpacks_archives_and_copy_does_not() -> None:
     workshop = Workshop()
-    files = {"data.tar": a_tar({"in/it": b"1"}), "plain": b"2"}
+    files = {"data.tar": a_tar([("in/it", b"1")]), "plain": b"2"}
 
     added = workshop.build("FROM scratch\nADD data.tar plain /x/\n", files)
     copied = workshop.build("FROM scratch\nCOPY data.tar /x/\n", files)
 
     assert workshop.files_of(added) == {"x/in/it": b"1", "x/plain": b"2"}
     assert set(workshop.files_of(copied)) == {"x/data.tar"}
+
+
+def test_hard_links_of_an_archive_have_what_was_there_when_they_were_made() -> None:
+    workshop = Workshop()
+    archive = a_tar([("b", b"first"), ("a", "b"), ("b", b"second"), ("c", "b")])
+
+    added = workshop.build("FROM scratch\nADD data.tar /\n", {"data.tar": archive})
+
+    assert workshop.files_of(added) == {"a": b"first", "b": b"second", "c": b"second"}
 
 
 @pytest.mark.parametrize(
@@ -202,11 +212,14 @@ def entries_of(workshop: Workshop, built: BuiltImage) -> list[Entry]:
     return list(workshop.container.trees().index_of(image_of(built).layers[-1]))
 
 
-def a_tar(files: dict[str, bytes]) -> bytes:
+def a_tar(members: Iterable[tuple[str, bytes | str]]) -> bytes:
+    """Return an archive of files by their contents, and of hard links by the other name."""
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
-        for name, content in files.items():
+        for name, content in members:
             member = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                member.type, member.linkname, content = tarfile.LNKTYPE, content, b""
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return stream.getvalue()

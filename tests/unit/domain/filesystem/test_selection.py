@@ -366,9 +366,34 @@ def test_the_members_of_an_archive_go_into_the_destination_through_its_links() -
         "run/y->run/x",
         "run/z <- a.tar",
     ]
-    assert [item.member for item in selection.items] == ["new", "var/run/x", "var/run/y", "new/z"]
+    assert [item.member for item in selection.items] == ["new", "var/run/x", "", "new/z"]
     assert selection.items[1].entry.uid == 1000
     assert selection.items[1].entry.offset == 512
+
+
+def test_of_the_names_of_a_file_in_an_archive_the_first_by_sorting_has_the_content() -> None:
+    rules = CopyRules(sources=("a.tar",), destination="/")
+    members = [
+        Entry("b", FILE, size=2, offset=512),
+        Entry("a", HARDLINK, link="b"),
+        Entry("c", HARDLINK, link="a"),
+        Entry("b", FILE, size=9, offset=2048),  # another file, which leaves the names of the first
+        Entry("d", HARDLINK, link="of-the-base"),
+    ]
+    onto = a_tree("of-the-base")
+
+    items = select(
+        a_tree("a.tar"), rules, onto, matching=matching, archives={"a.tar": members}
+    ).items
+
+    found = [(item.entry.path, item.entry.kind, item.entry.link, item.member) for item in items]
+    assert found == [
+        ("a", FILE, "", "b"),
+        ("b", FILE, "", "b"),
+        ("c", HARDLINK, "a", ""),
+        ("d", HARDLINK, "of-the-base", "d"),
+    ]
+    assert [item.entry.size for item in items[:2]] == [2, 9]
 
 
 def test_an_archive_replaces_what_is_in_its_way() -> None:
