@@ -219,7 +219,9 @@ def a_tar(members: Iterable[tuple[str, bytes | str]]) -> bytes:
         for name, content in members:
             member = tarfile.TarInfo(name)
             if isinstance(content, str):
-                member.type, member.linkname, content = tarfile.LNKTYPE, content, b""
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
+                member.type, member.linkname = tarfile.LNKTYPE, content
+                archive.addfile(member)
+            else:
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
     return stream.getvalue()
