@@ -194,7 +194,7 @@ def test_what_cannot_be_copied_is_an_error_of_its_line(dockerfile: str) -> None:
 @pytest.mark.parametrize("name", [".wh.b", "d/.wh...", "d/.wh.."])
 @pytest.mark.parametrize("instruction", ["ADD data.tar /", "COPY a /{}", "WORKDIR /{}/x"])
 def test_what_would_be_a_deletion_in_a_layer_is_refused(name: str, instruction: str) -> None:
-    files = {"data.tar": a_tar({name: b"1"}), "a": b""}
+    files = {"data.tar": a_tar([(name, b"1")]), "a": b""}
 
     with pytest.raises(ReservedName, match=f"/{re.escape(name)} cannot be in a layer"):
         Workshop().build(f"FROM scratch\n{instruction.format(name)}\n", files)
