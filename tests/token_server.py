@@ -32,7 +32,7 @@ class TokenServer:
     """``with TokenServer(folder) as tokens: RegistryServer(token=tokens.config)``.
 
     Everybody may pull from ``public/…``, and who has a password may do anything. Tokens of the
-    first ``short`` requests last about a second, and the server does not say so.
+    first ``short`` requests last a few seconds, and the server does not say so.
     """
 
     folder: Path
@@ -89,7 +89,7 @@ class TokenServer:
             )
         )
         is_short = len(self.granted) <= self.short
-        life_s = 2 - _LEEWAY_S if is_short else 300
+        life_s = 3 - _LEEWAY_S if is_short else 300
         answer = {"token": self._token(user, access, life_s), "expires_in": 300}
         return Answer(body=json.dumps(answer).encode())
 

@@ -36,7 +36,7 @@ class MemoryRegistry(Registry, RegistryContents):
         self._tags: dict[tuple[str, str], Digest] = {}
         self._logins: dict[str, Credentials] = {}
         self._corrupt: set[Digest] = set()
-        self._cuts: dict[Digest, int] = {}
+        self._cuts: dict[Digest, tuple[int, str]] = {}
         self._lost: set[str] = set()
         self._lock = threading.Lock()
         self.received: list[bytes] = []  # blobs that were uploaded, in order
@@ -66,8 +66,8 @@ class MemoryRegistry(Registry, RegistryContents):
                 raise RegistryError(f"{reference.repository} has no blob {blob.digest}")
             self.fetched.append(blob.digest)
             content = self._as_served(blob.digest, content)
-            cut = self._cuts.get(blob.digest)
-        if cut is None:
+            cut, where = self._cuts.get(blob.digest, (None, ""))
+        if cut is None or where not in ("", reference.domain):
             return io.BytesIO(content[offset:])
         return io.BufferedReader(_CutStream(content[offset:cut], reference.domain), buffer_size=1)
 
@@ -175,9 +175,9 @@ class MemoryRegistry(Registry, RegistryContents):
         self._everywhere.pop(digest, None)
         self._blobs = {key: blob for key, blob in self._blobs.items() if key[1] != digest}
 
-    def cut(self, digest: Digest, after: int) -> None:
-        """Let the connection break after so many bytes of the blob, each time."""
-        self._cuts[digest] = after
+    def cut(self, digest: Digest, after: int, domain: str = "") -> None:
+        """Let the connection break after so many bytes of the blob, each time; or at one place."""
+        self._cuts[digest] = (after, domain)
 
     def lose(self, domain: str) -> None:
         """Make the registry of ``domain`` unreachable."""

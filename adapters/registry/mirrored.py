@@ -1,8 +1,11 @@
 """Other places first: what registries.conf says, around any Registry."""
 
+import io
 from collections.abc import Callable
+from functools import partial
 from typing import BinaryIO, TypeVar
 
+from img.adapters.registry.relay_stream import RelayStream
 from img.application.log import logger
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials
@@ -14,6 +17,7 @@ from img.domain.reference import ImageReference
 from img.domain.registries import RegistryRules
 
 _T = TypeVar("_T")
+_READ_AHEAD = 1024 * 1024  # bytes
 
 log = logger("registry")
 
@@ -21,8 +25,9 @@ log = logger("registry")
 class MirroredRegistry(Registry):
     """Asks ``registry`` for an image at its mirrors, in turn, and then where it is at home.
 
-    Whatever a mirror does wrong, the next is asked; one that could not be reached is not asked
-    again. What is pushed goes home. ``rules`` are read when they are first needed.
+    Whatever a mirror does wrong, the next is asked, in the middle of a blob too; one that could not
+    be reached is not asked again. Wrong bytes show only at a blob's end, and to who reads it: they
+    are an error. What is pushed goes home. ``rules`` are read when they are first needed.
     """
 
     def __init__(self, registry: Registry, rules: Callable[[], RegistryRules]) -> None:
@@ -39,9 +44,18 @@ class MirroredRegistry(Registry):
         )
 
     def open_blob(self, reference: ImageReference, blob: Descriptor, offset: int = 0) -> BinaryIO:
-        return self._first(
-            reference, lambda place: self._registry.open_blob(place, blob, offset), pinned=True
-        )
+        places = self._rules().pull_places(reference, pinned=True)
+        tried: list[ImageReference] = []
+
+        def open_at(place: ImageReference, offset: int) -> BinaryIO:
+            tried.append(place)
+            return self._registry.open_blob(place, blob, offset)
+
+        stream = self._first(reference, lambda place: open_at(place, offset), pinned=True)
+        rest = [partial(open_at, place) for place in places[places.index(tried[-1]) + 1 :]]
+        if not rest:
+            return stream
+        return io.BufferedReader(RelayStream(stream, offset, rest), _READ_AHEAD)
 
     def has_blob(self, reference: ImageReference, digest: Digest) -> bool:
         return self._registry.has_blob(self._home(reference), digest)

@@ -55,8 +55,7 @@ def read_rules(path: Path) -> RegistryRules:
 
 def _files(environment: Mapping[str, str], system: Path) -> Iterator[Path]:
     """Yield the files that count, the weightiest last (containers-registries.conf(5), "FILES")."""
-    config = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME', '/')}/.config"
-    user = Path(config, "containers")
+    user = Path(environment.get("HOME", "/"), ".config", "containers")  # whatever XDG says
     is_users = False
     if named := environment.get("CONTAINERS_REGISTRIES_CONF"):
         yield Path(named)

@@ -32,8 +32,8 @@ class Trust:
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Trust":
         """Return what the environment says, and the folders that containers' tools look into."""
-        config = environment.get("XDG_CONFIG_HOME") or f"{environment.get('HOME', '/')}/.config"
-        folders = (f"{config}/containers", "/etc/containers", "/etc/docker")
+        home = environment.get("HOME", "/")  # containers' tools do not look at XDG_CONFIG_HOME here
+        folders = (f"{home}/.config/containers", "/etc/containers", "/etc/docker")
         return cls(
             authorities=tuple(map(Path, _authorities(environment))),
             folders=tuple(Path(folder, "certs.d") for folder in folders),

@@ -73,6 +73,29 @@ def test_a_mirror_that_was_lost_is_not_asked_again(registry: MemoryRegistry) -> 
         mirrored.resolve(_NAME)
 
 
+def test_a_blob_that_breaks_at_the_mirror_goes_on_at_home(registry: MemoryRegistry) -> None:
+    content = bytes(range(256)) * 100
+    blob = Descriptor(
+        media_type=media_types.OCI_LAYER, digest=Digest.of(content), size=len(content)
+    )
+    for place in (_NAME, _MIRROR):
+        registry.push_blob(place, blob, io.BytesIO(content))
+    registry.cut(blob.digest, 1000, "mirror.test")
+
+    with _mirrored(registry).open_blob(_NAME, blob, 10) as stream:
+        assert stream.read() == content[10:]
+
+
+def test_a_blob_that_breaks_everywhere_is_an_error(registry: MemoryRegistry) -> None:
+    registry.cut(_BLOB.digest, after=2)
+
+    with (
+        _mirrored(registry).open_blob(_NAME, _BLOB) as stream,
+        pytest.raises(RegistryError, match="broke the connection"),
+    ):
+        stream.read()
+
+
 def test_what_a_mirror_lacks_comes_from_home(registry: MemoryRegistry) -> None:
     other = ImageReference.parse("home.test/other:1")
     registry.push_manifest(other, _MANIFEST, _TARGET.media_type)

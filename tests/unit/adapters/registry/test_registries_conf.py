@@ -221,10 +221,7 @@ def test_a_users_file_stands_for_the_systems(tmp_path: Path) -> None:
 
     _write(user / "registries.conf", _blocking("d.test"))
     assert _blocked(home, system) == {"c.test", "d.test"}
-    assert _blocked({**home, "XDG_CONFIG_HOME": str(tmp_path / "none")}, system) == {
-        "a.test",
-        "b.test",
-    }
+    assert _blocked({"HOME": str(tmp_path / "none")}, system) == {"a.test", "b.test"}
 
 
 def test_files_named_in_the_environment_come_first(tmp_path: Path) -> None:
