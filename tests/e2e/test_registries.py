@@ -89,7 +89,9 @@ def test_certificates_and_a_login_of_ones_own_are_found(
     other("pull", name, code=6)
 
 
-def test_certificates_need_not_be_checked(img: Img, secure: Secure, tiny: Path) -> None:
+def test_certificates_need_not_be_checked(
+    img: Img, secure: Secure, tiny: Path, write_context: WriteContext
+) -> None:
     name = f"{secure.address}/unchecked:1"
     auths = {"auths": {secure.address: {"username": _NAME, "password": _PASSWORD}}}
     _written(img, ".config/containers/auth.json", json.dumps(auths))
@@ -98,6 +100,9 @@ def test_certificates_need_not_be_checked(img: Img, secure: Secure, tiny: Path) 
     outcome = img("push", "--tls-verify=false", name)
     assert "Warning" not in outcome.stderr
     assert img("tags", "--insecure-registry", name).stdout == "1\n"
+    child = write_context(f"FROM {name}\nLABEL a=b\n", name="child")
+    elsewhere = img.with_state(img.home / "elsewhere")
+    elsewhere("build", "-q", "--tls-verify=false", "-t", "child", child)
 
     conf = f'[[registry]]\nlocation = "{secure.address}"\ninsecure = true\n'
     _written(img, ".config/containers/registries.conf", conf)
