@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NoReturn
 
-from img.adapters.output_files.merge import merge, remove
 from img.application.ports.output_files import OutputFiles, OutputNotWritten
 
 _STANDARD_OUTPUT = "-"
@@ -36,6 +35,8 @@ class LocalOutputFiles(OutputFiles):
 
     @contextmanager
     def directory(self, path: str, *, delete: bool = False) -> Iterator[str]:
+        from img.adapters.output_files.merge import merge
+
         try:
             if os.path.isdir(path):
                 with _draft_directory(path) as draft:
@@ -79,6 +80,8 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
 @contextmanager
 def _draft_directory(parent: str) -> Iterator[str]:
     import tempfile
+
+    from img.adapters.output_files.merge import remove
 
     draft = tempfile.mkdtemp(prefix=".img-", dir=parent)
     try:

@@ -10,7 +10,7 @@ from img.application.ports.progress_sink import ProgressSink
 from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 from img.domain.outputs import ArchiveOutput, CacheOnly, FilesOutput, ImageOutput, Output
-from img.domain.progress import VertexDone, VertexFailed, VertexStarted
+from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexWarning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,7 @@ class DeliverOutputs:
         results: dict[int, BuiltImage] = {}
         for number, output in enumerate(outputs):
             with self._shown(number, output):
+                self._warn(number, output, built)
                 match output:
                     case FilesOutput():
                         self.files(output, built)
@@ -43,6 +44,13 @@ class DeliverOutputs:
         results |= self._named(images, outputs)
         return results[max(results)] if results else None
 
+    def _warn(self, number: int, output: Output, built: Sequence[Solved]) -> None:
+        if not isinstance(output, ImageOutput | ArchiveOutput) or not output.form.rewrite_timestamp:
+            return
+        if output.form.epoch is None and all(each.epoch is None for each in built):
+            message = "rewrite-timestamp is specified, but there is no source-date-epoch"
+            self.progress.emit(VertexWarning(vertex=_vertex(number), message=message))
+
     def _named(self, images: BuiltImages, outputs: Sequence[Output]) -> dict[int, BuiltImage]:
         wanted = {n: each for n, each in enumerate(outputs) if isinstance(each, ImageOutput)}
         for output in wanted.values():
@@ -52,7 +60,7 @@ class DeliverOutputs:
 
     @contextmanager
     def _shown(self, number: int, output: Output) -> Iterator[None]:
-        vertex = f"export {number}"
+        vertex = _vertex(number)
         self.progress.emit(VertexStarted(vertex=vertex, name=_title(output)))
         try:
             yield
@@ -60,6 +68,10 @@ class DeliverOutputs:
             self.progress.emit(VertexFailed(vertex=vertex, message=error.message))
             raise
         self.progress.emit(VertexDone(vertex=vertex))
+
+
+def _vertex(number: int) -> str:
+    return f"export {number}"
 
 
 def _title(output: Output) -> str:

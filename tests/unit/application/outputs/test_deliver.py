@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import pytest
 
+from img.adapters.build_context.memory import MemoryContext
 from img.adapters.layer_archive.tar import TarLayerArchive
 from img.adapters.output_files.local import LocalOutputFiles
 from img.application.outputs.files import FilesOverlap
@@ -30,7 +31,7 @@ from img.domain.outputs import (
     ImageForm,
     ImageOutput,
 )
-from img.domain.progress import VertexStarted
+from img.domain.progress import VertexStarted, VertexWarning
 from img.domain.reference import ImageReference
 from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, a_request
 
@@ -153,6 +154,32 @@ def test_what_is_pushed_only_has_no_name_here(workshop: Bench) -> None:
         "push quay.io/team/app:latest",
         "push quay.io/team/other:latest",
     ]
+
+
+def test_a_base_that_goes_back_to_its_registry_is_not_fetched() -> None:
+    workshop = Bench()
+    base = workshop.publish("quay.io/team/base", {"of-base": b"3"})
+    manifest = decode_manifest(workshop.registry.manifest(base, workshop.registry.resolve(base)))
+    workshop.contexts.text = f"FROM {base}\nCOPY --link a /x/\n"
+    workshop.contexts.context = MemoryContext(FILES)
+    form = ImageForm(compression=ZSTD)
+
+    built = workshop.deliver(ImageOutput(names=(APP,), push=True, store=False, form=form))
+
+    assert built is not None
+    (of_base,) = manifest.layers
+    below, own = built.images[0].manifest.layers
+    assert (below, own.media_type) == (of_base, media_types.OCI_LAYER_ZSTD)
+    assert workshop.blobs.size(of_base.digest) is None
+    assert of_base.digest in workshop.registry.mounted
+    assert of_base.digest not in workshop.registry.fetched
+
+
+def test_an_epoch_that_is_missing_is_told(workshop: Bench) -> None:
+    workshop.deliver(ImageOutput(form=ImageForm(rewrite_timestamp=True)))
+
+    (warning,) = [e for e in workshop.progress.events if isinstance(e, VertexWarning)]
+    assert "there is no source-date-epoch" in warning.message
 
 
 def test_what_is_pushed_by_digest_gets_no_tag(workshop: Bench) -> None:
