@@ -20,7 +20,7 @@ from img.adapters.executor.first_process import (
     take_identity,
     take_order,
 )
-from img.adapters.executor.mounts import host_file, hosts_file
+from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.placements import Placements
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import capabilities, syscalls
@@ -76,13 +76,18 @@ def _run(process: Process, path: str, channel: socket.socket) -> int:
 
 
 def _place(placements: Placements, process: Process) -> None:
-    placements.directory("proc", 0o555)
-    placements.directory("sys", 0o555, fill=_fill_sys)
-    placements.directory("dev", fill=_fill_dev)
-    placements.file("etc/resolv.conf", host_file("/etc/resolv.conf"))
+    with named("/proc, /sys and /dev"):
+        placements.directory("proc", 0o555)
+        placements.directory("sys", 0o555, fill=_fill_sys)
+        placements.directory("dev", fill=_fill_dev)
     # The name of this machine stays, and programs such as sudo look it up.
     names = (*process.hosts, (os.uname().nodename, "127.0.0.1"))
-    placements.file("etc/hosts", hosts_file(process, names))
+    for target, content in (
+        ("etc/resolv.conf", host_file("/etc/resolv.conf")),
+        ("etc/hosts", hosts_file(process, names)),
+    ):
+        with named(target):
+            placements.file(target, content)
     placements.all(process.mounts)
 
 

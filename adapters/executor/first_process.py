@@ -17,7 +17,7 @@ from typing import NoReturn
 from img.adapters.executor import mounts, reports
 from img.adapters.executor.executables import find_executable, go_text
 from img.adapters.executor.reports import Launch
-from img.adapters.executor.stubs import MountPoints
+from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.linux import capabilities, denied_calls, syscalls
 from img.adapters.linux.ownership import REAL, RecordedOwnership
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
@@ -158,7 +158,11 @@ def execute(process: Process, user: UserIdentity) -> None:
 
 
 def _identity_in_root(process: Process) -> UserIdentity:
-    return lookup_user(process.user, _text_of("/etc/passwd"), _text_of("/etc/group"))
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))
+    finally:
+        os.close(root)
 
 
 def _enter_directory(path: str) -> None:
@@ -240,11 +244,3 @@ def reset_signals() -> None:
 def die_with_parent() -> None:
     """Be killed when whoever forked this process ends."""
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _text_of(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
-    except OSError:
-        return ""

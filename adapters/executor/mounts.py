@@ -3,9 +3,11 @@
 The order and the options are runc's (runtime-spec config-linux.md, "Default Filesystems").
 """
 
+import errno
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from img.adapters.executor.stubs import MountPoints
@@ -108,22 +110,41 @@ def attach_root(root: Root, ownership: Ownership = REAL, *, devices: bool = Fals
     return scratch
 
 
+@contextmanager
+def named(target: str) -> Iterator[None]:
+    """Say of what cannot be mounted where it was to be. Raises ProcessNotStarted."""
+    try:
+        yield
+    except OSError as error:
+        raise ProcessNotStarted(f"cannot mount {target}: {error.strerror}") from error
+
+
 def mount_system(points: MountPoints, process: Process, *, proc: bool = True) -> None:
-    """Mount /proc, /dev and /sys below the working directory."""
-    target = points.open("proc", directory=True)
+    """Mount /proc, /dev and /sys in the root, whatever is there. Raises ProcessNotStarted."""
+    for name in ("proc", "dev", "sys"):
+        with named(f"/{name}"):
+            os.close(_as_directory(points.open(name, directory=True)))
     if proc:
-        _mount_proc(target)
-    _fill_dev(_on(points.open("dev", directory=True)), process.shm_size)
+        _mount_proc(points.open("proc", directory=True))
+    _fill_dev(points, process.shm_size)
     _mount_sys(points, read_only=not process.insecure)
 
 
+def _as_directory(found: int) -> int:
+    if not stat.S_ISDIR(os.fstat(found).st_mode):
+        os.close(found)
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    return found
+
+
 def mount_name_files(points: MountPoints, scratch: Scratch, process: Process) -> None:
-    """Mount /etc/resolv.conf and /etc/hosts."""
+    """Mount /etc/resolv.conf and /etc/hosts. Raises ProcessNotStarted."""
     for target, text in (
         ("etc/resolv.conf", resolver_file(process)),
         ("etc/hosts", hosts_file(process, process.hosts)),
     ):
-        _attach(scratch.file(text), points.open(target, directory=False))
+        with named(target):
+            _attach(scratch.file(text), points.open(target, directory=False))
 
 
 def resolver_file(process: Process) -> bytes:
@@ -158,10 +179,8 @@ def host_file(path: str) -> bytes:
 def mount_extra(points: MountPoints, scratch: Scratch, mounts: Sequence[ProcessMount]) -> None:
     """Mount what the step asks for, outer targets before inner ones. Raises ProcessNotStarted."""
     for mount in sorted(mounts, key=lambda mount: mount.target):
-        try:
+        with named(mount.target):
             _mount_one(points, scratch, mount)
-        except OSError as error:
-            raise ProcessNotStarted(f"cannot mount {mount.target}: {error.strerror}") from error
 
 
 def attach_root_below(root: Root, *, devices: bool = False) -> tuple[Scratch, str]:
@@ -228,22 +247,26 @@ def _mount_proc(target: int) -> None:
         syscalls.mount("/proc", _on(target), flags=MS_BIND | MS_REC)
 
 
-def _fill_dev(dev: str, shm_size: int) -> None:
+def _fill_dev(points: MountPoints, shm_size: int) -> None:
     # Those there are binds, which have flags of their own.
     flags = MS_NOSUID | MS_NODEV | MS_STRICTATIME
-    syscalls.mount("tmpfs", dev, "tmpfs", flags, "mode=755,size=65536k")
+    options = "mode=755,size=65536k"
+    syscalls.mount("tmpfs", _on(points.open("dev", directory=True)), "tmpfs", flags, options)
+    # By its descriptor from here on: in the root the name may be a link that leads anywhere.
+    directory = points.open("dev", directory=True)
+    dev = _on(directory)
     for name in _DEVICES:
         if os.path.exists(f"/dev/{name}"):
-            node = f"dev/{name}"
-            os.close(os.open(node, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666))
-            syscalls.mount(f"/dev/{name}", node, flags=MS_BIND)
+            os.mknod(name, 0o666, dir_fd=directory)
+            syscalls.mount(f"/dev/{name}", f"{dev}/{name}", flags=MS_BIND)
     for name, text in _DEVICE_LINKS.items():
-        os.symlink(text, f"dev/{name}")
+        os.symlink(text, name, dir_fd=directory)
     for name in ("pts", "shm", "mqueue"):
-        os.mkdir(f"dev/{name}")
-    _mount_devpts("dev/pts")
-    syscalls.mount("shm", "dev/shm", "tmpfs", _PLAIN, f"mode=1777,size={shm_size}")
-    _mount_if_known("mqueue", "dev/mqueue")
+        os.mkdir(name, dir_fd=directory)
+    _mount_devpts(f"{dev}/pts")
+    syscalls.mount("shm", f"{dev}/shm", "tmpfs", _PLAIN, f"mode=1777,size={shm_size}")
+    _mount_if_known("mqueue", f"{dev}/mqueue")
+    os.close(directory)
 
 
 def _mount_devpts(target: str) -> None:
@@ -271,7 +294,8 @@ def _mount_sys(points: MountPoints, *, read_only: bool) -> None:
     except PermissionError:  # only who owns the network namespace may
         _attach(_copy_of("/sys", attributes), target)
     else:
-        if os.path.isdir("sys/fs/cgroup") and os.path.isdir("/sys/fs/cgroup"):
+        groups = f"{_on(points.open('sys', directory=True))}/fs/cgroup"
+        if os.path.isdir(groups) and os.path.isdir("/sys/fs/cgroup"):
             _attach(
                 _copy_of("/sys/fs/cgroup", attributes),
                 points.open("sys/fs/cgroup", directory=True),

@@ -24,7 +24,7 @@ from img.adapters.executor.first_process import (
     set_limit,
     take_order,
 )
-from img.adapters.executor.mounts import host_file, hosts_file
+from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.placements import path_in
 from img.adapters.executor.reports import Launch, Stub
 from img.adapters.executor.stubs import MountPoints, text_in
@@ -154,7 +154,11 @@ class _Places:
         self._in_dev = MountPoints(directory, lambda _: None)
 
     def at(self, target: str, *, directory: bool) -> str:
-        """Return ``target`` free of links."""
+        """Return ``target`` free of links. Raises ProcessNotStarted."""
+        with named(target):
+            return self._at(target, directory=directory)
+
+    def _at(self, target: str, *, directory: bool) -> str:
         clean = paths.clean(target)
         if clean.startswith("dev/"):
             os.close(self._in_dev.open(clean.removeprefix("dev/"), directory=directory))
@@ -183,11 +187,9 @@ def _system(process: Process, own: "_OwnFiles", places: _Places) -> Iterator[tup
 def _mounts(process: Process, own: "_OwnFiles", places: _Places) -> Iterator[tuple[str, str]]:
     """Yield what the step asks for. Raises ProcessNotStarted."""
     for mount in sorted(process.mounts, key=lambda mount: mount.target):
-        try:
+        with named(mount.target):
             source = _source(own, mount)
-            target = places.at(mount.target, directory=os.path.isdir(source))
-        except OSError as error:
-            raise ProcessNotStarted(f"cannot mount {mount.target}: {error.strerror}") from error
+        target = places.at(mount.target, directory=os.path.isdir(source))
         yield own.link(source), target
 
 

@@ -89,10 +89,13 @@ def text_in(root: int, path: str) -> str:
         found = syscalls.openat2(root, path, os.O_RDONLY | os.O_NONBLOCK)
     except OSError:
         return ""
-    with open(found, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(found).st_mode):
             return ""
-        return file.read(_MOST_TEXT).decode("utf-8", "surrogateescape")
+        with open(found, "rb", closefd=False) as file:
+            return file.read(_MOST_TEXT).decode("utf-8", "surrogateescape")
+    finally:
+        os.close(found)
 
 
 def remove_stubs(root: str, stubs: Sequence[Stub]) -> None:

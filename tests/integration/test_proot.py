@@ -54,6 +54,7 @@ def test_all_of_this_holds_for_a_plain_user(tmp_path_factory: pytest.TempPathFac
                 f"--basetemp={files}/pytest",
                 "tests/contracts/test_executor.py",
                 "tests/integration/test_proot.py",
+                "tests/integration/test_escapes.py",
             ],
             cwd=REPOSITORY,
             env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},

@@ -1,0 +1,450 @@
+"""What an image, a Dockerfile or a step may try to reach what is not theirs, in every executor."""
+
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from img.application.ports.executor import Executor, ProcessNotStarted
+from img.domain.process import (
+    BindMount,
+    DirectoryRoot,
+    FileMount,
+    ProcessMount,
+    TmpfsMount,
+    TreeMount,
+)
+from tests.evil_archives import Outside
+from tests.executors import ALL, ISOLATED, executor_named
+from tests.orphans import gathered
+from tests.step_roots import StepRoot, Steps, in_env, step_root
+
+pytestmark = pytest.mark.userns
+
+_SOURCES = ("directory", "file", "tmpfs", "text", "tree")
+
+
+@pytest.fixture(scope="module", params=ALL)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def executor(name: str) -> Iterator[Executor]:
+    executor = executor_named(name)
+    yield executor
+    executor.close()
+
+
+@pytest.fixture
+def isolated(name: str) -> None:
+    """Leave the test out where a step has no namespaces of its own."""
+    if name not in ISOLATED:
+        pytest.skip("a promise of executors with namespaces (docs/rootless.md)")
+
+
+@pytest.fixture
+def root(executor: Executor) -> Iterator[StepRoot]:
+    with step_root("directory") as root:
+        root.write("etc/passwd", "app:x:1000:1000::/:/bin/sh\n")
+        yield root
+
+
+@pytest.fixture
+def steps(executor: Executor, root: StepRoot) -> Steps:
+    return Steps(executor, root)
+
+
+@pytest.fixture
+def outside(root: StepRoot) -> Outside:
+    """A directory beside the root, as the state's others are."""
+    return Outside(root.changed.parent)
+
+
+@pytest.fixture
+def mounts(root: StepRoot) -> Iterator[dict[str, ProcessMount]]:
+    """One mount of each kind; the target is the test's."""
+    beside = root.changed.parent / "beside"
+    (beside / "directory").mkdir(parents=True)
+    (beside / "file").write_text("x")
+    with step_root("directory") as other:
+        assert isinstance(other.root, DirectoryRoot)
+        yield {
+            "directory": BindMount(source=str(beside / "directory"), target="", read_only=False),
+            "file": BindMount(source=str(beside / "file"), target=""),
+            "tmpfs": TmpfsMount(target=""),
+            "text": FileMount(target="", content=b"x"),
+            "tree": TreeMount(root=other.root, source="/bin", target=""),
+        }
+
+
+def links_out_of(root: StepRoot, outside: Outside) -> None:
+    root.link("up", "../" * 20 + str(outside.path).lstrip("/"))
+    root.link("absolute", str(outside.path))
+    root.link("process", "/proc/self/root")
+    root.link("first", f"/proc/1/root{outside.path}")
+    root.link("here", "/proc/self/cwd")
+    root.link("open", "/proc/self/fd/3")
+    root.link("loop", "loop")
+    root.link("dir/link", "../up")
+    root.write("file", "a file")
+
+
+_TARGETS = (
+    "/up/pwn",
+    "/up",
+    "/absolute/pwn/deeper",
+    "/absolute/secret",
+    "/process/../../pwn",
+    "/process/{outside}/pwn",
+    "/first/pwn",
+    "/here/../../pwn",
+    "/open/pwn",
+    "/loop/pwn",
+    "/loop",
+    "/file/pwn",
+    "/dir/link/pwn",
+    "/../../../../{outside}/pwn",
+    "/dir/../../up/pwn",
+    "/proc/self/root/{outside}/pwn",
+    "/proc/1/cwd/pwn",
+    "/dev/../../../{outside}/pwn",
+)
+
+
+@pytest.mark.parametrize("kind", _SOURCES)
+def test_no_target_of_a_mount_is_outside(
+    steps: Steps, outside: Outside, mounts: dict[str, ProcessMount], kind: str, name: str
+) -> None:
+    links_out_of(steps.root, outside)
+    started = 0
+    # For runtimes it is the same code that mounts; and they, and PRoot, take their time.
+    for target in _TARGETS[:: 1 if name in ("unshare", "chroot") else 5]:
+        there = target.replace("{outside}", str(outside.path))
+        mount = replace(mounts[kind], target=there)
+        with suppress(ProcessNotStarted):  # clear enough; and most come to be inside
+            steps.run(["/bin/true"], process=in_env(mounts=(mount,)))
+            started += 1
+        outside.assert_untouched(target)
+    assert started >= 3  # or it was refused for another reason than what is tried
+    assert "/pwn" not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    assert sorted(os.listdir(steps.root.changed.parent)) == ["beside", "image", "outside"]
+
+
+@pytest.mark.parametrize(
+    "source", ["/up", "/absolute", "/up/secret", "/../../../../{outside}", "/process/{outside}"]
+)
+def test_no_source_of_another_stage_is_outside(steps: Steps, outside: Outside, source: str) -> None:
+    source = source.replace("{outside}", str(outside.path))
+    with step_root("directory") as other:
+        links_out_of(other, outside)
+        mount = TreeMount(root=other.root, source=source, target="/seen")
+        with suppress(ProcessNotStarted):
+            steps.run(["/bin/sh", "-c", "cat /seen /seen/*"], process=in_env(mounts=(mount,)))
+        assert outside.text not in steps.stdout
+    outside.assert_untouched(source)
+
+
+@pytest.mark.parametrize(
+    "cwd", ["/up/pwn", "/absolute/pwn", "/here/pwn", "/loop/pwn", "/file", "/../..{outside}/pwn"]
+)
+def test_no_working_directory_is_outside(steps: Steps, outside: Outside, cwd: str) -> None:
+    links_out_of(steps.root, outside)
+
+    with suppress(ProcessNotStarted):
+        steps.run(
+            ["/bin/sh", "-c", "cat secret ../secret; echo x >pwn"],
+            process=in_env(cwd=cwd.replace("{outside}", str(outside.path))),
+        )
+        assert outside.text not in steps.stdout
+
+    outside.assert_untouched(cwd)
+
+
+@pytest.mark.parametrize("file", ["passwd", "group"])
+@pytest.mark.parametrize("trick", ["link out", "fifo", "endless", "directory", "loop"])
+def test_users_are_those_of_the_image_and_of_files(
+    steps: Steps, outside: Outside, file: str, trick: str
+) -> None:
+    (outside.path.parent / file).write_text("evil:x:4242:\n")
+    place = steps.root.changed / "etc" / file
+    place.unlink(missing_ok=True)
+    match trick:
+        case "link out":
+            place.symlink_to("../" * 20 + str(outside.path.parent / file).lstrip("/"))
+        case "fifo":
+            os.mkfifo(place)
+        case "endless":
+            place.symlink_to("/dev/zero")
+        case "directory":
+            place.mkdir()
+        case "loop":
+            place.symlink_to(file)
+
+    user = "evil" if file == "passwd" else "1000:evil"
+    with pytest.raises(ProcessNotStarted, match="evil"):
+        steps.run(["/bin/true"], process=in_env(user=user))
+
+
+@pytest.mark.parametrize("file", ["etc/resolv.conf", "etc/hosts"])
+@pytest.mark.parametrize("trick", ["fifo", "directory", "loop", "link out", "parent is a link out"])
+def test_our_own_files_go_nowhere_else(
+    steps: Steps, outside: Outside, file: str, trick: str
+) -> None:
+    links_out_of(steps.root, outside)
+    place = steps.root.changed / file
+    match trick:
+        case "fifo":
+            os.mkfifo(place)
+        case "directory":
+            place.mkdir()
+        case "loop":
+            place.symlink_to(place.name)
+        case "link out":
+            place.symlink_to(str(outside.path / "secret"))
+        case _:
+            (steps.root.changed / "etc/passwd").unlink()
+            (steps.root.changed / "etc").rmdir()
+            (steps.root.changed / "etc").symlink_to("../" * 20 + str(outside.path).lstrip("/"))
+
+    with suppress(ProcessNotStarted):
+        steps.run(["/bin/sh", "-c", f"echo pwned >>/{file}"])
+
+    outside.assert_untouched(trick)
+
+
+@pytest.mark.parametrize("place", ["dev", "proc", "sys", "etc"])
+@pytest.mark.parametrize("trick", ["relative link", "absolute link", "file", "loop", "fifo"])
+def test_our_own_directories_go_nowhere_else(
+    steps: Steps, tmp_path: Path, place: str, trick: str
+) -> None:
+    outside = Outside(tmp_path)  # not below /dev
+    (steps.root.changed / "etc/passwd").unlink()
+    (steps.root.changed / "etc").rmdir()
+    where = steps.root.changed / place
+    match trick:
+        case "relative link":
+            where.symlink_to("../" * 20 + str(outside.path).lstrip("/"))
+        case "absolute link":
+            where.symlink_to(outside.path)
+        case "file":
+            where.write_text("")
+        case "loop":
+            where.symlink_to(place)
+        case _:
+            os.mkfifo(where)
+
+    with suppress(ProcessNotStarted):
+        steps.run(["/bin/sh", "-c", f"echo pwned >/{place}/pwn"])
+
+    outside.assert_untouched(trick)
+    assert not [at for at in ("/null", "/shm", "/hosts") if os.path.lexists(at)]
+
+
+# --- what root tries in a step ---
+
+
+_READS = (
+    "cat {outside}/secret",
+    "cat ../../../../../../../..{outside}/secret",
+    "cat /proc/1/root{outside}/secret",
+    "cat /proc/1/cwd/secret /proc/1/cwd/../outside/secret",
+    "cat /proc/self/root{outside}/secret /proc/thread-self/root{outside}/secret",
+    "for p in /proc/[0-9]*; do cat $p/root{outside}/secret $p/cwd/outside/secret; done",
+    "for p in /proc/[0-9]*; do cat $p/fd/*/secret $p/fd/*/outside/secret; done",
+    "busybox mkdir /m; mount -o bind /proc/1/root /m && cat /m{outside}/secret",
+    "busybox mknod /d b 254 0; mount /d /m; mount -t overlay -o lowerdir=/:/ o /bin",
+    "busybox pivot_root / /bin",
+    "busybox ln {outside}/secret /stolen && cat /stolen",
+    "busybox chroot /proc/1/root cat {outside}/secret",
+    "busybox chroot /proc/self/cwd/../.. cat {outside}/secret",
+    "busybox mkdir /j; busybox chroot /j /bin/sh; cd ../../../../../..; cat .{outside}/secret",
+)
+_CHANGES = (
+    # one's own user namespace has all capabilities in it, and none outside
+    "busybox unshare -Urm umount /proc/sys",
+    "busybox unshare -Urm umount /proc/kcore",
+    "busybox unshare -Urm mount -o remount,rw,bind /proc/sys",
+    "busybox unshare -Urm mount -t proc proc /proc",
+    "busybox unshare -Ur busybox hostname evil",
+    "busybox unshare -Urm busybox mount -t sysfs sysfs /sys",
+    "busybox unshare -p -f true",
+    "busybox nsenter -t 1 -m true",
+    "echo 1 >/proc/sys/vm/drop_caches",
+    "echo '|/bin/true' >/proc/sys/kernel/core_pattern",
+    "echo /bin/true >/proc/sys/kernel/modprobe",
+    "echo x >/proc/sysrq-trigger",
+    "busybox dd if=/proc/kcore of=/dev/null bs=64 count=1 | busybox grep -q .",
+    "test -s /proc/kcore",
+    "test -s /proc/keys || test -s /proc/timer_list || test -s /proc/sched_debug",
+    "echo 0 >/proc/irq/0/smp_affinity",
+    "echo x >/sys/kernel/uevent_helper",
+    "echo 1 >/sys/kernel/profiling",
+    "busybox mkdir /sys/fs/cgroup/evil",
+    "echo 1 >/sys/fs/cgroup/cgroup.procs",
+    "echo max >/sys/class/block/loop0/queue/nr_requests",
+    "busybox insmod /bin/busybox",
+    "busybox swapoff -a && busybox swapon /bin/busybox",
+    "busybox dmesg",
+    "busybox mount -t cgroup2 none /bin",
+    "busybox mount -t binfmt_misc none /bin",
+    "busybox mount -t debugfs none /bin",
+)
+
+
+def trying(attempts: Sequence[str]) -> str:
+    """Return a script that makes all attempts, and says the number of each that succeeds."""
+    tries = [
+        f"( {attempt}\n) </dev/null && echo succeeded: {number}"
+        for number, attempt in enumerate(attempts)
+    ]
+    return "\n".join([*tries, "true"])
+
+
+def test_files_outside_cannot_be_read(steps: Steps, outside: Outside, name: str) -> None:
+    # PRoot is no boundary for who looks through /proc (docs/rootless.md).
+    attempts = [one for one in _READS if name != "proot" or "/proc/" not in one]
+    script = trying(attempts).replace("{outside}", str(outside.path))
+
+    assert steps.run(["/bin/sh", "-c", script]).success
+
+    assert outside.text not in steps.stdout
+    assert "applet not found" not in steps.stderr
+    outside.assert_untouched(attempts)
+
+
+def test_the_machine_cannot_be_changed(steps: Steps, isolated: None) -> None:
+    assert steps.run(["/bin/sh", "-c", trying(_CHANGES)]).success
+
+    succeeded = [_CHANGES[int(number)] for number in re.findall(r"succeeded: (\d+)", steps.stdout)]
+    assert succeeded == [], steps.stderr
+    assert "applet not found" not in steps.stderr
+
+
+def test_nothing_comes_in_but_what_was_given(steps: Steps, name: str) -> None:
+    given = in_env(env={"A": "b"}, user="app")
+
+    assert steps.run(["busybox", "env"], process=given).success
+
+    seen = dict(line.split("=", 1) for line in steps.stdout.splitlines())
+    ignored = {"PWD"} if name == "proot" else set()  # it sets that itself
+    assert seen.keys() - ignored == {"PATH", "HOME", "A"}
+    assert seen["HOME"] == "/"
+
+
+def test_neither_environment_nor_descriptors_of_ours_are_seen(name: str, root: StepRoot) -> None:
+    # From a process that was started with both: what it was executed with, anybody may read.
+    executor_named(name).close()
+    root.write("look", _LOOK, mode=0o755)
+    with open(root.changed / "bin/busybox", "rb") as held:
+        os.set_inheritable(held.fileno(), True)
+        done = subprocess.run(
+            [sys.executable, "-c", _DRIVER.format(name=name, path=str(root.changed))],
+            env={"PATH": os.environ["PATH"], "IMG_MARK": "hidden-from-steps"},
+            cwd=os.getcwd(),
+            pass_fds=(held.fileno(),),
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    assert done.returncode == 0, done.stderr
+    if name not in ("proot",):  # it shows the processes of the machine
+        assert "hidden-from-steps" not in done.stdout
+    own = done.stdout.partition("own:")[2]
+    assert "hidden-from-steps" not in own
+    assert re.search(r"fds: (0 1 2( 3)? |\* )?\.", own), own
+    assert "fds: open" not in own
+
+
+_LOOK = """#!/bin/sh
+cat /proc/[0-9]*/environ
+echo own:
+cat /proc/self/environ
+echo fds: $(cd /proc/self/fd && echo *) .
+for f in 3 4 5 6 7 8 9; do { true <&$f; } 2>/dev/null && echo fds: open $f; done
+exit 0
+"""
+_DRIVER = """
+import os, sys, threading
+sys.path.insert(0, os.getcwd())
+from img.domain.process import DirectoryRoot, Process
+from tests.executors import executor_named
+executor = executor_named({name!r})
+status = executor.run(
+    Process(argv=("/look",), env={{}}), DirectoryRoot(path={path!r}),
+    lambda stream, data: os.write(stream, data), threading.Event(),
+)
+executor.close()
+sys.exit(status.code)
+"""
+
+
+def test_the_keyring_is_a_new_one(steps: Steps, isolated: None) -> None:
+    assert (
+        steps.sh("cat /proc/keys /proc/key-users 2>/dev/null | busybox grep -c img; true") == "0\n"
+    )
+
+
+def test_processes_outside_cannot_be_seen_or_ended(steps: Steps, isolated: None) -> None:
+    with subprocess.Popen(["sleep", "60"]) as other:
+        steps.run(["/bin/sh", "-c", f"kill -9 {other.pid}; kill -9 -1"])
+        pids = steps.sh("for p in /proc/[0-9]*; do echo ${p#/proc/}; done").split()
+        alive = other.poll() is None
+        other.kill()
+
+    assert alive
+    assert len(pids) <= 2
+
+
+_DAEMONS = {
+    "session": "busybox setsid sleep {time} &",
+    "double fork": "(busybox setsid sh -c '(sleep {time} &) ; true' &) ; busybox usleep 50000",
+    "deaf": "(trap '' TERM INT HUP; busybox setsid sleep {time} </dev/null >/dev/null 2>&1 &)",
+    "stopped": "busybox setsid sleep {time} & busybox kill -STOP $!",
+    "spawning": "(while :; do busybox setsid sleep {time} & busybox usleep 3000; done) "
+    "</dev/null >/dev/null 2>&1 & busybox usleep 100000",
+    "chain": "busybox setsid sh -c 'busybox setsid sh -c \"busybox setsid sleep {time} &\" &' &"
+    " busybox usleep 50000",
+}
+
+
+@pytest.mark.parametrize("how", _DAEMONS)
+def test_nothing_survives_its_step(name: str, root: StepRoot, how: str) -> None:
+    script = _DAEMONS[how].replace("{time}", "5999")
+    with gathered() as orphans:
+        executor = executor_named(name)
+        before = len(orphans.living())
+        steps = Steps(executor, root)
+        try:
+            assert steps.run(["/bin/sh", "-c", f"{script}\nexit 0"]).code == 0
+            deadline = time.monotonic() + 5
+            while len(left := orphans.living()) > before and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert not [line for line in left if "5999" in line], left
+            assert len(left) <= before, left
+        finally:
+            executor.close()
+        assert orphans.wait(5) == []
+
+
+def test_a_step_that_ends_its_neighbours_ends_no_other_step(executor: Executor, name: str) -> None:
+    if name not in ISOLATED:
+        pytest.skip("a promise of executors with namespaces (docs/rootless.md)")
+    with step_root("directory") as one, step_root("directory") as two:
+        longer = Steps(executor, one)
+        thread = threading.Thread(
+            target=longer.run, args=(["/bin/sh", "-c", "sleep 1; echo here"],)
+        )
+        thread.start()
+        Steps(executor, two).run(["/bin/sh", "-c", "kill -9 -1; kill -9 2 3 4 5 6 7 8 9"])
+        thread.join()
+    assert longer.stdout == "here\n"
