@@ -1,10 +1,16 @@
 """Which certificates a registry may show, and which to show it."""
 
-import os
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from img.adapters.linux.authorities import (
+    UnusableAuthorities,
+    load_authorities,
+    named_authorities,
+    reason_of,
+    system_authorities,
+)
 from img.application.ports.registry import RegistryError
 from img.domain.dataclass import dataclass
 from img.domain.reference import DEFAULT_DOMAIN, DOCKER_HUB_HOST
@@ -35,7 +41,7 @@ class Trust:
         home = environment.get("HOME", "/")  # containers' tools do not look at XDG_CONFIG_HOME here
         folders = (f"{home}/.config/containers", "/etc/containers", "/etc/docker")
         return cls(
-            authorities=tuple(map(Path, _authorities(environment))),
+            authorities=named_authorities(environment),
             folders=tuple(Path(folder, "certs.d") for folder in folders),
         )
 
@@ -48,8 +54,7 @@ class Trust:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         certificates = self._certificates(host)
         if verified:
-            for place in (*(self.authorities or _usual()), *certificates.authorities):
-                _load(context, place)
+            _load(context, (*(self.authorities or _usual()), *certificates.authorities))
         else:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -71,35 +76,20 @@ class Trust:
         return HostCertificates()
 
 
-def _authorities(environment: Mapping[str, str]) -> list[str]:
-    """Return files and directories that the environment names, none if it names none.
-
-    What one of OpenSSL's two variables leaves open, is the system's.
-    """
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        if bundle := environment.get(name):
-            return [bundle]
-    file, directories = environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR")
-    if not file and not directories:
-        return []
-    paths = ssl.get_default_verify_paths()
-    usual_file = paths.openssl_cafile if Path(paths.openssl_cafile).exists() else ""
-    usual = paths.openssl_capath if Path(paths.openssl_capath).is_dir() else ""
-    # A file must be there, of directories those that are, as OpenSSL and Go have it.
-    there = [place for place in (directories or usual).split(os.pathsep) if Path(place).is_dir()]
-    return [place for place in (file or usual_file, *there) if place]
-
-
 def _usual() -> tuple[Path, ...]:
-    """Return the system's authorities, or certifi's where it has none, as in a small container."""
-    paths = ssl.get_default_verify_paths()
-    if paths.cafile is not None:
-        return (Path(paths.cafile),)
-    if paths.capath is not None and os.listdir(paths.capath):
-        return (Path(paths.capath),)
+    """Return the system's authorities, or certifi's where it has none."""
+    if system := system_authorities():
+        return system
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
     return (Path(DEFAULT_CA_BUNDLE_PATH),)
+
+
+def _load(context: ssl.SSLContext, places: Iterable[Path]) -> None:
+    try:
+        load_authorities(context, places)
+    except UnusableAuthorities as error:
+        raise RegistryError(str(error)) from None
 
 
 def _sorted_out(files: list[Path]) -> HostCertificates:
@@ -118,26 +108,10 @@ def _sorted_out(files: list[Path]) -> HostCertificates:
     )
 
 
-def _load(context: ssl.SSLContext, place: Path) -> None:
-    try:
-        if place.is_dir():
-            context.load_verify_locations(capath=place)
-        else:
-            context.load_verify_locations(cafile=place)
-    except OSError as error:  # SSLError is one
-        raise RegistryError(f"certificates in {place} cannot be used: {_reason(error)}") from None
-
-
 def _load_client(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     try:
         # A password would be asked for at the terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except OSError as error:
-        text = f"certificate {certificate} with its key cannot be used: {_reason(error)}"
+        text = f"certificate {certificate} with its key cannot be used: {reason_of(error)}"
         raise RegistryError(text) from None
-
-
-def _reason(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return (error.reason or "it is none").lower().replace("_", " ")
-    return (error.strerror or str(error)).lower()

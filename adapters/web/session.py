@@ -1,12 +1,19 @@
 """The HTTP session of a download."""
 
+import os
+import ssl
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
+from requests.adapters import BaseAdapter, HTTPAdapter
 from urllib3.util import Retry
 
 from img import __version__
+from img.adapters.linux.authorities import (
+    load_authorities,
+    named_authorities,
+    system_authorities,
+)
 
 _CONNECT_S = 10.0
 _READ_S = 60.0
@@ -29,8 +36,16 @@ class WebSession(requests.Session):
             raise_on_status=False,
             respect_retry_after_header=False,  # it may ask for hours
         )
-        self.mount("https://", HTTPAdapter(max_retries=retry))
+        self._retry = retry
+        self._speaks_tls = False
         self.mount("http://", HTTPAdapter(max_retries=retry))
+
+    def get_adapter(self, url: str) -> BaseAdapter:
+        if not self._speaks_tls and url.lower().startswith("https:"):
+            # Not before: to read all the authorities takes a while.
+            self.mount("https://", _VerifyingAdapter(max_retries=self._retry))
+            self._speaks_tls = True
+        return super().get_adapter(url)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
         if kwargs.get("timeout") is None:
@@ -44,3 +59,37 @@ class WebSession(requests.Session):
         before, after = response.request.url or "", prepared_request.url or ""
         if self.should_strip_auth(before, after):  # type: ignore[no-untyped-call]
             prepared_request.headers.pop("Authorization", None)
+
+
+class _VerifyingAdapter(HTTPAdapter):
+    """Trusts whom the environment or the system trusts; requests would take certifi alone."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        context = _context()
+        self._is_ours = context is not None
+        super().init_poolmanager(*args, ssl_context=context, **kwargs)
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        return super().proxy_manager_for(proxy, ssl_context=_context(), **kwargs)
+
+    def build_connection_pool_key_attributes(
+        self, request: requests.PreparedRequest, verify: Any, cert: Any = None
+    ) -> Any:
+        host, pool = super().build_connection_pool_key_attributes(request, verify, cert)
+        return host, {"cert_reqs": "CERT_REQUIRED"} if self._is_ours else pool
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        if self._is_ours:
+            conn.cert_reqs = "CERT_REQUIRED"
+        else:
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
+
+
+def _context() -> ssl.SSLContext | None:
+    """Return what trusts them, None where there are none."""
+    places = named_authorities(os.environ) or system_authorities()
+    if not places:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    load_authorities(context, places)
+    return context
