@@ -214,6 +214,7 @@ class _Taking:
         for digest in live.blobs:
             self.names.setdefault(digest, name)
             self.descriptions.setdefault(digest, f"part of {name}")
+        self.descriptions[target.digest] = f"image {name}"
         try:
             self._describe(target, name)
         except ImgError:
@@ -222,7 +223,8 @@ class _Taking:
     def _describe(self, target: Descriptor, name: str) -> None:
         catalog = self.parts.catalog
         for manifest in catalog.manifests(target):
-            self._say(manifest.digest, f"manifest of {name}")
+            if manifest.digest != target.digest:
+                self._say(manifest.digest, f"manifest of {name}")
             document = catalog.manifest(manifest)
             self._say(document.config.digest, f"config of {name}")
             diff_ids = decode_config(catalog.read(document.config)).diff_ids
@@ -231,7 +233,6 @@ class _Taking:
                 self.diff_ids.setdefault(layer.digest, diff_id)
             for chain_id in chain_ids_of(diff_ids):
                 self.chains.setdefault(chain_id, name)
-        self.descriptions[target.digest] = f"image {name}"
 
     def _say(self, digest: Digest, description: str) -> None:
         if self.descriptions.get(digest, "part of").startswith("part of"):

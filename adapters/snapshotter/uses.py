@@ -97,6 +97,6 @@ class Uses:
                 with Lock(path, wait=False):
                     os.unlink(path)  # its process has died
             except BlockingIOError:
-                with open(path, encoding="ascii") as file:
+                with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as file:
                     needed.update(file.read().split())
         return needed

@@ -65,7 +65,8 @@ class FileStateLock(StateLock):
                 with Lock(path, wait=False):
                     _unlink(path)
             except BlockingIOError:
-                live[number] = os.stat(path).st_mtime
+                with contextlib.suppress(FileNotFoundError):
+                    live[number] = os.stat(path).st_mtime
         return live
 
     def _listed(self) -> list[int]:

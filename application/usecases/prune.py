@@ -44,8 +44,8 @@ class KeepTidy:
         """Collect if there is need to and nobody else does. Never raises."""
         try:
             self._tidy()
-        except ImgError as error:
-            log.info("not collected", reason=error.message)
+        except (ImgError, OSError) as error:
+            log.info("not collected", reason=str(error))
 
     def _tidy(self) -> None:
         inventory = self.collect.inventory

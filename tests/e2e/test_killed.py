@@ -126,6 +126,6 @@ def unfinished(state: Path) -> list[Path]:
     Files in the making are nobody else's to remove for a day: who made them may be a process of
     another container, so that nobody knows whether it lives.
     """
-    places = [*state.glob("tmp"), *state.glob("snapshots/*/*/work"), *state.glob("*/tmp")]
+    places = [*state.glob("tmp"), *state.glob("snapshots/*/*/*/work"), *state.glob("*/tmp")]
     found = [path for place in places for path in place.iterdir()]
     return [path for path in found if not re.fullmatch(r"\d+\.\d+(-wal|-shm)?", path.name)]
