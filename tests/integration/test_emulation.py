@@ -186,7 +186,8 @@ def test_what_a_user_makes_is_the_users(steps: Steps) -> None:
     seen = steps.sh(
         box(
             "cd /tmp; touch f; mkdir d; ln -s f l; mkfifo p; umask 077; echo > private\n"
-            "stat -c '%n %u:%g %a' f d l p private; id -u; id -g; id -G"
+            "stat -c '%n %u:%g %a' f d l p private; id -u; id -g; id -G\n"
+            "umask 022; mkdir slash/; mkdir -p deep/er; stat -c '%n %u:%g' slash deep deep/er"
         ),
         APP,
     )
@@ -198,6 +199,7 @@ def test_what_a_user_makes_is_the_users(steps: Steps) -> None:
         "p 1000:1001 644",
         "private 1000:1001 600",
         *("1000", "1001", "1001 29"),
+        *("slash 1000:1001", "deep 1000:1001", "deep/er 1000:1001"),
     ]
     assert entry_in(steps.root, "tmp/l")[:5] == ("tmp/l", "l", 0o777, 1000, 1001)
 

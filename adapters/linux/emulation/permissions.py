@@ -46,6 +46,7 @@ class Permissions:
             self._check_one(who, where, status, wanted, follow=follow)
 
     def _check_way(self, who: Credentials, text: bytes) -> None:
+        text = text.rstrip(b"/")  # mkdir(2) takes the name of what is not there yet with a slash
         end = text.find(b"/", 1)
         while end > 0:
             directory = text[:end]
