@@ -175,7 +175,12 @@ def _be_the_server(requests: socket.socket, parent: int, *, emulating: bool) -> 
             signal.signal(number, signal.SIG_IGN)
         # What watches over a step waits for these two, and is forked with them blocked.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGCHLD))
-        _Server(_alone(requests), os.pidfd_open(parent)).serve()
+        own_requests = _alone(requests)
+        try:
+            of_parent = os.pidfd_open(parent)
+        except ProcessLookupError:  # it had nothing to do after all
+            os._exit(0)
+        _Server(own_requests, of_parent).serve()
     except BaseException:
         import traceback
 
