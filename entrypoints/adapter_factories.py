@@ -5,7 +5,7 @@ Every function imports its adapter itself, so that a command pays for what it us
 
 from __future__ import annotations  # so that types are not imported
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,6 +51,11 @@ if TYPE_CHECKING:
 
 
 OWN_EXECUTORS = ("auto", "unshare", "runc", "crun", "chroot", "proot")
+_WARNINGS = {
+    "proot": "owners that RUN gives to files are lost under PRoot, and all of them are root's",
+    "fuse": "fuse-overlayfs is no exact overlay: set-group-ID directories, hard links and times of"
+    " directories may come out otherwise; use --backend auto where layers have to be the same",
+}
 
 
 def database(state: Path) -> Database:
@@ -114,9 +119,9 @@ def file_indexes(state: Path) -> IndexStore:
     return FileIndexStore(state)
 
 
-def cache_variant(host: BuildHost, emulate: str) -> str:
+def cache_variant(host: BuildHost, emulate: str, snapshotter: str) -> str:
     """Return what tells a build's results from those of all others, "" if nothing does."""
-    return f"--emulate={emulate}" if host.loses_owners(emulate) else ""
+    return host.departure(emulate) + ("--backend=fuse" if snapshotter == "fuse" else "")
 
 
 def sqlite_cache(database: Database, variant: str) -> CacheStore:
@@ -267,8 +272,10 @@ def announced(
         reasons = [text for text in (reason, getattr(snapshotter, "obstacle", "")) if text]
         return "; ".join([f"executor {name}, snapshots {chosen}", *reasons])
 
-    def warnings() -> Sequence[str]:
-        return groups.shortcomings() if groups else ()
+    def warnings() -> tuple[str, ...]:
+        unheld = groups.shortcomings() if groups else ()
+        own = (_WARNINGS[word] for word in (name, snapshots) if word in _WARNINGS)
+        return (*own, *unheld)
 
     return AnnouncedExecutor(executor, progress, describe, warnings)
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from dependency_injector import containers, providers
 
-from img.domain.errors import UsageError
 from img.entrypoints import adapter_factories as make
 from img.entrypoints import exchange_factories as exchange
 from img.entrypoints import registry_factories as registries
@@ -91,7 +90,7 @@ class Container(containers.DeclarativeContainer):
     origins: providers.Provider[BlobOrigins] = providers.Singleton(make.sqlite_origins, database)
     indexes: providers.Provider[IndexStore] = providers.Singleton(make.file_indexes, config.state)
     cache_variant: providers.Provider[str] = providers.Callable(
-        make.cache_variant, host, config.emulate
+        make.cache_variant, host, config.emulate, config.snapshotter
     )
     cache: providers.Provider[CacheStore] = providers.Singleton(
         make.sqlite_cache, database, cache_variant
@@ -464,7 +463,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
     from img.entrypoints.plugins import add_plugins
 
     container = Container(host=providers.Object(host))
-    snapshotter = _snapshotter_for(settings, host)
+    snapshotter = host.snapshotter(settings.snapshotter)
     container.config.from_dict(
         {
             "state": settings.state,
@@ -494,18 +493,6 @@ def _described(settings: Settings, host: BuildHost) -> tuple[str, str]:
     if settings.executor not in make.OWN_EXECUTORS:
         return settings.executor, ""
     return host.described(settings.emulate)
-
-
-def _snapshotter_for(settings: Settings, host: BuildHost) -> str:
-    """Return the snapshotter whose roots the executor can use. Raises UsageError."""
-    if host.mounts or settings.snapshotter not in ("auto", "overlay", "fuse"):
-        return settings.snapshotter
-    if settings.snapshotter == "auto":
-        return "naive"
-    raise UsageError(
-        f"the executor {host.executor_name} mounts nothing, and {settings.snapshotter} has to be",
-        hint="use --backend naive",
-    )
 
 
 def close_container(container: Container, host: BuildHost) -> None:

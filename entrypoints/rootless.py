@@ -7,13 +7,13 @@ outside, is forked on the way.
 import os
 from dataclasses import field, replace
 
-from img.adapters.executor.chroot import ChrootExecutor
+from img.adapters.executor.chroot import ChrootExecutor, may_change_roots
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.programs import find_program
 from img.adapters.executor.proot import ProotExecutor
 from img.adapters.executor.runc import RuncExecutor
 from img.adapters.executor.unshare import UnshareExecutor
-from img.adapters.linux import capabilities, seccomp, syscalls, userns
+from img.adapters.linux import seccomp, syscalls, userns
 from img.adapters.linux.emulation.level import Emulation
 from img.adapters.linux.outsider import HelperRunner, Outsider, run_here
 from img.adapters.linux.ownership import REAL, Ownership, RecordedOwnership
@@ -21,7 +21,8 @@ from img.adapters.linux.userns import IdMap, RealUser
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, UsageError
 
-_CHROOT_NEEDS = capabilities.mask_of("chown", "mknod", "setgid", "setpcap", "setuid", "sys_chroot")
+_EXACT = Emulation.FULL
+_MOUNTED = ("overlay", "fuse")  # snapshotters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,10 +72,21 @@ class BuildHost:
             return IdMap.SAME.value if self.executor_name == "chroot" else "none"
         return self.id_map.value
 
-    @property
-    def mounts(self) -> bool:
-        """Whether a step's root may be one that has to be mounted."""
-        return self.executor_name not in ("chroot", "proot")
+    def snapshotter(self, asked: str) -> str:
+        """Return the snapshotter whose roots the executor can use. Raises UsageError."""
+        if asked == "fuse" and self.id_map is IdMap.SINGLE:
+            raise UsageError(
+                "fuse-overlayfs loses owners that are on record, as they are where there is one id",
+                hint="use --backend auto",
+            )
+        if self.executor_name not in ("chroot", "proot") or asked not in (*_MOUNTED, "auto"):
+            return asked
+        if asked == "auto":
+            return "naive"
+        raise UsageError(
+            f"the executor {self.executor_name} mounts nothing, and {asked} has to be",
+            hint="use --backend naive",
+        )
 
     def described(self, emulate: str) -> tuple[str, str]:
         """Return what runs the steps, "" for nothing, and why it is nothing faster, if it is."""
@@ -88,9 +100,11 @@ class BuildHost:
         how = "not emulated" if emulate == Emulation.OFF.value else f"emulated ({emulate})"
         return f"unshare with one id, the others {how}", self.id_obstacle.message
 
-    def loses_owners(self, emulate: str) -> bool:
-        """Tell whether layers are others than they should be, and nobody else's to find."""
-        return self._emulation(emulate) not in (None, Emulation.FULL)
+    def departure(self, emulate: str) -> str:
+        """Return why layers are others than they should be, and nobody else's to find; or ""."""
+        if self.executor_name == "proot":
+            return "--executor=proot"
+        return f"--emulate={emulate}" if self._emulation(emulate) not in (None, _EXACT) else ""
 
     def _too_few_ids(self) -> HostError | None:
         """Return why a runtime cannot be used, where there is one id.
@@ -141,8 +155,7 @@ def _automatic(host: BuildHost) -> str:
     if host.id_map is not None:
         return "unshare"
     if os.geteuid() == 0:
-        able = capabilities.effective() & _CHROOT_NEEDS == _CHROOT_NEEDS
-        return "chroot" if able else "unshare"
+        return "chroot" if may_change_roots() else "unshare"
     try:
         find_program("proot")
     except HostError:

@@ -2,8 +2,16 @@
 
 from img.adapters.executor.reports import Launch, Way
 from img.adapters.executor.unshare import UnshareExecutor
+from img.adapters.linux import capabilities, userns
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.process import DirectoryRoot, Network, Process, Root
+
+_NEEDED = capabilities.mask_of("chown", "mknod", "setgid", "setpcap", "setuid", "sys_chroot")
+
+
+def may_change_roots() -> bool:
+    """Tell whether this process may run steps in that way."""
+    return capabilities.effective() & _NEEDED == _NEEDED and userns.is_initial()
 
 
 class ChrootExecutor(UnshareExecutor):
@@ -13,6 +21,14 @@ class ChrootExecutor(UnshareExecutor):
     pseudo terminals; it has Docker's default capabilities but for sys_chroot. It is kept from the
     container's files, not from killing its processes: a container of its own is what to give it.
     """
+
+    def require(self) -> None:
+        super().require()
+        if not may_change_roots():
+            raise ExecutorUnavailable(
+                "the executor chroot is for root that may make devices, so in no user namespace",
+                hint="leave --executor to img",
+            )
 
     def _launch(self, process: Process, root: Root) -> Launch:
         refuse_what_needs_namespaces("chroot", process, root)

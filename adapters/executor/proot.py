@@ -17,10 +17,15 @@ class ProotExecutor(UnshareExecutor):
     user, owners that a step gives to files are lost: all it makes is root's.
     """
 
-    def _launch(self, process: Process, root: Root) -> Launch:
+    def require(self) -> None:
+        super().require()
         if os.geteuid() == 0:  # it would run what it cannot hold with all that root may do
             raise ExecutorUnavailable(
                 "the executor proot is for users", hint="as root, use chroot or unshare"
             )
+        find_program("proot")
+
+    def _launch(self, process: Process, root: Root) -> Launch:
+        self.require()
         refuse_what_needs_namespaces("proot", process, root)
         return Launch(process, root, Way.PROOT, find_program("proot"))

@@ -25,6 +25,10 @@ class RuncExecutor(UnshareExecutor):
         super().__init__(server, obstacle=obstacle)
         self.runtime = runtime
 
+    def require(self) -> None:
+        super().require()
+        find_program(self.runtime)
+
     def _launch(self, process: Process, root: Root) -> Launch:
         runtime = find_program(self.runtime)
         return Launch(process, root, Way.RUNTIME, runtime, network_program=network_of(process))

@@ -24,7 +24,7 @@ from img.adapters.executor.first_process import (
 from img.adapters.executor.reports import Launch
 from img.adapters.executor.runtime_spec import configuration
 from img.adapters.executor.stubs import MountPoints, text_in
-from img.adapters.linux import capabilities, syscalls
+from img.adapters.linux import capabilities, syscalls, userns
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.filesystem.ownership import UserIdentity, lookup_user
 
@@ -135,16 +135,10 @@ def _is_mapped(kind: str, number: int) -> bool:
 def _allowed(launch: Launch) -> int:
     if launch.process.insecure:
         return capabilities.effective()
-    if _is_crun(launch.program) and _devices_open():
+    if _is_crun(launch.program) and userns.is_initial():
         # It mounts the root once more, so that devices in it open again (mounts.attach_root).
         return capabilities.DOCKER_DEFAULT & ~capabilities.mask_of("mknod")
     return capabilities.DOCKER_DEFAULT
-
-
-def _devices_open() -> bool:
-    """Tell whether this is the user namespace of the machine: in all others none does."""
-    with open("/proc/self/uid_map", encoding="ascii") as extents:
-        return extents.read().split() == ["0", "0", str((1 << 32) - 1)]
 
 
 def _is_crun(runtime: str) -> bool:

@@ -96,7 +96,10 @@ def _flattened(path: str) -> Iterator[str]:
             for entry in entries:
                 if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.path)
-                elif directory != path:
+                    continue
+                if os.geteuid():  # root empties what it may not enter
+                    os.chmod(entry.path, 0o700)
+                if directory != path:
                     moved += 1
                     os.rename(entry.path, f"{prefix}{moved}")
                     trash.append(f"{prefix}{moved}")

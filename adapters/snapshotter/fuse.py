@@ -122,7 +122,8 @@ def _escaped(path: str) -> str:
 
 def _failure(program: "subprocess.Popen[bytes]") -> SnapshotterUnavailable:
     program.kill()
-    said = program.communicate()[1].decode("utf-8", "replace").strip()
+    lines = program.communicate()[1].decode("utf-8", "replace").splitlines()
+    said = lines[-1] if lines else ""  # others are warnings
     return SnapshotterUnavailable(
         f"{_PROGRAM} mounts nothing: {said or 'no answer'}",
         hint="it needs /dev/fuse; use another backend where there is none",
