@@ -234,19 +234,30 @@ def _push(layout: Path, name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def busybox(registry: RegistryServer) -> str:
-    """Return the name of a small base image in the registry."""
-    layouts = shared_things.once("busybox", _make_bases)
-    return _push(layouts / "layouts/busybox", f"{registry.address}/busybox:latest")
+def busybox_layout() -> Path:
+    """Return the OCI layout of a small base image."""
+    return shared_things.once("busybox", _make_bases) / "layouts/busybox"
 
 
 @pytest.fixture(scope="session")
-def debian(registry: RegistryServer) -> str:
-    """Return the name of Debian's minbase in the registry.
+def debian_layout() -> Path:
+    """Return the OCI layout of Debian's minbase.
 
     $IMG_TESTS_DEBIAN may name a root file system to take instead of making one by debootstrap.
     """
     need_root()
     given = os.environ.get("IMG_TESTS_DEBIAN")
     layouts = shared_things.once("debian", _debian_from(given) if given else _bootstrap)
-    return _push(layouts / "layouts/debian", f"{registry.address}/debian:bookworm")
+    return layouts / "layouts/debian"
+
+
+@pytest.fixture(scope="session")
+def busybox(registry: RegistryServer, busybox_layout: Path) -> str:
+    """Return the name of a small base image in the registry."""
+    return _push(busybox_layout, f"{registry.address}/busybox:latest")
+
+
+@pytest.fixture(scope="session")
+def debian(registry: RegistryServer, debian_layout: Path) -> str:
+    """Return the name of Debian's minbase in the registry."""
+    return _push(debian_layout, f"{registry.address}/debian:bookworm")

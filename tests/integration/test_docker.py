@@ -6,13 +6,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.host import REPOSITORY, in_memory, lacking, need_root, program
+from tests.docker_daemon import DockerDaemon
+from tests.host import REPOSITORY, in_memory, need_root, program
 
 _DOCKERFILE = """\
 FROM scratch
@@ -28,59 +28,11 @@ RUN sleep 0 && (setsid sleep 1000 &) && mknod /srv/device c 1 3
 _LOST = (" && chown 5:6 /srv", " && mknod /srv/device c 1 3")  # without root, under PRoot
 
 
-class Docker:
-    """A daemon of its own, and an image that has nothing but the places for mounts."""
-
-    def __init__(self, base: Path) -> None:
-        self._client = [program("docker"), "-H", f"unix://{base}/socket"]
-        options = [f"--{name}={base}/{name}" for name in ("data-root", "exec-root", "pidfile")]
-        options += [f"--host=unix://{base}/socket", "--storage-driver=vfs"]
-        with open(base / "log", "wb") as log:
-            self._daemon = subprocess.Popen(
-                [program("dockerd"), *options, "--iptables=false", "--bridge=none"],
-                stdout=log,
-                stderr=log,
-            )
-        deadline = time.monotonic() + 30
-        while subprocess.run([*self._client, "info"], capture_output=True, check=False).returncode:
-            if self._daemon.poll() is not None or time.monotonic() > deadline:
-                self.close()
-                lacking(f"dockerd does not start: {(base / 'log').read_text()[-300:]}")
-            time.sleep(0.2)
-        root = base / "root"
-        for name in ("etc", "tmp", "root", "work", "proc", "sys", "dev", "context", "usr"):
-            (root / name).mkdir(parents=True)
-        for name in ("bin", "lib", "lib64", "sbin"):
-            (root / name).symlink_to(f"usr/{name}")
-        (root / "tmp").chmod(0o1777)
-        packed = subprocess.run(["tar", "-C", root, "-c", "."], capture_output=True, check=True)
-        subprocess.run([*self._client, "import", "-", "base"], input=packed.stdout, check=True)
-
-    def run(self, script: str, *options: str) -> "subprocess.CompletedProcess[str]":
-        """Run a script in a new container that sees our Python and img, read-only."""
-        needed = (str(REPOSITORY), sys.prefix, *filter(os.path.isdir, sys.path))
-        shown = {"/usr", *(path for path in needed if not path.startswith("/usr"))}
-        volumes = [f"--volume={path}:{path}:ro" for path in sorted(shown)]
-        limits = ["--rm", "--network=none", "--env=PYTHONDONTWRITEBYTECODE=1"]
-        return subprocess.run(
-            [*self._client, "run", *limits, *volumes, *options, "base", "sh", "-c", script],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-
-    def close(self) -> None:
-        """End the daemon."""
-        self._daemon.terminate()
-        self._daemon.wait(30)
-
-
 @pytest.fixture(scope="module")
-def docker() -> Iterator[Docker]:
+def docker() -> Iterator[DockerDaemon]:
     need_root()
     base = Path(tempfile.mkdtemp(dir=in_memory(), prefix="img-docker-"))
-    running = Docker(base)
+    running = DockerDaemon(base)
     yield running
     running.close()
     shutil.rmtree(base, ignore_errors=True)
@@ -106,7 +58,7 @@ _REFUSED = "this system refuses namespaces: Operation not permitted"
 EPOCH = "--env=SOURCE_DATE_EPOCH=1700000000"
 
 
-def test_root_builds_the_same_image_as_outside(docker: Docker, context: Path) -> None:
+def test_root_builds_the_same_image_as_outside(docker: DockerDaemon, context: Path) -> None:
     inside = docker.run(f"{BUILD} /context && {LIST}", f"--volume={context}:/context:ro", EPOCH)
 
     assert inside.returncode == 0, inside.stdout + inside.stderr
@@ -114,7 +66,9 @@ def test_root_builds_the_same_image_as_outside(docker: Docker, context: Path) ->
     assert digest(inside.stdout) == digest(outside(context, "Dockerfile"))
 
 
-def test_a_user_builds_with_proot_what_has_no_other_owners(docker: Docker, context: Path) -> None:
+def test_a_user_builds_with_proot_what_has_no_other_owners(
+    docker: DockerDaemon, context: Path
+) -> None:
     program("proot")
     inside = docker.run(
         f"{BUILD} -f /context/Dockerfile.user /context && {LIST}",
@@ -130,7 +84,7 @@ def test_a_user_builds_with_proot_what_has_no_other_owners(docker: Docker, conte
 
 
 def test_without_proot_a_user_can_copy_and_is_told_what_run_needs(
-    docker: Docker, context: Path
+    docker: DockerDaemon, context: Path
 ) -> None:
     alone = ("--user=1234:1234", "--env=HOME=/tmp", f"--volume={context}:/context:ro")
     hidden = f"--volume=/dev/null:{program('proot')}"
@@ -144,7 +98,7 @@ def test_without_proot_a_user_can_copy_and_is_told_what_run_needs(
     assert "install proot" in refused.stderr
 
 
-def test_a_step_of_root_cannot_look_at_the_container(docker: Docker, context: Path) -> None:
+def test_a_step_of_root_cannot_look_at_the_container(docker: DockerDaemon, context: Path) -> None:
     attempts = (
         "cat /../../tmp/secret",
         "cat /proc/self/root/../tmp/secret /proc/self/cwd/../../../tmp/secret",
@@ -178,7 +132,7 @@ def test_a_step_of_root_cannot_look_at_the_container(docker: Docker, context: Pa
     assert ": not found" not in tried.stderr
 
 
-def test_the_containers_own_root_is_as_it_was(docker: Docker, context: Path) -> None:
+def test_the_containers_own_root_is_as_it_was(docker: DockerDaemon, context: Path) -> None:
     look = "find / -xdev -path /tmp/state -prune -o -printf '%p %y %m %U:%G %T@ %C@ %l\\n'"
     listed = built_from_busybox(
         docker,
@@ -192,7 +146,9 @@ def test_the_containers_own_root_is_as_it_was(docker: Docker, context: Path) -> 
     assert int(listed.stdout) > 10
 
 
-def test_every_kind_of_mount_has_something_in_its_place(docker: Docker, context: Path) -> None:
+def test_every_kind_of_mount_has_something_in_its_place(
+    docker: DockerDaemon, context: Path
+) -> None:
     done = built_from_busybox(
         docker,
         context,
@@ -213,14 +169,14 @@ def test_every_kind_of_mount_has_something_in_its_place(docker: Docker, context:
     assert done.stdout == ""
 
 
-def test_what_cannot_be_done_is_refused_by_name(docker: Docker, context: Path) -> None:
+def test_what_cannot_be_done_is_refused_by_name(docker: DockerDaemon, context: Path) -> None:
     refused = built_from_busybox(docker, context, "RUN --network=none true\n")
 
     assert refused.returncode == 1
     assert "the executor chroot cannot take the network away (--network=none)" in refused.stderr
 
 
-def test_a_step_under_proot_cannot_read_what_img_knows(docker: Docker, context: Path) -> None:
+def test_a_step_under_proot_cannot_read_what_img_knows(docker: DockerDaemon, context: Path) -> None:
     program("proot")
     tried = built_from_busybox(
         docker,
@@ -236,7 +192,7 @@ def test_a_step_under_proot_cannot_read_what_img_knows(docker: Docker, context: 
 
 
 def test_a_build_that_is_killed_leaves_nothing_and_the_next_one_works(
-    docker: Docker, context: Path
+    docker: DockerDaemon, context: Path
 ) -> None:
     slow = _DOCKERFILE.split("RUN mkdir", maxsplit=1)[0] + "RUN sleep 4321\n"
     (context / "Dockerfile.slow").write_text(slow)
@@ -254,7 +210,7 @@ def test_a_build_that_is_killed_leaves_nothing_and_the_next_one_works(
     assert done.stdout.split() == ["well"], done.stdout
 
 
-def test_doctor_says_what_there_is(docker: Docker) -> None:
+def test_doctor_says_what_there_is(docker: DockerDaemon) -> None:
     told = docker.run(f"cd {REPOSITORY} && {IMG} doctor", "--env=HOME=/tmp")
 
     assert "--executor auto: chroot" in told.stdout
@@ -262,7 +218,7 @@ def test_doctor_says_what_there_is(docker: Docker) -> None:
 
 
 def built_from_busybox(
-    docker: Docker,
+    docker: DockerDaemon,
     context: Path,
     lines: str,
     *where: str,

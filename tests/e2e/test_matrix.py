@@ -1,0 +1,141 @@
+"""The image does not know where it was built: every environment, executor and snapshotter.
+
+docs/matrix.md shows what is tested here, and is made from it (tests/matrix/page.py).
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import shared_things
+from tests.docker_daemon import DockerDaemon
+from tests.host import Account, in_memory, need_root, program
+from tests.matrix.cells import CELLS, ENVIRONMENTS
+from tests.matrix.environments import Container, Host, Json, Matter, Ran
+from tests.matrix.matter import make_matter
+from tests.matrix.page import PAGE, render
+from tests.matrix.table import Builds, Differs, Environment, Fails, MayDiffer, Refuses, cases
+
+pytestmark = pytest.mark.userns
+
+_ENVIRONMENTS = {environment.name: environment for environment in ENVIRONMENTS}
+_REFERENCE = Environment(name="reference", title="", who="root")
+_SHOWN = 12  # differences of a layer
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Return a directory in memory; what is in it may belong to anybody."""
+    directory = Path(tempfile.mkdtemp(prefix="matrix-", dir=shared_things.directory()))
+    directory.chmod(0o755)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def matter(busybox_layout: Path, debian_layout: Path, user: Account) -> Matter:
+    """Return what is built, and what root made of it on overlays: once for all workers."""
+    need_root()
+    for name in ("unshare", "setpriv", "mkfs.ext4", "crun", "runc", "proot", "fuse-overlayfs"):
+        program(name)
+
+    def make(place: Path) -> None:
+        make_matter(place, busybox_layout, debian_layout)
+        shared_things.run("chmod", "-R", "a+rX", place)
+        work = place / "reference"
+        work.mkdir()
+        order = Matter(place=place).order("unshare", "overlay", list(cases()))
+        outcome = Host(user=user).run(_REFERENCE, work, order).outcome
+        shutil.rmtree(work)
+        (place / "reference.json").write_text(json.dumps(outcome))
+
+    made = shared_things.once("matrix", make)
+    reference = json.loads((made / "reference.json").read_text())
+    errors = {case: image for case, image in reference.items() if "error" in image}
+    assert not errors
+    return Matter(place=made, reference=reference)
+
+
+@pytest.fixture(scope="module")
+def docker() -> Iterator[DockerDaemon]:
+    need_root()
+    base = Path(tempfile.mkdtemp(dir=in_memory(), prefix="img-matrix-"))
+    running = DockerDaemon(base)
+    yield running
+    running.close()
+    shutil.rmtree(base, ignore_errors=True)
+
+
+def _run(
+    cell: Builds | Refuses, matter: Matter, place: Path, request: pytest.FixtureRequest
+) -> Ran:
+    environment = _ENVIRONMENTS[cell.environment]
+    wanted = list(cases()) if isinstance(cell, Builds) else ["hardlinks"]
+    order = matter.order(cell.executor, cell.snapshotter, wanted)
+    if environment.in_docker:
+        daemon: DockerDaemon = request.getfixturevalue("docker")
+        return Container(daemon=daemon, shown=matter.place).run(environment, place, order)
+    host = Host(user=request.getfixturevalue("user"))
+    return host.run(environment, place, order)
+
+
+def _named(cell: Builds | Refuses) -> str:
+    return f"{cell.environment}-{cell.executor}-{cell.snapshotter}"
+
+
+@pytest.mark.parametrize("cell", [c for c in CELLS if isinstance(c, Builds)], ids=_named)
+def test_the_images_are_what_root_builds_on_overlays(
+    cell: Builds, matter: Matter, place: Path, request: pytest.FixtureRequest
+) -> None:
+    ran = _run(cell, matter, place, request)
+
+    assert ran.announced.startswith(cell.announced), ran.announced
+    faults = {}
+    for case, image in ran.outcome.items():
+        fault = _fault(cell, case, image, matter.reference[case], ran.shown)
+        if fault:
+            faults[case] = fault
+    assert not faults, "\n".join(f"{case}: {fault}" for case, fault in faults.items())
+
+
+def _fault(cell: Builds, case: str, image: Json, reference: Json, shown: str) -> str:
+    """Return what of the outcome was not promised."""
+    differences = image.get("error") or "\n".join(_differences(image, reference))
+    match cell.exceptions.get(case):
+        case MayDiffer():
+            return ""
+        case Fails(text=text):
+            said = "error" in image and (text in shown or text in image["error"])
+            return "" if said else f"does not fail with {text!r}: {image}"
+        case Differs():
+            differs = image.get("digest", reference["digest"]) != reference["digest"]
+            return "" if differs else f"does not differ any more: {differences}"
+        case None:
+            return "" if image.get("digest") == reference["digest"] else differences or "documents"
+
+
+def _differences(image: Json, reference: Json) -> Iterator[str]:
+    if image["digest"] == reference["digest"]:
+        return
+    for number, (ours, theirs) in enumerate(zip(image["layers"], reference["layers"], strict=True)):
+        paths = [path for path in sorted({*ours, *theirs}) if ours.get(path) != theirs.get(path)]
+        for path in paths[:_SHOWN]:
+            yield f"layer {number}: {path}: {ours.get(path)}, not {theirs.get(path)}"
+
+
+@pytest.mark.parametrize("cell", [c for c in CELLS if isinstance(c, Refuses)], ids=_named)
+def test_what_cannot_be_done_is_refused_with_what_to_do(
+    cell: Refuses, matter: Matter, place: Path, request: pytest.FixtureRequest
+) -> None:
+    (image,) = _run(cell, matter, place, request).outcome.values()
+
+    assert cell.error in image.get("error", ""), image
+    assert "\n" not in image["error"]
+
+
+def test_the_page_says_what_is_tested() -> None:
+    assert render() in PAGE.read_text(encoding="utf-8"), "run python -m tests.matrix.page"

@@ -1,0 +1,133 @@
+"""Runs ``img build`` for many Dockerfiles, and tells what came out.
+
+It is run where and by whom a cell of the matrix says: ``python -m tests.matrix.driver ORDER``. Each
+build is the whole command line in a process of its own, forked when all is imported: that saves
+half of the time.
+"""
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import os
+import pkgutil
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import img.application
+import img.entrypoints.cli
+from img.entrypoints.cli.app import main as command_line
+
+Json = Any  # what goes to the driver and comes from it
+
+_ERROR = "Error: "
+
+
+def main(order: Json) -> Json:
+    """Return the outcome of each Dockerfile of ``order``: a digest, or an error's text."""
+    _import_most()
+    os.makedirs(order["state"], exist_ok=True)
+    place = Path(tempfile.mkdtemp(dir=order["state"]))  # which goes with the state
+    return {case: _build(order, case, place) for case in order["cases"]}
+
+
+def _import_most() -> None:
+    for package in (img.application, img.entrypoints.cli):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            import_module(module.name)
+    import_module("img.entrypoints.container")
+
+
+def _build(order: Json, case: str, place: Path) -> Json:
+    file, _, target = case.partition(":")
+    digests, errors = place / "metadata.json", place / "errors"
+    name = f"matrix/{case.replace(':', '/')}"
+    options = {
+        "--state": order["state"],
+        "--backend": order["snapshotter"],
+        "--executor": order["executor"],
+        "--secret": f"id=one,src={order['context']}/secret",
+        "--file": f"{order['dockerfiles']}/{file}.Dockerfile",
+        "--progress": "plain",
+        "--metadata-file": str(digests),
+        "--tag": name,
+        **({"--target": target} if target else {}),
+    }
+    words = [word for option in options.items() for word in option]
+    for base, layout in order["bases"].items():
+        words += ["--build-context", f"{base}=oci-layout://{layout}"]
+    code = _run(["build", *words, order["context"]], errors)
+    shown = errors.read_text()
+    sys.stderr.write(shown)
+    if code:
+        *_, last = shown.splitlines()
+        return {"error": last.removeprefix(_ERROR) if last.startswith(_ERROR) else shown}
+    outcome: Json = {"digest": json.loads(digests.read_text())["containerimage.digest"]}
+    if outcome["digest"] != order["expected"].get(case):
+        archive = place / "archive.tar"
+        saving = ["save", "--state", order["state"], "--format", "oci", "-o", str(archive), name]
+        assert _run(saving, errors) == 0, errors.read_text()
+        outcome["layers"] = list(_layers(archive))
+    return outcome
+
+
+def _run(words: list[str], errors: Path) -> int:
+    """Run the command line in a process of its own and return its exit code."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    pid = os.fork()
+    if pid == 0:
+        with errors.open("wb") as stream, contextlib.suppress(BaseException):
+            os.dup2(stream.fileno(), 1)
+            os.dup2(stream.fileno(), 2)
+            command_line(words)
+        os._exit(70)  # it has told why
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _layers(archive: Path) -> Iterator[Mapping[str, str]]:
+    with tarfile.open(archive) as tar:
+
+        def blob(digest: str) -> bytes:
+            file = tar.extractfile(f"blobs/{digest.replace(':', '/')}")
+            assert file is not None
+            return file.read()
+
+        index = tar.extractfile("index.json")
+        assert index is not None
+        (target,) = json.load(index)["manifests"]
+        for layer in json.loads(blob(target["digest"]))["layers"]:
+            yield _entries(layer["digest"], blob(layer["digest"]))
+
+
+_known: dict[str, Mapping[str, str]] = {}
+
+
+def _entries(digest: str, content: bytes) -> Mapping[str, str]:
+    """Return all there is to know of each entry of a layer, by path."""
+    if digest not in _known:
+        with tarfile.open(fileobj=io.BytesIO(gzip.decompress(content))) as tar:
+            _known[digest] = {member.name: _described(tar, member) for member in tar}
+    return _known[digest]
+
+
+def _described(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:
+    file = tar.extractfile(member) if member.isreg() else None
+    digest = hashlib.sha256(file.read()).hexdigest()[:16] if file else ""
+    extended = {k: v for k, v in member.pax_headers.items() if k.startswith("SCHILY")}
+    device = f" {member.devmajor}:{member.devminor}" if member.isdev() else ""
+    return (
+        f"{member.type.decode()} {member.mode:04o} {member.uid}:{member.gid}"
+        f" {member.size} {member.mtime}{device} {member.linkname} {digest} {extended or ''}"
+    )
+
+
+if __name__ == "__main__":
+    answer = main(json.loads(Path(sys.argv[1]).read_text()))
+    sys.stdout.write(json.dumps(answer))

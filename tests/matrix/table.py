@@ -1,0 +1,85 @@
+"""What is built where, by what, and what comes of it: the matrix that docs/matrix.md shows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DOCKERFILES = Path(__file__).with_name("dockerfiles")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """Who builds, and on what."""
+
+    name: str
+    title: str
+    who: str
+    file_system: str = "tmpfs"
+    fuse: bool | None = None  # whether there is a /dev/fuse; None: as on this machine
+
+    @property
+    def in_docker(self) -> bool:
+        """Whether it is a container of Docker."""
+        return self.who.startswith("docker-")
+
+
+@dataclass(frozen=True, slots=True)
+class Fails:
+    """A Dockerfile that does not build there; ``text`` is shown."""
+
+    text: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Differs:
+    """A Dockerfile whose layers are others there than everywhere else."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class MayDiffer:
+    """The same, or one that fails: somebody else's program decides, by its version."""
+
+    why: str
+
+
+Exceptions = Mapping[str, Fails | Differs | MayDiffer]  # by case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Builds:
+    """A cell that builds every Dockerfile as root does on overlays, but for the exceptions."""
+
+    environment: str
+    executor: str
+    snapshotter: str
+    announced: str = ""  # what the build says of who runs its steps; "": what was asked for
+    exceptions: Exceptions = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuses:
+    """A cell that can run nothing, and says so."""
+
+    environment: str
+    executor: str
+    snapshotter: str
+    error: str
+
+
+def cases() -> Mapping[str, str]:
+    """Return what is built, "FILE" or "FILE:STAGE", and what it tries."""
+    found = {}
+    for path in sorted(DOCKERFILES.glob("*.Dockerfile")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        name = path.name.removesuffix(".Dockerfile")
+        captions = [line.removeprefix("# ") for line in lines if line.startswith("# ")]
+        if len(captions) == 1:
+            found[name] = captions[0]
+            continue
+        for caption in captions:
+            stage, _, text = caption.partition(": ")
+            found[f"{name}:{stage}"] = text
+    return found
