@@ -63,14 +63,13 @@ class RegistrySession(requests.Session):
         return super().send(request, **kwargs)
 
     def get_adapter(self, url: str) -> BaseAdapter:
-        address = str(url).lower()
+        address = url.lower()
         known = address.startswith(self._place)
-        if known or address.startswith("https:"):
-            with self._lock:
-                if known not in self._ready:
-                    self.mount(self._place if known else "https://", _Adapter(self._context(known)))
-                    self._ready.add(known)
-        return super().get_adapter(url)
+        with self._lock:  # the list of adapters must not change while it is looked through
+            if address.startswith("https:") and known not in self._ready:
+                self.mount(self._place if known else "https://", _Adapter(self._context(known)))
+                self._ready.add(known)
+            return super().get_adapter(url)
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response

@@ -64,7 +64,9 @@ def modern_spelling(arguments: list[str]) -> list[str]:
     """Return ``arguments`` with the seed's long flags spelled with two dashes."""
     modern: list[str] = []
     for i, argument in enumerate(arguments):
-        if argument == "--":
+        # What follows `img unshare` is another program's.
+        is_anothers = argument == "unshare" and all(word[:1] == "-" for word in modern)
+        if argument == "--" or is_anothers:
             return [*modern, *arguments[i:]]
         name = argument[1:].partition("=")[0]
         seed = argument.startswith("-") and name in _SEED_SPELLINGS

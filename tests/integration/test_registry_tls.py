@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,6 +171,26 @@ def test_a_client_certificate_does_not_follow_a_redirect(tmp_path: Path) -> None
         with pytest.raises(RegistryError):
             client.open_blob(place.name, _BLOB).read()
         assert not storage.requests
+
+
+def test_many_threads_at_once_are_sent_elsewhere(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    context = authority.issue("server", "IP:127.0.0.1", "DNS:localhost").context()
+
+    def send_away(request: Request) -> Answer:
+        place = storage.address.replace("127.0.0.1", "localhost")
+        return Answer(status=307, headers={"Location": f"https://{place}/blob"})
+
+    with (
+        ScriptedServer(lambda _: Answer(body=b"layer"), context) as storage,
+        ScriptedServer(send_away, context) as registry,
+    ):
+        name = ImageReference(domain=registry.address, path="team/app", tag="v1")
+        trust = Trust(authorities=(authority.certificate,))
+        client = OrasRegistry(credentials=MemoryCredentials(), trust=trust, sleep=lambda _: None)
+        with ThreadPoolExecutor(8) as pool:
+            read = list(pool.map(lambda _: client.open_blob(name, _BLOB).read(), range(16)))
+    assert read == [b"layer"] * 16
 
 
 @pytest.mark.parametrize(
