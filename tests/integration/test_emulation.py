@@ -301,6 +301,21 @@ def test_a_changed_root_has_files_of_its_own(steps: Steps) -> None:
 
 
 @needs_one_id
+def test_what_is_written_to_devices_of_a_changed_root_is_gone(steps: Steps) -> None:
+    seen = steps.sh(
+        box(
+            "mkdir -p /sub/bin /sub/dev; cp /bin/busybox /sub/bin; cd /sub/dev; umask 0\n"
+            "mknod null c 1 3; mknod full c 1 7; echo x > null; echo x > /sub/dev/null\n"
+            "busybox chroot /sub /bin/busybox sh -c 'echo y >>/dev/null; echo >/dev/full' || :\n"
+            "stat -c '%F %a %t:%T' null; cat null"
+        )
+    )
+
+    assert seen == "character special file 666 1:3\n"
+    assert "No space left on device" in steps.stderr
+
+
+@needs_one_id
 def test_paths_through_proc_are_the_callers_own(steps: Steps) -> None:
     seen = steps.sh(
         box(

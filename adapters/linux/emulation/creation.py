@@ -5,7 +5,7 @@ import os
 import stat
 import struct
 
-from img.adapters.linux import memory, syscalls
+from img.adapters.linux import memory, owner_records, syscalls
 from img.adapters.linux.emulation.credentials import Credentials
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.owners import Owners
@@ -18,6 +18,14 @@ from img.adapters.linux.replies import Answer, Reply
 _OPEN_HOW = struct.Struct("QQQ")
 _WANTED = {os.O_RDONLY: READ, os.O_WRONLY: WRITE, os.O_RDWR: READ | WRITE}
 _INT = 0xFFFF_FFFF
+# Devices that every step has, by their records.
+_HARMLESS = {
+    b"null": b"c 1:3",
+    b"zero": b"c 1:5",
+    b"full": b"c 1:7",
+    b"random": b"c 1:8",
+    b"urandom": b"c 1:9",
+}
 _MOST_LINKS = 40  # as many as the kernel follows
 
 
@@ -96,12 +104,16 @@ class CreationCalls:
         who = self._identities.of(call.pid)
         if flags & os.O_PATH:
             return Reply.LET_PASS
+        text = memory.read_text(call.pid, path)
+        device = self._device_meant(call, directory, text)
+        if device is not None and not flags & os.O_EXCL:
+            self._check_existing(call, who, directory, text, flags)
+            return self._open_device(call, device, flags)
         unnamed = flags & os.O_TMPFILE == os.O_TMPFILE
         if not unnamed and not flags & os.O_CREAT:
             if who.user.filesystem:
-                self._check_existing(call, who, directory, memory.read_text(call.pid, path), flags)
+                self._check_existing(call, who, directory, text, flags)
             return Reply.LET_PASS
-        text = memory.read_text(call.pid, path)
         where = self._paths.place(call, directory, text)
         parent = where if unnamed else _parent(where)
         owner = self._owner_of_new(who, parent)
@@ -116,6 +128,28 @@ class CreationCalls:
             owner = self._owner_of_new(who, parent)
         self._check_parent(who, text, parent)
         return self._open_new(call, where, flags, mode, resolve, parent, owner)
+
+    def _device_meant(self, call: Notification, directory: int, text: bytes) -> bytes | None:
+        """Return which device the file stands for, of those that steps have themselves."""
+        name = text.rpartition(b"/")[2]
+        if name not in _HARMLESS or (text[:5] == b"/dev/" and not self._paths.strayed):
+            return None
+        try:
+            where = self._paths.find(call, directory, text)
+            names = owner_records.names_on(where, follow=True)
+            recorded = self._owners.device_of(where, names, follow=True)
+        except OSError:
+            return None
+        return name if recorded == _HARMLESS[name] else None
+
+    def _open_device(self, call: Notification, name: bytes, flags: int) -> Answer:
+        # In a root below the step's (debootstrap), what is written to /dev/null is not to stay.
+        opened = os.open(b"/dev/" + name, (flags & ~(os.O_CREAT | os.O_TRUNC)) | os.O_CLOEXEC)
+        try:
+            self._listener.hand_over(call, opened, inheritable=not flags & os.O_CLOEXEC)
+        finally:
+            os.close(opened)
+        return Reply.SENT
 
     def _exists(self, call: Notification, directory: int, text: bytes) -> bool:
         try:
