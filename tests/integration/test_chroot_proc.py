@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -41,6 +42,11 @@ def root() -> Iterator[StepRoot]:
 @pytest.fixture
 def steps(executor: Executor, root: StepRoot) -> Steps:
     return Steps(executor, root)
+
+
+def needs_x86() -> None:
+    if platform.machine() != "x86_64":
+        pytest.skip("the programs are for x86-64")
 
 
 # --- what is there ---
@@ -164,6 +170,49 @@ def test_it_is_not_in_the_root_afterwards(steps: Steps) -> None:
     assert steps.root.listing() == before
 
 
+_UNDER_ANOTHER_LISTENER = """
+import sys, threading
+from img.adapters.linux import seccomp, syscalls
+from img.entrypoints.rootless import enter_for_build
+from img.domain.process import DirectoryRoot, Process
+machine = seccomp.this_machine()
+held = seccomp.load_and_listen(seccomp.program(machine, [seccomp.Rule("acct", seccomp.NOTIFY)]))
+host = enter_for_build("chroot")
+print(*host.described("full"))
+script = "ls /proc; echo steps run; busybox reboot -f || echo denied"
+process = Process(argv=("/bin/sh", "-c", script), env={})
+executor = host.executor()
+executor.run(process, DirectoryRoot(path=sys.argv[1]), lambda _, data: print(data.decode(), end=""),
+    threading.Event())
+executor.close()
+"""
+
+
+def test_without_notifications_there_is_none_and_the_build_says_so(root: StepRoot) -> None:
+    executor_named("chroot").close()  # skips where it cannot be
+    done = subprocess.run(
+        [sys.executable, "-c", _UNDER_ANOTHER_LISTENER, str(root.changed)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.splitlines()[:2] == [
+        "chroot no /proc, for no filter can ask: Device or resource busy",
+        "steps run",
+    ], done.stderr
+    assert done.stdout.splitlines()[-1] == "denied"
+
+
+def test_32_bit_programs_run_and_see_none(steps: Steps) -> None:
+    needs_x86()
+    path = steps.root.whole[-1] / "try"
+    path.write_bytes(program_of_32_bits_that_calls(20))  # getpid
+    path.chmod(0o755)
+
+    assert steps.run(["/try"]).code > 0
+
+
 # --- what a step cannot do to others ---
 
 
@@ -185,11 +234,6 @@ _ARGUMENTS: Mapping[str, Callable[[int], tuple[int, ...]]] = {
     "prlimit64": lambda pid: (pid, 0, 0, 0),
     "kcmp": lambda pid: (pid, pid, 0, 0, 0),
 }
-
-
-def needs_x86() -> None:
-    if platform.machine() != "x86_64":
-        pytest.skip("the programs are for x86-64")
 
 
 @pytest.mark.parametrize("bits", [64, 32])
