@@ -178,6 +178,13 @@ def enter_for_state() -> BuildHost:
     return _enter()
 
 
+def enter_for_command() -> None:
+    """Enter to become another program there. Raises HostError."""
+    user = userns.real_user()
+    _keep_home(user)
+    userns.enter(user)
+
+
 def _enter() -> BuildHost:
     user = userns.real_user()
     _keep_home(user)

@@ -1,7 +1,9 @@
 """``img doctor`` and ``img unshare``."""
 
+import errno
 import json
 import os
+import signal
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,13 +17,26 @@ if TYPE_CHECKING:
     from img.application.usecases.diagnose import Diagnosis
 
 
+class CommandNotRun(HostError):
+    """Exit codes as of env(1)."""
+
+    def __init__(self, command: str, error: OSError) -> None:
+        super().__init__(f"{command}: {(error.strerror or str(error)).lower()}")
+        self.exit_code = 127 if error.errno == errno.ENOENT else 126
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("doctor", short_help="Show what this machine lets builds do.")(doctor)
     app.command(
         "unshare",
         short_help="Run a command where builds run.",
-        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+        # What follows the command is the command's, --help too.
+        context_settings={
+            "allow_extra_args": True,
+            "allow_interspersed_args": False,
+            "ignore_unknown_options": True,
+        },
     )(unshare)
 
 
@@ -43,18 +58,21 @@ def doctor(
 
 
 def unshare(ctx: typer.Context) -> None:
-    """Run a command in the user namespace of builds, as its root: to look at what they left."""
+    """Run a command in the user namespace of builds, as its root: to look at what they left.
+
+    Its exit code is img's; 127 where it is not found, 126 where it cannot be executed.
+    """
     if not ctx.args:
         raise UsageError("no command", hint="such as `img unshare ls -l ~/.local/share/img`")
-    from img.entrypoints.rootless import enter_for_state
+    from img.entrypoints.rootless import enter_for_command
 
-    host = enter_for_state()
-    if host.id_map is None and host.obstacle is not None:
-        raise host.obstacle
+    enter_for_command()
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and that is inherited
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.execvp(ctx.args[0], ctx.args)
     except OSError as error:
-        raise HostError(f"{ctx.args[0]}: {(error.strerror or str(error)).lower()}") from None
+        raise CommandNotRun(ctx.args[0], error) from None
 
 
 def _text(diagnosis: "Diagnosis") -> str:

@@ -61,12 +61,13 @@ _SEED_SPELLINGS = ("state", "backend", "build-arg", "target", "password-stdin")
 
 
 def modern_spelling(arguments: list[str]) -> list[str]:
-    """Return ``arguments`` with the seed's long flags spelled with two dashes."""
+    """Return ``arguments`` with the seed's long flags spelled with two dashes.
+
+    What follows "--", or is another program's (``img unshare``), stays as it is.
+    """
     modern: list[str] = []
     for i, argument in enumerate(arguments):
-        # What follows `img unshare` is another program's.
-        is_anothers = argument == "unshare" and all(word[:1] == "-" for word in modern)
-        if argument == "--" or is_anothers:
+        if argument == "--" or (argument == "unshare" and all(w[:1] == "-" for w in modern)):
             return [*modern, *arguments[i:]]
         name = argument[1:].partition("=")[0]
         seed = argument.startswith("-") and name in _SEED_SPELLINGS

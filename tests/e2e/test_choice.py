@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.linux.boot import boot_name
 from tests.host import need_root, program
 from tests.img_command import Img, ImgFor, WriteContext
 
@@ -106,7 +107,7 @@ def test_a_file_system_that_takes_no_overlay_is_tried_once(
 
     assert done.returncode == 0, done.stderr
     lines = [line for line in done.stderr.splitlines() if line.startswith("#1 [internal]")]
-    where = f"{workplace}/merged/state/snapshots/same/overlay"
+    where = f"{workplace}/merged/state/snapshots/same/{boot_name()}/overlay"
     expected = (
         "#1 [internal] executor unshare, snapshots naive; "
         f"the kernel mounts no overlay on {where}: Invalid argument"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from img.adapters.host_survey.linux import LinuxSurvey
+from img.adapters.linux.boot import boot_name
 from img.adapters.linux.refusals import Refusals
 from img.application.usecases.diagnose import GIVES
 from tests.host import REPOSITORY
@@ -63,8 +64,9 @@ def test_it_takes_no_time(tmp_path: Path) -> None:
 
 def test_a_refusal_of_yesterday_is_forgotten_when_it_works_today(tmp_path: Path) -> None:
     ids = "same" if os.geteuid() == 0 else "subordinate"
-    (tmp_path / f"snapshots/{ids}/overlay").mkdir(parents=True)
-    refusals = Refusals(f"{tmp_path}/snapshots/{ids}/overlay/refused.json")
+    overlays = tmp_path / "snapshots" / ids / boot_name() / "overlay"
+    overlays.mkdir(parents=True)
+    refusals = Refusals(f"{overlays}/refused.json")
     refusals.add("overlay", "the moon")
 
     found = LinuxSurvey().look(tmp_path)
@@ -109,15 +111,10 @@ def test_for_people_it_says_what_was_chosen(tmp_path: Path) -> None:
     assert "--backend auto: " in told.stdout
 
 
-def test_unshare_runs_a_command_as_the_root_of_builds(tmp_path: Path) -> None:
-    told = img("unshare", "id", "-u", home=tmp_path)
+def test_whoever_reads_the_table_of_findings_finds_each_explained(tmp_path: Path) -> None:
+    diagnosis = json.loads(
+        img("doctor", "--json", "--state", str(tmp_path / "s"), home=tmp_path).stdout
+    )
 
-    assert told.stdout == "0\n", told.stderr
-
-
-def test_unshare_names_a_command_that_is_not_there(tmp_path: Path) -> None:
-    told = img("unshare", "no-such-thing", home=tmp_path)
-
-    assert told.returncode != 0
-    assert "no-such-thing: no such file or directory" in told.stderr
-    assert img("unshare", home=tmp_path).returncode != 0
+    assert {one["name"] for one in diagnosis["checked"]} == set(GIVES)
+    assert all(one["gives"] for one in diagnosis["checked"])
