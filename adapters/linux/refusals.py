@@ -1,4 +1,4 @@
-"""What this machine has refused before, so that nobody has to try it in every build."""
+"""What this machine allowed or refused before, so that nobody has to try it in every build."""
 
 import contextlib
 import json
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 
 class Refusals:
-    """A file of a state: what failed, and why, and under which circumstances.
+    """A file of a state: what failed and why, or worked, and under which circumstances.
 
     It counts as long as the machine runs, the state is on the same file system, and this process
     is confined as it was. Whoever finds that it works after all has it forgotten.
@@ -18,20 +18,34 @@ class Refusals:
 
     def reason(self, what: str) -> str | None:
         """Return why ``what`` was refused, None where it is not known to be."""
-        record = self._records().get(what)
-        if not isinstance(record, dict) or record.get("where") != self._where():
-            return None
-        return str(record.get("reason", ""))
+        return self._known(what) or None
+
+    def is_allowed(self, what: str) -> bool:
+        """Tell whether ``what`` is known to have worked."""
+        return self._known(what) == ""
 
     def add(self, what: str, reason: str) -> None:
         """Remember that ``what`` was refused."""
-        self._write({**self._records(), what: {"where": self._where(), "reason": reason}})
+        self._remember(what, reason)
+
+    def allow(self, what: str) -> None:
+        """Remember that ``what`` worked."""
+        self._remember(what, "")
 
     def forget(self, what: str) -> None:
         """Let ``what`` be tried again."""
         records = dict(self._records())
         if records.pop(what, None) is not None:
             self._write(records)
+
+    def _known(self, what: str) -> str | None:
+        record = self._records().get(what)
+        if not isinstance(record, dict) or record.get("where") != self._where():
+            return None
+        return str(record.get("reason", ""))
+
+    def _remember(self, what: str, reason: str) -> None:
+        self._write({**self._records(), what: {"where": self._where(), "reason": reason}})
 
     def _records(self) -> Mapping[str, object]:
         with contextlib.suppress(OSError, ValueError), open(self._path, encoding="utf-8") as file:

@@ -24,7 +24,7 @@ log = logger("snapshotter")
 class AutoSnapshotter(Snapshotter):
     """Overlays if the kernel mounts one in the state directory ``root``, else copies.
 
-    It is tried when that is asked for; a failure is remembered in the state (refusals.py).
+    It is tried when that is asked for; how it went is remembered in the state (refusals.py).
     """
 
     def __init__(
@@ -91,6 +91,8 @@ class AutoSnapshotter(Snapshotter):
             os.makedirs(f"{self._root}/work", exist_ok=True)
             if known := refusals.reason("overlay"):
                 return f"{known}, when last tried: `img doctor` tries again"
+            if refusals.is_allowed("overlay"):
+                return ""
             work = WorkDirectory.create(f"{self._root}/work")
         except OSError as error:
             raise_state_error(error, self._root)
@@ -102,4 +104,5 @@ class AutoSnapshotter(Snapshotter):
             return refused.message
         finally:
             work.remove()
+        refusals.allow("overlay")
         return ""

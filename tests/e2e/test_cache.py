@@ -48,9 +48,11 @@ def ran(log: str) -> set[str]:
 def facts(state: Path) -> dict[str, tuple[int, int, int]]:
     """Return what a write would change of each file and directory in the state.
 
-    Not of the state's own directory: SQLite makes files for as long as its database is open.
+    Not of the state's own directory: SQLite makes files for as long as its database is open. Nor
+    of the leases, by which a build says that it is at work.
     """
-    statuses = {str(path): path.lstat() for path in state.rglob("*")}
+    found = (path for path in state.rglob("*") if state / "leases" not in (path, path.parent))
+    statuses = {str(path): path.lstat() for path in found}
     return {
         path: (status.st_ino, status.st_mtime_ns, status.st_size)
         for path, status in statuses.items()

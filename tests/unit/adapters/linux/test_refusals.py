@@ -46,3 +46,15 @@ def test_what_cannot_be_read_or_written_is_nothing(tmp_path: Path) -> None:
     nowhere = Refusals(str(tmp_path / "nowhere/refused.json"))
     assert nowhere.reason("overlay") is None
     nowhere.forget("overlay")
+
+
+def test_what_worked_is_known_until_it_is_refused(tmp_path: Path) -> None:
+    path = str(tmp_path / "refused.json")
+    assert not Refusals(path).is_allowed("overlay")
+
+    Refusals(path).allow("overlay")
+
+    assert Refusals(path).is_allowed("overlay")
+    assert Refusals(path).reason("overlay") is None
+    Refusals(path).add("overlay", "no")
+    assert not Refusals(path).is_allowed("overlay")
