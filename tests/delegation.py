@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from img.adapters.control_groups.hierarchies import Hierarchy, hierarchies_of
+from img.adapters.linux.hierarchies import Hierarchy, hierarchies_of
 from tests.host import Account, lacking, need_root
 
 _GIVEN = ("cgroup.procs", "cgroup.subtree_control", "tasks")  # what systemd hands over with it

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from img.adapters.control_groups.hierarchies import Hierarchy
 from img.adapters.control_groups.home import (
     Home,
     LimitsUnavailable,
@@ -12,12 +11,8 @@ from img.adapters.control_groups.home import (
     read,
     require_writable,
 )
+from img.adapters.linux.hierarchies import Hierarchy
 from img.domain.resources import Resources
-
-_REMEDY = (
-    "this is version 1 of control groups, which are root's: run img as root, "
-    "or boot with systemd.unified_cgroup_hierarchy=1"
-)
 
 
 def home(hierarchy: Hierarchy, controller: str, resources: Resources) -> Home:
@@ -31,7 +26,7 @@ def home(hierarchy: Hierarchy, controller: str, resources: Resources) -> Home:
     try:
         require_writable(directory, own=directory)
     except LimitsUnavailable as error:
-        raise LimitsUnavailable(error.message, hint=_REMEDY) from None
+        raise LimitsUnavailable(error.message, hint=hierarchy.remedy) from None
     settings = tuple(_settings(controller, resources, directory))
     counter = "memory.oom_control" if controller == "memory" else ""
     return Home(directory=directory, settings=settings, counter=counter)

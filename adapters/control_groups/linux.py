@@ -10,7 +10,6 @@ from itertools import count
 from threading import Lock
 
 from img.adapters.control_groups import legacy, unified
-from img.adapters.control_groups.hierarchies import Hierarchy, hierarchies_of
 from img.adapters.control_groups.home import (
     MARK,
     Home,
@@ -20,6 +19,7 @@ from img.adapters.control_groups.home import (
     remove_leftovers,
     write,
 )
+from img.adapters.linux.hierarchies import Hierarchy, hierarchies_of
 from img.application.ports.control_groups import ControlGroup, ControlGroups, LimitRefused
 from img.domain.dataclass import dataclass
 from img.domain.resources import Resources

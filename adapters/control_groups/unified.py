@@ -5,7 +5,6 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from img.adapters.control_groups.hierarchies import Hierarchy
 from img.adapters.control_groups.home import (
     Home,
     LimitsUnavailable,
@@ -14,10 +13,10 @@ from img.adapters.control_groups.home import (
     require_writable,
     write,
 )
+from img.adapters.linux.hierarchies import Hierarchy
 from img.domain.resources import Resources
 
 OURSELVES = "img.main"  # the group that processes move to from one that has to have children
-_DELEGATE = "run it as `systemd-run --user --scope -p Delegate=yes img build …`"
 
 
 def home(hierarchy: Hierarchy, controller: str, resources: Resources, *, root: bool) -> Home:
@@ -31,11 +30,11 @@ def home(hierarchy: Hierarchy, controller: str, resources: Resources, *, root: b
         require_writable(directory, own=hierarchy.own)
         _let_through(directory, controller)
     except LimitsUnavailable as error:
-        error.hint = error.hint or _remedy(root=root)
+        error.hint = error.hint or _remedy(hierarchy, root=root)
         raise
     except OSError as error:
         reason = f"{error.filename}: {error.strerror}"
-        raise LimitsUnavailable(reason, hint=_remedy(root=root)) from error
+        raise LimitsUnavailable(reason, hint=_remedy(hierarchy, root=root)) from error
     counter = "memory.events" if controller == "memory" else ""
     settings = tuple(_settings(controller, resources))
     return Home(directory=directory, settings=settings, counter=counter)
@@ -114,7 +113,7 @@ def _swap(resources: Resources) -> str:
     return str((resources.memory_swap or 2 * resources.memory) - resources.memory)
 
 
-def _remedy(*, root: bool) -> str:
+def _remedy(hierarchy: Hierarchy, *, root: bool) -> str:
     if root:
         return "limit the container that img runs in, or mount /sys/fs/cgroup writable"
-    return _DELEGATE
+    return hierarchy.remedy

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 
 from img.adapters.linux import userns
+from img.adapters.linux.hierarchies import hierarchies_of
 from img.adapters.linux.userns import RealUser
 from img.domain.errors import HostError
 
@@ -118,21 +119,15 @@ def reflinks(directory: str) -> str:
 
 
 def cgroup() -> str:
-    """Find the control group of this process, and whether it may have children."""
-    with open("/proc/self/cgroup", encoding="utf-8") as lines:
-        own = next((line.strip()[3:] for line in lines if line.startswith("0::")), "")
-    path = f"/sys/fs/cgroup{own}".rstrip("/")
-    if not os.path.exists(f"{path}/cgroup.controllers"):
-        raise HostError(
-            "no unified hierarchy of control groups",
-            hint="start the machine with systemd.unified_cgroup_hierarchy=1",
-        )
-    if not os.access(f"{path}/cgroup.subtree_control", os.W_OK):
-        raise HostError(
-            f"{path} may not be written",
-            hint="run img below `systemd-run --user --scope -p Delegate=yes`",
-        )
-    return f"{path} with {_line_of(f'{path}/cgroup.controllers')}"
+    """Find where control groups that count memory could be made."""
+    found = [each for each in hierarchies_of("/proc/self") if "memory" in each.controllers]
+    if not found:
+        raise HostError("no control groups that count memory are mounted")
+    best = found[0]
+    directory = best.top if best.unified and os.geteuid() == 0 else best.own
+    if not os.access(f"{directory}/cgroup.procs", os.W_OK):
+        raise HostError(f"{directory} may not be written", hint=best.remedy)
+    return f"{directory}, version {2 if best.unified else 1}"
 
 
 def foreign_programs() -> str:

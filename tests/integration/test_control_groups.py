@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from img.adapters.control_groups import unified
-from img.adapters.control_groups.hierarchies import Hierarchy, hierarchies_of
+from img.adapters.linux.hierarchies import Hierarchy, hierarchies_of
 from img.domain.resources import Resources
 from tests.delegation import a_group, sleeper_in
 from tests.host import lacking, need_root

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from img.adapters.control_groups import unified
-from img.adapters.control_groups.hierarchies import Hierarchy
 from img.adapters.control_groups.home import LimitsUnavailable, Setting
+from img.adapters.linux.hierarchies import Hierarchy
 from img.domain.resources import Resources
 
 ALL = "cpuset cpu io memory pids"

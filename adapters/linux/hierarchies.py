@@ -16,6 +16,16 @@ class Hierarchy:
     top: str  # directory of the mount
     own: str  # directory of the group that this process is in
 
+    @property
+    def remedy(self) -> str:
+        """How a user gets a group in which others can be made."""
+        if self.unified:
+            return "run it as `systemd-run --user --scope -p Delegate=yes img build …`"
+        return (
+            "this is version 1 of control groups, which are root's: run img as root, "
+            "or boot with systemd.unified_cgroup_hierarchy=1"
+        )
+
 
 def hierarchies_of(process: str) -> tuple[Hierarchy, ...]:
     """Return what ``process``, a directory such as /proc/self, sees."""

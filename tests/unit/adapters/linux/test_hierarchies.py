@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from img.adapters.control_groups.hierarchies import Hierarchy, hierarchies_of
+from img.adapters.linux.hierarchies import Hierarchy, hierarchies_of
 
 
 def process(place: Path, groups: str, mounts: str) -> str:
