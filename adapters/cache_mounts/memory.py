@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -17,6 +18,7 @@ class MemoryCacheMounts(CacheMounts):
 
     def __init__(self) -> None:
         self._directories: dict[str, tempfile.TemporaryDirectory[str]] = {}
+        self._users: Counter[str] = Counter()
 
     @contextmanager
     def use(
@@ -25,7 +27,11 @@ class MemoryCacheMounts(CacheMounts):
         fresh = name not in self._directories
         if fresh:
             self._directories[name] = tempfile.TemporaryDirectory(prefix="img-cache-")
-        yield CacheDirectory(self._directories[name].name, fresh)
+        self._users[name] += 1
+        try:
+            yield CacheDirectory(self._directories[name].name, fresh)
+        finally:
+            self._users[name] -= 1
 
     @contextmanager
     def files(self, name: str) -> Iterator[Iterator[PackedEntry]]:
@@ -34,12 +40,12 @@ class MemoryCacheMounts(CacheMounts):
 
     def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
         return [
-            KeptDirectory(id=name, name=name, size=0, used=0.0, in_use=False)
+            KeptDirectory(id=name, name=name, size=0, used=0.0, in_use=self._users[name] > 0)
             for name in self._directories
         ]
 
     def remove(self, id_: str) -> bool:
-        directory = self._directories.pop(id_, None)
+        directory = None if self._users[id_] else self._directories.pop(id_, None)
         if directory is not None:
             directory.cleanup()
         return directory is not None

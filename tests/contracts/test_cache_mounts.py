@@ -79,3 +79,49 @@ def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:
         (Path(used(mounts, "a").path) / "f").unlink()
         with pytest.raises(ContextError, match="changed while it was read"):
             assert file.open and file.open()
+
+
+def test_what_is_kept_is_listed_by_the_name_it_was_given(mounts: CacheMounts) -> None:
+    assert list(mounts.kept()) == []
+    used(mounts, "a")
+    used(mounts, "b")
+
+    assert sorted(each.name for each in mounts.kept()) == ["a", "b"]
+    assert not any(each.in_use for each in mounts.kept())
+
+
+def test_what_is_removed_is_fresh_again(mounts: CacheMounts) -> None:
+    (Path(used(mounts, "a").path) / "f").write_text("gone")
+    (kept,) = mounts.kept()
+
+    assert mounts.remove(kept.id)
+    assert not mounts.remove(kept.id)
+    assert not mounts.remove("../a")
+
+    again = used(mounts, "a")
+    assert again.fresh
+    assert list(Path(again.path).iterdir()) == []
+
+
+@pytest.mark.parametrize("sharing", ["shared", "locked", "private"])
+def test_what_is_in_use_is_not_removed(mounts: CacheMounts, sharing: str) -> None:
+    with mounts.use("a", sharing=sharing, mode=0o755, owner=OWNER) as directory:
+        (kept,) = mounts.kept()
+        assert kept.in_use
+        assert not mounts.remove(kept.id)
+        assert Path(directory.path).is_dir()
+
+
+def test_sizes_are_those_on_disk_and_may_be_of_before(tmp_path: Path) -> None:
+    mounts = DirectoryCacheMounts(tmp_path)
+    (Path(used(mounts, "a").path) / "f").write_bytes(bytes(100_000))
+    (first,) = mounts.kept()
+    (Path(used(mounts, "a").path) / "g").write_bytes(bytes(500_000))
+
+    (noted,) = mounts.kept(measured=False)
+    (measured,) = mounts.kept()
+
+    assert 100_000 <= first.size < 130_000
+    assert noted.size == first.size
+    assert measured.size > 600_000
+    assert measured.used >= first.used

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,6 +45,18 @@ def test_a_record_comes_back_as_it_was(store: CacheStore) -> None:
     store.put([(A, RECORD), (B, NOTHING)])
 
     assert store.get(A) == RECORD
+    assert store.get(B) == NOTHING
+    assert store.get(C) is None
+
+
+def test_it_is_noted_when_a_record_was_found_and_how_often(store: CacheStore) -> None:
+    store.put([(A, RECORD), (B, NOTHING)])
+
+    store.touch([A, C], NOON + timedelta(hours=1))
+    store.touch([A], NOON + timedelta(hours=2))
+    store.touch([], NOON)
+
+    assert store.get(A) == replace(RECORD, used=NOON + timedelta(hours=2), uses=2)
     assert store.get(B) == NOTHING
     assert store.get(C) is None
 

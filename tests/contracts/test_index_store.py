@@ -87,3 +87,10 @@ def test_putting_the_same_index_again_writes_nothing(tmp_path: Path) -> None:
 
     assert (tmp_path / "indexes" / A.encoded).stat() == before
     assert [path.name for path in (tmp_path / "indexes").iterdir()] == [A.encoded]
+
+
+def test_the_size_of_an_index_is_known(store: IndexStore) -> None:
+    store.put(A, ENTRIES)
+
+    assert store.size(A) > 0
+    assert store.size(B) == 0

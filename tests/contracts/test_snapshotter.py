@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -351,6 +352,36 @@ class TestEverySnapshotter:
         snapshotter.remove(top)
         assert top not in snapshotter.chain_ids()
         assert snapshotter.usage(top) == 0
+
+    def test_keeps_what_a_workspace_stands_on(self, kind: Kind, state: Path, lab: Lab) -> None:
+        base = a_base(lab)
+        snapshotter = kind.make(state, lab.archive)
+        commit_nothing(snapshotter, lab, base)
+        workspace = snapshotter.prepare(lab.stack(base))
+        other = kind.make(state, lab.archive)  # as another process would
+
+        in_use = [c for c in other.chain_ids() if other.facts(c).in_use]
+        for chain_id in list(other.chain_ids()):
+            other.remove(chain_id)
+
+        assert set(in_use) == set(other.chain_ids())
+        assert run(workspace.root, lambda root: Path(root, "dir/one").read_bytes()) == b"one"
+        workspace.discard()
+        for chain_id in list(other.chain_ids()):
+            other.remove(chain_id)
+        assert list(other.chain_ids()) == []
+
+    def test_knows_about_how_large_stacks_are_and_when_they_were_used(
+        self, kind: Kind, state: Path, lab: Lab
+    ) -> None:
+        before = time.time() - 1
+        base = a_base(lab)
+        snapshotter = kind.make(state, lab.archive)
+        for chain_id in [lab.stack(commit_nothing(snapshotter, lab, base))[-1].chain_id]:
+            facts = snapshotter.facts(chain_id)
+            assert facts.used is not None and before <= facts.used <= time.time() + 1
+            assert abs(facts.size - snapshotter.usage(chain_id)) < 200_000
+            assert not facts.in_use
 
     def test_gives_each_step_a_root_of_its_own(self, kind: Kind, state: Path, lab: Lab) -> None:
         base = a_base(lab)

@@ -184,3 +184,56 @@ def test_a_fork_opens_it_anew_and_leaves_its_parents_connection_alone(tmp_path: 
 
     assert child.exitcode == 0
     assert database.read(COUNT) == [(3,)]
+
+
+OLDEST = """
+CREATE TABLE images (reference TEXT PRIMARY KEY, target TEXT NOT NULL, created TEXT NOT NULL,
+    updated TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE cache (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, diff_id TEXT,
+    descriptor TEXT, created TEXT NOT NULL, description TEXT NOT NULL);
+CREATE TABLE contexts (id INTEGER PRIMARY KEY, directory BLOB NOT NULL UNIQUE);
+CREATE TABLE files (context INTEGER NOT NULL REFERENCES contexts (id), path TEXT NOT NULL,
+    stamp BLOB NOT NULL, digest TEXT NOT NULL, xattrs BLOB, PRIMARY KEY (context, path))
+    WITHOUT ROWID;
+INSERT INTO images VALUES ('kept', '{}', '', '');
+INSERT INTO cache VALUES (1, 'sha256:00', NULL, NULL, '2026-01-01T00:00:00+00:00', 'old');
+PRAGMA user_version = 1;
+"""
+
+
+def test_a_database_of_the_oldest_img_becomes_one_of_the_newest(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "state.db") as connection:
+        connection.executescript(OLDEST)
+    connection.close()
+
+    database = Database(tmp_path / "state.db")
+
+    assert database.read("SELECT reference FROM images") == [("kept",)]
+    assert database.read("SELECT description, used, uses FROM cache") == [("old", None, 0)]
+    new = Database(tmp_path / "new.db")
+    insert(new, "a")
+    tables = "SELECT name, sql FROM sqlite_master WHERE name <> 'cache' AND name <> 'images'"
+    known = {name for name, _ in new.read(tables)}
+    assert known == {name for name, _ in database.read(tables)}
+    assert database.read("PRAGMA user_version") == new.read("PRAGMA user_version")
+
+
+def migrate(path: Path) -> None:
+    Database(path).read(COUNT)
+
+
+def test_processes_that_all_find_an_old_database_migrate_it_once(tmp_path: Path) -> None:
+    path = tmp_path / "state.db"
+    with sqlite3.connect(path) as connection:
+        connection.executescript(OLDEST)
+    connection.close()
+    context = multiprocessing.get_context("fork")
+    readers = [context.Process(target=migrate, args=(path,)) for _ in range(6)]
+
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+
+    assert [reader.exitcode for reader in readers] == [0] * 6
+    assert Database(path).read(COUNT) == [(1,)]

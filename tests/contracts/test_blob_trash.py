@@ -1,0 +1,168 @@
+"""What every way of letting blobs go promises."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from img.adapters.blob_store.files import FileBlobStore
+from img.adapters.blob_store.memory import MemoryBlobStore
+from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
+from img.adapters.state_lock.memory import MemoryStateLock
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.blob_trash import BlobTrash, DirectTrash
+from img.domain.digest import Digest
+from img.domain.oci.layout import INDEX_FILE, LAYOUT_FILE
+
+Made = tuple[BlobStore, BlobTrash]
+
+
+def in_memory(_root: Path) -> Made:
+    blobs = MemoryBlobStore()
+    return blobs, DirectTrash(blobs, MemoryStateLock())
+
+
+def in_files(root: Path) -> Made:
+    store = FileBlobStore(root)
+    return store, store
+
+
+def in_a_layout(root: Path) -> Made:
+    store = OciLayoutBlobStore(root)
+    return store, store
+
+
+@pytest.fixture(params=[in_files, in_a_layout, in_memory])
+def made(request: pytest.FixtureRequest, tmp_path: Path) -> Made:
+    make: Callable[[Path], Made] = request.param
+    return make(tmp_path / "state")
+
+
+@pytest.fixture(params=[in_files, in_a_layout])
+def on_disk(request: pytest.FixtureRequest, tmp_path: Path) -> FileBlobStore:
+    make: Callable[[Path], tuple[FileBlobStore, FileBlobStore]] = request.param
+    return make(tmp_path / "state")[0]
+
+
+def add(store: BlobStore, content: bytes = b"content") -> Digest:
+    writer = store.writer()
+    writer.write(content)
+    return writer.commit()
+
+
+def read(store: BlobStore, digest: Digest) -> bytes:
+    with store.open(digest) as blob:
+        return blob.read()
+
+
+def test_what_is_condemned_can_be_read_until_it_expires(made: Made) -> None:
+    store, trash = made
+    digest = add(store)
+
+    trash.condemn(digest, 7)
+    assert read(store, digest) == b"content"
+    assert list(trash.condemned()) == [(7, digest)]
+    trash.expire(7)
+
+    assert store.size(digest) is None
+    assert not list(store.digests())
+    assert not list(trash.condemned())
+
+
+def test_only_one_generation_expires(made: Made) -> None:
+    store, trash = made
+    old, new = add(store, b"old"), add(store, b"new")
+    trash.condemn(old, 1)
+    trash.condemn(new, 2)
+
+    trash.expire(1)
+    trash.expire(1)
+
+    assert list(trash.condemned()) == [(2, new)]
+    assert read(store, new) == b"new"
+
+
+def test_who_asks_for_the_size_brings_it_back(on_disk: FileBlobStore) -> None:
+    digest = add(on_disk)
+    on_disk.condemn(digest, 1)
+    assert list(on_disk.digests()) == []
+
+    assert on_disk.size(digest) == 7
+    on_disk.expire(1)
+
+    assert list(on_disk.digests()) == [digest]
+    assert read(on_disk, digest) == b"content"
+
+
+def test_who_stores_it_again_keeps_it(on_disk: FileBlobStore) -> None:
+    digest = add(on_disk)
+    on_disk.condemn(digest, 1)
+
+    add(on_disk)
+    on_disk.expire(1)
+
+    assert read(on_disk, digest) == b"content"
+
+
+def test_what_is_not_there_can_be_condemned(made: Made) -> None:
+    store, trash = made
+    trash.condemn(Digest.of(b"absent"), 1)
+    trash.expire(1)
+
+    assert store.size(Digest.of(b"absent")) is None
+
+
+def test_facts_are_known_of_what_is_condemned_too(made: Made) -> None:
+    store, trash = made
+    digest = add(store)
+    before = trash.facts(digest)
+
+    trash.condemn(digest, 1)
+
+    assert before is not None and before.room >= 7 and before.ours
+    assert trash.facts(digest) == before
+    assert trash.facts(Digest.of(b"absent")) is None
+
+
+def test_in_a_layout_blobs_of_others_stay_until_they_are_adopted(tmp_path: Path) -> None:
+    store = OciLayoutBlobStore(tmp_path)
+    add(store, b"ours")
+    theirs = Digest.of(b"theirs")
+    (tmp_path / "blobs/sha256" / theirs.encoded).write_bytes(b"theirs")
+    again = add(store, b"theirs")  # the same bytes, which were there already
+    assert again == theirs
+
+    store.condemn(theirs, 1)
+    facts = store.facts(theirs)
+    assert facts is not None and not facts.ours
+    assert list(store.condemned()) == []
+
+    store.adopt([theirs])
+    store.condemn(theirs, 1)
+    store.expire(1)
+    assert store.size(theirs) is None
+
+
+def test_in_a_layout_that_is_only_written_no_marks_are_left(tmp_path: Path) -> None:
+    digest = add(OciLayoutBlobStore(tmp_path, marks=False))
+
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} == {
+        LAYOUT_FILE,
+        INDEX_FILE,
+        digest.encoded,
+    }
+
+
+def test_a_store_without_a_trash_keeps_blobs_while_somebody_works() -> None:
+    blobs, lock = MemoryBlobStore(), MemoryStateLock()
+    digest = add(blobs)
+    trash = DirectTrash(blobs, lock)
+
+    with lock.working():
+        trash.condemn(digest, 1)
+        trash.expire(1)
+    assert blobs.size(digest) == 7
+
+    trash.condemn(digest, 2)
+    trash.expire(2)
+    assert blobs.size(digest) is None
