@@ -37,6 +37,13 @@ class Collect:
             self.inventory.trash.adopt(garbage.blobs & freed.blobs)
             self._delete(garbage, garbage.snapshots & freed.snapshots, collecting)
 
+    def finished(self) -> None:
+        """Delete what was condemned and has waited for builds that have ended meanwhile."""
+        if any(True for _ in self.inventory.trash.condemned()):
+            with self.inventory.lock.collecting(wait=False) as collecting:
+                if collecting is not None:
+                    self._bury(collecting)
+
     def pruned(self, policy: PrunePolicy, *, wait: bool = True) -> Sequence[UsedItem]:
         """Delete what ``policy`` chooses and return it; nothing while another collects, unless
         one is to ``wait`` for that.

@@ -48,6 +48,7 @@ class KeepTidy:
             log.info("not collected", reason=str(error))
 
     def _tidy(self) -> None:
+        self.collect.finished()
         inventory = self.collect.inventory
         for leftover in inventory.space.leftovers(before=inventory.lock.oldest()):
             if not leftover.resumable:

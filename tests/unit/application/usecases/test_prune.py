@@ -1,8 +1,12 @@
 """Giving room back."""
 
+from dataclasses import replace
+
+from img.adapters.state_space.memory import MemoryStateSpace
+from img.application.ports.state_space import Leftover
 from img.domain.reference import ImageReference
 from img.domain.retention import PrunePolicy
-from img.domain.usage import UsageFilter
+from img.domain.usage import Kind, UsageFilter
 from tests.unit.application.workshop import Workshop, image_of
 
 APP = ImageReference.parse("app")
@@ -108,3 +112,40 @@ def test_while_others_work_blobs_that_they_may_have_found_stay() -> None:
 
     workshop.container.housekeeping.prune()(PrunePolicy())
     assert set(workshop.blobs.digests()) < before
+
+
+def test_a_build_deletes_what_others_have_left_and_what_waited_for_it() -> None:
+    workshop = a_workshop()
+    old = Leftover(id="tmp/1.2", size=1, changed=1.0, description="left")
+    part = Leftover(id="incoming/x", size=1, changed=1.0, description="part", resumable=True)
+    space = MemoryStateSpace(old, part)
+    workshop.container.housekeeping.space.override(space)
+
+    workshop.build(RUN, {"a": b"1"})
+
+    assert space.left == [part]
+
+
+def test_a_build_keeps_the_cache_below_the_cap_and_images_whole() -> None:
+    workshop = a_workshop()
+    tidy = replace(workshop.container.housekeeping.keep_tidy(), cap=1)
+    workshop.build(RUN, {"a": b"1"})
+    built = workshop.build(RUN, {"a": b"2"})
+
+    tidy()
+
+    assert workshop.snapshotter.chain_ids() == []
+    assert workshop.files_of(built) == {"a": b"2", "b": b"made"}
+    assert {item.kind for item in workshop.container.housekeeping.disk_usage()()} == {
+        Kind.IMAGE,
+        Kind.STATE,
+    }
+
+
+def test_no_cap_is_no_cap() -> None:
+    workshop = a_workshop()
+    workshop.build(RUN, {"a": b"1"})
+
+    replace(workshop.container.housekeeping.keep_tidy(), cap=0)()
+
+    assert workshop.snapshotter.chain_ids()
