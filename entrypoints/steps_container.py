@@ -1,0 +1,188 @@
+"""What does the steps of a build, put together from adapters."""
+
+from __future__ import annotations  # so that types are not imported
+
+from typing import TYPE_CHECKING
+
+from dependency_injector import providers
+
+from img.entrypoints import exchange_factories as exchange
+from img.entrypoints.adapters_container import Adapters
+from img.entrypoints.housekeeping_container import Housekeeping
+from img.entrypoints.later import later
+
+if TYPE_CHECKING:
+    from img.application.cache_import.imported import ImportedCaches
+    from img.application.solver.contexts import Contexts
+
+
+class Steps(Adapters):
+    """Planning, solving, and what both stand on."""
+
+    catalog = providers.Singleton(later("img.application.catalog.Catalog"), blobs=Adapters.blobs)
+    transfer = providers.Singleton(
+        later("img.application.transfer.Transfer"),
+        blobs=Adapters.blobs,
+        origins=Adapters.origins,
+        indexes=Adapters.indexes,
+        archive=Adapters.archive,
+        registry=Adapters.registry,
+    )
+    layers = providers.Singleton(
+        later("img.application.layers.Layers"),
+        blobs=Adapters.blobs,
+        origins=Adapters.origins,
+        transfer=transfer,
+        progress=Adapters.progress,
+    )
+    trees = providers.Singleton(
+        later("img.application.trees.Trees"),
+        layers=layers,
+        indexes=Adapters.indexes,
+        archive=Adapters.archive,
+    )
+    owners = providers.Singleton(later("img.application.solver.owners.Owners"), trees=trees)
+    roots = providers.Singleton(
+        later("img.application.solver.roots.Roots"), snapshotter=Adapters.snapshotter, trees=trees
+    )
+    copy = providers.Singleton(
+        later("img.application.solver.copy_files.CopyIntoLayer"),
+        archive=Adapters.archive,
+        blobs=Adapters.blobs,
+        trees=trees,
+        owners=owners,
+        scratch=Adapters.scratch,
+        clock=Adapters.clock,
+    )
+    copy_from_layout = providers.Factory(
+        later("img.application.layouts.CopyFromLayout"),
+        layouts=Adapters.layouts,
+        blobs=Adapters.blobs,
+        catalog=catalog,
+    )
+    imported: providers.Provider[ImportedCaches] = providers.Singleton(
+        exchange.imported,
+        Adapters.registry,
+        copy_from_layout,
+        transfer,
+        Adapters.indexes,
+        Adapters.archive,
+        Adapters.origins,
+        Adapters.progress,
+        Adapters.cache_variant,
+    )
+    lookup = providers.Singleton(
+        later("img.application.solver.lookup.Lookup"),
+        cache=Adapters.cache,
+        blobs=Adapters.blobs,
+        imported=imported,
+    )
+    mount_all = providers.Factory(
+        later("img.application.solver.mounts.MountAll"),
+        roots=roots,
+        copy=copy,
+        secrets=Adapters.secrets,
+        caches=Adapters.cache_mounts,
+        imported=imported.provided.mount,
+    )
+    execute = providers.Factory(
+        later("img.application.solver.execute.ExecuteProcess"),
+        executor=Adapters.announced,
+        roots=roots,
+        mount=mount_all,
+        archive=Adapters.archive,
+        blobs=Adapters.blobs,
+        trees=trees,
+    )
+    fetch_file = providers.Factory(
+        later("img.application.solver.fetch_url.FetchFile"),
+        web=Adapters.web,
+        secrets=Adapters.secrets,
+        blobs=Adapters.blobs,
+        lookup=lookup,
+        clock=Adapters.clock,
+    )
+    fetch_repository = providers.Factory(
+        later("img.application.solver.fetch_git.FetchRepository"),
+        git=Adapters.git,
+        secrets=Adapters.secrets,
+        archive=Adapters.archive,
+        blobs=Adapters.blobs,
+        trees=trees,
+        lookup=lookup,
+        clock=Adapters.clock,
+    )
+    build_contexts: providers.Provider[Contexts] = providers.Factory(
+        later("img.application.solver.contexts.Contexts"),
+        local=Adapters.contexts,
+        git=fetch_repository,
+        web=fetch_file,
+        copy=copy,
+        lookup=lookup,
+        trees=trees,
+        scratch=Adapters.scratch,
+        clock=Adapters.clock,
+        progress=Adapters.progress,
+    )
+    housekeeping = providers.Container(
+        Housekeeping,
+        config=Adapters.config,
+        images=Adapters.images,
+        blobs=Adapters.blobs,
+        cache=Adapters.cache,
+        origins=Adapters.origins,
+        indexes=Adapters.indexes,
+        snapshotters=Adapters.snapshotters,
+        mounts=Adapters.cache_mounts,
+        lock=Adapters.state_lock,
+        catalog=catalog,
+        archive=Adapters.archive,
+        registry=Adapters.registry,
+        transfer=transfer,
+    )
+    solver = providers.Factory(
+        later("img.application.solver.solve.Solver"),
+        lookup=lookup,
+        fetch=providers.Factory(
+            later("img.application.solver.fetch.FetchSources"),
+            url=fetch_file,
+            git=fetch_repository,
+        ),
+        pull=providers.Factory(
+            later("img.application.solver.pull_base.PullLayers"),
+            layers=layers,
+            images=Adapters.images,
+            transfer=transfer,
+            clock=Adapters.clock,
+        ),
+        copy=copy,
+        make_directory=providers.Factory(
+            later("img.application.solver.make_directory.MakeDirectoryLayer"),
+            archive=Adapters.archive,
+            blobs=Adapters.blobs,
+            trees=trees,
+            owners=owners,
+            clock=Adapters.clock,
+        ),
+        execute=execute,
+        foresee=providers.Factory(
+            later("img.application.solver.foresee.Foresee"),
+            lookup=lookup,
+            copy=copy,
+            execute=execute,
+        ),
+        clock=Adapters.clock,
+        progress=Adapters.progress,
+    )
+    resolve = providers.Factory(
+        later("img.application.planning.resolve.ResolveBases"),
+        images=Adapters.images,
+        catalog=catalog,
+        registry=Adapters.registry,
+        transfer=transfer,
+        layouts=copy_from_layout,
+        progress=Adapters.progress,
+    )
+    plan_stages = providers.Factory(
+        later("img.application.usecases.check.PlanStages"), resolve=resolve
+    )
