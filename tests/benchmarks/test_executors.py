@@ -24,7 +24,9 @@ def test_executors_can_be_measured(
     titles = [line.partition("  ")[0] for line in table.splitlines()[1:]]
     assert titles == [
         "step, unshare",
+        "",
         "step, crun",
+        "",
         "RUN in a build, unshare",
         "RUN in a build, crun",
     ]
