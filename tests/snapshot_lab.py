@@ -18,6 +18,7 @@ import pytest
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.layer_archive.tar import TarLayerArchive
 from img.adapters.linux.file_entries import entry_of, xattr_names
+from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.linux.syscalls import (
     CLONE_NEWNS,
     MNT_DETACH,
@@ -30,7 +31,7 @@ from img.adapters.linux.syscalls import (
 from img.adapters.snapshotter.fuse import FuseSnapshotter
 from img.adapters.snapshotter.naive import NaiveSnapshotter
 from img.adapters.snapshotter.overlay import OverlaySnapshotter
-from img.application.ports.layer_archive import PackedEntry, PackedLayer
+from img.application.ports.layer_archive import LayerArchive, PackedEntry, PackedLayer
 from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
 from img.domain.digest import Digest
 from img.domain.filesystem.changes import is_kept_xattr
@@ -275,13 +276,27 @@ needs_index = pytest.mark.skipif(
     bool(why_no_overlay(index=True)), reason=why_no_overlay(index=True) or "fine"
 )
 
+
+def copy_bytes(source: int, target: int) -> None:
+    """Stand for a reflink where the file system has none."""
+    while os.sendfile(target, source, None, 1 << 20):
+        pass
+
+
+def cloning(root: Path, archive: LayerArchive, ownership: Ownership = REAL) -> NaiveSnapshotter:
+    """Return the naive snapshotter as it is on a file system whose files share blocks."""
+    return NaiveSnapshotter(root, archive, ownership, copy_bytes)
+
+
 OVERLAY = Kind("overlay without index", OverlaySnapshotter, index=False)
 NAIVE = Kind("naive", NaiveSnapshotter)
+CLONING = Kind("naive with reflinks", cloning)
 INDEXED = Kind("overlay with index", OverlaySnapshotter)
 FUSE = Kind("fuse", FuseSnapshotter, index=False)
 KINDS = (
     OVERLAY,
     NAIVE,
+    CLONING,
     *(() if why_no_overlay(index=True) else (INDEXED,)),
     *((FUSE,) if shutil.which("fuse-overlayfs") and os.access("/dev/fuse", os.W_OK) else ()),
 )

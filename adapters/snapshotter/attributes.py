@@ -38,11 +38,16 @@ def set_directory(path: str, entry: Entry, ownership: Ownership) -> None:
     os.utime(path, ns=(entry.mtime, entry.mtime))
 
 
-def copy_attributes(source: str, target: str, ownership: Ownership) -> None:
-    """Give ``target`` the owner, mode, kept xattrs and times of ``source``; neither is a link."""
+def copy_attributes(
+    source: str, target: str, ownership: Ownership, owners: Ownership | None = None
+) -> None:
+    """Give ``target`` the owner, mode, kept xattrs and times of ``source``; neither is a link.
+
+    ``owners`` is the source's ownership where that is another.
+    """
     status = os.lstat(source)
     names = xattr_names(source)
-    ownership.give(target, *ownership.of(source, status, names))
+    ownership.give(target, *(owners or ownership).of(source, status, names))
     os.chmod(target, status.st_mode & 0o7777)  # after chown, which takes the set-user-ID bit away
     for name in names:
         if is_kept_xattr(name):

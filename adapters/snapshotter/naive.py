@@ -1,5 +1,6 @@
 """Root file systems as plain directories: works everywhere, at the price of copies."""
 
+import contextlib
 import os
 import threading
 import time
@@ -11,8 +12,10 @@ from typing import BinaryIO
 from img.adapters.linux.file_entries import entry_of, open_file, xattr_names
 from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.ownership import REAL, Ownership
+from img.adapters.linux.reflink import reflink
 from img.adapters.linux.work_directory import WorkDirectory, bytes_below, sweep
 from img.adapters.snapshotter.attributes import digest_of, set_directory, set_times
+from img.adapters.snapshotter.clone import CannotClone, Reflink, clone_tree
 from img.adapters.snapshotter.overlay_layers import implied_by
 from img.adapters.snapshotter.walk import Walk
 from img.application.ports.layer_archive import LayerArchive
@@ -30,6 +33,7 @@ from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import ChainID
 from img.domain.process import DirectoryRoot
 
+_UNPACKED = "unpacked"
 _MOST_COPIES = 2  # of one stack; parallel stages make several, of which the next build needs few
 
 
@@ -39,23 +43,38 @@ class NaiveSnapshotter(Snapshotter):
     ``root/roots/<algorithm>-<hex of the chain ID>.<random>`` holds a ``rootfs`` and the ``walk``
     that its last step ended with. A workspace takes the directory away, into ``root/work``, and
     commits it under another chain ID: a step costs two walks and no copy. A stack that is wanted
-    again is unpacked again. Must run as root, or inside the user namespace of the state.
+    again is unpacked again; but where files can share their blocks, what was unpacked stays, with
+    the file ``unpacked`` beside it, and steps get copies of it. Must run as root, or inside the
+    user namespace of the state.
     """
 
-    def __init__(self, root: Path, archive: LayerArchive, ownership: Ownership = REAL) -> None:
+    def __init__(
+        self,
+        root: Path,
+        archive: LayerArchive,
+        ownership: Ownership = REAL,
+        reflink: Reflink = reflink,
+    ) -> None:
         self._ownership = ownership
         self._root = os.path.abspath(root)
         self._roots = f"{self._root}/roots"
         self._archive = archive
         self._opening = threading.Lock()
         self._opened = False
+        self._reflink: Reflink | None = reflink  # None once the file system has refused it
+        self._cloning = threading.Lock()
 
     def prepare(self, layers: Sequence[SnapshotLayer]) -> "NaiveWorkspace":
         try:
             self._open()
-            directory, there = self._take(layers)
+            with self._cloning:
+                directory, there = self._take(layers)
+                if os.path.exists(f"{directory.path}/{_UNPACKED}"):
+                    directory = self._copy_of(directory, layers[there - 1].chain_id)
             try:
                 walk = self._complete(directory, layers, there)
+                if layers and there == 0:
+                    directory, walk = self._keep(directory, walk, layers[-1].chain_id)
             except BaseException:
                 directory.remove()
                 raise
@@ -89,6 +108,38 @@ class NaiveSnapshotter(Snapshotter):
                 directory.remove()
         except OSError as error:
             raise_state_error(error, self._root)
+
+    def _keep(
+        self, directory: WorkDirectory, walk: Walk, chain_id: ChainID
+    ) -> tuple[WorkDirectory, Walk]:
+        """Keep what was just unpacked, if copies of it cost little; return what a step may have."""
+        with open(f"{directory.path}/size", "w", encoding="ascii") as file:
+            file.write(str(walk.room))
+        copy = self._copy_of(directory, chain_id)
+        return copy, walk if copy is directory else Walk.of(f"{copy.path}/rootfs")
+
+    def _copy_of(self, directory: WorkDirectory, chain_id: ChainID) -> WorkDirectory:
+        """Return a copy, and let others have the directory; or itself, if there can be no copy."""
+        marker = f"{directory.path}/{_UNPACKED}"
+        if self._reflink is not None:
+            copy = WorkDirectory.create(f"{self._root}/work")
+            source, target = f"{directory.path}/rootfs", f"{copy.path}/rootfs"
+            try:
+                clone_tree(source, target, self._ownership, self._reflink)
+            except CannotClone:
+                self._reflink = None
+                copy.remove()
+            except BaseException:
+                copy.remove()
+                raise
+            else:
+                Path(marker).touch()
+                directory.move(f"{self._roots}/{_name(chain_id)}.{os.urandom(8).hex()}")
+                directory.release()
+                return copy
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(marker)
+        return directory
 
     def _open(self) -> None:
         with self._opening:

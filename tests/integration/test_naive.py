@@ -1,5 +1,6 @@
 """Plain directories that are handed from step to step."""
 
+import errno
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ from img.adapters.linux.work_directory import remove_tree
 from img.adapters.snapshotter.naive import NaiveSnapshotter
 from img.application.ports.layer_archive import PackedLayer
 from img.domain.process import DirectoryRoot
-from tests.snapshot_lab import OLD, Lab, file, tree_of
+from tests.snapshot_lab import OLD, Lab, copy_bytes, file, tree_of
 
 pytestmark = [
     pytest.mark.userns,
@@ -161,3 +162,61 @@ def test_a_step_on_thousands_of_files_is_looked_at_quickly(state: Path, lab: Lab
     started = time.perf_counter()
     assert workspace.changes(tree) == ()
     assert time.perf_counter() - started < 0.4  # 30 ms on an idle machine
+
+
+# --- where files can share their blocks ---
+
+
+class CountedReflinks:
+    """Copies bytes; counts."""
+
+    def __init__(self, refusal: int = 0) -> None:
+        self.count = 0
+        self.refusal = refusal
+
+    def __call__(self, source: int, target: int) -> None:
+        self.count += 1
+        if self.refusal:
+            raise OSError(self.refusal, os.strerror(self.refusal))
+        copy_bytes(source, target)
+
+
+def test_what_was_unpacked_stays_and_steps_get_copies(state: Path, lab: Lab) -> None:
+    reflinks = CountedReflinks()
+    snapshotter = NaiveSnapshotter(state, lab.archive, reflink=reflinks)
+    base = [lab.pack(file("f", b"1"), file("g", b"2"))]
+    take_step(snapshotter, lab, base, "one")
+    lab.opened.clear()
+
+    workspace = snapshotter.prepare(lab.stack(base))
+    other = snapshotter.prepare(lab.stack(base))
+
+    assert sorted(os.listdir(workspace.root.path)) == ["f", "g"]
+    assert inode(workspace.root) != inode(other.root)
+    assert workspace.changes(tree_of(base)) == ()
+    assert lab.opened == []
+    assert reflinks.count == 3 * 2
+
+
+def test_a_step_after_a_step_copies_nothing(state: Path, lab: Lab) -> None:
+    reflinks = CountedReflinks()
+    snapshotter = NaiveSnapshotter(state, lab.archive, reflink=reflinks)
+    stack = take_step(snapshotter, lab, [lab.pack(file("f", b"1"))], "one")
+
+    take_step(snapshotter, lab, stack, "two")
+
+    assert reflinks.count == 1
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EXDEV, errno.ENOTTY, errno.ENOSPC])
+def test_where_there_are_none_they_are_tried_once(state: Path, lab: Lab, code: int) -> None:
+    reflinks = CountedReflinks(refusal=code)
+    snapshotter = NaiveSnapshotter(state, lab.archive, reflink=reflinks)
+    base = [lab.pack(file("f", b"1"), file("g", b"2"))]
+
+    take_step(snapshotter, lab, base, "one")
+    take_step(snapshotter, lab, base, "two")
+
+    assert reflinks.count == 1
+    assert len(os.listdir(state / "roots")) == 2
+    assert os.listdir(state / "work") == []
