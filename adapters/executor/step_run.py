@@ -2,6 +2,7 @@
 
 import os
 import select
+import signal
 import socket
 from collections.abc import Callable
 
@@ -41,15 +42,14 @@ class StepRun:
         self._failure: NotStarted | Refused | Crashed | None = None
         self._ended: Ended | None = None
         self._gone = False
+        self._killed = False
         self._channel = self._start(server, launch)
 
     def wait(self, cancelled: Cancellation) -> ExitStatus:
         """Pass output on until the step has ended. Raises ProcessNotStarted, ..."""
-        killed = False
         while not self._is_over():
-            if not killed and cancelled.is_set():
+            if not self._killed and cancelled.is_set():
                 self._kill()
-                killed = True
             self._attend(_CANCELLATION_CHECKS)
         self._drain()
         return self._status()
@@ -135,12 +135,16 @@ class StepRun:
         os.close(pipe)
 
     def _kill(self) -> None:
+        self._killed = True
         try:
             self._channel.send(b"kill")
         except OSError:  # it has just ended
             return
 
     def _status(self) -> ExitStatus:
+        if self._killed and self._failure is not None:
+            # Killed before it had started: what its processes say of one another's end is no news.
+            return ExitStatus(128 + signal.SIGKILL)
         match self._failure:
             case NotStarted(message):
                 raise ProcessNotStarted(message)

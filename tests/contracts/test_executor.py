@@ -92,6 +92,14 @@ def test_a_run_that_is_cancelled_while_it_runs_is_killed(steps: Steps) -> None:
     assert time.monotonic() - before < 5
 
 
+@pytest.mark.parametrize("after_ms", [1, 4, 8, 12, 20])
+def test_a_run_that_is_cancelled_while_it_starts_is_killed(steps: Steps, after_ms: int) -> None:
+    cancelled = threading.Event()
+    threading.Timer(after_ms / 1000, cancelled.set).start()
+
+    assert steps.run(["/bin/sh", "-c", "sleep 100"], cancelled=cancelled) == ExitStatus(137)
+
+
 def test_several_threads_may_run_at_once_each_in_a_root_of_its_own(steps: Steps) -> None:
     def run(code: int) -> int:
         with step_root("directory") as root:
