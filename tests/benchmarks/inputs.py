@@ -93,16 +93,18 @@ def write_tree(root: Path, files: int, size: int) -> None:
         file.write_bytes(content)
 
 
-def push_small_base(registry: str) -> str:
-    """Push an image with a shell and nothing else; return its name."""
-    return _push(registry, "small", [_layer(_shell())])
+def push_small_base(registry: str, *more: str) -> str:
+    """Push an image with a shell and perhaps ``more`` programs of this machine; return its name."""
+    return _push(registry, "small", [_layer(_programs("/bin/sh", *more))])
 
 
 def push_big_base(registry: str, sizes: Sizes) -> str:
     """Push an image with a shell and many files, in two layers; return its name."""
     half, size = sizes.base_files // 2, sizes.base_bytes // sizes.base_files
     layers = [
-        _layer([*_shell(), *_as_members("usr/share/one", _generated(half, size, seed=1))]),
+        _layer(
+            [*_programs("/bin/sh"), *_as_members("usr/share/one", _generated(half, size, seed=1))]
+        ),
         _layer(_as_members("usr/share/two", _generated(half, size, seed=2))),
     ]
     return _push(registry, "big", layers)
@@ -125,13 +127,13 @@ def _generated(files: int, size: int, seed: int = 1) -> Iterator[tuple[str, byte
 Member = tuple[tarfile.TarInfo, bytes]
 
 
-def _shell() -> list[Member]:
-    """Return /bin/sh of this machine with all that it is linked to."""
-    program = os.path.realpath("/bin/sh")
-    linked = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    libraries = re.findall(r"(/\S+) \(0x", linked)
-    members = [_file("bin/sh", Path(program).read_bytes(), 0o755)]
-    members += [_file(name.lstrip("/"), Path(name).read_bytes(), 0o755) for name in libraries]
+def _programs(*names: str) -> list[Member]:
+    """Return programs of this machine with all that they are linked to."""
+    needed = dict.fromkeys(names)
+    for name in names:
+        linked = subprocess.run(["ldd", name], capture_output=True, text=True, check=True).stdout
+        needed.update(dict.fromkeys(re.findall(r"(/\S+) \(0x", linked)))
+    members = [_file(name.lstrip("/"), Path(name).read_bytes(), 0o755) for name in needed]
     directories = ("tmp", "etc", "proc", "sys", "dev", "root")
     return [*(_directory(name) for name in directories), *members]
 

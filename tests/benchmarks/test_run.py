@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from tests.benchmarks import memory
 from tests.benchmarks.run import main
 from tests.registry_server import PROGRAM
 
@@ -22,4 +23,21 @@ def test_img_can_be_measured(
     table = capsys.readouterr().out
     assert code == 0, table
     assert [line for line in table.splitlines() if "COPY of 300 files" in line]
+    assert not list(work.iterdir())
+
+
+@pytest.mark.userns
+@pytest.mark.registry
+@pytest.mark.skipif(PROGRAM is None, reason="docker-registry is not installed")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, or a user with subordinate ids")
+def test_no_command_holds_a_layer_in_memory(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path_factory.mktemp("memory")
+
+    code = memory.main(["--bytes=200000000", "--random=1", f"--directory={work}"])
+
+    table = capsys.readouterr().out
+    assert code == 0, table
+    assert len(table.splitlines()) == 10
     assert not list(work.iterdir())
