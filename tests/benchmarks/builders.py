@@ -82,7 +82,7 @@ class ImgBuilder(Builder):
 
     def python(self, *arguments: str) -> Cost:
         """Run a Python that finds img, as the user, and return the cost. Raises BuildFailed."""
-        return _timed(
+        return timed(
             [sys.executable, *arguments],
             {"HOME": str(self._home), "PYTHONPATH": str(_REPOSITORY), **self._compiled()},
             self._user,
@@ -123,11 +123,11 @@ class BuildahBuilder(Builder):
         self.remark = f"root, --isolation chroot, --layers, {self._driver}"
 
     def obstacle(self) -> str | None:
-        return _lacking("buildah")
+        return lacking("buildah")
 
     def build(self, context: Path, *, cache: bool = True) -> Cost:
         command = [
-            *self._command(),
+            *self.command(),
             "build",
             "--isolation=chroot",
             "--network=host",
@@ -137,15 +137,16 @@ class BuildahBuilder(Builder):
             "--tag=benchmark",
             str(context),
         ]
-        return _timed(command, {"HOME": str(self._work)})
+        return timed(command, {"HOME": str(self._work)})
 
     def forget(self) -> None:
         if self._work.exists():
-            _timed([*self._command(), "rmi", "--all", "--force"], {}, check=False)
+            timed([*self.command(), "rmi", "--all", "--force"], {}, check=False)
             subprocess.run(["umount", "-q", self._work / "root/overlay"], check=False)
             shutil.rmtree(self._work, ignore_errors=True)
 
-    def _command(self) -> list[str]:
+    def command(self) -> list[str]:
+        """Return what every command of buildah begins with."""
         places = [f"--root={self._work}/root", f"--runroot={self._work}/run"]
         return ["buildah", *places, f"--storage-driver={self._driver}"]
 
@@ -162,19 +163,19 @@ class BuildKitBuilder(Builder):
         self._daemon: subprocess.Popen[bytes] | None = None
 
     def obstacle(self) -> str | None:
-        return _lacking("dockerd", "docker")
+        return lacking("dockerd", "docker")
 
     def build(self, context: Path, *, cache: bool = True) -> Cost:
         command = ["build", "--network=host", *([] if cache else ["--no-cache"])]
-        cost = _timed(
-            [*self._client(), *command, "--tag=benchmark", str(context)],
+        cost = timed(
+            [*self.client(), *command, "--tag=benchmark", str(context)],
             {"DOCKER_BUILDKIT": "1", "HOME": str(self._work)},
         )
         return Cost(seconds=cost.seconds)
 
     def forget(self) -> None:
         for command in (["image", "prune", "-af"], ["builder", "prune", "-af"]):
-            _timed([*self._client(), *command], {"HOME": str(self._work)}, check=False)
+            timed([*self.client(), *command], {"HOME": str(self._work)}, check=False)
 
     def __enter__(self) -> "BuildKitBuilder":
         self._work.mkdir()
@@ -208,7 +209,8 @@ class BuildKitBuilder(Builder):
             subprocess.run(["umount", "-q", mount], check=False)
         shutil.rmtree(self._work, ignore_errors=True)
 
-    def _client(self) -> list[str]:
+    def client(self) -> list[str]:
+        """Return what every command of docker begins with."""
         return [_docker() or "docker", f"--host={self._socket}"]
 
     def _wait(self) -> None:
@@ -218,7 +220,7 @@ class BuildKitBuilder(Builder):
             if self._daemon.poll() is not None:
                 break
             try:
-                _timed([*self._client(), "version"], {})
+                timed([*self.client(), "version"], {})
                 return
             except BuildFailed:
                 time.sleep(0.2)
@@ -239,7 +241,7 @@ def user_with_ids() -> pwd.struct_passwd | None:
     return None
 
 
-def _timed(
+def timed(
     command: Sequence[str],
     environment: Mapping[str, str],
     user: pwd.struct_passwd | None = None,
@@ -284,7 +286,7 @@ def _environment(more: Mapping[str, str]) -> dict[str, str]:
     return {"PATH": _PATH, "LANG": "C.UTF-8", **more}
 
 
-def _lacking(*programs: str) -> str | None:
+def lacking(*programs: str) -> str | None:
     if os.geteuid() != 0:
         return "needs root"
     missing = [name for name in programs if shutil.which(name, path=_PATH) is None]

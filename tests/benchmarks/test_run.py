@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.benchmarks import memory
+from tests.benchmarks import memory, transfer
 from tests.benchmarks.run import main
 from tests.registry_server import PROGRAM
 
@@ -40,4 +40,22 @@ def test_no_command_holds_a_layer_in_memory(
     table = capsys.readouterr().out
     assert code == 0, table
     assert len(table.splitlines()) == 10
+    assert not list(work.iterdir())
+
+
+@pytest.mark.registry
+@pytest.mark.skipif(PROGRAM is None, reason="docker-registry is not installed")
+@pytest.mark.skipif(os.geteuid() != 0, reason="the others need root")
+def test_transfers_can_be_measured(
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    work = tmp_path_factory.mktemp("transfer")
+
+    code = transfer.main(
+        ["--small", "--repeat=1", "--with=img,skopeo,buildah", f"--directory={work}"]
+    )
+
+    table = capsys.readouterr().out
+    assert code == 0, table
+    assert [line for line in table.splitlines() if line.startswith("pull and unpack")]
     assert not list(work.iterdir())
