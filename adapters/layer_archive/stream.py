@@ -1,7 +1,7 @@
 """The bytes of an uncompressed archive, read once and forward."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from img.application.ports.layer_archive import InvalidLayer
@@ -34,10 +34,17 @@ class TarStream:
             taken = self._chunk[self._at : end]
             self._at = end
             return taken
-        return b"".join(self.pieces(size))
+        return b"".join(self._rest_of(size))
 
-    def pieces(self, size: int) -> Iterator[memoryview]:
-        """Yield the next ``size`` bytes in pieces. Raises InvalidLayer where there are fewer."""
+    def pieces(self, size: int) -> Iterable[memoryview]:
+        """Return the next ``size`` bytes in pieces. Raises InvalidLayer where there are fewer."""
+        start, end = self._at, self._at + size
+        if end > len(self._chunk):
+            return self._rest_of(size)
+        self._at = end  # as for most files: a generator costs more than their bytes
+        return (memoryview(self._chunk)[start:end],) if size else ()
+
+    def _rest_of(self, size: int) -> Iterator[memoryview]:
         while size:
             piece = memoryview(self._chunk)[self._at : self._at + size]
             if not piece:
@@ -71,7 +78,7 @@ class Content(io.RawIOBase):
     """The next ``size`` bytes of a stream as a file; stale once the stream has moved on."""
 
     def __init__(self, stream: TarStream, size: int) -> None:
-        self._pieces = stream.pieces(size)
+        self._pieces = iter(stream.pieces(size))
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:
