@@ -225,13 +225,8 @@ class Pulls:
         self.store = FileBlobStore(root / "state")
 
     def start(self) -> "subprocess.Popen[bytes]":
-        command = [sys.executable, "-m", "img", "--state", str(self._root / "state"), "pull"]
-        return subprocess.Popen(
-            [*command, str(self._reference)],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "HOME": str(self._root)},
-        )
+        state = ("--state", str(self._root / "state"))
+        return start(self._root, "-m", "img", *state, "pull", str(self._reference))
 
     def run(self) -> None:
         end(self.start())
@@ -239,6 +234,15 @@ class Pulls:
     def is_whole(self) -> bool:
         with self.store.open(TARGET.digest) as blob:
             return blob.read() == BLOB
+
+
+def start(home: Path, *arguments: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "HOME": str(home)},
+    )
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
@@ -297,3 +301,21 @@ def test_eight_pulls_at_once_fetch_it_once(
 
     assert pulls.is_whole()
     assert proxy.bytes_received(str(TARGET.digest)) == SIZE
+
+
+def test_a_base_that_only_goes_back_to_its_registry_is_never_downloaded(
+    server: RegistryServer, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    publish(server, "lazy/base")
+    (tmp_path / "Dockerfile").write_text(
+        f"FROM {proxy.address}/lazy/base:v1\nCOPY --link Dockerfile /app/\nENV a=b\n"
+    )
+    command = ["-m", "img", "--state", str(tmp_path / "state"), "build", "--push"]
+    tag = f"--tag={proxy.address}/lazy/app:v1"
+
+    end(start(tmp_path, *command, tag, str(tmp_path)))
+
+    assert proxy.bytes_received(str(TARGET.digest)) == 0
+    assert proxy.bytes_sent() < 10_000
+    assert in_registry(server, "lazy/app") == BLOB
+    assert a_client().resolve(a_name(server, "lazy/app"))
