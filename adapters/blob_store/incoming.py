@@ -80,6 +80,7 @@ class IncomingFile(IncomingBlob):
         try:
             os.makedirs(directory, exist_ok=True)
             os.fchmod(self._descriptor, 0o644)
+            os.utime(self._descriptor)  # stored now, whenever its last byte came
             os.fsync(self._descriptor)
             os.rename(self._path, self._target)
             sync_directory(directory)
