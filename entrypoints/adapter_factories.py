@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 OWN_EXECUTORS = ("auto", "unshare", "runc", "crun", "chroot", "proot")
 _WARNINGS = {
-    "proot": "owners that RUN gives to files are lost under PRoot, and all of them are root's",
     "fuse": "fuse-overlayfs is no exact overlay: set-group-ID directories, hard links and times of"
     " directories may come out otherwise; use --backend auto where layers have to be the same",
 }

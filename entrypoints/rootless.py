@@ -54,7 +54,7 @@ class BuildHost:
             case "chroot":
                 return ChrootExecutor(self.fork_server)
             case "proot":
-                return ProotExecutor(self.fork_server)
+                return ProotExecutor(self.fork_server, emulation=emulation)
             case _:
                 return UnshareExecutor(
                     self.fork_server, obstacle=self.obstacle, emulation=emulation
@@ -102,8 +102,6 @@ class BuildHost:
 
     def departure(self, emulate: str) -> str:
         """Return why layers are others than they should be, and nobody else's to find; or ""."""
-        if self.executor_name == "proot":
-            return "--executor=proot"
         return f"--emulate={emulate}" if self._emulation(emulate) not in (None, _EXACT) else ""
 
     def _too_few_ids(self) -> HostError | None:
@@ -126,7 +124,8 @@ class BuildHost:
         except ValueError:
             levels = ", ".join(level.value for level in Emulation)
             raise UsageError(f"invalid --emulate {emulate!r}", hint=f"one of {levels}") from None
-        return level if self.id_map is IdMap.SINGLE else None
+        single = self.id_map is IdMap.SINGLE or self.executor_name == "proot"
+        return level if single else None
 
 
 def enter_for_build(executor: str = "auto") -> BuildHost:

@@ -52,7 +52,7 @@ def _proot() -> Executor:
         pytest.skip("no busybox (install busybox-static)")
     if os.geteuid() == 0:
         pytest.skip("needs a plain user; test_proot.py runs these tests for one")
-    return ProotExecutor()
+    return ProotExecutor(emulation=Emulation.FULL)
 
 
 def _skip_unless_installed(program: str) -> None:

@@ -13,8 +13,8 @@ from img.domain.process import Process, Root
 class ProotExecutor(UnshareExecutor):
     """PRoot, with a filter below it that keeps newer system calls from going past it.
 
-    Slow (3 to 15 times), and no boundary: a step that means harm may do what the user may. For a
-    user, owners that a step gives to files are lost: all it makes is root's.
+    Slow (3 to 15 times), and no boundary: a step that means harm may do what the user may. Without
+    ``emulation`` owners that a step gives to files are lost: all it makes is root's.
     """
 
     def require(self) -> None:
@@ -28,4 +28,4 @@ class ProotExecutor(UnshareExecutor):
     def _launch(self, process: Process, root: Root) -> Launch:
         self.require()
         refuse_what_needs_namespaces("proot", process, root)
-        return Launch(process, root, Way.PROOT, find_program("proot"))
+        return Launch(process, root, Way.PROOT, find_program("proot"), emulation=self._emulation)

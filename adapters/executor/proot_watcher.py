@@ -4,6 +4,7 @@ PRoot 5.1 hands calls on that it does not know (statx, faccessat2 ...), so that 
 the host's files. A filter below it makes them fail as on an old kernel, and C libraries fall back.
 """
 
+import contextlib
 import errno
 import os
 import shutil
@@ -13,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-from img.adapters.executor import reports
+from img.adapters.executor import reports, supervision
 from img.adapters.executor.executables import find_executable_in
 from img.adapters.executor.first_process import (
     DEFAULT_PATH,
@@ -29,10 +30,12 @@ from img.adapters.executor.placements import path_in
 from img.adapters.executor.reports import Launch, Stub
 from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.executor.watching import gather_orphans, wait_for
-from img.adapters.linux import seccomp, syscalls
+from img.adapters.linux import owner_records, seccomp, syscalls
+from img.adapters.linux.emulation.filters import rules_of
+from img.adapters.linux.owner_records import ROOT, Owner, Unrecordable
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.filesystem import paths
-from img.domain.filesystem.ownership import lookup_user
+from img.domain.filesystem.ownership import UserIdentity, lookup_user
 from img.domain.process import (
     BindMount,
     DirectoryRoot,
@@ -45,6 +48,7 @@ from img.domain.process import (
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
+_PR_SET_SECCOMP = 22
 _UNKNOWN_TO_PROOT = (
     "clone3",
     "execveat",
@@ -82,39 +86,58 @@ def _run(launch: Launch, channel: socket.socket) -> int:
     # In memory, for there are secrets among the files.
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     directory = tempfile.mkdtemp(prefix="img-", dir=memory)
+    asked, asking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         pid = os.fork()
         if pid == 0:
-            _be_proot(launch, directory, channel)
+            _be_proot(launch, directory, channel, asking)
+        asking.close()
+        if _is_supervised(launch):
+            supervision.serve_beside(asked, launch.root)
         return wait_for(pid, traces=True)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _be_proot(launch: Launch, directory: str, channel: socket.socket) -> NoReturn:
+def _is_supervised(launch: Launch) -> bool:
+    return launch.emulation is not None and launch.emulation.is_supervised
+
+
+def _be_proot(
+    launch: Launch, directory: str, channel: socket.socket, supervisor: socket.socket
+) -> NoReturn:
     try:
         with reports.failures(channel):
             die_with_parent()
             leave_session()
             enter_control_groups(launch.process)
-            syscalls.close_descriptors(but=channel.fileno())
+            syscalls.close_descriptors(but=(channel.fileno(), supervisor.fileno()))
             assert isinstance(launch.root, DirectoryRoot)
             own = _OwnFiles(directory)
-            command, env = _command(launch.program, launch.process, launch.root.path, own, channel)
+            user = _user(launch.process, launch.root.path)
+            command, env = _command(launch, launch.root.path, user, own, channel)
             for limit in launch.process.ulimits:
                 set_limit(limit)
-            _hide_what_proot_does_not_know()
             reset_signals()
+            _go_under_filter(launch, user, supervisor)
             os.execve(launch.program, command, env)
     finally:
         os._exit(127)
 
 
-def _command(
-    proot: str, process: Process, path: str, own: "_OwnFiles", channel: socket.socket
-) -> tuple[list[str], dict[str, str]]:
+def _user(process: Process, path: str) -> UserIdentity:
     root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    user = lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))
+    try:
+        return lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))
+    finally:
+        os.close(root)
+
+
+def _command(
+    launch: Launch, path: str, user: UserIdentity, own: "_OwnFiles", channel: socket.socket
+) -> tuple[list[str], dict[str, str]]:
+    process = launch.process
+    root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
     if not process.argv:
         raise ProcessNotStarted("no command to run")
@@ -123,10 +146,13 @@ def _command(
     places = _Places(path, root, own, lambda stub: reports.send(channel, stub))
     shown = [*_system(process, own, places), *_mounts(process, own, places)]
     os.close(root)
-    identity = f"--change-id={user.uid}:{user.gid}" if user.uid or user.gid else "--root-id"
-    options = [f"--rootfs={path}", f"--cwd={process.cwd}", identity]
+    options = [f"--rootfs={path}", f"--cwd={process.cwd}"]
+    if not _is_supervised(launch):
+        options.append(
+            f"--change-id={user.uid}:{user.gid}" if user.uid or user.gid else "--root-id"
+        )
     binds = [f"--bind={source}:{target}" for source, target in shown]
-    return [proot, "--verbose=-1", *options, *binds, program, *process.argv[1:]], env
+    return [launch.program, "--verbose=-1", *options, *binds, program, *process.argv[1:]], env
 
 
 def _program(root: int, process: Process, search: str) -> str:
@@ -196,7 +222,7 @@ def _mounts(process: Process, own: "_OwnFiles", places: _Places) -> Iterator[tup
 def _source(own: "_OwnFiles", mount: ProcessMount) -> str:
     match mount:
         case FileMount():
-            return own.file(mount.content, mount.mode)
+            return own.file(mount.content, mount.mode, Owner(mount.uid, mount.gid))
         case TmpfsMount():
             return own.directory(mount.mode)
         case BindMount():
@@ -213,10 +239,12 @@ class _OwnFiles:
         self._directory = directory
         self._count = 0
 
-    def file(self, content: bytes, mode: int = 0o644) -> str:
+    def file(self, content: bytes, mode: int = 0o644, owner: Owner = ROOT) -> str:
         path = self._new()
         with open(path, "xb") as file:
             file.write(content)
+        with contextlib.suppress(Unrecordable):
+            owner_records.write(path, owner)
         os.chmod(path, mode)
         return path
 
@@ -250,11 +278,24 @@ def _make_working_directory(root: int, path: str) -> None:
         raise ProcessNotStarted(f'working directory "{path}": {text}') from error
 
 
-def _hide_what_proot_does_not_know() -> None:
+def _go_under_filter(launch: Launch, user: UserIdentity, supervisor: socket.socket) -> None:
+    """Hide what PRoot does not know, and have told what is to be answered.
+
+    Filters see a call when PRoot has put paths of this machine into it, unless it has a filter
+    too, which it does without where there can be none.
+    """
     machine = seccomp.this_machine()
     if machine is None:
         raise ExecutorUnavailable(f"PRoot is not safe on {os.uname().machine}: no filter for it")
     missing = seccomp.fail_with(errno.ENOSYS)
-    rules = [seccomp.Rule(call, missing) for call in _UNKNOWN_TO_PROOT]
+    rules = {call: seccomp.Rule(call, missing) for call in _UNKNOWN_TO_PROOT}
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    seccomp.load(seccomp.program(machine, rules, compat=missing))
+    if launch.emulation is None or not _is_supervised(launch):
+        seccomp.load(seccomp.program(machine, list(rules.values()), compat=missing))
+        return
+    refused = seccomp.IsOneOf(0, (_PR_SET_SECCOMP,))
+    rules["prctl"] = seccomp.Rule("prctl", seccomp.fail_with(errno.EINVAL), (refused,))
+    for rule in rules_of(launch.emulation, strict=user.uid != 0, capabilities=True):
+        rules.setdefault(rule.call, rule)
+    program = seccomp.program(machine, list(rules.values()), compat=missing)
+    supervision.ask(supervisor, seccomp.load_and_listen(program), user)

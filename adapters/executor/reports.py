@@ -53,7 +53,9 @@ def start_of(launch: Launch) -> Start:
     return Start(
         launch.way,
         own_network=process.network is not Network.HOST,
-        supervised=launch.emulation is not None and launch.emulation.is_supervised,
+        supervised=launch.way is Way.UNSHARE
+        and launch.emulation is not None
+        and launch.emulation.is_supervised,
         network_program=launch.network_program,
         control_groups=process.control_groups,
     )

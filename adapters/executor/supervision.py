@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import socket
+import threading
 from typing import NoReturn
 
 from img.adapters.executor import reports
@@ -12,7 +13,7 @@ from img.adapters.linux import capabilities, syscalls
 from img.adapters.linux.emulation.credentials import Credentials, credentials_of
 from img.adapters.linux.emulation.supervisor import Supervisor
 from img.adapters.linux.notifications import Listener
-from img.adapters.linux.owner_records import Journal
+from img.adapters.linux.owner_records import Journal, Owner
 from img.adapters.linux.ownership import journal_of
 from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import DirectoryRoot, Root
@@ -49,6 +50,25 @@ def become(
             code = 0
     finally:
         os._exit(code)
+
+
+def serve_beside(asked: socket.socket, root: Root) -> None:
+    """Answer a step in a thread of this process, which is above the step and has no other root.
+
+    Where there are no namespaces, only who is above another process may read its memory (Yama).
+    """
+    supervised = _wait(asked)
+    if supervised is None:
+        return
+    assert isinstance(root, DirectoryRoot)
+    listener, initial = supervised
+    journal = Journal(journal_of(root.path))
+    os.chdir("/proc")
+    os.umask(0)
+    own = Owner(os.geteuid(), os.getegid())
+    top = os.fsencode(os.path.realpath(root.path))
+    supervisor = Supervisor(Listener(listener), initial, journal, own=own, top=top)
+    threading.Thread(target=supervisor.serve, daemon=True).start()
 
 
 def _wait(asked: socket.socket) -> tuple[int, Credentials] | None:

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 
-from img.adapters.linux.owner_records import OWNER
+from img.adapters.linux.owner_records import CAPABILITY, OWNER, keep_capability
 from img.adapters.linux.ownership import Ownership
 from img.domain.filesystem.entry import CHARACTER, Entry
 
@@ -56,6 +56,8 @@ def _set_xattr(target: int | bytes, name: str, value: bytes) -> None:
         else:
             os.setxattr(target, key, value, follow_symlinks=False)
     except OSError as error:
+        if error.errno == errno.EPERM and name == CAPABILITY:  # who has no namespace may set none
+            keep_capability(target, value)
         # containerd goes on too where the file system has no such attributes.
-        if error.errno != errno.ENOTSUP:
+        elif error.errno != errno.ENOTSUP:
             raise

@@ -13,8 +13,9 @@ _X86_64 = """
     setregid 114  getgroups 115  setgroups 116  setresuid 117  getresuid 118  setresgid 119
     getresgid 120  setfsuid 122  setfsgid 123  rt_sigqueueinfo 129  mknod 133  uselib 134
     statfs 137  sysfs 139  prctl 157  setrlimit 160  chroot 161  acct 163  swapon 167  swapoff 168
-    reboot 169  iopl 172  ioperm 173  init_module 175  delete_module 176  quotactl 179  getxattr 191
-    lgetxattr 192  listxattr 194  llistxattr 195  tkill 200  lookup_dcookie 212  tgkill 234
+    reboot 169  iopl 172  ioperm 173  init_module 175  delete_module 176  quotactl 179  setxattr 188
+    lsetxattr 189  fsetxattr 190  getxattr 191  lgetxattr 192  listxattr 194  llistxattr 195
+    removexattr 197  lremovexattr 198  fremovexattr 199  tkill 200  lookup_dcookie 212  tgkill 234
     kexec_load 246  add_key 248  request_key 249  keyctl 250  openat 257  mkdirat 258  mknodat 259
     fchownat 260  newfstatat 262  unlinkat 263  renameat 264  linkat 265  symlinkat 266
     readlinkat 267  fchmodat 268  faccessat 269  unshare 272  rt_tgsigqueueinfo 297
@@ -23,7 +24,8 @@ _X86_64 = """
     kexec_file_load 320  bpf 321  execveat 322  userfaultfd 323  statx 332
 """
 _GENERIC = """
-    getxattr 8  lgetxattr 9  listxattr 11  llistxattr 12  lookup_dcookie 18  mknodat 33  mkdirat 34
+    setxattr 5  lsetxattr 6  fsetxattr 7  getxattr 8  lgetxattr 9  listxattr 11  llistxattr 12
+    removexattr 14  lremovexattr 15  fremovexattr 16  lookup_dcookie 18  mknodat 33  mkdirat 34
     unlinkat 35  symlinkat 36  linkat 37  renameat 38  statfs 43  truncate 45  faccessat 48
     chdir 49  chroot 51  fchmod 52  fchmodat 53  fchownat 54  fchown 55  openat 56  quotactl 60
     readlinkat 78  newfstatat 79  fstat 80  acct 89  unshare 97  kexec_load 104  init_module 105

@@ -6,7 +6,7 @@ import re
 import stat
 from typing import BinaryIO
 
-from img.adapters.linux.owner_records import CAPABILITY
+from img.adapters.linux.owner_records import CAPABILITY, CAPABILITY_KEPT
 from img.adapters.linux.ownership import REAL, Ownership
 from img.domain.filesystem.changes import is_kept_xattr
 from img.domain.filesystem.entry import (
@@ -82,7 +82,10 @@ def _xattrs(path: str, names: list[str], kind: str) -> tuple[tuple[str, bytes], 
     kept = sorted(name for name in names if is_kept_xattr(name))
     if kind != FILE and CAPABILITY in kept:  # an owner on record
         kept.remove(CAPABILITY)
-    return tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in kept)
+    values = [(name, os.getxattr(path, name, follow_symlinks=False)) for name in kept]
+    if CAPABILITY_KEPT in names and CAPABILITY not in kept:
+        values.append((CAPABILITY, os.getxattr(path, CAPABILITY_KEPT)))
+    return tuple(sorted(values))
 
 
 def open_file(path: str) -> BinaryIO:

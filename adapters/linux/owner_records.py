@@ -12,13 +12,15 @@ import contextlib
 import errno
 import os
 import re
+import stat
 import struct
-from collections.abc import Collection
-from typing import NamedTuple
+from collections.abc import Callable, Collection
+from typing import NamedTuple, TypeVar
 
 OWNER = "user.img.owner"  # "1000:1001"
 DEVICE = "user.img.dev"  # "c 1:3": the file stands for a device that could not be made here
 CAPABILITY = "security.capability"
+CAPABILITY_KEPT = "user.img.capability"  # the same of a file, where nobody may write that
 
 # struct vfs_cap_data (linux/capability.h): revision, permitted, inheritable, and both once more
 # for the higher bits. The last but one holds what tells a record from a capability.
@@ -37,6 +39,7 @@ class Owner(NamedTuple):
 
 
 ROOT = Owner(0, 0)
+_Result = TypeVar("_Result")
 Target = int | str | bytes
 """A descriptor, or a path whose last component may be a link."""
 
@@ -83,6 +86,20 @@ def stand_for(target: Target, device: bytes, *, follow: bool = False) -> None:
         raise _judged(error) from error
 
 
+def keep_capability(target: Target, value: bytes, *, follow: bool = False) -> None:
+    """Record the capabilities of a file. Raises Unrecordable."""
+    try:
+        _set(target, CAPABILITY_KEPT, value, follow=follow)
+    except OSError as error:
+        raise _judged(error) from error
+
+
+def drop_capability(target: Target, *, follow: bool = False) -> None:
+    """Forget the capabilities on record, if there are any."""
+    if CAPABILITY_KEPT in names_on(target, follow=follow):
+        _remove(target, CAPABILITY_KEPT, follow=follow)
+
+
 def write(target: Target, owner: Owner, *, follow: bool = False) -> None:
     """Record the owner of a file. Raises Unrecordable."""
     if owner == ROOT:
@@ -106,24 +123,51 @@ def _erase(target: Target, *, follow: bool) -> None:
     names = names_on(target, follow=follow)
     if not names or read(target, names, follow=follow) is None:
         return
-    name = OWNER if OWNER in names else CAPABILITY
-    if isinstance(target, int):
-        os.removexattr(target, name)
-    else:
-        os.removexattr(target, name, follow_symlinks=follow)
+    _remove(target, OWNER if OWNER in names else CAPABILITY, follow=follow)
 
 
 def _set(target: Target, name: str, value: bytes, *, follow: bool) -> None:
-    if isinstance(target, int):
-        os.setxattr(target, name, value)
-    else:
-        os.setxattr(target, name, value, follow_symlinks=follow)
+    def set_it() -> None:
+        if isinstance(target, int):
+            os.setxattr(target, name, value)
+        else:
+            os.setxattr(target, name, value, follow_symlinks=follow)
+
+    _as_owner(target, set_it)
 
 
 def _get(target: Target, name: str, *, follow: bool) -> bytes:
-    if isinstance(target, int):
-        return os.getxattr(target, name)
-    return os.getxattr(target, name, follow_symlinks=follow)
+    def got() -> bytes:
+        if isinstance(target, int):
+            return os.getxattr(target, name)
+        return os.getxattr(target, name, follow_symlinks=follow)
+
+    return _as_owner(target, got)
+
+
+def _remove(target: Target, name: str, *, follow: bool) -> None:
+    def remove_it() -> None:
+        if isinstance(target, int):
+            os.removexattr(target, name)
+        else:
+            os.removexattr(target, name, follow_symlinks=follow)
+
+    _as_owner(target, remove_it)
+
+
+def _as_owner(target: Target, act: Callable[[], _Result]) -> _Result:
+    """Act on a file of ours, if need be with a mode for a moment that lets us (xattr(7))."""
+    try:
+        return act()
+    except PermissionError as error:
+        if error.errno != errno.EACCES:
+            raise
+    status = os.stat(target)
+    os.chmod(target, stat.S_IMODE(status.st_mode) | 0o600)
+    try:
+        return act()
+    finally:
+        os.chmod(target, stat.S_IMODE(status.st_mode))
 
 
 def _judged(error: OSError) -> OSError:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from img.adapters.linux import seccomp
 from img.adapters.linux.denied_calls import DENIED
+from img.adapters.linux.emulation.capability_records import REMOVING, SETTING
 from img.adapters.linux.emulation.identities import RLIMIT_LOCKS
 from img.adapters.linux.emulation.level import Emulation
 from img.adapters.linux.seccomp import NOTIFY, HasBits, IsOneOf, Machine, Rule, fail_with
@@ -44,7 +45,7 @@ def filter_program(
     ``strict``: what a step's own user may not read or remove is worth knowing as well. For root's
     steps, which become others in passing, that would cost more than it gives.
     """
-    rules = [*_rules_of(level, strict=strict)]
+    rules = [*rules_of(level, strict=strict)]
     ruled = {rule.call for rule in rules}
     if not insecure:
         rules += [rule for rule in DENIED if rule.call not in ruled]
@@ -52,7 +53,13 @@ def filter_program(
     return seccomp.program(machine, rules, compat=compat)
 
 
-def _rules_of(level: Emulation, *, strict: bool) -> Iterator[Rule]:
+def rules_of(level: Emulation, *, strict: bool, capabilities: bool = False) -> Iterator[Rule]:
+    """Yield what is told of the calls of a step, or answered without asking.
+
+    ``capabilities``: those of files are emulated too, which takes no user namespace.
+    """
+    if capabilities and level.is_supervised:
+        yield from _rules((*SETTING, *REMOVING), NOTIFY)
     match level:
         case Emulation.FAKE:
             yield from _rules((*CHOWN, *SET_IDS), fail_with(0))

@@ -17,8 +17,18 @@ _UNCHANGED = 0xFFFF_FFFF
 class Owners:
     """The records of a step's files: with the files, else in the journal."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, own: Owner = ROOT) -> None:
         self._journal = journal
+        self._own = own
+
+    @property
+    def are_as_told(self) -> bool:
+        """Tell whether the kernel is right about the owners of files without a record."""
+        return self._own == ROOT
+
+    def unrecorded(self, uid: int, gid: int) -> Owner:
+        """Return the owner of a file without a record, of which the kernel says whose it is."""
+        return Owner(0 if uid == self._own.uid else uid, 0 if gid == self._own.gid else gid)
 
     @property
     def in_journal(self) -> bool:
@@ -128,6 +138,8 @@ class OwnerCalls:
         self._check(call, now, to)
         # The kernel takes set-user-ID bits and capabilities away, a record in those as well.
         os.chown(where, -1, -1, follow_symlinks=follow)
+        if not self._owners.are_as_told:
+            owner_records.drop_capability(where, follow=follow)
         self._owners.record(where, to, follow=follow)
         return 0
 

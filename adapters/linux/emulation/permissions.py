@@ -26,9 +26,10 @@ _SYSTEM = (b"/proc/", b"/sys/", b"/dev/")
 class Permissions:
     """Compares owners on record and modes with who asks."""
 
-    def __init__(self, paths: Paths, owners: Owners) -> None:
+    def __init__(self, paths: Paths, owners: Owners, top: bytes = b"") -> None:
         self._paths = paths
         self._owners = owners
+        self._top = top
 
     def check(
         self, who: Credentials, text: bytes, where: bytes, wanted: int, *, follow: bool = True
@@ -37,7 +38,7 @@ class Permissions:
 
         ``text`` is what the caller calls it, ``where`` is where it is.
         """
-        if who.user.filesystem == 0 or text.startswith(_SYSTEM):
+        if who.user.filesystem == 0 or self._is_none_of_the_image(text):
             return
         if text[:1] == b"/" and not self._paths.strayed:
             self._check_way(who, text)
@@ -45,9 +46,14 @@ class Permissions:
         if not stat.S_ISLNK(status.st_mode):
             self._check_one(who, where, status, wanted, follow=follow)
 
+    def _is_none_of_the_image(self, text: bytes) -> bool:
+        if self._top:
+            return text[:1] == b"/" and not text.startswith(self._top)
+        return text.startswith(_SYSTEM)
+
     def _check_way(self, who: Credentials, text: bytes) -> None:
         text = text.rstrip(b"/")  # mkdir(2) takes the name of what is not there yet with a slash
-        end = text.find(b"/", 1)
+        end = text.find(b"/", len(self._top) + 1)
         while end > 0:
             directory = text[:end]
             self._check_one(who, directory, os.stat(directory), SEARCH, follow=True)
@@ -65,7 +71,7 @@ class Permissions:
         if status.st_mode & 0o777 & (wanted * 0o111) == wanted * 0o111:
             return  # everybody may
         owner = self._owners.on_record(where, follow=follow)
-        owner = owner or Owner(status.st_uid, status.st_gid)
+        owner = owner or self._owners.unrecorded(status.st_uid, status.st_gid)
         if wanted & ~_bits_for(who, status.st_mode, owner):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 

@@ -10,7 +10,7 @@ from img.adapters.linux import call_numbers, memory, owner_records
 from img.adapters.linux.emulation.owners import AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, Owners
 from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
 from img.adapters.linux.notifications import Listener, Notification
-from img.adapters.linux.owner_records import ROOT, Owner
+from img.adapters.linux.owner_records import Owner
 from img.adapters.linux.replies import Answer, Reply
 from img.domain.dataclass import dataclass
 
@@ -75,6 +75,8 @@ class StatusCalls:
         flags = (flags & ~(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW)) | _nofollow(follow)
         self._ask("statx", where, flags, ctypes.c_uint(mask & 0xFFFF_FFFF), content)
         owner, device = seen
+        if owner is None:
+            owner = self._owners.unrecorded(*struct.unpack_from("II", content, _STATX_OWNER))
         struct.pack_into("II", content, _STATX_OWNER, *owner)
         if device is not None:
             kind, number = device
@@ -89,7 +91,11 @@ class StatusCalls:
     ) -> Answer:
         where, follow = self._locate(call, directory, path, flags)
         # Nine of ten calls a step makes end here.
-        if not os.listxattr(where, follow_symlinks=follow) and not self._owners.in_journal:
+        if (
+            self._owners.are_as_told
+            and not os.listxattr(where, follow_symlinks=follow)
+            and not self._owners.in_journal
+        ):
             return Reply.LET_PASS
         seen = self._recorded(where, follow=follow)
         if seen is None:
@@ -98,6 +104,8 @@ class StatusCalls:
         content = ctypes.create_string_buffer(layout.size)
         self._ask("newfstatat", where, content, _nofollow(follow))
         owner, device = seen
+        if owner is None:
+            owner = self._owners.unrecorded(*struct.unpack_from("II", content, layout.owner))
         struct.pack_into("II", content, layout.owner, *owner)
         if device is not None:
             kind, number = device
@@ -117,14 +125,15 @@ class StatusCalls:
 
     def _recorded(
         self, where: bytes, *, follow: bool
-    ) -> tuple[Owner, tuple[int, int] | None] | None:
+    ) -> tuple[Owner | None, tuple[int, int] | None] | None:
+        """Return what is to be told in place of what is; None where there is nothing else."""
         names = owner_records.names_on(where, follow=follow)
         owner = self._owners.known(where, names, follow=follow)
         text = self._owners.device_of(where, names, follow=follow)
         device = None if text is None else _device(text)
-        if owner is None and device is None:
+        if owner is None and device is None and self._owners.are_as_told:
             return None
-        return owner or ROOT, device
+        return owner, device
 
     def _ask(self, name: str, where: bytes, *arguments: object) -> None:
         number = ctypes.c_long(self._numbers[name])

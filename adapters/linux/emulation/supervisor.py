@@ -7,6 +7,7 @@ import signal
 from collections.abc import Mapping
 
 from img.adapters.linux.answering import Answerer, Handler
+from img.adapters.linux.emulation.capability_records import CapabilityCalls
 from img.adapters.linux.emulation.changes import ChangeCalls
 from img.adapters.linux.emulation.creation import CreationCalls
 from img.adapters.linux.emulation.credentials import Credentials, credentials_of
@@ -19,7 +20,7 @@ from img.adapters.linux.emulation.paths import Paths
 from img.adapters.linux.emulation.permissions import AccessCalls, Permissions
 from img.adapters.linux.emulation.status import StatusCalls
 from img.adapters.linux.notifications import EverybodyGone, Listener, Notification
-from img.adapters.linux.owner_records import Journal
+from img.adapters.linux.owner_records import ROOT, Journal, Owner
 from img.adapters.linux.replies import Answer, Reply
 
 # Where these cannot be emulated, the kernel does them, or says itself what is wrong with them.
@@ -36,12 +37,22 @@ class Supervisor:
     the step itself may: who fools it mislabels files that are its own anyway.
     """
 
-    def __init__(self, listener: Listener, initial: Credentials, journal: Journal) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        initial: Credentials,
+        journal: Journal,
+        *,
+        own: Owner = ROOT,
+        top: bytes = b"",
+    ) -> None:
+        """``own`` is whose files are root's, ``top`` where callers' paths begin in the root."""
         self._listener = listener
-        paths = Paths(listener)
+        paths, owners = Paths(listener), Owners(journal, own)
+        permissions = Permissions(paths, owners, top)
         self._answerer = Answerer(
             listener,
-            _handlers(listener, Identities(initial), paths, Owners(journal)),
+            _handlers(listener, Identities(initial), paths, owners, permissions),
             refusals=_refusals_of,
             foreign=_refuse_program,
             finish=paths.release,
@@ -66,13 +77,17 @@ def handled_calls() -> frozenset[str]:
     """Return the names of the calls that can be answered."""
     listener = Listener(-1)
     nobody = Identities(credentials_of(0, 0, ()))
-    return frozenset(_handlers(listener, nobody, Paths(listener), Owners(Journal())))
+    paths, owners = Paths(listener), Owners(Journal())
+    return frozenset(_handlers(listener, nobody, paths, owners, Permissions(paths, owners)))
 
 
 def _handlers(
-    listener: Listener, identities: Identities, paths: Paths, owners: Owners
+    listener: Listener,
+    identities: Identities,
+    paths: Paths,
+    owners: Owners,
+    permissions: Permissions,
 ) -> Mapping[str, Handler]:
-    permissions = Permissions(paths, owners)
     chown = OwnerCalls(identities, paths, owners)
     status = StatusCalls(listener, paths, owners)
     access = AccessCalls(identities, paths, permissions)
@@ -81,6 +96,7 @@ def _handlers(
     execute = ExecutionCalls(identities, paths, owners, permissions)
     return {
         **IdCalls(identities).handlers(),
+        **CapabilityCalls(identities, paths).handlers(),
         **change.handlers(),
         "chown": chown.chown,
         "lchown": chown.lchown,

@@ -1,0 +1,59 @@
+"""File capabilities where nobody may write them (setxattr(2), capabilities(7))."""
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from img.adapters.linux import memory, owner_records
+from img.adapters.linux.emulation.identities import Identities
+from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
+from img.adapters.linux.notifications import Notification
+from img.adapters.linux.owner_records import CAPABILITY
+from img.adapters.linux.replies import Answer, Reply
+
+SETTING = ("setxattr", "lsetxattr", "fsetxattr")
+REMOVING = ("removexattr", "lremovexattr", "fremovexattr")
+_MOST = 64  # bytes: more than a struct vfs_ns_cap_data has
+_NAME = CAPABILITY.encode()
+
+
+class CapabilityCalls:
+    """Keeps them on record. Not emulated is that a file which is written to loses them."""
+
+    def __init__(self, identities: Identities, paths: Paths) -> None:
+        self._identities = identities
+        self._paths = paths
+
+    def handlers(self) -> Mapping[str, Callable[[Notification], Answer]]:
+        """Return what answers each call."""
+        setting = {name: partial(self._set, opened=name[0] == "f") for name in SETTING}
+        removing = {name: partial(self._remove, opened=name[0] == "f") for name in REMOVING}
+        return setting | removing
+
+    def _set(self, call: Notification, *, opened: bool) -> Answer:
+        if not self._is_meant(call):
+            return Reply.LET_PASS
+        address, size = call.arguments[2:4]
+        value = memory.read(call.pid, address, min(size, _MOST))
+        owner_records.keep_capability(self._file(call, opened=opened), value, follow=True)
+        return 0
+
+    def _remove(self, call: Notification, *, opened: bool) -> Answer:
+        if not self._is_meant(call):
+            return Reply.LET_PASS
+        owner_records.drop_capability(self._file(call, opened=opened), follow=True)
+        return 0
+
+    def _is_meant(self, call: Notification) -> bool:
+        if memory.read_text(call.pid, call.arguments[1]) != _NAME:
+            return False
+        if not self._identities.of(call.pid).privileged:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        return True
+
+    def _file(self, call: Notification, *, opened: bool) -> bytes:
+        first = call.arguments[0]
+        if opened:
+            return self._paths.find_to_change(call, first, b"")
+        return self._paths.find_to_change(call, AT_FDCWD, memory.read_text(call.pid, first))
