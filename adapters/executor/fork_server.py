@@ -4,6 +4,7 @@ Forking the command line itself would take 10 ms for every 100 MB of it, and is 
 threads are; so this one is forked early, stays small, and has one thread.
 """
 
+import errno
 import fcntl
 import gc
 import os
@@ -11,6 +12,7 @@ import pickle
 import select
 import signal
 import socket
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -25,6 +27,7 @@ _ISOLATED = (
     syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
 )
 _NAMESPACES = {Way.UNSHARE: _ISOLATED, Way.RUNTIME: _ISOLATED, Way.CHROOT: 0, Way.PROOT: 0}
+_ATTEMPTS, _PAUSE_S = 20, 0.01  # to remove a control group
 _MOST = 1 << 14  # bytes of what it is told of a step
 _SIGNALS_OF_TERMINALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
 
@@ -115,8 +118,7 @@ class _Step:
     def remove_groups(self) -> None:
         """Remove the control groups of the ended step, where nobody is left to do it."""
         for group in self.start.control_groups:
-            with suppress(OSError):
-                os.rmdir(group)
+            _remove_group(group)
 
     def close(self) -> None:
         """Close all descriptors."""
@@ -124,6 +126,18 @@ class _Step:
         self.channel.close()
         for helper in self.helpers:
             helper.close()
+
+
+def _remove_group(group: str) -> None:
+    for _ in range(_ATTEMPTS):
+        try:
+            os.rmdir(group)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                return
+            time.sleep(_PAUSE_S)  # the last of its processes is not quite gone
+        else:
+            return
 
 
 @dataclass(frozen=True, slots=True)

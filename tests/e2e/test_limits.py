@@ -1,5 +1,6 @@
 """Limits on what a RUN uses, where they can be held and where not."""
 
+import re
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -42,7 +43,7 @@ def test_limits_are_no_part_of_what_a_step_is_found_by(
 
     outcome = img("build", "-m", "128m", "-c", "512", "-t", "x", context)
 
-    assert "RUN grep img- /proc/self/cgroup > /seen\n#4 CACHED" in outcome.stderr
+    assert re.search(r"RUN grep img- .* > /seen\n#\d+ CACHED", outcome.stderr)
 
 
 def test_a_user_is_told_once_that_limits_are_not_held_and_what_to_do(
