@@ -3,8 +3,13 @@
 import signal
 
 import pytest
+from hypothesis import settings
 
 from tests import shared_things
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("img", deadline=None)
+settings.load_profile("img")
 
 
 def pytest_configure(config: pytest.Config) -> None:
