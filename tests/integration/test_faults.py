@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,8 +99,8 @@ HOST = BuildHost(id_map=None)
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    root = Path("/dev/shm") / f"img-faults-{os.getpid()}"
-    root.mkdir()
+    in_memory = Path("/dev/shm")
+    root = Path(tempfile.mkdtemp("faults", dir=in_memory if in_memory.is_dir() else None))
     try:
         with RegistryServer() as server, FaultProxy(server.address) as proxy:
             yield a_world(server, proxy, root)

@@ -26,7 +26,9 @@ from img.domain.oci.config import ImageConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.reference import ImageReference
-from img.entrypoints.settings import host_platform
+from img.entrypoints.container import open_container
+from img.entrypoints.rootless import BuildHost
+from img.entrypoints.settings import Settings, host_platform
 from tests.fault_proxy import (
     CutBody,
     CutUpload,
@@ -319,3 +321,32 @@ def test_a_base_that_only_goes_back_to_its_registry_is_never_downloaded(
     assert proxy.bytes_sent() < 10_000
     assert in_registry(server, "lazy/app") == BLOB
     assert a_client().resolve(a_name(server, "lazy/app"))
+
+
+def test_eight_builds_at_once_fetch_their_base_once(
+    server: RegistryServer, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    publish(server, "builds/base")
+    proxy.choose = lambda each: Slow(0.005) if str(TARGET.digest) in each.path else None
+    builds = []
+    for number in range(8):
+        context = tmp_path / f"context{number}"
+        context.mkdir()
+        (context / "own").write_text(f"{number}")
+        dockerfile = f"FROM {proxy.address}/builds/base:v1\nCOPY own /\n"
+        (context / "Dockerfile").write_text(dockerfile)
+        command = ["-m", "img", "--state", str(tmp_path / "state"), "build", f"--tag=app{number}"]
+        builds.append(start(tmp_path, *command, str(context)))
+
+    for build in builds:
+        end(build)
+
+    assert proxy.bytes_received(str(TARGET.digest)) == SIZE
+    settings = Settings(state=tmp_path / "state", platform=host_platform(), progress="quiet")
+    container = open_container(settings, BuildHost(id_map=None))
+    for number in range(8):
+        stored = container.images().get(ImageReference.parse(f"app{number}"))
+        layers = container.catalog().image(stored.target, host_platform()).layers
+        assert layers[0].descriptor.digest == TARGET.digest
+        assert container.trees().read_file(layers, "own") == f"{number}".encode()
+    container.database().close()
