@@ -25,9 +25,9 @@ def device_text(entry: Entry) -> bytes:
 def set_all(file: int, entry: Entry, ownership: Ownership) -> None:
     """Set everything on an open file or directory, in the one order that works."""
     ownership.give(file, entry.uid, entry.gid)  # takes the setuid bits away, and file capabilities
-    os.chmod(file, entry.mode)
     for name, value in entry.xattrs:
         _set_xattr(file, name, value)
+    os.chmod(file, entry.mode)  # may take the right to write, and so to do the above
     os.utime(file, ns=(entry.mtime, entry.mtime))
 
 

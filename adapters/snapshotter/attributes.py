@@ -5,6 +5,7 @@ import hashlib
 import os
 
 from img.adapters.linux.file_entries import open_file, xattr_names
+from img.adapters.linux.owner_records import CAPABILITY_KEPT
 from img.adapters.linux.ownership import Ownership
 from img.domain.errors import BuildError
 from img.domain.filesystem.changes import is_kept_xattr
@@ -48,10 +49,11 @@ def copy_attributes(
     status = os.lstat(source)
     names = xattr_names(source)
     ownership.give(target, *(owners or ownership).of(source, status, names))
-    os.chmod(target, status.st_mode & 0o7777)  # after chown, which takes the set-user-ID bit away
     for name in names:
-        if is_kept_xattr(name):
+        if is_kept_xattr(name) or name == CAPABILITY_KEPT:
             os.setxattr(target, name, os.getxattr(source, name))
+    # After chown, which takes the set-user-ID bit away, and what may need the right to write.
+    os.chmod(target, status.st_mode & 0o7777)
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 

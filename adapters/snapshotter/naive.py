@@ -26,6 +26,7 @@ from img.application.ports.snapshotter import (
     Workspace,
 )
 from img.domain.digest import Digest
+from img.domain.errors import BuildError
 from img.domain.filesystem.changes import Found, changes_of
 from img.domain.filesystem.entry import FILE, Entry
 from img.domain.filesystem.file_index import FileIndex
@@ -35,6 +36,16 @@ from img.domain.process import DirectoryRoot
 
 _UNPACKED = "unpacked"
 _MOST_COPIES = 2  # of one stack; parallel stages make several, of which the next build needs few
+
+
+class OwnerKeptOut(BuildError):
+    """A directory without the right for its owner to read, write or enter it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a directory has a mode that keeps its owner out, and only root may pass that by",
+            hint="give it u+rwx, or run img where it may make namespaces: see `img doctor`",
+        )
 
 
 class NaiveSnapshotter(Snapshotter):
@@ -72,7 +83,8 @@ class NaiveSnapshotter(Snapshotter):
                 if os.path.exists(f"{directory.path}/{_UNPACKED}"):
                     directory = self._copy_of(directory, layers[there - 1].chain_id)
             try:
-                walk = self._complete(directory, layers, there)
+                with _what_keeps_its_owner_out():
+                    walk = self._complete(directory, layers, there)
                 if layers and there == 0:
                     directory, walk = self._keep(directory, walk, layers[-1].chain_id)
             except BaseException:
@@ -215,7 +227,8 @@ class NaiveWorkspace(Workspace):
 
     def changes(self, base: FileTree) -> tuple[Entry, ...]:
         try:
-            after = self._after = Walk.of(self._rootfs)
+            with _what_keeps_its_owner_out():
+                after = self._after = Walk.of(self._rootfs)
             self._ownership = self._ownership.within(self._rootfs)  # what the step has recorded
             deleted = self._before.files.keys() - after.files.keys()
             return changes_of(base, self._found(base, after, deleted), deleted, self._digest)
@@ -281,6 +294,17 @@ class NaiveWorkspace(Workspace):
 
     def _digest(self, path: str) -> str:
         return digest_of(f"{self._rootfs}/{path}")
+
+
+@contextlib.contextmanager
+def _what_keeps_its_owner_out() -> Iterator[None]:
+    """Say what it means that a user without capabilities may not do something in a root."""
+    try:
+        yield
+    except PermissionError as error:
+        if os.geteuid() == 0:
+            raise
+        raise OwnerKeptOut from error
 
 
 def _name(chain_id: ChainID) -> str:

@@ -67,7 +67,7 @@ _CHROOT_OF_THE_MACHINE: Exceptions = {
 _PROOT: Exceptions = dict.fromkeys(
     ("copies", "kinds"),
     Fails(
-        "Permission denied",
+        "a directory has a mode that keeps its owner out, and only root may pass that by",
         "without a namespace nobody keeps directories that their owner may not enter",
     ),
 )

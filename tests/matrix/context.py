@@ -3,6 +3,7 @@
 import gzip
 import io
 import platform
+import struct
 import tarfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,8 +12,9 @@ _LONG_AGO = 1_000_000_000  # seconds
 # No program of a minimal Debian sets extended attributes, but its perl makes system calls.
 _SETXATTR = {"x86_64": 188, "aarch64": 5}.get(platform.machine(), 226)
 # What setcap(8) writes for cap_net_raw+ep: version 2 (linux/capability.h, struct vfs_cap_data).
+_CAPABILITY = struct.pack("<5I", 0x0200_0001, 0x2000, 0, 0, 0)
 _SET_XATTRS = f"""\
-my %values = (capability => ["security.capability", pack("VVVVV", 0x02000001, 0x2000, 0, 0, 0)],
+my %values = (capability => ["security.capability", pack("H*", "{_CAPABILITY.hex()}")],
   comment => ["user.comment", "of the matrix"]);
 my ($name, $value) = @{{$values{{shift @ARGV}}}};
 for my $path (@ARGV) {{
@@ -74,7 +76,9 @@ def _members() -> Iterable[tuple[tarfile.TarInfo, bytes]]:
     device = {"devmajor": 1, "devminor": 3}
     yield member("null", tarfile.CHRTYPE, 0o666, 0, **device), b""
     extended = {"pax_headers": {"SCHILY.xattr.user.comment": "packed"}}
-    yield member("noted", tarfile.REGTYPE, 0o644, 1000, **extended), b"noted\n"
+    yield member("noted", tarfile.REGTYPE, 0o444, 1000, **extended), b"noted\n"
+    capability = {"pax_headers": {"SCHILY.xattr.security.capability": _CAPABILITY.decode()}}
+    yield member("capable", tarfile.REGTYPE, 0o755, 0, **capability), b"program\n"
 
 
 def _tar(members: Iterable[tuple[tarfile.TarInfo, bytes]]) -> bytes:
