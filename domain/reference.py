@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
-from img.domain.errors import ImgError
+from img.domain.errors import ImgError, UsageError
 
 DEFAULT_DOMAIN = "docker.io"
 DEFAULT_TAG = "latest"
@@ -153,6 +153,14 @@ class ImageReference:
     def _suffix(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         return f"{tag}@{self.digest}" if self.digest else tag
+
+
+def registry_of(text: str) -> str:
+    """Return the host, with its port, of a registry as a user types it. Raises UsageError."""
+    host = server_of(text)
+    if host != DOCKER_HUB_SERVER and not re.fullmatch(_DOMAIN, host):
+        raise UsageError(f'"{text}" is no registry', hint="HOST or HOST:PORT")
+    return host
 
 
 def server_of(text: str) -> str:

@@ -17,7 +17,10 @@ def is_same_host(url: str, host: str) -> bool:
     parts = urlsplit(url)
     default = {"http": 80, "https": 443}.get(parts.scheme)
     ours = urlsplit(f"//{host}")
-    return (parts.hostname, parts.port or default) == (ours.hostname, ours.port or default)
+    try:
+        return (parts.hostname, parts.port or default) == (ours.hostname, ours.port or default)
+    except ValueError:  # a port that there cannot be
+        return False
 
 
 def checked(url: str, *, host: str, scheme: str) -> str:

@@ -1,11 +1,13 @@
 """Variables of the whole Dockerfile: what the platforms say, and the ARGs above the first FROM."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from img.domain.build import BuildRequest
 from img.domain.dockerfile.instructions import Dockerfile
 from img.domain.dockerfile.variables import expand_word
 from img.domain.errors import DockerfileError
+from img.domain.oci.config import FIRST_SECOND, LAST_SECOND
 from img.domain.platform import Platform
 
 _EPOCH = "SOURCE_DATE_EPOCH"
@@ -36,17 +38,15 @@ def global_arguments(dockerfile: Dockerfile, request: BuildRequest) -> dict[str,
 def source_date_epoch(request: BuildRequest, arguments: Mapping[str, str]) -> int | None:
     """Return SOURCE_DATE_EPOCH: of the request, else of the build args, else of a global ARG.
 
-    Raises DockerfileError for what is no number; what names a context or a stage is refused too.
+    Raises DockerfileError for what is no time; what names a context or a stage is refused too.
     """
     text = request.build_args.get(_EPOCH, arguments.get(_EPOCH, ""))
     if request.epoch is not None or not text:
         return request.epoch
-    try:
-        return int(text)
-    except ValueError:
-        raise DockerfileError(
-            f"invalid {_EPOCH}: {text}", hint="give it in seconds since 1970"
-        ) from None
+    with suppress(ValueError):
+        if FIRST_SECOND <= (seconds := int(text)) <= LAST_SECOND:
+            return seconds
+    raise DockerfileError(f"invalid {_EPOCH}: {text}", hint="give it in seconds since 1970")
 
 
 def _predefined(request: BuildRequest, target: str) -> Iterable[tuple[str, str]]:

@@ -7,6 +7,10 @@ from img.domain.dataclass import dataclass
 from img.domain.oci.chain import DiffID
 from img.domain.platform import Platform
 
+# The years 1 to 9999 in seconds since 1970: what RFC 3339 can tell.
+FIRST_SECOND = -62135596800
+LAST_SECOND = 253402300799
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:

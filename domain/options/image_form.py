@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from img.domain.oci.annotations import Annotation
 from img.domain.oci.compression import USUAL, Algorithm, Compression
+from img.domain.oci.config import LAST_SECOND
 from img.domain.options.annotations import parse_annotation_attribute
 from img.domain.options.attributes import Attributes
 from img.domain.outputs import ImageForm
@@ -16,7 +17,6 @@ ATTRIBUTES = frozenset(
     }
 )  # fmt: skip
 _ALGORITHMS = [algorithm.value for algorithm in Algorithm]
-_HIGHEST_EPOCH = 253402300799  # the last second of the year 9999, the last that RFC 3339 can tell
 
 
 def parse_image_form(
@@ -48,7 +48,7 @@ def parse_image_form(
 
 def parse_epoch(attributes: Attributes) -> int | None:
     """Return ``source-date-epoch`` in seconds. Raises UsageError."""
-    return attributes.number("source-date-epoch", 0, _HIGHEST_EPOCH)
+    return attributes.number("source-date-epoch", 0, LAST_SECOND)
 
 
 def _compression(attributes: Attributes) -> Compression | None:

@@ -192,6 +192,10 @@ def _names(
     for name in names:
         if by_digest and (name.tag or name.digest):
             raise UsageError(f"can't push tagged ref {name} by digest")
+        if name.digest:
+            raise UsageError(
+                f"{name} has a digest, but no image is made to fit one", hint="use NAME:TAG"
+            )
     return tuple(dict.fromkeys(names))
 
 

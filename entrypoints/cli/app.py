@@ -20,6 +20,8 @@ from img.entrypoints.cli.failures import (
     TERMINATED,
     Terminated,
     disk_full,
+    output_error,
+    output_lost,
     report,
 )
 from img.entrypoints.cli.session import Session
@@ -105,9 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     code = run(sys.argv[1:] if arguments is None else list(arguments))
     for number in (signal.SIGINT, signal.SIGTERM):  # too late to change anything
         signal.signal(number, signal.SIG_IGN)
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
+    if (lost := output_error()) is not None:
+        if not (code or isinstance(lost, BrokenPipeError)):
+            code = report(output_lost(lost))
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.stderr.flush()
     # All is closed by now. To take the interpreter apart takes a tenth of a build that has
@@ -135,6 +137,8 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return 1
     except OSError as error:
+        if (lost := output_error()) is not None:
+            return report(output_lost(lost))
         if error.errno not in FULL:
             raise
         return report(disk_full(error))
@@ -146,10 +150,11 @@ def run(arguments: list[str]) -> int:
 
 def _misused(problem: Exception, arguments: list[str]) -> int:
     context = getattr(problem, "ctx", None)
-    path = context.command_path if context is not None else "img"
+    named = (word for word in arguments if any(word in names for names in COMMANDS.values()))
+    path = context.command_path if context is not None else f"img {next(named, '')}".rstrip()
     message = problem.format_message() if hasattr(problem, "format_message") else str(problem)
     if message.startswith("No such command"):
-        unknown = next((word for word in arguments if not word.startswith("-")), "")
+        unknown = message.partition("'")[2].rpartition("'")[0]
         typer.echo(f"img: '{unknown}' is not an img command.\nSee 'img --help'", err=True)
     else:
         typer.echo(f"Error: {message.rstrip('.')} (see '{path} --help')", err=True)

@@ -25,7 +25,9 @@ from img.entrypoints.cli.session import Needs, Session
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("build", short_help="Build an image from a Dockerfile.")(build)
+    app.command(
+        "build", cls=options.followed_by("PATH"), short_help="Build an image from a Dockerfile."
+    )(build)
 
 
 def _option(*names: str, says: str, value: str | None = None) -> Any:
@@ -37,7 +39,7 @@ Texts = list[str] | None
 
 def build(
     ctx: typer.Context,
-    path: Annotated[Texts, typer.Argument(metavar="PATH", show_default=False)] = None,
+    path: Annotated[Texts, typer.Argument(hidden=True)] = None,
     tag: Annotated[
         Texts, _option("--tag", "-t", says="Name, 'name:tag'. Repeatable.", value="NAME")
     ] = None,
@@ -169,7 +171,10 @@ def build(
     backend: options.Backend = None,
     debug: options.Debug = False,
 ) -> None:
-    """Build an image from a Dockerfile."""
+    """Build an image from a Dockerfile.
+
+    PATH is a directory, the URL of an archive or a git repository, or -: an archive on stdin.
+    """
     asked = Call.parse("check" if check else call)
     location = _location(path or [])
     outputs: tuple[Output, ...] = ()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from img.domain.build import BuildRequest
 from img.domain.errors import UsageError
+from img.domain.oci.config import LAST_SECOND
 from img.domain.options.contexts import parse_named_context
 from img.domain.options.limits import parse_shm_size, parse_ulimit
 from img.domain.options.network import parse_host, parse_network
@@ -82,9 +83,10 @@ def _build_args(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _epoch(arguments: dict[str, str]) -> int | None:
-    """Return SOURCE_DATE_EPOCH in seconds; what is no number means something else, or nothing."""
+    """Return SOURCE_DATE_EPOCH in seconds; what is no time means something else, or is refused."""
     text = arguments.get("SOURCE_DATE_EPOCH", "")
-    return int(text) if text.isdigit() else None
+    seconds = int(text) if text.isdecimal() and len(text) <= len(str(LAST_SECOND)) else -1
+    return seconds if 0 <= seconds <= LAST_SECOND else None
 
 
 def _label(text: str) -> tuple[str, str]:

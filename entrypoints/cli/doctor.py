@@ -27,9 +27,12 @@ class CommandNotRun(HostError):
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("doctor", short_help="Show what this machine lets builds do.")(doctor)
+    app.command(
+        "doctor", cls=options.followed_by(), short_help="Show what this machine lets builds do."
+    )(doctor)
     app.command(
         "unshare",
+        cls=options.followed_by("COMMAND..."),
         short_help="Run a command where builds run.",
         # What follows the command is the command's, --help too.
         context_settings={

@@ -3,7 +3,7 @@
 import errno
 import sys
 
-from img.domain.errors import ImgError, SourceError, StateError
+from img.domain.errors import ImgError, SourceError, StateError, UsageError
 
 FULL = {errno.ENOSPC, errno.EDQUOT}
 INTERRUPTED = 130
@@ -17,9 +17,23 @@ class Terminated(BaseException):
 def disk_full(error: OSError) -> StateError:
     """Return what ``error``, whoever met it, means for the user."""
     return StateError(
-        f"no space left: {error.filename or 'a disk that img writes to'}: {error.strerror}",
+        f"no space left: {error.filename or 'standard output or the state'}: {error.strerror}",
         hint="free some space (`img prune`), or choose another state directory with --state",
     )
+
+
+def output_error() -> OSError | None:
+    """Return why standard output takes nothing, if it does not."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return error
+    return None
+
+
+def output_lost(error: OSError) -> UsageError:
+    """Return what ``error`` of standard output means for the user."""
+    return UsageError(f"cannot write standard output: {error.strerror}")
 
 
 def report(error: ImgError) -> int:

@@ -15,13 +15,23 @@ from img.entrypoints.settings import host_platform
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("inspect", short_help="Return the JSON-encoded OCI image config.")(inspect)
-    app.command("ls", short_help="List images and digests.")(ls)
-    app.command("rm", short_help="Remove one or more images.")(rm)
-    app.command("tag", short_help="Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE.")(tag)
+    app.command(
+        "inspect",
+        cls=options.followed_by("NAME"),
+        short_help="Return the JSON-encoded OCI image config.",
+    )(inspect)
+    app.command("ls", cls=options.followed_by(), short_help="List images and digests.")(ls)
+    app.command("rm", cls=options.followed_by("NAME..."), short_help="Remove one or more images.")(
+        rm
+    )
+    app.command(
+        "tag",
+        cls=options.followed_by("SOURCE_IMAGE TARGET_IMAGE"),
+        short_help="Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE.",
+    )(tag)
 
 
-Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", show_default=False)]
+Names = Annotated[list[str] | None, typer.Argument(hidden=True)]
 
 
 def ls(

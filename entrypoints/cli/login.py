@@ -11,7 +11,7 @@ import typer
 from img import __version__
 from img.application.ports.credential_store import Credentials
 from img.domain.errors import UsageError
-from img.domain.reference import DOCKER_HUB_SERVER, server_of
+from img.domain.reference import DOCKER_HUB_SERVER, registry_of, server_of
 from img.entrypoints.cli import options
 from img.entrypoints.cli.session import Session
 from img.entrypoints.settings import host_platform
@@ -19,13 +19,19 @@ from img.entrypoints.settings import host_platform
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("login", short_help="Log in to a Docker registry.")(login)
-    app.command("logout", short_help="Log out from a Docker registry.")(logout)
-    app.command("version", short_help="Show the version information.")(version)
+    app.command(
+        "login", cls=options.followed_by("[SERVER]"), short_help="Log in to a Docker registry."
+    )(login)
+    app.command(
+        "logout", cls=options.followed_by("[SERVER]"), short_help="Log out from a Docker registry."
+    )(logout)
+    app.command("version", cls=options.followed_by(), short_help="Show the version information.")(
+        version
+    )
 
 
 Extra = Annotated[list[str] | None, typer.Argument(hidden=True)]
-Server = Annotated[list[str] | None, typer.Argument(metavar="[SERVER]", show_default=False)]
+Server = Annotated[list[str] | None, typer.Argument(hidden=True)]
 
 
 def login(
@@ -60,14 +66,14 @@ def login(
         if not username:
             raise UsageError("must provide --username with --password-stdin")
         password = sys.stdin.read().removesuffix("\n").removesuffix("\r")
-    where = server[0] if server else DOCKER_HUB_SERVER
+    where = registry_of(server[0]) if server else DOCKER_HUB_SERVER
     session: Session = ctx.obj
     with session.open(
         state=state,
         backend=backend,
         debug=debug,
         access=options.access(
-            {server_of(where)},
+            {where},
             insecure=insecure,
             tls_verify=tls_verify,
             auth_file=authfile,

@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from img.entrypoints.settings import RegistryAccess
 
@@ -43,6 +44,16 @@ _FLAGS_WITH_VALUES = {
     "--tls-verify=true": "--tls-verify",
     "--tls-verify=false": "--no-tls-verify",
 }
+
+
+def followed_by(words: str = "") -> type[TyperCommand]:
+    """Return the class of commands whose usage has ``words`` after the options."""
+
+    class Command(TyperCommand):
+        def collect_usage_pieces(self, ctx: Any) -> list[str]:
+            return [piece for piece in (self.options_metavar, words) if piece]
+
+    return Command
 
 
 def access(

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from img.domain.errors import UsageError
-from img.domain.reference import ImageReference, server_of
+from img.domain.reference import ImageReference, registry_of
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import Names
 from img.entrypoints.cli.session import Session
@@ -14,9 +14,21 @@ from img.entrypoints.cli.tables import bytes_size, render_table
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("catalog", short_help="List the repositories of a registry.")(catalog)
-    app.command("referrers", short_help="List what refers to an image in a registry.")(referrers)
-    app.command("tags", short_help="List the tags of a repository in a registry.")(tags)
+    app.command(
+        "catalog",
+        cls=options.followed_by("SERVER"),
+        short_help="List the repositories of a registry.",
+    )(catalog)
+    app.command(
+        "referrers",
+        cls=options.followed_by("NAME"),
+        short_help="List what refers to an image in a registry.",
+    )(referrers)
+    app.command(
+        "tags",
+        cls=options.followed_by("NAME"),
+        short_help="List the tags of a repository in a registry.",
+    )(tags)
 
 
 def tags(
@@ -42,7 +54,7 @@ def tags(
 
 def catalog(
     ctx: typer.Context,
-    server: Annotated[list[str] | None, typer.Argument(metavar="SERVER")] = None,
+    server: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
     insecure: options.Insecure = False,
     tls_verify: options.TlsVerify = True,
     authfile: options.AuthFile = "",
@@ -53,7 +65,7 @@ def catalog(
     """List the repositories of a registry, one a line. Docker Hub and others have no such list."""
     if not server or len(server) != 1:
         raise UsageError("must pass a registry", hint="such as registry.example.com:5000")
-    where = server_of(server[0])
+    where = registry_of(server[0])
     access = options.access({where}, insecure=insecure, tls_verify=tls_verify, auth_file=authfile)
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug, access=access) as container:

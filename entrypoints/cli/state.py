@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("du", short_help="Show image disk usage.")(du)
-    app.command("fsck", short_help="Check that all that is stored is whole.")(fsck)
-    app.command("prune", short_help="Prune and clean up the build cache.")(prune)
+    app.command("du", cls=options.followed_by(), short_help="Show image disk usage.")(du)
+    app.command(
+        "fsck", cls=options.followed_by(), short_help="Check that all that is stored is whole."
+    )(fsck)
+    app.command(
+        "prune", cls=options.followed_by(), short_help="Prune and clean up the build cache."
+    )(prune)
 
 
 def _size(name: str, says: str) -> Any:

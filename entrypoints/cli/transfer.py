@@ -8,7 +8,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from img.domain.errors import UsageError
+from img.domain.errors import ContextError, UsageError
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import Names
@@ -19,11 +19,25 @@ from img.entrypoints.settings import host_platform
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command("load", short_help="Load images from an archive.")(load)
-    app.command("pull", short_help="Pull an image or a repository from a registry.")(pull)
-    app.command("push", short_help="Push an image or a repository to a registry.")(push)
-    app.command("save", short_help="Save an image to a tar archive.")(save)
-    app.command("unpack", short_help="Unpack the rootfs and store it to a directory.")(unpack)
+    app.command("load", cls=options.followed_by(), short_help="Load images from an archive.")(load)
+    app.command(
+        "pull",
+        cls=options.followed_by("NAME"),
+        short_help="Pull an image or a repository from a registry.",
+    )(pull)
+    app.command(
+        "push",
+        cls=options.followed_by("NAME..."),
+        short_help="Push an image or a repository to a registry.",
+    )(push)
+    app.command(
+        "save", cls=options.followed_by("NAME..."), short_help="Save an image to a tar archive."
+    )(save)
+    app.command(
+        "unpack",
+        cls=options.followed_by("NAME"),
+        short_help="Unpack the rootfs and store it to a directory.",
+    )(unpack)
 
 
 def pull(
@@ -188,4 +202,6 @@ def _opened(path: str) -> AbstractContextManager[BinaryIO]:
     try:
         return Path(path).open("rb")
     except OSError as error:
-        raise UsageError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+        raise ContextError(
+            f"cannot read {path}: {(error.strerror or str(error)).lower()}"
+        ) from None

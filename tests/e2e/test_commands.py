@@ -127,12 +127,14 @@ def test_pull_and_push_say_what_they_do(img: Img, busybox: str) -> None:
         (["build", "."], "please specify an image tag with `-t`"),
         (["build", "-t", "x", "--build-arg", "=v", "."], "invalid build-arg value =v"),
         (["build", "-t", "x", "--label", "l", "."], "invalid label value l"),
+        (["build", "-t", f"x@sha256:{'0' * 64}", "."], "has a digest, but no image is made to fit"),
         (["build", "-t", "UP", "."], 'parsing image name "UP" failed'),
         (["-b", "zfs", "build", "-t", "x", "."], "zfs is not a valid snapshots backend"),
         (["ls", "x"], "no arguments expected"),
         (["du", "x"], "no arguments expected"),
         (["prune", "x"], "no arguments expected"),
         (["version", "x"], "no arguments expected"),
+        (["catalog", "localhost:x"], '"localhost:x" is no registry'),
         (["inspect"], "must pass an image to inspect"),
         (["pull"], "must pass an image or repository to pull"),
         (["push"], "must pass an image or repository to push"),
@@ -155,10 +157,53 @@ def test_a_wrong_use_is_told_in_a_line(img_for: ImgFor, arguments: list[str], me
     assert outcome.stdout == ""
 
 
-def test_an_unknown_command(img_for: ImgFor) -> None:
-    outcome = img_for("user")("frobnicate", code=1)
+@pytest.mark.parametrize("before", [(), ("-s", "state"), ("-d", "--backend", "naive")])
+def test_an_unknown_command(img_for: ImgFor, before: tuple[str, ...]) -> None:
+    outcome = img_for("user")(*before, "frobnicate", code=1)
 
     assert outcome.stderr == "img: 'frobnicate' is not an img command.\nSee 'img --help'\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("build", "img build [OPTIONS] PATH"),
+        ("ls", "img ls [OPTIONS]"),
+        ("rm", "img rm [OPTIONS] NAME..."),
+        ("login", "img login [OPTIONS] [SERVER]"),
+        ("unshare", "img unshare [OPTIONS] COMMAND..."),
+    ],
+)
+def test_help_says_which_words_a_command_takes(img_for: ImgFor, command: str, usage: str) -> None:
+    assert img_for("user")(command, "--help").stdout.splitlines()[0] == f"Usage: {usage}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place", "message"),
+    [
+        ("ls", ">&-", "cannot write standard output: Bad file descriptor"),
+        ("ls", ">/dev/full", "cannot write standard output: No space left on device"),
+        ("save app", ">&-", "cannot write the archive: Bad file descriptor"),
+        ("save app", ">/dev/full", "cannot write the archive: No space left on device"),
+    ],
+)
+def test_results_that_cannot_get_out_are_an_error(
+    app: Img, arguments: str, place: str, message: str
+) -> None:
+    shell = replace(app, command=("sh", "-c", f'"$0" -m img {arguments} {place}', app.python))
+
+    outcome = shell(code=1)
+
+    assert outcome.stderr.startswith(f"Error: {message}")
+    assert outcome.stderr.count("\n") == 1, outcome.stderr
+
+
+def test_without_any_standard_stream_a_build_goes_well(app: Img) -> None:
+    shell = replace(app, command=("sh", "-c", '"$0" -m img "$@" <&- >&- 2>&-', app.python))
+
+    shell("build", "-t", "again", app.home.parent / "context")
+
+    assert "again" in app("ls").stdout
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])

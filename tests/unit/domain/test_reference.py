@@ -1,10 +1,12 @@
 import pytest
 
 from img.domain.digest import Digest
+from img.domain.errors import UsageError
 from img.domain.reference import (
     DOCKER_HUB_SERVER,
     ImageReference,
     InvalidReference,
+    registry_of,
     server_of,
 )
 
@@ -77,3 +79,10 @@ def test_a_name_cannot_be_made_invalid() -> None:
 )
 def test_a_server_has_one_key(text: str, server: str) -> None:
     assert server_of(text) == server
+    assert registry_of(text) == server
+
+
+@pytest.mark.parametrize("text", ["a b", "localhost:x", "-", "a@b"])
+def test_a_registry_is_a_host_and_perhaps_a_port(text: str) -> None:
+    with pytest.raises(UsageError, match="is no registry"):
+        registry_of(text)

@@ -7,6 +7,7 @@ import pytest
 from img.adapters.image_store.memory import MemoryImageStore
 from img.adapters.state_lock.memory import MemoryStateLock
 from img.application.ports.image_store import ImageNotFound, StoredImage
+from img.domain.errors import UsageError
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 from tests.unit.application.workshop import Workshop
@@ -42,6 +43,14 @@ def test_a_name_that_is_not_here_cannot_be_tagged() -> None:
         workshop.container.tag_image()(APP, OTHER)
 
     assert list(workshop.images.list()) == []
+
+
+def test_a_name_with_a_digest_is_not_given_away() -> None:
+    workshop = Workshop()
+    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["app"])
+
+    with pytest.raises(UsageError, match="refusing to create a tag with a digest"):
+        workshop.container.tag_image()(APP, ImageReference.parse(f"app@sha256:{'0' * 64}"))
 
 
 class WatchedImages(MemoryImageStore):

@@ -104,6 +104,12 @@ def test_the_epoch_is_known_to_what_writes_files() -> None:
         assert getattr(operation, "epoch", None) == 7
 
 
+@pytest.mark.parametrize("text", ["x", "²", "9" * 17, "9" * 5000, "-99999999999999"])
+def test_an_epoch_that_no_date_can_tell_is_refused(text: str) -> None:
+    with pytest.raises(DockerfileError, match="invalid SOURCE_DATE_EPOCH"):
+        plan_of("FROM busybox\nCOPY a /\n", a_request(build_args={"SOURCE_DATE_EPOCH": text}))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
