@@ -259,7 +259,7 @@ class Database:
                 f"the state database {self._path} is corrupt: {error}",
                 hint="move it away and pull or build the images again; blobs are not lost",
             ) from error
-        if code == sqlite3.SQLITE_FULL:
+        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._reserve.needed):
             raise StoreFull(
                 f"no space left for the state database {self._path}",
                 hint="free some space (`img prune`), or choose another state with --state",

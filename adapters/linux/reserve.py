@@ -30,10 +30,17 @@ class Reserve:
             except OSError:
                 os.unlink(draft)
 
+    @property
+    def needed(self) -> bool:
+        """Tell whether there is hardly any other room."""
+        with contextlib.suppress(OSError):
+            return self._free() < _SIZE
+        return False
+
     def spend(self) -> None:
         """Give the room back if there is hardly any other."""
-        with contextlib.suppress(OSError):
-            if self._free() < _SIZE:
+        if self.needed:
+            with contextlib.suppress(OSError):
                 os.unlink(self._path)
 
     def _free(self) -> int:
