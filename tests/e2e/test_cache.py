@@ -126,7 +126,7 @@ def test_prune_forgets_the_cache_but_no_image(img: Img, context: Path) -> None:
     img("build", "-t", "app", context)
     before = read_archive(img("save", "--format", "oci", "app").output)
 
-    img("prune")
+    img("prune", "--all")
 
     assert read_archive(img("save", "--format", "oci", "app").output) == before
     assert any("RUN" in name for name in ran(img("build", "-t", "app", context).stderr))
@@ -137,7 +137,7 @@ def test_removing_all_names_leaves_an_empty_store(img: Img, context: Path) -> No
 
     names = [line.split()[0] for line in img("ls").stdout.splitlines()[1:]]
     img("rm", *names)
-    img("prune")
+    img("prune", "--all")
 
     assert [path for path in (img.state / "blobs").rglob("*") if path.is_file()] == []
     assert img("ls").stdout.splitlines() == ["NAME\tSIZE\tCREATED AT\tUPDATED AT\tDIGEST"]
@@ -176,7 +176,7 @@ def test_a_build_goes_on_while_others_remove_and_prune(
 
     build = img.start("build", "-t", "app", context)
     time.sleep(1)
-    img("prune")
+    img("prune", "--all")
     img("rm", "other")
     Img.outcome(build, *build.communicate(timeout=120), 0)
 

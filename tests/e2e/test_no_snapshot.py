@@ -11,7 +11,8 @@ def unpacked(state: Path) -> list[Path]:
     return [
         path
         for path in (state / "snapshots").rglob("*")
-        if path.is_file() or path.is_symlink() or "layers" in path.parent.parts
+        if path.name != "refused.json"  # it says what the machine allows
+        and (path.is_file() or path.is_symlink() or "layers" in path.parent.parts)
     ]
 
 
