@@ -133,11 +133,12 @@ class NaiveSnapshotter(Snapshotter):
     def _copy_of(self, directory: WorkDirectory, chain_id: ChainID) -> WorkDirectory:
         """Return a copy, and let others have the directory; or itself, if there can be no copy."""
         marker = f"{directory.path}/{_UNPACKED}"
-        if self._reflink is not None:
+        share = self._reflink  # another thread may find out meanwhile that there is none
+        if share is not None:
             copy = WorkDirectory.create(f"{self._root}/work")
             source, target = f"{directory.path}/rootfs", f"{copy.path}/rootfs"
             try:
-                clone_tree(source, target, self._ownership, self._reflink)
+                clone_tree(source, target, self._ownership, share)
             except CannotClone:
                 self._reflink = None
                 copy.remove()

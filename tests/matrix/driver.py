@@ -5,7 +5,6 @@ build is the whole command line in a process of its own, forked when all is impo
 half of the time.
 """
 
-import contextlib
 import gzip
 import hashlib
 import io
@@ -15,6 +14,7 @@ import pkgutil
 import sys
 import tarfile
 import tempfile
+import traceback
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -83,11 +83,15 @@ def _run(words: list[str], errors: Path) -> int:
     sys.stderr.flush()
     pid = os.fork()
     if pid == 0:
-        with errors.open("wb") as stream, contextlib.suppress(BaseException):
-            os.dup2(stream.fileno(), 1)
-            os.dup2(stream.fileno(), 2)
+        try:
+            stream = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(stream, 1)
+            os.dup2(stream, 2)
             command_line(words)
-        os._exit(70)  # it has told why
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(70)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
