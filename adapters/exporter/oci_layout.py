@@ -8,13 +8,11 @@ from pathlib import Path
 from img.adapters.exporter.oci_archive import index_entries
 from img.adapters.exporter.stored_images import StoredImages
 from img.adapters.linux.files import Lock
-from img.adapters.linux.layout_folder import NURSERY, create_layout
+from img.adapters.linux.layout_folder import NURSERY, create_layout, written_to
 from img.adapters.linux.new_file import NewFile, write_file
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.exporter import ArchivedImage, LayoutExporter
-from img.application.ports.output_files import OutputNotWritten
 from img.domain.digest import Digest
-from img.domain.errors import StateError
 from img.domain.oci.codec import decode_index, encode_index
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
@@ -33,7 +31,7 @@ class OciLayoutExporter(LayoutExporter):
         )
         entries = [entry for image in images for entry in index_entries(image)]
         root = Path(directory)
-        try:
+        with written_to(directory):
             create_layout(root)
             check_layout((root / LAYOUT_FILE).read_bytes())
             for digest in digests:
@@ -44,9 +42,6 @@ class OciLayoutExporter(LayoutExporter):
                 write_file(directory, INDEX_FILE, added, str(root / NURSERY))
             with contextlib.suppress(OSError):  # there is none, or others are at work
                 (root / NURSERY).rmdir()
-        except (OSError, StateError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error.message
-            raise OutputNotWritten(f"cannot write {directory}: {reason}") from error
 
     def _copy(self, digest: Digest, root: Path) -> None:
         path = root / blob_path(digest)

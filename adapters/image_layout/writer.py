@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.linux.files import Lock
-from img.adapters.linux.layout_folder import NURSERY, create_layout
-from img.adapters.linux.new_file import raise_state_error, write_file
+from img.adapters.linux.layout_folder import NURSERY, create_layout, written_to
+from img.adapters.linux.new_file import write_file
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.layout_writer import LayoutWriter
 from img.domain.digest import Digest
@@ -25,24 +25,25 @@ class DirectoryLayoutWriter(LayoutWriter):
         self._blobs = blobs
 
     def add(self, path: str, blob: Descriptor, content: BinaryIO) -> None:
-        store = self._blobs(Path(path))
-        if store.size(blob.digest) == blob.size:
-            return
-        writer = store.writer()
-        try:
-            while chunk := content.read(_CHUNK):
-                writer.write(chunk)
-            store.remove(blob.digest)  # one of another size is damaged, and would stay
-            writer.commit(blob.digest)
-        finally:
-            writer.abort()
+        with written_to(path):
+            store = self._blobs(Path(path))
+            if store.size(blob.digest) == blob.size:
+                return
+            writer = store.writer()
+            try:
+                while chunk := content.read(_CHUNK):
+                    writer.write(chunk)
+                store.remove(blob.digest)  # one of another size is damaged, and would stay
+                writer.commit(blob.digest)
+            finally:
+                writer.abort()
 
     def name(
         self, path: str, tag: str, manifest: Descriptor, *, only: Collection[Digest] | None = None
     ) -> None:
         root = Path(path)
-        create_layout(root)
-        try:
+        with written_to(path):
+            create_layout(root)
             with Lock(str(root / LAYOUT_FILE)):
                 check_layout((root / LAYOUT_FILE).read_bytes())
                 before = decode_index((root / INDEX_FILE).read_bytes())
@@ -50,8 +51,6 @@ class DirectoryLayoutWriter(LayoutWriter):
                 write_file(path, INDEX_FILE, encode_index(index), str(root / NURSERY))
                 if only is not None:
                     self._remove_others(root, only)
-        except OSError as error:
-            raise_state_error(error, path)
 
     def _remove_others(self, root: Path, only: Collection[Digest]) -> None:
         store = self._blobs(root)

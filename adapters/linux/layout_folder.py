@@ -1,9 +1,13 @@
 """The two files that make a folder an OCI image layout."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from img.adapters.linux.new_file import NewFile, raise_state_error
+from img.application.ports.output_files import OutputNotWritten
+from img.domain.errors import StateError
 from img.domain.oci.codec import encode_index
 from img.domain.oci.index import Index
 from img.domain.oci.layout import INDEX_FILE, LAYOUT_CONTENT, LAYOUT_FILE
@@ -35,3 +39,17 @@ def _add(root: Path, name: str, content: bytes) -> None:
         file.publish(name)  # which keeps the index that another process may have begun meanwhile
     finally:
         file.discard()
+
+
+@contextmanager
+def written_to(directory: str) -> Iterator[None]:
+    """Tell what goes wrong inside as of a layout that somebody wants there, not as of the state.
+
+    Raises OutputNotWritten.
+    """
+    try:
+        yield
+    except (OSError, StateError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        reason = cause.strerror if isinstance(cause, OSError) else error
+        raise OutputNotWritten(f"cannot write {directory}: {reason}") from error

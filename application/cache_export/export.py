@@ -120,7 +120,7 @@ class ExportCache:
     def __call__(self, target: CacheTarget, results: ExportableResults) -> None:
         """Write ``results``. An inline target has them in its image already.
 
-        Raises RegistryError, StateError, StoreFull … unless the target says to go on.
+        Raises RegistryError, OutputNotWritten … unless the target says to go on.
         """
         if target.place is None:
             return

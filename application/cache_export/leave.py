@@ -22,7 +22,7 @@ class LeaveCaches:
     more_keys: Callable[[Digest], tuple[Digest, ...]]  # of records that were imported
 
     def __call__(self, targets: Sequence[CacheTarget], built: Sequence[Solved]) -> None:
-        """Write the caches. Raises RegistryError, StateError, StoreFull …"""
+        """Write the caches. Raises RegistryError, OutputNotWritten …"""
         mounts = ExportableResults()
         if any(target.mounts for target in targets):
             for one in built:

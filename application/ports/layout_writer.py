@@ -15,7 +15,7 @@ class LayoutWriter(Protocol):
     def add(self, path: str, blob: Descriptor, content: BinaryIO) -> None:
         """Have the blob in the layout; one that is there, in its size, is not written again.
 
-        Raises BlobMismatch, StoreFull, StateError.
+        Raises BlobMismatch, OutputNotWritten.
         """
 
     @abstractmethod
@@ -24,5 +24,5 @@ class LayoutWriter(Protocol):
     ) -> None:
         """Let ``tag`` stand for the manifest. Atomic.
 
-        With ``only`` all other names go, and all blobs but these.
+        With ``only`` all other names go, and all blobs but these. Raises OutputNotWritten.
         """

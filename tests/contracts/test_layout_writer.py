@@ -11,6 +11,7 @@ from img.adapters.image_layout.writer import DirectoryLayoutWriter
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.image_layout import LayoutError
 from img.application.ports.layout_writer import LayoutWriter
+from img.application.ports.output_files import OutputNotWritten
 from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
@@ -93,3 +94,13 @@ def test_a_damaged_blob_is_written_again(writer: LayoutWriter, path: str) -> Non
 
     with READER.open(path, ONE) as content:
         assert content.read() == b"{}"
+
+
+def test_a_place_that_takes_no_layout_is_told(writer: LayoutWriter, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    path = str(tmp_path / "file")
+
+    with pytest.raises(OutputNotWritten, match=f"^cannot write {path}: Not a directory$"):
+        writer.add(path, ONE, io.BytesIO(b"{}"))
+    with pytest.raises(OutputNotWritten, match=f"^cannot write {path}: Not a directory$"):
+        writer.name(path, "one", ONE)
