@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
+from img.entrypoints.settings import FOR_TESTS
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -104,7 +105,7 @@ def _chosen(place: _Place, choice: str, own: dict[str, object]) -> "EntryPoint":
 
     points = {point.name: point for point in entry_points(group=f"img.{place.group}")}
     if choice not in points:
-        known = ", ".join(sorted({*own, *points}))
+        known = ", ".join(sorted({*own, *points} - FOR_TESTS))
         raise UsageError(f"{choice} is not a valid {place.title}", hint=f"known: {known}")
     return points[choice]
 

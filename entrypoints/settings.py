@@ -23,6 +23,8 @@ _BACKENDS = {
     "fuse-overlayfs": "fuse",
 }
 
+FOR_TESTS = frozenset({"memory", "scripted"})  # adapters that programs may choose, but no user
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryAccess:

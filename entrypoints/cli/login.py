@@ -77,6 +77,7 @@ def login(
             insecure=insecure,
             tls_verify=tls_verify,
             auth_file=authfile,
+            new_auth_file=True,
         ),
     ) as container:
         use_case = container.login()
@@ -112,7 +113,9 @@ def logout(
         raise UsageError(f"logout expects zero or one arguments, found {len(server)}")
     where = server[0] if server else DOCKER_HUB_SERVER
     session: Session = ctx.obj
-    access = options.access((), insecure=False, tls_verify=True, auth_file=authfile)
+    access = options.access(
+        (), insecure=False, tls_verify=True, auth_file=authfile, new_auth_file=True
+    )
     with session.open(state=state, backend=backend, debug=debug, access=access) as container:
         was_logged_in = container.logout()(where)
     if not was_logged_in:

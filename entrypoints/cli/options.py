@@ -1,5 +1,6 @@
 """Options that commands share."""
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from img.domain.errors import UsageError
 from img.entrypoints.settings import RegistryAccess
 
 State = Annotated[
@@ -57,9 +59,19 @@ def followed_by(words: str = "") -> type[TyperCommand]:
 
 
 def access(
-    domains: Collection[str], *, insecure: bool, tls_verify: bool, auth_file: str
+    domains: Collection[str],
+    *,
+    insecure: bool,
+    tls_verify: bool,
+    auth_file: str,
+    new_auth_file: bool = False,
 ) -> RegistryAccess:
-    """Return what the options say; ``insecure`` is meant for the registries ``domains``."""
+    """Return what the options say; ``insecure`` is meant for the registries ``domains``.
+
+    Raises UsageError if ``auth_file`` is not there, unless it may be a new one.
+    """
+    if auth_file and not new_auth_file and not os.path.lexists(auth_file):
+        raise UsageError(f"--authfile {auth_file}: no such file", hint="`img login` makes one")
     return RegistryAccess(
         insecure=frozenset(domains) if insecure else frozenset(),
         tls_verify=tls_verify,

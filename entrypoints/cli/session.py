@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from img.domain.dataclass import dataclass
+from img.domain.errors import UsageError
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.resources import Resources
 from img.entrypoints.settings import (
+    FOR_TESTS,
     RegistryAccess,
     Settings,
     byte_size,
@@ -66,8 +68,8 @@ class Session:
             state=self.state_path(state),
             platform=host_platform(),
             snapshotter=snapshotter_of(backend or self.backend or "auto"),
-            store=os.environ.get("IMG_STORE", "files"),
-            executor=executor or os.environ.get("IMG_EXECUTOR", "auto"),
+            store=_real(os.environ.get("IMG_STORE", "files"), "blob store"),
+            executor=_real(executor or os.environ.get("IMG_EXECUTOR", "auto"), "executor"),
             registry=os.environ.get("IMG_REGISTRY", "oras"),
             credentials=os.environ.get("IMG_CREDENTIALS", "docker"),
             emulate=emulate,
@@ -100,6 +102,13 @@ class Session:
             yield container
         finally:
             close_container(container, host)
+
+
+def _real(choice: str, title: str) -> str:
+    """Return ``choice``. Raises UsageError for those that keep nothing, or pretend to run it."""
+    if choice in FOR_TESTS:
+        raise UsageError(f"{choice} is not a valid {title}", hint="it is for tests")
+    return choice
 
 
 def _max_cache() -> int | None:

@@ -130,6 +130,8 @@ def test_pull_and_push_say_what_they_do(img: Img, busybox: str) -> None:
         (["build", "-t", f"x@sha256:{'0' * 64}", "."], "has a digest, but no image is made to fit"),
         (["build", "-t", "UP", "."], 'parsing image name "UP" failed'),
         (["-b", "zfs", "build", "-t", "x", "."], "zfs is not a valid snapshots backend"),
+        (["build", "-t", "x", "--executor", "scripted", "."], "scripted is not a valid executor"),
+        (["tags", "--authfile", "gone", "x"], "--authfile gone: no such file"),
         (["ls", "x"], "no arguments expected"),
         (["du", "x"], "no arguments expected"),
         (["prune", "x"], "no arguments expected"),
@@ -155,6 +157,12 @@ def test_a_wrong_use_is_told_in_a_line(img_for: ImgFor, arguments: list[str], me
 
     assert message in outcome.error_line
     assert outcome.stdout == ""
+
+
+def test_a_store_that_keeps_nothing_is_no_choice(img: Img) -> None:
+    outcome = img.with_environment(IMG_STORE="memory")("ls", code=1)
+
+    assert outcome.stderr == "Error: memory is not a valid blob store (it is for tests)\n"
 
 
 @pytest.mark.parametrize("before", [(), ("-s", "state"), ("-d", "--backend", "naive")])
