@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 
 _BUSY_TIMEOUT_S = 30
+_UNWRITABLE = {3, 8, 14}  # SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN
 _NO_SHARED_MEMORY = {10, 14, 15}  # SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_PROTOCOL
 
 # Each brings a database from the version of its place to the next: append, never edit.
@@ -82,6 +83,7 @@ class Database:
         self._owner = 0  # process that opened the connection; a fork must not use it
         self._inherited: list[sqlite3.Connection] = []  # nor close: sqlite.org/howtocorrupt.html
         self._reserve = Reserve(str(path.parent))
+        self._frees = False
 
     def read(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return all rows of a SELECT; none when there is no database yet."""
@@ -98,6 +100,7 @@ class Database:
         """
         with self._lock, self._translated():
             if frees:
+                self._frees = True
                 self._reserve.spend()
             connection = self._opened(create=True)
             assert connection is not None
@@ -122,6 +125,8 @@ class Database:
                 connection.close()
             elif connection:
                 self._inherited.append(connection)
+            if self._frees:  # what was deleted since has left room
+                self._reserve.fill()
 
     def _opened(self, *, create: bool) -> "sqlite3.Connection | None":
         if self._connection and self._owner == os.getpid():
@@ -250,6 +255,11 @@ class Database:
         except sqlite3.Error as error:
             self._raise(error)
 
+    def _is_read_only(self) -> bool:
+        with contextlib.suppress(OSError):
+            return bool(os.statvfs(self._path.parent).f_flag & os.ST_RDONLY)
+        return False
+
     def _raise(self, error: "sqlite3.Error") -> NoReturn:
         import sqlite3
 
@@ -264,9 +274,10 @@ class Database:
                 f"no space left for the state database {self._path}",
                 hint="free some space (`img prune`), or choose another state with --state",
             ) from error
-        if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}:
+        if (read_only := self._is_read_only()) or code in _UNWRITABLE:
+            reason = "read-only file system" if read_only else error
             raise StateError(
-                f"the state database {self._path} cannot be opened for writing: {error}",
+                f"the state database {self._path} cannot be opened for writing: {reason}",
                 hint="choose a state directory of your own with --state",
             ) from error
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:

@@ -229,9 +229,13 @@ def test_a_disk_without_a_byte_left_can_be_cleaned_up(
     assert "docker.io/library/one:latest" in img("ls").stdout
     assert "COPY big /" in img("du").stdout
     img("rm", "one")
+    img("prune")
+    if store == "files":  # a layout makes its room again with the next name
+        fill(img.state.parent)
+    img("rm", "two")
     img("prune", "--all")
 
-    assert "docker.io/library/one" not in img("ls").stdout
+    assert "docker.io/library" not in img("ls").stdout
     img("fsck")
     img("build", "-q", "-t", "three", write_context("FROM scratch\nCOPY big /\n"))
 
