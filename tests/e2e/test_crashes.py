@@ -26,9 +26,10 @@ from tests.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 
-_ROUNDS = int(os.environ.get("IMG_TESTS_ROUNDS", "25"))  # of two kills, in each of four tests
+_KILLS = int(os.environ.get("IMG_TESTS_KILLS", "50"))  # that hit, in each of four tests
 _SEED = os.environ.get("IMG_TESTS_SEED") or str(random.SystemRandom().randrange(10**6))
 _SOONEST_S, _LATEST_S = 0.1, 0.8  # Python has started, and most commands have not ended
+_SOONER, _LATER = 0.92, 1.03  # what becomes of the latest moment after a miss, and after a hit
 _PATIENCE_S = 60.0
 _DOCKERFILE = """\
 FROM {base}
@@ -47,6 +48,7 @@ class Crashing:
         self.kept: dict[str, str] = {}  # names that no command touches, with their digests
         self._write_context = write_context
         self.killed = 0
+        self._latest = _LATEST_S
         self._contexts = 0
 
     def context(self, content: str) -> Path:
@@ -80,7 +82,7 @@ class Crashing:
         begun: list[tuple[float, str, subprocess.Popen[bytes]]] = []
         for _ in range(2):
             arguments = self.commands(chance)
-            moment = time.monotonic() + chance.uniform(_SOONEST_S, _LATEST_S)
+            moment = time.monotonic() + chance.uniform(_SOONEST_S, self._latest)
             begun.append((moment, " ".join(map(str, arguments)), self.img.start(*arguments)))
         for moment, _, process in sorted(begun, key=lambda each: each[0]):
             time.sleep(max(0.0, moment - time.monotonic()))
@@ -89,7 +91,9 @@ class Crashing:
             _, errors = process.communicate(timeout=_PATIENCE_S)
             assert b"Traceback" not in errors, f"{command}: {errors.decode()}"
             assert process.returncode in (0, 7, -signal.SIGKILL), f"{command}: {errors.decode()}"
-            self.killed += process.returncode == -signal.SIGKILL
+            hit = process.returncode == -signal.SIGKILL
+            self.killed += hit
+            self._latest = max(2 * _SOONEST_S, self._latest * (_LATER if hit else _SOONER))
         return " | ".join(command for _, command, _ in begun)
 
 
@@ -142,7 +146,7 @@ def test_whatever_is_killed_at_whatever_moment(
     crashing.kept = {k: v for k, v in check_images(blobs, images).items() if k in crashing.kept}
     assert len(crashing.kept) == 2
 
-    for _ in range(_ROUNDS):
+    while crashing.killed < _KILLS:
         done = crashing.kill_two(chance)
         hint = f"IMG_TESTS_SEED={_SEED}: {done}"
         listed = img("ls").stdout
@@ -151,7 +155,6 @@ def test_whatever_is_killed_at_whatever_moment(
         assert {name: found.get(name) for name in crashing.kept} == crashing.kept, hint
         assert all(name in listed for name in found), hint
 
-    assert crashing.killed > _ROUNDS / 2, "the moments are chosen badly"
     assert img("fsck").stdout.endswith(" 0 faults left\n"), f"IMG_TESTS_SEED={_SEED}"
     img("prune", "-a")
     assert unreachable(blobs, images) == set(), f"IMG_TESTS_SEED={_SEED}"
