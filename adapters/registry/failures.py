@@ -88,6 +88,8 @@ def unreachable(error: Exception, host: str) -> RegistryUnreachable:
             hint="check the spelling of the registry's name, and the network",
             retryable="Temporary failure" in str(causes[-1]),
         )
+    if names & {"BadStatusLine", "LineTooLong", "UnknownProtocol"}:
+        return RegistryUnreachable(f"registry {host} answers in no HTTP", retryable=True)
     if names & {"InvalidURL", "LocationParseError", "TooManyRedirects"}:
         return RegistryUnreachable(f"registry {host} cannot be used: {reason}")
     return RegistryUnreachable(f"registry {host} cannot be reached: {reason}", retryable=True)
@@ -141,7 +143,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     current: object = error
     while isinstance(current, BaseException):
         yield current
-        wrapped = current.args[0] if current.args else None
+        wrapped = next((each for each in current.args if isinstance(each, BaseException)), None)
         reason = getattr(current, "reason", None)
         current = next(
             (c for c in (reason, wrapped, current.__cause__) if isinstance(c, BaseException)), None
