@@ -54,6 +54,7 @@ def test_every_case_comes_out_as_buildkit_builds_it(
 ) -> None:
     for needed in ("skopeo", "git", "zstd", "ssh-agent"):
         program(needed)
+    all_of_them = img.account.uid == 0 or "IMG_TESTS_ALL" in os.environ
     report = img.home / "report.json"
     command = img.command[0]
     runner = Img(
@@ -72,6 +73,7 @@ def test_every_case_comes_out_as_buildkit_builds_it(
             report,
             "-j2",
             *(() if img.account.uid == 0 else ("--skip-needs", _NEEDS_OF_ROOT)),
+            *(() if all_of_them else ("--only", _every_second())),
         ),
         account=img.account,
         state=img.state,
@@ -88,7 +90,13 @@ def test_every_case_comes_out_as_buildkit_builds_it(
     assert not failed, "\n\n".join(
         f"{name}: {'; '.join(why)[:1500]}" for name, why in failed.items()
     )
-    assert len(results) > 300
+    assert len(results) > (300 if all_of_them else 150)
+
+
+def _every_second() -> str:
+    """Return an expression for half of the cases: all take a user three minutes."""
+    names = sorted(case.name for case in conformance("e2e").iterdir() if case.is_dir())
+    return f"^({'|'.join(map(re.escape, names[::2]))})$"
 
 
 def _finished(process: "subprocess.Popen[bytes]") -> tuple[str, str]:
