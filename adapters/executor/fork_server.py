@@ -13,7 +13,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import NoReturn
@@ -38,9 +38,14 @@ class ForkServer:
     def __init__(self, *, emulating: bool = False) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
-        self._pid = os.fork()
-        if self._pid == 0:
-            _be_the_server(theirs, parent, emulating=emulating)
+        # Blocked until the server ignores them: it must not raise what Ctrl-C raises here.
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS_OF_TERMINALS)
+        try:
+            self._pid = os.fork()
+            if self._pid == 0:
+                _be_the_server(theirs, parent, former, emulating=emulating)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, former)
         theirs.close()
 
     def start(self, launch: Launch, stdout: int, stderr: int) -> socket.socket:
@@ -179,14 +184,17 @@ def _start_network(program: str, step: int, ready: socket.socket) -> _Helper:
     return _Helper(pid, os.pidfd_open(pid), said)
 
 
-def _be_the_server(requests: socket.socket, parent: int, *, emulating: bool) -> NoReturn:
+def _be_the_server(
+    requests: socket.socket, parent: int, mask: Iterable[int], *, emulating: bool
+) -> NoReturn:
     try:
-        if emulating:  # here, while the command line is busy with imports of its own
-            from img.adapters.executor import emulated_identity  # noqa: F401
-        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         os.setsid()  # what is sent to the terminal's processes is not for this one
         for number in _SIGNALS_OF_TERMINALS:
             signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if emulating:  # here, while the command line is busy with imports of its own
+            from img.adapters.executor import emulated_identity  # noqa: F401
+        syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         # What watches over a step waits for these two, and is forked with them blocked.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGCHLD))
         own_requests = _alone(requests)

@@ -3,7 +3,6 @@
 import atexit
 import gc
 import os
-import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -13,12 +12,11 @@ import typer
 
 from img import __version__
 from img.domain.errors import ImgError
-from img.entrypoints.cli import options
+from img.entrypoints.cli import interrupts, options
 from img.entrypoints.cli.failures import (
     FULL,
     INTERRUPTED,
     TERMINATED,
-    Terminated,
     disk_full,
     output_error,
     output_lost,
@@ -98,15 +96,12 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
-    signal.signal(signal.SIGTERM, _terminate)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # start.py; who has it ignored goes on so
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupts.heed()
     # What a command makes lives to its end, or goes when nothing refers to it. Else the collector
     # walks the 10^5 files of a context again and again: a quarter of a COPY.
     gc.set_threshold(500_000)
     code = run(sys.argv[1:] if arguments is None else list(arguments))
-    for number in (signal.SIGINT, signal.SIGTERM):  # too late to change anything
-        signal.signal(number, signal.SIG_IGN)
+    interrupts.ignore()  # too late to change anything
     if (lost := output_error()) is not None:
         if not (code or isinstance(lost, BrokenPipeError)):
             code = report(output_lost(lost))
@@ -130,7 +125,7 @@ def run(arguments: list[str]) -> int:
         return report(error)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
-    except Terminated:
+    except interrupts.Terminated:
         return TERMINATED
     except typer.Exit as exit_:
         return exit_.exit_code
@@ -159,7 +154,3 @@ def _misused(problem: Exception, arguments: list[str]) -> int:
     else:
         typer.echo(f"Error: {message.rstrip('.')} (see '{path} --help')", err=True)
     return 1
-
-
-def _terminate(_signal: int, _frame: object) -> None:
-    raise Terminated

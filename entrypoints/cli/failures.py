@@ -10,10 +10,6 @@ INTERRUPTED = 130
 TERMINATED = 143
 
 
-class Terminated(BaseException):
-    """SIGTERM came."""
-
-
 def disk_full(error: OSError) -> StateError:
     """Return what ``error``, whoever met it, means for the user."""
     return StateError(

@@ -181,11 +181,13 @@ def test_hard_links_inside_the_context_are_one_file(tmp_path: Path, digests: Dig
     assert tree.inode("c") is None
 
 
-def test_sockets_are_left_out_and_fifos_kept(tmp_path: Path, digests: Digests) -> None:
+def test_sockets_are_left_out_and_fifos_kept(
+    tmp_path: Path, digests: Digests, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import socket
 
     os.mkfifo(tmp_path / "fifo", 0o600)
-    os.chdir(tmp_path)  # a socket's name has little room
+    monkeypatch.chdir(tmp_path)  # a socket's name has little room
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")
         tree = DirectoryContext(tmp_path, known=digests).tree()

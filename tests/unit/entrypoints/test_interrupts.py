@@ -1,0 +1,57 @@
+"""What interrupts the command line is not lost."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+_PROGRAM = """
+import os, signal, sys, time
+from img.entrypoints.cli import interrupts
+
+class Swallowing:
+    def __del__(self):
+        os.kill(os.getpid(), signal.{name})
+        for _ in range(1000):
+            pass
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+interrupts.heed()
+try:
+    swallowing = Swallowing()
+    del swallowing
+    print("dropped", flush=True)
+    time.sleep(60)
+except {exception}:
+    print("heeded")
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "exception"),
+    [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "interrupts.Terminated")],
+)
+def test_an_interrupt_that_a_finalizer_drops_is_raised_again(
+    number: signal.Signals, exception: str
+) -> None:
+    program = _PROGRAM.format(name=number.name, exception=exception)
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert ended.stdout.splitlines() == ["dropped", "heeded"]
+    assert ended.stderr == ""
+
+
+def test_other_exceptions_of_finalizers_are_told() -> None:
+    program = _PROGRAM.format(name="SIGCHLD", exception="KeyboardInterrupt")
+    program = program.replace("os.kill(os.getpid(), signal.SIGCHLD)", "raise ValueError('told')")
+    program = program.replace("time.sleep(60)", "")
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30
+    )
+
+    assert "ValueError: told" in ended.stderr
