@@ -103,6 +103,7 @@ class Container(Steps):
         solver=Steps.solver,
         layers=Steps.layers,
         deliver=deliver,
+        places=Steps.output_files,
         imported=Steps.imported,
         leave=providers.Factory(
             exchange.leave_caches,

@@ -90,12 +90,9 @@ class NewFile:
 
     def _open(self) -> None:
         make_directories(self._directory)
-        # Without /proc a nameless file could never be given a name (linkat(2)).
-        if os.path.isdir("/proc/self/fd"):
-            with contextlib.suppress(OSError):
-                self._fd = os.open(self._directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-                return
-        self._open_named()
+        self._fd = open_nameless(self._directory, 0o600)
+        if self._fd < 0:
+            self._open_named()
 
     def _open_named(self) -> None:
         path = self._nursling()
@@ -125,17 +122,7 @@ class NewFile:
             move_to_new(self._path, target)
             self._path = ""
             return
-        directory = os.open(os.path.dirname(target), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            # Python calls linkat(2) with AT_SYMLINK_FOLLOW only if a directory is given.
-            os.link(
-                f"/proc/self/fd/{self._fd}",
-                os.path.basename(target),
-                dst_dir_fd=directory,
-                follow_symlinks=True,
-            )
-        finally:
-            os.close(directory)
+        give_name(self._fd, target)
 
 
 def write_file(directory: str, name: str, content: bytes, nursery: str) -> None:
@@ -149,6 +136,30 @@ def write_file(directory: str, name: str, content: bytes, nursery: str) -> None:
         file.replace(name)
     finally:
         file.discard()
+
+
+def open_nameless(directory: str, mode: int) -> int:
+    """Return a new file without a name in ``directory`` (open(2), O_TMPFILE), -1 if it has none."""
+    # Without /proc it could never be given a name (linkat(2)).
+    if os.path.isdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            return os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
+    return -1
+
+
+def give_name(descriptor: int, path: str) -> None:
+    """Let a file without a name be found at ``path``. Raises FileExistsError, OSError."""
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Python calls linkat(2) with AT_SYMLINK_FOLLOW only if a directory is given.
+        os.link(
+            f"/proc/self/fd/{descriptor}",
+            os.path.basename(path),
+            dst_dir_fd=directory,
+            follow_symlinks=True,
+        )
+    finally:
+        os.close(directory)
 
 
 def make_directories(path: str, mode: int = 0o777) -> None:

@@ -1,22 +1,51 @@
 """Output on this machine."""
 
 import contextlib
+import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NoReturn
 
+from img.adapters.linux.new_file import give_name, open_nameless
 from img.application.ports.output_files import OutputFiles, OutputNotWritten
 
 _STANDARD_OUTPUT = "-"
+_BLOCK = bytes(4096)  # what a disk that is not full has room for
+_DRAFT_DIRECTORY = re.compile(r"\.img-draft-[0-9a-f]{16}")
 
 
 class LocalOutputFiles(OutputFiles):
-    """Drafts stand beside what they become, under names with a dot, and take its place at once."""
+    """Drafts of files have no names; those of directories, and of files where the file system
+    knows no other, stand beside what they become, with a dot. They take its place at once.
+    """
 
     def __init__(self, standard_output: BinaryIO) -> None:
         self._standard_output = standard_output
+
+    def check_file(self, path: str) -> None:
+        if path == _STANDARD_OUTPUT:
+            return
+        try:
+            if os.path.isdir(path):
+                raise _os_error(errno.EISDIR)
+            if not _is_special(path):
+                _write_and_forget(os.path.dirname(os.path.realpath(path)))
+            elif not os.access(path, os.W_OK):
+                raise _os_error(errno.EACCES)
+        except OSError as error:
+            _refuse(path, error)
+
+    def check_directory(self, path: str) -> None:
+        nearest = os.path.abspath(path)
+        while not os.path.lexists(nearest):
+            nearest = os.path.dirname(nearest)
+        try:
+            _write_and_forget(nearest)
+        except OSError as error:
+            _refuse(path, error)
 
     @contextmanager
     def file(self, path: str) -> Iterator[BinaryIO]:
@@ -62,33 +91,80 @@ def _is_special(path: str) -> bool:
 
 @contextmanager
 def _replacing(path: str) -> Iterator[BinaryIO]:
-    import tempfile
-
     directory, name = os.path.split(path)
-    descriptor, draft = tempfile.mkstemp(prefix=f".{name[:100]}.", dir=directory)
+    aside = os.path.join(directory, f".{name[:100]}.{os.urandom(4).hex()}")
+    descriptor, draft = _draft_file(directory, aside)
     try:
         with open(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o666 & ~_umask())
             yield file
+            file.flush()
+            if not draft:
+                try:
+                    give_name(descriptor, path)
+                    return
+                except FileExistsError:  # only rename(2) replaces, and it wants a name
+                    give_name(descriptor, aside)
+                    draft = aside
         os.rename(draft, path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(draft)
+        if draft:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(draft)
         raise
+
+
+def _draft_file(directory: str, aside: str) -> tuple[int, str]:
+    """Return a new file and its name: "" if it can do without one, else ``aside``."""
+    descriptor = open_nameless(directory, 0o666)
+    if descriptor >= 0:
+        return descriptor, ""
+    return os.open(aside, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o666), aside
+
+
+def _write_and_forget(directory: str) -> None:
+    """Write a file in ``directory`` that is gone after. Raises OSError."""
+    descriptor, name = _draft_file(directory, os.path.join(directory, f".{os.urandom(8).hex()}"))
+    try:
+        os.write(descriptor, _BLOCK)
+    finally:
+        os.close(descriptor)
+        if name:
+            os.unlink(name)
 
 
 @contextmanager
 def _draft_directory(parent: str) -> Iterator[str]:
-    import tempfile
-
+    from img.adapters.linux.work_directory import WorkDirectory
     from img.adapters.output_files.merge import remove
 
-    draft = tempfile.mkdtemp(prefix=".img-", dir=parent)
+    _remove_abandoned(parent)
+    draft = os.path.join(parent, f".img-draft-{os.urandom(8).hex()}")
+    os.mkdir(draft, 0o700)
+    owned = None
+    with contextlib.suppress(OSError):  # a file system without locks
+        owned = WorkDirectory.claim(draft)
     try:
         yield draft
     finally:
         if os.path.isdir(draft):
             remove(draft)
+        if owned is not None:
+            owned.release()
+
+
+def _remove_abandoned(parent: str) -> None:
+    """Delete drafts in ``parent`` that nobody holds a lock on: whoever made them was killed."""
+    from img.adapters.linux.work_directory import WorkDirectory
+
+    for name in filter(_DRAFT_DIRECTORY.fullmatch, os.listdir(parent)):
+        with contextlib.suppress(OSError):  # of somebody else
+            leftover = WorkDirectory.claim(os.path.join(parent, name))
+            if leftover is not None:
+                leftover.remove()
+
+
+def _os_error(number: int) -> OSError:
+    return OSError(number, os.strerror(number))
 
 
 def _umask() -> int:

@@ -12,7 +12,21 @@ class OutputNotWritten(ImgError):
 
 
 class OutputFiles(Protocol):
-    """Places for results, by their paths; what is there changes when a result is whole."""
+    """Places for results, by their paths; what is there changes when a result is whole.
+
+    What a process that is killed leaves of a directory, the next one for the same place removes.
+    """
+
+    @abstractmethod
+    def check_file(self, path: str) -> None:
+        """Look whether ``file`` will be possible, as far as one can see; change nothing.
+
+        Raises OutputNotWritten.
+        """
+
+    @abstractmethod
+    def check_directory(self, path: str) -> None:
+        """Look whether ``directory`` will be possible, or another directory to be filled there."""
 
     @abstractmethod
     def file(self, path: str) -> AbstractContextManager[BinaryIO]:

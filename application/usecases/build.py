@@ -10,11 +10,13 @@ from img.application.cache_import.imported import ImportedCaches
 from img.application.damage import drop_damaged, dropping_damaged
 from img.application.layers import Layers
 from img.application.outputs.deliver import DeliverOutputs
+from img.application.outputs.places import check_places
 from img.application.outputs.solved import BuiltImage, Solved
 from img.application.planning.plan import PlanBuild, Planned
 from img.application.ports.blob_store import BlobDamaged
 from img.application.ports.context_source import DockerfileText
 from img.application.ports.foreign_programs import ForeignPrograms
+from img.application.ports.output_files import OutputFiles
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.state_lock import StateLock
 from img.application.solver.contexts import Contexts, OpenContext
@@ -59,6 +61,7 @@ class BuildImage:
     solver: Solver
     layers: Layers
     deliver: DeliverOutputs
+    places: OutputFiles
     imported: ImportedCaches
     leave: LeaveCaches
     programs: ForeignPrograms
@@ -82,6 +85,7 @@ class BuildImage:
         index; without any it is the request's. Raises ContextError, DockerfileError, BuildError,
         RegistryError, OutputNotWritten … A SourceError carries an excerpt.
         """
+        check_places(self.places, outputs, caches.targets)
         requests = [
             replace(request, platform=platform, multi_platform=len(platforms) > 1)
             for platform in platforms or (request.platform,)

@@ -13,10 +13,11 @@ from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.outputs import Output
 from img.entrypoints.cli import options
 from img.entrypoints.cli.build_outputs import (
+    ResultFiles,
+    image_id,
     insecure_registries,
     outputs_of,
     title_of,
-    write_results,
     writes_to_standard_output,
 )
 from img.entrypoints.cli.build_request import build_request, platforms
@@ -247,11 +248,14 @@ def build(
             method = "check" if check else call
             raise typer.Exit(run_call(container, method, request, location, file))
         container.announced().announce()
+        results = ResultFiles(container.output_files(), iidfile, metadata_file)
+        results.check()
         built = container.build_image()(
             request, location=location, file=file, outputs=outputs, platforms=wanted, caches=caches
         )
-    show = quiet and not writes_to_standard_output(outputs)
-    write_results(built, iidfile=iidfile, metadata_file=metadata_file, show=show)
+        results.write(built)
+    if quiet and built is not None and not writes_to_standard_output(outputs):
+        typer.echo(image_id(built))
     if not quiet:
         typer.echo(f"Successfully built {title}", err=True)
 

@@ -4,11 +4,9 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.options.outputs import OutputOptions, parse_outputs
 from img.domain.outputs import (
@@ -22,6 +20,7 @@ from img.entrypoints.settings import host_platform
 
 if TYPE_CHECKING:
     from img.application.outputs.solved import BuiltImage
+    from img.application.ports.output_files import OutputFiles
 
 
 def outputs_of(asked: OutputOptions) -> tuple[Output, ...]:
@@ -54,16 +53,29 @@ def insecure_registries(outputs: Sequence[Output], *, all_of_them: bool) -> froz
     )
 
 
-def write_results(
-    built: "BuiltImage | None", *, iidfile: str, metadata_file: str, show: bool
-) -> None:
-    """Write what the options ask for, and with ``show`` print the image's ID."""
-    if iidfile:
-        _write(iidfile, _image_id(built))
-    if metadata_file:
-        _write(metadata_file, json.dumps(_metadata(built), indent=2))
-    if show and built is not None:
-        typer.echo(_image_id(built))
+@dataclass(frozen=True, slots=True)
+class ResultFiles:
+    """The files that tell what was built, by their paths, "" for none."""
+
+    places: "OutputFiles"
+    iidfile: str
+    metadata_file: str
+
+    def check(self) -> None:
+        """Look whether they can be written. Raises OutputNotWritten."""
+        for path in filter(None, (self.iidfile, self.metadata_file)):
+            self.places.check_file(_by_name(path))
+
+    def write(self, built: "BuiltImage | None") -> None:
+        """Write what the options ask for. Raises OutputNotWritten."""
+        if self.iidfile:
+            self._write(self.iidfile, image_id(built))
+        if self.metadata_file:
+            self._write(self.metadata_file, json.dumps(_metadata(built), indent=2))
+
+    def _write(self, path: str, text: str) -> None:
+        with self.places.file(_by_name(path)) as file:
+            file.write(text.encode())
 
 
 def writes_to_standard_output(outputs: Sequence[Output]) -> bool:
@@ -92,7 +104,7 @@ def _check_place(output: Output) -> None:
                 raise UsageError(f"cannot write {output.destination}: no such directory")
 
 
-def _image_id(built: "BuiltImage | None") -> str:
+def image_id(built: "BuiltImage | None") -> str:
     """Return the ID as docker gives it: the config's digest; of several platforms, the index'.
 
     As with buildx it is empty where there is no image.
@@ -127,8 +139,5 @@ def _metadata(built: "BuiltImage | None") -> dict[str, object]:
     return metadata
 
 
-def _write(path: str, text: str) -> None:
-    try:
-        Path(path).write_text(text)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
+def _by_name(path: str) -> str:
+    return "./-" if path == STANDARD_OUTPUT else path

@@ -3,7 +3,9 @@
 import errno
 import io
 import os
+import signal
 import stat
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,15 @@ def places(request: pytest.FixtureRequest, printed: io.BytesIO) -> OutputFiles:
 
 def names(directory: Path) -> list[str]:
     return sorted(os.listdir(directory))
+
+
+def killed_inside(place: AbstractContextManager[object]) -> None:
+    """Have a process enter ``place`` and die there without another word."""
+    child = os.fork()
+    if not child:
+        with place:
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
 
 
 # files
@@ -118,6 +129,44 @@ def test_a_disk_that_is_full_is_told(places: OutputFiles, tmp_path: Path) -> Non
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     assert names(tmp_path) == []
+
+
+def test_a_file_of_a_process_that_is_killed_was_never_there(
+    places: OutputFiles, tmp_path: Path
+) -> None:
+    killed_inside(places.file(str(tmp_path / "f")))
+
+    assert names(tmp_path) == []
+
+
+def test_where_no_file_is_without_a_name_it_has_one_meanwhile(
+    places: OutputFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "O_TMPFILE", os.O_DIRECTORY | os.O_CREAT)  # refused everywhere
+
+    places.check_file(str(tmp_path / "f"))
+    assert names(tmp_path) == []
+    with places.file(str(tmp_path / "f")) as file:
+        file.write(b"x")
+        assert len(names(tmp_path)) == 1
+
+    assert names(tmp_path) == ["f"]
+
+
+def test_whether_a_file_has_a_place_is_known_before(places: OutputFiles, tmp_path: Path) -> None:
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "f").write_bytes(b"there")
+
+    for path in ("missing/f", "directory", "f/in"):
+        with pytest.raises(OutputNotWritten, match=f"cannot write .*{path}: "):
+            places.check_file(str(tmp_path / path))
+    for path in ("new", "f", "directory/f"):
+        places.check_file(str(tmp_path / path))
+    places.check_file("-")
+    places.check_file("/dev/null")
+
+    assert names(tmp_path) == ["directory", "f"]
+    assert (tmp_path / "f").read_bytes() == b"there"
 
 
 # directories
@@ -240,3 +289,32 @@ def test_a_place_that_takes_no_directory_is_named(places: OutputFiles, tmp_path:
             pass
 
     assert names(tmp_path) == ["file"]
+
+
+def test_whether_a_directory_has_a_place_is_known_before(
+    places: OutputFiles, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    (tmp_path / "dangling").symlink_to("nowhere")
+
+    for path in ("file", "file/in/it", "dangling"):
+        with pytest.raises(OutputNotWritten, match=f"cannot write .*{path}: "):
+            places.check_directory(str(tmp_path / path))
+    places.check_directory(str(tmp_path))
+    places.check_directory(str(tmp_path / "new/deep"))
+
+    assert names(tmp_path) == ["dangling", "file"]
+
+
+def test_what_a_killed_process_left_of_a_directory_goes_with_the_next(
+    places: OutputFiles, tmp_path: Path
+) -> None:
+    (tmp_path / ".img-draft-of-mine").mkdir()
+    path = tmp_path / "out"
+    killed_inside(places.directory(str(path)))
+    assert len(names(tmp_path)) == 2
+
+    with places.directory(str(path)), places.directory(str(tmp_path / "other")):
+        pass
+
+    assert names(tmp_path) == [".img-draft-of-mine", "other", "out"]

@@ -1,0 +1,22 @@
+"""Whether results will have a place."""
+
+from collections.abc import Iterable
+
+from img.application.ports.output_files import OutputFiles
+from img.domain.options.cache import CacheTarget, LocalCache
+from img.domain.outputs import ArchiveOutput, FilesOutput, Output
+
+
+def check_places(
+    places: OutputFiles, outputs: Iterable[Output], caches: Iterable[CacheTarget]
+) -> None:
+    """Look at where files go, so that no build is done for nothing. Raises OutputNotWritten."""
+    for output in outputs:
+        match output:
+            case FilesOutput(tar=False) | ArchiveOutput(tar=False):
+                places.check_directory(output.destination)
+            case FilesOutput() | ArchiveOutput():
+                places.check_file(output.destination)
+    for target in caches:
+        if isinstance(target.place, LocalCache) and not target.ignore_error:
+            places.check_directory(target.place.path)
