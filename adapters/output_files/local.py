@@ -15,6 +15,7 @@ from img.application.ports.output_files import OutputFiles, OutputNotWritten
 _STANDARD_OUTPUT = "-"
 _BLOCK = bytes(4096)  # what a disk that is not full has room for
 _DRAFT_DIRECTORY = re.compile(r"\.img-draft-[0-9a-f]{16}")
+_OWN_DESCRIPTOR = re.compile(r"/dev/(?:(stdout)|(stderr)|fd/(\d{1,9}))|/proc/self/fd/(\d{1,9})")
 
 
 class LocalOutputFiles(OutputFiles):
@@ -29,9 +30,11 @@ class LocalOutputFiles(OutputFiles):
         if path == _STANDARD_OUTPUT:
             return
         try:
-            if os.path.isdir(path):
+            if (own := _OWN_DESCRIPTOR.fullmatch(path)) is not None:
+                os.close(os.dup(_number(own)))
+            elif os.path.isdir(path):
                 raise _os_error(errno.EISDIR)
-            if not _is_special(path):
+            elif not _is_special(path):
                 _write_and_forget(os.path.dirname(os.path.realpath(path)))
             elif not os.access(path, os.W_OK):
                 raise _os_error(errno.EACCES)
@@ -53,6 +56,10 @@ class LocalOutputFiles(OutputFiles):
             if path == _STANDARD_OUTPUT:
                 yield self._standard_output
                 self._standard_output.flush()
+            elif (own := _OWN_DESCRIPTOR.fullmatch(path)) is not None:
+                # Opened by name, a file would lose what is in it already.
+                with open(os.dup(_number(own)), "wb") as file:
+                    yield file
             elif _is_special(path):
                 with open(path, "wb") as file:
                     yield file
@@ -80,6 +87,10 @@ class LocalOutputFiles(OutputFiles):
                     os.rename(draft, path)
         except OSError as error:
             _refuse(path, error)
+
+
+def _number(own: re.Match[str]) -> int:
+    return {"stdout": 1, "stderr": 2}.get(found := str(own[own.lastindex or 0])) or int(found)
 
 
 def _is_special(path: str) -> bool:

@@ -108,6 +108,18 @@ def test_a_dash_is_standard_output(
     assert not printed.closed
 
 
+def test_a_descriptor_that_is_open_is_written_to_where_it_stands(
+    places: OutputFiles, tmp_path: Path
+) -> None:
+    with (tmp_path / "log").open("wb", buffering=0) as log:
+        log.write(b"before ")
+        with places.file(f"/dev/fd/{log.fileno()}") as file:
+            file.write(b"meanwhile ")
+        log.write(b"after")
+
+    assert (tmp_path / "log").read_bytes() == b"before meanwhile after"
+
+
 @pytest.mark.parametrize("path", ["missing/f", "directory"])
 def test_a_place_that_takes_no_file_is_named(
     places: OutputFiles, tmp_path: Path, path: str
