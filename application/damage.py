@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from img.application.log import logger
 from img.application.ports.blob_store import BlobDamaged, BlobStore
 from img.domain.digest import Digest
+from img.domain.errors import StateError
 
 log = logger("damage")
 
@@ -27,8 +28,11 @@ def drop_damaged(blobs: BlobStore, digest: Digest) -> bool:
     try:
         check_blob(blobs, digest)
     except BlobDamaged:
+        try:
+            blobs.remove(digest)
+        except StateError:  # it is not ours to mend
+            return False
         log.info("damaged blob deleted", digest=str(digest))
-        blobs.remove(digest)
         return True
     return False
 

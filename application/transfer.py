@@ -14,6 +14,7 @@ from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.application.ports.registry import Registry, RegistryError
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.errors import StateError
 from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
@@ -108,7 +109,8 @@ class Transfer:
         wanted = list(blobs)
         with ThreadPoolExecutor(_PARALLEL, "push") as pool:
             _all_of([pool.submit(self._push_blob, reference, blob, report) for blob in wanted])
-        self.origins.add(reference.repository, [blob.digest for blob in wanted])
+        with suppress(StateError):  # full, or not to be written: a later push may send more
+            self.origins.add(reference.repository, [blob.digest for blob in wanted])
 
     def _pull_layer(self, reference: ImageReference, layer: Layer, report: Report) -> None:
         fetch = Download(blobs=self.blobs, registry=self.registry)

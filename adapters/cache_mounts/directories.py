@@ -94,7 +94,7 @@ class DirectoryCacheMounts(CacheMounts):
     def _listed(self) -> list[str]:
         try:
             return [name for name in sorted(os.listdir(self._root)) if not name.startswith(".")]
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return []
 
     def _locked(self, name: str, number: int, sharing: str) -> tuple[str, int | None]:
@@ -131,7 +131,10 @@ def _size(directory: str, used: float, measured: bool) -> int:
 
 
 def _is_locked(directory: str) -> bool:
-    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return False
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

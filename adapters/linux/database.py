@@ -88,6 +88,8 @@ class Database:
     def read(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return all rows of a SELECT; none when there is no database yet."""
         with self._lock, self._translated():
+            if not self._may_write():
+                return self._read_only(query, parameters)
             connection = self._opened(create=False)
             return connection.execute(query, parameters).fetchall() if connection else []
 
@@ -127,6 +129,58 @@ class Database:
                 self._inherited.append(connection)
             if self._frees:  # what was deleted since has left room
                 self._reserve.fill()
+
+    def _may_write(self) -> bool:
+        return bool(self._connection) or (
+            os.access(self._path, os.W_OK) and os.access(self._path.parent, os.W_OK)
+        )
+
+    def _read_only(self, query: str, parameters: Sequence[object]) -> list[Row]:
+        """Read a database that is somebody else's, or on a read-only file system.
+
+        SQLite makes no index to a write-ahead log then, and finds one only while others write
+        (sqlite.org/wal.html, "Read-Only Databases"). Where there is none the file alone is read:
+        again, if it has changed meanwhile.
+        """
+        import sqlite3
+
+        while (before := self._stamp()) is not None:
+            try:
+                return self._read_at_once("mode=ro", query, parameters)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _UNWRITABLE or self._has_log():
+                    raise
+            try:
+                rows = self._read_at_once("immutable=1", query, parameters)
+            except sqlite3.DatabaseError:
+                if self._stamp() == before:
+                    raise
+                continue
+            if self._stamp() == before:
+                return rows
+        return []
+
+    def _read_at_once(self, how: str, query: str, parameters: Sequence[object]) -> list[Row]:
+        with contextlib.closing(self._connect(self._path, how)) as connection:
+            if (version := self._version(connection)) == len(_MIGRATIONS):
+                return connection.execute(query, parameters).fetchall()
+        if version:
+            raise StateError(
+                f"the state database {self._path} was written by an older img",
+                hint="have somebody who may write there run img",
+            )
+        return []
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        with contextlib.suppress(FileNotFoundError):
+            status = os.stat(self._path)
+            return status.st_ino, status.st_mtime_ns, status.st_size
+        return None
+
+    def _has_log(self) -> bool:
+        with contextlib.suppress(OSError):
+            return os.stat(f"{self._path}-wal").st_size > 0
+        return False
 
     def _opened(self, *, create: bool) -> "sqlite3.Connection | None":
         if self._connection and self._owner == os.getpid():
@@ -187,14 +241,13 @@ class Database:
         except OSError as error:
             raise_state_error(error, str(self._path))
 
-    def _connect(self, path: Path) -> "sqlite3.Connection":
+    def _connect(self, path: Path, how: str = "mode=rw") -> "sqlite3.Connection":
         import sqlite3
 
         # mode=rw: a database that vanished is not made anew, empty and without WAL.
-        mode = "rwc" if path != self._path else "rw"
         vfs = f"&vfs={self._vfs}" if self._vfs else ""
         return sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}{vfs}",
+            f"{path.absolute().as_uri()}?{how}{vfs}",
             uri=True,
             timeout=_BUSY_TIMEOUT_S,
             isolation_level=None,
@@ -220,7 +273,7 @@ class Database:
     def _draft(self, draft: Path) -> None:
         import sqlite3
 
-        with contextlib.closing(self._connect(draft)) as connection:
+        with contextlib.closing(self._connect(draft, "mode=rwc")) as connection:
             # Where shared memory fails, the rollback journal ("delete") does as well, only slower.
             with contextlib.suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA journal_mode=WAL")

@@ -111,13 +111,19 @@ def _flattened(path: str) -> Iterator[str]:
 
 
 def bytes_below(path: str) -> int:
-    """Return the bytes that ``path`` and all below it take on disk; hard links count once."""
+    """Return the bytes that ``path`` and all below it take on disk; hard links count once.
+
+    Directories that may not be read count as empty.
+    """
     total = 0
     seen: set[int] = set()
     pending = [path]
     while pending:
         directory = pending.pop()
-        with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+        with (
+            contextlib.suppress(FileNotFoundError, PermissionError),
+            os.scandir(directory) as entries,
+        ):
             for entry in entries:
                 status = entry.stat(follow_symlinks=False)
                 if status.st_ino not in seen:

@@ -1,6 +1,7 @@
 """Who needs which directories right now."""
 
 import contextlib
+import errno
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from img.adapters.linux.files import Lock
 
 _SIZE_DIGITS = 20
+_UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class Uses:
@@ -58,8 +60,13 @@ class Uses:
         """Return what is needed right now."""
         if not os.path.isdir(f"{self._root}/uses"):
             return set()
-        with self._lock, Lock(f"{self._root}/uses.lock"):
-            return self._needed()
+        try:
+            with self._lock, Lock(f"{self._root}/uses.lock"):
+                return self._needed()
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            return self._ever_needed()
 
     def touch(self, name: str, size: int | None = None) -> None:
         """Note that the directory is needed now, and how many bytes it takes."""
@@ -92,11 +99,28 @@ class Uses:
 
     def _needed(self) -> set[str]:
         needed: set[str] = set()
-        for path in (f"{self._root}/uses/{name}" for name in os.listdir(f"{self._root}/uses")):
+        for path in self._lists():
             try:
                 with Lock(path, wait=False):
                     os.unlink(path)  # its process has died
             except BlockingIOError:
-                with contextlib.suppress(FileNotFoundError), open(path, encoding="ascii") as file:
-                    needed.update(file.read().split())
+                needed.update(_names_in(path))
         return needed
+
+    def _ever_needed(self) -> set[str]:
+        """Return what living processes need, or dead ones did: to tell takes a right to write."""
+        with contextlib.suppress(PermissionError):
+            return {name for path in self._lists() for name in _names_in(path)}
+        return set()
+
+    def _lists(self) -> list[str]:
+        return [f"{self._root}/uses/{name}" for name in os.listdir(f"{self._root}/uses")]
+
+
+def _names_in(path: str) -> list[str]:
+    with (
+        contextlib.suppress(FileNotFoundError, PermissionError),
+        open(path, encoding="ascii") as file,
+    ):
+        return file.read().split()
+    return []

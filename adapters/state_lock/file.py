@@ -32,6 +32,13 @@ class FileStateLock(StateLock):
             yield
 
     @contextmanager
+    def reading(self) -> Iterator[None]:
+        with ExitStack() as held:
+            with contextlib.suppress(StateError):
+                held.enter_context(self.working())
+            yield
+
+    @contextmanager
     def collecting(self, *, wait: bool = True) -> Iterator["FileCollecting | None"]:
         self._prepare()
         with ExitStack() as held:
@@ -50,7 +57,10 @@ class FileStateLock(StateLock):
             yield not self._live()
 
     def oldest(self) -> float | None:
-        return min(self.live().values(), default=None)
+        try:
+            return min(self.live().values(), default=None)
+        except StateError:  # only who may write can tell; then it is better to believe in all
+            return min(self._all().values(), default=None)
 
     def live(self) -> dict[int, float]:
         """Return when work began that still goes on, by number; forget the work of the dead."""
@@ -68,6 +78,14 @@ class FileStateLock(StateLock):
                 with contextlib.suppress(FileNotFoundError):
                     live[number] = os.stat(path).st_mtime
         return live
+
+    def _all(self) -> dict[int, float]:
+        began = {}
+        with contextlib.suppress(OSError):
+            for number in self._listed():
+                with contextlib.suppress(OSError):
+                    began[number] = os.stat(f"{self._leases}/{number}").st_mtime
+        return began
 
     def _listed(self) -> list[int]:
         return [int(name) for name in os.listdir(self._leases) if name.isdecimal()]

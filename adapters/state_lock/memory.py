@@ -28,6 +28,11 @@ class MemoryStateLock(StateLock):
             self.at_work.discard(number)
 
     @contextmanager
+    def reading(self) -> Iterator[None]:
+        with self.working():
+            yield
+
+    @contextmanager
     def collecting(self, *, wait: bool = True) -> Iterator["MemoryCollecting | None"]:
         if not self._collecting.acquire(blocking=wait):
             yield None

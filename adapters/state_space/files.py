@@ -90,7 +90,7 @@ class FileStateSpace(StateSpace):
 def _listed(directory: str) -> list[str]:
     try:
         return [f"{directory}/{name}" for name in sorted(os.listdir(directory))]
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return []
 
 

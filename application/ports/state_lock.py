@@ -26,6 +26,10 @@ class StateLock(Protocol):
         """Be at work while inside: what is found in the state stays usable. Many may at a time."""
 
     @abstractmethod
+    def reading(self) -> AbstractContextManager[None]:
+        """Be at work that changes nothing; where nobody here may write, just go in."""
+
+    @abstractmethod
     def collecting(self, *, wait: bool = True) -> AbstractContextManager[Collecting | None]:
         """Be the only one who collects, while others work and begin to.
 

@@ -113,7 +113,7 @@ class CheckDockerfile:
         warnings: list[LintWarning] = []
         error: SourceError | None = None
         try:
-            with self.lock.working(), excerpts_of(source):
+            with self.lock.reading(), excerpts_of(source):
                 raw = self.parser.parse(source.content)
                 for warning in self._warnings(raw, request, source):
                     warnings.append(warning)  # those before an error stay
@@ -178,7 +178,7 @@ class OutlineDockerfile:
         Raises ContextError, DockerfileError, BaseUnavailable.
         """
         source = self.dockerfiles.dockerfile(location, file)
-        with self.lock.working(), excerpts_of(source):
+        with self.lock.reading(), excerpts_of(source):
             dockerfile = interpret(self.parser.parse(source.content))
             bases: dict[BaseName, BaseImage] = {}
             plan = self.plan(dockerfile, request, bases)

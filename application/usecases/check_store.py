@@ -56,7 +56,8 @@ class CheckStore:
 
     def __call__(self, *, repair: bool = False) -> StoreReport:
         """Return what is wrong. To ``repair`` is to fetch again, and to forget what is useless."""
-        with self.inventory.lock.working():
+        lock = self.inventory.lock
+        with lock.working() if repair else lock.reading():
             return _Checking(parts=self, repair=repair).report()
 
 

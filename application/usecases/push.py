@@ -25,7 +25,7 @@ class PushImage:
         Layers that may not be distributed are sent only if ``nondistributable``.
         Raises ImageNotFound, BlobNotFound, Unauthorized, RegistryError.
         """
-        with self.lock.working():
+        with self.lock.reading():
             targets = [self.images.get(name).target for name in names]
             together: dict[Descriptor, list[ImageReference]] = {}
             for name, target in zip(names, targets, strict=True):

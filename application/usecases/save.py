@@ -51,7 +51,7 @@ class SaveImage:
         """
         if archive_format not in self.exporters:
             raise UnknownFormat(archive_format, list(self.exporters))
-        with self.lock.working():
+        with self.lock.reading():
             found: dict[Digest, ArchivedImage] = {}
             for reference in references:
                 target = self.images.get(reference).target

@@ -29,7 +29,7 @@ class UnpackImage:
         ``directory`` is there when all of it is. Raises ImageNotFound, NoPlatformMatch,
         BlobNotFound, UnpackRefused, OutputNotWritten.
         """
-        with self.lock.working():
+        with self.lock.reading():
             image = self.catalog.image(self.images.get(reference).target, platform)
             layers: tuple[Layer, ...] = image.layers
             entries = list(files_in(self.files.trees.of(layers)))
