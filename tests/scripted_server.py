@@ -33,10 +33,15 @@ class ScriptedServer:
     """``with ScriptedServer(answer) as server: server.address``; ``requests`` is what came."""
 
     def __init__(
-        self, answer: Callable[[Request], Answer], tls: ssl.SSLContext | None = None
+        self,
+        answer: Callable[[Request], Answer],
+        tls: ssl.SSLContext | None = None,
+        refusing: int = 0,
     ) -> None:
+        """The first ``refusing`` connections are closed without a word."""
         self.requests: list[Request] = []
         self._server = _QuietServer(("127.0.0.1", 0), _handler(answer, self.requests))
+        self._server.refusing = refusing
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.address = f"127.0.0.1:{self._server.server_port}"
@@ -54,6 +59,10 @@ class ScriptedServer:
         self._server.shutdown()
         self._server.server_close()
 
+    def stop_refusing(self) -> None:
+        """Answer from now on."""
+        self._server.refusing = 0
+
     def asked(self, method: str, path: str) -> list[Request]:
         """Return the requests of ``method`` whose path starts so."""
         return [r for r in self.requests if r.method == method and r.path.startswith(path)]
@@ -61,6 +70,11 @@ class ScriptedServer:
 
 class _QuietServer(ThreadingHTTPServer):
     daemon_threads = True
+    refusing = 0
+
+    def verify_request(self, request: object, client_address: object) -> bool:
+        self.refusing -= 1
+        return self.refusing < 0
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: clients hang up when they please."""

@@ -72,11 +72,11 @@ class Connection:
 
     @property
     def scheme(self) -> str:
-        """https, or http where that is allowed and found; asks the registry the first time."""
+        """https, or http where that is allowed and found; asks the registry until it knows."""
         with self._lock:
             if not self._found_scheme:
                 self._found_scheme = self._find_scheme()
-            return self._found_scheme
+            return self._found_scheme or ("http" if is_loopback(self.host) else "https")
 
     def send(self, ask: Ask) -> requests.Response:
         """Return the answer; statuses that do not pass are the caller's. Raises RegistryError."""
@@ -106,10 +106,10 @@ class Connection:
 
     def send_once(self, ask: Ask) -> requests.Response:
         """Return the answer to one try. Raises RegistryError, ``retryable`` when it may pass."""
-        url = ask.target
+        url, scheme = ask.target, self.scheme
         if url.startswith("/"):
-            url = f"{self.scheme}://{self.host}{url}"
-        client = self._client(ask.scope if is_same_host(url, self.host) else None)
+            url = f"{scheme}://{self.host}{url}"
+        client = self._client(scheme, ask.scope if is_same_host(url, self.host) else None)
         try:
             client.auth.renew_if_stale()
             response = _do_request(
@@ -140,10 +140,9 @@ class Connection:
         """Return the error for an answer that ``ask`` cannot live with."""
         return refusal(response, ask.what, self.host)
 
-    def _client(self, scope: str | None) -> oras.provider.Registry:
+    def _client(self, scheme: str, scope: str | None) -> oras.provider.Registry:
         """Return oras' client for one scope, None for other hosts; they share the session."""
-        scheme = self.scheme
-        key = "elsewhere" if scope is None else scope
+        key = f"{scheme} elsewhere" if scope is None else f"{scheme} {scope}"
         with self._lock:
             client = self._clients.get(key)
             if client is None:
@@ -167,14 +166,23 @@ class Connection:
         return client
 
     def _find_scheme(self) -> str:
-        if is_loopback(self.host):
-            return "http" if self._answers("http", _LOOPBACK_PROBE_S) else "https"
-        if self._insecure:
-            return "https" if self._answers("https", _PROBE_S) else "http"
-        return "https"
+        """Return what the registry speaks, "" if it said nothing that tells."""
+        if not self._insecure and not is_loopback(self.host):
+            return "https"
+        timeout = _LOOPBACK_PROBE_S if is_loopback(self.host) else _PROBE_S
+        first, other = ("http", "https") if is_loopback(self.host) else ("https", "http")
+        match self._answers(first, timeout):
+            case True:
+                return first
+            case False:
+                return other
+        return {True: other, False: first, None: ""}[self._answers(other, timeout)]
 
-    def _answers(self, scheme: str, timeout: float) -> bool:
-        """Tell whether the host speaks ``scheme``; https servers answer http with 400 or 30x."""
+    def _answers(self, scheme: str, timeout: float) -> bool | None:
+        """Tell whether the host speaks ``scheme``; None where it is silent or breaks off.
+
+        https servers answer http with 400 or 30x.
+        """
         try:
             response = self._session.request(
                 "GET",
@@ -183,10 +191,12 @@ class Connection:
                 allow_redirects=False,
                 stream=True,
             )
-        except (requests.RequestException, ssl.SSLError):
-            return False
+        except (requests.RequestException, ssl.SSLError) as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                return True  # in vain: the next request says so
+            return False if "WRONG_VERSION_NUMBER" in str(error) else None
         response.close()
-        return response.status_code < 300 or response.status_code > 400
+        return scheme == "https" or not 300 <= response.status_code <= 400
 
 
 def _repository_of(scope: str) -> str:
