@@ -44,7 +44,7 @@ class TarContext(BuildContext):
                 return None
             contents = _Contents(scratch.new())
             index = FileIndex.of(_kept(members, contents))
-            return cls(FileTree.of([index]), contents)
+            return cls(FileTree.of_archive(index), contents)
         except (InvalidLayer, DanglingHardLink) as error:
             raise ContextError(f"the build context is a damaged archive: {error.message}") from None
 

@@ -73,6 +73,17 @@ class FileTree:
         tree._layers = dict.fromkeys(known, 0)
         return tree
 
+    @classmethod
+    def of_archive(cls, members: FileIndex) -> "FileTree":
+        """Return the tree of an archive that is no layer: as above, a name in ``.wh.`` is a name.
+
+        Raises DanglingHardLink.
+        """
+        tree = cls()
+        for entry in members:
+            tree._put(entry)
+        return tree
+
     def with_layer(self, layer: FileIndex) -> "FileTree":
         """Return the tree that this one becomes under one more layer. Raises DanglingHardLink."""
         tree = FileTree()
@@ -205,10 +216,12 @@ class FileTree:
                 self._remove(f"{where}/{hidden}" if where else hidden)
 
     def _add(self, entry: Entry) -> None:
+        if not paths.name(entry.path).startswith(WHITEOUT_PREFIX):
+            self._put(entry)
+
+    def _put(self, entry: Entry) -> None:
         if not entry.path:
             self._entries[""] = entry
-            return
-        if paths.name(entry.path).startswith(WHITEOUT_PREFIX):
             return
         path = self.place(entry.path)
         layer = self._depth

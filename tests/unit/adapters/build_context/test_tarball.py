@@ -99,6 +99,21 @@ def test_links_among_parents_are_followed_inside() -> None:
     assert context.read_file("d/a") == b"1"
 
 
+def test_names_that_are_whiteouts_in_layers_are_names() -> None:
+    context = context_of(
+        member("a"),
+        member(".wh.a", b"1"),
+        member("d", type=tarfile.DIRTYPE),
+        member("d/.wh..wh..opq", b"2"),
+        member("d/b", type=tarfile.LNKTYPE, linkname=".wh.a"),
+    )
+
+    assert [entry.path for entry in context.tree().walk("")] == [
+        *("", ".wh.a", "a", "d", "d/.wh..wh..opq", "d/b"),
+    ]
+    assert context.read_file(".wh.a") == context.read_file("d/b") == b"1"
+
+
 @pytest.mark.parametrize(
     "content",
     [
