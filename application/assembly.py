@@ -82,6 +82,8 @@ class Assemble:
             created = self._creation(plan, config).created
         config = _dated(plan, config, results, created, epoch)
         if inline is not None:
+            here = {was.diff_id: now.diff_id for was, now in zip(stack.layers, layers, strict=True)}
+            inline = inline.rewritten(here, None if epoch is None else created)
             config = replace(config, unknown={**config.unknown, INLINE_FIELD: cache_object(inline)})
         manifest = _manifest(layers, self._stored(encode_config(config), OCI_CONFIG), form)
         manifest = replace(

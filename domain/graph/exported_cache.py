@@ -4,6 +4,8 @@ The document is the config of a manifest whose layers are those that the records
 (``--cache-to`` type=registry, local), or a field of the image's own config (type=inline).
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from img.domain.dataclass import dataclass
@@ -47,6 +49,23 @@ class ExportedCache:
     mounts: tuple[ExportedMount, ...] = ()
     diff_ids: tuple[DiffID, ...] = ()
     variant: str = ""
+
+    def rewritten(
+        self, layers: Mapping[DiffID, DiffID], latest: datetime | None
+    ) -> "ExportedCache":
+        """Return the cache with its layers by the names they have in ``layers``, if they have one.
+
+        No result is said to be made after ``latest``.
+        """
+        records = tuple(
+            replace(
+                record,
+                diff_id=record.diff_id and layers.get(record.diff_id, record.diff_id),
+                created=record.created if latest is None else min(record.created, latest),
+            )
+            for record in self.records
+        )
+        return replace(self, records=records)
 
 
 def cache_object(cache: ExportedCache) -> dict[str, object]:

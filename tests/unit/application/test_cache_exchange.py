@@ -1,14 +1,18 @@
 """Builds that use what other machines built; every machine has a store of its own."""
 
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from img.application.ports.registry import RegistryError
 from img.domain.oci.codec import decode_manifest
+from img.domain.options.cache import CacheExchange
+from img.domain.outputs import ImageForm, ImageOutput
 from img.domain.progress import VertexWarning
 from img.domain.reference import ImageReference
-from tests.unit.application.workshop import Workshop, image_of
+from tests.unit.application.workshop import Workshop, a_request, image_of
 
 DOCKERFILE = """\
 FROM compiler AS build
@@ -115,6 +119,33 @@ def test_an_image_can_hold_its_own_cache() -> None:
 
     assert commands(second) == []
     assert again.target == first.images.get(ImageReference.parse("app")).target
+
+
+def test_a_cache_in_an_image_whose_times_are_cut_leads_to_its_layers() -> None:
+    first = a_machine()
+    first.build(DOCKERFILE, FILES)
+    second = a_machine(first)
+    form = ImageForm(rewrite_timestamp=True, epoch=2)
+    name = ImageReference.parse("quay.io/team/app")
+    inline = CacheExchange.parse((), ["inline"])
+    first.deliver(ImageOutput(names=(name,), form=form, store=False, push=True), caches=inline)
+
+    second.build(DOCKERFILE, FILES, cache_from=[str(name)])
+
+    assert commands(second) == []
+
+
+def test_an_image_of_an_epoch_that_holds_its_cache_is_the_same_whenever_it_is_built() -> None:
+    at = replace(a_request(), epoch=2)
+    earlier, later = a_machine(), a_machine()
+    later.clock.advance(timedelta(hours=1))
+
+    built = [
+        machine.build(DOCKERFILE, FILES, request=at, cache_to=["inline"]).target
+        for machine in (earlier, later)
+    ]
+
+    assert built[0] == built[1]
 
 
 def test_the_cache_in_a_base_image_is_not_the_cache_of_what_stands_on_it() -> None:
