@@ -1,15 +1,31 @@
-"""Begins and ends what all workers of a run share."""
+"""Begins and ends what all workers of a run share; says which tests are run, and in what order."""
 
+import os
 import signal
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from tests import shared_things
+from tests import kinds, shared_things
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("img", deadline=None)
 settings.load_profile("img")
+
+# The longest first, so that no worker ends long after the others.
+_LONG = (
+    "test_every_case_comes_out_as_buildkit_builds_it",
+    "test_unmodified_packages_are_installed",
+    "test_apt_installs_as_it_does_under_buildah",
+    "test_with_source_date_epoch_the_manifest",
+    "test_the_layers_are_equal_entry_for_entry",
+    "test_the_executors_promises_hold",
+    "test_whatever_is_killed_at_whatever_moment",
+    "test_the_images_are_what_root_builds_on_overlays",
+)
+_LEFT_OUT = "left_out"  # of what a worker reports
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -25,9 +41,49 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         shared_things.remove_all()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest first, so that no worker ends long after the others."""
-    items.sort(key=lambda item: "test_every_case_comes_out" not in item.name)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what somebody else runs, and put the rest in order."""
+    left_out = [item for item in items if kinds.is_for_others(item)]
+    items[:] = sorted((item for item in items if not kinds.is_for_others(item)), key=_turn)
+    if hasattr(config, "workeroutput"):
+        config.workeroutput[_LEFT_OUT] = [item.nodeid for item in left_out]
+    else:
+        config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Count what the workers left out, once: each of them (pytest-xdist) collects everything."""
+    reporter = node.config.pluginmanager.get_plugin("terminalreporter")
+    left_out = getattr(node, "workeroutput", {}).get(_LEFT_OUT, [])
+    if reporter is not None:
+        reporter.stats["deselected"] = [
+            pytest.CollectReport(nodeid, "passed", longrepr=None, result=None)
+            for nodeid in left_out
+        ]
+
+
+@pytest.fixture(autouse=True)
+def _the_process_stays_as_it_is() -> Iterator[None]:
+    """A test that changes where or how this process works breaks others, much later."""
+    before = _ways()
+    yield
+    after = _ways()
+    os.chdir(before[0])
+    os.umask(before[1])
+    assert after == before, "the test has changed the working directory or the umask"
+
+
+def _ways() -> tuple[str, int]:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return os.getcwd(), mask
+
+
+def _turn(item: pytest.Item) -> int:
+    function = item.name.partition("[")[0]
+    found = (turn for turn, name in enumerate(_LONG) if function.startswith(name))
+    return next(found, len(_LONG))
 
 
 def _heed_signals() -> None:

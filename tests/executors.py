@@ -1,6 +1,5 @@
 """Executors for tests, by name; those that cannot run here skip the test with the reason."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -15,7 +14,8 @@ from img.application.ports.executor import Executor
 from tests.step_roots import BUSYBOX, skip_unless_steps_can_run
 
 ISOLATED = ("unshare", "crun", "runc")  # the same world: these keep every promise
-ALL = (*ISOLATED, "chroot", "proot")
+PROOT = pytest.param("proot", marks=pytest.mark.plain_user)
+ALL = (*ISOLATED, "chroot", PROOT)  # for parametrization
 
 
 def executor_named(name: str) -> Executor:
@@ -40,7 +40,7 @@ def executor_named(name: str) -> Executor:
 
 
 def _emulation_here() -> Emulation | None:
-    # test_emulation.py runs the tests where there is one id.
+    # test_one_id.py runs the tests where there is one id.
     extents = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
     alone = [extent.split()[2] for extent in extents] == ["1"]
     return Emulation.FULL if alone else None
@@ -50,8 +50,6 @@ def _proot() -> Executor:
     _skip_unless_installed("proot")
     if BUSYBOX is None:
         pytest.skip("no busybox (install busybox-static)")
-    if os.geteuid() == 0:
-        pytest.skip("needs a plain user; test_proot.py runs these tests for one")
     return ProotExecutor(emulation=Emulation.FULL)
 
 

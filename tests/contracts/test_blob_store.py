@@ -336,7 +336,7 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
     assert list(store.digests()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.plain_user
 def test_a_state_of_somebody_else_is_told_as_such(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(StateError, match="cannot be written"):

@@ -11,7 +11,7 @@ import pytest
 from img.adapters.executor.scripted import ScriptedExecutor
 from img.application.ports.executor import ExecutorUnavailable, OutputSink, ProcessNotStarted
 from img.domain.process import DirectoryRoot, ExitStatus, Process, Root
-from tests.executors import ALL, ISOLATED, executor_named
+from tests.executors import ISOLATED, executor_named
 from tests.step_roots import StepRoot, Steps, in_env, step_root
 
 
@@ -37,8 +37,12 @@ def small_shell(process: Process, root: Root, output: OutputSink) -> ExitStatus:
 @pytest.fixture(
     params=[
         "scripted",
-        *(pytest.param(f"{name} directory", marks=pytest.mark.userns) for name in ALL),
+        *(
+            pytest.param(f"{name} directory", marks=pytest.mark.userns)
+            for name in (*ISOLATED, "chroot")
+        ),
         *(pytest.param(f"{name} overlay", marks=pytest.mark.userns) for name in ISOLATED),
+        pytest.param("proot directory", marks=pytest.mark.plain_user),
     ]
 )
 def steps(request: pytest.FixtureRequest) -> Iterator[Steps]:

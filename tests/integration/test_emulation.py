@@ -1,15 +1,9 @@
-"""Steps that have one id and believe in many.
-
-Most tests run inside a user namespace with one id. Outside of one, the first test runs the others
-there, as a user whom nobody gave ids, with and without no_new_privs.
-"""
+"""Steps that have one id and believe in many: test_one_id.py runs this where there is one."""
 
 import contextlib
 import os
 import signal
 import struct
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from img.adapters.executor.unshare import UnshareExecutor
-from img.adapters.linux import userns
 from img.adapters.linux.emulation.level import Emulation
 from img.adapters.linux.file_entries import entry_of, xattr_names
 from img.adapters.linux.ownership import RecordedOwnership
@@ -27,76 +20,7 @@ from img.domain.filesystem.entry import Entry
 from img.domain.process import FileMount, TmpfsMount
 from tests.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, step_root
 
-pytestmark = pytest.mark.userns
-
-NOBODY = 64998  # has no name, so no ids
-REPOSITORY = Path(__file__).parents[2]
-INSIDE = """
-import os, sys, tempfile
-sys.path.insert(0, os.getcwd())
-from img.entrypoints.rootless import enter_for_build
-host = enter_for_build("unshare")
-assert host.id_map.value == "single", host
-import pytest
-files = tempfile.TemporaryDirectory(dir="/dev/shm")
-sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "--basetemp", files.name + "/of-pytest",
-    *sys.argv[1:]]))
-"""
-# Tests of what emulation cannot do: to the kernel a step's user is root, any id is one's own, and
-# a device is a file with a record, which can be opened and is no device.
-IMPOSSIBLE = (
-    "a_user_has_no_capabilities or an_id_that_nobody_gave"
-    " or no_device_that_a_step_makes_can_be_opened"
-)
-
-
-def there_is_one_id() -> bool:
-    extents = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
-    alone = [extent.split()[2] for extent in extents] == ["1"]
-    return alone and userns.is_privileged(userns.real_user())
-
-
-needs_one_id = pytest.mark.skipif(
-    not there_is_one_id(), reason="runs where there is one id, by the first tests of this file"
-)
-
-
-def with_one_id(*arguments: str, no_new_privs: bool = False) -> None:
-    """Run pytest as a user with one id, or as the one we are."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to be a user without ids")
-    who = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    privs = ["--no-new-privs"] if no_new_privs else []
-    done = subprocess.run(
-        ["setpriv", *who, *privs, sys.executable, "-c", INSIDE, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=REPOSITORY,
-        env={"PATH": os.environ["PATH"], "HOME": "/", "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    assert " passed" in done.stdout
-
-
-@pytest.mark.skipif(there_is_one_id(), reason="inside already")
-@pytest.mark.parametrize("no_new_privs", [False, True])
-def test_steps_with_one_id_are_fooled_well(no_new_privs: bool) -> None:
-    with_one_id(__file__, no_new_privs=no_new_privs)
-
-
-@pytest.mark.skipif(there_is_one_id(), reason="inside already")
-def test_the_executors_promises_hold_with_one_id() -> None:
-    others = "crun or runc or chroot or proot or scripted"
-    ours = f"not ({others}) and not ({IMPOSSIBLE})"
-    with_one_id(
-        "tests/contracts/test_executor.py",
-        "tests/integration/test_unshare.py",
-        "tests/integration/test_unshare_isolation.py",
-        "tests/integration/test_escapes.py",
-        "-k",
-        ours,
-    )
+pytestmark = [pytest.mark.userns, pytest.mark.one_id]
 
 
 @pytest.fixture(params=["directory", "overlay"])
@@ -133,7 +57,6 @@ def entry_in(root: StepRoot, name: str) -> Entry:
     return entry_of(path, name, os.lstat(path), xattr_names(path), ownership)
 
 
-@needs_one_id
 def test_owners_given_to_anything_are_seen_and_kept(steps: Steps) -> None:
     seen = steps.sh(
         box(
@@ -165,7 +88,6 @@ def test_owners_given_to_anything_are_seen_and_kept(steps: Steps) -> None:
     assert not any(entry.xattrs for entry in kept)
 
 
-@needs_one_id
 def test_owners_survive_renames_links_copies_and_chown_of_a_half(steps: Steps) -> None:
     seen = steps.sh(
         box(
@@ -181,7 +103,6 @@ def test_owners_survive_renames_links_copies_and_chown_of_a_half(steps: Steps) -
     ]
 
 
-@needs_one_id
 def test_what_a_user_makes_is_the_users(steps: Steps) -> None:
     seen = steps.sh(
         box(
@@ -204,7 +125,6 @@ def test_what_a_user_makes_is_the_users(steps: Steps) -> None:
     assert entry_in(steps.root, "tmp/l")[:5] == ("tmp/l", "l", 0o777, 1000, 1001)
 
 
-@needs_one_id
 def test_what_a_user_makes_through_a_link_is_the_users(steps: Steps) -> None:
     seen = steps.sh(
         box(
@@ -218,7 +138,6 @@ def test_what_a_user_makes_through_a_link_is_the_users(steps: Steps) -> None:
     assert seen.split() == ["d", "first", "second", "third", "x", *["1000:1001"] * 3]
 
 
-@needs_one_id
 @pytest.mark.parametrize(
     "forbidden",
     [
@@ -243,7 +162,6 @@ def test_what_a_user_may_not_do_fails(steps: Steps, forbidden: str) -> None:
     assert not steps.run(["/bin/sh", "-c", forbidden], process=APP).success
 
 
-@needs_one_id
 def test_files_in_a_set_group_id_directory_have_its_group(steps: Steps) -> None:
     seen = steps.sh(
         box(
@@ -259,7 +177,6 @@ def test_files_in_a_set_group_id_directory_have_its_group(steps: Steps) -> None:
     ]
 
 
-@needs_one_id
 def test_programs_run_as_their_owner_where_they_say_so(steps: Steps) -> None:
     if os.uname().machine != "x86_64":
         pytest.skip("the program is one for x86-64")
@@ -273,7 +190,6 @@ def test_programs_run_as_their_owner_where_they_say_so(steps: Steps) -> None:
     assert steps.sh(codes, in_env(user="77")).split() == ["77", "33"]
 
 
-@needs_one_id
 def test_children_and_orphans_are_who_their_parents_were(steps: Steps) -> None:
     seen = steps.sh(
         "busybox su app -c '(busybox sleep 0.2; id -u) & exit 0'; id -u;busybox sleep 0.5; id -u"
@@ -282,7 +198,6 @@ def test_children_and_orphans_are_who_their_parents_were(steps: Steps) -> None:
     assert seen.split() == ["0", "1000", "0"]
 
 
-@needs_one_id
 def test_a_changed_root_has_files_of_its_own(steps: Steps) -> None:
     seen = steps.sh(
         box(
@@ -300,7 +215,6 @@ def test_a_changed_root_has_files_of_its_own(steps: Steps) -> None:
     assert seen.split() == ["5:6", "0:0", "5:6", "7:8", "1000:1001"]
 
 
-@needs_one_id
 def test_what_is_written_to_devices_of_a_changed_root_is_gone(steps: Steps) -> None:
     seen = steps.sh(
         box(
@@ -315,7 +229,6 @@ def test_what_is_written_to_devices_of_a_changed_root_is_gone(steps: Steps) -> N
     assert "No space left on device" in steps.stderr
 
 
-@needs_one_id
 def test_paths_through_proc_are_the_callers_own(steps: Steps) -> None:
     seen = steps.sh(
         box(
@@ -327,7 +240,6 @@ def test_paths_through_proc_are_the_callers_own(steps: Steps) -> None:
     assert seen.split() == ["5:6", "1"]
 
 
-@needs_one_id
 def test_secrets_belong_to_whom_they_were_given(steps: Steps) -> None:
     secret = FileMount(target="/secret", content=b"x", uid=1000, gid=1001)
 
@@ -336,7 +248,6 @@ def test_secrets_belong_to_whom_they_were_given(steps: Steps) -> None:
     assert seen == "1000:1001\nx"
 
 
-@needs_one_id
 def test_32_bit_programs_are_refused(steps: Steps) -> None:
     if os.uname().machine != "x86_64":
         pytest.skip("the program is one for x86")
@@ -371,7 +282,6 @@ _EXIT_WITH_7 = _program(32, b"\xb8\x01\0\0\0\xbb\x07\0\0\0\xcd\x80")
 _EXIT_WITH_EFFECTIVE_USER = _program(64, b"\xb8\x6b\0\0\0\x0f\x05\x89\xc7\xb8\x3c\0\0\0\x0f\x05")
 
 
-@needs_one_id
 @pytest.mark.parametrize("steps", [Emulation.IDS], indirect=True)
 def test_ids_alone_keep_owners_that_are_given(steps: Steps) -> None:
     seen = steps.sh(box("touch /f; chown 3:4 /f; stat -c %u:%g /f; id -u"))
@@ -380,7 +290,6 @@ def test_ids_alone_keep_owners_that_are_given(steps: Steps) -> None:
     assert entry_in(steps.root, "f")[3:5] == (3, 4)
 
 
-@needs_one_id
 @pytest.mark.parametrize("steps", [Emulation.FAKE], indirect=True)
 def test_fakes_fail_nothing_and_keep_nothing(steps: Steps) -> None:
     steps.sh(box("touch /f; chown 3:4 /f; busybox su app -c true; mknod /c c 1 3"))
@@ -388,7 +297,6 @@ def test_fakes_fail_nothing_and_keep_nothing(steps: Steps) -> None:
     assert entry_in(steps.root, "f")[3:5] == (0, 0)
 
 
-@needs_one_id
 @pytest.mark.parametrize("steps", [Emulation.OFF], indirect=True)
 def test_without_emulation_there_is_root_alone(steps: Steps) -> None:
     assert steps.sh("id -u").split() == ["0"]
@@ -397,7 +305,6 @@ def test_without_emulation_there_is_root_alone(steps: Steps) -> None:
         steps.run(["true"], process=APP)
 
 
-@needs_one_id
 def test_a_mount_point_made_for_a_step_is_removed_unless_the_step_gave_it_away(
     steps: Steps,
 ) -> None:
@@ -410,7 +317,6 @@ def test_a_mount_point_made_for_a_step_is_removed_unless_the_step_gave_it_away(
     assert "c" not in left
 
 
-@needs_one_id
 def test_a_step_ends_with_its_supervisor(steps: Steps) -> None:
     def kill() -> None:
         deadline = time.monotonic() + 20

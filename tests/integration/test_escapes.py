@@ -24,6 +24,7 @@ from img.domain.process import (
 )
 from tests.evil_archives import Outside
 from tests.executors import ALL, ISOLATED, executor_named
+from tests.host import REPOSITORY
 from tests.orphans import gathered
 from tests.step_roots import StepRoot, Steps, in_env, step_root
 
@@ -44,11 +45,8 @@ def executor(name: str) -> Iterator[Executor]:
     executor.close()
 
 
-@pytest.fixture
-def isolated(name: str) -> None:
-    """Leave the test out where a step has no namespaces of its own."""
-    if name not in ISOLATED:
-        pytest.skip("a promise of executors with namespaces (docs/rootless.md)")
+# Promises of executors with namespaces (docs/rootless.md).
+with_namespaces = pytest.mark.parametrize("name", ISOLATED, indirect=True)
 
 
 @pytest.fixture
@@ -321,7 +319,8 @@ def test_files_outside_cannot_be_read(steps: Steps, outside: Outside, name: str)
     outside.assert_untouched(attempts)
 
 
-def test_the_machine_cannot_be_changed(steps: Steps, isolated: None) -> None:
+@with_namespaces
+def test_the_machine_cannot_be_changed(steps: Steps) -> None:
     assert steps.run(["/bin/sh", "-c", trying(_CHANGES)]).success
 
     succeeded = [_CHANGES[int(number)] for number in re.findall(r"succeeded: (\d+)", steps.stdout)]
@@ -349,7 +348,7 @@ def test_neither_environment_nor_descriptors_of_ours_are_seen(name: str, root: S
         done = subprocess.run(
             [sys.executable, "-c", _DRIVER.format(name=name, path=str(root.changed))],
             env={"PATH": os.environ["PATH"], "IMG_MARK": "hidden-from-steps"},
-            cwd=os.getcwd(),
+            cwd=REPOSITORY,
             pass_fds=(held.fileno(),),
             capture_output=True,
             text=True,
@@ -388,13 +387,15 @@ sys.exit(status.code)
 """
 
 
-def test_the_keyring_is_a_new_one(steps: Steps, isolated: None) -> None:
+@with_namespaces
+def test_the_keyring_is_a_new_one(steps: Steps) -> None:
     assert (
         steps.sh("cat /proc/keys /proc/key-users 2>/dev/null | busybox grep -c img; true") == "0\n"
     )
 
 
-def test_processes_outside_cannot_be_seen_or_ended(steps: Steps, isolated: None) -> None:
+@with_namespaces
+def test_processes_outside_cannot_be_seen_or_ended(steps: Steps) -> None:
     with subprocess.Popen(["sleep", "60"]) as other:
         steps.run(["/bin/sh", "-c", f"kill -9 {other.pid}; kill -9 -1"])
         pids = steps.sh("for p in /proc/[0-9]*; do echo ${p#/proc/}; done").split()
@@ -436,9 +437,8 @@ def test_nothing_survives_its_step(name: str, root: StepRoot, how: str) -> None:
         assert orphans.wait(5) == []
 
 
-def test_a_step_that_ends_its_neighbours_ends_no_other_step(executor: Executor, name: str) -> None:
-    if name not in ISOLATED:
-        pytest.skip("a promise of executors with namespaces (docs/rootless.md)")
+@with_namespaces
+def test_a_step_that_ends_its_neighbours_ends_no_other_step(executor: Executor) -> None:
     with step_root("directory") as one, step_root("directory") as two:
         longer = Steps(executor, one)
         thread = threading.Thread(

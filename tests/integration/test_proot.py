@@ -1,9 +1,6 @@
 """Steps under PRoot: as a plain user, outside of any namespace."""
 
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +9,8 @@ import pytest
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import BindMount, FileMount, TmpfsMount
 from tests.executors import executor_named
-from tests.host import program
+from tests.host import need_root
 from tests.step_roots import StepRoot, Steps, in_env, step_root
-
-REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -31,46 +26,8 @@ def steps(root: StepRoot) -> Iterator[Steps]:
     executor.close()
 
 
-def test_all_of_this_holds_for_a_plain_user(tmp_path_factory: pytest.TempPathFactory) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("this is one")
-    program("proot")
-    nobody = ["setpriv", "--reuid=64998", "--regid=64998", "--clear-groups"]
-    files = Path("/dev/shm", f"img-proot-{os.getpid()}")
-    files.mkdir()
-    files.chmod(0o777)
-    try:
-        done = subprocess.run(
-            [
-                *nobody,
-                sys.executable,
-                "-m",
-                "pytest",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-                "-k",
-                "proot",
-                f"--basetemp={files}/pytest",
-                "tests/contracts/test_executor.py",
-                "tests/integration/test_proot.py",
-                "tests/integration/test_escapes.py",
-            ],
-            cwd=REPOSITORY,
-            env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    finally:
-        shutil.rmtree(files)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert " passed" in done.stdout
-
-
 def test_root_is_refused(root: StepRoot) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
+    need_root()
     from img.adapters.executor.proot import ProotExecutor
 
     executor = ProotExecutor()
@@ -79,6 +36,7 @@ def test_root_is_refused(root: StepRoot) -> None:
     executor.close()
 
 
+@pytest.mark.plain_user
 def test_calls_that_proot_does_not_know_do_not_show_the_host(steps: Steps) -> None:
     # coreutils' stat asks by statx, dash's test by faccessat2.
     host = in_env(
@@ -97,6 +55,7 @@ def test_calls_that_proot_does_not_know_do_not_show_the_host(steps: Steps) -> No
         assert steps.run(["/usr/bin/dash", "-c", script], process=host).success
 
 
+@pytest.mark.plain_user
 def test_mounts_are_shown_and_leave_no_trace(steps: Steps, tmp_path: Path) -> None:
     (tmp_path / "a:b").mkdir()
     (tmp_path / "a:b/file").write_text("hello")
@@ -122,12 +81,14 @@ def test_mounts_are_shown_and_leave_no_trace(steps: Steps, tmp_path: Path) -> No
     assert sorted(os.listdir(steps.root.changed)) == ["bin", "up"]
 
 
+@pytest.mark.plain_user
 def test_daemons_end_with_the_command(steps: Steps) -> None:
     steps.sh("busybox setsid sleep 5811 </dev/null >/dev/null 2>&1 & echo started")
 
     assert "sleep\x005811" not in _command_lines()
 
 
+@pytest.mark.plain_user
 def test_the_user_of_the_image_is_pretended(steps: Steps) -> None:
     steps.root.write("etc/passwd", "app:x:1000:1001::/home/app:/bin/sh\n")
 

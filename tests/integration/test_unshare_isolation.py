@@ -26,6 +26,7 @@ from img.domain.process import (
     Ulimit,
 )
 from tests.executors import ISOLATED, executor_named
+from tests.host import REPOSITORY
 from tests.step_roots import (
     LONG_AGO,
     PASSWD,
@@ -37,6 +38,7 @@ from tests.step_roots import (
 )
 
 pytestmark = pytest.mark.userns
+on_directories = pytest.mark.parametrize("root", ["directory"], indirect=True)
 
 
 @pytest.fixture(scope="module", params=ISOLATED)
@@ -193,7 +195,7 @@ def test_close_kills_what_still_runs(root: StepRoot) -> None:
             running.result(5)
 
 
-_PATIENCE_S = 60.0  # for what a busy machine starts late
+_PATIENCE_S = 20.0  # for what a busy machine starts late
 
 DRIVER = """
 import sys, threading
@@ -207,43 +209,39 @@ executor_named({executor!r}).run(
 """
 
 
+@on_directories
 def test_a_program_that_rises_to_root_does_not_outlive_the_command_line(root: StepRoot) -> None:
     # The kernel forgets whose death a process wanted to share when it executes such a program.
-    if not isinstance(root.root, DirectoryRoot):
-        pytest.skip("it is about processes")
-    risen = Path(root.root.path, "bin/busybox-risen")
-    shutil.copy(Path(root.root.path, "bin/busybox"), risen)
+    risen = root.changed / "bin/busybox-risen"
+    shutil.copy(root.changed / "bin/busybox", risen)
     risen.chmod(0o4755)
     tag = "/bin/busybox-risen sleep 4716"
 
-    driver = start_driver(root.root.path, f"exec {tag}", "1000")
-    wait_for(tag)
-    os.killpg(driver.pid, signal.SIGKILL)
-    driver.wait()
+    driver = start_driver(root.changed, f"exec {tag}", "1000")
+    wait_for(tag, driver=driver)
+    kill(driver, signal.SIGKILL)
 
     wait_until_gone(tag)
 
 
+@on_directories
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("user", ["", "1000"])
 @pytest.mark.parametrize("name", [*ISOLATED, "chroot"])
 def test_nothing_outlives_the_command_line(
     root: StepRoot, how: signal.Signals, user: str, name: str
 ) -> None:
-    if not isinstance(root.root, DirectoryRoot):
-        pytest.skip("it is about processes")
     executor_named(name).close()  # skips where there is none
     tag = f"sleep 48{how.value}{user or 0}"
     script = f"trap '' TERM INT; {tag} & busybox setsid {tag} & {tag}"
-    driver = start_driver(root.root.path, script, user, name)
-    wait_for(tag, 3)
+    driver = start_driver(root.changed, script, user, name)
+    wait_for(tag, 3, driver)
 
-    os.killpg(driver.pid, how)
-    driver.wait()
+    kill(driver, how)
 
     wait_until_gone(tag)
-    wait_until_gone_from(Path(root.root.path).parent)
-    assert root.root.path not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    wait_until_gone_from(root.changed.parent)
+    assert str(root.changed) not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
 
 
 # --- what it cannot do ---
@@ -289,14 +287,14 @@ def test_no_device_that_a_step_makes_can_be_opened(
     assert "ermi" in steps.stderr  # Permission denied; Operation not permitted
 
 
+# A runtime has a guard of its own: it runs from a copy of itself.
+@pytest.mark.parametrize("executor", ["unshare"], indirect=True)
 @pytest.mark.parametrize("link", ["bin/link", "bin/script", "bin/script-of-script"])
 def test_a_step_cannot_run_the_program_that_runs_us(steps: Steps, link: str) -> None:
     steps.root.link("bin/link", "/proc/self/exe")
     steps.root.write("bin/script", "#!/proc/self/exe -c\n", 0o755)
     steps.root.write("bin/script-of-script", "#! /bin/script\n", 0o755)
 
-    if type(steps.executor) is not UnshareExecutor:
-        pytest.skip("a runtime has a guard of its own: it runs from a copy of itself")
     with pytest.raises(ProcessNotStarted, match="is the program that builds"):
         steps.run([f"/{link}"])
 
@@ -334,9 +332,8 @@ def test_steps_run_at_the_same_time(executor: Executor) -> None:
     assert time.monotonic() - before < 2
 
 
+@on_directories  # an overlay is for one step
 def test_descriptors_are_given_back(steps: Steps) -> None:
-    if not isinstance(steps.root.root, DirectoryRoot):
-        pytest.skip("an overlay is for one step")
     steps.sh("true")
     before = len(os.listdir("/proc/self/fd"))
 
@@ -348,15 +345,14 @@ def test_descriptors_are_given_back(steps: Steps) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@on_directories
 def test_a_caller_without_standard_descriptors_is_served_as_well(root: StepRoot) -> None:
-    if not isinstance(root.root, DirectoryRoot):
-        pytest.skip("it is about descriptors")
     program = (
         DRIVER.format(
-            repository=os.getcwd(),
+            repository=str(REPOSITORY),
             script="echo out; cat; exit 7",
             user="",
-            path=root.root.path,
+            path=str(root.changed),
             executor="unshare",
         )
         .replace("executor_named('", "os._exit(executor_named('")
@@ -397,14 +393,14 @@ def processes(command: str) -> list[str]:
 
 
 def start_driver(
-    path: str, script: str, user: str, executor: str = "unshare"
+    path: Path, script: str, user: str, executor: str = "unshare"
 ) -> "subprocess.Popen[bytes]":
     """Start a command line that runs one step."""
     program = DRIVER.format(
-        repository=os.getcwd(), script=script, user=user, path=path, executor=executor
+        repository=str(REPOSITORY), script=script, user=user, path=str(path), executor=executor
     )
     return subprocess.Popen(
-        [sys.executable, "-c", program], start_new_session=True, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", program], start_new_session=True, stderr=subprocess.PIPE
     )
 
 
@@ -423,8 +419,15 @@ def wait_until_gone(command: str) -> None:
     assert not processes(command)
 
 
-def wait_for(command: str, count: int = 1) -> None:
+def wait_for(command: str, count: int = 1, driver: "subprocess.Popen[bytes] | None" = None) -> None:
     deadline = time.monotonic() + _PATIENCE_S
     while len(processes(command)) < count:
+        if driver and driver.poll() is not None:
+            raise AssertionError(f"{command} does not run: {driver.communicate()}")
         assert time.monotonic() < deadline, f"{command} does not run"
         time.sleep(0.02)
+
+
+def kill(driver: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
+    os.killpg(driver.pid, how)
+    driver.communicate()

@@ -3,8 +3,11 @@
 import signal
 import subprocess
 import sys
+from typing import NoReturn
 
 import pytest
+
+from img.entrypoints.cli import app, interrupts
 
 _PROGRAM = """
 import os, signal, sys, time
@@ -55,3 +58,22 @@ def test_other_exceptions_of_finalizers_are_told() -> None:
     )
 
     assert "ValueError: told" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "code"), [(KeyboardInterrupt, 130), (interrupts.Terminated, 143)]
+)
+def test_an_interrupt_while_a_class_is_made_is_one(
+    interrupt: type[BaseException], code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupting:
+        def __set_name__(self, _owner: type, _name: str) -> None:
+            raise interrupt
+
+    def importing(_arguments: object) -> NoReturn:
+        type("Made", (), {"attribute": Interrupting()})
+        pytest.fail("a class was made")
+
+    monkeypatch.setattr(app, "command_line", importing)
+
+    assert app.run(["ls"]) == code

@@ -259,10 +259,7 @@ def test_a_file_is_no_context(tmp_path: Path, digests: Digests) -> None:
         DirectoryContext(tmp_path / "f", known=digests)
 
 
-unprivileged = pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-
-
-@unprivileged
+@pytest.mark.plain_user
 def test_an_unreadable_file_matters_only_when_it_is_read(tmp_path: Path, digests: Digests) -> None:
     (tmp_path / "f").write_text("")
     (tmp_path / "f").chmod(0)
@@ -272,7 +269,7 @@ def test_an_unreadable_file_matters_only_when_it_is_read(tmp_path: Path, digests
         context.open("f")
 
 
-@unprivileged
+@pytest.mark.plain_user
 def test_an_unreadable_directory_is_named(tmp_path: Path, digests: Digests) -> None:
     (tmp_path / "d").mkdir(mode=0)
     try:

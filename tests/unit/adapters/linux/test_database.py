@@ -1,7 +1,6 @@
 """The state's database: how it is opened, shared and refused."""
 
 import multiprocessing
-import os
 import sqlite3
 import threading
 from pathlib import Path
@@ -128,7 +127,7 @@ def test_a_state_that_is_no_directory_is_told_as_such(tmp_path: Path) -> None:
         insert(Database(tmp_path / "state" / "state.db"), "a")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+@pytest.mark.plain_user
 def test_a_state_that_may_not_be_written_is_told_as_such(tmp_path: Path) -> None:
     insert(Database(tmp_path / "state.db"), "a")
     (tmp_path / "state.db").chmod(0o400)
