@@ -138,6 +138,11 @@ def run(arguments: list[str]) -> int:
             raise
         return report(disk_full(error))
     except Exception as problem:
+        # Python 3.11 makes a RuntimeError of what is raised while a class is made.
+        if isinstance(problem.__cause__, KeyboardInterrupt):
+            return INTERRUPTED
+        if isinstance(problem.__cause__, interrupts.Terminated):
+            return TERMINATED
         if not isinstance(problem, _UsageProblem):
             raise
         return _misused(problem, arguments)
