@@ -10,12 +10,15 @@ from img.entrypoints import adapter_factories as make
 from img.entrypoints.later import later
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from img.application.catalog import Catalog
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
     from img.application.ports.blob_trash import BlobTrash
     from img.application.ports.cache_mounts import CacheMounts
     from img.application.ports.cache_store import CacheStore
+    from img.application.ports.file_digest_store import FileDigestStore
     from img.application.ports.image_store import ImageStore
     from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
@@ -46,6 +49,8 @@ class Housekeeping(containers.DeclarativeContainer):
     archive: providers.Provider[LayerArchive] = providers.Dependency()
     registry: providers.Provider[Registry] = providers.Dependency()
     transfer: providers.Provider[Transfer] = providers.Dependency()
+    compact: providers.Provider[Callable[[], object]] = providers.Dependency()
+    digests: providers.Provider[FileDigestStore] = providers.Dependency()
 
     trash: providers.Provider[BlobTrash] = providers.Singleton(make.trash, blobs, lock)
     space: providers.Provider[StateSpace] = providers.Singleton(
@@ -71,7 +76,10 @@ class Housekeeping(containers.DeclarativeContainer):
         later("img.application.usecases.disk_usage.DiskUsage"), inventory=inventory
     )
     prune: providers.Provider[Prune] = providers.Factory(
-        later("img.application.usecases.prune.Prune"), collect=collect
+        later("img.application.usecases.prune.Prune"),
+        collect=collect,
+        digests=digests,
+        compact=compact,
     )
     keep_tidy: providers.Provider[KeepTidy] = providers.Factory(
         later("img.application.usecases.prune.KeepTidy"), collect=collect, cap=config.max_cache

@@ -139,6 +139,8 @@ class Steps(Adapters):
         archive=Adapters.archive,
         registry=Adapters.registry,
         transfer=transfer,
+        compact=Adapters.database.provided.compact,
+        digests=Adapters.file_digests,
     )
     solver = providers.Factory(
         later("img.application.solver.solve.Solver"),

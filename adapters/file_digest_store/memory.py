@@ -1,5 +1,6 @@
 """Known files in a dict."""
 
+import os
 from collections.abc import Iterable, Mapping
 
 from img.application.ports.file_digest_store import FileDigestStore, KnownFile
@@ -19,3 +20,8 @@ class MemoryFileDigestStore(FileDigestStore):
         files.update(known)
         for path in gone:
             files.pop(path, None)
+
+    def forget(self, *, everything: bool = False) -> None:
+        gone = [path for path in self._contexts if everything or not os.path.isdir(path)]
+        for path in gone:
+            del self._contexts[path]

@@ -53,6 +53,14 @@ class SqliteFileDigestStore(FileDigestStore):
                 _rows(number, known),
             )
 
+    def forget(self, *, everything: bool = False) -> None:
+        known = self._database.read("SELECT id, directory FROM contexts")
+        gone = [(id_,) for id_, path in known if everything or not os.path.isdir(os.fsdecode(path))]
+        if gone:
+            with self._database.transaction(durable=False, frees=True) as transaction:
+                transaction.write_all("DELETE FROM files WHERE context = ?", gone)
+                transaction.write_all("DELETE FROM contexts WHERE id = ?", gone)
+
 
 @contextmanager
 def _no_collection() -> Iterator[None]:

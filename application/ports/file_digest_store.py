@@ -33,3 +33,7 @@ class FileDigestStore(Protocol):
     @abstractmethod
     def save(self, context: str, known: Mapping[str, KnownFile], gone: Iterable[str] = ()) -> None:
         """Add or replace ``known`` and forget ``gone``; other paths stay."""
+
+    @abstractmethod
+    def forget(self, *, everything: bool = False) -> None:
+        """Forget the files of contexts that are no directories any more, or all files."""

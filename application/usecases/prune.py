@@ -1,9 +1,10 @@
 """Giving room back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from img.application.housekeeping import Collect
 from img.application.log import logger
+from img.application.ports.file_digest_store import FileDigestStore
 from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 from img.domain.retention import PrunePolicy
@@ -18,14 +19,23 @@ _LEAST, _MOST = 2 << 30, 20 << 30  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prune:
-    """Deletes what no image needs: the build cache, unpacked layers, leftovers."""
+    """Deletes what no image needs: the build cache, unpacked layers, leftovers.
+
+    Of context files it forgets what is known in directories that are gone, and with the whole
+    cache all of it.
+    """
 
     collect: Collect
+    digests: FileDigestStore
+    compact: Callable[[], object]  # gives back what deleted records took
 
     def __call__(self, policy: PrunePolicy, *, dry_run: bool = False) -> Sequence[UsedItem]:
         """Return what was deleted, or would be. What builds that run may use stays."""
         if not dry_run:
-            return self.collect.pruned(policy)
+            removed = self.collect.pruned(policy)
+            self.digests.forget(everything=policy.whole_cache)
+            self.compact()
+            return removed
         inventory = self.collect.inventory
         return policy.chosen(inventory(measured=False), inventory.space.free())
 

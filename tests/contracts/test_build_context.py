@@ -33,6 +33,9 @@ class NoDigests(FileDigestStore):
     def save(self, context: str, known: Mapping[str, KnownFile], gone: Iterable[str] = ()) -> None:
         pass
 
+    def forget(self, *, everything: bool = False) -> None:
+        pass
+
 
 def a_directory(root: Path) -> BuildContext:
     for path, content in {**FILES, "secret": b"s"}.items():

@@ -54,6 +54,19 @@ def test_saving_adds_replaces_and_forgets_and_leaves_the_rest(store: FileDigestS
     assert store.load("/context") == {"a": PLAIN, "b": OTHER, "d": OTHER}
 
 
+def test_directories_that_are_gone_are_forgotten(store: FileDigestStore, tmp_path: Path) -> None:
+    store.forget()
+    for context in (str(tmp_path), "/gone", "/gone/\udcff"):
+        store.save(context, {"a": PLAIN})
+
+    store.forget()
+    assert store.load("/gone") == store.load("/gone/\udcff") == {}
+    assert store.load(str(tmp_path)) == {"a": PLAIN}
+
+    store.forget(everything=True)
+    assert store.load(str(tmp_path)) == {}
+
+
 def test_a_context_whose_name_is_no_text_is_one_too(store: FileDigestStore) -> None:
     store.save("/\udcff", {"a": PLAIN})
 

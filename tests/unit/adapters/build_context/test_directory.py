@@ -31,6 +31,9 @@ class Digests(FileDigestStore):
         for path in gone:
             del self.known[path]
 
+    def forget(self, *, everything: bool = False) -> None:
+        self.known.clear()
+
 
 @pytest.fixture
 def digests() -> Digests:

@@ -136,6 +136,24 @@ def test_a_state_that_may_not_be_written_is_told_as_such(tmp_path: Path) -> None
         insert(Database(tmp_path / "state.db"), "b")
 
 
+def test_room_that_rows_have_left_is_given_back_if_it_is_much(tmp_path: Path) -> None:
+    database = Database(tmp_path / "state.db")
+    database.compact()
+    insert(database, *(f"{n}" * 1000 for n in range(1000, 2000)))
+    held = Database(tmp_path / "state.db")
+    before = (tmp_path / "state.db-wal").stat().st_size
+
+    with held.transaction():
+        database.compact()  # neither waits long nor fails
+    with database.transaction() as transaction:
+        transaction.write("DELETE FROM images WHERE reference NOT LIKE '1000%'")
+    database.compact()
+
+    assert held.read(COUNT) == [(1,)]
+    left = sum(path.stat().st_size for path in tmp_path.glob("state.db*"))
+    assert left < before / 10
+
+
 def test_threads_share_it(tmp_path: Path) -> None:
     database = Database(tmp_path / "state.db")
     threads = [
