@@ -21,6 +21,7 @@ Row = tuple[Any, ...]
 
 _BUSY_TIMEOUT_S = 30
 _WORTH_IT = 1 << 20  # bytes; a tenth of a second for each 20 MB that stay
+_LONGEST_PATH = 490  # bytes: SQLite takes 512, with "-journal" and its like
 _UNWRITABLE = {3, 8, 14}  # SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN
 _NO_SHARED_MEMORY = {10, 14, 15}  # SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_PROTOCOL
 
@@ -88,10 +89,17 @@ class Database:
 
     def read(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
         """Return all rows of a SELECT; none when there is no database yet."""
+        import sqlite3
+
         with self._lock, self._translated():
             if not self._may_write():
                 return self._read_only(query, parameters)
-            connection = self._opened(create=False)
+            try:
+                connection = self._opened(create=False)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in _UNWRITABLE:
+                    raise
+                return self._read_only(query, parameters)  # no room for one more file
             return connection.execute(query, parameters).fetchall() if connection else []
 
     @contextmanager
@@ -137,13 +145,16 @@ class Database:
     def close(self) -> None:
         """Close the connection; the next call opens it again. Idempotent."""
         with self._lock:
-            connection, self._connection = self._connection, None
-            if connection and self._owner == os.getpid():
-                connection.close()
-            elif connection:
-                self._inherited.append(connection)
+            self._disconnect()
             if self._frees:  # what was deleted since has left room
                 self._reserve.fill()
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection and self._owner == os.getpid():
+            connection.close()
+        elif connection:
+            self._inherited.append(connection)
 
     def _may_write(self) -> bool:
         return bool(self._connection) or (
@@ -200,7 +211,7 @@ class Database:
     def _opened(self, *, create: bool) -> "sqlite3.Connection | None":
         if self._connection and self._owner == os.getpid():
             return self._connection
-        self.close()
+        self._disconnect()
         if not self._exists():
             if not create:
                 return None
@@ -337,13 +348,16 @@ class Database:
                 f"the state database {self._path} is corrupt: {error}",
                 hint="move it away and pull or build the images again; blobs are not lost",
             ) from error
-        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and self._reserve.needed):
+        full = code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN} and self._reserve.needed
+        if code == sqlite3.SQLITE_FULL or full:
             raise StoreFull(
                 f"no space left for the state database {self._path}",
                 hint="free some space (`img prune`), or choose another state with --state",
             ) from error
         if (read_only := self._is_read_only()) or code in _UNWRITABLE:
             reason = "read-only file system" if read_only else error
+            if len(os.fsencode(self._path.absolute())) > _LONGEST_PATH:
+                reason = "the path is too long for SQLite"
             raise StateError(
                 f"the state database {self._path} cannot be opened for writing: {reason}",
                 hint="choose a state directory of your own with --state",

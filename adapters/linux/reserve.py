@@ -2,47 +2,60 @@
 
 import contextlib
 import os
+import shutil
 
-_SIZE = 1 << 20
-_PLENTY = 2 * _SIZE  # less than that is not ours to keep
+_SIZE = 1 << 20  # bytes
+_FILES = 16  # file systems and quotas may count them
 
 
 class Reserve:
-    """A file in ``directory`` that is given up where deleting needs room: a log, a new index."""
+    """Files in ``directory/reserve`` that are given up where deleting needs room: for a log, a new
+    index, a directory.
+    """
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
         self._path = os.path.join(directory, "reserve")
 
     def fill(self) -> None:
-        """Make the file unless it is there; it need not be where the disk is nearly full."""
+        """Make the files unless they are there; they need not be where there is hardly room."""
         with contextlib.suppress(OSError):
-            if os.path.exists(self._path):
+            if os.path.isdir(self._path):
                 return
+            if os.path.exists(self._path):
+                os.unlink(self._path)  # older versions had one file
             os.makedirs(self._directory, exist_ok=True)
-            if self._free() < _PLENTY:
+            if not self._is_free(2):  # less than that is not ours to keep
                 return
             draft = f"{self._path}.{os.getpid()}"
             try:
-                with open(draft, "wb") as file:
+                os.mkdir(draft)
+                with open(f"{draft}/0", "wb") as file:
                     file.write(os.urandom(_SIZE))  # zeros take no room where files are compressed
+                for number in range(1, _FILES):
+                    open(f"{draft}/{number}", "wb").close()
                 os.rename(draft, self._path)
             except OSError:
-                os.unlink(draft)
+                shutil.rmtree(draft, ignore_errors=True)
 
     @property
     def needed(self) -> bool:
         """Tell whether there is hardly any other room."""
         with contextlib.suppress(OSError):
-            return self._free() < _SIZE
+            return not self._is_free(1)
         return False
 
-    def spend(self) -> None:
-        """Give the room back if there is hardly any other."""
+    def spend(self) -> bool:
+        """Give the room back if there is hardly any other; tell whether there was need to."""
         if self.needed:
+            shutil.rmtree(self._path, ignore_errors=True)
             with contextlib.suppress(OSError):
                 os.unlink(self._path)
+            return True
+        return False
 
-    def _free(self) -> int:
+    def _is_free(self, times: int) -> bool:
         facts = os.statvfs(self._directory)
-        return facts.f_bavail * facts.f_frsize
+        # btrfs makes files as it goes, and counts none.
+        enough_files = not facts.f_files or facts.f_favail > _FILES
+        return enough_files and facts.f_bavail * facts.f_frsize >= times * _SIZE

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from img.adapters.linux.files import Lock
 from img.adapters.linux.new_file import raise_state_error
+from img.adapters.linux.reserve import Reserve
 from img.application.ports.state_lock import Collecting, StateLock
 from img.domain.errors import StateError
 
@@ -15,12 +16,14 @@ from img.domain.errors import StateError
 class FileStateLock(StateLock):
     """Work holds a lock on a file of its own, ``state/leases/<number>`` (flock(2)).
 
-    Numbers grow, ``state/leases/last`` is the last one. ``state/lock`` is held by who collects.
+    Numbers grow, ``state/leases/last`` is the last one. ``state/lock`` is held by who collects, in
+    the room of the reserve if need be.
     """
 
     def __init__(self, state: Path) -> None:
         self._state = os.fspath(state)
         self._leases = f"{self._state}/leases"
+        self._reserve = Reserve(self._state)
 
     @contextmanager
     def working(self) -> Iterator[None]:
@@ -42,6 +45,8 @@ class FileStateLock(StateLock):
     def collecting(self, *, wait: bool = True) -> Iterator["FileCollecting | None"]:
         self._prepare()
         with ExitStack() as held:
+            if self._reserve.spend():
+                held.callback(self._reserve.fill)
             try:
                 held.enter_context(Lock(f"{self._state}/lock", wait=wait))
             except BlockingIOError:

@@ -1,12 +1,13 @@
 """Room on the disk is seen, given back and kept within bounds; damage is noticed and mended."""
 
+import itertools
 import json
 import os
 import random
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,7 @@ def full_disk(img_for: ImgFor, workplace: Path) -> Iterator[Img]:
     need_root()
     disk = workplace / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16m,nr_inodes=3000", "none", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         lacking("may not mount a tmpfs")
     yield img_for("root").with_state(disk / "state")
@@ -215,9 +216,25 @@ def fill(disk: Path) -> None:
     assert facts.f_bavail == 0
 
 
-@pytest.mark.parametrize("store", ["files", "oci-layout"])
-def test_a_disk_without_a_byte_left_can_be_cleaned_up(
-    store: str, full_disk: Img, busybox: str, write_context: WriteContext
+def fill_with_files(disk: Path) -> None:
+    for number in itertools.count():
+        try:
+            (disk / f"filler{time.monotonic_ns()}.{number}").touch()
+        except OSError:
+            break
+    assert os.statvfs(disk).f_favail == 0
+
+
+@pytest.mark.parametrize(
+    ("store", "fill"),
+    [("files", fill), ("files", fill_with_files), ("oci-layout", fill)],
+)
+def test_a_full_disk_can_be_cleaned_up(
+    store: str,
+    fill: Callable[[Path], None],
+    full_disk: Img,
+    busybox: str,
+    write_context: WriteContext,
 ) -> None:
     img = full_disk.with_environment(IMG_STORE=store)
     img("build", "-q", "-t", "one", big_context(busybox, write_context, 1))
@@ -237,6 +254,8 @@ def test_a_disk_without_a_byte_left_can_be_cleaned_up(
 
     assert "docker.io/library" not in img("ls").stdout
     img("fsck")
+    for filler in img.state.parent.glob("filler*"):
+        filler.unlink()
     img("build", "-q", "-t", "three", write_context("FROM scratch\nCOPY big /\n"))
 
 
