@@ -54,6 +54,11 @@ class LayerVariants:
         with ThreadPoolExecutor(_PARALLEL, "variant") as pool:
             return tuple(pool.map(in_form, enumerate(layers)))
 
+    def recompressed(self, layers: Sequence[Layer], compression: Compression) -> tuple[Layer, ...]:
+        """Return ``layers`` compressed so. Raises BlobNotFound, InvalidLayer, StoreFull."""
+        with ThreadPoolExecutor(_PARALLEL, "variant") as pool:
+            return tuple(pool.map(lambda layer: self._recompressed(layer, compression), layers))
+
     def _recompressed(self, layer: Layer, compression: Compression) -> Layer:
         media_type = layer.descriptor.media_type
         if layer.descriptor.urls or media_type == media_types.DOCKER_FOREIGN_LAYER:

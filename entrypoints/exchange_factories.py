@@ -64,6 +64,7 @@ def leave_caches(
         blobs=assemble.blobs,
         progress=progress,
         fetch=imported.fetched,
+        recompress=assemble.variants.recompressed,
         variant=imported.variant,
     )
     pack = PackCacheMounts(

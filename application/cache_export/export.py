@@ -27,6 +27,7 @@ from img.domain.graph.vertex import Graph, Plan
 from img.domain.oci import media_types
 from img.domain.oci.chain import Layer
 from img.domain.oci.codec import encode_manifest
+from img.domain.oci.compression import Compression
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.options.cache import CacheTarget, LocalCache, RegistryCache
@@ -111,6 +112,7 @@ class ExportCache:
     blobs: BlobStore
     progress: ProgressSink
     fetch: Callable[[Layer], bool]  # has a layer in the store, if it is to be had
+    recompress: Callable[[Sequence[Layer], Compression], Iterable[Layer]]
     variant: str = ""
 
     def inline(self, results: ExportableResults) -> ExportedCache:
@@ -139,6 +141,8 @@ class ExportCache:
         results = results.with_layers(
             layer for layer in results.layers if self._is_there(target, layer) or self.fetch(layer)
         )
+        if target.compression is not None:
+            results = results.with_layers(self.recompress(results.layers, target.compression))
         cache = ExportedCache(
             records=results.records,
             mounts=results.mounts,
@@ -164,8 +168,10 @@ class ExportCache:
 
     def _is_there(self, target: CacheTarget, layer: Layer) -> bool:
         """Tell whether the target's registry has the layer, so that it need not be here."""
-        return isinstance(target.place, RegistryCache) and self.registry.has_blob(
-            target.place.reference, layer.descriptor.digest
+        return (
+            target.compression is None
+            and isinstance(target.place, RegistryCache)
+            and self.registry.has_blob(target.place.reference, layer.descriptor.digest)
         )
 
     def _write_layout(self, path: str, tag: str, manifest: Manifest, *, reset: bool) -> None:

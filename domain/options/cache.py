@@ -9,14 +9,15 @@ from typing import NoReturn, assert_never
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
 from img.domain.dockerfile.csv_fields import BadCsv, split_csv
+from img.domain.oci.compression import Algorithm, Compression
 from img.domain.options.attributes import Attributes
+from img.domain.options.image_form import parse_compression
 from img.domain.reference import ImageReference, InvalidReference
 
 _FROM = "--cache-from"
 _TO = "--cache-to"
 _ELSEWHERE = ("gha", "s3", "azblob")
 _USE_THESE = "use type=registry or type=local"
-_COMPRESSION = ("gzip", "zstd", "uncompressed", "estargz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,7 @@ class CacheTarget:
     reset: bool = True  # a local cache loses what was in it before
     ignore_error: bool = False
     docker_types: bool = False  # oci-mediatypes=false
+    compression: Compression | None = None  # None: layers stay as they are
 
     def __str__(self) -> str:
         match self.place:
@@ -129,21 +131,28 @@ def parse_cache_target(text: str) -> CacheTarget:
             return _unknown(given, other)
 
 
-_SHARED = ("mode", "mounts", "ignore-error", "image-manifest", "oci-mediatypes", "compression")
+_SHARED = (
+    *("mode", "mounts", "ignore-error", "image-manifest", "oci-mediatypes"),
+    *("compression", "compression-level", "force-compression"),
+)
 
 
 def _target(given: Attributes, place: CachePlace, everything: bool) -> CacheTarget:
     if given.flag("image-manifest") is False:
         given.refuse("a cache is written as an image manifest only")
-    if given["compression"] and given.choice("compression", _COMPRESSION) != "gzip":
-        given.refuse("the layers of a cache are gzip")
+    given.flag("force-compression")  # the base's layers, which it is about, are in no cache
+    compression = parse_compression(given)
+    docker_types = given.flag("oci-mediatypes") is False
+    if docker_types and compression is not None and compression.algorithm is Algorithm.ZSTD:
+        given.refuse("oci-mediatypes=false is not possible with compression=zstd")
     return CacheTarget(
         place=place,
         everything=everything,
         mounts=given.flag("mounts") or False,
         reset=given.flag("reset") is not False,
         ignore_error=given.flag("ignore-error") or False,
-        docker_types=given.flag("oci-mediatypes") is False,
+        docker_types=docker_types,
+        compression=compression,
     )
 
 

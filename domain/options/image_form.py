@@ -27,7 +27,7 @@ def parse_image_form(
     Raises UsageError.
     """
     own = (parse_annotation_attribute(k, v, host) for k, v in attributes.values.items())
-    compression = _compression(attributes)
+    compression = parse_compression(attributes)
     force = attributes.flag("force-compression") or False
     oci_types = attributes.flag("oci-mediatypes")
     wanted = (*annotations, *(each for each in own if each is not None))
@@ -51,7 +51,8 @@ def parse_epoch(attributes: Attributes) -> int | None:
     return attributes.number("source-date-epoch", 0, LAST_SECOND)
 
 
-def _compression(attributes: Attributes) -> Compression | None:
+def parse_compression(attributes: Attributes) -> Compression | None:
+    """Return ``compression`` with its level, None where neither is said. Raises UsageError."""
     if not attributes["compression"] and not attributes["compression-level"]:
         return None
     if attributes["compression"] == "estargz":

@@ -1,5 +1,6 @@
 """Builds that use what other machines built; every machine has a store of its own."""
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from img.application.ports.registry import RegistryError
+from img.domain.digest import Digest
 from img.domain.oci.codec import decode_manifest
+from img.domain.oci.layout import blob_path
+from img.domain.oci.media_types import OCI_LAYER_ZSTD
 from img.domain.options.cache import CacheExchange
 from img.domain.outputs import ImageForm, ImageOutput
 from img.domain.progress import VertexWarning
@@ -119,6 +123,21 @@ def test_an_image_can_hold_its_own_cache() -> None:
 
     assert commands(second) == []
     assert again.target == first.images.get(ImageReference.parse("app")).target
+
+
+def test_layers_of_a_cache_are_compressed_as_it_is_said(tmp_path: Path) -> None:
+    first, place = a_machine(), tmp_path / "cache"
+    target = f"type=local,mode=max,mounts=true,dest={place},compression=zstd"
+    built = first.build(DOCKERFILE, FILES, cache_to=[target])
+    second = a_machine(first)
+
+    again = second.build(DOCKERFILE, FILES, cache_from=[f"type=local,src={place}"])
+
+    assert commands(second) == []
+    assert image_of(again).config == image_of(built).config
+    (manifest,) = json.loads((place / "index.json").read_text())["manifests"]
+    document = (place / blob_path(Digest.parse(manifest["digest"]))).read_bytes()
+    assert {layer.media_type for layer in decode_manifest(document).layers} == {OCI_LAYER_ZSTD}
 
 
 def test_a_cache_in_an_image_whose_times_are_cut_leads_to_its_layers() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
+from img.domain.oci.compression import USUAL, Algorithm, Compression
 from img.domain.options.cache import (
     CachePlace,
     CacheTarget,
@@ -45,7 +46,11 @@ def test_where_results_are_found(text: str, place: CachePlace) -> None:
         ),
         (
             "type=registry,ref=example.com/app:cache,oci-mediatypes=false,compression=gzip",
-            CacheTarget(place=RegistryCache(NAME), docker_types=True),
+            CacheTarget(place=RegistryCache(NAME), docker_types=True, compression=USUAL),
+        ),
+        (
+            "type=local,dest=a,compression=zstd,compression-level=7,force-compression=true",
+            CacheTarget(place=LocalCache(path="a"), compression=Compression(Algorithm.ZSTD, 7)),
         ),
         ("type=local,dest=a", CacheTarget(place=LocalCache(path="a"))),
         ("type=local,dest=a,reset=false", CacheTarget(place=LocalCache(path="a"), reset=False)),
@@ -66,7 +71,9 @@ def test_where_results_are_left(text: str, target: CacheTarget) -> None:
         ("type=inline,mode=max", "mode=min only"),
         ("type=local,dest=a,ref=b", "unknown attribute ref"),
         ("type=registry,ref=x,mode=most", "unsupported mode 'most'"),
-        ("type=registry,ref=x,compression=zstd", "are gzip"),
+        ("type=registry,ref=x,compression=estargz", "estargz is not supported"),
+        ("type=registry,ref=x,compression=zstd,oci-mediatypes=false", "not possible with"),
+        ("type=inline,compression=zstd", "unknown attribute compression"),
         ("type=registry,ref=x,image-manifest=false", "image manifest only"),
         ("type=gha", "type=gha is not supported"),
         ("type=s3,bucket=b", "type=s3 is not supported"),
