@@ -4,10 +4,10 @@ from __future__ import annotations  # so that types are not imported
 
 from typing import TYPE_CHECKING
 
-from dependency_injector import containers, providers
-
 from img.entrypoints import adapter_factories as make
 from img.entrypoints import registry_factories as registries
+from img.entrypoints.injection import containers, providers
+from img.entrypoints.later import at_first_use
 
 if TYPE_CHECKING:
     from img.adapters.linux.database import Database
@@ -71,16 +71,18 @@ class Adapters(containers.DeclarativeContainer):
     file_digests: providers.Provider[FileDigestStore] = providers.Singleton(
         make.sqlite_digests, database
     )
-    archive: providers.Provider[LayerArchive] = providers.Singleton(make.tar_archive, ownership)
+    archive: providers.Provider[LayerArchive] = providers.Singleton(
+        at_first_use(make.tar_archive), ownership
+    )
     parser: providers.Provider[DockerfileParser] = providers.Singleton(make.parser)
     overlay: providers.Provider[Snapshotter] = providers.Singleton(
-        make.overlay, config.snapshots, archive, ownership
+        at_first_use(make.overlay), config.snapshots, archive, ownership
     )
     naive: providers.Provider[Snapshotter] = providers.Singleton(
-        make.naive, config.snapshots, archive, ownership
+        at_first_use(make.naive), config.snapshots, archive, ownership
     )
     fuse: providers.Provider[Snapshotter] = providers.Singleton(
-        make.fuse, config.snapshots, archive, ownership
+        at_first_use(make.fuse), config.snapshots, archive, ownership
     )
     snapshotter: providers.Provider[Snapshotter] = providers.Selector(
         config.snapshotter,
@@ -99,12 +101,14 @@ class Adapters(containers.DeclarativeContainer):
     )
     credentials: providers.Provider[CredentialStore] = providers.Selector(
         config.credentials,
-        docker=providers.Singleton(registries.docker_credentials, host, config.access),
+        docker=providers.Singleton(
+            at_first_use(registries.docker_credentials), host, config.access
+        ),
     )
     rules = providers.Singleton(registries.rules)
     registry: providers.Provider[Registry] = providers.Selector(
         config.registry,
-        oras=providers.Singleton(registries.oras, credentials, config.access, rules),
+        oras=providers.Singleton(at_first_use(registries.oras), credentials, config.access, rules),
     )
     registry_contents: providers.Provider[RegistryContents] = providers.Singleton(
         registries.contents, credentials, config.access, rules
@@ -124,16 +128,22 @@ class Adapters(containers.DeclarativeContainer):
     contexts: providers.Provider[ContextSource] = providers.Singleton(
         make.local_contexts, file_digests, archive, scratch
     )
-    git: providers.Provider[GitRepositories] = providers.Singleton(make.git, config.state)
-    web: providers.Provider[WebFetcher] = providers.Singleton(make.web)
-    layouts: providers.Provider[ImageLayouts] = providers.Singleton(make.directory_layouts)
+    git: providers.Provider[GitRepositories] = providers.Singleton(
+        at_first_use(make.git), config.state
+    )
+    web: providers.Provider[WebFetcher] = providers.Singleton(at_first_use(make.web))
+    layouts: providers.Provider[ImageLayouts] = providers.Singleton(
+        at_first_use(make.directory_layouts)
+    )
 
     secrets: providers.Provider[SecretSource] = providers.Singleton(
-        make.local_secrets, config.secrets, config.agents, ownership
+        at_first_use(make.local_secrets), config.secrets, config.agents, ownership
     )
     cache_mounts: providers.Provider[CacheMounts] = providers.Singleton(
-        make.cache_directories, config.cache_mounts, ownership
+        at_first_use(make.cache_directories), config.cache_mounts, ownership
     )
 
-    output_files: providers.Provider[OutputFiles] = providers.Singleton(make.output_files)
+    output_files: providers.Provider[OutputFiles] = providers.Singleton(
+        at_first_use(make.output_files)
+    )
     exporters = providers.Singleton(make.exporters, blobs)

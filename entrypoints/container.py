@@ -8,10 +8,9 @@ from __future__ import annotations  # so that types are not imported
 
 from typing import TYPE_CHECKING
 
-from dependency_injector import providers
-
 from img.entrypoints import adapter_factories as make
 from img.entrypoints import exchange_factories as exchange
+from img.entrypoints.injection import providers
 from img.entrypoints.later import later
 from img.entrypoints.output_parts import assemble_images, deliver_outputs
 from img.entrypoints.steps_container import Steps

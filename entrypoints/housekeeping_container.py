@@ -4,9 +4,8 @@ from __future__ import annotations  # so that types are not imported
 
 from typing import TYPE_CHECKING
 
-from dependency_injector import containers, providers
-
 from img.entrypoints import adapter_factories as make
+from img.entrypoints.injection import containers, providers
 from img.entrypoints.later import later
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from threading import Lock
 from typing import Any
 
 
@@ -13,3 +14,40 @@ def later(path: str) -> Callable[..., Any]:
         return getattr(import_module(module), name)(**parts)
 
     return make
+
+
+def at_first_use(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what stands for what ``make`` returns: it is made when something is asked of it.
+
+    For what most commands are given and few need. What is called in inner loops is worth no
+    stand-in, for each call goes through it.
+    """
+
+    def stand_in(*parts: object, **named_parts: object) -> StandIn:
+        return StandIn(lambda: make(*parts, **named_parts))
+
+    return stand_in
+
+
+class StandIn:
+    """Something that is made by the first question to it. To isinstance it is a stand-in."""
+
+    __slots__ = ("_lock", "_made", "_make")
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._lock = Lock()
+        self._made: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_made(self), name)
+
+    def __call__(self, *arguments: object, **named: object) -> Any:
+        return _made(self)(*arguments, **named)
+
+
+def _made(one: StandIn) -> Any:
+    with one._lock:
+        if not one._made:
+            one._made.append(one._make())
+        return one._made[0]

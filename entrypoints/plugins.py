@@ -83,7 +83,7 @@ def add_plugins(container: "Container", settings: "Settings") -> None:
 def _add(
     container: "Container", place: _Place, point: "EntryPoint", surroundings: Surroundings
 ) -> None:
-    from dependency_injector import providers
+    from img.entrypoints.injection import providers
 
     selector = getattr(container, place.provider)
     factory = providers.Singleton(_loaded(point), surroundings)

@@ -7,13 +7,9 @@ outside, is forked on the way.
 import os
 from dataclasses import field, replace
 
-from img.adapters.executor.chroot import ChrootExecutor, may_change_roots
 from img.adapters.executor.fork_server import ForkServer
-from img.adapters.executor.programs import find_program
-from img.adapters.executor.proot import ProotExecutor
-from img.adapters.executor.runc import RuncExecutor
 from img.adapters.executor.unshare import UnshareExecutor
-from img.adapters.linux import seccomp, syscalls, userns
+from img.adapters.linux import syscalls, userns
 from img.adapters.linux.emulation.level import Emulation
 from img.adapters.linux.outsider import HelperRunner, Outsider, run_here
 from img.adapters.linux.ownership import REAL, Ownership, RecordedOwnership
@@ -49,11 +45,17 @@ class BuildHost:
         emulation = self._emulation(emulate)
         match self.executor_name:
             case "runc" | "crun":
+                from img.adapters.executor.runc import RuncExecutor
+
                 obstacle = self.obstacle or self._too_few_ids()
                 return RuncExecutor(self.fork_server, obstacle=obstacle, runtime=self.executor_name)
             case "chroot":
+                from img.adapters.executor.chroot import ChrootExecutor
+
                 return ChrootExecutor(self.fork_server)
             case "proot":
+                from img.adapters.executor.proot import ProotExecutor
+
                 return ProotExecutor(self.fork_server, emulation=emulation)
             case _:
                 return UnshareExecutor(
@@ -142,6 +144,8 @@ def enter_for_build(executor: str = "auto") -> BuildHost:
     if name not in ("chroot", "proot") and host.id_map is None:
         return replace(host, executor_name=name)
     if name == "chroot":
+        from img.adapters.linux import seccomp
+
         host = replace(host, without_proc=seccomp.obstacle_to_listening())
     if name in ("chroot", "proot"):
         # A step is in our pid namespace: it shall not read our memory and environment.
@@ -154,7 +158,11 @@ def _automatic(host: BuildHost) -> str:
     if host.id_map is not None:
         return "unshare"
     if os.geteuid() == 0:
+        from img.adapters.executor.chroot import may_change_roots
+
         return "chroot" if may_change_roots() else "unshare"
+    from img.adapters.executor.programs import find_program
+
     try:
         find_program("proot")
     except HostError:

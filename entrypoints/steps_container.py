@@ -4,11 +4,10 @@ from __future__ import annotations  # so that types are not imported
 
 from typing import TYPE_CHECKING
 
-from dependency_injector import providers
-
 from img.entrypoints import exchange_factories as exchange
 from img.entrypoints.adapters_container import Adapters
 from img.entrypoints.housekeeping_container import Housekeeping
+from img.entrypoints.injection import providers
 from img.entrypoints.later import later
 
 if TYPE_CHECKING:

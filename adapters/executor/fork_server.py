@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import partial
 from typing import NoReturn
 
-from img.adapters.executor import descendants, first_process, reports
+from img.adapters.executor import descendants, reports
 from img.adapters.executor.reports import Ended, Launch, Refused, Start, Way
 from img.adapters.linux import syscalls
 from img.domain.dataclass import dataclass
@@ -192,7 +192,10 @@ def _be_the_server(
         for number in _SIGNALS_OF_TERMINALS:
             signal.signal(number, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        if emulating:  # here, while the command line is busy with imports of its own
+        # Here, while the command line is busy with imports of its own.
+        from img.adapters.executor import first_process  # noqa: F401
+
+        if emulating:
             from img.adapters.executor import emulated_identity  # noqa: F401
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         # What watches over a step waits for these two, and is forked with them blocked.
@@ -347,6 +350,8 @@ class _Server:
 def _becoming(way: Way, supervisor: socket.socket | None, network: socket.socket | None) -> _Become:
     match way:
         case Way.UNSHARE:
+            from img.adapters.executor import first_process
+
             return partial(first_process.become, supervisor=supervisor, network=network)
         case Way.RUNTIME:
             from img.adapters.executor import runtime_starter

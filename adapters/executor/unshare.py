@@ -2,7 +2,6 @@
 
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.reports import Launch
-from img.adapters.executor.step_run import StepRun
 from img.adapters.linux.emulation.level import Emulation
 from img.application.ports.executor import Cancellation, Executor, ExecutorUnavailable, OutputSink
 from img.domain.errors import HostError
@@ -36,6 +35,8 @@ class UnshareExecutor(Executor):
     def run(
         self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
     ) -> ExitStatus:
+        from img.adapters.executor.step_run import StepRun
+
         server = self._usable_server()
         run = StepRun(server, self._launch(_sendable(process), root), output)
         try:

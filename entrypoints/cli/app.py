@@ -1,7 +1,6 @@
 """The ``img`` command."""
 
 import atexit
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -97,9 +96,6 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
     interrupts.heed()
-    # What a command makes lives to its end, or goes when nothing refers to it. Else the collector
-    # walks the 10^5 files of a context again and again: a quarter of a COPY.
-    gc.set_threshold(500_000)
     code = run(sys.argv[1:] if arguments is None else list(arguments))
     interrupts.ignore()  # too late to change anything
     if (lost := output_error()) is not None:
