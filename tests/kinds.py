@@ -1,7 +1,8 @@
 """Kinds of users that some tests are for, and who runs these tests for the others.
 
 A test with the mark of a kind is left out for everybody else, as one that was not asked for: the
-run that is named here has it. What is skipped is lacking on this machine.
+run that is named here has it. So is root's run of a test with the mark ``whoever``, in which the
+same code serves root and users. What is skipped is lacking on this machine.
 """
 
 import os
@@ -66,10 +67,12 @@ KINDS: Mapping[str, Kind] = {
 
 
 def is_for_others(item: pytest.Item) -> bool:
-    """Tell whether the test is for a kind of user that we are not.
+    """Tell whether the test is for a kind of user that we are not, or a user's run is enough.
 
     Raises UsageError where nobody runs it then.
     """
+    if item.get_closest_marker("whoever") and "IMG_TESTS_ALL" not in os.environ:
+        return isinstance(item, pytest.Function) and _parameters(item).get("img") == "root"
     file = item.nodeid.partition("::")[0]
     for name, kind in KINDS.items():
         if item.get_closest_marker(name) and not kind.is_ours:
@@ -77,3 +80,7 @@ def is_for_others(item: pytest.Item) -> bool:
                 raise pytest.UsageError(f"{file}: {kind.run} does not run its tests ({__file__})")
             return True
     return False
+
+
+def _parameters(item: pytest.Function) -> Mapping[str, object]:
+    return item.callspec.params if hasattr(item, "callspec") else {}

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -151,6 +152,11 @@ class Steps:
 
     def _text(self, wanted: int) -> str:
         return b"".join(data for stream, data in self.chunks if stream == wanted).decode()
+
+
+def lasting() -> str:
+    """Return a command that lasts and that nobody else runs: tests look for it among all."""
+    return f"sleep 1000.{uuid4().int % 10**9}"
 
 
 def in_env(**more: object) -> Process:

@@ -13,6 +13,8 @@ from tests.img_command import Img, ImgFor, WriteContext
 from tests.registry_server import RegistryServer
 from tests.shared_things import run
 
+pytestmark = pytest.mark.whoever
+
 USAGE, DOCKERFILE, STEP, CONTEXT, REGISTRY, NOT_FOUND, STATE = 1, 3, 4, 5, 6, 7, 8
 
 

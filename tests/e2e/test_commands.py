@@ -8,6 +8,8 @@ import pytest
 
 from tests.img_command import Img, ImgFor, WriteContext
 
+pytestmark = pytest.mark.whoever
+
 _AGE = r"(Less than a second|1 second|\d+ seconds|About a minute|\d+ minutes) ago"
 
 

@@ -20,6 +20,7 @@ from tests.scripted_server import Answer, Request, ScriptedServer
 
 pytestmark = [
     pytest.mark.userns,
+    pytest.mark.whoever,
     pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed"),
 ]
 

@@ -10,7 +10,7 @@ from tests.host import lacking
 from tests.img_command import Img, WriteContext
 from tests.registry_server import RegistryServer
 
-pytestmark = pytest.mark.registry
+pytestmark = [pytest.mark.registry, pytest.mark.whoever]
 
 _NAME, _PASSWORD = "jess", "correct horse"
 

@@ -74,7 +74,9 @@ def _run(
     cell: Builds | Refuses, matter: Matter, place: Path, request: pytest.FixtureRequest
 ) -> Ran:
     environment = _ENVIRONMENTS[cell.environment]
-    wanted = list(cases()) if isinstance(cell, Builds) else ["hardlinks"]
+    wanted = ["hardlinks"]
+    if isinstance(cell, Builds):  # and what somebody else's program decides says nothing of img
+        wanted = [case for case in cases() if not isinstance(cell.exceptions.get(case), MayDiffer)]
     order = matter.order(cell.executor, cell.snapshotter, wanted)
     if environment.in_docker:
         daemon: DockerDaemon = request.getfixturevalue("docker")
@@ -106,15 +108,13 @@ def _fault(cell: Builds, case: str, image: Json, reference: Json, shown: str) ->
     """Return what of the outcome was not promised."""
     differences = image.get("error") or "\n".join(_differences(image, reference))
     match cell.exceptions.get(case):
-        case MayDiffer():
-            return ""
         case Fails(text=text):
             said = "error" in image and (text in shown or text in image["error"])
             return "" if said else f"does not fail with {text!r}: {image}"
         case Differs():
             differs = image.get("digest", reference["digest"]) != reference["digest"]
             return "" if differs else f"does not differ any more: {differences}"
-        case None:
+        case _:
             return "" if image.get("digest") == reference["digest"] else differences or "documents"
 
 

@@ -13,7 +13,12 @@ from tests.img_command import Img, ImgFor, WriteContext
 from tests.peers import docker_daemon, podman, podman_run, runc_run, tool
 from tests.registry_server import RegistryServer
 
-pytestmark = [pytest.mark.userns, pytest.mark.registry, pytest.mark.peers]
+pytestmark = [
+    pytest.mark.userns,
+    pytest.mark.registry,
+    pytest.mark.peers,
+    pytest.mark.whoever,
+]
 
 _DOCKERFILE = """
 FROM @BASE@

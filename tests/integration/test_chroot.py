@@ -24,7 +24,7 @@ from img.domain.process import (
     TreeMount,
 )
 from tests.executors import executor_named
-from tests.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, step_root
+from tests.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, lasting, step_root
 
 pytestmark = pytest.mark.userns
 
@@ -245,20 +245,22 @@ def test_no_descriptor_leads_out(steps: Steps) -> None:
 
 
 def test_daemons_end_with_the_command(steps: Steps) -> None:
-    steps.sh("busybox setsid sleep 5711 </dev/null >/dev/null 2>&1 & echo started")
+    tag = lasting()
+    steps.sh(f"busybox setsid {tag} </dev/null >/dev/null 2>&1 & echo started")
 
-    assert not running("sleep 5711")
+    assert not running(tag)
 
 
 @pytest.mark.parametrize("generations", [1, 2])
 def test_a_step_that_is_not_watched_any_more_does_not_live_on(
     steps: Steps, generations: int
 ) -> None:
-    script = "busybox setsid sleep 5712 & echo $PPID; sleep 5712"
+    tag = lasting()
+    script = f"busybox setsid {tag} & echo $PPID; {tag}"
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(steps.run, ["/bin/sh", "-c", script])
         deadline = time.monotonic() + 20
-        while not (steps.stdout and running("sleep 5712")) and time.monotonic() < deadline:
+        while not (steps.stdout and running(tag)) and time.monotonic() < deadline:
             time.sleep(0.02)
         watcher = int(steps.stdout)
         for _ in range(generations - 1):
@@ -267,9 +269,9 @@ def test_a_step_that_is_not_watched_any_more_does_not_live_on(
         ended.result(20)
 
     deadline = time.monotonic() + 5
-    while running("sleep 5712") and time.monotonic() < deadline:
+    while running(tag) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not running("sleep 5712")
+    assert not running(tag)
 
 
 def test_its_own_root_is_as_it_was(steps: Steps) -> None:

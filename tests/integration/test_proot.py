@@ -10,7 +10,7 @@ from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import BindMount, FileMount, TmpfsMount
 from tests.executors import executor_named
 from tests.host import need_root
-from tests.step_roots import StepRoot, Steps, in_env, step_root
+from tests.step_roots import StepRoot, Steps, in_env, lasting, step_root
 
 
 @pytest.fixture
@@ -83,9 +83,10 @@ def test_mounts_are_shown_and_leave_no_trace(steps: Steps, tmp_path: Path) -> No
 
 @pytest.mark.plain_user
 def test_daemons_end_with_the_command(steps: Steps) -> None:
-    steps.sh("busybox setsid sleep 5811 </dev/null >/dev/null 2>&1 & echo started")
+    tag = lasting()
+    steps.sh(f"busybox setsid {tag} </dev/null >/dev/null 2>&1 & echo started")
 
-    assert "sleep\x005811" not in _command_lines()
+    assert tag.replace(" ", "\0") not in _command_lines()
 
 
 @pytest.mark.plain_user

@@ -33,6 +33,7 @@ from tests.step_roots import (
     StepRoot,
     Steps,
     in_env,
+    lasting,
     skip_unless_steps_can_run,
     step_root,
 )
@@ -130,15 +131,16 @@ def test_killed_by_a_signal_is_128_and_its_number(steps: Steps) -> None:
 
 
 def test_daemons_end_with_the_command(steps: Steps) -> None:
-    steps.sh("busybox setsid sleep 4711 </dev/null >/dev/null 2>&1 & echo started")
+    tag = lasting()
+    steps.sh(f"busybox setsid {tag} </dev/null >/dev/null 2>&1 & echo started")
 
-    assert not processes("sleep 4711")
+    assert not processes(tag)
 
 
 def test_output_of_a_daemon_does_not_hold_the_step(steps: Steps) -> None:
     before = time.monotonic()
 
-    assert steps.sh("busybox setsid sleep 4712 & echo done") == "done\n"
+    assert steps.sh(f"busybox setsid {lasting()} & echo done") == "done\n"
 
     assert time.monotonic() - before < 2
 
@@ -148,16 +150,18 @@ def test_cancellation_kills_all_of_it_at_once(steps: Steps) -> None:
     threading.Timer(0.2, cancelled.set).start()
     before = time.monotonic()
 
-    script = "trap '' TERM INT; sleep 4713 & busybox setsid sleep 4713 & sleep 4713"
+    tag = lasting()
+    script = f"trap '' TERM INT; {tag} & busybox setsid {tag} & {tag}"
     assert steps.run(["/bin/sh", "-c", script], cancelled=cancelled) == ExitStatus(137)
 
     assert time.monotonic() - before < 1
-    assert not processes("sleep 4713")
+    assert not processes(tag)
 
 
 def test_a_sink_that_fails_kills_the_step_and_leaves_nothing(
     executor: Executor, root: StepRoot
 ) -> None:
+    tag = f"echo {lasting()}"
     root.age()
     before = root.listing()
 
@@ -166,13 +170,13 @@ def test_a_sink_that_fails_kills_the_step_and_leaves_nothing(
 
     with pytest.raises(BrokenPipeError):
         executor.run(
-            in_env(argv=("/bin/sh", "-c", "while :; do echo 4714; done")),
+            in_env(argv=("/bin/sh", "-c", f"while :; do {tag}; done")),
             root.root,
             full,
             threading.Event(),
         )
 
-    assert not processes("echo 4714")
+    assert not processes(tag)
     assert root.listing() == before
 
 
@@ -185,12 +189,12 @@ def test_much_output_arrives_whole(steps: Steps) -> None:
 
 
 def test_close_kills_what_still_runs(root: StepRoot) -> None:
-    executor = executor_named("unshare")
+    executor, tag = executor_named("unshare"), lasting()
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(Steps(executor, root).run, ["sleep", "4715"])
-        wait_for("sleep 4715")
+        running = pool.submit(Steps(executor, root).run, tag.split())
+        wait_for(tag)
         executor.close()
-        assert not processes("sleep 4715")
+        assert not processes(tag)
         with pytest.raises(ExecutorUnavailable):
             running.result(5)
 
@@ -215,7 +219,7 @@ def test_a_program_that_rises_to_root_does_not_outlive_the_command_line(root: St
     risen = root.changed / "bin/busybox-risen"
     shutil.copy(root.changed / "bin/busybox", risen)
     risen.chmod(0o4755)
-    tag = "/bin/busybox-risen sleep 4716"
+    tag = f"/bin/busybox-risen {lasting()}"
 
     driver = start_driver(root.changed, f"exec {tag}", "1000")
     wait_for(tag, driver=driver)
@@ -232,7 +236,7 @@ def test_nothing_outlives_the_command_line(
     root: StepRoot, how: signal.Signals, user: str, name: str
 ) -> None:
     executor_named(name).close()  # skips where there is none
-    tag = f"sleep 48{how.value}{user or 0}"
+    tag = lasting()
     script = f"trap '' TERM INT; {tag} & busybox setsid {tag} & {tag}"
     driver = start_driver(root.changed, script, user, name)
     wait_for(tag, 3, driver)
