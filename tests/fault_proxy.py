@@ -1,7 +1,6 @@
 """A proxy between img and a registry that does wrong what a test wants done wrong, and counts."""
 
 import contextlib
-import random
 import select
 import socket
 import struct
@@ -14,7 +13,6 @@ from typing import Protocol
 
 _BLOCK = 64 * 1024
 _HANG_S = 5.0  # a client that waits longer for a stalled answer is told so by a closed connection
-_ENDLESS = 48 << 20  # bytes of an answer without end
 _TLS = b"\x16\x03"  # how a client that speaks https begins
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 
@@ -167,7 +165,7 @@ class Line:
             self.exchange.status = int(first.split(" ", 2)[1])
             headers = {**headers, "Connection": "close"}
             changed = headers if change is None else change(headers)
-            left = self._say(_head_of(first, changed), answer_limit)
+            left = self._say(head_of(first, changed), answer_limit)
             offset = 0
             while left is None or left > 0:
                 data = rest or server.recv(_BLOCK)
@@ -190,7 +188,7 @@ class Line:
         self.exchange.status = status
         first = f"HTTP/1.1 {status} Whatever"
         self.client.sendall(
-            _head_of(first, {"Content-Length": str(len(body)), "Connection": "close", **headers})
+            head_of(first, {"Content-Length": str(len(body)), "Connection": "close", **headers})
         )
         if self.exchange.method != "HEAD":
             self.client.sendall(body)
@@ -220,7 +218,7 @@ class Line:
     ) -> bool:
         """Pass the request on; False if it was cut."""
         headers = {**self.exchange.headers, "connection": "close"}
-        server.sendall(_head_of(f"{self.exchange.method} {self.exchange.path} HTTP/1.1", headers))
+        server.sendall(head_of(f"{self.exchange.method} {self.exchange.path} HTTP/1.1", headers))
         for data in self._body():
             sendable = data if limit is None else data[: max(limit - self.exchange.sent, 0)]
             if alter is not None:
@@ -278,169 +276,7 @@ def _parsed(head: bytes) -> tuple[str, dict[str, str]]:
     return first, {name.strip(): value.strip() for name, _, value in pairs}
 
 
-def _head_of(first: str, headers: Mapping[str, str]) -> bytes:
+def head_of(first: str, headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request or an answer."""
     lines = [first, *(f"{name}: {value}" for name, value in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
-
-
-@dataclass(frozen=True, slots=True)
-class Cut:
-    """The connection ends after so many bytes of the answer, its head among them."""
-
-    after: int
-    rude: bool = False  # with a reset
-
-    def __call__(self, line: Line) -> None:
-        line.forward(answer_limit=self.after)
-        if self.rude:
-            line.reset()
-
-
-@dataclass(frozen=True, slots=True)
-class CutBody:
-    """The connection ends after so many bytes of the answer's body."""
-
-    after: int
-
-    def __call__(self, line: Line) -> None:
-        def nothing_after(offset: int, data: bytes) -> bytes:
-            left = max(self.after - offset, 0)
-            if left < len(data):
-                line.client.sendall(data[:left])
-                line.exchange.received += left
-                raise BrokenPipeError
-            return data
-
-        line.forward(alter=nothing_after)
-
-
-@dataclass(frozen=True, slots=True)
-class CutUpload:
-    """The connection ends, on both sides, after so many bytes of the request's body."""
-
-    after: int
-
-    def __call__(self, line: Line) -> None:
-        line.forward(body_limit=self.after)
-
-
-@dataclass(frozen=True, slots=True)
-class Stall:
-    """After so many bytes of the answer nothing more comes."""
-
-    after: int
-
-    def __call__(self, line: Line) -> None:
-        line.forward(answer_limit=self.after)
-        line.wait_for_hang_up()
-
-
-@dataclass(frozen=True, slots=True)
-class Slow:
-    """The answer comes slowly."""
-
-    pause_s: float
-
-    def __call__(self, line: Line) -> None:
-        line.forward(pause_s=self.pause_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """The registry seems to answer so; it never hears of the request."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
-
-    def __call__(self, line: Line) -> None:
-        line.say(self.status, dict(self.headers), self.body)
-
-
-@dataclass(frozen=True, slots=True)
-class Garbage:
-    """Bytes that are no HTTP."""
-
-    seed: int
-
-    def __call__(self, line: Line) -> None:
-        line.say_raw(random.Random(self.seed).randbytes(300))
-
-
-@dataclass(frozen=True, slots=True)
-class Endless:
-    """An answer that does not end."""
-
-    headers: tuple[tuple[str, str], ...] = ()
-    fill: bytes = b"\0"
-
-    def __call__(self, line: Line) -> None:
-        line.say_raw(_head_of("HTTP/1.1 200 OK", dict(self.headers)))
-        for _ in range(_ENDLESS // _BLOCK):
-            line.client.sendall(self.fill * _BLOCK)
-
-
-@dataclass(frozen=True, slots=True)
-class Flip:
-    """A bit of the answer's body is another, if it is that long."""
-
-    at: int
-
-    def __call__(self, line: Line) -> None:
-        line.forward(alter=lambda offset, data: _flipped(data, self.at - offset))
-
-
-@dataclass(frozen=True, slots=True)
-class FlipUpload:
-    """A bit of the request's body is another, if it is that long."""
-
-    at: int
-
-    def __call__(self, line: Line) -> None:
-        line.forward(alter_up=lambda offset, data: _flipped(data, self.at - offset))
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """A header of the answer is another; "" takes it away."""
-
-    name: str
-    value: str
-
-    def __call__(self, line: Line) -> None:
-        def change(headers: Mapping[str, str]) -> Mapping[str, str]:
-            others = {k: v for k, v in headers.items() if k.lower() != self.name.lower()}
-            return {**others, self.name: self.value} if self.value else others
-
-        line.forward(change=change)
-
-
-@dataclass(frozen=True, slots=True)
-class WithoutRange:
-    """The registry seems to know no ranges."""
-
-    def __call__(self, line: Line) -> None:
-        line.exchange.headers.pop("range", None)
-        line.forward()
-
-
-def _flipped(data: bytes, at: int) -> bytes:
-    if not 0 <= at < len(data):
-        return data
-    return data[:at] + bytes([data[at] ^ 4]) + data[at + 1 :]
-
-
-def once(fault: Fault, method: str, part_of_path: str, *, skip: int = 0) -> Choose:
-    """Return what lets ``fault`` happen to the one such request that comes after ``skip``."""
-    seen = 0
-    lock = threading.Lock()
-
-    def choose(exchange: Exchange) -> Fault | None:
-        nonlocal seen
-        if exchange.method != method or part_of_path not in exchange.path:
-            return None
-        with lock:
-            seen += 1
-            return fault if seen == skip + 1 else None
-
-    return choose

@@ -3,18 +3,15 @@
 import random
 from collections.abc import Callable
 
-from tests.fault_proxy import (
-    Choose,
+from tests.fault_proxy import Choose, Exchange, Fault, Line
+from tests.network_faults import (
     Cut,
     CutUpload,
     Endless,
-    Exchange,
-    Fault,
     Flip,
     FlipUpload,
     Garbage,
     Header,
-    Line,
     Say,
     Slow,
     Stall,

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from tests.evil_archives import Outside
 from tests.executors import ALL, ISOLATED, executor_named
 from tests.host import REPOSITORY
 from tests.orphans import gathered
+from tests.step_attempts import CHANGES, DAEMONS, DRIVER, LOOK, READS, trying
 from tests.step_roots import StepRoot, Steps, in_env, step_root
 
 pytestmark = pytest.mark.userns
@@ -250,66 +251,9 @@ def test_our_own_directories_go_nowhere_else(
 # --- what root tries in a step ---
 
 
-_READS = (
-    "cat {outside}/secret",
-    "cat ../../../../../../../..{outside}/secret",
-    "cat /proc/1/root{outside}/secret",
-    "cat /proc/1/cwd/secret /proc/1/cwd/../outside/secret",
-    "cat /proc/self/root{outside}/secret /proc/thread-self/root{outside}/secret",
-    "for p in /proc/[0-9]*; do cat $p/root{outside}/secret $p/cwd/outside/secret; done",
-    "for p in /proc/[0-9]*; do cat $p/fd/*/secret $p/fd/*/outside/secret; done",
-    "busybox mkdir /m; mount -o bind /proc/1/root /m && cat /m{outside}/secret",
-    "busybox mknod /d b 254 0; mount /d /m; mount -t overlay -o lowerdir=/:/ o /bin",
-    "busybox pivot_root / /bin",
-    "busybox ln {outside}/secret /stolen && cat /stolen",
-    "busybox chroot /proc/1/root cat {outside}/secret",
-    "busybox chroot /proc/self/cwd/../.. cat {outside}/secret",
-    "busybox mkdir /j; busybox chroot /j /bin/sh; cd ../../../../../..; cat .{outside}/secret",
-)
-_CHANGES = (
-    # one's own user namespace has all capabilities in it, and none outside
-    "busybox unshare -Urm umount /proc/sys",
-    "busybox unshare -Urm umount /proc/kcore",
-    "busybox unshare -Urm mount -o remount,rw,bind /proc/sys",
-    "busybox unshare -Urm mount -t proc proc /proc",
-    "busybox unshare -Ur busybox hostname evil",
-    "busybox unshare -Urm busybox mount -t sysfs sysfs /sys",
-    "busybox unshare -p -f true",
-    "busybox nsenter -t 1 -m true",
-    "echo 1 >/proc/sys/vm/drop_caches",
-    "echo '|/bin/true' >/proc/sys/kernel/core_pattern",
-    "echo /bin/true >/proc/sys/kernel/modprobe",
-    "echo x >/proc/sysrq-trigger",
-    "busybox dd if=/proc/kcore of=/dev/null bs=64 count=1 | busybox grep -q .",
-    "test -s /proc/kcore",
-    "test -s /proc/keys || test -s /proc/timer_list || test -s /proc/sched_debug",
-    "echo 0 >/proc/irq/0/smp_affinity",
-    "echo x >/sys/kernel/uevent_helper",
-    "echo 1 >/sys/kernel/profiling",
-    "busybox mkdir /sys/fs/cgroup/evil",
-    "echo 1 >/sys/fs/cgroup/cgroup.procs",
-    "echo max >/sys/class/block/loop0/queue/nr_requests",
-    "busybox insmod /bin/busybox",
-    "busybox swapoff -a && busybox swapon /bin/busybox",
-    "busybox dmesg",
-    "busybox mount -t cgroup2 none /bin",
-    "busybox mount -t binfmt_misc none /bin",
-    "busybox mount -t debugfs none /bin",
-)
-
-
-def trying(attempts: Sequence[str]) -> str:
-    """Return a script that makes all attempts, and says the number of each that succeeds."""
-    tries = [
-        f"( {attempt}\n) </dev/null && echo succeeded: {number}"
-        for number, attempt in enumerate(attempts)
-    ]
-    return "\n".join([*tries, "true"])
-
-
 def test_files_outside_cannot_be_read(steps: Steps, outside: Outside, name: str) -> None:
     # PRoot is no boundary for who looks through /proc (docs/rootless.md).
-    attempts = [one for one in _READS if name != "proot" or "/proc/" not in one]
+    attempts = [one for one in READS if name != "proot" or "/proc/" not in one]
     script = trying(attempts).replace("{outside}", str(outside.path))
 
     assert steps.run(["/bin/sh", "-c", script]).success
@@ -321,9 +265,9 @@ def test_files_outside_cannot_be_read(steps: Steps, outside: Outside, name: str)
 
 @with_namespaces
 def test_the_machine_cannot_be_changed(steps: Steps) -> None:
-    assert steps.run(["/bin/sh", "-c", trying(_CHANGES)]).success
+    assert steps.run(["/bin/sh", "-c", trying(CHANGES)]).success
 
-    succeeded = [_CHANGES[int(number)] for number in re.findall(r"succeeded: (\d+)", steps.stdout)]
+    succeeded = [CHANGES[int(number)] for number in re.findall(r"succeeded: (\d+)", steps.stdout)]
     assert succeeded == [], steps.stderr
     assert "applet not found" not in steps.stderr
 
@@ -342,11 +286,11 @@ def test_nothing_comes_in_but_what_was_given(steps: Steps, name: str) -> None:
 def test_neither_environment_nor_descriptors_of_ours_are_seen(name: str, root: StepRoot) -> None:
     # From a process that was started with both: what it was executed with, anybody may read.
     executor_named(name).close()
-    root.write("look", _LOOK, mode=0o755)
+    root.write("look", LOOK, mode=0o755)
     with open(root.changed / "bin/busybox", "rb") as held:
         os.set_inheritable(held.fileno(), True)
         done = subprocess.run(
-            [sys.executable, "-c", _DRIVER.format(name=name, path=str(root.changed))],
+            [sys.executable, "-c", DRIVER.format(name=name, path=str(root.changed))],
             env={"PATH": os.environ["PATH"], "IMG_MARK": "hidden-from-steps"},
             cwd=REPOSITORY,
             pass_fds=(held.fileno(),),
@@ -362,29 +306,6 @@ def test_neither_environment_nor_descriptors_of_ours_are_seen(name: str, root: S
     assert "hidden-from-steps" not in own
     assert re.search(r"fds: (0 1 2( 3)? |\* )?\.", own), own
     assert "fds: open" not in own
-
-
-_LOOK = """#!/bin/sh
-cat /proc/[0-9]*/environ
-echo own:
-cat /proc/self/environ
-echo fds: $(cd /proc/self/fd && echo *) .
-for f in 3 4 5 6 7 8 9; do { true <&$f; } 2>/dev/null && echo fds: open $f; done
-exit 0
-"""
-_DRIVER = """
-import os, sys, threading
-sys.path.insert(0, os.getcwd())
-from img.domain.process import DirectoryRoot, Process
-from tests.executors import executor_named
-executor = executor_named({name!r})
-status = executor.run(
-    Process(argv=("/look",), env={{}}), DirectoryRoot(path={path!r}),
-    lambda stream, data: os.write(stream, data), threading.Event(),
-)
-executor.close()
-sys.exit(status.code)
-"""
 
 
 @with_namespaces
@@ -406,21 +327,9 @@ def test_processes_outside_cannot_be_seen_or_ended(steps: Steps) -> None:
     assert len(pids) <= 2
 
 
-_DAEMONS = {
-    "session": "busybox setsid sleep {time} &",
-    "double fork": "(busybox setsid sh -c '(sleep {time} &) ; true' &) ; busybox usleep 50000",
-    "deaf": "(trap '' TERM INT HUP; busybox setsid sleep {time} </dev/null >/dev/null 2>&1 &)",
-    "stopped": "busybox setsid sleep {time} & busybox kill -STOP $!",
-    "spawning": "(while :; do busybox setsid sleep {time} & busybox usleep 3000; done) "
-    "</dev/null >/dev/null 2>&1 & busybox usleep 100000",
-    "chain": "busybox setsid sh -c 'busybox setsid sh -c \"busybox setsid sleep {time} &\" &' &"
-    " busybox usleep 50000",
-}
-
-
-@pytest.mark.parametrize("how", _DAEMONS)
+@pytest.mark.parametrize("how", DAEMONS)
 def test_nothing_survives_its_step(name: str, root: StepRoot, how: str) -> None:
-    script = _DAEMONS[how].replace("{time}", "5999")
+    script = DAEMONS[how].replace("{time}", "5999")
     with gathered() as orphans:
         executor = executor_named(name)
         before = len(orphans.living())

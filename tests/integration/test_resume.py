@@ -29,19 +29,8 @@ from img.domain.reference import ImageReference
 from img.entrypoints.container import open_container
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
-from tests.fault_proxy import (
-    CutBody,
-    CutUpload,
-    Exchange,
-    Fault,
-    FaultProxy,
-    Line,
-    Say,
-    Slow,
-    WithoutRange,
-    no_fault,
-    once,
-)
+from tests.fault_proxy import Exchange, Fault, FaultProxy, Line, no_fault
+from tests.network_faults import CutBody, CutUpload, Say, Slow, WithoutRange, once
 from tests.registry_server import PROGRAM, RegistryServer
 from tests.scripted_server import ScriptedServer
 from tests.upload_server import Uploads

@@ -1,8 +1,5 @@
 """COPY's rules, one by one."""
 
-import fnmatch
-from collections.abc import Callable, Sequence
-
 import pytest
 
 from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
@@ -11,60 +8,12 @@ from img.domain.filesystem.selection import (
     CopyRules,
     DestinationIsOneFile,
     InlineText,
-    Selection,
     select,
 )
 from img.domain.filesystem.source_match import SourceNotFound
 from img.domain.filesystem.target import IsADirectory, NotADirectory
 from img.domain.filesystem.tree import FileTree
-
-
-def a_tree(*words: str) -> FileTree:
-    """``a/`` a directory, ``a->b`` a link, anything else a file that holds its own path."""
-    entries = []
-    for word in words:
-        path, arrow, link = word.partition("->")
-        if arrow:
-            entries.append(Entry(path, SYMLINK, 0o777, link=link))
-        elif path.endswith("/"):
-            entries.append(Entry(path[:-1], DIRECTORY, 0o755, mtime=7))
-        else:
-            entries.append(Entry(path, FILE, 0o644, size=3, mtime=5, digest=f"sum of {path}"))
-    return FileTree.of([FileIndex.of(entries)])
-
-
-def matching(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """A rough .dockerignore: a pattern takes what it matches and all below that."""
-
-    def test(path: str) -> bool:
-        parts = path.split("/")
-        tops = ["/".join(parts[: i + 1]) for i in range(len(parts))]
-        return any(
-            top.count("/") == pattern.count("/") and fnmatch.fnmatchcase(top, pattern)
-            for top in tops
-            for pattern in patterns
-        )
-
-    return test
-
-
-def copy(
-    source: FileTree, *sources: str, to: str, onto: FileTree | None = None, **more: object
-) -> Selection:
-    rules = CopyRules(sources=sources, destination=to, **more)  # type: ignore[arg-type]
-    return select(source, rules, onto or FileTree(), matching=matching)
-
-
-def shown(selection: Selection) -> list[str]:
-    """``path <- source`` for files, ``path/`` for directories."""
-    return [
-        f"{item.entry.path}/"
-        if item.entry.kind == DIRECTORY
-        else f"{item.entry.path}->{item.entry.link}"
-        if item.entry.link
-        else f"{item.entry.path} <- {item.source}"
-        for item in selection.items
-    ]
+from tests.unit.domain.filesystem.copies import a_tree, copy, matching, shown
 
 
 def test_a_file_takes_the_name_of_the_destination() -> None:
@@ -132,72 +81,6 @@ def test_a_made_destination_of_a_directory_has_the_directorys_mtime() -> None:
     assert copy(a_tree("d/", "d/f"), "d", to="/x").items[0].entry.mtime == 7
 
 
-def test_a_named_link_is_followed_and_gives_its_name() -> None:
-    assert shown(copy(a_tree("l->f", "f"), "l", to="/x/")) == ["x/", "x/l <- f"]
-
-
-def test_a_named_link_to_a_directory_gives_what_is_in_there() -> None:
-    assert shown(copy(a_tree("l->d", "d/f"), "l", to="/x")) == ["x/", "x/f <- d/f"]
-
-
-def test_links_among_the_parents_of_a_source_are_followed() -> None:
-    assert shown(copy(a_tree("l->/d", "d/f"), "l/f", to="/x/")) == ["x/", "x/f <- d/f"]
-
-
-def test_a_link_found_in_a_directory_stays_a_link() -> None:
-    assert shown(copy(a_tree("d/l->../f", "f"), "d", to="/x")) == ["x/", "x/l->../f"]
-
-
-def test_links_that_a_wildcard_matches_are_followed() -> None:
-    source = a_tree("s/l0->f", "s/l1->deeper", "s/deeper->f", "s/f")
-    assert shown(copy(source, "s/l*", to="/x/")) == ["x/", "x/l0 <- s/f", "x/l1 <- s/f"]
-
-
-def test_links_of_the_destination_are_followed_inside_the_root() -> None:
-    onto = a_tree("etc/conf->/../../opt/conf", "opt/conf/")
-    assert shown(copy(a_tree("f"), "f", to="/etc/conf", onto=onto)) == ["opt/conf/f <- f"]
-
-
-def test_a_link_in_the_destination_that_leads_nowhere_is_made_to_lead_there() -> None:
-    assert shown(copy(a_tree("f"), "f", to="/l/", onto=a_tree("l->/a/b"))) == [
-        "a/",
-        "a/b/",
-        "a/b/f <- f",
-    ]
-
-
-def test_a_link_with_the_name_of_a_copied_file_is_replaced() -> None:
-    onto = a_tree("x/", "x/f->/elsewhere")
-    assert shown(copy(a_tree("f"), "f", to="/x/", onto=onto)) == ["x/f <- f"]
-
-
-def test_without_a_destination_tree_no_link_is_followed() -> None:
-    rules = CopyRules(sources=("f",), destination="/l/")
-    assert shown(select(a_tree("f"), rules, None, matching=matching)) == ["l/", "l/f <- f"]
-
-
-def test_wildcards_do_not_cross_slashes() -> None:
-    assert shown(copy(a_tree("a1", "a2", "d/a3"), "a*", to="/x/")) == [
-        "x/",
-        "x/a1 <- a1",
-        "x/a2 <- a2",
-    ]
-
-
-def test_of_directories_that_a_wildcard_matches_the_contents_are_merged() -> None:
-    source = a_tree("d1/f", "d2/g", "dirt")
-    assert shown(copy(source, "d*", to="/x/")) == [
-        "x/",
-        "x/dirt <- dirt",
-        "x/f <- d1/f",
-        "x/g <- d2/g",
-    ]
-
-
-def test_a_wildcard_without_a_match_copies_nothing_and_makes_nothing() -> None:
-    assert shown(copy(a_tree("f"), "nope*", "no/where/*", to="/x/")) == []
-
-
 def test_a_missing_source_is_an_error_that_names_it_and_the_nearest_name() -> None:
     with pytest.raises(SourceNotFound) as caught:
         copy(a_tree("app/main.py"), "app/mian.py", to="/x/")
@@ -250,91 +133,6 @@ def test_a_mode_is_given_to_all_that_is_written_but_links() -> None:
         source, "d", to="/x", mode=lambda mode, is_dir: mode & 0o711 if is_dir else 0o600
     ).items
     assert [item.entry.mode for item in items] == [0o711, 0o711, 0o600, 0o777]
-
-
-def test_excluded_files_stay_out_and_their_directories_come() -> None:
-    source = a_tree("d/s/a.mp3", "d/s/b.txt", "d/c.mp3")
-    assert shown(copy(source, "d", to="/x", exclude=("*.mp3", "*/*.mp3"))) == [
-        "x/",
-        "x/s/",
-        "x/s/b.txt <- d/s/b.txt",
-    ]
-
-
-def test_an_excluded_directory_takes_all_below_with_it() -> None:
-    source = a_tree("app/storage/cache/f", "app/storage/views/g")
-    assert shown(copy(source, "app", to="/app", exclude=("storage/views",))) == [
-        "app/",
-        "app/storage/",
-        "app/storage/cache/",
-        "app/storage/cache/f <- app/storage/cache/f",
-    ]
-
-
-def test_a_file_that_is_named_is_not_excluded() -> None:
-    assert shown(copy(a_tree("a.mp3"), "a.mp3", to="/x/", exclude=("*.mp3",))) == [
-        "x/",
-        "x/a.mp3 <- a.mp3",
-    ]
-
-
-def test_parents_are_kept_with_their_metadata_from_the_first_name_on() -> None:
-    source = FileTree.of(
-        [FileIndex.of([Entry("a", DIRECTORY, 0o700), Entry("a/b", FILE), Entry("a/c", FILE)])]
-    )
-    selection = copy(source, "a/b", to="/x/", parents=True)
-    assert shown(selection) == ["x/", "x/a/", "x/a/b <- a/b"]
-    assert selection.items[1].entry.mode == 0o700
-
-
-def test_a_pivot_drops_the_parents_before_it() -> None:
-    source = a_tree("x/a.txt", "x/y/a.txt", "x/y/b.md")
-    assert shown(copy(source, "./x/./y/*.txt", to="/p/", parents=True)) == [
-        "p/",
-        "p/y/",
-        "p/y/a.txt <- x/y/a.txt",
-    ]
-
-
-def test_parents_of_wildcards_come_only_where_something_matches() -> None:
-    source = a_tree("x/a.txt", "x/y/a.txt", "x/z/b.txt", "y/b.txt")
-    assert shown(copy(source, "x/*/a.txt", "*/b.txt", to="/p/", parents=True)) == [
-        "p/",
-        "p/x/",
-        "p/x/y/",
-        "p/x/y/a.txt <- x/y/a.txt",
-        "p/y/",
-        "p/y/b.txt <- y/b.txt",
-    ]
-
-
-def test_a_missing_plain_path_is_an_error_with_parents_too() -> None:
-    with pytest.raises(SourceNotFound, match="/a/nope"):
-        copy(a_tree("a/b"), "a/nope", to="/x/", parents=True)
-
-
-def test_names_of_one_file_stay_together() -> None:
-    source = FileTree.of(
-        [
-            FileIndex.of(
-                [
-                    Entry("d", DIRECTORY),
-                    Entry("d/z", FILE, size=3, digest="z", offset=512),
-                    Entry("d/a", HARDLINK, link="d/z"),
-                ]
-            )
-        ]
-    )
-    first, second = [item.entry for item in copy(source, "d", to="/x").items[1:]]
-    assert (first.path, first.kind, first.digest) == ("x/a", FILE, "z")
-    assert (second.path, second.kind, second.link) == ("x/z", HARDLINK, "x/a")
-
-
-def test_names_of_one_file_in_two_sources_are_parted() -> None:
-    tree = FileTree.of(
-        [FileIndex.of([Entry("a", FILE, offset=512), Entry("b", HARDLINK, link="a")])]
-    )
-    assert [i.entry.kind for i in copy(tree, "a", "b", to="/x/").items] == [DIRECTORY, FILE, FILE]
 
 
 def test_text_of_the_dockerfile_becomes_a_file() -> None:

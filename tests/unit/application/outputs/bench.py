@@ -1,0 +1,63 @@
+"""A workshop whose outputs can be looked at."""
+
+import io
+import tarfile
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from img.adapters.layer_archive.tar import TarLayerArchive
+from img.application.ports.blob_store import BlobWriter
+from img.domain.oci.chain import DiffID, Layer
+from img.domain.oci.compression import Algorithm, Compression
+from img.domain.outputs import (
+    ImageForm,
+)
+from img.domain.progress import VertexStarted
+from img.domain.reference import ImageReference
+from tests.unit.application.workshop import Workshop
+
+APP = ImageReference.parse("quay.io/team/app")
+OTHER = ImageReference.parse("quay.io/team/other")
+FILES = {"a": b"1", "b": b"2"}
+DOCKERFILE = "FROM base\nCOPY a /dir/\nCOPY b /dir/\n"
+DEFAULT = ImageForm()
+ZSTD = Compression(Algorithm.ZSTD)
+
+
+class Counting(TarLayerArchive):
+    """Remembers what was compressed anew."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recompressed: list[tuple[DiffID, str]] = []
+
+    def recompress(
+        self, compressed: BinaryIO, blob: BlobWriter, diff_id: DiffID, compression: Compression
+    ) -> Layer:
+        self.recompressed.append((diff_id, str(compression)))
+        return super().recompress(compressed, blob, diff_id, compression)
+
+
+@dataclass(slots=True)
+class Bench(Workshop):
+    """A workshop whose outputs go to real files."""
+
+    archive: Counting = field(default_factory=Counting)
+    printed: io.BytesIO = field(default_factory=io.BytesIO)
+
+
+def members(content: bytes) -> dict[str, tarfile.TarInfo]:
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        return {member.name: member for member in archive.getmembers()}
+
+
+def names_here(workshop: Workshop) -> set[str]:
+    """Return the names in the store, without that of the base."""
+    return {str(image.reference) for image in workshop.images.list()} - {
+        "docker.io/library/base:latest"
+    }
+
+
+def exported(workshop: Workshop) -> list[str]:
+    names = (e.name for e in workshop.progress.events if isinstance(e, VertexStarted))
+    return [name for name in names if name.startswith(("export", "push"))]

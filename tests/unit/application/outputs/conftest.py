@@ -1,0 +1,16 @@
+"""The workshop of these tests."""
+
+import pytest
+
+from img.adapters.output_files.local import LocalOutputFiles
+from tests.unit.application.outputs.bench import DOCKERFILE, FILES, Bench
+
+
+@pytest.fixture
+def workshop() -> Bench:
+    made = Bench()
+    made.container.output_files.override(LocalOutputFiles(made.printed))
+    made.publish("base", {"dir/of-base": b"3", "gone": b"4"})
+    made.build(DOCKERFILE, FILES, tags=[])
+    made.forget_progress()
+    return made
