@@ -198,10 +198,14 @@ class Database:
         return []
 
     def _stamp(self) -> tuple[int, int, int] | None:
-        with contextlib.suppress(FileNotFoundError):
+        """Return what changes when the file does, None where there is none."""
+        try:
             status = os.stat(self._path)
             return status.st_ino, status.st_mtime_ns, status.st_size
-        return None
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise_state_error(error, str(self._path))
 
     def _has_log(self) -> bool:
         with contextlib.suppress(OSError):
@@ -212,7 +216,7 @@ class Database:
         if self._connection and self._owner == os.getpid():
             return self._connection
         self._disconnect()
-        if not self._exists():
+        if self._stamp() is None:
             if not create:
                 return None
             self._create()
@@ -258,14 +262,6 @@ class Database:
             connection.close()
             raise
         return connection
-
-    def _exists(self) -> bool:
-        try:
-            return os.stat(self._path).st_size >= 0
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise_state_error(error, str(self._path))
 
     def _connect(self, path: Path, how: str = "mode=rw") -> "sqlite3.Connection":
         import sqlite3

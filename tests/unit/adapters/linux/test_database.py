@@ -125,6 +125,8 @@ def test_a_state_that_is_no_directory_is_told_as_such(tmp_path: Path) -> None:
 
     with pytest.raises(StateError, match="cannot be used"):
         insert(Database(tmp_path / "state" / "state.db"), "a")
+    with pytest.raises(StateError, match="cannot be used"):
+        Database(tmp_path / "state" / "state.db").read(COUNT)
 
 
 @pytest.mark.plain_user
