@@ -15,7 +15,7 @@ from img.adapters.layer_archive.stream import Content, TarStream
 from img.adapters.layer_archive.threads import ReadAhead
 from img.adapters.layer_archive.whiteouts import check_whiteout, is_aufs_leftover
 from img.adapters.linux.ownership import REAL, OutsideOwnership, Ownership
-from img.application.ports.blob_store import BlobWriter
+from img.application.ports.blob_store import BlobWriter, StoreFull
 from img.application.ports.layer_archive import (
     InvalidLayer,
     LayerArchive,
@@ -91,17 +91,20 @@ class TarLayerArchive(LayerArchive):
         _written(entries, write, None)
 
     def write_files(self, entries: Iterable[PackedEntry], directory: str, *, owners: bool) -> None:
-        with Extraction(
-            directory,
-            overlay=False,
-            place=str,
-            implied=_nothing,
-            below=_nothing,
-            ownership=OutsideOwnership(owners=owners),
-        ) as extraction:
-            for packed in entries:
-                extraction.add(packed.entry, _pieces(packed))
-            extraction.finish()
+        try:
+            with Extraction(
+                directory,
+                overlay=False,
+                place=str,
+                implied=_nothing,
+                below=_nothing,
+                ownership=OutsideOwnership(owners=owners),
+            ) as extraction:
+                for packed in entries:
+                    extraction.add(packed.entry, _pieces(packed))
+                extraction.finish()
+        except StoreFull as error:  # not of the store
+            raise error.__cause__ or error from None
 
     def index(self, compressed: BinaryIO) -> tuple[DiffID, FileIndex]:
         diff = hashlib.sha256()

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, NoReturn
 
 from img.adapters.linux.new_file import give_name, open_nameless
+from img.application.ports.exporter import ArchiveNotWritten
 from img.application.ports.output_files import OutputFiles, OutputNotWritten
 
 _STANDARD_OUTPUT = "-"
@@ -68,6 +69,10 @@ class LocalOutputFiles(OutputFiles):
                     yield file
         except OSError as error:
             _refuse(path, error)
+        except ArchiveNotWritten as error:  # which knows no path
+            if not isinstance(error.__cause__, OSError):
+                raise
+            _refuse(path, error.__cause__)
 
     @contextmanager
     def directory(self, path: str, *, delete: bool = False) -> Iterator[str]:

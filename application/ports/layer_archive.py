@@ -89,7 +89,7 @@ class LayerArchive(Protocol):
 
         Directories come before what is in them, files before their other names. Modes, xattrs and
         mtimes are set exactly; owners only with ``owners``, else all belongs to whoever runs this.
-        Raises InvalidLayer, UnpackRefused, StoreFull.
+        Raises InvalidLayer, UnpackRefused, and OSError where the disk is full.
         """
 
     @abstractmethod

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from img.adapters.output_files.local import LocalOutputFiles
+from img.application.ports.exporter import ArchiveNotWritten
 from img.application.ports.output_files import OutputFiles, OutputNotWritten
 
 
@@ -179,6 +180,16 @@ def test_whether_a_file_has_a_place_is_known_before(places: OutputFiles, tmp_pat
 
     assert names(tmp_path) == ["directory", "f"]
     assert (tmp_path / "f").read_bytes() == b"there"
+
+
+def test_an_archive_that_cannot_be_written_is_named(places: OutputFiles, tmp_path: Path) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with (
+        pytest.raises(OutputNotWritten, match=f"cannot write {tmp_path}/f: No space left"),
+        places.file(str(tmp_path / "f")),
+    ):
+        raise ArchiveNotWritten("cannot write the archive") from full
 
 
 # directories

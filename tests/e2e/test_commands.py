@@ -193,8 +193,8 @@ def test_help_says_which_words_a_command_takes(img_for: ImgFor, command: str, us
     [
         ("ls", ">&-", "cannot write standard output: Bad file descriptor"),
         ("ls", ">/dev/full", "cannot write standard output: No space left on device"),
-        ("save app", ">&-", "cannot write the archive: Bad file descriptor"),
-        ("save app", ">/dev/full", "cannot write the archive: No space left on device"),
+        ("save app", ">&-", "cannot write standard output: Bad file descriptor"),
+        ("save app", ">/dev/full", "cannot write standard output: No space left on device"),
     ],
 )
 def test_results_that_cannot_get_out_are_an_error(
