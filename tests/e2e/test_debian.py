@@ -1,9 +1,11 @@
 """Debian's own package manager runs in a RUN, and leaves what it leaves for other builders."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tests import shared_things
 from tests.host import need_root, program
 from tests.images import LayerEntry, read_archive, read_layout
 from tests.img_command import Img, WriteContext
@@ -38,13 +40,17 @@ def shape(layer: dict[str, LayerEntry]) -> dict[str, tuple[str, str, int, int]]:
     }
 
 
-def buildah_layer(place: Path, context: Path) -> dict[str, LayerEntry]:
-    """Return the RUN's layer as root's buildah makes it."""
-    store = ("--root", place / "s", "--runroot", place / "r", "--storage-driver", "vfs")
-    how = ("--isolation", "chroot", "--layers", "--tls-verify=false", "--format", "oci")
-    tool("buildah", *store, "bud", "-q", *how, "-t", "app", context)
-    tool("buildah", *store, "push", "-q", "app", f"oci:{place}/layout:app")
-    return dict(read_layout(place / "layout").layers[1])
+def buildah_layer(context: Path) -> dict[str, LayerEntry]:
+    """Return the RUN's layer as root's buildah makes it, once for all workers."""
+
+    def make(place: Path) -> None:
+        store = ("--root", place / "s", "--runroot", place / "r", "--storage-driver", "vfs")
+        how = ("--isolation", "chroot", "--layers", "--tls-verify=false", "--format", "oci")
+        tool("buildah", *store, "bud", "-q", *how, "-t", "app", context)
+        tool("buildah", *store, "push", "-q", "app", f"oci:{place}/layout:app")
+        shutil.rmtree(place / "s")
+
+    return dict(read_layout(shared_things.once("buildah", make) / "layout").layers[1])
 
 
 def test_apt_installs_as_it_does_under_buildah_and_the_image_runs_under_podman_and_runc(
@@ -63,7 +69,7 @@ def test_apt_installs_as_it_does_under_buildah_and_the_image_runs_under_podman_a
     img("push", name)
 
     ours = shape(dict(read_archive(img("save", "--format", "oci", name).output).layers[1]))
-    theirs = shape(buildah_layer(workplace / "buildah", context))
+    theirs = shape(buildah_layer(context))
     assert ours["/usr/bin/hello"][1:] == ("0755", 0, 0)
     assert ours["/usr/bin/ssh-agent"][1] == "2755"  # and of the group _ssh
     assert {
