@@ -1,13 +1,10 @@
 """One registry as oras talks to it: which scheme, who we are, how often we try."""
 
-import inspect
-import logging
 import ssl
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
-import oras.provider
 import requests
 from urllib3.exceptions import HTTPError
 
@@ -15,6 +12,7 @@ from img.adapters.registry.addresses import is_loopback, is_same_host
 from img.adapters.registry.ask import Ask
 from img.adapters.registry.failures import PASSING, refusal, unreachable
 from img.adapters.registry.limits import Limits
+from img.adapters.registry.oras_client import Client, do_request
 from img.adapters.registry.patience import Patience
 from img.adapters.registry.rate_limit import RateLimit
 from img.adapters.registry.session import RegistrySession
@@ -30,12 +28,6 @@ log = logger("registry")
 
 _LOOPBACK_PROBE_S = 1.0
 _PROBE_S = 3.0
-
-# Around it oras sleeps for 3, 5, 11, 29 and 83 s, whatever went wrong.
-_do_request = inspect.unwrap(oras.provider.Registry.do_request)
-# oras logs errors that it also returns; without a handler Python prints them on stderr.
-logging.getLogger("oras").addHandler(logging.NullHandler())
-logging.getLogger("oras").propagate = False
 
 
 class Connection:
@@ -66,7 +58,7 @@ class Connection:
             trust_env=not is_loopback(host),
             limits=limits,
         )
-        self._clients: dict[str, oras.provider.Registry] = {}
+        self._clients: dict[str, Client] = {}
         self._found_scheme = ""
         self._lock = threading.Lock()
 
@@ -112,7 +104,7 @@ class Connection:
         client = self._client(scheme, ask.scope if is_same_host(url, self.host) else None)
         try:
             client.auth.renew_if_stale()
-            response = _do_request(
+            response = do_request(
                 client, url, ask.method, data=ask.data, headers=dict(ask.headers), stream=True
             )
         except Refused as refused:
@@ -140,7 +132,7 @@ class Connection:
         """Return the error for an answer that ``ask`` cannot live with."""
         return refusal(response, ask.what, self.host)
 
-    def _client(self, scheme: str, scope: str | None) -> oras.provider.Registry:
+    def _client(self, scheme: str, scope: str | None) -> Client:
         """Return oras' client for one scope, None for other hosts; they share the session."""
         key = f"{scheme} elsewhere" if scope is None else f"{scheme} {scope}"
         with self._lock:
@@ -149,8 +141,8 @@ class Connection:
                 client = self._clients[key] = self._new_client(scheme, scope)
             return client
 
-    def _new_client(self, scheme: str, scope: str | None) -> oras.provider.Registry:
-        client = oras.provider.Registry(hostname=self.host, insecure=scheme == "http")
+    def _new_client(self, scheme: str, scope: str | None) -> Client:
+        client = Client(hostname=self.host, insecure=scheme == "http")
         client.session = self._session
         client.auth = (
             NoAuth()

@@ -9,9 +9,12 @@ from typing import Any
 import requests
 import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
 
 from img import __version__
 from img.adapters.registry.limits import Limits
+from img.adapters.registry.piece import Piece
 
 _CONNECTIONS = 16  # to one host at a time
 _BLOCK = 256 * 1024  # bytes an upload hands to the socket at once; http.client's own is 16 KiB
@@ -80,6 +83,20 @@ class RegistrySession(requests.Session):
             prepared_request.headers.pop("Authorization", None)
 
 
+class _PlainConnection(HTTPConnection):
+    """Plain http, for which the kernel sends a file's bytes itself; half the work of an upload."""
+
+    def send(self, data: Any) -> None:
+        if isinstance(data, Piece) and self.sock is not None:
+            self.sock.sendfile(data.content, data.start, len(data))
+        else:
+            super().send(data)
+
+
+class _PlainPool(HTTPConnectionPool):
+    ConnectionCls = _PlainConnection
+
+
 class _Adapter(HTTPAdapter):
     """Leaves TLS to a context, whatever requests thinks of certificates (in all its versions)."""
 
@@ -91,6 +108,8 @@ class _Adapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, blocksize=_BLOCK, ssl_context=self._context, **kwargs)
+        known = self.poolmanager.pool_classes_by_scheme
+        self.poolmanager.pool_classes_by_scheme = {**known, "http": _PlainPool}
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         return super().proxy_manager_for(

@@ -9,7 +9,6 @@ from typing import Any
 
 import requests
 from oras.auth.token import TokenAuth
-from requests.utils import rewind_body
 
 from img.adapters.registry.addresses import checked
 from img.adapters.registry.challenges import Challenge, parse_challenges
@@ -98,8 +97,6 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
                     raise Refused(original)
                 self.token = token
         limited_body(original)
-        if isinstance(getattr(original.request, "_body_position", None), int):
-            rewind_body(original.request)  # else the second try sends nothing
         return {**headers, **self.get_auth_header()}, True
 
     def _answer(self, challenges: list[Challenge]) -> str | None:

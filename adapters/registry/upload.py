@@ -4,13 +4,13 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
 from img.adapters.registry.addresses import checked
 from img.adapters.registry.ask import Ask, blob_path, reading, writing
 from img.adapters.registry.failures import limited_body
+from img.adapters.registry.piece import PieceBody
 from img.application.ports.registry import RegistryError, Unauthorized
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from img.adapters.registry.connection import Connection
 
-_BLOCK = 1 << 20
 _STORED = frozenset({200, 201, 202, 204})
 
 
@@ -173,10 +172,11 @@ class Upload:
     def _writing(
         self, method: str, target: str, headers: dict[str, str], end: int | None = None
     ) -> Ask:
-        data: _Piece | bytes | None = None
+        data: PieceBody | bytes | None = None
         if end is not None:
             # requests sends an empty stream in chunks, which not every registry takes.
-            data = _Piece(self._content, self._sent, end) if end > self._sent else b""
+            size = end - self._sent
+            data = PieceBody(self._content, self._sent, size) if size > 0 else b""
         return writing(method, self._reference, target, headers, data)
 
     def _location(self, response: "requests.Response") -> str:
@@ -240,34 +240,3 @@ def _received(response: "requests.Response", otherwise: int) -> int:
         return otherwise
     last = int(found[1])
     return last + 1 if last else 0
-
-
-class _Piece:
-    """A piece of a stream, as requests understands it: read, rewound, never held whole."""
-
-    def __init__(self, content: BinaryIO, start: int, end: int) -> None:
-        self._content = content
-        self._start = start
-        self._size = end - start
-        self._at = 0
-        content.seek(start)
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter(lambda: self.read(_BLOCK), b"")
-
-    def read(self, size: int = -1) -> bytes:
-        left = self._size - self._at
-        data = self._content.read(left if size < 0 else min(size, left))
-        self._at += len(data)
-        return data
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._at = {0: 0, 1: self._at, 2: self._size}[whence] + offset
-        self._content.seek(self._start + self._at)
-        return self._at

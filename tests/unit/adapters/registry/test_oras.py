@@ -351,6 +351,16 @@ def test_neither_oras_nor_requests_are_loaded_before_they_are_needed() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_what_oras_alone_needs_is_loaded_when_it_needs_it() -> None:
+    code = (
+        "import sys, img.adapters.registry.connection, oras.provider;"
+        "assert not {'attrs', 'jsonschema'} & set(sys.modules);"
+        "oras.provider.jsonschema.validate(1, {});"
+        "import jsonschema.validators"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_failures_write_nothing_on_stderr() -> None:
     code = (
         "import img.adapters.registry.oras as o, img.adapters.credential_store.memory as m;"

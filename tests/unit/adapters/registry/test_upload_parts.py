@@ -1,6 +1,6 @@
 """Uploads in parts, and uploads that are interrupted."""
 
-import io
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -41,7 +41,8 @@ def once(method: str, answer: Answer, *, skip: int = 0) -> Fault:
 
 @contextmanager
 def uploaded(registry: Uploads, part: int = PART) -> Iterator[ScriptedServer]:
-    with ScriptedServer(registry) as server:
+    with ScriptedServer(registry) as server, tempfile.TemporaryFile() as content:
+        content.write(BLOB)
         connection = Connection(
             server.address,
             credentials=lambda _: None,
@@ -51,7 +52,7 @@ def uploaded(registry: Uploads, part: int = PART) -> Iterator[ScriptedServer]:
             limits=Limits(part=part),
         )
         name = ImageReference(domain=server.address, path="team/app")
-        Upload(connection, name, TARGET, io.BytesIO(BLOB)).run()
+        Upload(connection, name, TARGET, content).run()
         yield server
 
 
