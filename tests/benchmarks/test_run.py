@@ -52,7 +52,7 @@ def test_transfers_can_be_measured(
     work = tmp_path_factory.mktemp("transfer")
 
     code = transfer.main(
-        ["--small", "--repeat=1", "--with=img,skopeo,buildah", f"--directory={work}"]
+        ["--small", "--repeat=1", "--with=img,skopeo,buildah,bare", f"--directory={work}"]
     )
 
     table = capsys.readouterr().out

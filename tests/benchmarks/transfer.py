@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """How fast images come and go: img, next to skopeo with umoci, buildah and docker.
 
-    tests/benchmarks/transfer.py [--with img,skopeo,buildah,docker] [--repeat N] [--small]
+    tests/benchmarks/transfer.py [--with img,skopeo,buildah,docker,bare] [--repeat N] [--small]
                                  [--directory DIR]
 
 Run it as root by a Python in which img's dependencies are installed. Measured are the pull of a
-generated image (82,000 files in two layers, 410 MB, 216 MB packed) until its files are there, and
+generated image (82,000 files in two layers, 410 MB, 179 MB packed) until its files are there, and
 its push to a registry that has nothing of it. buildah and docker unpack while they pull; img and
 skopeo by another command, whose time is added. All states are in memory (/dev/shm). Printed are
 medians of wall-clock time, and how many times as long as img the others take; what is not
 installed has no column. Nothing is left behind.
+
+"bare" is no program: the same blobs, one request each, by a process that runs already, and then
+GNU tar. No client that has to start, to ask what is there, or to verify anything can push faster.
 """
 
 import argparse
@@ -27,6 +30,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 from tests.benchmarks import inputs  # noqa: E402
+from tests.benchmarks.bare_requests import BareRequests  # noqa: E402
 from tests.benchmarks.builders import (  # noqa: E402
     BuildahBuilder,
     BuildFailed,
@@ -38,7 +42,7 @@ from tests.benchmarks.builders import (  # noqa: E402
 from tests.benchmarks.inputs import SMALL, Sizes  # noqa: E402
 from tests.registry_server import RegistryServer  # noqa: E402
 
-_CARRIERS = ("img", "skopeo", "buildah", "docker")
+_CARRIERS = ("img", "skopeo", "buildah", "docker", "bare")
 
 
 class Carrier(ABC):
@@ -181,6 +185,34 @@ class DockerCarrier(Carrier):
         return timed([*self._docker.client(), *command], self._home).seconds
 
 
+class BareCarrier(Carrier):
+    """Nobody: what the registry and tar need, whoever asks them."""
+
+    name = "bare"
+
+    def __init__(self, work: Path) -> None:
+        self._bare = BareRequests(work / "bare")
+
+    def obstacle(self) -> str | None:
+        return lacking("tar")
+
+    def pull(self, image: str) -> float:
+        return self._bare.pull(*_parts(image))
+
+    def push(self, image: str, to: str) -> float:
+        return self._bare.push(*_parts(to))
+
+    def forget(self) -> None:
+        self._bare.forget()
+
+
+def _parts(image: str) -> tuple[str, str, str]:
+    """Return registry, repository and tag."""
+    registry, _, rest = image.partition("/")
+    repository, _, tag = rest.partition(":")
+    return registry, repository, tag
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print the table, and return 0 unless img failed."""
     options = _options().parse_args(arguments)
@@ -224,6 +256,8 @@ def _carrier(name: str, work: Path) -> Carrier:
             return BuildahCarrier(work)
         case "docker":
             return DockerCarrier(work)
+        case "bare":
+            return BareCarrier(work)
     raise SystemExit(f"who is {name}? --with {','.join(_CARRIERS)}")
 
 
