@@ -18,10 +18,11 @@ from img.adapters.executor.first_process import (
     execute,
     leave_session,
     take_identity,
-    take_order,
+    take_streams,
 )
 from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.placements import Placements
+from img.adapters.executor.reports import Launch
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import capabilities, syscalls
 from img.application.ports.executor import ExecutorUnavailable
@@ -46,14 +47,14 @@ _LINKS = {
 _PROCESSORS = "devices/system/cpu"
 
 
-def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
-    """Run the ``Launch`` in the file ``order``, tidy up, and end with its exit code."""
+def become(launch: Launch, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
+    """Run ``launch``, tidy up, and end with its exit code."""
     code = 127
     try:
         with reports.failures(channel):
             gather_orphans()
             syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # nobody looks into our memory
-            launch = take_order(order, stdout, stderr)
+            take_streams(stdout, stderr)
             assert isinstance(launch.root, DirectoryRoot)
             code = _run(launch.process, launch.root.path, channel)
     finally:

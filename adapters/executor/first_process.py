@@ -7,7 +7,6 @@ what gives them up (runtime-spec config.md, "Process").
 import errno
 import importlib
 import os
-import pickle
 import resource
 import signal
 import socket
@@ -17,6 +16,7 @@ from typing import NoReturn
 from img.adapters.executor import mounts, reports
 from img.adapters.executor.executables import find_executable, go_text
 from img.adapters.executor.reports import Launch
+from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.linux import capabilities, denied_calls, syscalls
 from img.adapters.linux.ownership import REAL, RecordedOwnership
@@ -29,18 +29,18 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def become(
-    order: int,
+    launch: Launch,
     channel: socket.socket,
     stdout: int,
     stderr: int,
     supervisor: socket.socket | None = None,
     network: socket.socket | None = None,
 ) -> NoReturn:
-    """Run the ``Launch`` in the file ``order``; tell ``channel`` why where that fails."""
+    """Run ``launch``; tell ``channel`` why where that fails."""
     try:
         with reports.failures(channel):
             die_with_parent()
-            launch = take_order(order, stdout, stderr)
+            take_streams(stdout, stderr)
             if launch.emulation is not None:
                 importlib.import_module(_EMULATED)  # while its file can be found
             leave_session()
@@ -51,14 +51,11 @@ def become(
         os._exit(127)
 
 
-def take_order(order: int, stdout: int, stderr: int) -> Launch:
-    """Return what the file ``order`` says, and make the two streams this process' own."""
-    with open(order, "rb") as file:
-        launch: Launch = pickle.load(file)
+def take_streams(stdout: int, stderr: int) -> None:
+    """Make the two streams this process' own, and the mask of its files a usual one."""
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     os.umask(0o022)
-    return launch
 
 
 def enter_control_groups(process: Process) -> None:
@@ -231,14 +228,6 @@ def leave_session() -> None:
         syscalls.join_new_session_keyring()
     except OSError:  # no keyrings in this kernel, or forbidden by a seccomp filter
         return
-
-
-def reset_signals() -> None:
-    """Take all signals as a program expects to find them."""
-    for number in signal.valid_signals():
-        if number not in (signal.SIGKILL, signal.SIGSTOP):
-            signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 def die_with_parent() -> None:

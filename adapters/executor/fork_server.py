@@ -18,18 +18,18 @@ from contextlib import suppress
 from functools import partial
 from typing import NoReturn
 
-from img.adapters.executor import descendants, reports
-from img.adapters.executor.reports import Ended, Launch, Refused, Start, Way
+from img.adapters.executor import descendants, reports, signals
+from img.adapters.executor.reports import Ended, Launch, NotStarted, Refused, Stub, Way
 from img.adapters.linux import syscalls
 from img.domain.dataclass import dataclass
+from img.domain.process import Network, Root
 
 _ISOLATED = (
     syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
 )
 _NAMESPACES = {Way.UNSHARE: _ISOLATED, Way.RUNTIME: _ISOLATED, Way.CHROOT: 0, Way.PROOT: 0}
 _ATTEMPTS, _PAUSE_S = 20, 0.01  # to remove a control group
-_MOST = 1 << 14  # bytes of what it is told of a step
-_SIGNALS_OF_TERMINALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
+_STEP = b"step"  # said with the descriptors of one
 
 
 class ForkServer:
@@ -39,7 +39,7 @@ class ForkServer:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
         # Blocked until the server ignores them: it must not raise what Ctrl-C raises here.
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS_OF_TERMINALS)
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, signals.OF_TERMINALS)
         try:
             self._pid = os.fork()
             if self._pid == 0:
@@ -54,12 +54,11 @@ class ForkServer:
         To send anything, or to close it, kills the step. Raises OSError when the server is gone.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        order = os.memfd_create("img-step")
+        order = os.memfd_create("img-step")  # a file: the size of a launch has no bound
         try:
             os.write(order, pickle.dumps(launch))
             os.lseek(order, 0, os.SEEK_SET)
-            start = pickle.dumps(reports.start_of(launch))
-            socket.send_fds(self._requests, [start], [order, theirs.fileno(), stdout, stderr])
+            socket.send_fds(self._requests, [_STEP], [order, theirs.fileno(), stdout, stderr])
         except BaseException:
             ours.close()
             raise
@@ -77,8 +76,8 @@ class ForkServer:
             self._pid = 0
 
 
-_Become = Callable[[int, socket.socket, int, int], NoReturn]
-"""What a fork becomes: given the order, the channel, stdout and stderr."""
+_Become = Callable[[Launch, socket.socket, int, int], NoReturn]
+"""What a fork becomes: given what to do, the channel, stdout and stderr."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +85,15 @@ class _Step:
     pid: int
     pidfd: int
     channel: socket.socket
-    start: Start
+    way: Way
+    control_groups: tuple[str, ...]
     helpers: tuple["_Helper", ...]
+    log: "_RuntimeLog | None"
 
     @property
     def is_watched(self) -> bool:
         """Whether the pid is that of a process that watches over the step, and tidies up."""
-        return self.start.way in (Way.CHROOT, Way.PROOT)
+        return self.way in (Way.CHROOT, Way.PROOT)
 
     def kill(self) -> None:
         """End it and all it started."""
@@ -122,13 +123,15 @@ class _Step:
 
     def remove_groups(self) -> None:
         """Remove the control groups of the ended step, where nobody is left to do it."""
-        for group in self.start.control_groups:
+        for group in self.control_groups:
             _remove_group(group)
 
     def close(self) -> None:
         """Close all descriptors."""
         os.close(self.pidfd)
         self.channel.close()
+        if self.log is not None:
+            os.close(self.log.file)
         for helper in self.helpers:
             helper.close()
 
@@ -159,6 +162,20 @@ class _Helper:
             os.close(self.said)
 
 
+@dataclass(frozen=True, slots=True)
+class _RuntimeLog:
+    """Where a runtime says why it could not start a step."""
+
+    file: int
+    cwd: str  # the step's
+
+    def failure(self) -> str:
+        """Return why, "" if it could."""
+        from img.adapters.executor import runtime_starter
+
+        return runtime_starter.failure_in(self.file, self.cwd)
+
+
 def _line_to_supervisor() -> tuple[socket.socket, socket.socket]:
     # Before anything is forked: the next step has it imported.
     from img.adapters.executor import emulated_identity  # noqa: F401
@@ -167,13 +184,13 @@ def _line_to_supervisor() -> tuple[socket.socket, socket.socket]:
 
 
 def _start_supervisor(
-    step: int, order: int, asked: socket.socket, channel: socket.socket, stderr: int
+    step: int, root: Root, asked: socket.socket, channel: socket.socket, stderr: int
 ) -> _Helper:
     from img.adapters.executor import supervision
 
     pid = os.fork()
     if pid == 0:
-        supervision.become(step, order, asked, channel, stderr)
+        supervision.become(step, root, asked, channel, stderr)
     return _Helper(pid, os.pidfd_open(pid))
 
 
@@ -189,14 +206,8 @@ def _be_the_server(
 ) -> NoReturn:
     try:
         os.setsid()  # what is sent to the terminal's processes is not for this one
-        for number in _SIGNALS_OF_TERMINALS:
-            signal.signal(number, signal.SIG_IGN)
+        signals.ignore_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        # Here, while the command line is busy with imports of its own.
-        from img.adapters.executor import first_process  # noqa: F401
-
-        if emulating:
-            from img.adapters.executor import emulated_identity  # noqa: F401
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
         # What watches over a step waits for these two, and is forked with them blocked.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGCHLD))
@@ -205,6 +216,7 @@ def _be_the_server(
             of_parent = os.pidfd_open(parent)
         except ProcessLookupError:  # it had nothing to do after all
             os._exit(0)
+        _rehearse(emulating=emulating)
         _Server(own_requests, of_parent).serve()
     except BaseException:
         import traceback
@@ -212,6 +224,22 @@ def _be_the_server(
         traceback.print_exc()
     finally:
         os._exit(1)
+
+
+def _rehearse(*, emulating: bool) -> None:
+    """Do once what each fork would else do anew: imports, classes written, a filter put together.
+
+    Here, while the command line is busy with imports of its own.
+    """
+    from img.adapters.executor import first_process  # noqa: F401
+    from img.adapters.linux import denied_calls
+    from img.domain.filesystem.ownership import lookup_user
+
+    if emulating:
+        from img.adapters.executor import emulated_identity  # noqa: F401
+    pickle.dumps(Stub("", directory=False, mtime=0))
+    lookup_user("", "", "")
+    denied_calls.filter_program()
 
 
 def _alone(requests: socket.socket) -> socket.socket:
@@ -268,45 +296,51 @@ class _Server:
 
     def _accept(self) -> bool:
         try:
-            start, descriptors, _, _ = socket.recv_fds(self._requests, _MOST, 4)
+            said, descriptors, _, _ = socket.recv_fds(self._requests, len(_STEP), 4)
         except ConnectionResetError:
             return False
-        if not start:
+        if not said:
             return False
         order, channel, stdout, stderr = descriptors
         for descriptor in descriptors:
             os.set_inheritable(descriptor, False)
-        self._start(pickle.loads(start), order, socket.socket(fileno=channel), stdout, stderr)
-        for descriptor in (order, stdout, stderr):
+        with open(order, "rb") as file:
+            launch: Launch = pickle.load(file)
+        self._start(launch, socket.socket(fileno=channel), stdout, stderr)
+        for descriptor in (stdout, stderr):
             os.close(descriptor)
         return True
 
-    def _start(
-        self, start: Start, order: int, channel: socket.socket, stdout: int, stderr: int
-    ) -> None:
-        network = syscalls.CLONE_NEWNET if start.own_network else 0
-        asked, asking = _line_to_supervisor() if start.supervised else (None, None)
-        awaited, ready = socket.socketpair() if start.network_program else (None, None)
-        become = _becoming(start.way, asking, awaited)
+    def _start(self, launch: Launch, channel: socket.socket, stdout: int, stderr: int) -> None:
+        process = launch.process
+        network = 0 if process.network is Network.HOST else syscalls.CLONE_NEWNET
+        beside = launch.way is Way.UNSHARE and launch.is_supervised
+        asked, asking = _line_to_supervisor() if beside else (None, None)
+        awaited, ready = socket.socketpair() if launch.network_program else (None, None)
+        log = None
+        if launch.way is Way.RUNTIME:
+            log = _RuntimeLog(os.memfd_create("img-log"), process.cwd)
+        become = _becoming(launch.way, asking, awaited, log)
         try:
-            pid, pidfd = syscalls.fork_into(_NAMESPACES[start.way] | network)
+            pid, pidfd = syscalls.fork_into(_NAMESPACES[launch.way] | network)
         except OSError as error:
             reports.send(channel, Refused(f"new namespaces: {error.strerror}"))
             channel.close()
             return
         if pid == 0:
-            become(order, channel, stdout, stderr)
+            become(launch, channel, stdout, stderr)
         for theirs in (asking, awaited):  # or those who wait would not see the step end
             if theirs is not None:
                 theirs.close()
         helpers = []
         if asked is not None:
-            helpers.append(_start_supervisor(pid, order, asked, channel, stderr))
+            helpers.append(_start_supervisor(pid, launch.root, asked, channel, stderr))
             asked.close()
         if ready is not None:
-            helpers.append(_start_network(start.network_program, pid, ready))
+            helpers.append(_start_network(launch.network_program, pid, ready))
             ready.close()
-        step = _Step(pid, pidfd, channel, start, tuple(helpers))
+        groups = process.control_groups
+        step = _Step(pid, pidfd, channel, launch.way, groups, tuple(helpers), log)
         for descriptor in step.watched:
             self._steps[descriptor] = step
             self._poll.register(descriptor, select.POLLIN)
@@ -325,6 +359,8 @@ class _Server:
         if code < 0 and step.is_watched:  # by the step, no doubt
             self._kill_strays()
         step.end_helpers()
+        if step.log is not None and (failure := step.log.failure()):
+            reports.send(step.channel, NotStarted(failure))
         reports.send(step.channel, Ended(code if code >= 0 else 128 - code))
         for watched in step.watched:
             if self._steps.pop(watched, None):
@@ -347,7 +383,12 @@ class _Server:
         return {step.pid: step for step in self._steps.values()}
 
 
-def _becoming(way: Way, supervisor: socket.socket | None, network: socket.socket | None) -> _Become:
+def _becoming(
+    way: Way,
+    supervisor: socket.socket | None,
+    network: socket.socket | None,
+    log: _RuntimeLog | None,
+) -> _Become:
     match way:
         case Way.UNSHARE:
             from img.adapters.executor import first_process
@@ -356,7 +397,8 @@ def _becoming(way: Way, supervisor: socket.socket | None, network: socket.socket
         case Way.RUNTIME:
             from img.adapters.executor import runtime_starter
 
-            return partial(runtime_starter.become, network=network)
+            assert log is not None
+            return partial(runtime_starter.become, log=log.file, network=network)
         case Way.CHROOT:
             from img.adapters.executor import chroot_watcher
 

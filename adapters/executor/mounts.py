@@ -8,7 +8,6 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from img.adapters.executor.stubs import MountPoints
 from img.adapters.linux import syscalls
@@ -105,7 +104,7 @@ def attach_root(root: Root, ownership: Ownership = REAL, *, devices: bool = Fals
             os.chdir(root.path)
         case OverlayRoot():
             scratch = Scratch(root.target, ownership)
-            _mount_overlay(root, devices=devices)
+            _mount_overlay(root, root.target, devices=devices)
             os.chdir(root.target)
     return scratch
 
@@ -199,7 +198,7 @@ def attach_root_below(root: Root, *, devices: bool = False) -> tuple[Scratch, st
             scratch = Scratch(root.target, REAL)
             rootfs = f"{root.target}/rootfs"
             os.mkdir(rootfs)
-            _mount_overlay(replace(root, target=rootfs), devices=devices)
+            _mount_overlay(root, rootfs, devices=devices)
     os.chdir(rootfs)
     return scratch, rootfs
 
@@ -224,7 +223,7 @@ def mask_system() -> None:
             syscalls.mount("/dev/null", path, flags=MS_BIND)
 
 
-def _mount_overlay(root: OverlayRoot, *, devices: bool = False) -> None:
+def _mount_overlay(root: OverlayRoot, target: str, *, devices: bool = False) -> None:
     # Descriptors for names: 500 layers fit in the page that mount(2) takes, and no character of
     # a path has to be escaped. "userxattr" is a must in a user namespace, and elsewhere keeps
     # the names of the attributes the same; "volatile" spares an fsync for every copy-up.
@@ -235,7 +234,7 @@ def _mount_overlay(root: OverlayRoot, *, devices: bool = False) -> None:
     here = _descriptor(".")
     os.chdir("/proc/self/fd")
     flags = 0 if devices else MS_NODEV
-    syscalls.mount("overlay", root.target, "overlay", flags, options)
+    syscalls.mount("overlay", target, "overlay", flags, options)
     os.fchdir(here)
     os.close(here)
 
@@ -330,7 +329,7 @@ def _copy_below(root: Root, source: str) -> int:
         case DirectoryRoot():
             top = root.path
         case OverlayRoot():
-            _mount_overlay(root)
+            _mount_overlay(root, root.target)
             top = root.target
     directory = _descriptor(top)
     found = syscalls.openat2(directory, source, os.O_PATH)

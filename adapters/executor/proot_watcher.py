@@ -21,13 +21,13 @@ from img.adapters.executor.first_process import (
     die_with_parent,
     enter_control_groups,
     leave_session,
-    reset_signals,
     set_limit,
-    take_order,
+    take_streams,
 )
 from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.placements import path_in
 from img.adapters.executor.reports import Launch, Stub
+from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import owner_records, seccomp, syscalls
@@ -70,13 +70,13 @@ _UNKNOWN_TO_PROOT = (
 )
 
 
-def become(order: int, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
-    """Run the ``Launch`` in the file ``order``, tidy up, and end with its exit code."""
+def become(launch: Launch, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
+    """Run ``launch``, tidy up, and end with its exit code."""
     code = 127
     try:
         with reports.failures(channel):
             gather_orphans()
-            launch = take_order(order, stdout, stderr)
+            take_streams(stdout, stderr)
             code = _run(launch, channel)
     finally:
         os._exit(code)
@@ -92,15 +92,11 @@ def _run(launch: Launch, channel: socket.socket) -> int:
         if pid == 0:
             _be_proot(launch, directory, channel, asking)
         asking.close()
-        if _is_supervised(launch):
+        if launch.is_supervised:
             supervision.serve_beside(asked, launch.root)
         return wait_for(pid, traces=True)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-
-
-def _is_supervised(launch: Launch) -> bool:
-    return launch.emulation is not None and launch.emulation.is_supervised
 
 
 def _be_proot(
@@ -147,7 +143,7 @@ def _command(
     shown = [*_system(process, own, places), *_mounts(process, own, places)]
     os.close(root)
     options = [f"--rootfs={path}", f"--cwd={process.cwd}"]
-    if not _is_supervised(launch):
+    if not launch.is_supervised:
         options.append(
             f"--change-id={user.uid}:{user.gid}" if user.uid or user.gid else "--root-id"
         )
@@ -290,7 +286,7 @@ def _go_under_filter(launch: Launch, user: UserIdentity, supervisor: socket.sock
     missing = seccomp.fail_with(errno.ENOSYS)
     rules = {call: seccomp.Rule(call, missing) for call in _UNKNOWN_TO_PROOT}
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    if launch.emulation is None or not _is_supervised(launch):
+    if launch.emulation is None or not launch.is_supervised:
         seccomp.load(seccomp.program(machine, list(rules.values()), compat=missing))
         return
     refused = seccomp.IsOneOf(0, (_PR_SET_SECCOMP,))

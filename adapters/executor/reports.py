@@ -10,7 +10,7 @@ from enum import Enum
 from img.adapters.linux.emulation.level import Emulation
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, ImgError
-from img.domain.process import Network, Process, Root
+from img.domain.process import Process, Root
 
 _MOST = 1 << 16  # bytes of one report
 
@@ -26,7 +26,7 @@ class Way(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What a first process has to do; sent as a file in memory, for its size has no bound."""
+    """What a first process has to do."""
 
     process: Process
     root: Root
@@ -35,30 +35,10 @@ class Launch:
     network_program: str = ""  # the path of slirp4netns, for a private network
     emulation: Emulation | None = None  # where the step has one id
 
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What the fork server has to know of a launch; small, for it comes with the descriptors."""
-
-    way: Way
-    own_network: bool
-    supervised: bool
-    network_program: str
-    control_groups: tuple[str, ...]
-
-
-def start_of(launch: Launch) -> Start:
-    """Return what to tell the fork server."""
-    process = launch.process
-    return Start(
-        launch.way,
-        own_network=process.network is not Network.HOST,
-        supervised=launch.way is Way.UNSHARE
-        and launch.emulation is not None
-        and launch.emulation.is_supervised,
-        network_program=launch.network_program,
-        control_groups=process.control_groups,
-    )
+    @property
+    def is_supervised(self) -> bool:
+        """Whether calls of the step are answered by a process beside or above it."""
+        return self.emulation is not None and self.emulation.is_supervised
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,47 +17,56 @@ from img.adapters.executor.first_process import (
     die_with_parent,
     enter_control_groups,
     leave_session,
-    reset_signals,
     set_limit,
-    take_order,
+    take_streams,
 )
 from img.adapters.executor.reports import Launch
 from img.adapters.executor.runtime_spec import configuration
+from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.linux import capabilities, syscalls, userns
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.filesystem.ownership import UserIdentity, lookup_user
 
 _CONTAINER = "step"
+_MOST_LOGGED = 1 << 16  # bytes
 
 
 def become(
-    order: int,
+    launch: Launch,
     channel: socket.socket,
     stdout: int,
     stderr: int,
+    log: int,
     network: socket.socket | None = None,
 ) -> NoReturn:
-    """Run the ``Launch`` in the file ``order`` by its runtime and end with its exit code."""
-    code = 127
+    """Become the runtime that runs ``launch`` and ends with its exit code.
+
+    Why it could not is in the file ``log`` then (``failure_in``).
+    """
     try:
         with reports.failures(channel):
             die_with_parent()
-            launch = take_order(order, stdout, stderr)
+            take_streams(stdout, stderr)
             leave_session()
             enter_control_groups(launch.process)
-            command, log = _prepare(launch, channel, network)
-            code = _run(command)
-            if failure := _failure_in(log):
-                raise ProcessNotStarted(_worded(failure, launch.process.cwd))
+            bundle = _prepare(launch, channel, network)
+            syscalls.close_descriptors(but=(channel.fileno(), log))
+            os.set_inheritable(log, True)
+            _execute(_command(launch.program, bundle, f"/proc/self/fd/{log}"))
     finally:
-        os._exit(code)
+        os._exit(127)
 
 
-def _prepare(
-    launch: Launch, channel: socket.socket, network: socket.socket | None
-) -> tuple[list[str], str]:
-    """Mount everything; return the runtime's command line and where it writes its log."""
+def failure_in(log: int, cwd: str) -> str:
+    """Return why a runtime could not start a step with that working directory, "" if it could."""
+    lines = os.pread(log, _MOST_LOGGED, 0).decode("utf-8", "replace").splitlines()
+    errors = [message for line in lines if (message := _error_of(line))]
+    return _worded(errors[-1], cwd) if errors else ""
+
+
+def _prepare(launch: Launch, channel: socket.socket, network: socket.socket | None) -> str:
+    """Mount everything; return the runtime's bundle."""
     process = launch.process
     syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
     scratch, rootfs = mounts.attach_root_below(launch.root, devices=process.insecure)
@@ -81,9 +90,8 @@ def _prepare(
     spec = configuration(process, user, rootfs, _allowed(launch))
     bundle = os.path.dirname(rootfs)
     with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
-        json.dump(spec, file, ensure_ascii=False)
-    syscalls.close_descriptors(but=channel.fileno())
-    return _command(launch.program, bundle), f"{bundle}/log"
+        file.write(json.dumps(spec, ensure_ascii=False))
+    return bundle
 
 
 def _protect(program: str) -> None:
@@ -109,13 +117,13 @@ def _cover_ours(*, covers_groups: bool) -> None:
         syscalls.move_mount(groups, os.open("/sys/fs/cgroup", os.O_PATH | os.O_CLOEXEC))
 
 
-def _command(runtime: str, bundle: str) -> list[str]:
+def _command(runtime: str, bundle: str, log: str) -> list[str]:
     options = ["--root", f"{bundle}/state"]
     if _is_crun(runtime):
-        options += ["--log", f"file:{bundle}/log", "--cgroup-manager", "disabled"]
+        options += ["--log", f"file:{log}", "--cgroup-manager", "disabled"]
     else:
         # Whoever runs it, for that means: do without what control groups refuse.
-        options += ["--log", f"{bundle}/log", "--log-format", "json", "--rootless", "true"]
+        options += ["--log", log, "--log-format", "json", "--rootless", "true"]
     return [runtime, *options, "run", "--bundle", bundle, _CONTAINER]
 
 
@@ -145,34 +153,13 @@ def _is_crun(runtime: str) -> bool:
     return os.path.basename(runtime) == "crun"
 
 
-def _run(command: list[str]) -> int:
+def _execute(command: list[str]) -> NoReturn:
     # Runtimes give the standard streams to the step's user, and /dev/null is the whole machine's.
     nothing, end = os.pipe()
     os.close(end)
-    pid = os.fork()  # posix_spawn would leave two signals of the C library's own ignored
-    if pid == 0:
-        try:
-            reset_signals()
-            os.dup2(nothing, 0)
-            os.execve(command[0], command, {"PATH": DEFAULT_PATH})
-        finally:
-            os._exit(127)
-    while True:
-        ended, status = os.wait()
-        if ended == pid:
-            code = os.waitstatus_to_exitcode(status)
-            return code if code >= 0 else 128 - code
-
-
-def _failure_in(log: str) -> str:
-    """Return why the runtime could not start the step, "" if it could."""
-    try:
-        with open(log, encoding="utf-8", errors="replace") as file:
-            lines = file.read().splitlines()
-    except FileNotFoundError:
-        return ""
-    errors = [message for line in lines if (message := _error_of(line))]
-    return errors[-1] if errors else ""
+    os.dup2(nothing, 0)
+    reset_signals()
+    os.execve(command[0], command, {"PATH": DEFAULT_PATH})
 
 
 def _error_of(line: str) -> str:

@@ -8,7 +8,6 @@ import threading
 from typing import NoReturn
 
 from img.adapters.executor import reports
-from img.adapters.executor.reports import Launch
 from img.adapters.linux import capabilities, syscalls
 from img.adapters.linux.emulation.credentials import Credentials, credentials_of
 from img.adapters.linux.emulation.supervisor import Supervisor
@@ -30,9 +29,9 @@ def ask(supervisor: socket.socket, listener: int, user: UserIdentity) -> None:
 
 
 def become(
-    step: int, order: int, asked: socket.socket, channel: socket.socket, stderr: int
+    step: int, root: Root, asked: socket.socket, channel: socket.socket, stderr: int
 ) -> NoReturn:
-    """Answer the step, a pid, until somebody ends this process; tell ``channel`` of faults of ours.
+    """Answer the step, a pid, in ``root``, until this process is ended; tell ``channel`` of faults.
 
     It belongs beside the step, not above it: the fork server has both, and ends both.
     """
@@ -41,11 +40,10 @@ def become(
         with reports.failures(channel):
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
             os.dup2(stderr, 2)
-            launch: Launch = pickle.loads(os.pread(order, os.fstat(order).st_size, 0))
             supervised = _wait(asked)
             if supervised is not None:
                 listener, initial = supervised
-                journal = _enter(step, launch.root, (listener, channel.fileno()))
+                journal = _enter(step, root, (listener, channel.fileno()))
                 Supervisor(Listener(listener), initial, journal).serve()
             code = 0
     finally:

@@ -1,6 +1,7 @@
 """System calls that no step of a build has business with."""
 
 import errno
+from functools import cache
 
 from img.adapters.linux import seccomp
 from img.adapters.linux.seccomp import Rule
@@ -19,6 +20,13 @@ DENIED = tuple(
 )
 
 
+@cache
+def filter_program() -> bytes | None:
+    """Return the filter that refuses them, None where this machine's call numbers are not known."""
+    machine = seccomp.this_machine()
+    return None if machine is None else seccomp.program(machine, DENIED)
+
+
 def deny() -> None:
     """Refuse these calls to this process and all it starts.
 
@@ -26,11 +34,11 @@ def deny() -> None:
     machine's call numbers are not known, nothing is refused: the capabilities still are what they
     are.
     """
-    machine = seccomp.this_machine()
-    if machine is None:
+    program = filter_program()
+    if program is None:
         return
     try:
-        seccomp.load(seccomp.program(machine, DENIED))
+        seccomp.load(program)
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.EINVAL, errno.EACCES):
             raise

@@ -52,6 +52,9 @@ _MOVE_MOUNT_EMPTY_PATHS = 0x4 | 0x40  # F_EMPTY_PATH, T_EMPTY_PATH
 _ATTEMPTS = 128  # of openat2, as runc makes them
 _LAST_DESCRIPTOR = 0xFFFF_FFFF
 _KEYCTL_JOIN_SESSION_KEYRING = 1
+_INTERNAL_SIGNALS = (32, 33)  # nptl/internal-signals.h
+_SIGACTION_SIZE = 32  # of the kernel's; all zeros are SIG_DFL
+_SIGSET_SIZE = 8
 _CAPABILITY_VERSION_3 = 0x2008_0522
 
 # From 424 on all architectures count alike (asm-generic/unistd.h).
@@ -64,16 +67,24 @@ _EVERYWHERE = {
     "pidfd_getfd": 438,
     "mount_setattr": 442,
 }
-_GENERIC = {"pivot_root": 41, "keyctl": 219} | _EVERYWHERE
+_GENERIC = {"pivot_root": 41, "rt_sigaction": 134, "keyctl": 219} | _EVERYWHERE
 NUMBERS = {
-    "x86_64": {"pivot_root": 155, "keyctl": 250} | _EVERYWHERE,
+    "x86_64": {"pivot_root": 155, "rt_sigaction": 13, "keyctl": 250} | _EVERYWHERE,
     "aarch64": _GENERIC,
     "riscv64": _GENERIC,
 }
 """Numbers by ``uname -m``, only of the calls that the C libraries do not wrap."""
 
+# What a step calls is looked up here: what its process looks up, the next one does not know.
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
+_libc.mount.argtypes = (
+    ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p,
+)  # fmt: skip
+_libc.umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
+_libc.prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
+_libc.capset.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
+_libc.sethostname.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
 _libc_with_gil = ctypes.PyDLL(None, use_errno=True)
 _libc_with_gil.syscall.restype = ctypes.c_long
 _numbers = NUMBERS.get(os.uname().machine, _EVERYWHERE)
@@ -95,7 +106,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
         os.fsencode(source),
         os.fsencode(target),
         os.fsencode(kind),
-        ctypes.c_ulong(flags),
+        flags,
         os.fsencode(options) or None,
     )
     _checked(result, target)
@@ -103,7 +114,7 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 def umount2(target: str, flags: int = 0) -> None:
     """Unmount (umount2(2))."""
-    _checked(_libc.umount2(os.fsencode(target), ctypes.c_int(flags)), target)
+    _checked(_libc.umount2(os.fsencode(target), flags), target)
 
 
 def syncfs(descriptor: int) -> None:
@@ -150,7 +161,8 @@ def openat2(
 def fork_into(namespaces: int) -> tuple[int, int]:
     """Fork with the child in new ``CLONE_NEW*`` namespaces: return (pid, pidfd), (0, -1) there.
 
-    Only for a process with one thread: nothing but Python's own fork hooks runs.
+    Only for a process with one thread, and a child that forks no further and soon executes: no
+    hooks run, not Python's either, which cost as much as the fork and only care for threads.
     """
     if not namespaces:  # as clone3 would, where a container's seccomp filter denies it
         plain = os.fork()
@@ -167,29 +179,19 @@ def fork_into(namespaces: int) -> tuple[int, int]:
         0,
         0,
     )
-    before = ctypes.pythonapi.PyOS_BeforeFork
-    in_child = ctypes.pythonapi.PyOS_AfterFork_Child
-    in_parent = ctypes.pythonapi.PyOS_AfterFork_Parent
-    before()
     # PyDLL: the GIL stays held, as in os.fork().
     pid = _libc_with_gil.syscall(
         ctypes.c_long(_numbers["clone3"]), arguments, ctypes.c_size_t(len(arguments))
     )
     if pid == 0:
-        in_child()
         return 0, -1
-    error = ctypes.get_errno()
-    in_parent()
-    if pid < 0:
-        raise OSError(error, os.strerror(error), "clone3")
-    os.set_inheritable(pidfd.value, False)
+    _checked(pid, "clone3")
     return int(pid), pidfd.value
 
 
 def prctl(option: int, argument: int = 0) -> None:
     """Change one property of the process (prctl(2))."""
-    rest = [ctypes.c_ulong(value) for value in (argument, 0, 0, 0)]
-    _checked(_libc.prctl(ctypes.c_int(option), *rest), "prctl")
+    _checked(_libc.prctl(option, argument, 0, 0, 0), "prctl")
 
 
 def capset(effective: int, inheritable: int = 0) -> None:
@@ -207,7 +209,7 @@ def capset(effective: int, inheritable: int = 0) -> None:
 def sethostname(name: str) -> None:
     """Name this machine, within its uts namespace (sethostname(2))."""
     encoded = os.fsencode(name)
-    _checked(_libc.sethostname(encoded, ctypes.c_size_t(len(encoded))), name)
+    _checked(_libc.sethostname(encoded, len(encoded)), name)
 
 
 def close_descriptors(*, but: int | Iterable[int]) -> None:
@@ -228,6 +230,15 @@ def pidfd_getfd(pid: int, descriptor: int) -> int:
         os.close(process)
     os.set_inheritable(copy, False)
     return copy
+
+
+def default_internal_signals() -> None:
+    """Take SIG_DFL for the two signals that the C library keeps to itself and from ``signal``.
+
+    They are ignored in whatever posix_spawn(3) started, and in all that this starts in turn.
+    """
+    for number in _INTERNAL_SIGNALS:
+        _call("rt_sigaction", number, bytes(_SIGACTION_SIZE), 0, _SIGSET_SIZE)
 
 
 def join_new_session_keyring() -> None:

@@ -1,6 +1,7 @@
 import errno
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,19 @@ from img.adapters.linux import syscalls
 
 
 @pytest.mark.parametrize(
-    ("machine", "pivot_root", "keyctl"),
-    [("x86_64", 155, 250), ("aarch64", 41, 219), ("riscv64", 41, 219)],
+    ("machine", "pivot_root", "rt_sigaction", "keyctl"),
+    [("x86_64", 155, 13, 250), ("aarch64", 41, 134, 219), ("riscv64", 41, 134, 219)],
 )
 def test_old_calls_have_numbers_of_their_own_everywhere(
-    machine: str, pivot_root: int, keyctl: int
+    machine: str, pivot_root: int, rt_sigaction: int, keyctl: int
 ) -> None:
     numbers = syscalls.NUMBERS[machine]
 
-    assert (numbers["pivot_root"], numbers["keyctl"]) == (pivot_root, keyctl)
+    assert (numbers["pivot_root"], numbers["rt_sigaction"], numbers["keyctl"]) == (
+        pivot_root,
+        rt_sigaction,
+        keyctl,
+    )
 
 
 @pytest.mark.parametrize("machine", list(syscalls.NUMBERS))
@@ -96,3 +101,32 @@ def test_fork_into_no_namespace_is_a_fork_with_a_pidfd() -> None:
     os.close(pidfd)
 
     assert status == -signal.SIGKILL
+
+
+def test_signals_that_posix_spawn_leaves_ignored_are_taken_as_usual() -> None:
+    script = """
+from pathlib import Path
+from img.adapters.linux import syscalls
+
+def ignored():
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("SigIgn:")[1].split()[0], 16) >> 31 & 3
+
+print(ignored(), flush=True)
+syscalls.default_internal_signals()
+print(ignored())
+"""
+    ours, theirs = os.pipe()
+    pid = os.posix_spawn(
+        sys.executable,
+        [sys.executable, "-c", script],
+        dict(os.environ),
+        file_actions=[(os.POSIX_SPAWN_DUP2, theirs, 1)],
+    )
+    os.close(theirs)
+    with open(ours) as file:
+        before, after = file.read().split()
+    assert os.waitpid(pid, 0)[1] == 0
+
+    assert before in ("0", "3")  # the C library decides
+    assert after == "0"
