@@ -2,9 +2,13 @@
 
 import os
 import shutil
+import tempfile
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 
 from img.adapters.linux.file_entries import xattr_names
 from img.adapters.linux.files import Lock
@@ -24,6 +28,8 @@ from img.domain.oci.chain import ChainID
 
 _BLOCK = 4096
 _AT_ONCE = 3  # layers; more only wait for each other's disk
+_SMALL = 64 << 10  # bytes of a file; larger ones take most of their time without the GIL
+_QUICK_S = 100e-6  # to make a file; several times that over a network
 
 
 class OverlayLayers:
@@ -38,6 +44,7 @@ class OverlayLayers:
         self._locks = f"{root}/locks"
         self._work = f"{root}/work"
         self._archive = archive
+        self._turn = threading.Lock()
         self.uses = Uses(root)
 
     def path(self, chain_id: ChainID) -> str:
@@ -125,11 +132,22 @@ class OverlayLayers:
             try:
                 directory = f"{work.path}/layer"
                 os.mkdir(directory)
-                self._fill(directory, job)
+                with self._turn_for(layer.index):
+                    self._fill(directory, job)
                 publish(directory, self.path(layer.chain_id))
                 self.uses.touch(name, _room_of(layer.index))
             finally:
                 work.remove()
+
+    def _turn_for(self, layer: FileIndex) -> AbstractContextManager[object]:
+        """Return what lets only one layer of small files be unpacked at a time, if that is quicker.
+
+        Each call of the system passes the GIL on. Where a file is made sooner than that, two
+        threads take nearly twice as long as one after the other.
+        """
+        if _has_small_files(layer) and _makes_files_quickly(self._work):
+            return self._turn
+        return nullcontext()
 
     def _fill(self, directory: str, job: "_Unpacking") -> None:
         layer = job.layers[job.number]
@@ -166,6 +184,21 @@ class _Unpacking:
         self.number = number
         self.below = below
         self.linked = linked
+
+
+def _has_small_files(layer: FileIndex) -> bool:
+    sizes = [entry.size for entry in layer if entry.kind == FILE]
+    return sum(sizes) < len(sizes) * _SMALL
+
+
+def _makes_files_quickly(directory: str) -> bool:
+    return min(_seconds_for_a_file(directory) for _ in range(5)) < _QUICK_S
+
+
+def _seconds_for_a_file(directory: str) -> float:
+    start = time.perf_counter()
+    with tempfile.TemporaryFile(dir=directory, buffering=0):
+        return time.perf_counter() - start
 
 
 def _room_of(layer: FileIndex) -> int:
