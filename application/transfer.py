@@ -6,12 +6,13 @@ from contextlib import suppress
 from functools import partial
 from typing import BinaryIO
 
+from img.application.damage import check_blob
 from img.application.download import Download, Report
 from img.application.ports.blob_origins import BlobOrigins
 from img.application.ports.blob_store import BlobDamaged, BlobNotFound, BlobStore
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
-from img.application.ports.registry import Registry, RegistryError
+from img.application.ports.registry import Registry, RegistryError, Unauthorized
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import StateError
@@ -104,7 +105,7 @@ class Transfer:
         """Let the registry have the blobs that it lacks, several at a time.
 
         What another of its repositories holds is mounted; what is not here is fetched first. It
-        is their origin then. Raises BlobNotFound, RegistryError.
+        is their origin then. Raises BlobNotFound, BlobDamaged, RegistryError.
         """
         wanted = list(blobs)
         with ThreadPoolExecutor(_PARALLEL, "push") as pool:
@@ -142,7 +143,13 @@ class Transfer:
             elif size != blob.size:
                 raise BlobDamaged(blob.digest, size, blob.size)
             with self.blobs.open(blob.digest) as content:
-                self.registry.push_blob(reference, blob, content)
+                try:
+                    self.registry.push_blob(reference, blob, content)
+                except Unauthorized:
+                    raise
+                except RegistryError:
+                    check_blob(self.blobs, blob.digest)  # no wonder, then
+                    raise
         report(blob, blob.size, True)
 
     def _is_mounted(self, reference: ImageReference, blob: Descriptor) -> bool:

@@ -12,4 +12,4 @@ cd "$(dirname "$0")/.."
 .venv/bin/ruff format --check .
 .venv/bin/mypy
 .venv/bin/lint-imports
-exec .venv/bin/python -m pytest -n "${JOBS:-2}" --dist worksteal "$@"
+exec .venv/bin/python -m pytest -n "${JOBS:-3}" --dist worksteal "$@"

@@ -75,7 +75,11 @@ class Registry(Protocol):
 
     @abstractmethod
     def push_blob(self, reference: ImageReference, blob: Descriptor, content: BinaryIO) -> None:
-        """Upload the blob; ``content`` is seekable and stays open."""
+        """Upload the blob; ``content`` is seekable and stays open.
+
+        It may be sent unread, as the kernel does it: that it is what the digest says is then for
+        the registry to find out (distribution-spec, error code DIGEST_INVALID).
+        """
 
     @abstractmethod
     def push_manifest(self, reference: ImageReference, content: bytes, media_type: str) -> Digest:

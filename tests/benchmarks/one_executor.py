@@ -49,7 +49,8 @@ def _processor_time() -> float:
 
 
 def _make_image(image: Path) -> None:
-    (image / "bin").mkdir(parents=True)
+    for directory in ("bin", "dev", "etc", "proc", "sys"):  # as every base image has them
+        (image / directory).mkdir(parents=True)
     shutil.copy(shutil.which("busybox") or "/bin/busybox", image / "bin/busybox")
     (image / "bin/true").symlink_to("busybox")
 

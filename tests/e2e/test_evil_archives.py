@@ -203,7 +203,7 @@ _DOORS: dict[str, tuple[Callable[[Doors], Iterator[Run]], int]] = {
     "loaded, itself evil": (Doors.loaded_itself_evil, len(EVIL)),
     "added": (Doors.added, len(ELSEWHERE)),
     "added from the web": (Doors.added_from_the_web, len(ELSEWHERE)),
-    "context": (Doors.context, len(_NAMES)),  # names of whiteouts are no files there
+    "context": (Doors.context, len(ELSEWHERE)),
 }
 
 
