@@ -81,6 +81,10 @@ class Content(io.RawIOBase):
         self._pieces = iter(stream.pieces(size))
         self._rest = memoryview(b"")
 
+    def pieces(self) -> Iterable[memoryview]:
+        """Return all of it in pieces, in place of reading it."""
+        return self._pieces
+
     def readable(self) -> bool:
         return True
 

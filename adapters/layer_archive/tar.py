@@ -184,10 +184,17 @@ def _written(
     return found
 
 
-def _pieces(packed: PackedEntry) -> Iterator[memoryview]:
+def _pieces(packed: PackedEntry) -> Iterable[memoryview]:
     if packed.open is None:
-        return
-    with packed.open() as content:
+        return ()
+    content = packed.open()
+    if isinstance(content, Content):  # of an archive: as it is there, for most files are small
+        return content.pieces()
+    return _read(content)
+
+
+def _read(content: BinaryIO) -> Iterator[memoryview]:
+    with content:
         while chunk := content.read(_CHUNK):
             yield memoryview(chunk)
 
