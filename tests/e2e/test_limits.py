@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.delegation import delegated_to, hierarchy_of
-from tests.e2e.test_interrupted import Sleeper, assert_nothing_left
+from tests.e2e.test_interrupted import Sleeper, assert_nothing_left, wait_until
 from tests.host import Account, this_account
 from tests.img_command import ImgFor, WriteContext
 
@@ -89,4 +89,4 @@ def test_a_killed_build_leaves_no_group(
     sleeper.end()
 
     assert_nothing_left(sleeper)
-    assert not step.exists()
+    wait_until(lambda: not step.exists(), "the group goes")  # when the last process is reaped
