@@ -49,8 +49,10 @@ def _processor_time() -> float:
 
 
 def _make_image(image: Path) -> None:
-    for directory in ("bin", "dev", "etc", "proc", "sys"):  # as every base image has them
+    # Besides, what every base image has, and a file that debootstrap leaves.
+    for directory in ("bin", "dev", "etc", "proc", "sys"):
         (image / directory).mkdir(parents=True)
+    (image / "etc/resolv.conf").touch()
     shutil.copy(shutil.which("busybox") or "/bin/busybox", image / "bin/busybox")
     (image / "bin/true").symlink_to("busybox")
 
