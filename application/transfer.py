@@ -148,7 +148,7 @@ class Transfer:
                 except Unauthorized:
                     raise
                 except RegistryError:
-                    check_blob(self.blobs, blob.digest)  # no wonder, then
+                    check_blob(self.blobs, blob.digest)  # if it is damaged here, that is why
                     raise
         report(blob, blob.size, True)
 

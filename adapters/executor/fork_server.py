@@ -4,7 +4,6 @@ Forking the command line itself would take 10 ms for every 100 MB of it, and is 
 threads are; so this one is forked early, stays small, and has one thread.
 """
 
-import errno
 import fcntl
 import gc
 import os
@@ -12,7 +11,6 @@ import pickle
 import select
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
@@ -20,15 +18,14 @@ from typing import NoReturn
 
 from img.adapters.executor import descendants, reports, signals
 from img.adapters.executor.reports import Ended, Launch, NotStarted, Refused, Stub, Way
+from img.adapters.executor.started_step import Helper, RuntimeLog, StartedStep
 from img.adapters.linux import syscalls
-from img.domain.dataclass import dataclass
 from img.domain.process import Network, Root
 
 _ISOLATED = (
     syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
 )
 _NAMESPACES = {Way.UNSHARE: _ISOLATED, Way.RUNTIME: _ISOLATED, Way.CHROOT: 0, Way.PROOT: 0}
-_ATTEMPTS, _PAUSE_S = 20, 0.01  # to remove a control group
 _STEP = b"step"  # said with the descriptors of one
 
 
@@ -80,102 +77,6 @@ _Become = Callable[[Launch, socket.socket, int, int], NoReturn]
 """What a fork becomes: given what to do, the channel, stdout and stderr."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    pid: int
-    pidfd: int
-    channel: socket.socket
-    way: Way
-    control_groups: tuple[str, ...]
-    helpers: tuple["_Helper", ...]
-    log: "_RuntimeLog | None"
-
-    @property
-    def is_watched(self) -> bool:
-        """Whether the pid is that of a process that watches over the step, and tidies up."""
-        return self.way in (Way.CHROOT, Way.PROOT)
-
-    def kill(self) -> None:
-        """End it and all it started."""
-        number = signal.SIGTERM if self.is_watched else signal.SIGKILL
-        signal.pidfd_send_signal(self.pidfd, number)
-
-    @property
-    def watched(self) -> tuple[int, ...]:
-        """The descriptors on which something may happen."""
-        mine = (self.pidfd, self.channel.fileno())
-        return (*mine, *(helper.pidfd for helper in self.helpers))
-
-    def end_helpers(self) -> None:
-        """End what works for the step: nobody needs it any more."""
-        for helper in self.helpers:
-            signal.pidfd_send_signal(helper.pidfd, signal.SIGKILL)
-            os.waitpid(helper.pid, 0)
-
-    def complain_of(self, pidfd: int) -> None:
-        """Tell why a helper ended before the step did, unless it does so itself."""
-        for helper in self.helpers:
-            if helper.pidfd == pidfd and helper.said >= 0:
-                from img.adapters.executor import private_network
-
-                why = private_network.complaint(helper.said)
-                reports.send(self.channel, Refused(f"slirp4netns ended: {why}"))
-
-    def remove_groups(self) -> None:
-        """Remove the control groups of the ended step, where nobody is left to do it."""
-        for group in self.control_groups:
-            _remove_group(group)
-
-    def close(self) -> None:
-        """Close all descriptors."""
-        os.close(self.pidfd)
-        self.channel.close()
-        if self.log is not None:
-            os.close(self.log.file)
-        for helper in self.helpers:
-            helper.close()
-
-
-def _remove_group(group: str) -> None:
-    for _ in range(_ATTEMPTS):
-        try:
-            os.rmdir(group)
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                return
-            time.sleep(_PAUSE_S)  # the last of its processes is not quite gone
-        else:
-            return
-
-
-@dataclass(frozen=True, slots=True)
-class _Helper:
-    """A process without which a step cannot go on."""
-
-    pid: int
-    pidfd: int
-    said: int = -1  # the file in which it says why it ends
-
-    def close(self) -> None:
-        os.close(self.pidfd)
-        if self.said >= 0:
-            os.close(self.said)
-
-
-@dataclass(frozen=True, slots=True)
-class _RuntimeLog:
-    """Where a runtime says why it could not start a step."""
-
-    file: int
-    cwd: str  # the step's
-
-    def failure(self) -> str:
-        """Return why, "" if it could."""
-        from img.adapters.executor import runtime_starter
-
-        return runtime_starter.failure_in(self.file, self.cwd)
-
-
 def _line_to_supervisor() -> tuple[socket.socket, socket.socket]:
     # Before anything is forked: the next step has it imported.
     from img.adapters.executor import emulated_identity  # noqa: F401
@@ -185,20 +86,20 @@ def _line_to_supervisor() -> tuple[socket.socket, socket.socket]:
 
 def _start_supervisor(
     step: int, root: Root, asked: socket.socket, channel: socket.socket, stderr: int
-) -> _Helper:
+) -> Helper:
     from img.adapters.executor import supervision
 
     pid = os.fork()
     if pid == 0:
         supervision.become(step, root, asked, channel, stderr)
-    return _Helper(pid, os.pidfd_open(pid))
+    return Helper(pid, os.pidfd_open(pid))
 
 
-def _start_network(program: str, step: int, ready: socket.socket) -> _Helper:
+def _start_network(program: str, step: int, ready: socket.socket) -> Helper:
     from img.adapters.executor import private_network
 
     pid, said = private_network.start(program, step, ready.fileno())
-    return _Helper(pid, os.pidfd_open(pid), said)
+    return Helper(pid, os.pidfd_open(pid), said)
 
 
 def _be_the_server(
@@ -272,7 +173,7 @@ class _Server:
     def __init__(self, requests: socket.socket, parent: int) -> None:
         self._requests = requests
         self._parent = parent
-        self._steps: dict[int, _Step] = {}  # by both of its descriptors
+        self._steps: dict[int, StartedStep] = {}  # by both of its descriptors
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
         self._poll.register(parent, select.POLLIN)
@@ -319,7 +220,7 @@ class _Server:
         awaited, ready = socket.socketpair() if launch.network_program else (None, None)
         log = None
         if launch.way is Way.RUNTIME:
-            log = _RuntimeLog(os.memfd_create("img-log"), process.cwd)
+            log = RuntimeLog(os.memfd_create("img-log"), process.cwd)
         become = _becoming(launch.way, asking, awaited, log)
         try:
             pid, pidfd = syscalls.fork_into(_NAMESPACES[launch.way] | network)
@@ -340,12 +241,12 @@ class _Server:
             helpers.append(_start_network(launch.network_program, pid, ready))
             ready.close()
         groups = process.control_groups
-        step = _Step(pid, pidfd, channel, launch.way, groups, tuple(helpers), log)
+        step = StartedStep(pid, pidfd, channel, launch.way, groups, tuple(helpers), log)
         for descriptor in step.watched:
             self._steps[descriptor] = step
             self._poll.register(descriptor, select.POLLIN)
 
-    def _attend(self, step: _Step, descriptor: int) -> None:
+    def _attend(self, step: StartedStep, descriptor: int) -> None:
         if descriptor != step.pidfd:
             if descriptor == step.channel.fileno():  # whatever is said there, it means the same
                 with suppress(ConnectionResetError):  # nor does it matter whether it was read
@@ -379,7 +280,7 @@ class _Server:
     def _kill_strays(self) -> None:
         descendants.kill_all(but=self._by_pid())
 
-    def _by_pid(self) -> dict[int, _Step]:
+    def _by_pid(self) -> dict[int, StartedStep]:
         return {step.pid: step for step in self._steps.values()}
 
 
@@ -387,7 +288,7 @@ def _becoming(
     way: Way,
     supervisor: socket.socket | None,
     network: socket.socket | None,
-    log: _RuntimeLog | None,
+    log: RuntimeLog | None,
 ) -> _Become:
     match way:
         case Way.UNSHARE:
