@@ -1,6 +1,6 @@
 """Steps in a changed root, for root in a container that allows neither namespaces nor mounts."""
 
-from img.adapters.executor.reports import Launch, Way
+from img.adapters.executor.launch import Launch, Way
 from img.adapters.executor.unshare import UnshareExecutor
 from img.adapters.linux import capabilities, userns
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted

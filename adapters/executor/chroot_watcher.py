@@ -20,9 +20,9 @@ from img.adapters.executor.first_process import (
     take_identity,
     take_streams,
 )
+from img.adapters.executor.launch import Launch
 from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.placements import Placements
-from img.adapters.executor.reports import Launch
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import capabilities, syscalls
 from img.application.ports.executor import ExecutorUnavailable

@@ -15,9 +15,10 @@ from typing import NoReturn
 
 from img.adapters.executor import mounts, reports
 from img.adapters.executor.executables import find_executable, go_text
-from img.adapters.executor.reports import Launch
+from img.adapters.executor.launch import Kind, Launch
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints, text_in
+from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import capabilities, denied_calls, syscalls
 from img.adapters.linux.ownership import REAL, RecordedOwnership
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
@@ -33,29 +34,27 @@ def become(
     channel: socket.socket,
     stdout: int,
     stderr: int,
+    system: SystemMounts | None = None,
     supervisor: socket.socket | None = None,
     network: socket.socket | None = None,
 ) -> NoReturn:
-    """Run ``launch``; tell ``channel`` why where that fails."""
+    """Run ``launch``, maybe with ``system`` for it; tell ``channel`` why where that fails."""
     try:
         with reports.failures(channel):
-            die_with_parent()
             take_streams(stdout, stderr)
             if launch.emulation is not None:
                 importlib.import_module(_EMULATED)  # while its file can be found
-            leave_session()
             enter_control_groups(launch.process)
-            _enter_root(launch, channel, supervisor, network)
+            _enter_root(launch, channel, system, supervisor, network)
             execute(launch.process, _identity(launch, supervisor))
     finally:
         os._exit(127)
 
 
 def take_streams(stdout: int, stderr: int) -> None:
-    """Make the two streams this process' own, and the mask of its files a usual one."""
+    """Make the two streams this process' own."""
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
-    os.umask(0o022)
 
 
 def enter_control_groups(process: Process) -> None:
@@ -74,16 +73,17 @@ def enter_control_groups(process: Process) -> None:
 def _enter_root(
     launch: Launch,
     channel: socket.socket,
+    system: SystemMounts | None,
     supervisor: socket.socket | None,
     network: socket.socket | None,
 ) -> None:
     process = launch.process
-    syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+    system = system or SystemMounts(Kind.of(launch).system)
     ownership = REAL if launch.emulation is None else RecordedOwnership()
     scratch = mounts.attach_root(launch.root, ownership, devices=process.insecure)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     points = MountPoints(root, lambda stub: reports.send(channel, stub))
-    mounts.mount_system(points, process)
+    system.move_to(points)
     mounts.mount_name_files(points, scratch, process)
     mounts.mount_extra(points, scratch, process.mounts)
     bring_network_up(process, network)
@@ -92,8 +92,6 @@ def _enter_root(
     # root while a descriptor of the old one is open (CVE-2024-21626).
     kept = [line.fileno() for line in (channel, supervisor) if line is not None]
     syscalls.close_descriptors(but=kept)
-    if not process.insecure:
-        mounts.mask_system()
     syscalls.sethostname(process.hostname)
 
 

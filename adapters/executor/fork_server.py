@@ -11,22 +11,16 @@ import pickle
 import select
 import signal
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from functools import partial
 from typing import NoReturn
 
 from img.adapters.executor import descendants, reports, signals
-from img.adapters.executor.reports import Ended, Launch, NotStarted, Refused, Stub, Way
+from img.adapters.executor.launch import Kind, Launch, Way, read_launch, receive, write_launch
+from img.adapters.executor.reports import Ended, NotStarted, Refused, Stub
 from img.adapters.executor.started_step import Helper, RuntimeLog, StartedStep
 from img.adapters.linux import syscalls
 from img.domain.process import Network, Root
-
-_ISOLATED = (
-    syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID | syscalls.CLONE_NEWIPC | syscalls.CLONE_NEWUTS
-)
-_NAMESPACES = {Way.UNSHARE: _ISOLATED, Way.RUNTIME: _ISOLATED, Way.CHROOT: 0, Way.PROOT: 0}
-_STEP = b"step"  # said with the descriptors of one
 
 
 class ForkServer:
@@ -51,11 +45,10 @@ class ForkServer:
         To send anything, or to close it, kills the step. Raises OSError when the server is gone.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        order = os.memfd_create("img-step")  # a file: the size of a launch has no bound
+        order = write_launch(launch)
         try:
-            os.write(order, pickle.dumps(launch))
-            os.lseek(order, 0, os.SEEK_SET)
-            socket.send_fds(self._requests, [_STEP], [order, theirs.fileno(), stdout, stderr])
+            kind = pickle.dumps(Kind.of(launch))
+            socket.send_fds(self._requests, [kind], [order, theirs.fileno(), stdout, stderr])
         except BaseException:
             ours.close()
             raise
@@ -71,10 +64,6 @@ class ForkServer:
             self._requests.close()
             os.waitpid(self._pid, 0)
             self._pid = 0
-
-
-_Become = Callable[[Launch, socket.socket, int, int], NoReturn]
-"""What a fork becomes: given what to do, the channel, stdout and stderr."""
 
 
 def _line_to_supervisor() -> tuple[socket.socket, socket.socket]:
@@ -106,6 +95,7 @@ def _be_the_server(
     requests: socket.socket, parent: int, mask: Iterable[int], *, emulating: bool
 ) -> NoReturn:
     try:
+        os.umask(0o022)  # a usual one, for steps
         os.setsid()  # what is sent to the terminal's processes is not for this one
         signals.ignore_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
@@ -132,7 +122,6 @@ def _rehearse(*, emulating: bool) -> None:
 
     Here, while the command line is busy with imports of its own.
     """
-    from img.adapters.executor import first_process  # noqa: F401
     from img.adapters.linux import denied_calls
     from img.domain.filesystem.ownership import lookup_user
 
@@ -171,9 +160,12 @@ class _Server:
     """
 
     def __init__(self, requests: socket.socket, parent: int) -> None:
+        from img.adapters.executor.standby import Standbys
+
         self._requests = requests
         self._parent = parent
         self._steps: dict[int, StartedStep] = {}  # by both of its descriptors
+        self._standbys = Standbys()
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
         self._poll.register(parent, select.POLLIN)
@@ -197,54 +189,50 @@ class _Server:
 
     def _accept(self) -> bool:
         try:
-            said, descriptors, _, _ = socket.recv_fds(self._requests, len(_STEP), 4)
+            kind, descriptors = receive(self._requests)
         except ConnectionResetError:
             return False
-        if not said:
+        if not kind:
             return False
         order, channel, stdout, stderr = descriptors
-        for descriptor in descriptors:
-            os.set_inheritable(descriptor, False)
-        with open(order, "rb") as file:
-            launch: Launch = pickle.load(file)
-        self._start(launch, socket.socket(fileno=channel), stdout, stderr)
-        for descriptor in (stdout, stderr):
+        self._start(pickle.loads(kind), order, socket.socket(fileno=channel), stdout, stderr)
+        for descriptor in (order, stdout, stderr):
             os.close(descriptor)
         return True
 
-    def _start(self, launch: Launch, channel: socket.socket, stdout: int, stderr: int) -> None:
-        process = launch.process
-        network = 0 if process.network is Network.HOST else syscalls.CLONE_NEWNET
-        beside = launch.way is Way.UNSHARE and launch.is_supervised
-        asked, asking = _line_to_supervisor() if beside else (None, None)
-        awaited, ready = socket.socketpair() if launch.network_program else (None, None)
-        log = None
-        if launch.way is Way.RUNTIME:
-            log = RuntimeLog(os.memfd_create("img-log"), process.cwd)
-        become = _becoming(launch.way, asking, awaited, log)
+    def _start(
+        self, kind: Kind, order: int, channel: socket.socket, stdout: int, stderr: int
+    ) -> None:
         try:
-            pid, pidfd = syscalls.fork_into(_NAMESPACES[launch.way] | network)
+            standby = self._standbys.take(kind)
         except OSError as error:
             reports.send(channel, Refused(f"new namespaces: {error.strerror}"))
             channel.close()
             return
-        if pid == 0:
-            become(launch, channel, stdout, stderr)
+        asked, asking = _line_to_supervisor() if kind.supervised else (None, None)
+        awaited, ready = socket.socketpair() if kind.network is Network.PRIVATE else (None, None)
+        log = RuntimeLog.new() if kind.way is Way.RUNTIME else None
+        others = {"supervisor": asking, "network": awaited, "log": log}
+        standby.become(
+            (order, channel.fileno(), stdout, stderr),
+            {name: other.fileno() for name, other in others.items() if other is not None},
+        )
         for theirs in (asking, awaited):  # or those who wait would not see the step end
             if theirs is not None:
                 theirs.close()
+        launch = read_launch(order)
         helpers = []
         if asked is not None:
-            helpers.append(_start_supervisor(pid, launch.root, asked, channel, stderr))
+            helpers.append(_start_supervisor(standby.pid, launch.root, asked, channel, stderr))
             asked.close()
         if ready is not None:
-            helpers.append(_start_network(launch.network_program, pid, ready))
+            helpers.append(_start_network(launch.network_program, standby.pid, ready))
             ready.close()
-        groups = process.control_groups
-        step = StartedStep(pid, pidfd, channel, launch.way, groups, tuple(helpers), log)
+        step = StartedStep(standby.pid, standby.pidfd, channel, launch, tuple(helpers), log)
         for descriptor in step.watched:
             self._steps[descriptor] = step
             self._poll.register(descriptor, select.POLLIN)
+        self._standbys.add(kind)
 
     def _attend(self, step: StartedStep, descriptor: int) -> None:
         if descriptor != step.pidfd:
@@ -260,7 +248,7 @@ class _Server:
         if code < 0 and step.is_watched:  # by the step, no doubt
             self._kill_strays()
         step.end_helpers()
-        if step.log is not None and (failure := step.log.failure()):
+        if step.log is not None and (failure := step.log.failure(step.launch.process.cwd)):
             reports.send(step.channel, NotStarted(failure))
         reports.send(step.channel, Ended(code if code >= 0 else 128 - code))
         for watched in step.watched:
@@ -269,6 +257,7 @@ class _Server:
         step.close()
 
     def _kill_all(self) -> None:
+        self._standbys.dismiss()
         for step in self._by_pid().values():
             step.kill()
             os.waitpid(step.pid, 0)
@@ -278,33 +267,7 @@ class _Server:
         self._kill_strays()
 
     def _kill_strays(self) -> None:
-        descendants.kill_all(but=self._by_pid())
+        descendants.kill_all(but={*self._by_pid(), *self._standbys.pids})
 
     def _by_pid(self) -> dict[int, StartedStep]:
         return {step.pid: step for step in self._steps.values()}
-
-
-def _becoming(
-    way: Way,
-    supervisor: socket.socket | None,
-    network: socket.socket | None,
-    log: RuntimeLog | None,
-) -> _Become:
-    match way:
-        case Way.UNSHARE:
-            from img.adapters.executor import first_process
-
-            return partial(first_process.become, supervisor=supervisor, network=network)
-        case Way.RUNTIME:
-            from img.adapters.executor import runtime_starter
-
-            assert log is not None
-            return partial(runtime_starter.become, log=log.file, network=network)
-        case Way.CHROOT:
-            from img.adapters.executor import chroot_watcher
-
-            return chroot_watcher.become
-        case Way.PROOT:
-            from img.adapters.executor import proot_watcher
-
-            return proot_watcher.become

@@ -1,9 +1,5 @@
-"""What a step sees: its root, and what runtime-spec says is mounted in it.
+"""What a step sees: its root, and what it asks to have mounted in it."""
 
-The order and the options are runc's (runtime-spec config-linux.md, "Default Filesystems").
-"""
-
-import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -14,17 +10,11 @@ from img.adapters.linux import syscalls
 from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.linux.syscalls import (
     MOUNT_ATTR_NODEV,
-    MOUNT_ATTR_NOEXEC,
     MOUNT_ATTR_NOSUID,
     MOUNT_ATTR_RDONLY,
-    MS_BIND,
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
-    MS_RDONLY,
-    MS_REC,
-    MS_REMOUNT,
-    MS_STRICTATIME,
 )
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.process import (
@@ -42,30 +32,6 @@ from img.domain.process import (
 
 _OWN_RESOLVER = b"nameserver 10.0.2.3"  # slirp4netns(1): it asks the host's
 _PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_DEVICE_LINKS = {
-    "fd": "/proc/self/fd",
-    "stdin": "/proc/self/fd/0",
-    "stdout": "/proc/self/fd/1",
-    "stderr": "/proc/self/fd/2",
-    "core": "/proc/kcore",
-    "ptmx": "pts/ptmx",
-}
-# containerd's defaults, which BuildKit takes (oci/spec.go, "populateDefaultUnixSpec").
-MASKED = (
-    "/proc/acpi",
-    "/proc/asound",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
-)
-READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
 class Scratch:
@@ -116,24 +82,6 @@ def named(target: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise ProcessNotStarted(f"cannot mount {target}: {error.strerror}") from error
-
-
-def mount_system(points: MountPoints, process: Process, *, proc: bool = True) -> None:
-    """Mount /proc, /dev and /sys in the root, whatever is there. Raises ProcessNotStarted."""
-    for name in ("proc", "dev", "sys"):
-        with named(f"/{name}"):
-            os.close(_as_directory(points.open(name, directory=True)))
-    if proc:
-        _mount_proc(points.open("proc", directory=True))
-    _fill_dev(points, process.shm_size)
-    _mount_sys(points, read_only=not process.insecure)
-
-
-def _as_directory(found: int) -> int:
-    if not stat.S_ISDIR(os.fstat(found).st_mode):
-        os.close(found)
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-    return found
 
 
 def mount_name_files(points: MountPoints, scratch: Scratch, process: Process) -> None:
@@ -210,19 +158,6 @@ def pivot_into_working_directory() -> None:
     os.chdir("/")
 
 
-def mask_system() -> None:
-    """Hide or protect what of /proc and /sys belongs to the whole machine."""
-    for path in READ_ONLY:
-        if os.path.exists(path):
-            syscalls.mount(path, path, flags=MS_BIND | MS_REC)
-            syscalls.mount("none", path, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | _PLAIN)
-    for path in MASKED:
-        if os.path.isdir(path):
-            syscalls.mount("tmpfs", path, "tmpfs", MS_RDONLY | _PLAIN, "size=0k,nr_inodes=2")
-        elif os.path.exists(path):
-            syscalls.mount("/dev/null", path, flags=MS_BIND)
-
-
 def _mount_overlay(root: OverlayRoot, target: str, *, devices: bool = False) -> None:
     # Descriptors for names: 500 layers fit in the page that mount(2) takes, and no character of
     # a path has to be escaped. "userxattr" is a must in a user namespace, and elsewhere keeps
@@ -237,68 +172,6 @@ def _mount_overlay(root: OverlayRoot, target: str, *, devices: bool = False) -> 
     syscalls.mount("overlay", target, "overlay", flags, options)
     os.fchdir(here)
     os.close(here)
-
-
-def _mount_proc(target: int) -> None:
-    try:
-        syscalls.mount("proc", _on(target), "proc", _PLAIN)
-    except PermissionError:  # parts of the outer /proc are hidden: we are in a container ourselves
-        syscalls.mount("/proc", _on(target), flags=MS_BIND | MS_REC)
-
-
-def _fill_dev(points: MountPoints, shm_size: int) -> None:
-    # Those there are binds, which have flags of their own.
-    flags = MS_NOSUID | MS_NODEV | MS_STRICTATIME
-    options = "mode=755,size=65536k"
-    syscalls.mount("tmpfs", _on(points.open("dev", directory=True)), "tmpfs", flags, options)
-    # By its descriptor from here on: in the root the name may be a link that leads anywhere.
-    directory = points.open("dev", directory=True)
-    dev = _on(directory)
-    for name in _DEVICES:
-        if os.path.exists(f"/dev/{name}"):
-            os.mknod(name, 0o666, dir_fd=directory)
-            syscalls.mount(f"/dev/{name}", f"{dev}/{name}", flags=MS_BIND)
-    for name, text in _DEVICE_LINKS.items():
-        os.symlink(text, name, dir_fd=directory)
-    for name in ("pts", "shm", "mqueue"):
-        os.mkdir(name, dir_fd=directory)
-    _mount_devpts(f"{dev}/pts")
-    syscalls.mount("shm", f"{dev}/shm", "tmpfs", _PLAIN, f"mode=1777,size={shm_size}")
-    _mount_if_known("mqueue", f"{dev}/mqueue")
-    os.close(directory)
-
-
-def _mount_devpts(target: str) -> None:
-    flags, options = MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"
-    try:
-        syscalls.mount("devpts", target, "devpts", flags, f"{options},gid=5")
-    except OSError:  # EINVAL where the group tty is not mapped
-        syscalls.mount("devpts", target, "devpts", flags, options)
-
-
-def _mount_if_known(kind: str, target: str) -> None:
-    try:
-        syscalls.mount(kind, target, kind, _PLAIN)
-    except OSError:  # a kernel without POSIX message queues
-        return
-
-
-def _mount_sys(points: MountPoints, *, read_only: bool) -> None:
-    target = points.open("sys", directory=True)
-    attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
-    attributes |= MOUNT_ATTR_RDONLY if read_only else 0
-    flags = _PLAIN | (MS_RDONLY if read_only else 0)
-    try:
-        syscalls.mount("sysfs", _on(target), "sysfs", flags)
-    except PermissionError:  # only who owns the network namespace may
-        _attach(_copy_of("/sys", attributes), target)
-    else:
-        groups = f"{_on(points.open('sys', directory=True))}/fs/cgroup"
-        if os.path.isdir(groups) and os.path.isdir("/sys/fs/cgroup"):
-            _attach(
-                _copy_of("/sys/fs/cgroup", attributes),
-                points.open("sys/fs/cgroup", directory=True),
-            )
 
 
 def _mount_one(points: MountPoints, scratch: Scratch, mount: ProcessMount) -> None:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from img.adapters.executor import reports
 from img.adapters.executor.first_process import die_with_parent
-from img.adapters.executor.mounts import MASKED
+from img.adapters.executor.system_mounts import MASKED
 from img.adapters.executor.watching import exit_code_of_reaped
 from img.adapters.linux import capabilities, denied_calls, seccomp, syscalls
 from img.adapters.linux.procfs.filters import filter_program

@@ -24,9 +24,10 @@ from img.adapters.executor.first_process import (
     set_limit,
     take_streams,
 )
+from img.adapters.executor.launch import Launch
 from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.placements import path_in
-from img.adapters.executor.reports import Launch, Stub
+from img.adapters.executor.reports import Stub
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.executor.watching import gather_orphans, wait_for

@@ -1,44 +1,15 @@
-"""What the command line, the fork server and a step's first process tell one another."""
+"""What a step's first process and the fork server tell the command line."""
 
 import pickle
 import socket
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import Enum
 
-from img.adapters.linux.emulation.level import Emulation
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, ImgError
-from img.domain.process import Process, Root
 
 _MOST = 1 << 16  # bytes of one report
-
-
-class Way(Enum):
-    """How a step is run; the fork server makes other namespaces for each."""
-
-    UNSHARE = "u"  # it becomes the step's first process
-    RUNTIME = "r"  # it starts runc or crun, as the first process of a pid namespace
-    CHROOT = "c"  # it watches over the step, in no namespace of its own
-    PROOT = "p"  # the same
-
-
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """What a first process has to do."""
-
-    process: Process
-    root: Root
-    way: Way = Way.UNSHARE
-    program: str = ""  # the path of the runtime, or of proot
-    network_program: str = ""  # the path of slirp4netns, for a private network
-    emulation: Emulation | None = None  # where the step has one id
-
-    @property
-    def is_supervised(self) -> bool:
-        """Whether calls of the step are answered by a process beside or above it."""
-        return self.emulation is not None and self.emulation.is_supervised
 
 
 @dataclass(frozen=True, slots=True)

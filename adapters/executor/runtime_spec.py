@@ -8,7 +8,7 @@ import resource
 from collections.abc import Mapping
 
 from img.adapters.executor.first_process import DEFAULT_PATH
-from img.adapters.executor.mounts import MASKED, READ_ONLY
+from img.adapters.executor.system_mounts import MASKED, READ_ONLY
 from img.adapters.linux import capabilities
 from img.adapters.linux.denied_calls import DENIED
 from img.domain.filesystem.ownership import UserIdentity

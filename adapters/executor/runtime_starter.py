@@ -14,16 +14,15 @@ from img.adapters.executor.executables import find_executable_in
 from img.adapters.executor.first_process import (
     DEFAULT_PATH,
     bring_network_up,
-    die_with_parent,
     enter_control_groups,
-    leave_session,
     set_limit,
     take_streams,
 )
-from img.adapters.executor.reports import Launch
+from img.adapters.executor.launch import Kind, Launch
 from img.adapters.executor.runtime_spec import configuration
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints, text_in
+from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import capabilities, syscalls, userns
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.filesystem.ownership import UserIdentity, lookup_user
@@ -38,6 +37,7 @@ def become(
     stdout: int,
     stderr: int,
     log: int,
+    system: SystemMounts | None = None,
     network: socket.socket | None = None,
 ) -> NoReturn:
     """Become the runtime that runs ``launch`` and ends with its exit code.
@@ -46,11 +46,9 @@ def become(
     """
     try:
         with reports.failures(channel):
-            die_with_parent()
             take_streams(stdout, stderr)
-            leave_session()
             enter_control_groups(launch.process)
-            bundle = _prepare(launch, channel, network)
+            bundle = _prepare(launch, channel, system, network)
             syscalls.close_descriptors(but=(channel.fileno(), log))
             os.set_inheritable(log, True)
             _execute(_command(launch.program, bundle, f"/proc/self/fd/{log}"))
@@ -65,14 +63,19 @@ def failure_in(log: int, cwd: str) -> str:
     return _worded(errors[-1], cwd) if errors else ""
 
 
-def _prepare(launch: Launch, channel: socket.socket, network: socket.socket | None) -> str:
+def _prepare(
+    launch: Launch,
+    channel: socket.socket,
+    system: SystemMounts | None,
+    network: socket.socket | None,
+) -> str:
     """Mount everything; return the runtime's bundle."""
     process = launch.process
-    syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
+    system = system or SystemMounts(Kind.of(launch).system)
     scratch, rootfs = mounts.attach_root_below(launch.root, devices=process.insecure)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     points = MountPoints(root, lambda stub: reports.send(channel, stub))
-    mounts.mount_system(points, process, proc=False)
+    system.move_to(points)
     mounts.mount_name_files(points, scratch, process)
     mounts.mount_extra(points, scratch, process.mounts)
     _protect(launch.program)

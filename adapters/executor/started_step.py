@@ -5,9 +5,11 @@ import os
 import signal
 import socket
 import time
+from typing import Self
 
 from img.adapters.executor import reports
-from img.adapters.executor.reports import Refused, Way
+from img.adapters.executor.launch import Launch, Way
+from img.adapters.executor.reports import Refused
 from img.domain.dataclass import dataclass
 
 _ATTEMPTS, _PAUSE_S = 20, 0.01  # to remove a control group
@@ -32,13 +34,23 @@ class RuntimeLog:
     """Where a runtime says why it could not start a step."""
 
     file: int
-    cwd: str  # the step's
 
-    def failure(self) -> str:
-        """Return why, "" if it could."""
+    @classmethod
+    def new(cls) -> Self:
+        """Return an empty one."""
+        return cls(os.memfd_create("img-log"))
+
+    def fileno(self) -> int:
+        return self.file
+
+    def close(self) -> None:
+        os.close(self.file)
+
+    def failure(self, cwd: str) -> str:
+        """Return why, "" if it could start a step in that directory."""
         from img.adapters.executor import runtime_starter
 
-        return runtime_starter.failure_in(self.file, self.cwd)
+        return runtime_starter.failure_in(self.file, cwd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +60,14 @@ class StartedStep:
     pid: int
     pidfd: int
     channel: socket.socket
-    way: Way
-    control_groups: tuple[str, ...]
+    launch: Launch
     helpers: tuple[Helper, ...]
     log: RuntimeLog | None
 
     @property
     def is_watched(self) -> bool:
         """Whether the pid is that of a process that watches over the step, and tidies up."""
-        return self.way in (Way.CHROOT, Way.PROOT)
+        return self.launch.way in (Way.CHROOT, Way.PROOT)
 
     def kill(self) -> None:
         """End it and all it started."""
@@ -86,7 +97,7 @@ class StartedStep:
 
     def remove_groups(self) -> None:
         """Remove the control groups of the ended step, where nobody is left to do it."""
-        for group in self.control_groups:
+        for group in self.launch.process.control_groups:
             _remove_group(group)
 
     def close(self) -> None:
@@ -94,7 +105,7 @@ class StartedStep:
         os.close(self.pidfd)
         self.channel.close()
         if self.log is not None:
-            os.close(self.log.file)
+            self.log.close()
         for helper in self.helpers:
             helper.close()
 

@@ -7,10 +7,10 @@ import socket
 from collections.abc import Callable
 
 from img.adapters.executor.fork_server import ForkServer
+from img.adapters.executor.launch import Launch
 from img.adapters.executor.reports import (
     Crashed,
     Ended,
-    Launch,
     NotStarted,
     Refused,
     Report,

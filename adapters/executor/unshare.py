@@ -1,7 +1,7 @@
 """Steps in namespaces that Python makes itself: no runtime, no daemon."""
 
 from img.adapters.executor.fork_server import ForkServer
-from img.adapters.executor.reports import Launch
+from img.adapters.executor.launch import Launch
 from img.adapters.linux.emulation.level import Emulation
 from img.application.ports.executor import Cancellation, Executor, ExecutorUnavailable, OutputSink
 from img.domain.errors import HostError

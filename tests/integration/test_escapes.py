@@ -332,9 +332,10 @@ def test_nothing_survives_its_step(name: str, root: StepRoot, how: str) -> None:
     script = DAEMONS[how].replace("{time}", "5999")
     with gathered() as orphans:
         executor = executor_named(name)
-        before = len(orphans.living())
         steps = Steps(executor, root)
         try:
+            steps.sh("true")  # somebody stands by from here on
+            before = len(orphans.living())
             assert steps.run(["/bin/sh", "-c", f"{script}\nexit 0"]).code == 0
             deadline = time.monotonic() + 5
             while len(left := orphans.living()) > before and time.monotonic() < deadline:

@@ -311,7 +311,8 @@ def test_no_descriptor_of_ours_is_left_open(steps: Steps) -> None:
 def test_the_old_root_is_out_of_reach(steps: Steps) -> None:
     mounts = steps.sh("cat /proc/self/mountinfo")
 
-    assert mounts.splitlines()[0].split()[4] == "/"
+    roots = [line for line in mounts.splitlines() if line.split()[4] == "/"]
+    assert len(roots) == 1
     assert " /work" not in mounts
     assert steps.sh("ls /..").split() == sorted({"bin", "dev", "etc", "proc", "sys"})
 

@@ -1,0 +1,166 @@
+"""Processes that stand by: each is in new namespaces already, and is told what to become.
+
+Half of what a short step takes is the fork, what a fork pays for at first, and mounts that all
+steps have: none of it needs to know the step.
+"""
+
+import os
+import pickle
+import select
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import NoReturn
+
+from img.adapters.executor import first_process
+from img.adapters.executor.launch import Kind, Way, read_launch, receive
+from img.adapters.executor.system_mounts import SystemMounts
+from img.adapters.linux import syscalls
+from img.domain.dataclass import dataclass
+
+_SOCKETS = ("supervisor", "network")
+
+_Become = Callable[..., NoReturn]
+"""What a process becomes: given what to do, the channel, stdout, stderr, and more by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standby:
+    """A child that waits."""
+
+    kind: Kind
+    pid: int
+    pidfd: int
+    line: socket.socket
+
+    def is_there(self) -> bool:
+        """Tell whether nothing has killed it."""
+        return os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+    def become(self, needed: Sequence[int], lines: Mapping[str, int]) -> None:
+        """Let it become a step; it ends as the step does, or has ended if something killed it.
+
+        ``needed`` are the descriptors of the launch in a file, the channel, stdout and stderr.
+        """
+        with suppress(BrokenPipeError, ConnectionResetError):
+            socket.send_fds(self.line, [pickle.dumps(tuple(lines))], [*needed, *lines.values()])
+        self.line.close()
+
+    def dismiss(self) -> None:
+        """End it."""
+        self.line.close()
+        signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.pidfd)
+
+
+def stand_by(kind: Kind) -> Standby:
+    """Return a new one. Raises OSError where the system refuses namespaces."""
+    become = _becoming(kind.way)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        pid, pidfd = syscalls.fork_into(kind.namespaces)
+    except OSError:
+        ours.close()
+        raise
+    if pid == 0:
+        _wait(theirs, kind, become)
+    theirs.close()
+    return Standby(kind, pid, pidfd, ours)
+
+
+class Standbys:
+    """The one that stands by, if any does."""
+
+    def __init__(self) -> None:
+        self._waiting: Standby | None = None
+        self._mounts = _MountTable()
+        self._in_vain = False
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of children that are no steps."""
+        return () if self._waiting is None else (self._waiting.pid,)
+
+    def take(self, kind: Kind) -> Standby:
+        """Return a process of the ``kind`` that can become a step now. Raises OSError."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            # It has not got what was mounted since: fuse-overlayfs mounts for every step.
+            self._in_vain = self._mounts.has_changed()
+            if waiting.kind == kind and waiting.is_there() and not self._in_vain:
+                return waiting
+            waiting.dismiss()
+        return stand_by(kind)
+
+    def add(self, kind: Kind) -> None:
+        """Have one stand by for the next step, which is like the last."""
+        if self._waiting is None and kind.way.isolated and not self._in_vain:
+            self._mounts.has_changed()  # so far
+            with suppress(OSError):  # there are as many namespaces as there may be
+                self._waiting = stand_by(kind)
+
+    def dismiss(self) -> None:
+        """Have none stand by."""
+        if self._waiting is not None:
+            self._waiting.dismiss()
+            self._waiting = None
+
+
+class _MountTable:
+    """Tells of mounts that come and go in this namespace (proc_pid_mountinfo(5))."""
+
+    def __init__(self) -> None:
+        self._file = os.open("/proc/self/mountinfo", os.O_RDONLY | os.O_CLOEXEC)
+        self._poll = select.poll()
+        self._poll.register(self._file, select.POLLPRI)
+
+    def has_changed(self) -> bool:
+        """Tell whether there was a change since this was asked the last time."""
+        return bool(self._poll.poll(0))
+
+
+def _wait(line: socket.socket, kind: Kind, become: _Become) -> NoReturn:
+    try:
+        first_process.die_with_parent()
+        if kind.way.isolated:
+            first_process.leave_session()
+        syscalls.close_descriptors(but=line.fileno())
+        ahead = {"system": _mounts_ahead(kind)} if kind.way.isolated else {}
+        message, descriptors = receive(line)
+        if message:
+            order, channel, stdout, stderr, *others = descriptors
+            lines = {
+                name: socket.socket(fileno=other) if name in _SOCKETS else other
+                for name, other in zip(pickle.loads(message), others, strict=True)
+            }
+            reporting = socket.socket(fileno=channel)
+            become(read_launch(order), reporting, stdout, stderr, **ahead, **lines)
+    finally:
+        os._exit(1)
+
+
+def _mounts_ahead(kind: Kind) -> SystemMounts | None:
+    try:
+        return SystemMounts(kind.system)
+    except OSError:  # it is tried again when there is somebody to tell
+        return None
+
+
+def _becoming(way: Way) -> _Become:
+    match way:
+        case Way.UNSHARE:
+            return first_process.become
+        case Way.RUNTIME:
+            from img.adapters.executor import runtime_starter
+
+            return runtime_starter.become
+        case Way.CHROOT:
+            from img.adapters.executor import chroot_watcher
+
+            return chroot_watcher.become
+        case Way.PROOT:
+            from img.adapters.executor import proot_watcher
+
+            return proot_watcher.become

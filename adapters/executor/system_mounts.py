@@ -1,0 +1,180 @@
+"""What runtime-spec says is mounted in every root: /proc, /dev and /sys.
+
+They are complete before there is a root to attach them to. The order and the options are runc's
+(runtime-spec config-linux.md, "Default Filesystems").
+"""
+
+import errno
+import os
+import stat
+
+from img.adapters.executor.launch import SystemNeeds
+from img.adapters.executor.mounts import named
+from img.adapters.executor.stubs import MountPoints
+from img.adapters.linux import syscalls
+from img.adapters.linux.syscalls import (
+    MOUNT_ATTR_NODEV,
+    MOUNT_ATTR_NOEXEC,
+    MOUNT_ATTR_NOSUID,
+    MOUNT_ATTR_RDONLY,
+    MS_BIND,
+    MS_NODEV,
+    MS_NOEXEC,
+    MS_NOSUID,
+    MS_PRIVATE,
+    MS_RDONLY,
+    MS_REC,
+    MS_REMOUNT,
+    MS_STRICTATIME,
+)
+
+# A file system mounted over the root of this process: what is below stays what "/" leads to, and
+# ".." of the root what covers it. So no directory has to be there, or is hidden, for its sake.
+_STAGE = "/.."
+_PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
+_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_DEVICE_LINKS = {
+    "fd": "/proc/self/fd",
+    "stdin": "/proc/self/fd/0",
+    "stdout": "/proc/self/fd/1",
+    "stderr": "/proc/self/fd/2",
+    "core": "/proc/kcore",
+    "ptmx": "pts/ptmx",
+}
+# containerd's defaults, which BuildKit takes (oci/spec.go, "populateDefaultUnixSpec").
+MASKED = (
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+)
+READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+
+class SystemMounts:
+    """The three, complete, and not in a root yet."""
+
+    def __init__(self, needs: SystemNeeds) -> None:
+        """Mount them where nothing finds them, in namespaces of a step: no mount goes out or in."""
+        self._names = ("proc", "dev", "sys") if needs.proc else ("dev", "sys")
+        syscalls.mount("none", "/", flags=MS_REC | MS_PRIVATE)
+        syscalls.mount("tmpfs", "/", "tmpfs", _PLAIN)
+        try:
+            self._fill(needs)
+        except OSError:
+            syscalls.umount2(_STAGE, syscalls.MNT_DETACH)
+            raise
+
+    def _fill(self, needs: SystemNeeds) -> None:
+        for name in self._names:
+            os.mkdir(f"{_STAGE}/{name}")
+        _fill_dev(needs.shm_size)
+        _mount_sys(read_only=needs.confined)
+        if needs.proc:
+            _mount_proc()
+            if needs.confined:
+                _mask()
+
+    def move_to(self, points: MountPoints) -> None:
+        """Move them into a root, whatever is there. Raises ProcessNotStarted."""
+        for name in ("proc", "dev", "sys"):
+            with named(f"/{name}"):
+                target = _as_directory(points.open(name, directory=True))
+                if name in self._names:
+                    tree = os.open(f"{_STAGE}/{name}", os.O_PATH | os.O_CLOEXEC)
+                    syscalls.move_mount(tree, target)
+                    os.close(tree)
+                os.close(target)
+        syscalls.umount2(_STAGE, syscalls.MNT_DETACH)
+
+
+def _mount_proc() -> None:
+    target = f"{_STAGE}/proc"
+    try:
+        syscalls.mount("proc", target, "proc", _PLAIN)
+    except PermissionError:  # parts of the outer /proc are hidden: we are in a container ourselves
+        syscalls.mount("/proc", target, flags=MS_BIND | MS_REC)
+
+
+def _fill_dev(shm_size: int) -> None:
+    dev = f"{_STAGE}/dev"
+    # Those there are binds, which have flags of their own.
+    flags = MS_NOSUID | MS_NODEV | MS_STRICTATIME
+    syscalls.mount("tmpfs", dev, "tmpfs", flags, "mode=755,size=65536k")
+    for name in _DEVICES:
+        if os.path.exists(f"/dev/{name}"):
+            os.mknod(f"{dev}/{name}", 0o666)
+            syscalls.mount(f"/dev/{name}", f"{dev}/{name}", flags=MS_BIND)
+    for name, text in _DEVICE_LINKS.items():
+        os.symlink(text, f"{dev}/{name}")
+    for name in ("pts", "shm", "mqueue"):
+        os.mkdir(f"{dev}/{name}")
+    _mount_devpts(f"{dev}/pts")
+    syscalls.mount("shm", f"{dev}/shm", "tmpfs", _PLAIN, f"mode=1777,size={shm_size}")
+    _mount_if_known("mqueue", f"{dev}/mqueue")
+
+
+def _mount_devpts(target: str) -> None:
+    flags, options = MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"
+    try:
+        syscalls.mount("devpts", target, "devpts", flags, f"{options},gid=5")
+    except OSError:  # EINVAL where the group tty is not mapped
+        syscalls.mount("devpts", target, "devpts", flags, options)
+
+
+def _mount_if_known(kind: str, target: str) -> None:
+    try:
+        syscalls.mount(kind, target, kind, _PLAIN)
+    except OSError:  # a kernel without POSIX message queues
+        return
+
+
+def _mount_sys(*, read_only: bool) -> None:
+    sys = f"{_STAGE}/sys"
+    flags = _PLAIN | (MS_RDONLY if read_only else 0)
+    try:
+        syscalls.mount("sysfs", sys, "sysfs", flags)
+    except PermissionError:  # only who owns the network namespace may
+        _attach_copy("/sys", sys, read_only=read_only)
+    else:
+        groups = "/sys/fs/cgroup"
+        if os.path.isdir(f"{_STAGE}{groups}") and os.path.isdir(groups):
+            _attach_copy(groups, f"{_STAGE}{groups}", read_only=read_only)
+
+
+def _attach_copy(source: str, target: str, *, read_only: bool) -> None:
+    tree = syscalls.open_tree(source)
+    attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+    syscalls.mount_setattr(tree, attributes | (MOUNT_ATTR_RDONLY if read_only else 0))
+    where = os.open(target, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    syscalls.move_mount(tree, where)
+    os.close(where)
+    os.close(tree)
+
+
+def _mask() -> None:
+    for path in READ_ONLY:
+        target = _STAGE + path
+        if os.path.exists(target):
+            syscalls.mount(target, target, flags=MS_BIND | MS_REC)
+            syscalls.mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | _PLAIN)
+    for path in MASKED:
+        target = _STAGE + path
+        if os.path.isdir(target):
+            syscalls.mount("tmpfs", target, "tmpfs", MS_RDONLY | _PLAIN, "size=0k,nr_inodes=2")
+        elif os.path.exists(target):
+            syscalls.mount("/dev/null", target, flags=MS_BIND)
+
+
+def _as_directory(found: int) -> int:
+    if not stat.S_ISDIR(os.fstat(found).st_mode):
+        os.close(found)
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    return found

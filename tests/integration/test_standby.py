@@ -1,0 +1,139 @@
+"""Processes that stand by for the next step."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from img.adapters.executor.unshare import UnshareExecutor
+from img.adapters.linux.processes import children_of_all
+from img.domain.process import BindMount, DirectoryRoot, Network
+from tests.executors import ISOLATED, executor_named
+from tests.step_roots import StepRoot, Steps, in_env, step_root
+
+pytestmark = pytest.mark.userns
+_PATIENCE_S = 5.0
+
+
+@pytest.fixture(params=ISOLATED)
+def steps(request: pytest.FixtureRequest) -> Iterator[Steps]:
+    executor = executor_named(request.param)
+    try:
+        with step_root("directory") as root:
+            yield Steps(executor, root)
+    finally:
+        executor.close()
+
+
+@pytest.fixture
+def mounted(tmp_path: Path) -> Iterator[Path]:
+    """A directory to mount on; what is mounted there in the end is unmounted."""
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", tmp_path], check=False, capture_output=True)
+
+
+def server_of(steps: Steps) -> int:
+    assert isinstance(steps.executor, UnshareExecutor)
+    assert steps.executor._server is not None
+    return steps.executor._server._pid
+
+
+def who_stands_by(steps: Steps) -> int:
+    """Return the one child of the fork server, when no step runs."""
+    (pid,) = children_of_all()[server_of(steps)]
+    return pid
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert is_so()
+
+
+def test_who_stood_by_becomes_the_step(steps: Steps) -> None:
+    steps.sh("true")
+    before = who_stands_by(steps)
+    namespace = os.readlink(f"/proc/{before}/ns/uts")
+
+    assert steps.sh("ls -l /proc/self/ns/uts").split()[-1] == namespace
+    assert who_stands_by(steps) != before
+
+
+def test_a_root_that_was_mounted_meanwhile_is_the_steps_root(steps: Steps, mounted: Path) -> None:
+    steps.sh("true")
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted], check=True)
+    image = steps.root.whole[0]
+    shutil.copytree(image, mounted / "image", symlinks=True)
+    (mounted / "image/found").touch()
+    directory = mounted / "image"
+    root = StepRoot(root=DirectoryRoot(path=str(directory)), changed=directory, whole=(directory,))
+
+    assert Steps(steps.executor, root).sh("ls /found") == "/found\n"
+
+
+def test_where_mounts_come_and_go_nobody_stands_by_in_vain(steps: Steps, mounted: Path) -> None:
+    steps.sh("true")
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted], check=True)
+
+    steps.sh("true")
+
+    assert not children_of_all().get(server_of(steps))
+
+
+def test_what_was_mounted_meanwhile_can_be_mounted_in_a_step(steps: Steps, mounted: Path) -> None:
+    steps.sh("true")
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted], check=True)
+    (mounted / "found").touch()
+    given = in_env(mounts=(BindMount(source=str(mounted), target="/given"),))
+
+    assert steps.sh("ls /given", given) == "found\n"
+
+
+def test_a_step_unlike_the_last_gets_what_it_asks_for(steps: Steps) -> None:
+    steps.sh("true")
+
+    tables = [
+        steps.sh("cat /proc/mounts", in_env(shm_size=size)) for size in (4096 << 10, 8192 << 10)
+    ]
+    networks = [
+        steps.sh("ls -l /proc/self/ns/net", in_env(network=network)).split()[-1]
+        for network in (Network.HOST, Network.NONE, Network.HOST)
+    ]
+
+    shm = [table.split(" /dev/shm ")[1].splitlines()[0] for table in tables]
+    assert ["size=4096k" in shm[0], "size=8192k" in shm[1]] == [True, True]
+    own = os.readlink("/proc/self/ns/net")
+    assert [network == own for network in networks] == [True, False, True]
+
+
+def test_the_next_step_runs_when_who_stood_by_was_killed(steps: Steps) -> None:
+    steps.sh("true")
+    pid = who_stands_by(steps)
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
+
+    assert steps.sh("echo here") == "here\n"
+
+
+def test_who_stands_by_goes_with_the_executor(steps: Steps) -> None:
+    steps.sh("true")
+    pid = who_stands_by(steps)
+
+    steps.executor.close()
+
+    assert not os.path.exists(f"/proc/{pid}")
+
+
+def test_who_stands_by_goes_when_the_fork_server_is_killed(steps: Steps) -> None:
+    steps.sh("true")
+    pid = who_stands_by(steps)
+
+    os.kill(server_of(steps), signal.SIGKILL)
+
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
