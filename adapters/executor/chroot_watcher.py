@@ -18,7 +18,6 @@ from img.adapters.executor.first_process import (
     execute,
     leave_session,
     take_identity,
-    take_streams,
 )
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mounts import host_file, hosts_file, named
@@ -47,18 +46,12 @@ _LINKS = {
 _PROCESSORS = "devices/system/cpu"
 
 
-def become(launch: Launch, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
+def become(launch: Launch, channel: socket.socket) -> NoReturn:
     """Run ``launch``, tidy up, and end with its exit code."""
-    code = 127
-    try:
-        with reports.failures(channel):
-            gather_orphans()
-            syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # nobody looks into our memory
-            take_streams(stdout, stderr)
-            assert isinstance(launch.root, DirectoryRoot)
-            code = _run(launch.process, launch.root.path, channel)
-    finally:
-        os._exit(code)
+    gather_orphans()
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # nobody looks into our memory
+    assert isinstance(launch.root, DirectoryRoot)
+    os._exit(_run(launch.process, launch.root.path, channel))
 
 
 def _run(process: Process, path: str, channel: socket.socket) -> int:

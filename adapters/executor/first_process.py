@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from img.adapters.executor import mounts, reports
 from img.adapters.executor.executables import find_executable, go_text
-from img.adapters.executor.launch import Kind, Launch
+from img.adapters.executor.launch import Launch
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.executor.system_mounts import SystemMounts
@@ -32,29 +32,16 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 def become(
     launch: Launch,
     channel: socket.socket,
-    stdout: int,
-    stderr: int,
-    system: SystemMounts | None = None,
+    system: SystemMounts,
     supervisor: socket.socket | None = None,
     network: socket.socket | None = None,
 ) -> NoReturn:
-    """Run ``launch``, maybe with ``system`` for it; tell ``channel`` why where that fails."""
-    try:
-        with reports.failures(channel):
-            take_streams(stdout, stderr)
-            if launch.emulation is not None:
-                importlib.import_module(_EMULATED)  # while its file can be found
-            enter_control_groups(launch.process)
-            _enter_root(launch, channel, system, supervisor, network)
-            execute(launch.process, _identity(launch, supervisor))
-    finally:
-        os._exit(127)
-
-
-def take_streams(stdout: int, stderr: int) -> None:
-    """Make the two streams this process' own."""
-    os.dup2(stdout, 1)
-    os.dup2(stderr, 2)
+    """Run ``launch``; what is made in its root on the way is told ``channel``."""
+    if launch.emulation is not None:
+        importlib.import_module(_EMULATED)  # while its file can be found
+    enter_control_groups(launch.process)
+    _enter_root(launch, channel, system, supervisor, network)
+    execute(launch.process, _identity(launch, supervisor))
 
 
 def enter_control_groups(process: Process) -> None:
@@ -73,12 +60,11 @@ def enter_control_groups(process: Process) -> None:
 def _enter_root(
     launch: Launch,
     channel: socket.socket,
-    system: SystemMounts | None,
+    system: SystemMounts,
     supervisor: socket.socket | None,
     network: socket.socket | None,
 ) -> None:
     process = launch.process
-    system = system or SystemMounts(Kind.of(launch).system)
     ownership = REAL if launch.emulation is None else RecordedOwnership()
     scratch = mounts.attach_root(launch.root, ownership, devices=process.insecure)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -137,7 +123,7 @@ def _deny(process: Process) -> None:
         denied_calls.deny()
 
 
-def execute(process: Process, user: UserIdentity) -> None:
+def execute(process: Process, user: UserIdentity) -> NoReturn:
     """Become the step's program. Raises ProcessNotStarted."""
     env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
     if not process.argv:

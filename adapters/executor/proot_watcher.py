@@ -22,7 +22,6 @@ from img.adapters.executor.first_process import (
     enter_control_groups,
     leave_session,
     set_limit,
-    take_streams,
 )
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mounts import host_file, hosts_file, named
@@ -71,16 +70,10 @@ _UNKNOWN_TO_PROOT = (
 )
 
 
-def become(launch: Launch, channel: socket.socket, stdout: int, stderr: int) -> NoReturn:
+def become(launch: Launch, channel: socket.socket) -> NoReturn:
     """Run ``launch``, tidy up, and end with its exit code."""
-    code = 127
-    try:
-        with reports.failures(channel):
-            gather_orphans()
-            take_streams(stdout, stderr)
-            code = _run(launch, channel)
-    finally:
-        os._exit(code)
+    gather_orphans()
+    os._exit(_run(launch, channel))
 
 
 def _run(launch: Launch, channel: socket.socket) -> int:

@@ -16,9 +16,8 @@ from img.adapters.executor.first_process import (
     bring_network_up,
     enter_control_groups,
     set_limit,
-    take_streams,
 )
-from img.adapters.executor.launch import Kind, Launch
+from img.adapters.executor.launch import Launch
 from img.adapters.executor.runtime_spec import configuration
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints, text_in
@@ -34,26 +33,19 @@ _MOST_LOGGED = 1 << 16  # bytes
 def become(
     launch: Launch,
     channel: socket.socket,
-    stdout: int,
-    stderr: int,
     log: int,
-    system: SystemMounts | None = None,
+    system: SystemMounts,
     network: socket.socket | None = None,
 ) -> NoReturn:
     """Become the runtime that runs ``launch`` and ends with its exit code.
 
     Why it could not is in the file ``log`` then (``failure_in``).
     """
-    try:
-        with reports.failures(channel):
-            take_streams(stdout, stderr)
-            enter_control_groups(launch.process)
-            bundle = _prepare(launch, channel, system, network)
-            syscalls.close_descriptors(but=(channel.fileno(), log))
-            os.set_inheritable(log, True)
-            _execute(_command(launch.program, bundle, f"/proc/self/fd/{log}"))
-    finally:
-        os._exit(127)
+    enter_control_groups(launch.process)
+    bundle = _prepare(launch, channel, system, network)
+    syscalls.close_descriptors(but=(channel.fileno(), log))
+    os.set_inheritable(log, True)
+    _execute(_command(launch.program, bundle, f"/proc/self/fd/{log}"))
 
 
 def failure_in(log: int, cwd: str) -> str:
@@ -66,12 +58,11 @@ def failure_in(log: int, cwd: str) -> str:
 def _prepare(
     launch: Launch,
     channel: socket.socket,
-    system: SystemMounts | None,
+    system: SystemMounts,
     network: socket.socket | None,
 ) -> str:
     """Mount everything; return the runtime's bundle."""
     process = launch.process
-    system = system or SystemMounts(Kind.of(launch).system)
     scratch, rootfs = mounts.attach_root_below(launch.root, devices=process.insecure)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     points = MountPoints(root, lambda stub: reports.send(channel, stub))

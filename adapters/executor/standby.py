@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from img.adapters.executor import first_process
+from img.adapters.executor import first_process, reports
 from img.adapters.executor.launch import Kind, Way, read_launch, receive
 from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import syscalls
@@ -22,7 +22,7 @@ from img.domain.dataclass import dataclass
 _SOCKETS = ("supervisor", "network")
 
 _Become = Callable[..., NoReturn]
-"""What a process becomes: given what to do, the channel, stdout, stderr, and more by name."""
+"""What a process becomes: given a launch, the channel to report to, and more by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +127,23 @@ def _wait(line: socket.socket, kind: Kind, become: _Become) -> NoReturn:
         if kind.way.isolated:
             first_process.leave_session()
         syscalls.close_descriptors(but=line.fileno())
-        ahead = {"system": _mounts_ahead(kind)} if kind.way.isolated else {}
+        system = _mounts_ahead(kind) if kind.way.isolated else None
         message, descriptors = receive(line)
         if message:
             order, channel, stdout, stderr, *others = descriptors
-            lines = {
-                name: socket.socket(fileno=other) if name in _SOCKETS else other
-                for name, other in zip(pickle.loads(message), others, strict=True)
-            }
             reporting = socket.socket(fileno=channel)
-            become(read_launch(order), reporting, stdout, stderr, **ahead, **lines)
+            with reports.failures(reporting):
+                lines: dict[str, object] = {
+                    name: socket.socket(fileno=other) if name in _SOCKETS else other
+                    for name, other in zip(pickle.loads(message), others, strict=True)
+                }
+                os.dup2(stdout, 1)
+                os.dup2(stderr, 2)
+                if kind.way.isolated:
+                    lines["system"] = system or SystemMounts(kind.system)
+                become(read_launch(order), reporting, **lines)
     finally:
-        os._exit(1)
+        os._exit(127)
 
 
 def _mounts_ahead(kind: Kind) -> SystemMounts | None:
