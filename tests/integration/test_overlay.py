@@ -214,6 +214,6 @@ def test_looking_at_an_empty_step_takes_no_time(state: Path, lab: Lab) -> None:
     workspace = OverlaySnapshotter(state, lab.archive).prepare(lab.stack(base))
     run(workspace.root, os.listdir)
     tree = tree_of(base)
-    started = time.perf_counter()
+    started = time.process_time()
     assert workspace.changes(tree) == ()
-    assert time.perf_counter() - started < 0.02  # 0.2 ms on an idle machine
+    assert time.process_time() - started < 0.02  # 0.2 ms on an idle machine
