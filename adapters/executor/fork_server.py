@@ -232,7 +232,7 @@ class _Server:
         for descriptor in step.watched:
             self._steps[descriptor] = step
             self._poll.register(descriptor, select.POLLIN)
-        self._standbys.add(kind)
+        self._standbys.add(kind, launch.root)
 
     def _attend(self, step: StartedStep, descriptor: int) -> None:
         if descriptor != step.pidfd:

@@ -18,6 +18,7 @@ from img.adapters.executor.launch import Kind, Way, read_launch, receive
 from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import syscalls
 from img.domain.dataclass import dataclass
+from img.domain.process import DirectoryRoot, Root
 
 _SOCKETS = ("supervisor", "network")
 
@@ -87,16 +88,18 @@ class Standbys:
         """Return a process of the ``kind`` that can become a step now. Raises OSError."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            # It has not got what was mounted since: fuse-overlayfs mounts for every step.
+            # It has not got what was mounted since.
             self._in_vain = self._mounts.has_changed()
             if waiting.kind == kind and waiting.is_there() and not self._in_vain:
                 return waiting
             waiting.dismiss()
         return stand_by(kind)
 
-    def add(self, kind: Kind) -> None:
-        """Have one stand by for the next step, which is like the last."""
-        if self._waiting is None and kind.way.isolated and not self._in_vain:
+    def add(self, kind: Kind, root: Root) -> None:
+        """Have one stand by for the next step, which is like the last, in ``root``."""
+        if self._waiting is not None or self._in_vain or _is_mounted(root):
+            return
+        if kind.way.isolated:
             self._mounts.has_changed()  # so far
             with suppress(OSError):  # there are as many namespaces as there may be
                 self._waiting = stand_by(kind)
@@ -106,6 +109,16 @@ class Standbys:
         if self._waiting is not None:
             self._waiting.dismiss()
             self._waiting = None
+
+
+def _is_mounted(root: Root) -> bool:
+    """Tell whether a root was mounted for its step: who stands by would keep it from its end."""
+    if not isinstance(root, DirectoryRoot):
+        return False  # the step itself mounts it
+    try:
+        return os.stat(root.path).st_dev != os.stat(os.path.dirname(root.path)).st_dev
+    except OSError:  # gone: the step will say so
+        return True
 
 
 class _MountTable:

@@ -69,10 +69,9 @@ def test_a_root_that_was_mounted_meanwhile_is_the_steps_root(steps: Steps, mount
     steps.sh("true")
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted], check=True)
     image = steps.root.whole[0]
-    shutil.copytree(image, mounted / "image", symlinks=True)
-    (mounted / "image/found").touch()
-    directory = mounted / "image"
-    root = StepRoot(root=DirectoryRoot(path=str(directory)), changed=directory, whole=(directory,))
+    shutil.copytree(image, mounted, symlinks=True, dirs_exist_ok=True)
+    (mounted / "found").touch()
+    root = StepRoot(root=DirectoryRoot(path=str(mounted)), changed=mounted, whole=(mounted,))
 
     assert Steps(steps.executor, root).sh("ls /found") == "/found\n"
 
@@ -82,6 +81,16 @@ def test_where_mounts_come_and_go_nobody_stands_by_in_vain(steps: Steps, mounted
     subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted], check=True)
 
     steps.sh("true")
+
+    assert not children_of_all().get(server_of(steps))
+
+
+def test_nobody_stands_by_who_would_keep_a_root_mounted(steps: Steps, mounted: Path) -> None:
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted], check=True)
+    shutil.copytree(steps.root.whole[0], mounted, symlinks=True, dirs_exist_ok=True)
+    root = StepRoot(root=DirectoryRoot(path=str(mounted)), changed=mounted, whole=(mounted,))
+
+    Steps(steps.executor, root).sh("true")
 
     assert not children_of_all().get(server_of(steps))
 
