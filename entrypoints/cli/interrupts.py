@@ -4,7 +4,7 @@ import signal
 import sys
 import types
 
-_PAUSE_S = 0.01  # until what dropped an interrupt is over
+_PAUSE_S = 0.05  # from an interrupt to the look whether it is on its way
 
 
 class Terminated(BaseException):
@@ -12,15 +12,21 @@ class Terminated(BaseException):
 
 
 def heed() -> None:
-    """Have SIGINT raise KeyboardInterrupt, and SIGTERM ``Terminated``, sooner or later.
+    """Have SIGINT raise KeyboardInterrupt, and SIGTERM ``Terminated``, until it is ``heard``.
 
-    Python drops what is raised in finalizers and in callbacks of weak references, which run
-    anywhere: in imports above all. What was dropped so is raised again.
+    Such an exception comes anywhere, and may be dropped there: Python drops it in finalizers and
+    in callbacks of weak references, Cython wherever it only asks whether there is an attribute
+    (imports of dependency_injector do). What was dropped so is raised again.
     """
     signal.signal(signal.SIGTERM, _terminate)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # start.py; who has it ignored goes on so
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.unraisablehook = _raise_later
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a background job of sh
+        signal.signal(signal.SIGINT, _interrupt)
+    sys.unraisablehook = _tell_others
+
+
+def heard() -> None:
+    """Raise no more what was raised."""
+    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def ignore() -> None:
@@ -29,18 +35,34 @@ def ignore() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def _interrupt(_signal: int, _frame: types.FrameType | None) -> None:
+    _raise(KeyboardInterrupt)
+
+
 def _terminate(_signal: int, _frame: types.FrameType | None) -> None:
-    raise Terminated
+    _raise(Terminated)
 
 
-def _raise_later(dropped: "sys.UnraisableHookArgs") -> None:
-    kind = dropped.exc_type
-    if not issubclass(kind, KeyboardInterrupt | Terminated):
-        sys.__unraisablehook__(dropped)
-        return
-
+def _raise(kind: type[BaseException]) -> None:
     def again(_signal: int, _frame: types.FrameType | None) -> None:
-        raise kind
+        if _is_being_handled(kind):
+            heard()  # what tidies up on its account is not to be disturbed
+        else:
+            raise kind
 
     signal.signal(signal.SIGALRM, again)
-    signal.setitimer(signal.ITIMER_REAL, _PAUSE_S)
+    signal.setitimer(signal.ITIMER_REAL, _PAUSE_S, _PAUSE_S)
+    raise kind
+
+
+def _is_being_handled(kind: type[BaseException]) -> bool:
+    """Tell whether a ``finally``, a ``with`` or an ``except`` has it, or what became of it."""
+    exception = sys.exc_info()[1]
+    while exception is not None and not isinstance(exception, kind):
+        exception = exception.__context__
+    return exception is not None
+
+
+def _tell_others(dropped: "sys.UnraisableHookArgs") -> None:
+    if not issubclass(dropped.exc_type, KeyboardInterrupt | Terminated):
+        sys.__unraisablehook__(dropped)

@@ -48,6 +48,78 @@ def test_an_interrupt_that_a_finalizer_drops_is_raised_again(
     assert ended.stderr == ""
 
 
+_SWALLOWING = """
+import os, signal, time
+from img.entrypoints.cli import interrupts
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+interrupts.heed()
+try:
+    try:
+        os.kill(os.getpid(), signal.{name})
+        time.sleep(60)
+    except BaseException:
+        pass
+    print("dropped", flush=True)
+    time.sleep(60)
+except {exception}:
+    print("heeded")
+"""
+_TIDY = """
+import os, signal, time
+from contextlib import contextmanager
+from img.entrypoints.cli import interrupts
+
+@contextmanager
+def tidying():
+    try:
+        yield
+    finally:
+        try:
+            os.stat("/nowhere")
+        except OSError:
+            time.sleep(0.2)
+        time.sleep(0.2)
+        print("tidied up", flush=True)
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+interrupts.heed()
+try:
+    with tidying():
+        os.kill(os.getpid(), signal.{name})
+        time.sleep(60)
+except {exception}:
+    interrupts.heard()
+    time.sleep(0.2)
+    print("heeded")
+time.sleep(0.2)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "exception"),
+    [(signal.SIGINT, "KeyboardInterrupt"), (signal.SIGTERM, "interrupts.Terminated")],
+)
+@pytest.mark.parametrize(
+    ("program", "said"),
+    [(_SWALLOWING, ["dropped", "heeded"]), (_TIDY, ["tidied up", "heeded"])],
+    ids=["swallowing", "tidy"],
+)
+def test_an_interrupt_is_raised_until_somebody_handles_it(
+    number: signal.Signals, exception: str, program: str, said: list[str]
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", program.format(name=number.name, exception=exception)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+
+    assert ended.stdout.splitlines() == said
+    assert ended.stderr == ""
+
+
 def test_other_exceptions_of_finalizers_are_told() -> None:
     program = _PROGRAM.format(name="SIGCHLD", exception="KeyboardInterrupt")
     program = program.replace("os.kill(os.getpid(), signal.SIGCHLD)", "raise ValueError('told')")
