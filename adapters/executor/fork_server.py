@@ -228,7 +228,10 @@ class _Server:
         if ready is not None:
             helpers.append(_start_network(launch.network_program, standby.pid, ready))
             ready.close()
-        step = StartedStep(standby.pid, standby.pidfd, channel, launch, tuple(helpers), log)
+        groups, cwd = launch.process.control_groups, launch.process.cwd
+        step = StartedStep(
+            standby.pid, standby.pidfd, channel, kind.way, groups, cwd, tuple(helpers), log
+        )
         for descriptor in step.watched:
             self._steps[descriptor] = step
             self._poll.register(descriptor, select.POLLIN)
@@ -248,7 +251,7 @@ class _Server:
         if code < 0 and step.is_watched:  # by the step, no doubt
             self._kill_strays()
         step.end_helpers()
-        if step.log is not None and (failure := step.log.failure(step.launch.process.cwd)):
+        if step.log is not None and (failure := step.log.failure(step.cwd)):
             reports.send(step.channel, NotStarted(failure))
         reports.send(step.channel, Ended(code if code >= 0 else 128 - code))
         for watched in step.watched:
@@ -267,7 +270,7 @@ class _Server:
         self._kill_strays()
 
     def _kill_strays(self) -> None:
-        descendants.kill_all(but={*self._by_pid(), *self._standbys.pids})
+        descendants.kill_all(but=self._by_pid())
 
     def _by_pid(self) -> dict[int, StartedStep]:
         return {step.pid: step for step in self._steps.values()}

@@ -13,7 +13,6 @@ from img.adapters.linux.syscalls import (
     MOUNT_ATTR_NOSUID,
     MOUNT_ATTR_RDONLY,
     MS_NODEV,
-    MS_NOEXEC,
     MS_NOSUID,
 )
 from img.application.ports.executor import ProcessNotStarted
@@ -31,7 +30,6 @@ from img.domain.process import (
 )
 
 _OWN_RESOLVER = b"nameserver 10.0.2.3"  # slirp4netns(1): it asks the host's
-_PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
 class Scratch:
@@ -148,7 +146,7 @@ def attach_root_below(root: Root, *, devices: bool = False) -> tuple[Scratch, st
             os.mkdir(rootfs)
             _mount_overlay(root, rootfs, devices=devices)
     os.chdir(rootfs)
-    return scratch, rootfs
+    return scratch, os.getcwd()  # without links, which runc refuses
 
 
 def pivot_into_working_directory() -> None:

@@ -1,4 +1,4 @@
-"""Processes that stand by: each is in new namespaces already, and is told what to become.
+"""Processes that stand by: each is in its new namespaces already, and is told what to become.
 
 Half of what a short step takes is the fork, what a fork pays for at first, and mounts that all
 steps have: none of it needs to know the step.
@@ -76,30 +76,23 @@ class Standbys:
 
     def __init__(self) -> None:
         self._waiting: Standby | None = None
+        self._last: Kind | None = None
         self._mounts = _MountTable()
-        self._in_vain = False
-
-    @property
-    def pids(self) -> tuple[int, ...]:
-        """Of children that are no steps."""
-        return () if self._waiting is None else (self._waiting.pid,)
 
     def take(self, kind: Kind) -> Standby:
         """Return a process of the ``kind`` that can become a step now. Raises OSError."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            # It has not got what was mounted since.
-            self._in_vain = self._mounts.has_changed()
-            if waiting.kind == kind and waiting.is_there() and not self._in_vain:
+            # What was mounted since it has not got.
+            if waiting.kind == kind and waiting.is_there() and not self._mounts.has_changed():
                 return waiting
             waiting.dismiss()
         return stand_by(kind)
 
     def add(self, kind: Kind, root: Root) -> None:
-        """Have one stand by for the next step, which is like the last, in ``root``."""
-        if self._waiting is not None or self._in_vain or _is_mounted(root):
-            return
-        if kind.way.isolated:
+        """Have one stand by, if the next step may be expected to be like this one, in ``root``."""
+        expected, self._last = self._last in (None, kind), kind
+        if expected and kind.way.isolated and not _is_mounted(root):
             self._mounts.has_changed()  # so far
             with suppress(OSError):  # there are as many namespaces as there may be
                 self._waiting = stand_by(kind)
@@ -162,7 +155,7 @@ def _wait(line: socket.socket, kind: Kind, become: _Become) -> NoReturn:
 def _mounts_ahead(kind: Kind) -> SystemMounts | None:
     try:
         return SystemMounts(kind.system)
-    except OSError:  # it is tried again when there is somebody to tell
+    except Exception:  # it is tried again when there is somebody to tell
         return None
 
 

@@ -8,7 +8,7 @@ import time
 from typing import Self
 
 from img.adapters.executor import reports
-from img.adapters.executor.launch import Launch, Way
+from img.adapters.executor.launch import Way
 from img.adapters.executor.reports import Refused
 from img.domain.dataclass import dataclass
 
@@ -60,14 +60,16 @@ class StartedStep:
     pid: int
     pidfd: int
     channel: socket.socket
-    launch: Launch
+    way: Way
+    control_groups: tuple[str, ...]
+    cwd: str
     helpers: tuple[Helper, ...]
     log: RuntimeLog | None
 
     @property
     def is_watched(self) -> bool:
         """Whether the pid is that of a process that watches over the step, and tidies up."""
-        return self.launch.way in (Way.CHROOT, Way.PROOT)
+        return self.way in (Way.CHROOT, Way.PROOT)
 
     def kill(self) -> None:
         """End it and all it started."""
@@ -97,7 +99,7 @@ class StartedStep:
 
     def remove_groups(self) -> None:
         """Remove the control groups of the ended step, where nobody is left to do it."""
-        for group in self.launch.process.control_groups:
+        for group in self.control_groups:
             _remove_group(group)
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """What runtime-spec says is mounted in every root: /proc, /dev and /sys.
 
-They are complete before there is a root to attach them to. The order and the options are runc's
-(runtime-spec config-linux.md, "Default Filesystems").
+They are complete before there is a root to attach them to. The options are runc's (runtime-spec
+config-linux.md, "Default Filesystems").
 """
 
 import errno
@@ -28,9 +28,11 @@ from img.adapters.linux.syscalls import (
     MS_STRICTATIME,
 )
 
-# A file system mounted over the root of this process: what is below stays what "/" leads to, and
-# ".." of the root what covers it. So no directory has to be there, or is hidden, for its sake.
+# A file system mounted over the root of this process: "/" leads to what is below it, and ".."
+# of the root to what covers it. So no directory has to be there for its sake; but while it is
+# there nothing else may be looked up: links with ".." in them would lead into it.
 _STAGE = "/.."
+_NAMES = ("proc", "dev", "sys")
 _PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
 _DEVICE_LINKS = {
@@ -59,40 +61,35 @@ READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tri
 
 
 class SystemMounts:
-    """The three, complete, and not in a root yet."""
+    """Those that a step needs, complete, and nowhere yet."""
 
     def __init__(self, needs: SystemNeeds) -> None:
-        """Mount them where nothing finds them, in namespaces of a step: no mount goes out or in."""
-        self._names = ("proc", "dev", "sys") if needs.proc else ("dev", "sys")
+        """Mount them in the namespaces of a step, which no mount leaves or enters from now on."""
         syscalls.mount("none", "/", flags=MS_REC | MS_PRIVATE)
         syscalls.mount("tmpfs", "/", "tmpfs", _PLAIN)
         try:
-            self._fill(needs)
-        except OSError:
+            for name in _NAMES:
+                os.mkdir(f"{_STAGE}/{name}")
+            _fill_dev(needs.shm_size)
+            _mount_sys(read_only=needs.confined)
+            if needs.proc:
+                _mount_proc()
+                if needs.confined:
+                    _mask()
+            names = _NAMES if needs.proc else ("dev", "sys")
+            self._trees = {name: syscalls.open_tree(f"{_STAGE}/{name}") for name in names}
+        finally:
             syscalls.umount2(_STAGE, syscalls.MNT_DETACH)
-            raise
-
-    def _fill(self, needs: SystemNeeds) -> None:
-        for name in self._names:
-            os.mkdir(f"{_STAGE}/{name}")
-        _fill_dev(needs.shm_size)
-        _mount_sys(read_only=needs.confined)
-        if needs.proc:
-            _mount_proc()
-            if needs.confined:
-                _mask()
 
     def move_to(self, points: MountPoints) -> None:
         """Move them into a root, whatever is there. Raises ProcessNotStarted."""
-        for name in ("proc", "dev", "sys"):
+        for name in _NAMES:
             with named(f"/{name}"):
                 target = _as_directory(points.open(name, directory=True))
-                if name in self._names:
-                    tree = os.open(f"{_STAGE}/{name}", os.O_PATH | os.O_CLOEXEC)
-                    syscalls.move_mount(tree, target)
-                    os.close(tree)
+                if name in self._trees:
+                    syscalls.move_mount(self._trees[name], target)
+                    os.close(self._trees[name])
                 os.close(target)
-        syscalls.umount2(_STAGE, syscalls.MNT_DETACH)
 
 
 def _mount_proc() -> None:

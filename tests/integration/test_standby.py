@@ -4,8 +4,10 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -76,13 +78,24 @@ def test_a_root_that_was_mounted_meanwhile_is_the_steps_root(steps: Steps, mount
     assert Steps(steps.executor, root).sh("ls /found") == "/found\n"
 
 
-def test_where_mounts_come_and_go_nobody_stands_by_in_vain(steps: Steps, mounted: Path) -> None:
-    steps.sh("true")
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", mounted], check=True)
-
-    steps.sh("true")
+def test_steps_that_are_never_alike_have_nobody_stand_by(steps: Steps) -> None:
+    for network in (Network.HOST, Network.NONE, Network.HOST):
+        steps.sh("true", in_env(network=network))
 
     assert not children_of_all().get(server_of(steps))
+    steps.sh("true")
+    assert who_stands_by(steps)
+
+
+def test_a_root_is_found_through_a_link_that_climbs_to_the_top(steps: Steps) -> None:
+    with tempfile.TemporaryDirectory(dir="/", prefix="img-link-") as directory:
+        link = Path(directory, "link")
+        link.symlink_to(f"..{steps.root.changed.parent}")
+        path = link / steps.root.changed.name
+        linked = replace(steps.root, root=DirectoryRoot(path=str(path)))
+
+        for _ in range(2):
+            assert Steps(steps.executor, linked).sh("echo here") == "here\n"
 
 
 def test_nobody_stands_by_who_would_keep_a_root_mounted(steps: Steps, mounted: Path) -> None:
