@@ -142,8 +142,6 @@ def run(arguments: list[str]) -> int:
         if not isinstance(problem, _UsageProblem):
             raise
         return _misused(problem, arguments)
-    finally:
-        interrupts.heard()
 
 
 def _misused(problem: Exception, arguments: list[str]) -> int:

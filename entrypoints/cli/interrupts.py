@@ -12,7 +12,7 @@ class Terminated(BaseException):
 
 
 def heed() -> None:
-    """Have SIGINT raise KeyboardInterrupt, and SIGTERM ``Terminated``, until it is ``heard``.
+    """Have SIGINT raise KeyboardInterrupt, and SIGTERM ``Terminated``, until it is handled.
 
     Such an exception comes anywhere, and may be dropped there: Python drops it in finalizers and
     in callbacks of weak references, Cython wherever it only asks whether there is an attribute
@@ -22,11 +22,6 @@ def heed() -> None:
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a background job of sh
         signal.signal(signal.SIGINT, _interrupt)
     sys.unraisablehook = _tell_others
-
-
-def heard() -> None:
-    """Raise no more what was raised."""
-    signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def ignore() -> None:
@@ -46,7 +41,7 @@ def _terminate(_signal: int, _frame: types.FrameType | None) -> None:
 def _raise(kind: type[BaseException]) -> None:
     def again(_signal: int, _frame: types.FrameType | None) -> None:
         if _is_being_handled(kind):
-            heard()  # what tidies up on its account is not to be disturbed
+            signal.setitimer(signal.ITIMER_REAL, 0)  # what tidies up is not to be disturbed
         else:
             raise kind
 

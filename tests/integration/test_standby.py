@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +15,11 @@ import pytest
 
 from img.adapters.executor.unshare import UnshareExecutor
 from img.adapters.linux.processes import children_of_all
+from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import BindMount, DirectoryRoot, Network
 from tests.executors import ISOLATED, executor_named
-from tests.step_roots import StepRoot, Steps, in_env, step_root
+from tests.step_drivers import wait_for, wait_until_gone
+from tests.step_roots import StepRoot, Steps, in_env, lasting, step_root
 
 pytestmark = pytest.mark.userns
 _PATIENCE_S = 5.0
@@ -159,3 +162,17 @@ def test_who_stands_by_goes_when_the_fork_server_is_killed(steps: Steps) -> None
     os.kill(server_of(steps), signal.SIGKILL)
 
     wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
+
+
+def test_what_it_became_goes_when_the_fork_server_is_killed(steps: Steps) -> None:
+    steps.sh("true")
+    tag = lasting()
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(steps.run, ["/bin/sh", "-c", f"exec {tag}"])
+        wait_for(tag)
+
+        os.kill(server_of(steps), signal.SIGKILL)
+
+        with pytest.raises(ExecutorUnavailable, match="is gone"):
+            running.result()
+    wait_until_gone(tag)

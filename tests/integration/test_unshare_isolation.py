@@ -26,7 +26,15 @@ from img.domain.process import (
     Ulimit,
 )
 from tests.executors import ISOLATED, executor_named
-from tests.host import REPOSITORY
+from tests.step_drivers import (
+    driver_of,
+    kill,
+    processes,
+    start_driver,
+    wait_for,
+    wait_until_gone,
+    wait_until_gone_from,
+)
 from tests.step_roots import (
     LONG_AGO,
     PASSWD,
@@ -199,20 +207,6 @@ def test_close_kills_what_still_runs(root: StepRoot) -> None:
             running.result(5)
 
 
-_PATIENCE_S = 20.0  # for what a busy machine starts late
-
-DRIVER = """
-import sys, threading
-sys.path.insert(0, {repository!r})
-from img.domain.process import DirectoryRoot, Process
-from tests.executors import executor_named
-executor_named({executor!r}).run(
-    Process(argv=("/bin/sh", "-c", {script!r}), env={{}}, user={user!r}),
-    DirectoryRoot(path={path!r}), lambda *_: None, threading.Event(),
-)
-"""
-
-
 @on_directories
 def test_a_program_that_rises_to_root_does_not_outlive_the_command_line(root: StepRoot) -> None:
     # The kernel forgets whose death a process wanted to share when it executes such a program.
@@ -273,6 +267,26 @@ def test_root_in_a_step_is_not_root_of_the_machine(steps: Steps, attempt: str) -
 
     assert not status.success
     assert "applet not found" not in steps.stderr
+
+
+def test_a_step_leads_a_session_of_its_own(steps: Steps) -> None:
+    # Else it would have the terminal of whoever builds.
+    state = steps.sh("exec cat /proc/self/stat")
+
+    pid, session = state.split()[0], state.rpartition(")")[2].split()[3]
+    assert session == pid == "1"
+
+
+@on_directories
+@pytest.mark.parametrize("name", ISOLATED)
+def test_no_mount_of_a_step_is_seen_where_mounts_are_shared(root: StepRoot, name: str) -> None:
+    executor_named(name).close()  # skips where there is none
+    look = "open('/proc/self/mountinfo').read()"
+    program = f"before = {look}\n{driver_of(root.changed, 'true', executor=name)}"
+    program += f"assert {look} == before != ''\n"
+
+    shared = ["unshare", "--mount", "--propagation", "shared"]
+    subprocess.run([*shared, sys.executable, "-c", program], check=True)
 
 
 @pytest.mark.parametrize("place", ["/null", "/dev/made", "/dev/shm/made", "/in/made", "/t/made"])
@@ -353,13 +367,7 @@ def test_descriptors_are_given_back(steps: Steps) -> None:
 @on_directories
 def test_a_caller_without_standard_descriptors_is_served_as_well(root: StepRoot) -> None:
     program = (
-        DRIVER.format(
-            repository=str(REPOSITORY),
-            script="echo out; cat; exit 7",
-            user="",
-            path=str(root.changed),
-            executor="unshare",
-        )
+        driver_of(root.changed, "echo out; cat; exit 7")
         .replace("executor_named('", "os._exit(executor_named('")
         .replace("threading.Event(),\n)", "threading.Event(),\n).code)")
     )
@@ -382,57 +390,3 @@ def test_an_obstacle_is_told_when_something_has_to_run() -> None:
     assert caught.value.message == "newuidmap is not installed"
     assert "uidmap" in (caught.value.hint or "")
     executor.close()
-
-
-def processes(command: str) -> list[str]:
-    """Return the pids of those that run exactly ``command``."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        try:
-            line = Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-        except OSError:
-            continue
-        if b" ".join(line).decode(errors="replace") == command:
-            found.append(pid)
-    return found
-
-
-def start_driver(
-    path: Path, script: str, user: str, executor: str = "unshare"
-) -> "subprocess.Popen[bytes]":
-    """Start a command line that runs one step."""
-    program = DRIVER.format(
-        repository=str(REPOSITORY), script=script, user=user, path=str(path), executor=executor
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", program], start_new_session=True, stderr=subprocess.PIPE
-    )
-
-
-def wait_until_gone_from(directory: Path) -> None:
-    """Wait until what stood beside a root is in it again."""
-    deadline = time.monotonic() + 5
-    while len(os.listdir(directory)) > 1 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert len(os.listdir(directory)) == 1
-
-
-def wait_until_gone(command: str) -> None:
-    deadline = time.monotonic() + 5
-    while processes(command) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not processes(command)
-
-
-def wait_for(command: str, count: int = 1, driver: "subprocess.Popen[bytes] | None" = None) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while len(processes(command)) < count:
-        if driver and driver.poll() is not None:
-            raise AssertionError(f"{command} does not run: {driver.communicate()}")
-        assert time.monotonic() < deadline, f"{command} does not run"
-        time.sleep(0.02)
-
-
-def kill(driver: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
-    os.killpg(driver.pid, how)
-    driver.communicate()

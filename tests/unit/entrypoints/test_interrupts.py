@@ -89,7 +89,7 @@ try:
         os.kill(os.getpid(), signal.{name})
         time.sleep(60)
 except {exception}:
-    interrupts.heard()
+    interrupts.ignore()
     time.sleep(0.2)
     print("heeded")
 time.sleep(0.2)
