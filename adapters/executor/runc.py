@@ -11,8 +11,8 @@ from img.domain.process import Process, Root
 class RuncExecutor(UnshareExecutor):
     """runc, crun, or what takes the options of one of them, in the namespaces of a build.
 
-    Slower than doing it ourselves (crun twice, runc five times), and for those who have reasons
-    to trust one of them more.
+    Slower than doing it ourselves (crun nearly twice, runc four times), and for those who have
+    reasons to trust one of them more.
     """
 
     def __init__(
