@@ -12,12 +12,15 @@ from functools import partial
 from typing import NoReturn
 
 from img.adapters.executor import proc_supervision, reports
+from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.first_process import (
     die_with_parent,
     enter_control_groups,
     execute,
     leave_session,
+    set_limit,
     take_identity,
+    user_in,
 )
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mounts import host_file, hosts_file, named
@@ -94,11 +97,18 @@ def _be_the_step(
             leave_session()
             enter_control_groups(process)
             syscalls.close_descriptors(but=(channel.fileno(), supervisor.fileno()))
-            os.chdir(path)
+            root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            user = user_in(root, process)
+            for limit in process.ulimits:
+                set_limit(limit)
+            close_interpreter(channel)
+            os.fchdir(root)
+            os.close(root)
             os.chroot(".")
             privileged = bool(own & capabilities.SYS_ADMIN)
             confine = partial(proc_supervision.confine, supervisor, privileged=privileged)
-            execute(process, take_identity(process, _allowed(own), confine))
+            take_identity(process, user, _allowed(own), confine)
+            execute(process, user, channel)
     finally:
         os._exit(127)
 

@@ -13,6 +13,8 @@ from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarte
 from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import Process, Ulimit
 
+NEEDED = capabilities.DOCKER_DEFAULT | capabilities.SYS_ADMIN
+"""What a step may be allowed, and what loads a filter without no_new_privs."""
 _TAG = "locks"  # the limit that carries who a process is (emulation/identities.py)
 
 

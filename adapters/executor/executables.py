@@ -5,7 +5,7 @@ import os
 import stat
 from collections.abc import Callable
 
-from img.adapters.linux import syscalls
+from img.adapters.linux import small_files, syscalls
 from img.application.ports.executor import ProcessNotStarted
 
 _MOST_INTERPRETERS = 5  # fs/exec.c, exec_binprm
@@ -100,7 +100,6 @@ def _refuse_ourselves(path: str) -> None:
 
 
 def _interpreter_of(path: str) -> str:
-    with open(path, "rb") as file:
-        line = file.read(_LINE).partition(b"\n")[0]
+    line = small_files.read_start(path, _LINE).partition(b"\n")[0]
     words = line[2:].split() if line.startswith(b"#!") else []
     return os.fsdecode(words[0].partition(b"\0")[0]) if words else ""

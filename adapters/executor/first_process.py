@@ -1,21 +1,27 @@
 """Becoming pid 1 of a step: from a fork of the fork server to the user's command.
 
 The order of things is the kernel's: what needs the old root, then what needs capabilities, then
-what gives them up (runtime-spec config.md, "Process").
+what gives them up (runtime-spec config.md, "Process"). All that the image decides is read before
+its root is entered; from then on the interpreter is closed, and the process may do no more than the
+step itself.
 """
 
 import errno
+import fcntl
 import importlib
 import os
 import resource
 import signal
 import socket
-from collections.abc import Callable
+import struct
+from collections.abc import Callable, Iterable
 from typing import NoReturn
 
 from img.adapters.executor import mounts, reports
+from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.executables import find_executable, go_text
 from img.adapters.executor.launch import Launch
+from img.adapters.executor.reports import Starting
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.executor.system_mounts import SystemMounts
@@ -40,8 +46,9 @@ def become(
     if launch.emulation is not None:
         importlib.import_module(_EMULATED)  # while its file can be found
     enter_control_groups(launch.process)
-    _enter_root(launch, channel, system, supervisor, network)
-    execute(launch.process, _identity(launch, supervisor))
+    user = _enter_root(launch, channel, system, supervisor, network)
+    _take_identity(launch, user, supervisor)
+    execute(launch.process, user, channel)
 
 
 def enter_control_groups(process: Process) -> None:
@@ -63,7 +70,7 @@ def _enter_root(
     system: SystemMounts,
     supervisor: socket.socket | None,
     network: socket.socket | None,
-) -> None:
+) -> UserIdentity:
     process = launch.process
     ownership = REAL if launch.emulation is None else RecordedOwnership()
     scratch = mounts.attach_root(launch.root, ownership, devices=process.insecure)
@@ -73,49 +80,61 @@ def _enter_root(
     mounts.mount_name_files(points, scratch, process)
     mounts.mount_extra(points, scratch, process.mounts)
     bring_network_up(process, network)
+    syscalls.sethostname(process.hostname)
+    user = user_in(root, process)
+    for limit in _limits(launch):
+        set_limit(limit)
+    close_interpreter(channel)
     mounts.pivot_into_working_directory()
     # Before anything looks at a path of the step's choice: /proc/self/fd would lead out of the
     # root while a descriptor of the old one is open (CVE-2024-21626).
     kept = [line.fileno() for line in (channel, supervisor) if line is not None]
     syscalls.close_descriptors(but=kept)
-    syscalls.sethostname(process.hostname)
+    return user
 
 
-def _identity(launch: Launch, supervisor: socket.socket | None) -> UserIdentity:
+def _limits(launch: Launch) -> Iterable[Ulimit]:
     if launch.emulation is None:
-        return take_identity(launch.process)
+        return launch.process.ulimits
     from img.adapters.executor import emulated_identity
 
-    for limit in emulated_identity.limits_of(launch.process):
-        set_limit(limit)
-    user = _identity_in_root(launch.process)
-    _enter_directory(launch.process.cwd)
+    return emulated_identity.limits_of(launch.process)
+
+
+def _take_identity(launch: Launch, user: UserIdentity, supervisor: socket.socket | None) -> None:
+    if launch.emulation is None:
+        take_identity(launch.process, user)
+        return
+    from img.adapters.executor import emulated_identity
+
+    if not launch.process.insecure:
+        capabilities.keep_only(emulated_identity.NEEDED)
+    enter_directory(launch.process.cwd)
     emulated_identity.take(launch.process, user, launch.emulation, supervisor)
     die_with_parent()
-    return user
 
 
 def take_identity(
     process: Process,
+    user: UserIdentity,
     allowed: int = capabilities.DOCKER_DEFAULT,
     confine: Callable[[Process], None] | None = None,
-) -> UserIdentity:
-    """Become the step's user, with its limits and at most the capabilities ``allowed``.
+) -> None:
+    """Become ``user`` in the step's root, with at most the capabilities ``allowed``.
 
-    ``confine`` puts this process under the filter of its system calls.
+    ``confine`` puts this process under the filter of its system calls. Nothing of the root is
+    looked at with more capabilities than root has in the step.
     """
-    for limit in process.ulimits:
-        set_limit(limit)
-    user = _identity_in_root(process)
-    _enter_directory(process.cwd)
     if not process.insecure:
         capabilities.limit_to(allowed)
     (confine or _deny)(process)
+    if not process.insecure:
+        capabilities.keep_only(allowed)
+    enter_directory(process.cwd)
     _become(user)
-    if user.uid or not process.insecure:
-        capabilities.keep_only(0 if user.uid else allowed)
+    if user.uid:
+        capabilities.keep_only(0)
     die_with_parent()  # again: the kernel forgets it when credentials change
-    return user
 
 
 def _deny(process: Process) -> None:
@@ -123,36 +142,37 @@ def _deny(process: Process) -> None:
         denied_calls.deny()
 
 
-def execute(process: Process, user: UserIdentity) -> NoReturn:
-    """Become the step's program. Raises ProcessNotStarted."""
+def execute(process: Process, user: UserIdentity, channel: socket.socket) -> NoReturn:
+    """Become the step's program, and tell ``channel`` before. Raises ProcessNotStarted."""
     env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
     if not process.argv:
         raise ProcessNotStarted("no command to run")
     path = find_executable(process.argv[0], env["PATH"])
+    reports.send(channel, Starting())
     reset_signals()
     try:
         os.execve(path, process.argv, env)
-    except ValueError as error:  # a zero byte
+    except (ValueError, OverflowError) as error:  # a zero byte, an environment without end
         raise ProcessNotStarted(f"exec {path}: {error}") from error
     except OSError as error:
         raise ProcessNotStarted(f"exec {path}: {go_text(error)}") from error
 
 
-def _identity_in_root(process: Process) -> UserIdentity:
-    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        return lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))
-    finally:
-        os.close(root)
+def user_in(root: int, process: Process) -> UserIdentity:
+    """Return the step's user by the files of ``root``, an O_PATH descriptor. Raises BuildError."""
+    return lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))
 
 
-def _enter_directory(path: str) -> None:
+def enter_directory(path: str) -> None:
+    """Make ``path`` in this root, if it is missing, and enter it. Raises ProcessNotStarted."""
     try:
         os.makedirs(path, 0o755, exist_ok=True)
         os.chdir(path)
         os.getcwd()  # ENOENT for a directory outside the root
     except OSError as error:
         raise ProcessNotStarted(f'working directory "{path}": {go_text(error)}') from error
+    except ValueError as error:  # a zero byte
+        raise ProcessNotStarted(f'working directory "{path!r}": {error}') from error
 
 
 def _become(user: UserIdentity) -> None:
@@ -160,6 +180,8 @@ def _become(user: UserIdentity) -> None:
         os.setgroups(user.groups)
         os.setresgid(user.gid, user.gid, user.gid)
         os.setresuid(user.uid, user.uid, user.uid)
+    except OverflowError as error:
+        raise ProcessNotStarted(f"cannot become {user.uid}:{user.gid}: no such ids") from error
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
@@ -197,9 +219,6 @@ def bring_network_up(process: Process, network: socket.socket | None) -> None:
 
 
 def _bring_loopback_up() -> None:
-    import fcntl
-    import struct
-
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         up_and_running = struct.pack("16sH14x", b"lo", 0x1 | 0x40)
         fcntl.ioctl(any_socket, 0x8914, up_and_running)  # SIOCSIFFLAGS

@@ -7,7 +7,6 @@ threads are; so this one is forked early, stays small, and has one thread.
 import fcntl
 import gc
 import os
-import pickle
 import select
 import signal
 import socket
@@ -17,10 +16,12 @@ from typing import NoReturn
 
 from img.adapters.executor import descendants, reports, signals
 from img.adapters.executor.launch import Kind, Launch, Way, read_launch, receive, write_launch
-from img.adapters.executor.reports import Ended, NotStarted, Refused, Stub
+from img.adapters.executor.reports import Ended, NotStarted, Refused
 from img.adapters.executor.started_step import Helper, RuntimeLog, StartedStep
-from img.adapters.linux import syscalls
+from img.adapters.linux import records, syscalls
 from img.domain.process import Network, Root
+
+_START = b"s"
 
 
 class ForkServer:
@@ -47,8 +48,7 @@ class ForkServer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         order = write_launch(launch)
         try:
-            kind = pickle.dumps(Kind.of(launch))
-            socket.send_fds(self._requests, [kind], [order, theirs.fileno(), stdout, stderr])
+            socket.send_fds(self._requests, [_START], [order, theirs.fileno(), stdout, stderr])
         except BaseException:
             ours.close()
             raise
@@ -109,10 +109,9 @@ def _be_the_server(
             os._exit(0)
         _rehearse(emulating=emulating)
         _Server(own_requests, of_parent).serve()
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
+    except BaseException as error:
+        text = f"img: the process that starts steps failed\n{reports.description_of(error)}\n"
+        os.write(2, text.encode("utf-8", "replace"))
     finally:
         os._exit(1)
 
@@ -127,7 +126,8 @@ def _rehearse(*, emulating: bool) -> None:
 
     if emulating:
         from img.adapters.executor import emulated_identity  # noqa: F401
-    pickle.dumps(Stub("", directory=False, mtime=0))
+    records.reader_of(Launch)
+    reports.prepare()
     lookup_user("", "", "")
     denied_calls.filter_program()
 
@@ -189,20 +189,20 @@ class _Server:
 
     def _accept(self) -> bool:
         try:
-            kind, descriptors = receive(self._requests)
+            message, descriptors = receive(self._requests)
         except ConnectionResetError:
             return False
-        if not kind:
+        if not message:
             return False
         order, channel, stdout, stderr = descriptors
-        self._start(pickle.loads(kind), order, socket.socket(fileno=channel), stdout, stderr)
+        self._start(order, socket.socket(fileno=channel), stdout, stderr)
         for descriptor in (order, stdout, stderr):
             os.close(descriptor)
         return True
 
-    def _start(
-        self, kind: Kind, order: int, channel: socket.socket, stdout: int, stderr: int
-    ) -> None:
+    def _start(self, order: int, channel: socket.socket, stdout: int, stderr: int) -> None:
+        launch = read_launch(order)
+        kind = Kind.of(launch)
         try:
             standby = self._standbys.take(kind)
         except OSError as error:
@@ -220,7 +220,6 @@ class _Server:
         for theirs in (asking, awaited):  # or those who wait would not see the step end
             if theirs is not None:
                 theirs.close()
-        launch = read_launch(order)
         helpers = []
         if asked is not None:
             helpers.append(_start_supervisor(standby.pid, launch.root, asked, channel, stderr))

@@ -1,12 +1,11 @@
 """What the fork server is told of a step, and passes on to what becomes it."""
 
 import os
-import pickle
 import socket
 from enum import Enum
 from typing import Self
 
-from img.adapters.linux import syscalls
+from img.adapters.linux import records, syscalls
 from img.adapters.linux.emulation.level import Emulation
 from img.domain.dataclass import dataclass
 from img.domain.process import Network, Process, Root
@@ -95,11 +94,11 @@ def write_launch(launch: Launch) -> int:
     """Return a new file with it, which has no name: the size of a launch has no bound."""
     order = os.memfd_create("img-step")
     with open(order, "wb", closefd=False) as file:
-        pickle.dump(launch, file)
+        file.write(records.encode(launch))
     return order
 
 
 def read_launch(order: int) -> Launch:
     """Return what is in the file, for every process that has it."""
-    launch: Launch = pickle.loads(os.pread(order, os.fstat(order).st_size, 0))
+    launch: Launch = records.decode(os.pread(order, os.fstat(order).st_size, 0), Launch)
     return launch

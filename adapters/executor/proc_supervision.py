@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from img.adapters.executor import reports
+from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.first_process import die_with_parent
 from img.adapters.executor.system_mounts import MASKED
 from img.adapters.executor.watching import exit_code_of_reaped
@@ -87,7 +88,7 @@ def _answer(step: int, asked: socket.socket, root: str, channel: socket.socket, 
         (listener,) = descriptors
         proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         tables = mount_tables(root, proc)
-        _enter(root, proc, (listener, waking, woken, channel.fileno()), kept)
+        _enter(root, proc, (listener, waking, woken), channel, kept)
         ProcSupervisor(listener, masked=_MASKED, tables=tables).serve(waking, is_over)
     while not codes:
         os.read(waking, 4096)
@@ -95,11 +96,12 @@ def _answer(step: int, asked: socket.socket, root: str, channel: socket.socket, 
     return codes[0]
 
 
-def _enter(root: str, proc: int, used: tuple[int, ...], kept: int) -> None:
+def _enter(root: str, proc: int, used: tuple[int, ...], channel: socket.socket, kept: int) -> None:
+    close_interpreter(channel)
     os.fchdir(proc)
     os.chroot(root)
     os.umask(0)
-    syscalls.close_descriptors(but=used)
+    syscalls.close_descriptors(but=(*used, channel.fileno()))
     capabilities.keep_only(kept)
 
 

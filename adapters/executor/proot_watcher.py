@@ -22,20 +22,21 @@ from img.adapters.executor.first_process import (
     enter_control_groups,
     leave_session,
     set_limit,
+    user_in,
 )
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.placements import path_in
-from img.adapters.executor.reports import Stub
+from img.adapters.executor.reports import Starting, Stub
 from img.adapters.executor.signals import reset_signals
-from img.adapters.executor.stubs import MountPoints, text_in
+from img.adapters.executor.stubs import MountPoints
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import owner_records, seccomp, syscalls
 from img.adapters.linux.emulation.filters import rules_of
 from img.adapters.linux.owner_records import ROOT, Owner, Unrecordable
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.filesystem import paths
-from img.domain.filesystem.ownership import UserIdentity, lookup_user
+from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import (
     BindMount,
     DirectoryRoot,
@@ -104,23 +105,18 @@ def _be_proot(
             syscalls.close_descriptors(but=(channel.fileno(), supervisor.fileno()))
             assert isinstance(launch.root, DirectoryRoot)
             own = _OwnFiles(directory)
-            user = _user(launch.process, launch.root.path)
+            root = os.open(launch.root.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            user = user_in(root, launch.process)
+            os.close(root)
             command, env = _command(launch, launch.root.path, user, own, channel)
             for limit in launch.process.ulimits:
                 set_limit(limit)
             reset_signals()
             _go_under_filter(launch, user, supervisor)
+            reports.send(channel, Starting())
             os.execve(launch.program, command, env)
     finally:
         os._exit(127)
-
-
-def _user(process: Process, path: str) -> UserIdentity:
-    root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        return lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))
-    finally:
-        os.close(root)
 
 
 def _command(

@@ -16,15 +16,17 @@ from img.adapters.executor.first_process import (
     bring_network_up,
     enter_control_groups,
     set_limit,
+    user_in,
 )
 from img.adapters.executor.launch import Launch
+from img.adapters.executor.reports import Starting
 from img.adapters.executor.runtime_spec import configuration
 from img.adapters.executor.signals import reset_signals
-from img.adapters.executor.stubs import MountPoints, text_in
+from img.adapters.executor.stubs import MountPoints
 from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import capabilities, syscalls, userns
 from img.application.ports.executor import ProcessNotStarted
-from img.domain.filesystem.ownership import UserIdentity, lookup_user
+from img.domain.filesystem.ownership import UserIdentity
 
 _CONTAINER = "step"
 _MOST_LOGGED = 1 << 16  # bytes
@@ -45,6 +47,7 @@ def become(
     bundle = _prepare(launch, channel, system, network)
     syscalls.close_descriptors(but=(channel.fileno(), log))
     os.set_inheritable(log, True)
+    reports.send(channel, Starting())
     _execute(_command(launch.program, bundle, f"/proc/self/fd/{log}"))
 
 
@@ -75,7 +78,7 @@ def _prepare(
     bring_network_up(process, network)
     for limit in process.ulimits:
         set_limit(limit)
-    user = lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))
+    user = user_in(root, process)
     _refuse_unknown_ids(user)
     if not process.argv:
         raise ProcessNotStarted("no command to run")

@@ -5,7 +5,6 @@ steps have: none of it needs to know the step.
 """
 
 import os
-import pickle
 import select
 import signal
 import socket
@@ -45,7 +44,8 @@ class Standby:
         ``needed`` are the descriptors of the launch in a file, the channel, stdout and stderr.
         """
         with suppress(BrokenPipeError, ConnectionResetError):
-            socket.send_fds(self.line, [pickle.dumps(tuple(lines))], [*needed, *lines.values()])
+            message = " ".join(["become", *lines]).encode()
+            socket.send_fds(self.line, [message], [*needed, *lines.values()])
         self.line.close()
 
     def dismiss(self) -> None:
@@ -141,7 +141,7 @@ def _wait(line: socket.socket, kind: Kind, become: _Become) -> NoReturn:
             with reports.failures(reporting):
                 lines: dict[str, object] = {
                     name: socket.socket(fileno=other) if name in _SOCKETS else other
-                    for name, other in zip(pickle.loads(message), others, strict=True)
+                    for name, other in zip(message.decode().split()[1:], others, strict=True)
                 }
                 os.dup2(stdout, 1)
                 os.dup2(stderr, 2)

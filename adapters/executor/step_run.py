@@ -14,6 +14,7 @@ from img.adapters.executor.reports import (
     NotStarted,
     Refused,
     Report,
+    Starting,
     Stub,
     receive,
 )
@@ -40,6 +41,7 @@ class StepRun:
         self._streams: dict[int, int] = {}  # pipe -> 1 or 2
         self._stubs: list[Stub] = []
         self._failure: NotStarted | Refused | Crashed | None = None
+        self._starting = False
         self._ended: Ended | None = None
         self._gone = False
         self._killed = False
@@ -104,6 +106,8 @@ class StepRun:
                 self._gone = True
             case Stub():
                 self._stubs.append(report)
+            case Starting():
+                self._starting = True
             case Ended():
                 self._ended = report
             case _:
@@ -152,10 +156,15 @@ class StepRun:
                 raise ExecutorUnavailable(
                     f"this system does not let a step run: {message}", hint=hint
                 )
-            case Crashed(traceback):
-                raise RuntimeError(f"the first process of a step failed\n{traceback}")
+            case Crashed(message):
+                raise RuntimeError(f"the first process of a step failed\n{message}")
         if self._ended is None:
             raise ExecutorUnavailable("the process that starts steps is gone")
+        if not self._starting and not self._killed:
+            raise ExecutorUnavailable(
+                "the process that prepares a step ended before the step's program was started, "
+                f"with exit code {self._ended.code}"
+            )
         return ExitStatus(self._ended.code)
 
 

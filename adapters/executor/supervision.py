@@ -1,29 +1,45 @@
 """The process beside a step that answers its calls, where root is emulated."""
 
 import os
-import pickle
 import signal
 import socket
 import threading
 from typing import NoReturn
 
 from img.adapters.executor import reports
-from img.adapters.linux import capabilities, syscalls
+from img.adapters.executor.closed_interpreter import close_interpreter
+from img.adapters.linux import capabilities, records, syscalls
 from img.adapters.linux.emulation.credentials import Credentials, credentials_of
 from img.adapters.linux.emulation.supervisor import Supervisor
 from img.adapters.linux.notifications import Listener
 from img.adapters.linux.owner_records import Journal, Owner
 from img.adapters.linux.ownership import journal_of
+from img.domain.dataclass import dataclass
 from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import DirectoryRoot, Root
 
-_MOST = 1 << 16  # bytes; who has more groups has the first ones
+_MOST = 1 << 16  # bytes of what the step hands over
+_MOST_GROUPS = 4096  # a user in more groups is in the first ones
+_NO_ID = (1 << 32) - 1  # credentials(7): -1 leaves an id as it is
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Who a step starts as."""
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not all(0 <= number < _NO_ID for number in (self.uid, self.gid, *self.groups)):
+            raise ValueError("no user or group id")
 
 
 def ask(supervisor: socket.socket, listener: int, user: UserIdentity) -> None:
     """Hand over, from the step's side, what answers are given to, and who the step starts as."""
-    identity = pickle.dumps((user.uid, user.gid, tuple(user.groups)))
-    socket.send_fds(supervisor, [identity], [listener])
+    asking = _Asking(user.uid, user.gid, user.groups[:_MOST_GROUPS])
+    socket.send_fds(supervisor, [records.encode(asking)], [listener])
     os.close(listener)
     supervisor.close()
 
@@ -43,7 +59,7 @@ def become(
             supervised = _wait(asked)
             if supervised is not None:
                 listener, initial = supervised
-                journal = _enter(step, root, (listener, channel.fileno()))
+                journal = _enter(step, root, listener, channel)
                 Supervisor(Listener(listener), initial, journal).serve()
             code = 0
     finally:
@@ -71,24 +87,27 @@ def serve_beside(asked: socket.socket, root: Root) -> None:
 
 def _wait(asked: socket.socket) -> tuple[int, Credentials] | None:
     """Return what the step hands over; None where it ended before."""
-    identity, descriptors, _, _ = socket.recv_fds(asked, _MOST, 1)
+    record, descriptors, _, _ = socket.recv_fds(asked, _MOST, 1)
     if not descriptors:
         return None
-    return descriptors[0], credentials_of(*pickle.loads(identity))
+    who: _Asking = records.decode(record, _Asking)
+    return descriptors[0], credentials_of(who.uid, who.gid, who.groups)
 
 
-def _enter(step: int, root: Root, kept: tuple[int, ...]) -> Journal:
+def _enter(step: int, root: Root, listener: int, channel: socket.socket) -> Journal:
     """Take the step's root and, as the working directory, the outer /proc.
 
-    Returns the journal of the root; no descriptors but those and the ``kept`` stay open.
+    Returns the journal of the root; no other descriptors than for these stay open.
     """
     processes = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     namespace = os.open(f"/proc/{step}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     state = _directory_of(root)
+    close_interpreter(channel)
     syscalls.setns(namespace, syscalls.CLONE_NEWNS)
     os.fchdir(processes)
     os.umask(0)
-    syscalls.close_descriptors(but=(*kept, *([state] if state >= 0 else [])))
+    kept = (listener, channel.fileno(), *([state] if state >= 0 else []))
+    syscalls.close_descriptors(but=kept)
     # To read another process' memory it must have all that the other has, or this one more.
     capabilities.keep_only(capabilities.DOCKER_DEFAULT | capabilities.mask_of("sys_ptrace"))
     if not isinstance(root, DirectoryRoot):

@@ -38,7 +38,7 @@ class UnshareExecutor(Executor):
         from img.adapters.executor.step_run import StepRun
 
         server = self._usable_server()
-        run = StepRun(server, self._launch(_sendable(process), root), output)
+        run = StepRun(server, self._launch(process, root), output)
         try:
             return run.wait(cancelled)
         finally:
@@ -72,9 +72,3 @@ def network_of(process: Process) -> str:
     from img.adapters.executor import private_network
 
     return private_network.require()
-
-
-def _sendable(process: Process) -> Process:
-    from dataclasses import replace
-
-    return replace(process, env=dict(process.env))

@@ -2,12 +2,11 @@
 
 import errno
 import os
-import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from img.adapters.host_survey import confinement, inside, outside
-from img.adapters.linux import userns
+from img.adapters.linux import records, userns
 from img.application.ports.host_survey import Finding, HostSurvey
 from img.domain.errors import HostError
 
@@ -74,7 +73,7 @@ def _start(group: Callable[[], dict[str, Finding]]) -> tuple[int, int]:
         try:
             os.close(ours)
             with open(its, "wb") as pipe:
-                pickle.dump(group(), pipe)
+                pipe.write(records.encode(group()))
         finally:
             os._exit(0)
     os.close(its)
@@ -84,9 +83,9 @@ def _start(group: Callable[[], dict[str, Finding]]) -> tuple[int, int]:
 def _finish(pipe: int, pid: int) -> dict[str, Finding]:
     try:
         with open(pipe, "rb") as answer:
-            found: dict[str, Finding] = pickle.load(answer)
+            found: dict[str, Finding] = records.decode(answer.read(), Mapping[str, Finding])
             return found
-    except EOFError:  # it was killed by what it tried
+    except records.BadRecord:  # it was killed by what it tried
         return {}
     finally:
         os.waitpid(pid, 0)

@@ -1,6 +1,7 @@
 """Answers the calls that a filter tells, each by what is known of it."""
 
 import errno
+import struct
 from collections.abc import Callable, Mapping, Set
 
 from img.adapters.linux import seccomp
@@ -58,8 +59,9 @@ class Answerer:
             answer = handler(call)
         except LookupError:
             answer = Reply.LET_PASS
-        except OSError as error:
-            code = error.errno or errno.EIO
+        except (OSError, ValueError, OverflowError, struct.error) as error:
+            # All but OSError: a number or a text of the caller's that is none for Python.
+            code = error.errno or errno.EIO if isinstance(error, OSError) else errno.EINVAL
             if refusals is None or code in refusals:
                 self._listener.refuse(call, code)
                 return

@@ -2,7 +2,7 @@
 
 import errno
 
-from img.adapters.linux import syscalls
+from img.adapters.linux import small_files, syscalls
 
 NAMES = tuple(
     """
@@ -42,10 +42,9 @@ DOCKER_DEFAULT = mask_of(
 
 def effective() -> int:
     """Return the bit mask of what this process may do."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as status:
-        for line in status:
-            if line.startswith("CapEff:"):
-                return int(line.split()[1], 16)
+    for line in small_files.read_start("/proc/self/status").splitlines():
+        if line.startswith(b"CapEff:"):
+            return int(line.split()[1], 16)
     return 0
 
 

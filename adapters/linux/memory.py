@@ -67,8 +67,11 @@ def read(pid: int, address: int, size: int) -> bytes:
 def write(pid: int, address: int, content: bytes) -> None:
     """Write ``content`` to the process' memory. Raises OSError (EFAULT, ...)."""
     if _FORBIDDEN:
-        with open(f"{pid}/mem", "r+b", buffering=0) as file:
-            written = os.pwrite(file.fileno(), content, address)
+        file = os.open(b"%d/mem" % pid, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            written = os.pwrite(file, content, address)
+        finally:
+            os.close(file)
     else:
         source = ctypes.create_string_buffer(content, len(content))
         _pack(_vectors, 0, ctypes.addressof(source), len(content), address, len(content))
@@ -87,10 +90,15 @@ def _read(pid: int, address: int, size: int) -> bytes:
 
 def _read_file(pid: int, address: int, size: int) -> bytes:
     try:
-        with open(f"{pid}/mem", "rb", buffering=0) as file:
-            return os.pread(file.fileno(), size, address)
+        file = os.open(b"%d/mem" % pid, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.pread(file, size, address)
     except (OSError, OverflowError):
         return b""
+    finally:
+        os.close(file)
 
 
 def _is_forbidden() -> bool:

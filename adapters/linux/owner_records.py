@@ -17,6 +17,8 @@ import struct
 from collections.abc import Callable, Collection
 from typing import NamedTuple, TypeVar
 
+from img.adapters.linux import small_files
+
 OWNER = "user.img.owner"  # "1000:1001"
 DEVICE = "user.img.dev"  # "c 1:3": the file stands for a device that could not be made here
 CAPABILITY = "security.capability"
@@ -225,15 +227,13 @@ class Journal:
 
     def _write(self, status: os.stat_result, line: bytes) -> None:
         if self._path and status.st_dev == self._device:
-            with open(self._path, "ab") as file:
-                file.write(line)
+            small_files.append(self._path, line)
 
     def _read(self, path: str) -> None:
-        with open(path, "rb") as file:
-            for line in file:
-                inode, first, second = line.split()
-                key = (self._device, int(inode))
-                if first in (b"c", b"b"):
-                    self._devices[key] = b"%s %s" % (first, second)
-                else:
-                    self._known[key] = Owner(int(first), int(second))
+        for line in small_files.read_all(path).splitlines():
+            inode, first, second = line.split()
+            key = (self._device, int(inode))
+            if first in (b"c", b"b"):
+                self._devices[key] = b"%s %s" % (first, second)
+            else:
+                self._known[key] = Owner(int(first), int(second))

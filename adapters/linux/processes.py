@@ -3,6 +3,8 @@
 import os
 from collections.abc import Container, Iterator, Mapping, Sequence
 
+from img.adapters.linux import small_files
+
 
 def children_of_all(proc: str = "/proc") -> Mapping[int, Sequence[int]]:
     """Return the children of all processes."""
@@ -36,7 +38,7 @@ def descendants_of(
 
 def _number(pid: str | int, proc: str, field: int) -> int | None:
     try:
-        with open(f"{proc}/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[field])
+        status = small_files.read_start(f"{proc}/{pid}/stat")
+        return int(status.rpartition(b")")[2].split()[field])
     except (OSError, IndexError):  # it has just ended
         return None

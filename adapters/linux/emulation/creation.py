@@ -5,7 +5,7 @@ import os
 import stat
 import struct
 
-from img.adapters.linux import memory, owner_records, syscalls
+from img.adapters.linux import memory, owner_records, small_files, syscalls
 from img.adapters.linux.emulation.credentials import Credentials
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.owners import Owners
@@ -18,6 +18,8 @@ from img.adapters.linux.replies import Answer, Reply
 _OPEN_HOW = struct.Struct("QQQ")
 _WANTED = {os.O_RDONLY: READ, os.O_WRONLY: WRITE, os.O_RDWR: READ | WRITE}
 _INT = 0xFFFF_FFFF
+# Of open(2); the highest bit is none, and not for an int of C to hold. openat2(2) takes any.
+_FLAGS = 0x7FFF_FFFF
 # Devices that every step has, by their records.
 _HARMLESS = {
     b"null": b"c 1:3",
@@ -100,7 +102,7 @@ class CreationCalls:
         mode: int,
         resolve: int = 0,
     ) -> Answer:
-        flags &= _INT
+        flags &= _FLAGS
         who = self._identities.of(call.pid)
         if flags & os.O_PATH:
             return Reply.LET_PASS
@@ -225,6 +227,7 @@ class CreationCalls:
     def _mknod(
         self, call: Notification, directory: int, path: int, mode: int, device: int
     ) -> Answer:
+        device &= _INT
         who = self._identities.of(call.pid)
         text = memory.read_text(call.pid, path)
         where = self._paths.place(call, directory, text)
@@ -279,8 +282,7 @@ def _parent(where: bytes) -> bytes:
 
 
 def _umask_of(pid: int) -> int:
-    with open(f"{pid}/status", "rb") as file:
-        _, _, rest = file.read(512).partition(b"\nUmask:\t")
+    _, _, rest = small_files.read_start(b"%d/status" % pid, 512).partition(b"\nUmask:\t")
     return int(rest.partition(b"\n")[0], 8)
 
 

@@ -6,7 +6,7 @@ import socket
 import stat
 import struct
 
-from img.adapters.linux import memory, syscalls
+from img.adapters.linux import memory, small_files, syscalls
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.owners import AT_EMPTY_PATH, Owners
 from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
@@ -101,13 +101,11 @@ class ExecutionCalls:
 
 
 def _is_script(where: bytes) -> bool:
-    with open(where, "rb") as file:
-        return file.read(2) == b"#!"
+    return small_files.read_start(where, 2) == b"#!"
 
 
 def _inner_pid(pid: int) -> int:
-    with open(f"{pid}/status", "rb") as status:
-        for line in status:
-            if line.startswith(b"NSpid:"):
-                return int(line.split()[-1])
+    for line in small_files.read_start(b"%d/status" % pid).splitlines():
+        if line.startswith(b"NSpid:"):
+            return int(line.split()[-1])
     return 0

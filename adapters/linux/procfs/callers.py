@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from img.adapters.linux import memory, syscalls
+from img.adapters.linux import memory, small_files, syscalls
 from img.adapters.linux.notifications import Notification
 from img.domain.dataclass import dataclass
 
@@ -88,8 +88,7 @@ def user_of(pid: int) -> User:
 def status_of(pid: int) -> dict[bytes, bytes]:
     """Return what /proc, the working directory, tells of a process. Raises LookupError."""
     try:
-        with open(f"{pid}/status", "rb") as file:
-            lines = file.read().splitlines()
+        lines = small_files.read_start(b"%d/status" % pid).splitlines()
     except OSError as error:
         raise LookupError from error
     return dict(line.split(b":\t", 1) for line in lines if b":\t" in line)

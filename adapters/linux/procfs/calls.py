@@ -22,6 +22,7 @@ _OPEN_HOW = struct.Struct("QQQ")
 _CREATING = os.O_CREAT | os.O_EXCL
 _STATFS_SIZE = 120  # bytes, wherever a long has eight
 _INT = 0xFFFF_FFFF
+_FLAGS = 0x7FFF_FFFF  # of open(2): the highest bit is none, and not for an int of C to hold
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -215,7 +216,7 @@ class PathCalls:
 
 def _open_patiently(path: bytes, flags: int, mode: int = 0, base: int | None = None) -> int:
     """Open for a caller without waiting for the other end of a FIFO, as everybody would then."""
-    flags |= os.O_CLOEXEC | os.O_NOCTTY
+    flags = flags & _FLAGS | os.O_CLOEXEC | os.O_NOCTTY
     opened = os.open(path, flags | os.O_NONBLOCK, mode, dir_fd=base)
     if not flags & os.O_NONBLOCK:
         os.set_blocking(opened, True)

@@ -1,0 +1,57 @@
+"""A Python interpreter that takes nothing more from any file, for processes in a foreign root.
+
+Where an image made the root file system, Python's own paths lead to files of the image: a late
+import, a codec, a time zone, or a traceback's look at its source would run the image's code in a
+process of ours. So each process that enters such a root, or its mount namespace, closes its
+interpreter first, here and nowhere else, and works with what it has in memory.
+"""
+
+import os
+import socket
+import sys
+from typing import Any
+
+from img.adapters.executor import reports
+from img.adapters.executor.reports import Crashed
+
+_EXIT_CODE = 127
+# Events of Python's audit hooks (docs.python.org, "Audit events table") that read code or data by
+# a path of Python's own, or by one of the C library's.
+_FORBIDDEN = frozenset(
+    """
+    import ctypes.dlopen marshal.load marshal.loads pickle.find_class os.system os.posix_spawn
+    subprocess.Popen socket.getaddrinfo socket.gethostbyaddr socket.gethostbyname
+    socket.getnameinfo
+    """.split()  # noqa: SIM905 (a line each would hide that they are one list)
+)
+
+
+def close_interpreter(channel: socket.socket) -> None:
+    """End this process from now on, with a report to ``channel``, where it imports or opens files.
+
+    os.open stays allowed: its callers name a file of the step's on purpose. The built-in open of a
+    path does not, for Python's library uses it for files of its own.
+    """
+    number = channel.fileno()  # the object may be closed, the descriptor stays
+
+    def end_on(event: str, arguments: tuple[Any, ...]) -> None:
+        if event == "open":
+            path, mode, _ = arguments
+            if mode is None or isinstance(path, int):
+                return
+        elif event not in _FORBIDDEN:
+            return
+        _end(number, event, arguments)
+
+    for finders in (sys.meta_path, sys.path_hooks, sys.path):
+        finders.clear()
+    sys.path_importer_cache.clear()
+    sys.addaudithook(end_on)
+
+
+def _end(channel: int, event: str, arguments: tuple[Any, ...]) -> None:
+    try:
+        what = f"{event} of {arguments[:1]!r:.200} in a foreign root"
+        reports.send(socket.socket(fileno=channel), Crashed(what))
+    finally:
+        os._exit(_EXIT_CODE)

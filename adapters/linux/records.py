@@ -1,0 +1,152 @@
+"""Values as JSON records, for processes of img to send to one another.
+
+A record may come from a process whose root file system an image made, so nothing in it names code:
+it is read as one expected type, and checked against that type's annotations field by field.
+Pickle, marshal and their like would run what the sender chooses.
+"""
+
+import binascii
+import json
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, Union, get_args, get_origin
+
+_Reader = Callable[[Any], Any]
+_MOST_DIGITS = 1 << 64
+
+
+class BadRecord(ValueError):
+    """Bytes that are no record of the expected type."""
+
+
+def encode(value: object) -> bytes:
+    """Return ``value`` as a record, ASCII.
+
+    Data classes, enumerations by value, tuples, mappings of strings, bytes, strings (with lone
+    surrogates), integers, truth values and None can be sent.
+    """
+    return json.dumps(_plain(value), separators=(",", ":")).encode("ascii")
+
+
+def decode(record: bytes, kind: Any) -> Any:
+    """Return the value of type ``kind`` in ``record``: one of those types, or a union of them.
+
+    Raises BadRecord.
+    """
+    try:
+        return reader_of(kind)(json.loads(record))
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        raise BadRecord(f"not a record of {kind}: {error}") from None
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Enum():
+            return value.value
+        case None | bool() | int() | str():
+            return value
+        case bytes():
+            return binascii.b2a_base64(value, newline=False).decode("ascii")
+        case tuple() | list():
+            return [_plain(one) for one in value]
+        case Mapping():
+            return {name: _plain(one) for name, one in value.items()}
+        case _ if is_dataclass(value):
+            values = [_plain(getattr(value, each.name)) for each in fields(value)]
+            return [type(value).__name__, *values]
+    raise TypeError(f"a {type(value).__name__} cannot be sent")
+
+
+@cache
+def reader_of(kind: Any) -> Callable[[Any], Any]:
+    """Return what reads a ``kind`` from decoded JSON and raises ValueError or TypeError.
+
+    Made once for a process and its forks: ask for it before a fork that needs it.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (types.UnionType, Union):
+        return _union_reader(arguments)
+    if origin is tuple:
+        return _tuple_reader(arguments)
+    if origin is not None and issubclass(origin, Mapping):
+        return _mapping_reader(*arguments)
+    if is_dataclass(kind):
+        return _class_reader((kind,))
+    return _SIMPLE[kind] if kind in _SIMPLE else _enumeration(kind)
+
+
+def _enumeration(kind: type[Enum]) -> _Reader:
+    return kind
+
+
+def _exact(kind: type) -> _Reader:
+    def read(plain: Any) -> Any:
+        if type(plain) is not kind:
+            raise TypeError(f"{type(plain).__name__} in place of {kind.__name__}")
+        return plain
+
+    return read
+
+
+def _integer(plain: Any) -> int:
+    if type(plain) is not int or not -_MOST_DIGITS < plain < _MOST_DIGITS:
+        raise TypeError("no integer of 64 bits")
+    return plain
+
+
+def _bytes(plain: Any) -> bytes:
+    return binascii.a2b_base64(_exact(str)(plain), strict_mode=True)
+
+
+_SIMPLE: Mapping[Any, _Reader] = {
+    int: _integer,
+    str: _exact(str),
+    bool: _exact(bool),
+    bytes: _bytes,
+    types.NoneType: _exact(types.NoneType),
+}
+
+
+def _tuple_reader(arguments: tuple[Any, ...]) -> _Reader:
+    if arguments[-1] is Ellipsis:
+        one = reader_of(arguments[0])
+        return lambda plain: tuple([one(each) for each in _exact(list)(plain)])
+    readers = [reader_of(argument) for argument in arguments]
+    return lambda plain: tuple(
+        [read(each) for read, each in zip(readers, _exact(list)(plain), strict=True)]
+    )
+
+
+def _mapping_reader(key: Any, value: Any) -> _Reader:
+    read_key, read_value = reader_of(key), reader_of(value)
+    return lambda plain: {
+        read_key(name): read_value(one) for name, one in _exact(dict)(plain).items()
+    }
+
+
+def _union_reader(members: tuple[Any, ...]) -> _Reader:
+    if all(is_dataclass(member) for member in members):
+        return _class_reader(members)
+    (other,) = [reader_of(member) for member in members if member is not types.NoneType]
+    return lambda plain: None if plain is None else other(plain)
+
+
+def _class_reader(classes: tuple[Any, ...]) -> _Reader:
+    known: dict[str, tuple[Any, list[tuple[str, _Reader]]]] = {}
+    for kind in classes:
+        readers: list[tuple[str, _Reader]] = []
+        for each in fields(kind):
+            annotation: Any = each.type
+            readers.append((each.name, reader_of(annotation)))
+        known[kind.__name__] = kind, readers
+
+    def read(plain: Any) -> Any:
+        name, *values = _exact(list)(plain)
+        kind, readers = known[_exact(str)(name)]
+        pairs = zip(readers, values, strict=True)
+        return kind(**{field: read_one(each) for (field, read_one), each in pairs})
+
+    return read

@@ -1,0 +1,42 @@
+"""Small files by os.open, for processes that may not use the built-in open.
+
+Python's library opens its own files with that, so a process in a foreign root ends when it is
+called with a path (adapters/executor/closed_interpreter.py).
+"""
+
+import os
+
+Path = str | bytes
+
+_MOST = 1 << 16  # bytes of one read
+
+
+def read_start(path: Path, size: int = _MOST) -> bytes:
+    """Return the first ``size`` bytes, less where the file gives less at once. Raises OSError."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        return os.read(file, size)
+    finally:
+        os.close(file)
+
+
+def read_all(path: Path) -> bytes:
+    """Return the whole content. Raises OSError."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        pieces = []
+        while piece := os.read(file, _MOST):
+            pieces.append(piece)
+        return b"".join(pieces)
+    finally:
+        os.close(file)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Write ``content`` at the end of the file, which is made if it is missing. Raises OSError."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    file = os.open(path, flags, 0o600)
+    try:
+        os.write(file, content)
+    finally:
+        os.close(file)
