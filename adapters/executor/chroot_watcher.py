@@ -25,20 +25,12 @@ from img.adapters.executor.first_process import (
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.placements import Placements
+from img.adapters.executor.system_mounts import DEVICES
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import capabilities, syscalls
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import DirectoryRoot, Process
 
-_DEVICES = {
-    # name: (major, minor) (kernel devices.txt)
-    "null": (1, 3),
-    "zero": (1, 5),
-    "full": (1, 7),
-    "random": (1, 8),
-    "urandom": (1, 9),
-    "tty": (5, 0),
-}
 _LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
@@ -135,13 +127,24 @@ def _fill_sys(sys: str) -> None:
 
 
 def _fill_dev(dev: str) -> None:
-    for name, device in _DEVICES.items():
+    for name, device in DEVICES.items():
         _make_device(f"{dev}/{name}", os.makedev(*device))
+    _read_nothing(f"{dev}/null")
     for name, text in _LINKS.items():
         os.symlink(text, f"{dev}/{name}")
     for name, mode in (("pts", 0o755), ("shm", 0o1777), ("mqueue", 0o1777)):
         os.mkdir(f"{dev}/{name}")
         os.chmod(f"{dev}/{name}", mode)
+
+
+def _read_nothing(null: str) -> None:
+    """Have the step's own device as standard input, which the step inherits.
+
+    Its mode and owner are the step's to change, and the host's are not.
+    """
+    nothing = os.open(null, os.O_RDONLY | os.O_CLOEXEC)
+    os.dup2(nothing, 0)
+    os.close(nothing)
 
 
 def _make_device(path: str, device: int) -> None:

@@ -33,8 +33,18 @@ from img.adapters.linux.syscalls import (
 # there nothing else may be looked up: links with ".." in them would lead into it.
 _STAGE = "/.."
 _NAMES = ("proc", "dev", "sys")
+_NODES = "nodes"  # a file system of devices; only its files are attached
 _PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
+_READ_ONLY_DEVICE = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC
+# name: (major, minor) (kernel devices.txt)
+DEVICES = {
+    "null": (1, 3),
+    "zero": (1, 5),
+    "full": (1, 7),
+    "random": (1, 8),
+    "urandom": (1, 9),
+    "tty": (5, 0),
+}
 _DEVICE_LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
@@ -78,11 +88,17 @@ class SystemMounts:
                     _mask()
             names = _NAMES if needs.proc else ("dev", "sys")
             self._trees = {name: syscalls.open_tree(f"{_STAGE}/{name}") for name in names}
+            # Through the mount that is moved, so that its name is /dev/null in the step too.
+            self._null = os.open("null", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._trees["dev"])
         finally:
             syscalls.umount2(_STAGE, syscalls.MNT_DETACH)
 
     def move_to(self, points: MountPoints) -> None:
-        """Move them into a root, whatever is there. Raises ProcessNotStarted."""
+        """Move them into a root, whatever is there. Raises ProcessNotStarted.
+
+        Standard input becomes the /dev/null of these mounts: the one that this process has had
+        so far is the host's, and a step may change the mode of what it has open.
+        """
         for name in _NAMES:
             with named(f"/{name}"):
                 target = _as_directory(points.open(name, directory=True))
@@ -90,6 +106,8 @@ class SystemMounts:
                     syscalls.move_mount(self._trees[name], target)
                     os.close(self._trees[name])
                 os.close(target)
+        os.dup2(self._null, 0)
+        os.close(self._null)
 
 
 def _mount_proc() -> None:
@@ -102,13 +120,10 @@ def _mount_proc() -> None:
 
 def _fill_dev(shm_size: int) -> None:
     dev = f"{_STAGE}/dev"
-    # Those there are binds, which have flags of their own.
+    # The devices there are binds, which have flags of their own.
     flags = MS_NOSUID | MS_NODEV | MS_STRICTATIME
     syscalls.mount("tmpfs", dev, "tmpfs", flags, "mode=755,size=65536k")
-    for name in _DEVICES:
-        if os.path.exists(f"/dev/{name}"):
-            os.mknod(f"{dev}/{name}", 0o666)
-            syscalls.mount(f"/dev/{name}", f"{dev}/{name}", flags=MS_BIND)
+    _attach_devices(dev)
     for name, text in _DEVICE_LINKS.items():
         os.symlink(text, f"{dev}/{name}")
     for name in ("pts", "shm", "mqueue"):
@@ -116,6 +131,49 @@ def _fill_dev(shm_size: int) -> None:
     _mount_devpts(f"{dev}/pts")
     syscalls.mount("shm", f"{dev}/shm", "tmpfs", _PLAIN, f"mode=1777,size={shm_size}")
     _mount_if_known("mqueue", f"{dev}/mqueue")
+
+
+def _attach_devices(dev: str) -> None:
+    """Attach one device after another, so that no directory is there in which a step makes more.
+
+    A step may change the mode and the owner of its devices. So they are inodes of its own, or,
+    where none can be made (mknod(2) in a user namespace), the host's on mounts that are read-only:
+    such a mount refuses changes of the inode, and a device on it can be written to.
+    """
+    nodes = f"{_STAGE}/{_NODES}"
+    os.mkdir(nodes)
+    syscalls.mount("tmpfs", nodes, "tmpfs", MS_NOSUID | MS_NOEXEC | MS_STRICTATIME, "mode=700")
+    try:
+        for name, (major, minor) in DEVICES.items():
+            if _make_device(f"{nodes}/{name}", os.makedev(major, minor)):
+                tree = syscalls.open_tree(f"{nodes}/{name}")
+            elif os.path.exists(f"/dev/{name}"):
+                tree = syscalls.open_tree(f"/dev/{name}")
+                syscalls.mount_setattr(tree, _READ_ONLY_DEVICE)
+            else:
+                continue
+            _attach_new(tree, f"{dev}/{name}")
+    finally:
+        syscalls.umount2(nodes, syscalls.MNT_DETACH)
+
+
+def _make_device(path: str, number: int) -> bool:
+    """Tell whether a device could be made: in a user namespace and in some containers it cannot."""
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o666, number)
+    except PermissionError:
+        return False
+    os.chmod(path, 0o666)  # whatever the umask
+    return True
+
+
+def _attach_new(tree: int, path: str) -> None:
+    """Attach the mount of a file at a new name."""
+    os.mknod(path, 0o666)
+    where = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    syscalls.move_mount(tree, where)
+    os.close(where)
+    os.close(tree)
 
 
 def _mount_devpts(target: str) -> None:
@@ -167,7 +225,7 @@ def _mask() -> None:
         if os.path.isdir(target):
             syscalls.mount("tmpfs", target, "tmpfs", MS_RDONLY | _PLAIN, "size=0k,nr_inodes=2")
         elif os.path.exists(target):
-            syscalls.mount("/dev/null", target, flags=MS_BIND)
+            syscalls.mount(f"{_STAGE}/dev/null", target, flags=MS_BIND)
 
 
 def _as_directory(found: int) -> int:
