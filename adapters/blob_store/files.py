@@ -12,6 +12,7 @@ from typing import BinaryIO
 from img.adapters.blob_store.checked_file import checked_file
 from img.adapters.blob_store.incoming import incoming_file, remove_parts
 from img.adapters.blob_store.trash import Trash
+from img.adapters.linux.files import PRIVATE_MODE
 from img.adapters.linux.new_file import NewFile, raise_state_error
 from img.application.ports.blob_store import (
     BlobMismatch,
@@ -34,7 +35,10 @@ class FileBlobStore(BlobStore, BlobTrash):
     is in ``root/incoming`` until then. What is condemned is in ``root/trash``.
     """
 
-    def __init__(self, root: Path, *, trash: str = "trash") -> None:
+    def __init__(
+        self, root: Path, *, trash: str = "trash", directory_mode: int = PRIVATE_MODE
+    ) -> None:
+        self._directory_mode = directory_mode  # of blobs
         self._blobs = root / "blobs"
         self._nursery = root / "tmp"
         self._incoming = root / "incoming"
@@ -59,12 +63,13 @@ class FileBlobStore(BlobStore, BlobTrash):
             return checked_file(self._path(digest), digest)
 
     def writer(self) -> "FileBlobWriter":
-        return FileBlobWriter(self._blobs, self._nursery)
+        return FileBlobWriter(self._blobs, self._nursery, directory_mode=self._directory_mode)
 
     @contextmanager
     def incoming(self, digest: Digest, waiting: Waiting) -> Iterator[IncomingBlob]:
         folder = str(self._incoming)
-        with incoming_file(folder, digest, self._path(digest), waiting) as blob:
+        target = self._path(digest)
+        with incoming_file(folder, digest, target, waiting, self._directory_mode) as blob:
             yield blob
 
     def forget_incoming(self) -> None:
@@ -145,13 +150,22 @@ class FileBlobWriter(BlobWriter):
     """A blob in the making, hashed as it is written."""
 
     def __init__(
-        self, blobs: Path, nursery: Path, announce: Callable[[Digest], None] | None = None
+        self,
+        blobs: Path,
+        nursery: Path,
+        announce: Callable[[Digest], None] | None = None,
+        directory_mode: int = PRIVATE_MODE,
     ) -> None:
+        self._directory_mode = directory_mode
         self._blobs = blobs
         self._nursery = nursery
         self._announce = announce
-        self._file = NewFile(str(blobs / "sha256"), str(nursery))
+        self._file = self._new_file("sha256")
         self._hash = hashlib.sha256()
+
+    def _new_file(self, algorithm: str) -> NewFile:
+        directory = str(self._blobs / algorithm)
+        return NewFile(directory, str(self._nursery), directory_mode=self._directory_mode)
 
     def write(self, data: bytes | memoryview) -> int:
         written = self._file.write(data)
@@ -177,7 +191,7 @@ class FileBlobWriter(BlobWriter):
 
     def _commit_other(self, expected: Digest) -> Digest:
         """Store the blob under a digest of another algorithm, by which a manifest names it."""
-        file = NewFile(str(self._blobs / expected.algorithm), str(self._nursery))
+        file = self._new_file(expected.algorithm)
         try:
             actual_hash = hashlib.new(expected.algorithm)
             offset = 0

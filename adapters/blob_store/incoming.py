@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 
+from img.adapters.linux.files import PRIVATE_MODE, make_directories, open_own_file
 from img.adapters.linux.new_file import raise_state_error, sync_directory
 from img.application.ports.blob_store import BlobMismatch, IncomingBlob, Waiting
 from img.domain.digest import Digest
@@ -15,7 +16,6 @@ from img.domain.digest import Digest
 _CHUNK = 1 << 20
 _POLL_S = 0.05
 _ABANDONED_S = 24 * 3600  # nobody comes back for a part that old
-_OPEN = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 
 class IncomingFile(IncomingBlob):
@@ -24,7 +24,10 @@ class IncomingFile(IncomingBlob):
     A part from before is not trusted: all of it is hashed again, and the whole has to fit.
     """
 
-    def __init__(self, descriptor: int, path: str, digest: Digest, target: str) -> None:
+    def __init__(
+        self, descriptor: int, path: str, digest: Digest, target: str, directory_mode: int
+    ) -> None:
+        self._directory_mode = directory_mode
         self._descriptor = descriptor
         self._path = path
         self._digest = digest
@@ -78,7 +81,7 @@ class IncomingFile(IncomingBlob):
         self.check()
         directory = os.path.dirname(self._target)
         try:
-            os.makedirs(directory, exist_ok=True)
+            make_directories(directory, self._directory_mode)
             os.fchmod(self._descriptor, 0o644)
             os.utime(self._descriptor)  # stored now, whenever its last byte came
             os.fsync(self._descriptor)
@@ -107,7 +110,11 @@ class IncomingFile(IncomingBlob):
 
 @contextlib.contextmanager
 def incoming_file(
-    folder: str, digest: Digest, target: str, waiting: Waiting
+    folder: str,
+    digest: Digest,
+    target: str,
+    waiting: Waiting,
+    directory_mode: int = PRIVATE_MODE,
 ) -> Iterator[IncomingFile]:
     """Enter with the part of ``digest`` in ``folder``, alone; ``target`` is where the whole goes.
 
@@ -115,13 +122,13 @@ def incoming_file(
     """
     path = os.path.join(folder, f"{digest.algorithm}-{digest.encoded}")
     try:
-        os.makedirs(folder, exist_ok=True)
+        make_directories(folder)
         _sweep(folder, _ABANDONED_S)
         descriptor = _locked(path, waiting)
     except OSError as error:
         raise_state_error(error, path)
     try:
-        yield IncomingFile(descriptor, path, digest, target)
+        yield IncomingFile(descriptor, path, digest, target, directory_mode)
     finally:
         # Still locked: an empty file is nothing to come back to.
         if _is_at(path, descriptor) and not os.fstat(descriptor).st_size:
@@ -139,7 +146,7 @@ def remove_parts(folder: str) -> None:
 def _locked(path: str, waiting: Waiting) -> int:
     """Return a descriptor of the file at ``path``, which nobody else has locked."""
     while True:
-        descriptor = os.open(path, _OPEN, 0o600)
+        descriptor = open_own_file(path, os.O_RDWR | os.O_CREAT)
         try:
             while not _try_lock(descriptor):
                 waiting(os.fstat(descriptor).st_size)
@@ -179,7 +186,7 @@ def _sweep(folder: str, older_than_s: int) -> None:
 
 
 def _remove_unlocked(path: str) -> None:
-    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    descriptor = open_own_file(path, os.O_RDWR)
     try:
         if _try_lock(descriptor) and _is_at(path, descriptor):
             os.unlink(path)

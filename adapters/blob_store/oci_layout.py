@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from img.adapters.blob_store.files import FileBlobStore, FileBlobWriter
+from img.adapters.linux.files import READABLE_MODE, UMASK_MODE, open_own_file
 from img.adapters.linux.layout_folder import NURSERY, create_layout
-from img.adapters.linux.new_file import make_directories, raise_state_error
+from img.adapters.linux.new_file import make_durable_directories, raise_state_error
 from img.application.ports.blob_store import IncomingBlob, Waiting
 from img.domain.digest import Digest
 
@@ -25,7 +26,8 @@ class OciLayoutBlobStore(FileBlobStore):
     """
 
     def __init__(self, root: Path, *, marks: bool = True) -> None:
-        super().__init__(root, trash=_TRASH)
+        mode = READABLE_MODE if marks else UMASK_MODE
+        super().__init__(root, trash=_TRASH, directory_mode=mode)
         self._root = root
         self._marks = marks
         self._nursery = root / NURSERY
@@ -33,12 +35,12 @@ class OciLayoutBlobStore(FileBlobStore):
         self._own = str(root / _OWN)
 
     def writer(self) -> FileBlobWriter:
-        create_layout(self._root)
-        return FileBlobWriter(self._blobs, self._nursery, self._mark)
+        create_layout(self._root, in_state=self._marks)
+        return FileBlobWriter(self._blobs, self._nursery, self._mark, self._directory_mode)
 
     @contextmanager
     def incoming(self, digest: Digest, waiting: Waiting) -> Iterator[IncomingBlob]:
-        create_layout(self._root)
+        create_layout(self._root, in_state=self._marks)
         with super().incoming(digest, waiting) as blob:
             self._mark(digest)
             yield blob
@@ -71,8 +73,8 @@ class OciLayoutBlobStore(FileBlobStore):
         if not self._marks:
             return
         try:
-            make_directories(self._own)
-            descriptor = os.open(self._mark_of(digest), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC)
+            make_durable_directories(self._own)
+            descriptor = open_own_file(self._mark_of(digest), os.O_CREAT | os.O_WRONLY)
             os.close(descriptor)
         except OSError as error:
             raise_state_error(error, self._own)

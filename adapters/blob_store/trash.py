@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from img.adapters.linux.new_file import make_directories
+from img.adapters.linux.new_file import make_durable_directories
 from img.domain.digest import Digest, InvalidDigest
 
 
@@ -19,7 +19,7 @@ class Trash:
 
     def put(self, path: str, digest: Digest, generation: int) -> None:
         """Move the file at ``path`` in; one that is not there is no error."""
-        make_directories(f"{self._directory}/{generation}")
+        make_durable_directories(f"{self._directory}/{generation}")
         with contextlib.suppress(FileNotFoundError):
             os.rename(path, f"{self._directory}/{generation}/{_name(digest)}")
 
@@ -35,7 +35,7 @@ class Trash:
         """Return the collections that have put something in."""
         try:
             return [int(name) for name in os.listdir(self._directory) if name.isdecimal()]
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):  # of another user, who shares blobs alone
             return []
 
     def digests(self, generation: int) -> Iterator[Digest]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.linux.file_entries import entry_of, open_file, xattr_names
+from img.adapters.linux.files import make_directories
 from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.linux.work_directory import WorkDirectory, bytes_below
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts, KeptDirectory
@@ -102,7 +103,7 @@ class DirectoryCacheMounts(CacheMounts):
         directory = f"{self._root}/{digest}.{number}"
         how = fcntl.LOCK_SH if sharing == _SHARED else fcntl.LOCK_EX
         while True:
-            os.makedirs(directory, mode=0o700, exist_ok=True)
+            make_directories(directory)
             lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 fcntl.flock(lock, how | (fcntl.LOCK_NB if sharing == _PRIVATE else 0))

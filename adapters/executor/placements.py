@@ -18,6 +18,7 @@ from typing import TypeGuard
 from img.adapters.executor.reports import Stub
 from img.adapters.executor.stubs import MountPoints
 from img.adapters.linux import syscalls
+from img.adapters.linux.files import open_own_file
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.dataclass import dataclass
 from img.domain.process import (
@@ -148,7 +149,7 @@ class Placements:
 
     def _lock(self, source: str) -> None:
         """Wait until no other step has the directory ``source`` in its root."""
-        lock = os.open(f"{source}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = open_own_file(f"{source}.lock", os.O_RDWR | os.O_CREAT)
         self._locks.append(lock)
         while True:
             try:

@@ -7,8 +7,13 @@ from pathlib import Path
 
 from img.adapters.exporter.oci_archive import index_entries
 from img.adapters.exporter.stored_images import StoredImages
-from img.adapters.linux.files import Lock
-from img.adapters.linux.layout_folder import NURSERY, create_layout, written_to
+from img.adapters.linux.files import UMASK_MODE, Lock
+from img.adapters.linux.layout_folder import (
+    NURSERY,
+    check_output_layout,
+    create_layout,
+    written_to,
+)
 from img.adapters.linux.new_file import NewFile, write_file
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.exporter import ArchivedImage, LayoutExporter
@@ -33,10 +38,11 @@ class OciLayoutExporter(LayoutExporter):
         root = Path(directory)
         with written_to(directory):
             create_layout(root)
+            check_output_layout(root)
             check_layout((root / LAYOUT_FILE).read_bytes())
             for digest in digests:
                 self._copy(digest, root)
-            with Lock(str(root / LAYOUT_FILE)):
+            with Lock(str(root / LAYOUT_FILE), any_owner=True):
                 index = decode_index((root / INDEX_FILE).read_bytes())
                 added = encode_index(_with(index, entries))
                 write_file(directory, INDEX_FILE, added, str(root / NURSERY))
@@ -47,7 +53,7 @@ class OciLayoutExporter(LayoutExporter):
         path = root / blob_path(digest)
         if path.exists() and path.stat().st_size == self._stored.size(digest):
             return
-        file = NewFile(str(path.parent), str(root / NURSERY))
+        file = NewFile(str(path.parent), str(root / NURSERY), directory_mode=UMASK_MODE)
         try:
             for chunk in self._stored.chunks(digest):
                 file.write(chunk)

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from img.adapters.git.command import Command, GitFailed
+from img.adapters.linux.files import make_directories
 from img.adapters.linux.new_file import raise_state_error
 from img.application.ports.build_context import BuildContext
 from img.application.ports.executor import Cancellation
@@ -89,7 +90,7 @@ class GitProgram(GitRepositories):
         import tempfile
 
         try:
-            os.makedirs(self._room, exist_ok=True)
+            make_directories(str(self._room))
             _sweep(self._room)
             directory = tempfile.mkdtemp(prefix=_PREFIX, dir=self._room)
         except OSError as error:

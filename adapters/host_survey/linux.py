@@ -7,6 +7,7 @@ from pathlib import Path
 
 from img.adapters.host_survey import confinement, inside, outside
 from img.adapters.linux import records, userns
+from img.adapters.linux.files import make_directories
 from img.application.ports.host_survey import Finding, HostSurvey
 from img.domain.errors import HostError
 
@@ -19,7 +20,7 @@ class LinuxSurvey(HostSurvey):
 
     def look(self, state: Path) -> Mapping[str, Finding]:
         directory = os.path.abspath(state)
-        os.makedirs(directory, exist_ok=True)
+        make_directories(directory)
         user = userns.real_user()
         groups = [
             lambda: _inside(user, directory),

@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.linux.files import Lock
-from img.adapters.linux.layout_folder import NURSERY, create_layout, written_to
+from img.adapters.linux.layout_folder import (
+    NURSERY,
+    check_output_layout,
+    create_layout,
+    written_to,
+)
 from img.adapters.linux.new_file import write_file
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.layout_writer import LayoutWriter
@@ -26,6 +31,7 @@ class DirectoryLayoutWriter(LayoutWriter):
 
     def add(self, path: str, blob: Descriptor, content: BinaryIO) -> None:
         with written_to(path):
+            check_output_layout(Path(path))
             store = self._blobs(Path(path))
             if store.size(blob.digest) == blob.size:
                 return
@@ -44,7 +50,8 @@ class DirectoryLayoutWriter(LayoutWriter):
         root = Path(path)
         with written_to(path):
             create_layout(root)
-            with Lock(str(root / LAYOUT_FILE)):
+            check_output_layout(root)
+            with Lock(str(root / LAYOUT_FILE), any_owner=True):
                 check_layout((root / LAYOUT_FILE).read_bytes())
                 before = decode_index((root / INDEX_FILE).read_bytes())
                 index = with_name(before if only is None else Index(), tag, manifest)

@@ -51,7 +51,7 @@ class OciLayoutImageStore(ImageStore):
         raise ImageNotFound(reference)
 
     def put(self, reference: ImageReference, target: Descriptor, now: datetime) -> StoredImage:
-        create_layout(self._root)
+        create_layout(self._root, in_state=True)
         target = _bare(target)
         with self._locked():
             known = self._images().get(reference)
@@ -120,7 +120,7 @@ class OciLayoutImageStore(ImageStore):
     def _locked(self) -> Iterator[None]:
         """Be the only img that changes the index: other programs do not ask."""
         try:
-            with Lock(str(self._root / LAYOUT_FILE)):
+            with Lock(str(self._root / LAYOUT_FILE), any_owner=True):
                 yield
         except OSError as error:
             raise_state_error(error, str(self._root))

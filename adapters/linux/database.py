@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from img.adapters.linux.new_file import make_directories, move_to_new, raise_state_error
+from img.adapters.linux.files import open_own_file
+from img.adapters.linux.new_file import make_durable_directories, move_to_new, raise_state_error
 from img.adapters.linux.reserve import Reserve
 from img.application.ports.blob_store import StoreFull
 from img.domain.errors import StateError
@@ -281,8 +282,7 @@ class Database:
         nursery = self._path.parent / "tmp"
         draft = nursery / f"{os.getpid()}.{time.monotonic_ns()}"
         try:
-            make_directories(str(self._path.parent), 0o700)
-            make_directories(str(nursery))
+            make_durable_directories(str(nursery))
             try:
                 self._draft(draft)
                 with contextlib.suppress(FileExistsError):
@@ -295,7 +295,9 @@ class Database:
     def _draft(self, draft: Path) -> None:
         import sqlite3
 
-        with contextlib.closing(self._connect(draft, "mode=rwc")) as connection:
+        # SQLite gives its other files the mode of this one.
+        os.close(open_own_file(str(draft), os.O_RDWR | os.O_CREAT | os.O_EXCL))
+        with contextlib.closing(self._connect(draft)) as connection:
             # Where shared memory fails, the rollback journal ("delete") does as well, only slower.
             with contextlib.suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA journal_mode=WAL")

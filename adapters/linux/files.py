@@ -1,24 +1,107 @@
-"""Locks between processes."""
+"""Files and directories of this user, and locks between processes."""
 
+import errno
 import fcntl
 import os
+import stat
+from collections.abc import Callable
 from types import TracebackType
+
+PRIVATE_MODE = 0o700
+READABLE_MODE = 0o755
+UMASK_MODE = 0o777  # less what the umask says
+
+
+class NotOwn(PermissionError):
+    """A name in a directory leads to a link, to another kind of file, or to another user's file."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(errno.EPERM, reason, path)
+
+
+def open_own_file(path: str, flags: int, *, any_owner: bool = False) -> int:
+    """Return a descriptor of a regular file of this user, which ``flags`` may make (mode 0600).
+
+    A link is never followed, so another user who may write the directory gains nothing by a name.
+    Raises NotOwn, OSError.
+    """
+    # Without O_NONBLOCK, opening a FIFO waits for a reader.
+    flags |= os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    return _checked(_opened(path, flags), path, stat.S_ISREG, any_owner=any_owner)
+
+
+def open_own_directory(path: str) -> int:
+    """Return a descriptor of a directory of this user. Raises NotOwn, OSError."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    return _checked(_opened(path, flags), path, stat.S_ISDIR)
+
+
+def make_directories(
+    path: str, mode: int = PRIVATE_MODE, on_made: Callable[[str], None] = lambda _: None
+) -> None:
+    """Make the directory and those above that are missing, each with ``mode``. Raises OSError.
+
+    The umask counts with UMASK_MODE only. ``on_made`` gets the path of each.
+    """
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+        return
+    except FileNotFoundError:
+        make_directories(os.path.dirname(os.path.abspath(path)), mode, on_made)
+        make_directories(path, mode, on_made)
+        return
+    if mode != UMASK_MODE:
+        os.chmod(path, mode)
+    on_made(path)
+
+
+def _opened(path: str, flags: int) -> int:
+    try:
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOTDIR) and os.path.islink(path):
+            raise NotOwn(path, "it is a link") from None
+        if error.errno == errno.ENXIO:  # a FIFO that nobody reads, or a socket
+            raise NotOwn(path, "it is no regular file") from None
+        raise
+
+
+def _checked(
+    descriptor: int, path: str, is_kind: Callable[[int], bool], *, any_owner: bool = False
+) -> int:
+    status = os.fstat(descriptor)
+    if not is_kind(status.st_mode):
+        reason = "it is no regular file"
+    elif not any_owner and status.st_uid != os.geteuid():
+        reason = f"it belongs to another user (uid {status.st_uid})"
+    else:
+        return descriptor
+    os.close(descriptor)
+    raise NotOwn(path, reason)
 
 
 class Lock:
     """A lock on a file, between threads as well as processes; given back even by a crash.
 
-    Each ``with`` needs an instance of its own.
+    The file is this user's, unless it may have ``any_owner``. Each ``with`` needs an instance of
+    its own.
     """
 
-    def __init__(self, path: str, *, shared: bool = False, wait: bool = True) -> None:
+    def __init__(
+        self, path: str, *, shared: bool = False, wait: bool = True, any_owner: bool = False
+    ) -> None:
         self._path = path
+        self._any_owner = any_owner
         self._how = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
         self._descriptor = -1
 
     def __enter__(self) -> "Lock":
-        """Wait for the lock. Raises BlockingIOError where it was not to wait."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Wait for the lock. Raises NotOwn, BlockingIOError where it was not to wait."""
+        flags = os.O_RDWR | os.O_CREAT
+        descriptor = open_own_file(self._path, flags, any_owner=self._any_owner)
         try:
             fcntl.flock(descriptor, self._how)
         except BaseException:

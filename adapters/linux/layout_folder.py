@@ -1,10 +1,10 @@
 """The two files that make a folder an OCI image layout."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from img.adapters.linux.files import READABLE_MODE, UMASK_MODE, NotOwn, make_directories
 from img.adapters.linux.new_file import NewFile, raise_state_error
 from img.application.ports.output_files import OutputNotWritten
 from img.domain.errors import StateError
@@ -16,18 +16,32 @@ from img.domain.oci.layout import INDEX_FILE, LAYOUT_CONTENT, LAYOUT_FILE
 NURSERY = ".img-tmp"
 
 
-def create_layout(root: Path) -> None:
+def create_layout(root: Path, *, in_state: bool = False) -> None:
     """Make ``root`` a layout without images unless it is a layout already.
 
-    Raises StoreFull, StateError.
+    One ``in_state`` is closed to other users until its owner opens it: then all but what img alone
+    needs in it can be read. Raises StoreFull, StateError.
     """
     try:
-        os.makedirs(root / "blobs", exist_ok=True)
+        if in_state:
+            make_directories(str(root))
+        make_directories(str(root / "blobs"), READABLE_MODE if in_state else UMASK_MODE)
     except OSError as error:
         raise_state_error(error, str(root))
     # The index first: whoever finds oci-layout finds a whole layout.
     _add(root, INDEX_FILE, encode_index(Index()))
     _add(root, LAYOUT_FILE, LAYOUT_CONTENT)
+
+
+def check_output_layout(root: Path) -> None:
+    """Refuse a layout that anybody may have made, if blobs in it lead out of it. Raises NotOwn.
+
+    Blobs are written there, and deleted.
+    """
+    blobs = root / "blobs"
+    for directory in (blobs, *(blobs.iterdir() if blobs.is_dir() else ())):
+        if directory.is_symlink():
+            raise NotOwn(str(directory), f"{directory} is a link")
 
 
 def _add(root: Path, name: str, content: bytes) -> None:

@@ -3,9 +3,11 @@
 import contextlib
 import errno
 import os
+import stat
 import time
 from typing import NoReturn
 
+from img.adapters.linux.files import PRIVATE_MODE, NotOwn, make_directories, open_own_directory
 from img.application.ports.blob_store import StoreFull
 from img.domain.errors import StateError
 
@@ -20,11 +22,13 @@ class NewFile:
 
     Its blocks are freed by the kernel when the process dies (open(2), O_TMPFILE). Where the file
     system cannot do that, it is a named file in ``nursery``, which must be on the same file
-    system. One thread at a time. All methods raise StoreFull or StateError.
+    system. Directories that are missing are made with the mode ``directory_mode``. One thread at a
+    time. All methods raise StoreFull or StateError.
     """
 
-    def __init__(self, directory: str, nursery: str) -> None:
+    def __init__(self, directory: str, nursery: str, *, directory_mode: int = PRIVATE_MODE) -> None:
         self._directory = directory
+        self._directory_mode = directory_mode
         self._nursery = nursery
         self._fd = -1
         self._path = ""  # "" while the file has no name
@@ -89,7 +93,7 @@ class NewFile:
                 os.unlink(path)
 
     def _open(self) -> None:
-        make_directories(self._directory)
+        make_durable_directories(self._directory, self._directory_mode)
         self._fd = open_nameless(self._directory, 0o600)
         if self._fd < 0:
             self._open_named()
@@ -101,9 +105,8 @@ class NewFile:
 
     def _nursling(self) -> str:
         """Return the path of a file to be in the nursery, which is swept on the occasion."""
-        os.makedirs(self._nursery, exist_ok=True)
-        _remove_abandoned(self._nursery)
-        return os.path.join(self._nursery, f"{os.getpid()}.{time.monotonic_ns()}")
+        nursery = _own_nursery(self._nursery)
+        return os.path.join(nursery, f"{os.getpid()}.{time.monotonic_ns()}")
 
     def _finish(self) -> None:
         os.fchmod(self._fd, 0o644)
@@ -162,19 +165,9 @@ def give_name(descriptor: int, path: str) -> None:
         os.close(directory)
 
 
-def make_directories(path: str, mode: int = 0o777) -> None:
+def make_durable_directories(path: str, mode: int = PRIVATE_MODE) -> None:
     """Make the directory and those above that are missing, each durable. Raises OSError."""
-    try:
-        os.mkdir(path, mode)
-    except FileExistsError:
-        if not os.path.isdir(path):
-            raise
-        return
-    except FileNotFoundError:
-        make_directories(os.path.dirname(os.path.abspath(path)))
-        make_directories(path, mode)
-        return
-    sync_directory(os.path.dirname(os.path.abspath(path)))
+    make_directories(path, mode, lambda made: sync_directory(os.path.dirname(made) or "."))
 
 
 def move_to_new(path: str, target: str) -> None:
@@ -216,10 +209,32 @@ def raise_state_error(error: OSError, path: str) -> NoReturn:
     raise StateError(f"the state cannot be used: {path}: {reason}") from error
 
 
-def _remove_abandoned(nursery: str) -> None:
+def _own_nursery(nursery: str) -> str:
+    """Return a directory of this user for drafts, without drafts of killed processes.
+
+    It is ``nursery``, unless that is another user's or a link: an archive that was unpacked there,
+    or a user who shares the directory, may have put one there.
+    """
+    with contextlib.suppress(NotOwn):
+        return _swept(nursery)
+    return _swept(f"{nursery}-{os.geteuid()}")
+
+
+def _swept(nursery: str) -> str:
+    make_directories(nursery)
+    descriptor = open_own_directory(nursery)
+    try:
+        _remove_abandoned(descriptor)
+    finally:
+        os.close(descriptor)
+    return nursery
+
+
+def _remove_abandoned(nursery: int) -> None:
     now = time.time()
-    with os.scandir(nursery) as names:
-        for name in names:
+    with os.scandir(nursery) as entries:
+        for entry in entries:
             with contextlib.suppress(OSError):
-                if name.is_file() and now - name.stat().st_mtime > _ABANDONED_S:
-                    os.unlink(name.path)
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode) and now - status.st_mtime > _ABANDONED_S:
+                    os.unlink(entry.name, dir_fd=nursery)

@@ -4,6 +4,8 @@ import contextlib
 import os
 import shutil
 
+from img.adapters.linux.files import PRIVATE_MODE, make_directories
+
 _SIZE = 1 << 20  # bytes
 _FILES = 16  # file systems and quotas may count them
 
@@ -24,12 +26,12 @@ class Reserve:
                 return
             if os.path.exists(self._path):
                 os.unlink(self._path)  # older versions had one file
-            os.makedirs(self._directory, exist_ok=True)
+            make_directories(self._directory)
             if not self._is_free(2):  # less than that is not ours to keep
                 return
             draft = f"{self._path}.{os.getpid()}"
             try:
-                os.mkdir(draft)
+                os.mkdir(draft, PRIVATE_MODE)
                 with open(f"{draft}/0", "wb") as file:
                     file.write(os.urandom(_SIZE))  # zeros take no room where files are compressed
                 for number in range(1, _FILES):

@@ -6,6 +6,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 
+from img.adapters.linux.files import NotOwn, open_own_directory
+
 
 class WorkDirectory:
     """A directory whose owner holds a lock on it; without the lock it is a leftover of a crash."""
@@ -20,23 +22,34 @@ class WorkDirectory:
         while True:
             path = f"{parent}/{os.urandom(8).hex()}"
             os.mkdir(path, 0o700)
-            # None when somebody swept it away between the two calls.
-            if (directory := cls.claim(path)) is not None:
-                return directory
+            # None when another process swept it away between the two calls.
+            with contextlib.suppress(FileNotFoundError):
+                if (directory := cls._claimed(path)) is not None:
+                    return directory
 
     @classmethod
     def claim(cls, path: str) -> "WorkDirectory | None":
-        """Return the directory at ``path`` unless somebody else has it or it is gone."""
+        """Return the directory at ``path`` if it is this user's and no process holds its lock.
+
+        What is no directory, a link to one, or another user's is left alone.
+        """
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        except FileNotFoundError:
+            return cls._claimed(path)
+        except (FileNotFoundError, NotADirectoryError, NotOwn):
             return None
+
+    @classmethod
+    def _claimed(cls, path: str) -> "WorkDirectory | None":
+        descriptor = open_own_directory(path)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+            if os.path.samestat(os.lstat(path), os.fstat(descriptor)):
                 return cls(path, descriptor)
         except (BlockingIOError, FileNotFoundError):
             pass
+        except BaseException:  # a file system without locks
+            os.close(descriptor)
+            raise
         os.close(descriptor)
         return None
 
@@ -56,7 +69,9 @@ class WorkDirectory:
     def remove(self) -> None:
         """Delete the directory and all in it. Idempotent, and harmless after ``release``."""
         if self._descriptor >= 0:
-            remove_tree(self.path)
+            _empty(self._descriptor, self.path)
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(self.path)
             self.release()
 
 
@@ -68,8 +83,26 @@ def sweep(parent: str) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Delete a directory of any depth and width; one that is not there is no error."""
-    for directory in _flattened(path):
+    """Delete a directory of any depth and width; one that is not there is no error.
+
+    Raises NotOwn for a link and for another user's directory.
+    """
+    try:
+        descriptor = open_own_directory(path)
+    except FileNotFoundError:
+        return
+    try:
+        _empty(descriptor, path)
+    finally:
+        os.close(descriptor)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(path)
+
+
+def _empty(descriptor: int, path: str) -> None:
+    """Delete all that is in the open directory, wherever its name ``path`` leads by now."""
+    by_descriptor = f"/proc/self/fd/{descriptor}"
+    for directory in _flattened(by_descriptor if os.path.isdir(by_descriptor) else path):
         with contextlib.suppress(FileNotFoundError):
             os.rmdir(directory)
 
@@ -107,7 +140,6 @@ def _flattened(path: str) -> Iterator[str]:
                     trash.append(entry.path)
         if directory != path:
             yield directory
-    yield path
 
 
 def bytes_below(path: str) -> int:

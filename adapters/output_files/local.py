@@ -7,7 +7,7 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NamedTuple, NoReturn
 
 from img.adapters.linux.new_file import give_name, open_nameless
 from img.application.ports.exporter import ArchiveNotWritten
@@ -81,15 +81,15 @@ class LocalOutputFiles(OutputFiles):
         try:
             if os.path.isdir(path):
                 with _draft_directory(path) as draft:
-                    yield draft
-                    merge(draft, path, delete=delete)
+                    yield draft.path
+                    merge(draft.path, path, kept=draft.name, delete=delete)
             else:
                 parent = os.path.dirname(os.path.abspath(path))
                 os.makedirs(parent, exist_ok=True)
                 with _draft_directory(parent) as draft:
-                    yield draft
-                    os.chmod(draft, 0o777 & ~_umask())
-                    os.rename(draft, path)
+                    yield draft.path
+                    os.fchmod(draft.descriptor, 0o777 & ~_umask())
+                    os.rename(os.path.join(parent, draft.name), path)
         except OSError as error:
             _refuse(path, error)
 
@@ -148,32 +148,60 @@ def _write_and_forget(directory: str) -> None:
             os.unlink(name)
 
 
+class _Draft(NamedTuple):
+    """A new directory: ``path`` leads to it even when another process has renamed it."""
+
+    name: str  # in the directory that it was made in
+    path: str
+    descriptor: int
+
+
 @contextmanager
-def _draft_directory(parent: str) -> Iterator[str]:
-    from img.adapters.linux.work_directory import WorkDirectory
-    from img.adapters.output_files.merge import remove
+def _draft_directory(parent: str) -> Iterator[_Draft]:
+    import fcntl
+
+    from img.adapters.linux.files import open_own_directory
+    from img.adapters.output_files.merge import empty
 
     _remove_abandoned(parent)
-    draft = os.path.join(parent, f".img-draft-{os.urandom(8).hex()}")
-    os.mkdir(draft, 0o700)
-    owned = None
-    with contextlib.suppress(OSError):  # a file system without locks
-        owned = WorkDirectory.claim(draft)
+    name = f".img-draft-{os.urandom(8).hex()}"
+    named = os.path.join(parent, name)
+    os.mkdir(named, 0o700)
+    descriptor = open_own_directory(named)
     try:
-        yield draft
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # "." so that it can be opened with O_NOFOLLOW.
+        by_descriptor = f"/proc/self/fd/{descriptor}/."
+        path = by_descriptor if os.path.isdir(by_descriptor) else named
+        try:
+            yield _Draft(name=name, path=path, descriptor=descriptor)
+        finally:
+            if _is_at(named, descriptor):  # else it has become what it was to be
+                empty(descriptor)
+                os.rmdir(named)
     finally:
-        if os.path.isdir(draft):
-            remove(draft)
-        if owned is not None:
-            owned.release()
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process forked meanwhile has it, too
+        os.close(descriptor)
+
+
+def _is_at(path: str, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
 
 
 def _remove_abandoned(parent: str) -> None:
-    """Delete drafts in ``parent`` that nobody holds a lock on: whoever made them was killed."""
+    """Delete drafts in ``parent`` of processes of this user that were killed.
+
+    A build context or an image may have such a name, too: links are left alone.
+    """
     from img.adapters.linux.work_directory import WorkDirectory
 
     for name in filter(_DRAFT_DIRECTORY.fullmatch, os.listdir(parent)):
-        with contextlib.suppress(OSError):  # of somebody else
+        with contextlib.suppress(OSError):
             leftover = WorkDirectory.claim(os.path.join(parent, name))
             if leftover is not None:
                 leftover.remove()

@@ -8,28 +8,25 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OWN = 0o700  # what one needs of a directory to work in it
 
 
-def merge(source: str, target: str, *, delete: bool) -> None:
+def merge(source: str, target: str, *, kept: str = "", delete: bool) -> None:
     """Move what is in ``source`` to ``target``, and with ``delete`` nothing else stays there.
 
     Directories on both sides become one, with the mode and time of the source's; all else that
-    has the same name is replaced. ``source`` may be in ``target``, and is empty in the end.
+    has the same name is replaced. ``kept`` is a name in ``target`` that stays: that of ``source``,
+    which is empty in the end.
     """
     from_, to = (os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in (source, target))
     try:
-        kept = {os.path.basename(source)} if _is_in(source, target) else set()
-        _merge(from_, to, kept, delete=delete)
+        _merge(from_, to, {kept}, delete=delete)
     finally:
         os.close(from_)
         os.close(to)
 
 
-def remove(path: str) -> None:
-    """Remove a directory and all in it, whatever the modes in it say."""
-    parent = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        _remove(os.path.basename(path), parent)
-    finally:
-        os.close(parent)
+def empty(directory: int) -> None:
+    """Remove all that is in the open directory, whatever the modes in it say."""
+    for name in os.listdir(directory):
+        _remove(name, directory)
 
 
 def _merge(source: int, target: int, kept: set[str], *, delete: bool) -> None:
@@ -99,8 +96,7 @@ def _remove(name: str, at: int) -> None:
         return
     descriptor = _open(name, at)
     try:
-        for each in os.listdir(descriptor):
-            _remove(each, descriptor)
+        empty(descriptor)
     finally:
         os.close(descriptor)
     os.rmdir(name, dir_fd=at)
@@ -111,7 +107,3 @@ def _status(name: str, at: int) -> os.stat_result | None:
         return os.stat(name, dir_fd=at, follow_symlinks=False)
     except FileNotFoundError:
         return None
-
-
-def _is_in(source: str, target: str) -> bool:
-    return os.path.samefile(os.path.dirname(source), target)

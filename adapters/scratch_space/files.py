@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from img.adapters.linux.files import make_directories
 from img.application.ports.blob_store import StoreFull
 from img.application.ports.scratch_space import ScratchSpace
 
@@ -18,7 +19,7 @@ class FileScratchSpace(ScratchSpace):
 
     def new(self) -> BinaryIO:
         try:
-            os.makedirs(self._directory, exist_ok=True)
+            make_directories(os.fspath(self._directory))
             return tempfile.TemporaryFile(dir=self._directory)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):

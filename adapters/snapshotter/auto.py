@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from img.adapters.linux.files import make_directories
 from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.overlay_trial import OverlayRefused, try_overlay
 from img.adapters.linux.refusals import Refusals
@@ -88,7 +89,7 @@ class AutoSnapshotter(Snapshotter):
         """Return why there can be no overlay, "" where there can."""
         refusals = Refusals(f"{self._root}/refused.json")
         try:
-            os.makedirs(f"{self._root}/work", exist_ok=True)
+            make_directories(f"{self._root}/work")
             if known := refusals.reason("overlay"):
                 return f"{known}, when last tried: `img doctor` tries again"
             if refusals.is_allowed("overlay"):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.linux.file_entries import entry_of, open_file, xattr_names
+from img.adapters.linux.files import make_directories
 from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.linux.reflink import reflink
@@ -157,8 +158,8 @@ class NaiveSnapshotter(Snapshotter):
     def _open(self) -> None:
         with self._opening:
             if not self._opened:
-                os.makedirs(self._roots, exist_ok=True)
-                os.makedirs(f"{self._root}/work", exist_ok=True)
+                make_directories(self._roots)
+                make_directories(f"{self._root}/work")
                 sweep(f"{self._root}/work")
                 self._opened = True
 

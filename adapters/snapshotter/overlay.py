@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.linux.file_entries import open_file
+from img.adapters.linux.files import make_directories
 from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.linux.work_directory import WorkDirectory, bytes_below, sweep
@@ -102,7 +103,7 @@ class OverlaySnapshotter(Snapshotter):
             if self._opened:
                 return
             for name in ("layers", "locks", "uses", "work", "empty"):
-                os.makedirs(f"{self._root}/{name}", exist_ok=True)
+                make_directories(f"{self._root}/{name}")
             os.chmod(f"{self._root}/empty", 0o755)
             os.utime(f"{self._root}/empty", ns=(0, 0))
             sweep(f"{self._root}/work")

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from img.adapters.linux.files import Lock
+from img.adapters.linux.files import Lock, open_own_file
 
 _SIZE_DIGITS = 20
 _UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -71,7 +71,7 @@ class Uses:
     def touch(self, name: str, size: int | None = None) -> None:
         """Note that the directory is needed now, and how many bytes it takes."""
         path = f"{self._root}/locks/{name}"
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = open_own_file(path, os.O_WRONLY | os.O_CREAT)
         try:
             if size is not None:
                 os.write(descriptor, f"{size:0{_SIZE_DIGITS}d}".encode())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from img.adapters.linux.files import Lock
+from img.adapters.linux.files import Lock, make_directories, open_own_file
 from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.reserve import Reserve
 from img.application.ports.state_lock import Collecting, StateLock
@@ -105,7 +105,7 @@ class FileStateLock(StateLock):
             last = 0
         number = 1 + max(last, *self._listed(), 0)
         # Written in place: who holds the lock is alone, and a full disk keeps the block.
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600), "w") as file:
+        with open(open_own_file(path, os.O_WRONLY | os.O_CREAT), "w") as file:
             file.write(f"{number:020d}")
         return number
 
@@ -124,7 +124,7 @@ class FileStateLock(StateLock):
     def _prepare(self) -> None:
         """Make the directory: others have no business in there (0700)."""
         try:
-            os.makedirs(self._state, mode=0o700, exist_ok=True)
+            make_directories(self._state)
         except OSError as error:
             raise StateError(
                 f"cannot make the state directory {self._state}: {error.strerror}",
@@ -135,7 +135,7 @@ class FileStateLock(StateLock):
                 f"cannot write to the state directory {self._state}",
                 hint="name another one with --state",
             )
-        os.makedirs(self._leases, mode=0o700, exist_ok=True)
+        make_directories(self._leases)
 
 
 class FileCollecting(Collecting):

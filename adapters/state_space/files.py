@@ -55,7 +55,7 @@ class FileStateSpace(StateSpace):
 
     def remove(self, leftover: Leftover) -> None:
         path = f"{self._state}/{leftover.id}"
-        if not os.path.isdir(path):
+        if os.path.islink(path) or not os.path.isdir(path):
             _unlink_unlocked(path)
         elif os.path.basename(os.path.dirname(path)) == "work":
             if (claimed := WorkDirectory.claim(path)) is not None:

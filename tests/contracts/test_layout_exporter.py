@@ -135,3 +135,41 @@ def test_a_place_that_takes_no_layout_is_named(
 
     with pytest.raises(OutputNotWritten, match=f"cannot write .*{place}"):
         exporter.export([ArchivedImage(target=an_image(workshop))], str(tmp_path / place))
+
+
+@pytest.mark.parametrize("place", ["blobs", "blobs/sha256", "oci-layout"])
+def test_nothing_is_written_where_a_link_leads(
+    exporter: LayoutExporter, workshop: Workshop, tmp_path: Path, place: str
+) -> None:
+    outside, layout = tmp_path / "outside", tmp_path / "layout"
+    (layout / place).parent.mkdir(parents=True)
+    if place == "oci-layout":
+        exporter.export([ArchivedImage(target=an_image(workshop), references=(APP,))], str(layout))
+        os.rename(layout / place, outside)
+    else:
+        outside.mkdir()
+    (layout / place).symlink_to(outside)
+    before = outside.stat()
+
+    with pytest.raises(OutputNotWritten, match="is a link"):
+        exporter.export(
+            [ArchivedImage(target=an_image(workshop), references=(OTHER,))], str(layout)
+        )
+
+    assert outside.stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_nursery_that_leads_elsewhere_is_not_swept(
+    exporter: LayoutExporter, workshop: Workshop, tmp_path: Path
+) -> None:
+    victim, layout = tmp_path / "victim", tmp_path / "layout"
+    victim.mkdir()
+    (victim / "old").write_text("precious")
+    os.utime(victim / "old", (0, 0))
+    layout.mkdir()
+    (layout / ".img-tmp").symlink_to(victim)
+
+    for name in (APP, OTHER):
+        exporter.export([ArchivedImage(target=an_image(workshop), references=(name,))], str(layout))
+
+    assert os.listdir(victim) == ["old"]

@@ -1,6 +1,7 @@
 """What every writer of image layouts for others promises."""
 
 import io
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ ONE, TWO = a_blob(b"{}"), a_blob(b"[]")
 
 @pytest.fixture
 def writer() -> LayoutWriter:
-    return DirectoryLayoutWriter(OciLayoutBlobStore)
+    return DirectoryLayoutWriter(partial(OciLayoutBlobStore, marks=False))
 
 
 @pytest.fixture
@@ -104,3 +105,20 @@ def test_a_place_that_takes_no_layout_is_told(writer: LayoutWriter, tmp_path: Pa
         writer.add(path, ONE, io.BytesIO(b"{}"))
     with pytest.raises(OutputNotWritten, match=f"^cannot write {path}: Not a directory$"):
         writer.name(path, "one", ONE)
+
+
+def test_blobs_that_lead_out_of_a_layout_are_neither_written_nor_deleted(
+    writer: LayoutWriter, tmp_path: Path
+) -> None:
+    named(writer, str(tmp_path / "other"))
+    layout = tmp_path / "layout"
+    layout.mkdir()
+    (layout / "blobs").symlink_to(tmp_path / "other/blobs")
+
+    with pytest.raises(OutputNotWritten, match="blobs is a link"):
+        writer.add(str(layout), ONE, io.BytesIO(b"{}"))
+    with pytest.raises(OutputNotWritten, match="blobs is a link"):
+        writer.name(str(layout), "one", ONE, only=())
+
+    with READER.open(str(tmp_path / "other"), TWO) as content:
+        assert content.read() == b"[]"

@@ -13,6 +13,7 @@ import pytest
 from img.adapters.output_files.local import LocalOutputFiles
 from img.application.ports.exporter import ArchiveNotWritten
 from img.application.ports.output_files import OutputFiles, OutputNotWritten
+from tests.host import need_root
 
 
 class Broken(Exception):
@@ -341,3 +342,55 @@ def test_what_a_killed_process_left_of_a_directory_goes_with_the_next(
         pass
 
     assert names(tmp_path) == [".img-draft-of-mine", "other", "out"]
+
+
+def precious(tmp_path: Path) -> Path:
+    """Return a directory outside that nothing may happen to."""
+    victim = tmp_path / "victim"
+    (victim / "deep").mkdir(parents=True)
+    (victim / "deep/file").write_text("precious")
+    return victim
+
+
+def test_a_link_with_the_name_of_a_draft_is_left_alone(places: OutputFiles, tmp_path: Path) -> None:
+    victim, out = precious(tmp_path), tmp_path / "out"
+    out.mkdir()
+    for directory in (tmp_path, out):
+        (directory / ".img-draft-0123456789abcdef").symlink_to(victim)
+
+    for path in (out, tmp_path / "new"):
+        with places.directory(str(path)) as draft:
+            Path(draft, "f").write_bytes(b"1")
+
+    assert (victim / "deep/file").read_text() == "precious"
+    assert (out / "f").exists()
+    assert (tmp_path / "new/f").exists()
+
+
+def test_a_draft_of_another_user_is_left_alone(places: OutputFiles, tmp_path: Path) -> None:
+    need_root()
+    victim = tmp_path / ".img-draft-0123456789abcdef"
+    os.rename(precious(tmp_path), victim)
+    os.chown(victim, 64999, 64999)
+
+    with places.directory(str(tmp_path / "out")):
+        pass
+
+    assert (victim / "deep/file").read_text() == "precious"
+
+
+def test_a_draft_that_another_user_replaces_is_still_the_one_that_is_written(
+    places: OutputFiles, tmp_path: Path
+) -> None:
+    victim, out = precious(tmp_path), tmp_path / "out"
+    out.mkdir()
+
+    with places.directory(str(out)) as draft:
+        (name,) = names(out)
+        os.rename(out / name, tmp_path / "taken")
+        (out / name).symlink_to(victim)
+        Path(draft, "f").write_bytes(b"1")
+
+    assert (out / "f").read_bytes() == b"1"
+    assert names(victim) == ["deep"]
+    assert (victim / "deep/file").read_text() == "precious"

@@ -10,6 +10,7 @@ import pytest
 from img.adapters.linux.new_file import NewFile, raise_state_error, write_file
 from img.application.ports.blob_store import StoreFull
 from img.domain.errors import StateError
+from tests.host import need_root
 
 
 @pytest.fixture(params=["nameless", "named", "without hard links"])
@@ -90,3 +91,24 @@ def test_the_systems_errors_become_the_states(
 
     assert "/state" in raised.value.message
     assert os.strerror(number) in raised.value.message
+
+
+@pytest.mark.parametrize("kind", ["link", "of another user"])
+def test_a_nursery_that_is_not_ours_is_left_alone(directory: Path, kind: str) -> None:
+    victim, nursery = directory.parent / "victim", directory.parent / "nursery"
+    victim.mkdir()
+    (victim / "old").write_text("precious")
+    os.utime(victim / "old", (0, 0))
+    if kind == "link":
+        nursery.symlink_to(victim)
+    else:
+        need_root()
+        os.rename(victim, nursery)
+        os.chown(nursery, 64999, 64999)
+        victim = nursery
+
+    new(directory, b"first").replace("name")
+    new(directory, b"second").replace("name")
+
+    assert files_in(directory) == {"name": b"second"}
+    assert os.listdir(victim) == ["old"]
