@@ -5,6 +5,14 @@ from dataclasses import field
 from enum import Enum
 
 from img.domain.dataclass import dataclass
+from img.domain.errors import BuildError
+
+
+class ImpossibleText(BuildError):
+    """A text that the kernel takes for no argument, variable or path of a program."""
+
+    def __init__(self, what: str, text: str) -> None:
+        super().__init__(f"the step cannot start: its {what} {text[:200]!a} holds a NUL character")
 
 
 class Network(Enum):
@@ -93,7 +101,10 @@ class Ulimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """One command in one root file system; what a step of a build runs."""
+    """One command in one root file system; what a step of a build runs.
+
+    None of its texts holds a NUL. Raises ImpossibleText.
+    """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
@@ -107,6 +118,18 @@ class Process:
     ulimits: tuple[Ulimit, ...] = ()
     control_groups: tuple[str, ...] = ()  # directories of those that it is in from the start
     insecure: bool = False
+
+    def __post_init__(self) -> None:
+        for what, texts in (
+            ("argument", self.argv),
+            ("variable", (f"{name}={value}" for name, value in self.env.items())),
+            ("working directory", (self.cwd,)),
+            ("user", (self.user,)),
+            ("mount", (mount.target for mount in self.mounts)),
+        ):
+            for text in texts:
+                if "\0" in text:
+                    raise ImpossibleText(what, text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from img.domain.dockerfile.raw import Directive, RawDockerfile, RawInstruction
 from img.domain.dockerfile.source import (
     Statement,
     check_line_lengths,
+    check_no_nul,
     plain_lines,
     statements_of,
     without_guard,
@@ -44,6 +45,7 @@ class DockerfileParseParser(DockerfileParser):
         escape = escape_of(directives)
         statements = tuple(statements_of(lines, escape))
         _check_encoding(content, text, statements)
+        check_no_nul(statements)
         if not statements:
             raise DockerfileError("file with no instructions", lines=(len(lines), len(lines)))
         return RawDockerfile(

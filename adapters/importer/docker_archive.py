@@ -1,7 +1,6 @@
 """What ``docker save`` wrote, today and before manifests (moby image/spec v1.2 and v1)."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from img.adapters.importer.contents import Contents, StoredFile
@@ -14,7 +13,7 @@ from img.domain.oci import media_types
 from img.domain.oci.chain import DiffID
 from img.domain.oci.codec import decode_config, encode_manifest
 from img.domain.oci.descriptor import Descriptor
-from img.domain.oci.fields import Fields, compact
+from img.domain.oci.fields import Fields, compact, parse_json
 from img.domain.oci.manifest import Manifest
 from img.domain.reference import ImageReference, InvalidReference
 
@@ -151,7 +150,7 @@ class _Assembly:
 
 def _manifest_entries(contents: Contents) -> list[Fields]:
     try:
-        entries: object = json.loads(contents.required_document("manifest.json"))
+        entries = parse_json(contents.required_document("manifest.json"))
     except (ValueError, RecursionError) as error:
         raise InvalidArchive(f"manifest.json is no JSON: {error}") from error
     if not isinstance(entries, list):

@@ -16,6 +16,7 @@ from img.domain.filesystem.entry import (
     SYMLINK,
     Entry,
 )
+from img.domain.kernel_numbers import is_device, is_id
 
 _KINDS = {
     b"0": FILE,
@@ -37,7 +38,7 @@ _SPARSE = b"S"
 _MOST_EXTENSION = 1 << 20  # bytes; as much as Go's archive/tar takes
 _LONGEST_PATH = 4096  # the kernel's PATH_MAX
 _DEEPEST_PATH = 255
-_NO_OWNER = 0xFFFFFFFF  # means "leave it" to chown(2)
+_LONGEST_XATTR = 255  # bytes; the kernel's XATTR_NAME_MAX
 # Names the state itself uses; a layer that had them could lead an overlay mount astray.
 _PRIVATE_XATTRS = (
     "user.overlay.",
@@ -100,19 +101,21 @@ def _entry(found: Header, extension: dict[bytes, bytes], offset: int) -> tuple[E
         gid = pax.natural(extension.get(b"gid") or b"%d" % gid)
         size = pax.natural(extension.get(b"size") or b"%d" % size)
         mtime = pax.nanoseconds(extension.get(b"mtime") or b"%d" % found.mtime)
-        xattrs = _xattrs(extension)
+        xattrs = _xattrs(name, extension)
         if any(key.startswith(b"GNU.sparse.") for key in extension):
             raise InvalidLayer(f"{_text(name)!r} is a sparse file; pack it without holes")
     kind = _KINDS[kind_flag]
     if kind_flag == b"\0" and name.endswith(b"/"):
         kind = DIRECTORY  # as V7 tars have them
     path = clean_name(_text(name))
-    if not (0 <= uid < _NO_OWNER and 0 <= gid < _NO_OWNER):
+    if not (is_id(uid) and is_id(gid)):
         raise InvalidLayer(f"/{path} belongs to {uid}:{gid}, which cannot be")
     if kind == FILE:
         return Entry(path, FILE, mode, uid, gid, size, mtime, "", (0, 0), xattrs, "", offset), size
     if kind == DIRECTORY:
         return Entry(path, DIRECTORY, mode, uid, gid, 0, mtime, "", (0, 0), xattrs), 0
+    if kind in (CHARACTER, BLOCK) and not is_device(device):
+        raise InvalidLayer(f"/{path} is the device {device[0]}:{device[1]}, which cannot be")
     target = _link(path, kind, link)
     return Entry(path, kind, mode, uid, gid, 0, mtime, target, device, xattrs), 0
 
@@ -150,12 +153,14 @@ def _normalised(name: str) -> str:
     return "/".join(parts)
 
 
-def _xattrs(extension: dict[bytes, bytes]) -> tuple[tuple[str, bytes], ...]:
-    found = [
-        (_text(key[len(pax.XATTR) :]), value)
-        for key, value in extension.items()
-        if key.startswith(pax.XATTR)
-    ]
+def _xattrs(name: bytes, extension: dict[bytes, bytes]) -> tuple[tuple[str, bytes], ...]:
+    found = []
+    for key, value in extension.items():
+        if key.startswith(pax.XATTR):
+            attribute = key[len(pax.XATTR) :]
+            if not 0 < len(attribute) <= _LONGEST_XATTR or b"\0" in attribute:
+                raise InvalidLayer(f"{name!a} has the attribute {attribute!a}, which cannot be")
+            found.append((_text(attribute), value))
     return tuple(sorted(x for x in found if not x[0].startswith(_PRIVATE_XATTRS)))
 
 

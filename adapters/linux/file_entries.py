@@ -19,6 +19,7 @@ from img.domain.filesystem.entry import (
     SYMLINK,
     Entry,
 )
+from img.domain.kernel_numbers import is_device
 
 KINDS = {
     stat.S_IFREG: FILE,
@@ -73,8 +74,9 @@ def entry_of(
 
 def _stood_for(text: bytes | None) -> tuple[str, tuple[int, int]]:
     if match := re.fullmatch(rb"([cb]) (\d{1,9}):(\d{1,9})", text or b""):
-        kind, major, minor = match.groups()
-        return (CHARACTER if kind == b"c" else BLOCK), (int(major), int(minor))
+        device = (int(match[2]), int(match[3]))
+        if is_device(device):
+            return (CHARACTER if match[1] == b"c" else BLOCK), device
     return FILE, (0, 0)  # a step wrote it
 
 

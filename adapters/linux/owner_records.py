@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple, TypeVar
 
 from img.adapters.linux import small_files
+from img.domain.kernel_numbers import is_id
 
 OWNER = "user.img.owner"  # "1000:1001"
 DEVICE = "user.img.dev"  # "c 1:3": the file stands for a device that could not be made here
@@ -70,7 +71,7 @@ def read(target: Target, names: Collection[str], *, follow: bool = False) -> Own
         value = _get(target, CAPABILITY, follow=follow)
         if len(value) == _RECORD.size:
             _, uid, gid, sign, _ = _RECORD.unpack(value)
-            if sign == _SIGN:
+            if sign == _SIGN and is_id(uid) and is_id(gid):
                 return Owner(uid, gid)
     return None
 
@@ -180,7 +181,8 @@ def _judged(error: OSError) -> OSError:
 
 def _parsed(value: bytes) -> Owner | None:
     match = re.fullmatch(rb"(\d{1,10}):(\d{1,10})", value)
-    return Owner(int(match[1]), int(match[2])) if match else None  # None: a step wrote it
+    owner = Owner(int(match[1]), int(match[2])) if match else None
+    return owner if owner and all(map(is_id, owner)) else None  # None: a step wrote it
 
 
 class Journal:

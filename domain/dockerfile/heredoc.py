@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.raw import Heredoc
 from img.domain.dockerfile.variables import ExpansionFailed, expand_words
-from img.domain.dockerfile.words import NotStringArray, parse_json_form, split_first, split_flags
+from img.domain.dockerfile.words import parse_json_form, split_first, split_flags
+from img.domain.errors import DockerfileError
 
 _OPENING = re.compile(r"(\d*)<<(-?)([^<]+)")
 _SIGN = re.compile(r"\d*<<-?")
@@ -94,5 +95,5 @@ def _may_open(line: str) -> bool:
         return False
     try:
         return parse_json_form(split_flags(rest)[1]) is None
-    except NotStringArray:
+    except DockerfileError:
         return False

@@ -8,6 +8,7 @@ from img.domain.dockerfile.instructions import Run, RunMount
 from img.domain.dockerfile.quantities import BadQuantity, parse_byte_size, parse_unsigned
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.errors import DockerfileError
+from img.domain.kernel_numbers import is_id
 
 _TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
 _SHARINGS = ("shared", "private", "locked")
@@ -124,9 +125,9 @@ def _with_field(mount: RunMount, key: str, value: str) -> RunMount:
         case "mode":
             return replace(mount, mode=_number(key, value, 8))
         case "uid":
-            return replace(mount, uid=_number(key, value, 10))
+            return replace(mount, uid=_id(key, value))
         case "gid":
-            return replace(mount, gid=_number(key, value, 10))
+            return replace(mount, gid=_id(key, value))
     return replace(mount, env=value)
 
 
@@ -161,6 +162,13 @@ def _number(key: str, value: str, base: int) -> int:
         return parse_unsigned(value, base)
     except BadQuantity:
         raise DockerfileError(f"invalid value {value} for {key}") from None
+
+
+def _id(key: str, value: str) -> int:
+    number = _number(key, value, 10)
+    if not is_id(number):
+        raise DockerfileError(f"invalid value {value} for {key}")
+    return number
 
 
 def _checked(mount: RunMount) -> RunMount:

@@ -50,6 +50,19 @@ def check_line_lengths(lines: Sequence[str]) -> None:
             )
 
 
+def check_no_nul(statements: Sequence[Statement]) -> None:
+    """Raises DockerfileError for a NUL: no path, variable or argument of a program can hold one.
+
+    Here-documents may: they become files too.
+    """
+    for statement in statements:
+        for number, piece in statement.pieces:
+            if "\0" in piece:
+                raise DockerfileError(
+                    "the instruction holds a NUL character", lines=(number, number)
+                )
+
+
 def statements_of(lines: Sequence[str], escape: str) -> Iterator[Statement]:
     """Yield the instructions of ``lines`` in order.
 

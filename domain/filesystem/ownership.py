@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import BuildError
+from img.domain.kernel_numbers import is_id
 
 _MOST = 2**31 - 1  # what moby/sys/user accepts
+_DIGITS = 19  # of the numbers in passwd and group that it reads
 
 
 class UnknownUser(BuildError):
@@ -28,7 +30,19 @@ class IdOutOfRange(BuildError):
     """A number that is no uid or gid."""
 
     def __init__(self, number: str) -> None:
-        super().__init__(f"{number}: uids and gids must be in range 0-{_MOST}")
+        super().__init__(f"{number[:40]}: uids and gids must be in range 0-{_MOST}")
+        self.number = number
+
+
+class ImpossibleId(BuildError):
+    """A user or group of the image whose number no process can have."""
+
+    def __init__(self, name: str, number: int, file: str) -> None:
+        super().__init__(
+            f"{name!a} has the number {number} in the image's /etc/{file}: no process can have it",
+            hint="choose another user, or correct the file in an earlier RUN or COPY",
+        )
+        self.name = name
         self.number = number
 
 
@@ -62,7 +76,7 @@ def lookup_user(text: str, passwd: str, group: str) -> UserIdentity:
 
     As runc and BuildKit read it (moby/sys/user, GetExecUser): a number need not exist, a name
     must; supplementary groups count only where no group is given. The primary group is among
-    ``groups`` (CVE-2022-36109). Raises UnknownUser, UnknownGroup, IdOutOfRange.
+    ``groups`` (CVE-2022-36109). Raises UnknownUser, UnknownGroup, IdOutOfRange, ImpossibleId.
     """
     user_text, _, group_text = text.partition(":")
     user_text = user_text or "0"
@@ -74,7 +88,7 @@ def lookup_user(text: str, passwd: str, group: str) -> UserIdentity:
     gid = _find_gid(group_text, group) if group_text else user.gid
     groups = [gid]
     if user.name and not group_text:
-        groups += [one.gid for one in _groups(group) if user.name in one.members]
+        groups += [_gid_of(one) for one in _groups(group) if user.name in one.members]
     return UserIdentity(
         uid=user.uid, gid=gid, groups=tuple(dict.fromkeys(groups)), home=user.home or "/"
     )
@@ -85,7 +99,7 @@ def lookup_owner(text: str, passwd: str, group: str) -> tuple[int, int]:
 
     A user's number also names the group, a user's name brings its own group, and "user:" means
     group 0; root is 0 even where no file says so (BuildKit, solver/llbsolver/file/user_linux.go).
-    Raises UnknownUser, UnknownGroup, IdOutOfRange.
+    Raises UnknownUser, UnknownGroup, IdOutOfRange, ImpossibleId.
     """
     user_text, colon, group_text = text.partition(":")
     if not user_text or _is_number(user_text):
@@ -106,6 +120,9 @@ def _find_user(text: str, passwd: str) -> _User | None:
     number = _id_of(text) if _is_number(text) else None
     for user in _users(passwd):
         if user.name == text or user.uid == number:
+            for id_ in (user.uid, user.gid):
+                if not is_id(id_):
+                    raise ImpossibleId(user.name, id_, "passwd")
             return user
     return None
 
@@ -115,8 +132,14 @@ def _find_gid(text: str, group: str) -> int:
         return _id_of(text)
     for one in _groups(group):
         if one.name == text:
-            return one.gid
+            return _gid_of(one)
     raise UnknownGroup(text)
+
+
+def _gid_of(group: _Group) -> int:
+    if not is_id(group.gid):
+        raise ImpossibleId(group.name, group.gid, "group")
+    return group.gid
 
 
 def _users(passwd: str) -> Iterator[_User]:
@@ -144,7 +167,7 @@ def _is_number(text: str) -> bool:
 
 
 def _is_id(text: str) -> bool:
-    return _is_number(text) and len(text) <= 10
+    return _is_number(text) and len(text) <= _DIGITS
 
 
 def _id_of(text: str) -> int:

@@ -33,6 +33,8 @@ from img.domain.graph.sources import (
 )
 from img.domain.platform import InvalidPlatform, Platform
 
+_LONGEST_INDEX = 9  # digits
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -221,7 +223,7 @@ class _Planner:
                 lines=copy.lines,
             )
         if name.removeprefix("-").isdecimal():
-            if not 0 <= int(name) < len(self._dockerfile.stages):
+            if len(name) > _LONGEST_INDEX or not 0 <= int(name) < len(self._dockerfile.stages):
                 raise DockerfileError(f"invalid stage index {name}", lines=copy.lines)
             return FromStage(int(name))
         return self._source(name, self._request.platform, copy.lines)

@@ -260,19 +260,19 @@ def _subject(fields: Fields) -> Descriptor | None:
 
 def _run_config(fields: Fields) -> RunConfig:
     return RunConfig(
-        user=fields.text("User"),
+        user=fields.word("User"),
         exposed_ports=fields.names("ExposedPorts"),
-        env=tuple(_variable(text) for text in fields.texts("Env") or ()),
-        entrypoint=fields.texts("Entrypoint"),
-        cmd=fields.texts("Cmd"),
+        env=tuple(_variable(text) for text in fields.words("Env") or ()),
+        entrypoint=fields.words("Entrypoint"),
+        cmd=fields.words("Cmd"),
         volumes=fields.names("Volumes"),
-        working_dir=fields.text("WorkingDir"),
+        working_dir=fields.word("WorkingDir"),
         labels=fields.text_map("Labels"),
-        stop_signal=fields.text("StopSignal"),
+        stop_signal=fields.word("StopSignal"),
         args_escaped=fields.flag("ArgsEscaped"),
         healthcheck=_health(health) if (health := fields.nested("Healthcheck")) else None,
-        on_build=fields.texts("OnBuild") or (),
-        shell=fields.texts("Shell") or (),
+        on_build=fields.words("OnBuild") or (),
+        shell=fields.words("Shell") or (),
         unknown=fields.rest(),
     )
 
@@ -304,7 +304,7 @@ def _variable(text: str) -> tuple[str, str]:
 
 def _health(fields: Fields) -> Health:
     return Health(
-        test=fields.texts("Test") or (),
+        test=fields.words("Test") or (),
         interval=fields.number("Interval"),
         timeout=fields.number("Timeout"),
         start_period=fields.number("StartPeriod"),

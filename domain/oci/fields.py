@@ -10,6 +10,8 @@ from img.domain.errors import ImgError
 
 _LARGEST = 2**63 - 1  # Go's int64, which every other reader has
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
+_NUL = "must not hold a NUL character"
 
 
 class InvalidDocument(ImgError):
@@ -43,7 +45,7 @@ class Fields:
     def parse(cls, content: bytes, document: str) -> "Fields":
         """Return the fields of the JSON object that ``content`` is."""
         try:
-            value: object = json.loads(content, parse_constant=_no_constant, parse_float=_finite)
+            value = parse_json(content)
         except (ValueError, RecursionError) as error:
             raise InvalidDocument(document, "", f"no JSON: {error}") from error
         return cls(value, document)
@@ -59,6 +61,21 @@ class Fields:
         if not isinstance(value, str):
             self._refuse(name, f"must be a string, not {_kind_of(value)}")
         return value
+
+    def word(self, name: str) -> str:
+        """Return a string for the kernel, which takes none with a NUL in it; "" if missing."""
+        value = self.text(name)
+        if "\0" in value:
+            self._refuse(name, _NUL)
+        return value
+
+    def words(self, name: str) -> tuple[str, ...] | None:
+        """Return a list of strings for the kernel, None where there is none."""
+        values = self.texts(name)
+        for i, value in enumerate(values or ()):
+            if "\0" in value:
+                self._refuse(f"{name}[{i}]", _NUL)
+        return values
 
     def required_text(self, name: str) -> str:
         """Return a string that must be there and not be empty."""
@@ -173,6 +190,32 @@ class Fields:
 
     def _refuse(self, name: str, problem: str) -> NoReturn:
         raise InvalidDocument(self._document, self._under(name), problem)
+
+
+def parse_json(content: bytes) -> object:
+    """Return the value of JSON text in UTF-8. Raises ValueError, RecursionError.
+
+    Broken UTF-8 and halves of surrogate pairs become U+FFFD, as in Go's decoder: so what comes out
+    can be encoded, stored and shown.
+    """
+    text = content.decode("utf-8", "replace")
+    value: object = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    return _without_surrogates(value) if _HALF_ESCAPED.search(text) else value
+
+
+def _without_surrogates(value: object) -> object:
+    match value:
+        case str():
+            return _LONE_SURROGATE.sub("\ufffd", value)
+        case list():
+            return [_without_surrogates(each) for each in value]
+        case dict():
+            return {
+                _LONE_SURROGATE.sub("\ufffd", name): _without_surrogates(each)
+                for name, each in value.items()
+            }
+        case _:
+            return value
 
 
 def compact(document: Mapping[str, object]) -> bytes:

@@ -13,6 +13,7 @@ _NAMES = frozenset(
         "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
     }
 )  # fmt: skip
+_LARGEST = 2**63 - 1  # of docker, and of setrlimit(2)
 
 
 def parse_ulimit(text: str) -> Ulimit:
@@ -20,8 +21,8 @@ def parse_ulimit(text: str) -> Ulimit:
     found = re.fullmatch(r"([^=]+)=([+-]?\d+)(?::([+-]?\d+))?", text)
     if found is None:
         raise UsageError(f"invalid ulimit argument: {text}", hint="use name=soft[:hard]")
-    name, soft = found[1], int(found[2])
-    hard = int(found[3]) if found[3] is not None else soft
+    name, soft = found[1], _limit(found[2])
+    hard = _limit(found[3]) if found[3] is not None else soft
     if name not in _NAMES:
         raise UsageError(f"invalid ulimit type: {name}")
     if hard != -1 and (soft == -1 or soft > hard):
@@ -29,6 +30,12 @@ def parse_ulimit(text: str) -> Ulimit:
             f"ulimit soft limit must be less than or equal to hard limit: {soft} > {hard}"
         )
     return Ulimit(name=name, soft=soft, hard=hard)
+
+
+def _limit(text: str) -> int:
+    if len(text) > 20 or not -1 <= (number := int(text)) <= _LARGEST:
+        raise UsageError(f"invalid ulimit value: {text[:40]}", hint="-1 is no limit")
+    return number
 
 
 def parse_shm_size(text: str) -> int:

@@ -1,7 +1,13 @@
-import pytest
+from collections.abc import Callable
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from img.domain.errors import BuildError
 from img.domain.filesystem.ownership import (
     IdOutOfRange,
+    ImpossibleId,
     UnknownGroup,
     UnknownUser,
     UserIdentity,
@@ -95,3 +101,48 @@ def test_an_owner_must_exist() -> None:
         lookup_owner("who", PASSWD, GROUP)
     with pytest.raises(UnknownGroup):
         lookup_owner("app:who", PASSWD, GROUP)
+
+
+IMPOSSIBLE = "evil:x:9999999999:0::/:\nworse:x:1:4294967295::/:\nmost:x:4294967294:1::/:\n"
+
+
+@pytest.mark.parametrize(("name", "number"), [("evil", 9999999999), ("worse", 4294967295)])
+@pytest.mark.parametrize("look_up", [lookup_user, lookup_owner])
+def test_a_user_whose_number_no_process_can_have_is_refused(
+    look_up: Callable[[str, str, str], object], name: str, number: int
+) -> None:
+    with pytest.raises(ImpossibleId) as caught:
+        look_up(name, IMPOSSIBLE, "")
+    assert caught.value.number == number
+
+
+def test_the_largest_number_is_one() -> None:
+    assert lookup_user("most", IMPOSSIBLE, "").uid == 2**32 - 2
+
+
+def test_a_group_whose_number_no_process_can_have_is_refused() -> None:
+    group = "bad:x:4294967295:app\n"
+    for text in ("app", "0:bad"):
+        with pytest.raises(ImpossibleId):
+            lookup_user(text, PASSWD, group)
+    with pytest.raises(ImpossibleId):
+        lookup_owner("0:bad", PASSWD, group)
+    assert lookup_user("root", PASSWD, group).uid == 0
+
+
+NUMBERS = st.integers(-(2**70), 2**70) | st.sampled_from([2**31, 2**32 - 2, 2**32 - 1, 2**64])
+FIELDS = NUMBERS.map(str) | st.text(max_size=4)
+ROWS = st.lists(st.lists(FIELDS | st.sampled_from(["app", "x"]), max_size=6).map(":".join))
+FILES = ROWS.map("\n".join) | st.text()
+
+
+@given(FIELDS | st.sampled_from(["app", "app:x", "0:x"]), FILES, FILES)
+def test_whatever_the_files_say_the_numbers_fit_the_kernel(
+    text: str, passwd: str, group: str
+) -> None:
+    try:
+        user = lookup_user(text, passwd, group)
+        uid, gid = lookup_owner(text, passwd, group)
+    except BuildError:
+        return
+    assert all(0 <= each < 2**32 - 1 for each in (user.uid, *user.groups, uid, gid))

@@ -1,5 +1,6 @@
 """Documents of images as bytes, and back."""
 
+import contextlib
 import json
 from dataclasses import replace
 
@@ -34,13 +35,16 @@ LAYER = Descriptor(media_type=media_types.OCI_LAYER_GZIP, digest=DIGEST, size=4)
 CONFIG = Descriptor(media_type=media_types.OCI_CONFIG, digest=DIGEST, size=4)
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-NAMES = TEXTS.filter(lambda text: "=" not in text)
+# What the kernel is to take.
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+NAMES = WORDS.filter(lambda text: "=" not in text)
+WORD_LISTS = st.lists(WORDS, min_size=1, max_size=3).map(tuple)
 LISTS = st.lists(TEXTS, min_size=1, max_size=3).map(tuple)
 SETS = st.sets(TEXTS, max_size=3).map(lambda names: tuple(sorted(names)))
 COUNTS = st.integers(0, 2**62)
 HEALTH = st.builds(
     Health,
-    test=LISTS,
+    test=WORD_LISTS,
     interval=COUNTS,
     timeout=COUNTS,
     start_period=COUNTS,
@@ -49,18 +53,18 @@ HEALTH = st.builds(
 )
 RUN = st.builds(
     RunConfig,
-    user=TEXTS,
+    user=WORDS,
     exposed_ports=SETS,
-    env=st.lists(st.tuples(NAMES, TEXTS), max_size=3).map(tuple),
-    entrypoint=st.none() | LISTS,
-    cmd=st.none() | LISTS,
+    env=st.lists(st.tuples(NAMES, WORDS), max_size=3).map(tuple),
+    entrypoint=st.none() | WORD_LISTS,
+    cmd=st.none() | WORD_LISTS,
     volumes=SETS,
-    working_dir=TEXTS,
+    working_dir=WORDS,
     labels=st.dictionaries(TEXTS, TEXTS, max_size=3),
-    stop_signal=TEXTS,
-    shell=LISTS | st.just(()),
+    stop_signal=WORDS,
+    shell=WORD_LISTS | st.just(()),
     healthcheck=st.none() | HEALTH,
-    on_build=LISTS | st.just(()),
+    on_build=WORD_LISTS | st.just(()),
     args_escaped=st.booleans(),
 )
 HISTORY = st.builds(
@@ -360,3 +364,54 @@ def a_config(**change: object) -> ImageConfig:
         **change,
     }
     return decode_config(as_json(document))
+
+
+def a_written_config(**run: object) -> bytes:
+    document = {
+        "os": "linux",
+        "architecture": "amd64",
+        "rootfs": {"type": "layers", "diff_ids": []},
+        "config": run,
+    }
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "where"),
+    [
+        ("User", "app\0", "User"),
+        ("WorkingDir", "/a\0b", "WorkingDir"),
+        ("StopSignal", "\0", "StopSignal"),
+        ("Env", ["A=1", "B=\0"], "Env[1]"),
+        ("Entrypoint", ["/bin/sh", "\0"], "Entrypoint[1]"),
+        ("Cmd", ["\0"], "Cmd[0]"),
+        ("Shell", ["\0"], "Shell[0]"),
+        ("OnBuild", ["RUN \0"], "OnBuild[0]"),
+    ],
+)
+def test_what_a_program_is_to_get_holds_no_nul(field: str, value: object, where: str) -> None:
+    with pytest.raises(InvalidDocument) as caught:
+        decode_config(a_written_config(**{field: value}))
+    assert caught.value.field == f"config.{where}"
+
+
+@pytest.mark.parametrize("half", [b"\\ud800", b"\\udcff", b"\\uDFFFx", b"\xed\xa0\x80", b"\xff"])
+def test_text_that_is_no_unicode_becomes_what_gos_decoder_makes_of_it(half: bytes) -> None:
+    content = a_written_config(
+        User="USER", Env=["A=USER"], Labels={"l-USER": "USER"}, Other=["USER"]
+    )
+    config = decode_config(content.replace(b"USER", half))
+    assert config.run.user.startswith("\ufffd")
+    shown = f"{config.run} {encode_config(config).decode()}"
+    assert shown.encode()
+
+
+def test_a_whole_surrogate_pair_is_one_character() -> None:
+    assert decode_config(a_written_config(User="\U0001f600")).run.user == "\U0001f600"
+
+
+@given(st.binary(max_size=60) | st.text(max_size=30).map(lambda text: json.dumps(text).encode()))
+def test_whatever_a_config_holds_it_is_refused_or_can_be_written(text: bytes) -> None:
+    content = a_written_config(Labels={"a": "HERE"}).replace(b'"HERE"', text)
+    with contextlib.suppress(InvalidDocument):
+        encode_config(decode_config(content))
