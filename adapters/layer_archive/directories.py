@@ -10,6 +10,7 @@ from img.adapters.linux.ownership import Ownership
 from img.application.ports.layer_archive import InvalidLayer
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry
+from img.domain.filesystem.file_name import is_file_name
 
 _PATH = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -59,7 +60,7 @@ class Directories:
             placed = paths.parent(placed)
         descriptor = self._open[placed]
         for path in reversed(todo):
-            descriptor = os.open(_bytes(paths.name(path)), _PATH, dir_fd=descriptor)
+            descriptor = os.open(file_name(path), _PATH, dir_fd=descriptor)
             self._open[path] = descriptor
         return descriptor
 
@@ -67,7 +68,7 @@ class Directories:
         """Return what stands at the placed path, None where there is nothing."""
         try:
             return os.stat(
-                _bytes(paths.name(placed)),
+                file_name(placed),
                 dir_fd=self.open(paths.parent(placed)),
                 follow_symlinks=False,
             )
@@ -122,7 +123,7 @@ class Directories:
 
     def remove(self, path: str) -> None:
         """Remove what stands at the placed ``path``, a directory with all that is in it."""
-        at, name = self.open(paths.parent(path)), _bytes(paths.name(path))
+        at, name = self.open(paths.parent(path)), file_name(path)
         status = os.stat(name, dir_fd=at, follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
             _remove_directory(at, name)
@@ -211,7 +212,7 @@ class Directories:
         if status is not None:
             if not stat.S_ISLNK(status.st_mode):
                 return None
-            link = os.readlink(_bytes(paths.name(here)), dir_fd=self.open(paths.parent(here)))
+            link = os.readlink(file_name(here), dir_fd=self.open(paths.parent(here)))
             return link.decode("utf-8", "surrogateescape")
         return self.below.link_at(here) if self._overlay else None
 
@@ -237,7 +238,7 @@ class Directories:
     def _make(self, path: str) -> os.stat_result | None:
         """Make a directory, or return what stands there already."""
         try:
-            os.mkdir(_bytes(paths.name(path)), 0o700, dir_fd=self.open(paths.parent(path)))
+            os.mkdir(file_name(path), 0o700, dir_fd=self.open(paths.parent(path)))
         except FileExistsError:
             return self.status(path)
         return None
@@ -262,7 +263,7 @@ class Directories:
         parent = paths.parent(path)
         # In a directory of one layer alone the kernel lists whiteouts as files.
         if self.below.shows_in(parent) and (not parent or self.below.directory(parent)):
-            name = _bytes(paths.name(path))
+            name = file_name(path)
             os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=self.open(parent))
 
     def _mark_opaque(self, path: str) -> None:
@@ -333,7 +334,7 @@ class Directories:
     def _open_to_read(self, path: str) -> int:
         if not path:
             return os.open(".", _READ, dir_fd=self.open(""))
-        return os.open(_bytes(paths.name(path)), _READ, dir_fd=self.open(paths.parent(path)))
+        return os.open(file_name(path), _READ, dir_fd=self.open(paths.parent(path)))
 
     def _forget(self, path: str) -> None:
         """Forget what was known of ``path`` and all below it."""
@@ -372,7 +373,14 @@ def _remove_directory(at: int, name: bytes) -> None:
     os.rmdir(name, dir_fd=at)
 
 
-def _bytes(name: str) -> bytes:
+def file_name(path: str) -> bytes:
+    """Return the last component of a placed ``path``, as the kernel is to be told it.
+
+    Raises InvalidLayer for what would lead out of the directory that holds it.
+    """
+    name = path.rpartition("/")[2]
+    if not is_file_name(name):
+        raise InvalidLayer(f"/{path!a} cannot be the name of a file")
     return name.encode("utf-8", "surrogateescape")
 
 

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from img.adapters.layer_archive import metadata
-from img.adapters.layer_archive.directories import Directories
+from img.adapters.layer_archive.directories import Directories, file_name
 from img.adapters.linux.ownership import Ownership
 from img.application.ports.blob_store import StoreFull
 from img.application.ports.layer_archive import InvalidLayer, UnpackRefused
@@ -29,6 +29,7 @@ from img.domain.filesystem.entry import (
     Entry,
 )
 from img.domain.filesystem.file_index import OPAQUE_WHITEOUT, WHITEOUT_PREFIX
+from img.domain.filesystem.file_name import is_tree_path
 
 _NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE = 1 << 20
@@ -82,6 +83,10 @@ class Extraction:
             raise _failure(Entry("", DIRECTORY), error) from error
 
     def _add(self, entry: Entry, content: Iterable[memoryview]) -> None:
+        if not is_tree_path(entry.path):
+            raise InvalidLayer(f"{entry.path!a} cannot be the path of a file")
+        if "\0" in entry.link:
+            raise InvalidLayer(f"/{entry.path} is a link to {entry.link!a}, which cannot be")
         directory, _, name = entry.path.rpartition("/")
         if name.startswith(WHITEOUT_PREFIX):
             self._white_out(directory, name)
@@ -99,7 +104,7 @@ class Extraction:
 
     def _make(self, entry: Entry, parent: str, path: str, content: Iterable[memoryview]) -> None:
         at = self._directories.open(parent)
-        name = paths.name(path).encode("utf-8", "surrogateescape")
+        name = file_name(path)
         make = _MAKERS[entry.kind]
         try:
             make(entry, at, name, content, self._ownership)
@@ -111,9 +116,7 @@ class Extraction:
         target = self._target(entry)
         if target == path:
             return
-        name, target_name = (
-            paths.name(each).encode("utf-8", "surrogateescape") for each in (path, target)
-        )
+        name, target_name = file_name(path), file_name(target)
         if self._directories.status(path) is not None:
             self._directories.remove(path)
         os.link(

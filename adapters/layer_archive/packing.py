@@ -6,8 +6,9 @@ from typing import BinaryIO
 
 from img.adapters.layer_archive import header, records
 from img.application.ports.build_context import ContextFileChanged
-from img.application.ports.layer_archive import PackedEntry
+from img.application.ports.layer_archive import InvalidLayer, PackedEntry
 from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.file_name import is_tree_path
 
 _CHUNK = 1 << 20
 _EMPTY = hashlib.sha256().hexdigest()
@@ -23,9 +24,11 @@ class TarWriter:
     def add(self, packed: PackedEntry, mtime: int) -> Entry:
         """Write one entry with ``mtime`` (ns) and return it as it stands in the file.
 
-        Raises ContextFileChanged.
+        Raises ContextFileChanged, InvalidLayer.
         """
         path, kind, mode, uid, gid, size, _, link, device, xattrs, _, _ = packed.entry
+        if not is_tree_path(path):
+            raise InvalidLayer(f"{path!a} cannot be the path of a file")
         entry = Entry(path, kind, mode, uid, gid, size, mtime, link, device, xattrs)
         self._write(records.render(entry))
         if kind != FILE:

@@ -14,6 +14,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
 from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
+from img.domain.filesystem.file_name import FileName
 from img.domain.filesystem.rootfs import (
     files_in,
     in_order_of_making,
@@ -159,6 +160,6 @@ def _is_split(output: FilesOutput, built: Sequence[Solved]) -> bool:
 def _folder(output: FilesOutput, built: Solved, *, split: bool) -> _Folder:
     return _Folder(
         layers=built.stack.layers,
-        name=str(built.platform).replace("/", "_") if split else "",
+        name=str(FileName(str(built.platform).replace("/", "_"))) if split else "",
         epoch=built.epoch if output.epoch is None else output.epoch,
     )

@@ -31,6 +31,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.errors import ContextError, ImgError, UsageError
+from img.domain.filesystem.file_name import FileName
 from img.domain.graph.operations import CopyFiles, FetchUrl
 from img.domain.graph.remote_sources import checkout_of
 from img.domain.progress import (
@@ -45,7 +46,7 @@ from img.domain.url import redact_credentials
 _STDIN = "-"
 _DEFAULTS = ("Dockerfile", "dockerfile")
 _IGNORE = ".dockerignore"
-_DOWNLOAD = "context"  # the name of a file that is a context by itself, as in BuildKit
+_DOWNLOAD = FileName("context")  # the name of a file that is a context by itself, as in BuildKit
 _NOTHING = Stack(key=Digest.of(b"nothing"))
 _CHUNK = 1 << 20
 

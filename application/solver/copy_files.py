@@ -1,6 +1,6 @@
 """Runs CopyFiles: the layer of a COPY or ADD, packed straight from where the files are."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from io import BytesIO
@@ -203,14 +203,14 @@ class Copying:
             if item.source is not None and not item.member and _has_content(item)
         ]
         open_file = self.source.contents(reading)
-        texts = {file.name: file.content.encode() for file in self.operation.inline}
+        texts = {str(text.name): text.content for text in _texts(self.operation)}
         for item in placed.items:
             refuse_reserved(item.entry.path)
             opener = self._opener(item, open_file, texts) if _has_content(item) else None
             yield PackedEntry(entry=item.entry, open=opener)
 
     def _opener(
-        self, item: Selected, open_file: Callable[[str], BinaryIO], texts: dict[str, bytes]
+        self, item: Selected, open_file: Callable[[str], BinaryIO], texts: Mapping[str, bytes]
     ) -> Callable[[], BinaryIO]:
         if item.source is None:
             return partial(BytesIO, texts[item.member])
@@ -251,14 +251,20 @@ def _rules(
     return CopyRules(
         sources=operation.sources,
         destination=operation.destination,
-        inline=tuple(
-            InlineText(file.name, file.content.encode(), file.mode) for file in operation.inline
-        ),
+        inline=_texts(operation),
         parents=operation.parents,
         exclude=operation.exclude,
         owner=owner,
         mode=parse_file_mode(operation.chmod).apply if operation.chmod else None,
         mtime=mtime,
+    )
+
+
+def _texts(operation: CopyFiles) -> tuple[InlineText, ...]:
+    # A --build-arg in a text may hold bytes that are no UTF-8: they come back as they were.
+    return tuple(
+        InlineText(file.name, file.content.encode("utf-8", "surrogateescape"), file.mode)
+        for file in operation.inline
     )
 
 

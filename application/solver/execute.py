@@ -127,7 +127,11 @@ def _packed(entry: Entry, workspace: Workspace) -> PackedEntry:
 
 def _process(operation: Exec, mounted: Mounted) -> Process:
     scripts = (
-        FileMount(target=f"/dev/pipes/{file.name}", content=file.content.encode(), mode=file.mode)
+        FileMount(
+            target=f"/dev/pipes/{file.name}",
+            content=file.content.encode("utf-8", "surrogateescape"),
+            mode=file.mode,
+        )
         for file in operation.files
     )
     return Process(

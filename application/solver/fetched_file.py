@@ -8,6 +8,7 @@ from img.application.ports.build_context import BuildContext
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
+from img.domain.filesystem.file_name import FileName
 from img.domain.filesystem.tree import FileTree
 
 _SECOND = 10**9
@@ -18,7 +19,7 @@ class FetchedFile(BuildContext):
     """One file, root's, 0600, whose content is a blob (BuildKit source/http, "save")."""
 
     blobs: BlobStore
-    name: str
+    name: FileName
     blob: Digest
     size: int  # bytes
     modified: int  # seconds since 1970
@@ -28,7 +29,7 @@ class FetchedFile(BuildContext):
 
     def tree(self) -> FileTree:
         file = Entry(
-            self.name,
+            str(self.name),
             FILE,
             0o600,
             size=self.size,

@@ -1,17 +1,33 @@
 """The entries of one layer, in the order of its tar."""
 
 import marshal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
+from typing import Any
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import StateError
-from img.domain.filesystem.entry import Entry
+from img.domain.filesystem.entry import (
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    FILE,
+    HARDLINK,
+    SYMLINK,
+    Entry,
+)
+from img.domain.filesystem.file_name import are_tree_paths
+from img.domain.kernel_numbers import is_device, is_id
 
 WHITEOUT_PREFIX = ".wh."
 OPAQUE_WHITEOUT = ".wh..wh..opq"
 _MAGIC = b"img-index-2\n"
 _ENTRIES = 4096  # that are encoded at once, so that it takes little memory
 _LENGTH = 4  # bytes
+_KINDS = frozenset((FILE, DIRECTORY, SYMLINK, HARDLINK, CHARACTER, BLOCK, FIFO))
+_SIZE, _LINK = itemgetter(5), itemgetter(7)
+_NUMBERS = itemgetter(1, 2, 3, 4, 8)  # kind, mode, uid, gid, device: few are different
 
 
 class CorruptFileIndex(StateError):
@@ -55,7 +71,9 @@ class FileIndex:
                 at = start + int.from_bytes(view[at:start], "big")
                 if at > len(view):
                     raise CorruptFileIndex
-                entries += map(Entry._make, marshal.loads(view[start:at]))
+                rows = marshal.loads(view[start:at])
+                _check(rows)
+                entries += map(Entry._make, rows)
         except (ValueError, EOFError, TypeError) as error:
             raise CorruptFileIndex from error
         return cls(tuple(entries))
@@ -64,3 +82,32 @@ class FileIndex:
     def of(cls, entries: Iterable[Entry]) -> "FileIndex":
         """Return the index of ``entries`` in their order."""
         return cls(tuple(entries))
+
+
+def _check(rows: Sequence[Any]) -> None:
+    """Raise CorruptFileIndex for entries that no layer has: files are made by what they say.
+
+    It takes a fifth of the time that reading them does: few entries differ in their numbers.
+    """
+    try:
+        sound = (
+            are_tree_paths([row[0] for row in rows])
+            and all(map(_is_sound, set(map(_NUMBERS, rows))))
+            and min(map(_SIZE, rows), default=0) >= 0
+            and "\0" not in "".join(map(_LINK, rows))
+        )
+    except (TypeError, ValueError, IndexError):  # of other types than entries have
+        sound = False
+    if not sound:
+        raise CorruptFileIndex
+
+
+def _is_sound(numbers: tuple[str, int, int, int, tuple[int, int]]) -> bool:
+    kind, mode, uid, gid, device = numbers
+    return (
+        kind in _KINDS
+        and 0 <= mode <= 0o7777
+        and is_id(uid)
+        and is_id(gid)
+        and (is_device(device) or kind not in (CHARACTER, BLOCK))
+    )

@@ -12,6 +12,7 @@ from img.domain.dataclass import dataclass
 from img.domain.errors import BuildError
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.file_name import FileName
 from img.domain.filesystem.source_match import SourceMatch, match_sources
 from img.domain.filesystem.target import Selected, Target
 from img.domain.filesystem.tree import FileTree
@@ -35,7 +36,7 @@ class DestinationIsOneFile(BuildError):
 class InlineText(NamedTuple):
     """A file whose content stands in the Dockerfile."""
 
-    name: str
+    name: FileName
     content: bytes
     mode: int = 0o644
 
@@ -168,7 +169,7 @@ class _Copier:
             self._target.make_directories(where, mtime=entry.mtime or None)
             self._copy_below(match, where)
         else:
-            where = self._place_of_file(paths.name(match.path))
+            where = self._place_of_file(FileName(paths.name(match.path)))
             self._target.put(where, match.resolved, entry, self._source.inode(match.resolved))
 
     def _copy_below(self, match: SourceMatch, where: str) -> None:
@@ -200,11 +201,11 @@ class _Copier:
         self._target.make_directories(where)
         return where
 
-    def _place_of_file(self, name: str) -> str:
+    def _place_of_file(self, name: FileName) -> str:
         self._target.make_directories(self._parent())
         where = self._destination()
         if self._target.is_directory(where):
-            return f"{where}/{name}" if where else name
+            return f"{where}/{name}" if where else str(name)
         if where in self._single:
             raise DestinationIsOneFile(self._rules.destination)
         self._single.add(where)

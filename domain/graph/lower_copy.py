@@ -10,6 +10,7 @@ from img.domain.dockerfile.raw import Heredoc
 from img.domain.dockerfile.variables import expand_word
 from img.domain.errors import DockerfileError
 from img.domain.filesystem import paths
+from img.domain.graph.heredoc_files import file_name_of
 from img.domain.graph.names import command_text, name_step
 from img.domain.graph.operations import (
     CopyFiles,
@@ -141,7 +142,7 @@ def _inline(heredoc: Heredoc, env: Mapping[str, str], instruction: Copy | Add) -
     content = heredoc.content
     if heredoc.expand:
         content = expand_word(content, env, ignore_quotes=True, lines=instruction.lines).text
-    return InlineFile(name=heredoc.name, content=content)
+    return InlineFile(name=file_name_of(heredoc, instruction.lines), content=content)
 
 
 def _check(words: _Words, instruction: Copy | Add) -> None:

@@ -8,6 +8,7 @@ from img.domain.dockerfile.instructions import Run, RunMount
 from img.domain.dockerfile.mounts import expand_mounts
 from img.domain.errors import DockerfileError
 from img.domain.filesystem import paths
+from img.domain.filesystem.file_name import FileName, InvalidFileName
 from img.domain.graph.operations import ExecMount
 from img.domain.graph.state import StageScope, StageState
 
@@ -84,10 +85,12 @@ class _Lowering:
         name = mount.source or mount.id or paths.name(mount.target.rstrip("/"))
         if not name:
             raise DockerfileError("one of source, target required", lines=self._run.lines)
-        default = "" if mount.env is not None else f"/run/secrets/{paths.name(name)}"
+        target = mount.target
+        if not target and mount.env is None:
+            target = f"/run/secrets/{self._file_name(name)}"
         return ExecMount(
             type="secret",
-            target=mount.target or default,
+            target=target,
             id=name,
             mode=0o400 if mount.mode is None else mount.mode,
             uid=mount.uid or 0,
@@ -95,6 +98,14 @@ class _Lowering:
             required=mount.required,
             env=mount.env or "",
         )
+
+    def _file_name(self, id_: str) -> FileName:
+        try:
+            return FileName(paths.name(id_))
+        except InvalidFileName as error:
+            raise DockerfileError(
+                f"secret {id_!a}: {error.message}", lines=self._run.lines, hint="give a target"
+            ) from None
 
     def _ssh(self, mount: RunMount) -> ExecMount:
         if mount.source:

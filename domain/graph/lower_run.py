@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from img.domain.dockerfile.heredoc import heredoc_opening
 from img.domain.dockerfile.instructions import Command, Run
 from img.domain.errors import DockerfileError
+from img.domain.graph.heredoc_files import file_name_of
 from img.domain.graph.lower_mounts import lower_mounts
 from img.domain.graph.names import command_text, name_step
 from img.domain.graph.operations import SANDBOX_HOSTNAME, Exec, ExecMount, InlineFile
@@ -103,8 +104,9 @@ def _command(state: StageState, run: Run) -> tuple[tuple[str, ...], tuple[Inline
         return (_reassembled(command),), ()
     heredoc = command.heredocs[0]
     if heredoc.content.startswith("#!") and state.config.platform.os != "windows":
-        script = InlineFile(name=heredoc.name, content=heredoc.content, mode=0o755)
-        return (f"{SCRIPTS}/{heredoc.name}",), (script,)
+        name = file_name_of(heredoc, run.lines)
+        script = InlineFile(name=name, content=heredoc.content, mode=0o755)
+        return (f"{SCRIPTS}/{name}",), (script,)
     return (heredoc.content,), ()
 
 

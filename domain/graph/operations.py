@@ -2,6 +2,7 @@
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.filesystem.file_name import FileName
 from img.domain.platform import Platform
 from img.domain.process import Network, Ulimit
 
@@ -34,7 +35,7 @@ class FetchUrl:
     """ADD of a URL: a tree of one file, ``filename``, mode 0600. No inputs."""
 
     url: str
-    filename: str
+    filename: FileName
     checksum: Digest | None = None  # what the content must be
 
 
@@ -55,7 +56,7 @@ class FetchGit:
 class InlineFile:
     """A file whose text stands in the Dockerfile (a heredoc of COPY or ADD)."""
 
-    name: str
+    name: FileName
     content: str
     mode: int = 0o644
 

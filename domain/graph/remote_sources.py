@@ -6,13 +6,14 @@ from img.domain.digest import Digest, InvalidDigest
 from img.domain.dockerfile.instructions import Add
 from img.domain.errors import DockerfileError
 from img.domain.filesystem import paths
+from img.domain.filesystem.file_name import FileName, InvalidFileName
 from img.domain.git_reference import BadGitReference, GitReference, NotGit
 from img.domain.git_reference import is_git as is_git_reference
 from img.domain.graph.operations import FetchGit, FetchUrl
-from img.domain.url import Url
+from img.domain.url import Url, redact_credentials
 
 _Said = TypeVar("_Said", str | None, bool | None)
-_UNNAMED = "__unnamed__"  # BuildKit's name of a file whose URL has none
+_UNNAMED = FileName("__unnamed__")  # BuildKit's name of a file whose URL has none
 _HUB = "github.com/"  # without scheme: a repository as a context, but a path in ADD
 
 
@@ -37,9 +38,23 @@ def fetch_url(source: str, add: Add, checksum: str) -> FetchUrl:
         digest = Digest.parse(checksum) if checksum else None
     except InvalidDigest as error:
         raise DockerfileError(error.message, lines=add.lines) from None
+    return FetchUrl(url=source, filename=_file_name(source, add), checksum=digest)
+
+
+def _file_name(source: str, add: Add) -> FileName:
+    """Return the last part of the URL's path, as Go's path.Base gives it to BuildKit."""
     url = Url.parse(source)
     name = url.file_name if url else ""
-    return FetchUrl(url=source, filename=name or _UNNAMED, checksum=digest)
+    if name in ("", "."):
+        return _UNNAMED
+    try:
+        return FileName(name)
+    except InvalidFileName as error:
+        raise DockerfileError(
+            f"{redact_credentials(source)}: {error.message}",
+            lines=add.lines,
+            hint="a file is called by the last part of its URL",
+        ) from None
 
 
 def fetch_git(source: str, add: Add, checksum: str) -> FetchGit:

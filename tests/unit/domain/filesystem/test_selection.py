@@ -4,6 +4,7 @@ import pytest
 
 from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.file_name import FileName
 from img.domain.filesystem.selection import (
     CopyRules,
     DestinationIsOneFile,
@@ -136,11 +137,16 @@ def test_a_mode_is_given_to_all_that_is_written_but_links() -> None:
 
 
 def test_text_of_the_dockerfile_becomes_a_file() -> None:
-    selection = copy(a_tree(), to="/x/", inline=(InlineText("EOF", b"hello"),), owner=(1, 1))
+    selection = copy(
+        a_tree(), to="/x/", inline=(InlineText(FileName("EOF"), b"hello"),), owner=(1, 1)
+    )
     source, entry, member = selection.items[1]
     assert (source, entry.path, entry.size, entry.mode, member) == (None, "x/EOF", 5, 0o644, "EOF")
     assert selection.unknown() == []
-    assert copy(a_tree(), to="/f", inline=(InlineText("EOF", b""),)).items[0].entry.path == "f"
+    assert (
+        copy(a_tree(), to="/f", inline=(InlineText(FileName("EOF"), b""),)).items[0].entry.path
+        == "f"
+    )
 
 
 def test_items_come_sorted_so_that_parents_precede() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from img.domain.digest import Digest
+from img.domain.filesystem.file_name import FileName
 from img.domain.graph.cache_key import content_key, definition_key
 from img.domain.graph.operations import (
     CopyFiles,
@@ -31,7 +32,10 @@ VARIED: list[tuple[Operation, dict[str, Any]]] = [
         {"manifest": TWO, "platform": Platform("linux", "arm64")},
     ),
     (ReadContext(), {"name": "n"}),
-    (FetchUrl(url="u", filename="f"), {"url": "v", "filename": "g", "checksum": ONE}),
+    (
+        FetchUrl(url="u", filename=FileName("f")),
+        {"url": "v", "filename": FileName("g"), "checksum": ONE},
+    ),
     (
         FetchGit(remote="r"),
         {
@@ -48,7 +52,7 @@ VARIED: list[tuple[Operation, dict[str, Any]]] = [
         CopyFiles(sources=("a",), destination="/"),
         {
             "sources": ("a", "b"),
-            "inline": (InlineFile(name="a", content="c"),),
+            "inline": (InlineFile(name=FileName("a"), content="c"),),
             "destination": "/d/",
             "chown": "1",
             "chmod": "755",
@@ -75,7 +79,7 @@ VARIED: list[tuple[Operation, dict[str, Any]]] = [
             "hosts": (("i", "1.1.1.1"),),
             "shm_size": 1,
             "ulimits": (Ulimit(name="nofile", soft=1, hard=2),),
-            "files": (InlineFile(name="a", content="c"),),
+            "files": (InlineFile(name=FileName("a"), content="c"),),
             "epoch": 0,
             "hostname": "h",
             "devices": ("d",),

@@ -1,6 +1,7 @@
 import json
 
 from img.domain.digest import Digest
+from img.domain.filesystem.file_name import FileName
 from img.domain.graph.codec import canonical_json, encode_operation
 from img.domain.graph.operations import CopyFiles, Exec, ExecMount, InlineFile, PullBase
 from img.domain.platform import Platform
@@ -39,7 +40,9 @@ def test_the_json_is_canonical() -> None:
 
 def test_names_that_are_no_utf8_keep_their_bytes() -> None:
     name = b"\xff".decode(errors="surrogateescape")
-    copy = CopyFiles(sources=(name,), destination="/", inline=(InlineFile(name="n", content=""),))
+    copy = CopyFiles(
+        sources=(name,), destination="/", inline=(InlineFile(name=FileName("n"), content=""),)
+    )
     text = canonical_json(encode_operation(copy))
     assert b'["\xff"]' in text
     assert json.loads(text.decode(errors="surrogateescape"))["sources"] == [name]

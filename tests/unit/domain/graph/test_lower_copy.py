@@ -2,6 +2,7 @@ import pytest
 
 from img.domain.digest import Digest
 from img.domain.errors import DockerfileError
+from img.domain.filesystem.file_name import FileName
 from img.domain.graph.operations import (
     CopyFiles,
     FetchGit,
@@ -38,8 +39,8 @@ def test_a_destination_says_whether_it_is_a_directory(written: str, meant: str) 
 def test_heredocs_are_files_whose_variables_are_expanded_but_not_their_quotes() -> None:
     copy = copy_of("FROM scratch\nENV A=1\nCOPY <<x <<'y' /d/\n\"$A\" \\$A\nx\n$A\ny\n")
     assert copy.inline == (
-        InlineFile(name="x", content='"1" $A\n'),
-        InlineFile(name="y", content="$A\n"),
+        InlineFile(name=FileName("x"), content='"1" $A\n'),
+        InlineFile(name=FileName("y"), content="$A\n"),
     )
     assert copy.sources == ()
 
@@ -67,7 +68,7 @@ def test_add_fetches_urls_and_repositories_beside_files() -> None:
     assert isinstance(copy, CopyFiles)
     inputs = plan.graph.vertices[plan.target].inputs
     assert [plan.graph.vertices[each].operation for each in inputs[1:]] == [
-        FetchUrl(url="http://h/a%20b?q", filename="a b"),
+        FetchUrl(url="http://h/a%20b?q", filename=FileName("a b")),
         ReadContext(),
         FetchGit(remote="https://h/r.git", ref="v1", subdir="sub"),
     ]
@@ -76,7 +77,7 @@ def test_add_fetches_urls_and_repositories_beside_files() -> None:
 
 def test_a_checksum_goes_with_the_download() -> None:
     plan = plan_of(f"FROM scratch\nADD --checksum={SUM} http://h/f /")
-    assert FetchUrl(url="http://h/f", filename="f", checksum=SUM) in [
+    assert FetchUrl(url="http://h/f", filename=FileName("f"), checksum=SUM) in [
         vertex.operation for vertex in plan.graph.vertices
     ]
 

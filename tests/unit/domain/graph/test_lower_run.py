@@ -1,6 +1,7 @@
 import pytest
 
 from img.domain.errors import DockerfileError
+from img.domain.filesystem.file_name import FileName
 from img.domain.graph.operations import Exec, ExecMount, InlineFile, PullBase, ReadContext
 from img.domain.graph.vertex import Plan
 from img.domain.process import Network
@@ -44,7 +45,9 @@ def test_one_heredoc_alone_is_what_the_shell_runs() -> None:
 def test_a_heredoc_with_a_shebang_is_a_script() -> None:
     run = run_of("FROM busybox\nRUN <<EOF\n#!/bin/awk -f\nx\nEOF\n")
     assert run.argv == ("/bin/sh", "-c", "/dev/pipes/EOF")
-    assert run.files == (InlineFile(name="EOF", content="#!/bin/awk -f\nx\n", mode=0o755),)
+    assert run.files == (
+        InlineFile(name=FileName("EOF"), content="#!/bin/awk -f\nx\n", mode=0o755),
+    )
 
 
 def test_other_heredocs_are_left_to_the_shell() -> None:

@@ -1,0 +1,20 @@
+"""Here-documents that become files."""
+
+from img.domain.dockerfile.raw import Heredoc
+from img.domain.errors import DockerfileError
+from img.domain.filesystem import paths
+from img.domain.filesystem.file_name import FileName, InvalidFileName
+
+
+def file_name_of(heredoc: Heredoc, lines: tuple[int, int]) -> FileName:
+    """Return the name of the file that ``<<NAME`` makes: of a path, cleaned, the last part.
+
+    So the file lies where BuildKit puts it, and in the destination always. Raises DockerfileError.
+    """
+    name = paths.name(paths.clean(heredoc.name)) or heredoc.name
+    try:
+        return FileName(name)
+    except InvalidFileName as error:
+        raise DockerfileError(
+            f"here-document {error.message}", lines=lines, hint="a name such as EOF will do"
+        ) from None
