@@ -3,10 +3,12 @@
 from img.application.ports.blob_store import BlobStore
 from img.domain.dataclass import dataclass
 from img.domain.errors import StateError
+from img.domain.json_text import MOST_BYTES
 from img.domain.oci import media_types
 from img.domain.oci.chain import Layer
 from img.domain.oci.codec import decode_config, decode_index, decode_manifest
 from img.domain.oci.config import ImageConfig
+from img.domain.oci.descent import descend, manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
@@ -43,18 +45,22 @@ class Catalog:
     def read(self, blob: Descriptor) -> bytes:
         """Return a document's bytes. Raises BlobNotFound."""
         with self.blobs.open(blob.digest) as content:
-            return content.read()
+            return content.read(MOST_BYTES + 1)  # JSON that is longer is refused
 
     def manifests(self, target: Descriptor) -> tuple[Descriptor, ...]:
         """Return the manifests that ``target``, a manifest or an index, leads to and that are here.
 
         Raises BlobNotFound, InvalidDocument.
         """
+        found = descend(target, self._entries)
+        return tuple(each for each in found if each.media_type not in media_types.INDEXES)
+
+    def _entries(self, target: Descriptor) -> list[Descriptor]:
+        """Return the entries of an index that are here, none for a manifest."""
         if target.media_type not in media_types.INDEXES:
-            return (target,)
+            return []
         index = decode_index(self.read(target))
-        here = (m for m in index.manifests if self.blobs.size(m.digest) is not None)
-        return tuple(found for manifest in here for found in self.manifests(manifest))
+        return [m for m in index.manifests if self.blobs.size(m.digest) is not None]
 
     def manifest(self, target: Descriptor) -> Manifest:
         """Return the manifest at ``target``. Raises BlobNotFound, InvalidDocument."""
@@ -65,9 +71,8 @@ class Catalog:
 
         Raises BlobNotFound, NoPlatformMatch, InvalidDocument, StateError.
         """
-        while target.media_type in media_types.INDEXES:
-            target = decode_index(self.read(target)).best_for(platform)
-        manifest = decode_manifest(self.read(target))
+        target, content = manifest_for(target, platform, self.read)
+        manifest = decode_manifest(content)
         config = decode_config(self.read(manifest.config))
         if len(config.diff_ids) != len(manifest.layers):
             raise StateError(

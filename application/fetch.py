@@ -10,7 +10,8 @@ from img.application.ports.registry import Registry, RegistryError
 from img.application.transfer import Transfer
 from img.domain.errors import ImgError
 from img.domain.oci import media_types
-from img.domain.oci.codec import decode_config, decode_index, decode_manifest
+from img.domain.oci.codec import decode_config, decode_manifest
+from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexStatus
@@ -24,13 +25,13 @@ def fetch_image(
 
     From where its layers can be had is remembered.
 
-    Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch, NoPlatformMatch.
+    Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch, NoPlatformMatch,
+    InvalidDocument.
     """
     target = registry.resolve(reference)
-    content = transfer.pull_document(reference, target)
-    while target.media_type in media_types.INDEXES:
-        target = decode_index(content).best_for(platform)
-        content = transfer.pull_document(reference, target)
+    target, content = manifest_for(
+        target, platform, lambda document: transfer.pull_document(reference, document)
+    )
     if target.media_type not in media_types.MANIFESTS:
         raise RegistryError(f"{reference.familiar} is no image but {target.media_type}")
     manifest = decode_manifest(content)

@@ -17,6 +17,7 @@ from img.application.ports.state_space import StateSpace
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
+from img.domain.json_text import MOST_BYTES
 from img.domain.oci.chain import ChainID, DiffID, chain_ids_of
 from img.domain.oci.codec import decode_config
 from img.domain.oci.descriptor import Descriptor
@@ -74,7 +75,7 @@ class Inventory:
         """Return a document, None where it is not here or damaged."""
         try:
             with self.blobs.open(digest) as content:
-                return content.read()
+                return content.read(MOST_BYTES + 1)  # JSON that is longer is refused
         except ImgError:
             return None
 

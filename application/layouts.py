@@ -1,12 +1,15 @@
 """Images out of somebody else's OCI layout, into the store."""
 
+from functools import partial
+
 from img.application.catalog import Catalog, Image
 from img.application.ports.blob_store import BlobMismatch, BlobStore
 from img.application.ports.image_layout import ImageLayouts, LayoutError
 from img.domain.context_location import LayoutPlace
 from img.domain.dataclass import dataclass
 from img.domain.oci import media_types
-from img.domain.oci.codec import decode_index, decode_manifest
+from img.domain.oci.codec import decode_manifest
+from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 
@@ -35,15 +38,16 @@ class CopyFromLayout:
         Raises LayoutError, NoPlatformMatch, InvalidDocument, StoreFull.
         """
         target = self.layouts.resolve(place.path, place.tag, place.digest)
-        self.blob(place.path, target)
-        while target.media_type in media_types.INDEXES:
-            target = decode_index(self.catalog.read(target)).best_for(platform)
-            self.blob(place.path, target)
+        target, content = manifest_for(target, platform, partial(self._document, place.path))
         if target.media_type not in media_types.MANIFESTS:
             raise LayoutError(f"oci-layout {place.path} has no image but {target.media_type}")
-        for blob in decode_manifest(self.catalog.read(target)).blobs:
+        for blob in decode_manifest(content).blobs:
             self.blob(place.path, blob)
         return self.catalog.image(target, platform)
+
+    def _document(self, path: str, document: Descriptor) -> bytes:
+        self.blob(path, document)
+        return self.catalog.read(document)
 
     def blob(self, path: str, blob: Descriptor) -> None:
         """Have one blob in the store, verified. Raises LayoutError, StoreFull."""

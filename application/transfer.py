@@ -16,13 +16,13 @@ from img.application.ports.registry import Registry, RegistryError, Unauthorized
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import StateError
+from img.domain.json_text import MOST_BYTES
 from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 
 _PARALLEL = 4  # layers at once, as containerd and BuildKit have it
 _MOST_MOUNTS = 3  # repositories that are tried as the source of one blob
-_DOCUMENT_LIMIT = 32 << 20  # bytes of a config, which is held in memory
 
 
 def _silent(_blob: Descriptor, _current: int, _done: bool) -> None:
@@ -46,10 +46,10 @@ class Transfer:
         """
         if self.blobs.size(blob.digest) is not None:
             with self.blobs.open(blob.digest) as content:
-                return content.read()
-        if blob.size > _DOCUMENT_LIMIT:
+                return content.read(MOST_BYTES + 1)  # JSON that is longer is refused
+        if blob.size > MOST_BYTES:
             raise RegistryError(
-                f"{reference.familiar} has a config of more than {_DOCUMENT_LIMIT} bytes"
+                f"{reference.familiar} has a config of more than {MOST_BYTES} bytes"
             )
         with self.registry.open_blob(reference, blob) as stream:
             data = stream.read(blob.size + 1)
@@ -63,7 +63,7 @@ class Transfer:
         Raises ManifestUnknown, RegistryError, BlobMismatch.
         """
         with suppress(BlobNotFound, BlobDamaged), self.blobs.open(document.digest) as content:
-            return content.read()
+            return content.read(MOST_BYTES + 1)
         data = self.registry.manifest(reference, document)
         self.store(data, document)
         return data

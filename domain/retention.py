@@ -44,25 +44,30 @@ class _Live:
 
     def keep_image(self, target: Descriptor) -> None:
         """Keep a manifest or index, and all below it; what is missing is no matter here."""
-        if target.digest in self.blobs:
-            return
-        self.blobs.add(target.digest)
+        todo = [target]  # no recursion: there is no bound on how deep what is kept may be
+        while todo:
+            target = todo.pop()
+            if target.digest not in self.blobs:
+                self.blobs.add(target.digest)
+                todo += self._below(target)
+
+    def _below(self, target: Descriptor) -> Sequence[Descriptor]:
+        """Keep what a manifest names; return the entries of an index."""
         if target.media_type not in media_types.MANIFESTS | media_types.INDEXES:
-            return  # what it leads to nobody knows, and it may be large
+            return ()  # what it leads to nobody knows, and it may be large
         content = self.read(target.digest)
         if content is None:
-            return
+            return ()
         try:
             document = decode_document(content)
         except InvalidDocument:
-            return
+            return ()
         if isinstance(document, Index):
-            for manifest in document.manifests:
-                self.keep_image(manifest)
-            return
+            return document.manifests
         self.blobs.update(blob.digest for blob in document.blobs)
         if document.config.media_type in media_types.CONFIGS:
             self._keep_config(document.config.digest)
+        return ()
 
     def keep_layer(self, layer: Layer) -> None:
         """Keep a layer that a cache record names."""

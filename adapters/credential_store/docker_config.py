@@ -18,6 +18,7 @@ from img.application.ports.credential_store import (
     CredentialStore,
     CredentialsUnreadable,
 )
+from img.domain.json_text import InvalidJson, parse_json
 
 
 def docker_config_path(environment: Mapping[str, str]) -> Path:
@@ -118,9 +119,9 @@ class DockerConfigCredentials(CredentialStore):
         except (OSError, UnicodeDecodeError) as error:
             raise self._unreadable(getattr(error, "strerror", None) or str(error)) from error
         try:
-            document = json.loads(text) if text.strip() else {}
-        except ValueError as error:
-            raise self._unreadable(str(error)) from None
+            document = parse_json(text) if text.strip() else {}
+        except InvalidJson as error:
+            raise self._unreadable(error.message) from None
         if not isinstance(document, dict):
             raise self._unreadable("it holds no object")
         return document

@@ -8,6 +8,7 @@ import re
 
 from img.adapters.linux.outsider import HelperResult, HelperRunner
 from img.application.ports.credential_store import Credentials, CredentialsUnreadable
+from img.domain.json_text import InvalidJson, parse_json
 
 _TOKEN_USER = "<token>"  # the secret beside it is an identity token
 _NOT_FOUND = "credentials not found in native keychain"
@@ -28,11 +29,7 @@ class CredentialHelper:
             if _NOT_FOUND in self._text(result):
                 return None
             raise self._failure(self._text(result) or f"exit status {result.code}")
-        try:
-            answer = json.loads(result.stdout)
-            username, secret = str(answer["Username"]), str(answer["Secret"])
-        except (ValueError, TypeError, KeyError):
-            raise self._failure("it gives no user name and secret") from None
+        username, secret = self._name_and_secret(result.stdout)
         if username == _TOKEN_USER:
             return Credentials(identity_token=secret)
         return Credentials(username=username, password=secret)
@@ -50,6 +47,16 @@ class CredentialHelper:
     def remove(self, server: str) -> None:
         """Let the helper forget ``server``. Raises CredentialsUnreadable."""
         self._change("erase", server.encode())
+
+    def _name_and_secret(self, answer: bytes) -> tuple[str, str]:
+        try:
+            document = parse_json(answer)
+        except InvalidJson:
+            document = None
+        match document:
+            case {"Username": str(username), "Secret": str(secret)}:
+                return username, secret
+        raise self._failure("it gives no user name and secret")
 
     def _change(self, verb: str, text: bytes) -> None:
         result = self._call(verb, text)

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from img.application.ports.blob_store import BlobDamaged, BlobNotFound, BlobStore
 from img.domain.digest import Digest
+from img.domain.json_text import MOST_BYTES
 from img.domain.oci.codec import decode_document
+from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
@@ -24,7 +26,7 @@ class StoredImages:
     def content(self, digest: Digest) -> bytes:
         """Return a blob that is a document, so small."""
         with self._blobs.open(digest) as blob:
-            return blob.read()
+            return blob.read(MOST_BYTES + 1)  # JSON that is longer is refused
 
     def chunks(self, digest: Digest) -> Iterator[bytes]:
         """Yield a blob that may be large."""
@@ -45,17 +47,26 @@ class StoredImages:
 
     def digests(self, target: Descriptor) -> Iterator[Digest]:
         """Yield all that belongs to the image, the document itself last; some of it twice."""
-        document = self.document(target)
-        if isinstance(document, Index):
-            for manifest in self._stored(document):
-                yield from self.digests(manifest)
-        else:
-            for blob in document.blobs:
-                # Layers that may not be handed on are fetched from their URLs by whoever wants.
-                if not blob.urls or self._blobs.size(blob.digest) is not None:
-                    self.check(blob)
-                    yield blob.digest
-        yield target.digest
+        manifests: dict[Digest, Manifest] = {}
+
+        def entries(target: Descriptor) -> list[Descriptor]:
+            document = self.document(target)
+            if isinstance(document, Index):
+                return self._stored(document)
+            manifests[target.digest] = document
+            return []
+
+        for found in descend(target, entries):
+            if manifest := manifests.pop(found.digest, None):
+                yield from self._blobs_of(manifest)
+            yield found.digest
+
+    def _blobs_of(self, manifest: Manifest) -> Iterator[Digest]:
+        for blob in manifest.blobs:
+            # Layers that may not be handed on are fetched from their URLs by whoever wants.
+            if not blob.urls or self._blobs.size(blob.digest) is not None:
+                self.check(blob)
+                yield blob.digest
 
     def check(self, blob: Descriptor) -> None:
         """Refuse a blob that is not as long as what names it says. Raises BlobDamaged."""

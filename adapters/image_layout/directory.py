@@ -5,6 +5,7 @@ from typing import BinaryIO
 
 from img.application.ports.image_layout import ImageLayouts, LayoutError
 from img.domain.digest import Digest
+from img.domain.json_text import MOST_BYTES
 from img.domain.oci.codec import InvalidDocument, decode_index, media_type_of
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
@@ -39,8 +40,8 @@ class DirectoryLayouts(ImageLayouts):
     def _index(self, path: str) -> Index:
         root = Path(path)
         try:
-            check_layout((root / LAYOUT_FILE).read_bytes())
-            return decode_index((root / INDEX_FILE).read_bytes())
+            check_layout(_document(root / LAYOUT_FILE))
+            return decode_index(_document(root / INDEX_FILE))
         except OSError as error:
             raise _unreadable(path, error) from None
         except InvalidDocument as error:
@@ -49,10 +50,15 @@ class DirectoryLayouts(ImageLayouts):
     def _unlisted(self, path: str, digest: Digest) -> Descriptor | None:
         """Return a manifest that the index does not name itself, such as that of a platform."""
         try:
-            content = (Path(path) / blob_path(digest)).read_bytes()
+            content = _document(Path(path) / blob_path(digest))
             return Descriptor(media_type=media_type_of(content), digest=digest, size=len(content))
         except (OSError, InvalidDocument):
             return None
+
+
+def _document(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES + 1)  # JSON that is longer is refused
 
 
 def _unreadable(path: str, error: OSError) -> LayoutError:

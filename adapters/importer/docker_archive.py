@@ -9,11 +9,12 @@ from img.application.ports.exporter import ArchivedImage, Decompress
 from img.application.ports.importer import InvalidArchive
 from img.application.ports.layer_archive import InvalidLayer
 from img.domain.digest import Digest
+from img.domain.json_text import InvalidJson, parse_json
 from img.domain.oci import media_types
 from img.domain.oci.chain import DiffID
 from img.domain.oci.codec import decode_config, encode_manifest
 from img.domain.oci.descriptor import Descriptor
-from img.domain.oci.fields import Fields, compact, parse_json
+from img.domain.oci.fields import Fields, compact
 from img.domain.oci.manifest import Manifest
 from img.domain.reference import ImageReference, InvalidReference
 
@@ -151,8 +152,8 @@ class _Assembly:
 def _manifest_entries(contents: Contents) -> list[Fields]:
     try:
         entries = parse_json(contents.required_document("manifest.json"))
-    except (ValueError, RecursionError) as error:
-        raise InvalidArchive(f"manifest.json is no JSON: {error}") from error
+    except InvalidJson as error:
+        raise InvalidArchive(f"invalid manifest.json: {error.message}") from None
     if not isinstance(entries, list):
         raise InvalidArchive("manifest.json must be a list")
     return [Fields(entry, "manifest.json", f"[{i}]") for i, entry in enumerate(entries)]

@@ -8,7 +8,9 @@ from img.application.ports.blob_store import BlobStore
 from img.application.ports.exporter import ArchivedImage
 from img.application.ports.importer import InvalidArchive
 from img.domain.digest import Digest
+from img.domain.json_text import MOST_BYTES
 from img.domain.oci.codec import decode_document, decode_index
+from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.layout import (
@@ -46,21 +48,29 @@ def layout_images(contents: Contents, blobs: BlobStore) -> list[ArchivedImage]:
 
 def _check(target: Descriptor, blobs: BlobStore) -> list[Digest]:
     """Make sure that the image is whole; return the digests of its configs."""
-    document = _document(target, blobs)
-    if isinstance(document, Index):
-        stored = [m for m in document.manifests if blobs.size(m.digest) is not None]
-        if document.manifests and not stored:
-            raise InvalidArchive(f"none of the manifests of {target.digest} is in it")
-        return [config for manifest in stored for config in _check(manifest, blobs)]
-    for blob in document.blobs:
-        _check_size(blob, blobs)
-    return [document.config.digest]
+    configs: list[Digest] = []
+
+    def check(target: Descriptor) -> list[Descriptor]:
+        document = _document(target, blobs)
+        if isinstance(document, Index):
+            stored = [m for m in document.manifests if blobs.size(m.digest) is not None]
+            if document.manifests and not stored:
+                raise InvalidArchive(f"none of the manifests of {target.digest} is in it")
+            return stored
+        for blob in document.blobs:
+            _check_size(blob, blobs)
+        configs.append(document.config.digest)
+        return []
+
+    for _ in descend(target, check):
+        pass
+    return configs
 
 
 def _document(target: Descriptor, blobs: BlobStore) -> Manifest | Index:
     _check_size(target, blobs)
     with blobs.open(target.digest) as content:
-        return decode_document(content.read())
+        return decode_document(content.read(MOST_BYTES + 1))
 
 
 def _check_size(blob: Descriptor, blobs: BlobStore) -> None:

@@ -1,51 +1,77 @@
 """Where requests may go."""
 
-import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 from img.application.ports.registry import RegistryError
+from img.domain.address_class import AddressClass
+
+_LONGEST_URL = 8000  # characters; RFC 9110, "URI References", asks for as many at least
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def is_loopback(host: str) -> bool:
     """Tell whether ``host``, with or without a port, is this machine."""
-    name = (urlsplit(f"//{host}").hostname or "").lower()
-    return name == "localhost" or name.endswith(".localhost") or _is_ip(name, "is_loopback")
+    return AddressClass.of_name(_host_name(host)) is AddressClass.LOOPBACK
 
 
-def is_same_host(url: str, host: str) -> bool:
-    """Tell whether ``url`` leads to ``host``: the same name and the same port."""
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    ours = urlsplit(f"//{host}")
+def is_same_host(url: str, host: str, scheme: str) -> bool:
+    """Tell whether ``url`` leads to ``host`` by ``scheme``: the same name and the same port."""
     try:
-        return (parts.hostname, parts.port or default) == (ours.hostname, ours.port or default)
-    except ValueError:  # a port that there cannot be
+        parts, ours = urlsplit(url), urlsplit(f"//{host}")
+        default = _DEFAULT_PORTS.get(scheme)
+        return (parts.scheme, parts.hostname, parts.port or default) == (
+            scheme,
+            ours.hostname,
+            ours.port or default,
+        )
+    except ValueError:  # no URL, or a port that there cannot be
         return False
+
+
+def followed(location: str, base: str, *, host: str, scheme: str) -> str:
+    """Return the URL that a header of the registry at ``host`` names, relative to ``base``.
+
+    On the registry's own host it is https where the registry speaks that: a proxy that ends TLS
+    hides it from the registry. Raises RegistryError as ``checked``.
+    """
+    try:
+        url = urlsplit(urljoin(base, location))
+        if scheme == "https" and url.hostname == urlsplit(f"//{host}").hostname:
+            url = url._replace(scheme="https")
+    except ValueError:
+        raise _no_url(host, location) from None
+    return checked(urlunsplit(url), host=host, scheme=scheme)
 
 
 def checked(url: str, *, host: str, scheme: str) -> str:
     """Return ``url``, to which the registry at ``host`` sends us, if it may be followed.
 
-    A registry must not send us, nor our password, over plain http where itself speaks https, or
-    into the private network behind us. Raises RegistryError.
+    A registry must not send us, nor our password, over plain http where itself speaks https. To
+    which machine the name leads is checked when the connection is made. Raises RegistryError.
     """
+    parts = _split(url, host)
+    if parts.scheme not in {"https", scheme} or not parts.hostname:
+        raise RegistryError(f"registry {host} sends us to {url}, which is not https")
+    return url
+
+
+def _split(url: str, host: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.port  # which is looked at only when somebody asks
     except ValueError:
-        raise RegistryError(f"registry {host} sends us to {url!r}, which is no URL") from None
-    ours = urlsplit(f"//{host}").hostname
-    is_foreign = parts.hostname != ours
-    if parts.scheme not in {"https", scheme} or not parts.hostname:
-        raise RegistryError(f"registry {host} sends us to {url}, which is not https")
-    if is_foreign and _is_ip(parts.hostname, "is_private", "is_link_local", "is_loopback"):
-        raise RegistryError(f"registry {host} sends us to {url}, which is a private address")
-    return url
+        raise _no_url(host, url) from None
+    if len(url) > _LONGEST_URL or not url.isprintable() or " " in url:
+        raise _no_url(host, url)
+    return parts
 
 
-def _is_ip(name: str, *properties: str) -> bool:
+def _no_url(host: str, url: str) -> RegistryError:
+    return RegistryError(f"registry {host} sends us to {url[:200]!r}, which is no URL")
+
+
+def _host_name(host: str) -> str:
     try:
-        address = ipaddress.ip_address(name)
+        return urlsplit(f"//{host}").hostname or ""
     except ValueError:
-        return False
-    return any(getattr(address, wanted) for wanted in properties)
+        return ""

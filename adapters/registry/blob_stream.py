@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from img.adapters.registry.failures import unreachable
 from img.adapters.registry.patience import Patience
 from img.application.ports.registry import RegistryError
+from img.domain.decimal_text import parse_count
 
 if TYPE_CHECKING:
     import requests
@@ -104,7 +105,7 @@ class BlobStream(io.RawIOBase):
         """Read up to the offset. Raises RegistryError for an answer that has it nowhere."""
         if response.status_code == 206:
             start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-            if start is None or int(start[1]) != self._offset:
+            if start is None or parse_count(start[1]) != self._offset:
                 raise RegistryError(f"registry {self._host} resumes at a wrong place")
             return
         left = self._offset

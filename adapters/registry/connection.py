@@ -8,6 +8,7 @@ from typing import TypeVar
 import requests
 from urllib3.exceptions import HTTPError
 
+from img.adapters.linux.guarded_http import AddressNotAllowed
 from img.adapters.registry.addresses import is_loopback, is_same_host
 from img.adapters.registry.ask import Ask
 from img.adapters.registry.failures import PASSING, refusal, unreachable
@@ -101,7 +102,8 @@ class Connection:
         url, scheme = ask.target, self.scheme
         if url.startswith("/"):
             url = f"{scheme}://{self.host}{url}"
-        client = self._client(scheme, ask.scope if is_same_host(url, self.host) else None)
+        is_ours = is_same_host(url, self.host, scheme)
+        client = self._client(scheme, ask.scope if is_ours else None)
         try:
             client.auth.renew_if_stale()
             response = do_request(
@@ -109,7 +111,9 @@ class Connection:
             )
         except Refused as refused:
             response = refused.response
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except AddressNotAllowed as error:
+            raise RegistryError(f"registry {self.host} {error.message}", hint=error.hint) from None
+        except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             raise unreachable(error, self.host) from error
         if limit := RateLimit.of(response.headers):
             log.debug("rate limit", host=self.host, limit=str(limit), remaining=limit.remaining)
@@ -173,7 +177,8 @@ class Connection:
     def _answers(self, scheme: str, timeout: float) -> bool | None:
         """Tell whether the host speaks ``scheme``; None where it is silent or breaks off.
 
-        https servers answer http with 400 or 30x.
+        https servers answer http with 400, or send us to https; other answers are of http, and so
+        are other redirects, such as to a page for logging in.
         """
         try:
             response = self._session.request(
@@ -188,7 +193,11 @@ class Connection:
                 return True  # in vain: the next request says so
             return False if "WRONG_VERSION_NUMBER" in str(error) else None
         response.close()
-        return scheme == "https" or not 300 <= response.status_code <= 400
+        if scheme == "https":
+            return True
+        if response.status_code == 400:
+            return None
+        return not response.headers.get("Location", "").lower().startswith("https:")
 
 
 def _repository_of(scope: str) -> str:

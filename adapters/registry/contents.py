@@ -1,8 +1,6 @@
 """What registries hold, over the network."""
 
-import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from img.adapters.registry.ask import Ask, manifest_path, reading
 from img.adapters.registry.connections import Access, Connections
@@ -12,11 +10,9 @@ from img.adapters.registry.referrers import referrers
 from img.application.ports.registry import ManifestUnknown, RegistryError
 from img.application.ports.registry_contents import RegistryContents
 from img.domain.digest import Digest
+from img.domain.json_text import InvalidJson, parse_json
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-
-if TYPE_CHECKING:
-    pass
 
 _PAGE = 1000  # names a page; the registry may give fewer
 
@@ -81,9 +77,10 @@ class OrasRegistryContents(RegistryContents):
 def _names(page: bytes, key: str, host: str) -> list[str]:
     """Return the list of names; empty ones are null in some registries."""
     try:
-        names = json.loads(page).get(key) or []
-    except (ValueError, AttributeError):
-        names = None
+        document = parse_json(page)
+    except InvalidJson:
+        document = None
+    names = document.get(key) or [] if isinstance(document, dict) else None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise RegistryError(f"registry {host} sends no list of {key}")
     return names

@@ -1,19 +1,20 @@
 """HTTP statuses and exceptions of oras, requests and urllib3 -> RegistryError."""
 
-import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from img.adapters.registry.challenges import parse_challenges
 from img.adapters.registry.rate_limit import RateLimit
 from img.application.ports.registry import RegistryError, RegistryUnreachable, Unauthorized
+from img.domain.json_text import InvalidJson, parse_json
 from img.domain.reference import DOCKER_HUB_SERVER, server_of
 
 if TYPE_CHECKING:
     import requests
 
 PASSING = frozenset({408, 429, 499, 500, 502, 503, 504, 522})  # go-containerregistry, options.go
+_REASON_LIMIT = 4096  # characters of it that are shown
 _BODY_LIMIT = 64 * 1024  # bytes of an error's text that are read
 
 
@@ -58,7 +59,7 @@ def _retry_after_s(text: str) -> float:
 
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0
 
 
@@ -125,14 +126,17 @@ def _reason(response: "requests.Response") -> str:
             return f"{error}: authorization failed"
     status = f"{response.status_code} {response.reason or ''}".strip()
     try:
-        errors = json.loads(limited_body(response))["errors"]
-        texts = [_error_text(error) for error in errors]
-    except (ValueError, TypeError, KeyError, AttributeError):
+        document = parse_json(limited_body(response))
+    except InvalidJson:
         return status
-    return "; ".join(texts) or status
+    match document:
+        case {"errors": [*errors]}:
+            texts = [_error_text(error) for error in errors if isinstance(error, dict)]
+            return "; ".join(texts)[:_REASON_LIMIT] or status
+    return status
 
 
-def _error_text(error: dict[str, object]) -> str:
+def _error_text(error: Mapping[str, object]) -> str:
     code = str(error.get("code") or "error").lower().replace("_", " ")
     message = str(error.get("message") or error.get("detail") or "")
     return f"{code}: {message}" if message else code

@@ -1,14 +1,15 @@
 """Manifests and indexes over the network (distribution-spec, "Pulling manifests")."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from img.adapters.registry.ask import manifest_path, reading, writing
 from img.adapters.registry.failures import limited_body
 from img.application.ports.registry import ManifestUnknown, RegistryError
+from img.domain.decimal_text import parse_count
 from img.domain.digest import Digest, InvalidDigest
+from img.domain.json_text import MOST_BYTES, InvalidJson, parse_json
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from img.adapters.registry.connection import Connection
 
-LIMIT = 32 * 1024 * 1024  # bytes; registries must take 4 MiB (distribution-spec)
+LIMIT = MOST_BYTES
 _TYPES = media_types.MANIFESTS | media_types.INDEXES
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
 
@@ -81,8 +82,8 @@ def refuse_schema_1(reference: ImageReference, media_type: str) -> None:
 def media_type_in(content: bytes) -> str:
     """Return what a document says it is, "" if it does not."""
     try:
-        document = json.loads(content)
-    except ValueError:
+        document = parse_json(content)
+    except InvalidJson:
         return ""
     claimed = document.get("mediaType") if isinstance(document, dict) else None
     return claimed if isinstance(claimed, str) else ""
@@ -101,8 +102,8 @@ def _accepting(media_type: str) -> Mapping[str, str]:
 
 def _described(response: "requests.Response") -> Descriptor | None:
     media_type = _content_type(response)
-    length = response.headers.get("Content-Length", "")
-    if response.status_code != 200 or not length.isdecimal():
+    size = parse_count(response.headers.get("Content-Length", ""))
+    if response.status_code != 200 or size is None:
         return None
     if media_type not in _TYPES and not media_type.startswith(_SCHEMA_1):
         return None
@@ -110,7 +111,7 @@ def _described(response: "requests.Response") -> Descriptor | None:
         digest = Digest.parse(response.headers.get("Docker-Content-Digest", ""))
     except InvalidDigest:
         return None
-    return Descriptor(media_type=media_type, digest=digest, size=int(length))
+    return Descriptor(media_type=media_type, digest=digest, size=size)
 
 
 def _content_type(response: "requests.Response") -> str:

@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
 
-from img.adapters.registry.addresses import is_same_host
+from img.adapters.registry.addresses import followed, is_same_host
 from img.adapters.registry.manifests import LIMIT
 from img.application.ports.registry import RegistryError
 
@@ -14,13 +13,15 @@ if TYPE_CHECKING:
     from img.adapters.registry.ask import Ask
     from img.adapters.registry.connection import Connection
 
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next\b')
+_MOST = 10_000  # pages; with 100 names each, as the smallest are, they hold a million
+_LONGEST_LINK = 16 * 1024  # characters that are looked at
+_NEXT = re.compile(r'<([^<>]*)>\s*;[^,]*\brel="?next\b')
 
 
-def pages(connection: "Connection", ask: "Ask") -> Iterator[bytes | None]:
+def pages(connection: "Connection", ask: "Ask", most: int = _MOST) -> Iterator[bytes | None]:
     """Yield page for page; None alone where the registry has no such thing (404).
 
-    Raises RegistryError.
+    Raises RegistryError, also after ``most`` pages.
     """
     seen = {ask.target}
     while True:
@@ -32,11 +33,14 @@ def pages(connection: "Connection", ask: "Ask") -> Iterator[bytes | None]:
         if response.status_code != 200:
             raise connection.refusal(response, ask)
         yield content
-        link = _NEXT.search(response.headers.get("Link", ""))
+        link = _NEXT.search(response.headers.get("Link", "")[:_LONGEST_LINK])
         if link is None:
             return
-        target = urljoin(response.url, link[1])
-        if target in seen or not is_same_host(target, connection.host):
+        place = {"host": connection.host, "scheme": connection.scheme}
+        target = followed(link[1], response.url, **place)
+        if len(seen) >= most:
+            raise RegistryError(f"registry {connection.host} sends more than {most} pages")
+        if target in seen or not is_same_host(target, **place):
             raise RegistryError(f"registry {connection.host} says the next page is {link[1]}")
         seen.add(target)
         ask = replace(ask, target=target)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 
 from img.domain.dataclass import dataclass
 
-_VALUE = re.compile(r"(\d+)(?:;w=(\d+))?")  # such as 100;w=21600, a window in seconds
+# Such as 100;w=21600, a window in seconds.
+_VALUE = re.compile(r"([0-9]{1,18})(?![0-9])(?:;w=([0-9]{1,18})(?![0-9]))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,6 @@ Registries that know nothing of it have an index under a tag instead, which clie
 ("Referrers Tag Schema").
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ from img.adapters.registry.manifests import get_manifest, put_manifest
 from img.adapters.registry.pages import pages
 from img.application.ports.registry import ManifestUnknown
 from img.domain.digest import Digest
+from img.domain.json_text import InvalidJson, parse_json
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index, decode_manifest, encode_index
 from img.domain.oci.descriptor import Descriptor
@@ -70,8 +70,8 @@ def tell_referrer(
 def has_subject(content: bytes) -> bool:
     """Tell whether a manifest or index refers to another."""
     try:
-        document = json.loads(content)
-    except ValueError:
+        document = parse_json(content)
+    except InvalidJson:
         return False
     return isinstance(document, dict) and isinstance(document.get("subject"), dict)
 

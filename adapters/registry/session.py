@@ -1,18 +1,19 @@
 """The HTTP session under oras."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from ssl import CERT_NONE, SSLContext
 from typing import Any
 
 import requests
 import urllib3
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 from img import __version__
+from img.adapters.linux.guarded_http import GuardedAdapter, GuardedSession, PeerGuard
 from img.adapters.registry.limits import Limits
 from img.adapters.registry.piece import Piece
 
@@ -23,7 +24,7 @@ _BLOCK = 256 * 1024  # bytes an upload hands to the socket at once; http.client'
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
-class RegistrySession(requests.Session):
+class RegistrySession(GuardedSession):
     """A session that always has a timeout, no cookies, and no credentials but those it is given.
 
     ``context`` returns how to speak TLS, to ``host`` if its argument is true, else to where that
@@ -42,6 +43,7 @@ class RegistrySession(requests.Session):
         self._limits = limits
         self._place = f"https://{host}/".lower()
         self._context = context
+        self._guard = PeerGuard.of_registry(host)
         self._ready: set[bool] = set()  # for which arguments the context was asked for
         self._lock = threading.Lock()
         self.trust_env = trust_env  # proxies
@@ -51,7 +53,7 @@ class RegistrySession(requests.Session):
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # Any auth at all keeps ~/.netrc from replacing our Authorization header.
         self.auth = _as_it_is
-        self.mount("http://", _Adapter())
+        self.mount("http://", _Adapter(self._guard))
 
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]
         # A redirect is an answer to HEAD: behind it is storage that often allows GET alone.
@@ -70,17 +72,10 @@ class RegistrySession(requests.Session):
         known = address.startswith(self._place)
         with self._lock:  # the list of adapters must not change while it is looked through
             if address.startswith("https:") and known not in self._ready:
-                self.mount(self._place if known else "https://", _Adapter(self._context(known)))
+                adapter = _Adapter(self._guard, self._context(known))
+                self.mount(self._place if known else "https://", adapter)
                 self._ready.add(known)
             return super().get_adapter(url)
-
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        # As the original, without its look into ~/.netrc for the new host.
-        before, after = response.request.url or "", prepared_request.url or ""
-        if self.should_strip_auth(before, after):  # type: ignore[no-untyped-call]
-            prepared_request.headers.pop("Authorization", None)
 
 
 class _PlainConnection(HTTPConnection):
@@ -97,19 +92,19 @@ class _PlainPool(HTTPConnectionPool):
     ConnectionCls = _PlainConnection
 
 
-class _Adapter(HTTPAdapter):
+class _Adapter(GuardedAdapter):
     """Leaves TLS to a context, whatever requests thinks of certificates (in all its versions)."""
 
-    def __init__(self, context: SSLContext | None = None) -> None:
+    pools: Mapping[str, Any] = {"http": _PlainPool}
+
+    def __init__(self, guard: PeerGuard, context: SSLContext | None = None) -> None:
         self._context = context
         is_lax = context is not None and context.verify_mode == CERT_NONE
         self._cert_reqs = "CERT_NONE" if is_lax else "CERT_REQUIRED"
-        super().__init__(pool_maxsize=_CONNECTIONS)
+        super().__init__(guard, pool_maxsize=_CONNECTIONS)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, blocksize=_BLOCK, ssl_context=self._context, **kwargs)
-        known = self.poolmanager.pool_classes_by_scheme
-        self.poolmanager.pool_classes_by_scheme = {**known, "http": _PlainPool}
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         return super().proxy_manager_for(

@@ -1,7 +1,7 @@
 """Proving who we are, as oras asks for it."""
 
 import base64
-import json
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from typing import Any
 import requests
 from oras.auth.token import TokenAuth
 
-from img.adapters.registry.addresses import checked
+from img.adapters.registry.addresses import checked, is_same_host
 from img.adapters.registry.challenges import Challenge, parse_challenges
 from img.adapters.registry.failures import (
     authenticate_headers,
@@ -20,9 +20,13 @@ from img.adapters.registry.failures import (
 )
 from img.application.ports.credential_store import Credentials
 from img.application.ports.registry import RegistryError, Unauthorized
+from img.domain.decimal_text import parse_count
+from img.domain.json_text import InvalidJson, parse_json
 
 _DEFAULT_LIFE_S = 60  # distribution-spec auth/token, "expires_in"
 _CLIENT_ID = "img"
+# RFC 6750 has fewer characters; a header must not end in the token, nor hold what no header can.
+_TOKEN = re.compile(r"[!-~]{1,65536}")
 
 
 class Refused(Exception):  # control flow of this folder, no error of ours
@@ -89,6 +93,8 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
     ) -> tuple[dict[str, str], bool]:
         if original.status_code != 401:
             raise Refused(original)
+        if not is_same_host(original.url, self._host, self._scheme):
+            raise Refused(original)  # the challenge of a redirect's target: nothing of ours is its
         used = original.request.headers.get("Authorization")
         with self._lock:
             if self.token is None or self.token == used:  # else another thread was here first
@@ -159,11 +165,14 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
 
     def _token_in(self, response: requests.Response, realm: str) -> str:
         try:
-            document = json.loads(limited_body(response))
-            token = document.get("token") or document["access_token"]
-            self._expires = time.monotonic() + int(document.get("expires_in") or _DEFAULT_LIFE_S)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            raise RegistryError(f"{realm} answers without a token") from None
+            document = parse_json(limited_body(response))
+        except InvalidJson:
+            document = None
+        fields = document if isinstance(document, dict) else {}
+        token = fields.get("token") or fields.get("access_token")
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            raise RegistryError(f"{realm} answers without a token")
+        self._expires = time.monotonic() + _life_s(fields.get("expires_in"))
         return f"Bearer {token}"
 
     def _unknown_user(
@@ -176,6 +185,15 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         return Unauthorized(
             f"registry {self._host} refuses the credentials{user}", hint=login_hint(self._host)
         )
+
+
+def _life_s(expires_in: object) -> float:
+    """Return for how long a token is good; some servers write the number as text."""
+    if isinstance(expires_in, str):
+        expires_in = parse_count(expires_in)
+    if not isinstance(expires_in, int | float) or isinstance(expires_in, bool):
+        return _DEFAULT_LIFE_S
+    return float(expires_in) or _DEFAULT_LIFE_S
 
 
 def _scopes(ours: str, asked_for: str) -> list[str]:

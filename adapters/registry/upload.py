@@ -5,13 +5,14 @@
 import contextlib
 import re
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
-from img.adapters.registry.addresses import checked
+from img.adapters.registry.addresses import followed
 from img.adapters.registry.ask import Ask, blob_path, reading, writing
 from img.adapters.registry.failures import limited_body
 from img.adapters.registry.piece import PieceBody
 from img.application.ports.registry import RegistryError, Unauthorized
+from img.domain.decimal_text import parse_count
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 
@@ -89,8 +90,7 @@ class Upload:
         self._sent = 0
         self._place = self._location(response)
         least = response.headers.get("OCI-Chunk-Min-Length", "")
-        if least.isdecimal():
-            self._part = max(self._part, int(least))
+        self._part = max(self._part, parse_count(least) or 0)
 
     def _send_part(self) -> None:
         end = self._sent + self._part
@@ -217,13 +217,7 @@ def _followed(connection: "Connection", response: "requests.Response") -> str:
     location = response.headers.get("Location", "")
     if not location:
         return ""
-    try:
-        url = urlsplit(urljoin(response.url, location))
-    except ValueError:
-        raise RegistryError(f"registry {connection.host} sends us to {location!r}") from None
-    if url.hostname == urlsplit(response.url).hostname and connection.scheme == "https":
-        url = url._replace(scheme="https")  # a proxy that ends TLS hides it from the registry
-    return checked(urlunsplit(url), host=connection.host, scheme=connection.scheme)
+    return followed(location, response.url, host=connection.host, scheme=connection.scheme)
 
 
 def _nowhere(connection: "Connection") -> str:
@@ -236,7 +230,7 @@ def _received(response: "requests.Response", otherwise: int) -> int:
     There is no word for none; distribution says "0-0" of it.
     """
     found = re.fullmatch(r"(?:bytes=)?0-(\d+)", response.headers.get("Range", ""))
-    if found is None:
+    last = parse_count(found[1]) if found else None
+    if last is None:
         return otherwise
-    last = int(found[1])
     return last + 1 if last else 0

@@ -17,6 +17,7 @@ from img.application.ports.web import (
     WebRequest,
     WebTransferCanceled,
 )
+from img.domain.decimal_text import parse_count
 from img.domain.url import Url, redact_credentials
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ class _Head:
         self.modified = _seconds(response.headers.get("Last-Modified", ""))
         # The length of what is compressed on its way says nothing of the file's.
         plain = "Content-Encoding" not in response.headers
-        length = response.headers.get("Content-Length", "")
-        self.sent = int(length) if length.isdecimal() else None
+        self.sent = parse_count(response.headers.get("Content-Length", ""))
         self.size = self.sent or 0 if plain else 0
 
 
@@ -122,12 +122,14 @@ class _Transfer:
 
     def _received(self) -> Iterator[_Head | bytes]:
         import requests
+        from urllib3.exceptions import HTTPError
 
+        from img.adapters.linux.guarded_http import AddressNotAllowed
         from img.adapters.web.session import WebSession
 
         try:
             with (
-                WebSession() as session,
+                WebSession(self._request.url) as session,
                 session.get(
                     self._request.url,
                     headers=_headers(self._request),
@@ -142,7 +144,9 @@ class _Transfer:
                 if not head.unchanged:
                     yield from response.iter_content(_CHUNK)
                     _check_length(response, head, self._shown)
-        except (requests.RequestException, OSError, UnicodeError) as error:
+        except AddressNotAllowed as error:
+            raise WebError(f"{self._shown}: {error.message}", hint=error.hint) from None
+        except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             raise WebError(f"{self._shown}: {reason_of(error)}") from error
 
 

@@ -5,7 +5,7 @@ import ssl
 from typing import Any
 
 import requests
-from requests.adapters import BaseAdapter, HTTPAdapter
+from requests.adapters import BaseAdapter
 from urllib3.util import Retry
 
 from img import __version__
@@ -14,6 +14,7 @@ from img.adapters.linux.authorities import (
     named_authorities,
     system_authorities,
 )
+from img.adapters.linux.guarded_http import GuardedAdapter, GuardedSession, PeerGuard
 
 _CONNECT_S = 10.0
 _READ_S = 60.0
@@ -21,10 +22,13 @@ _PASSING = (429, 502, 503, 504)
 _TRIES = 2  # after the first
 
 
-class WebSession(requests.Session):
-    """A session with timeouts and further tries; of the environment only proxies and CAs count."""
+class WebSession(GuardedSession):
+    """A session for one URL with timeouts and further tries.
 
-    def __init__(self) -> None:
+    Of the environment only proxies and authorities count.
+    """
+
+    def __init__(self, url: str) -> None:
         super().__init__()
         self.max_redirects = 10  # as Go's client
         self.headers["User-Agent"] = f"img/{__version__}"
@@ -38,12 +42,13 @@ class WebSession(requests.Session):
         )
         self._retry = retry
         self._speaks_tls = False
-        self.mount("http://", HTTPAdapter(max_retries=retry))
+        self._guard = PeerGuard.of_url(url)
+        self.mount("http://", GuardedAdapter(self._guard, max_retries=retry))
 
     def get_adapter(self, url: str) -> BaseAdapter:
         if not self._speaks_tls and url.lower().startswith("https:"):
             # Not before: to read all the authorities takes a while.
-            self.mount("https://", _VerifyingAdapter(max_retries=self._retry))
+            self.mount("https://", _VerifyingAdapter(self._guard, max_retries=self._retry))
             self._speaks_tls = True
         return super().get_adapter(url)
 
@@ -52,16 +57,8 @@ class WebSession(requests.Session):
             kwargs["timeout"] = (_CONNECT_S, _READ_S)
         return super().send(request, **kwargs)
 
-    def rebuild_auth(
-        self, prepared_request: requests.PreparedRequest, response: requests.Response
-    ) -> None:
-        # As the original, without its look into ~/.netrc for the new host.
-        before, after = response.request.url or "", prepared_request.url or ""
-        if self.should_strip_auth(before, after):  # type: ignore[no-untyped-call]
-            prepared_request.headers.pop("Authorization", None)
 
-
-class _VerifyingAdapter(HTTPAdapter):
+class _VerifyingAdapter(GuardedAdapter):
     """Trusts whom the environment or the system trusts; requests would take certifi alone."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:

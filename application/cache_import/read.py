@@ -22,9 +22,11 @@ from img.domain.graph.exported_cache import (
     cache_in,
     decode_cache,
 )
+from img.domain.json_text import MOST_BYTES
 from img.domain.oci import media_types
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.codec import decode_config, decode_index, decode_manifest
+from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.options.cache import CachePlace, LocalCache, RegistryCache
@@ -106,13 +108,18 @@ class CacheReader:
                 target = self.copy.layouts.resolve(path, tag, digest)
             case _:
                 assert_never(place)
-        todo = [target]
-        while todo:
-            target = todo.pop()
+        contents: dict[Digest, bytes] = {}
+
+        def entries(target: Descriptor) -> Iterable[Descriptor]:
             content = self._document(place, target)
             if target.media_type in media_types.INDEXES:
-                todo.extend(reversed(decode_index(content).manifests))
-            elif target.media_type in media_types.MANIFESTS:
+                return decode_index(content).manifests
+            if target.media_type in media_types.MANIFESTS:
+                contents[target.digest] = content
+            return ()
+
+        for found in descend(target, entries):
+            if content := contents.pop(found.digest, None):
                 yield decode_manifest(content)
 
     def _cache(
@@ -140,7 +147,7 @@ class CacheReader:
                 return self.transfer.pull_blob(reference, blob)
             case LocalCache(path=path):
                 with self.copy.layouts.open(path, blob) as stream:
-                    content = stream.read()
+                    content = stream.read(MOST_BYTES + 1)
                 if (actual := Digest.of(content)) != blob.digest:
                     raise BlobMismatch(blob.digest, actual)
                 return content

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
+from functools import partial
 
 from img.application.damage import check_blob
 from img.application.inventory import Inventory
@@ -16,8 +17,10 @@ from img.domain.errors import ImgError
 from img.domain.oci import media_types
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.codec import InvalidDocument, decode_config, decode_document
+from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
+from img.domain.oci.manifest import Manifest
 from img.domain.reference import ImageReference
 
 _AT_ONCE = 4  # blobs: hashing leaves the interpreter free
@@ -100,20 +103,33 @@ class _Checking:
 
     def _image(self, name: ImageReference, target: Descriptor) -> None:
         """Check what ``name`` leads to."""
+        try:
+            for _ in descend(target, partial(self._entries, name)):
+                pass
+        except InvalidDocument as error:
+            self._found(f"{name}: {error.message}")
+
+    def _entries(self, name: ImageReference, target: Descriptor) -> list[Descriptor]:
+        """Check a manifest, or return what there is of the entries of an index."""
         content = self._document(name, target)
         if content is None or target.media_type not in media_types.MANIFESTS | media_types.INDEXES:
-            return
+            return []
         try:
             document = decode_document(content)
         except InvalidDocument as error:
             self._found(f"{name}: {error.message}")
-            return
+            return []
         if isinstance(document, Index):
             sizes = self.parts.inventory.blobs
-            for manifest in document.manifests:
-                if sizes.size(manifest.digest) is not None or manifest.digest in self.damaged:
-                    self._image(name, manifest)
-            return
+            return [
+                entry
+                for entry in document.manifests
+                if sizes.size(entry.digest) is not None or entry.digest in self.damaged
+            ]
+        self._manifest(name, document)
+        return []
+
+    def _manifest(self, name: ImageReference, document: Manifest) -> None:
         config = self._document(name, document.config)
         if config is not None and document.config.media_type in media_types.CONFIGS:
             self._layers(name, config, document.layers)

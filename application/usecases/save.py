@@ -12,9 +12,9 @@ from img.application.ports.state_lock import StateLock
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
-from img.domain.oci.codec import decode_document
+from img.domain.json_text import MOST_BYTES
+from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
-from img.domain.oci.index import Index
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 
@@ -47,7 +47,7 @@ class SaveImage:
         """Write the images to ``output``, which may be a pipe and stays open.
 
         Raises ImageNotFound before anything is written, UnknownFormat, BlobNotFound,
-        NoPlatformMatch, ArchiveNotWritten.
+        NoPlatformMatch, InvalidDocument, ArchiveNotWritten.
         """
         if archive_format not in self.exporters:
             raise UnknownFormat(archive_format, list(self.exporters))
@@ -64,8 +64,8 @@ class SaveImage:
                 self.exporters[archive_format].export(list(found.values()), output)
 
     def _own_platform(self, target: Descriptor) -> Descriptor:
-        with self.blobs.open(target.digest) as blob:
-            document = decode_document(blob.read())
-        if isinstance(document, Index):
-            return self._own_platform(document.best_for(self.platform))
-        return target
+        return manifest_for(target, self.platform, self._read)[0]
+
+    def _read(self, document: Descriptor) -> bytes:
+        with self.blobs.open(document.digest) as blob:
+            return blob.read(MOST_BYTES + 1)

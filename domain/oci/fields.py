@@ -7,10 +7,11 @@ from typing import NoReturn
 
 from img.domain.digest import Digest, InvalidDigest
 from img.domain.errors import ImgError
+from img.domain.json_text import InvalidJson, parse_json
 
+_MOST_OBJECTS = 10_000  # of one list: layers, manifests, steps of a history
 _LARGEST = 2**63 - 1  # Go's int64, which every other reader has
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 _NUL = "must not hold a NUL character"
 
 
@@ -45,10 +46,9 @@ class Fields:
     def parse(cls, content: bytes, document: str) -> "Fields":
         """Return the fields of the JSON object that ``content`` is."""
         try:
-            value = parse_json(content)
-        except (ValueError, RecursionError) as error:
-            raise InvalidDocument(document, "", f"no JSON: {error}") from error
-        return cls(value, document)
+            return cls(parse_json(content), document)
+        except InvalidJson as error:
+            raise InvalidDocument(document, "", error.message) from None
 
     def __contains__(self, name: str) -> bool:
         return self._left.get(name) is not None
@@ -161,9 +161,12 @@ class Fields:
         value = self._left.pop(name, None)
         if value is None:
             return ()
+        items = self._items(name, value)
+        if len(items) > _MOST_OBJECTS:
+            self._refuse(name, f"must not have more than {_MOST_OBJECTS} entries")
         return tuple(
             Fields(item, self._document, self._under(f"{name}[{i}]"))
-            for i, item in enumerate(self._items(name, value))
+            for i, item in enumerate(items)
         )
 
     def rest(self) -> Mapping[str, object]:
@@ -192,32 +195,6 @@ class Fields:
         raise InvalidDocument(self._document, self._under(name), problem)
 
 
-def parse_json(content: bytes) -> object:
-    """Return the value of JSON text in UTF-8. Raises ValueError, RecursionError.
-
-    Broken UTF-8 and halves of surrogate pairs become U+FFFD, as in Go's decoder: so what comes out
-    can be encoded, stored and shown.
-    """
-    text = content.decode("utf-8", "replace")
-    value: object = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
-    return _without_surrogates(value) if _HALF_ESCAPED.search(text) else value
-
-
-def _without_surrogates(value: object) -> object:
-    match value:
-        case str():
-            return _LONE_SURROGATE.sub("\ufffd", value)
-        case list():
-            return [_without_surrogates(each) for each in value]
-        case dict():
-            return {
-                _LONE_SURROGATE.sub("\ufffd", name): _without_surrogates(each)
-                for name, each in value.items()
-            }
-        case _:
-            return value
-
-
 def compact(document: Mapping[str, object]) -> bytes:
     """Return the one way to write ``document``: its order of keys, no blanks, UTF-8.
 
@@ -233,14 +210,3 @@ def compact(document: Mapping[str, object]) -> bytes:
 def _kind_of(value: object) -> str:
     kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
     return "null" if value is None else kinds.get(type(value), f"the number {value}"[:40])
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number - number != 0:
-        raise ValueError(f"{text} is out of range")
-    return number

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from img.domain.errors import UsageError
+from img.domain.json_text import parse_json
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
 from img.entrypoints.cli.session import Needs, Session
@@ -76,7 +77,7 @@ def inspect(
     reference = ImageReference.parse(names[0])
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
-        config = json.loads(container.inspect_image()(reference, host_platform()))
+        config = parse_json(container.inspect_image()(reference, host_platform()))
     typer.echo(json.dumps(config, indent="\t", ensure_ascii=False))
 
 

@@ -28,10 +28,13 @@ def test_other_machines_are_not_this_one(host: str) -> None:
         ("https://QUAY.io/v2/", "quay.io", True),
         ("https://quay.io:5000/v2/", "quay.io", False),
         ("https://cdn.quay.io/v2/", "quay.io", False),
+        ("http://quay.io/v2/", "quay.io", False),
+        ("https://[::1/", "quay.io", False),
+        ("https://quay.io:99999/", "quay.io", False),
     ],
 )
 def test_a_host_is_a_name_and_a_port(url: str, host: str, same: bool) -> None:
-    assert is_same_host(url, host) is same
+    assert is_same_host(url, host, "https") is same
 
 
 @pytest.mark.parametrize(
@@ -39,11 +42,12 @@ def test_a_host_is_a_name_and_a_port(url: str, host: str, same: bool) -> None:
     [
         "http://auth.example.com/token",
         "file:///etc/passwd",
-        "https://169.254.169.254/latest",
-        "https://[fe80::1]/",
-        "https://10.1.2.3/",
-        "https://127.0.0.1/",
         "https:///nothing",
+        "https://[::1/x",
+        "https://example.com:99999/x",
+        "https://example.com/\x1b[31m",
+        "https://example.com/a b",
+        f"https://example.com/{'a' * 8000}",
     ],
 )
 def test_a_registry_on_https_sends_us_to_no_such_place(url: str) -> None:
@@ -57,6 +61,8 @@ def test_a_registry_on_https_sends_us_to_no_such_place(url: str) -> None:
         ("https://auth.docker.io/token", "registry-1.docker.io", "https"),
         ("https://10.1.2.3/token", "10.1.2.3:5000", "https"),
         ("http://127.0.0.1:8080/token", "127.0.0.1:5000", "http"),
+        ("http://127.0.0.1:8080/token", "localhost:5000", "http"),
+        ("https://10.1.2.4/token", "10.1.2.3", "https"),
     ],
 )
 def test_what_registries_do_is_allowed(url: str, host: str, scheme: str) -> None:

@@ -189,7 +189,7 @@ def test_a_scope_that_is_not_granted_is_told_in_the_registrys_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "realm", ["http://169.254.169.254/token", "https://10.0.0.1/token", "ftp://example.com/"]
+    "realm", ["http://169.254.169.254/token", "https://[fe80::1]/token", "ftp://example.com/"]
 )
 def test_a_password_does_not_go_to_a_strange_place(realm: str) -> None:
     with pytest.raises(RegistryError, match="sends us to"):
