@@ -37,14 +37,15 @@ class ScriptedServer:
         answer: Callable[[Request], Answer],
         tls: ssl.SSLContext | None = None,
         refusing: int = 0,
+        host: str = "127.0.0.1",
     ) -> None:
         """The first ``refusing`` connections are closed without a word."""
         self.requests: list[Request] = []
-        self._server = _QuietServer(("127.0.0.1", 0), _handler(answer, self.requests))
+        self._server = _QuietServer((host, 0), _handler(answer, self.requests))
         self._server.refusing = refusing
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self.address = f"127.0.0.1:{self._server.server_port}"
+        self.address = f"{host}:{self._server.server_port}"
 
     def __enter__(self) -> "ScriptedServer":
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()

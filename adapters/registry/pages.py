@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from img.adapters.registry.connection import Connection
 
 _MOST = 10_000  # pages; with 100 names each, as the smallest are, they hold a million
-_LONGEST_LINK = 16 * 1024  # characters that are looked at
-_NEXT = re.compile(r'<([^<>]*)>\s*;[^,]*\brel="?next\b')
+_LINK = re.compile(r"<([^<>]*)>([^<]*)")  # a target, and its parameters
+_NEXT = re.compile(r';\s*rel\s*=\s*"?next\b')
 
 
 def pages(connection: "Connection", ask: "Ask", most: int = _MOST) -> Iterator[bytes | None]:
@@ -33,14 +33,20 @@ def pages(connection: "Connection", ask: "Ask", most: int = _MOST) -> Iterator[b
         if response.status_code != 200:
             raise connection.refusal(response, ask)
         yield content
-        link = _NEXT.search(response.headers.get("Link", "")[:_LONGEST_LINK])
+        link = _next_in(response.headers.get("Link", ""))
         if link is None:
             return
         place = {"host": connection.host, "scheme": connection.scheme}
-        target = followed(link[1], response.url, **place)
+        target = followed(link, response.url, **place)
         if len(seen) >= most:
             raise RegistryError(f"registry {connection.host} sends more than {most} pages")
         if target in seen or not is_same_host(target, **place):
-            raise RegistryError(f"registry {connection.host} says the next page is {link[1]}")
+            raise RegistryError(f"registry {connection.host} says the next page is {link}")
         seen.add(target)
         ask = replace(ask, target=target)
+
+
+def _next_in(header: str) -> str | None:
+    """Return the target of the link to the next page, None where there is none."""
+    links = (link.groups() for link in _LINK.finditer(header))
+    return next((target for target, parameters in links if _NEXT.search(parameters)), None)

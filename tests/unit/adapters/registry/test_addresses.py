@@ -1,6 +1,6 @@
 import pytest
 
-from img.adapters.registry.addresses import checked, is_loopback, is_same_host
+from img.adapters.registry.addresses import checked, followed, is_loopback, is_same_host
 from img.application.ports.registry import RegistryError
 
 
@@ -67,3 +67,29 @@ def test_a_registry_on_https_sends_us_to_no_such_place(url: str) -> None:
 )
 def test_what_registries_do_is_allowed(url: str, host: str, scheme: str) -> None:
     assert checked(url, host=host, scheme=scheme) == url
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("/v2/next", "https://registry.test/v2/next"),
+        ("?last=a", "https://registry.test/v2/tags?last=a"),
+        ("http://registry.test/v2/next", "https://registry.test/v2/next"),
+        ("//registry.test/v2/next", "https://registry.test/v2/next"),
+        ("https://storage.test/x", "https://storage.test/x"),
+    ],
+)
+def test_a_header_is_followed_over_https_where_the_registry_speaks_it(
+    location: str, url: str
+) -> None:
+    base = "https://registry.test/v2/tags"
+
+    assert followed(location, base, host="registry.test", scheme="https") == url
+
+
+@pytest.mark.parametrize("location", ["http://storage.test/x", "//[", "http://[::1/x", "/a\x1b"])
+def test_a_header_that_leads_elsewhere_without_tls_is_not_followed(location: str) -> None:
+    base = "https://registry.test/v2/tags"
+
+    with pytest.raises(RegistryError, match="sends us to"):
+        followed(location, base, host="registry.test", scheme="https")
