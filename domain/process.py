@@ -118,6 +118,7 @@ class Process:
     ulimits: tuple[Ulimit, ...] = ()
     control_groups: tuple[str, ...] = ()  # directories of those that it is in from the start
     insecure: bool = False
+    userns: bool = False  # it may make user namespaces, and others within them
 
     def __post_init__(self) -> None:
         for what, texts in (

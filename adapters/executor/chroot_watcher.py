@@ -11,7 +11,7 @@ import stat
 from functools import partial
 from typing import NoReturn
 
-from img.adapters.executor import proc_supervision, reports
+from img.adapters.executor import privileges, proc_supervision, reports
 from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.first_process import (
     die_with_parent,
@@ -39,6 +39,7 @@ _LINKS = {
     "core": "/proc/kcore",
 }
 _PROCESSORS = "devices/system/cpu"
+_SYS_CHROOT = capabilities.mask_of("sys_chroot")
 
 
 def become(launch: Launch, channel: socket.socket) -> NoReturn:
@@ -57,7 +58,7 @@ def _run(process: Process, path: str, channel: socket.socket) -> int:
         step = partial(_be_the_step, process, placements.path, channel, own)
         pid = os.fork()
         if pid == 0:
-            kept = own if process.insecure else _allowed(own) | capabilities.mask_of("sys_chroot")
+            kept = own if process.insecure else _allowed(process, own) | _SYS_CHROOT
             proc_supervision.become(step, placements.path, channel, kept)
         return wait_for(pid)
     finally:
@@ -99,23 +100,23 @@ def _be_the_step(
             os.chroot(".")
             privileged = bool(own & capabilities.SYS_ADMIN)
             confine = partial(proc_supervision.confine, supervisor, privileged=privileged)
-            take_identity(process, user, _allowed(own), confine)
+            take_identity(process, user, _allowed(process, own), confine)
             execute(process, user, channel)
     finally:
         os._exit(127)
 
 
-def _allowed(own: int) -> int:
+def _allowed(process: Process, own: int) -> int:
     """Return what a step may be allowed: Docker's default less the ways out of a root.
 
     With CAP_SYS_CHROOT a process leaves its root, and by lacking one that we have it may not trace
     us or anybody else in the container (ptrace(2), "access mode checking"). Root that may mount is
     confined by no device control group, and must not make the host's disks.
     """
-    ways_out = capabilities.mask_of("sys_chroot")
+    ways_out = _SYS_CHROOT
     if own & capabilities.SYS_ADMIN:
         ways_out |= capabilities.mask_of("mknod")
-    return capabilities.DOCKER_DEFAULT & own & ~ways_out
+    return privileges.allowed_capabilities(process) & own & ~ways_out
 
 
 def _fill_sys(sys: str) -> None:

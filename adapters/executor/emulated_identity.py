@@ -5,7 +5,7 @@ import os
 import socket
 from collections.abc import Iterator
 
-from img.adapters.executor import supervision
+from img.adapters.executor import privileges, supervision
 from img.adapters.linux import capabilities, seccomp
 from img.adapters.linux.emulation.filters import filter_program
 from img.adapters.linux.emulation.level import Emulation
@@ -16,6 +16,14 @@ from img.domain.process import Process, Ulimit
 NEEDED = capabilities.DOCKER_DEFAULT | capabilities.SYS_ADMIN
 """What a step may be allowed, and what loads a filter without no_new_privs."""
 _TAG = "locks"  # the limit that carries who a process is (emulation/identities.py)
+
+
+def prepare() -> None:
+    """Make the filters of most steps, for processes that are forked from here."""
+    machine = seccomp.this_machine()
+    if machine is not None:
+        for strict in (False, True):
+            filter_program(machine, Emulation.FULL, capabilities.DOCKER_DEFAULT, strict=strict)
 
 
 def limits_of(process: Process) -> Iterator[Ulimit]:
@@ -34,24 +42,33 @@ def take(
         raise ProcessNotStarted(
             f"cannot become {user.uid}:{user.gid}: there is one id, and no emulation of others"
         )
-    allowed = capabilities.effective() if process.insecure else capabilities.DOCKER_DEFAULT
+    allowed = privileges.allowed_capabilities(process)
+    if process.insecure:
+        allowed = capabilities.effective()
     if user.uid:
         allowed &= ~capabilities.mask_of("dac_override")
     capabilities.limit_to(allowed)
-    _go_under_filter(level, supervisor, user, insecure=process.insecure)
+    _go_under_filter(process, level, supervisor, user, allowed)
     # With the bounding set alone a process under no_new_privs would end up with nothing.
     capabilities.keep_only(allowed)
 
 
 def _go_under_filter(
-    level: Emulation, supervisor: socket.socket | None, user: UserIdentity, *, insecure: bool
+    process: Process,
+    level: Emulation,
+    supervisor: socket.socket | None,
+    user: UserIdentity,
+    allowed: int,
 ) -> None:
     machine = seccomp.this_machine()
     if machine is None:
         if level is Emulation.OFF:
             return
         raise _refusal(OSError(errno.ENOSYS, f"unknown machine {os.uname().machine}"))
-    program = filter_program(machine, level, strict=user.uid != 0, insecure=insecure)
+    strict = user.uid != 0
+    program = filter_program(
+        machine, level, allowed, strict=strict, insecure=process.insecure, userns=process.userns
+    )
     try:
         if supervisor is None:
             seccomp.load(program)

@@ -17,7 +17,7 @@ import struct
 from collections.abc import Callable, Iterable
 from typing import NoReturn
 
-from img.adapters.executor import mounts, reports
+from img.adapters.executor import mounts, privileges, reports
 from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.executables import find_executable, go_text
 from img.adapters.executor.launch import Launch
@@ -25,7 +25,7 @@ from img.adapters.executor.reports import Starting
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.executor.system_mounts import SystemMounts
-from img.adapters.linux import capabilities, denied_calls, syscalls
+from img.adapters.linux import capabilities, syscalls
 from img.adapters.linux.ownership import REAL, RecordedOwnership
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.filesystem.ownership import UserIdentity, lookup_user
@@ -103,7 +103,8 @@ def _limits(launch: Launch) -> Iterable[Ulimit]:
 
 def _take_identity(launch: Launch, user: UserIdentity, supervisor: socket.socket | None) -> None:
     if launch.emulation is None:
-        take_identity(launch.process, user)
+        allowed = privileges.allowed_capabilities(launch.process)
+        take_identity(launch.process, user, allowed)
         return
     from img.adapters.executor import emulated_identity
 
@@ -117,8 +118,8 @@ def _take_identity(launch: Launch, user: UserIdentity, supervisor: socket.socket
 def take_identity(
     process: Process,
     user: UserIdentity,
-    allowed: int = capabilities.DOCKER_DEFAULT,
-    confine: Callable[[Process], None] | None = None,
+    allowed: int,
+    confine: Callable[[Process, int], None] = privileges.confine,
 ) -> None:
     """Become ``user`` in the step's root, with at most the capabilities ``allowed``.
 
@@ -127,7 +128,7 @@ def take_identity(
     """
     if not process.insecure:
         capabilities.limit_to(allowed)
-    (confine or _deny)(process)
+    confine(process, allowed)
     if not process.insecure:
         capabilities.keep_only(allowed)
     enter_directory(process.cwd)
@@ -135,11 +136,6 @@ def take_identity(
     if user.uid:
         capabilities.keep_only(0)
     die_with_parent()  # again: the kernel forgets it when credentials change
-
-
-def _deny(process: Process) -> None:
-    if not process.insecure:
-        denied_calls.deny()
 
 
 def execute(process: Process, user: UserIdentity, channel: socket.socket) -> NoReturn:

@@ -121,15 +121,17 @@ def _rehearse(*, emulating: bool) -> None:
 
     Here, while the command line is busy with imports of its own.
     """
-    from img.adapters.linux import denied_calls
+    from img.adapters.executor import privileges
     from img.domain.filesystem.ownership import lookup_user
 
     if emulating:
-        from img.adapters.executor import emulated_identity  # noqa: F401
+        from img.adapters.executor import emulated_identity
+
+        emulated_identity.prepare()
     records.reader_of(Launch)
     reports.prepare()
     lookup_user("", "", "")
-    denied_calls.filter_program()
+    privileges.prepare_filters()
 
 
 def _alone(requests: socket.socket) -> socket.socket:

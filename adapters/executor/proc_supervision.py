@@ -10,12 +10,12 @@ import socket
 from collections.abc import Callable
 from typing import NoReturn
 
-from img.adapters.executor import reports
+from img.adapters.executor import privileges, reports
 from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.first_process import die_with_parent
 from img.adapters.executor.system_mounts import MASKED
 from img.adapters.executor.watching import exit_code_of_reaped
-from img.adapters.linux import capabilities, denied_calls, seccomp, syscalls
+from img.adapters.linux import capabilities, seccomp, syscalls
 from img.adapters.linux.procfs.filters import filter_program
 from img.adapters.linux.procfs.mount_tables import mount_tables
 from img.adapters.linux.procfs.supervisor import ProcSupervisor
@@ -48,7 +48,7 @@ def become(
         os._exit(code)
 
 
-def confine(supervisor: socket.socket, process: Process, *, privileged: bool) -> None:
+def confine(supervisor: socket.socket, process: Process, allowed: int, *, privileged: bool) -> None:
     """Put the step, which this process is, under the filter, and hand over what tells of calls.
 
     Without notifications there is no /proc, and the filter refuses what it can.
@@ -59,13 +59,12 @@ def confine(supervisor: socket.socket, process: Process, *, privileged: bool) ->
     if not privileged:  # then it is the price of any filter: programs such as sudo do not work
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     try:
-        program = filter_program(machine, insecure=process.insecure)
+        program = filter_program(machine, allowed, insecure=process.insecure)
         listener = seccomp.load_and_listen(program)
     except OSError as error:
         if error.errno not in _UNAVAILABLE:
             raise
-        if not process.insecure:
-            denied_calls.deny()
+        privileges.confine(process, allowed)
         return
     socket.send_fds(supervisor, [b"l"], [listener])
     os.close(listener)

@@ -8,9 +8,9 @@ import resource
 from collections.abc import Mapping
 
 from img.adapters.executor.first_process import DEFAULT_PATH
+from img.adapters.executor.runtime_seccomp import annotations, seccomp_section
 from img.adapters.executor.system_mounts import MASKED, READ_ONLY
 from img.adapters.linux import capabilities
-from img.adapters.linux.denied_calls import DENIED
 from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import Process, Ulimit
 
@@ -25,6 +25,7 @@ def configuration(process: Process, user: UserIdentity, root: str, allowed: int)
     confined = not process.insecure
     return {
         "ociVersion": "1.0.2",
+        "annotations": annotations(process, allowed) if confined else {},
         "root": {"path": root, "readonly": False},
         "process": {
             "terminal": False,
@@ -62,15 +63,9 @@ def configuration(process: Process, user: UserIdentity, root: str, allowed: int)
             "maskedPaths": list(MASKED) if confined else [],
             "readonlyPaths": list(READ_ONLY) if confined else [],
             "resources": {},
-            **({"seccomp": _seccomp()} if confined else {}),
+            **({"seccomp": seccomp_section(process, allowed)} if confined else {}),
         },
     }
-
-
-def _seccomp() -> _Json:
-    """Return the deny list of all executors (config-linux.md, "Seccomp")."""
-    denied = {"names": [rule.call for rule in DENIED], "action": "SCMP_ACT_ERRNO"}  # with EPERM
-    return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [denied]}
 
 
 def _environment(process: Process, user: UserIdentity) -> list[str]:

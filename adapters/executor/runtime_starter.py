@@ -9,7 +9,7 @@ import re
 import socket
 from typing import NoReturn
 
-from img.adapters.executor import mounts, reports
+from img.adapters.executor import mounts, privileges, reports
 from img.adapters.executor.executables import find_executable_in
 from img.adapters.executor.first_process import (
     DEFAULT_PATH,
@@ -140,10 +140,11 @@ def _is_mapped(kind: str, number: int) -> bool:
 def _allowed(launch: Launch) -> int:
     if launch.process.insecure:
         return capabilities.effective()
+    allowed = privileges.allowed_capabilities(launch.process)
     if _is_crun(launch.program) and userns.is_initial():
         # It mounts the root once more, so that devices in it open again (mounts.attach_root).
-        return capabilities.DOCKER_DEFAULT & ~capabilities.mask_of("mknod")
-    return capabilities.DOCKER_DEFAULT
+        return allowed & ~capabilities.mask_of("mknod")
+    return allowed
 
 
 def _is_crun(runtime: str) -> bool:

@@ -1,7 +1,8 @@
 """Filters for system calls (seccomp(2)), as BPF programs made here.
 
 A program looks at the architecture of a call first: one machine runs calls of several, each with
-numbers of its own.
+numbers of its own. Then it searches the number in a balanced tree of ranges, so that a rule for
+every call costs about eight comparisons.
 """
 
 import ctypes
@@ -16,6 +17,7 @@ from img.domain.dataclass import dataclass
 
 ALLOW = 0x7FFF_0000
 NOTIFY = 0x7FC0_0000
+ERRNO_MASK = 0xFFFF  # what an action that makes a call fail holds of the error number
 _ERRNO = 0x0005_0000
 
 _X32_BIT = 0x4000_0000
@@ -36,6 +38,7 @@ _LOAD, _AND, _JUMP, _IF_EQUAL, _IF_AT_LEAST, _IF_ANY_BIT, _RETURN = (
     0x06,
 )
 _NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16
+_LONGEST_JUMP = 255  # instructions, of a conditional jump
 
 
 def fail_with(code: int) -> int:
@@ -73,11 +76,18 @@ Condition = HasBits | LacksBits | IsOneOf
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What happens to a call of which all conditions are true. One rule for a call at most."""
+    """What happens to a call if all conditions are true. A call may have several rules."""
 
     call: str
     action: int
     conditions: tuple[Condition, ...] = ()
+
+
+_Decision = tuple[tuple[tuple[Condition, ...], int], ...]
+"""Conditions and the action where all are true, in order; the last has no conditions."""
+
+_Piece = tuple[int, _Decision]
+"""The first number of a range, and what is decided about the calls in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +95,9 @@ class Machine:
     """The architectures whose programs a machine runs, by their AUDIT_ARCH_* (linux/audit.h)."""
 
     native: int
-    calls: Mapping[str, int] = field(repr=False)
+    calls: Mapping[str, int] = field(repr=False, compare=False)
     compat: int
-    compat_calls: Mapping[str, int] = field(repr=False)
+    compat_calls: Mapping[str, int] = field(repr=False, compare=False)
 
 
 MACHINES = {
@@ -112,18 +122,31 @@ def this_machine() -> Machine | None:
     return MACHINES.get(os.uname().machine)
 
 
-def program(machine: Machine, rules: Sequence[Rule], *, compat: int | None = None) -> bytes:
-    """Return the filter of ``rules``; all other calls are allowed.
+def program(
+    machine: Machine,
+    rules: Sequence[Rule],
+    *,
+    otherwise: int = ALLOW,
+    compat: int | None = None,
+) -> bytes:
+    """Return the filter of ``rules``: of those of a call the first decides that is true.
 
-    ``compat`` is what happens to every call of a 32-bit program; None: ``rules`` hold for them
-    too. x32 calls, which no kernel of a distribution runs, do not exist.
+    ``otherwise`` is what happens to a call for which no rule is true. If that is not ALLOW, a
+    number that belongs to no call known here fails with ENOSYS: C libraries try the older call
+    then, which they do not after EPERM. ``compat`` is what happens to every call of a 32-bit
+    program; None: ``rules`` hold for them too. x32 calls do not exist, as in most kernels.
     """
-    native = _block(machine.calls, rules, x32=machine is MACHINES["x86_64"])
-    foreign = (
-        _block(machine.compat_calls, rules, x32=False)
-        if compat is None
-        else [_instruction(_RETURN, compat)]
-    )
+    missing = ALLOW if otherwise == ALLOW else fail_with(errno.ENOSYS)
+    decisions = _decisions(rules, otherwise)
+    pieces = _pieces(machine.calls, decisions, otherwise, missing)
+    if machine is MACHINES["x86_64"]:
+        pieces = _with_end(pieces, _X32_BIT, fail_with(errno.ENOSYS))
+    native = [_instruction(_LOAD, _NUMBER), *_tree(pieces)]
+    if compat is None:
+        pieces = _pieces(machine.compat_calls, decisions, otherwise, missing)
+        foreign = [_instruction(_LOAD, _NUMBER), *_tree(pieces)]
+    else:
+        foreign = [_instruction(_RETURN, compat)]
     head = [
         _instruction(_LOAD, _ARCHITECTURE),
         _instruction(_IF_EQUAL, machine.native, 0, 1),
@@ -177,26 +200,70 @@ def obstacle_to_listening() -> OSError | None:
     return OSError(code, os.strerror(code)) if code else None
 
 
-def _block(calls: Mapping[str, int], rules: Sequence[Rule], *, x32: bool) -> list[bytes]:
-    block = [_instruction(_LOAD, _NUMBER)]
-    if x32:
-        block += [
-            _instruction(_IF_AT_LEAST, _X32_BIT, 0, 1),
-            _instruction(_RETURN, fail_with(errno.ENOSYS)),
-        ]
+def _decisions(rules: Sequence[Rule], otherwise: int) -> dict[str, _Decision]:
+    """Return by call what is decided about it; what follows an unconditional rule is left out."""
+    found: dict[str, _Decision] = {}
     for rule in rules:
-        if rule.call in calls:
-            body = _body(rule)
-            block += [_instruction(_IF_EQUAL, calls[rule.call], 0, len(body)), *body]
-    return [*block, _instruction(_RETURN, ALLOW)]
+        before = found.get(rule.call, ())
+        if not before or before[-1][0]:
+            found[rule.call] = (*before, (rule.conditions, rule.action))
+    return {
+        call: decision if not decision[-1][0] else (*decision, ((), otherwise))
+        for call, decision in found.items()
+    }
 
 
-def _body(rule: Rule) -> list[bytes]:
-    body = [_instruction(_RETURN, rule.action)]
-    if rule.conditions:
-        body.append(_instruction(_RETURN, ALLOW))
-    for condition in reversed(rule.conditions):
-        body = _test(condition, otherwise=len(body) - 1) + body
+def _pieces(
+    calls: Mapping[str, int], decisions: Mapping[str, _Decision], otherwise: int, missing: int
+) -> list[_Piece]:
+    """Return where ranges of numbers begin about which the same is decided, in order."""
+    undecided: _Decision = (((), otherwise),)
+    unknown: _Decision = (((), missing),)
+    pieces: list[_Piece] = []
+    following = 0
+    for name, number in sorted(calls.items(), key=_number_of):
+        if number > following:
+            _append(pieces, following, unknown)
+        _append(pieces, number, decisions.get(name, undecided))
+        following = number + 1
+    _append(pieces, following, unknown)
+    return pieces
+
+
+def _number_of(call: tuple[str, int]) -> int:
+    return call[1]
+
+
+def _append(pieces: list[_Piece], start: int, decision: _Decision) -> None:
+    if not pieces or pieces[-1][1] != decision:
+        pieces.append((start, decision))
+
+
+def _with_end(pieces: list[_Piece], start: int, action: int) -> list[_Piece]:
+    """Return ``pieces`` with ``action`` for all numbers from ``start`` on."""
+    cut = [piece for piece in pieces if piece[0] < start]
+    _append(cut, start, (((), action),))
+    return cut
+
+
+def _tree(pieces: Sequence[_Piece]) -> list[bytes]:
+    if len(pieces) == 1:
+        return _body(pieces[0][1])
+    middle = len(pieces) // 2
+    left, right = _tree(pieces[:middle]), _tree(pieces[middle:])
+    if len(left) <= _LONGEST_JUMP:
+        return [_instruction(_IF_AT_LEAST, pieces[middle][0], len(left), 0), *left, *right]
+    branch = _instruction(_IF_AT_LEAST, pieces[middle][0], 0, 1)
+    return [branch, _instruction(_JUMP, len(left)), *left, *right]
+
+
+def _body(decision: _Decision) -> list[bytes]:
+    body: list[bytes] = []
+    for conditions, action in decision:
+        part = [_instruction(_RETURN, action)]
+        for condition in reversed(conditions):
+            part = _test(condition, otherwise=len(part)) + part
+        body += part
     return body
 
 

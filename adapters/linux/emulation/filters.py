@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 
-from img.adapters.linux import seccomp
-from img.adapters.linux.denied_calls import DENIED
+from img.adapters.linux import allowed_calls, seccomp
 from img.adapters.linux.emulation.capability_records import REMOVING, SETTING
 from img.adapters.linux.emulation.identities import RLIMIT_LOCKS
 from img.adapters.linux.emulation.level import Emulation
@@ -37,20 +37,42 @@ _PR_SET_KEEPCAPS, _PR_SET_SECUREBITS = 8, 28
 
 
 def filter_program(
-    machine: Machine, level: Emulation, *, strict: bool = False, insecure: bool = False
+    machine: Machine,
+    level: Emulation,
+    allowed: int,
+    *,
+    strict: bool = False,
+    insecure: bool = False,
+    userns: bool = False,
 ) -> bytes:
-    """Return the filter that a step is put under; it refuses what no step should do as well.
+    """Return the filter of a step with the capabilities ``allowed``.
 
     32-bit programs are told to the supervisor where there is one: they are not emulated.
     ``strict``: what a step's own user may not read or remove is worth knowing as well. For root's
     steps, which become others in passing, that would cost more than it gives.
     """
+    return _program(machine, level, allowed_calls.relevant(allowed), strict, insecure, userns)
+
+
+@cache
+def _program(
+    machine: Machine,
+    level: Emulation,
+    allowed: int,
+    strict: bool,
+    insecure: bool,
+    userns: bool,
+) -> bytes:
     rules = [*rules_of(level, strict=strict)]
-    ruled = {rule.call for rule in rules}
-    if not insecure:
-        rules += [rule for rule in DENIED if rule.call not in ruled]
     compat = NOTIFY if level.is_supervised else None
-    return seccomp.program(machine, rules, compat=compat)
+    if insecure:
+        return seccomp.program(machine, rules, compat=compat)
+    return seccomp.program(
+        machine,
+        allowed_calls.before(rules, allowed_calls.rules_for(allowed, userns=userns)),
+        otherwise=allowed_calls.REFUSED,
+        compat=compat,
+    )
 
 
 def rules_of(level: Emulation, *, strict: bool, capabilities: bool = False) -> Iterator[Rule]:

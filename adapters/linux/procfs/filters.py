@@ -1,7 +1,8 @@
 """Which calls of a step without a /proc of its own are answered."""
 
-from img.adapters.linux import seccomp
-from img.adapters.linux.denied_calls import DENIED
+from functools import cache
+
+from img.adapters.linux import allowed_calls, seccomp
 from img.adapters.linux.seccomp import (
     NOTIFY,
     Condition,
@@ -47,15 +48,20 @@ _CONDITIONS: dict[str, tuple[Condition, ...]] = {
 }
 
 
-def filter_program(machine: Machine, *, insecure: bool) -> bytes:
-    """Return the filter that a step is put under; it refuses what no step should do as well.
+@cache
+def filter_program(machine: Machine, allowed: int, *, insecure: bool) -> bytes:
+    """Return the filter of a step with the capabilities ``allowed``.
 
     32-bit programs get no /proc; what they may do to other processes is the same.
     """
     rules = [Rule(call, NOTIFY) for call in _FILES]
     for call, flags in _FILES_OR_DESCRIPTORS:
         rules.append(Rule(call, NOTIFY, (LacksBits(flags, _AT_EMPTY_PATH),)))
-    if not insecure:
-        rules += [Rule(call, NOTIFY, _CONDITIONS.get(call, ())) for call in REACHING]
-        rules += DENIED
-    return seccomp.program(machine, rules)
+    if insecure:
+        return seccomp.program(machine, rules)
+    rules += [Rule(call, NOTIFY, _CONDITIONS.get(call, ())) for call in REACHING]
+    return seccomp.program(
+        machine,
+        allowed_calls.before(rules, allowed_calls.rules_for(allowed)),
+        otherwise=allowed_calls.REFUSED,
+    )

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from img.adapters.linux.denied_calls import DENIED
+from img.adapters.linux import allowed_calls, capabilities
 from img.adapters.linux.emulation import filters
 from img.adapters.linux.emulation.filters import filter_program
 from img.adapters.linux.emulation.level import Emulation
@@ -15,6 +15,8 @@ from img.adapters.linux.seccomp import ALLOW, MACHINES, NOTIFY, Machine, fail_wi
 from tests.bpf_machine import verdict
 
 DO_NOTHING = fail_with(0)
+REFUSED = fail_with(errno.EPERM)
+ALLOWED = capabilities.DOCKER_DEFAULT
 
 
 @pytest.fixture(params=MACHINES)
@@ -23,7 +25,7 @@ def machine(request: pytest.FixtureRequest) -> Machine:
 
 
 def verdicts(machine: Machine, level: Emulation, *arguments: int, **how: bool) -> dict[str, int]:
-    program = filter_program(machine, level, **how)
+    program = filter_program(machine, level, ALLOWED, **how)
     return {
         name: verdict(program, machine.native, number, arguments)
         for name, number in machine.calls.items()
@@ -96,14 +98,17 @@ def test_fakes_succeed_without_anybody(machine: Machine) -> None:
 def test_no_level_allows_what_is_denied_to_all(machine: Machine, level: Emulation) -> None:
     told = verdicts(machine, level)
 
-    for rule in DENIED:
-        assert told.get(rule.call, fail_with(errno.EPERM)) == fail_with(errno.EPERM)
+    without = allowed_calls.filter_program(machine, ALLOWED)
+    for name, number in machine.calls.items():
+        if verdict(without, machine.native, number) != ALLOW:
+            assert told[name] == verdict(without, machine.native, number)
+    assert told["unshare"] == told["setns"] == told["keyctl"] == REFUSED
     assert verdicts(machine, level, insecure=True)["keyctl"] == ALLOW
 
 
 def test_32_bit_programs_are_told_where_somebody_can_refuse_them(machine: Machine) -> None:
-    full = filter_program(machine, Emulation.FULL)
-    fake = filter_program(machine, Emulation.FAKE)
+    full = filter_program(machine, Emulation.FULL, ALLOWED)
+    fake = filter_program(machine, Emulation.FAKE, ALLOWED)
 
     assert verdict(full, machine.compat, 4) == NOTIFY
     assert verdict(fake, machine.compat, 4) == ALLOW
@@ -112,3 +117,10 @@ def test_32_bit_programs_are_told_where_somebody_can_refuse_them(machine: Machin
 def test_the_layout_of_a_status_is_known_where_the_calls_are() -> None:
     assert STAT_LAYOUTS.keys() == MACHINES.keys()
     assert (STAT_LAYOUTS["x86_64"].size, STAT_LAYOUTS["aarch64"].size) == (144, 128)
+
+
+def test_allowed_user_namespaces_are_told_but_for_those_of_control_groups(
+    machine: Machine,
+) -> None:
+    assert verdicts(machine, Emulation.FULL, 0x1000_0000, userns=True)["unshare"] == NOTIFY
+    assert verdicts(machine, Emulation.FULL, 0x1200_0000, userns=True)["unshare"] == REFUSED

@@ -4,13 +4,15 @@ import errno
 
 import pytest
 
-from img.adapters.linux.denied_calls import DENIED
+from img.adapters.linux import allowed_calls, capabilities
 from img.adapters.linux.procfs.filters import REACHING, filter_program
 from img.adapters.linux.procfs.supervisor import handled_calls
 from img.adapters.linux.seccomp import ALLOW, MACHINES, NOTIFY, Machine, fail_with
 from tests.bpf_machine import verdict
 
 EMPTY_PATH = 0x1000
+REFUSED = fail_with(errno.EPERM)
+ALLOWED = capabilities.DOCKER_DEFAULT & ~capabilities.mask_of("sys_chroot")
 
 
 @pytest.fixture(params=MACHINES)
@@ -19,7 +21,7 @@ def machine(request: pytest.FixtureRequest) -> Machine:
 
 
 def told(machine: Machine, *arguments: int, insecure: bool = False) -> set[str]:
-    program = filter_program(machine, insecure=insecure)
+    program = filter_program(machine, ALLOWED, insecure=insecure)
     return {
         name
         for name, number in machine.calls.items()
@@ -49,19 +51,27 @@ def test_only_what_reaches_other_processes_is_told(machine: Machine) -> None:
 
 
 def test_32_bit_programs_reach_no_further(machine: Machine) -> None:
-    program = filter_program(machine, insecure=False)
+    program = filter_program(machine, ALLOWED, insecure=False)
     calls = machine.compat_calls
 
     for name in REACHING:
         arguments = (16, 16) if name == "ptrace" else (1,)
-        assert verdict(program, machine.compat, calls[name], arguments) == NOTIFY
-    for rule in DENIED:
-        if rule.call in calls:
-            denied = verdict(program, machine.compat, calls[rule.call])
-            assert denied == fail_with(errno.EPERM)
+        expected = REFUSED if name == "kcmp" else NOTIFY
+        assert verdict(program, machine.compat, calls[name], arguments) == expected
+    for name in ("bpf", "chroot", "keyctl", "kexec_load", "mount", "unshare"):
+        assert verdict(program, machine.compat, calls[name]) == REFUSED
+    assert verdict(program, machine.compat, calls["socket"], (38,)) == REFUSED
+
+
+def test_what_is_told_is_allowed_without_a_supervisor(machine: Machine) -> None:
+    allowed = allowed_calls.filter_program(machine, ALLOWED)
+
+    for name in told(machine, 16, 5):
+        if name != "ptrace":
+            assert verdict(allowed, machine.native, machine.calls[name]) == ALLOW
 
 
 def test_insecure_steps_may_do_all_but_see_the_same(machine: Machine) -> None:
     assert told(machine, insecure=True) == told(machine) - REACHING.keys()
-    program = filter_program(machine, insecure=True)
+    program = filter_program(machine, ALLOWED, insecure=True)
     assert verdict(program, machine.native, machine.calls["bpf"]) == ALLOW

@@ -1,0 +1,98 @@
+"""The filter of a step's system calls as a container runtime takes it (config-linux.md, "Seccomp").
+
+The rules are those of the other executors. What the runtime's library does not know, later calls
+above all, fails with ENOSYS as elsewhere: that is the default, and what is refused is listed.
+"""
+
+import base64
+import errno
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+
+from img.adapters.linux import allowed_calls, seccomp
+from img.adapters.linux.seccomp import (
+    ALLOW,
+    Condition,
+    HasBits,
+    IsOneOf,
+    LacksBits,
+    Machine,
+    Rule,
+)
+from img.domain.process import Process
+
+_Json = Mapping[str, object]
+
+_ARCHITECTURES = {
+    # AUDIT_ARCH_* of the machine: its own, and that of its 32-bit programs
+    seccomp.MACHINES["x86_64"].native: ("SCMP_ARCH_X86_64", "SCMP_ARCH_X86"),
+    seccomp.MACHINES["aarch64"].native: ("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"),
+}
+
+
+def seccomp_section(process: Process, allowed: int) -> _Json:
+    """Return the filter for a step with the capabilities ``allowed``."""
+    rules = allowed_calls.rules_for(allowed, userns=process.userns)
+    machine = seccomp.this_machine()
+    refused = _entry(allowed_calls.refused_calls(rules), allowed_calls.REFUSED)
+    if machine is None:  # a list of what is allowed would not be whole
+        return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [refused]}
+    return {
+        "defaultAction": "SCMP_ACT_ERRNO",
+        "defaultErrnoRet": errno.ENOSYS,
+        "architectures": list(_ARCHITECTURES[machine.native]),
+        "syscalls": [refused, *_entries(rules)],
+    }
+
+
+def annotations(process: Process, allowed: int) -> Mapping[str, str]:
+    """Return the same for crun, which takes a program that is made already.
+
+    That spares it to make one, which takes longer than all else it does.
+    """
+    machine = seccomp.this_machine()
+    if machine is None:
+        return {}
+    return {"run.oci.seccomp_bpf_data": _encoded(machine, allowed, userns=process.userns)}
+
+
+@cache
+def _encoded(machine: Machine, allowed: int, *, userns: bool) -> str:
+    program = allowed_calls.filter_program(machine, allowed, userns=userns)
+    return base64.b64encode(program).decode("ascii")
+
+
+def _entries(rules: Iterable[Rule]) -> Iterator[_Json]:
+    unconditional: dict[int, list[str]] = {}
+    for rule in rules:
+        if not rule.conditions:
+            unconditional.setdefault(rule.action, []).append(rule.call)
+    yield from (_entry(names, action) for action, names in unconditional.items())
+    for rule in rules:
+        for arguments in _alternatives(rule.conditions):
+            yield _entry([rule.call], rule.action, arguments)
+
+
+def _entry(names: Sequence[str], action: int, arguments: Sequence[_Json] = ()) -> _Json:
+    entry: dict[str, object] = {"names": list(names), "args": list(arguments)}
+    if action == ALLOW:
+        return entry | {"action": "SCMP_ACT_ALLOW"}
+    return entry | {"action": "SCMP_ACT_ERRNO", "errnoRet": action & seccomp.ERRNO_MASK}
+
+
+def _alternatives(conditions: Sequence[Condition]) -> Iterator[list[_Json]]:
+    """Yield the arguments that make the only condition true; none of ours has a second."""
+    for condition in conditions:
+        match condition:
+            case HasBits(argument, bits):
+                ones = (1 << place for place in range(32) if bits >> place & 1)
+                yield from ([_masked(argument, bit, bit)] for bit in ones)
+            case LacksBits(argument, bits):
+                yield [_masked(argument, bits, 0)]
+            case IsOneOf(argument, values, mask):
+                yield from ([_masked(argument, mask, value)] for value in values)
+
+
+def _masked(argument: int, mask: int, value: int) -> _Json:
+    # Not SCMP_CMP_EQ: the kernel looks at the low 32 bits of these arguments only.
+    return {"index": argument, "op": "SCMP_CMP_MASKED_EQ", "value": mask, "valueTwo": value}

@@ -1,0 +1,86 @@
+"""The filter of a step as a container runtime is told it."""
+
+import base64
+import errno
+from typing import Any
+
+import pytest
+
+from img.adapters.executor.runtime_seccomp import annotations, seccomp_section
+from img.adapters.linux import allowed_calls, capabilities, seccomp
+from img.adapters.linux.seccomp import ALLOW, fail_with
+from img.domain.process import Process
+from tests.bpf_machine import verdict
+
+PROCESS = Process(argv=("true",), env={})
+ALLOWED = capabilities.DOCKER_DEFAULT
+
+pytestmark = pytest.mark.skipif(
+    seccomp.this_machine() is None, reason="the calls of this machine have no table"
+)
+
+
+def said(section: Any, name: str, first_argument: int = 0) -> int:
+    """Return what the section says to a call, as config-linux.md says."""
+    for entry in section["syscalls"]:
+        if name in entry["names"] and all(
+            argument["op"] == "SCMP_CMP_MASKED_EQ"
+            and argument["index"] == 0
+            and first_argument & argument["value"] == argument["valueTwo"]
+            for argument in entry["args"]
+        ):
+            return ALLOW if entry["action"] == "SCMP_ACT_ALLOW" else fail_with(entry["errnoRet"])
+    assert section["defaultAction"] == "SCMP_ACT_ERRNO"
+    return fail_with(section["defaultErrnoRet"])
+
+
+@pytest.mark.parametrize("argument", [0, 8, 17, 38, 39, 40, 0x20008, 0x1000_0011, 0xFFFF_FFFF])
+@pytest.mark.parametrize("userns", [False, True])
+def test_it_says_what_the_filter_of_other_executors_says(argument: int, *, userns: bool) -> None:
+    machine = seccomp.this_machine()
+    assert machine is not None
+    process = Process(argv=("true",), env={}, userns=userns)
+    section = seccomp_section(process, ALLOWED)
+    program = allowed_calls.filter_program(machine, ALLOWED, userns=userns)
+
+    for name, number in machine.calls.items():
+        expected = verdict(program, machine.native, number, (argument,))
+        answer = said(section, name, argument)
+        # Beside the listed values these two fail with ENOSYS: a section has no "else".
+        if name in ("personality", "socket") and expected != ALLOW:
+            assert answer != ALLOW
+        else:
+            assert answer == expected, name
+
+
+def test_calls_that_are_not_known_are_missing() -> None:
+    assert said(seccomp_section(PROCESS, ALLOWED), "later_call") == fail_with(errno.ENOSYS)
+
+
+def test_32_bit_programs_are_filtered_too() -> None:
+    section: Any = seccomp_section(PROCESS, ALLOWED)
+
+    assert len(section["architectures"]) == 2
+    assert said(section, "umount") == fail_with(errno.EPERM)
+    assert said(section, "socketcall") == ALLOW
+
+
+def test_crun_gets_the_very_program_of_other_executors() -> None:
+    machine = seccomp.this_machine()
+    assert machine is not None
+
+    data = annotations(PROCESS, ALLOWED)["run.oci.seccomp_bpf_data"]
+
+    assert base64.b64decode(data) == allowed_calls.filter_program(machine, ALLOWED)
+
+
+def test_where_no_table_is_whole_the_refused_calls_are_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(seccomp, "this_machine", lambda: None)
+
+    section: Any = seccomp_section(PROCESS, ALLOWED)
+
+    assert section["defaultAction"] == "SCMP_ACT_ALLOW"
+    assert {"bpf", "keyctl", "unshare", "kexec_load"} <= set(section["syscalls"][0]["names"])
+    assert annotations(PROCESS, ALLOWED) == {}
