@@ -5,6 +5,7 @@ from dataclasses import field
 from threading import Lock
 
 from img.application.layers import Layers
+from img.application.ports.build_context import LARGEST_DOCKERFILE, FileTooLarge
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.domain.dataclass import dataclass
@@ -56,12 +57,17 @@ class Trees:
         return index
 
     def read_file(self, layers: Sequence[Layer], path: str) -> bytes | None:
-        """Return a small file of a stack, links followed; None if it is no regular file."""
+        """Return a small file of a stack, links followed; None if it is no regular file.
+
+        Raises FileTooLarge.
+        """
         tree = self.of(layers)
         path = tree.resolve(path)
         entry = tree.get(path)
         if entry is None or entry.kind != FILE:
             return None
+        if entry.size > LARGEST_DOCKERFILE:  # and /etc/passwd, which an image may blow up
+            raise FileTooLarge(path)
         layer = layers[tree.layer_of(path)]
         with self.layers.open(layer) as blob:
             for _, content in self.archive.contents(blob, {entry.offset: entry.size}):

@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.build_context.walk import Walk, stamp_of, walk
-from img.application.ports.build_context import BuildContext, ContextFileChanged
+from img.adapters.linux.regular_files import LinkLeadsOut, read_inside
+from img.application.ports.build_context import (
+    LARGEST_DOCKERFILE,
+    BuildContext,
+    ContextFileChanged,
+    FileTooLarge,
+)
 from img.application.ports.file_digest_store import FileDigestStore, FileStamp, KnownFile
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.errors import ContextError
@@ -21,7 +27,6 @@ from img.domain.filesystem.tree import FileTree
 _READERS = min(4, os.cpu_count() or 1)
 _CHUNK = 256  # files a thread takes at a time
 _BLOCK = 1 << 20  # bytes read at a time
-_MOST_LINKS = 255
 
 _TICK_NS = 50_000_000  # longer than any kernel's coarse clock stands still
 _COARSE_TICK_NS = 2_000_000_000  # FAT, ext3, old NFS: whole seconds
@@ -113,13 +118,12 @@ class DirectoryContext(BuildContext):
 
     def read_file(self, path: str) -> bytes | None:
         try:
-            where = self._resolve(path)
-            handle = os.open(where, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._handle)
-            with open(handle, "rb") as content:
-                return content.read()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return read_inside(self._handle, path, LARGEST_DOCKERFILE)
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError, LinkLeadsOut):
             return None
         except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise FileTooLarge(path) from None
             raise _unreadable(path, error) from error
 
     def _walked(self) -> Walk:
@@ -177,31 +181,6 @@ class DirectoryContext(BuildContext):
             return False
         return stamp_of(status) == stamp
 
-    def _resolve(self, path: str) -> str:
-        """Return ``path`` with links followed, as if the context were the root directory."""
-        todo = _parts(path)
-        done: list[str] = []
-        links = 0
-        while todo:
-            part = todo.pop()
-            if part == "..":
-                del done[-1:]
-                continue
-            try:
-                link = os.readlink("/".join([*done, part]), dir_fd=self._handle)
-            except OSError as error:
-                if error.errno != errno.EINVAL:  # EINVAL: no link, but there
-                    raise
-                done.append(part)
-                continue
-            links += 1
-            if links > _MOST_LINKS:
-                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-            if link.startswith("/"):
-                done = []
-            todo += _parts(link)
-        return "/".join(done) or "."
-
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
@@ -242,10 +221,6 @@ def _is_racy(ctime_ns: int, read_at: int) -> bool:
     """
     tick = _TICK_NS if ctime_ns % 1_000_000_000 else _COARSE_TICK_NS
     return ctime_ns > read_at - tick
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.split("/") if part and part != "."][::-1]
 
 
 def _unreadable(path: str, error: OSError) -> ContextError:

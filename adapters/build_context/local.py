@@ -1,21 +1,47 @@
 """Contexts that are on this machine."""
 
 import os
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.build_context.directory import DirectoryContext
 from img.adapters.build_context.tarball import TarContext
-from img.application.ports.build_context import BuildContext
+from img.adapters.linux.regular_files import LinkLeadsOut, read_at_most, read_inside
+from img.application.ports.build_context import LARGEST_DOCKERFILE, BuildContext
 from img.application.ports.context_source import ContextSource, DockerfileText
 from img.application.ports.file_digest_store import FileDigestStore
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.scratch_space import ScratchSpace
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.errors import ContextError
 
 _STDIN = "-"
+_IGNORE = ".dockerignore"
+_TOO_LARGE = f"larger than {LARGEST_DOCKERFILE} bytes"
+_LINKED = "name the file itself with -f, or put a copy of it into the context"
+# What a shell hands over as `-f <(command)` is no file of any directory.
+_OWN_DESCRIPTOR = re.compile(r"/dev/stdin|(?:/dev|/proc/self)/fd/\d{1,9}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A Dockerfile: its path below a directory, which links do not lead out of."""
+
+    directory: str
+    path: str
+
+    def __str__(self) -> str:
+        return os.path.join(self.directory, self.path)
+
+    @property
+    def ignore(self) -> "_Place":
+        """The ignore file that stands beside it."""
+        return _Place(self.directory, f"{self.path}.dockerignore")
 
 
 class LocalContexts(ContextSource):
@@ -33,15 +59,26 @@ class LocalContexts(ContextSource):
 
     def dockerfile(self, location: str, file: str | None) -> DockerfileText:
         root = self._directory(location)
+        shared = _Place(location, _IGNORE)
         if file == _STDIN:
-            content = self.standard_input().read()
-            return DockerfileText(name="-", content=content, ignore=_ignore(root, None))
-        path = _default(root) if file is None else Path(file)
-        return DockerfileText(name=path.name, content=_read(path), ignore=_ignore(root, path))
+            return DockerfileText(name="-", content=self._input(), ignore=_ignore(shared))
+        if file is not None and _OWN_DESCRIPTOR.fullmatch(file):
+            return DockerfileText(
+                name=os.path.basename(file), content=_read_descriptor(file), ignore=_ignore(shared)
+            )
+        place = _default(location) if file is None else _place(root, file)
+        return DockerfileText(
+            name=os.path.basename(place.path),
+            content=_read(place, str(place) if file is None else file),
+            ignore=_ignore(place.ignore, shared),
+        )
+
+    def ignore_file(self, location: str) -> str | None:
+        return _ignore(_Place(self._directory(location), _IGNORE))
 
     def open(self, location: str, ignore: tuple[str, ...]) -> BuildContext:
         return DirectoryContext(
-            self._directory(location),
+            Path(self._directory(location)),
             known=self._known,
             ignore=IgnoreMatcher(ignore) if ignore else None,
             name=location,
@@ -54,38 +91,107 @@ class LocalContexts(ContextSource):
         return sys.stdin.buffer
 
     def read(self, path: str) -> bytes:
-        return _read(Path(path))
+        if _OWN_DESCRIPTOR.fullmatch(path):
+            return _read_descriptor(path)
+        return _read(_outside(path), path)
 
-    def _directory(self, location: str) -> Path:
+    def _input(self) -> bytes:
+        content = self.standard_input().read(LARGEST_DOCKERFILE + 1)
+        if len(content) > LARGEST_DOCKERFILE:
+            raise _not_opened("Dockerfile", "-", _TOO_LARGE)
+        return content
+
+    def _directory(self, location: str) -> str:
         if not os.path.isdir(location):
             what = "is not a directory" if os.path.exists(location) else "not found"
             raise ContextError(f'unable to prepare context: path "{location}" {what}')
-        return Path(location)
+        return location
 
 
-def _default(root: Path) -> Path:
+def _place(root: str, file: str) -> _Place:
+    """Return where the Dockerfile is that ``-f`` names.
+
+    One in the context is a path below the context's directory. For one elsewhere the user vouches
+    for the directory, however its path leads there, but not for what the file itself links to.
+    """
+    path = os.path.abspath(file)
+    for ancestor in reversed(Path(path).parents):
+        if _is_same(str(ancestor), root):
+            return _Place(root, os.path.relpath(path, ancestor))
+    return _outside(path)
+
+
+def _outside(file: str) -> _Place:
+    directory, name = os.path.split(os.path.abspath(file))
+    return _Place(directory, name)
+
+
+def _is_same(path: str, other: str) -> bool:
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
+def _default(root: str) -> _Place:
     for name in ("Dockerfile", "dockerfile"):
-        if (root / name).exists():
-            return root / name
-    return root / "Dockerfile"
+        if os.path.lexists(os.path.join(root, name)):
+            return _Place(root, name)
+    return _Place(root, "Dockerfile")
 
 
-def _ignore(root: Path, dockerfile: Path | None) -> str | None:
-    candidates = [root / ".dockerignore"]
-    if dockerfile is not None:
-        candidates.insert(0, dockerfile.with_name(f"{dockerfile.name}.dockerignore"))
-    for path in candidates:
-        if path.is_file():
-            return _read(path).decode("utf-8", "surrogateescape")
+def _ignore(*candidates: _Place) -> str | None:
+    for place in candidates:
+        if os.path.lexists(str(place)):
+            with _opening(".dockerignore", str(place)):
+                return _content(place).decode("utf-8", "surrogateescape")
     return None
 
 
-def _read(path: Path) -> bytes:
+def _read(place: _Place, shown: str) -> bytes:
+    with _opening("Dockerfile", shown):
+        try:
+            return _content(place)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ContextError(
+                f"failed to read dockerfile: open {shown}: {_reason(error)}",
+                hint="name it with -f",
+            ) from None
+
+
+def _content(place: _Place) -> bytes:
+    directory = os.open(place.directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return path.read_bytes()
+        return read_inside(directory, place.path, LARGEST_DOCKERFILE)
+    finally:
+        os.close(directory)
+
+
+def _read_descriptor(path: str) -> bytes:
+    """Return what a pipe or file holds that the user opened for this process."""
+    with _opening("Dockerfile", path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return read_at_most(descriptor, LARGEST_DOCKERFILE)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _opening(kind: str, shown: str) -> Iterator[None]:
+    """Say in one line why a Dockerfile or ignore file is not read. Raises ContextError."""
+    try:
+        yield
+    except LinkLeadsOut as error:
+        problem = f"it is a link to {error.link}, out of its directory"
+        raise _not_opened(kind, shown, problem, _LINKED) from None
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise ContextError(
-            f"failed to read dockerfile: open {path}: {reason}",
-            hint="name it with -f" if isinstance(error, FileNotFoundError) else None,
-        ) from None
+        raise _not_opened(kind, shown, _reason(error)) from None
+
+
+def _not_opened(kind: str, shown: str, problem: str, hint: str | None = None) -> ContextError:
+    return ContextError(f"unable to open {kind} {shown}: {problem}", hint=hint)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

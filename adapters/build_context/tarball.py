@@ -7,7 +7,7 @@ from io import RawIOBase
 from threading import Lock
 from typing import BinaryIO, cast
 
-from img.application.ports.build_context import BuildContext
+from img.application.ports.build_context import LARGEST_DOCKERFILE, BuildContext, FileTooLarge
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.application.ports.scratch_space import ScratchSpace
 from img.domain.dataclass import dataclass
@@ -70,6 +70,8 @@ class TarContext(BuildContext):
         entry = self._tree.get(self._tree.resolve(path))
         if entry is None or entry.kind != FILE:
             return None
+        if entry.size > LARGEST_DOCKERFILE:
+            raise FileTooLarge(path)
         with self._contents.open(entry) as content:
             return content.read()
 

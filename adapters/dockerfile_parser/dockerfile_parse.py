@@ -9,6 +9,7 @@ from img.domain.dockerfile.directives import escape_of, find_directive, read_dir
 from img.domain.dockerfile.raw import Directive, RawDockerfile, RawInstruction
 from img.domain.dockerfile.source import (
     Statement,
+    check_line_count,
     check_line_lengths,
     check_no_nul,
     plain_lines,
@@ -39,6 +40,7 @@ class DockerfileParseParser(DockerfileParser):
         text = content.decode("utf-8", errors="replace").removeprefix("\ufeff")
         if not text:
             raise DockerfileError("the Dockerfile cannot be empty", lines=(1, 1))
+        check_line_count(text)
         lines = text.removesuffix("\n").split("\n")
         check_line_lengths(lines)
         directives = _directives(text, lines)

@@ -7,6 +7,17 @@ from typing import BinaryIO, Protocol
 from img.domain.errors import ContextError
 from img.domain.filesystem.tree import FileTree
 
+LARGEST_DOCKERFILE = 16 << 20
+"""Bytes of a Dockerfile or ignore file: as many as one message of BuildKit's gateway may have."""
+
+
+class FileTooLarge(ContextError):
+    """A Dockerfile, ignore file or the like that nobody writes so large."""
+
+    def __init__(self, path: str, most: int = LARGEST_DOCKERFILE) -> None:
+        super().__init__(f"unable to open {path}: larger than {most} bytes")
+        self.path = path
+
 
 class ContextFileChanged(ContextError):
     """A file of the context that was changed or removed while it was read."""
@@ -56,5 +67,6 @@ class BuildContext(Protocol):
     def read_file(self, path: str) -> bytes | None:
         """Return a file by its path even if .dockerignore excludes it; None where there is none.
 
-        For the Dockerfile and the ignore file themselves.
+        For the Dockerfile and the ignore file themselves. Links are followed, as if the context
+        were the root directory. Raises ContextError for what cannot be read, FileTooLarge.
         """

@@ -25,7 +25,8 @@ class Dockerfiles(Protocol):
 
         ``file`` is relative to the working directory, "-" is standard input. The ignore file is
         ``<Dockerfile>.dockerignore`` beside it, else ``.dockerignore`` of the context
-        (Dockerfile reference, ".dockerignore file"). Raises ContextError.
+        (Dockerfile reference, ".dockerignore file"). All are regular files of at most
+        LARGEST_DOCKERFILE bytes; links in the context do not lead out of it. Raises ContextError.
         """
 
 
@@ -35,6 +36,14 @@ class ContextSource(Dockerfiles, Protocol):
     @abstractmethod
     def is_directory(self, location: str) -> bool:
         """Tell whether ``location`` is a directory."""
+
+    def ignore_file(self, location: str) -> str | None:
+        """Return the text of the ``.dockerignore`` of the directory ``location``, None without one.
+
+        Raises ContextError for one that is no regular file of the directory.
+        """
+        content = self.open(location, ()).read_file(".dockerignore")
+        return None if content is None else content.decode("utf-8", "surrogateescape")
 
     @abstractmethod
     def open(self, location: str, ignore: tuple[str, ...]) -> BuildContext:
@@ -56,4 +65,4 @@ class ContextSource(Dockerfiles, Protocol):
 
     @abstractmethod
     def read(self, path: str) -> bytes:
-        """Return a Dockerfile by its path. Raises ContextError."""
+        """Return a Dockerfile by its path, as ``dockerfile`` does. Raises ContextError."""

@@ -5,6 +5,7 @@ from dataclasses import field
 from threading import Event, Lock
 from typing import BinaryIO
 
+from img.application.ports.build_context import LARGEST_DOCKERFILE, FileTooLarge
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
 from img.application.ports.context_source import ContextSource, Dockerfiles, DockerfileText
@@ -141,11 +142,8 @@ class Contexts(Dockerfiles):
     def _named_directory(self, name: str, location: str) -> Result:
         if not self.local.is_directory(location):
             raise ContextError(f"failed to get build context {name}: {location}: no such directory")
-        whole = self.local.open(location, ())
-        ignore = whole.read_file(_IGNORE)
-        if ignore is None:
-            return ContextFiles(context=whole)
-        patterns = read_ignore_patterns(_text(ignore))
+        ignore = self.local.ignore_file(location)
+        patterns = () if ignore is None else read_ignore_patterns(ignore)
         return ContextFiles(context=self.local.open(location, patterns))
 
     def _main(self, location: str, *, keep_git_dir: bool) -> _Main | None:
@@ -181,7 +179,7 @@ class Contexts(Dockerfiles):
         if context is not None:
             return _Main(files=ContextFiles(context=context))
         content.seek(0)
-        return _Main(files=_NOTHING, dockerfile=content.read())
+        return _Main(files=_NOTHING, dockerfile=_bounded(content, "-"))
 
     def _unpacked(self, found: Result) -> _Main:
         assert isinstance(found, ContextFiles)
@@ -190,7 +188,7 @@ class Contexts(Dockerfiles):
             if context is not None:
                 return _Main(files=ContextFiles(context=context))
             content.seek(0)
-            return _Main(files=found, dockerfile=content.read())
+            return _Main(files=found, dockerfile=_bounded(content, "Dockerfile"))
 
     def _spooled(self, stream: BinaryIO) -> BinaryIO:
         """Return ``stream`` as a file that can seek."""
@@ -204,15 +202,13 @@ class Contexts(Dockerfiles):
         """Return a Dockerfile for a directory."""
         if file is None or not is_web(file):
             return self.local.dockerfile(location, file)
-        ignore = self.local.open(location, ()).read_file(_IGNORE)
-        return DockerfileText(
-            name="Dockerfile", content=self._downloaded(file), ignore=_text_or_none(ignore)
-        )
+        ignore = self.local.ignore_file(location)
+        return DockerfileText(name="Dockerfile", content=self._downloaded(file), ignore=ignore)
 
     def _from_outside(self, main: _Main, file: str) -> DockerfileText:
         """Return a Dockerfile that is not in the context; the ignore file still is."""
         if file == _STDIN:
-            name, content = "-", self.local.standard_input().read()
+            name, content = "-", _bounded(self.local.standard_input(), "-")
         elif is_web(file):
             name, content = "Dockerfile", self._downloaded(file)
         else:
@@ -245,9 +241,18 @@ class Contexts(Dockerfiles):
         return found.context.read_file(_DOWNLOAD) or b""
 
     def _read(self, main: _Main, path: str) -> bytes | None:
+        """Return a regular file of the context, None where nothing has its name."""
         if isinstance(main.files, ContextFiles):
-            return main.files.context.read_file(path)
-        return self.trees.read_file(main.files.layers, path)
+            content = main.files.context.read_file(path)
+            found = content is not None or main.files.context.tree().get(path)
+        else:
+            content = self.trees.read_file(main.files.layers, path)
+            found = content is not None or self.trees.of(main.files.layers).get(path)
+        if content is None and found:
+            raise ContextError(
+                f"unable to open {path}: it is, or is a link to, no regular file of the context"
+            )
+        return content
 
     def _without(self, files: Result, patterns: tuple[str, ...]) -> Result:
         """Return ``files`` without what ``patterns`` exclude."""
@@ -316,9 +321,13 @@ def _to_nobody(_current: int, _total: int) -> None:
     """Tell nobody."""
 
 
-def _text(content: bytes) -> str:
-    return content.decode("utf-8", "surrogateescape")
+def _bounded(content: BinaryIO, path: str) -> bytes:
+    """Return a Dockerfile that is all of a stream. Raises FileTooLarge."""
+    text = content.read(LARGEST_DOCKERFILE + 1)
+    if len(text) > LARGEST_DOCKERFILE:
+        raise FileTooLarge(path)
+    return text
 
 
 def _text_or_none(content: bytes | None) -> str | None:
-    return None if content is None else _text(content)
+    return None if content is None else content.decode("utf-8", "surrogateescape")

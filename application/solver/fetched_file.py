@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import BinaryIO
 
 from img.application.ports.blob_store import BlobStore
-from img.application.ports.build_context import BuildContext
+from img.application.ports.build_context import LARGEST_DOCKERFILE, BuildContext, FileTooLarge
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
@@ -50,5 +50,7 @@ class FetchedFile(BuildContext):
     def read_file(self, path: str) -> bytes | None:
         if path != self.name:
             return None
+        if self.size > LARGEST_DOCKERFILE:
+            raise FileTooLarge(path)
         with self.open(path) as content:
             return content.read()

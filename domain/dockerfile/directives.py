@@ -13,6 +13,8 @@ from img.domain.dockerfile.raw import Directive
 from img.domain.errors import DockerfileError
 
 _KNOWN = frozenset({"syntax", "escape", "check"})
+_MOST_LINES = len(_KNOWN) + 1  # of directives: each but once, then one that is none or a second
+_LARGEST_JSON = 1 << 20  # characters; such a file says which frontend it is for, and no more
 _DIRECTIVE = r"{}[\t\n\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z"
 _HASH = re.compile(_DIRECTIVE.format("#"))
 _SLASHES = re.compile(_DIRECTIVE.format("//"))
@@ -65,6 +67,8 @@ def detect_syntax(text: str) -> Syntax | None:
     found = _find("syntax", text, _HASH) or _find("syntax", text, _SLASHES)
     if found:
         return _syntax(found.value, found.line)
+    if len(text) > _LARGEST_JSON:
+        return None
     try:
         document = json.loads(_without_shebang(text)[0])
     except (ValueError, RecursionError):
@@ -80,7 +84,8 @@ def _syntax(value: str, line: int) -> Syntax:
 def _find(name: str, text: str, pattern: re.Pattern[str]) -> Directive | None:
     text, skipped = _without_shebang(text)
     try:
-        for directive in _read(text.split("\n"), pattern, skipped):
+        lines = text.split("\n", _MOST_LINES)[:_MOST_LINES]
+        for directive in _read(lines, pattern, skipped):
             if directive.name == name:
                 return directive
     except DuplicateDirective:

@@ -13,6 +13,7 @@ from img.domain.dockerfile.raw import Heredoc
 from img.domain.errors import DockerfileError
 
 LONGEST_LINE = 65535  # bytes; BuildKit's scanner takes no more
+MOST_LINES = 100_000  # each takes memory on the way to a plan; generated files have thousands
 _COMMENT = re.compile(r"\s*#")
 _MANY = 256  # continuation lines
 _GUARD = "\x00"  # keeps a backslash at the end of an instruction from continuing it
@@ -38,6 +39,12 @@ class Statement:
         last_piece = self.pieces[-1][0]
         below = range(last_piece + 1, self.lines[1] + 1) if self.heredocs else ()
         return frozenset((*(number for number, _ in self.pieces), *below))
+
+
+def check_line_count(text: str) -> None:
+    """Raises DockerfileError for a file of so many lines that nobody means it."""
+    if text.count("\n") > MOST_LINES:
+        raise DockerfileError(f"the Dockerfile has more than {MOST_LINES} lines")
 
 
 def check_line_lengths(lines: Sequence[str]) -> None:

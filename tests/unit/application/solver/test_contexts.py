@@ -12,6 +12,7 @@ from img.adapters.git.memory import MemoryGit, MemoryRepository
 from img.adapters.scratch_space.memory import MemoryScratchSpace
 from img.adapters.web.memory import MemoryPage, MemoryWeb
 from img.application.outputs.solved import BuiltImage
+from img.application.ports.build_context import LARGEST_DOCKERFILE
 from img.domain.errors import ContextError, DockerfileError, ImgError, UsageError
 from img.domain.git_reference import BadGitReference
 from img.domain.outputs import ImageOutput
@@ -94,6 +95,43 @@ def test_a_context_gives_the_same_files_wherever_it_comes_from(world: World, loc
 def test_a_dockerfiles_own_ignore_file_goes_first_in_an_archive() -> None:
     files = {**FILES, "Dockerfile.dockerignore": b"a\nDock*\n.*"}
     assert World(stdin=an_archive(files)).build("-") == {"all/secret": b"s"}
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore", "Dockerfile.dockerignore"])
+@pytest.mark.parametrize("kind", [tarfile.FIFOTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE])
+def test_what_is_no_regular_file_of_an_archive_is_refused_by_name(name: str, kind: bytes) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as tar:
+        if name != "Dockerfile":
+            dockerfile = tarfile.TarInfo("Dockerfile")
+            dockerfile.size = len(COPY_ALL)
+            tar.addfile(dockerfile, io.BytesIO(COPY_ALL))
+        planted = tarfile.TarInfo(name)
+        planted.type, planted.linkname = kind, "../../etc/passwd"
+        tar.addfile(planted)
+    with pytest.raises(ContextError, match=f"unable to open {name}: it is, or is a link to, no"):
+        World(stdin=content.getvalue()).build("-")
+
+
+@pytest.mark.parametrize("size", [LARGEST_DOCKERFILE, LARGEST_DOCKERFILE + 1])
+def test_a_dockerfile_has_a_largest_size(size: int) -> None:
+    dockerfile = b"FROM scratch\n#".ljust(size, b"\0")
+    worlds = [
+        (World(stdin=dockerfile), "-", None),
+        (World(stdin=an_archive({"Dockerfile": dockerfile})), "-", None),
+        (World(pages={"https://host/Dockerfile": dockerfile}), "https://host/Dockerfile", None),
+        (World(repository={"Dockerfile": dockerfile}), "https://host/r.git", None),
+        (World(repository={}, stdin=dockerfile), "https://host/r.git", "-"),
+    ]
+    for world, location, file in worlds:
+        problem = "greater than max allowed size of 65535" if size == LARGEST_DOCKERFILE else None
+        with pytest.raises(ImgError, match=problem or f"larger than {LARGEST_DOCKERFILE} bytes"):
+            world.build(location, file)
+
+
+def test_a_dockerfile_has_a_largest_number_of_lines() -> None:
+    with pytest.raises(DockerfileError, match="more than 100000 lines"):
+        World(stdin=b"FROM scratch\n" + b"\n" * 100_000).build("-")
 
 
 def test_what_is_let_in_again_keeps_its_directory() -> None:
