@@ -1,15 +1,13 @@
 """What layers are compressed with, told by their first bytes."""
 
-import itertools
 from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 
 from img.application.ports.layer_archive import InvalidLayer
 
 _INPUT = 256 << 10
 _OUTPUT = 1 << 20
-# A zstd decoder cannot be told how much to give at most, and 4 bytes may stand for 128 KiB.
-_ZSTD_INPUT = 4 << 10
+_XZ_MEMORY = 130 << 20  # bytes; for a dictionary of 128 MiB, twice that of `xz -9`
 
 _GZIP = b"\x1f\x8b"
 _BZIP2 = b"BZh"
@@ -36,13 +34,16 @@ class _Decoder(Protocol):
 def decompressed(source: BinaryIO) -> Iterator[bytes]:
     """Yield what is in ``source`` in chunks of at most about 1 MiB, to its very end.
 
-    Raises InvalidLayer where the compressed data are damaged or cut short.
+    No input makes a decoder take more than its window, of at most 128 MiB, and a few chunks.
+    Raises InvalidLayer where the compressed data are damaged, cut short, or want a larger window.
     """
     start = _read_start(source)
     if start.startswith(_GZIP):
         return _members(source, start, _gzip_decoder)
     if start.startswith(_ZSTD) or start[1:].startswith(_ZSTD_SKIPPABLE):
-        return _zstd_frames(source, start)
+        from img.adapters.layer_archive.zstd_frames import zstd_frames
+
+        return zstd_frames(source, start)
     if start.startswith(_BZIP2):
         return _members(source, start, _bzip2_decoder)
     if start.startswith(_XZ):
@@ -75,7 +76,7 @@ def _members(source: BinaryIO, start: bytes, new: Callable[[], _Decoder]) -> Ite
                 data = source.read(_INPUT)
                 if not data:
                     raise InvalidLayer("the compressed data are cut short")
-            chunk = _decode(decoder.decompress, data, _OUTPUT)
+            chunk = decode(decoder.decompress, data, _OUTPUT)
             data = b""
             if chunk:
                 yield chunk
@@ -84,34 +85,8 @@ def _members(source: BinaryIO, start: bytes, new: Callable[[], _Decoder]) -> Ite
             data = more.lstrip(b"\0")
 
 
-def _zstd_frames(source: BinaryIO, start: bytes) -> Iterator[bytes]:
-    import zstandard
-
-    context = zstandard.ZstdDecompressor()
-    inputs = itertools.chain([start], _slices(source))
-    decoder: Any = None
-    for data in inputs:
-        rest = data
-        while rest:
-            decoder = decoder or context.decompressobj()
-            chunk = _decode(decoder.decompress, rest)
-            if chunk:
-                yield chunk
-            rest = b""
-            if decoder.eof:
-                rest = decoder.unused_data
-                decoder = None
-    if decoder is not None:
-        raise InvalidLayer("the compressed data are cut short")
-
-
-def _slices(source: BinaryIO) -> Iterator[bytes]:
-    while data := source.read(_INPUT):
-        for at in range(0, len(data), _ZSTD_INPUT):
-            yield data[at : at + _ZSTD_INPUT]
-
-
-def _decode(decompress: Callable[..., bytes], *arguments: object) -> bytes:
+def decode(decompress: Callable[..., bytes], *arguments: object) -> bytes:
+    """Call a decoder. Raises InvalidLayer for whatever it raises."""
     try:
         return decompress(*arguments)
     except MemoryError:
@@ -136,4 +111,4 @@ def _bzip2_decoder() -> _Decoder:
 def _xz_decoder() -> _Decoder:
     import lzma
 
-    return lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    return lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=_XZ_MEMORY)
