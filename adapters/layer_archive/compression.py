@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
 
+from img.adapters.layer_archive.decoding import decode
+from img.adapters.layer_archive.zstd_frames import zstd_frames
 from img.application.ports.layer_archive import InvalidLayer
 
 _INPUT = 256 << 10
@@ -41,8 +43,6 @@ def decompressed(source: BinaryIO) -> Iterator[bytes]:
     if start.startswith(_GZIP):
         return _members(source, start, _gzip_decoder)
     if start.startswith(_ZSTD) or start[1:].startswith(_ZSTD_SKIPPABLE):
-        from img.adapters.layer_archive.zstd_frames import zstd_frames
-
         return zstd_frames(source, start)
     if start.startswith(_BZIP2):
         return _members(source, start, _bzip2_decoder)
@@ -83,16 +83,6 @@ def _members(source: BinaryIO, start: bytes, new: Callable[[], _Decoder]) -> Ite
         data = decoder.unused_data.lstrip(b"\0")
         while not data and (more := source.read(_INPUT)):
             data = more.lstrip(b"\0")
-
-
-def decode(decompress: Callable[..., bytes], *arguments: object) -> bytes:
-    """Call a decoder. Raises InvalidLayer for whatever it raises."""
-    try:
-        return decompress(*arguments)
-    except MemoryError:
-        raise
-    except Exception as error:  # each library has errors of its own, some of them plain OSError
-        raise InvalidLayer(f"the compressed data are damaged: {error}") from error
 
 
 def _gzip_decoder() -> _Decoder:

@@ -7,7 +7,7 @@ may stand for 128 KiB. So the blocks are counted here: RFC 8878, 3.1.1.
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from img.adapters.layer_archive.compression import decode
+from img.adapters.layer_archive.decoding import decode
 from img.application.ports.layer_archive import InvalidLayer
 
 _INPUT = 256 << 10
