@@ -57,6 +57,16 @@ _WARNINGS = {
 }
 
 
+def is_foreign_state(state: Path) -> bool:
+    """Verify the state, and tell whether it is another user's who shares images in it.
+
+    Raises StateNotSafe, StateError.
+    """
+    from img.adapters.linux.state_directory import StateAccess, open_state
+
+    return open_state(str(state)) is StateAccess.FOREIGN
+
+
 def database(state: Path) -> Database:
     from img.adapters.linux.database import Database
 
@@ -110,6 +120,30 @@ def sqlite_origins(database: Database) -> BlobOrigins:
     from img.adapters.blob_origins.sqlite import SqliteBlobOrigins
 
     return SqliteBlobOrigins(database)
+
+
+def memory_origins() -> BlobOrigins:
+    from img.adapters.blob_origins.memory import MemoryBlobOrigins
+
+    return MemoryBlobOrigins()
+
+
+def memory_indexes() -> IndexStore:
+    from img.adapters.index_store.memory import MemoryIndexStore
+
+    return MemoryIndexStore()
+
+
+def memory_cache() -> CacheStore:
+    from img.adapters.cache_store.memory import MemoryCacheStore
+
+    return MemoryCacheStore()
+
+
+def memory_digests() -> FileDigestStore:
+    from img.adapters.file_digest_store.memory import MemoryFileDigestStore
+
+    return MemoryFileDigestStore()
 
 
 def file_indexes(state: Path) -> IndexStore:
@@ -375,6 +409,14 @@ def scratch(state: Path) -> ScratchSpace:
     from img.adapters.scratch_space.files import FileScratchSpace
 
     return FileScratchSpace(state / "tmp")
+
+
+def scratch_elsewhere() -> ScratchSpace:
+    import tempfile
+
+    from img.adapters.scratch_space.files import FileScratchSpace
+
+    return FileScratchSpace(Path(tempfile.gettempdir()))
 
 
 def state_lock(state: Path) -> StateLock:

@@ -60,16 +60,29 @@ class Adapters(containers.DeclarativeContainer):
         **{"oci-layout": providers.Singleton(make.layout_images, config.state)},
         memory=providers.Singleton(make.memory_images),
     )
-    origins: providers.Provider[BlobOrigins] = providers.Singleton(make.sqlite_origins, database)
-    indexes: providers.Provider[IndexStore] = providers.Singleton(make.file_indexes, config.state)
+    # What is known beside names and blobs; of another user's state that is nothing.
+    origins: providers.Provider[BlobOrigins] = providers.Selector(
+        config.records,
+        state=providers.Singleton(make.sqlite_origins, database),
+        memory=providers.Singleton(make.memory_origins),
+    )
+    indexes: providers.Provider[IndexStore] = providers.Selector(
+        config.records,
+        state=providers.Singleton(make.file_indexes, config.state),
+        memory=providers.Singleton(make.memory_indexes),
+    )
     cache_variant: providers.Provider[str] = providers.Callable(
         make.cache_variant, host, config.emulate, config.snapshotter
     )
-    cache: providers.Provider[CacheStore] = providers.Singleton(
-        make.sqlite_cache, database, cache_variant
+    cache: providers.Provider[CacheStore] = providers.Selector(
+        config.records,
+        state=providers.Singleton(make.sqlite_cache, database, cache_variant),
+        memory=providers.Singleton(make.memory_cache),
     )
-    file_digests: providers.Provider[FileDigestStore] = providers.Singleton(
-        make.sqlite_digests, database
+    file_digests: providers.Provider[FileDigestStore] = providers.Selector(
+        config.records,
+        state=providers.Singleton(make.sqlite_digests, database),
+        memory=providers.Singleton(make.memory_digests),
     )
     archive: providers.Provider[LayerArchive] = providers.Singleton(
         at_first_use(make.tar_archive), ownership
@@ -123,7 +136,11 @@ class Adapters(containers.DeclarativeContainer):
         make.announced, executor, progress, snapshotter, config.runs_by, config.resources
     )
     clock: providers.Provider[Clock] = providers.Singleton(make.clock)
-    scratch: providers.Provider[ScratchSpace] = providers.Singleton(make.scratch, config.state)
+    scratch: providers.Provider[ScratchSpace] = providers.Selector(
+        config.records,
+        state=providers.Singleton(make.scratch, config.state),
+        memory=providers.Singleton(make.scratch_elsewhere),
+    )
     state_lock: providers.Provider[StateLock] = providers.Singleton(make.state_lock, config.state)
     contexts: providers.Provider[ContextSource] = providers.Singleton(
         make.local_contexts, file_digests, archive, scratch

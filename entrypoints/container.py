@@ -193,6 +193,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
             "state": settings.state,
             "snapshots": make.snapshots_of(settings.state, host),
             "store": settings.store,
+            "records": "memory" if settings.foreign else "state",
             "snapshotter": snapshotter,
             "executor": settings.executor,
             "runs_by": (*_described(settings, host), snapshotter),

@@ -43,7 +43,8 @@ class RegistryAccess:
 class Settings:
     """How this run of img is to work."""
 
-    state: Path
+    state: Path  # absolute
+    foreign: bool = False  # the state is another user's, of whose images some can be read
     platform: Platform
     snapshotter: str = "auto"
     executor: str = "auto"  # or unshare, runc, crun, chroot, proot
@@ -79,14 +80,17 @@ def snapshotter_of(backend: str) -> str:
 
 
 def default_state(environment: Mapping[str, str]) -> Path:
-    """Return the state directory: $IMG_STATE, $XDG_DATA_HOME/img, ~/.local/share/img, /tmp/img."""
+    """Return the state directory: $IMG_STATE, $XDG_DATA_HOME/img, ~/.local/share/img, /tmp/img-UID.
+
+    Any user can make the last one first: whose it is has to be checked.
+    """
     if state := environment.get("IMG_STATE"):
         return Path(state)
     if data := environment.get("XDG_DATA_HOME", "").partition(os.pathsep)[0]:
         return Path(data, "img")
     if home := environment.get("HOME"):
         return Path(home, ".local", "share", "img")
-    return Path("/tmp/img")
+    return Path(f"/tmp/img-{os.geteuid()}")
 
 
 def host_platform() -> Platform:

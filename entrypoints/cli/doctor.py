@@ -56,7 +56,9 @@ def doctor(
 
     session: Session = ctx.obj
     # Without the container, whose imports take longer than the whole survey.
-    diagnosis = Diagnose(survey=adapter_factories.linux_survey())(session.state_path(state))
+    path = session.state_path(state)
+    adapter_factories.is_foreign_state(path)  # which refuses what is not safe
+    diagnosis = Diagnose(survey=adapter_factories.linux_survey())(path)
     typer.echo(json.dumps(asdict(diagnosis), indent=2) if as_json else _text(diagnosis), nl=as_json)
 
 

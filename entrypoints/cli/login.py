@@ -13,7 +13,7 @@ from img.application.ports.credential_store import Credentials
 from img.domain.errors import UsageError
 from img.domain.reference import DOCKER_HUB_SERVER, registry_of, server_of
 from img.entrypoints.cli import options
-from img.entrypoints.cli.session import Session
+from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.settings import host_platform
 
 
@@ -72,6 +72,7 @@ def login(
         state=state,
         backend=backend,
         debug=debug,
+        needs=Needs.REGISTRY,
         access=options.access(
             {where},
             insecure=insecure,
@@ -116,7 +117,9 @@ def logout(
     access = options.access(
         (), insecure=False, tls_verify=True, auth_file=authfile, new_auth_file=True
     )
-    with session.open(state=state, backend=backend, debug=debug, access=access) as container:
+    with session.open(
+        state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
+    ) as container:
         was_logged_in = container.logout()(where)
     if not was_logged_in:
         typer.echo(f"Not logged in to {server_of(where)}")

@@ -8,7 +8,7 @@ from img.domain.errors import UsageError
 from img.domain.reference import ImageReference, registry_of
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import Names
-from img.entrypoints.cli.session import Session
+from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.cli.tables import bytes_size, render_table
 
 
@@ -47,7 +47,9 @@ def tags(
         {reference.domain}, insecure=insecure, tls_verify=tls_verify, auth_file=authfile
     )
     session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug, access=access) as container:
+    with session.open(
+        state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
+    ) as container:
         for tag in container.registry_contents().tags(reference):
             typer.echo(tag)
 
@@ -68,7 +70,9 @@ def catalog(
     where = registry_of(server[0])
     access = options.access({where}, insecure=insecure, tls_verify=tls_verify, auth_file=authfile)
     session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug, access=access) as container:
+    with session.open(
+        state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
+    ) as container:
         for name in container.registry_contents().repositories(where):
             typer.echo(name)
 
@@ -92,7 +96,9 @@ def referrers(
         {reference.domain}, insecure=insecure, tls_verify=tls_verify, auth_file=authfile
     )
     session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug, access=access) as container:
+    with session.open(
+        state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
+    ) as container:
         subject = reference.digest or container.registry().resolve(reference).digest
         found = list(container.registry_contents().referrers(reference, subject, artifact_type))
     rows = [(str(one.digest), bytes_size(one.size), one.artifact_type) for one in found]

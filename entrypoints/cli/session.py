@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from img.domain.dataclass import dataclass
-from img.domain.errors import UsageError
+from img.domain.errors import StateError, UsageError
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.resources import Resources
 from img.entrypoints.settings import (
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 class Needs(Enum):
     """What a command needs of the namespaces."""
 
+    REGISTRY = "registry"  # nothing, nor of the state
     NOTHING = "nothing"
     STATE = "state"  # to read or remove files that belong to the user's subordinate ids
     BUILD = "build"  # to run steps
@@ -43,9 +44,19 @@ class Session:
     debug: bool = False
 
     def state_path(self, state: str | None) -> Path:
-        """Return the state directory, where the option after the command is ``state``."""
+        """Return the absolute state directory, where the option after the command is ``state``.
+
+        Raises StateError.
+        """
         chosen = state or self.state
-        return Path(chosen) if chosen else default_state(os.environ)
+        path = Path(chosen) if chosen else default_state(os.environ)
+        try:
+            return path.absolute()
+        except FileNotFoundError:
+            raise StateError(
+                f"there is no working directory for the state directory {path} to be in",
+                hint="give --state an absolute path",
+            ) from None
 
     @contextmanager
     def open(
@@ -63,12 +74,20 @@ class Session:
         emulate: str = "full",
         executor: str | None = None,
     ) -> Iterator["Container"]:
-        """Enter with the container for a command, and close it after. Raises UsageError."""
+        """Enter with the container for a command, and close it after.
+
+        Raises UsageError, StateError.
+        """
+        from img.entrypoints.adapter_factories import is_foreign_state
+
+        path = self.state_path(state)
+        foreign = needs is not Needs.REGISTRY and is_foreign_state(path)
         settings = Settings(
-            state=self.state_path(state),
+            state=path,
+            foreign=foreign,
             platform=host_platform(),
             snapshotter=snapshotter_of(backend or self.backend or "auto"),
-            store=_real(os.environ.get("IMG_STORE", "files"), "blob store"),
+            store="oci-layout" if foreign else _store(),
             executor=_real(executor or os.environ.get("IMG_EXECUTOR", "auto"), "executor"),
             registry=os.environ.get("IMG_REGISTRY", "oras"),
             credentials=os.environ.get("IMG_CREDENTIALS", "docker"),
@@ -89,7 +108,7 @@ class Session:
                 host = rootless.enter_for_build(settings.executor)
             case Needs.STATE:
                 host = rootless.enter_for_state()
-            case Needs.NOTHING:
+            case Needs.NOTHING | Needs.REGISTRY:
                 host = rootless.BuildHost(id_map=None)
         if settings.debug:
             from img.entrypoints.logs import configure_logs
@@ -102,6 +121,10 @@ class Session:
             yield container
         finally:
             close_container(container, host)
+
+
+def _store() -> str:
+    return _real(os.environ.get("IMG_STORE", "files"), "blob store")
 
 
 def _real(choice: str, title: str) -> str:

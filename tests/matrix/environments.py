@@ -96,7 +96,9 @@ class Host:
         file = place / "order.json"
         file.write_text(json.dumps(order | {"state": str(state)}))
         dev = _DEV if environment.fuse is not None else ""
-        script = f'set -e\n{_FILE_SYSTEMS[environment.file_system]}{dev}chmod 777 "$PLACE/state"\n'
+        script = (
+            f'set -e\n{_FILE_SYSTEMS[environment.file_system]}{dev}chown "$OWNER" "$PLACE/state"\n'
+        )
         done = subprocess.run(
             [
                 *(program("unshare"), "--mount", "sh", "-c", f'{script}exec "$@"\n', "sh"),
@@ -107,6 +109,7 @@ class Host:
             env={
                 "PATH": os.environ["PATH"],
                 "PLACE": str(place),
+                "OWNER": self._owner(environment.who),
                 "FUSE": "yes" if environment.fuse else "no",
                 "HOME": str(state),
                 "SOURCE_DATE_EPOCH": _EPOCH,
@@ -118,6 +121,15 @@ class Host:
             timeout=_TIMEOUT_S,
         )
         return Ran.of(done)
+
+    def _owner(self, who: str) -> str:
+        match who:
+            case "root":
+                return "0:0"
+            case "user" | "no-new-privileges":
+                return f"{self.user.uid}:{self.user.gid}"
+            case _:
+                return f"{_NAMELESS}:{_NAMELESS}"
 
     def _identity(self, who: str) -> list[str]:
         become = [program("setpriv"), f"--reuid={self.user.uid}", f"--regid={self.user.gid}"]

@@ -16,7 +16,7 @@ from img.entrypoints.settings import default_state, host_platform, snapshotter_o
         ({"XDG_DATA_HOME": "/b:/bb", "HOME": "/c"}, "/b/img"),
         ({"HOME": "/c"}, "/c/.local/share/img"),
         ({"IMG_STATE": "", "XDG_DATA_HOME": "", "HOME": "/c"}, "/c/.local/share/img"),
-        ({}, "/tmp/img"),
+        ({}, f"/tmp/img-{os.geteuid()}"),
     ],
 )
 def test_the_state_is_where_the_first_of_these_says(
