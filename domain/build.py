@@ -24,6 +24,7 @@ class BuildRequest:
     no_cache_filter: tuple[str, ...] = ()  # names of stages; with them no_cache means only these
     pull: bool = False  # ask registries even for images that are here
     network: Network = Network.HOST
+    host_network: bool = False  # a RUN may ask for the host's, whatever ``network`` is
     hosts: tuple[tuple[str, str], ...] = ()  # --add-host: (name, address)
     shm_size: int = 64 << 20  # bytes
     ulimits: tuple[Ulimit, ...] = ()

@@ -285,8 +285,14 @@ def announced(
     snapshotter: Snapshotter,
     runs_by: tuple[str, ...],
     resources: Resources,
+    userns: bool,
 ) -> AnnouncedExecutor:
     from img.application.solver.announce import AnnouncedExecutor
+
+    if userns:
+        from img.application.solver.entitled import EntitledExecutor
+
+        executor = EntitledExecutor(executor)
 
     groups: ControlGroups | None = None
     if resources.options:

@@ -133,7 +133,13 @@ class Adapters(containers.DeclarativeContainer):
         quiet=providers.Singleton(make.quiet),
     )
     announced: providers.Provider[AnnouncedExecutor] = providers.Singleton(
-        make.announced, executor, progress, snapshotter, config.runs_by, config.resources
+        make.announced,
+        executor,
+        progress,
+        snapshotter,
+        config.runs_by,
+        config.resources,
+        config.userns,
     )
     clock: providers.Provider[Clock] = providers.Singleton(make.clock)
     scratch: providers.Provider[ScratchSpace] = providers.Selector(

@@ -198,6 +198,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
             "executor": settings.executor,
             "runs_by": (*_described(settings, host), snapshotter),
             "emulate": settings.emulate,
+            "userns": settings.userns,
             "registry": settings.registry,
             "credentials": settings.credentials,
             "platform": settings.platform,

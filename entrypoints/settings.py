@@ -48,6 +48,7 @@ class Settings:
     platform: Platform
     snapshotter: str = "auto"
     executor: str = "auto"  # or unshare, runc, crun, chroot, proot
+    userns: bool = False  # what a RUN starts may make user namespaces
     emulate: str = "full"  # ids, fake, off: how much of root where there is one id
     store: str = "files"  # or oci-layout
     registry: str = "oras"

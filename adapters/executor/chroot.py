@@ -41,6 +41,11 @@ def refuse_what_needs_namespaces(executor: str, process: Process, root: Root) ->
         raise ExecutorUnavailable(
             f"the executor {executor} cannot mount an overlay", hint="use --backend naive"
         )
+    if process.userns:
+        raise ProcessNotStarted(
+            f"the executor {executor} cannot allow user namespaces (--allow=userns)",
+            hint="run img where it may make namespaces: see `img doctor`",
+        )
     if process.network is not Network.HOST:
         what = "take the network away" if process.network is Network.NONE else "make a network"
         raise ProcessNotStarted(

@@ -47,6 +47,7 @@ def take(
         allowed = capabilities.effective()
     if user.uid:
         allowed &= ~capabilities.mask_of("dac_override")
+    privileges.separate(process)
     capabilities.limit_to(allowed)
     _go_under_filter(process, level, supervisor, user, allowed)
     # With the bounding set alone a process under no_new_privs would end up with nothing.

@@ -46,6 +46,7 @@ def become(
     if launch.emulation is not None:
         importlib.import_module(_EMULATED)  # while its file can be found
     enter_control_groups(launch.process)
+    hide_control_groups()
     user = _enter_root(launch, channel, system, supervisor, network)
     _take_identity(launch, user, supervisor)
     execute(launch.process, user, channel)
@@ -61,6 +62,17 @@ def enter_control_groups(process: Process) -> None:
             raise ExecutorUnavailable(
                 f"a step cannot enter its control group {group}: {error.strerror}",
                 hint="leave --memory and the limits like it",
+            ) from error
+
+
+def hide_control_groups() -> None:
+    """Make the control groups of this process the uppermost that it and the step see."""
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWCGROUP)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a kernel without them
+            raise ExecutorUnavailable(
+                f"a step cannot have a control group namespace: {error.strerror}"
             ) from error
 
 

@@ -1,8 +1,10 @@
 """What a step may do: its capabilities, and the filter of its system calls."""
 
 import errno
+from collections.abc import Sequence
 
-from img.adapters.linux import allowed_calls, capabilities, seccomp
+from img.adapters.linux import allowed_calls, capabilities, landlock, seccomp
+from img.adapters.linux.landlock import Access
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import Network, Process
 
@@ -20,12 +22,30 @@ def allowed_capabilities(process: Process) -> int:
     return capabilities.DOCKER_DEFAULT
 
 
+def separate(process: Process, files: Sequence[tuple[int, Access]] | None = None) -> None:
+    """Keep this process from processes and abstract sockets outside of the step, by Landlock.
+
+    A step with the host's network could else get files of the host through such a socket.
+    ``files`` are all that it may reach. Nothing of it where the kernel has no Landlock. Raises
+    ExecutorUnavailable.
+    """
+    if process.insecure:
+        return
+    try:
+        landlock.restrict(files)
+    except OSError as error:
+        raise ExecutorUnavailable(
+            f"a step cannot be restricted by Landlock: {error.strerror}"
+        ) from error
+
+
 def confine(process: Process, allowed: int) -> None:
     """Put this process under the filter of a step with the capabilities ``allowed``.
 
     Without effect where the kernel has no filters, or the call numbers of this machine are not
     known. Raises ExecutorUnavailable.
     """
+    separate(process)
     machine = seccomp.this_machine()
     if process.insecure or machine is None:
         return
@@ -44,3 +64,4 @@ def prepare_filters() -> None:
     machine = seccomp.this_machine()
     if machine is not None:
         allowed_calls.filter_program(machine, capabilities.DOCKER_DEFAULT)
+    landlock.version()

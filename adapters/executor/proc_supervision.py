@@ -15,7 +15,7 @@ from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.first_process import die_with_parent
 from img.adapters.executor.system_mounts import MASKED
 from img.adapters.executor.watching import exit_code_of_reaped
-from img.adapters.linux import capabilities, seccomp, syscalls
+from img.adapters.linux import capabilities, landlock, seccomp, syscalls
 from img.adapters.linux.procfs.filters import filter_program
 from img.adapters.linux.procfs.mount_tables import mount_tables
 from img.adapters.linux.procfs.supervisor import ProcSupervisor
@@ -53,11 +53,14 @@ def confine(supervisor: socket.socket, process: Process, allowed: int, *, privil
 
     Without notifications there is no /proc, and the filter refuses what it can.
     """
+    if not privileged:  # then it is the price of any filter: programs such as sudo do not work
+        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    privileges.separate(process, [(root, landlock.ALL)])
+    os.close(root)
     machine = seccomp.this_machine()
     if machine is None:
         return
-    if not privileged:  # then it is the price of any filter: programs such as sudo do not work
-        syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     try:
         program = filter_program(machine, allowed, insecure=process.insecure)
         listener = seccomp.load_and_listen(program)

@@ -15,6 +15,7 @@ from img.adapters.executor.first_process import (
     DEFAULT_PATH,
     bring_network_up,
     enter_control_groups,
+    hide_control_groups,
     set_limit,
     user_in,
 )
@@ -44,9 +45,11 @@ def become(
     Why it could not is in the file ``log`` then (``failure_in``).
     """
     enter_control_groups(launch.process)
+    hide_control_groups()
     bundle = _prepare(launch, channel, system, network)
     syscalls.close_descriptors(but=(channel.fileno(), log))
     os.set_inheritable(log, True)
+    privileges.separate(launch.process)
     reports.send(channel, Starting())
     _execute(_command(launch.program, bundle, f"/proc/self/fd/{log}"))
 

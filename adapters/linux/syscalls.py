@@ -9,6 +9,7 @@ import struct
 from collections.abc import Iterable
 
 CLONE_NEWNS = 0x0002_0000
+CLONE_NEWCGROUP = 0x0200_0000
 CLONE_NEWUTS = 0x0400_0000
 CLONE_NEWIPC = 0x0800_0000
 CLONE_NEWUSER = 0x1000_0000
@@ -66,6 +67,9 @@ _EVERYWHERE = {
     "openat2": 437,
     "pidfd_getfd": 438,
     "mount_setattr": 442,
+    "landlock_create_ruleset": 444,
+    "landlock_add_rule": 445,
+    "landlock_restrict_self": 446,
 }
 _GENERIC = {"pivot_root": 41, "rt_sigaction": 134, "keyctl": 219} | _EVERYWHERE
 NUMBERS = {
@@ -239,6 +243,25 @@ def default_internal_signals() -> None:
     """
     for number in _INTERNAL_SIGNALS:
         _call("rt_sigaction", number, bytes(_SIGACTION_SIZE), 0, _SIGSET_SIZE)
+
+
+def landlock_create_ruleset(attributes: bytes, flags: int) -> int:
+    """Return a new ruleset, or what ``flags`` ask for (landlock_create_ruleset(2), Linux 5.13)."""
+    size = len(attributes)
+    created = _call("landlock_create_ruleset", attributes if size else 0, size, flags)
+    if size:
+        os.set_inheritable(created, False)
+    return created
+
+
+def landlock_add_rule(ruleset: int, kind: int, rule: bytes) -> None:
+    """Add a rule to a ruleset (landlock_add_rule(2))."""
+    _call("landlock_add_rule", ruleset, kind, rule, 0)
+
+
+def landlock_restrict_self(ruleset: int) -> None:
+    """Enforce a ruleset on this process and all it starts (landlock_restrict_self(2))."""
+    _call("landlock_restrict_self", ruleset, 0)
 
 
 def join_new_session_keyring() -> None:

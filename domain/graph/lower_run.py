@@ -128,14 +128,21 @@ def _network(scope: StageScope, run: Run) -> Network:
     match run.network:
         case "none":
             return Network.NONE
-        case "host" if scope.request.network is Network.PRIVATE:
+        case "host" if _refuses_host_network(scope):
             raise DockerfileError(
-                "RUN --network=host is not allowed with --network private", lines=run.lines
+                f"RUN --network=host is not allowed with --network {scope.request.network.value}",
+                hint="--allow network.host allows it",
+                lines=run.lines,
             )
         case "host":
             return Network.HOST
         case _:
             return scope.request.network
+
+
+def _refuses_host_network(scope: StageScope) -> bool:
+    """Tell whether the command line says another network, which a Dockerfile must not widen."""
+    return scope.request.network is not Network.HOST and not scope.request.host_network
 
 
 def _environment(env: Variables, mounts: Iterable[ExecMount]) -> Variables:

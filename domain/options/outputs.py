@@ -9,6 +9,7 @@ from img.domain.oci.annotations import Annotation
 from img.domain.options import image_form
 from img.domain.options.annotations import is_annotation_attribute, parse_annotation
 from img.domain.options.attributes import Attributes
+from img.domain.options.entitlements import DELETE_OUTPUT
 from img.domain.outputs import (
     STANDARD_OUTPUT,
     ArchiveOutput,
@@ -22,8 +23,6 @@ from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 
 _OPTION = "--output"
-_DELETE = "buildx.local.delete"  # what --allow has to say before files are deleted
-_ENTITLEMENTS = (_DELETE, "network.host")  # the latter is so always
 _FILES = frozenset({"dest", "platform-split", "source-date-epoch"})
 _ARCHIVE = frozenset({"dest", "name"})
 _EMPTY_ONLY = ("dangling-name-empty-only", "danging-name-empty-only")  # the latter is BuildKit's
@@ -50,7 +49,7 @@ class OutputOptions:
     outputs: Sequence[str] = ()
     tags: Sequence[str] = ()
     annotations: Sequence[str] = ()
-    allowed: Sequence[str] = ()
+    allowed: frozenset[str] = frozenset()  # entitlements
     push: bool = False
     load: bool = False
 
@@ -61,10 +60,6 @@ def parse_outputs(options: OutputOptions, host: Platform) -> tuple[Output, ...]:
     Names of ``-t`` are the names of every output that has some, in place of ``name``. Raises
     UsageError, InvalidReference.
     """
-    for name in options.allowed:
-        if name not in _ENTITLEMENTS:
-            known = ", ".join(_ENTITLEMENTS)
-            raise UsageError(f"unknown entitlement {name}", hint=f"--allow takes {known}")
     wanted = [_typed(text) for text in options.outputs]
     if options.push:
         wanted = _pushed(wanted)
@@ -214,15 +209,16 @@ def _archive(attributes: Attributes, tags: Sequence[str], form: ImageForm) -> Ar
     )
 
 
-def _files(attributes: Attributes, allowed: Sequence[str]) -> FilesOutput:
+def _files(attributes: Attributes, allowed: frozenset[str]) -> FilesOutput:
     tar = attributes["type"] == "tar"
     destination = attributes["dest"]
     if not tar and not destination:
         raise UsageError("dest is required for local exporter")
     delete = attributes.choice("mode", ("copy", "delete")) == "delete"
-    if delete and _DELETE not in allowed:
+    if delete and DELETE_OUTPUT not in allowed:
         raise UsageError(
-            f'local output mode=delete for destination "{destination}" requires --allow={_DELETE}'
+            f'local output mode=delete for destination "{destination}"'
+            f" requires --allow={DELETE_OUTPUT}"
         )
     return FilesOutput(
         destination=destination or STANDARD_OUTPUT,

@@ -7,6 +7,11 @@ import typer
 from img.domain.errors import UsageError
 from img.domain.options.cache import CacheExchange
 from img.domain.options.call import Call
+from img.domain.options.entitlements import (
+    NETWORK_HOST,
+    USER_NAMESPACES,
+    parse_entitlements,
+)
 from img.domain.options.outputs import OutputOptions
 from img.domain.options.resources import parse_resources
 from img.domain.options.secrets import AgentSpec, SecretSpec
@@ -148,7 +153,7 @@ def build(
     ] = None,
     allow: Annotated[
         Texts,
-        _option("--allow", says="Allow buildx.local.delete.", value="NAME"),
+        _option("--allow", says="Allow userns, network.host, buildx.local.delete.", value="NAME"),
     ] = None,
     iidfile: Annotated[
         str, _option("--iidfile", says="Write the image ID to a file.", value="FILE")
@@ -179,13 +184,14 @@ def build(
     asked = Call.parse("check" if check else call)
     location = _location(path or [])
     outputs: tuple[Output, ...] = ()
+    allowed = parse_entitlements(allow or ())
     if asked is None:
         outputs = outputs_of(
             OutputOptions(
                 outputs=output or (),
                 tags=tag or (),
                 annotations=annotation or (),
-                allowed=allow or (),
+                allowed=allowed,
                 push=push,
                 load=load,
             )
@@ -198,6 +204,7 @@ def build(
         no_cache_filter=no_cache_filter or [],
         pull=pull,
         network=network,
+        host_network=NETWORK_HOST in allowed,
         hosts=add_host or [],
         shm_size=shm_size,
         ulimits=ulimit or [],
@@ -241,6 +248,7 @@ def build(
         resources=resources,
         emulate=emulate,
         executor=executor,
+        userns=USER_NAMESPACES in allowed,
     ) as container:
         if asked is not None:
             from img.entrypoints.cli.checks import run_call

@@ -73,6 +73,7 @@ class Session:
         resources: Resources | None = None,
         emulate: str = "full",
         executor: str | None = None,
+        userns: bool = False,
     ) -> Iterator["Container"]:
         """Enter with the container for a command, and close it after.
 
@@ -92,6 +93,7 @@ class Session:
             registry=os.environ.get("IMG_REGISTRY", "oras"),
             credentials=os.environ.get("IMG_CREDENTIALS", "docker"),
             emulate=emulate,
+            userns=userns,
             max_cache=_max_cache(),
             progress=_progress(progress),
             debug=debug or self.debug,

@@ -82,7 +82,7 @@ def test_a_lone_word_is_a_directory_and_a_dash_is_a_tar_file() -> None:
 def test_every_attribute_of_files_is_read() -> None:
     (output,) = outputs(
         "type=local,dest=out,mode=delete,platform-split=false,source-date-epoch=7",
-        allowed=["buildx.local.delete"],
+        allowed=frozenset({"buildx.local.delete"}),
     )
 
     assert output == FilesOutput(destination="out", delete=True, platform_split=False, epoch=7)

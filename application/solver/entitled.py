@@ -1,0 +1,24 @@
+"""Allows the steps of a build what the user allowed on the command line."""
+
+from dataclasses import replace
+
+from img.application.ports.executor import Cancellation, Executor, OutputSink
+from img.domain.process import ExitStatus, Process, Root
+
+
+class EntitledExecutor(Executor):
+    """Another executor, each of whose processes may make user namespaces."""
+
+    def __init__(self, executor: Executor) -> None:
+        self._executor = executor
+
+    def require(self) -> None:
+        self._executor.require()
+
+    def run(
+        self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
+    ) -> ExitStatus:
+        return self._executor.run(replace(process, userns=True), root, output, cancelled)
+
+    def close(self) -> None:
+        self._executor.close()
