@@ -56,12 +56,16 @@ KINDS: Mapping[str, Kind] = {
             "tests/integration/test_unshare.py",
             "tests/integration/test_unshare_isolation.py",
             "tests/integration/test_denied_calls.py",
+            "tests/security/test_kernel_surface.py",
         ),
     ),
     "one_id": Kind(
         is_ours=there_is_one_id(),
         run="tests/integration/test_one_id.py",
-        files=("tests/integration/test_emulation.py",),
+        files=(
+            "tests/integration/test_emulation.py",
+            "tests/security/test_kernel_surface.py",
+        ),
     ),
 }
 

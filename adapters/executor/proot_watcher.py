@@ -11,7 +11,7 @@ import shutil
 import socket
 import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
 
 from img.adapters.executor import reports, supervision
@@ -31,7 +31,7 @@ from img.adapters.executor.reports import Starting, Stub
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints
 from img.adapters.executor.watching import gather_orphans, wait_for
-from img.adapters.linux import owner_records, seccomp, syscalls
+from img.adapters.linux import allowed_calls, capabilities, owner_records, seccomp, syscalls
 from img.adapters.linux.emulation.filters import rules_of
 from img.adapters.linux.owner_records import ROOT, Owner, Unrecordable
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
@@ -277,11 +277,25 @@ def _go_under_filter(launch: Launch, user: UserIdentity, supervisor: socket.sock
     rules = {call: seccomp.Rule(call, missing) for call in _UNKNOWN_TO_PROOT}
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     if launch.emulation is None or not launch.is_supervised:
-        seccomp.load(seccomp.program(machine, list(rules.values()), compat=missing))
+        seccomp.load(_filter_program(machine, rules.values()))
         return
     refused = seccomp.IsOneOf(0, (_PR_SET_SECCOMP,))
     rules["prctl"] = seccomp.Rule("prctl", seccomp.fail_with(errno.EINVAL), (refused,))
     for rule in rules_of(launch.emulation, strict=user.uid != 0, capabilities=True):
         rules.setdefault(rule.call, rule)
-    program = seccomp.program(machine, list(rules.values()), compat=missing)
+    program = _filter_program(machine, rules.values())
     supervision.ask(supervisor, seccomp.load_and_listen(program), user)
+
+
+def _filter_program(machine: seccomp.Machine, rules: Iterable[seccomp.Rule]) -> bytes:
+    """Return the filter of ``rules``, and of what is allowed to the steps of all executors.
+
+    32-bit programs are none of PRoot's.
+    """
+    allowed = allowed_calls.rules_for(capabilities.DOCKER_DEFAULT)
+    return seccomp.program(
+        machine,
+        allowed_calls.before(rules, allowed),
+        otherwise=allowed_calls.REFUSED,
+        compat=seccomp.fail_with(errno.ENOSYS),
+    )

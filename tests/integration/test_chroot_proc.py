@@ -232,7 +232,6 @@ _ARGUMENTS: Mapping[str, Callable[[int], tuple[int, ...]]] = {
     "process_vm_readv": lambda pid: (pid, 0, 0, 0, 0, 0),
     "process_vm_writev": lambda pid: (pid, 0, 0, 0, 0, 0),
     "prlimit64": lambda pid: (pid, 0, 0, 0),
-    "kcmp": lambda pid: (pid, pid, 0, 0, 0),
 }
 
 

@@ -32,7 +32,7 @@ from tests.step_roots import (
 pytestmark = pytest.mark.userns
 
 DOCKERS = 0xA80425FB
-MKNOD = 1 << 27
+NET_RAW, MKNOD = 1 << 13, 1 << 27
 
 
 def lacks_mknod(steps: Steps) -> bool:
@@ -72,10 +72,14 @@ def test_the_command_is_pid_1_and_sees_no_other_process(steps: Steps) -> None:
     assert steps.sh("echo $$; ls -d /proc/[0-9]*").split()[:2] == ["1", "/proc/1"]
 
 
-def test_root_has_dockers_capabilities_and_may_gain_privileges(steps: Steps) -> None:
-    status = steps.sh("cat /proc/self/status")
+@pytest.mark.parametrize("network", [Network.HOST, Network.NONE])
+def test_root_has_dockers_capabilities_and_may_gain_privileges(
+    steps: Steps, network: Network
+) -> None:
+    status = steps.sh("cat /proc/self/status", in_env(network=network))
 
     expected = DOCKERS & ~MKNOD if lacks_mknod(steps) else DOCKERS
+    expected &= ~NET_RAW if network is Network.HOST else -1
     for name in ("Prm", "Eff", "Bnd"):
         assert f"Cap{name}:\t{expected:016x}" in status
     for name in ("Inh", "Amb"):
@@ -91,7 +95,7 @@ def test_a_user_has_no_capabilities_and_the_groups_of_the_image(steps: Steps) ->
     assert "uid=1000(app) gid=1001(app) groups=29(audio),1001(app)" in seen
     assert "CapEff:\t0000000000000000" in seen
     assert "CapPrm:\t0000000000000000" in seen
-    expected = DOCKERS & ~MKNOD if lacks_mknod(steps) else DOCKERS
+    expected = DOCKERS & ~NET_RAW & (~MKNOD if lacks_mknod(steps) else -1)
     assert f"CapBnd:\t{expected:016x}" in seen
 
 

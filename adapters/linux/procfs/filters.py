@@ -38,7 +38,6 @@ REACHING = {
     "process_vm_readv": (0,),
     "process_vm_writev": (0,),
     "prlimit64": (0,),
-    "kcmp": (0, 1),
 }
 """Calls that do something to another process, and the arguments that say to which."""
 
