@@ -43,6 +43,7 @@ KINDS: Mapping[str, Kind] = {
             "tests/contracts/test_executor.py",
             "tests/integration/test_escapes.py",
             "tests/integration/test_proot.py",
+            "tests/security/test_foreign_root.py",
             "tests/unit/adapters/build_context/test_directory.py",
             "tests/unit/adapters/credential_store/test_auth_files.py",
             "tests/unit/adapters/linux/test_database.py",
@@ -65,6 +66,7 @@ KINDS: Mapping[str, Kind] = {
         files=(
             "tests/integration/test_emulation.py",
             "tests/security/test_kernel_surface.py",
+            "tests/security/test_foreign_root.py",
         ),
     ),
 }

@@ -8,13 +8,14 @@ step itself.
 
 import errno
 import fcntl
-import importlib
 import os
 import resource
 import signal
 import socket
 import struct
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import NoReturn
 
 from img.adapters.executor import mounts, privileges, reports
@@ -31,7 +32,6 @@ from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarte
 from img.domain.filesystem.ownership import UserIdentity, lookup_user
 from img.domain.process import Network, Process, Ulimit
 
-_EMULATED = "img.adapters.executor.emulated_identity"
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -43,12 +43,11 @@ def become(
     network: socket.socket | None = None,
 ) -> NoReturn:
     """Run ``launch``; what is made in its root on the way is told ``channel``."""
-    if launch.emulation is not None:
-        importlib.import_module(_EMULATED)  # while its file can be found
+    limits, take = _identity(launch, supervisor)
     enter_control_groups(launch.process)
     hide_control_groups()
-    user = _enter_root(launch, channel, system, supervisor, network)
-    _take_identity(launch, user, supervisor)
+    user = _enter_root(launch, limits, channel, system, supervisor, network)
+    take(user)
     execute(launch.process, user, channel)
 
 
@@ -78,6 +77,7 @@ def hide_control_groups() -> None:
 
 def _enter_root(
     launch: Launch,
+    limits: Iterable[Ulimit],
     channel: socket.socket,
     system: SystemMounts,
     supervisor: socket.socket | None,
@@ -94,7 +94,7 @@ def _enter_root(
     bring_network_up(process, network)
     syscalls.sethostname(process.hostname)
     user = user_in(root, process)
-    for limit in _limits(launch):
+    for limit in limits:
         set_limit(limit)
     close_interpreter(channel)
     mounts.pivot_into_working_directory()
@@ -105,26 +105,24 @@ def _enter_root(
     return user
 
 
-def _limits(launch: Launch) -> Iterable[Ulimit]:
-    if launch.emulation is None:
-        return launch.process.ulimits
+def _identity(
+    launch: Launch, supervisor: socket.socket | None
+) -> tuple[Iterable[Ulimit], Callable[[UserIdentity], None]]:
+    """Return the step's limits, and what takes its user on: imported while files can be found."""
+    process, level = launch.process, launch.emulation
+    if level is None:
+        allowed = privileges.allowed_capabilities(process)
+        return process.ulimits, partial(take_identity, process, allowed=allowed)
     from img.adapters.executor import emulated_identity
 
-    return emulated_identity.limits_of(launch.process)
+    def take(user: UserIdentity) -> None:
+        if not process.insecure:
+            capabilities.keep_only(emulated_identity.NEEDED)
+        enter_directory(process.cwd)
+        emulated_identity.take(process, user, level, supervisor)
+        die_with_parent()
 
-
-def _take_identity(launch: Launch, user: UserIdentity, supervisor: socket.socket | None) -> None:
-    if launch.emulation is None:
-        allowed = privileges.allowed_capabilities(launch.process)
-        take_identity(launch.process, user, allowed)
-        return
-    from img.adapters.executor import emulated_identity
-
-    if not launch.process.insecure:
-        capabilities.keep_only(emulated_identity.NEEDED)
-    enter_directory(launch.process.cwd)
-    emulated_identity.take(launch.process, user, launch.emulation, supervisor)
-    die_with_parent()
+    return emulated_identity.limits_of(process), take
 
 
 def take_identity(
@@ -174,13 +172,22 @@ def user_in(root: int, process: Process) -> UserIdentity:
 def enter_directory(path: str) -> None:
     """Make ``path`` in this root, if it is missing, and enter it. Raises ProcessNotStarted."""
     try:
-        os.makedirs(path, 0o755, exist_ok=True)
-        os.chdir(path)
+        try:
+            os.chdir(path)
+        except FileNotFoundError:
+            _make_and_enter(path)
         os.getcwd()  # ENOENT for a directory outside the root
     except OSError as error:
         raise ProcessNotStarted(f'working directory "{path}": {go_text(error)}') from error
-    except ValueError as error:  # a zero byte
-        raise ProcessNotStarted(f'working directory "{path!r}": {error}') from error
+
+
+def _make_and_enter(path: str) -> None:
+    os.chdir("/")
+    for part in path.split("/"):
+        if part:
+            with suppress(FileExistsError):
+                os.mkdir(part, 0o755)
+            os.chdir(part)
 
 
 def _become(user: UserIdentity) -> None:

@@ -31,6 +31,7 @@ from img.domain.filesystem.ownership import UserIdentity
 
 _CONTAINER = "step"
 _MOST_LOGGED = 1 << 16  # bytes
+_PATH_MAX = 4096  # linux/limits.h
 
 
 def become(
@@ -85,6 +86,8 @@ def _prepare(
     _refuse_unknown_ids(user)
     if not process.argv:
         raise ProcessNotStarted("no command to run")
+    if len(os.fsencode(process.cwd)) >= _PATH_MAX:  # crun would make it
+        raise ProcessNotStarted(f'working directory "{process.cwd}": file name too long')
     search = dict(process.env).get("PATH", DEFAULT_PATH)
     find_executable_in(root, process.argv[0], search, process.cwd)  # in our words, if it fails
     spec = configuration(process, user, rootfs, _allowed(launch))
