@@ -89,9 +89,28 @@ def default_state(environment: Mapping[str, str]) -> Path:
         return Path(state)
     if data := environment.get("XDG_DATA_HOME", "").partition(os.pathsep)[0]:
         return Path(data, "img")
-    if home := environment.get("HOME"):
+    if home := _own_home(environment.get("HOME", "")):
         return Path(home, ".local", "share", "img")
     return Path(f"/tmp/img-{os.geteuid()}")
+
+
+def _own_home(home: str) -> str:
+    """Return ``home``; that of the database of users if it belongs to another user.
+
+    So it is under ``sudo -E``, and in the containers of GitHub's workflows.
+    """
+    try:
+        owner = os.stat(home).st_uid
+    except OSError:
+        return home
+    if owner in (0, os.geteuid()):
+        return home
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return home
 
 
 def host_platform() -> Platform:

@@ -1,6 +1,5 @@
 """An OCI image layout in a directory."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from img.adapters.linux.layout_folder import (
     NURSERY,
     check_output_layout,
     create_layout,
+    remove_nursery,
     written_to,
 )
 from img.adapters.linux.new_file import NewFile, write_file
@@ -46,8 +46,7 @@ class OciLayoutExporter(LayoutExporter):
                 index = decode_index((root / INDEX_FILE).read_bytes())
                 added = encode_index(_with(index, entries))
                 write_file(directory, INDEX_FILE, added, str(root / NURSERY))
-            with contextlib.suppress(OSError):  # there is none, or others are at work
-                (root / NURSERY).rmdir()
+            remove_nursery(root)
 
     def _copy(self, digest: Digest, root: Path) -> None:
         path = root / blob_path(digest)

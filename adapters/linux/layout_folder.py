@@ -1,11 +1,12 @@
 """The two files that make a folder an OCI image layout."""
 
+import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from img.adapters.linux.files import READABLE_MODE, UMASK_MODE, NotOwn, make_directories
-from img.adapters.linux.new_file import NewFile, raise_state_error
+from img.adapters.linux.new_file import NewFile, own_name, raise_state_error
 from img.application.ports.output_files import OutputNotWritten
 from img.domain.errors import StateError
 from img.domain.oci.codec import encode_index
@@ -31,6 +32,13 @@ def create_layout(root: Path, *, in_state: bool = False) -> None:
     # The index first: whoever finds oci-layout finds a whole layout.
     _add(root, INDEX_FILE, encode_index(Index()))
     _add(root, LAYOUT_FILE, LAYOUT_CONTENT)
+
+
+def remove_nursery(root: Path) -> None:
+    """Remove the directory for drafts, if there is one and nobody is at work in it."""
+    for name in (NURSERY, own_name(NURSERY)):
+        with contextlib.suppress(OSError):
+            (root / name).rmdir()
 
 
 def check_output_layout(root: Path) -> None:

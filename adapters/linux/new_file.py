@@ -217,7 +217,12 @@ def _own_nursery(nursery: str) -> str:
     """
     with contextlib.suppress(NotOwn):
         return _swept(nursery)
-    return _swept(f"{nursery}-{os.geteuid()}")
+    return _swept(own_name(nursery))
+
+
+def own_name(nursery: str) -> str:
+    """Return what a nursery is called where ``nursery`` is not this user's."""
+    return f"{nursery}-{os.geteuid()}"
 
 
 def _swept(nursery: str) -> str:

@@ -86,22 +86,29 @@ def open_state(path: str) -> StateAccess:
 
 def _verified(path: str) -> StateAccess:
     """Check the state and all directories that lead to it, where links lead as well."""
+    open_to_others: dict[str, int] = {}  # modes of directories
+    found: tuple[str, os.stat_result] | None = None
     for directory, entry in _steps(path):
         status = os.lstat(directory)
         if entry is None:
-            return _access(path, directory, status)
-        others_write = other_users_write(directory, status)
+            found = (directory, status)
+            break
         if not (is_trusted(directory, status) or _is_of_owner(path, status)):
             raise StateNotSafe(path, f"{directory} belongs to another user ({_owner(status)})")
-        if others_write and not status.st_mode & stat.S_ISVTX:
-            raise StateNotSafe(
-                path,
-                f"other users can write to {directory} (mode {stat.S_IMODE(status.st_mode):04o})",
-                f"as its owner, chmod go-w {directory}",
-            )
-        if others_write:
-            _check_entry(path, f"{directory.rstrip('/')}/{entry}")
-    return StateAccess.OWN  # there is none yet, and only this user or root can make it
+        if other_users_write(directory, status):
+            if not status.st_mode & stat.S_ISVTX:
+                open_to_others[directory] = stat.S_IMODE(status.st_mode)
+            elif not open_to_others:
+                _check_entry(path, f"{directory.rstrip('/')}/{entry}")
+    if open_to_others:
+        first, mode = next(iter(open_to_others.items()))
+        raise StateNotSafe(
+            path,
+            f"other users can write to {first} (mode {mode:04o})",
+            f"as its owner, chmod go-w {' '.join(open_to_others)}",
+        )
+    # Where there is none yet, only this user or root can make it.
+    return _access(path, *found) if found else StateAccess.OWN
 
 
 def _steps(path: str) -> Iterator[tuple[str, str | None]]:

@@ -1,11 +1,13 @@
 """What flags and environment decide."""
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
 
 from img.entrypoints.settings import default_state, host_platform, snapshotter_of
+from tests.host import need_root
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,12 @@ def test_this_machine_is_named_as_images_name_machines() -> None:
     assert platform == platform.normalized()
     if os.uname().machine == "x86_64":
         assert platform.architecture == "amd64"
+
+
+def test_the_home_of_another_user_is_not_used(tmp_path: Path) -> None:
+    need_root()
+    os.chown(tmp_path, 64998, 64998)
+
+    state = default_state({"HOME": str(tmp_path)})
+
+    assert state == Path(pwd.getpwuid(0).pw_dir, ".local/share/img")

@@ -130,6 +130,17 @@ def test_the_message_says_which_directory_and_what_to_do(place: Path) -> None:
     assert refused.value.exit_code == 8
 
 
+def test_all_that_has_to_be_changed_is_named_at_once(place: Path) -> None:
+    first = directory(place / "builds", 0o777)
+    second = directory(first / "group", 0o777)
+
+    with pytest.raises(StateNotSafe) as refused:
+        open_state(str(second / "state"))
+
+    assert refused.value.hint is not None
+    assert refused.value.hint.startswith(f"as its owner, chmod go-w {first} {second}; ")
+
+
 # directories like /tmp
 
 
