@@ -11,6 +11,15 @@ _URL = re.compile(
     r"(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?",
     re.DOTALL,
 )
+# A word of a shell, a Dockerfile or a message; the look behind keeps the search linear.
+_URL_IN_TEXT = re.compile(r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"<>`]+")
+# Signatures of storage (Amazon's, Google's, Azure's), and what clients call their tokens.
+_SECRET_VALUE = re.compile(
+    r"([?&;#](?:x-amz-(?:signature|security-token|credential)|x-goog-(?:signature|credential)"
+    r"|signature|sig|verify|hmac|jwt|auth|authorization|(?:[a-z]+[_-])?(?:token|secret)"
+    r"|access[_-]?token|api[_-]?key|pass|passwd|password|pwd)=)[^&;#\s\"'<>),]+",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +83,10 @@ def query_values(query: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def redact_credentials(text: str) -> str:
-    """Return a URL without name and password (BuildKit util/urlutil, RedactCredentials).
+    """Return a URL without name, password and tokens (BuildKit util/urlutil, RedactCredentials).
 
-    What is no URL stays; blanks come back escaped, as Go writes them.
+    What is no URL stays; blanks come back escaped, as Go writes them. BuildKit shows the query as
+    it is; img hides the values there that open what the URL leads to.
     """
     if re.match(r"[^/?#]*:(?!//)", text) or re.match(r"\d[^/]*://", text):
         return text  # no URL: "git@host:path", a scheme that is none
@@ -84,4 +94,11 @@ def redact_credentials(text: str) -> str:
         user, colon, _ = found[2].partition(":")
         hidden = (_HIDDEN if user else "") + (f":{_HIDDEN}" if colon else "")
         text = f"{found[1]}{hidden}@{text[found.end() :]}"
-    return text.replace(" ", "%20")
+    return _SECRET_VALUE.sub(rf"\1{_HIDDEN}", text).replace(" ", "%20")
+
+
+def redact_urls(text: str) -> str:
+    """Return ``text`` with each URL in it as ``redact_credentials`` has it."""
+    if "://" not in text:
+        return text
+    return _URL_IN_TEXT.sub(lambda found: redact_credentials(found[0]), text)

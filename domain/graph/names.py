@@ -9,12 +9,14 @@ from dataclasses import replace
 from img.domain.dockerfile.variables import ExpansionFailed, expand_word
 from img.domain.graph.state import StageScope, StageState
 from img.domain.platform import InvalidPlatform, Platform
+from img.domain.url import redact_urls
 
 
 def name_step(
     scope: StageScope, state: StageState, text: str, *, on_build: bool = False
 ) -> tuple[StageState, str]:
     """Return the state with one more step counted, and the step's name."""
+    text = redact_urls(text)
     if not scope.steps:
         return state, text
     state = replace(state, steps_named=state.steps_named + 1)

@@ -10,6 +10,7 @@ from img.domain.graph.operations import Operation, ReadContext
 from img.domain.graph.vertex import Graph, HistoryItem, Vertex
 from img.domain.oci.config import ImageConfig, RunConfig
 from img.domain.platform import Platform
+from img.domain.url import redact_urls
 
 Lines = tuple[int, int]
 Variables = tuple[tuple[str, str], ...]
@@ -45,8 +46,11 @@ class StageState:
         return replace(self, config=replace(self.config, run=run))
 
     def with_history(self, created_by: str, vertex: int | None = None) -> "StageState":
-        """Return the state with a line of history; ``vertex`` made its layer and is the root."""
-        item = HistoryItem(created_by=created_by, vertex=vertex)
+        """Return the state with a line of history; ``vertex`` made its layer and is the root.
+
+        Everybody who gets the image reads it, so it has no passwords of URLs.
+        """
+        item = HistoryItem(created_by=redact_urls(created_by), vertex=vertex)
         root = self.root if vertex is None else vertex
         return replace(self, history=(*self.history, item), root=root)
 
