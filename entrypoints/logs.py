@@ -1,7 +1,9 @@
 """Where logs go and how they look."""
 
 import sys
+from collections.abc import Callable, MutableMapping
 from functools import partial
+from typing import Any
 
 from img.application.log import DEBUG, WARNING, set_level
 
@@ -30,11 +32,26 @@ def _configure_structlog(level: int, *, json: bool) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
+            _shown_values,
             last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=_standard_error,
     )
+
+
+def _shown_values(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Any:
+    """Return the event with its texts as they may be shown, also those in other values."""
+    from img.domain.shown_text import shown, shown_in_line
+
+    return {
+        key: shown(str(value)) if key == "exception" else _shown_value(value, shown_in_line)
+        for key, value in event.items()
+    }
+
+
+def _shown_value(value: object, show: Callable[[str], str]) -> object:
+    return value if isinstance(value, int | float | bool) or value is None else show(str(value))
 
 
 def _standard_error(*_: object) -> object:

@@ -19,6 +19,7 @@ from img.domain.progress import (
     VertexStatus,
     VertexWarning,
 )
+from img.domain.shown_text import shown_in_line
 
 _LOG_LINES = 6  # of a running step
 _KEPT = 50  # of a failed one
@@ -61,9 +62,9 @@ class _Step:
         word = f"{self.word} " if self.word else ""
         yield Line(f" => {word}{self.name}", f"{self.seconds(now):.1f}s", self.style)
         if self.ended is None:
-            for item in self.items.values():
+            for name, item in self.items.items():
                 amount = amount_text(item.current, item.total)
-                yield Line(f" => => {item.item}", f"{amount}{' done' if item.done else ''}")
+                yield Line(f" => => {name}", f"{amount}{' done' if item.done else ''}")
             for _, text in list(self.log)[-_LOG_LINES:]:
                 yield Line(f" => => # {text}", style=Style.FAINT)
 
@@ -89,9 +90,9 @@ class Picture:
                 lines = step.streams.setdefault(event.stream, LineSplitter()).lines(event.data)
                 step.log += [(now - step.begun, _printable(line)) for line in lines]
             case VertexStatus():
-                step.items[event.item] = event
+                step.items[shown_in_line(event.item)] = event
             case VertexWarning():
-                step.warnings.append(event.message)
+                step.warnings.append(shown_in_line(event.message))
             case VertexDone():
                 self._end(step, now, "", Style.DONE)
             case VertexFailed():
@@ -130,7 +131,7 @@ class Picture:
         step = self._steps.get(event.vertex)
         if step is None:
             name = event.name if isinstance(event, VertexStarted | VertexCached) else event.vertex
-            step = self._steps[event.vertex] = _Step(_printable(" ".join(name.split())), now)
+            step = self._steps[event.vertex] = _Step(shown_in_line(" ".join(name.split())), now)
         return step
 
     def _end(self, step: _Step, now: float, word: str, style: Style) -> None:

@@ -22,6 +22,7 @@ from img.domain.progress import (
     VertexStatus,
     VertexWarning,
 )
+from img.domain.shown_text import shown_in_line, shown_output
 
 _KEPT = 20  # lines of a step, to be shown again when it fails
 _STATUS_EVERY_S = 5.0
@@ -40,7 +41,11 @@ class _Vertex:
 
 
 class PlainProgress(ProgressSink):
-    """Writes ``#N …`` lines to ``out``; says again what it is about when vertices take turns."""
+    """Writes ``#N …`` lines to ``out``; says again what it is about when vertices take turns.
+
+    Each line begins with the number of its vertex, also each line that a step wrote, so that no
+    step begins one of its own. Colours of steps are kept; other escape sequences are shown.
+    """
 
     def __init__(self, out: TextIO, *, now: Callable[[], float] = time.monotonic) -> None:
         self._out = out
@@ -83,13 +88,13 @@ class PlainProgress(ProgressSink):
             case VertexStatus():
                 self._status(vertex, event)
             case VertexWarning():
-                self._say(vertex, f"WARN: {event.message}")
+                self._say(vertex, f"WARN: {shown_in_line(event.message)}")
             case VertexDone():
                 self._finish_lines(vertex)
                 self._end(vertex, f"DONE {self._now() - vertex.started:.1f}s")
             case VertexFailed():
                 self._finish_lines(vertex)
-                self._end(vertex, f"ERROR: {event.message}")
+                self._end(vertex, f"ERROR: {shown_in_line(event.message)}")
                 self._failed.append(vertex)
             case VertexCanceled():
                 self._finish_lines(vertex)
@@ -101,7 +106,8 @@ class PlainProgress(ProgressSink):
         vertex = self._vertices.get(event.vertex)
         if vertex is None:
             name = event.name if isinstance(event, VertexStarted | VertexCached) else event.vertex
-            vertex = _Vertex(len(self._vertices) + 1, " ".join(name.split()), self._now())
+            shown = shown_in_line(" ".join(name.split()))
+            vertex = _Vertex(len(self._vertices) + 1, shown, self._now())
             self._vertices[event.vertex] = vertex
         elif isinstance(event, VertexStarted):
             vertex.started = self._now()
@@ -113,12 +119,13 @@ class PlainProgress(ProgressSink):
         if not event.done and now - vertex.shown.get(event.item, begun) < _STATUS_EVERY_S:
             return
         vertex.shown[event.item] = now
-        text = f"{event.item} {amount_text(event.current, event.total)} {now - begun:.1f}s"
+        amount = amount_text(event.current, event.total)
+        text = f"{shown_in_line(event.item)} {amount} {now - begun:.1f}s"
         self._say(vertex, f"{text} done" if event.done else text)
 
     def _log(self, vertex: _Vertex, lines: list[str]) -> None:
         at = log_time(self._now() - vertex.started)
-        timed = [f"{at} {line}" for line in lines]
+        timed = [f"{at} {shown_output(line)}" for line in lines]
         vertex.last += timed
         if timed:
             self._say(vertex, *timed)

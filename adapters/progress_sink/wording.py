@@ -2,6 +2,7 @@
 
 import codecs
 
+_LONGEST = 64 * 1024  # characters of a line; what is longer is shown as several
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -34,7 +35,12 @@ class LineSplitter:
 
     def lines(self, data: bytes) -> list[str]:
         """Return the lines that ``data`` completes."""
-        *lines, self._rest = (self._rest + self._decode(data)).split("\n")
+        *lines, rest = (self._rest + self._decode(data)).split("\n")
+        # What is overwritten is not shown, and need not be kept.
+        self._rest = rest[rest.rfind("\r", 0, -1) + 1 :]
+        if len(self._rest) > _LONGEST:
+            lines.append(self._rest)
+            self._rest = ""
         return [line.rstrip("\r") for line in lines]
 
     def rest(self) -> str:

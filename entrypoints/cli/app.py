@@ -21,6 +21,7 @@ from img.entrypoints.cli.failures import (
     output_lost,
     report,
 )
+from img.entrypoints.cli.output import say, say_text
 from img.entrypoints.cli.session import Session
 
 _ABOUT = (
@@ -67,7 +68,7 @@ def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"img version {__version__}")
+        say(f"img version {__version__}")
         raise typer.Exit
 
 
@@ -96,7 +97,10 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
     interrupts.heed()
-    code = run(sys.argv[1:] if arguments is None else list(arguments))
+    try:
+        code = run(sys.argv[1:] if arguments is None else list(arguments))
+    except Exception as bug:
+        code = _show_traceback(bug)
     interrupts.ignore()  # too late to change anything
     if (lost := output_error()) is not None:
         if not (code or isinstance(lost, BrokenPipeError)):
@@ -107,6 +111,14 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # nothing to do.
     atexit._run_exitfuncs()
     os._exit(code)
+
+
+def _show_traceback(bug: Exception) -> int:
+    """Print the traceback, whose texts may come from elsewhere; return Python's own exit code."""
+    import traceback
+
+    say_text("".join(traceback.format_exception(bug)), error=True)
+    return 1
 
 
 def run(arguments: list[str]) -> int:
@@ -151,7 +163,7 @@ def _misused(problem: Exception, arguments: list[str]) -> int:
     message = problem.format_message() if hasattr(problem, "format_message") else str(problem)
     if message.startswith("No such command"):
         unknown = message.partition("'")[2].rpartition("'")[0]
-        typer.echo(f"img: '{unknown}' is not an img command.\nSee 'img --help'", err=True)
+        say_text(f"img: '{unknown}' is not an img command.\nSee 'img --help'\n", error=True)
     else:
-        typer.echo(f"Error: {message.rstrip('.')} (see '{path} --help')", err=True)
+        say(f"Error: {message.rstrip('.')} (see '{path} --help')", error=True)
     return 1

@@ -26,6 +26,7 @@ from img.entrypoints.cli.build_outputs import (
     writes_to_standard_output,
 )
 from img.entrypoints.cli.build_request import build_request, platforms
+from img.entrypoints.cli.output import say
 from img.entrypoints.cli.session import Needs, Session
 
 
@@ -228,8 +229,8 @@ def build(
     agents = tuple(AgentSpec.parse(text) for text in ssh or [])
     title = title_of(outputs, tag or ())
     if not quiet and asked is None:
-        typer.echo(f"Building {title}", err=True)
-        typer.echo("Setting up the rootfs... this may take a bit.", err=True)
+        say(f"Building {title}", error=True)
+        say("Setting up the rootfs... this may take a bit.", error=True)
     session: Session = ctx.obj
     with session.open(
         state=state,
@@ -263,9 +264,9 @@ def build(
         )
         results.write(built)
     if quiet and built is not None and not writes_to_standard_output(outputs):
-        typer.echo(image_id(built))
+        say(image_id(built))
     if not quiet:
-        typer.echo(f"Successfully built {title}", err=True)
+        say(f"Successfully built {title}", error=True)
 
 
 def _location(path: list[str]) -> str:

@@ -4,11 +4,8 @@ Sources: BuildKit frontend/subrequests/{lint,outline,targets}; buildx commands/b
 """
 
 import base64
-import json
 from collections.abc import Mapping, Sequence
 from typing import Protocol
-
-import typer
 
 from img.application.ports.context_source import DockerfileText
 from img.application.usecases.check import (
@@ -27,6 +24,7 @@ from img.domain.dockerfile.rules.rule import LintWarning
 from img.domain.dockerfile.targets import BuildTarget
 from img.domain.errors import SourceError, UsageError
 from img.domain.options.call import Call
+from img.entrypoints.cli.output import say, say_json, say_text
 
 _FOUND = 1  # exit code of a check that has something to say
 
@@ -70,8 +68,9 @@ def run_call(
 
 def _print(asked: Call, text: str, document: Document) -> None:
     if asked.json:
-        text = f"{json.dumps(document, indent=2, ensure_ascii=False)}\n"
-    typer.echo(text, nl=False)
+        say_json(document, indent=2)
+    else:
+        say_text(text)
 
 
 # --- check
@@ -81,8 +80,8 @@ def _check_status(checked: CheckedDockerfile, asked: Call) -> int:
     """Print why a build would fail, if it would, and return the exit code."""
     if checked.error:
         if checked.warnings and not asked.json:
-            typer.echo()
-        typer.echo(_error_text(checked.error), err=True)
+            say()
+        say_text(f"{_error_text(checked.error)}\n", error=True)
         return _FOUND if isinstance(checked.error, LintViolation) else checked.error.exit_code
     return _FOUND if checked.warnings and not asked.ignore_status else 0
 

@@ -1,7 +1,6 @@
 """``img doctor`` and ``img unshare``."""
 
 import errno
-import json
 import os
 import signal
 from dataclasses import asdict
@@ -11,6 +10,7 @@ import typer
 
 from img.domain.errors import HostError, UsageError
 from img.entrypoints.cli import options
+from img.entrypoints.cli.output import say_json, say_text
 from img.entrypoints.cli.session import Session
 
 if TYPE_CHECKING:
@@ -59,7 +59,10 @@ def doctor(
     path = session.state_path(state)
     adapter_factories.is_foreign_state(path)  # which refuses what is not safe
     diagnosis = Diagnose(survey=adapter_factories.linux_survey())(path)
-    typer.echo(json.dumps(asdict(diagnosis), indent=2) if as_json else _text(diagnosis), nl=as_json)
+    if as_json:
+        say_json(asdict(diagnosis), indent=2)
+    else:
+        say_text(_text(diagnosis))
 
 
 def unshare(ctx: typer.Context) -> None:

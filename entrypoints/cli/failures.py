@@ -34,13 +34,15 @@ def output_lost(error: OSError) -> UsageError:
 
 def report(error: ImgError) -> int:
     """Print ``error`` on stderr: an excerpt if it has one, then one line; return the exit code."""
+    from img.domain.shown_text import shown, shown_in_line  # only now: it takes a moment
+
     lines = []
     message = error.message
     if isinstance(error, SourceError):
         if error.excerpt:
-            lines.append(error.excerpt)
+            lines.append(shown(error.excerpt))
         message = f"failed to solve: {message}"
     hint = f" ({error.hint})" if error.hint else ""
-    lines.append(f"Error: {message}{hint}")
+    lines.append(shown_in_line(f"Error: {message}{hint}"))
     print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
     return error.exit_code

@@ -1,6 +1,5 @@
 """``img ls``, ``inspect``, ``tag``, ``rm``."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -9,6 +8,7 @@ from img.domain.errors import UsageError
 from img.domain.json_text import parse_json
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
+from img.entrypoints.cli.output import say, say_json, say_text
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.cli.tables import bytes_size, human_duration, render_table
 from img.entrypoints.settings import host_platform
@@ -61,7 +61,7 @@ def ls(
         for listed in images
     ]
     header = ("NAME", "SIZE", "CREATED AT", "UPDATED AT", "DIGEST")
-    typer.echo(render_table([header, *rows]), nl=False)
+    say_text(render_table([header, *rows]))
 
 
 def inspect(
@@ -78,7 +78,7 @@ def inspect(
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
         config = parse_json(container.inspect_image()(reference, host_platform()))
-    typer.echo(json.dumps(config, indent="\t", ensure_ascii=False))
+    say_json(config, indent="\t")
 
 
 def tag(
@@ -95,7 +95,7 @@ def tag(
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
         container.tag_image()(source, target)
-    typer.echo(f"Successfully tagged {names[0]} as {names[1]}")
+    say(f"Successfully tagged {names[0]} as {names[1]}")
 
 
 def rm(
@@ -134,6 +134,6 @@ def rm(
             else container.housekeeping.remove_image()
         )
         for name, reference in zip(names, references, strict=True):
-            typer.echo(f"Removing {name}...")
+            say(f"Removing {name}...")
             remove(reference)
-            typer.echo(f"Successfully removed {name}")
+            say(f"Successfully removed {name}")

@@ -13,6 +13,7 @@ from img.application.ports.credential_store import Credentials
 from img.domain.errors import UsageError
 from img.domain.reference import DOCKER_HUB_SERVER, registry_of, server_of
 from img.entrypoints.cli import options
+from img.entrypoints.cli.output import say, say_text
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.settings import host_platform
 
@@ -57,9 +58,7 @@ def login(
     if server and len(server) > 1:
         raise UsageError(f"login expects zero or one arguments, found {len(server)}")
     if password:
-        typer.echo(
-            "WARNING! Using --password via the CLI is insecure. Use --password-stdin.", err=True
-        )
+        say("WARNING! Using --password via the CLI is insecure. Use --password-stdin.", error=True)
         if password_stdin:
             raise UsageError("--password and --password-stdin are mutually exclusive")
     if password_stdin:
@@ -88,7 +87,7 @@ def login(
             username = username or _ask_username(use_case.known_user(where))
             password = password or typer.prompt("Password", hide_input=True)
         use_case(Credentials(username=username, password=password), where)
-    typer.echo("Login succeeded.")
+    say("Login succeeded.")
 
 
 def _ask_username(known: str) -> str:
@@ -122,10 +121,10 @@ def logout(
     ) as container:
         was_logged_in = container.logout()(where)
     if not was_logged_in:
-        typer.echo(f"Not logged in to {server_of(where)}")
+        say(f"Not logged in to {server_of(where)}")
         return
-    typer.echo(f"Removing login credentials for {server_of(where)}")
-    typer.echo("Logout succeeded.")
+    say(f"Removing login credentials for {server_of(where)}")
+    say("Logout succeeded.")
 
 
 def version(
@@ -137,11 +136,11 @@ def version(
     """Show the version information."""
     if extra:
         raise UsageError("no arguments expected")
-    typer.echo("img:")
-    typer.echo(f" version     : {__version__}")
-    typer.echo(f" python      : {platform.python_version()} ({platform.python_implementation()})")
-    typer.echo(f" platform    : {host_platform()}")
-    typer.echo(_runc())
+    say("img:")
+    say(f" version     : {__version__}")
+    say(f" python      : {platform.python_version()} ({platform.python_implementation()})")
+    say(f" platform    : {host_platform()}")
+    say_text(f"{_runc()}\n")
 
 
 def _runc() -> str:

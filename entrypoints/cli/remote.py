@@ -8,6 +8,7 @@ from img.domain.errors import UsageError
 from img.domain.reference import ImageReference, registry_of
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import Names
+from img.entrypoints.cli.output import say, say_text
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.cli.tables import bytes_size, render_table
 
@@ -51,7 +52,7 @@ def tags(
         state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
     ) as container:
         for tag in container.registry_contents().tags(reference):
-            typer.echo(tag)
+            say(tag)
 
 
 def catalog(
@@ -74,7 +75,7 @@ def catalog(
         state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
     ) as container:
         for name in container.registry_contents().repositories(where):
-            typer.echo(name)
+            say(name)
 
 
 def referrers(
@@ -102,7 +103,7 @@ def referrers(
         subject = reference.digest or container.registry().resolve(reference).digest
         found = list(container.registry_contents().referrers(reference, subject, artifact_type))
     rows = [(str(one.digest), bytes_size(one.size), one.artifact_type) for one in found]
-    typer.echo(render_table([("DIGEST", "SIZE", "ARTIFACT TYPE"), *rows]), nl=False)
+    say_text(render_table([("DIGEST", "SIZE", "ARTIFACT TYPE"), *rows]))
 
 
 def _one(names: list[str] | None) -> ImageReference:

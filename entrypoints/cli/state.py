@@ -1,6 +1,5 @@
 """``img du``, ``prune``, ``fsck``."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +9,7 @@ import typer
 
 from img.domain.errors import UsageError
 from img.entrypoints.cli import options
+from img.entrypoints.cli.output import say, say_json, say_text
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.cli.tables import bytes_size, human_duration, render_table
 
@@ -133,9 +133,9 @@ def fsck(
     with session.open(state=state, backend=backend, debug=debug) as container:
         report = container.housekeeping.check_store()(repair=repair)
     for finding in report.findings:
-        typer.echo(finding.text)
+        say(finding.text)
     wrong = len([finding for finding in report.findings if not finding.repaired])
-    typer.echo(f"{report.blobs} blobs and {report.images} images checked, {wrong} faults left")
+    say(f"{report.blobs} blobs and {report.images} images checked, {wrong} faults left")
     if not report.clean:
         raise typer.Exit(8)
 
@@ -162,11 +162,11 @@ def _bytes(name: str, text: str) -> int | None:
 def _show(items: "Sequence[UsedItem]", shape: str, now: datetime, *, verbose: bool) -> None:
     if shape == "json":
         for item in items:
-            typer.echo(json.dumps(_fields(item), ensure_ascii=False))
+            say_json(_fields(item))
         return
     if verbose:
         for item in items:
-            typer.echo(render_table(_lines(item, now)))
+            say_text(render_table(_lines(item, now)) + "\n")
         return
     rows = [
         (
@@ -177,7 +177,7 @@ def _show(items: "Sequence[UsedItem]", shape: str, now: datetime, *, verbose: bo
         )
         for item in items
     ]
-    typer.echo(render_table([("ID", "RECLAIMABLE", "SIZE", "DESCRIPTION"), *rows]), nl=False)
+    say_text(render_table([("ID", "RECLAIMABLE", "SIZE", "DESCRIPTION"), *rows]))
 
 
 def _fields(item: "UsedItem") -> dict[str, Any]:
@@ -214,7 +214,7 @@ def _lines(item: "UsedItem", now: datetime) -> list[tuple[str, str]]:
 
 
 def _show_totals(*totals: tuple[str, int]) -> None:
-    typer.echo(render_table([(name, bytes_size(size)) for name, size in totals]), nl=False)
+    say_text(render_table([(name, bytes_size(size)) for name, size in totals]))
 
 
 def _short(description: str) -> str:

@@ -15,6 +15,9 @@ def render_table(rows: Sequence[Sequence[str]]) -> str:
     is as wide as the widest cell of a run of rows that have it; what stands last in a row is in no
     column.
     """
+    from img.domain.shown_text import shown_in_line
+
+    rows = [[shown_in_line(cell) for cell in row] for row in rows]
     widths = [[0] * (len(row) - 1) for row in rows]
     for at, row in enumerate(rows):
         for column in range(len(row) - 1):

@@ -12,6 +12,7 @@ from img.domain.errors import ContextError, UsageError
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import Names
+from img.entrypoints.cli.output import say
 from img.entrypoints.cli.session import Session
 from img.entrypoints.cli.tables import bytes_size
 from img.entrypoints.settings import host_platform
@@ -56,7 +57,7 @@ def pull(
         raise UsageError("must pass an image or repository to pull")
     reference = ImageReference.parse(names[0])
     session: Session = ctx.obj
-    typer.echo(f"Pulling {names[0]}...")
+    say(f"Pulling {names[0]}...")
     with session.open(
         state=state,
         backend=backend,
@@ -70,8 +71,8 @@ def pull(
         ),
     ) as container:
         image = container.pull_image()(reference, host_platform())
-    typer.echo(f"Pulled: {image.target.digest}")
-    typer.echo(f"Size: {bytes_size(image.size)}")
+    say(f"Pulled: {image.target.digest}")
+    say(f"Size: {bytes_size(image.size)}")
 
 
 def push(
@@ -96,7 +97,7 @@ def push(
         raise UsageError("must pass an image or repository to push")
     references = [ImageReference.parse(name) for name in names]
     session: Session = ctx.obj
-    typer.echo(f"Pushing {' '.join(names)}...")
+    say(f"Pushing {' '.join(names)}...")
     with session.open(
         state=state,
         backend=backend,
@@ -111,7 +112,7 @@ def push(
     ) as container:
         container.push_image()(*references, nondistributable=nondistributable)
     for name in names:
-        typer.echo(f"Successfully pushed {name}")
+        say(f"Successfully pushed {name}")
 
 
 def save(
@@ -165,9 +166,9 @@ def load(
         return
     for image in loaded:
         for reference in image.references:
-            typer.echo(f"Loaded image: {reference.familiar}")
+            say(f"Loaded image: {reference.familiar}")
         if not image.references:
-            typer.echo(f"Loaded image ID: {image.target.digest}")
+            say(f"Loaded image ID: {image.target.digest}")
 
 
 def unpack(
@@ -192,8 +193,8 @@ def unpack(
             reference, host_platform(), output, owners=os.geteuid() == 0
         )
     for path in left_out:
-        typer.echo(f"WARNING: left out /{path}, a device: only root can make one", err=True)
-    typer.echo(f"Successfully unpacked rootfs for {names[0]} to: {output}")
+        say(f"WARNING: left out /{path}, a device: only root can make one", error=True)
+    say(f"Successfully unpacked rootfs for {names[0]} to: {output}")
 
 
 def _opened(path: str) -> AbstractContextManager[BinaryIO]:

@@ -1,0 +1,30 @@
+"""Results and notes of commands, as they are printed: one place for all of them.
+
+Parts of them come from registries, images and Dockerfiles, so all goes through ``shown``. That
+module is imported when there is something to say: its patterns take a moment to compile.
+"""
+
+import typer
+
+
+def say(line: str = "", *, error: bool = False) -> None:
+    """Print one line on standard output, or as an ``error`` on standard error."""
+    from img.domain.shown_text import shown_in_line
+
+    typer.echo(shown_in_line(line), err=error)
+
+
+def say_text(text: str, *, error: bool = False) -> None:
+    """Print ``text`` with the lines that it has."""
+    from img.domain.shown_text import shown
+
+    typer.echo(shown(text), err=error, nl=False)
+
+
+def say_json(document: object, *, indent: int | str | None = None) -> None:
+    """Print ``document`` as JSON, by whose escapes all can be said."""
+    import json
+
+    from img.domain.shown_text import shown_json
+
+    typer.echo(shown_json(json.dumps(document, indent=indent, ensure_ascii=False)))
