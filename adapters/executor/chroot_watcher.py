@@ -18,7 +18,7 @@ from img.adapters.executor.first_process import (
     enter_control_groups,
     execute,
     leave_session,
-    set_limit,
+    set_limits,
     take_identity,
     user_in,
 )
@@ -27,7 +27,7 @@ from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.placements import Placements
 from img.adapters.executor.system_mounts import DEVICES
 from img.adapters.executor.watching import gather_orphans, wait_for
-from img.adapters.linux import capabilities, syscalls
+from img.adapters.linux import capabilities, launcher, syscalls
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import DirectoryRoot, Process
 
@@ -90,10 +90,10 @@ def _be_the_step(
             leave_session()
             enter_control_groups(process)
             syscalls.close_descriptors(but=(channel.fileno(), supervisor.fileno()))
+            start = launcher.new_file()
             root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             user = user_in(root, process)
-            for limit in process.ulimits:
-                set_limit(limit)
+            set_limits(process.ulimits)
             close_interpreter(channel)
             os.fchdir(root)
             os.close(root)
@@ -101,7 +101,7 @@ def _be_the_step(
             privileged = bool(own & capabilities.SYS_ADMIN)
             confine = partial(proc_supervision.confine, supervisor, privileged=privileged)
             take_identity(process, user, _allowed(process, own), confine)
-            execute(process, user, channel)
+            execute(process, user, channel, start)
     finally:
         os._exit(127)
 

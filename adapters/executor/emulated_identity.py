@@ -51,7 +51,7 @@ def take(
     capabilities.limit_to(allowed)
     _go_under_filter(process, level, supervisor, user, allowed)
     # With the bounding set alone a process under no_new_privs would end up with nothing.
-    capabilities.keep_only(allowed)
+    capabilities.keep_until_execution(allowed)
 
 
 def _go_under_filter(

@@ -5,21 +5,15 @@ import os
 import stat
 from collections.abc import Callable
 
-from img.adapters.linux import small_files, syscalls
+from img.adapters.linux import syscalls
 from img.application.ports.executor import ProcessNotStarted
-
-_MOST_INTERPRETERS = 5  # fs/exec.c, exec_binprm
-_LINE = 256  # bytes the kernel looks at (linux/binfmts.h, BINPRM_BUF_SIZE)
-
 
 _Status = Callable[[str], os.stat_result]
 
 
 def find_executable(name: str, search: str) -> str:
     """Return the path of ``name``, looked up in ``search`` ($PATH). Raises ProcessNotStarted."""
-    path = _found(name, search, _status_for_us)
-    _refuse_ourselves(path)
-    return path
+    return _found(name, search, _status_for_us)
 
 
 def find_executable_in(root: int, name: str, search: str, cwd: str) -> str:
@@ -77,29 +71,7 @@ def _require_executable(path: str, status: _Status) -> None:
         raise ProcessNotStarted(f'exec: "{path}": {error}') from error
     if stat.S_ISDIR(mode):
         raise ProcessNotStarted(f'exec: "{path}": is a directory')
+    if not stat.S_ISREG(mode):
+        raise ProcessNotStarted(f'exec: "{path}": is not a regular file')
     if not mode & 0o111:
         raise ProcessNotStarted(f'exec: "{path}": permission denied')
-
-
-def _refuse_ourselves(path: str) -> None:
-    # A step whose program, or whose program's interpreter, is /proc/self/exe would run the Python
-    # that runs us, and with it hold a file of the host that it may write (CVE-2019-5736).
-    try:
-        ours = os.stat("/proc/self/exe")
-    except OSError:  # a root without /proc: then nobody can name it
-        return
-    for _ in range(_MOST_INTERPRETERS):
-        try:
-            if os.path.samestat(os.stat(path), ours):
-                raise ProcessNotStarted(f'exec: "{path}": is the program that builds')
-            path = _interpreter_of(path)
-        except OSError:
-            return
-        if not path:
-            return
-
-
-def _interpreter_of(path: str) -> str:
-    line = small_files.read_start(path, _LINE).partition(b"\n")[0]
-    words = line[2:].split() if line.startswith(b"#!") else []
-    return os.fsdecode(words[0].partition(b"\0")[0]) if words else ""

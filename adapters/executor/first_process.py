@@ -26,12 +26,13 @@ from img.adapters.executor.reports import Starting
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.executor.system_mounts import SystemMounts
-from img.adapters.linux import capabilities, syscalls
+from img.adapters.linux import capabilities, launcher, syscalls
 from img.adapters.linux.ownership import REAL, RecordedOwnership
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.filesystem.ownership import UserIdentity, lookup_user
 from img.domain.process import Network, Process, Ulimit
 
+_OF_FILES = "fsize"  # the limit of what is written to a file, so also to the launcher's
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -46,9 +47,10 @@ def become(
     limits, take = _identity(launch, supervisor)
     enter_control_groups(launch.process)
     hide_control_groups()
-    user = _enter_root(launch, limits, channel, system, supervisor, network)
+    start = launcher.new_file()
+    user = _enter_root(launch, limits, channel, system, supervisor, network, start)
     take(user)
-    execute(launch.process, user, channel)
+    execute(launch.process, user, channel, start)
 
 
 def enter_control_groups(process: Process) -> None:
@@ -82,6 +84,7 @@ def _enter_root(
     system: SystemMounts,
     supervisor: socket.socket | None,
     network: socket.socket | None,
+    start: int,
 ) -> UserIdentity:
     process = launch.process
     ownership = REAL if launch.emulation is None else RecordedOwnership()
@@ -94,13 +97,12 @@ def _enter_root(
     bring_network_up(process, network)
     syscalls.sethostname(process.hostname)
     user = user_in(root, process)
-    for limit in limits:
-        set_limit(limit)
+    set_limits(limits)
     close_interpreter(channel)
     mounts.pivot_into_working_directory()
     # Before anything looks at a path of the step's choice: /proc/self/fd would lead out of the
     # root while a descriptor of the old one is open (CVE-2024-21626).
-    kept = [line.fileno() for line in (channel, supervisor) if line is not None]
+    kept = [start, *(line.fileno() for line in (channel, supervisor) if line is not None)]
     syscalls.close_descriptors(but=kept)
     return user
 
@@ -117,7 +119,7 @@ def _identity(
 
     def take(user: UserIdentity) -> None:
         if not process.insecure:
-            capabilities.keep_only(emulated_identity.NEEDED)
+            capabilities.keep_until_execution(emulated_identity.NEEDED)
         enter_directory(process.cwd)
         emulated_identity.take(process, user, level, supervisor)
         die_with_parent()
@@ -140,7 +142,7 @@ def take_identity(
         capabilities.limit_to(allowed)
     confine(process, allowed)
     if not process.insecure:
-        capabilities.keep_only(allowed)
+        capabilities.keep_until_execution(allowed)
     enter_directory(process.cwd)
     _become(user)
     if user.uid:
@@ -148,20 +150,31 @@ def take_identity(
     die_with_parent()  # again: the kernel forgets it when credentials change
 
 
-def execute(process: Process, user: UserIdentity, channel: socket.socket) -> NoReturn:
-    """Become the step's program, and tell ``channel`` before. Raises ProcessNotStarted."""
+def execute(process: Process, user: UserIdentity, channel: socket.socket, start: int) -> NoReturn:
+    """Become the step's program by way of the launcher in the empty file ``start``.
+
+    ``channel`` is told before, and if the program cannot be executed. Raises ProcessNotStarted.
+    """
     env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
     if not process.argv:
         raise ProcessNotStarted("no command to run")
     path = find_executable(process.argv[0], env["PATH"])
-    reports.send(channel, Starting())
-    reset_signals()
+    program = launcher.Program(paths=(path,), argv=process.argv, env=env)
     try:
-        os.execve(path, process.argv, env)
-    except (ValueError, OverflowError) as error:  # a zero byte, an environment without end
+        launcher.fill(start, program, channel.fileno())
+    except ValueError as error:  # a zero byte
         raise ProcessNotStarted(f"exec {path}: {error}") from error
     except OSError as error:
         raise ProcessNotStarted(f"exec {path}: {go_text(error)}") from error
+    reports.send(channel, Starting(path))
+    for limit in process.ulimits:
+        if limit.name == _OF_FILES:
+            set_limit(limit)
+    reset_signals()
+    try:
+        launcher.execute(start, channel.fileno())
+    except OSError as error:
+        raise ProcessNotStarted(f"exec {path}, from memory: {go_text(error)}") from error
 
 
 def user_in(root: int, process: Process) -> UserIdentity:
@@ -203,6 +216,13 @@ def _become(user: UserIdentity) -> None:
         raise ProcessNotStarted(
             f"cannot become {user.uid}:{user.gid}: more ids than /etc/subuid and /etc/subgid give"
         ) from error
+
+
+def set_limits(limits: Iterable[Ulimit]) -> None:
+    """Set those that a process may be under before it executes the step's program."""
+    for limit in limits:
+        if limit.name != _OF_FILES:
+            set_limit(limit)
 
 
 def set_limit(limit: Ulimit) -> None:

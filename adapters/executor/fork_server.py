@@ -122,6 +122,7 @@ def _rehearse(*, emulating: bool) -> None:
     Here, while the command line is busy with imports of its own.
     """
     from img.adapters.executor import privileges
+    from img.adapters.linux import launcher
     from img.domain.filesystem.ownership import lookup_user
 
     if emulating:
@@ -132,6 +133,8 @@ def _rehearse(*, emulating: bool) -> None:
     reports.prepare()
     lookup_user("", "", "")
     privileges.prepare_filters()
+    with suppress(OSError):  # it is said when a step is started
+        launcher.prepare()
 
 
 def _alone(requests: socket.socket) -> socket.socket:

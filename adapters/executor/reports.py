@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from img.adapters.linux import records
+from img.adapters.linux import launcher, records
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, ImgError
 
@@ -55,7 +55,16 @@ class Crashed:
 
 @dataclass(frozen=True, slots=True)
 class Starting:
-    """All is prepared: what comes next is the step's program, or its runtime."""
+    """All is prepared: what comes next is the step's program, or what starts it."""
+
+    path: str = ""  # of the program
+
+
+@dataclass(frozen=True, slots=True)
+class NotExecuted:
+    """The program cannot be executed."""
+
+    error: int  # errno
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +74,7 @@ class Ended:
     code: int
 
 
-Report = Stub | NotStarted | Refused | Crashed | Starting | Ended
+Report = Stub | NotStarted | Refused | Crashed | Starting | NotExecuted | Ended
 
 
 def send(channel: socket.socket, report: Report) -> None:
@@ -84,6 +93,8 @@ def receive(channel: socket.socket) -> Report | None:
         message = channel.recv(MOST)
     if not message:
         return None
+    if (error := launcher.error_in(message)) is not None:
+        return NotExecuted(error)
     try:
         report: Report = records.decode(message, Report)
     except records.BadRecord:

@@ -11,6 +11,7 @@ from img.adapters.executor.launch import Launch
 from img.adapters.executor.reports import (
     Crashed,
     Ended,
+    NotExecuted,
     NotStarted,
     Refused,
     Report,
@@ -41,7 +42,7 @@ class StepRun:
         self._streams: dict[int, int] = {}  # pipe -> 1 or 2
         self._stubs: list[Stub] = []
         self._failure: NotStarted | Refused | Crashed | None = None
-        self._starting = False
+        self._starting: Starting | None = None
         self._ended: Ended | None = None
         self._gone = False
         self._killed = False
@@ -107,7 +108,10 @@ class StepRun:
             case Stub():
                 self._stubs.append(report)
             case Starting():
-                self._starting = True
+                self._starting = report
+            case NotExecuted(error):
+                path = self._starting.path if self._starting else ""
+                self._failure = NotStarted(f"exec {path}: {os.strerror(error).lower()}")
             case Ended():
                 self._ended = report
             case _:
@@ -160,7 +164,7 @@ class StepRun:
                 raise RuntimeError(f"the first process of a step failed\n{message}")
         if self._ended is None:
             raise ExecutorUnavailable("the process that starts steps is gone")
-        if not self._starting and not self._killed:
+        if self._starting is None and not self._killed:
             raise ExecutorUnavailable(
                 "the process that prepares a step ended before the step's program was started, "
                 f"with exit code {self._ended.code}"

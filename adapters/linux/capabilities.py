@@ -39,6 +39,14 @@ DOCKER_DEFAULT = mask_of(
     "sys_chroot",
 )
 
+GUARD = mask_of("wake_alarm")
+"""What a process of ours keeps, beside what a step is allowed, until it executes a program.
+
+It does nothing to files and processes, no step has it, and who lacks it may not look into who has
+it (ptrace(2), "access mode checking"): where steps see the processes of others, none gets hold of
+the Python that becomes its neighbour.
+"""
+
 
 def effective() -> int:
     """Return the bit mask of what this process may do."""
@@ -59,6 +67,14 @@ def keep_only(mask: int) -> None:
     """Give up every capability, inheritable and ambient ones too, that is not in ``mask``."""
     syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
     syscalls.capset(mask)
+
+
+def keep_until_execution(mask: int) -> None:
+    """Give up all that is not in ``mask`` but for GUARD; the bounding set has to lack that."""
+    try:
+        keep_only(mask | GUARD)
+    except PermissionError:  # a container's root may lack it
+        keep_only(mask)
 
 
 def _drop_from_bounding_set(number: int) -> None:
