@@ -117,7 +117,8 @@ class Assemble:
 
     def _creation(self, plan: Plan, config: ImageConfig) -> ExportedRecord:
         history = "\0".join(item.created_by for item in plan.history)
-        key = Digest.of(b"image\0" + encode_config(config) + history.encode())
+        text = history.encode("utf-8", "surrogateescape")  # a --build-arg may be no UTF-8
+        key = Digest.of(b"image\0" + encode_config(config) + text)
         record = self.lookup(key)
         if record is None:
             record = CacheRecord(layer=None, created=self.clock.now(), description="image")

@@ -136,7 +136,9 @@ def clean_name(name: str) -> str:
     path = name.strip("/")
     if "/." in path or "//" in path or path.startswith("."):
         path = _normalised(name)
-    if len(path) >= _LONGEST_PATH or path.count("/") >= _DEEPEST_PATH or "\0" in path:
+    if "\0" in path:
+        raise InvalidLayer(f"{path[:80]!a} holds a NUL character")
+    if len(path) >= _LONGEST_PATH or path.count("/") >= _DEEPEST_PATH:
         raise InvalidLayer(f"{path[:80]!r}... is too long or too deep a name")
     return path
 
@@ -159,7 +161,9 @@ def _xattrs(name: bytes, extension: dict[bytes, bytes]) -> tuple[tuple[str, byte
         if key.startswith(pax.XATTR):
             attribute = key[len(pax.XATTR) :]
             if not 0 < len(attribute) <= _LONGEST_XATTR or b"\0" in attribute:
-                raise InvalidLayer(f"{name!a} has the attribute {attribute!a}, which cannot be")
+                raise InvalidLayer(
+                    f"{name[:80]!a} has the attribute {attribute[:80]!a}, which no file can have"
+                )
             found.append((_text(attribute), value))
     return tuple(sorted(x for x in found if not x[0].startswith(_PRIVATE_XATTRS)))
 

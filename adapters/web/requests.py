@@ -66,7 +66,7 @@ class _Head:
         self.size = self.sent or 0 if plain else 0
 
 
-_Message = _Head | bytes | WebError | None  # None: the end
+_Message = _Head | bytes | Exception | None  # None: the end
 
 
 class _Transfer:
@@ -87,7 +87,7 @@ class _Transfer:
                 message = self._messages.get(timeout=_POLL_S)
             except Empty:
                 continue
-            if isinstance(message, WebError):
+            if isinstance(message, Exception):
                 raise message
             return message
         raise WebTransferCanceled
@@ -105,7 +105,7 @@ class _Transfer:
             for message in self._received():
                 if not self._tell(message):
                     return
-        except WebError as error:
+        except Exception as error:  # unexpected ones too: the build would wait for ever
             self._tell(error)
         else:
             self._tell(None)

@@ -12,7 +12,7 @@ from img.domain.dockerfile.variables import ExpansionFailed, expand_words
 from img.domain.dockerfile.words import parse_json_form, split_first, split_flags
 from img.domain.errors import DockerfileError
 
-_OPENING = re.compile(r"(\d*)<<(-?)([^<]+)")
+_OPENING = re.compile(r"(\d{0,9})<<(-?)([^<]+)")
 _SIGN = re.compile(r"\d*<<-?")
 _MAY_OPEN = frozenset({"run", "copy", "add"})
 

@@ -61,3 +61,9 @@ def test_a_duration_of_any_length_is_read_or_refused(text: str) -> None:
 def test_a_limit_that_the_kernel_has_no_room_for_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         parse_ulimit(f"nofile={text}")
+
+
+def test_a_descriptor_of_any_length_is_read_or_refused() -> None:
+    text = f"FROM busybox\nRUN cat {'9' * 5000}<<E\na\nE\n"
+    with pytest.raises(DockerfileError):
+        interpret(DockerfileParseParser().parse(text.encode()))
