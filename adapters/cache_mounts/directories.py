@@ -21,6 +21,7 @@ from img.application.ports.layer_archive import PackedEntry
 from img.domain.errors import ContextError
 
 _SHARED, _PRIVATE = "shared", "private"
+_PATH_MAX = 4096  # linux/limits.h
 _STALE_S = 3600  # when a size that was measured is measured again
 
 
@@ -175,6 +176,8 @@ def _entries_below(directory: str, ownership: Ownership) -> Iterator[PackedEntry
     while todo:
         path = todo.pop()
         where = f"{directory}/{path}" if path else directory
+        if len(os.fsencode(path)) >= _PATH_MAX - len(os.fsencode(directory)) - 1:
+            raise ContextError(f"a path in a cache mount is too long to keep: {path[:80]}...")
         with suppress(FileNotFoundError):
             status = os.lstat(where)
             if stat.S_ISDIR(status.st_mode):

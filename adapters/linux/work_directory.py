@@ -8,6 +8,9 @@ from collections.abc import Iterator
 
 from img.adapters.linux.files import NotOwn, open_own_directory
 
+_LONG = 2048  # characters: a name of 255 bytes more stays below PATH_MAX
+_UNREADABLE = {errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENOTDIR}
+
 
 class WorkDirectory:
     """A directory whose owner holds a lock on it; without the lock it is a leftover of a crash."""
@@ -145,22 +148,42 @@ def _flattened(path: str) -> Iterator[str]:
 def bytes_below(path: str) -> int:
     """Return the bytes that ``path`` and all below it take on disk; hard links count once.
 
-    Directories that may not be read count as empty.
+    Directories that may not be read, or lie too deep for open descriptors, count as empty.
     """
     total = 0
     seen: set[int] = set()
-    pending = [path]
+    pending: list[tuple[str, _Held | None]] = [(path, None)]
     while pending:
-        directory = pending.pop()
-        with (
-            contextlib.suppress(FileNotFoundError, PermissionError),
-            os.scandir(directory) as entries,
-        ):
+        directory, held = pending.pop()
+        with contextlib.ExitStack() as stack:
+            try:
+                if len(directory) > _LONG:  # a step may nest deeper than PATH_MAX
+                    held = _Held(directory)
+                    directory = held.path
+                entries = stack.enter_context(os.scandir(directory))
+            except OSError as error:
+                if error.errno not in _UNREADABLE:
+                    raise
+                continue
             for entry in entries:
                 status = entry.stat(follow_symlinks=False)
                 if status.st_ino not in seen:
                     seen.add(status.st_ino)
                     total += status.st_blocks * 512
                 if entry.is_dir(follow_symlinks=False):
-                    pending.append(entry.path)
+                    pending.append((entry.path, held))
     return total
+
+
+class _Held:
+    """A directory by an open descriptor, for as long as paths begin with it."""
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = -1
+        flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags)
+        self.path = f"/proc/self/fd/{self._descriptor}"
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)

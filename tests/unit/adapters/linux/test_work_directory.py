@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from img.adapters.linux.files import NotOwn
-from img.adapters.linux.work_directory import WorkDirectory, remove_tree, sweep
+from img.adapters.linux.work_directory import WorkDirectory, bytes_below, remove_tree, sweep
 from tests.host import need_root
 
 _OTHER = 64999  # a uid that nobody has
@@ -84,3 +84,23 @@ def test_a_tree_is_removed_with_links_in_it(tmp_path: Path, victim: Path) -> Non
 
     assert not Path(directory.path).exists()
     assert (victim / "deep/file").exists()
+
+
+def test_directories_deeper_than_a_path_are_measured_and_removed(tmp_path: Path) -> None:
+    directory = WorkDirectory.create(str(tmp_path))
+    here = os.open(directory.path, os.O_PATH)
+    for _ in range(5000):
+        os.mkdir("d", dir_fd=here)
+        below = os.open("d", os.O_PATH, dir_fd=here)
+        os.close(here)
+        here = below
+    with open(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=here), "wb") as file:
+        file.write(bytes(1 << 20))
+    os.close(here)
+    before = len(os.listdir("/proc/self/fd"))
+
+    assert bytes_below(directory.path) >= 1 << 20
+
+    assert len(os.listdir("/proc/self/fd")) == before
+    directory.remove()
+    assert not Path(directory.path).exists()
