@@ -1,0 +1,65 @@
+"""Hostile archives at every door: refused or taken, nothing outside is touched, nothing hangs.
+
+10,000 inputs; $IMG_FUZZ says how many instead, $IMG_FUZZ_SEED which is the first. A failure names
+its seed and keeps the input. ``python -m tests.security.fuzz`` goes on for as long as one likes.
+"""
+
+import gc
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.host import in_memory
+from tests.security.archive_doors import DOORS, NEED_ROOT, Door
+from tests.security.fuzzing import TOTAL, fuzz, shards
+
+_SHARD = 500  # inputs in one test: a few seconds
+_LEAKED = 5  # descriptors that libraries may open once and keep
+
+
+def _parts() -> list[object]:
+    """Return every door with every part of its seeds."""
+    parts: list[object] = []
+    for door, share in DOORS.items():
+        count = TOTAL * share // 100
+        for seeds in shards(count, of=-(-count // _SHARD)):
+            name = f"{door.name}-{seeds.start}"
+            parts.append(pytest.param(door, seeds, id=name))
+    return parts
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Return a directory in memory: these tests make many files."""
+    made = Path(tempfile.mkdtemp(prefix="img-fuzz-", dir=in_memory()))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.mark.parametrize(("kind", "seeds"), _parts())
+def test_no_archive_gets_out_whatever_its_bytes(
+    kind: type[Door], seeds: range, place: Path
+) -> None:
+    if kind in NEED_ROOT and os.geteuid() != 0:
+        pytest.skip("makes the devices of overlays, which needs root")
+    before = len(os.listdir("/proc/self/fd"))
+    door = kind(place)
+    try:
+        assert fuzz(door, seeds) == len(seeds)
+        left = [str(path) for path in place.glob("state/tmp/*")]
+        assert left == [], "temporary files were left in the state"
+    finally:
+        door.close()
+    gc.collect()  # tracebacks of refusals, which hold what was open
+    assert len(os.listdir("/proc/self/fd")) <= before + _LEAKED, "descriptors were left open"
+
+
+def test_all_inputs_are_given_out() -> None:
+    assert sum(DOORS.values()) == 100
+    assert [part for seeds in shards(1000, of=7) for part in seeds] == list(
+        range(shards(1000, of=7)[0].start, shards(1000, of=7)[0].start + 1000)
+    )
