@@ -8,16 +8,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
-from tests import registry_server, shared_things
+from tests import accounts, registry_server, shared_things
 from tests.host import (
     REPOSITORY,
     Account,
     conformance,
-    has_subordinate_ids,
     kill_processes_naming,
     lacking,
     mounts_naming,
@@ -67,26 +65,10 @@ def installed() -> Path:
 # --- who runs it ---
 
 
-def _add_account(place: Path) -> None:
-    if os.geteuid() != 0:
-        shared_things.remember_account(place, this_account())
-        return
-    name, home = f"img-{uuid4().hex[:8]}", place / "home"
-    shared_things.run(
-        program("useradd"), "--create-home", "--home-dir", home, "--shell", "/bin/sh", name
-    )
-    uid, gid = home.stat().st_uid, home.stat().st_gid
-    shared_things.remember_account(place, Account(name=name, uid=uid, gid=gid, home=home))
-
-
 @pytest.fixture(scope="session")
 def user() -> Account:
     """Return an ordinary user with subordinate ids."""
-    program("newuidmap")
-    account = shared_things.recall_account(shared_things.once(shared_things.ACCOUNT, _add_account))
-    if not has_subordinate_ids(account.name):
-        lacking(f"{account.name} has no subordinate ids in /etc/subuid and /etc/subgid")
-    return account
+    return accounts.user()
 
 
 @pytest.fixture

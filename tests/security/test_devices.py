@@ -12,26 +12,10 @@ from collections.abc import Sequence
 import pytest
 
 from tests.host import REPOSITORY, lacking, need_root, program
+from tests.own_dev import OWN_DEV
 
 pytestmark = pytest.mark.userns
 
-_OWN_DEV = """
-set -e
-umask 022
-there=$(mktemp -d)
-mount -t tmpfs -o mode=755 own-dev "$there"
-cd "$there"
-mknod -m 666 null c 1 3; mknod -m 666 zero c 1 5; mknod -m 666 full c 1 7
-mknod -m 666 random c 1 8; mknod -m 666 urandom c 1 9; mknod -m 666 tty c 5 0
-ln -s /proc/self/fd fd
-mkdir pts shm
-mount --rbind /dev/pts pts
-mount --rbind /dev/shm shm
-cd "$OLDPWD"
-mount --move "$there" /dev
-rmdir "$there"
-exec "$@" </dev/null
-"""
 _DRIVER = """
 import json, os, stat, sys, threading
 sys.path.insert(0, {repository!r})
@@ -116,7 +100,7 @@ def run(
     driver = _DRIVER.format(repository=str(REPOSITORY), executor=executor, scripts=list(scripts))
     command = [*inside, sys.executable, "-c", driver]
     done = subprocess.run(
-        [program("unshare"), "--mount", "sh", "-c", _OWN_DEV, "sh", *command],
+        [program("unshare"), "--mount", "sh", "-c", OWN_DEV, "sh", *command],
         capture_output=True,
         text=True,
         check=False,
