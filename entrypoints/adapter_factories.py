@@ -375,8 +375,9 @@ def output_files() -> OutputFiles:
 def importer(blobs: BlobStore) -> Importer:
     from img.adapters.importer.archive import ArchiveImporter
     from img.adapters.layer_archive.compression import decompressed
+    from img.adapters.layer_archive.tar import archive_members
 
-    return ArchiveImporter(blobs, decompressed)
+    return ArchiveImporter(blobs, archive_members, decompressed)
 
 
 def local_secrets(

@@ -8,7 +8,7 @@ from img.adapters.importer.docker_archive import docker_images, legacy_images
 from img.adapters.importer.oci_archive import layout_images
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.exporter import ArchivedImage, Decompress
-from img.application.ports.importer import Importer, InvalidArchive
+from img.application.ports.importer import Importer, InvalidArchive, ReadMembers
 from img.domain.oci.codec import InvalidDocument
 from img.domain.oci.layout import INDEX_FILE, LAYOUT_FILE
 
@@ -19,12 +19,13 @@ class ArchiveImporter(Importer):
     Where an archive is both, the layout counts: it has the manifests as they were pushed.
     """
 
-    def __init__(self, blobs: BlobStore, decompress: Decompress) -> None:
+    def __init__(self, blobs: BlobStore, members: ReadMembers, decompress: Decompress) -> None:
         self._blobs = blobs
+        self._members = members
         self._decompress = decompress
 
     def read(self, archive: BinaryIO) -> Sequence[ArchivedImage]:
-        contents = Contents.of(archive, self._blobs, self._decompress)
+        contents = Contents.of(self._members(archive), self._blobs)
         try:
             return self._images(contents)
         except InvalidDocument as error:

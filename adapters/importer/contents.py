@@ -1,23 +1,22 @@
 """The files of an archive, taken from a stream into the blob store."""
 
-import io
 import posixpath
-import tarfile
 from collections.abc import Iterator
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from img.application.ports.blob_store import BlobStore
-from img.application.ports.exporter import Decompress
 from img.application.ports.importer import InvalidArchive
 from img.application.ports.layer_archive import InvalidLayer
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
+from img.domain.filesystem.entry import FILE, HARDLINK, SYMLINK, Entry
 
 _CHUNK = 1 << 20
 _LARGEST_DOCUMENT = 4 << 20
 _ALL_DOCUMENTS = 64 << 20
 _DOCUMENTS = {"oci-layout", "repositories", "json", "VERSION"}
 _MOST_LINKS = 40
+_START = 8  # bytes that tell compressions apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +39,16 @@ class Contents:
         self._links: dict[str, str] = {}
 
     @classmethod
-    def of(cls, archive: BinaryIO, blobs: BlobStore, decompress: Decompress) -> "Contents":
-        """Read ``archive``, compressed or not, to its end. Raises InvalidArchive, BlobMismatch."""
+    def of(cls, members: Iterator[tuple[Entry, BinaryIO]], blobs: BlobStore) -> "Contents":
+        """Take ``members``, all of them. Raises InvalidArchive, BlobMismatch."""
         contents = cls(blobs)
-        stream = io.BufferedReader(_Joined(decompress(archive)), _CHUNK)
         try:
-            with tarfile.open(fileobj=stream, mode="r|", bufsize=_CHUNK) as members:
-                for member in members:
-                    contents._take(members, member)
-        except (tarfile.TarError, InvalidLayer, EOFError, ValueError, OSError) as error:
-            raise InvalidArchive(str(error)) from error
+            for entry, content in members:
+                contents._take(entry, content)
+        except InvalidLayer as error:
+            raise InvalidArchive(error.message) from error
+        except OSError as error:
+            raise InvalidArchive(error.strerror or str(error)) from error
         return contents
 
     def document(self, name: str) -> bytes | None:
@@ -79,38 +78,32 @@ class Contents:
         except KeyError:
             raise InvalidArchive(f"{name} is missing") from None
 
-    def _take(self, members: tarfile.TarFile, member: tarfile.TarInfo) -> None:
-        name = _clean(member.name)
-        if member.issym():
-            self._links[name] = _clean(posixpath.join(posixpath.dirname(name), member.linkname))
-        elif member.islnk():
-            self._links[name] = _clean(member.linkname)
-        elif member.isfile():
-            content = members.extractfile(member)
-            assert content is not None
+    def _take(self, entry: Entry, content: BinaryIO) -> None:
+        name = _clean(entry.path)
+        if entry.kind == SYMLINK:
+            self._links[name] = _clean(posixpath.join(posixpath.dirname(name), entry.link))
+        elif entry.kind == HARDLINK:
+            self._links[name] = _clean(entry.link)
+        elif entry.kind == FILE:
             if _is_document(name):
-                self._keep(name, member.size, content.read(_LARGEST_DOCUMENT + 1))
+                self._keep(name, entry.size, content)
             else:
-                self._store(name, member.size, content)
+                self._store(name, entry.size, content)
 
-    def _keep(self, name: str, size: int, content: bytes) -> None:
-        self._room -= len(content)
+    def _keep(self, name: str, size: int, content: BinaryIO) -> None:
+        self._room -= size
         if size > _LARGEST_DOCUMENT or self._room < 0:
             raise InvalidArchive(f"{name} is too large")
-        if len(content) != size:
-            raise InvalidArchive("it is cut short")
-        self._documents[name] = content
+        pieces = iter(lambda: content.read(_CHUNK), b"")
+        self._documents[name] = b"".join(pieces)
 
-    def _store(self, name: str, size: int, content: IO[bytes]) -> None:
+    def _store(self, name: str, size: int, content: BinaryIO) -> None:
         writer = self._blobs.writer()
         try:
-            start, left = b"", size
-            while left:
-                chunk = content.read(min(_CHUNK, left))
-                if not chunk:
-                    raise InvalidArchive("it is cut short")
-                start = start or chunk[:8]
-                left -= writer.write(chunk)
+            start = b""
+            while chunk := content.read(_CHUNK):
+                start += chunk[: _START - len(start)]
+                writer.write(chunk)
             digest = writer.commit(_promised(name))
         finally:
             writer.abort()
@@ -123,28 +116,6 @@ class Contents:
                 break
             name = self._links[name]
         return name
-
-
-class _Joined(io.RawIOBase):
-    """A stream of chunks."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._chunk = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
-        while not self._chunk:
-            chunk = next(self._chunks, None)
-            if chunk is None:
-                return 0
-            self._chunk = memoryview(chunk)
-        taken = self._chunk[: len(buffer)]
-        buffer[: len(taken)] = taken
-        self._chunk = self._chunk[len(taken) :]
-        return len(taken)
 
 
 def _clean(name: str) -> str:

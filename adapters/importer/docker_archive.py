@@ -25,6 +25,8 @@ _COMPRESSED = {
 _WITHOUT_MEDIA_TYPE = (b"BZh", b"\xfd7zXZ\0")
 # Of a v1 image's document, what no config has (moby image/v1, MakeConfigFromV1Config).
 _V1_ONLY = {"id", "parent", "Size", "parent_id", "layer_id", "throwaway"}
+_MOST_IMAGES = 4096
+_MOST_LAYERS = 1024  # docker took 127
 
 
 def docker_images(
@@ -32,10 +34,11 @@ def docker_images(
 ) -> list[ArchivedImage]:
     """Return the images that ``manifest.json`` lists. Raises InvalidArchive, InvalidDocument."""
     images = []
+    assembly = _Assembly(blobs, decompress)
     for entry in _manifest_entries(contents):
         config = contents.required_document(entry.required_text("Config"))
         files = [contents.file(name) for name in entry.texts("Layers") or ()]
-        target = _Assembly(blobs, decompress).image(config, files)
+        target = assembly.image(config, files)
         tags = _references(entry.texts("RepoTags") or ())
         images.append(ArchivedImage(target=target, references=tags))
     return images
@@ -64,9 +67,10 @@ def legacy_images(
     for repository, tags in repositories.items():
         for tag, top in Fields(tags, "repositories", repository).rest().items():
             tops.setdefault(str(top), []).append(f"{repository}:{tag}")
+    _check_count(len(tops))
     images = []
+    assembly = _Assembly(blobs, decompress)
     for top, names in tops.items():
-        assembly = _Assembly(blobs, decompress)
         chain = _v1_chain(contents, top)
         files = [contents.file(f"{identity}/layer.tar") for identity, _ in chain]
         diff_ids = [assembly.diff_id(file) for file in files]
@@ -78,11 +82,13 @@ def legacy_images(
 
 
 class _Assembly:
-    """Makes a manifest for a config and the files of its layers."""
+    """Makes manifests for configs and the files of their layers, each of which is read once."""
 
     def __init__(self, blobs: BlobStore, decompress: Decompress) -> None:
         self._blobs = blobs
         self._decompress = decompress
+        self._diff_ids: dict[Digest, DiffID] = {}  # by what the file has as its own digest
+        self._plain: dict[Digest, StoredFile] = {}
 
     def image(self, config: bytes, files: Sequence[StoredFile]) -> Descriptor:
         """Store config and manifest, and return what names the manifest.
@@ -105,14 +111,18 @@ class _Assembly:
         """Return the digest of a layer's uncompressed tar."""
         if not file.start.startswith((*_COMPRESSED, *_WITHOUT_MEDIA_TYPE)):
             return DiffID(file.digest)
-        content = hashlib.sha256()
-        for chunk in self._chunks(file):
-            content.update(chunk)
-        return DiffID(Digest("sha256", content.hexdigest()))
+        if file.digest not in self._diff_ids:
+            content = hashlib.sha256()
+            for chunk in self._chunks(file):
+                content.update(chunk)
+            self._diff_ids[file.digest] = DiffID(Digest("sha256", content.hexdigest()))
+        return self._diff_ids[file.digest]
 
     def _layer(self, promised: DiffID, file: StoredFile) -> Descriptor:
         if file.start.startswith(_WITHOUT_MEDIA_TYPE):
-            file = self._uncompressed(file)
+            if file.digest not in self._plain:
+                self._plain[file.digest] = self._uncompressed(file)
+            file = self._plain[file.digest]
         actual = self.diff_id(file)
         if actual != promised:
             raise BlobMismatch(promised, actual)
@@ -141,6 +151,9 @@ class _Assembly:
             raise InvalidArchive(error.message) from error
 
     def _stored(self, content: bytes, media_type: str) -> Descriptor:
+        digest = Digest.of(content)
+        if self._blobs.size(digest) == len(content):
+            return Descriptor(media_type=media_type, digest=digest, size=len(content))
         writer = self._blobs.writer()
         try:
             size = writer.write(content)
@@ -156,7 +169,13 @@ def _manifest_entries(contents: Contents) -> list[Fields]:
         raise InvalidArchive(f"invalid manifest.json: {error.message}") from None
     if not isinstance(entries, list):
         raise InvalidArchive("manifest.json must be a list")
+    _check_count(len(entries))
     return [Fields(entry, "manifest.json", f"[{i}]") for i, entry in enumerate(entries)]
+
+
+def _check_count(images: int) -> None:
+    if images > _MOST_IMAGES:
+        raise InvalidArchive(f"it names {images} images, more than {_MOST_IMAGES}")
 
 
 def _references(names: Iterable[str]) -> tuple[ImageReference, ...]:
@@ -176,6 +195,8 @@ def _v1_chain(contents: Contents, top: str) -> list[tuple[str, Fields]]:
     while identity:
         if identity in chain:
             raise InvalidArchive(f"image {identity} stands on itself")
+        if len(chain) == _MOST_LAYERS:
+            raise InvalidArchive(f"image {top} has more than {_MOST_LAYERS} layers")
         document = contents.required_document(f"{identity}/json")
         chain[identity] = Fields.parse(document, "v1 image")
         identity = Fields.parse(document, "v1 image").text("parent")

@@ -36,6 +36,9 @@ _LONG_LINK = b"K"
 _VOLUME_LABEL = b"V"
 _SPARSE = b"S"
 _MOST_EXTENSION = 1 << 20  # bytes; as much as Go's archive/tar takes
+# Bytes of headers and extensions of one archive: 2 million files without extensions, and as much
+# memory for their names and attributes.
+MOST_HEADERS = 1 << 30
 _LONGEST_PATH = 4096  # the kernel's PATH_MAX
 _DEEPEST_PATH = 255
 _LONGEST_XATTR = 255  # bytes; the kernel's XATTR_NAME_MAX
@@ -48,18 +51,25 @@ _PRIVATE_XATTRS = (
 )
 
 
-def members(stream: TarStream) -> Iterator[Entry]:
+def members(stream: TarStream, *, most_headers: int = MOST_HEADERS) -> Iterator[Entry]:
     """Yield the entries; each one's content, ``entry.size`` bytes, is next in ``stream`` then.
+
+    All headers and extensions together may have ``most_headers`` bytes: what of them is kept takes
+    memory.
 
     Content that was not taken is skipped. Global extended headers are skipped too, as by all
     tools made with Go's archive/tar, whose reading of a layer is the one everybody knows.
     Raises InvalidLayer.
     """
     extension: dict[bytes, bytes] = {}
+    left = most_headers
     while not stream.at_end():
         block = stream.take(header.BLOCK)
         if block == header.END:
             return
+        left -= header.BLOCK
+        if left < 0:
+            raise InvalidLayer(f"the headers in the archive have more than {most_headers} bytes")
         found = header.parse(block)
         if found.type in _KINDS:
             entry, size = _entry(found, extension, stream.offset)
@@ -69,6 +79,7 @@ def members(stream: TarStream) -> Iterator[Entry]:
             extension = {}
         elif found.type in (_EXTENDED, _LONG_NAME, _LONG_LINK):
             extension.update(_read_extension(found, stream))
+            left -= found.size
         elif found.type in (_GLOBAL, _VOLUME_LABEL):
             stream.skip_to(stream.offset + header.padded(found.size))
         elif found.type == _SPARSE:

@@ -9,7 +9,7 @@ from img.adapters.layer_archive import header
 from img.adapters.layer_archive.compressing import CompressedBlob
 from img.adapters.layer_archive.compression import decompressed
 from img.adapters.layer_archive.extract import Extraction
-from img.adapters.layer_archive.members import members
+from img.adapters.layer_archive.members import MOST_HEADERS, members
 from img.adapters.layer_archive.packing import TarWriter
 from img.adapters.layer_archive.stream import Content, TarStream
 from img.adapters.layer_archive.threads import ReadAhead
@@ -30,6 +30,7 @@ from img.domain.oci.compression import USUAL, Compression
 
 _SECOND = 10**9
 _CHUNK = 1 << 20
+_MOST_HEADERS_OF_IMAGES = 32 << 20  # bytes: 65,536 members
 
 
 def _nothing(_path: str) -> None:
@@ -170,6 +171,16 @@ class TarLayerArchive(LayerArchive):
         return _foreign_members(TarStream(decompressed(archive)))
 
 
+def archive_members(archive: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]]:
+    """Yield the members of an archive of images with their contents, and read it to its end.
+
+    Such an archive has a few files for each layer. Raises InvalidLayer.
+    """
+    stream = TarStream(decompressed(archive))
+    yield from _foreign_members(stream, _MOST_HEADERS_OF_IMAGES)
+    stream.drain()  # or the program that writes the archive into a pipe would be killed
+
+
 def _written(
     entries: Iterable[PackedEntry], write: Callable[[bytes], object], epoch: int | None
 ) -> list[Entry]:
@@ -243,8 +254,10 @@ def _indexed(stream: TarStream) -> Iterator[Entry]:
         yield make(Entry, (*entry[:10], digest.hexdigest(), entry[11]))
 
 
-def _foreign_members(stream: TarStream) -> Iterator[tuple[Entry, BinaryIO]]:
-    for entry in members(stream):
+def _foreign_members(
+    stream: TarStream, most_headers: int = MOST_HEADERS
+) -> Iterator[tuple[Entry, BinaryIO]]:
+    for entry in members(stream, most_headers=most_headers):
         if not entry.path and entry.kind != DIRECTORY:
             # A member without a name is no file of anywhere: docker leaves it out as well.
             for _ in stream.pieces(entry.size):

@@ -1,11 +1,19 @@
 """Images out of archives."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
 from img.application.ports.exporter import ArchivedImage
 from img.domain.errors import ImgError
+from img.domain.filesystem.entry import Entry
+
+ReadMembers = Callable[[BinaryIO], Iterator[tuple[Entry, BinaryIO]]]
+"""Yields what is in a tar archive (none, gzip, zstd, bzip2 or xz by magic), to its very end.
+
+Each member's content is stale once the next is asked for. Names lead nowhere above the archive's
+root; they and the headers have a largest size and number. Raises InvalidLayer.
+"""
 
 
 class InvalidArchive(ImgError):

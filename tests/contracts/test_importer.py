@@ -8,8 +8,9 @@ import lzma
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import zstandard
@@ -19,6 +20,7 @@ from img.adapters.exporter.docker_archive import DockerArchiveExporter
 from img.adapters.exporter.oci_archive import OciArchiveExporter
 from img.adapters.importer.archive import ArchiveImporter
 from img.adapters.layer_archive.compression import decompressed
+from img.adapters.layer_archive.tar import archive_members
 from img.application.ports.blob_store import BlobMismatch, BlobStore
 from img.application.ports.exporter import ArchivedImage
 from img.application.ports.importer import Importer, InvalidArchive
@@ -53,7 +55,7 @@ def blobs() -> MemoryBlobStore:
 
 @pytest.fixture
 def importer(blobs: MemoryBlobStore) -> Importer:
-    return ArchiveImporter(blobs, decompressed)
+    return ArchiveImporter(blobs, archive_members, decompressed)
 
 
 def an_archive(files: Files) -> bytes:
@@ -401,6 +403,59 @@ def test_a_size_that_was_not_promised_is_refused(importer: Importer) -> None:
 def test_what_is_no_good_archive_is_refused(importer: Importer, archive: bytes) -> None:
     with pytest.raises(InvalidArchive):
         load(importer, archive)
+
+
+def test_layers_of_many_images_are_read_once_each(
+    blobs: MemoryBlobStore,
+) -> None:
+    read: list[bytes] = []
+
+    def decompress(content: BinaryIO) -> Iterator[bytes]:
+        start = content.read(4)
+        read.append(start)
+        content.seek(0)
+        return decompressed(content)
+
+    config = a_config(LOW, HIGH)
+    entry = {"Config": "c.json", "RepoTags": None, "Layers": ["low", "high"]}
+    files = {
+        "low": gzip.compress(LOW),
+        "high": bz2.compress(HIGH),
+        "c.json": config,
+        "manifest.json": json.dumps([entry] * 20).encode(),
+    }
+
+    images = load(ArchiveImporter(blobs, archive_members, decompress), an_archive(files))
+
+    assert len(images) == 20
+    assert len(read) == 2
+
+
+@pytest.mark.parametrize(
+    ("files", "problem"),
+    [
+        ({"manifest.json": b"[" + b"{}," * 4096 + b"{}]"}, "it names 4097 images, more than 4096"),
+        (
+            {
+                "repositories": b'{"a": {"b": "0"}}',
+                **{f"{n}/json": b'{"parent": "%d"}' % (n + 1) for n in range(1100)},
+            },
+            "image 0 has more than 1024 layers",
+        ),
+        ({"../x": b""}, "leads out of the archive's root"),
+    ],
+)
+def test_what_is_more_than_anybody_has_is_refused(
+    importer: Importer, files: Files, problem: str
+) -> None:
+    with pytest.raises(InvalidArchive, match=problem):
+        load(importer, an_archive(files))
+
+
+def test_an_archive_is_read_to_its_end(importer: Importer) -> None:
+    archive = io.BytesIO(docker_archive(LOW, HIGH) + bytes(3 << 20))
+    importer.read(archive)
+    assert archive.read() == b""
 
 
 def test_an_archive_is_read_but_once_from_front_to_back(importer: Importer) -> None:

@@ -101,3 +101,14 @@ def test_content_that_was_not_taken_is_skipped() -> None:
         for name in "ab":
             out.addfile(a_member(name, size=700), io.BytesIO(bytes(700)))
     assert [entry.offset for entry in read(buffer.getvalue())] == [512, 2048]
+
+
+def test_headers_and_extensions_have_a_largest_sum() -> None:
+    plain = a_tar(*(a_member("a", tarfile.DIRTYPE) for _ in range(10)))
+    long = a_tar(*(a_member("n" * 3000) for _ in range(2)))
+    for content, most in ((plain, 10 * 512), (long, 4 * 512 + 2 * 3011)):
+        stream = TarStream(iter([content]))
+        assert list(members(stream, most_headers=most))
+        stream = TarStream(iter([content]))
+        with pytest.raises(InvalidLayer, match=f"have more than {most - 1} bytes"):
+            list(members(stream, most_headers=most - 1))
