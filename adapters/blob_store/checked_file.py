@@ -5,6 +5,7 @@ import io
 import os
 from typing import TYPE_CHECKING, BinaryIO
 
+from img.adapters.linux.regular_files import open_regular
 from img.application.ports.blob_store import BlobDamaged
 from img.domain.digest import Digest
 
@@ -21,7 +22,7 @@ class CheckedFile(io.FileIO):
     """
 
     def __init__(self, path: str, digest: Digest) -> None:
-        super().__init__(path, "rb")
+        super().__init__(open_regular(path), "rb")
         self._digest = digest
         self._hash = hashlib.new(digest.algorithm)
         self._size = os.fstat(self.fileno()).st_size

@@ -1,8 +1,10 @@
 """Image layouts that are directories."""
 
+import os
 from pathlib import Path
 from typing import BinaryIO
 
+from img.adapters.linux.regular_files import open_regular, read_regular
 from img.application.ports.image_layout import ImageLayouts, LayoutError
 from img.domain.digest import Digest
 from img.domain.json_text import MOST_BYTES
@@ -19,7 +21,11 @@ from img.domain.oci.layout import (
 
 
 class DirectoryLayouts(ImageLayouts):
-    """Layouts as skopeo, buildx and podman write them."""
+    """Layouts as skopeo, buildx and podman write them.
+
+    Files may be links, as those of Bazel's layouts are: their contents are checked by digest.
+    FIFOs, devices and what is larger than it should be are refused before they are read.
+    """
 
     def resolve(self, path: str, tag: str, digest: Digest | None) -> Descriptor:
         index = self._index(path)
@@ -33,9 +39,15 @@ class DirectoryLayouts(ImageLayouts):
 
     def open(self, path: str, blob: Descriptor) -> BinaryIO:
         try:
-            return (Path(path) / blob_path(blob.digest)).open("rb")
+            file = os.fdopen(open_regular(f"{path}/{blob_path(blob.digest)}"), "rb")
         except OSError as error:
             raise _unreadable(path, error) from None
+        size = os.fstat(file.fileno()).st_size
+        if size != blob.size:
+            file.close()
+            problem = f"blob {blob.digest} has {size} bytes, not {blob.size}"
+            raise LayoutError(f"oci-layout {path} is damaged: {problem}")
+        return file
 
     def _index(self, path: str) -> Index:
         root = Path(path)
@@ -57,8 +69,7 @@ class DirectoryLayouts(ImageLayouts):
 
 
 def _document(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MOST_BYTES + 1)  # JSON that is longer is refused
+    return read_regular(str(path), MOST_BYTES)
 
 
 def _unreadable(path: str, error: OSError) -> LayoutError:

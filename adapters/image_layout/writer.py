@@ -12,9 +12,11 @@ from img.adapters.linux.layout_folder import (
     written_to,
 )
 from img.adapters.linux.new_file import write_file
+from img.adapters.linux.regular_files import read_regular
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.layout_writer import LayoutWriter
 from img.domain.digest import Digest
+from img.domain.json_text import MOST_BYTES
 from img.domain.oci.codec import decode_index, encode_index
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
@@ -52,8 +54,8 @@ class DirectoryLayoutWriter(LayoutWriter):
             create_layout(root)
             check_output_layout(root)
             with Lock(str(root / LAYOUT_FILE), any_owner=True):
-                check_layout((root / LAYOUT_FILE).read_bytes())
-                before = decode_index((root / INDEX_FILE).read_bytes())
+                check_layout(read_regular(str(root / LAYOUT_FILE), MOST_BYTES))
+                before = decode_index(read_regular(str(root / INDEX_FILE), MOST_BYTES))
                 index = with_name(before if only is None else Index(), tag, manifest)
                 write_file(path, INDEX_FILE, encode_index(index), str(root / NURSERY))
                 if only is not None:

@@ -10,8 +10,10 @@ from pathlib import Path
 from img.adapters.linux.files import Lock
 from img.adapters.linux.layout_folder import NURSERY, create_layout
 from img.adapters.linux.new_file import raise_state_error, write_file
+from img.adapters.linux.regular_files import read_regular
 from img.adapters.linux.reserve import Reserve
 from img.application.ports.image_store import ImageNotFound, ImageStore, StoredImage
+from img.domain.json_text import MOST_BYTES
 from img.domain.oci.codec import decode_index, encode_index
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
@@ -100,8 +102,8 @@ class OciLayoutImageStore(ImageStore):
 
     def _index(self) -> Index:
         try:
-            check_layout((self._root / LAYOUT_FILE).read_bytes())
-            return decode_index((self._root / INDEX_FILE).read_bytes())
+            check_layout(read_regular(str(self._root / LAYOUT_FILE), MOST_BYTES))
+            return decode_index(read_regular(str(self._root / INDEX_FILE), MOST_BYTES))
         except FileNotFoundError:
             return Index()
         except OSError as error:

@@ -5,12 +5,13 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 
+from img.adapters.linux.regular_files import read_regular
 from img.domain.errors import HostError, UsageError
 
 _START_S = 10.0
+_LARGEST_KEY = 100 << 10  # bytes; BuildKit's limit (session/sshforward/sshprovider)
 
 
 class KeyAgent:
@@ -61,7 +62,7 @@ class KeyAgent:
     def _add(self, key: str) -> None:
         # Read and handed over: a key that others may read is refused as a file by ssh-add.
         try:
-            content = Path(key).read_bytes()
+            content = read_regular(key, _LARGEST_KEY)
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise UsageError(f"--ssh: cannot read {key}: {reason}") from None

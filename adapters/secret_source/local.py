@@ -1,17 +1,22 @@
 """Secrets out of files and the environment; agents that run here."""
 
+import errno
 import os
+import select
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from img.adapters.linux.ownership import REAL, Ownership
+from img.adapters.linux.regular_files import read_at_most
 from img.adapters.secret_source.agent_socket import AgentSocket
 from img.adapters.secret_source.key_agent import KeyAgent
 from img.application.ports.secret_source import SecretSource
 from img.domain.errors import ContextError, UsageError
 from img.domain.options.secrets import AgentSpec, SecretSpec
 
+_PATIENCE_S = 120  # for a program that asks for a passphrase first
 _LARGEST = 500 * 1024  # bytes; BuildKit's limit (session/secrets)
 
 
@@ -73,11 +78,27 @@ class LocalSecrets(SecretSource):
 
 def _read(name: str, path: str) -> bytes:
     try:
-        with open(os.path.expandvars(path), "rb") as file:
-            value = file.read(_LARGEST + 1)
+        return _content(os.path.expandvars(path))
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ContextError(f"secret {name}: cannot read {path}: {reason}") from None
-    if len(value) > _LARGEST:
-        raise ContextError(f"secret {name}: {path} is larger than {_LARGEST} bytes")
-    return value
+
+
+def _content(path: str) -> bytes:
+    """Return a file, or what is written into a FIFO, as of ``src=<(command)``. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    try:
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            _await_writer(descriptor)
+        os.set_blocking(descriptor, True)
+        return read_at_most(descriptor, _LARGEST)
+    finally:
+        os.close(descriptor)
+
+
+def _await_writer(fifo: int) -> None:
+    """Wait until a FIFO has something to read, or its writer is gone. Raises OSError."""
+    waiting = select.poll()
+    waiting.register(fifo, select.POLLIN)
+    if not waiting.poll(_PATIENCE_S * 1000):
+        raise OSError(errno.ETIMEDOUT, f"nothing was written into the FIFO for {_PATIENCE_S} s")
