@@ -198,6 +198,8 @@ def _make_device(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownersh
     except PermissionError:
         _make_placeholder(entry, at, name, owned)
         return
+    if owned.guards(entry.kind, entry.device):
+        entry = entry._replace(mode=entry.mode & 0o600, uid=0, gid=0, xattrs=())  # nor any ACL
     os.chmod(name, entry.mode, dir_fd=at)
     metadata.set_all_but_mode(at, name, entry, owned)
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from img.adapters.linux import owner_records
 from img.adapters.linux.owner_records import ROOT, Journal, Owner, Target, Unrecordable
+from img.domain.filesystem.entry import CHARACTER
 
 
 class Ownership(Protocol):
@@ -27,6 +28,10 @@ class Ownership(Protocol):
     @abstractmethod
     def stand_for(self, file: int, device: bytes) -> None:
         """Let an empty file stand for a device, such as "c 1:3", that cannot be made."""
+
+    def guards(self, kind: str, device: tuple[int, int]) -> bool:
+        """Tell whether a device of that number is to be for root alone, whatever the image says."""
+        return False
 
     @abstractmethod
     def device_of(self, path: str, status: os.stat_result, names: Collection[str]) -> bytes | None:
@@ -104,9 +109,18 @@ class OutsideOwnership(RealOwnership):
         if self._owners:
             super().give(target, uid, gid, at=at)
 
+    def guards(self, kind: str, device: tuple[int, int]) -> bool:
+        # The state is closed to other users, and its file systems open no devices in steps. Where
+        # files go from there is not known here: a disk with mode 0666 is the host's own.
+        return kind != CHARACTER or device not in _HARMLESS
+
     def stand_for(self, file: int, device: bytes) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
+
+# null, zero, full, random, urandom, tty, ptmx: what every container may open (runtime-spec
+# config-linux.md, "Default Devices").
+_HARMLESS = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)}
 
 REAL = RealOwnership()
 

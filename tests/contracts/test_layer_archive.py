@@ -22,6 +22,8 @@ from img.application.ports.layer_archive import (
 )
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import (
+    BLOCK,
+    CHARACTER,
     DIRECTORY,
     FIFO,
     FILE,
@@ -126,6 +128,37 @@ def test_root_gives_files_to_their_owners(archive: LayerArchive, tmp_path: Path)
 
     status = (tmp_path / "f").stat()
     assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (33, 34, 0o6755)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="devices need root")
+@pytest.mark.parametrize("owners", [True, False])
+def test_a_device_outside_of_the_state_is_roots_alone_unless_it_is_harmless(
+    archive: LayerArchive, tmp_path: Path, owners: bool
+) -> None:
+    acl = ("system.posix_acl_access", b"not looked at")
+    devices = {
+        "disk": Entry("disk", BLOCK, 0o666, 33, 33, device=(7, 77), xattrs=(acl,)),
+        "memory": Entry("memory", CHARACTER, 0o644, 33, 33, device=(1, 1)),
+        "null": Entry("null", CHARACTER, 0o666, 33, 33, device=(1, 3)),
+    }
+    try:
+        os.mknod(tmp_path / "probe", stat.S_IFBLK | 0o600, os.makedev(7, 77))
+    except PermissionError:
+        pytest.skip("this root may not make devices")
+
+    archive.write_files(
+        [PackedEntry(entry=entry) for entry in devices.values()], str(tmp_path), owners=owners
+    )
+
+    found = {name: (tmp_path / name).lstat() for name in devices}
+    assert {name: oct(stat.S_IMODE(each.st_mode)) for name, each in found.items()} == {
+        "disk": "0o600",
+        "memory": "0o600",
+        "null": "0o666",
+    }
+    assert found["disk"].st_uid == found["memory"].st_uid == 0
+    assert found["null"].st_uid == (33 if owners else 0)
+    assert found["disk"].st_rdev == os.makedev(7, 77)
 
 
 def test_files_are_made_in_the_directory_or_not_at_all(
