@@ -1,7 +1,7 @@
 """The filter of a step's system calls as a container runtime takes it (config-linux.md, "Seccomp").
 
-The rules are those of the other executors. What the runtime's library does not know, later calls
-above all, fails with ENOSYS as elsewhere: that is the default, and what is refused is listed.
+The rules are those of the other executors. They are as few as can be: each costs runc time.
+Numbers above the highest that runc's library knows fail with ENOSYS, as runc does by itself.
 """
 
 import base64
@@ -34,14 +34,14 @@ def seccomp_section(process: Process, allowed: int) -> _Json:
     """Return the filter for a step with the capabilities ``allowed``."""
     rules = allowed_calls.rules_for(allowed, userns=process.userns)
     machine = seccomp.this_machine()
-    refused = _entry(allowed_calls.refused_calls(rules), allowed_calls.REFUSED)
     if machine is None:  # a list of what is allowed would not be whole
+        refused = _entry(allowed_calls.refused_calls(rules), allowed_calls.REFUSED)
         return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [refused]}
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
-        "defaultErrnoRet": errno.ENOSYS,
+        "defaultErrnoRet": errno.EPERM,
         "architectures": list(_ARCHITECTURES[machine.native]),
-        "syscalls": [refused, *_entries(rules)],
+        "syscalls": list(_entries(rules)),
     }
 
 
@@ -69,8 +69,9 @@ def _entries(rules: Iterable[Rule]) -> Iterator[_Json]:
             unconditional.setdefault(rule.action, []).append(rule.call)
     yield from (_entry(names, action) for action, names in unconditional.items())
     for rule in rules:
-        for arguments in _alternatives(rule.conditions):
-            yield _entry([rule.call], rule.action, arguments)
+        if rule.conditions and rule.action != allowed_calls.REFUSED:  # that is the default
+            for arguments in _alternatives(rule.conditions):
+                yield _entry([rule.call], rule.action, arguments)
 
 
 def _entry(names: Sequence[str], action: int, arguments: Sequence[_Json] = ()) -> _Json:
@@ -81,16 +82,29 @@ def _entry(names: Sequence[str], action: int, arguments: Sequence[_Json] = ()) -
 
 
 def _alternatives(conditions: Sequence[Condition]) -> Iterator[list[_Json]]:
-    """Yield the arguments that make the only condition true; none of ours has a second."""
-    for condition in conditions:
-        match condition:
-            case HasBits(argument, bits):
-                ones = (1 << place for place in range(32) if bits >> place & 1)
-                yield from ([_masked(argument, bit, bit)] for bit in ones)
-            case LacksBits(argument, bits):
-                yield [_masked(argument, bits, 0)]
-            case IsOneOf(argument, values, mask):
-                yield from ([_masked(argument, mask, value)] for value in values)
+    """Yield arguments that make the only condition true; no allowed call has a second."""
+    (condition,) = conditions
+    match condition:
+        case HasBits(argument, bits):
+            ones = (1 << place for place in range(32) if bits >> place & 1)
+            yield from ([_masked(argument, bit, bit)] for bit in ones)
+        case LacksBits(argument, bits):
+            yield [_masked(argument, bits, 0)]
+        case IsOneOf(argument, values, mask):
+            for first, size in _blocks(values):
+                yield [_masked(argument, mask & ~(size - 1), first)]
+
+
+def _blocks(values: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield (first, size) of blocks that hold all values: sizes are powers of two, and aligned."""
+    left = set(values)
+    while left:
+        first = min(left)
+        size = 1
+        while first % (size * 2) == 0 and left.issuperset(range(first, first + size * 2)):
+            size *= 2
+        left.difference_update(range(first, first + size))
+        yield first, size
 
 
 def _masked(argument: int, mask: int, value: int) -> _Json:
