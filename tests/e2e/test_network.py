@@ -115,14 +115,38 @@ def test_a_user_without_tun_is_told_what_to_do_and_gets_no_other_network(
     assert "\nnever" not in outcome.stderr
 
 
+@pytest.mark.parametrize("network", ["none", "private"])
 def test_a_step_may_not_take_the_hosts_network_instead(
-    img_for: ImgFor, write_context: WriteContext, busybox: str
+    img_for: ImgFor, write_context: WriteContext, busybox: str, network: str
 ) -> None:
     context = write_context(f"FROM {busybox}\nRUN --network=host true\n")
 
-    outcome = img_for("root")("build", "--network", "private", "-t", "x", context, code=3)
+    outcome = img_for("root")("build", "--network", network, "-t", "x", context, code=3)
 
-    assert "RUN --network=host is not allowed with --network private" in outcome.error_line
+    assert f"RUN --network=host is not allowed with --network {network}" in outcome.error_line
+    assert "--allow network.host" in outcome.stderr
+
+
+def test_it_may_where_the_command_line_allows_it(
+    img_for: ImgFor, write_context: WriteContext, busybox: str
+) -> None:
+    script = 'RUN --network=host test -n "$(ls /sys/class/net)"\n'
+    context = write_context(f"FROM {busybox}\n{script}")
+
+    allowed = ("--network", "none", "--allow", "network.host")
+    img_for("root")("build", *allowed, "-t", "x", context)
+
+
+def test_user_namespaces_are_made_where_they_are_allowed(
+    img_for: ImgFor, write_context: WriteContext, busybox: str
+) -> None:
+    context = write_context(f"FROM {busybox}\nRUN busybox unshare -Ur id -u\n")
+    img = img_for("user")
+
+    refused = img("build", "-t", "x", context, code=4)
+    img("build", "--allow", "userns", "-t", "x", context)
+
+    assert "unshare(0x10000000): Operation not permitted" in refused.stderr
 
 
 @pytest.fixture

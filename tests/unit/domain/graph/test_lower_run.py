@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from img.domain.errors import DockerfileError
@@ -36,6 +38,19 @@ def test_the_last_of_arg_and_env_wins() -> None:
 def test_a_step_sees_user_directory_and_network() -> None:
     run = run_of("FROM busybox\nUSER u:g\nWORKDIR /a\nWORKDIR b\nRUN --network=none x")
     assert (run.user, run.cwd, run.network) == ("u:g", "/a/b", Network.NONE)
+
+
+@pytest.mark.parametrize("network", [Network.NONE, Network.PRIVATE])
+def test_a_dockerfile_does_not_widen_the_network_of_the_command_line(network: Network) -> None:
+    text = "FROM busybox\nRUN --network=host x"
+
+    with pytest.raises(DockerfileError, match=f"not allowed with --network {network.value}"):
+        plan_of(text, replace(a_request(), network=network))
+
+    request = replace(a_request(), network=network, host_network=True)
+    allowed = operation_of(plan_of(text, request))
+    assert isinstance(allowed, Exec)
+    assert allowed.network is Network.HOST
 
 
 def test_one_heredoc_alone_is_what_the_shell_runs() -> None:
