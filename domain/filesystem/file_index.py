@@ -26,7 +26,6 @@ _MAGIC = b"img-index-2\n"
 _ENTRIES = 4096  # that are encoded at once, so that it takes little memory
 _LENGTH = 4  # bytes
 _KINDS = frozenset((FILE, DIRECTORY, SYMLINK, HARDLINK, CHARACTER, BLOCK, FIFO))
-_SIZE, _LINK = itemgetter(5), itemgetter(7)
 _NUMBERS = itemgetter(1, 2, 3, 4, 8)  # kind, mode, uid, gid, device: few are different
 
 
@@ -87,14 +86,11 @@ class FileIndex:
 def _check(rows: Sequence[Any]) -> None:
     """Raise CorruptFileIndex for entries that no layer has: files are made by what they say.
 
-    It takes a fifth of the time that reading them does: few entries differ in their numbers.
+    Only what is checked at once: a fourth of the time that reading the entries takes.
     """
     try:
-        sound = (
-            are_tree_paths([row[0] for row in rows])
-            and all(map(_is_sound, set(map(_NUMBERS, rows))))
-            and min(map(_SIZE, rows), default=0) >= 0
-            and "\0" not in "".join(map(_LINK, rows))
+        sound = are_tree_paths([row[0] for row in rows]) and all(
+            map(_is_sound, set(map(_NUMBERS, rows)))
         )
     except (TypeError, ValueError, IndexError):  # of other types than entries have
         sound = False
