@@ -9,7 +9,7 @@ from dataclasses import field, replace
 
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.unshare import UnshareExecutor
-from img.adapters.linux import syscalls, userns
+from img.adapters.linux import left_secrets, syscalls, userns
 from img.adapters.linux.emulation.level import Emulation
 from img.adapters.linux.outsider import HelperRunner, Outsider, run_here
 from img.adapters.linux.ownership import REAL, Ownership, RecordedOwnership
@@ -178,6 +178,11 @@ def _with_proot(obstacle: HostError | None) -> HostError | None:
         obstacle.message,
         hint=f"install proot, which needs no namespaces; or {obstacle.hint}; see `img doctor`",
     )
+
+
+def sweep_secrets() -> None:
+    """Remove what killed builds of this user left of secrets; to be called before entering."""
+    left_secrets.sweep()
 
 
 def enter_for_state() -> BuildHost:

@@ -17,8 +17,9 @@ from typing import TypeGuard
 
 from img.adapters.executor.reports import Stub
 from img.adapters.executor.stubs import MountPoints
-from img.adapters.linux import syscalls
+from img.adapters.linux import left_secrets, syscalls
 from img.adapters.linux.files import open_own_file
+from img.adapters.linux.work_directory import WorkDirectory
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.dataclass import dataclass
 from img.domain.process import (
@@ -62,6 +63,7 @@ class Placements:
         self._aside = f"{self._path}.{os.urandom(8).hex()}"
         self._placed: list[_Placed] = []
         self._locks: list[int] = []
+        self._secrets: WorkDirectory | None = None
         os.mkdir(self._aside, 0o700)
 
     @property
@@ -86,14 +88,20 @@ class Placements:
     ) -> None:
         """Put a new file at ``target``."""
 
-        def make(path: str) -> None:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            with open(os.open(path, flags, 0o600), "wb") as file:
-                file.write(content)
-                os.fchown(file.fileno(), uid, gid)
-                os.fchmod(file.fileno(), mode)
+        self._place(target, lambda path: _write(path, content, mode, uid, gid), directory=False)
 
-        self._place(target, make, directory=False)
+    def _secret(self, mount: FileMount) -> None:
+        """Put a new file at the mount's target that is empty after a crash.
+
+        Its second name is not in the root: whatever a step does to the first one, the file is
+        found by the next command (left_secrets.py).
+        """
+        if self._secrets is None:
+            self._secrets = left_secrets.new_directory()
+        second = f"{self._aside}/secret-{len(self._placed)}"
+        left_secrets.remember(self._secrets.path, second)
+        _write(second, mount.content, mount.mode, mount.uid, mount.gid)
+        self._place(mount.target, lambda path: os.link(second, path), directory=False)
 
     def all(self, mounts: Sequence[ProcessMount]) -> None:
         """Put in place what the step asks for, outer targets first. Raises ProcessNotStarted."""
@@ -116,6 +124,8 @@ class Placements:
         for lock in self._locks:
             os.close(lock)
         shutil.rmtree(self._aside, ignore_errors=True)
+        if self._secrets is not None:
+            self._secrets.remove()
         os.close(self._root)
 
     def _report(self, stub: Stub) -> None:
@@ -126,7 +136,7 @@ class Placements:
     def _one(self, mount: ProcessMount) -> None:
         match mount:
             case FileMount():
-                self.file(mount.target, mount.content, mount.mode, mount.uid, mount.gid)
+                self._secret(mount)
             case TmpfsMount():
                 self.directory(mount.target, mount.mode)
             case BindMount():
@@ -232,6 +242,14 @@ def path_in(root: Root, source: str) -> str:
             os.close(found)
     finally:
         os.close(directory)
+
+
+def _write(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with open(os.open(path, flags, 0o600), "wb") as file:
+        file.write(content)
+        os.fchown(file.fileno(), uid, gid)
+        os.fchmod(file.fileno(), mode)
 
 
 def _move(source: str, target: str) -> None:

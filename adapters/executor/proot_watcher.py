@@ -10,7 +10,6 @@ import os
 import shutil
 import socket
 import stat
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
 
@@ -31,7 +30,15 @@ from img.adapters.executor.reports import Starting, Stub
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints
 from img.adapters.executor.watching import gather_orphans, wait_for
-from img.adapters.linux import allowed_calls, capabilities, owner_records, seccomp, syscalls
+from img.adapters.linux import (
+    allowed_calls,
+    capabilities,
+    launcher,
+    left_secrets,
+    owner_records,
+    seccomp,
+    syscalls,
+)
 from img.adapters.linux.emulation.filters import rules_of
 from img.adapters.linux.owner_records import ROOT, Owner, Unrecordable
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
@@ -79,19 +86,19 @@ def become(launch: Launch, channel: socket.socket) -> NoReturn:
 
 def _run(launch: Launch, channel: socket.socket) -> int:
     # In memory, for there are secrets among the files.
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    directory = tempfile.mkdtemp(prefix="img-", dir=memory)
+    own = left_secrets.new_directory()
     asked, asking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         pid = os.fork()
         if pid == 0:
-            _be_proot(launch, directory, channel, asking)
+            _be_proot(launch, own.path, channel, asking)
         asking.close()
         if launch.is_supervised:
             supervision.serve_beside(asked, launch.root)
         return wait_for(pid, traces=True)
     finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(own.path, ignore_errors=True)
+        own.release()
 
 
 def _be_proot(
@@ -103,32 +110,44 @@ def _be_proot(
             leave_session()
             enter_control_groups(launch.process)
             syscalls.close_descriptors(but=(channel.fileno(), supervisor.fileno()))
-            assert isinstance(launch.root, DirectoryRoot)
             own = _OwnFiles(directory)
-            root = os.open(launch.root.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            root = os.open(_path_of(launch), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
             user = user_in(root, launch.process)
             os.close(root)
-            command, env = _command(launch, launch.root.path, user, own, channel)
+            start = launcher.new_file()
+            command, program = _command(launch, user, own, channel, start)
             for limit in launch.process.ulimits:
                 set_limit(limit)
             reset_signals()
             _go_under_filter(launch, user, supervisor)
-            reports.send(channel, Starting())
-            os.execve(launch.program, command, env)
+            for descriptor in (start, channel.fileno()):
+                os.set_inheritable(descriptor, True)
+            reports.send(channel, Starting(program))
+            os.execve(launch.program, command, _env_of_proot())
     finally:
         os._exit(127)
 
 
 def _command(
-    launch: Launch, path: str, user: UserIdentity, own: "_OwnFiles", channel: socket.socket
-) -> tuple[list[str], dict[str, str]]:
-    process = launch.process
+    launch: Launch, user: UserIdentity, own: "_OwnFiles", channel: socket.socket, start: int
+) -> tuple[list[str], str]:
+    """Return PRoot's command line, and the step's program, which the launcher in ``start`` runs.
+
+    So the step's environment is not PRoot's: LD_PRELOAD and its like would run the image's code
+    in PRoot, in front of all filters.
+    """
+    process, path = launch.process, _path_of(launch)
     root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
     if not process.argv:
         raise ProcessNotStarted("no command to run")
     _make_working_directory(root, process.cwd)
-    program = _program(root, process, env["PATH"])
+    env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
+    programs = _programs(root, process, env["PATH"])
+    program = launcher.Program(paths=programs, argv=process.argv, env=env)
+    try:
+        launcher.fill(start, program, channel.fileno(), inherited=True)
+    except ValueError as error:  # a zero byte
+        raise ProcessNotStarted(f"exec {programs[-1]}: {error}") from error
     places = _Places(path, root, own, lambda stub: reports.send(channel, stub))
     shown = [*_system(process, own, places), *_mounts(process, own, places)]
     os.close(root)
@@ -138,16 +157,32 @@ def _command(
             f"--change-id={user.uid}:{user.gid}" if user.uid or user.gid else "--root-id"
         )
     binds = [f"--bind={source}:{target}" for source, target in shown]
-    return [launch.program, "--verbose=-1", *options, *binds, program, *process.argv[1:]], env
+    command = [launch.program, "--verbose=-1", *options, *binds, f"/proc/self/fd/{start}"]
+    return command, programs[-1]
 
 
-def _program(root: int, process: Process, search: str) -> str:
+def _path_of(launch: Launch) -> str:
+    assert isinstance(launch.root, DirectoryRoot)
+    return launch.root.path
+
+
+def _env_of_proot() -> dict[str, str]:
+    """Return what PRoot itself is told: by the user of img, nothing by the image."""
+    own = {name: value for name, value in os.environ.items() if name.startswith("PROOT_")}
+    return {"PATH": DEFAULT_PATH, **own}
+
+
+def _programs(root: int, process: Process, search: str) -> tuple[str, ...]:
+    """Return where the program may be. Raises ProcessNotStarted."""
+    name = process.argv[0]
     try:
-        return find_executable_in(root, process.argv[0], search, process.cwd)
+        return (find_executable_in(root, name, search, process.cwd),)
     except ProcessNotStarted:
         if not process.mounts:
             raise
-        return process.argv[0]  # it may be in one of them, which only PRoot sees
+        # It may be in one of them, which only PRoot sees.
+        directories = () if "/" in name else search.split(":")
+        return tuple(f"{directory or '.'}/{name}" for directory in directories) or (name,)
 
 
 class _Places:

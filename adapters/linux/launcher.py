@@ -161,9 +161,12 @@ def new_file() -> int:
         return os.memfd_create("img-start", _MFD_CLOEXEC)
 
 
-def fill(file: int, program: Program, report: int) -> None:
-    """Write what ``content_of`` returns into ``file``. Raises ValueError, OSError."""
-    content = memoryview(content_of(program, report))
+def fill(file: int, program: Program, report: int, *, inherited: bool = False) -> None:
+    """Write what ``content_of`` returns into ``file``. Raises ValueError, OSError.
+
+    ``inherited``: another program executes the file by its descriptor, which is then closed too.
+    """
+    content = memoryview(content_of(program, report, also=file if inherited else None))
     while content:
         content = content[os.write(file, content) :]
 
@@ -174,12 +177,15 @@ def execute(file: int, report: int) -> NoReturn:
     os.execve(file, ("img",), {})
 
 
-def content_of(program: Program, report: int, machine: str = _HERE) -> bytes:
+def content_of(
+    program: Program, report: int, machine: str = _HERE, *, also: int | None = None
+) -> bytes:
     """Return an ELF file that executes ``program``.
 
     If that fails, it sends the error to the descriptor ``report``, in four bytes (``error_in``).
     The descriptor must be open when the file is executed, and is closed when the program is: so
     the file runs once. Executed again, as the interpreter of the program, it says so and ends.
+    The descriptor ``also`` is closed with it.
 
     Raises ValueError for a zero byte, OSError where the machine is unknown.
     """
@@ -200,6 +206,8 @@ def content_of(program: Program, report: int, machine: str = _HERE) -> bytes:
     arrays = (*argv, 0, *addresses[len(paths) + len(argv) :], 0)
     env_at = arrays_at + 8 * (len(argv) + 1)
     code = frame.code(report, [(path, arrays_at, env_at) for path in paths])
+    if also is not None:
+        code = frame.closing(also) + code
     data = b"".join(
         (_FIRST_DATA, texts, bytes(arrays_at - end + 1), struct.pack(f"<{len(arrays)}Q", *arrays))
     )
@@ -236,6 +244,11 @@ class _Frame:
         self._begin += machine.call(machine.fcntl)
         # The descriptor is closed when the program has been executed.
         self._begin += machine.skip_if_failed(len(self._run(0, [(0, 0, 0)] * paths)))
+
+    def closing(self, descriptor: int) -> bytes:
+        """Return what closes a descriptor when the program is executed."""
+        machine = self.machine
+        return self._loaded(descriptor, _F_SETFD, _FD_CLOEXEC) + machine.call(machine.fcntl)
 
     def code(self, report: int, calls: Sequence[tuple[int, int, int]]) -> bytes:
         """Return all of them, for calls of execve(2) with those arguments."""

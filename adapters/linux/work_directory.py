@@ -20,10 +20,10 @@ class WorkDirectory:
         self._descriptor = descriptor
 
     @classmethod
-    def create(cls, parent: str) -> "WorkDirectory":
+    def create(cls, parent: str, *, prefix: str = "") -> "WorkDirectory":
         """Return a new, empty directory in ``parent``."""
         while True:
-            path = f"{parent}/{os.urandom(8).hex()}"
+            path = f"{parent}/{prefix}{os.urandom(8).hex()}"
             os.mkdir(path, 0o700)
             # None when another process swept it away between the two calls.
             with contextlib.suppress(FileNotFoundError):

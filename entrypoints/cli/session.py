@@ -105,6 +105,7 @@ class Session:
         # First of all: the namespaces take only a process without threads.
         from img.entrypoints import rootless
 
+        rootless.sweep_secrets()
         match needs:
             case Needs.BUILD:
                 host = rootless.enter_for_build(settings.executor)

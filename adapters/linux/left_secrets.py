@@ -1,0 +1,82 @@
+"""Directories in memory that hold, or lead to, secrets of a step; emptied after a crash.
+
+An executor without mounts has to give a step's secrets a path. The process that does holds a lock
+on such a directory as long as it lives: one without a lock was left by a process that was killed.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from img.adapters.linux.work_directory import WorkDirectory
+
+_MEMORY = "/dev/shm"
+_LINK = "copy-"
+
+
+def new_directory() -> "WorkDirectory":
+    """Return a new one, empty, that only this user may enter. Raises OSError."""
+    from img.adapters.linux.work_directory import WorkDirectory
+
+    return WorkDirectory.create(_parent(), prefix=_prefix())
+
+
+def remember(directory: str, path: str) -> None:
+    """Note in ``directory`` that a secret will be in the file at ``path``, an absolute one.
+
+    The file may get other names: it is emptied. No other user may change the directories of
+    ``path``.
+    """
+    os.symlink(path, f"{directory}/{_LINK}{os.path.basename(path)}")
+
+
+def sweep() -> None:
+    """Empty and remove what killed processes of this user left. Never raises OSError."""
+    with suppress(OSError):
+        for name in os.listdir(_parent()):
+            if name.startswith(_prefix()):
+                _sweep_one(f"{_parent()}/{name}")
+
+
+def _sweep_one(path: str) -> None:
+    from img.adapters.linux.work_directory import WorkDirectory
+
+    with suppress(OSError):
+        if (leftover := WorkDirectory.claim(path)) is not None:
+            for file in _files(path):
+                with suppress(OSError):  # it is gone, or another user's
+                    _empty(file)
+            leftover.remove()
+
+
+def _files(directory: str) -> Iterator[str]:
+    for name in os.listdir(directory):
+        path = f"{directory}/{name}"
+        yield os.readlink(path) if name.startswith(_LINK) else path
+
+
+def _empty(path: str) -> None:
+    """Remove the file and its content, which other names of it may lead to."""
+    found = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        if stat.S_ISREG(os.fstat(found).st_mode):
+            os.chmod(f"/proc/self/fd/{found}", 0o600)
+            os.truncate(f"/proc/self/fd/{found}", 0)
+            os.unlink(path)
+    finally:
+        os.close(found)
+
+
+def _parent() -> str:
+    if os.access(_MEMORY, os.W_OK):
+        return _MEMORY
+    import tempfile
+
+    return tempfile.gettempdir()
+
+
+def _prefix() -> str:
+    return f"img-{os.geteuid()}-secrets-"
