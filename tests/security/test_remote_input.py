@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from threading import Event
 
 import pytest
@@ -258,6 +259,7 @@ from img.adapters.web.requests import RequestsWebFetcher
 from img.application.ports.web import WebRequest
 from img.domain.errors import ImgError
 from tests.scripted_server import Answer, ScriptedServer
+from pathlib import Path
 from threading import Event
 
 real = socket.getaddrinfo
@@ -333,3 +335,19 @@ def test_credentials_are_not_in_errors() -> None:
         assert server.requests[0].headers["Authorization"] == f"Basic {basic}"
         assert server.requests[0].path == "/x?a=1"
     assert "lovelace" not in caught.value.message
+
+
+@pytest.mark.parametrize("stdin", [b"p\xe9\n", b"\xff\xfe"])
+def test_a_password_in_another_encoding_is_refused(stdin: bytes, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "img", "login", "-u", "ada", "--password-stdin", "127.0.0.1:1"],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        cwd=REPOSITORY,
+        env={"HOME": str(tmp_path), "IMG_STATE": str(tmp_path / "state"), "LANG": "C.UTF-8"},
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert done.stderr == b"Error: the user name or the password is not UTF-8\n"
