@@ -1,5 +1,6 @@
 """HTTP sessions that servers cannot send into networks which are not theirs to reach."""
 
+import os
 import threading
 from collections.abc import Mapping
 from socket import socket
@@ -13,6 +14,7 @@ from requests.exceptions import InvalidURL
 from img.domain.address_class import AddressClass
 from img.domain.errors import RemoteError
 
+ALLOWED = "IMG_PRIVATE_HOSTS"  # an environment variable: names or addresses, with commas
 _BODY_LIMIT = 64 * 1024  # bytes of a redirect's text, which nobody reads
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _CLASSES = {
@@ -29,38 +31,42 @@ class AddressNotAllowed(RemoteError):
         shown = host if host == address else f"{host} ({address})"
         super().__init__(
             f"sends us to {shown}, {_CLASSES[kind]}",
-            hint="a server of the internet may not lead into the network behind it; "
-            "name the other server yourself if that is meant so",
+            hint=f"if that is meant so: {ALLOWED}={host}",
         )
 
 
 class PeerGuard:
     """Where connections may go that begin at one host, which the user has named.
 
-    That host may be anywhere; its redirects, token servers and upload places only where
-    ``AddressClass.may_lead_to`` says. What counts is the address that the socket is connected to:
-    a name may have another one each time it is looked up. Nothing is sent before. Addresses that
-    stand in a URL are checked without a connection; through a proxy only those can be. Used by
-    several threads.
+    That host may be anywhere, and so may hosts in ``IMG_PRIVATE_HOSTS``; its redirects, token
+    servers and upload places only where ``AddressClass.may_lead_to`` says. What counts is the
+    address that the socket is connected to: a name may have another one each time it is looked up.
+    Nothing is sent before. Addresses that stand in a URL are checked without a connection; through
+    a proxy only those can be. Used by several threads.
     """
 
-    def __init__(self, host: str, ports: frozenset[int]) -> None:
+    def __init__(
+        self, host: str, ports: frozenset[int], allowed: frozenset[str] = frozenset()
+    ) -> None:
         self._host = host.lower()
+        self._allowed = allowed
         self._ports = ports
         self._lock = threading.Lock()
         self._found: AddressClass | None = None  # of the origin
 
     @classmethod
-    def of_registry(cls, host: str) -> "PeerGuard":
+    def of_registry(cls, host: str, environment: Mapping[str, str] = os.environ) -> "PeerGuard":
         """Return the guard of a registry; without a port both of the usual ones are its own."""
         name, port = _place(f"//{host}/")
-        return cls(name, frozenset(_DEFAULT_PORTS.values() if port is None else {port}))
+        ports = frozenset(_DEFAULT_PORTS.values() if port is None else {port})
+        return cls(name, ports, _allowed_in(environment))
 
     @classmethod
-    def of_url(cls, url: str) -> "PeerGuard":
+    def of_url(cls, url: str, environment: Mapping[str, str] = os.environ) -> "PeerGuard":
         """Return the guard of one download."""
         name, port = _place(url)
-        return cls(name, frozenset() if port is None else frozenset({port}))
+        ports = frozenset() if port is None else frozenset({port})
+        return cls(name, ports, _allowed_in(environment))
 
     def check_peer(self, connected: socket, host: str, port: int | None) -> None:
         """Raise AddressNotAllowed if the connection to ``host`` leads where it must not."""
@@ -70,22 +76,25 @@ class PeerGuard:
             with self._lock:
                 # The farthest counts: the same name may stand for several addresses.
                 self._found = kind if self._found is None else min(kind, self._found)
-        elif not self._class().may_lead_to(kind):
+        elif not self._may_lead_to(host, kind):
             raise AddressNotAllowed(host, address, kind)
 
     def check_url(self, url: str) -> None:
         """Raise AddressNotAllowed if ``url`` itself says that it leads where it must not."""
         host, port = _place(url)
         kind = AddressClass.of_name(host)
-        if not self._is_origin(host, port) and not self._class().may_lead_to(kind):
+        if not self._is_origin(host, port) and not self._may_lead_to(host, kind):
             raise AddressNotAllowed(host, host, kind)
+
+    def _may_lead_to(self, host: str, kind: AddressClass) -> bool:
+        return _plain_name(host) in self._allowed or self._class().may_lead_to(kind)
 
     def _class(self) -> AddressClass:
         with self._lock:
             return AddressClass.of_name(self._host) if self._found is None else self._found
 
     def _is_origin(self, host: str, port: int | None) -> bool:
-        return host.lower().strip("[]") == self._host and port in self._ports
+        return _plain_name(host) == self._host and port in self._ports
 
 
 class GuardedSession(requests.Session):
@@ -150,6 +159,16 @@ def _guarded_pool(pool: Any, guard: PeerGuard) -> Any:
             return connected
 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+
+def _allowed_in(environment: Mapping[str, str]) -> frozenset[str]:
+    """Return the hosts that the user has named for all registries and downloads."""
+    names = environment.get(ALLOWED, "").split(",")
+    return frozenset(_plain_name(name.strip()) for name in names if name.strip())
+
+
+def _plain_name(host: str) -> str:
+    return host.lower().strip("[]")
 
 
 def _place(url: str) -> tuple[str, int | None]:

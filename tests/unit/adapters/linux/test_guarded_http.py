@@ -167,3 +167,17 @@ def test_the_text_of_a_redirect_is_not_read_without_end() -> None:
         url = f"http://{server.address}/"
 
         assert _session(PeerGuard.of_url(url)).get(url, timeout=20).content == b"there"
+
+
+def test_hosts_that_the_user_allows_may_be_anywhere() -> None:
+    allowed = {"IMG_PRIVATE_HOSTS": "minio.corp, AUTH.corp,10.0.0.9"}
+    for guard in (
+        PeerGuard.of_registry("registry.example.com", allowed),
+        PeerGuard.of_url("https://example.com/file", allowed),
+    ):
+        _connect(guard, "minio.corp", 443, "10.0.0.1")
+        _connect(guard, "auth.corp", 443, "127.0.0.1")
+        guard.check_url("http://10.0.0.9/x")
+        with pytest.raises(AddressNotAllowed) as caught:
+            _connect(guard, "other.corp", 443, "10.0.0.1")
+        assert caught.value.hint == "if that is meant so: IMG_PRIVATE_HOSTS=other.corp"
