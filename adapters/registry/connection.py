@@ -171,7 +171,9 @@ class Connection:
             case True:
                 return first
             case False:
-                return other
+                # An answer of 400 may be that of an http server, too.
+                is_plain = first == "http" and self._answers(other, timeout) is False
+                return first if is_plain else other
         return {True: other, False: first, None: ""}[self._answers(other, timeout)]
 
     def _answers(self, scheme: str, timeout: float) -> bool | None:
@@ -195,9 +197,9 @@ class Connection:
         response.close()
         if scheme == "https":
             return True
-        if response.status_code == 400:
-            return None
-        return not response.headers.get("Location", "").lower().startswith("https:")
+        return response.status_code != 400 and not response.headers.get(
+            "Location", ""
+        ).lower().startswith("https:")
 
 
 def _repository_of(scope: str) -> str:
