@@ -24,7 +24,9 @@ from img.domain.process import (
     Ulimit,
 )
 
-TEXT = st.text(st.characters() | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF))
+TEXT = st.text(
+    st.characters(min_codepoint=1) | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
+)
 ROOTS = st.builds(DirectoryRoot, path=TEXT) | st.builds(
     OverlayRoot, lowers=st.lists(TEXT).map(tuple), upper=TEXT, work=TEXT, target=TEXT
 )
