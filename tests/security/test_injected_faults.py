@@ -24,7 +24,7 @@ OF_CHROOT = (
     *("capset", "chdir", "chroot", "close_range", "execve", "execveat"),
     *("fchdir", "keyctl", "mkdir", "openat2", "prctl", "seccomp"),
     *("setgroups", "setresgid", "setresuid", "setsid", "prlimit64", "getcwd"),
-    *("landlock_restrict_self"),
+    "landlock_restrict_self",
 )
 
 
