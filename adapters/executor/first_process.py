@@ -21,6 +21,7 @@ from typing import NoReturn
 from img.adapters.executor import mounts, privileges, reports
 from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.executables import find_executable, go_text
+from img.adapters.executor.group_mounts import hide_control_groups
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.reports import Starting
 from img.adapters.executor.signals import reset_signals
@@ -46,7 +47,6 @@ def become(
     """Run ``launch``; what is made in its root on the way is told ``channel``."""
     limits, take = _identity(launch, supervisor)
     enter_control_groups(launch.process)
-    hide_control_groups()
     start = launcher.new_file()
     user = _enter_root(launch, limits, channel, system, supervisor, network, start)
     take(user)
@@ -66,17 +66,6 @@ def enter_control_groups(process: Process) -> None:
             ) from error
 
 
-def hide_control_groups() -> None:
-    """Make the control groups of this process the uppermost that it and the step see."""
-    try:
-        syscalls.unshare(syscalls.CLONE_NEWCGROUP)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a kernel without them
-            raise ExecutorUnavailable(
-                f"a step cannot have a control group namespace: {error.strerror}"
-            ) from error
-
-
 def _enter_root(
     launch: Launch,
     limits: Iterable[Ulimit],
@@ -92,6 +81,7 @@ def _enter_root(
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     points = MountPoints(root, lambda stub: reports.send(channel, stub))
     system.move_to(points)
+    hide_control_groups(points, read_only=not process.insecure)
     mounts.mount_name_files(points, scratch, process)
     mounts.mount_extra(points, scratch, process.mounts)
     bring_network_up(process, network)

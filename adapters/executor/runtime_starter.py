@@ -15,10 +15,10 @@ from img.adapters.executor.first_process import (
     DEFAULT_PATH,
     bring_network_up,
     enter_control_groups,
-    hide_control_groups,
     set_limit,
     user_in,
 )
+from img.adapters.executor.group_mounts import hide_control_groups
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.reports import Starting
 from img.adapters.executor.runtime_spec import configuration
@@ -46,7 +46,6 @@ def become(
     Why it could not is in the file ``log`` then (``failure_in``).
     """
     enter_control_groups(launch.process)
-    hide_control_groups()
     bundle = _prepare(launch, channel, system, network)
     syscalls.close_descriptors(but=(channel.fileno(), log))
     os.set_inheritable(log, True)
@@ -74,6 +73,7 @@ def _prepare(
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     points = MountPoints(root, lambda stub: reports.send(channel, stub))
     system.move_to(points)
+    hide_control_groups(points, read_only=not process.insecure)
     mounts.mount_name_files(points, scratch, process)
     mounts.mount_extra(points, scratch, process.mounts)
     _protect(launch.program)

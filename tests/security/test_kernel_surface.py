@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.linux import call_numbers, landlock
+from img.adapters.linux import call_numbers, landlock, userns
+from img.adapters.linux.hierarchies import hierarchies_of
 from img.application.ports.executor import Executor, ProcessNotStarted
 from img.domain.process import DirectoryRoot, Network, Process
 from tests.executors import ISOLATED, executor_named
@@ -197,6 +198,27 @@ def test_control_groups_of_the_host_are_neither_seen_nor_mounted(steps: Steps) -
         },
     )
     assert set(found.values()) == {EPERM}
+
+
+@with_namespaces
+def test_a_step_sees_its_own_group_as_the_uppermost(steps: Steps) -> None:
+    homes = [each for each in hierarchies_of("/proc/self") if os.access(each.top, os.W_OK)]
+    if not homes or not userns.is_initial():
+        pytest.skip("only root makes control groups")
+    group = Path(homes[0].top) / f"img-test-{os.getpid()}"
+    group.mkdir()
+    (group / "inner").mkdir()
+    try:
+        seen = steps.sh(
+            f"cat /proc/self/cgroup; ls -d {homes[0].top}/*/; mkdir {homes[0].top}/inner/x || true",
+            in_env(control_groups=(str(group),)),
+        )
+    finally:
+        (group / "inner").rmdir()
+        group.rmdir()
+
+    assert f"{group.name}" not in seen
+    assert seen.splitlines()[-1] == f"{homes[0].top}/inner/"
 
 
 @with_namespaces

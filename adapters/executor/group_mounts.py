@@ -1,0 +1,59 @@
+"""What a step sees of control groups: its own group, as the uppermost.
+
+Where the step is in the host's uppermost group, /sys/fs/cgroup shows all groups, read-only.
+"""
+
+import errno
+import os
+
+from img.adapters.executor.stubs import MountPoints
+from img.adapters.linux import syscalls
+from img.adapters.linux.hierarchies import Hierarchy, hierarchies_of
+from img.adapters.linux.syscalls import (
+    MOUNT_ATTR_NODEV,
+    MOUNT_ATTR_NOEXEC,
+    MOUNT_ATTR_NOSUID,
+    MOUNT_ATTR_RDONLY,
+)
+from img.application.ports.executor import ExecutorUnavailable
+
+_TOP = "/sys/fs/cgroup"
+_ATTRIBUTES = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+
+
+def hide_control_groups(points: MountPoints, *, read_only: bool) -> None:
+    """Show the step in the root of ``points`` no control group above this process' own.
+
+    To be done in the groups of the step, while the host's /sys is still seen and the step's is
+    mounted. Raises ExecutorUnavailable, OSError.
+    """
+    groups = own_groups()
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWCGROUP)
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # a kernel without these namespaces
+            return
+        raise ExecutorUnavailable(
+            f"a step cannot have a control group namespace: {error.strerror}"
+        ) from error
+    attributes = _ATTRIBUTES | (MOUNT_ATTR_RDONLY if read_only else 0)
+    for group in groups:
+        if group.top == _TOP or group.top.startswith(f"{_TOP}/"):
+            _mount(points, group, attributes)
+
+
+def own_groups(process: str = "/proc/self") -> tuple[Hierarchy, ...]:
+    """Return the hierarchies in which ``process`` is in a group below the uppermost."""
+    with open(f"{process}/cgroup", "rb") as lines:
+        if all(line.endswith(b":/\n") for line in lines):
+            return ()  # the usual case for root, without a look at all mounts
+    return tuple(each for each in hierarchies_of(process) if each.own != each.top)
+
+
+def _mount(points: MountPoints, group: Hierarchy, attributes: int) -> None:
+    tree = syscalls.open_tree(group.own)
+    syscalls.mount_setattr(tree, attributes)
+    target = points.open(group.top, directory=True)
+    syscalls.move_mount(tree, target)
+    os.close(target)
+    os.close(tree)
