@@ -18,6 +18,7 @@ from img.adapters.linux.syscalls import (
 from img.application.ports.executor import ExecutorUnavailable
 
 _TOP = "/sys/fs/cgroup"
+_MOST = 1 << 16  # bytes of /proc/self/cgroup that are looked at
 _ATTRIBUTES = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
 
 
@@ -44,9 +45,13 @@ def hide_control_groups(points: MountPoints, *, read_only: bool) -> None:
 
 def own_groups(process: str = "/proc/self") -> tuple[Hierarchy, ...]:
     """Return the hierarchies in which ``process`` is in a group below the uppermost."""
-    with open(f"{process}/cgroup", "rb") as lines:
-        if all(line.endswith(b":/\n") for line in lines):
-            return ()  # the usual case for root, without a look at all mounts
+    lines = os.open(f"{process}/cgroup", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        paths = [line.rpartition(b":")[2] for line in os.read(lines, _MOST).splitlines()]
+    finally:
+        os.close(lines)
+    if set(paths) == {b"/"}:
+        return ()  # the usual case for root, without a look at all mounts
     return tuple(each for each in hierarchies_of(process) if each.own != each.top)
 
 

@@ -64,18 +64,29 @@ def restrict(files: Sequence[tuple[int, Access]] | None = None) -> None:
     files alone. It takes CAP_SYS_ADMIN or no_new_privs; the kernel does as much of it as it knows.
     Raises OSError.
     """
-    handled = handled_access(version()) if files is not None else Access(0)
-    attributes = ruleset_attributes(version(), handled)
-    if not any(attributes):
+    handled, attributes = plan(files=files is not None)
+    if not attributes:
         return
     ruleset = syscalls.landlock_create_ruleset(attributes, 0)
     try:
-        for descriptor, access in files or () if handled else ():
-            rule = path_rule(access & handled, descriptor)
-            syscalls.landlock_add_rule(ruleset, _PATH_BENEATH, rule)
+        if handled:
+            for descriptor, access in files or ():
+                rule = path_rule(access & handled, descriptor)
+                syscalls.landlock_add_rule(ruleset, _PATH_BENEATH, rule)
         syscalls.landlock_restrict_self(ruleset)
     finally:
         os.close(ruleset)
+
+
+@cache
+def plan(*, files: bool) -> tuple[Access, bytes]:
+    """Return what is refused about files, and the attributes of a ruleset, empty for none.
+
+    Processes forked after it was asked for once have it at hand.
+    """
+    handled = handled_access(version()) if files else Access(0)
+    attributes = ruleset_attributes(version(), handled)
+    return handled, attributes if any(attributes) else b""
 
 
 def handled_access(known: int) -> Access:
