@@ -26,6 +26,7 @@ from img.adapters.executor.first_process import (
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.placements import path_in
+from img.adapters.executor.proot_files import confine_to_files
 from img.adapters.executor.reports import Starting, Stub
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints
@@ -119,6 +120,7 @@ def _be_proot(
             for limit in launch.process.ulimits:
                 set_limit(limit)
             reset_signals()
+            confine_to_files(launch, directory)
             _go_under_filter(launch, user, supervisor)
             for descriptor in (start, channel.fileno()):
                 os.set_inheritable(descriptor, True)
