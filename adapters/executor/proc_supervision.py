@@ -22,7 +22,16 @@ from img.adapters.linux.procfs.supervisor import ProcSupervisor
 from img.domain.process import Process
 
 _MASKED = frozenset(os.fsencode(path[6:]) for path in MASKED if path.startswith("/proc/"))
+_SYS_CHROOT = capabilities.mask_of("sys_chroot")  # no step in a changed root has it
 _UNAVAILABLE = (errno.ENOSYS, errno.EINVAL, errno.EBUSY, errno.EACCES, errno.EPERM)
+
+
+def prepare() -> None:
+    """Make the filter of most steps, for processes that are forked from here."""
+    machine = seccomp.this_machine()
+    if machine is not None:
+        filter_program(machine, capabilities.DOCKER_DEFAULT & ~_SYS_CHROOT, insecure=False)
+    landlock.plan(files=True)
 
 
 def become(

@@ -168,8 +168,9 @@ def _becoming(way: Way) -> _Become:
 
             return runtime_starter.become
         case Way.CHROOT:
-            from img.adapters.executor import chroot_watcher
+            from img.adapters.executor import chroot_watcher, proc_supervision
 
+            proc_supervision.prepare()
             return chroot_watcher.become
         case Way.PROOT:
             from img.adapters.executor import proot_watcher

@@ -47,12 +47,16 @@ _CONDITIONS: dict[str, tuple[Condition, ...]] = {
 }
 
 
-@cache
 def filter_program(machine: Machine, allowed: int, *, insecure: bool) -> bytes:
     """Return the filter of a step with the capabilities ``allowed``.
 
     32-bit programs get no /proc; what they may do to other processes is the same.
     """
+    return _program(machine, allowed_calls.relevant(allowed), insecure)
+
+
+@cache
+def _program(machine: Machine, allowed: int, insecure: bool) -> bytes:
     rules = [Rule(call, NOTIFY) for call in _FILES]
     for call, flags in _FILES_OR_DESCRIPTORS:
         rules.append(Rule(call, NOTIFY, (LacksBits(flags, _AT_EMPTY_PATH),)))
