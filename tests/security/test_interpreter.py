@@ -4,6 +4,7 @@ Python loads the image's dynamic loader, so that an image has its own code run i
 the host that is executed in its root. The loader here holds on to /proc/self/exe and changes it.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -24,7 +25,7 @@ from tests.host import REPOSITORY, has_subordinate_ids, need_root, program
 
 pytestmark = pytest.mark.userns
 
-_USER = "img-test-interp"
+_USER = f"img-interp-{os.getpid()}"  # workers of pytest run side by side
 _NOBODY = 64997  # has no name, so no ids
 _LONGEST = 7  # the kernel reads five interpreters of a script, one after another
 _DRIVER = """
@@ -107,16 +108,22 @@ class Host:
         return seen
 
 
+def _change_users(name: str, *arguments: str) -> None:
+    """Run a program that locks /etc/passwd, which tests beside this one may have locked."""
+    with open("/run/lock/img-test-users", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run([program(name), *arguments], check=True, capture_output=True)
+
+
 @pytest.fixture(scope="module")
 def user() -> Iterator[pwd.struct_passwd]:
     need_root()
-    subprocess.run([program("userdel"), _USER], check=False, capture_output=True)
-    subprocess.run([program("useradd"), "--no-create-home", _USER], check=True)
+    _change_users("useradd", "--no-create-home", _USER)
     if not has_subordinate_ids(_USER):
         ids = ("--add-subuids", "800000-865535", "--add-subgids", "800000-865535")
-        subprocess.run([program("usermod"), *ids, _USER], check=True)
+        _change_users("usermod", *ids, _USER)
     yield pwd.getpwnam(_USER)
-    subprocess.run([program("userdel"), _USER], check=True, capture_output=True)
+    _change_users("userdel", _USER)
 
 
 @pytest.fixture(params=["root", "subordinate ids", "one id"])
