@@ -43,11 +43,15 @@ def become(
     system: SystemMounts,
     supervisor: socket.socket | None = None,
     network: socket.socket | None = None,
+    start: int | None = None,
 ) -> NoReturn:
-    """Run ``launch``; what is made in its root on the way is told ``channel``."""
+    """Run ``launch``; what is made in its root on the way is told ``channel``.
+
+    ``start`` is a launcher's file that was made ahead.
+    """
     limits, take = _identity(launch, supervisor)
     enter_control_groups(launch.process)
-    start = launcher.new_file()
+    start = launcher.new_file() if start is None else start
     user = _enter_root(launch, limits, channel, system, supervisor, network, start)
     take(user)
     execute(launch.process, user, channel, start)

@@ -15,7 +15,7 @@ from typing import NoReturn
 from img.adapters.executor import first_process, reports
 from img.adapters.executor.launch import Kind, Way, read_launch, receive
 from img.adapters.executor.system_mounts import SystemMounts
-from img.adapters.linux import syscalls
+from img.adapters.linux import launcher, syscalls
 from img.domain.dataclass import dataclass
 from img.domain.process import DirectoryRoot, Root
 
@@ -134,6 +134,7 @@ def _wait(line: socket.socket, kind: Kind, become: _Become) -> NoReturn:
             first_process.leave_session()
         syscalls.close_descriptors(but=line.fileno())
         system = _mounts_ahead(kind) if kind.way.isolated else None
+        start = _launcher_ahead() if kind.way is Way.UNSHARE else None
         message, descriptors = receive(line)
         if message:
             order, channel, stdout, stderr, *others = descriptors
@@ -147,6 +148,8 @@ def _wait(line: socket.socket, kind: Kind, become: _Become) -> NoReturn:
                 os.dup2(stderr, 2)
                 if kind.way.isolated:
                     lines["system"] = system or SystemMounts(kind.system)
+                if start is not None:
+                    lines["start"] = start
                 become(read_launch(order), reporting, **lines)
     finally:
         os._exit(127)
@@ -156,6 +159,13 @@ def _mounts_ahead(kind: Kind) -> SystemMounts | None:
     try:
         return SystemMounts(kind.system)
     except Exception:  # it is tried again when there is somebody to tell
+        return None
+
+
+def _launcher_ahead() -> int | None:
+    try:
+        return launcher.new_file()
+    except OSError:  # it is tried again when it can be reported
         return None
 
 
