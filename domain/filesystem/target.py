@@ -29,6 +29,13 @@ class IsADirectory(BuildError):
         self.path = path
 
 
+class ImpossibleHardLink(BuildError):
+    """A hard link of an archive that no file system could hold."""
+
+    def __init__(self, path: str, target: str, reason: str) -> None:
+        super().__init__(f"cannot make /{path} a hard link to /{target}: {reason}")
+
+
 class Selected(NamedTuple):
     """An entry of the layer to be, and where its content comes from."""
 
@@ -193,7 +200,7 @@ class Target:
         """Write the entries of the archive ``source`` to below ``where``, later over earlier.
 
         As tar does: links among the parents are followed, what is in the way is replaced.
-        Raises NotADirectory.
+        Raises NotADirectory, ImpossibleHardLink.
         """
         for member in members:
             if not member.path:
@@ -203,6 +210,7 @@ class Target:
             entry = member
             if member.kind == HARDLINK:
                 target = self._place(where, paths.clean(member.link))
+                self._check_link(path, target)
                 if target in self._written:
                     self._share(target, path)
                     continue
@@ -223,6 +231,14 @@ class Target:
                 self._link(sorted(group))
         written = self._written
         return tuple([written[path] for path in sorted(written)])
+
+    def _check_link(self, path: str, target: str) -> None:
+        """Raise ImpossibleHardLink for one to a directory, or in place of its target's parent."""
+        if target.startswith(f"{path}/"):
+            raise ImpossibleHardLink(path, target, "it replaces the directory that this is in")
+        found = self.get(target)
+        if found is not None and found.kind == DIRECTORY:
+            raise ImpossibleHardLink(path, target, "that is a directory")
 
     def _share(self, path: str, other: str) -> None:
         """Let what was written be at another path as well: which is the link, sorting decides."""

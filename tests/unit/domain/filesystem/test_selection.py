@@ -12,7 +12,7 @@ from img.domain.filesystem.selection import (
     select,
 )
 from img.domain.filesystem.source_match import SourceNotFound
-from img.domain.filesystem.target import IsADirectory, NotADirectory
+from img.domain.filesystem.target import ImpossibleHardLink, IsADirectory, NotADirectory
 from img.domain.filesystem.tree import FileTree
 from tests.unit.domain.filesystem.copies import a_tree, copy, matching, shown
 
@@ -207,6 +207,23 @@ def test_an_archive_replaces_what_is_in_its_way() -> None:
         a_tree("a.tar"), rules, a_tree("d/x", "g"), matching=matching, archives={"a.tar": members}
     )
     assert shown(selection) == ["d <- a.tar", "g/"]
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ([Entry("d/f", FILE), Entry("d", HARDLINK, link="d/f")], "replaces the directory"),
+        ([Entry("b", HARDLINK, link="b/f")], "replaces the directory"),
+        ([Entry("d", DIRECTORY), Entry("h", HARDLINK, link="d")], "is a directory"),
+        ([Entry("h", HARDLINK, link="b")], "is a directory"),
+    ],
+)
+def test_a_hard_link_that_there_cannot_be_is_refused(members: list[Entry], reason: str) -> None:
+    rules = CopyRules(sources=("a.tar",), destination="/")
+    onto = a_tree("b/", "b/f")
+
+    with pytest.raises(ImpossibleHardLink, match=reason):
+        select(a_tree("a.tar"), rules, onto, matching=matching, archives={"a.tar": members})
 
 
 def test_unread_files_are_told_and_their_digests_can_be_given() -> None:
