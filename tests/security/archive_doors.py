@@ -345,12 +345,13 @@ def _place(blob: bytes) -> str:
 
 DOORS: dict[type[Door], int] = {
     # and how many of a hundred inputs it takes
-    Applied: 30,
-    AsOverlay: 30,
+    Applied: 20,
+    AsOverlay: 20,
     Naive: 6,
     Overlay: 6,
     Added: 6,
     Context: 8,
+    Loaded: 20,
     Unpacked: 5,
     Delivered: 3,
     Cached: 6,

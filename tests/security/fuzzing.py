@@ -21,7 +21,7 @@ from img.domain.errors import ImgError
 TOTAL = int(os.environ.get("IMG_FUZZ", "10000"))  # archives, by all doors together
 FIRST_SEED = int(os.environ.get("IMG_FUZZ_SEED", "1"))
 
-_TIME_LIMIT_S = 30.0  # usual is a hundredth of a second; the machine may be busy
+_TIME_LIMIT_S = 60.0  # usual is a hundredth of a second; the machine may be busy
 _MEMORY_LIMIT = 256 << 20  # bytes that one input may add to what the process holds
 _MOST_TRIES = 300  # to make a failing input smaller
 
