@@ -12,6 +12,7 @@ from img.domain.errors import BuildError
 from img.domain.filesystem import paths
 from img.domain.filesystem.changes import refuse_reserved
 from img.domain.filesystem.entry import DIRECTORY, Entry
+from img.domain.filesystem.parents import missing_parents
 from img.domain.graph.cache_key import content_key
 from img.domain.graph.operations import MakeDirectory
 from img.domain.oci.chain import Layer
@@ -28,9 +29,12 @@ class MakeDirectoryLayer:
     clock: Clock
 
     def content_key(self, operation: MakeDirectory, root: Stack) -> Digest:
-        """Return the key of the directories that are missing, under their real names."""
-        names = "\0".join(f"{e.path}\1{e.uid}:{e.gid}" for e in self._missing(operation, root))
-        return content_key(operation, Digest.of(names.encode("utf-8", "surrogateescape")))
+        """Return the key of the directories that the layer will hold, but for their times."""
+        rows = [
+            f"{entry.path}\1{entry.mode:o}\1{entry.uid}:{entry.gid}\1{entry.xattrs}"
+            for entry in self._missing(operation, root)
+        ]
+        return content_key(operation, Digest.of("\0".join(rows).encode("utf-8", "surrogateescape")))
 
     def __call__(self, operation: MakeDirectory, root: Stack) -> Layer:
         """Return the layer. Raises BuildError for a path that leads through a file."""
@@ -54,4 +58,6 @@ class MakeDirectoryLayer:
             return []
         uid, gid = self.owners.of(operation.owner, root) if operation.owner else (0, 0)
         now = int(self.clock.now().timestamp()) * 10**9
-        return [Entry(at, DIRECTORY, 0o755, uid, gid, mtime=now) for at in absent]
+        made = [Entry(at, DIRECTORY, 0o755, uid, gid, mtime=now) for at in absent]
+        parents = missing_parents([(entry.path, now) for entry in made], tree)
+        return sorted([*parents, *made])

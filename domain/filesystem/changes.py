@@ -22,6 +22,8 @@ ever links to a file of a lower one. A link that was broken is a change as well,
 copies are equal: of such copies the one with the first name stays unlisted. Symbolic links,
 devices and FIFOs with several names are listed as so many.
 
+**Parents.** Each directory above a listed path is listed too, unchanged (parents.py).
+
 Sockets cannot be in a layer (image-spec layer.md, "File Types"); a name under ``.wh.`` neither.
 """
 
@@ -33,6 +35,7 @@ from img.domain.errors import BuildError
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import BLOCK, CHARACTER, DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.file_index import WHITEOUT_PREFIX
+from img.domain.filesystem.parents import missing_parents
 from img.domain.filesystem.tree import FileTree
 
 _OURS = ("user.overlay.", "user.fuseoverlayfs.", "user.img.")
@@ -104,6 +107,9 @@ def changes_of(
             changes.append(_canonical(item.entry))
     for names in _listed(base, [sorted(names) for names in files.values()], now, digest):
         changes.extend(_linked_entries(names, now))
+    # Their times are the snapshot's: the next step's changes are told by them.
+    parents = missing_parents([(entry.path, 0) for entry in changes], base)
+    changes += [_canonical(entry) for entry in parents]
     return tuple(sorted(changes, key=lambda entry: entry.path))
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from img.domain.errors import BuildError
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.parents import missing_parents
 from img.domain.filesystem.tree import FileTree, TooManyLinks
 
 _MOST_LINKS = 255
@@ -222,7 +223,7 @@ class Target:
             self._written[path] = Selected(source, entry, member.path)
 
     def items(self) -> tuple[Selected, ...]:
-        """Return what was written, sorted by path, with the hard links among it."""
+        """Return what was written and what is above it, sorted by path, with the hard links."""
         names: dict[object, list[str]] = {}
         for path, shared in self._linked.items():
             names.setdefault(shared, []).append(path)
@@ -230,6 +231,9 @@ class Target:
             if len(group) > 1:
                 self._link(sorted(group))
         written = self._written
+        times = [(path, item[1][6]) for path, item in written.items()]
+        for parent in missing_parents(times, self._base):
+            written[parent.path] = Selected(None, parent)
         return tuple([written[path] for path in sorted(written)])
 
     def _check_link(self, path: str, target: str) -> None:

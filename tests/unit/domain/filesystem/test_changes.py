@@ -137,7 +137,7 @@ def test_a_file_in_the_place_of_a_directory_needs_no_whiteout() -> None:
 
 def test_a_replaced_directory_has_a_whiteout_for_each_name_it_lacks() -> None:
     listed = changes([a_directory("d"), a_file("d/sub")], ["d/a", "d/b", "d/c", "d/sub/x"])
-    assert paths_of(listed) == ["d/.wh.a", "d/.wh.b", "d/.wh.c", "d/sub"]
+    assert paths_of(listed) == ["d", "d/.wh.a", "d/.wh.b", "d/.wh.c", "d/sub"]
 
 
 def test_a_name_that_would_delete_something_is_refused() -> None:
@@ -186,6 +186,7 @@ def test_untouched_names_of_one_file_are_not_listed() -> None:
 def test_a_write_through_one_name_lists_them_all() -> None:
     listed = changes(linked("d/c", "d/b", "d/a", content="other"))
     assert [(e.path, e.kind, e.size, e.link) for e in listed] == [
+        ("d", DIRECTORY, 0, ""),
         ("d/a", FILE, 5, ""),
         ("d/b", HARDLINK, 0, "d/a"),
         ("d/c", HARDLINK, 0, "d/a"),
@@ -198,17 +199,17 @@ def test_a_new_name_of_an_old_file_lists_them_all() -> None:
 
 
 def test_a_deleted_name_lists_none_of_the_others() -> None:
-    assert paths_of(changes(linked("d/b", "d/c"), ["d/a"])) == ["d/.wh.a"]
+    assert paths_of(changes(linked("d/b", "d/c"), ["d/a"])) == ["d", "d/.wh.a"]
 
 
 def test_a_broken_link_is_listed_but_for_the_first_part() -> None:
-    assert paths_of(changes([*linked("d/b"), *linked("d/a", "d/c")])) == ["d/b"]
-    assert paths_of(changes([*linked("d/a"), *linked("d/b", "d/c")])) == ["d/b", "d/c"]
+    assert paths_of(changes([*linked("d/b"), *linked("d/a", "d/c")])) == ["d", "d/b"]
+    assert paths_of(changes([*linked("d/a"), *linked("d/b", "d/c")])) == ["d", "d/b", "d/c"]
 
 
 def test_a_part_that_changed_leaves_the_rest_to_the_base() -> None:
     listed = changes([*linked("d/a", content="other"), *linked("d/b", "d/c")])
-    assert [(e.path, e.kind) for e in listed] == [("d/a", FILE)]
+    assert [(e.path, e.kind) for e in listed] == [("d", DIRECTORY), ("d/a", FILE)]
 
 
 def test_files_that_became_one_are_listed() -> None:

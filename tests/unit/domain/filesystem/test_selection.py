@@ -30,15 +30,19 @@ def test_a_dot_at_the_end_means_a_directory_too() -> None:
 
 
 def test_a_file_goes_into_a_destination_that_is_a_directory() -> None:
-    assert shown(copy(a_tree("f"), "f", to="/x", onto=a_tree("x/"))) == ["x/f <- f"]
+    assert shown(copy(a_tree("f"), "f", to="/x", onto=a_tree("x/"))) == ["x/", "x/f <- f"]
 
 
 def test_a_file_replaces_a_file() -> None:
     assert shown(copy(a_tree("f"), "f", to="/x", onto=a_tree("x"))) == ["x <- f"]
 
 
-def test_parents_that_exist_are_not_written_again() -> None:
-    assert shown(copy(a_tree("f"), "f", to="/a/b/f", onto=a_tree("a/"))) == ["a/b/", "a/b/f <- f"]
+def test_parents_that_exist_are_written_as_they_are() -> None:
+    there = Entry("a", DIRECTORY, 0o1777, 7, 8, mtime=5, xattrs=(("user.x", b"y"),))
+    onto = FileTree.of([FileIndex.of([there])])
+    selection = copy(a_tree("f"), "f", to="/a/b/f", onto=onto)
+    assert shown(selection) == ["a/", "a/b/", "a/b/f <- f"]
+    assert selection.items[0].entry == there
 
 
 def test_made_directories_are_0755_and_roots_with_the_given_mtime() -> None:
@@ -57,7 +61,7 @@ def test_the_root_of_the_source_gives_all() -> None:
 
 def test_the_destination_keeps_its_metadata_when_a_directory_is_copied_onto_it() -> None:
     source = FileTree.of([FileIndex.of([Entry("d", DIRECTORY, 0o700), Entry("d/f", FILE)])])
-    assert shown(copy(source, "d", to="/x", onto=a_tree("x/"))) == ["x/f <- d/f"]
+    assert shown(copy(source, "d", to="/x", onto=a_tree("x/"))) == ["x/", "x/f <- d/f"]
     assert copy(source, "d", to="/x").items[0].entry.mode == 0o755
 
 
@@ -65,7 +69,7 @@ def test_directories_below_take_the_sources_metadata() -> None:
     source = FileTree.of(
         [FileIndex.of([Entry("d", DIRECTORY), Entry("d/s", DIRECTORY, 0o700, 5, 6)])]
     )
-    (item,) = copy(source, "d", to="/x", onto=a_tree("x/", "x/s/")).items
+    _, item = copy(source, "d", to="/x", onto=a_tree("x/", "x/s/")).items
     assert (item.entry.path, item.entry.mode, item.entry.uid, item.entry.gid) == (
         "x/s",
         0o700,
@@ -165,14 +169,16 @@ def test_the_members_of_an_archive_go_into_the_destination_through_its_links() -
     onto = a_tree("d/var/run->/run", "run/", "d/")
     selection = select(a_tree("a.tar"), rules, onto, matching=matching, archives={"a.tar": members})
     assert shown(selection) == [
+        "d/",
         "d/new->/run",
+        "run/",
         "run/x <- a.tar",
         "run/y->run/x",
         "run/z <- a.tar",
     ]
-    assert [item.member for item in selection.items] == ["new", "var/run/x", "", "new/z"]
-    assert selection.items[1].entry.uid == 1000
-    assert selection.items[1].entry.offset == 512
+    assert [item.member for item in selection.items] == ["", "new", "", "var/run/x", "", "new/z"]
+    assert selection.items[3].entry.uid == 1000
+    assert selection.items[3].entry.offset == 512
 
 
 def test_of_the_names_of_a_file_in_an_archive_the_first_by_sorting_has_the_content() -> None:
