@@ -21,7 +21,11 @@ from typing import NoReturn
 from img.adapters.executor import mounts, privileges, reports
 from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.executables import find_executable, go_text
-from img.adapters.executor.group_mounts import hide_control_groups
+from img.adapters.executor.group_mounts import (
+    hide_control_groups,
+    mount_own_groups,
+    own_groups,
+)
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.reports import Starting
 from img.adapters.executor.signals import reset_signals
@@ -85,7 +89,9 @@ def _enter_root(
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     points = MountPoints(root, lambda stub: reports.send(channel, stub))
     system.move_to(points)
-    hide_control_groups(points, read_only=not process.insecure)
+    if process.control_groups:  # else they are mounted already
+        mount_own_groups(points, own_groups(), read_only=not process.insecure)
+    hide_control_groups()
     mounts.mount_name_files(points, scratch, process)
     mounts.mount_extra(points, scratch, process.mounts)
     bring_network_up(process, network)

@@ -22,13 +22,18 @@ _MOST = 1 << 16  # bytes of /proc/self/cgroup that are looked at
 _ATTRIBUTES = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
 
 
-def hide_control_groups(points: MountPoints, *, read_only: bool) -> None:
-    """Show the step in the root of ``points`` no control group above this process' own.
+def mount_own_groups(
+    points: MountPoints, groups: tuple[Hierarchy, ...], *, read_only: bool
+) -> None:
+    """Mount ``groups`` in the root of ``points``, over what /sys shows there. Raises OSError."""
+    attributes = _ATTRIBUTES | (MOUNT_ATTR_RDONLY if read_only else 0)
+    for group in groups:
+        if group.top == _TOP or group.top.startswith(f"{_TOP}/"):
+            _mount(points, group, attributes)
 
-    To be done in the groups of the step, while the host's /sys is still seen and the step's is
-    mounted. Raises ExecutorUnavailable, OSError.
-    """
-    groups = own_groups()
+
+def hide_control_groups() -> None:
+    """Make the groups of this process the uppermost it can name. Raises ExecutorUnavailable."""
     try:
         syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     except OSError as error:
@@ -37,14 +42,13 @@ def hide_control_groups(points: MountPoints, *, read_only: bool) -> None:
         raise ExecutorUnavailable(
             f"a step cannot have a control group namespace: {error.strerror}"
         ) from error
-    attributes = _ATTRIBUTES | (MOUNT_ATTR_RDONLY if read_only else 0)
-    for group in groups:
-        if group.top == _TOP or group.top.startswith(f"{_TOP}/"):
-            _mount(points, group, attributes)
 
 
 def own_groups(process: str = "/proc/self") -> tuple[Hierarchy, ...]:
-    """Return the hierarchies in which ``process`` is in a group below the uppermost."""
+    """Return the hierarchies in which ``process`` is in a group below the uppermost.
+
+    To be asked before ``hide_control_groups``, and before /sys is mounted once more.
+    """
     lines = os.open(f"{process}/cgroup", os.O_RDONLY | os.O_CLOEXEC)
     try:
         paths = [line.rpartition(b":")[2] for line in os.read(lines, _MOST).splitlines()]

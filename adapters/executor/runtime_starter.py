@@ -18,7 +18,11 @@ from img.adapters.executor.first_process import (
     set_limit,
     user_in,
 )
-from img.adapters.executor.group_mounts import hide_control_groups
+from img.adapters.executor.group_mounts import (
+    hide_control_groups,
+    mount_own_groups,
+    own_groups,
+)
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.reports import Starting
 from img.adapters.executor.runtime_spec import configuration
@@ -73,7 +77,9 @@ def _prepare(
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     points = MountPoints(root, lambda stub: reports.send(channel, stub))
     system.move_to(points)
-    hide_control_groups(points, read_only=not process.insecure)
+    if process.control_groups:  # else they are mounted already
+        mount_own_groups(points, own_groups(), read_only=not process.insecure)
+    hide_control_groups()
     mounts.mount_name_files(points, scratch, process)
     mounts.mount_extra(points, scratch, process.mounts)
     _protect(launch.program)

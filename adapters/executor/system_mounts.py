@@ -8,10 +8,12 @@ import errno
 import os
 import stat
 
+from img.adapters.executor.group_mounts import mount_own_groups, own_groups
 from img.adapters.executor.launch import SystemNeeds
 from img.adapters.executor.mounts import named
 from img.adapters.executor.stubs import MountPoints
 from img.adapters.linux import syscalls
+from img.adapters.linux.hierarchies import Hierarchy
 from img.adapters.linux.syscalls import (
     MOUNT_ATTR_NODEV,
     MOUNT_ATTR_NOEXEC,
@@ -75,6 +77,7 @@ class SystemMounts:
 
     def __init__(self, needs: SystemNeeds) -> None:
         """Mount them in the namespaces of a step, which no mount leaves or enters from now on."""
+        groups = own_groups()
         syscalls.mount("none", "/", flags=MS_REC | MS_PRIVATE)
         syscalls.mount("tmpfs", "/", "tmpfs", _PLAIN)
         try:
@@ -82,6 +85,7 @@ class SystemMounts:
                 os.mkdir(f"{_STAGE}/{name}")
             _fill_dev(needs.shm_size)
             _mount_sys(read_only=needs.confined)
+            _mount_own_groups(groups, read_only=needs.confined)
             if needs.proc:
                 _mount_proc()
                 if needs.confined:
@@ -202,6 +206,12 @@ def _mount_sys(*, read_only: bool) -> None:
         groups = "/sys/fs/cgroup"
         if os.path.isdir(f"{_STAGE}{groups}") and os.path.isdir(groups):
             _attach_copy(groups, f"{_STAGE}{groups}", read_only=read_only)
+
+
+def _mount_own_groups(groups: tuple[Hierarchy, ...], *, read_only: bool) -> None:
+    stage = os.open(_STAGE, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mount_own_groups(MountPoints(stage, lambda _: None), groups, read_only=read_only)
+    os.close(stage)
 
 
 def _attach_copy(source: str, target: str, *, read_only: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.executor.group_mounts import own_groups
 from img.adapters.linux import call_numbers, landlock, userns
 from img.adapters.linux.hierarchies import hierarchies_of
 from img.application.ports.executor import Executor, ProcessNotStarted
@@ -219,6 +220,19 @@ def test_a_step_sees_its_own_group_as_the_uppermost(steps: Steps) -> None:
 
     assert f"{group.name}" not in seen
     assert seen.splitlines()[-1] == f"{homes[0].top}/inner/"
+
+
+@with_namespaces
+def test_without_limits_it_sees_the_group_of_img_as_the_uppermost(steps: Steps) -> None:
+    groups = own_groups()
+    if not groups:
+        pytest.skip("this process is in the uppermost group of every hierarchy")
+    for group in groups:
+        inner = {entry.name for entry in os.scandir(group.own) if entry.is_dir()}
+
+        seen = steps.sh(f"cd {group.top}; for d in */; do test -d $d && echo ${{d%/}}; done; true")
+
+        assert set(seen.split()) == inner
 
 
 @with_namespaces
