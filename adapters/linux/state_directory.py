@@ -34,6 +34,7 @@ _PRIVATE_FILES = ("state.db", "state.db-wal", "state.db-shm", "lock")
 _SHARED_DIRECTORIES = ("layout", "layout/blobs", "layout/blobs/sha256")
 _OTHERS = 0o077
 _OTHERS_WRITE = 0o022
+_OR_TRUSTED = "; or, where no other user runs, as in a pod, set IMG_STATE_TRUSTED=1"
 _MOST_LINKS = 40  # as many as the kernel follows
 
 
@@ -55,14 +56,15 @@ class StateNotSafe(StateError):
         )
 
 
-def open_state(path: str) -> StateAccess:
+def open_state(path: str, *, trusted: bool = False) -> StateAccess:
     """Verify the state directory at the absolute ``path``, and close to others what has to be.
 
     One that does not exist is made where another user could make it first; else it is left to the
-    first command that writes. Raises StateNotSafe, StateError.
+    first command that writes. With ``trusted`` the modes of the state and its parents decide
+    nothing: the caller vouches that no other user reaches them. Raises StateNotSafe, StateError.
     """
     try:
-        access = _verified(path)
+        access = _verified(path, trusted=trusted)
         if access is StateAccess.OWN:
             for name in _PRIVATE_DIRECTORIES:
                 _restrict_directory(path, f"{path}/{name}", _OTHERS)
@@ -84,7 +86,7 @@ def open_state(path: str) -> StateAccess:
     return access
 
 
-def _verified(path: str) -> StateAccess:
+def _verified(path: str, *, trusted: bool) -> StateAccess:
     """Check the state and all directories that lead to it, where links lead as well."""
     open_to_others: dict[str, int] = {}  # modes of directories
     found: tuple[str, os.stat_result] | None = None
@@ -95,7 +97,7 @@ def _verified(path: str) -> StateAccess:
             break
         if not (is_trusted(directory, status) or _is_of_owner(path, status)):
             raise StateNotSafe(path, f"{directory} belongs to another user ({_owner(status)})")
-        if other_users_write(directory, status):
+        if not trusted and other_users_write(directory, status):
             if not status.st_mode & stat.S_ISVTX:
                 open_to_others[directory] = stat.S_IMODE(status.st_mode)
             elif not open_to_others:
@@ -105,10 +107,10 @@ def _verified(path: str) -> StateAccess:
         raise StateNotSafe(
             path,
             f"other users can write to {first} (mode {mode:04o})",
-            f"as its owner, chmod go-w {' '.join(open_to_others)}",
+            f"as its owner, chmod go-w {' '.join(open_to_others)}{_OR_TRUSTED}",
         )
     # Where there is none yet, only this user or root can make it.
-    return _access(path, *found) if found else StateAccess.OWN
+    return _access(path, *found, trusted=trusted) if found else StateAccess.OWN
 
 
 def _steps(path: str) -> Iterator[tuple[str, str | None]]:
@@ -153,12 +155,12 @@ def _check_entry(path: str, entry: str) -> None:
         raise StateNotSafe(path, f"{entry} belongs to another user ({_owner(status)})")
 
 
-def _access(path: str, directory: str, status: os.stat_result) -> StateAccess:
-    if other_users_write(directory, status):
+def _access(path: str, directory: str, status: os.stat_result, *, trusted: bool) -> StateAccess:
+    if not trusted and other_users_write(directory, status):
         raise StateNotSafe(
             path,
             f"other users can write to it (mode {stat.S_IMODE(status.st_mode):04o})",
-            f"as its owner, chmod go-w {directory}",
+            f"as its owner, chmod go-w {directory}{_OR_TRUSTED}",
         )
     if status.st_uid == os.geteuid():
         return StateAccess.OWN

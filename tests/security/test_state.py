@@ -201,6 +201,21 @@ def test_a_state_below_what_others_can_write_is_refused(
     assert open_to_others(img.state) == []
 
 
+@pytest.mark.parametrize("below", ["", "state"])
+def test_who_vouches_for_a_volume_may_use_it(
+    owner: Img, workplace: Path, context: Path, below: str
+) -> None:
+    volume = workplace / "volume"
+    volume.mkdir()
+    volume.chmod(0o777)
+    img = owner.with_state(volume / below).with_environment(IMG_STATE_TRUSTED="1")
+
+    img("build", "-q", "-t", "app", context)
+
+    inside = [each for each in open_to_others(img.state) if f"{img.state}/" in each]
+    assert inside == []
+
+
 def test_what_touches_no_state_does_not_mind(owner: Img, workplace: Path) -> None:
     img = owner.with_state(workplace / "shared/state")
     img.state.parent.mkdir()

@@ -125,7 +125,8 @@ def test_the_message_says_which_directory_and_what_to_do(place: Path) -> None:
         "(mode 0777)"
     )
     assert refused.value.hint == (
-        f"as its owner, chmod go-w {parent}; or choose a state directory of your own with --state"
+        f"as its owner, chmod go-w {parent}; or, where no other user runs, as in a pod, set "
+        "IMG_STATE_TRUSTED=1; or choose a state directory of your own with --state"
     )
     assert refused.value.exit_code == 8
 
