@@ -72,13 +72,20 @@ def _blank_separated(rest: str, _keyword: str, _escape: str) -> Arguments:
     return Arguments(words=split_blanks(rest))
 
 
-def _json_or_text(rest: str, _keyword: str, _escape: str) -> Arguments:
+def _json_words(rest: str) -> tuple[str, ...] | None:
     words = parse_json_form(rest)
+    if words is not None and any("\0" in word for word in words):
+        raise DockerfileError("a word of the JSON array holds a NUL character")
+    return words
+
+
+def _json_or_text(rest: str, _keyword: str, _escape: str) -> Arguments:
+    words = _json_words(rest)
     return Arguments(words=(rest,)) if words is None else Arguments(words=words, json=True)
 
 
 def _json_or_list(rest: str, _keyword: str, _escape: str) -> Arguments:
-    words = parse_json_form(rest)
+    words = _json_words(rest)
     return (
         Arguments(words=split_blanks(rest)) if words is None else Arguments(words=words, json=True)
     )

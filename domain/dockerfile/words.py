@@ -19,8 +19,7 @@ class NotStringArray(DockerfileError):
 def parse_json_form(text: str) -> tuple[str, ...] | None:
     """Return the words of ``["a", "b"]``, None where ``text`` is no JSON array: then it is shell.
 
-    Raises NotStringArray (Dockerfile reference, "Shell and exec form"), and DockerfileError for
-    a NUL, which no argument of a program can hold.
+    Raises NotStringArray (Dockerfile reference, "Shell and exec form").
     """
     text = text.lstrip()
     if not text.startswith("["):
@@ -33,8 +32,6 @@ def parse_json_form(text: str) -> tuple[str, ...] | None:
         return None
     if not all(isinstance(value, str) for value in values):
         raise NotStringArray
-    if any("\0" in value for value in values):
-        raise DockerfileError("a word of the JSON array holds a NUL character")
     return tuple(_without_surrogates(value) for value in values)
 
 

@@ -37,6 +37,9 @@ def test_new_calls_have_the_same_numbers_everywhere(machine: str) -> None:
         "openat2": 437,
         "pidfd_getfd": 438,
         "mount_setattr": 442,
+        "landlock_create_ruleset": 444,
+        "landlock_add_rule": 445,
+        "landlock_restrict_self": 446,
     }
 
 
