@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dependency_injector import providers
 
@@ -120,7 +121,7 @@ class Script:
         self.operation = rng.choice(list(_OPERATIONS))
         self.host = rng.choice(_HOSTS)
         self.requests = 0
-        self.realms: set[str] = set()
+        self.realms: set[tuple[str, int, str]] = set()
         config = self._document(CONFIG)
         manifest = self._document(manifest_of(config))
         self.blobs = {f"{Digest.of(blob)}": blob for blob in (LAYER, config)}
@@ -212,7 +213,7 @@ class Script:
 
     def _challenge(self) -> str:
         url = self._url()
-        self.realms.add(url.removesuffix("/"))
+        self.realms.add(_place_of(url))
         return self._rng.choice(_CHALLENGES).format(url=url, **self._ports)
 
 
@@ -222,6 +223,15 @@ def _is_plain(name: str) -> bool:
 
 def _go_on(_seconds: float) -> None:
     """Wait for nothing."""
+
+
+def _place_of(url: str) -> tuple[str, int, str]:
+    """Return host, port and path of a URL, whoever is named in it."""
+    try:
+        parts = urlsplit(url)
+        return parts.hostname or "", parts.port or 80, parts.path.removesuffix("/")
+    except ValueError:
+        return "", 0, ""
 
 
 def _json_or(body: bytes, other: Json) -> Json:
@@ -343,7 +353,7 @@ class Registry(Beside[int]):
         first, _, rest = data.partition(b"\r\n")
         host = re.search(rb"(?im)^host: (\S+)", rest)
         path = first.split(b" ")[1].partition(b"?")[0] if b" " in first else b""
-        place = f"http://{host[1].decode() if host else ''}{path.decode()}".removesuffix("/")
+        place = _place_of(f"http://{host[1].decode() if host else ''}{path.decode()}")
         return place in self.script.realms
 
     def broken(self) -> str:
