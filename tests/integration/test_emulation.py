@@ -5,7 +5,6 @@ import os
 import signal
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,7 +17,8 @@ from img.adapters.linux.ownership import RecordedOwnership
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.filesystem.entry import Entry
 from img.domain.process import FileMount, TmpfsMount
-from tests.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, step_root
+from tests.step_drivers import wait_for
+from tests.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, lasting, step_root
 
 pytestmark = [pytest.mark.userns, pytest.mark.one_id]
 
@@ -318,16 +318,16 @@ def test_a_mount_point_made_for_a_step_is_removed_unless_the_step_gave_it_away(
 
 
 def test_a_step_ends_with_its_supervisor(steps: Steps) -> None:
+    command = lasting()
+
     def kill() -> None:
-        deadline = time.monotonic() + 20
-        while not (found := supervisors()) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        for pid in found:
+        wait_for(command)
+        for pid in supervisors():
             os.kill(pid, signal.SIGKILL)
 
-    killer = threading.Timer(0.5, kill)
+    killer = threading.Thread(target=kill)
     killer.start()
-    status = steps.run(["sleep", "100"])
+    status = steps.run(command.split())
     killer.join()
 
     assert status.code == 137
