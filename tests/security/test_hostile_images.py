@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from tests.own_dev import OWN_DEV
 
 pytestmark = pytest.mark.userns
 
+_PATIENCE_S = 30.0
 _NAMELESS = 64996  # a user whom nobody gave a name or ids
 _WAYS = {
     # by who and which executor: how many images, for some take longer than others
@@ -49,7 +51,11 @@ def place() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="img-images-", dir=in_memory()))
     made.chmod(0o755)
     yield made
-    left = [*processes_naming(str(made)), *mounts_naming(str(made))]
+    deadline = time.monotonic() + _PATIENCE_S  # killed processes and their mounts go in a moment
+    while left := [*processes_naming(str(made)), *mounts_naming(str(made))]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.1)
     kill_processes_naming(str(made))
     shutil.rmtree(made)
     assert left == []
