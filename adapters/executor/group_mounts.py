@@ -5,9 +5,10 @@ Where the step is in the host's uppermost group, /sys/fs/cgroup shows all groups
 
 import errno
 import os
+from collections.abc import Callable
 
 from img.adapters.executor.stubs import MountPoints
-from img.adapters.linux import syscalls
+from img.adapters.linux import small_files, syscalls
 from img.adapters.linux.hierarchies import Hierarchy, hierarchies_of
 from img.adapters.linux.syscalls import (
     MOUNT_ATTR_NODEV,
@@ -49,14 +50,27 @@ def own_groups(process: str = "/proc/self") -> tuple[Hierarchy, ...]:
 
     To be asked before ``hide_control_groups``, and before /sys is mounted once more.
     """
-    lines = os.open(f"{process}/cgroup", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        paths = [line.rpartition(b":")[2] for line in os.read(lines, _MOST).splitlines()]
-    finally:
-        os.close(lines)
-    if set(paths) == {b"/"}:
+    lines = small_files.read_start(f"{process}/cgroup", _MOST).splitlines()
+    if {line.rpartition(b":")[2] for line in lines} == {b"/"}:
         return ()  # the usual case for root, without a look at all mounts
     return tuple(each for each in hierarchies_of(process) if each.own != each.top)
+
+
+class OwnGroups:
+    """``own_groups`` of a process that asks for each of its forks: a look at all mounts is slow."""
+
+    def __init__(self, remounted: Callable[[], bool]) -> None:
+        """``remounted`` tells whether mounts have changed since it was asked the last time."""
+        self._remounted = remounted
+        self._lines = b""
+        self._found: tuple[Hierarchy, ...] = ()
+
+    def now(self) -> tuple[Hierarchy, ...]:
+        """Return them, looked up again if the process is in other groups or mounts changed."""
+        lines = small_files.read_start("/proc/self/cgroup", _MOST)
+        if self._remounted() or lines != self._lines:
+            self._lines, self._found = lines, own_groups()
+        return self._found
 
 
 def _mount(points: MountPoints, group: Hierarchy, attributes: int) -> None:

@@ -13,9 +13,11 @@ from contextlib import suppress
 from typing import NoReturn
 
 from img.adapters.executor import first_process, reports
+from img.adapters.executor.group_mounts import OwnGroups
 from img.adapters.executor.launch import Kind, Way, read_launch, receive
 from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import launcher, syscalls
+from img.adapters.linux.hierarchies import Hierarchy
 from img.domain.dataclass import dataclass
 from img.domain.process import DirectoryRoot, Root
 
@@ -56,8 +58,11 @@ class Standby:
         os.close(self.pidfd)
 
 
-def stand_by(kind: Kind) -> Standby:
-    """Return a new one. Raises OSError where the system refuses namespaces."""
+def stand_by(kind: Kind, groups: tuple[Hierarchy, ...]) -> Standby:
+    """Return a new one. Raises OSError where the system refuses namespaces.
+
+    ``groups`` are the control groups of this process.
+    """
     become = _becoming(kind.way)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
@@ -66,7 +71,7 @@ def stand_by(kind: Kind) -> Standby:
         ours.close()
         raise
     if pid == 0:
-        _wait(theirs, kind, become)
+        _wait(theirs, kind, groups, become)
     theirs.close()
     return Standby(kind, pid, pidfd, ours)
 
@@ -78,6 +83,7 @@ class Standbys:
         self._waiting: Standby | None = None
         self._last: Kind | None = None
         self._mounts = _MountTable()
+        self._groups = OwnGroups(_MountTable().has_changed)
 
     def take(self, kind: Kind) -> Standby:
         """Return a process of the ``kind`` that can become a step now. Raises OSError."""
@@ -87,7 +93,7 @@ class Standbys:
             if waiting.kind == kind and waiting.is_there() and not self._mounts.has_changed():
                 return waiting
             waiting.dismiss()
-        return stand_by(kind)
+        return self._new(kind)
 
     def add(self, kind: Kind, root: Root) -> None:
         """Have one stand by, if the next step may be expected to be like this one, in ``root``."""
@@ -95,13 +101,16 @@ class Standbys:
         if expected and kind.way.isolated and not _is_mounted(root):
             self._mounts.has_changed()  # so far
             with suppress(OSError):  # there are as many namespaces as there may be
-                self._waiting = stand_by(kind)
+                self._waiting = self._new(kind)
 
     def dismiss(self) -> None:
         """Have none stand by."""
         if self._waiting is not None:
             self._waiting.dismiss()
             self._waiting = None
+
+    def _new(self, kind: Kind) -> Standby:
+        return stand_by(kind, self._groups.now() if kind.way.isolated else ())
 
 
 def _is_mounted(root: Root) -> bool:
@@ -127,13 +136,15 @@ class _MountTable:
         return bool(self._poll.poll(0))
 
 
-def _wait(line: socket.socket, kind: Kind, become: _Become) -> NoReturn:
+def _wait(
+    line: socket.socket, kind: Kind, groups: tuple[Hierarchy, ...], become: _Become
+) -> NoReturn:
     try:
         first_process.die_with_parent()
         if kind.way.isolated:
             first_process.leave_session()
         syscalls.close_descriptors(but=line.fileno())
-        system = _mounts_ahead(kind) if kind.way.isolated else None
+        system = _mounts_ahead(kind, groups) if kind.way.isolated else None
         start = _launcher_ahead() if kind.way is Way.UNSHARE else None
         message, descriptors = receive(line)
         if message:
@@ -147,7 +158,7 @@ def _wait(line: socket.socket, kind: Kind, become: _Become) -> NoReturn:
                 os.dup2(stdout, 1)
                 os.dup2(stderr, 2)
                 if kind.way.isolated:
-                    lines["system"] = system or SystemMounts(kind.system)
+                    lines["system"] = system or SystemMounts(kind.system, groups)
                 if start is not None:
                     lines["start"] = start
                 become(read_launch(order), reporting, **lines)
@@ -155,9 +166,9 @@ def _wait(line: socket.socket, kind: Kind, become: _Become) -> NoReturn:
         os._exit(127)
 
 
-def _mounts_ahead(kind: Kind) -> SystemMounts | None:
+def _mounts_ahead(kind: Kind, groups: tuple[Hierarchy, ...]) -> SystemMounts | None:
     try:
-        return SystemMounts(kind.system)
+        return SystemMounts(kind.system, groups)
     except Exception:  # it is tried again when there is somebody to tell
         return None
 

@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 
-from img.adapters.executor.group_mounts import mount_own_groups, own_groups
+from img.adapters.executor.group_mounts import mount_own_groups
 from img.adapters.executor.launch import SystemNeeds
 from img.adapters.executor.mounts import named
 from img.adapters.executor.stubs import MountPoints
@@ -75,9 +75,11 @@ READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tri
 class SystemMounts:
     """Those that a step needs, complete, and nowhere yet."""
 
-    def __init__(self, needs: SystemNeeds) -> None:
-        """Mount them in the namespaces of a step, which no mount leaves or enters from now on."""
-        groups = own_groups()
+    def __init__(self, needs: SystemNeeds, groups: tuple[Hierarchy, ...]) -> None:
+        """Mount them in the namespaces of a step, which no mount leaves or enters from now on.
+
+        ``groups`` are the control groups of this process.
+        """
         syscalls.mount("none", "/", flags=MS_REC | MS_PRIVATE)
         syscalls.mount("tmpfs", "/", "tmpfs", _PLAIN)
         try:
