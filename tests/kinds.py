@@ -67,6 +67,7 @@ KINDS: Mapping[str, Kind] = {
             "tests/integration/test_emulation.py",
             "tests/security/test_kernel_surface.py",
             "tests/security/test_foreign_root.py",
+            "tests/security/test_supervisors.py",
         ),
     ),
 }

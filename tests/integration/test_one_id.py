@@ -31,14 +31,19 @@ IMPOSSIBLE = (
 )
 
 
-def with_one_id(*arguments: str, no_new_privs: bool = False) -> None:
-    """Run pytest as a user with one id."""
+# As in a container: the kernel lets nobody mount a /proc anew then (mount_namespaces(7)).
+HIDE = 'mount -t tmpfs none /proc/fs && exec "$@"'
+
+
+def with_one_id(*arguments: str, no_new_privs: bool = False, hidden: bool = False) -> None:
+    """Run pytest as a user with one id; ``hidden``: where parts of /proc are."""
     if os.geteuid() != 0:
         lacking("needs root, to be a user without ids")
     who = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     privs = ["--no-new-privs"] if no_new_privs else []
+    hiding = ["unshare", "-m", "sh", "-c", HIDE, "sh"] if hidden else []
     done = subprocess.run(
-        ["setpriv", *who, *privs, sys.executable, "-c", INSIDE, *arguments],
+        [*hiding, "setpriv", *who, *privs, sys.executable, "-c", INSIDE, *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -52,6 +57,10 @@ def with_one_id(*arguments: str, no_new_privs: bool = False) -> None:
 @pytest.mark.parametrize("no_new_privs", [False, True])
 def test_steps_with_one_id_are_fooled_well(no_new_privs: bool) -> None:
     with_one_id(*KINDS["one_id"].files, no_new_privs=no_new_privs)
+
+
+def test_steps_that_see_the_outer_proc_do_not_get_out() -> None:
+    with_one_id("tests/security/test_supervisors.py", hidden=True)
 
 
 def test_the_executors_promises_hold_with_one_id() -> None:

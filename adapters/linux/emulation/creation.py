@@ -164,11 +164,7 @@ class CreationCalls:
         for _ in range(_MOST_LINKS):
             if not os.path.islink(where):
                 return where
-            text = os.readlink(where)
-            if text[:1] == b"/":
-                where = self._paths.place(call, AT_FDCWD, text)
-            else:
-                where = b"%s/%s" % (_parent(where), text)
+            where = self._paths.place_beside(call, where, os.readlink(where))
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
     def _open_new(

@@ -4,7 +4,7 @@ import os
 
 from img.adapters.linux import memory, owner_records
 from img.adapters.linux.emulation.identities import Identities
-from img.adapters.linux.emulation.paths import AT_FDCWD, Paths, through_proc
+from img.adapters.linux.emulation.paths import AT_FDCWD, Paths, may_lead_through_proc
 from img.adapters.linux.notifications import Notification
 from img.adapters.linux.owner_records import ROOT, Journal, Owner, Unrecordable
 from img.adapters.linux.replies import Answer
@@ -117,8 +117,10 @@ class OwnerCalls:
         try:
             where = self._paths.find_to_change(call, directory, text, follow=follow)
             return self._chown(call, where, wanted, follow=follow or not text)
-        except FileNotFoundError:
-            own = through_proc(call.pid, text)
+        except OSError as error:
+            if not may_lead_through_proc(error):
+                raise
+            own = self._paths.find_own(call, text, follow=follow)
             if own is None:
                 raise
         return self._chown(call, own, wanted, follow=follow)

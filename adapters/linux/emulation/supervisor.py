@@ -48,7 +48,10 @@ class Supervisor:
     ) -> None:
         """``own`` is whose files are root's, ``top`` where callers' paths begin in the root."""
         self._listener = listener
-        paths, owners = Paths(listener), Owners(journal, own)
+        # A pid namespace has a /proc of its own, unless parts of the outer one are hidden; the
+        # links in that one are not the step's to use (PRoot changes paths to the step's itself).
+        outer = not top and os.stat("/proc").st_dev == os.stat(".").st_dev
+        paths, owners = Paths(listener, strayed=outer), Owners(journal, own)
         permissions = Permissions(paths, owners, top)
         self._answerer = Answerer(
             listener,
