@@ -337,6 +337,8 @@ _BEFORE = {
     "adapters/executor/mounts.py": {"host_file"},
     "adapters/executor/launch.py": {"write_launch"},
     "adapters/executor/stubs.py": {"text_in"},
+    "adapters/linux/hierarchies.py": {"_lines"},
+    "adapters/linux/left_secrets.py": {"new_directory", "_sweep_one", "_parent"},
     "adapters/linux/procfs/mount_tables.py": {"_mounted_at"},
     "domain/dataclass.py": {"_written_initializer"},  # its text is made of names of fields
 }
