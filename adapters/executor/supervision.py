@@ -19,6 +19,9 @@ from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import DirectoryRoot, Root
 
 _MOST = 1 << 16  # bytes of what the step hands over
+# What it does to files for their callers, and, to read the memory of callers, either all that they
+# have or the last one (ptrace(2), "access mode checking").
+_NEEDED = capabilities.mask_of("chown", "dac_override", "fowner", "fsetid", "setfcap", "sys_ptrace")
 _MOST_GROUPS = 4096  # a user in more groups is in the first ones
 _NO_ID = (1 << 32) - 1  # credentials(7): -1 leaves an id as it is
 
@@ -108,8 +111,7 @@ def _enter(step: int, root: Root, listener: int, channel: socket.socket) -> Jour
     os.umask(0)
     kept = (listener, channel.fileno(), *([state] if state >= 0 else []))
     syscalls.close_descriptors(but=kept)
-    # To read another process' memory it must have all that the other has, or this one more.
-    capabilities.keep_only(capabilities.DOCKER_DEFAULT | capabilities.mask_of("sys_ptrace"))
+    capabilities.keep_only(_NEEDED)
     if not isinstance(root, DirectoryRoot):
         return Journal()
     return Journal(f"self/fd/{state}/{os.path.basename(journal_of(root.path))}")
