@@ -97,7 +97,7 @@ class Placements:
         found by the next command (left_secrets.py).
         """
         if self._secrets is None:
-            self._secrets = left_secrets.new_directory()
+            self._secrets = left_secrets.new_notes()
         second = f"{self._aside}/secret-{len(self._placed)}"
         left_secrets.remember(self._secrets.path, second)
         _write(second, mount.content, mount.mode, mount.uid, mount.gid)

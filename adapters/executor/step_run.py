@@ -29,6 +29,7 @@ from img.application.ports.executor import (
 from img.domain.process import DirectoryRoot, ExitStatus, OverlayRoot, Root
 
 _CHUNK = 1 << 16  # bytes; what a pipe holds
+_MOST_STUBS = 1 << 14  # of one step; a path of the longest kind has 2048 directories
 _CANCELLATION_CHECKS = 20  # milliseconds between two
 
 
@@ -105,8 +106,12 @@ class StepRun:
         match report:
             case None:
                 self._gone = True
-            case Stub():
+            case Stub() if len(self._stubs) < _MOST_STUBS:
                 self._stubs.append(report)
+            case Stub():
+                if self._failure is None:
+                    self._failure = NotStarted("too many directories are missing for its mounts")
+                    self._ask_to_kill()
             case Starting():
                 self._starting = report
             case NotExecuted(error):
@@ -144,6 +149,9 @@ class StepRun:
 
     def _kill(self) -> None:
         self._killed = True
+        self._ask_to_kill()
+
+    def _ask_to_kill(self) -> None:
         try:
             self._channel.send(b"kill")
         except OSError:  # it has just ended

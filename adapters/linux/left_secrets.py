@@ -6,7 +6,6 @@ on such a directory as long as it lives: one without a lock was left by a proces
 
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -14,48 +13,54 @@ if TYPE_CHECKING:
     from img.adapters.linux.work_directory import WorkDirectory
 
 _MEMORY = "/dev/shm"
-_LINK = "copy-"
+_SECRETS, _NOTES = "secrets", "notes"
 
 
 def new_directory() -> "WorkDirectory":
     """Return a new one, empty, that only this user may enter. Raises OSError."""
-    from img.adapters.linux.work_directory import WorkDirectory
+    return _new(_SECRETS)
 
-    return WorkDirectory.create(_parent(), prefix=_prefix())
+
+def new_notes() -> "WorkDirectory":
+    """Return one for ``remember``, in which no step may write. Raises OSError."""
+    return _new(_NOTES)
 
 
 def remember(directory: str, path: str) -> None:
-    """Note in ``directory`` that a secret will be in the file at ``path``, an absolute one.
+    """Note in ``directory``, of ``new_notes``, that a secret will be at ``path``, an absolute one.
 
     The file may get other names: it is emptied. No other user may change the directories of
     ``path``.
     """
-    os.symlink(path, f"{directory}/{_LINK}{os.path.basename(path)}")
+    os.symlink(path, f"{directory}/{os.path.basename(path)}")
 
 
 def sweep() -> None:
     """Empty and remove what killed processes of this user left. Never raises OSError."""
     with suppress(OSError):
         for name in os.listdir(_parent()):
-            if name.startswith(_prefix()):
-                _sweep_one(f"{_parent()}/{name}")
+            for kind in (_SECRETS, _NOTES):
+                if name.startswith(_prefix(kind)):
+                    _sweep_one(f"{_parent()}/{name}", kind)
 
 
-def _sweep_one(path: str) -> None:
+def _new(kind: str) -> "WorkDirectory":
+    from img.adapters.linux.work_directory import WorkDirectory
+
+    return WorkDirectory.create(_parent(), prefix=_prefix(kind))
+
+
+def _sweep_one(path: str, kind: str) -> None:
     from img.adapters.linux.work_directory import WorkDirectory
 
     with suppress(OSError):
         if (leftover := WorkDirectory.claim(path)) is not None:
-            for file in _files(path):
+            for name in os.listdir(path):
                 with suppress(OSError):  # it is gone, or another user's
-                    _empty(file)
+                    file = f"{path}/{name}"
+                    # Links among secrets are what a step saw, and may be made by one.
+                    _empty(os.readlink(file) if kind == _NOTES else file)
             leftover.remove()
-
-
-def _files(directory: str) -> Iterator[str]:
-    for name in os.listdir(directory):
-        path = f"{directory}/{name}"
-        yield os.readlink(path) if name.startswith(_LINK) else path
 
 
 def _empty(path: str) -> None:
@@ -78,5 +83,5 @@ def _parent() -> str:
     return tempfile.gettempdir()
 
 
-def _prefix() -> str:
-    return f"img-{os.geteuid()}-secrets-"
+def _prefix(kind: str) -> str:
+    return f"img-{os.geteuid()}-{kind}-"

@@ -338,7 +338,7 @@ _BEFORE = {
     "adapters/executor/launch.py": {"write_launch"},
     "adapters/executor/stubs.py": {"text_in"},
     "adapters/linux/hierarchies.py": {"_lines"},
-    "adapters/linux/left_secrets.py": {"new_directory", "_sweep_one", "_parent"},
+    "adapters/linux/left_secrets.py": {"_new", "_sweep_one", "_parent"},
     "adapters/linux/procfs/mount_tables.py": {"_mounted_at"},
     "domain/dataclass.py": {"_written_initializer"},  # its text is made of names of fields
 }

@@ -76,7 +76,7 @@ def holding(text: bytes, *places: Path) -> list[str]:
 
 
 def of_user(uid: int) -> list[Path]:
-    return list(Path("/dev/shm").glob(f"img-{uid}-secrets-*"))
+    return list(Path("/dev/shm").glob(f"img-{uid}-*s-*"))
 
 
 @pytest.mark.parametrize("executor", ["chroot", "proot", "unshare"])
@@ -111,7 +111,7 @@ def test_a_secret_is_gone_when_the_next_command_has_started(executor: str, direc
 
 
 def test_no_secret_of_a_running_step_is_swept() -> None:
-    running = left_secrets.new_directory()
+    running = left_secrets.new_notes()
     left_secrets.remember(running.path, "/nowhere/at/all")
 
     left_secrets.sweep()
@@ -123,8 +123,22 @@ def test_what_a_link_in_the_place_of_a_secret_leads_to_is_left_alone(tmp_path: P
     victim, link = tmp_path / "victim", tmp_path / "link"
     victim.write_text("kept")
     link.symlink_to(victim)
-    left = left_secrets.new_directory()
+    left = left_secrets.new_notes()
     left_secrets.remember(left.path, str(link))
+    left.release()
+
+    left_secrets.sweep()
+
+    assert victim.read_text() == "kept"
+    assert not os.path.exists(left.path)
+
+
+@pytest.mark.parametrize("name", ["copy-victim", "1"])
+def test_no_link_that_a_step_left_among_its_secrets_is_followed(tmp_path: Path, name: str) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("kept")
+    left = left_secrets.new_directory()
+    Path(left.path, name).symlink_to(victim)
     left.release()
 
     left_secrets.sweep()

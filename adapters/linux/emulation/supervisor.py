@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 from collections.abc import Mapping
+from functools import partial
 
 from img.adapters.linux.answering import Answerer, Handler
 from img.adapters.linux.emulation.capability_records import CapabilityCalls
@@ -57,7 +58,7 @@ class Supervisor:
             listener,
             _handlers(listener, Identities(initial), paths, owners, permissions),
             refusals=_refusals_of,
-            foreign=_refuse_program,
+            foreign=partial(_refuse_program, listener),
             finish=paths.release,
         )
 
@@ -132,8 +133,13 @@ def _handlers(
     }
 
 
-def _refuse_program(call: Notification) -> Answer:
+def _refuse_program(listener: Listener, call: Notification) -> Answer:
     message = "img: 32-bit programs cannot run where root is emulated (see --emulate)\n"
     os.write(2, message.encode())
-    os.kill(call.pid, signal.SIGKILL)
+    caller = os.pidfd_open(call.pid)
+    try:
+        if listener.is_waiting(call):  # else the pid may be another process' by now
+            signal.pidfd_send_signal(caller, signal.SIGKILL)
+    finally:
+        os.close(caller)
     return Reply.SENT

@@ -217,6 +217,8 @@ class PathCalls:
 def _open_patiently(path: bytes, flags: int, mode: int = 0, base: int | None = None) -> int:
     """Open for a caller without waiting for the other end of a FIFO, as everybody would then."""
     flags = flags & _FLAGS | os.O_CLOEXEC | os.O_NOCTTY
+    if flags & os.O_PATH:
+        return os.open(path, flags, dir_fd=base)
     opened = os.open(path, flags | os.O_NONBLOCK, mode, dir_fd=base)
     if not flags & os.O_NONBLOCK:
         os.set_blocking(opened, True)

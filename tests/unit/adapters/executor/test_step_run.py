@@ -1,0 +1,58 @@
+"""What a first process may tell, should somebody else ever speak for it."""
+
+import socket
+import threading
+from typing import Any
+
+import pytest
+
+from img.adapters.executor import reports, step_run
+from img.adapters.executor.launch import Launch
+from img.adapters.executor.reports import Ended, Stub
+from img.adapters.executor.step_run import StepRun
+from img.adapters.linux import records
+from img.application.ports.executor import ProcessNotStarted
+from img.domain.process import DirectoryRoot, Process
+
+
+class _Talkative:
+    """Stands for a fork server whose step tells of mount points until it is killed."""
+
+    def __init__(self) -> None:
+        self.told = 0
+        self._thread = threading.Thread(target=self._tell)
+
+    def start(self, launch: Launch, stdout: int, stderr: int) -> socket.socket:
+        ours, self._channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._thread.start()
+        return ours
+
+    def _tell(self) -> None:
+        self._channel.setblocking(False)
+        while True:
+            try:
+                self._channel.recv(16)
+            except BlockingIOError:
+                pass
+            else:
+                break
+            try:
+                self._channel.send(records.encode(Stub("d" * 99, directory=True, mtime=0)))
+            except BlockingIOError:
+                continue
+            self.told += 1
+        self._channel.setblocking(True)
+        reports.send(self._channel, Ended(137))
+        self._channel.close()
+
+
+def test_reports_without_end_are_not_kept(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_run, "remove_stubs", lambda *_: None)
+    server: Any = _Talkative()
+    launch = Launch(Process(argv=("/a",), env={}), DirectoryRoot(path=str(tmp_path)))
+    run = StepRun(server, launch, lambda *_: None)
+    with pytest.raises(ProcessNotStarted, match="too many directories"):
+        run.wait(threading.Event())
+    run.end()
+
+    assert server.told < 1 << 16
