@@ -110,6 +110,13 @@ def test_a_secret_is_gone_when_the_next_command_has_started(executor: str, direc
     assert [place for place in left if place not in before] == []
 
 
+@pytest.fixture
+def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a place of one's own: what is in /dev/shm is counted above, by other processes too."""
+    monkeypatch.setattr(left_secrets, "_MEMORY", str(tmp_path))
+
+
+@pytest.mark.usefixtures("memory")
 def test_no_secret_of_a_running_step_is_swept() -> None:
     running = left_secrets.new_notes()
     left_secrets.remember(running.path, "/nowhere/at/all")
@@ -119,6 +126,7 @@ def test_no_secret_of_a_running_step_is_swept() -> None:
     running.remove()
 
 
+@pytest.mark.usefixtures("memory")
 def test_what_a_link_in_the_place_of_a_secret_leads_to_is_left_alone(tmp_path: Path) -> None:
     victim, link = tmp_path / "victim", tmp_path / "link"
     victim.write_text("kept")
@@ -133,6 +141,7 @@ def test_what_a_link_in_the_place_of_a_secret_leads_to_is_left_alone(tmp_path: P
     assert not os.path.exists(left.path)
 
 
+@pytest.mark.usefixtures("memory")
 @pytest.mark.parametrize("name", ["copy-victim", "1"])
 def test_no_link_that_a_step_left_among_its_secrets_is_followed(tmp_path: Path, name: str) -> None:
     victim = tmp_path / "victim"
