@@ -23,7 +23,10 @@ from img.domain.errors import ContextError
 _STDIN = "-"
 _IGNORE = ".dockerignore"
 _TOO_LARGE = f"larger than {LARGEST_DOCKERFILE} bytes"
-_LINKED = "name the file itself with -f, or put a copy of it into the context"
+_LINKED = {  # what to do, by what it is
+    "Dockerfile": "name the file itself with -f, or put a copy of it into the context",
+    _IGNORE: "put a copy of the file into the context",
+}
 # What a shell hands over as `-f <(command)` is no file of any directory.
 _OWN_DESCRIPTOR = re.compile(r"/dev/stdin|(?:/dev|/proc/self)/fd/\d{1,9}")
 
@@ -143,7 +146,7 @@ def _default(root: str) -> _Place:
 def _ignore(*candidates: _Place) -> str | None:
     for place in candidates:
         if os.path.lexists(str(place)):
-            with _opening(".dockerignore", str(place)):
+            with _opening(_IGNORE, str(place)):
                 return _content(place).decode("utf-8", "surrogateescape")
     return None
 
@@ -184,7 +187,7 @@ def _opening(kind: str, shown: str) -> Iterator[None]:
         yield
     except LinkLeadsOut as error:
         problem = f"it is a link to {error.link}, out of its directory"
-        raise _not_opened(kind, shown, problem, _LINKED) from None
+        raise _not_opened(kind, shown, problem, _LINKED[kind]) from None
     except OSError as error:
         raise _not_opened(kind, shown, _reason(error)) from None
 

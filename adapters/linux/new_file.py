@@ -203,10 +203,17 @@ def raise_state_error(error: OSError, path: str) -> NoReturn:
         ) from error
     if error.errno in _UNWRITABLE:
         raise StateError(
-            f"the state cannot be written: {path}: {reason}",
+            f"the state cannot be written: {_not_writable(path)}: {reason}",
             hint="choose a state directory of your own with --state",
         ) from error
     raise StateError(f"the state cannot be used: {path}: {reason}") from error
+
+
+def _not_writable(path: str) -> str:
+    """Return what of ``path`` could not be made, or ``path``."""
+    while path != "/" and not os.path.lexists(os.path.dirname(path)):
+        path = os.path.dirname(path)
+    return path
 
 
 def _own_nursery(nursery: str) -> str:

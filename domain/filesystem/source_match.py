@@ -104,10 +104,14 @@ def _suggestion(source: FileTree, path: str) -> str | None:
 
     directory = ""
     for part in path.split("/"):
-        here = source.resolve(f"{directory}/{part}")
+        named = f"{directory}/{part}"
+        here = source.resolve(named)
         if source.get(here) is not None:
             directory = here
             continue
+        entry = source.get(source.resolve(named, follow=False))
+        if entry is not None:  # a link, which is all there is of this name
+            return f"/{entry.path} is a link to {entry.link}, and there is no /{here}"
         close = difflib.get_close_matches(part, source.names(directory), n=1)
         return f"did you mean /{paths.clean(f'{directory}/{close[0]}')}?" if close else None
     return None

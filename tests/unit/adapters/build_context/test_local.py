@@ -121,8 +121,9 @@ def test_an_ignore_file_is_refused_like_a_dockerfile(source: LocalContexts, cont
             message = refusal(source, context)
             assert message.startswith(f"unable to open .dockerignore {context / name}: {problem}")
             if name == ".dockerignore":
-                with pytest.raises(ContextError, match=problem):
+                with pytest.raises(ContextError, match=problem) as caught:
                     source.ignore_file(str(context))
+                assert "-f" not in (caught.value.hint or "")
             (context / name).rmdir() if (context / name).is_dir() else (context / name).unlink()
 
 

@@ -93,6 +93,15 @@ def test_the_systems_errors_become_the_states(
     assert os.strerror(number) in raised.value.message
 
 
+def test_of_a_state_that_cannot_be_made_the_directory_is_named_that_is_missing(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(StateError) as raised:
+        raise_state_error(PermissionError(errno.EACCES, "no"), f"{tmp_path}/img/snapshots/1/fs")
+
+    assert raised.value.message == f"the state cannot be written: {tmp_path}/img: no"
+
+
 @pytest.mark.parametrize("kind", ["link", "of another user"])
 def test_a_nursery_that_is_not_ours_is_left_alone(directory: Path, kind: str) -> None:
     victim, nursery = directory.parent / "victim", directory.parent / "nursery"

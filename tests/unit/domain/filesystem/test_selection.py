@@ -93,6 +93,21 @@ def test_a_missing_source_is_an_error_that_names_it_and_the_nearest_name() -> No
     assert caught.value.hint == "did you mean /app/main.py?"
 
 
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("out", "/out is a link to ../d, and there is no /d"),
+        ("app/in/x", "/app/in is a link to gone, and there is no /app/gone"),
+    ],
+)
+def test_a_missing_source_behind_a_link_is_an_error_that_names_the_link(
+    source: str, hint: str
+) -> None:
+    with pytest.raises(SourceNotFound) as caught:
+        copy(a_tree("out->../d", "app/in->gone", "app/main.py"), source, to="/x/")
+    assert caught.value.hint == hint
+
+
 def test_several_files_do_not_fit_one_name() -> None:
     with pytest.raises(DestinationIsOneFile) as caught:
         copy(a_tree("a", "b"), "a", "b", to="/x")
