@@ -30,6 +30,7 @@ from img.domain.process import DirectoryRoot, ExitStatus, OverlayRoot, Root
 
 _CHUNK = 1 << 16  # bytes; what a pipe holds
 _MOST_STUBS = 1 << 14  # of one step; a path of the longest kind has 2048 directories
+_WRITTEN_BY_ALL = 0o622
 _CANCELLATION_CHECKS = 20  # milliseconds between two
 
 
@@ -79,6 +80,8 @@ class StepRun:
                 self._streams[pipe] = stream
                 self._poll.register(pipe, select.POLLIN)
                 inputs.append(end)
+                # /dev/stdout and /dev/stderr, which a USER that is not root may open as well.
+                os.fchmod(end, _WRITTEN_BY_ALL)
             channel = server.start(launch, *inputs)
         except OSError as error:
             for pipe in list(self._streams):

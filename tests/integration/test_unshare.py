@@ -132,6 +132,13 @@ def test_what_a_user_gets_is_not_the_machines(steps: Steps) -> None:
     assert os.stat("/dev/null").st_uid != 1000
 
 
+def test_a_user_opens_the_streams_as_with_docker(steps: Steps) -> None:
+    script = "echo out >/dev/stdout; echo err >/dev/stderr; cat </dev/stdin"
+    steps.sh(script, in_env(user="1000:1001"))
+
+    assert (steps.stdout, steps.stderr) == ("out\n", "err\n")
+
+
 # --- environment, directory, limits ---
 
 
