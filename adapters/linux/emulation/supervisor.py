@@ -7,6 +7,7 @@ import signal
 from collections.abc import Mapping
 from functools import partial
 
+from img.adapters.linux import small_files
 from img.adapters.linux.answering import Answerer, Handler
 from img.adapters.linux.emulation.capability_records import CapabilityCalls
 from img.adapters.linux.emulation.changes import ChangeCalls
@@ -49,9 +50,7 @@ class Supervisor:
     ) -> None:
         """``own`` is whose files are root's, ``top`` where callers' paths begin in the root."""
         self._listener = listener
-        # A pid namespace has a /proc of its own, unless parts of the outer one are hidden; the
-        # links in that one are not the step's to use (PRoot changes paths to the step's itself).
-        outer = not top and os.stat("/proc").st_dev == os.stat(".").st_dev
+        outer = not top and _is_outer_proc_mounted()
         paths, owners = Paths(listener, strayed=outer), Owners(journal, own)
         permissions = Permissions(paths, owners, top)
         self._answerer = Answerer(
@@ -68,6 +67,17 @@ class Supervisor:
         with contextlib.suppress(EverybodyGone):
             while True:
                 self._answerer.attend()
+
+
+def _is_outer_proc_mounted() -> bool:
+    """Tell whether the step can reach the /proc that is this process' working directory.
+
+    A pid namespace has one of its own, unless parts of the outer one are hidden. An image may have
+    put a link at /proc, so all mounts are looked at. Under PRoot paths are the step's own anyway.
+    """
+    device = os.stat(".").st_dev
+    number = b" %d:%d " % (os.major(device), os.minor(device))
+    return number in small_files.read_all("self/mountinfo")
 
 
 def _refusals_of(name: str) -> frozenset[int] | None:
