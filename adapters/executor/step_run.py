@@ -123,7 +123,8 @@ class StepRun:
             case Ended():
                 self._ended = report
             case _:
-                self._failure = report
+                # The first: when a step has ended, who answers its calls cannot find it any more.
+                self._failure = self._failure or report
 
     def _pass_on(self, pipe: int) -> bool:
         """Give the sink what is there; tell whether there may be more."""

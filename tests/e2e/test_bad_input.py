@@ -265,7 +265,7 @@ def small_disk(img_for: ImgFor, workplace: Path) -> Iterator[Img]:
     need_root()
     disk = workplace / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(disk)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m,mode=0700", "none", str(disk)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         lacking("may not mount a tmpfs")
     yield img_for("root").with_state(disk)
