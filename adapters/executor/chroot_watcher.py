@@ -116,7 +116,7 @@ def _allowed(process: Process, own: int) -> int:
     ways_out = _SYS_CHROOT
     if own & capabilities.SYS_ADMIN:
         ways_out |= capabilities.mask_of("mknod")
-    return privileges.allowed_capabilities(process) & own & ~ways_out
+    return privileges.allowed_capabilities(process.network) & own & ~ways_out
 
 
 def _fill_sys(sys: str) -> None:

@@ -42,7 +42,7 @@ def take(
         raise ProcessNotStarted(
             f"cannot become {user.uid}:{user.gid}: there is one id, and no emulation of others"
         )
-    allowed = privileges.allowed_capabilities(process)
+    allowed = privileges.allowed_capabilities(process.network)
     if process.insecure:
         allowed = capabilities.effective()
     if user.uid:

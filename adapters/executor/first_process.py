@@ -113,7 +113,7 @@ def _identity(
     """Return the step's limits, and what takes its user on: imported while files can be found."""
     process, level = launch.process, launch.emulation
     if level is None:
-        allowed = privileges.allowed_capabilities(process)
+        allowed = privileges.allowed_capabilities(process.network)
         return process.ulimits, partial(take_identity, process, allowed=allowed)
     from img.adapters.executor import emulated_identity
 

@@ -15,13 +15,19 @@ from contextlib import suppress
 from typing import NoReturn
 
 from img.adapters.executor import descendants, reports, signals
-from img.adapters.executor.launch import Kind, Launch, Way, read_launch, receive, write_launch
+from img.adapters.executor.launch import (
+    Kind,
+    Launch,
+    Way,
+    read_launch,
+    receive,
+    rehearse,
+    write_launch,
+)
 from img.adapters.executor.reports import Ended, NotStarted, Refused
 from img.adapters.executor.started_step import Helper, RuntimeLog, StartedStep
 from img.adapters.linux import records, syscalls
 from img.domain.process import Network, Root
-
-_START = b"s"
 
 
 class ForkServer:
@@ -48,7 +54,8 @@ class ForkServer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         order = write_launch(launch)
         try:
-            socket.send_fds(self._requests, [_START], [order, theirs.fileno(), stdout, stderr])
+            kind = records.encode(Kind.of(launch))
+            socket.send_fds(self._requests, [kind], [order, theirs.fileno(), stdout, stderr])
         except BaseException:
             ours.close()
             raise
@@ -129,7 +136,8 @@ def _rehearse(*, emulating: bool) -> None:
         from img.adapters.executor import emulated_identity
 
         emulated_identity.prepare()
-    records.reader_of(Launch)
+    rehearse()
+    records.reader_of(Kind)
     reports.prepare()
     lookup_user("", "", "")
     privileges.prepare_filters()
@@ -200,14 +208,15 @@ class _Server:
         if not message:
             return False
         order, channel, stdout, stderr = descriptors
-        self._start(order, socket.socket(fileno=channel), stdout, stderr)
+        kind: Kind = records.decode(message, Kind)
+        self._start(kind, order, socket.socket(fileno=channel), stdout, stderr)
         for descriptor in (order, stdout, stderr):
             os.close(descriptor)
         return True
 
-    def _start(self, order: int, channel: socket.socket, stdout: int, stderr: int) -> None:
-        launch = read_launch(order)
-        kind = Kind.of(launch)
+    def _start(
+        self, kind: Kind, order: int, channel: socket.socket, stdout: int, stderr: int
+    ) -> None:
         try:
             standby = self._standbys.take(kind)
         except OSError as error:
@@ -225,6 +234,7 @@ class _Server:
         for theirs in (asking, awaited):  # or those who wait would not see the step end
             if theirs is not None:
                 theirs.close()
+        launch = read_launch(order)  # the step reads it too, at the same time
         helpers = []
         if asked is not None:
             helpers.append(_start_supervisor(standby.pid, launch.root, asked, channel, stderr))

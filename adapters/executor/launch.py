@@ -8,7 +8,7 @@ from typing import Self
 from img.adapters.linux import records, syscalls
 from img.adapters.linux.emulation.level import Emulation
 from img.domain.dataclass import dataclass
-from img.domain.process import Network, Process, Root
+from img.domain.process import DirectoryRoot, Network, Process, Root
 
 _MOST = 1 << 10  # bytes of a message
 _MOST_DESCRIPTORS = 8
@@ -80,6 +80,14 @@ class Kind:
         """``CLONE_NEW*`` flags."""
         own_network = 0 if self.network is Network.HOST else syscalls.CLONE_NEWNET
         return own_network | (_ISOLATED if self.way.isolated else 0)
+
+
+_SAMPLE = Launch(Process(argv=("a",), env={"A": "b"}), DirectoryRoot(path="/"))
+
+
+def rehearse() -> None:
+    """Write and read a launch, so that what it takes is at hand in this process and its forks."""
+    records.decode(records.encode(_SAMPLE), Launch)
 
 
 def receive(line: socket.socket) -> tuple[bytes, list[int]]:

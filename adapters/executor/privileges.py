@@ -11,13 +11,13 @@ from img.domain.process import Network, Process
 _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL)  # a kernel without filters
 
 
-def allowed_capabilities(process: Process) -> int:
-    """Return Docker's default capabilities for ``process``, as a bit mask.
+def allowed_capabilities(network: Network) -> int:
+    """Return Docker's default capabilities for a step with ``network``, as a bit mask.
 
     Where the network is the host's, CAP_NET_RAW is not among them: with it, root in a step reads
     the packets of every process of the host.
     """
-    if process.network is Network.HOST:
+    if network is Network.HOST:
         return capabilities.DOCKER_DEFAULT & ~capabilities.mask_of("net_raw")
     return capabilities.DOCKER_DEFAULT
 

@@ -152,7 +152,7 @@ def _is_mapped(kind: str, number: int) -> bool:
 def _allowed(launch: Launch) -> int:
     if launch.process.insecure:
         return capabilities.effective()
-    allowed = privileges.allowed_capabilities(launch.process)
+    allowed = privileges.allowed_capabilities(launch.process.network)
     if _is_crun(launch.program) and userns.is_initial():
         # It mounts the root once more, so that devices in it open again (mounts.attach_root).
         return allowed & ~capabilities.mask_of("mknod")

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from img.adapters.executor import first_process, reports
+from img.adapters.executor import first_process, privileges, reports
 from img.adapters.executor.group_mounts import OwnGroups
-from img.adapters.executor.launch import Kind, Way, read_launch, receive
+from img.adapters.executor.launch import Kind, Way, read_launch, receive, rehearse
 from img.adapters.executor.system_mounts import SystemMounts
-from img.adapters.linux import launcher, syscalls
+from img.adapters.linux import capabilities, launcher, syscalls
 from img.adapters.linux.hierarchies import Hierarchy
 from img.domain.dataclass import dataclass
+from img.domain.filesystem.ownership import lookup_user
 from img.domain.process import DirectoryRoot, Root
 
 _SOCKETS = ("supervisor", "network")
@@ -145,7 +146,7 @@ def _wait(
             first_process.leave_session()
         syscalls.close_descriptors(but=line.fileno())
         system = _mounts_ahead(kind, groups) if kind.way.isolated else None
-        start = _launcher_ahead() if kind.way is Way.UNSHARE else None
+        start = _prepare(kind) if kind.way is Way.UNSHARE else None
         message, descriptors = receive(line)
         if message:
             order, channel, stdout, stderr, *others = descriptors
@@ -173,8 +174,16 @@ def _mounts_ahead(kind: Kind, groups: tuple[Hierarchy, ...]) -> SystemMounts | N
         return None
 
 
-def _launcher_ahead() -> int | None:
+def _prepare(kind: Kind) -> int | None:
+    """Do what needs no step; return the launcher's file.
+
+    What is only rehearsed takes pages of its own now, which a fork shares with its parent first.
+    """
     try:
+        rehearse()
+        lookup_user("", "", "")
+        if kind.system.confined:
+            capabilities.limit_to(privileges.allowed_capabilities(kind.network))
         return launcher.new_file()
     except OSError:  # it is tried again when it can be reported
         return None

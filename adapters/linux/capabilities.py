@@ -48,6 +48,10 @@ the Python that becomes its neighbour.
 """
 
 
+ALL = (1 << len(NAMES)) - 1
+_dropped = [0]  # what this process and its parents took from its bounding set
+
+
 def effective() -> int:
     """Return the bit mask of what this process may do."""
     for line in small_files.read_start("/proc/self/status").splitlines():
@@ -57,10 +61,15 @@ def effective() -> int:
 
 
 def limit_to(mask: int) -> None:
-    """Let nothing started from here ever have more than ``mask`` (capabilities(7))."""
+    """Let nothing started from here ever have more than ``mask`` (capabilities(7)).
+
+    Only for a process with one thread, of which forks know what it has dropped already.
+    """
+    dropped = _dropped[0]
     for number in range(len(NAMES)):
-        if not mask >> number & 1:
+        if not (mask | dropped) >> number & 1:
             _drop_from_bounding_set(number)
+    _dropped[0] = dropped | ~mask & ALL
 
 
 def keep_only(mask: int) -> None:
