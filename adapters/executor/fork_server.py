@@ -249,6 +249,10 @@ class _Server:
         for descriptor in step.watched:
             self._steps[descriptor] = step
             self._poll.register(descriptor, select.POLLIN)
+        if kind.way is Way.RUNTIME:
+            from img.adapters.executor import runtime_starter
+
+            runtime_starter.prepare(launch)
         self._standbys.add(kind, launch.root)
 
     def _attend(self, step: StartedStep, descriptor: int) -> None:

@@ -32,8 +32,12 @@ _ARCHITECTURES = {
 
 def seccomp_section(process: Process, allowed: int) -> _Json:
     """Return the filter for a step with the capabilities ``allowed``."""
-    rules = allowed_calls.rules_for(allowed, userns=process.userns)
-    machine = seccomp.this_machine()
+    return _section(seccomp.this_machine(), allowed, userns=process.userns)
+
+
+@cache
+def _section(machine: Machine | None, allowed: int, *, userns: bool) -> _Json:
+    rules = allowed_calls.rules_for(allowed, userns=userns)
     if machine is None:  # a list of what is allowed would not be whole
         refused = _entry(allowed_calls.refused_calls(rules), allowed_calls.REFUSED)
         return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [refused]}

@@ -25,6 +25,7 @@ from img.adapters.executor.group_mounts import (
 )
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.reports import Starting
+from img.adapters.executor.runtime_seccomp import annotations, seccomp_section
 from img.adapters.executor.runtime_spec import configuration
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.stubs import MountPoints
@@ -56,6 +57,13 @@ def become(
     privileges.separate(launch.process)
     reports.send(channel, Starting())
     _execute(_command(launch.program, bundle, f"/proc/self/fd/{log}"))
+
+
+def prepare(launch: Launch) -> None:
+    """Make the filter of steps like this one, for processes that are forked from here."""
+    allowed = _allowed(launch)
+    seccomp_section(launch.process, allowed)
+    annotations(launch.process, allowed)
 
 
 def failure_in(log: int, cwd: str) -> str:

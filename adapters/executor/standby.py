@@ -146,7 +146,7 @@ def _wait(
             first_process.leave_session()
         syscalls.close_descriptors(but=line.fileno())
         system = _mounts_ahead(kind, groups) if kind.way.isolated else None
-        start = _prepare(kind) if kind.way is Way.UNSHARE else None
+        start = _prepare(kind) if kind.way.isolated else None
         message, descriptors = receive(line)
         if message:
             order, channel, stdout, stderr, *others = descriptors
@@ -175,13 +175,15 @@ def _mounts_ahead(kind: Kind, groups: tuple[Hierarchy, ...]) -> SystemMounts | N
 
 
 def _prepare(kind: Kind) -> int | None:
-    """Do what needs no step; return the launcher's file.
+    """Do what needs no step; return the launcher's file, where one is needed.
 
     What is only rehearsed takes pages of its own now, which a fork shares with its parent first.
     """
     try:
         rehearse()
         lookup_user("", "", "")
+        if kind.way is not Way.UNSHARE:
+            return None
         if kind.system.confined:
             capabilities.limit_to(privileges.allowed_capabilities(kind.network))
         return launcher.new_file()
