@@ -12,7 +12,7 @@ from img.adapters.executor.launch import Way
 from img.adapters.executor.reports import Refused
 from img.domain.dataclass import dataclass
 
-_ATTEMPTS, _PAUSE_S = 20, 0.01  # to remove a control group
+_ATTEMPTS, _PAUSE_S = 300, 0.01  # to remove a control group: a busy machine takes its time
 
 
 @dataclass(frozen=True, slots=True)
