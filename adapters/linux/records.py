@@ -15,7 +15,7 @@ from functools import cache
 from typing import Any, Union, get_args, get_origin
 
 _Reader = Callable[[Any], Any]
-_MOST_DIGITS = 1 << 64
+_BEYOND = 1 << 64
 
 
 class BadRecord(ValueError):
@@ -92,7 +92,7 @@ def _exact(kind: type) -> _Reader:
 
 
 def _integer(plain: Any) -> int:
-    if type(plain) is not int or not -_MOST_DIGITS < plain < _MOST_DIGITS:
+    if type(plain) is not int or not -_BEYOND < plain < _BEYOND:
         raise TypeError("no integer of 64 bits")
     return plain
 
