@@ -1,14 +1,21 @@
 """Where the process begins: before anything that takes time to import."""
 
 import gc
+import io
 import os
 import signal
 import sys
+from typing import Any
+
+from img.adapters.linux.waiting_file import WaitingFile
 
 
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     _fill_standard_descriptors()
+    sys.stdout, sys.stderr = _waiting(sys.stdout), _waiting(sys.stderr)
+    # A caller may have had it ignored, and then no child process can be waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Ctrl-C ends this process without a word until there is somebody who says it well (app.main).
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -18,6 +25,20 @@ def main() -> None:
     from img.entrypoints.cli import app
 
     app.main()
+
+
+def _waiting(stream: Any) -> Any:
+    """Return ``stream`` so that it waits where its reader is slow, whatever the caller has set."""
+    if not stream.writable():
+        return stream
+    raw = WaitingFile(stream.fileno(), "wb", closefd=False)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
 
 
 def _fill_standard_descriptors() -> None:

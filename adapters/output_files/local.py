@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import re
 import stat
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple, NoReturn
 
 from img.adapters.linux.new_file import give_name, open_nameless
+from img.adapters.linux.waiting_file import WaitingFile
 from img.application.ports.exporter import ArchiveNotWritten
 from img.application.ports.output_files import OutputFiles, OutputNotWritten
 
@@ -59,7 +61,7 @@ class LocalOutputFiles(OutputFiles):
                 self._standard_output.flush()
             elif (own := _OWN_DESCRIPTOR.fullmatch(path)) is not None:
                 # Opened by name, a file would lose what is in it already.
-                with open(os.dup(_number(own)), "wb") as file:
+                with io.BufferedWriter(WaitingFile(os.dup(_number(own)), "wb")) as file:
                     yield file
             elif _is_special(path):
                 with open(path, "wb") as file:
