@@ -4,6 +4,14 @@ from img.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StepsPlanned:
+    """What is going to be done, as far as that is known; it replaces what was said before."""
+
+    plan: str  # which plan: a build for several platforms has several
+    vertices: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VertexStarted:
     """Work on something began; ``vertex`` names it in the events that follow."""
 
@@ -69,7 +77,7 @@ class VertexCanceled:
     vertex: str
 
 
-Event = (
+VertexEvent = (
     VertexStarted
     | VertexCached
     | VertexOutput
@@ -79,3 +87,7 @@ Event = (
     | VertexFailed
     | VertexCanceled
 )
+"""What happens to one vertex."""
+
+Event = StepsPlanned | VertexEvent
+"""What progress sinks are told."""

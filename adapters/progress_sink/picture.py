@@ -10,9 +10,11 @@ from img.adapters.progress_sink.wording import LineSplitter, amount_text, log_ti
 from img.domain.dataclass import dataclass
 from img.domain.progress import (
     Event,
+    StepsPlanned,
     VertexCached,
     VertexCanceled,
     VertexDone,
+    VertexEvent,
     VertexFailed,
     VertexOutput,
     VertexStarted,
@@ -65,7 +67,9 @@ class _Step:
             for name, item in self.items.items():
                 amount = amount_text(item.current, item.total)
                 yield Line(f" => => {name}", f"{amount}{' done' if item.done else ''}")
-            for _, text in list(self.log)[-_LOG_LINES:]:
+            texts = [text for _, text in self.log]
+            texts += filter(None, (_printable(each.unfinished()) for each in self.streams.values()))
+            for text in texts[-_LOG_LINES:]:
                 yield Line(f" => => # {text}", style=Style.FAINT)
 
 
@@ -76,9 +80,13 @@ class Picture:
         self._begun = now
         self._steps: dict[str, _Step] = {}
         self._failed: list[_Step] = []
+        self._planned: dict[str, frozenset[str]] = {}
 
     def add(self, event: Event, now: float) -> None:
         """Take an event into the picture."""
+        if isinstance(event, StepsPlanned):
+            self._planned[event.plan] = event.vertices
+            return
         step = self._step(event, now)
         match event:
             case VertexStarted():
@@ -108,7 +116,8 @@ class Picture:
         steps = list(self._steps.values())
         ended = sum(step.ended is not None for step in steps)
         state = "" if not final else " ERROR" if self._failed else " FINISHED"
-        head = Line(f"[+] Building {now - self._begun:.1f}s ({ended}/{len(steps)}){state}")
+        total = len(self._steps.keys() | frozenset().union(*self._planned.values()))
+        head = Line(f"[+] Building {now - self._begun:.1f}s ({ended}/{total}){state}")
         blocks = [list(step.lines(now)) for step in steps]
         if height is not None:
             excess = sum(map(len, blocks)) + 1 - height
@@ -127,7 +136,7 @@ class Picture:
             lines += [Line("------"), Line(f" > {step.name}:"), *log, Line("------")]
         return lines
 
-    def _step(self, event: Event, now: float) -> _Step:
+    def _step(self, event: VertexEvent, now: float) -> _Step:
         step = self._steps.get(event.vertex)
         if step is None:
             name = event.name if isinstance(event, VertexStarted | VertexCached) else event.vertex

@@ -13,9 +13,11 @@ from img.application.ports.progress_sink import ProgressSink
 from img.domain.dataclass import dataclass
 from img.domain.progress import (
     Event,
+    StepsPlanned,
     VertexCached,
     VertexCanceled,
     VertexDone,
+    VertexEvent,
     VertexFailed,
     VertexOutput,
     VertexStarted,
@@ -26,6 +28,13 @@ from img.domain.shown_text import shown_in_line, shown_output
 
 _KEPT = 20  # lines of a step, to be shown again when it fails
 _STATUS_EVERY_S = 5.0
+_PATIENCE_S = 1.0  # with a line that has no end yet
+
+
+@dataclass(slots=True)
+class _Stream:
+    splitter: LineSplitter = field(default_factory=LineSplitter)
+    early: str = ""  # what was shown of its last line before that had an end
 
 
 @dataclass(slots=True)
@@ -33,7 +42,7 @@ class _Vertex:
     number: int
     name: str
     started: float
-    streams: dict[int, LineSplitter] = field(default_factory=dict)
+    streams: dict[int, _Stream] = field(default_factory=dict)
     last: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT))
     shown: dict[str, float] = field(default_factory=dict)  # item of a status -> when
     begun: dict[str, float] = field(default_factory=dict)
@@ -44,12 +53,22 @@ class PlainProgress(ProgressSink):
     """Writes ``#N …`` lines to ``out``; says again what it is about when vertices take turns.
 
     Each line begins with the number of its vertex, also each line that a step wrote, so that no
-    step begins one of its own. Colours of steps are kept; other escape sequences are shown.
+    step begins one of its own. Colours of steps are kept; other escape sequences are shown. A line
+    without an end (progress that ends in a carriage return, a prompt) is shown after ``patience_s``
+    seconds, and again when it has changed since.
     """
 
-    def __init__(self, out: TextIO, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        out: TextIO,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        patience_s: float = _PATIENCE_S,
+    ) -> None:
         self._out = out
         self._now = now
+        self._patience_s = patience_s
+        self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
         self._vertices: dict[str, _Vertex] = {}
         self._current: _Vertex | None = None
@@ -57,6 +76,8 @@ class PlainProgress(ProgressSink):
         self._closed = False
 
     def emit(self, event: Event) -> None:
+        if isinstance(event, StepsPlanned):
+            return  # there are no totals in lines
         with self._lock:
             self._show(event)
             # A reader that has gone away, a full disk: the work goes on unseen.
@@ -68,6 +89,8 @@ class PlainProgress(ProgressSink):
             if self._closed:
                 return
             self._closed = True
+            if self._timer is not None:
+                self._timer.cancel()
             for vertex in self._vertices.values():
                 self._finish_lines(vertex)
             for vertex in self._failed:
@@ -75,7 +98,7 @@ class PlainProgress(ProgressSink):
             with suppress(OSError, ValueError):
                 self._out.flush()
 
-    def _show(self, event: Event) -> None:
+    def _show(self, event: VertexEvent) -> None:
         vertex = self._vertex(event)
         match event:
             case VertexStarted():
@@ -83,8 +106,9 @@ class PlainProgress(ProgressSink):
             case VertexCached():
                 self._end(vertex, "CACHED")
             case VertexOutput():
-                splitter = vertex.streams.setdefault(event.stream, LineSplitter())
-                self._log(vertex, splitter.lines(event.data))
+                stream = vertex.streams.setdefault(event.stream, _Stream())
+                self._log(vertex, stream.splitter.lines(event.data), stream)
+                self._wait_for_its_end(stream)
             case VertexStatus():
                 self._status(vertex, event)
             case VertexWarning():
@@ -102,7 +126,7 @@ class PlainProgress(ProgressSink):
             case _:
                 assert_never(event)
 
-    def _vertex(self, event: Event) -> _Vertex:
+    def _vertex(self, event: VertexEvent) -> _Vertex:
         vertex = self._vertices.get(event.vertex)
         if vertex is None:
             name = event.name if isinstance(event, VertexStarted | VertexCached) else event.vertex
@@ -123,17 +147,42 @@ class PlainProgress(ProgressSink):
         text = f"{shown_in_line(event.item)} {amount} {now - begun:.1f}s"
         self._say(vertex, f"{text} done" if event.done else text)
 
-    def _log(self, vertex: _Vertex, lines: list[str]) -> None:
-        at = log_time(self._now() - vertex.started)
-        timed = [f"{at} {shown_output(line)}" for line in lines]
+    def _log(self, vertex: _Vertex, lines: list[str], stream: _Stream) -> None:
+        timed = [self._timed(vertex, line) for line in lines]
         vertex.last += timed
+        if lines and stream.early:
+            if lines[0].rpartition("\r")[2] == stream.early:
+                del timed[0]
+            stream.early = ""
         if timed:
             self._say(vertex, *timed)
 
     def _finish_lines(self, vertex: _Vertex) -> None:
-        for splitter in vertex.streams.values():
-            if rest := splitter.rest():
-                self._log(vertex, [rest])
+        for stream in vertex.streams.values():
+            if rest := stream.splitter.rest():
+                self._log(vertex, [rest], stream)
+
+    def _wait_for_its_end(self, stream: _Stream) -> None:
+        if self._timer is None and _is_news(stream):
+            self._timer = threading.Timer(self._patience_s, self._show_unfinished)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _show_unfinished(self) -> None:
+        with self._lock:
+            self._timer = None
+            if self._closed:
+                return
+            for vertex in self._vertices.values():
+                for stream in vertex.streams.values():
+                    if _is_news(stream):
+                        stream.early = stream.splitter.unfinished()
+                        self._say(vertex, self._timed(vertex, stream.early))
+            with suppress(OSError, ValueError):
+                self._out.flush()
+
+    def _timed(self, vertex: _Vertex, line: str) -> str:
+        return f"{log_time(self._now() - vertex.started)} {shown_output(line)}"
 
     def _end(self, vertex: _Vertex, text: str) -> None:
         self._say(vertex, text)
@@ -158,3 +207,7 @@ class PlainProgress(ProgressSink):
             except UnicodeEncodeError:
                 encoding = self._out.encoding or "ascii"
                 self._out.write(text.encode(encoding, "backslashreplace").decode(encoding))
+
+
+def _is_news(stream: _Stream) -> bool:
+    return stream.splitter.unfinished() not in ("", stream.early)

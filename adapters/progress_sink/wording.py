@@ -43,6 +43,10 @@ class LineSplitter:
             self._rest = ""
         return [line.rstrip("\r") for line in lines]
 
+    def unfinished(self) -> str:
+        """Return the last line as far as it is known; what carriage returns overwrite is not."""
+        return self._rest.rstrip("\r")
+
     def rest(self) -> str:
         """Return the last line where it had no end; forget it."""
         rest, self._rest = self._rest + self._decode(b"", final=True), ""

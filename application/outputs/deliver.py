@@ -10,7 +10,7 @@ from img.application.ports.progress_sink import ProgressSink
 from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 from img.domain.outputs import ArchiveOutput, CacheOnly, FilesOutput, ImageOutput, Output
-from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexWarning
+from img.domain.progress import StepsPlanned, VertexDone, VertexFailed, VertexStarted, VertexWarning
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,11 @@ class DeliverOutputs:
                         pass
         results |= self._named(images, outputs)
         return results[max(results)] if results else None
+
+    def announce(self, outputs: Sequence[Output]) -> None:
+        """Say that there will be ``outputs``."""
+        vertices = frozenset(_vertex(number) for number, _ in enumerate(outputs))
+        self.progress.emit(StepsPlanned(plan="outputs", vertices=vertices))
 
     def _warn(self, number: int, output: Output, built: Sequence[Solved]) -> None:
         if not isinstance(output, ImageOutput | ArchiveOutput) or not output.form.rewrite_timestamp:

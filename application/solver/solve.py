@@ -298,7 +298,7 @@ class BuildSolver:
         )
 
     def _id(self, position: int) -> str:
-        return f"{self.label}{position}"
+        return _vertex_id(self.label, position)
 
     def _output(self, position: int) -> Callable[[int, bytes], None]:
         def output(stream: int, data: bytes) -> None:
@@ -343,6 +343,20 @@ class BuildSolver:
 
     def _done(self, position: int) -> None:
         self.parts.progress.emit(VertexDone(vertex=self._id(position)))
+
+
+def vertex_ids(graph: Graph, target: int, label: str) -> Iterator[str]:
+    """Yield what progress calls the steps that ``target`` needs: those that are shown."""
+    for position in graph.needed_for(target):
+        match graph.vertices[position].operation:
+            case Scratch() | ReadContext(name=""):
+                continue
+            case _:
+                yield _vertex_id(label, position)
+
+
+def _vertex_id(label: str, position: int) -> str:
+    return f"{label}{position}"
 
 
 def _on(root: Stack, key: Digest, record: CacheRecord, *more_keys: Digest) -> Stack:

@@ -21,7 +21,7 @@ from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.state_lock import StateLock
 from img.application.solver.contexts import Contexts, OpenContext
 from img.application.solver.schedule import solve_all
-from img.application.solver.solve import Solver
+from img.application.solver.solve import Solver, vertex_ids
 from img.domain.build import BuildRequest
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -29,10 +29,11 @@ from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.errors import BuildError, SourceError
 from img.domain.graph.operations import Exec
+from img.domain.graph.vertex import Graph
 from img.domain.options.cache import CacheExchange
 from img.domain.outputs import Output, reads_layers
 from img.domain.platform import Platform
-from img.domain.progress import VertexDone, VertexStarted, VertexWarning
+from img.domain.progress import StepsPlanned, VertexDone, VertexStarted, VertexWarning
 
 _NO_CACHES = CacheExchange()
 _DEFINITION = "definition"
@@ -93,6 +94,9 @@ class BuildImage:
         with self.lock.working(), self._dockerfile(request, location, file) as dockerfile:
             planned = [(one, self._planned(dockerfile, one)) for one in requests]
             self._warn(planned[0][1])
+            for one, each in planned:
+                self._announce(_label(one), each.plan.graph, each.plan.target)
+            self.deliver.announce(outputs)
             ignore = _ignored(dockerfile)
             contexts = self.contexts.of_build(location, ignore, request.contexts)
             whole = any(reads_layers(output) for output in outputs)
@@ -132,6 +136,10 @@ class BuildImage:
             self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning.summary))
         self.progress.emit(VertexDone(vertex=_DEFINITION))
 
+    def _announce(self, label: str, graph: Graph, target: int) -> None:
+        vertices = frozenset(vertex_ids(graph, target, label))
+        self.progress.emit(StepsPlanned(plan=label, vertices=vertices))
+
     def _mended(
         self,
         contexts: OpenContext,
@@ -166,12 +174,13 @@ class BuildImage:
         plan = planned.plan
         cancelled = Event()
         by_manifest = {base.image.manifest: base for base in planned.bases.values()}
-        label = f"{request.platform} " if request.multi_platform else ""
+        label = _label(request)
         eager = frozenset(plan.graph.below(plan.target)) if whole else frozenset()
         leaves = bool(caches.targets)
         solve = self.solver.for_build(
             plan, contexts, by_manifest, cancelled, eager, label, all_keys=leaves
         )
+        self._announce(label, solve.graph, plan.target)
         try:
             results = solve_all(solve.graph, plan.target, solve, cancelled)
             if leaves:
@@ -186,6 +195,11 @@ class BuildImage:
             return solved
         finally:
             self.solver.pull.name_whole(planned.bases.values())
+
+
+def _label(request: BuildRequest) -> str:
+    """Return what tells the steps of one platform from those of others."""
+    return f"{request.platform} " if request.multi_platform else ""
 
 
 def _ignored(dockerfile: DockerfileText) -> tuple[str, ...]:

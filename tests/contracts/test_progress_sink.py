@@ -8,12 +8,14 @@ from typing import NoReturn
 import pytest
 
 from img.adapters.progress_sink.plain import PlainProgress
+from img.adapters.progress_sink.rawjson import RawJsonProgress
 from img.adapters.progress_sink.recorded import RecordedProgress
 from img.adapters.progress_sink.silent import SilentProgress
 from img.adapters.progress_sink.terminal import TerminalProgress
 from img.application.ports.progress_sink import ProgressSink
 from img.domain.progress import (
     Event,
+    StepsPlanned,
     VertexCached,
     VertexCanceled,
     VertexDone,
@@ -25,6 +27,7 @@ from img.domain.progress import (
 )
 
 EVENTS: list[Event] = [
+    StepsPlanned(plan="", vertices=frozenset({"1", "2"})),
     VertexStarted(vertex="1", name="[1/2] FROM busybox"),
     VertexStatus(vertex="1", item="sha256:1", current=1, total=0),
     VertexStatus(vertex="1", item="sha256:1", current=5, total=5, done=True),
@@ -55,6 +58,9 @@ MAKERS: list[Callable[[], ProgressSink]] = [
     lambda: TerminalProgress(io.StringIO(), delay_s=0),
     lambda: TerminalProgress(Gone(), delay_s=0),
     lambda: TerminalProgress(io.TextIOWrapper(io.BytesIO(), encoding="ascii"), delay_s=0),
+    lambda: RawJsonProgress(io.StringIO()),
+    lambda: RawJsonProgress(Gone()),
+    lambda: RawJsonProgress(io.TextIOWrapper(io.BytesIO(), encoding="ascii")),
     SilentProgress,
     RecordedProgress,
 ]
@@ -73,7 +79,7 @@ def test_all_events_are_taken(sink: ProgressSink) -> None:
 
 
 def test_closing_twice_is_closing_once(sink: ProgressSink) -> None:
-    sink.emit(EVENTS[0])
+    sink.emit(EVENTS[1])
     sink.close()
     sink.close()
 
@@ -83,9 +89,9 @@ def test_closing_what_showed_nothing_is_fine(sink: ProgressSink) -> None:
 
 
 def test_events_after_the_end_do_no_harm(sink: ProgressSink) -> None:
-    sink.emit(EVENTS[0])
+    sink.emit(EVENTS[1])
     sink.close()
-    sink.emit(EVENTS[3])
+    sink.emit(EVENTS[4])
 
 
 def test_several_threads_may_tell_at_once(sink: ProgressSink) -> None:

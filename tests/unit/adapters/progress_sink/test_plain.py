@@ -1,6 +1,7 @@
 """Progress in lines."""
 
 import io
+import threading
 
 import pytest
 
@@ -103,6 +104,62 @@ def test_lines_cut_in_pieces_are_put_together_by_stream(show: Show) -> None:
     show.output("a", "\u00fc".encode()[1:] + b"n\nno end")
     show.done("a")
     assert show.lines[1:-1] == ["#1 0.000 error", "#1 0.000 gr\u00fcn", "#1 0.000 no end"]
+
+
+class Seen(io.StringIO):
+    """Text that tells when a part of it has come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awaited = ""
+        self.there = threading.Event()
+
+    def flush(self) -> None:
+        if self.awaited and self.awaited in self.getvalue():
+            self.there.set()
+
+    def wait_for(self, text: str) -> None:
+        """Wait until ``text`` was written and flushed."""
+        self.there.clear()
+        self.awaited = text
+        self.flush()
+        assert self.there.wait(10), self.getvalue()
+
+
+@pytest.mark.parametrize("end", [b"\r", b""])
+def test_a_line_without_an_end_is_shown_all_the_same(end: bytes) -> None:
+    out = Seen()
+    sink = PlainProgress(out, now=lambda: 0.0, patience_s=0.01)
+    sink.emit(VertexStarted(vertex="a", name="A"))
+    sink.emit(VertexOutput(vertex="a", stream=1, data=b"10%" + end))
+    out.wait_for("#1 0.000 10%\n")
+    sink.emit(VertexOutput(vertex="a", stream=1, data=b"\r20%" + end))
+    out.wait_for("#1 0.000 20%\n")
+    sink.emit(VertexOutput(vertex="a", stream=1, data=b"\nnext\n"))
+    sink.emit(VertexFailed(vertex="a", message="no"))
+    sink.close()
+    assert out.getvalue().splitlines() == [
+        "#1 A",
+        "#1 0.000 10%",
+        "#1 0.000 20%",
+        "#1 0.000 next",
+        "#1 ERROR: no",
+        "------",
+        " > A:",
+        "0.000 20%",
+        "0.000 next",
+        "------",
+    ]
+
+
+def test_progress_that_is_quick_is_shown_when_it_has_an_end(show: Show) -> None:
+    show.started("a", "A")
+    for percent in range(100):
+        show.output("a", b"%d%%\r" % percent)
+    show.output("a", b"\n")
+    show.output("a", b"100%\r")
+    show.done("a")
+    assert show.lines == ["#1 A", "#1 0.000 99%", "#1 0.000 100%", "#1 DONE 0.0s"]
 
 
 def test_an_error_is_told_and_its_log_again_at_the_end(show: Show) -> None:

@@ -11,6 +11,7 @@ import pytest
 from img.adapters.progress_sink.picture import Picture, Style
 from img.adapters.progress_sink.terminal import TerminalProgress
 from img.domain.progress import (
+    StepsPlanned,
     VertexCached,
     VertexDone,
     VertexFailed,
@@ -49,6 +50,28 @@ def test_the_last_lines_of_a_running_step_are_shown_until_it_ends() -> None:
     assert texts(picture, 2.0)[3:] == [f" => => # line {number}" for number in range(3, 9)]
     picture.add(VertexDone(vertex="2"), 3.0)
     assert len(texts(picture, 3.0)) == 3
+
+
+def test_a_line_without_an_end_is_shown_as_far_as_it_is_known() -> None:
+    picture = a_picture()
+    picture.add(VertexOutput(vertex="2", stream=2, data=b"begun\n"), 1.5)
+    for percent in (b"10%\r", b"20%\r", b"3"):
+        picture.add(VertexOutput(vertex="2", stream=2, data=percent), 2.0)
+    assert texts(picture, 2.0)[3:] == [" => => # begun", " => => # 3"]
+    picture.add(VertexOutput(vertex="2", stream=2, data=b"0%\r"), 2.0)
+    assert texts(picture, 2.0)[3:] == [" => => # begun", " => => # 30%"]
+    picture.add(VertexOutput(vertex="2", stream=2, data=b"\n"), 2.0)
+    assert texts(picture, 2.0)[3:] == [" => => # begun", " => => # 30%"]
+
+
+def test_the_total_knows_the_steps_to_come() -> None:
+    picture = a_picture()
+    picture.add(StepsPlanned(plan="amd64 ", vertices=frozenset({"1", "2", "3", "4"})), 1.0)
+    picture.add(StepsPlanned(plan="outputs", vertices=frozenset({"export 0"})), 1.0)
+    assert texts(picture, 2.0)[0] == "[+] Building 2.0s (1/5)"
+    picture.add(StepsPlanned(plan="amd64 ", vertices=frozenset({"2", "4"})), 1.0)
+    picture.add(VertexStarted(vertex="not planned", name="x"), 1.0)
+    assert texts(picture, 2.0)[0] == "[+] Building 2.0s (1/5)"
 
 
 def test_transfers_have_lines_of_their_own() -> None:
