@@ -9,6 +9,7 @@ from img.domain.oci.chain import Layer
 from img.domain.oci.config import ImageConfig
 from img.domain.platform import Platform
 from img.domain.process import Network, Ulimit
+from img.domain.pull_policy import PullPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,7 @@ class BuildRequest:
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     no_cache: bool = False
     no_cache_filter: tuple[str, ...] = ()  # names of stages; with them no_cache means only these
-    pull: bool = False  # ask registries even for images that are here
+    pull: PullPolicy = PullPolicy.MISSING
     network: Network = Network.HOST
     host_network: bool = False  # a RUN may ask for the host's, whatever ``network`` is
     hosts: tuple[tuple[str, str], ...] = ()  # --add-host: (name, address)

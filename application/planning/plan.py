@@ -1,16 +1,19 @@
 """A request and a Dockerfile become a plan."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
-from img.application.planning.resolve import ResolveBases, ResolvedBase
+from img.application.planning.resolve import BaseUnavailable, ResolveBases, ResolvedBase
 from img.application.planning.warnings import warnings_of
 from img.application.ports.dockerfile_parser import DockerfileParser
 from img.domain.build import BaseName, BuildRequest
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.frontend import OVERRIDE, check_frontend
+from img.domain.dockerfile.instructions import Dockerfile
 from img.domain.dockerfile.interpret import interpret
 from img.domain.dockerfile.rules.options import refuse_violations
 from img.domain.dockerfile.rules.rule import LintWarning
+from img.domain.dockerfile.suggestion import closest
 from img.domain.graph.lower import bases_of, lower
 from img.domain.graph.vertex import Plan
 
@@ -49,9 +52,25 @@ class PlanBuild:
             for name in bases_of(understood, request, {n: b.image for n, b in bases.items()})
             if name not in bases
         ]:
-            bases.update(self.resolve(missing, pull=request.pull))
+            with _naming_stages(understood, request):
+                bases.update(self.resolve(missing, pull=request.pull))
         images = {name: base.image for name, base in bases.items()}
         plan = lower(understood, request, images)
         warnings = warnings_of(raw, understood, request, images, ignore)
         refuse_violations(raw, request.build_args, warnings)
         return Planned(plan=plan, bases=bases, warnings=warnings)
+
+
+@contextmanager
+def _naming_stages(dockerfile: Dockerfile, request: BuildRequest) -> Iterator[None]:
+    """Propose, of an image that cannot be had, the stage or context that was meant."""
+    try:
+        yield
+    except BaseUnavailable as error:
+        stages = [stage.start.name for stage in dockerfile.stages if stage.start.name]
+        word = error.name.text.removeprefix("docker.io/library/").removesuffix(":latest")
+        near = closest(word, [*stages, *request.contexts])
+        if near:
+            meant = f"the context {near}" if near in request.contexts else f"the stage {near}"
+            error.hint = f"did you mean {meant}?"
+        raise

@@ -17,14 +17,22 @@ from img.application.transfer import Transfer
 from img.domain.build import BaseImage, BaseName
 from img.domain.context_location import LayoutPlace
 from img.domain.dataclass import dataclass
-from img.domain.errors import BuildError, ImgError
+from img.domain.errors import BuildError, ImgError, NotFoundError
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import NoPlatformMatch
 from img.domain.platform import Platform, preference
-from img.domain.progress import VertexCached, VertexDone, VertexFailed, VertexStarted
+from img.domain.progress import (
+    VertexCached,
+    VertexDone,
+    VertexFailed,
+    VertexStarted,
+    VertexWarning,
+)
+from img.domain.pull_policy import PullPolicy
 from img.domain.reference import ImageReference
 
 _PARALLEL = 4
+_ALWAYS = PullPolicy.ALWAYS
 
 log = logger("resolve")
 
@@ -36,6 +44,17 @@ class BaseUnavailable(BuildError):
         super().__init__(f"{name.text}: {cause.message}", lines=name.lines, hint=cause.hint)
         self.name = name
         self.exit_code = cause.exit_code
+
+
+class BaseNotHere(NotFoundError):
+    """A base image that is not stored, where registries are not to be asked."""
+
+    def __init__(self, reference: ImageReference) -> None:
+        super().__init__(
+            f"{reference} is not stored here, and --pull=never asks no registry",
+            hint=f"`img pull {reference.familiar}`, or leave --pull=never out",
+        )
+        self.reference = reference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +79,12 @@ class ResolveBases:
     progress: ProgressSink
 
     def __call__(
-        self, names: Iterable[BaseName], *, pull: bool = False
+        self, names: Iterable[BaseName], *, pull: PullPolicy = PullPolicy.MISSING
     ) -> Mapping[BaseName, ResolvedBase]:
         """Return each base's config and layers; no layer is fetched.
 
-        With ``pull`` what is here does not count. Raises BaseUnavailable.
+        ``pull`` says whether what is here counts, and whether registries are asked. Raises
+        BaseUnavailable.
         """
         wanted = list(dict.fromkeys(names))
         resolve = partial(self._resolve, pull=pull)
@@ -73,24 +93,39 @@ class ResolveBases:
         with ThreadPoolExecutor(_PARALLEL, "resolve") as pool:
             return dict(zip(wanted, pool.map(resolve, wanted), strict=True))
 
-    def _resolve(self, name: BaseName, *, pull: bool) -> ResolvedBase:
+    def _resolve(self, name: BaseName, *, pull: PullPolicy) -> ResolvedBase:
         vertex = f"metadata {name.text} {name.platform}"
         title = f"[internal] load metadata for {name.text}"
         try:
             if (layout := LayoutPlace.parse(name.text)) is not None:
                 return self._copied(name, layout)
             reference = ImageReference.parse(name.text)
-            local = None if pull else self._local(reference, name.platform)
-            if local is not None:
+            local = self._local(reference, name.platform) if pull is not _ALWAYS else None
+            if local is not None and pull is not PullPolicy.NEWER:
                 self.progress.emit(VertexCached(vertex=vertex, name=title))
                 return _resolved(name, reference, local, named=True)
             self.progress.emit(VertexStarted(vertex=vertex, name=title))
-            image = fetch_image(self.registry, self.transfer, reference, name.platform)
+            if pull is PullPolicy.NEVER:
+                raise BaseNotHere(reference)
+            image = self._fetched(reference, name.platform, vertex, local)
         except ImgError as error:
             self.progress.emit(VertexFailed(vertex=vertex, message=error.message))
             raise BaseUnavailable(name, error) from error
         self.progress.emit(VertexDone(vertex=vertex))
-        return _resolved(name, reference, image, named=False)
+        return _resolved(name, reference, image, named=image is local)
+
+    def _fetched(
+        self, reference: ImageReference, platform: Platform, vertex: str, local: Image | None
+    ) -> Image:
+        """Return the registry's image, or the ``local`` one where the registry has none to give."""
+        try:
+            return fetch_image(self.registry, self.transfer, reference, platform)
+        except ImgError as error:
+            if local is None:
+                raise
+            message = f"{error.message}; the image that is stored here is used"
+            self.progress.emit(VertexWarning(vertex=vertex, message=message))
+            return local
 
     def _copied(self, name: BaseName, layout: LayoutPlace) -> ResolvedBase:
         vertex = f"metadata {name.text} {name.platform}"

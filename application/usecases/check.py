@@ -28,6 +28,7 @@ from img.domain.errors import DockerfileError, SourceError
 from img.domain.graph.arguments import global_arguments
 from img.domain.graph.lower import lower
 from img.domain.graph.stage_plan import PlannedStage, StagePlan, plan_stages
+from img.domain.pull_policy import PullPolicy
 
 _TARGET_STAGE = "TARGETSTAGE"
 
@@ -69,7 +70,7 @@ class FindBases(Protocol):
     """Looks images up, as ResolveBases does."""
 
     def __call__(
-        self, names: Iterable[BaseName], *, pull: bool = False
+        self, names: Iterable[BaseName], *, pull: PullPolicy = PullPolicy.MISSING
     ) -> Mapping[BaseName, ResolvedBase]:
         """Return each image. Raises BaseUnavailable."""
 

@@ -24,6 +24,37 @@ def did_you_mean(value: str, options: Iterable[str], *, case_sensitive: bool = T
     return f" (did you mean {best if case_sensitive else _in_case_of(value, best)}?)"
 
 
+def closest(word: str, options: Iterable[str]) -> str:
+    """Return what ``word`` was meant to be: the nearest of ``options``, or the one it begins.
+
+    Return "" where none is near, or several are equally so. In a word of three or four letters one
+    may be wrong, in one of less than ten two, else three; two in wrong order count as one.
+    """
+    letters = word.strip("-")
+    limit = 1 if len(letters) < 3 else 2 if len(letters) < 5 else 3 if len(letters) < 10 else 4
+    names = list(dict.fromkeys(options))
+    distances = {name: _distance(word, name) for name in names}
+    near = [name for name in names if distances[name] == min(distances.values()) < limit]
+    if not near and len(letters) > 1:
+        near = [name for name in names if name.startswith(word)]
+    return near[0] if len(near) == 1 else ""
+
+
+def _distance(first: str, second: str) -> int:
+    """Return how many edits make one of the other; two letters in wrong order are one edit."""
+    before: list[int] = []
+    row = list(range(len(second) + 1))
+    for i, left in enumerate(first, 1):
+        further = [i]
+        for j, right in enumerate(second, 1):
+            cost = min(row[j] + 1, further[j - 1] + 1, row[j - 1] + (left != right))
+            if i > 1 and j > 1 and left == second[j - 2] and right == first[i - 2]:
+                cost = min(cost, before[j - 2] + 1)
+            further.append(cost)
+        before, row = row, further
+    return row[-1]
+
+
 def edit_distance(first: str, second: str, limit: int) -> int:
     """Return the Levenshtein distance; ``limit`` where it is at least that."""
     if abs(len(first) - len(second)) >= limit:

@@ -3,6 +3,7 @@
 import pytest
 
 from img.application.planning.plan import PlanBuild
+from img.application.planning.resolve import BaseUnavailable
 from img.domain.errors import DockerfileError
 from img.domain.graph.operations import CopyFiles, Exec, PullBase
 from img.domain.oci.config import RunConfig
@@ -58,3 +59,30 @@ def test_what_makes_no_sense_is_refused_before_anything_is_fetched(
         planner(workshop)(dockerfile, a_request())
 
     assert workshop.registry.fetched == []
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "hint"),
+    [
+        ("FROM scratch AS build\nFROM scratch\nCOPY --from=biuld / /\n", "the stage build?"),
+        ("FROM scratch AS build\nFROM bulid\n", "the stage build?"),
+        ("FROM scratch AS build\nFROM scratch\nCOPY --from=asets / /\n", "the context assets?"),
+    ],
+)
+def test_where_there_is_no_such_image_a_stage_may_be_meant(dockerfile: str, hint: str) -> None:
+    workshop = Workshop()
+
+    with pytest.raises(BaseUnavailable) as failed:
+        planner(workshop)(dockerfile.encode(), a_request(contexts={"assets": "."}))
+
+    assert failed.value.hint is not None
+    assert failed.value.hint.endswith(hint)
+
+
+def test_of_names_that_are_far_from_all_others_none_is_proposed() -> None:
+    workshop = Workshop()
+
+    with pytest.raises(BaseUnavailable) as failed:
+        planner(workshop)(b"FROM scratch AS build\nFROM debian\n", a_request())
+
+    assert "stage" not in (failed.value.hint or "")

@@ -4,7 +4,14 @@ import pytest
 
 from img.application.planning.resolve import BaseUnavailable, ResolveBases
 from img.domain.build import BaseName
-from img.domain.progress import VertexCached, VertexDone, VertexFailed, VertexStarted
+from img.domain.progress import (
+    VertexCached,
+    VertexDone,
+    VertexFailed,
+    VertexStarted,
+    VertexWarning,
+)
+from img.domain.pull_policy import PullPolicy
 from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
 
 BASE = BaseName("docker.io/library/base:latest", HERE, (3, 3))
@@ -45,7 +52,42 @@ def test_with_pull_it_does_not() -> None:
     reference = workshop.publish("base", {"a": b"1"})
     workshop.container.pull_image()(reference, HERE)
 
-    assert not resolver(workshop)([BASE], pull=True)[BASE].named
+    assert not resolver(workshop)([BASE], pull=PullPolicy.ALWAYS)[BASE].named
+
+
+def test_what_is_here_will_do_where_newer_is_wanted_and_no_registry_answers() -> None:
+    workshop = Workshop()
+    reference = workshop.publish("base", {"a": b"old"})
+    workshop.container.pull_image()(reference, HERE)
+    workshop.publish("base", {"a": b"new"})
+    newer = resolver(workshop)([BASE], pull=PullPolicy.NEWER)[BASE]
+    workshop.registry.lose("docker.io")
+    workshop.forget_progress()
+
+    found = resolver(workshop)([BASE], pull=PullPolicy.NEWER)[BASE]
+
+    assert not newer.named
+    assert found.named
+    assert newer.target != found.target
+    assert [type(event) for event in workshop.progress.events] == [
+        VertexStarted,
+        VertexWarning,
+        VertexDone,
+    ]
+    with pytest.raises(BaseUnavailable, match="cannot be reached"):
+        resolver(workshop)([BASE], pull=PullPolicy.ALWAYS)
+
+
+def test_no_registry_is_asked_where_none_may_be() -> None:
+    workshop = Workshop()
+    reference = workshop.publish("base", {"a": b"1"})
+
+    with pytest.raises(BaseUnavailable, match="pull=never") as failed:
+        resolver(workshop)([BASE], pull=PullPolicy.NEVER)
+    workshop.container.pull_image()(reference, HERE)
+
+    assert failed.value.exit_code == 7
+    assert resolver(workshop)([BASE], pull=PullPolicy.NEVER)[BASE].named
 
 
 def test_what_is_here_for_another_platform_does_not_count() -> None:

@@ -14,6 +14,7 @@ from img.domain.errors import BuildError, DockerfileError, SourceError
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index
 from img.domain.progress import VertexFailed, VertexOutput
+from img.domain.pull_policy import PullPolicy
 from img.domain.reference import ImageReference
 from img.domain.retention import live_in
 from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, a_request, image_of
@@ -143,7 +144,7 @@ def test_with_pull_the_registry_is_asked_all_the_same() -> None:
     workshop.publish("base", {"a": b"new"})
 
     kept = workshop.build("FROM base\n")
-    pulled = workshop.build("FROM base\n", request=a_request(pull=True))
+    pulled = workshop.build("FROM base\n", request=a_request(pull=PullPolicy.ALWAYS))
 
     assert workshop.files_of(kept) == {"a": b"old"}
     assert workshop.files_of(pulled) == {"a": b"new"}

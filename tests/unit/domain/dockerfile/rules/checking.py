@@ -12,6 +12,7 @@ from img.domain.build import BaseName, BuildRequest
 from img.domain.oci.config import RunConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
+from img.domain.pull_policy import PullPolicy
 from img.domain.reference import ImageReference
 from tests.unit.domain.graph.plans import a_base, a_request
 
@@ -34,7 +35,7 @@ class AnyImage:
     platform: Platform | None = None  # what they all say they are for; None: what is asked for
 
     def __call__(
-        self, names: Iterable[BaseName], *, pull: bool = False
+        self, names: Iterable[BaseName], *, pull: PullPolicy = PullPolicy.MISSING
     ) -> Mapping[BaseName, ResolvedBase]:
         return {name: self._resolved(name) for name in names}
 
