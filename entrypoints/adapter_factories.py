@@ -343,6 +343,14 @@ def terminal() -> ProgressSink:
     return TerminalProgress(sys.stderr)
 
 
+def rawjson() -> ProgressSink:
+    import sys
+
+    from img.adapters.progress_sink.rawjson import RawJsonProgress
+
+    return RawJsonProgress(sys.stderr)
+
+
 def quiet() -> ProgressSink:
     from img.adapters.progress_sink.silent import SilentProgress
 

@@ -131,6 +131,7 @@ class Adapters(containers.DeclarativeContainer):
         plain=providers.Singleton(make.plain),
         tty=providers.Singleton(make.terminal),
         quiet=providers.Singleton(make.quiet),
+        rawjson=providers.Singleton(make.rawjson),
     )
     announced: providers.Provider[AnnouncedExecutor] = providers.Singleton(
         make.announced,

@@ -202,7 +202,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
             "registry": settings.registry,
             "credentials": settings.credentials,
             "platform": settings.platform,
-            "progress": settings.progress,
+            "progress": "quiet" if settings.quiet else settings.progress,
             "secrets": settings.secrets,
             "agents": settings.agents,
             "resources": settings.resources,

@@ -43,6 +43,7 @@ class _Place:
     provider: str  # of the container
     setting: str  # that chooses
     title: str  # in messages
+    also: str = ""  # a name that is replaced before adapters are looked for
 
 
 _PLACES = (
@@ -63,7 +64,11 @@ _PLACES = (
         title="credential store",
     ),
     _Place(
-        group="progress_sink", provider="progress", setting="progress", title="progress display"
+        group="progress_sink",
+        provider="progress",
+        setting="progress",
+        title="progress display",
+        also="auto",
     ),
 )
 
@@ -105,7 +110,7 @@ def _chosen(place: _Place, choice: str, own: dict[str, object]) -> "EntryPoint":
 
     points = {point.name: point for point in entry_points(group=f"img.{place.group}")}
     if choice not in points:
-        known = ", ".join(sorted({*own, *points} - FOR_TESTS))
+        known = ", ".join(sorted({*own, *points, place.also} - {*FOR_TESTS, ""}))
         raise UsageError(f"{choice} is not a valid {place.title}", hint=f"known: {known}")
     return points[choice]
 

@@ -54,7 +54,8 @@ class Settings:
     registry: str = "oras"
     credentials: str = "docker"
     max_cache: int | None = None  # bytes for what no image needs; None: img decides, 0: any
-    progress: str = "auto"  # plain, tty, quiet
+    progress: str = "auto"  # plain, tty, quiet, rawjson
+    quiet: bool = False  # whatever ``progress`` is
     debug: bool = False
     secrets: tuple[SecretSpec, ...] = ()
     agents: tuple[AgentSpec, ...] = ()

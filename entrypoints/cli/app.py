@@ -10,6 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from img import __version__
+from img.domain.dockerfile.suggestion import closest
 from img.domain.errors import ImgError
 from img.entrypoints.cli import interrupts, options
 from img.entrypoints.cli.failures import (
@@ -50,6 +51,7 @@ def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
     """Return img with the commands that ``arguments`` may mean: all of them if in doubt."""
     app = typer.Typer(
         name="img",
+        cls=options.Group,
         help=_ABOUT,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -131,6 +133,8 @@ def run(arguments: list[str]) -> int:
         return result if isinstance(result, int) else 0
     except ImgError as error:
         return report(error)
+    except options.UnknownCommand as unknown:
+        return _unknown_command(unknown.name)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except interrupts.Terminated:
@@ -156,14 +160,31 @@ def run(arguments: list[str]) -> int:
         return _misused(problem, arguments)
 
 
+def _unknown_command(name: str) -> int:
+    from img.domain.shown_text import shown_in_line
+
+    near = closest(name, sorted(set().union(*COMMANDS.values())))
+    proposal = f" Did you mean '{near}'?" if near else ""
+    say_text(
+        f"img: '{shown_in_line(name)}' is not an img command.{proposal}\nSee 'img --help'\n",
+        error=True,
+    )
+    return 1
+
+
 def _misused(problem: Exception, arguments: list[str]) -> int:
     context = getattr(problem, "ctx", None)
     named = (word for word in arguments if any(word in names for names in COMMANDS.values()))
     path = context.command_path if context is not None else f"img {next(named, '')}".rstrip()
     message = problem.format_message() if hasattr(problem, "format_message") else str(problem)
-    if message.startswith("No such command"):
-        unknown = message.partition("'")[2].rpartition("'")[0]
-        say_text(f"img: '{unknown}' is not an img command.\nSee 'img --help'\n", error=True)
-    else:
-        say(f"Error: {message.rstrip('.')} (see '{path} --help')", error=True)
+    if context is not None and (option := _unknown_option(problem)):
+        options_here = [name for each in context.command.params for name in each.opts]
+        near = closest(option, [name for name in options_here if name.startswith("--")])
+        message = f"no such option: {option}" + (f"; did you mean {near}?" if near else "")
+    say(f"Error: {message.rstrip('.')} (see '{path} --help')", error=True)
     return 1
+
+
+def _unknown_option(problem: Exception) -> str:
+    """Return the option that click does not know, "" where it complains about something else."""
+    return str(getattr(problem, "option_name", "")) if hasattr(problem, "possibilities") else ""

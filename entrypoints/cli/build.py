@@ -1,5 +1,6 @@
 """``img build``."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -12,15 +13,19 @@ from img.domain.options.entitlements import (
     USER_NAMESPACES,
     parse_entitlements,
 )
+from img.domain.options.foreign import OF_BUILD
 from img.domain.options.outputs import OutputOptions
+from img.domain.options.pull import parse_pull
 from img.domain.options.resources import parse_resources
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.outputs import Output
 from img.entrypoints.cli import options
 from img.entrypoints.cli.build_outputs import (
     ResultFiles,
+    describe,
     image_id,
     insecure_registries,
+    is_nameless,
     outputs_of,
     title_of,
     writes_to_standard_output,
@@ -33,12 +38,21 @@ from img.entrypoints.cli.session import Needs, Session
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
-        "build", cls=options.followed_by("PATH"), short_help="Build an image from a Dockerfile."
+        "build",
+        cls=options.followed_by("PATH", foreign=OF_BUILD, implied={"--pull": "true"}),
+        short_help="Build an image from a Dockerfile.",
     )(build)
 
 
-def _option(*names: str, says: str, value: str | None = None) -> Any:
-    return typer.Option(*names, help=says, metavar=value, show_default=False)
+def _option(
+    *names: str,
+    says: str,
+    value: str | None = None,
+    proposes: Callable[..., list[str]] | None = None,
+) -> Any:
+    return typer.Option(
+        *names, help=says, metavar=value, show_default=False, autocompletion=proposes
+    )
 
 
 Texts = list[str] | None
@@ -142,7 +156,14 @@ def build(
     cache_to: Annotated[
         Texts, _option("--cache-to", says="Leave results for others.", value="type=TYPE,…|NAME")
     ] = None,
-    pull: Annotated[bool, _option("--pull", says="Ask for newer base images.")] = False,
+    pull: Annotated[
+        str,
+        _option(
+            "--pull",
+            says="Ask for newer base images, or always, missing, newer, never.",
+            value="[=WHEN]",
+        ),
+    ] = "missing",
     output: Annotated[
         Texts,
         _option("--output", "-o", says="What to make of it. Repeatable.", value="type=TYPE[,…]"),
@@ -167,7 +188,13 @@ def build(
         str, _option("--call", says="check, outline or targets.", value="METHOD[,format=json]")
     ] = "build",
     progress: Annotated[
-        str, _option("--progress", says="auto, plain, tty or quiet.", value="HOW")
+        str,
+        _option(
+            "--progress",
+            says="auto, plain, tty, rawjson or quiet.",
+            value="HOW",
+            proposes=options.one_of("auto", "plain", "tty", "rawjson", "quiet"),
+        ),
     ] = "auto",
     no_console: Annotated[bool, _option("--no-console", says="Use plain progress lines.")] = False,
     quiet: options.Quiet = False,
@@ -203,7 +230,7 @@ def build(
         target=target,
         no_cache=no_cache,
         no_cache_filter=no_cache_filter or [],
-        pull=pull,
+        pull=parse_pull(pull),
         network=network,
         host_network=NETWORK_HOST in allowed,
         hosts=add_host or [],
@@ -237,7 +264,8 @@ def build(
         backend=backend,
         debug=debug,
         needs=Needs.BUILD if asked is None else Needs.NOTHING,
-        progress="quiet" if quiet or asked else "plain" if no_console else progress,
+        progress="plain" if no_console else progress,
+        quiet=quiet or asked is not None,
         access=options.access(
             insecure_registries(outputs, all_of_them=insecure),
             insecure=True,
@@ -263,10 +291,12 @@ def build(
             request, location=location, file=file, outputs=outputs, platforms=wanted, caches=caches
         )
         results.write(built)
-    if quiet and built is not None and not writes_to_standard_output(outputs):
-        say(image_id(built))
     if not quiet:
+        for line in describe(built, outputs):
+            say(line, error=True)
         say(f"Successfully built {title}", error=True)
+    if (quiet or is_nameless(outputs)) and built and not writes_to_standard_output(outputs):
+        say(image_id(built))
 
 
 def _location(path: list[str]) -> str:

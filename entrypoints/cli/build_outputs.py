@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from img.domain.dataclass import dataclass
@@ -16,6 +16,7 @@ from img.domain.outputs import (
     ImageOutput,
     Output,
 )
+from img.entrypoints.cli.tables import bytes_size
 from img.entrypoints.settings import host_platform
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ def outputs_of(asked: OutputOptions) -> tuple[Output, ...]:
 
     Raises UsageError, InvalidReference.
     """
-    if not (asked.outputs or asked.tags or asked.push or asked.load):
-        raise UsageError("please specify an image tag with `-t` or an output spec with `-o`")
     outputs = parse_outputs(asked, host_platform())
     for output in outputs:
         _check_place(output)
@@ -82,6 +81,26 @@ def writes_to_standard_output(outputs: Sequence[Output]) -> bool:
     """Tell whether one of ``outputs`` goes where results are printed."""
     return any(
         isinstance(each, ArchiveOutput | FilesOutput) and each.destination == STANDARD_OUTPUT
+        for each in outputs
+    )
+
+
+def describe(built: "BuiltImage | None", outputs: Sequence[Output]) -> Iterator[str]:
+    """Yield the lines that tell what was built, and each of its names."""
+    if built is None:
+        return
+    yield f"Image ID: {image_id(built)}"
+    yield f"Digest: {built.target.digest}"
+    yield f"Size: {bytes_size(sum(image.size for image in built.images))}"
+    images = [output for output in outputs if isinstance(output, ImageOutput)]
+    yield from (f"Naming to {name}" for each in images if each.store for name in each.names)
+    yield from (f"Pushed to {name}" for each in images if each.push for name in each.names)
+
+
+def is_nameless(outputs: Sequence[Output]) -> bool:
+    """Tell whether an image is stored that only its ID leads to."""
+    return any(
+        isinstance(each, ImageOutput) and each.store and not (each.names or each.dangling_prefix)
         for each in outputs
     )
 

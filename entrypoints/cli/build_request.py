@@ -10,6 +10,7 @@ from img.domain.options.contexts import parse_named_context
 from img.domain.options.limits import parse_shm_size, parse_ulimit
 from img.domain.options.network import parse_host, parse_network
 from img.domain.platform import Platform
+from img.domain.pull_policy import PullPolicy
 from img.entrypoints.settings import host_platform
 
 _DEFAULT_SHM = 64 << 20  # bytes
@@ -22,7 +23,7 @@ def build_request(
     target: str,
     no_cache: bool,
     no_cache_filter: Sequence[str],
-    pull: bool,
+    pull: PullPolicy,
     network: str,
     host_network: bool,
     hosts: Sequence[str],

@@ -1,14 +1,16 @@
 """Options that commands share."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from img.domain.errors import UsageError
+from img.domain.options.foreign import ForeignOption
+from img.entrypoints.cli.arguments import Spellings, Switch
 from img.entrypoints.settings import RegistryAccess
 
 State = Annotated[
@@ -41,21 +43,87 @@ Filter = Annotated[
     str, typer.Option("--filter", "-f", help="Only what contains this text.", metavar="TEXT")
 ]
 
-# As podman and buildah have it; Typer's flags take no values.
-_FLAGS_WITH_VALUES = {
-    "--tls-verify=true": "--tls-verify",
-    "--tls-verify=false": "--no-tls-verify",
-}
+_NO_VALUES: Mapping[str, str] = {}
+_NONE_FOREIGN: Mapping[str, ForeignOption] = {}
 
 
-def followed_by(words: str = "") -> type[TyperCommand]:
-    """Return the class of commands whose usage has ``words`` after the options."""
+class UnknownCommand(Exception):
+    """A word that names no command of img."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+class Group(TyperGroup):
+    """Commands, and the options before them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, _respelled(self, ctx, args))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, Any]:
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            raise UnknownCommand(args[0])
+        return super().resolve_command(ctx, args)
+
+
+def followed_by(
+    words: str = "",
+    *,
+    foreign: Mapping[str, ForeignOption] = _NONE_FOREIGN,
+    implied: Mapping[str, str] = _NO_VALUES,
+) -> type[TyperCommand]:
+    """Return the class of commands whose usage has ``words`` after the options.
+
+    It takes or refuses ``foreign`` options; those in ``implied`` have a value only behind "=".
+    """
 
     class Command(TyperCommand):
         def collect_usage_pieces(self, ctx: Any) -> list[str]:
             return [piece for piece in (self.options_metavar, words) if piece]
 
+        def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+            return super().parse_args(ctx, _respelled(self, ctx, args, foreign, implied))
+
     return Command
+
+
+def one_of(*values: str) -> Callable[[str], list[str]]:
+    """Return what proposes those of ``values`` that begin as typed, for ``autocompletion``."""
+    return lambda incomplete: [value for value in values if value.startswith(incomplete)]
+
+
+def _respelled(
+    command: TyperCommand | TyperGroup,
+    ctx: Any,
+    words: list[str],
+    foreign: Mapping[str, ForeignOption] = _NONE_FOREIGN,
+    implied: Mapping[str, str] = _NO_VALUES,
+) -> list[str]:
+    switches: dict[str, Switch] = {}
+    valued: set[str] = set()
+    for each in command.params:
+        if each.param_type_name != "option" or each.is_eager:
+            continue
+        if not getattr(each, "is_flag", False):
+            valued.update(set(each.opts) - implied.keys())
+            continue
+        on, off = each.opts[0], (*each.secondary_opts, "")[0]
+        switches |= dict.fromkeys(each.opts, Switch(on=on, off=off))
+        switches |= dict.fromkeys(each.secondary_opts, Switch(on=off, off=on))
+    spellings = Spellings(
+        switches=switches,
+        valued=frozenset(valued),
+        implied=implied,
+        foreign=foreign,
+        interspersed=ctx.allow_interspersed_args,
+    )
+    try:
+        return spellings.respelled(words)
+    except UsageError:
+        if ctx.resilient_parsing:  # a shell asks what may follow
+            return words
+        raise
 
 
 def access(
@@ -94,5 +162,5 @@ def modern_spelling(arguments: list[str]) -> list[str]:
             return [*modern, *arguments[i:]]
         name = argument[1:].partition("=")[0]
         seed = argument.startswith("-") and name in _SEED_SPELLINGS
-        modern.append(f"-{argument}" if seed else _FLAGS_WITH_VALUES.get(argument, argument))
+        modern.append(f"-{argument}" if seed else argument)
     return modern

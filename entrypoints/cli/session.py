@@ -67,6 +67,7 @@ class Session:
         debug: bool,
         needs: Needs = Needs.NOTHING,
         progress: str = "auto",
+        quiet: bool = False,
         access: RegistryAccess = RegistryAccess(),
         secrets: tuple[SecretSpec, ...] = (),
         agents: tuple[AgentSpec, ...] = (),
@@ -96,6 +97,7 @@ class Session:
             userns=userns,
             max_cache=_max_cache(),
             progress=_progress(progress),
+            quiet=quiet,
             debug=debug or self.debug,
             secrets=secrets,
             agents=agents,
@@ -144,5 +146,5 @@ def _max_cache() -> int | None:
 
 def _progress(choice: str) -> str:
     if choice != "auto":
-        return choice
+        return "quiet" if choice == "none" else choice  # buildx has both names
     return "tty" if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else "plain"

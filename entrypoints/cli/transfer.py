@@ -9,6 +9,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from img.domain.errors import ContextError, UsageError
+from img.domain.options.foreign import OF_TRANSFER
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import Names
@@ -23,12 +24,12 @@ def add_to(app: typer.Typer) -> None:
     app.command("load", cls=options.followed_by(), short_help="Load images from an archive.")(load)
     app.command(
         "pull",
-        cls=options.followed_by("NAME"),
+        cls=options.followed_by("NAME", foreign=OF_TRANSFER),
         short_help="Pull an image or a repository from a registry.",
     )(pull)
     app.command(
         "push",
-        cls=options.followed_by("NAME..."),
+        cls=options.followed_by("NAME...", foreign=OF_TRANSFER),
         short_help="Push an image or a repository to a registry.",
     )(push)
     app.command(
@@ -62,7 +63,7 @@ def pull(
         state=state,
         backend=backend,
         debug=debug,
-        progress="quiet" if quiet else "auto",
+        quiet=quiet,
         access=options.access(
             {reference.domain},
             insecure=insecure,
@@ -102,7 +103,7 @@ def push(
         state=state,
         backend=backend,
         debug=debug,
-        progress="quiet" if quiet else "auto",
+        quiet=quiet,
         access=options.access(
             {reference.domain for reference in references},
             insecure=insecure,

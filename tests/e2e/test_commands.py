@@ -30,6 +30,24 @@ def test_build_says_what_it_builds_and_keeps_stdout_free(
     assert outcome.stdout == ""
 
 
+def test_build_ends_with_all_that_leads_to_the_image(img: Img, write_context: WriteContext) -> None:
+    context = write_context("FROM scratch\nCOPY f /\n", {"f": "f"})
+    known = img("build", "-q", "-t", "a", context).stdout.strip()
+
+    outcome = img("build", "-t", "a", "-t", "b:2", "--rm", "--force-rm=0", "--sbom=false", context)
+    nameless = img("build", "--quiet=false", context)
+
+    *_, identity, digest, size, first, second, last = outcome.stderr.splitlines()
+    assert identity == f"Image ID: {known}"
+    assert re.fullmatch(r"Digest: sha256:[0-9a-f]{64}", digest)
+    assert re.fullmatch(r"Size: \S+B", size)
+    assert first == "Naming to docker.io/library/a:latest"
+    assert second == "Naming to docker.io/library/b:2"
+    assert last == "Successfully built a"
+    assert nameless.stdout.strip() == known
+    assert nameless.stderr.splitlines()[-1] == "Successfully built image"
+
+
 def test_quiet_is_silent_but_for_the_image(app: Img, write_context: WriteContext) -> None:
     outcome = app("build", "-q", "-t", "app", write_context("FROM scratch\nLABEL a=b\n"))
 
@@ -126,7 +144,13 @@ def test_pull_and_push_say_what_they_do(img: Img, busybox: str) -> None:
         (["build"], "must pass a path to build"),
         (["build", "-t", "x", "a", "b"], "must pass a path to build"),
         (["build", "-t", "x", ""], "please specify build context"),
-        (["build", "."], "please specify an image tag with `-t`"),
+        (["build", "--squash", "."], "--squash is not supported (COPY --from=STAGE / / into"),
+        (["build", "--sbom=true", "."], "--sbom=true is not supported (attestations are not"),
+        (["build", "--no-cache=maybe", "."], "invalid value 'maybe' of --no-cache"),
+        (["build", "--no-cahce", "."], "no such option: --no-cahce; did you mean --no-cache?"),
+        (["build", "-q", "--progress", "loud", "."], "loud is not a valid progress display"),
+        (["build", "--progress", "loud", "."], "known: auto, plain, quiet, rawjson, tty"),
+        (["build", "--pull=seldom", "."], "invalid --pull 'seldom'"),
         (["build", "-t", "x", "--build-arg", "=v", "."], "invalid build-arg value =v"),
         (["build", "-t", "x", "--label", "l", "."], "invalid label value l"),
         (["build", "-t", f"x@sha256:{'0' * 64}", "."], "has a digest, but no image is made to fit"),
@@ -172,6 +196,14 @@ def test_an_unknown_command(img_for: ImgFor, before: tuple[str, ...]) -> None:
     outcome = img_for("user")(*before, "frobnicate", code=1)
 
     assert outcome.stderr == "img: 'frobnicate' is not an img command.\nSee 'img --help'\n"
+
+
+def test_an_unknown_command_that_is_nearly_one(img_for: ImgFor) -> None:
+    outcome = img_for("user")("biuld", code=1)
+
+    assert outcome.stderr == (
+        "img: 'biuld' is not an img command. Did you mean 'build'?\nSee 'img --help'\n"
+    )
 
 
 @pytest.mark.parametrize(

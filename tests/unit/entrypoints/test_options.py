@@ -32,18 +32,6 @@ def test_after_two_dashes_nothing_is_an_option() -> None:
     assert modern_spelling(["-state", "/s", "--", "-target"]) == ["--state", "/s", "--", "-target"]
 
 
-@pytest.mark.parametrize(
-    ("given", "spelled"),
-    [
-        ("--tls-verify=false", "--no-tls-verify"),
-        ("--tls-verify=true", "--tls-verify"),
-        ("--tls-verify", "--tls-verify"),
-    ],
-)
-def test_tls_verify_is_spelled_as_podman_spells_it(given: str, spelled: str) -> None:
-    assert modern_spelling(["pull", given, "x"]) == ["pull", spelled, "x"]
-
-
 def test_the_words_of_another_program_are_its_own() -> None:
     for words in (["unshare", "podman", "pull", "--tls-verify=false"], ["x", "--", "-state"]):
         assert modern_spelling(words) == words

@@ -1,0 +1,266 @@
+"""Options of other builders' command lines that img takes, or refuses by name.
+
+Sources: docker build and buildx build (docker/cli and docker/buildx, docs/reference), podman build
+(buildah, docs/buildah-build.1.md), the kaniko executor (README.md, "Additional Flags").
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+
+from img.domain.dataclass import dataclass
+from img.domain.errors import UsageError
+from img.domain.options.attestations import asks_for_no_attestation, asks_for_nothing
+from img.domain.options.attributes import parse_boolean
+
+
+class Takes(Enum):
+    """Whether a value follows an option."""
+
+    SWITCH = "switch"  # only behind "=", and then a boolean
+    VALUE = "value"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignOption:
+    """An option that img has no use for.
+
+    A value that ``accepted`` takes asks for nothing, or for what img does anyway; of a switch it
+    is "true" or "false". ``instead`` says what to do where another one is refused.
+    """
+
+    takes: Takes
+    accepted: Callable[[str], bool]
+    instead: str
+
+    def check(self, spelling: str, value: str) -> None:
+        """Raise UsageError where ``spelling``, with ``value``, asks for what img has not."""
+        if not self.accepted(self._meaning(spelling, value)):
+            shown = spelling if self.takes is Takes.SWITCH and not value else f"{spelling}={value}"
+            raise UsageError(f"{shown} is not supported", hint=self.instead)
+
+    def _meaning(self, spelling: str, value: str) -> str:
+        if self.takes is Takes.VALUE:
+            return value
+        return str(switched(spelling, value or "true")).lower()
+
+
+def switched(spelling: str, value: str) -> bool:
+    """Return whether ``spelling=value`` switches on. Raises UsageError for no boolean."""
+    on = parse_boolean(value)
+    if on is None:
+        raise UsageError(f"invalid value {value!r} of {spelling}", hint="use true or false")
+    return on
+
+
+def _anything(_: str) -> bool:
+    return True
+
+
+def _one_of(*values: str) -> Callable[[str], bool]:
+    return lambda value: value in values
+
+
+_LEAVE_OUT = "leave it out"
+_NEVER = _one_of()
+_ON, _OFF = _one_of("true"), _one_of("false")
+_ATTEST = "attestations are not supported yet; leave it out, or give it false"
+_TIMES = "use --build-arg SOURCE_DATE_EPOCH=SECONDS"
+_TLS = "use --insecure-registry or --tls-verify=false"
+_PLATFORM = "use --platform OS/ARCH[/VARIANT]"
+_CACHES = "use --cache-from and --cache-to type=registry,ref=NAME"
+_RESULT_FILE = "use --iidfile or --metadata-file"
+_CAPABILITIES = "steps have the capabilities that docker's have; leave it out"
+_RESOLVER = "steps have the host's /etc/resolv.conf; leave it out"
+_ONE_LAYER = "COPY --from=STAGE / / into a stage FROM scratch makes one layer"
+_ENVIRONMENT = "use ENV or LABEL in the Dockerfile"
+_SIGNATURES = "img makes and checks no signatures; leave it out"
+
+_Rows = tuple[tuple[str, Callable[[str], bool], str], ...]
+
+_SWITCHES: _Rows = (
+    # docker build
+    ("--compress", _anything, ""),
+    ("--rm", _anything, ""),
+    ("--force-rm", _anything, ""),
+    ("--disable-content-trust", _ON, _SIGNATURES),
+    ("--squash", _OFF, _ONE_LAYER),
+    # buildx build
+    ("-D", _anything, ""),
+    ("--detach", _OFF, "start img in the background"),
+    # podman build
+    ("--all-platforms", _OFF, "name them with --platform"),
+    ("--compat-volumes", _OFF, _LEAVE_OUT),
+    ("--created-annotation", _OFF, "use --annotation org.opencontainers.image.created=TIME"),
+    ("--disable-compression", _anything, ""),
+    ("--http-proxy", _OFF, "use --build-arg http_proxy=$http_proxy, and so on"),
+    ("--identity-label", _anything, ""),
+    ("--inherit-annotations", _OFF, "name them with --annotation"),
+    ("--inherit-labels", _ON, "labels of base images stay; set them to nothing with --label"),
+    ("--layers", _ON, "use --no-cache"),
+    ("--logsplit", _OFF, "use --progress plain"),
+    ("--no-hostname", _OFF, _LEAVE_OUT),
+    ("--no-hosts", _OFF, _LEAVE_OUT),
+    ("--omit-history", _OFF, _LEAVE_OUT),
+    ("--rewrite-timestamp", _OFF, "use -o type=image,rewrite-timestamp=true"),
+    ("--rusage", _OFF, _LEAVE_OUT),
+    ("--save-stages", _OFF, "stages stay in the build cache; leave it out"),
+    ("--skip-unused-stages", _ON, "build each stage with --target"),
+    ("--squash-all", _OFF, _ONE_LAYER),
+    ("--stage-labels", _OFF, _LEAVE_OUT),
+    ("--stdin", _OFF, "steps have no standard input; leave it out"),
+    # kaniko
+    ("--cache", _OFF, _CACHES),
+    ("--cache-copy-layers", _anything, ""),
+    ("--cache-run-layers", _anything, ""),
+    ("--cleanup", _anything, ""),
+    ("--compressed-caching", _anything, ""),
+    ("--force", _anything, ""),
+    ("--ignore-var-run", _anything, ""),
+    ("--insecure", _OFF, _TLS),
+    ("--insecure-pull", _OFF, _TLS),
+    ("--dryrun", _OFF, "use --check, or --call outline"),
+    ("--force-build-metadata", _anything, ""),
+    ("--materialize", _anything, ""),
+    ("--pre-cleanup", _anything, ""),
+    ("--preserve-context", _anything, ""),
+    ("--push-ignore-immutable-tag-errors", _OFF, _LEAVE_OUT),
+    ("--skip-default-registry-fallback", _OFF, "name mirrors in registries.conf"),
+    ("--skip-push-permission-check", _anything, ""),
+    ("--whitelist-var-run", _anything, ""),
+    ("--log-timestamp", _anything, ""),
+    ("--no-push", _ON, "use --push"),
+    ("--no-push-cache", _anything, ""),
+    ("--reproducible", _OFF, _TIMES),
+    ("--single-snapshot", _OFF, _ONE_LAYER),
+    ("--skip-tls-verify", _OFF, _TLS),
+    ("--skip-tls-verify-pull", _OFF, _TLS),
+    ("--use-new-run", _anything, ""),
+)
+
+_VALUES: _Rows = (
+    # docker build
+    ("--isolation", _one_of("", "default"), "choose what isolates steps with --executor"),
+    ("--security-opt", _one_of("", "label=disable"), _LEAVE_OUT),
+    # buildx build
+    ("--attest", asks_for_no_attestation, _ATTEST),
+    ("--builder", _anything, ""),
+    ("--invoke", _NEVER, _LEAVE_OUT),
+    ("--on", _NEVER, _LEAVE_OUT),
+    ("--policy", _one_of(""), _LEAVE_OUT),
+    ("--print", _one_of(""), "use --call"),
+    ("--provenance", asks_for_nothing, _ATTEST),
+    ("--root", _anything, ""),
+    ("--sbom", asks_for_nothing, _ATTEST),
+    ("--server-config", _anything, ""),
+    # podman build
+    ("--arch", _NEVER, _PLATFORM),
+    ("--build-arg-file", _NEVER, "use --build-arg KEY=VALUE for each of its lines"),
+    ("--cache-ttl", _one_of("", "0", "0s"), "use --no-cache, or `img prune` before"),
+    ("--cap-add", _NEVER, _CAPABILITIES),
+    ("--cap-drop", _NEVER, _CAPABILITIES),
+    ("--cert-dir", _NEVER, "put certificates into /etc/docker/certs.d/REGISTRY"),
+    ("--cgroupns", _one_of("", "private"), _LEAVE_OUT),
+    ("--cpp-flag", _NEVER, "run cpp first, and img with -f -"),
+    ("--creds", _NEVER, "use `img login`, or --authfile"),
+    ("--decryption-key", _NEVER, "images cannot be encrypted; leave it out"),
+    ("--device", _NEVER, "img hands no devices on; leave it out"),
+    ("--dns", _NEVER, _RESOLVER),
+    ("--dns-option", _NEVER, _RESOLVER),
+    ("--dns-search", _NEVER, _RESOLVER),
+    ("--env", _NEVER, _ENVIRONMENT),
+    ("--format", _one_of("", "oci"), "use -o type=image,oci-mediatypes=false"),
+    ("--from", _NEVER, "use an ARG in FROM, and --build-arg"),
+    ("--group-add", _NEVER, _LEAVE_OUT),
+    ("--hooks-dir", _one_of(""), _LEAVE_OUT),
+    ("--ignorefile", _NEVER, "name it as the Dockerfile, and .dockerignore after that"),
+    ("--ipc", _one_of("", "private"), _LEAVE_OUT),
+    ("--jobs", _anything, ""),
+    ("--layer-label", _NEVER, "use --label"),
+    ("--logfile", _NEVER, "redirect standard error: 2>FILE"),
+    ("--manifest", _NEVER, "use -t; several of --platform make an index"),
+    ("--mount", _NEVER, "use RUN --mount in the Dockerfile"),
+    ("--os", _NEVER, _PLATFORM),
+    ("--os-feature", _NEVER, _LEAVE_OUT),
+    ("--os-version", _NEVER, _LEAVE_OUT),
+    ("--pid", _one_of("", "private"), _LEAVE_OUT),
+    ("--retry", _anything, ""),
+    ("--retry-delay", _anything, ""),
+    ("--runtime", _NEVER, "use --executor runc or crun"),
+    ("--runtime-flag", _NEVER, _LEAVE_OUT),
+    ("--rusage-logfile", _NEVER, _LEAVE_OUT),
+    ("--sbom-image-output", _NEVER, _ATTEST),
+    ("--sbom-image-purl-output", _NEVER, _ATTEST),
+    ("--sbom-merge-strategy", _NEVER, _ATTEST),
+    ("--sbom-output", _NEVER, _ATTEST),
+    ("--sbom-purl-output", _NEVER, _ATTEST),
+    ("--sbom-scanner-command", _NEVER, _ATTEST),
+    ("--sbom-scanner-image", _NEVER, _ATTEST),
+    ("--sign-by", _NEVER, _SIGNATURES),
+    ("--signature-policy", _NEVER, _SIGNATURES),
+    ("--source-date-epoch", _NEVER, _TIMES),
+    ("--source-policy-file", _NEVER, _LEAVE_OUT),
+    ("--timestamp", _NEVER, _TIMES),
+    ("--unsetannotation", _NEVER, _LEAVE_OUT),
+    ("--unsetenv", _NEVER, _ENVIRONMENT),
+    ("--unsetlabel", _NEVER, _ENVIRONMENT),
+    ("--userns", _one_of("", "private"), "img chooses the user namespace; leave it out"),
+    ("--userns-gid-map", _NEVER, _LEAVE_OUT),
+    ("--userns-gid-map-group", _NEVER, _LEAVE_OUT),
+    ("--userns-uid-map", _NEVER, _LEAVE_OUT),
+    ("--userns-uid-map-user", _NEVER, _LEAVE_OUT),
+    ("--uts", _one_of("", "private"), _LEAVE_OUT),
+    ("--variant", _NEVER, _PLATFORM),
+    ("--volume", _NEVER, "use RUN --mount=type=bind or type=cache in the Dockerfile"),
+    ("-v", _NEVER, "use RUN --mount=type=bind or type=cache in the Dockerfile"),
+    # kaniko
+    ("--bucket", _NEVER, "give the build context as PATH: img build PATH"),
+    ("--cache-dir", _NEVER, "img keeps its cache below --state"),
+    ("--cache-repo", _NEVER, _CACHES),
+    ("--compression", _NEVER, "use -o type=image,compression=TYPE"),
+    ("--compression-level", _NEVER, "use -o type=image,compression-level=LEVEL"),
+    ("--context", _NEVER, "give the build context as PATH: img build PATH"),
+    ("--context-sub-path", _NEVER, "give that directory as PATH: img build PATH"),
+    ("--credential-helpers", _NEVER, "name them in docker's config.json"),
+    ("--custom-platform", _NEVER, _PLATFORM),
+    ("--customPlatform", _NEVER, _PLATFORM),
+    ("--destination", _NEVER, "use -t NAME --push"),
+    ("--digest-file", _NEVER, _RESULT_FILE),
+    ("--dockerfile", _NEVER, "use -f FILE"),
+    ("--git", _NEVER, "give the repository as PATH: img build URL#BRANCH:DIRECTORY"),
+    ("--ignore-path", _NEVER, "remove it in the same RUN; what is mounted is in no layer"),
+    ("--image-download-retry", _anything, ""),
+    ("--image-fs-extract-retry", _anything, ""),
+    ("--image-format", _one_of("", "oci"), "use -o type=image,oci-mediatypes=false"),
+    ("--image-name-tag-with-digest-file", _NEVER, _RESULT_FILE),
+    ("--image-name-with-digest-file", _NEVER, _RESULT_FILE),
+    ("--kaniko-dir", _NEVER, "use --state DIR"),
+    ("--log-format", _NEVER, "use --progress plain"),
+    ("--oci-layout-path", _NEVER, "use -o type=oci,tar=false,dest=DIR"),
+    ("--push-retry", _anything, ""),
+    ("--registry-certificate", _NEVER, "put it into /etc/docker/certs.d/REGISTRY"),
+    ("--registry-client-cert", _NEVER, "put it into /etc/docker/certs.d/REGISTRY"),
+    ("--registry-map", _NEVER, "name mirrors in registries.conf"),
+    ("--registry-mirror", _NEVER, "name mirrors in registries.conf"),
+    ("--skip-tls-verify-registry", _NEVER, _TLS),
+    ("--snapshot-mode", _anything, ""),
+    ("--snapshotMode", _anything, ""),
+    ("--tar-path", _NEVER, "use -o type=docker,dest=FILE"),
+    ("--tarPath", _NEVER, "use -o type=docker,dest=FILE"),
+    ("--verbosity", _anything, ""),
+)
+
+OF_BUILD: Mapping[str, ForeignOption] = {
+    name: ForeignOption(takes=takes, accepted=accepted, instead=instead)
+    for takes, rows in ((Takes.SWITCH, _SWITCHES), (Takes.VALUE, _VALUES))
+    for name, accepted, instead in rows
+}
+"""Those of builds, by their spelling."""
+
+_OF_TRANSFER = ("--cert-dir", "--creds", "--decryption-key", "--disable-content-trust", "--retry",
+                "--retry-delay", "--sign-by", "--signature-policy")  # fmt: skip
+
+OF_TRANSFER: Mapping[str, ForeignOption] = {name: OF_BUILD[name] for name in _OF_TRANSFER}
+"""Those of pull and push."""
+
+RENAMED: Mapping[str, str] = {"--pull-always": "--pull=always", "--pull-never": "--pull=never"}
+"""Switches of podman build, and img's word for them."""

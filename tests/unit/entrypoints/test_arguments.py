@@ -1,0 +1,155 @@
+"""Command lines as docker and podman read them."""
+
+from collections.abc import Mapping
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from img.domain.errors import UsageError
+from img.domain.options.foreign import OF_BUILD
+from img.entrypoints.cli import app as cli
+from img.entrypoints.cli import options
+from img.entrypoints.cli.arguments import Spellings, Switch
+
+HERE = Spellings(
+    switches={
+        "--quiet": Switch(on="--quiet"),
+        "-q": Switch(on="--quiet"),
+        "--verify": Switch(on="--verify", off="--no-verify"),
+        "--no-verify": Switch(on="--no-verify", off="--verify"),
+    },
+    valued=frozenset({"--tag", "-t", "--build-arg"}),
+    implied={"--pull": "true"},
+    foreign=OF_BUILD,
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "respelled"),
+    [
+        ("--quiet .", "--quiet ."),
+        (". --quiet=true", "--quiet ."),
+        (". --quiet=1", "--quiet ."),
+        ("-q=true .", "--quiet ."),
+        ("--quiet=false .", "."),
+        ("--quiet=0 .", "."),
+        ("-q=F .", "."),
+        ("--quiet --quiet=false .", "."),
+        ("--quiet=false -q .", "--quiet ."),
+        ("--verify=false .", "--no-verify ."),
+        ("--no-verify=false .", "--verify ."),
+        ("--verify=false --verify .", "--verify ."),
+        ("-t=name .", "-t name ."),
+        ("-tname .", "-tname ."),
+        ("-t name .", "-t name ."),
+        ("-qt name .", "-qt name ."),
+        ("--tag=a --tag b .", "--tag a --tag b ."),
+        ("--tag=--quiet=false .", "--tag --quiet=false ."),
+        ("--build-arg --quiet=false .", "--build-arg --quiet=false ."),
+        ("--pull .", "--pull=true ."),
+        ("--pull=never .", "--pull=never ."),
+        ("--pull-always .", "--pull=always ."),
+        ("--pull-never -", "--pull=never -"),
+        ("--rm --force-rm=false --compress .", "."),
+        ("--builder x --isolation=default .", "."),
+        ("--provenance=false --sbom false --attest type=sbom,disabled=true .", "."),
+        ("-D --squash=false .", "."),
+        ("--unknown=x -z .", "--unknown=x -z ."),
+        (". -- --quiet=false", ". -- --quiet=false"),
+        ("--tag", "--tag"),
+        ("", ""),
+    ],
+)
+def test_words_become_those_that_click_reads(words: str, respelled: str) -> None:
+    assert HERE.respelled(words.split()) == respelled.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--quiet=maybe .", "invalid value 'maybe' of --quiet"),
+        ("--quiet= .", "invalid value '' of --quiet"),
+        ("--rm=2 .", "invalid value '2' of --rm"),
+        ("--squash .", "--squash is not supported"),
+        ("--provenance=mode=max .", "--provenance=mode=max is not supported"),
+        ("--sbom true .", "--sbom=true is not supported"),
+        ("--attest type=provenance .", "--attest=type=provenance is not supported"),
+        ("--isolation=hyperv .", "--isolation=hyperv is not supported"),
+        ("--isolation", "option --isolation requires an argument"),
+    ],
+)
+def test_what_img_cannot_do_is_refused_by_its_name(words: str, message: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        HERE.respelled(words.split())
+
+    assert refused.value.message == message
+
+
+def test_words_after_the_first_that_is_no_option_may_be_another_programs() -> None:
+    here = Spellings(switches=HERE.switches, interspersed=False)
+
+    assert here.respelled(["-q=true", "podman", "--quiet=false"]) == [
+        "--quiet",
+        "podman",
+        "--quiet=false",
+    ]
+
+
+@given(st.lists(st.sampled_from(["--quiet", "-q", "--quiet=true", "-q=false", "--quiet=f", "."])))
+def test_of_a_switch_that_is_given_often_the_last_counts(words: list[str]) -> None:
+    given_ = [word for word in words if word != "."]
+    on = bool(given_) and "f" not in given_[-1].partition("=")[2]
+
+    assert HERE.respelled(words) == [*(["--quiet"] if on else []), *["."] * words.count(".")]
+
+
+@given(st.lists(st.text(alphabet="-=qtrx. ", max_size=6), max_size=5))
+def test_any_words_are_respelled_or_refused(words: list[str]) -> None:
+    try:
+        respelled = HERE.respelled(words)
+    except UsageError:
+        return
+    assert len(respelled) <= 2 * len(words)
+
+
+def _switches() -> Mapping[str, list[str]]:
+    """Return the switches of each command by all of img."""
+    group = typer.main.get_command(cli.command_line())
+    commands = getattr(group, "commands", {})
+    return {
+        name: [
+            spelling
+            for each in command.params
+            if getattr(each, "is_flag", False) and not each.is_eager
+            for spelling in each.opts
+        ]
+        for name, command in commands.items()
+    }
+
+
+def test_each_switch_of_each_command_takes_a_boolean() -> None:
+    refused = []
+    for name, switches in _switches().items():
+        for switch in switches:
+            for value in ("true", "false", "1", "0", "t", "F"):
+                # A command that is told of a bad boolean at the end says nothing else before.
+                words = [name, f"{switch}={value}", f"{switch}=maybe"]
+                with pytest.raises(UsageError) as failed:
+                    _parse(words)
+                if failed.value.message != f"invalid value 'maybe' of {switch}":
+                    refused.append(words)
+
+    assert refused == []
+    assert sum(map(len, _switches().values())) > 40
+
+
+def _parse(words: list[str]) -> None:
+    command = typer.main.get_command(cli.command_line(words))
+    command.main(words, prog_name="img", standalone_mode=False)
+
+
+def test_values_are_proposed_as_far_as_they_are_typed() -> None:
+    assert options.one_of("plain", "tty", "quiet")("p") == ["plain"]
+    assert options.one_of("plain", "tty")("") == ["plain", "tty"]
