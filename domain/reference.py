@@ -11,6 +11,7 @@ DEFAULT_DOMAIN = "docker.io"
 DEFAULT_TAG = "latest"
 DOCKER_HUB_HOST = "registry-1.docker.io"  # what answers for docker.io
 DOCKER_HUB_SERVER = "https://index.docker.io/v1/"  # Docker Hub's key in credential stores
+DOCKER_HUB_NAMES = (DEFAULT_DOMAIN, "index.docker.io", DOCKER_HUB_HOST)
 
 # The grammar of distribution/reference, regexp.go: all of it is ASCII.
 _COMPONENT = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
@@ -170,7 +171,7 @@ def server_of(text: str) -> str:
     credentials.ConvertToHostname).
     """
     host = text.strip().removeprefix("https://").removeprefix("http://").partition("/")[0]
-    is_docker_hub = host in {"", DEFAULT_DOMAIN, "index.docker.io", DOCKER_HUB_HOST}
+    is_docker_hub = host in {"", *DOCKER_HUB_NAMES}
     return DOCKER_HUB_SERVER if is_docker_hub else host
 
 

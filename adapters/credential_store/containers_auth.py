@@ -3,7 +3,7 @@
 from typing import Any
 
 from img.adapters.credential_store.docker_config import DockerConfigCredentials
-from img.domain.reference import DEFAULT_DOMAIN, DOCKER_HUB_SERVER
+from img.domain.reference import DEFAULT_DOMAIN, DOCKER_HUB_NAMES, DOCKER_HUB_SERVER
 
 
 class ContainersAuthCredentials(DockerConfigCredentials):
@@ -18,7 +18,7 @@ class ContainersAuthCredentials(DockerConfigCredentials):
 
     def is_key_of(self, key: str, server: str) -> bool:
         host, _, path = key.removeprefix("https://").removeprefix("http://").partition("/")
-        names = (DEFAULT_DOMAIN, "index.docker.io") if server == DOCKER_HUB_SERVER else (server,)
+        names = DOCKER_HUB_NAMES if server == DOCKER_HUB_SERVER else (server,)
         return host in names and path.strip("/") in ("", "v1", "v2")
 
 

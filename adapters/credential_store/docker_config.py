@@ -19,6 +19,7 @@ from img.application.ports.credential_store import (
     CredentialsUnreadable,
 )
 from img.domain.json_text import InvalidJson, parse_json
+from img.domain.reference import DOCKER_HUB_NAMES, DOCKER_HUB_SERVER
 
 
 def docker_config_path(environment: Mapping[str, str]) -> Path:
@@ -43,7 +44,7 @@ class DockerConfigCredentials(CredentialStore):
         document = self._read()
         for key in self.keys(server, repository):
             helper = self._helper(document, key, alone=key == server)
-            found = helper.get(key) if helper is not None else None
+            found = helper.get() if helper is not None else None
             found = found or self._in_file(document, key)
             if found is not None:
                 return found
@@ -62,7 +63,7 @@ class DockerConfigCredentials(CredentialStore):
             document = self._read()
             helper = self._helper(document, server)
             if helper is not None:
-                helper.put(server, credentials)
+                helper.put(credentials)
             auths = self.auths(document)
             # Docker leaves an empty entry to tell that somebody is logged in there.
             auths[server] = {} if helper is not None else _entry(credentials)
@@ -72,9 +73,9 @@ class DockerConfigCredentials(CredentialStore):
         with self._locked():
             document = self._read()
             helper = self._helper(document, server)
-            is_known = helper is not None and helper.get(server) is not None
+            is_known = helper is not None and helper.get() is not None
             if helper is not None and is_known:
-                helper.remove(server)
+                helper.remove()
             auths = self.auths(document)
             kept = {key: auth for key, auth in auths.items() if not self.is_key_of(key, server)}
             if len(kept) < len(auths):
@@ -98,11 +99,19 @@ class DockerConfigCredentials(CredentialStore):
     def _helper(
         self, document: Mapping[str, Any], key: str, *, alone: bool = True
     ) -> CredentialHelper | None:
-        """Return the program that keeps ``key``; credsStore is asked for whole servers only."""
+        """Return the program that keeps ``key``; credsStore is asked for whole servers only.
+
+        Docker Hub may have its other names in credHelpers, by which its helper knows it then
+        (containers/image, config.go).
+        """
         helpers = document.get("credHelpers")
-        name = helpers.get(key) if isinstance(helpers, dict) else None
-        name = name or (document.get("credsStore") if alone else None)
-        return CredentialHelper(name, self._run) if isinstance(name, str) and name else None
+        named = helpers if isinstance(helpers, dict) else {}
+        others = DOCKER_HUB_NAMES if key == DOCKER_HUB_SERVER else ()
+        known_as = next((each for each in (key, *others) if named.get(each)), key)
+        name = named.get(known_as) or (document.get("credsStore") if alone else None)
+        if not isinstance(name, str) or not name:
+            return None
+        return CredentialHelper(name, known_as, self._run)
 
     def auths(self, document: dict[str, Any]) -> dict[str, Any]:
         """Return the entries by their keys. Raises CredentialsUnreadable."""
@@ -180,6 +189,8 @@ def _credentials(entry: Mapping[str, Any]) -> Credentials | None:
 
 
 def _decoded(auth: str) -> tuple[str, str]:
+    # As Go's decoder: base64(1) breaks lines, and editors end them.
+    auth = auth.replace("\r", "").replace("\n", "")
     try:
         text = base64.b64decode(auth, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):

@@ -16,15 +16,16 @@ _PROGRAM = re.compile(r"docker-credential-[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class CredentialHelper:
-    """One helper program, ``docker-credential-NAME``."""
+    """One helper program, ``docker-credential-NAME``, and the server that it is asked about."""
 
-    def __init__(self, name: str, run: HelperRunner) -> None:
+    def __init__(self, name: str, server: str, run: HelperRunner) -> None:
         self._program = f"docker-credential-{name}"
+        self._server = server
         self._run = run
 
-    def get(self, server: str) -> Credentials | None:
-        """Return what the helper keeps for ``server``. Raises CredentialsUnreadable."""
-        result = self._call("get", server.encode())
+    def get(self) -> Credentials | None:
+        """Return what the helper keeps. Raises CredentialsUnreadable."""
+        result = self._call("get", self._server.encode())
         if result.code != 0:
             if _NOT_FOUND in self._text(result):
                 return None
@@ -34,19 +35,19 @@ class CredentialHelper:
             return Credentials(identity_token=secret)
         return Credentials(username=username, password=secret)
 
-    def put(self, server: str, credentials: Credentials) -> None:
+    def put(self, credentials: Credentials) -> None:
         """Let the helper keep ``credentials``. Raises CredentialsUnreadable."""
         is_token = bool(credentials.identity_token)
         entry = {
-            "ServerURL": server,
+            "ServerURL": self._server,
             "Username": _TOKEN_USER if is_token else credentials.username,
             "Secret": credentials.identity_token if is_token else credentials.password,
         }
         self._change("store", json.dumps(entry).encode())
 
-    def remove(self, server: str) -> None:
-        """Let the helper forget ``server``. Raises CredentialsUnreadable."""
-        self._change("erase", server.encode())
+    def remove(self) -> None:
+        """Let the helper forget the server. Raises CredentialsUnreadable."""
+        self._change("erase", self._server.encode())
 
     def _name_and_secret(self, answer: bytes) -> tuple[str, str]:
         try:

@@ -117,6 +117,8 @@ def test_a_namespaces_key_is_not_for_the_whole_host(home: Path) -> None:
         "docker.io",
         "index.docker.io",
         "https://docker.io",
+        "registry-1.docker.io",
+        "https://registry-1.docker.io/v2/",
         "docker.io/library",
         "docker.io/library/busybox",
     ],

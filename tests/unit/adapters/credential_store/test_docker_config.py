@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.credential_store.containers_auth import ContainersAuthCredentials
 from img.adapters.credential_store.docker_config import (
     DockerConfigCredentials,
     docker_config_path,
 )
 from img.adapters.linux.outsider import HelperResult
 from img.application.ports.credential_store import Credentials, CredentialsUnreadable
+from img.domain.reference import DOCKER_HUB_SERVER
 
 _ADA = Credentials(username="ada", password="lovelace")
 
@@ -200,3 +202,60 @@ def test_a_helper_is_a_name_and_no_path(path: Path, name: str) -> None:
     with pytest.raises(CredentialsUnreadable):
         DockerConfigCredentials(path, run=keyring).get("quay.io")
     assert keyring.programs == set()
+
+
+@pytest.mark.parametrize("name", ["docker.io", "index.docker.io", "registry-1.docker.io"])
+@pytest.mark.parametrize("kind", [DockerConfigCredentials, ContainersAuthCredentials])
+def test_a_helper_for_docker_hub_is_asked_by_the_name_in_the_file(
+    path: Path, kind: type[DockerConfigCredentials], name: str
+) -> None:
+    path.write_text(json.dumps({"credHelpers": {name: "keys"}}))
+    keyring = Keyring()
+    store = kind(path, run=keyring)
+
+    store.put(DOCKER_HUB_SERVER, _ADA)
+
+    assert list(keyring.kept) == [name]
+    assert store.get(DOCKER_HUB_SERVER, "library/busybox") == _ADA
+    assert store.remove(DOCKER_HUB_SERVER)
+    assert keyring.kept == {}
+
+
+def test_the_documented_name_of_docker_hub_comes_first(path: Path) -> None:
+    helpers = {"docker.io": "others", DOCKER_HUB_SERVER: "keys", "index.docker.io": "others"}
+    path.write_text(json.dumps({"credHelpers": helpers}))
+    keyring = Keyring()
+
+    DockerConfigCredentials(path, run=keyring).put(DOCKER_HUB_SERVER, _ADA)
+
+    assert list(keyring.kept) == [DOCKER_HUB_SERVER]
+    assert keyring.programs == {"docker-credential-keys"}
+
+
+_LONG = f"ada:{'p' * 100}"
+
+
+@pytest.mark.parametrize(
+    "auth",
+    [
+        base64.encodebytes(_LONG.encode()).decode(),
+        _auth(_LONG) + "\n",
+        _auth(_LONG) + "\r\n",
+        "\n" + "\r\n".join(_auth(_LONG)),
+    ],
+    ids=["wrapped", "line end", "carriage return", "everywhere"],
+)
+def test_line_ends_in_auth_are_passed_over(path: Path, auth: str) -> None:
+    path.write_text(json.dumps({"auths": {"quay.io": {"auth": auth}}}))
+
+    found = DockerConfigCredentials(path).get("quay.io")
+
+    assert found == Credentials(username="ada", password="p" * 100)
+
+
+@pytest.mark.parametrize("auth", [_auth(_LONG)[:-1], _auth(_LONG) + "=", "YTpi ", "YTpi\t", "YT-i"])
+def test_other_characters_in_auth_are_refused(path: Path, auth: str) -> None:
+    path.write_text(json.dumps({"auths": {"quay.io": {"auth": auth}}}))
+
+    with pytest.raises(CredentialsUnreadable, match="auth is no base64 text"):
+        DockerConfigCredentials(path).get("quay.io")
