@@ -21,12 +21,18 @@ class Ask:
     data: Any = None  # bytes, or what requests takes for a stream
 
 
-def reading(method: str, reference: ImageReference, target: str, headers: Mapping[str, str]) -> Ask:
+def reading(
+    method: str,
+    reference: ImageReference,
+    target: str,
+    headers: Mapping[str, str],
+    what: str = "pull",  # what the user wants, which need not be to read
+) -> Ask:
     """Return a request that only reads."""
     return Ask(
         method=method,
         target=target,
-        what=f"pull of {reference.familiar}",
+        what=f"{what} of {reference.familiar}",
         scope=f"repository:{reference.path}:pull",
         headers=headers,
     )

@@ -6,14 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from img.adapters.registry.failures import unreachable
-from img.adapters.registry.patience import Patience
+from img.adapters.registry.patience import PROGRESS, Patience
 from img.application.ports.registry import RegistryError
 from img.domain.decimal_text import parse_count
 
 if TYPE_CHECKING:
     import requests
 
-_PROGRESS = 64 * 1024  # bytes; who gets less from a connection has not got on
 _BLOCK = 1 << 20
 
 
@@ -90,7 +89,7 @@ class BlobStream(io.RawIOBase):
     def _fail(self, failure: RegistryError) -> None:
         """Prepare for a new connection; raise ``failure`` if there were enough of them."""
         self._hang_up()
-        if self._offset - self._failed_at >= _PROGRESS:
+        if self._offset - self._failed_at >= PROGRESS:
             self._patience.renew()
         self._failed_at = self._offset
         self._patience.bear(failure)
@@ -109,6 +108,7 @@ class BlobStream(io.RawIOBase):
                 raise RegistryError(f"registry {self._host} resumes at a wrong place")
             return
         left = self._offset
+        self._patience.spend(left, f"download of {self._name}")
         while left and (data := response.raw.read(min(left, _BLOCK), decode_content=False)):
             left -= len(data)
 

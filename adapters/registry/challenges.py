@@ -8,7 +8,10 @@ from img.domain.dataclass import dataclass
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?=\s|,|$)")
-_PARAMETER = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+# As distribution and containerd read it, no blank may stand beside the "=", whatever RFC 9110 has
+# recipients take: what docker can log in to, img can, and both see the same.
+_PARAMETER = re.compile(rf'\s*({_TOKEN})=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_TOKEN_68 = re.compile(r"\s+[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))")  # in the place of parameters
 _COMMA = re.compile(r"\s*,")
 
 
@@ -42,6 +45,8 @@ def _challenges_in(header: str) -> Iterable[Challenge]:
 def _parameters_at(header: str, position: int) -> tuple[dict[str, str], int]:
     """Return the parameters from there on, and where they end."""
     found: dict[str, str] = {}
+    if token_68 := _TOKEN_68.match(header, position):
+        return found, token_68.end()
     while parameter := _PARAMETER.match(header, position):
         name, quoted, bare = parameter.groups()
         found.setdefault(name.lower(), bare if quoted is None else re.sub(r"\\(.)", r"\1", quoted))

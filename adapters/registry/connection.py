@@ -27,6 +27,7 @@ _T = TypeVar("_T")
 
 log = logger("registry")
 
+_MOST_LOGINS = 3  # a token that ran out, a new one, a password
 _LOOPBACK_PROBE_S = 1.0
 _PROBE_S = 3.0
 
@@ -93,9 +94,9 @@ class Connection:
             except RegistryError as error:
                 patience.bear(error)
 
-    def patience(self) -> Patience:
-        """Return the patience for something that takes several requests."""
-        return Patience(self._sleep)
+    def patience(self, size: int = 0) -> Patience:
+        """Return the patience for what takes several requests; ``size`` is that of a blob."""
+        return Patience(self._sleep, self.limits.copies * size)
 
     def send_once(self, ask: Ask) -> requests.Response:
         """Return the answer to one try. Raises RegistryError, ``retryable`` when it may pass."""
@@ -106,9 +107,7 @@ class Connection:
         client = self._client(scheme, ask.scope if is_ours else None)
         try:
             client.auth.renew_if_stale()
-            response = do_request(
-                client, url, ask.method, data=ask.data, headers=dict(ask.headers), stream=True
-            )
+            response = _answered(client, url, ask)
         except Refused as refused:
             response = refused.response
         except AddressNotAllowed as error:
@@ -119,7 +118,7 @@ class Connection:
             log.debug("rate limit", host=self.host, limit=str(limit), remaining=limit.remaining)
         if response.status_code in PASSING:
             raise refusal(response, ask.what, self.host)
-        return response  # type: ignore[no-any-return]  # oras has no types
+        return response
 
     def _body(self, response: requests.Response, limit: int) -> bytes:
         try:
@@ -200,6 +199,19 @@ class Connection:
         return response.status_code != 400 and not response.headers.get(
             "Location", ""
         ).lower().startswith("https:")
+
+
+def _answered(client: Client, url: str, ask: Ask) -> requests.Response:
+    """Return the answer, after a login if it takes one. Raises Refused."""
+    for left in reversed(range(_MOST_LOGINS)):
+        response = do_request(
+            client, url, ask.method, data=ask.data, headers=dict(ask.headers), stream=True
+        )
+        if response.status_code != 401 or not left:
+            break
+        # oras logs in once; a registry may refuse that, and offer another way.
+        client.auth.authenticate_request(response, {}, refresh=True)
+    return response  # type: ignore[no-any-return]  # oras has no types
 
 
 def _repository_of(scope: str) -> str:

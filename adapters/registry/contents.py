@@ -28,7 +28,7 @@ class OrasRegistryContents(RegistryContents):
 
     def tags(self, repository: ImageReference) -> Iterator[str]:
         place = self._home(repository)
-        ask = reading("GET", place, f"/v2/{place.path}/tags/list?n={_PAGE}", {})
+        ask = reading("GET", place, f"/v2/{place.path}/tags/list?n={_PAGE}", {}, "tags")
         for page in pages(self._connections.to(place), ask):
             if page is None:
                 raise ManifestUnknown(f"{repository.repository}: not found")

@@ -26,6 +26,13 @@ class PassingFailure(RegistryError):
         self.wait_s = wait_s
 
 
+class NoAnswer(RegistryUnreachable):
+    """Silence for as long as a registry may take to answer."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"registry {host} does not answer in time", retryable=True)
+
+
 def refusal(response: "requests.Response", what: str, host: str) -> RegistryError:
     """Return the error that ``response`` stands for; ``what`` was tried. Consumes the body."""
     status = response.status_code
@@ -80,7 +87,7 @@ def unreachable(error: Exception, host: str) -> RegistryUnreachable:
         # The wait was long already.
         return RegistryUnreachable(f"registry {host} cannot be reached: connection timed out")
     if names & {"ReadTimeout", "ReadTimeoutError"}:
-        return RegistryUnreachable(f"registry {host} does not answer in time", retryable=True)
+        return NoAnswer(host)
     if "ProxyError" in names:
         return RegistryUnreachable(f"registry {host} cannot be reached through the proxy: {reason}")
     if names & {"NameResolutionError", "gaierror"}:

@@ -11,6 +11,7 @@ from img.domain.decimal_text import parse_count
 from img.domain.digest import Digest, InvalidDigest
 from img.domain.json_text import MOST_BYTES, InvalidJson, parse_json
 from img.domain.oci import media_types
+from img.domain.oci.codec import media_type_of
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 
@@ -24,25 +25,32 @@ _TYPES = media_types.MANIFESTS | media_types.INDEXES
 _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
 
 
-def head_manifest(connection: "Connection", reference: ImageReference) -> Descriptor | None:
+def head_manifest(
+    connection: "Connection", reference: ImageReference, what: str = "pull"
+) -> Descriptor | None:
     """Return what the registry says of a manifest, None unless it says all of it.
 
     HEAD is not what every registry is good at; nor has it an error's text. Raises RegistryError.
     """
-    ask = reading("HEAD", reference, manifest_path(reference), _accepting(""))
+    ask = reading("HEAD", reference, manifest_path(reference), _accepting(""), what)
     response = connection.send(ask)
     response.close()
     return _described(response)
 
 
 def get_manifest(
-    connection: "Connection", reference: ImageReference, media_type: str = ""
+    connection: "Connection",
+    reference: ImageReference,
+    media_type: str = "",
+    what: str = "pull",
 ) -> tuple[bytes, str]:
     """Return content and media type of the manifest that ``reference`` names.
 
+    Where the registry gives a general type, or none, the document says what it is.
+
     Raises ManifestUnknown, RegistryError.
     """
-    ask = reading("GET", reference, manifest_path(reference), _accepting(media_type))
+    ask = reading("GET", reference, manifest_path(reference), _accepting(media_type), what)
     response, content = connection.document(ask, LIMIT)
     if response.status_code == 404:
         response.close()
@@ -51,7 +59,7 @@ def get_manifest(
         raise connection.refusal(response, ask)
     served = _content_type(response)
     known = served in _TYPES or served.startswith(_SCHEMA_1)
-    return content, served if known else media_type_in(content) or served
+    return content, served if known else media_type_of(content) or served
 
 
 def put_manifest(
@@ -64,19 +72,23 @@ def put_manifest(
     headers = {"Content-Type": media_type}
     ask = writing("PUT", reference, manifest_path(reference), headers, content)
     response = connection.send(ask)
-    if response.status_code not in {200, 201, 202}:
+    if response.status_code not in {200, 201, 202, 204}:
         raise connection.refusal(response, ask)
     limited_body(response)
     return response.headers
 
 
-def refuse_schema_1(reference: ImageReference, media_type: str) -> None:
-    """Raise RegistryError if that is what ``media_type`` says."""
+def check_type(reference: ImageReference, media_type: str) -> None:
+    """Raise RegistryError unless ``media_type`` is that of a manifest or index."""
+    if media_type in _TYPES:
+        return
     if media_type.startswith(_SCHEMA_1):
         raise RegistryError(
             f"{reference} is an image of Docker's schema 1, which nothing reads any more",
             hint="push it again with a current tool",
         )
+    known = media_type or "a document that does not say of what kind it is"
+    raise RegistryError(f"{reference.familiar} is no image but {known}")
 
 
 def media_type_in(content: bytes) -> str:

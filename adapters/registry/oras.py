@@ -12,12 +12,12 @@ from img.adapters.registry.connections import Access, Connections
 from img.adapters.registry.failures import limited_body
 from img.adapters.registry.limits import Limits
 from img.adapters.registry.manifests import (
+    check_type,
     digest_of,
     get_manifest,
     head_manifest,
     media_type_in,
     put_manifest,
-    refuse_schema_1,
 )
 from img.adapters.registry.referrers import has_subject, tell_referrer
 from img.adapters.registry.upload import Upload, mount
@@ -69,13 +69,8 @@ class OrasRegistry(Registry):
         )
 
     def resolve(self, reference: ImageReference) -> Descriptor:
-        connection = self._connection(reference)
-        found = head_manifest(connection, reference)
-        if found is None:
-            content, media_type = get_manifest(connection, reference)
-            digest = digest_of(content, reference.digest)
-            found = Descriptor(media_type=media_type, digest=digest, size=len(content))
-        refuse_schema_1(reference, found.media_type)
+        found = self._described(reference, "pull")
+        check_type(reference, found.media_type)
         if reference.digest not in (None, found.digest):
             raise BlobMismatch(reference.digest, found.digest)
         return found
@@ -114,13 +109,14 @@ class OrasRegistry(Registry):
             name=f"blob {blob.digest}",
             host=connection.host,
             reopen=lambda offset: self._again(connection, reference, target, offset),
-            patience=connection.patience(),
+            patience=connection.patience(blob.size),
         )
         return io.BufferedReader(stream, _READ_AHEAD)
 
     def has_blob(self, reference: ImageReference, digest: Digest) -> bool:
         connection = self._connection(reference)
-        ask = reading("HEAD", reference, blob_path(reference, digest), {})
+        # It is before a push that users wait for the answer.
+        ask = reading("HEAD", reference, blob_path(reference, digest), {}, "push")
         response = connection.send(ask)
         response.close()
         if response.status_code == 404:
@@ -171,14 +167,26 @@ class OrasRegistry(Registry):
     def _confirm(self, reference: ImageReference, digest: Digest) -> None:
         """Make sure that the registry has the manifest: there are proxies that say yes to all."""
         try:
-            if self.resolve(reference).digest == digest:
+            if self._described(reference, "push").digest == digest:
                 return
-        except (ManifestUnknown, BlobMismatch):
+        except Unauthorized:
+            return  # who may push need not be one who may pull
+        except ManifestUnknown:
             pass
         raise RegistryError(
             f"push of {reference.familiar}: the registry took the manifest {digest}, "
             "but has another one under that name, or none"
         )
+
+    def _described(self, reference: ImageReference, what: str) -> Descriptor:
+        """Return what the registry has under the name, of whatever kind."""
+        connection = self._connection(reference)
+        found = head_manifest(connection, reference, what)
+        if found is not None:
+            return found
+        content, media_type = get_manifest(connection, reference, what=what)
+        digest = digest_of(content, reference.digest)
+        return Descriptor(media_type=media_type, digest=digest, size=len(content))
 
     def _connection(self, reference: ImageReference) -> "Connection":
         return self._connections.to(reference)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from img.adapters.registry.ask import Ask
     from img.adapters.registry.connection import Connection
 
-_MOST = 10_000  # pages; with 100 names each, as the smallest are, they hold a million
+_MOST = 2000  # pages; with 50 names each, as the smallest are, they hold 100,000
+_MOST_BYTES = 256 << 20  # of all pages together
 _LINK = re.compile(r"<([^<>]*)>([^<]*)")  # a target, and its parameters
 _NEXT = re.compile(r';\s*rel\s*=\s*"?next\b')
 
@@ -24,8 +25,10 @@ def pages(connection: "Connection", ask: "Ask", most: int = _MOST) -> Iterator[b
     Raises RegistryError, also after ``most`` pages.
     """
     seen = {ask.target}
+    left = _MOST_BYTES
     while True:
-        response, content = connection.document(ask, LIMIT)
+        response, content = connection.document(ask, min(LIMIT, left))
+        left -= len(content)
         if response.status_code == 404 and len(seen) == 1:
             response.close()
             yield None

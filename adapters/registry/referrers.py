@@ -25,6 +25,8 @@ from img.domain.reference import ImageReference
 if TYPE_CHECKING:
     from img.adapters.registry.connection import Connection
 
+_WHAT = "referrers"
+
 
 def referrers(
     connection: "Connection", reference: ImageReference, subject: Digest, artifact_type: str
@@ -32,9 +34,13 @@ def referrers(
     """Yield what refers to ``subject``, of one type if one is given. Raises RegistryError."""
     query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
     target = f"/v2/{reference.path}/referrers/{subject}{query}"
-    ask = reading("GET", reference, target, {"Accept": media_types.OCI_INDEX})
+    ask = reading("GET", reference, target, {"Accept": media_types.OCI_INDEX}, _WHAT)
     for page in pages(connection, ask):
-        index = decode_index(page) if page is not None else _by_tag(connection, reference, subject)
+        index = (
+            decode_index(page)
+            if page is not None
+            else _by_tag(connection, reference, subject, _WHAT)
+        )
         # A registry need not filter (OCI-Filters-Applied says whether it did), nor a tag's index.
         yield from (
             found for found in index.manifests if artifact_type in ("", found.artifact_type)
@@ -51,7 +57,7 @@ def tell_referrer(
     document = _document(content, media_type)
     if document.subject is None:
         return
-    known = _by_tag(connection, reference, document.subject.digest)
+    known = _by_tag(connection, reference, document.subject.digest, "push")
     new = Descriptor(
         media_type=media_type,
         digest=Digest.of(content),
@@ -81,9 +87,11 @@ def _document(content: bytes, media_type: str) -> Manifest | Index:
     return decode_index(content) if is_index else decode_manifest(content)
 
 
-def _by_tag(connection: "Connection", reference: ImageReference, subject: Digest) -> Index:
+def _by_tag(
+    connection: "Connection", reference: ImageReference, subject: Digest, what: str
+) -> Index:
     try:
-        content, _ = get_manifest(connection, _place(reference, subject))
+        content, _ = get_manifest(connection, _place(reference, subject), what=what)
     except ManifestUnknown:
         return Index()
     return decode_index(content)

@@ -21,6 +21,7 @@ from img.adapters.registry.failures import (
 from img.application.ports.credential_store import Credentials
 from img.application.ports.registry import RegistryError, Unauthorized
 from img.domain.decimal_text import parse_count
+from img.domain.errors import RemoteError
 from img.domain.json_text import InvalidJson, parse_json
 
 _DEFAULT_LIFE_S = 60  # distribution-spec auth/token, "expires_in"
@@ -95,23 +96,43 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
             raise Refused(original)
         if not is_same_host(original.url, self._host, self._scheme):
             raise Refused(original)  # the challenge of a redirect's target: nothing of ours is its
-        used = original.request.headers.get("Authorization")
+        used = original.request.headers.get("Authorization", "")
         with self._lock:
             if self.token is None or self.token == used:  # else another thread was here first
-                token = self._answer(parse_challenges(authenticate_headers(original)))
-                if token is None or (token == used):
+                challenges = parse_challenges(authenticate_headers(original))
+                if refresh:
+                    # What was just made for this challenge was refused: another way, if any.
+                    scheme = used.partition(" ")[0].lower()
+                    challenges = [each for each in challenges if each.scheme != scheme]
+                token = self._answer(challenges, used)
+                if token is None:
                     raise Refused(original)
                 self.token = token
         limited_body(original)
         return {**headers, **self.get_auth_header()}, True
 
-    def _answer(self, challenges: list[Challenge]) -> str | None:
+    def _answer(self, challenges: list[Challenge], used: str) -> str | None:
+        """Return the first answer that there is, other than ``used``; None if there is none.
+
+        Raises the first failure where all fail.
+        """
+        failure: Exception | None = None
         for challenge in challenges:
-            if challenge.scheme == "bearer" and "realm" in challenge.parameters:
-                return self._bearer(challenge)
-            if challenge.scheme == "basic":
-                return _basic(self._credentials())
+            try:
+                answer = self._answer_to(challenge)
+            except (RemoteError, requests.RequestException) as error:
+                failure = failure or error
+                continue
+            if answer not in (None, used):
+                return answer
+        if failure is not None:
+            raise failure
         return None
+
+    def _answer_to(self, challenge: Challenge) -> str | None:
+        if challenge.scheme == "bearer" and "realm" in challenge.parameters:
+            return self._bearer(challenge)
+        return _basic(self._credentials()) if challenge.scheme == "basic" else None
 
     def _bearer(self, challenge: Challenge) -> str:
         credentials = self._credentials()

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, urlsplit
 
 from img.adapters.registry.addresses import followed
-from img.adapters.registry.ask import Ask, blob_path, reading, writing
-from img.adapters.registry.failures import limited_body
+from img.adapters.registry.ask import Ask, blob_path, writing
+from img.adapters.registry.failures import PassingFailure, limited_body
+from img.adapters.registry.patience import PROGRESS
 from img.adapters.registry.piece import PieceBody
-from img.application.ports.registry import RegistryError, Unauthorized
+from img.application.ports.registry import RegistryError, RegistryUnreachable
 from img.domain.decimal_text import parse_count
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
@@ -22,14 +23,25 @@ if TYPE_CHECKING:
     from img.adapters.registry.connection import Connection
 
 _STORED = frozenset({200, 201, 202, 204})
+_GONE, _MISPLACED = 404, 416
+_REFUSED_TO_US = frozenset({401, 403})
 
 
 class _Lost(RegistryError):
-    """The registry knows nothing of the upload any more, or nothing right."""
+    """The registry has nothing of the upload any more that is of use."""
+
+
+class _Misplaced(RegistryError):
+    """The registry wants another part of the blob."""
 
 
 class Upload:
-    """One blob on its way to one repository, from the start of ``content``."""
+    """One blob on its way to one repository, from the start of ``content``.
+
+    Only what the registry confirms to have, and never had before, counts as progress: a registry
+    that fails, forgets, or says that it has less and less is tried a few times, and its bytes are
+    sent a few times, whatever it answers.
+    """
 
     def __init__(
         self,
@@ -42,27 +54,31 @@ class Upload:
         self._reference = reference
         self._blob = blob
         self._content = content
+        self._what = f"push of {reference.familiar}"
+        self._patience = connection.patience(blob.size)
         self._part = connection.limits.part
+        self._in_parts = True  # until the registry refuses one
         self._place = ""  # URL, "" while there is none
-        self._sent = 0  # bytes that the registry has
-        self._refused_at = -1  # where a part was that did not follow on what it has
+        self._confirmed = 0  # bytes that the registry has of this upload
+        self._best = 0  # of all uploads of this blob
         self._done = False
 
     def run(self) -> None:
         """Send it all. Raises RegistryError, and lets the registry forget what it got then."""
-        patience = self._connection.patience()
         try:
             while not self._done:
-                before = self._sent
+                is_last = self._place != "" and self._is_last
                 try:
                     self._go_on()
                 except RegistryError as error:
-                    patience.bear(error)
-                    self._look_where_we_are(isinstance(error, _Lost))
-                if self._sent > before:
-                    patience.renew()
+                    self._fail(error, is_last)
+                if self._confirmed >= self._best + PROGRESS:
+                    self._best = self._confirmed
+                    self._patience.renew()
+        except RegistryUnreachable:
+            raise  # nor would it hear that it may forget the upload
         except BaseException:
-            self._give_up()
+            self._cancel()
             raise
 
     def _go_on(self) -> None:
@@ -75,109 +91,122 @@ class Upload:
 
     @property
     def _is_last(self) -> bool:
-        return self._blob.size - self._sent <= self._part
+        return not self._in_parts or self._blob.size - self._confirmed <= self._part
 
     def _begin(self) -> None:
         ask = writing("POST", self._reference, f"/v2/{self._reference.path}/blobs/uploads/", {})
         response = self._connection.send_once(ask)
-        if response.status_code == 201:
-            limited_body(response)
-            self._done = True
-            return
-        if response.status_code != 202:
+        if response.status_code not in _STORED:
             raise self._connection.refusal(response, ask)
         limited_body(response)
-        self._sent = 0
+        if response.status_code == 201 and self._is_stored():
+            self._done = True
+            return
+        self._confirmed = 0
         self._place = self._location(response)
         least = response.headers.get("OCI-Chunk-Min-Length", "")
         self._part = max(self._part, parse_count(least) or 0)
 
     def _send_part(self) -> None:
-        end = self._sent + self._part
-        headers = {
-            "Content-Type": "application/octet-stream",
-            "Content-Range": f"{self._sent}-{end - 1}",
-        }
-        ask = self._writing("PATCH", self._place, headers, end)
-        response = self._connection.send_once(ask)
-        if response.status_code not in _STORED:
-            raise self._refusal(response, ask)
-        limited_body(response)
+        start, end = self._confirmed, self._confirmed + self._part
+        response = self._send("PATCH", self._place, end)
         self._place = self._location(response)
-        self._sent = min(_received(response, end), end)
+        has = _received(response)
+        # Amazon's registry repeats what it had after the first part. What it lacks in truth, the
+        # digest of the whole will tell.
+        self._confirmed = has if has is not None and start < has < end else end
 
     def _send_last(self) -> None:
-        headers = {"Content-Type": "application/octet-stream"}
-        if self._sent:
-            headers["Content-Range"] = f"{self._sent}-{self._blob.size - 1}"
         separator = "&" if urlsplit(self._place).query else "?"
         target = f"{self._place}{separator}digest={self._blob.digest}"
-        ask = self._writing("PUT", target, headers, self._blob.size)
+        self._send("PUT", target, self._blob.size)
+        self._done = True
+
+    def _send(self, method: str, target: str, end: int) -> "requests.Response":
+        """Send the bytes up to ``end``. Raises RegistryError, _Lost, _Misplaced."""
+        start, size = self._confirmed, end - self._confirmed
+        headers = {"Content-Type": "application/octet-stream"}
+        if self._in_parts and (start or method == "PATCH"):
+            headers["Content-Range"] = f"{start}-{end - 1}"
+        # requests sends an empty stream in chunks, which not every registry takes.
+        body = PieceBody(self._content, start, size) if size > 0 else b""
+        self._patience.spend(size, self._what)
+        ask = writing(method, self._reference, target, headers, body)
         response = self._connection.send_once(ask)
         if response.status_code not in _STORED:
             raise self._refusal(response, ask)
         limited_body(response)
-        self._sent = self._blob.size
-        self._done = True
+        return response
 
-    def _look_where_we_are(self, is_lost: bool) -> None:
-        """Ask the registry how much it has; begin anew where it does not say so."""
+    def _refusal(self, response: "requests.Response", ask: Ask) -> RegistryError:
+        """Return the error for a part that was refused, or for the whole blob."""
+        status = response.status_code
+        if status == _GONE:
+            return _failed(response, _Lost, f"{ask.what}: the registry lost the upload")
+        if status == _MISPLACED:
+            text = f"{ask.what}: the registry wants another part of the blob"
+            return _failed(response, _Misplaced, text)
+        is_part = self._in_parts and (ask.method == "PATCH" or self._confirmed > 0)
+        if is_part and status not in _REFUSED_TO_US:
+            self._in_parts = False
+            return _failed(response, _Lost, f"{ask.what}: the registry takes no parts of blobs")
+        return self._connection.refusal(response, ask)
+
+    def _fail(self, error: RegistryError, is_last: bool) -> None:
+        """Find out what can be sent next. Raises ``error`` if it was tried often enough."""
+        if is_last and error.retryable and self._is_stored():
+            self._done = True  # only the answer was lost
+            return
+        self._patience.bear(error)
         if not self._place:
             return
-        if is_lost:
-            self._place, self._sent = "", 0
-        elif self._is_last and self._is_stored():  # the answer to the last part was lost
-            self._done = True
-        else:
-            response = self._connection.send(self._writing("GET", self._place, {}))
-            limited_body(response)
-            self._sent = _received(response, 0) if response.status_code == 204 else -1
-            if self._sent == self._refused_at == 0:
-                self._sent = 1
-            is_known = 0 <= self._sent <= self._blob.size
-            self._place = self._location(response) if is_known else ""
+        if isinstance(error, _Lost) or not self._in_parts:
+            self._restart()
+            return
+        refused_at = self._confirmed if isinstance(error, _Misplaced) else -1
+        self._look()
+        if self._place and self._confirmed == refused_at:
+            self._in_parts = False  # it is no matter of the place: of the length, at ghcr.io
+            self._restart()
+
+    def _look(self) -> None:
+        """Ask the registry how much it has; forget the upload if it does not say so."""
+        try:
+            ask = writing("GET", self._reference, self._place, {})
+            response = self._connection.send_once(ask)
+        except RegistryError:
+            self._forget()
+            return
+        limited_body(response)
+        has = _received(response) if response.status_code in _STORED else None
+        if has is None or has > self._blob.size:
+            self._forget()
+            return
+        self._confirmed = has
+        self._place = self._location(response)
 
     def _is_stored(self) -> bool:
-        target = blob_path(self._reference, self._blob.digest)
-        response = self._connection.send(reading("HEAD", self._reference, target, {}))
+        path = blob_path(self._reference, self._blob.digest)
+        try:
+            response = self._connection.send_once(writing("HEAD", self._reference, path, {}))
+        except RegistryError:
+            return False
         response.close()
         return response.status_code == 200
 
-    def _refusal(self, response: "requests.Response", ask: Ask) -> RegistryError:
-        """Return the error for a refused part; what helps is to look again, or to begin anew."""
-        status = response.status_code
-        if status == 416 and self._refused_at != self._sent:
-            self._refused_at = self._sent
-            return self._again(response, ask, RegistryError, "wants another part of the blob")
-        if status in {404, 416}:
-            return self._again(response, ask, _Lost, "lost the upload")
-        if status == 400 and self._sent:
-            self._part = max(self._part, self._blob.size)  # in one go then, whatever is the matter
-            return self._again(response, ask, _Lost, "refuses the parts of the blob")
-        return self._connection.refusal(response, ask)
+    def _restart(self) -> None:
+        self._cancel()
+        self._forget()
 
-    def _again(
-        self, response: "requests.Response", ask: Ask, kind: type[RegistryError], what: str
-    ) -> RegistryError:
-        limited_body(response)
-        return kind(f"{ask.what}: the registry {what}", retryable=True)
+    def _forget(self) -> None:
+        self._place, self._confirmed = "", 0
 
-    def _give_up(self) -> None:
+    def _cancel(self) -> None:
         """Tell the registry, which need not answer (distribution-spec, "Cancel a blob upload")."""
-        if not self._place:
-            return
-        with contextlib.suppress(RegistryError):
-            limited_body(self._connection.send_once(self._writing("DELETE", self._place, {})))
-
-    def _writing(
-        self, method: str, target: str, headers: dict[str, str], end: int | None = None
-    ) -> Ask:
-        data: PieceBody | bytes | None = None
-        if end is not None:
-            # requests sends an empty stream in chunks, which not every registry takes.
-            size = end - self._sent
-            data = PieceBody(self._content, self._sent, size) if size > 0 else b""
-        return writing(method, self._reference, target, headers, data)
+        if self._place:
+            with contextlib.suppress(RegistryError):
+                ask = writing("DELETE", self._reference, self._place, {})
+                limited_body(self._connection.send_once(ask))
 
     def _location(self, response: "requests.Response") -> str:
         """Return the URL to upload to: Location may be relative, and have a query to keep."""
@@ -189,8 +218,8 @@ def mount(
 ) -> bool:
     """Let the repository have a blob of ``source``'s; False where the registry will not.
 
-    Docker Hub answers some of these with errors that mean nothing but that (go-containerregistry,
-    #1404). Raises RegistryError.
+    A refusal of any kind means no more than that: Docker Hub answers some of these with errors
+    (go-containerregistry, #1404), other registries with 5xx. Raises RegistryUnreachable.
     """
     query = f"mount={blob.digest}&from={quote(source.path, safe='')}"
     scope = f"repository:{reference.path}:pull,push repository:{source.path}:pull"
@@ -201,16 +230,37 @@ def mount(
         scope=scope,
     )
     try:
-        response = connection.send(ask)
-    except Unauthorized:
+        response = connection.persist(lambda: _once(connection, ask))
+    except RegistryUnreachable:
+        raise
+    except RegistryError:
+        return False
+    if response is None:
         return False
     limited_body(response)
-    if response.status_code == 202 and (place := _followed(connection, response)):
-        # An upload was begun instead, which nobody wants.
-        limited_body(
-            connection.send(Ask(method="DELETE", target=place, what=ask.what, scope=scope))
-        )
-    return response.status_code == 201
+    if response.status_code == 201:
+        return True
+    if response.status_code in _STORED:  # an upload was begun, which nobody needs
+        with contextlib.suppress(RegistryError):
+            if place := _followed(connection, response):
+                cancel = Ask(method="DELETE", target=place, what=ask.what, scope=scope)
+                limited_body(connection.send_once(cancel))
+    return False
+
+
+def _once(connection: "Connection", ask: Ask) -> "requests.Response | None":
+    """Return the answer, None for one that may pass: to upload is quicker than to wait for it."""
+    try:
+        return connection.send_once(ask)
+    except PassingFailure:
+        return None
+
+
+def _failed(
+    response: "requests.Response", kind: type[RegistryError], message: str
+) -> RegistryError:
+    limited_body(response)
+    return kind(message, retryable=True)
 
 
 def _followed(connection: "Connection", response: "requests.Response") -> str:
@@ -224,13 +274,13 @@ def _nowhere(connection: "Connection") -> str:
     raise RegistryError(f"registry {connection.host} gives no place to upload to")
 
 
-def _received(response: "requests.Response", otherwise: int) -> int:
-    """Return how many bytes the registry says it has: "0-9" are ten, "0-0" none, or one.
+def _received(response: "requests.Response") -> int | None:
+    """Return how many bytes the registry says it has: "0-9" are ten; None if it does not say.
 
     There is no word for none; distribution says "0-0" of it.
     """
     found = re.fullmatch(r"(?:bytes=)?0-(\d+)", response.headers.get("Range", ""))
     last = parse_count(found[1]) if found else None
     if last is None:
-        return otherwise
+        return None
     return last + 1 if last else 0

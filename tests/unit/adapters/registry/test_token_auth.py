@@ -219,3 +219,62 @@ def test_basic_is_chosen_where_it_is_one_of_several() -> None:
         return Answer(status=401, headers={"WWW-Authenticate": 'Negotiate, Basic realm="r"'})
 
     assert _pull(_ADA, answer) == b"layer"
+
+
+_BASIC = 'Basic realm="r"'
+
+
+class TwoWays:
+    """Offers Basic and Bearer in one order or the other, and takes one of them."""
+
+    def __init__(self, *, basic_first: bool, takes: str, headers: int = 1) -> None:
+        self._basic_first = basic_first
+        self._takes = takes
+        self._headers = headers
+        self.tokens = 0
+
+    def __call__(self, request: Request) -> Answer:
+        if request.path.startswith("/token"):
+            self.tokens += 1
+            if self._takes == "no token":
+                return Answer(status=401)
+            return Answer(body=b'{"token":"t"}')
+        if request.path == "/v2/":
+            return Answer()
+        if request.headers.get("Authorization") == self._taken():
+            return Answer(body=b"layer")
+        bearer = f'Bearer realm="http://{request.headers["Host"]}/token"'
+        ways = [_BASIC, bearer] if self._basic_first else [bearer, _BASIC]
+        return Answer(status=401, headers={"WWW-Authenticate": ", ".join(ways)})
+
+    def _taken(self) -> str:
+        return "Bearer t" if self._takes == "bearer" else _ADA_BASIC
+
+
+@pytest.mark.parametrize("basic_first", [True, False])
+@pytest.mark.parametrize("takes", ["basic", "bearer", "no token"])
+def test_of_two_ways_the_one_that_works_is_found(takes: str, basic_first: bool) -> None:
+    registry = TwoWays(basic_first=basic_first, takes=takes)
+
+    with ScriptedServer(registry) as server:
+        client = _client(_ADA, server)
+        assert client.open_blob(_name(server), _BLOB).read() == b"layer"
+        before = len(server.requests)
+        assert client.open_blob(_name(server), _BLOB).read() == b"layer"
+
+        assert len(server.requests) == before + 1  # it is remembered
+
+
+def test_nobody_takes_the_token_where_a_password_is_offered_first() -> None:
+    assert _pull(None, TwoWays(basic_first=True, takes="bearer")) == b"layer"
+
+
+@pytest.mark.parametrize("basic_first", [True, False])
+def test_where_no_way_works_that_is_the_end(basic_first: bool) -> None:
+    registry = TwoWays(basic_first=basic_first, takes="nothing")
+    registry._taken = lambda: "?"  # type: ignore[method-assign]
+
+    with ScriptedServer(registry) as server:
+        with pytest.raises(Unauthorized, match="401"):
+            _client(_ADA, server).open_blob(_name(server), _BLOB)
+        assert len(server.requests) < 15

@@ -171,9 +171,9 @@ def test_a_registry_that_goes_on_failing_is_asked_to_forget_the_upload() -> None
 
 
 def test_a_refusal_is_not_argued_with() -> None:
-    registry = Uploads(once("PATCH", Answer(status=413)))
+    registry = Uploads(once("PATCH", Answer(status=403)))
 
-    with pytest.raises(RegistryError, match="413"), uploaded(registry):
+    with pytest.raises(RegistryError, match="403"), uploaded(registry):
         pass
 
     assert registry.log == ["POST 0", f"PATCH {PART}", "DELETE 0"]
@@ -185,6 +185,8 @@ MOUNTS = {
     "unknown": (Answer(status=404), False),
     "not understood": (Answer(status=400), False),
     "forbidden": (Answer(status=403), False),
+    "broken": (Answer(status=500), False),
+    "busy": (Answer(status=503, headers={"Retry-After": "3600"}), False),
 }
 
 
