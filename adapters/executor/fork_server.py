@@ -16,10 +16,11 @@ from typing import NoReturn
 
 from img.adapters.executor import descendants, reports, signals
 from img.adapters.executor.launch import (
-    Kind,
     Launch,
+    Request,
     Way,
     read_launch,
+    read_request,
     receive,
     rehearse,
     write_launch,
@@ -27,7 +28,7 @@ from img.adapters.executor.launch import (
 from img.adapters.executor.reports import Ended, NotStarted, Refused
 from img.adapters.executor.started_step import Helper, RuntimeLog, StartedStep
 from img.adapters.linux import records, syscalls
-from img.domain.process import Network, Root
+from img.domain.process import Network
 
 
 class ForkServer:
@@ -54,8 +55,8 @@ class ForkServer:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         order = write_launch(launch)
         try:
-            kind = records.encode(Kind.of(launch))
-            socket.send_fds(self._requests, [kind], [order, theirs.fileno(), stdout, stderr])
+            request = records.encode(Request.of(launch))
+            socket.send_fds(self._requests, [request], [order, theirs.fileno(), stdout, stderr])
         except BaseException:
             ours.close()
             raise
@@ -81,13 +82,13 @@ def _line_to_supervisor() -> tuple[socket.socket, socket.socket]:
 
 
 def _start_supervisor(
-    step: int, root: Root, asked: socket.socket, channel: socket.socket, stderr: int
+    step: int, order: int, asked: socket.socket, channel: socket.socket, stderr: int
 ) -> Helper:
     from img.adapters.executor import supervision
 
     pid = os.fork()
     if pid == 0:
-        supervision.become(step, root, asked, channel, stderr)
+        supervision.become(step, order, asked, channel, stderr)
     return Helper(pid, os.pidfd_open(pid))
 
 
@@ -137,7 +138,7 @@ def _rehearse(*, emulating: bool) -> None:
 
         emulated_identity.prepare()
     rehearse()
-    records.reader_of(Kind)
+    records.reader_of(Request)
     reports.prepare()
     lookup_user("", "", "")
     privileges.prepare_filters()
@@ -208,15 +209,15 @@ class _Server:
         if not message:
             return False
         order, channel, stdout, stderr = descriptors
-        kind: Kind = records.decode(message, Kind)
-        self._start(kind, order, socket.socket(fileno=channel), stdout, stderr)
+        self._start(read_request(message), order, socket.socket(fileno=channel), stdout, stderr)
         for descriptor in (order, stdout, stderr):
             os.close(descriptor)
         return True
 
     def _start(
-        self, kind: Kind, order: int, channel: socket.socket, stdout: int, stderr: int
+        self, request: Request, order: int, channel: socket.socket, stdout: int, stderr: int
     ) -> None:
+        kind = request.kind
         try:
             standby = self._standbys.take(kind)
         except OSError as error:
@@ -234,17 +235,22 @@ class _Server:
         for theirs in (asking, awaited):  # or those who wait would not see the step end
             if theirs is not None:
                 theirs.close()
-        launch = read_launch(order)  # the step reads it too, at the same time
         helpers = []
         if asked is not None:
-            helpers.append(_start_supervisor(standby.pid, launch.root, asked, channel, stderr))
+            helpers.append(_start_supervisor(standby.pid, order, asked, channel, stderr))
             asked.close()
         if ready is not None:
-            helpers.append(_start_network(launch.network_program, standby.pid, ready))
+            helpers.append(_start_network(request.network_program, standby.pid, ready))
             ready.close()
-        groups, cwd = launch.process.control_groups, launch.process.cwd
         step = StartedStep(
-            standby.pid, standby.pidfd, channel, kind.way, groups, cwd, tuple(helpers), log
+            standby.pid,
+            standby.pidfd,
+            channel,
+            kind.way,
+            request.control_groups,
+            request.cwd,
+            tuple(helpers),
+            log,
         )
         for descriptor in step.watched:
             self._steps[descriptor] = step
@@ -252,8 +258,8 @@ class _Server:
         if kind.way is Way.RUNTIME:
             from img.adapters.executor import runtime_starter
 
-            runtime_starter.prepare(launch)
-        self._standbys.add(kind, launch.root)
+            runtime_starter.prepare(read_launch(order))
+        self._standbys.add(request)
 
     def _attend(self, step: StartedStep, descriptor: int) -> None:
         if descriptor != step.pidfd:

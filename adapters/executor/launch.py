@@ -3,6 +3,7 @@
 import os
 import socket
 from enum import Enum
+from functools import lru_cache
 from typing import Self
 
 from img.adapters.linux import records, syscalls
@@ -82,12 +83,54 @@ class Kind:
         return own_network | (_ISOLATED if self.way.isolated else 0)
 
 
-_SAMPLE = Launch(Process(argv=("a",), env={"A": "b"}), DirectoryRoot(path="/"))
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the fork server has to know of a launch, which it does not read.
+
+    Reading it writes to pages that server and steps share at first, so each step would pay for it.
+    """
+
+    kind: Kind
+    network_program: str
+    control_groups: tuple[str, ...]
+    cwd: str
+    mounted: bool  # the root was mounted for this step
+
+    @classmethod
+    def of(cls, launch: Launch) -> Self:
+        """Return the request to start ``launch``."""
+        process = launch.process
+        return cls(
+            Kind.of(launch),
+            launch.network_program,
+            process.control_groups,
+            process.cwd,
+            _is_mounted(launch.root),
+        )
+
+
+def _is_mounted(root: Root) -> bool:
+    if not isinstance(root, DirectoryRoot):
+        return False  # the step itself mounts it
+    try:
+        return os.stat(root.path).st_dev != os.stat(os.path.dirname(root.path)).st_dev
+    except OSError:  # gone: the step will say so
+        return True
+
+
+_SAMPLE = records.encode(Launch(Process(argv=("a",), env={"A": "b"}), DirectoryRoot(path="/")))
 
 
 def rehearse() -> None:
-    """Write and read a launch, so that what it takes is at hand in this process and its forks."""
-    records.decode(records.encode(_SAMPLE), Launch)
+    """Read a launch, so that what it takes is at hand in this process and its forks."""
+    records.decode(_SAMPLE, Launch)
+
+
+@lru_cache(maxsize=8)
+def read_request(message: bytes) -> Request:
+    """Return what is in ``message``; most steps of a build ask for the same."""
+    request: Request = records.decode(message, Request)
+    return request
 
 
 def receive(line: socket.socket) -> tuple[bytes, list[int]]:

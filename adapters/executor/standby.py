@@ -14,13 +14,12 @@ from typing import NoReturn
 
 from img.adapters.executor import first_process, privileges, reports
 from img.adapters.executor.group_mounts import OwnGroups
-from img.adapters.executor.launch import Kind, Way, read_launch, receive, rehearse
+from img.adapters.executor.launch import Kind, Request, Way, read_launch, receive, rehearse
 from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import capabilities, launcher, syscalls
 from img.adapters.linux.hierarchies import Hierarchy
 from img.domain.dataclass import dataclass
 from img.domain.filesystem.ownership import lookup_user
-from img.domain.process import DirectoryRoot, Root
 
 _SOCKETS = ("supervisor", "network")
 
@@ -96,10 +95,14 @@ class Standbys:
             waiting.dismiss()
         return self._new(kind)
 
-    def add(self, kind: Kind, root: Root) -> None:
-        """Have one stand by, if the next step may be expected to be like this one, in ``root``."""
+    def add(self, request: Request) -> None:
+        """Have one stand by, if the next step may be expected to be like this one.
+
+        Who stands by would keep a root that was mounted for its step from being unmounted.
+        """
+        kind = request.kind
         expected, self._last = self._last in (None, kind), kind
-        if expected and kind.way.isolated and not _is_mounted(root):
+        if expected and kind.way.isolated and not request.mounted:
             self._mounts.has_changed()  # so far
             with suppress(OSError):  # there are as many namespaces as there may be
                 self._waiting = self._new(kind)
@@ -112,16 +115,6 @@ class Standbys:
 
     def _new(self, kind: Kind) -> Standby:
         return stand_by(kind, self._groups.now() if kind.way.isolated else ())
-
-
-def _is_mounted(root: Root) -> bool:
-    """Tell whether a root was mounted for its step: who stands by would keep it from its end."""
-    if not isinstance(root, DirectoryRoot):
-        return False  # the step itself mounts it
-    try:
-        return os.stat(root.path).st_dev != os.stat(os.path.dirname(root.path)).st_dev
-    except OSError:  # gone: the step will say so
-        return True
 
 
 class _MountTable:

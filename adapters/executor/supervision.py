@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from img.adapters.executor import reports
 from img.adapters.executor.closed_interpreter import close_interpreter
+from img.adapters.executor.launch import read_launch
 from img.adapters.linux import capabilities, records, syscalls
 from img.adapters.linux.emulation.credentials import Credentials, credentials_of
 from img.adapters.linux.emulation.supervisor import Supervisor
@@ -48,9 +49,11 @@ def ask(supervisor: socket.socket, listener: int, user: UserIdentity) -> None:
 
 
 def become(
-    step: int, root: Root, asked: socket.socket, channel: socket.socket, stderr: int
+    step: int, order: int, asked: socket.socket, channel: socket.socket, stderr: int
 ) -> NoReturn:
-    """Answer the step, a pid, in ``root``, until this process is ended; tell ``channel`` of faults.
+    """Answer the step, a pid, until this process is ended; tell ``channel`` of faults.
+
+    ``order`` is the file with its launch.
 
     It belongs beside the step, not above it: the fork server has both, and ends both.
     """
@@ -62,7 +65,7 @@ def become(
             supervised = _wait(asked)
             if supervised is not None:
                 listener, initial = supervised
-                journal = _enter(step, root, listener, channel)
+                journal = _enter(step, read_launch(order).root, listener, channel)
                 Supervisor(Listener(listener), initial, journal).serve()
             code = 0
     finally:

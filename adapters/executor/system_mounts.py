@@ -149,17 +149,18 @@ def _attach_devices(dev: str) -> None:
     nodes = f"{_STAGE}/{_NODES}"
     os.mkdir(nodes)
     syscalls.mount("tmpfs", nodes, "tmpfs", MS_NOSUID | MS_NOEXEC | MS_STRICTATIME, "mode=700")
+    mask = os.umask(0)
     try:
         for name, (major, minor) in DEVICES.items():
             if _make_device(f"{nodes}/{name}", os.makedev(major, minor)):
-                tree = syscalls.open_tree(f"{nodes}/{name}")
+                os.mknod(f"{dev}/{name}", 0o666)
+                syscalls.mount(f"{nodes}/{name}", f"{dev}/{name}", flags=MS_BIND)
             elif os.path.exists(f"/dev/{name}"):
                 tree = syscalls.open_tree(f"/dev/{name}")
                 syscalls.mount_setattr(tree, _READ_ONLY_DEVICE)
-            else:
-                continue
-            _attach_new(tree, f"{dev}/{name}")
+                _attach_new(tree, f"{dev}/{name}")
     finally:
+        os.umask(mask)
         syscalls.umount2(nodes, syscalls.MNT_DETACH)
 
 
@@ -169,7 +170,6 @@ def _make_device(path: str, number: int) -> bool:
         os.mknod(path, stat.S_IFCHR | 0o666, number)
     except PermissionError:
         return False
-    os.chmod(path, 0o666)  # whatever the umask
     return True
 
 
