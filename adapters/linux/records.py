@@ -16,6 +16,10 @@ from typing import Any, Union, get_args, get_origin
 
 _Reader = Callable[[Any], Any]
 _BEYOND = 1 << 64
+# Made once: json.dumps and json.loads would look at options and encodings for each of the records.
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
+_from_json = json.JSONDecoder().decode
+_AS_IT_IS = frozenset((str, int, bool, types.NoneType))
 
 
 class BadRecord(ValueError):
@@ -28,7 +32,7 @@ def encode(value: object) -> bytes:
     Data classes, enumerations by value, tuples, mappings of strings, bytes, strings (with lone
     surrogates), integers, truth values and None can be sent.
     """
-    return json.dumps(_plain(value), separators=(",", ":")).encode("ascii")
+    return _to_json(_plain(value)).encode("ascii")
 
 
 def decode(record: bytes, kind: Any) -> Any:
@@ -37,27 +41,35 @@ def decode(record: bytes, kind: Any) -> Any:
     Raises BadRecord.
     """
     try:
-        return reader_of(kind)(json.loads(record))
+        return reader_of(kind)(_from_json(record.decode("ascii")))
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise BadRecord(f"not a record of {kind}: {error}") from None
 
 
 def _plain(value: object) -> object:
+    if type(value) in _AS_IT_IS:
+        return value
+    kind: Any = type(value)
+    names = _field_names(kind)
+    if names is not None:
+        return [type(value).__name__, *[_plain(getattr(value, name)) for name in names]]
     match value:
         case Enum():
             return value.value
-        case None | bool() | int() | str():
-            return value
         case bytes():
             return binascii.b2a_base64(value, newline=False).decode("ascii")
         case tuple() | list():
             return [_plain(one) for one in value]
         case Mapping():
             return {name: _plain(one) for name, one in value.items()}
-        case _ if is_dataclass(value):
-            values = [_plain(getattr(value, each.name)) for each in fields(value)]
-            return [type(value).__name__, *values]
+        case str() | int():
+            return value
     raise TypeError(f"a {type(value).__name__} cannot be sent")
+
+
+@cache
+def _field_names(kind: Any) -> tuple[str, ...] | None:
+    return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else None
 
 
 @cache
