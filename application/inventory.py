@@ -1,6 +1,6 @@
 """All that the state holds, what it is for, and what may go."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 
@@ -43,13 +43,16 @@ class Inventory:
     lock: StateLock
     catalog: Catalog
 
-    def __call__(self, *, measured: bool = True) -> Sequence[UsedItem]:
+    def __call__(
+        self, *, measured: bool = True, without: Collection[Digest] = ()
+    ) -> Sequence[UsedItem]:
         """Return everything, in no order. Unless ``measured``, some sizes are estimates.
 
-        Measured, the sizes are together what the state takes on disk.
+        Measured, the sizes are together what the state takes on disk. The images that have no name
+        and these digests are taken for gone.
         """
         oldest = self.lock.oldest()
-        taken = _Taking(self)
+        taken = _Taking(self, without)
         items = [
             *taken.blobs(oldest),
             *taken.indexes(oldest),
@@ -152,6 +155,7 @@ class _Taking:
     """One look at names and records, and what they say of blobs."""
 
     parts: Inventory
+    without: Collection[Digest]
     names: dict[Digest, str] = field(default_factory=dict)  # of images, by what they consist of
     descriptions: dict[Digest, str] = field(default_factory=dict)
     diff_ids: dict[Digest, DiffID] = field(default_factory=dict)
@@ -166,9 +170,11 @@ class _Taking:
                 self.descriptions[digest] = record.description
                 self.diff_ids[digest] = record.layer.diff_id
         for image in self.parts.images.list():
-            self._take_image(image.target, str(image.reference))
+            if image.name in self.without:
+                continue
+            self._take_image(image.target, str(image.name))
         for target in self.parts.images.targets():
-            if target.digest not in self.names:
+            if target.digest not in self.names and target.digest not in self.without:
                 self._take_image(target, _OTHERS)
 
     def blobs(self, oldest: float | None) -> Iterator[UsedItem]:

@@ -29,7 +29,7 @@ class ImageOutput:
 
     names: tuple[ImageReference, ...] = ()
     form: ImageForm = AS_BUILT
-    store: bool = True  # under its names
+    store: bool = True  # under its names, or without one
     push: bool = False
     push_by_digest: bool = False  # then names have no tags
     insecure: bool = False  # plain HTTP to the registries
@@ -74,8 +74,7 @@ def reads_layers(output: Output) -> bool:
     """Tell whether the bytes of the base's layers have to be here for ``output``."""
     match output:
         case ImageOutput():
-            named = output.store and bool(output.names or output.dangling_prefix)
-            return named or output.unpack or output.form.force_compression
+            return output.store or output.unpack or output.form.force_compression
         case CacheOnly():
             return False
         case ArchiveOutput() | FilesOutput():

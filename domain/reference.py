@@ -156,6 +156,17 @@ class ImageReference:
         return f"{tag}@{self.digest}" if self.digest else tag
 
 
+StoredName = ImageReference | Digest
+"""What the image store knows an image by: its name, or its digest where it has none."""
+
+
+def parse_stored_name(text: str) -> StoredName:
+    """Return the name, or digest, whose ``str`` is ``text``. Raises ImgError."""
+    if "/" in text:  # as the full name of an image has, and no digest
+        return ImageReference.parse(text, default_tag=False)
+    return Digest.parse(text)
+
+
 def registry_of(text: str) -> str:
     """Return the host, with its port, of a registry as a user types it. Raises UsageError."""
     host = server_of(text)

@@ -134,6 +134,11 @@ class PrunePolicy:
     reserved: int = 0
     whole_cache: bool = False
 
+    @property
+    def unconditional(self) -> bool:
+        """Tell whether all goes that may go."""
+        return self.filter == UsageFilter() and self.max_used is None and self.min_free is None
+
     def chosen(self, items: Iterable[UsedItem], free: int) -> Sequence[UsedItem]:
         """Return those of ``items`` that go, in their order; ``free`` is what the disk has left."""
         reclaimable = [item for item in items if item.reclaimable]

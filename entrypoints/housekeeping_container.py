@@ -76,6 +76,7 @@ class Housekeeping(containers.DeclarativeContainer):
     )
     prune: providers.Provider[Prune] = providers.Factory(
         later("img.application.usecases.prune.Prune"),
+        images=images,
         collect=collect,
         digests=digests,
         compact=compact,

@@ -1,38 +1,45 @@
 """Names in a dict."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
-from img.application.ports.image_store import ImageNotFound, ImageStore, StoredImage
+from img.application.ports.image_store import (
+    ImageNotFound,
+    ImageStore,
+    StoredImage,
+    in_order,
+    stored_already,
+)
 from img.domain.oci.descriptor import Descriptor
-from img.domain.reference import ImageReference
+from img.domain.reference import StoredName
 
 
 class MemoryImageStore(ImageStore):
     """Names that are gone with the process."""
 
     def __init__(self) -> None:
-        self._images: dict[ImageReference, StoredImage] = {}
+        self._images: dict[StoredName, StoredImage] = {}
 
-    def get(self, reference: ImageReference) -> StoredImage:
+    def get(self, name: StoredName) -> StoredImage:
         try:
-            return self._images[reference]
+            return self._images[name]
         except KeyError:
-            raise ImageNotFound(reference) from None
+            raise ImageNotFound(name) from None
 
-    def put(self, reference: ImageReference, target: Descriptor, now: datetime) -> StoredImage:
-        known = self._images.get(reference)
-        if known is None:
-            known = StoredImage(reference=reference, target=target, created=now, updated=now)
-        elif known.target != target:
-            known = replace(known, target=target, updated=now)
-        self._images[reference] = known
-        return known
+    def put(self, name: StoredName, target: Descriptor, now: datetime) -> StoredImage:
+        if image := stored_already(self.list(), name, target):
+            return image
+        self._images.pop(target.digest, None)
+        known = self._images.get(name)
+        image = StoredImage(
+            name=name, target=target, created=known.created if known else now, updated=now
+        )
+        self._images[name] = image
+        return image
 
-    def remove(self, reference: ImageReference) -> None:
-        if self._images.pop(reference, None) is None:
-            raise ImageNotFound(reference)
+    def remove(self, name: StoredName) -> None:
+        if self._images.pop(name, None) is None:
+            raise ImageNotFound(name)
 
     def list(self) -> Sequence[StoredImage]:
-        return sorted(self._images.values(), key=lambda image: str(image.reference))
+        return in_order(self._images.values())

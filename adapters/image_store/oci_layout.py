@@ -12,7 +12,13 @@ from img.adapters.linux.layout_folder import NURSERY, create_layout
 from img.adapters.linux.new_file import raise_state_error, write_file
 from img.adapters.linux.regular_files import read_regular
 from img.adapters.linux.reserve import Reserve
-from img.application.ports.image_store import ImageNotFound, ImageStore, StoredImage
+from img.application.ports.image_store import (
+    ImageNotFound,
+    ImageStore,
+    StoredImage,
+    in_order,
+    stored_already,
+)
 from img.domain.json_text import MOST_BYTES
 from img.domain.oci.codec import decode_index, encode_index
 from img.domain.oci.descriptor import Descriptor
@@ -23,11 +29,9 @@ from img.domain.oci.layout import (
     LAYOUT_FILE,
     REF_NAME,
     check_layout,
-    names_in,
-    with_name,
-    without_name,
+    name_of,
 )
-from img.domain.reference import ImageReference, InvalidReference
+from img.domain.reference import ImageReference, InvalidReference, StoredName
 
 _CREATED = "img.name.created"
 _UPDATED = "img.name.updated"
@@ -39,66 +43,69 @@ class OciLayoutImageStore(ImageStore):
 
     So ``skopeo copy oci:ROOT:docker.io/library/app:latest`` finds them. Entries that others wrote
     stay, and are listed when they have a name that names an image. A descriptor's own annotation
-    of a name is not part of what is stored.
+    of a name is not part of what is stored. An entry without a name that has our times is an image
+    without a name.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         self._reserve = Reserve(str(root / NURSERY))
 
-    def get(self, reference: ImageReference) -> StoredImage:
-        for image in self.list():
-            if image.reference == reference:
-                return image
-        raise ImageNotFound(reference)
+    def get(self, name: StoredName) -> StoredImage:
+        try:
+            return self._images()[name]
+        except KeyError:
+            raise ImageNotFound(name) from None
 
-    def put(self, reference: ImageReference, target: Descriptor, now: datetime) -> StoredImage:
+    def put(self, name: StoredName, target: Descriptor, now: datetime) -> StoredImage:
         create_layout(self._root, in_state=True)
         target = _bare(target)
         with self._locked():
-            known = self._images().get(reference)
-            if known and known.target == target:
-                return known
-            time = now.astimezone(UTC)
+            images = self._images()
+            if image := stored_already(images.values(), name, target):
+                return image
+            known, time = images.get(name), now.astimezone(UTC)
             created = known.created if known else time
-            stored = StoredImage(reference=reference, target=target, created=created, updated=time)
-            self._write(with_name(self._without(reference), str(reference), _entry(stored)))
+            image = StoredImage(name=name, target=target, created=created, updated=time)
+            index = self._without(name, target.digest)
+            self._write(replace(index, manifests=(*index.manifests, _entry(image))))
             self._reserve.fill()
-        return stored
+        return image
 
-    def remove(self, reference: ImageReference) -> None:
-        self.get(reference)  # so that a name that is not there creates no layout
+    def remove(self, name: StoredName) -> None:
+        self.get(name)  # so that a name that is not there creates no layout
         with self._locked():
-            if reference not in self._images():
-                raise ImageNotFound(reference)
+            if name not in self._images():
+                raise ImageNotFound(name)
             self._reserve.spend()
-            self._write(self._without(reference))
+            self._write(self._without(name))
 
     def list(self) -> Sequence[StoredImage]:
-        return sorted(self._images().values(), key=lambda image: str(image.reference))
+        return in_order(self._images().values())
 
     def targets(self) -> Sequence[Descriptor]:
         return self._index().manifests
 
-    def _images(self) -> dict[ImageReference, StoredImage]:
+    def _images(self) -> dict[StoredName, StoredImage]:
         written = self._written()
-        images = {}
-        for name, entry in names_in(self._index()).items():
-            if reference := _reference(name):
-                images[reference] = StoredImage(
-                    reference=reference,
-                    target=_bare(entry),
-                    created=_time(entry, _CREATED, written),
-                    updated=_time(entry, _UPDATED, written),
-                )
-        return images
+        entries = {name: each for each in self._index().manifests if (name := _stored_name(each))}
+        named = {entry.digest for name, entry in entries.items() if name != entry.digest}
+        return {
+            name: StoredImage(
+                name=name,
+                target=_bare(entry),
+                created=_time(entry, _CREATED, written),
+                updated=_time(entry, _UPDATED, written),
+            )
+            for name, entry in entries.items()
+            if name not in named
+        }
 
-    def _without(self, reference: ImageReference) -> Index:
+    def _without(self, *names: StoredName) -> Index:
+        """Return the index without the images of these names."""
         index = self._index()
-        for name in names_in(index):
-            if _reference(name) == reference:  # others may have written it in short
-                index = without_name(index, name)
-        return index
+        left = tuple(entry for entry in index.manifests if _stored_name(entry) not in names)
+        return replace(index, manifests=left)
 
     def _index(self) -> Index:
         try:
@@ -128,9 +135,13 @@ class OciLayoutImageStore(ImageStore):
             raise_state_error(error, str(self._root))
 
 
-def _reference(name: str) -> ImageReference | None:
+def _stored_name(entry: Descriptor) -> StoredName | None:
+    """Return what an entry is known by here; None for one of others that names no image."""
+    name = name_of(entry)
+    if not name:
+        return entry.digest if _CREATED in entry.annotations else None
     try:
-        return ImageReference.parse(name)
+        return ImageReference.parse(name)  # others may have written it in short
     except InvalidReference:
         return None
 
@@ -142,7 +153,8 @@ def _bare(entry: Descriptor) -> Descriptor:
 
 def _entry(image: StoredImage) -> Descriptor:
     times = {_CREATED: image.created.isoformat(), _UPDATED: image.updated.isoformat()}
-    return replace(image.target, annotations={**image.target.annotations, **times})
+    name = {REF_NAME: str(image.reference)} if image.reference else {}
+    return replace(image.target, annotations={**image.target.annotations, **times, **name})
 
 
 def _time(entry: Descriptor, key: str, default: datetime) -> datetime:

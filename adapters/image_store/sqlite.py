@@ -4,58 +4,64 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from img.adapters.linux.database import Database, Row
-from img.application.ports.image_store import ImageNotFound, ImageStore, StoredImage
+from img.application.ports.image_store import (
+    ImageNotFound,
+    ImageStore,
+    StoredImage,
+    in_order,
+    stored_already,
+)
 from img.domain.oci.codec import decode_descriptor, encode_descriptor
 from img.domain.oci.descriptor import Descriptor
-from img.domain.reference import ImageReference
+from img.domain.reference import StoredName, parse_stored_name
 
 _SELECT = "SELECT reference, target, created, updated FROM images"
 
 
 class SqliteImageStore(ImageStore):
-    """A row per name in the table ``images``."""
+    """A row per name in the table ``images``; of an image without a name, per digest."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def get(self, reference: ImageReference) -> StoredImage:
-        rows = self._database.read(f"{_SELECT} WHERE reference = ?", (str(reference),))
+    def get(self, name: StoredName) -> StoredImage:
+        rows = self._database.read(f"{_SELECT} WHERE reference = ?", (str(name),))
         if not rows:
-            raise ImageNotFound(reference)
+            raise ImageNotFound(name)
         return _image(rows[0])
 
-    def put(self, reference: ImageReference, target: Descriptor, now: datetime) -> StoredImage:
-        try:
-            known = self.get(reference)
-            if known.target == target:
-                return known
-        except ImageNotFound:
-            pass
+    def put(self, name: StoredName, target: Descriptor, now: datetime) -> StoredImage:
+        if image := stored_already(self.list(), name, target):
+            return image
         time = now.astimezone(UTC).isoformat()
         with self._database.transaction() as transaction:
+            images = map(_image, transaction.read(_SELECT))  # another process may have put it
+            if image := stored_already(images, name, target):
+                return image
+            transaction.write("DELETE FROM images WHERE reference = ?", (str(target.digest),))
             transaction.write(
                 "INSERT INTO images (reference, target, created, updated) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (reference) DO UPDATE"
                 " SET target = excluded.target, updated = excluded.updated",
-                (str(reference), encode_descriptor(target).decode(), time, time),
+                (str(name), encode_descriptor(target).decode(), time, time),
             )
-            row = transaction.read(f"{_SELECT} WHERE reference = ?", (str(reference),))[0]
+            row = transaction.read(f"{_SELECT} WHERE reference = ?", (str(name),))[0]
         return _image(row)
 
-    def remove(self, reference: ImageReference) -> None:
-        self.get(reference)  # so that a name that is not there creates no database
+    def remove(self, name: StoredName) -> None:
+        self.get(name)  # so that a name that is not there creates no database
         with self._database.transaction(frees=True) as transaction:
-            if not transaction.write("DELETE FROM images WHERE reference = ?", (str(reference),)):
-                raise ImageNotFound(reference)
+            if not transaction.write("DELETE FROM images WHERE reference = ?", (str(name),)):
+                raise ImageNotFound(name)
 
     def list(self) -> Sequence[StoredImage]:
-        return [_image(row) for row in self._database.read(f"{_SELECT} ORDER BY reference")]
+        return in_order(map(_image, self._database.read(_SELECT)))
 
 
 def _image(row: Row) -> StoredImage:
-    reference, target, created, updated = row
+    name, target, created, updated = row
     return StoredImage(
-        reference=ImageReference.parse(reference, default_tag=False),
+        name=parse_stored_name(name),
         target=decode_descriptor(target.encode()),
         created=datetime.fromisoformat(created),
         updated=datetime.fromisoformat(updated),

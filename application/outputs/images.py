@@ -66,7 +66,7 @@ class BuiltImages:
         return known
 
     def store(self, output: ImageOutput) -> BuiltImage:
-        """Let the output's names stand for the image here."""
+        """Let the output's names stand for the image here; without any it is kept all the same."""
         image = replace(self(output.form), names=output.names)
         now = self.parts.clock.now()
         if output.unpack:
@@ -74,7 +74,8 @@ class BuiltImages:
                 with self.parts.roots.workspace(each.stack):
                     pass
         if output.store:
-            for name in _names_here(output, image.target.digest):
+            names = _names_here(output, image.target.digest)
+            for name in names or (image.target.digest,):
                 self.parts.images.put(name, image.target, now)
         return image
 

@@ -21,7 +21,7 @@ from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
-from img.domain.reference import ImageReference
+from img.domain.reference import ImageReference, StoredName
 
 _AT_ONCE = 4  # blobs: hashing leaves the interpreter free
 
@@ -85,7 +85,7 @@ class _Checking:
             )
         images = self.parts.inventory.images.list()
         for image in images:
-            self._image(image.reference, image.target)
+            self._image(image.name, image.target)
         for digest in sorted(self.damaged - self.checked):
             self._useless(digest)
         self._records()
@@ -101,7 +101,7 @@ class _Checking:
             pass  # deleted meanwhile
         return True
 
-    def _image(self, name: ImageReference, target: Descriptor) -> None:
+    def _image(self, name: StoredName, target: Descriptor) -> None:
         """Check what ``name`` leads to."""
         try:
             for _ in descend(target, partial(self._entries, name)):
@@ -109,7 +109,7 @@ class _Checking:
         except InvalidDocument as error:
             self._found(f"{name}: {error.message}")
 
-    def _entries(self, name: ImageReference, target: Descriptor) -> list[Descriptor]:
+    def _entries(self, name: StoredName, target: Descriptor) -> list[Descriptor]:
         """Check a manifest, or return what there is of the entries of an index."""
         content = self._document(name, target)
         if content is None or target.media_type not in media_types.MANIFESTS | media_types.INDEXES:
@@ -129,12 +129,12 @@ class _Checking:
         self._manifest(name, document)
         return []
 
-    def _manifest(self, name: ImageReference, document: Manifest) -> None:
+    def _manifest(self, name: StoredName, document: Manifest) -> None:
         config = self._document(name, document.config)
         if config is not None and document.config.media_type in media_types.CONFIGS:
             self._layers(name, config, document.layers)
 
-    def _layers(self, name: ImageReference, config: bytes, layers: Sequence[Descriptor]) -> None:
+    def _layers(self, name: StoredName, config: bytes, layers: Sequence[Descriptor]) -> None:
         try:
             diff_ids = decode_config(config).diff_ids
         except InvalidDocument as error:
@@ -148,14 +148,14 @@ class _Checking:
                 self.layers.add((layer.descriptor.digest, layer.diff_id))
                 self._layer(name, layer)
 
-    def _layer(self, name: ImageReference, layer: Layer) -> None:
+    def _layer(self, name: StoredName, layer: Layer) -> None:
         problem = self._problem(layer.descriptor)
         if problem is None:
             self._contents(name, layer)
         elif problem != _ABSENT or not layer.descriptor.urls:
             self._again(name, layer.descriptor, problem, self._fetched_layer(name, layer))
 
-    def _contents(self, name: ImageReference, layer: Layer) -> None:
+    def _contents(self, name: StoredName, layer: Layer) -> None:
         try:
             with self.parts.inventory.blobs.open(layer.descriptor.digest) as blob:
                 diff_id, index = self.parts.archive.index(blob)
@@ -172,7 +172,7 @@ class _Checking:
                 self.parts.inventory.indexes.put(diff_id, index)
             self._found(f"{name}: list of the files of layer {diff_id} is wrong", self.repair)
 
-    def _document(self, name: ImageReference, blob: Descriptor) -> bytes | None:
+    def _document(self, name: StoredName, blob: Descriptor) -> bytes | None:
         problem = self._problem(blob)
         if problem is not None:
             self._again(name, blob, problem, self._fetched_document(name, blob))
@@ -188,7 +188,7 @@ class _Checking:
         return None if size == blob.size else f"has {size} bytes, not {blob.size}"
 
     def _again(
-        self, name: ImageReference, blob: Descriptor, problem: str, attempts: Iterator[None]
+        self, name: StoredName, blob: Descriptor, problem: str, attempts: Iterator[None]
     ) -> None:
         """Go through the ways of fetching a blob until it is here."""
         text = f"{name}: blob {blob.digest} {problem}"
@@ -202,7 +202,7 @@ class _Checking:
                 return
         self._found(f"{text}; not to be had again: pull or build the image")
 
-    def _fetched_layer(self, name: ImageReference, layer: Layer) -> Iterator[None]:
+    def _fetched_layer(self, name: StoredName, layer: Layer) -> Iterator[None]:
         for place in self._places(name, layer.descriptor.digest):
             try:
                 self.parts.transfer.pull_layers(place, [layer])
@@ -210,7 +210,7 @@ class _Checking:
                 continue
             yield
 
-    def _fetched_document(self, name: ImageReference, blob: Descriptor) -> Iterator[None]:
+    def _fetched_document(self, name: StoredName, blob: Descriptor) -> Iterator[None]:
         for place in self._places(name, blob.digest):
             try:
                 if blob.media_type in media_types.MANIFESTS | media_types.INDEXES:
@@ -222,9 +222,10 @@ class _Checking:
                 continue
             yield
 
-    def _places(self, name: ImageReference, digest: Digest) -> list[ImageReference]:
+    def _places(self, name: StoredName, digest: Digest) -> list[ImageReference]:
         known = self.parts.transfer.origins.repositories(digest)
-        repositories = dict.fromkeys((*known, name.repository))
+        own = (name.repository,) if isinstance(name, ImageReference) else ()
+        repositories = dict.fromkeys((*known, *own))
         return [ImageReference.parse(each, default_tag=False) for each in repositories]
 
     def _useless(self, digest: Digest) -> None:

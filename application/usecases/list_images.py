@@ -29,7 +29,7 @@ class ListImages:
         return [
             ListedImage(image, self._size(image, platform))
             for image in self.images.list()
-            if containing in str(image.reference)
+            if containing in str(image.name)
         ]
 
     def _size(self, image: StoredImage, platform: Platform) -> int | None:

@@ -24,7 +24,7 @@ class LoadImage:
     clock: Clock
 
     def __call__(self, archive: BinaryIO) -> Sequence[ArchivedImage]:
-        """Return the images; one without a name stays until garbage is collected.
+        """Return the images; one without a name is kept without one.
 
         No name is set unless all of the archive is good. Raises InvalidArchive, BlobMismatch.
         """
@@ -32,6 +32,6 @@ class LoadImage:
             loaded = self.importer.read(archive)
             now = self.clock.now()
             for image in loaded:
-                for reference in image.references:
-                    self.images.put(reference, image.target, now)
+                for name in image.references or (image.target.digest,):
+                    self.images.put(name, image.target, now)
         return loaded

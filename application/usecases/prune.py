@@ -1,11 +1,14 @@
 """Giving room back."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from img.application.housekeeping import Collect
 from img.application.log import logger
 from img.application.ports.file_digest_store import FileDigestStore
+from img.application.ports.image_store import ImageNotFound, ImageStore
 from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
 from img.domain.errors import ImgError
 from img.domain.retention import PrunePolicy
 from img.domain.usage import Kind, UsedItem
@@ -21,23 +24,34 @@ _LEAST, _MOST = 2 << 30, 20 << 30  # bytes
 class Prune:
     """Deletes what no image needs: the build cache, unpacked layers, leftovers.
 
+    Without conditions images that have no name go as well.
+
     Of context files it forgets what is known in directories that are gone, and with the whole
     cache all of it.
     """
 
     collect: Collect
+    images: ImageStore
     digests: FileDigestStore
     compact: Callable[[], object]  # gives back what deleted records took
 
     def __call__(self, policy: PrunePolicy, *, dry_run: bool = False) -> Sequence[UsedItem]:
         """Return what was deleted, or would be. What builds that run may use stays."""
+        nameless = self._nameless() if policy.unconditional else []
         if not dry_run:
+            for digest in nameless:
+                with suppress(ImageNotFound):  # it may have got a name by now
+                    self.images.remove(digest)
             removed = self.collect.pruned(policy)
             self.digests.forget(everything=policy.whole_cache)
             self.compact()
             return removed
         inventory = self.collect.inventory
-        return policy.chosen(inventory(measured=False), inventory.space.free())
+        items = inventory(measured=False, without=nameless)
+        return policy.chosen(items, inventory.space.free())
+
+    def _nameless(self) -> list[Digest]:
+        return [image.target.digest for image in self.images.list() if image.reference is None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,7 +52,7 @@ def ls(
         images = container.list_images()(host_platform(), containing)
     rows = [
         (
-            str(listed.image.reference),
+            str(listed.image.reference or "<none>"),
             "damaged" if listed.size is None else bytes_size(listed.size),
             f"{human_duration((now - listed.image.created).total_seconds())} ago",
             f"{human_duration((now - listed.image.updated).total_seconds())} ago",

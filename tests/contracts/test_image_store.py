@@ -58,7 +58,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStore:
 def test_an_image_can_be_had_by_its_name(store: ImageStore) -> None:
     stored = store.put(APP, TARGET, NOON)
 
-    assert stored == StoredImage(reference=APP, target=TARGET, created=NOON, updated=NOON)
+    assert stored == StoredImage(name=APP, target=TARGET, created=NOON, updated=NOON)
     assert store.get(APP) == stored
 
 
@@ -68,7 +68,7 @@ def test_only_the_exact_name_will_do(store: ImageStore) -> None:
     for reference in (OTHER, APP.with_tag("other"), APP.with_digest(TARGET.digest)):
         with pytest.raises(ImageNotFound) as missing:
             store.get(reference)
-        assert missing.value.reference == reference
+        assert missing.value.name == reference
 
 
 def test_a_name_that_comes_to_stand_for_something_else_keeps_when_it_was_made(
@@ -77,7 +77,7 @@ def test_a_name_that_comes_to_stand_for_something_else_keeps_when_it_was_made(
     store.put(APP, TARGET, NOON)
     stored = store.put(APP, NEWER, LATER)
 
-    assert stored == StoredImage(reference=APP, target=NEWER, created=NOON, updated=LATER)
+    assert stored == StoredImage(name=APP, target=NEWER, created=NOON, updated=LATER)
     assert store.get(APP) == stored
 
 
@@ -118,6 +118,37 @@ def test_a_name_that_is_made_anew_is_new(store: ImageStore) -> None:
     store.remove(APP)
 
     assert store.put(APP, TARGET, LATER).created == LATER
+
+
+def test_an_image_may_have_no_name(store: ImageStore) -> None:
+    store.put(OTHER, NEWER, NOON)
+    stored = store.put(TARGET.digest, TARGET, NOON)
+
+    assert stored == StoredImage(name=TARGET.digest, target=TARGET, created=NOON, updated=NOON)
+    assert stored.reference is None
+    assert store.get(TARGET.digest) == stored
+    assert store.put(TARGET.digest, TARGET, LATER) == stored
+    assert [image.name for image in store.list()] == [OTHER, TARGET.digest]
+    assert {target.digest for target in store.targets()} == {TARGET.digest, NEWER.digest}
+    store.remove(TARGET.digest)
+    assert [image.name for image in store.list()] == [OTHER]
+    with pytest.raises(ImageNotFound):
+        store.remove(TARGET.digest)
+
+
+def test_a_name_takes_the_place_of_the_digest(store: ImageStore) -> None:
+    store.put(TARGET.digest, TARGET, NOON)
+    store.put(NEWER.digest, NEWER, NOON)
+    named = store.put(APP, TARGET, LATER)
+
+    assert list(store.list()) == [named, store.get(NEWER.digest)]
+
+
+def test_what_has_a_name_is_not_kept_without_one_as_well(store: ImageStore) -> None:
+    named = store.put(APP, TARGET, NOON)
+
+    assert store.put(TARGET.digest, TARGET, LATER) == named
+    assert list(store.list()) == [named]
 
 
 @pytest.mark.parametrize("make", SHARED)

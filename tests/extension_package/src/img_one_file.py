@@ -10,12 +10,18 @@ from datetime import datetime
 from typing import Any, BinaryIO
 
 from img.application.ports.blob_store import BlobMismatch, BlobNotFound, BlobStore, BlobWriter
-from img.application.ports.image_store import ImageNotFound, ImageStore, StoredImage
+from img.application.ports.image_store import (
+    ImageNotFound,
+    ImageStore,
+    StoredImage,
+    in_order,
+    stored_already,
+)
 from img.domain.digest import Digest
 from img.domain.errors import StateError
 from img.domain.oci.codec import decode_descriptor, encode_descriptor
 from img.domain.oci.descriptor import Descriptor
-from img.domain.reference import ImageReference
+from img.domain.reference import StoredName, parse_stored_name
 from img.entrypoints.plugins import Surroundings
 
 _TABLES = """
@@ -150,41 +156,41 @@ class _Content(io.RawIOBase):
 
 
 class OneFileImageStore(OneFile, ImageStore):
-    """A row a name."""
+    """A row a name; for an image without a name, its digest."""
 
-    def get(self, reference: ImageReference) -> StoredImage:
+    def get(self, name: StoredName) -> StoredImage:
         for image in self.list():
-            if image.reference == reference:
+            if image.name == name:
                 return image
-        raise ImageNotFound(reference)
+        raise ImageNotFound(name)
 
-    def put(self, reference: ImageReference, target: Descriptor, now: datetime) -> StoredImage:
-        name, time = str(reference), now.isoformat()
+    def put(self, name: StoredName, target: Descriptor, now: datetime) -> StoredImage:
+        time = now.isoformat()
         with self.transaction() as file:
+            if image := stored_already(self._images(file), name, target):
+                return image
+            file.execute("DELETE FROM images WHERE reference = ?", [str(target.digest)])
             file.execute(
                 "INSERT INTO images VALUES (?, ?, ?, ?) ON CONFLICT (reference) DO UPDATE"
-                " SET target = excluded.target, updated = excluded.updated"
-                " WHERE target <> excluded.target",
-                [name, encode_descriptor(target), time, time],
+                " SET target = excluded.target, updated = excluded.updated",
+                [str(name), encode_descriptor(target), time, time],
             )
-        return self.get(reference)
+        return self.get(name)
 
-    def remove(self, reference: ImageReference) -> None:
+    def remove(self, name: StoredName) -> None:
         with self.transaction() as file:
-            if not file.execute(
-                "DELETE FROM images WHERE reference = ?", [str(reference)]
-            ).rowcount:
-                raise ImageNotFound(reference)
+            if not file.execute("DELETE FROM images WHERE reference = ?", [str(name)]).rowcount:
+                raise ImageNotFound(name)
 
     def list(self) -> Sequence[StoredImage]:
         with self.transaction() as file:
-            rows = file.execute("SELECT * FROM images ORDER BY reference").fetchall()
-        return [
-            StoredImage(
-                reference=ImageReference.parse(name, default_tag=False),
+            return in_order(self._images(file))
+
+    def _images(self, file: sqlite3.Connection) -> Iterator[StoredImage]:
+        for name, target, created, updated in file.execute("SELECT * FROM images").fetchall():
+            yield StoredImage(
+                name=parse_stored_name(name),
                 target=decode_descriptor(target),
                 created=datetime.fromisoformat(created),
                 updated=datetime.fromisoformat(updated),
             )
-            for name, target, created, updated in rows
-        ]

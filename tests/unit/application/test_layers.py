@@ -108,7 +108,7 @@ def test_a_build_that_needs_no_file_of_its_base_fetches_none() -> None:
     workshop = Workshop()
     layers = published(workshop, BASE)
 
-    image = image_of(workshop.build(LINKED, {"a": b"3"}, tags=()))
+    image = image_of(workshop.build(LINKED, {"a": b"3"}, store=False))
 
     assert image.layers[:2] == layers
     assert fetched(workshop, layers) == [False, False]
@@ -118,7 +118,7 @@ def test_a_file_that_is_put_among_those_of_the_base_needs_to_know_them() -> None
     workshop = Workshop()
     layers = published(workshop, BASE)
 
-    workshop.build(f"FROM {BASE}\nCOPY a /etc/\n", {"a": b"3"}, tags=())
+    workshop.build(f"FROM {BASE}\nCOPY a /etc/\n", {"a": b"3"}, store=False)
 
     assert fetched(workshop, layers) == [True, True]
 
@@ -131,7 +131,7 @@ def test_it_is_enough_to_know_their_names() -> None:
         workshop.blobs.remove(layer.descriptor.digest)
     workshop.registry.fetched.clear()
 
-    workshop.build(f"FROM {BASE}\nCOPY a /etc/\n", {"a": b"3"}, tags=())
+    workshop.build(f"FROM {BASE}\nCOPY a /etc/\n", {"a": b"3"}, store=False)
 
     assert fetched(workshop, layers) == [False, False]
 
@@ -144,7 +144,7 @@ def test_of_a_stage_only_the_layers_come_whose_files_are_taken() -> None:
         workshop.blobs.remove(layer.descriptor.digest)
     workshop.registry.fetched.clear()
 
-    built = workshop.build(f"FROM scratch\nCOPY --from={BASE} /b /\n", tags=())
+    built = workshop.build(f"FROM scratch\nCOPY --from={BASE} /b /\n", store=False)
 
     assert workshop.files_of(built) == {"b": b"2"}
     assert fetched(workshop, layers) == [False, True]
@@ -154,7 +154,7 @@ def test_a_command_gets_its_whole_root() -> None:
     workshop = Workshop()
     layers = published(workshop, BASE)
 
-    workshop.build(f"FROM {BASE}\nRUN true\n", tags=())
+    workshop.build(f"FROM {BASE}\nRUN true\n", store=False)
 
     assert fetched(workshop, layers) == [True, True]
 
@@ -189,7 +189,7 @@ def test_a_base_that_is_not_here_whole_has_no_name() -> None:
     workshop = Workshop()
     published(workshop, BASE)
 
-    workshop.build(LINKED, {"a": b"3"}, tags=())
+    workshop.build(LINKED, {"a": b"3"}, store=False)
 
     with pytest.raises(ImageNotFound):
         workshop.images.get(ImageReference.parse(BASE))
@@ -198,7 +198,7 @@ def test_a_base_that_is_not_here_whole_has_no_name() -> None:
 def test_what_goes_back_to_the_bases_registry_never_comes_here() -> None:
     workshop = Workshop()
     layers = published(workshop, BASE)
-    target = workshop.build(LINKED, {"a": b"3"}, tags=()).target
+    target = workshop.build(LINKED, {"a": b"3"}, store=False).target
 
     workshop.container.publish()(target, APP)
 
@@ -210,7 +210,7 @@ def test_what_goes_back_to_the_bases_registry_never_comes_here() -> None:
 def test_what_goes_to_another_registry_comes_through_here() -> None:
     workshop = Workshop()
     layers = published(workshop, BASE)
-    target = workshop.build(LINKED, {"a": b"3"}, tags=()).target
+    target = workshop.build(LINKED, {"a": b"3"}, store=False).target
 
     workshop.container.publish()(target, AWAY)
 

@@ -150,6 +150,7 @@ class Workshop:
         files: Mapping[str, bytes] | None = None,
         *,
         tags: Sequence[str] = ("app",),
+        store: bool = True,
         platforms: Sequence[Platform] = (),
         request: BuildRequest | None = None,
         cache_from: Sequence[str] = (),
@@ -161,7 +162,7 @@ class Workshop:
             self.contexts.context = MemoryContext(files)
         names = tuple(ImageReference.parse(tag) for tag in tags)
         built = self.deliver(
-            ImageOutput(names=names),
+            ImageOutput(names=names, store=store),
             platforms=platforms,
             request=request,
             caches=CacheExchange.parse(cache_from, cache_to),

@@ -11,6 +11,6 @@ def workshop() -> Bench:
     made = Bench()
     made.container.output_files.override(LocalOutputFiles(made.printed))
     made.publish("base", {"dir/of-base": b"3", "gone": b"4"})
-    made.build(DOCKERFILE, FILES, tags=[])
+    made.build(DOCKERFILE, FILES, store=False)
     made.forget_progress()
     return made

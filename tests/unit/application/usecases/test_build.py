@@ -13,6 +13,7 @@ from img.application.usecases.build import ForeignStep
 from img.domain.errors import BuildError, DockerfileError, SourceError
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index
+from img.domain.outputs import ImageOutput
 from img.domain.progress import VertexFailed, VertexOutput
 from img.domain.pull_policy import PullPolicy
 from img.domain.reference import ImageReference
@@ -42,13 +43,25 @@ def test_every_tag_stands_for_the_image() -> None:
     }
 
 
-def test_without_tags_the_image_is_stored_and_has_no_name() -> None:
+def test_without_tags_the_image_is_kept_without_a_name() -> None:
     workshop = Workshop()
 
     built = workshop.build(COPY, {"a": b"1"}, tags=[])
 
     assert workshop.catalog.image(built.target, HERE) == image_of(built)
-    assert list(workshop.images.list()) == []
+    (kept,) = workshop.images.list()
+    assert kept.name == built.target.digest
+    assert kept.target == built.target
+    assert built.names == ()
+
+
+def test_an_output_that_is_not_stored_keeps_nothing() -> None:
+    workshop = Workshop()
+    workshop.build(COPY, {"a": b"1"})
+
+    workshop.deliver(ImageOutput(names=(), store=False))
+
+    assert [str(image.name) for image in workshop.images.list()] == ["docker.io/library/app:latest"]
 
 
 def test_a_command_that_fails_names_nothing_and_shows_where() -> None:

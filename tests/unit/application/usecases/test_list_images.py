@@ -9,7 +9,7 @@ def listed(workshop: Workshop, containing: str = "") -> list[ListedImage]:
 
 
 def names(images: list[ListedImage]) -> list[str]:
-    return [image.image.reference.familiar for image in images]
+    return [str(image.image.name).removeprefix("docker.io/library/") for image in images]
 
 
 def test_images_are_sorted_by_name() -> None:

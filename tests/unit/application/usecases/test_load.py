@@ -21,6 +21,7 @@ from img.domain.reference import ImageReference
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 APP, OTHER = ImageReference.parse("app"), ImageReference.parse("other")
 TARGET = Descriptor(media_type=media_types.OCI_MANIFEST, digest=Digest.of(b""), size=0)
+NEWER = Descriptor(media_type=media_types.OCI_MANIFEST, digest=Digest.of(b"newer"), size=5)
 
 
 class Prepared(Importer):
@@ -45,13 +46,14 @@ def load(images: MemoryImageStore, content: bytes, *found: ArchivedImage) -> lis
 def test_images_are_stored_under_all_their_names() -> None:
     images = MemoryImageStore()
     named = ArchivedImage(target=TARGET, references=(APP, OTHER))
-    nameless = ArchivedImage(target=TARGET)
+    nameless = ArchivedImage(target=NEWER)
 
     assert load(images, b"archive", named, nameless) == [named, nameless]
 
-    assert [(image.reference, image.target) for image in images.list()] == [
+    assert [(image.name, image.target) for image in images.list()] == [
         (APP, TARGET),
         (OTHER, TARGET),
+        (NEWER.digest, NEWER),
     ]
     assert images.get(APP).created == NOW
 

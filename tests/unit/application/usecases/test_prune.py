@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from img.adapters.state_space.memory import MemoryStateSpace
 from img.application.ports.state_space import Leftover
 from img.domain.reference import ImageReference
@@ -149,3 +151,38 @@ def test_no_cap_is_no_cap() -> None:
     replace(workshop.container.housekeeping.keep_tidy(), cap=0)()
 
     assert workshop.snapshotter.chain_ids()
+
+
+def test_images_without_a_name_go_and_their_layers_with_them() -> None:
+    workshop = a_workshop()
+    nameless = image_of(workshop.build(RUN, {"a": b"1"}, tags=[]))
+    named = workshop.build(RUN, {"a": b"2"})
+    prune = workshop.container.housekeeping.prune()
+
+    foreseen = prune(PrunePolicy(), dry_run=True)
+    assert nameless.target.digest in {image.name for image in workshop.images.list()}
+    removed = prune(PrunePolicy())
+
+    assert [image.name for image in workshop.images.list()] == [APP]
+    assert {item.id for item in foreseen} == {item.id for item in removed}
+    for blob in (nameless.target, nameless.manifest.config, nameless.layers[0].descriptor):
+        assert blob.digest.encoded in {item.id for item in removed}
+        assert workshop.blobs.size(blob.digest) is None
+    assert workshop.files_of(named) == {"a": b"2", "b": b"made"}
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        PrunePolicy(filter=UsageFilter(kinds=frozenset({Kind.LAYER}))),
+        PrunePolicy(max_used=0),
+        PrunePolicy(min_free=1 << 60),
+    ],
+)
+def test_with_conditions_only_the_cache_is_pruned(policy: PrunePolicy) -> None:
+    workshop = a_workshop()
+    nameless = workshop.build(RUN, {"a": b"1"}, tags=[])
+
+    workshop.container.housekeeping.prune()(policy)
+
+    assert workshop.files_of(nameless) == {"a": b"1", "b": b"made"}

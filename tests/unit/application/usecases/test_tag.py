@@ -9,7 +9,7 @@ from img.adapters.state_lock.memory import MemoryStateLock
 from img.application.ports.image_store import ImageNotFound, StoredImage
 from img.domain.errors import UsageError
 from img.domain.oci.descriptor import Descriptor
-from img.domain.reference import ImageReference
+from img.domain.reference import ImageReference, StoredName
 from tests.unit.application.workshop import Workshop
 
 APP, OTHER = ImageReference.parse("app"), ImageReference.parse("other:2")
@@ -61,10 +61,10 @@ class WatchedImages(MemoryImageStore):
         self._lock = lock
         self.collectable: list[bool] = []
 
-    def put(self, reference: ImageReference, target: Descriptor, now: datetime) -> StoredImage:
+    def put(self, name: StoredName, target: Descriptor, now: datetime) -> StoredImage:
         with self._lock.alone() as alone:
             self.collectable.append(alone)
-        return super().put(reference, target, now)
+        return super().put(name, target, now)
 
 
 def test_garbage_is_not_collected_between_looking_and_naming() -> None:
