@@ -6,7 +6,10 @@ import re
 from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 
-_ENCODED = {"sha256": r"[a-f0-9]{64}", "sha384": r"[a-f0-9]{96}", "sha512": r"[a-f0-9]{128}"}
+DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
+"""How many hexadecimal digits there are, by algorithm."""
+
+_ENCODED = re.compile(r"[a-f0-9]+")
 
 
 class InvalidDigest(ImgError):
@@ -25,7 +28,8 @@ class Digest:
     encoded: str  # lower-case hex
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(_ENCODED.get(self.algorithm, r"(?!)"), self.encoded):
+        length = DIGITS.get(self.algorithm)
+        if len(self.encoded) != length or not _ENCODED.fullmatch(self.encoded):
             raise InvalidDigest(f"{self.algorithm}:{self.encoded}")
 
     @classmethod

@@ -130,13 +130,14 @@ class Container(Steps):
     )
     push_image: providers.Provider[PushImage] = providers.Factory(
         later("img.application.usecases.push.PushImage"),
-        images=Steps.images,
+        find=Steps.find_image,
         publish=publish,
         lock=Steps.state_lock,
     )
     tag_image: providers.Provider[TagImage] = providers.Factory(
         later("img.application.usecases.tag.TagImage"),
         images=Steps.images,
+        find=Steps.find_image,
         clock=Steps.clock,
         lock=Steps.state_lock,
     )
@@ -147,12 +148,12 @@ class Container(Steps):
     )
     inspect_image: providers.Provider[InspectImage] = providers.Factory(
         later("img.application.usecases.inspect_image.InspectImage"),
-        images=Steps.images,
+        find=Steps.find_image,
         catalog=Steps.catalog,
     )
     save_image: providers.Provider[SaveImage] = providers.Factory(
         later("img.application.usecases.save.SaveImage"),
-        images=Steps.images,
+        find=Steps.find_image,
         blobs=Steps.blobs,
         exporters=Steps.exporters,
         lock=Steps.state_lock,
@@ -160,7 +161,7 @@ class Container(Steps):
     )
     unpack_image: providers.Provider[UnpackImage] = providers.Factory(
         later("img.application.usecases.unpack.UnpackImage"),
-        images=Steps.images,
+        find=Steps.find_image,
         catalog=Steps.catalog,
         files=write_files,
         lock=Steps.state_lock,

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from img.application.catalog import Catalog
+    from img.application.find_image import FindImage
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
     from img.application.ports.blob_trash import BlobTrash
@@ -45,6 +46,7 @@ class Housekeeping(containers.DeclarativeContainer):
     mounts: providers.Provider[CacheMounts] = providers.Dependency()
     lock: providers.Provider[StateLock] = providers.Dependency()
     catalog: providers.Provider[Catalog] = providers.Dependency()
+    find: providers.Provider[FindImage] = providers.Dependency()
     archive: providers.Provider[LayerArchive] = providers.Dependency()
     registry: providers.Provider[Registry] = providers.Dependency()
     transfer: providers.Provider[Transfer] = providers.Dependency()
@@ -85,7 +87,10 @@ class Housekeeping(containers.DeclarativeContainer):
         later("img.application.usecases.prune.KeepTidy"), collect=collect, cap=config.max_cache
     )
     remove_image: providers.Provider[RemoveImage] = providers.Factory(
-        later("img.application.usecases.remove.RemoveImage"), images=images, collect=collect
+        later("img.application.usecases.remove.RemoveImage"),
+        images=images,
+        find=find,
+        collect=collect,
     )
     check_store: providers.Provider[CheckStore] = providers.Factory(
         later("img.application.usecases.check_store.CheckStore"),

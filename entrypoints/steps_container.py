@@ -19,6 +19,9 @@ class Steps(Adapters):
     """Planning, solving, and what both stand on."""
 
     catalog = providers.Singleton(later("img.application.catalog.Catalog"), blobs=Adapters.blobs)
+    find_image = providers.Factory(
+        later("img.application.find_image.FindImage"), images=Adapters.images, catalog=catalog
+    )
     transfer = providers.Singleton(
         later("img.application.transfer.Transfer"),
         blobs=Adapters.blobs,
@@ -135,6 +138,7 @@ class Steps(Adapters):
         mounts=Adapters.cache_mounts,
         lock=Adapters.state_lock,
         catalog=catalog,
+        find=find_image,
         archive=Adapters.archive,
         registry=Adapters.registry,
         transfer=transfer,
@@ -177,7 +181,7 @@ class Steps(Adapters):
     )
     resolve = providers.Factory(
         later("img.application.planning.resolve.ResolveBases"),
-        images=Adapters.images,
+        find=find_image,
         catalog=catalog,
         registry=Adapters.registry,
         transfer=transfer,

@@ -7,10 +7,11 @@ from functools import partial
 from img.application.catalog import Catalog, Image
 from img.application.damage import drop_damaged
 from img.application.fetch import fetch_image
+from img.application.find_image import FindImage
 from img.application.layouts import CopyFromLayout
 from img.application.log import logger
 from img.application.ports.blob_store import BlobDamaged, BlobNotFound
-from img.application.ports.image_store import ImageNotFound, ImageStore
+from img.application.ports.image_store import ImageNotFound
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
 from img.application.transfer import Transfer
@@ -18,6 +19,7 @@ from img.domain.build import BaseImage, BaseName
 from img.domain.context_location import LayoutPlace
 from img.domain.dataclass import dataclass
 from img.domain.errors import BuildError, ImgError, NotFoundError
+from img.domain.image_name import ImageName
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import NoPlatformMatch
 from img.domain.platform import Platform, preference
@@ -71,7 +73,7 @@ class ResolvedBase:
 class ResolveBases:
     """Finds base images: those that are here under that name first, then at their registry."""
 
-    images: ImageStore
+    find: FindImage
     catalog: Catalog
     registry: Registry
     transfer: Transfer
@@ -99,7 +101,9 @@ class ResolveBases:
         try:
             if (layout := LayoutPlace.parse(name.text)) is not None:
                 return self._copied(name, layout)
-            reference = ImageReference.parse(name.text)
+            stored = ImageName.parse(name.text)
+            if (reference := stored.reference) is None:
+                return self._by_id(stored, name)
             local = self._local(reference, name.platform) if pull is not _ALWAYS else None
             if local is not None and pull is not PullPolicy.NEWER:
                 self.progress.emit(VertexCached(vertex=vertex, name=title))
@@ -113,6 +117,17 @@ class ResolveBases:
             raise BaseUnavailable(name, error) from error
         self.progress.emit(VertexDone(vertex=vertex))
         return _resolved(name, reference, image, named=image is local)
+
+    def _by_id(self, stored: ImageName, name: BaseName) -> ResolvedBase:
+        """Return an image of the store: no registry knows IDs."""
+        image = self.catalog.image(self.find(stored).target, name.platform)
+        if preference(name.platform, image.config.platform) is None:
+            raise NoPlatformMatch(name.platform, (image.config.platform,))
+        vertex = f"metadata {name.text} {name.platform}"
+        self.progress.emit(
+            VertexCached(vertex=vertex, name=f"[internal] load metadata for {name.text}")
+        )
+        return _resolved(name, None, image, named=True)
 
     def _fetched(
         self, reference: ImageReference, platform: Platform, vertex: str, local: Image | None
@@ -136,7 +151,7 @@ class ResolveBases:
 
     def _local(self, reference: ImageReference, platform: Platform) -> Image | None:
         try:
-            image = self.catalog.image(self.images.get(reference).target, platform)
+            image = self.catalog.image(self.find(ImageName.of(reference)).target, platform)
         except (ImageNotFound, NoPlatformMatch, BlobNotFound):
             return None
         except BlobDamaged as error:

@@ -25,8 +25,10 @@ class PullLayers:
         return base.named and self.layers.are_here(base.image.layers)
 
     def __call__(self, base: ResolvedBase, report: Report) -> None:
-        """Fetch the missing layers. Raises RegistryError, BlobMismatch, InvalidLayer."""
-        assert base.reference is not None
+        """Fetch the missing layers. Raises RegistryError, BlobNotFound, InvalidLayer …"""
+        if base.reference is None:  # they were here once: somewhere they may be had again
+            self.layers.bring(base.image.layers)
+            return
         self.transfer.pull_layers(base.reference, base.image.layers, report)
 
     def name_whole(self, bases: Iterable[ResolvedBase]) -> None:

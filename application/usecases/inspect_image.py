@@ -1,23 +1,23 @@
 """What an image says of itself."""
 
 from img.application.catalog import Catalog
-from img.application.ports.image_store import ImageStore
+from img.application.find_image import FindImage
 from img.domain.dataclass import dataclass
+from img.domain.image_name import ImageName
 from img.domain.platform import Platform
-from img.domain.reference import ImageReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectImage:
     """Reads an image's configuration."""
 
-    images: ImageStore
+    find: FindImage
     catalog: Catalog
 
-    def __call__(self, reference: ImageReference, platform: Platform) -> bytes:
+    def __call__(self, name: ImageName, platform: Platform) -> bytes:
         """Return the configuration as it is stored: JSON (image-spec config.md).
 
         Raises ImageNotFound, BlobNotFound, NoPlatformMatch.
         """
-        image = self.catalog.image(self.images.get(reference).target, platform)
+        image = self.catalog.image(self.find(name).target, platform)
         return self.catalog.read(image.manifest.config)

@@ -5,18 +5,18 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from img.application.damage import dropping_damaged
+from img.application.find_image import FindImage
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.exporter import ArchivedImage, Exporter
-from img.application.ports.image_store import ImageStore
 from img.application.ports.state_lock import StateLock
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
+from img.domain.image_name import ImageName
 from img.domain.json_text import MOST_BYTES
 from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
-from img.domain.reference import ImageReference
 
 
 class UnknownFormat(UsageError):
@@ -35,16 +35,18 @@ class SaveImage:
     "docker", which knows no such images, it is the one for ``platform``.
     """
 
-    images: ImageStore
+    find: FindImage
     blobs: BlobStore
     exporters: Mapping[str, Exporter]  # by format
     lock: StateLock
     platform: Platform
 
     def __call__(
-        self, references: Sequence[ImageReference], output: BinaryIO, *, archive_format: str
+        self, names: Sequence[ImageName], output: BinaryIO, *, archive_format: str
     ) -> None:
         """Write the images to ``output``, which may be a pipe and stays open.
+
+        What is asked for by an ID has no name in the archive.
 
         Raises ImageNotFound before anything is written, UnknownFormat, BlobNotFound,
         NoPlatformMatch, InvalidDocument, ArchiveNotWritten.
@@ -53,13 +55,16 @@ class SaveImage:
             raise UnknownFormat(archive_format, list(self.exporters))
         with self.lock.reading():
             found: dict[Digest, ArchivedImage] = {}
-            for reference in references:
-                target = self.images.get(reference).target
+            for name in names:
+                image_here = self.find(name)
+                target = image_here.target
                 if archive_format == "docker":
                     target = self._own_platform(target)
                 image = found.get(target.digest, ArchivedImage(target=target))
-                names = dict.fromkeys((*image.references, reference))
-                found[target.digest] = replace(image, references=tuple(names))
+                if reference := image_here.reference_for(name):
+                    references = dict.fromkeys((*image.references, reference))
+                    image = replace(image, references=tuple(references))
+                found[target.digest] = image
             with dropping_damaged(self.blobs):
                 self.exporters[archive_format].export(list(found.values()), output)
 

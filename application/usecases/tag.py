@@ -1,10 +1,13 @@
 """Another name for an image."""
 
+from img.application.find_image import FindImage
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageStore
 from img.application.ports.state_lock import StateLock
 from img.domain.dataclass import dataclass
+from img.domain.digest import DIGITS
 from img.domain.errors import UsageError
+from img.domain.image_name import ImageName
 from img.domain.reference import ImageReference
 
 
@@ -13,14 +16,20 @@ class TagImage:
     """Lets a second name stand for what the first stands for."""
 
     images: ImageStore
+    find: FindImage
     clock: Clock
     lock: StateLock
 
-    def __call__(self, source: ImageReference, name: ImageReference) -> None:
+    def __call__(self, source: ImageName, name: ImageReference) -> None:
         """Raises ImageNotFound, UsageError."""
+        if name.familiar_name in DIGITS:
+            raise UsageError(
+                f"refusing to create an ambiguous tag using digest algorithm as name: {name}",
+                hint="use another name: this one is how IDs begin",
+            )
         if name.digest is not None:
             raise UsageError(
                 f"refusing to create a tag with a digest reference: {name}", hint="use NAME:TAG"
             )
         with self.lock.working():
-            self.images.put(name, self.images.get(source).target, self.clock.now())
+            self.images.put(name, self.find(source).target, self.clock.now())

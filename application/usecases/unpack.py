@@ -1,28 +1,28 @@
 """The files of an image, in a directory."""
 
 from img.application.catalog import Catalog
+from img.application.find_image import FindImage
 from img.application.outputs.files import WriteFiles
-from img.application.ports.image_store import ImageStore
 from img.application.ports.state_lock import StateLock
 from img.domain.dataclass import dataclass
 from img.domain.filesystem.entry import BLOCK, CHARACTER
 from img.domain.filesystem.rootfs import files_in, without_privileges
+from img.domain.image_name import ImageName
 from img.domain.oci.chain import Layer
 from img.domain.platform import Platform
-from img.domain.reference import ImageReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpackImage:
     """Makes the root file system of an image: root's with all owners, a user's without."""
 
-    images: ImageStore
+    find: FindImage
     catalog: Catalog
     files: WriteFiles
     lock: StateLock
 
     def __call__(
-        self, reference: ImageReference, platform: Platform, directory: str, *, owners: bool
+        self, name: ImageName, platform: Platform, directory: str, *, owners: bool
     ) -> list[str]:
         """Return the devices that were left out: without ``owners`` nobody could make them.
 
@@ -30,7 +30,7 @@ class UnpackImage:
         BlobNotFound, UnpackRefused, OutputNotWritten.
         """
         with self.lock.reading():
-            image = self.catalog.image(self.images.get(reference).target, platform)
+            image = self.catalog.image(self.find(name).target, platform)
             layers: tuple[Layer, ...] = image.layers
             entries = list(files_in(self.files.trees.of(layers)))
             left_out = []

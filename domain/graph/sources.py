@@ -7,6 +7,7 @@ from img.domain.build import BaseName
 from img.domain.dataclass import dataclass
 from img.domain.errors import DockerfileError
 from img.domain.graph.state import Lines
+from img.domain.image_name import ImageName
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference, InvalidReference
 
@@ -69,12 +70,13 @@ class NamedContexts:
 def image_source(text: str, platform: Platform, lines: Lines) -> FromImage:
     """Return the image that ``text`` names. Raises DockerfileError."""
     try:
-        reference = ImageReference.parse(text)
+        name = ImageName.parse(text)
     except InvalidReference as error:
         raise DockerfileError(
             f'failed to parse stage name "{text}": {error.reason}', lines=lines
         ) from None
-    return FromImage(BaseName(str(reference), platform, lines))
+    # An ID that is cut short is a name here: what FROM means does not hang on what else is stored.
+    return FromImage(BaseName(str(name.reference or name.digest), platform, lines))
 
 
 def _context_source(name: str, text: str, platform: Platform, lines: Lines) -> Source:

@@ -1,10 +1,13 @@
 """``img ls``, ``inspect``, ``tag``, ``rm``."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from img.domain.errors import UsageError
+from img.domain.image_name import ImageName
 from img.domain.json_text import parse_json
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
@@ -74,10 +77,10 @@ def inspect(
     """Return the JSON-encoded OCI image config."""
     if not names or len(names) != 1:
         raise UsageError("must pass an image to inspect")
-    reference = ImageReference.parse(names[0])
+    name = ImageName.parse(names[0])
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
-        config = parse_json(container.inspect_image()(reference, host_platform()))
+        config = parse_json(container.inspect_image()(name, host_platform()))
     say_json(config, indent="\t")
 
 
@@ -91,7 +94,7 @@ def tag(
     """Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE."""
     if not names or len(names) != 2:
         raise UsageError("must pass an image or repository and target to tag")
-    source, target = (ImageReference.parse(name) for name in names)
+    source, target = ImageName.parse(names[0]), ImageReference.parse(names[1])
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
         container.tag_image()(source, target)
@@ -104,6 +107,9 @@ def rm(
     remote: Annotated[
         bool, typer.Option("--remote", help="Remove them from their registry, not from here.")
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="By an ID, remove names in all repositories.")
+    ] = False,
     insecure: options.Insecure = False,
     tls_verify: options.TlsVerify = True,
     authfile: options.AuthFile = "",
@@ -114,7 +120,8 @@ def rm(
     """Remove one or more images."""
     if not names:
         raise UsageError("must pass an image to remove")
-    references = [ImageReference.parse(name) for name in names]
+    images = [] if remote else [ImageName.parse(name) for name in names]
+    references = [ImageReference.parse(name) for name in names] if remote else []
     session: Session = ctx.obj
     with session.open(
         state=state,
@@ -128,12 +135,14 @@ def rm(
             auth_file=authfile,
         ),
     ) as container:
-        remove = (
-            container.registry_contents().delete
+        removals: list[Callable[[], object]] = (
+            [partial(container.registry_contents().delete, each) for each in references]
             if remote
-            else container.housekeeping.remove_image()
+            else [
+                partial(container.housekeeping.remove_image(), each, force=force) for each in images
+            ]
         )
-        for name, reference in zip(names, references, strict=True):
+        for name, remove in zip(names, removals, strict=True):
             say(f"Removing {name}...")
-            remove(reference)
+            remove()
             say(f"Successfully removed {name}")

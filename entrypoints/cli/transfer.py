@@ -9,6 +9,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from img.domain.errors import ContextError, UsageError
+from img.domain.image_name import ImageName
 from img.domain.options.foreign import OF_TRANSFER
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
@@ -96,7 +97,8 @@ def push(
     """Push an image to a registry; of several tags of a repository only the first sends layers."""
     if not names:
         raise UsageError("must pass an image or repository to push")
-    references = [ImageReference.parse(name) for name in names]
+    images = [ImageName.parse(name) for name in names]
+    domains = {image.reference.domain for image in images if image.reference}
     session: Session = ctx.obj
     say(f"Pushing {' '.join(names)}...")
     with session.open(
@@ -105,13 +107,13 @@ def push(
         debug=debug,
         quiet=quiet,
         access=options.access(
-            {reference.domain for reference in references},
+            domains,
             insecure=insecure,
             tls_verify=tls_verify,
             auth_file=authfile,
         ),
     ) as container:
-        container.push_image()(*references, nondistributable=nondistributable)
+        container.push_image()(*images, nondistributable=nondistributable)
     for name in names:
         say(f"Successfully pushed {name}")
 
@@ -136,12 +138,12 @@ def save(
         raise UsageError(f'"{archive}" is not a valid format', hint="docker or oci")
     if not output and sys.stdout.isatty():
         raise UsageError("cowardly refusing to save to a terminal. Use the -o flag or redirect")
-    references = [ImageReference.parse(name) for name in names]
+    images = [ImageName.parse(name) for name in names]
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
         save_image = container.save_image()
         with container.output_files().file(output or "-") as file:
-            save_image(references, file, archive_format=archive)
+            save_image(images, file, archive_format=archive)
 
 
 def load(
@@ -187,11 +189,11 @@ def unpack(
         raise UsageError("must pass an image to unpack")
     if os.path.lexists(output):
         raise UsageError(f"destination directory already exists: {output}")
-    reference = ImageReference.parse(names[0])
+    image = ImageName.parse(names[0])
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
         left_out = container.unpack_image()(
-            reference, host_platform(), output, owners=os.geteuid() == 0
+            image, host_platform(), output, owners=os.geteuid() == 0
         )
     for path in left_out:
         say(f"WARNING: left out /{path}, a device: only root can make one", error=True)

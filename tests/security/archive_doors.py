@@ -19,6 +19,7 @@ from img.adapters.snapshotter.overlay import OverlaySnapshotter
 from img.application.ports.snapshotter import SnapshotLayer
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import Entry
+from img.domain.image_name import ImageName
 from img.domain.oci import media_types
 from img.domain.oci.chain import DiffID, Layer, chain_ids_of
 from img.domain.oci.descriptor import Descriptor
@@ -233,7 +234,7 @@ class Unpacked(Command):
     def deliver(self) -> None:
         """Have the files of the image."""
         self.img.container.unpack_image()(
-            _NAME, host_platform(), str(self.work / "out"), owners=os.geteuid() == 0
+            ImageName.of(_NAME), host_platform(), str(self.work / "out"), owners=os.geteuid() == 0
         )
 
 

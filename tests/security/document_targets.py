@@ -11,6 +11,7 @@ from dependency_injector import providers
 from img.adapters.registry.memory import MemoryRegistry
 from img.domain.digest import Digest
 from img.domain.graph.exported_cache import decode_cache, encode_cache
+from img.domain.image_name import ImageName
 from img.domain.oci import media_types
 from img.domain.oci.codec import (
     decode_config,
@@ -210,7 +211,7 @@ class Images(Beside[HostileImage]):
         self._import(given)
         self.img.container.pull_image()(_NAME, host_platform())
         self.img.container.list_images()(host_platform())
-        self.img.container.inspect_image()(_NAME, host_platform())
+        self.img.container.inspect_image()(ImageName.of(_NAME), host_platform())
         text = f"FROM {_NAME}\nWORKDIR a\nCOPY --chown=root Dockerfile ${{A}}\nENV X=$PATH\n"
         (self.img.context / "Dockerfile").write_text(text)
         name = (ImageReference.parse("out"),)

@@ -9,6 +9,7 @@ import pytest
 
 from img.application.ports.registry import RegistryError
 from img.domain.digest import Digest
+from img.domain.image_name import ImageName
 from img.domain.oci.codec import decode_manifest
 from img.domain.oci.layout import blob_path
 from img.domain.oci.media_types import OCI_LAYER_ZSTD
@@ -116,7 +117,7 @@ def test_the_least_cache_has_the_steps_below_the_image_only() -> None:
 def test_an_image_can_hold_its_own_cache() -> None:
     first = a_machine()
     first.build(DOCKERFILE, FILES, tags=["app"], cache_to=["type=inline"])
-    first.container.push_image()(ImageReference.parse("app"))
+    first.container.push_image()(ImageName.of(ImageReference.parse("app")))
     second = a_machine(first)
 
     again = second.build(DOCKERFILE, FILES, cache_from=["app"], cache_to=["inline"])

@@ -6,6 +6,7 @@ from img.application.cancellation import StepCanceled, cancelled_by
 from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.registry import RegistryError
+from img.domain.image_name import ImageName
 from img.domain.oci.chain import Layer
 from img.domain.reference import ImageReference
 from tests.unit.application.workshop import HERE, Workshop, image_of
@@ -224,7 +225,7 @@ def test_a_pushed_base_that_is_here_is_mounted_too() -> None:
     workshop.publish(BASE, {"etc/a": b"1"})
     workshop.build(LINKED, {"a": b"3"}, tags=[str(APP)])
 
-    workshop.container.push_image()(APP)
+    workshop.container.push_image()(ImageName.of(APP))
 
     assert len(workshop.registry.mounted) == 1
     assert len(workshop.registry.received) == 2  # our layer, and the config

@@ -106,7 +106,7 @@ def test_an_adapter_can_be_swapped_wherever_it_is_used(tmp_path: Path) -> None:
 def test_what_holds_state_is_made_once(tmp_path: Path) -> None:
     container = open_container(settings(tmp_path / "state"), OUTSIDE)
 
-    assert container.push_image().images is container.pull_image().images
+    assert container.tag_image().images is container.pull_image().images
     assert container.build_image().lock is container.housekeeping.prune().collect.inventory.lock
 
 

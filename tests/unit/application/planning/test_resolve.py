@@ -12,7 +12,7 @@ from img.domain.progress import (
     VertexWarning,
 )
 from img.domain.pull_policy import PullPolicy
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
+from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, image_of
 
 BASE = BaseName("docker.io/library/base:latest", HERE, (3, 3))
 
@@ -131,3 +131,38 @@ def test_what_is_nowhere_is_said_with_name_cause_and_line() -> None:
     assert failed.value.lines == (3, 3)
     assert failed.value.exit_code == 6
     assert isinstance(workshop.progress.events[-1], VertexFailed)
+
+
+def test_an_id_in_full_is_an_image_of_the_store_whatever_pull_says() -> None:
+    workshop = Workshop()
+    built = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[]))
+    workshop.registry.lose("docker.io")
+    id_ = str(built.manifest.config.digest)
+    name = BaseName(id_, HERE, (1, 1))
+
+    for pull in PullPolicy:
+        found = resolver(workshop)([name], pull=pull)[name]
+        assert found.target == built.target
+        assert found.reference is None
+        assert found.image.reference == id_
+
+
+def test_an_id_that_is_not_here_or_for_another_platform_is_said() -> None:
+    workshop = Workshop()
+    built = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[]))
+    elsewhere = BaseName(str(built.manifest.config.digest), ELSEWHERE, (1, 1))
+
+    with pytest.raises(BaseUnavailable, match="no match for platform"):
+        resolver(workshop)([elsewhere])
+    with pytest.raises(BaseUnavailable, match="not found"):
+        resolver(workshop)([BaseName(f"sha256:{'0' * 64}", HERE, (1, 1))])
+
+
+def test_a_digest_of_what_is_here_under_a_tag_needs_no_registry() -> None:
+    workshop = Workshop()
+    reference = workshop.publish("base", {"a": b"1"})
+    image = workshop.container.pull_image()(reference, HERE)
+    workshop.registry.lose("docker.io")
+    pinned = BaseName(f"docker.io/library/base@{image.target.digest}", HERE, (1, 1))
+
+    assert resolver(workshop)([pinned])[pinned].target == image.target

@@ -304,3 +304,12 @@ def test_what_a_build_has_made_is_not_collected_meanwhile() -> None:
     built = workshop.build("FROM scratch\nCOPY a /\nRUN make\n", {"a": b"1"})
 
     assert workshop.files_of(built) == {"a": b"1", "b": b""}
+
+
+def test_an_image_is_built_on_the_id_of_another() -> None:
+    workshop = Workshop()
+    base = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1", "b": b"2"}, tags=[]))
+    id_ = base.manifest.config.digest
+
+    for text in (f"FROM {id_}\nCOPY b /\n", f"FROM scratch\nCOPY --from={id_.encoded} a /\n"):
+        assert "a" in workshop.files_of(workshop.build(text))

@@ -8,7 +8,9 @@ from img.application.outputs.solved import BuiltImage
 from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.registry import RegistryError
+from img.application.usecases.push import NoNameToPush
 from img.domain.digest import Digest
+from img.domain.image_name import ImageName
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index, encode_config, encode_manifest
 from img.domain.oci.config import ImageConfig
@@ -34,7 +36,7 @@ def test_layers_and_config_go_first_and_the_manifest_last() -> None:
     workshop = Workshop()
     image = image_of(built(workshop))
 
-    (digest,) = workshop.container.push_image()(APP)
+    (digest,) = workshop.container.push_image()(ImageName.of(APP))
 
     assert digest == image.target.digest
     assert workshop.registry.names == {APP}
@@ -50,7 +52,7 @@ def test_only_what_the_registry_lacks_is_sent() -> None:
     with workshop.blobs.open(base.digest) as blob:
         workshop.registry.add_blob(APP, blob.read())
 
-    workshop.container.push_image()(APP)
+    workshop.container.push_image()(ImageName.of(APP))
 
     sent = [len(blob) for blob in workshop.registry.received]
     assert sorted(sent) == sorted([app.size, image.manifest.config.size])
@@ -60,10 +62,10 @@ def test_a_second_push_sends_no_blob() -> None:
     workshop = Workshop()
     built(workshop)
     push = workshop.container.push_image()
-    push(APP)
+    push(ImageName.of(APP))
     workshop.registry.received.clear()
 
-    push(APP)
+    push(ImageName.of(APP))
 
     assert workshop.registry.received == []
 
@@ -72,7 +74,7 @@ def test_each_blob_is_reported_to_its_end() -> None:
     workshop = Workshop()
     image = image_of(built(workshop))
 
-    workshop.container.push_image()(APP)
+    workshop.container.push_image()(ImageName.of(APP))
 
     done = {e.item for e in workshop.progress.events if isinstance(e, VertexStatus) and e.done}
     assert done == {str(blob.digest) for blob in image.manifest.blobs}
@@ -88,7 +90,7 @@ def test_of_an_index_every_manifest_goes_before_the_index() -> None:
         platforms=[HERE, ELSEWHERE],
     )
 
-    workshop.container.push_image()(APP)
+    workshop.container.push_image()(ImageName.of(APP))
 
     pushed = workshop.registry.manifest(APP, workshop.registry.resolve(APP))
     manifests = decode_index(pushed).manifests
@@ -101,7 +103,7 @@ def test_of_an_index_every_manifest_goes_before_the_index() -> None:
 
 def test_an_image_that_is_not_here_is_not_pushed() -> None:
     with pytest.raises(ImageNotFound):
-        Workshop().container.push_image()(APP)
+        Workshop().container.push_image()(ImageName.of(APP))
 
 
 def test_an_image_with_a_blob_missing_gets_no_name_at_the_registry() -> None:
@@ -110,7 +112,7 @@ def test_an_image_with_a_blob_missing_gets_no_name_at_the_registry() -> None:
     workshop.blobs.remove(image.manifest.layers[0].digest)
 
     with pytest.raises(BlobNotFound):
-        workshop.container.push_image()(APP)
+        workshop.container.push_image()(ImageName.of(APP))
 
     assert workshop.registry.names == set()
 
@@ -121,7 +123,7 @@ def test_a_lost_registry_is_said_once_and_ends_the_vertex() -> None:
     workshop.registry.lose(APP.domain)
 
     with pytest.raises(RegistryError, match="cannot be reached"):
-        workshop.container.push_image()(APP)
+        workshop.container.push_image()(ImageName.of(APP))
 
     assert isinstance(workshop.progress.events[-1], VertexFailed)
 
@@ -133,14 +135,14 @@ def test_garbage_is_not_collected_meanwhile() -> None:
     with workshop.lock.working():
         workshop.container.housekeeping.prune()(PrunePolicy())
 
-    workshop.container.push_image()(APP)
+    workshop.container.push_image()(ImageName.of(APP))
 
 
 def test_where_it_went_is_remembered_of_each_blob() -> None:
     workshop = Workshop()
     image = image_of(built(workshop))
 
-    workshop.container.push_image()(APP)
+    workshop.container.push_image()(ImageName.of(APP))
 
     for blob in image.manifest.blobs:
         assert workshop.origins.repositories(blob.digest) == [APP.repository]
@@ -150,7 +152,7 @@ def test_a_second_tag_costs_one_request() -> None:
     workshop = Workshop()
     built(workshop)
     also = APP.with_tag("also")
-    workshop.container.tag_image()(APP, also)
+    workshop.container.tag_image()(ImageName.of(APP), also)
     asked: list[Digest] = []
     has_blob = workshop.registry.has_blob
 
@@ -159,7 +161,7 @@ def test_a_second_tag_costs_one_request() -> None:
         return has_blob(reference, digest)
 
     workshop.registry.has_blob = counted  # type: ignore[method-assign]
-    workshop.container.push_image()(APP, also)
+    workshop.container.push_image()(ImageName.of(APP), ImageName.of(also))
 
     assert len(asked) == len(set(asked)) == 3
     assert workshop.registry.resolve(also) == workshop.registry.resolve(APP)
@@ -170,7 +172,7 @@ def test_nothing_is_sent_unless_all_are_here() -> None:
     built(workshop)
 
     with pytest.raises(ImageNotFound):
-        workshop.container.push_image()(APP, APP.with_tag("other"))
+        workshop.container.push_image()(ImageName.of(APP), ImageName.of(APP.with_tag("other")))
 
     assert workshop.registry.names == set()
 
@@ -191,7 +193,7 @@ def test_layers_that_may_not_be_distributed_stay_where_they_are(allowed: bool) -
     target = stored(workshop, manifest, media_types.OCI_MANIFEST)
     workshop.images.put(APP, target, workshop.clock.now())
 
-    workshop.container.push_image()(APP, nondistributable=allowed)
+    workshop.container.push_image()(ImageName.of(APP), nondistributable=allowed)
 
     assert workshop.registry.has_blob(APP, foreign.digest) is allowed
     assert workshop.registry.resolve(APP).digest == target.digest
@@ -201,3 +203,27 @@ def stored(workshop: Workshop, content: bytes, media_type: str) -> Descriptor:
     writer = workshop.blobs.writer()
     writer.write(content)
     return Descriptor(media_type=media_type, digest=writer.commit(), size=len(content))
+
+
+def test_an_id_is_pushed_under_the_one_name_it_has() -> None:
+    workshop = Workshop()
+    image = image_of(built(workshop))
+    id_ = ImageName.parse(image.manifest.config.digest.encoded[:12])
+    push = workshop.container.push_image()
+
+    assert push(id_) == [image.target.digest]
+    assert APP in workshop.registry.names
+    assert push(ImageName.parse(f"{APP.repository}@{image.target.digest}")) == [image.target.digest]
+    workshop.container.tag_image()(id_, APP.with_tag("other"))
+    with pytest.raises(NoNameToPush, match="several names: "):
+        push(id_)
+
+
+def test_an_image_without_a_name_has_nowhere_to_go() -> None:
+    workshop = Workshop()
+    image = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[]))
+
+    with pytest.raises(NoNameToPush, match="has no name"):
+        workshop.container.push_image()(ImageName.parse(str(image.manifest.config.digest)))
+
+    assert workshop.registry.names == set()

@@ -11,10 +11,13 @@ import pytest
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.image_store.memory import MemoryImageStore
 from img.adapters.state_lock.memory import MemoryStateLock
+from img.application.catalog import Catalog
+from img.application.find_image import FindImage
 from img.application.ports.exporter import ArchivedImage, Exporter
 from img.application.ports.image_store import ImageNotFound
 from img.application.usecases.save import SaveImage, UnknownFormat
 from img.domain.digest import Digest
+from img.domain.image_name import ImageName
 from img.domain.oci import media_types
 from img.domain.oci.codec import encode_index, encode_manifest
 from img.domain.oci.descriptor import Descriptor
@@ -74,14 +77,18 @@ class Save:
         return self.add(encode_index(index), media_types.OCI_INDEX)
 
     def __call__(self, *references: ImageReference, archive_format: str) -> None:
+        self.by(*map(str, references), archive_format=archive_format)
+
+    def by(self, *names: str, archive_format: str) -> None:
         save = SaveImage(
-            images=self.images,
+            find=FindImage(images=self.images, catalog=Catalog(blobs=self.blobs)),
             blobs=self.blobs,
             exporters={"docker": self.exporter, "oci": self.exporter},
             lock=self.lock,
             platform=AMD64,
         )
-        save(references, self.output, archive_format=archive_format)
+        images = [ImageName.parse(name) for name in names]
+        save(images, self.output, archive_format=archive_format)
 
 
 def test_all_names_of_one_image_go_in_together() -> None:
@@ -148,3 +155,16 @@ def test_an_unknown_format_is_told_with_the_known_ones() -> None:
         Save()(APP, archive_format="zip")
 
     assert refused.value.hint == "use docker or oci"
+
+
+def test_what_is_asked_for_by_an_id_has_no_name_in_the_archive() -> None:
+    save = Save()
+    target = save.manifest(AMD64)
+    save.images.put(APP, target, NOW)
+
+    save.by(str(target.digest), target.digest.encoded[:12], archive_format="oci")
+    assert [image.references for image in save.exporter.images] == [()]
+
+    pinned = APP.with_tag("").with_digest(target.digest)
+    save.by(str(pinned), archive_format="oci")
+    assert [image.references for image in save.exporter.images] == [(pinned,)]

@@ -8,9 +8,10 @@ from img.adapters.image_store.memory import MemoryImageStore
 from img.adapters.state_lock.memory import MemoryStateLock
 from img.application.ports.image_store import ImageNotFound, StoredImage
 from img.domain.errors import UsageError
+from img.domain.image_name import ImageName
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference, StoredName
-from tests.unit.application.workshop import Workshop
+from tests.unit.application.workshop import Workshop, image_of
 
 APP, OTHER = ImageReference.parse("app"), ImageReference.parse("other:2")
 
@@ -20,7 +21,7 @@ def test_the_new_name_stands_for_the_same_image() -> None:
     built = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
     workshop.clock.advance(timedelta(hours=1))
 
-    workshop.container.tag_image()(APP, OTHER)
+    workshop.container.tag_image()(ImageName.of(APP), OTHER)
 
     assert workshop.images.get(OTHER).target == built.target
     assert workshop.images.get(OTHER).created == workshop.clock.now()
@@ -31,7 +32,7 @@ def test_a_name_that_stood_for_something_else_moves() -> None:
     workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["other:2"])
     newer = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"2"}, tags=["app"])
 
-    workshop.container.tag_image()(APP, OTHER)
+    workshop.container.tag_image()(ImageName.of(APP), OTHER)
 
     assert workshop.images.get(OTHER).target == newer.target
 
@@ -40,7 +41,7 @@ def test_a_name_that_is_not_here_cannot_be_tagged() -> None:
     workshop = Workshop()
 
     with pytest.raises(ImageNotFound):
-        workshop.container.tag_image()(APP, OTHER)
+        workshop.container.tag_image()(ImageName.of(APP), OTHER)
 
     assert list(workshop.images.list()) == []
 
@@ -49,8 +50,11 @@ def test_a_name_with_a_digest_is_not_given_away() -> None:
     workshop = Workshop()
     workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["app"])
 
+    pinned = ImageReference.parse(f"app@sha256:{'0' * 64}")
     with pytest.raises(UsageError, match="refusing to create a tag with a digest"):
-        workshop.container.tag_image()(APP, ImageReference.parse(f"app@sha256:{'0' * 64}"))
+        workshop.container.tag_image()(ImageName.of(APP), pinned)
+    with pytest.raises(UsageError, match="ambiguous tag"):
+        workshop.container.tag_image()(ImageName.of(APP), ImageReference.parse("sha256:abc"))
 
 
 class WatchedImages(MemoryImageStore):
@@ -74,6 +78,17 @@ def test_garbage_is_not_collected_between_looking_and_naming() -> None:
     workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
     images.collectable.clear()
 
-    workshop.container.tag_image()(APP, OTHER)
+    workshop.container.tag_image()(ImageName.of(APP), OTHER)
 
     assert images.collectable == [False]
+
+
+def test_an_image_without_a_name_gets_one_by_its_id() -> None:
+    workshop = Workshop()
+    built = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[]))
+
+    id_ = built.manifest.config.digest.encoded[:12]
+    workshop.container.tag_image()(ImageName.parse(id_), APP)
+
+    assert [image.name for image in workshop.images.list()] == [APP]
+    assert workshop.images.get(APP).target == built.target

@@ -12,6 +12,7 @@ from img.adapters.snapshotter.memory import MemoryWorkspace
 from img.application.ports.image_store import ImageNotFound
 from img.application.usecases.unpack import UnpackImage
 from img.domain.filesystem.entry import CHARACTER, FILE, Entry
+from img.domain.image_name import ImageName
 from img.domain.oci.index import NoPlatformMatch
 from img.domain.reference import ImageReference
 from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
@@ -48,7 +49,7 @@ def unpack(workshop: Workshop) -> UnpackImage:
 
 
 def test_a_user_gets_files_of_his_own_and_no_devices(workshop: Workshop, tmp_path: Path) -> None:
-    left_out = unpack(workshop)(APP, HERE, str(tmp_path / "root"), owners=False)
+    left_out = unpack(workshop)(ImageName.of(APP), HERE, str(tmp_path / "root"), owners=False)
 
     assert left_out == ["dev/null"]
     assert (tmp_path / "root/dir/a").read_bytes() == b"1"
@@ -60,11 +61,11 @@ def test_a_user_gets_files_of_his_own_and_no_devices(workshop: Workshop, tmp_pat
 
 def test_nothing_is_made_of_an_image_that_is_not_here(workshop: Workshop, tmp_path: Path) -> None:
     with pytest.raises(ImageNotFound):
-        unpack(workshop)(ImageReference.parse("x"), HERE, str(tmp_path / "x"), owners=False)
+        unpack(workshop)(ImageName.parse("x"), HERE, str(tmp_path / "x"), owners=False)
     workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
     unknown = ELSEWHERE.parse("windows/amd64", HERE)
     with pytest.raises(NoPlatformMatch):
-        unpack(workshop)(APP, unknown, str(tmp_path / "x"), owners=False)
+        unpack(workshop)(ImageName.of(APP), unknown, str(tmp_path / "x"), owners=False)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -77,4 +78,4 @@ def test_garbage_is_not_collected_meanwhile(workshop: Workshop, tmp_path: Path) 
             return super().directory(path, delete=delete)
 
     workshop.container.output_files.override(Watching(io.BytesIO()))
-    unpack(workshop)(APP, HERE, str(tmp_path / "root"), owners=False)
+    unpack(workshop)(ImageName.of(APP), HERE, str(tmp_path / "root"), owners=False)
