@@ -29,6 +29,9 @@ _OS_PART = re.compile(
     r"(?:\((?P<version>[A-Za-z0-9_.%-]*)(?P<features>(?:\+[A-Za-z0-9_.%-]+)*)\))?"
 )
 _PART = re.compile(r"[A-Za-z0-9_.-]+")
+_MOST_FEATURES = 10**6  # of one platform: more values no JSON document may have
+# The first build of each long-term release of Windows Server since 2022.
+_LTSC = (20348, 26100)
 
 
 class InvalidPlatform(ImgError):
@@ -56,10 +59,9 @@ class Platform:
 
     @property
     def full_name(self) -> str:
-        """The name with version and features: windows(10.0.17763+win32k)/amd64."""
-        details = "".join(
-            [_escaped(self.os_version), *(f"+{_escaped(f)}" for f in self.os_features)]
-        )
+        """The name with version and features, these sorted: windows(10.0.17763+win32k)/amd64."""
+        features = sorted(set(self.os_features) - {""})
+        details = "".join([_escaped(self.os_version), *(f"+{_escaped(f)}" for f in features)])
         os = f"{self.os}({details})" if details else self.os
         return "/".join(part for part in (os, self.architecture, self.variant) if part)
 
@@ -75,13 +77,12 @@ class Platform:
         if os is None or len(rest) > 2 or not all(_PART.fullmatch(part) for part in rest):
             raise InvalidPlatform(text)
         architecture, variant = (*rest, "")[:2] if rest else (host.architecture, host.variant)
-        known = cls(
-            os["name"],
-            architecture,
-            variant,
-            _unescaped(os["version"] or ""),
-            tuple(_unescaped(f) for f in (os["features"] or "").split("+") if f),
-        ).normalized()
+        try:
+            version = _unescaped(os["version"] or "")
+            features = tuple(_unescaped(f) for f in (os["features"] or "").split("+") if f)
+        except ValueError:
+            raise InvalidPlatform(text) from None
+        known = cls(os["name"], architecture, variant, version, features).normalized()
         if rest or _KNOWN_OS.fullmatch(known.os):
             return known
         guess = cls(host.os, first).normalized()
@@ -95,8 +96,11 @@ class Platform:
         return cls("linux", _MACHINES.get(machine, machine)).normalized()
 
     def normalized(self) -> "Platform":
-        """Return the platform under its standard names (containerd platforms, "Normalize")."""
-        os = self.os.lower()
+        """Return the platform under its standard names (containerd platforms, "Normalize").
+
+        The operating system of a document that names none is Linux, the only one that img runs on.
+        """
+        os = self.os.lower() or "linux"
         architecture, variant = _processor(self.architecture.lower(), self.variant.lower())
         return replace(
             self,
@@ -112,14 +116,26 @@ def parse_platforms(text: str, host: Platform) -> tuple[Platform, ...]:
 
 
 def preference(wanted: Platform, offered: Platform) -> int | None:
-    """Return how well ``offered`` suits ``wanted``: 0 is best, None is not at all.
+    """Return how well ``offered`` suits ``wanted``: the lowest is best, None is not at all.
 
-    A processor runs what was made for its forebears too (containerd platforms, "Only").
+    A processor runs what was made for older ones too. What needs features of the operating system
+    suits those who have them all, and of those the one that uses most is best. The source is
+    containerd platforms, "Only".
     """
     wanted, offered = wanted.normalized(), offered.normalized()
     runs = _runs(wanted.architecture, wanted.variant)
     processor = (offered.architecture, offered.variant)
-    return runs.index(processor) if wanted.os == offered.os and processor in runs else None
+    if wanted.os != offered.os or processor not in runs:
+        return None
+    needs = list(offered.os_features)
+    if wanted.os == "windows":
+        if not _runs_windows(wanted.os_version, offered.os_version):
+            return None
+        if "win32k" in needs:  # all have it
+            needs.remove("win32k")
+    if not set(needs) <= set(wanted.os_features):
+        return None
+    return runs.index(processor) * _MOST_FEATURES - len(offered.os_features)
 
 
 def _processor(architecture: str, variant: str) -> tuple[str, str]:
@@ -156,32 +172,62 @@ def _runs(architecture: str, variant: str) -> list[tuple[str, str]]:
         case "arm":
             return [itself, *(("arm", older) for older in _older(variant, 5))]
         case "arm64":
-            older = [("arm64", v) for v in _older_arm64(variant)]
-            return [itself, *older, *_runs("arm", "v8")]
+            known = [("arm64", v) for v in _arm64(variant)]
+            return [*known, *_runs("arm", "v8")] if known else []
         case _:
             return [itself]
 
 
 def _older(variant: str, oldest: int) -> list[str]:
-    number = re.fullmatch(r"v(\d{1,2})", variant)
+    number = re.fullmatch(r"v?(\d{1,3})", variant, re.ASCII)
     return [f"v{n}" for n in range(int(number[1]) - 1, oldest - 1, -1)] if number else []
 
 
-def _older_arm64(variant: str) -> list[str]:
-    """Return the variants below v8.N or v9.N; Armv9.N holds all of Armv8.(N+5)."""
-    number = re.fullmatch(r"v([89])(?:\.(\d{1,2}))?", variant)
-    if number is None:
+def _arm64(variant: str) -> list[str]:
+    """Return v8.N or v9.N and the variants below it; Armv9.N holds all of Armv8.(N+5).
+
+    Containerd knows the variants to v8.9 and v9.7; of others it takes none, not even the same.
+    """
+    number = re.fullmatch(r"v(8|9)(?:\.([1-9]))?", variant or "v8")
+    if number is None or number[0] > "v9.7":
         return []
-    major, minor = int(number[1]), int(number[2] or 0)
-    nines = [f"v9.{n}" if n else "v9" for n in range(minor - 1, -1, -1)] if major == 9 else []
-    highest_eight = minor + 5 if major == 9 else minor - 1
-    return [*nines, *(f"v8.{n}" if n else "" for n in range(highest_eight, -1, -1))]
+    minor = int(number[2] or 0)
+    if number[1] == "8":
+        return [f"v8.{n}" if n else "" for n in range(minor, -1, -1)]
+    nines = [f"v9.{n}" if n else "v9" for n in range(minor, -1, -1)]
+    return [*nines, *_arm64(f"v8.{min(minor + 5, 9)}")]
+
+
+def _runs_windows(host: str, version: str) -> bool:
+    """Tell whether Windows of the version ``host`` runs images of ``version``.
+
+    A server of 2022 or later runs the images of its own and of the last long-term release before
+    it (containerd platforms, platform_windows_compat.go).
+    """
+    if _windows_build(host) == (0, 0, 0) or not version:
+        return True
+    *family, build = _windows_build(host)
+    *of_image, own = _windows_build(version)
+    if family != of_image or build < _LTSC[0]:
+        return family == of_image and build == own
+    oldest = max([release for release in _LTSC if release < build], default=_LTSC[0])
+    return oldest <= own <= build
+
+
+def _windows_build(version: str) -> tuple[int, int, int]:
+    """Return major, minor and build; zeros for what is no version of Windows."""
+    found = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:\.|\Z)", version, re.ASCII)
+    major, minor, build = (int(part) for part in found.groups()) if found else (0, 0, 0)
+    return (major, minor, build) if max(major, minor) < 256 and build < 65536 else (0, 0, 0)
 
 
 def _escaped(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]", lambda m: "".join(f"%{b:02X}" for b in m[0].encode()), text)
+    return re.sub(r"[%+()/]", lambda found: f"%{ord(found[0]):02X}", text)
 
 
 def _unescaped(text: str) -> str:
+    """Return what ``text`` spells with %XX. Raises ValueError."""
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        raise ValueError(text)
     raw = re.sub(rb"%([0-9A-Fa-f]{2})", lambda m: bytes([int(m[1], 16)]), text.encode())
     return raw.decode(errors="replace")

@@ -23,6 +23,11 @@ class Descriptor:
     unknown: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     @property
+    def is_attestation(self) -> bool:
+        """Whether an index lists it as what is said of an image (BuildKit, attestation-storage)."""
+        return self.platform is not None and self.platform.os == "unknown"
+
+    @property
     def is_foreign(self) -> bool:
         """Whether it is a layer that stays where its URLs say."""
         return self.media_type in media_types.FOREIGN_LAYERS and bool(self.urls)

@@ -16,7 +16,7 @@ class NoPlatformMatch(ImgError):
     exit_code = 7
 
     def __init__(self, wanted: Platform, offered: tuple[Platform, ...]) -> None:
-        names = ", ".join(str(platform) for platform in offered) or "none"
+        names = ", ".join(platform.full_name for platform in offered) or "none"
         super().__init__(f"no match for platform in manifest: {wanted} (available: {names})")
         self.wanted = wanted
         self.offered = offered
@@ -38,16 +38,16 @@ class Index:
 
         Entries for unknown/unknown are attestations, never images.
         """
-        found: list[tuple[int, int]] = []
+        found: list[tuple[bool, int, int]] = []
         for i, manifest in enumerate(self.manifests):
             platform = manifest.platform
             if platform is None:
-                found.append((1000, i))  # the image-spec leaves it to us; a match by name wins
+                found.append((True, 0, i))  # the image-spec leaves it to us; a match by name wins
             elif (rank := preference(wanted, platform)) is not None:
-                found.append((rank, i))
+                found.append((False, rank, i))
         if not found:
             offered = tuple(
-                m.platform for m in self.manifests if m.platform and m.platform.os != "unknown"
+                m.platform for m in self.manifests if m.platform and not m.is_attestation
             )
             raise NoPlatformMatch(wanted, offered)
-        return self.manifests[min(found)[1]]
+        return self.manifests[min(found)[2]]

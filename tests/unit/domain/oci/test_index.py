@@ -24,8 +24,7 @@ def _offering(*names: str) -> Index:
 
 
 def _platform(name: str) -> Platform:
-    os, architecture, *variant = name.split("/")
-    return Platform(os, architecture, "".join(variant))
+    return Platform.parse(name, Platform("linux", "amd64"))
 
 
 @pytest.mark.parametrize(
@@ -39,12 +38,16 @@ def _platform(name: str) -> Platform:
         ("linux/amd64", "linux/amd64/v3 linux/amd64", "linux/amd64"),
         ("linux/amd64/v3", "linux/amd64 linux/amd64/v2 linux/amd64/v4", "linux/amd64/v2"),
         ("linux/amd64", "unknown/unknown linux/386 linux/amd64", "linux/amd64"),
+        ("linux/amd64", "linux(+gpu)/amd64 linux/amd64", "linux/amd64"),
+        ("linux(+gpu)/amd64", "linux/amd64 linux(+gpu)/amd64", "linux(+gpu)/amd64"),
+        ("linux(+gpu)/amd64", "linux(+gpu)/386 linux/amd64", "linux/amd64"),
     ],
 )
 def test_the_best_of_those_that_it_runs_is_taken(wanted: str, offered: str, taken: str) -> None:
     found = _offering(*offered.split()).best_for(_platform(wanted))
 
-    assert str(found.platform) == taken
+    assert found.platform is not None
+    assert found.platform.full_name == _platform(taken).full_name
 
 
 def test_of_equals_the_first_is_taken() -> None:
