@@ -153,15 +153,18 @@ def encode_descriptor(descriptor: Descriptor) -> bytes:
 
 
 def decode_config(content: bytes) -> ImageConfig:
-    """Return the image config that ``content`` is. Raises InvalidDocument."""
+    """Return the image config that ``content`` is. Raises InvalidDocument.
+
+    Platforms are "" where the config names none, as those of some older builders do.
+    """
     fields = Fields.parse(content, _CONFIG)
     root = fields.required_nested("rootfs")
-    if (kind := root.text("type")) != "layers":
+    if (kind := root.text("type")) not in {"layers", ""}:
         root.refuse("type", f'must be "layers", not "{kind}"')
     run = fields.nested("config")
     platform = Platform(
-        os=fields.required_text("os"),
-        architecture=fields.required_text("architecture"),
+        os=fields.text("os"),
+        architecture=fields.text("architecture"),
         variant=fields.text("variant"),
         os_version=fields.text("os.version"),
     )
@@ -262,7 +265,7 @@ def _run_config(fields: Fields) -> RunConfig:
     return RunConfig(
         user=fields.word("User"),
         exposed_ports=fields.names("ExposedPorts"),
-        env=tuple(_variable(text) for text in fields.words("Env") or ()),
+        env=tuple(_variable(text) for text in fields.words("Env") or () if text),
         entrypoint=fields.words("Entrypoint"),
         cmd=fields.words("Cmd"),
         volumes=fields.names("Volumes"),
@@ -345,7 +348,8 @@ def _history_object(step: History) -> _Object:
 
 
 def _check_version(fields: Fields) -> None:
-    if (version := fields.number("schemaVersion")) != 2:
+    # The image-spec requires it, and no other program looks at it where the media type is known.
+    if (version := fields.number("schemaVersion")) not in {2, 0}:
         fields.refuse("schemaVersion", f"must be 2, not {version}")
 
 

@@ -78,3 +78,8 @@ class ImageConfig:
     author: str = ""
     os_features: tuple[str, ...] = ()
     unknown: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    @property
+    def needs(self) -> Platform:
+        """The platform, with the features of the operating system that the image needs."""
+        return replace(self.platform, os_features=self.os_features)

@@ -31,7 +31,8 @@ class InvalidDocument(ImgError):
 class Fields:
     """An object of a document; each field is taken once, what is left then is unknown to us.
 
-    As in Go's decoder, which other builders use, null is the same as leaving the field out.
+    As in Go's decoder, which other builders use, null is the same as leaving the field out; in a
+    list or map of strings it is "", in a list of objects one without fields.
     All methods raise InvalidDocument.
     """
 
@@ -114,10 +115,7 @@ class Fields:
         if value is None:
             return None
         items = self._items(name, value)
-        for i, item in enumerate(items):
-            if not isinstance(item, str):
-                self._refuse(f"{name}[{i}]", f"must be a string, not {_kind_of(item)}")
-        return tuple(str(item) for item in items)
+        return tuple(self._member(f"{name}[{i}]", item) for i, item in enumerate(items))
 
     def digests(self, name: str) -> tuple[Digest, ...]:
         """Return a list of digests, empty where there is none."""
@@ -140,12 +138,7 @@ class Fields:
             return {}
         if not isinstance(value, dict):
             self._refuse(name, f"must be an object, not {_kind_of(value)}")
-        texts: dict[str, str] = {}
-        for key, item in value.items():
-            if not isinstance(item, str):
-                self._refuse(f"{name}.{key}", f"must be a string, not {_kind_of(item)}")
-            texts[key] = item
-        return texts
+        return {key: self._member(f"{name}.{key}", item) for key, item in value.items()}
 
     def nested(self, name: str) -> "Fields | None":
         """Return the fields of a nested object, None where there is none."""
@@ -165,7 +158,7 @@ class Fields:
         if len(items) > _MOST_OBJECTS:
             self._refuse(name, f"must not have more than {_MOST_OBJECTS} entries")
         return tuple(
-            Fields(item, self._document, self._under(f"{name}[{i}]"))
+            Fields({} if item is None else item, self._document, self._under(f"{name}[{i}]"))
             for i, item in enumerate(items)
         )
 
@@ -181,6 +174,11 @@ class Fields:
         if not isinstance(value, list):
             self._refuse(name, f"must be a list, not {_kind_of(value)}")
         return value
+
+    def _member(self, name: str, value: object) -> str:
+        if value is not None and not isinstance(value, str):
+            self._refuse(name, f"must be a string, not {_kind_of(value)}")
+        return value or ""
 
     def _digest(self, name: str, text: str) -> Digest:
         try:

@@ -84,7 +84,11 @@ def _is_excluded(matcher: IgnoreMatcher, whole: bool, path: str) -> bool:
 )
 def invalid_base_image_platform(stage: KnownStage) -> Iterator[Finding]:
     expected, actual = stage.platform, stage.image_platform
-    if actual and (expected.os, expected.architecture) != (actual.os, actual.architecture):
+    if (
+        actual
+        and actual.architecture
+        and (expected.os, expected.architecture) != (actual.os, actual.architecture)
+    ):
         shown = [quoted(each.normalized().full_name) for each in (actual, expected)]
         yield at(
             stage.start,

@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -144,6 +146,47 @@ def test_null_is_the_same_as_nothing_in_what_docker_writes() -> None:
     assert config == a_config()
 
 
+@pytest.mark.parametrize(
+    ("change", "as_if"),
+    [
+        ({"os": None, "architecture": None}, {"os": "", "architecture": ""}),
+        ({"rootfs": {"diff_ids": []}}, {"rootfs": {"type": "layers", "diff_ids": []}}),
+        ({"config": {"Labels": {"a": None}}}, {"config": {"Labels": {"a": ""}}}),
+        ({"config": {"Env": [None, "A=1"]}}, {"config": {"Env": ["A=1"]}}),
+        ({"config": {"Cmd": [None]}}, {"config": {"Cmd": [""]}}),
+        ({"config": {"Volumes": {"/v": None}}}, {"config": {"Volumes": {"/v": {}}}}),
+        ({"history": [None]}, {"history": [{}]}),
+    ],
+)  # fmt: skip
+def test_configs_are_taken_as_other_programs_take_them(
+    change: dict[str, object], as_if: dict[str, object]
+) -> None:
+    assert a_config(**change) == a_config(**as_if)
+
+
+def test_documents_may_leave_out_their_version_and_have_null_as_an_annotation() -> None:
+    document = {"config": document_of(CONFIG), "annotations": {"a": None}}
+
+    assert decode_manifest(as_json(document)) == Manifest(config=CONFIG, annotations={"a": ""})
+    assert decode_index(b'{"manifests": null}') == Index()
+
+
+@given(CONFIGS, st.data())
+def test_null_is_the_zero_value_wherever_it_stands(
+    config: ImageConfig, data: st.DataObject
+) -> None:
+    document = json.loads(encode_config(config))
+    places = list(members({k: v for k, v in document.items() if k in {"config", "history"}}))
+    chosen = [place for place in places if data.draw(st.booleans())]
+    for holder, key, zero in chosen:
+        holder[key] = zero
+    as_if = decode_config(as_json(document))
+    for holder, key, _ in chosen:
+        holder[key] = None
+
+    assert decode_config(as_json(document)) == as_if
+
+
 def test_unknown_fields_are_kept_at_every_level() -> None:
     manifest = {
         "schemaVersion": 2,
@@ -268,6 +311,7 @@ def test_dockers_first_schema_is_refused_by_name() -> None:
             {"layers": [{"mediaType": "a/b", "digest": str(DIGEST), "size": 2**63}]},
             "layers[0].size",
         ),
+        ({"layers": [None]}, "layers[0].mediaType"),
         ({"annotations": {"a": 1}}, "annotations.a"),
         ({"schemaVersion": 3}, "schemaVersion"),
         ({"mediaType": 5}, "mediaType"),
@@ -289,15 +333,15 @@ def test_a_malformed_manifest_is_refused_with_the_field_named(
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"os": None}, "os"),
-        ({"architecture": ""}, "architecture"),
+        ({"os": 1}, "os"),
+        ({"architecture": []}, "architecture"),
         ({"rootfs": None}, "rootfs"),
         ({"rootfs": {"type": "squashfs"}}, "rootfs.type"),
         ({"rootfs": {"type": "layers", "diff_ids": ["x"]}}, "rootfs.diff_ids[0]"),
         ({"config": {"Env": [1]}}, "config.Env[0]"),
         ({"config": {"Env": "A=B"}}, "config.Env"),
         ({"config": {"Volumes": ["/v"]}}, "config.Volumes"),
-        ({"config": {"Labels": {"a": None}}}, "config.Labels.a"),
+        ({"config": {"Labels": {"a": 1}}}, "config.Labels.a"),
         ({"config": {"ArgsEscaped": "yes"}}, "config.ArgsEscaped"),
         ({"config": {"Healthcheck": {"Interval": "30s"}}}, "config.Healthcheck.Interval"),
         ({"history": "x"}, "history"),
@@ -345,6 +389,18 @@ def test_what_is_no_json_object_is_refused(content: bytes) -> None:
 def test_no_bytes_get_past_as_anything_but_invalid(content: bytes) -> None:
     with pytest.raises(InvalidDocument):
         decode_document(content)
+
+
+def members(value: Any) -> Iterator[tuple[Any, Any, object]]:
+    """Yield each string and object below ``value``: what holds it, where, and its zero value."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in pairs:
+        if isinstance(item, str):
+            yield value, key, ""
+        elif isinstance(item, dict | list):
+            yield from members(item)
+            if isinstance(item, dict) and isinstance(value, list):
+                yield value, key, {}
 
 
 def as_json(document: object) -> bytes:
