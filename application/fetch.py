@@ -8,6 +8,7 @@ from img.application.download import Report
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry, RegistryError
 from img.application.transfer import Transfer
+from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_config, decode_manifest
@@ -15,12 +16,24 @@ from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexStatus
-from img.domain.reference import ImageReference
+from img.domain.reference import ImageReference, may_name
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An image of one platform, and what its name is to stand for here.
+
+    That is the image's own manifest. A name with a digest stands for nothing else than that, so
+    for the index if the digest is one's; the other platforms of that are not here then.
+    """
+
+    image: Image
+    target: Descriptor
 
 
 def fetch_image(
     registry: Registry, transfer: Transfer, reference: ImageReference, platform: Platform
-) -> Image:
+) -> Fetched:
     """Return the image for ``platform``, its documents stored; no layer is fetched.
 
     From where its layers can be had is remembered.
@@ -28,9 +41,9 @@ def fetch_image(
     Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch, NoPlatformMatch,
     InvalidDocument.
     """
-    target = registry.resolve(reference)
+    resolved = registry.resolve(reference)
     target, content = manifest_for(
-        target, platform, lambda document: transfer.pull_document(reference, document)
+        resolved, platform, lambda document: transfer.pull_document(reference, document)
     )
     if target.media_type not in media_types.MANIFESTS:
         raise RegistryError(f"{reference.familiar} is no image but {target.media_type}")
@@ -45,7 +58,14 @@ def fetch_image(
         )
     transfer.origins.add(reference.repository, [blob.digest for blob in manifest.blobs])
     target = Descriptor(media_type=target.media_type, digest=target.digest, size=len(content))
-    return Image(target=target, manifest=manifest, config=config)
+    image = Image(target=target, manifest=manifest, config=config)
+    if may_name(reference, target.digest):
+        return Fetched(image, target)
+    size = transfer.blobs.size(resolved.digest)  # what a registry says of it may be wrong
+    assert size is not None
+    return Fetched(
+        image, Descriptor(media_type=resolved.media_type, digest=resolved.digest, size=size)
+    )
 
 
 @contextmanager

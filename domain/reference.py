@@ -160,6 +160,12 @@ StoredName = ImageReference | Digest
 """What the image store knows an image by: its name, or its digest where it has none."""
 
 
+def may_name(name: StoredName, digest: Digest) -> bool:
+    """Tell whether the name may stand for what has ``digest``: one with a digest only for that."""
+    own = name if isinstance(name, Digest) else name.digest
+    return own in (None, digest)
+
+
 def parse_stored_name(text: str) -> StoredName:
     """Return the name, or digest, whose ``str`` is ``text``. Raises ImgError."""
     if "/" in text:  # as the full name of an image has, and no digest

@@ -1,6 +1,6 @@
 """Names in the state's database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from img.adapters.linux.database import Database, Row
@@ -13,7 +13,7 @@ from img.application.ports.image_store import (
 )
 from img.domain.oci.codec import decode_descriptor, encode_descriptor
 from img.domain.oci.descriptor import Descriptor
-from img.domain.reference import StoredName, parse_stored_name
+from img.domain.reference import StoredName, may_name, parse_stored_name
 
 _SELECT = "SELECT reference, target, created, updated FROM images"
 
@@ -26,16 +26,16 @@ class SqliteImageStore(ImageStore):
 
     def get(self, name: StoredName) -> StoredImage:
         rows = self._database.read(f"{_SELECT} WHERE reference = ?", (str(name),))
-        if not rows:
+        if not (images := _images(rows)):
             raise ImageNotFound(name)
-        return _image(rows[0])
+        return images[0]
 
     def put(self, name: StoredName, target: Descriptor, now: datetime) -> StoredImage:
         if image := stored_already(self.list(), name, target):
             return image
         time = now.astimezone(UTC).isoformat()
         with self._database.transaction() as transaction:
-            images = map(_image, transaction.read(_SELECT))  # another process may have put it
+            images = _images(transaction.read(_SELECT))  # another process may have put it
             if image := stored_already(images, name, target):
                 return image
             transaction.write("DELETE FROM images WHERE reference = ?", (str(target.digest),))
@@ -55,7 +55,12 @@ class SqliteImageStore(ImageStore):
                 raise ImageNotFound(name)
 
     def list(self) -> Sequence[StoredImage]:
-        return in_order(map(_image, self._database.read(_SELECT)))
+        return in_order(_images(self._database.read(_SELECT)))
+
+
+def _images(rows: Iterable[Row]) -> Sequence[StoredImage]:
+    """Return the images of ``rows``; earlier versions may have put a wrong one under a digest."""
+    return [image for image in map(_image, rows) if may_name(image.name, image.target.digest)]
 
 
 def _image(row: Row) -> StoredImage:

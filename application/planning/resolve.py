@@ -107,16 +107,16 @@ class ResolveBases:
             local = self._local(reference, name.platform) if pull is not _ALWAYS else None
             if local is not None and pull is not PullPolicy.NEWER:
                 self.progress.emit(VertexCached(vertex=vertex, name=title))
-                return _resolved(name, reference, local, named=True)
+                return _resolved(name, reference, local)
             self.progress.emit(VertexStarted(vertex=vertex, name=title))
             if pull is PullPolicy.NEVER:
                 raise BaseNotHere(reference)
-            image = self._fetched(reference, name.platform, vertex, local)
+            image, target = self._fetched(reference, name.platform, vertex, local)
         except ImgError as error:
             self.progress.emit(VertexFailed(vertex=vertex, message=error.message))
             raise BaseUnavailable(name, error) from error
         self.progress.emit(VertexDone(vertex=vertex))
-        return _resolved(name, reference, image, named=image is local)
+        return _resolved(name, reference, image, target)
 
     def _by_id(self, stored: ImageName, name: BaseName) -> ResolvedBase:
         """Return an image of the store: no registry knows IDs."""
@@ -131,23 +131,27 @@ class ResolveBases:
 
     def _fetched(
         self, reference: ImageReference, platform: Platform, vertex: str, local: Image | None
-    ) -> Image:
-        """Return the registry's image, or the ``local`` one where the registry has none to give."""
+    ) -> tuple[Image, Descriptor | None]:
+        """Return the registry's image and what its name is to stand for.
+
+        Where the registry has none to give it is the ``local`` one, whose name is known.
+        """
         try:
-            return fetch_image(self.registry, self.transfer, reference, platform)
+            fetched = fetch_image(self.registry, self.transfer, reference, platform)
         except ImgError as error:
             if local is None:
                 raise
             message = f"{error.message}; the image that is stored here is used"
             self.progress.emit(VertexWarning(vertex=vertex, message=message))
-            return local
+            return local, None
+        return fetched.image, fetched.target
 
     def _copied(self, name: BaseName, layout: LayoutPlace) -> ResolvedBase:
         vertex = f"metadata {name.text} {name.platform}"
         self.progress.emit(VertexStarted(vertex=vertex, name=f"[context] load {name.text}"))
         image = self.layouts(layout, name.platform)
         self.progress.emit(VertexDone(vertex=vertex))
-        return _resolved(name, None, image, named=True)
+        return _resolved(name, None, image)
 
     def _local(self, reference: ImageReference, platform: Platform) -> Image | None:
         try:
@@ -157,12 +161,19 @@ class ResolveBases:
         except BlobDamaged as error:
             drop_damaged(self.catalog.blobs, error.digest)
             return None  # the registry may have it whole
-        return image if preference(platform, image.config.platform) is not None else None
+        own = image.config.needs
+        suits = not own.architecture or preference(platform, own) is not None
+        return image if suits else None
 
 
 def _resolved(
-    name: BaseName, reference: ImageReference | None, image: Image, *, named: bool
+    name: BaseName,
+    reference: ImageReference | None,
+    image: Image,
+    target: Descriptor | None = None,
 ) -> ResolvedBase:
+    """Return the base; ``target`` is what its name is to stand for, if that is not known here."""
+    named = target is None
     log.debug("base found", name=name.text, manifest=str(image.target.digest), local=named)
     return ResolvedBase(
         image=BaseImage(
@@ -172,6 +183,6 @@ def _resolved(
             layers=image.layers,
         ),
         reference=reference,
-        target=image.target,
+        target=target or image.target,
         named=named,
     )

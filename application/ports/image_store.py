@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Protocol
 
 from img.domain.dataclass import dataclass
-from img.domain.errors import NotFoundError
+from img.domain.digest import Digest
+from img.domain.errors import ImgError, NotFoundError
 from img.domain.oci.descriptor import Descriptor
-from img.domain.reference import ImageReference, StoredName
+from img.domain.reference import ImageReference, StoredName, may_name
 
 
 class ImageNotFound(NotFoundError):
@@ -20,6 +21,17 @@ class ImageNotFound(NotFoundError):
             hint="see `img ls`, or pull or build it first",
         )
         self.name = name
+
+
+class DigestNotNamed(ImgError):
+    """A name with a digest, and content that has another."""
+
+    exit_code = 6
+
+    def __init__(self, name: StoredName, digest: Digest) -> None:
+        super().__init__(f"{name} cannot name {digest}: its own digest is another")
+        self.name = name
+        self.digest = digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +57,12 @@ def in_order(images: Iterable[StoredImage]) -> Sequence[StoredImage]:
 def stored_already(
     images: Iterable[StoredImage], name: StoredName, target: Descriptor
 ) -> StoredImage | None:
-    """Return the one of ``images`` for which to put ``name`` would write nothing, if any."""
+    """Return the one of ``images`` for which to put ``name`` would write nothing, if any.
+
+    Raises DigestNotNamed where the name has another digest than ``target``.
+    """
+    if not may_name(name, target.digest):
+        raise DigestNotNamed(name, target.digest)
     if isinstance(name, ImageReference):
         wanted = (image for image in images if image.name == name and image.target == target)
     else:
@@ -57,6 +74,7 @@ class ImageStore(Protocol):
     """Names of images and what they stand for; safe for several processes.
 
     An image that has no name is known by the digest of its target, until a name is put for it.
+    A name with a digest stands for what has that digest, or for nothing.
     """
 
     @abstractmethod
@@ -68,7 +86,7 @@ class ImageStore(Protocol):
         """Let the name stand for ``target``. Atomic; putting the same again writes nothing.
 
         With the digest of ``target`` as its name it is kept without one, unless it has a name:
-        then nothing is written, and one of those images is returned.
+        then nothing is written, and one of those images is returned. Raises DigestNotNamed.
         """
 
     @abstractmethod

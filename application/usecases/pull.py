@@ -30,8 +30,8 @@ class PullImage:
         Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch, NoPlatformMatch.
         """
         with self.lock.working():
-            image = fetch_image(self.registry, self.transfer, reference, platform)
+            fetched = fetch_image(self.registry, self.transfer, reference, platform)
             with reporting(self.progress, f"pull {reference.familiar}", reference) as report:
-                self.transfer.pull_layers(reference, image.layers, report)
-            self.images.put(reference, image.target, self.clock.now())
-        return image
+                self.transfer.pull_layers(reference, fetched.image.layers, report)
+            self.images.put(reference, fetched.target, self.clock.now())
+        return fetched.image

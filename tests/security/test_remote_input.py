@@ -71,7 +71,7 @@ class Client:
             archive=TarLayerArchive(),
             registry=self.registry,
         )
-        return fetch_image(self.registry, transfer, self.name, Platform("linux", "amd64"))
+        return fetch_image(self.registry, transfer, self.name, Platform("linux", "amd64")).image
 
     def push(self) -> None:
         self.registry.push_blob(self.name, _BLOB, io.BytesIO(b"layer"))

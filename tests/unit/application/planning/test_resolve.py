@@ -4,6 +4,7 @@ import pytest
 
 from img.application.planning.resolve import BaseUnavailable, ResolveBases
 from img.domain.build import BaseName
+from img.domain.platform import Platform
 from img.domain.progress import (
     VertexCached,
     VertexDone,
@@ -45,6 +46,37 @@ def test_what_is_here_comes_first() -> None:
 
     assert found.named
     assert [type(event) for event in workshop.progress.events] == [VertexCached]
+
+
+@pytest.mark.parametrize("platforms", [(HERE,), (ELSEWHERE, HERE)], ids=["manifest", "index"])
+def test_a_name_with_a_digest_stands_for_that_here_too(platforms: tuple[Platform, ...]) -> None:
+    workshop = Workshop()
+    reference = workshop.publish("base", {"a": b"1"}, platforms=platforms)
+    pinned = reference.with_digest(workshop.registry.resolve(reference).digest)
+    workshop.build(f"FROM {pinned}\nRUN true\n", {})
+    pulled = workshop.container.pull_image()(pinned, HERE)
+    workshop.registry.lose("docker.io")
+
+    found = resolver(workshop)([BaseName(str(pinned), HERE, (1, 1))])
+
+    assert [base.named for base in found.values()] == [True]
+    assert workshop.images.get(pinned).target.digest == pinned.digest
+    sizes = [each.size for each in workshop.container.list_images()(HERE, "@sha256:")]
+    assert sizes == [pulled.size]
+    with pytest.raises(BaseUnavailable):
+        resolver(workshop)([BaseName(str(pinned), Platform("linux", "mips64le"), (1, 1))])
+
+
+def test_a_base_that_names_no_platform_is_used_where_it_is_here() -> None:
+    workshop = Workshop()
+    reference = workshop.publish("base", {"a": b"1"}, platforms=[Platform("", "")])
+    workshop.container.pull_image()(reference, HERE)
+    workshop.registry.lose("docker.io")
+
+    built = workshop.build("FROM base\nCOPY a /b\n", {"a": b"2"})
+
+    assert built.images[0].config.platform == HERE
+    assert workshop.files_of(built) == {"a": b"1", "b": b"2"}
 
 
 def test_with_pull_it_does_not() -> None:
