@@ -1,16 +1,19 @@
 """The documents of stored images, read and understood."""
 
+from collections.abc import Callable
+
 from img.application.ports.blob_store import BlobStore
 from img.domain.dataclass import dataclass
 from img.domain.errors import StateError
 from img.domain.json_text import MOST_BYTES
 from img.domain.oci import media_types
 from img.domain.oci.chain import Layer
-from img.domain.oci.codec import decode_config, decode_index, decode_manifest
+from img.domain.oci.codec import decode_config, decode_manifest
 from img.domain.oci.config import ImageConfig
-from img.domain.oci.descent import descend, manifest_for
+from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
+from img.domain.oci.presence import Presence, presence_of
 from img.domain.platform import Platform
 
 
@@ -48,19 +51,28 @@ class Catalog:
             return content.read(MOST_BYTES + 1)  # JSON that is longer is refused
 
     def manifests(self, target: Descriptor) -> tuple[Descriptor, ...]:
-        """Return the manifests that ``target``, a manifest or an index, leads to and that are here.
+        """Return the manifests that ``target``, a manifest or an index, leads to.
 
-        Raises BlobNotFound, InvalidDocument.
+        Of an index those count that are here whole. Raises BlobNotFound, InvalidDocument.
         """
-        found = descend(target, self._entries)
-        return tuple(each for each in found if each.media_type not in media_types.INDEXES)
-
-    def _entries(self, target: Descriptor) -> list[Descriptor]:
-        """Return the entries of an index that are here, none for a manifest."""
         if target.media_type not in media_types.INDEXES:
-            return []
-        index = decode_index(self.read(target))
-        return [m for m in index.manifests if self.blobs.size(m.digest) is not None]
+            return (target,)
+        return self.presence(target, self._has).whole
+
+    def presence(self, target: Descriptor, has: Callable[[Descriptor], bool]) -> Presence:
+        """Return what of ``target`` is here; ``has`` tells it of blobs.
+
+        Raises BlobNotFound for ``target`` itself, InvalidDocument.
+        """
+
+        def read(document: Descriptor) -> bytes | None:
+            is_needed = document.digest == target.digest
+            return self.read(document) if is_needed or self._has(document) else None
+
+        return presence_of(target, read, has)
+
+    def _has(self, blob: Descriptor) -> bool:
+        return self.blobs.size(blob.digest) is not None
 
     def manifest(self, target: Descriptor) -> Manifest:
         """Return the manifest at ``target``. Raises BlobNotFound, InvalidDocument."""

@@ -1,5 +1,6 @@
 """Images out of somebody else's OCI layout, into the store."""
 
+from dataclasses import replace
 from functools import partial
 
 from img.application.catalog import Catalog, Image
@@ -8,9 +9,10 @@ from img.application.ports.image_layout import ImageLayouts, LayoutError
 from img.domain.context_location import LayoutPlace
 from img.domain.dataclass import dataclass
 from img.domain.oci import media_types
-from img.domain.oci.codec import decode_manifest
+from img.domain.oci.codec import decode_config, decode_manifest
 from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.layout import best_of
 from img.domain.platform import Platform
 
 _CHUNK = 1 << 20
@@ -37,13 +39,28 @@ class CopyFromLayout:
 
         Raises LayoutError, NoPlatformMatch, InvalidDocument, StoreFull.
         """
-        target = self.layouts.resolve(place.path, place.tag, place.digest)
+        target = self._entry(place, platform)
         target, content = manifest_for(target, platform, partial(self._document, place.path))
         if target.media_type not in media_types.MANIFESTS:
             raise LayoutError(f"oci-layout {place.path} has no image but {target.media_type}")
         for blob in decode_manifest(content).blobs:
             self.blob(place.path, blob)
         return self.catalog.image(target, platform)
+
+    def _entry(self, place: LayoutPlace, platform: Platform) -> Descriptor:
+        """Return the entry that suits ``platform`` best, of those that have the name."""
+        entries = self.layouts.find(place.path, place.tag, place.digest)
+        if len(entries) == 1:
+            return entries[0]
+        return best_of([self._with_platform(place.path, each) for each in entries], platform)
+
+    def _with_platform(self, path: str, entry: Descriptor) -> Descriptor:
+        if entry.platform is not None or entry.media_type not in media_types.MANIFESTS:
+            return entry
+        config = decode_manifest(self._document(path, entry)).config
+        if config.media_type not in media_types.CONFIGS:
+            return entry
+        return replace(entry, platform=decode_config(self._document(path, config)).needs)
 
     def _document(self, path: str, document: Descriptor) -> bytes:
         self.blob(path, document)

@@ -382,12 +382,12 @@ def output_files() -> OutputFiles:
     return LocalOutputFiles(sys.stdout.buffer)
 
 
-def importer(blobs: BlobStore) -> Importer:
+def importer(blobs: BlobStore, host: Platform) -> Importer:
     from img.adapters.importer.archive import ArchiveImporter
     from img.adapters.layer_archive.compression import decompressed
     from img.adapters.layer_archive.tar import archive_members
 
-    return ArchiveImporter(blobs, archive_members, decompressed)
+    return ArchiveImporter(blobs, archive_members, decompressed, host)
 
 
 def local_secrets(

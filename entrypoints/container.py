@@ -169,7 +169,7 @@ class Container(Steps):
     load_image: providers.Provider[LoadImage] = providers.Factory(
         later("img.application.usecases.load.LoadImage"),
         images=Steps.images,
-        importer=providers.Singleton(make.importer, Steps.blobs),
+        importer=providers.Singleton(make.importer, Steps.blobs, Steps.config.platform),
         lock=Steps.state_lock,
         clock=Steps.clock,
     )

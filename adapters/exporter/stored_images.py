@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from img.application.ports.blob_store import BlobDamaged, BlobNotFound, BlobStore
 from img.domain.digest import Digest
 from img.domain.json_text import MOST_BYTES
-from img.domain.oci.codec import decode_document
-from img.domain.oci.descent import descend
+from img.domain.oci.codec import decode_document, decode_manifest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
+from img.domain.oci.presence import presence_of
 
 _CHUNK = 1 << 20
 
@@ -47,19 +47,19 @@ class StoredImages:
 
     def digests(self, target: Descriptor) -> Iterator[Digest]:
         """Yield all that belongs to the image, the document itself last; some of it twice."""
-        manifests: dict[Digest, Manifest] = {}
-
-        def entries(target: Descriptor) -> list[Descriptor]:
-            document = self.document(target)
-            if isinstance(document, Index):
-                return self._stored(document)
-            manifests[target.digest] = document
-            return []
-
-        for found in descend(target, entries):
-            if manifest := manifests.pop(found.digest, None):
-                yield from self._blobs_of(manifest)
+        document = self.document(target)
+        if isinstance(document, Manifest):
+            yield from self._blobs_of(document)
+            yield target.digest
+            return
+        present = presence_of(target, self._read, self._has)
+        if present.absent and not present.whole:
+            raise BlobNotFound(present.absent[0].digest)
+        for found in present.whole:
+            yield from self._blobs_of(decode_manifest(self.content(found.digest)))
             yield found.digest
+        for index in present.indexes:
+            yield index.digest
 
     def _blobs_of(self, manifest: Manifest) -> Iterator[Digest]:
         for blob in manifest.blobs:
@@ -74,8 +74,8 @@ class StoredImages:
         if size != blob.size:
             raise BlobDamaged(blob.digest, size, blob.size)
 
-    def _stored(self, index: Index) -> list[Descriptor]:
-        stored = [m for m in index.manifests if self._blobs.size(m.digest) is not None]
-        if index.manifests and not stored:
-            raise BlobNotFound(index.manifests[0].digest)
-        return stored
+    def _has(self, blob: Descriptor) -> bool:
+        return self._blobs.size(blob.digest) is not None
+
+    def _read(self, document: Descriptor) -> bytes | None:
+        return self.content(document.digest) if self._has(document) else None

@@ -1,6 +1,7 @@
 """Image layouts that are directories."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,7 +17,7 @@ from img.domain.oci.layout import (
     LAYOUT_FILE,
     blob_path,
     check_layout,
-    find_image,
+    find_images,
 )
 
 
@@ -27,12 +28,12 @@ class DirectoryLayouts(ImageLayouts):
     FIFOs, devices and what is larger than it should be are refused before they are read.
     """
 
-    def resolve(self, path: str, tag: str, digest: Digest | None) -> Descriptor:
+    def find(self, path: str, tag: str, digest: Digest | None) -> Sequence[Descriptor]:
         index = self._index(path)
-        found = find_image(index, tag, digest)
-        if found is None and digest is not None:
+        found = find_images(index, tag, digest)
+        if not found and digest is not None:
             found = self._unlisted(path, digest)
-        if found is None:
+        if not found:
             wanted = digest or tag or "latest"
             raise LayoutError(f"oci-layout {path} has no image {wanted}")
         return found
@@ -59,13 +60,14 @@ class DirectoryLayouts(ImageLayouts):
         except InvalidDocument as error:
             raise LayoutError(f"{path} is no OCI image layout: {error.message}") from None
 
-    def _unlisted(self, path: str, digest: Digest) -> Descriptor | None:
+    def _unlisted(self, path: str, digest: Digest) -> tuple[Descriptor, ...]:
         """Return a manifest that the index does not name itself, such as that of a platform."""
         try:
             content = _document(Path(path) / blob_path(digest))
-            return Descriptor(media_type=media_type_of(content), digest=digest, size=len(content))
-        except (OSError, InvalidDocument):
-            return None
+        except OSError:
+            return ()
+        media_type = media_type_of(content)
+        return (Descriptor(media_type=media_type, digest=digest, size=len(content)),)
 
 
 def _document(path: Path) -> bytes:

@@ -1,6 +1,6 @@
 """Image layouts in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from io import BytesIO
 from typing import BinaryIO
@@ -10,7 +10,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
-from img.domain.oci.layout import find_image
+from img.domain.oci.layout import find_images
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +27,10 @@ class MemoryLayouts(ImageLayouts):
 
     layouts: Mapping[str, MemoryLayout] = field(default_factory=dict)
 
-    def resolve(self, path: str, tag: str, digest: Digest | None) -> Descriptor:
+    def find(self, path: str, tag: str, digest: Digest | None) -> Sequence[Descriptor]:
         layout = self._layout(path)
-        found = find_image(layout.index, tag, digest)
-        if found is None:
+        found = find_images(layout.index, tag, digest)
+        if not found:
             raise LayoutError(f"oci-layout {path} has no image {digest or tag or 'latest'}")
         return found
 

@@ -28,10 +28,12 @@ from img.domain.oci.layout import (
     INDEX_FILE,
     LAYOUT_FILE,
     REF_NAME,
+    best_of,
     check_layout,
     name_of,
 )
-from img.domain.reference import ImageReference, InvalidReference, StoredName
+from img.domain.platform import Platform
+from img.domain.reference import ImageReference, InvalidReference, StoredName, may_name
 
 _CREATED = "img.name.created"
 _UPDATED = "img.name.updated"
@@ -44,11 +46,13 @@ class OciLayoutImageStore(ImageStore):
     So ``skopeo copy oci:ROOT:docker.io/library/app:latest`` finds them. Entries that others wrote
     stay, and are listed when they have a name that names an image. A descriptor's own annotation
     of a name is not part of what is stored. An entry without a name that has our times is an image
-    without a name.
+    without a name. Of several entries of one name, which are platforms of an image, that for
+    ``host``, this machine, counts.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, host: Platform | None = None) -> None:
         self._root = root
+        self._host = host or Platform.of_machine(os.uname().machine)
         self._reserve = Reserve(str(root / NURSERY))
 
     def get(self, name: StoredName) -> StoredImage:
@@ -88,7 +92,7 @@ class OciLayoutImageStore(ImageStore):
 
     def _images(self) -> dict[StoredName, StoredImage]:
         written = self._written()
-        entries = {name: each for each in self._index().manifests if (name := _stored_name(each))}
+        entries = self._entries()
         named = {entry.digest for name, entry in entries.items() if name != entry.digest}
         return {
             name: StoredImage(
@@ -100,6 +104,14 @@ class OciLayoutImageStore(ImageStore):
             for name, entry in entries.items()
             if name not in named
         }
+
+    def _entries(self) -> dict[StoredName, Descriptor]:
+        found: dict[StoredName, list[Descriptor]] = {}
+        for entry in self._index().manifests:
+            name = _stored_name(entry)
+            if name and may_name(name, entry.digest):
+                found.setdefault(name, []).append(entry)
+        return {name: best_of(entries, self._host) for name, entries in found.items()}
 
     def _without(self, *names: StoredName) -> Index:
         """Return the index without the images of these names."""

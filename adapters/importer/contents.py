@@ -79,11 +79,14 @@ class Contents:
             raise InvalidArchive(f"{name} is missing") from None
 
     def _take(self, entry: Entry, content: BinaryIO) -> None:
-        name = _clean(entry.path)
+        parent, base = posixpath.split(_clean(entry.path))
+        name = posixpath.join(self._resolved(parent), base)
+        for earlier in (self._documents, self._files, self._links):
+            earlier.pop(name, None)
         if entry.kind == SYMLINK:
-            self._links[name] = _clean(posixpath.join(posixpath.dirname(name), entry.link))
+            self._links[name] = entry.link
         elif entry.kind == HARDLINK:
-            self._links[name] = _clean(entry.link)
+            self._links[name] = f"/{entry.link}"
         elif entry.kind == FILE:
             if _is_document(name):
                 self._keep(name, entry.size, content)
@@ -110,12 +113,24 @@ class Contents:
         self._files[name] = StoredFile(digest, size, start)
 
     def _resolved(self, name: str) -> str:
-        name = _clean(name)
-        for _ in range(_MOST_LINKS):
-            if name not in self._links:
-                break
-            name = self._links[name]
-        return name
+        """Return where ``name`` leads, through links to files and to directories."""
+        left = [part for part in name.split("/") if part not in {"", "."}][::-1]
+        place: list[str] = []
+        links = 0
+        while left and links <= _MOST_LINKS:
+            part = left.pop()
+            if part == "..":
+                place = place[:-1]
+                continue
+            link = self._links.get("/".join((*place, part)))
+            if link is None:
+                place.append(part)
+                continue
+            links += 1
+            if link.startswith("/"):
+                place = []
+            left += [part for part in link.split("/") if part not in {"", "."}][::-1]
+        return "/".join(place)
 
 
 def _clean(name: str) -> str:

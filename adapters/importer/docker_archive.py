@@ -4,8 +4,9 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from img.adapters.importer.contents import Contents, StoredFile
+from img.adapters.importer.found_image import FoundConfig, FoundImage
 from img.application.ports.blob_store import BlobMismatch, BlobStore
-from img.application.ports.exporter import ArchivedImage, Decompress
+from img.application.ports.exporter import Decompress
 from img.application.ports.importer import InvalidArchive
 from img.application.ports.layer_archive import InvalidLayer
 from img.domain.digest import Digest
@@ -29,18 +30,15 @@ _MOST_IMAGES = 4096
 _MOST_LAYERS = 1024  # docker took 127
 
 
-def docker_images(
-    contents: Contents, blobs: BlobStore, decompress: Decompress
-) -> list[ArchivedImage]:
+def docker_images(contents: Contents, blobs: BlobStore, decompress: Decompress) -> list[FoundImage]:
     """Return the images that ``manifest.json`` lists. Raises InvalidArchive, InvalidDocument."""
     images = []
     assembly = _Assembly(blobs, decompress)
     for entry in _manifest_entries(contents):
         config = contents.required_document(entry.required_text("Config"))
         files = [contents.file(name) for name in entry.texts("Layers") or ()]
-        target = assembly.image(config, files)
         tags = _references(entry.texts("RepoTags") or ())
-        images.append(ArchivedImage(target=target, references=tags))
+        images.append(assembly.image(config, files, tags))
     return images
 
 
@@ -55,9 +53,7 @@ def tags_by_config(contents: Contents) -> Mapping[Digest, Sequence[ImageReferenc
     return tags
 
 
-def legacy_images(
-    contents: Contents, blobs: BlobStore, decompress: Decompress
-) -> list[ArchivedImage]:
+def legacy_images(contents: Contents, blobs: BlobStore, decompress: Decompress) -> list[FoundImage]:
     """Return the images that ``repositories`` lists: chains of v1 images, each with one layer.
 
     Raises InvalidArchive, InvalidDocument.
@@ -75,9 +71,7 @@ def legacy_images(
         files = [contents.file(f"{identity}/layer.tar") for identity, _ in chain]
         diff_ids = [assembly.diff_id(file) for file in files]
         config = _config_from_v1([document for _, document in chain], diff_ids)
-        images.append(
-            ArchivedImage(target=assembly.image(config, files), references=_references(names))
-        )
+        images.append(assembly.image(config, files, _references(names)))
     return images
 
 
@@ -90,13 +84,16 @@ class _Assembly:
         self._diff_ids: dict[Digest, DiffID] = {}  # by what the file has as its own digest
         self._plain: dict[Digest, StoredFile] = {}
 
-    def image(self, config: bytes, files: Sequence[StoredFile]) -> Descriptor:
-        """Store config and manifest, and return what names the manifest.
+    def image(
+        self, config: bytes, files: Sequence[StoredFile], references: tuple[ImageReference, ...]
+    ) -> FoundImage:
+        """Store config and manifest, and return the image.
 
         Layers stay uncompressed: so the config itself vouches for each of them, loading takes no
         longer than copying, and whoever pushes the image can still compress them.
         """
-        diff_ids = decode_config(config).diff_ids
+        known = decode_config(config)
+        diff_ids = known.diff_ids
         if len(diff_ids) != len(files):
             raise InvalidArchive(f"a config names {len(diff_ids)} layers, not {len(files)}")
         manifest = encode_manifest(
@@ -105,7 +102,11 @@ class _Assembly:
                 layers=tuple(map(self._layer, diff_ids, files)),
             )
         )
-        return self._stored(manifest, media_types.OCI_MANIFEST)
+        return FoundImage(
+            target=self._stored(manifest, media_types.OCI_MANIFEST),
+            references=references,
+            configs=(FoundConfig(digest=Digest.of(config), platform=known.needs),),
+        )
 
     def diff_id(self, file: StoredFile) -> DiffID:
         """Return the digest of a layer's uncompressed tar."""

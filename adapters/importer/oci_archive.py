@@ -4,15 +4,15 @@ from dataclasses import replace
 
 from img.adapters.importer.contents import Contents
 from img.adapters.importer.docker_archive import tags_by_config
+from img.adapters.importer.found_image import FoundConfig, FoundImage
 from img.application.ports.blob_store import BlobStore
-from img.application.ports.exporter import ArchivedImage
 from img.application.ports.importer import InvalidArchive
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.json_text import MOST_BYTES
-from img.domain.oci.codec import decode_document, decode_index
-from img.domain.oci.descent import descend
+from img.domain.oci import media_types
+from img.domain.oci.codec import decode_config, decode_index, decode_manifest
 from img.domain.oci.descriptor import Descriptor
-from img.domain.oci.index import Index
 from img.domain.oci.layout import (
     CONTAINERD_NAME,
     INDEX_FILE,
@@ -21,13 +21,15 @@ from img.domain.oci.layout import (
     check_layout,
     name_of,
 )
-from img.domain.oci.manifest import Manifest
+from img.domain.oci.presence import presence_of
 from img.domain.reference import ImageReference, InvalidReference
 
 
-def layout_images(contents: Contents, blobs: BlobStore) -> list[ArchivedImage]:
+def layout_images(contents: Contents, blobs: BlobStore) -> list[FoundImage]:
     """Return the images of the layout, each once, with all its names.
 
+    Of an index, what is not in the archive is left out. Entries that are no images, such as
+    artifacts and caches, are passed over; a layout of nothing else is an error.
     Raises InvalidArchive, InvalidDocument.
     """
     check_layout(contents.required_document(LAYOUT_FILE))
@@ -36,49 +38,85 @@ def layout_images(contents: Contents, blobs: BlobStore) -> list[ArchivedImage]:
     for entry in decode_index(contents.required_document(INDEX_FILE)).manifests:
         targets.setdefault(entry.digest, _bare(entry))
         names.setdefault(entry.digest, {}).update(dict.fromkeys(_references(entry)))
+    layout = _Layout(blobs)
     tags = tags_by_config(contents)
     images = []
     for digest, target in targets.items():
-        configs = _check(target, blobs)
-        more = [tag for config in configs for tag in tags.get(config, ())]
-        references = tuple(names[digest]) or tuple(more)
-        images.append(ArchivedImage(target=target, references=references))
+        if configs := layout.configs(target):
+            more = [tag for config in configs for tag in tags.get(config.digest, ())]
+            references = tuple(names[digest]) or tuple(dict.fromkeys(more))
+            images.append(FoundImage(target=target, references=references, configs=configs))
+    if targets and not images:
+        raise InvalidArchive(f"what it holds is no image but {layout.other}")
     return images
 
 
-def _check(target: Descriptor, blobs: BlobStore) -> list[Digest]:
-    """Make sure that the image is whole; return the digests of its configs."""
-    configs: list[Digest] = []
+@dataclass(slots=True)
+class _Layout:
+    """The blobs of a layout, all of which are in the store."""
 
-    def check(target: Descriptor) -> list[Descriptor]:
-        document = _document(target, blobs)
-        if isinstance(document, Index):
-            stored = [m for m in document.manifests if blobs.size(m.digest) is not None]
-            if document.manifests and not stored:
-                raise InvalidArchive(f"none of the manifests of {target.digest} is in it")
-            return stored
-        for blob in document.blobs:
-            _check_size(blob, blobs)
-        configs.append(document.config.digest)
-        return []
+    blobs: BlobStore
+    other: str = ""  # the media type of something that is no image
 
-    for _ in descend(target, check):
-        pass
-    return configs
+    def configs(self, target: Descriptor) -> tuple[FoundConfig, ...]:
+        """Return the configs of what is whole of an image, none for what is no image.
 
+        Raises InvalidArchive where it has layers that its config does not name, or nothing whole.
+        """
+        if target.media_type not in media_types.MANIFESTS | media_types.INDEXES:
+            self.other = target.media_type
+        present = presence_of(target, self._document, self._has)
+        configs = [self._config(manifest) for manifest in present.whole]
+        found = tuple(config for config in configs if config is not None)
+        if present.absent and not found:
+            raise InvalidArchive(self._problem(present.absent[0]))
+        if not found and not self.other and target.media_type in media_types.INDEXES:
+            entries = decode_index(self._content(target)).manifests
+            self.other = entries[0].media_type if entries else "an empty index"
+        return found
 
-def _document(target: Descriptor, blobs: BlobStore) -> Manifest | Index:
-    _check_size(target, blobs)
-    with blobs.open(target.digest) as content:
-        return decode_document(content.read(MOST_BYTES + 1))
+    def _config(self, target: Descriptor) -> FoundConfig | None:
+        manifest = decode_manifest(self._content(target))
+        if target.is_attestation:
+            self.other = self.other or "an attestation"
+            return None
+        if manifest.config.media_type not in media_types.CONFIGS:
+            self.other = manifest.artifact_type or manifest.config.media_type
+            return None
+        config = decode_config(self._content(manifest.config))
+        if len(config.diff_ids) != len(manifest.layers):
+            raise InvalidArchive(
+                f"manifest {target.digest} has {len(manifest.layers)} layers, "
+                f"but its config names {len(config.diff_ids)}"
+            )
+        for diff_id, layer in zip(config.diff_ids, manifest.layers, strict=True):
+            is_plain = media_types.oci_layer_type(layer.media_type) == media_types.OCI_LAYER
+            if is_plain and layer.digest != diff_id and layer.digest.algorithm == diff_id.algorithm:
+                problem = f"layer {layer.digest} is not {diff_id} as its config says"
+                raise InvalidArchive(problem)
+        return FoundConfig(digest=manifest.config.digest, platform=target.platform or config.needs)
 
+    def _document(self, target: Descriptor) -> bytes | None:
+        return self._content(target) if self._has(target) else None
 
-def _check_size(blob: Descriptor, blobs: BlobStore) -> None:
-    size = blobs.size(blob.digest)
-    if size is None and not blob.urls:
-        raise InvalidArchive(f"blob {blob.digest} is missing")
-    if size not in (None, blob.size):
-        raise InvalidArchive(f"blob {blob.digest} has {size} bytes, not {blob.size} as promised")
+    def _content(self, blob: Descriptor) -> bytes:
+        with self.blobs.open(blob.digest) as content:
+            return content.read(MOST_BYTES + 1)  # JSON that is longer is refused
+
+    def _has(self, blob: Descriptor) -> bool:
+        size = self.blobs.size(blob.digest)
+        if size not in (None, blob.size):
+            problem = f"blob {blob.digest} has {size} bytes, not {blob.size} as promised"
+            raise InvalidArchive(problem)
+        return size is not None
+
+    def _problem(self, absent: Descriptor) -> str:
+        """Return what is missing of a manifest or index."""
+        missing = [absent]
+        if self._has(absent) and absent.media_type in media_types.MANIFESTS:
+            blobs = decode_manifest(self._content(absent)).blobs
+            missing = [blob for blob in blobs if not blob.urls and not self._has(blob)]
+        return f"blob {missing[0].digest} is missing"
 
 
 def _references(entry: Descriptor) -> list[ImageReference]:

@@ -105,18 +105,17 @@ class CacheReader:
             case RegistryCache(reference=reference):
                 target = self.registry.resolve(reference)
             case LocalCache(path=path, tag=tag, digest=digest):
-                target = self.copy.layouts.resolve(path, tag, digest)
+                target = self.copy.layouts.find(path, tag, digest)[0]
             case _:
                 assert_never(place)
         contents: dict[Digest, bytes] = {}
 
         def entries(target: Descriptor) -> Iterable[Descriptor]:
-            content = self._document(place, target)
             if target.media_type in media_types.INDEXES:
-                return decode_index(content).manifests
+                return decode_index(self._document(place, target)).manifests
             if target.media_type in media_types.MANIFESTS:
-                contents[target.digest] = content
-            return ()
+                contents[target.digest] = self._document(place, target)
+            return ()  # an index of BuildKit's cache names its layers
 
         for found in descend(target, entries):
             if content := contents.pop(found.digest, None):

@@ -2,9 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import field
 from typing import BinaryIO, Protocol
 
 from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
 from img.domain.errors import ImgError
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
@@ -26,6 +28,8 @@ class ArchivedImage:
 
     target: Descriptor
     references: tuple[ImageReference, ...] = ()
+    # The image's ID, the digest of its config; of an index that of one platform. None: not known.
+    config: Digest | None = field(default=None, compare=False)
 
 
 class Exporter(Protocol):
@@ -36,7 +40,7 @@ class Exporter(Protocol):
         """Write ``images`` to ``output``, which may be a pipe and stays open.
 
         The same images in the same order give the same bytes. What several images share is written
-        once. Of an index those manifests are written that are stored here.
+        once. Of an index those manifests are written that are stored here whole.
         Raises BlobNotFound, InvalidDocument, ArchiveNotWritten.
         """
 

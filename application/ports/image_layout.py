@@ -1,6 +1,7 @@
 """OCI image layouts that belong to somebody else (image-spec image-layout.md)."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import BinaryIO, Protocol
 
 from img.domain.digest import Digest
@@ -16,10 +17,10 @@ class ImageLayouts(Protocol):
     """Layouts by the path of their directory; read only."""
 
     @abstractmethod
-    def resolve(self, path: str, tag: str, digest: Digest | None) -> Descriptor:
+    def find(self, path: str, tag: str, digest: Digest | None) -> Sequence[Descriptor]:
         """Return the manifest or index of that digest, else of that tag, else the only one.
 
-        Raises LayoutError.
+        Several are platforms of one image. Raises LayoutError where there is none.
         """
 
     @abstractmethod

@@ -21,6 +21,7 @@ from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
+from img.domain.oci.presence import presence_of
 from img.domain.reference import ImageReference, StoredName
 
 _AT_ONCE = 4  # blobs: hashing leaves the interpreter free
@@ -32,6 +33,7 @@ class Finding:
 
     text: str
     repaired: bool = False
+    is_fault: bool = True  # else it is only said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class StoreReport:
     @property
     def clean(self) -> bool:
         """Tell whether nothing is wrong any more."""
-        return all(finding.repaired for finding in self.findings)
+        return all(finding.repaired or not finding.is_fault for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,7 @@ class _Checking:
     damaged: set[Digest] = field(default_factory=set)
     checked: set[Digest] = field(default_factory=set)
     layers: set[tuple[Digest, DiffID]] = field(default_factory=set)
+    absent: set[Digest] = field(default_factory=set)  # platforms that an image may lack
 
     def report(self) -> StoreReport:
         """Look at everything."""
@@ -104,10 +107,28 @@ class _Checking:
     def _image(self, name: StoredName, target: Descriptor) -> None:
         """Check what ``name`` leads to."""
         try:
+            self._absent(name, target)
             for _ in descend(target, partial(self._entries, name)):
                 pass
         except InvalidDocument as error:
             self._found(f"{name}: {error.message}")
+
+    def _absent(self, name: StoredName, target: Descriptor) -> None:
+        """Say which platforms of an image are not here, where others are."""
+        if target.media_type not in media_types.INDEXES:
+            return
+        read, size = self.parts.inventory.read, self.parts.inventory.blobs.size
+        here = presence_of(
+            target,
+            lambda document: read(document.digest),
+            lambda blob: size(blob.digest) is not None,
+        )
+        if here.images:
+            for each in here.absent:
+                if size(each.digest) is not None and each.digest not in self.damaged:
+                    self.absent.add(each.digest)
+                    text = f"{name}: not all of {each.platform or each.digest} is here"
+                    self.findings.append(Finding(text, is_fault=False))
 
     def _entries(self, name: StoredName, target: Descriptor) -> list[Descriptor]:
         """Check a manifest, or return what there is of the entries of an index."""
@@ -124,7 +145,8 @@ class _Checking:
             return [
                 entry
                 for entry in document.manifests
-                if sizes.size(entry.digest) is not None or entry.digest in self.damaged
+                if entry.digest not in self.absent
+                and (sizes.size(entry.digest) is not None or entry.digest in self.damaged)
             ]
         self._manifest(name, document)
         return []
@@ -151,7 +173,8 @@ class _Checking:
     def _layer(self, name: StoredName, layer: Layer) -> None:
         problem = self._problem(layer.descriptor)
         if problem is None:
-            self._contents(name, layer)
+            if layer.descriptor.media_type in media_types.LAYERS:  # not that of an attestation
+                self._contents(name, layer)
         elif problem != _ABSENT or not layer.descriptor.urls:
             self._again(name, layer.descriptor, problem, self._fetched_layer(name, layer))
 

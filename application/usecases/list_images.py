@@ -6,6 +6,8 @@ from img.application.catalog import Catalog
 from img.application.ports.image_store import ImageStore, StoredImage
 from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
+from img.domain.oci import media_types
+from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 
 
@@ -34,9 +36,13 @@ class ListImages:
 
     def _size(self, image: StoredImage, platform: Platform) -> int | None:
         try:
-            return sum(
-                self.catalog.image(manifest, platform).size
-                for manifest in self.catalog.manifests(image.target)
-            )
+            manifests = self.catalog.manifests(image.target)
+            return sum(self._size_of(each, platform) for each in manifests) if manifests else None
         except ImgError:
             return None
+
+    def _size_of(self, target: Descriptor, platform: Platform) -> int:
+        manifest = self.catalog.manifest(target)
+        if manifest.config.media_type in media_types.CONFIGS:
+            return self.catalog.image(target, platform).size
+        return target.size + sum(blob.size for blob in manifest.blobs)

@@ -6,9 +6,10 @@ from typing import BinaryIO
 from img.application.ports.clock import Clock
 from img.application.ports.exporter import ArchivedImage
 from img.application.ports.image_store import ImageStore
-from img.application.ports.importer import Importer
+from img.application.ports.importer import Importer, InvalidArchive
 from img.application.ports.state_lock import StateLock
 from img.domain.dataclass import dataclass
+from img.domain.reference import may_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +27,24 @@ class LoadImage:
     def __call__(self, archive: BinaryIO) -> Sequence[ArchivedImage]:
         """Return the images; one without a name is kept without one.
 
-        No name is set unless all of the archive is good. Raises InvalidArchive, BlobMismatch.
+        No name is set unless all of the archive is good; a name with a digest is that of nothing
+        else. Raises InvalidArchive, BlobMismatch.
         """
         with self.lock.working():
             loaded = self.importer.read(archive)
+            _check_names(loaded)
             now = self.clock.now()
             for image in loaded:
                 for name in image.references or (image.target.digest,):
                     self.images.put(name, image.target, now)
         return loaded
+
+
+def _check_names(images: Sequence[ArchivedImage]) -> None:
+    for image in images:
+        for reference in image.references:
+            if not may_name(reference, image.target.digest):
+                raise InvalidArchive(
+                    f"it gives the name {reference} to {image.target.digest}",
+                    hint="pull the image by its digest, or save it under a tag",
+                )

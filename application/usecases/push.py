@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 from img.application.find_image import FindImage
 from img.application.ports.state_lock import StateLock
-from img.application.publish import PublishImage
+from img.application.publish import Published, PublishImage
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
 from img.domain.oci.descriptor import Descriptor
@@ -34,21 +33,24 @@ class PushImage:
     publish: PublishImage
     lock: StateLock
 
-    def __call__(self, *names: ImageName, nondistributable: bool = False) -> Sequence[Digest]:
-        """Return the digests under which the registries have them; nothing is sent unless all are.
+    def __call__(self, *names: ImageName, nondistributable: bool = False) -> Sequence[Published]:
+        """Return what the registries have now, for each name; nothing is sent unless all are here.
 
         An ID stands for the one name that the image has. Layers that may not be distributed are
         sent only if ``nondistributable``.
-        Raises ImageNotFound, NoNameToPush, BlobNotFound, Unauthorized, RegistryError.
+        Raises ImageNotFound, NoNameToPush, PlatformsAbsent, BlobNotFound, Unauthorized,
+        RegistryError.
         """
         with self.lock.reading():
             wanted = [self._wanted(name) for name in names]
             together: dict[Descriptor, list[ImageReference]] = {}
             for target, reference in wanted:
                 together.setdefault(target, []).append(reference)
-            for target, tags in together.items():
-                self.publish(target, *tags, nondistributable=nondistributable)
-            return [target.digest for target, _ in wanted]
+            published = {
+                target: self.publish(target, *tags, nondistributable=nondistributable)
+                for target, tags in together.items()
+            }
+            return [published[target] for target, _ in wanted]
 
     def _wanted(self, name: ImageName) -> tuple[Descriptor, ImageReference]:
         """Return an image, and the name to push it under."""

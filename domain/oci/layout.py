@@ -1,12 +1,13 @@
 """An OCI image layout: `oci-layout`, `index.json`, `blobs/` (image-spec image-layout.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.fields import Fields
-from img.domain.oci.index import Index
+from img.domain.oci.index import Index, NoPlatformMatch
+from img.domain.platform import Platform
 
 LAYOUT_FILE = "oci-layout"
 LAYOUT_CONTENT = b'{"imageLayoutVersion":"1.0.0"}'
@@ -29,9 +30,12 @@ def blob_path(digest: Digest) -> str:
     return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 
-def names_in(index: Index) -> Mapping[str, Descriptor]:
-    """Return the entries of ``index`` that have a name, by name; of two, the last counts."""
-    return {name: entry for entry in index.manifests if (name := name_of(entry))}
+def best_of(entries: Sequence[Descriptor], wanted: Platform) -> Descriptor:
+    """Return the entry that suits ``wanted`` best, of those under one name; else the first."""
+    try:
+        return Index(manifests=tuple(entries)).best_for(wanted)
+    except NoPlatformMatch:
+        return entries[0]
 
 
 def name_of(entry: Descriptor) -> str:
@@ -50,17 +54,18 @@ def without_name(index: Index, name: str) -> Index:
     return replace(index, manifests=tuple(m for m in index.manifests if name_of(m) != name))
 
 
-def find_image(index: Index, tag: str, digest: Digest | None) -> Descriptor | None:
-    """Return the entry of that digest, else of that name ("" is latest), else the only one.
+def find_images(index: Index, tag: str, digest: Digest | None) -> tuple[Descriptor, ...]:
+    """Return the entries of that digest, else of that name ("" is latest), else the only one.
 
     So BuildKit finds images for ``oci-layout://`` contexts; a full name may stand for its tag.
+    Several entries of one name are platforms of an image.
     """
     if digest is not None:
-        return next((entry for entry in index.manifests if entry.digest == digest), None)
-    names = names_in(index)
+        return tuple(entry for entry in index.manifests if entry.digest == digest)[:1]
     wanted = tag or "latest"
-    named = [entry for name, entry in names.items() if name == wanted]
-    named += [entry for name, entry in names.items() if name.rpartition(":")[2] == wanted]
-    if named:
-        return named[0]
-    return index.manifests[0] if len(index.manifests) == 1 else None
+    names = [name_of(entry) for entry in index.manifests]
+    exact = [name for name in names if name == wanted]
+    found = [*exact, *(name for name in names if name and name.rpartition(":")[2] == wanted)]
+    if found:
+        return tuple(entry for entry in index.manifests if name_of(entry) == found[0])
+    return index.manifests if len(index.manifests) == 1 else ()

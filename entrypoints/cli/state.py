@@ -134,7 +134,7 @@ def fsck(
         report = container.housekeeping.check_store()(repair=repair)
     for finding in report.findings:
         say(finding.text)
-    wrong = len([finding for finding in report.findings if not finding.repaired])
+    wrong = sum(each.is_fault and not each.repaired for each in report.findings)
     say(f"{report.blobs} blobs and {report.images} images checked, {wrong} faults left")
     if not report.clean:
         raise typer.Exit(8)

@@ -113,8 +113,10 @@ def push(
             auth_file=authfile,
         ),
     ) as container:
-        container.push_image()(*images, nondistributable=nondistributable)
-    for name in names:
+        pushed = container.push_image()(*images, nondistributable=nondistributable)
+    for name, published in zip(names, pushed, strict=True):
+        if published.left_out:
+            say(f"WARNING: {published.difference_from(name)}", error=True)
         say(f"Successfully pushed {name}")
 
 
@@ -171,7 +173,7 @@ def load(
         for reference in image.references:
             say(f"Loaded image: {reference.familiar}")
         if not image.references:
-            say(f"Loaded image ID: {image.target.digest}")
+            say(f"Loaded image ID: {image.config or image.target.digest}")
 
 
 def unpack(

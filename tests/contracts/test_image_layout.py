@@ -72,23 +72,30 @@ def found(request: pytest.FixtureRequest, tmp_path: Path) -> Layouts:
 
 
 def test_an_image_is_found_by_its_tag_or_by_latest(found: Layouts) -> None:
-    assert found.layouts.resolve(found.named, "v1", None).digest == Digest.of(ONE)
-    assert found.layouts.resolve(found.named, "", None).digest == Digest.of(TWO)
+    assert found.layouts.find(found.named, "v1", None)[0].digest == Digest.of(ONE)
+    assert found.layouts.find(found.named, "", None)[0].digest == Digest.of(TWO)
 
 
 def test_an_image_is_found_by_its_digest(found: Layouts) -> None:
-    assert found.layouts.resolve(found.named, "v1", Digest.of(TWO)).digest == Digest.of(TWO)
+    assert found.layouts.find(found.named, "v1", Digest.of(TWO))[0].digest == Digest.of(TWO)
+
+
+def test_all_platforms_of_a_name_are_found(tmp_path: Path) -> None:
+    index = Index(manifests=(manifest(ONE, "v1"), manifest(TWO), manifest(TWO, "v1")))
+    layouts = MemoryLayouts({"/": MemoryLayout(index=index, blobs=BLOBS)})
+
+    assert layouts.find("/", "v1", None) == (index.manifests[0], index.manifests[2])
 
 
 def test_the_only_image_needs_no_name(found: Layouts) -> None:
-    assert found.layouts.resolve(found.single, "", None).digest == Digest.of(ONE)
+    assert found.layouts.find(found.single, "", None)[0].digest == Digest.of(ONE)
 
 
 def test_an_image_that_is_not_there_is_named(found: Layouts) -> None:
     with pytest.raises(LayoutError, match="has no image nope"):
-        found.layouts.resolve(found.named, "nope", None)
+        found.layouts.find(found.named, "nope", None)
     with pytest.raises(LayoutError, match="has no image sha256:"):
-        found.layouts.resolve(found.named, "", Digest.of(b"nope"))
+        found.layouts.find(found.named, "", Digest.of(b"nope"))
 
 
 def test_blobs_can_be_read(found: Layouts) -> None:
@@ -100,13 +107,13 @@ def test_blobs_can_be_read(found: Layouts) -> None:
 
 def test_a_layout_that_is_not_there_is_named(found: Layouts) -> None:
     with pytest.raises(LayoutError, match="nowhere cannot be read: no such file"):
-        found.layouts.resolve(found.nowhere, "", None)
+        found.layouts.find(found.nowhere, "", None)
 
 
 def test_a_directory_that_is_no_layout_says_why(tmp_path: Path) -> None:
     (tmp_path / "oci-layout").write_text(json.dumps({"imageLayoutVersion": "9"}))
     with pytest.raises(LayoutError, match="is no OCI image layout"):
-        DirectoryLayouts().resolve(str(tmp_path), "", None)
+        DirectoryLayouts().find(str(tmp_path), "", None)
 
 
 def test_a_manifest_that_only_an_index_names_is_found_by_its_digest(tmp_path: Path) -> None:
@@ -115,5 +122,5 @@ def test_a_manifest_that_only_an_index_names_is_found_by_its_digest(tmp_path: Pa
         {"schemaVersion": 2, "mediaType": media_types.OCI_MANIFEST, "config": {}, "layers": []}
     ).encode()
     (Path(place.named) / blob_path(Digest.of(content))).write_bytes(content)
-    found = place.layouts.resolve(place.named, "", Digest.of(content))
+    (found,) = place.layouts.find(place.named, "", Digest.of(content))
     assert (found.digest, found.media_type) == (Digest.of(content), media_types.OCI_MANIFEST)

@@ -12,7 +12,7 @@ from img.adapters.image_store.memory import MemoryImageStore
 from img.adapters.image_store.oci_layout import OciLayoutImageStore
 from img.adapters.image_store.sqlite import SqliteImageStore
 from img.adapters.linux.database import Database
-from img.application.ports.image_store import ImageNotFound, ImageStore, StoredImage
+from img.application.ports.image_store import DigestNotNamed, ImageNotFound, ImageStore, StoredImage
 from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index, encode_index
@@ -227,3 +227,45 @@ def test_in_a_layout_without_images_there_are_none(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_bytes(encode_index(Index()))
 
     assert list(OciLayoutImageStore(tmp_path).list()) == []
+
+
+def test_a_name_with_a_digest_stands_for_that_alone(store: ImageStore) -> None:
+    pinned = APP.with_digest(TARGET.digest)
+
+    with pytest.raises(DigestNotNamed):
+        store.put(pinned, NEWER, NOON)
+    with pytest.raises(ImageNotFound):
+        store.get(pinned)
+
+    assert store.put(pinned, TARGET, NOON).target == TARGET
+    with pytest.raises(DigestNotNamed):
+        store.put(pinned, NEWER, LATER)
+    assert store.get(pinned).target == TARGET
+
+
+def test_a_wrong_image_that_an_earlier_version_put_under_a_digest_is_none(tmp_path: Path) -> None:
+    database = Database(tmp_path / "state.db")
+    store = SqliteImageStore(database)
+    store.put(APP, NEWER, NOON)
+    pinned = APP.with_digest(TARGET.digest)
+    with database.transaction() as transaction:
+        transaction.write("UPDATE images SET reference = ?", (str(pinned),))
+
+    assert list(store.list()) == []
+    with pytest.raises(ImageNotFound):
+        store.get(pinned)
+    assert store.put(pinned, TARGET, NOON).target == TARGET
+
+
+def test_a_wrong_image_that_others_put_under_a_digest_is_none(tmp_path: Path) -> None:
+    store = OciLayoutImageStore(tmp_path)
+    store.put(APP, NEWER, NOON)
+    pinned = APP.with_digest(TARGET.digest)
+    index = decode_index((tmp_path / "index.json").read_bytes())
+    (entry,) = index.manifests
+    wrong = replace(entry, annotations={REF_NAME: str(pinned)})
+    (tmp_path / "index.json").write_bytes(encode_index(Index(manifests=(wrong,))))
+
+    assert list(store.list()) == []
+    with pytest.raises(ImageNotFound):
+        store.get(pinned)

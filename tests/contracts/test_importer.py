@@ -8,7 +8,7 @@ import lzma
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,22 +30,29 @@ from img.domain.oci.chain import DiffID
 from img.domain.oci.codec import (
     decode_config,
     decode_manifest,
-    encode_config,
     encode_index,
-    encode_manifest,
 )
-from img.domain.oci.config import ImageConfig, RunConfig
+from img.domain.oci.config import ImageConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.layout import CONTAINERD_NAME, LAYOUT_CONTENT, REF_NAME
 from img.domain.oci.manifest import Manifest
-from img.domain.platform import Platform
 from img.domain.reference import ImageReference
+from tests.image_archives import (
+    AMD64,
+    HIGH,
+    LOW,
+    Files,
+    a_config,
+    a_layout,
+    add,
+    an_archive,
+    an_image,
+    listed,
+)
 
 APP = ImageReference.parse("app:v1")
 OTHER = ImageReference.parse("registry.example/team/other")
-
-Files = Mapping[str, bytes | str]  # text: where a link leads
 
 
 @pytest.fixture
@@ -55,51 +62,7 @@ def blobs() -> MemoryBlobStore:
 
 @pytest.fixture
 def importer(blobs: MemoryBlobStore) -> Importer:
-    return ArchiveImporter(blobs, archive_members, decompressed)
-
-
-def an_archive(files: Files) -> bytes:
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as members:
-        for name, content in files.items():
-            header = tarfile.TarInfo(name)
-            if isinstance(content, str):
-                header.type = tarfile.SYMTYPE
-                header.linkname = content
-                members.addfile(header)
-            else:
-                header.size = len(content)
-                members.addfile(header, io.BytesIO(content))
-    return archive.getvalue()
-
-
-LOW = an_archive({"a": b"low"})
-HIGH = an_archive({"b": b"high" * 1000})
-
-
-def a_config(*layers: bytes) -> bytes:
-    diff_ids = tuple(DiffID(Digest.of(layer)) for layer in layers)
-    run = RunConfig(cmd=("sh",))
-    return encode_config(
-        ImageConfig(platform=Platform("linux", "amd64"), run=run, diff_ids=diff_ids)
-    )
-
-
-def add(blobs: BlobStore, content: bytes, media_type: str) -> Descriptor:
-    writer = blobs.writer()
-    writer.write(content)
-    return Descriptor(media_type=media_type, digest=writer.commit(), size=len(content))
-
-
-def an_image(blobs: BlobStore, *layers: bytes) -> Descriptor:
-    manifest = Manifest(
-        config=add(blobs, a_config(*layers), media_types.OCI_CONFIG),
-        layers=tuple(
-            add(blobs, gzip.compress(layer, mtime=0), media_types.OCI_LAYER_GZIP)
-            for layer in layers
-        ),
-    )
-    return add(blobs, encode_manifest(manifest), media_types.OCI_MANIFEST)
+    return ArchiveImporter(blobs, archive_members, decompressed, AMD64)
 
 
 def docker_archive(*layers: bytes, tags: object = ("app:v1",), **more: bytes | str) -> bytes:
@@ -278,27 +241,6 @@ def test_archives_from_before_manifests_give_images_too(
     assert not {"id", "parent", "Size"} & set(config.unknown)
 
 
-def a_layout(blobs: MemoryBlobStore, index: Index, *, without: Digest | None = None) -> bytes:
-    files: dict[str, bytes | str] = {
-        "oci-layout": LAYOUT_CONTENT,
-        "index.json": encode_index(index),
-    }
-    for digest in blobs.digests():
-        if digest != without:
-            with blobs.open(digest) as content:
-                files[f"blobs/sha256/{digest.encoded}"] = content.read()
-    return an_archive(files)
-
-
-def named(target: Descriptor, **annotations: str) -> Descriptor:
-    return Descriptor(
-        media_type=target.media_type,
-        digest=target.digest,
-        size=target.size,
-        annotations=annotations,
-    )
-
-
 @pytest.mark.parametrize(
     ("annotations", "references"),
     [
@@ -315,7 +257,9 @@ def test_names_are_found_wherever_others_write_them(
     elsewhere = MemoryBlobStore()
     target = an_image(elsewhere, LOW)
 
-    (image,) = load(importer, a_layout(elsewhere, Index(manifests=(named(target, **annotations),))))
+    (image,) = load(
+        importer, a_layout(elsewhere, Index(manifests=(listed(target, annotations=annotations),)))
+    )
 
     assert image == ArchivedImage(target=target, references=references)
 
@@ -353,7 +297,7 @@ def test_an_image_that_is_not_whole_is_refused(importer: Importer) -> None:
     lost = Digest.of(gzip.compress(LOW, mtime=0))
 
     with pytest.raises(InvalidArchive, match=f"{lost} is missing"):
-        load(importer, a_layout(elsewhere, Index(manifests=(target,)), without=lost))
+        load(importer, a_layout(elsewhere, Index(manifests=(target,)), without=[lost]))
 
 
 def test_a_blob_under_a_wrong_name_is_refused(importer: Importer) -> None:
@@ -416,16 +360,16 @@ def test_layers_of_many_images_are_read_once_each(
         content.seek(0)
         return decompressed(content)
 
-    config = a_config(LOW, HIGH)
-    entry = {"Config": "c.json", "RepoTags": None, "Layers": ["low", "high"]}
+    configs = {f"{i}.json": a_config(LOW, HIGH) + b" " * i for i in range(20)}
+    entries = [{"Config": name, "RepoTags": None, "Layers": ["low", "high"]} for name in configs]
     files = {
+        **configs,
         "low": gzip.compress(LOW),
         "high": bz2.compress(HIGH),
-        "c.json": config,
-        "manifest.json": json.dumps([entry] * 20).encode(),
+        "manifest.json": json.dumps(entries).encode(),
     }
 
-    images = load(ArchiveImporter(blobs, archive_members, decompress), an_archive(files))
+    images = load(ArchiveImporter(blobs, archive_members, decompress, AMD64), an_archive(files))
 
     assert len(images) == 20
     assert len(read) == 2

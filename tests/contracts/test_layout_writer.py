@@ -49,8 +49,8 @@ def test_what_was_added_and_named_is_found(writer: LayoutWriter, path: str) -> N
     named(writer, path)
     writer.name(path, "two", TWO)
 
-    assert READER.resolve(path, "one", None).digest == ONE.digest
-    assert READER.resolve(path, "two", None).digest == TWO.digest
+    assert READER.find(path, "one", None)[0].digest == ONE.digest
+    assert READER.find(path, "two", None)[0].digest == TWO.digest
     with READER.open(path, TWO) as content:
         assert content.read() == b"[]"
 
@@ -59,14 +59,14 @@ def test_a_name_comes_to_stand_for_something_else(writer: LayoutWriter, path: st
     named(writer, path)
     writer.name(path, "one", TWO)
 
-    assert READER.resolve(path, "one", None).digest == TWO.digest
+    assert READER.find(path, "one", None)[0].digest == TWO.digest
 
 
 def test_only_what_is_wanted_stays(writer: LayoutWriter, path: str) -> None:
     named(writer, path)
     writer.name(path, "two", TWO, only={TWO.digest})
 
-    assert READER.resolve(path, "", None).digest == TWO.digest  # the only one
+    assert READER.find(path, "", None)[0].digest == TWO.digest  # the only one
     with pytest.raises(LayoutError):
         READER.open(path, ONE)
 

@@ -25,7 +25,7 @@ from img.domain.oci.codec import (
     encode_manifest,
     media_type_of,
 )
-from img.domain.oci.layout import check_layout, find_image
+from img.domain.oci.layout import check_layout, find_images
 from img.domain.options.cache import CacheExchange, LocalCache, RegistryCache
 from img.domain.outputs import ArchiveOutput, FilesOutput
 from img.domain.reference import ImageReference
@@ -107,7 +107,7 @@ _VALID_MANIFEST = json.dumps(manifest_of(_VALID_CONFIG)).encode()
 
 
 def _read_layout(content: bytes) -> None:
-    find_image(decode_index(content), "latest", None)
+    find_images(decode_index(content), "latest", None)
     check_layout(content)
 
 

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.blob_store.memory import MemoryBlobStore
 from img.application.ports.registry import RegistryError
 from img.domain.digest import Digest
 from img.domain.image_name import ImageName
-from img.domain.oci.codec import decode_manifest
+from img.domain.oci.codec import decode_manifest, encode_index
+from img.domain.oci.index import Index
 from img.domain.oci.layout import blob_path
-from img.domain.oci.media_types import OCI_LAYER_ZSTD
+from img.domain.oci.media_types import OCI_INDEX, OCI_LAYER, OCI_LAYER_ZSTD
 from img.domain.options.cache import CacheExchange
 from img.domain.outputs import ImageForm, ImageOutput
 from img.domain.progress import VertexWarning
 from img.domain.reference import ImageReference
+from tests.image_archives import LOW, add
 from tests.unit.application.workshop import Workshop, a_request, image_of
 
 DOCKERFILE = """\
@@ -250,3 +253,16 @@ def test_without_cache_nothing_is_imported() -> None:
     second.build(DOCKERFILE, FILES, request=a_request(no_cache=True), cache_from=[FROM])
 
     assert commands(second) == ["cc", "strip"]
+
+
+def test_a_cache_that_buildkit_left_is_said_to_be_none() -> None:
+    machine = Workshop()
+    place = ImageReference.parse(CACHE)
+    blobs = MemoryBlobStore()
+    config = add(blobs, b"{}", "application/vnd.buildkit.cacheconfig.v0")
+    index = Index(manifests=(add(blobs, LOW, OCI_LAYER), config))
+    machine.registry.push_manifest(place, encode_index(index), OCI_INDEX)
+
+    machine.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, cache_from=[CACHE])
+
+    assert warnings(machine) == [f"cache not used: {place} holds no cache that img can read"]

@@ -36,13 +36,13 @@ def test_layers_and_config_go_first_and_the_manifest_last() -> None:
     workshop = Workshop()
     image = image_of(built(workshop))
 
-    (digest,) = workshop.container.push_image()(ImageName.of(APP))
+    (pushed,) = workshop.container.push_image()(ImageName.of(APP))
 
-    assert digest == image.target.digest
+    assert pushed.digest == image.target.digest
     assert workshop.registry.names == {APP}
     received = {len(blob) for blob in workshop.registry.received}
     assert received == {blob.size for blob in image.manifest.blobs}
-    assert workshop.registry.resolve(APP).digest == digest
+    assert workshop.registry.resolve(APP).digest == pushed.digest
 
 
 def test_only_what_the_registry_lacks_is_sent() -> None:

@@ -1,5 +1,7 @@
 """The names in an OCI layout."""
 
+from dataclasses import replace
+
 import pytest
 
 from img.domain.digest import Digest
@@ -7,6 +9,9 @@ from img.domain.oci import layout, media_types
 from img.domain.oci.codec import InvalidDocument
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
+from img.domain.platform import Platform
+
+HERE = Platform("linux", "amd64")
 
 
 def a_manifest(content: bytes, **annotations: str) -> Descriptor:
@@ -31,10 +36,31 @@ def test_a_name_replaces_the_entry_that_had_it_and_leaves_all_others() -> None:
         a_manifest(b"b", name="b"),
         a_manifest(b"new", name="a"),
     )
-    assert layout.names_in(index) == {
-        "a": a_manifest(b"new", name="a"),
-        "b": a_manifest(b"b", name="b"),
-    }
+
+
+@pytest.mark.parametrize(
+    ("platforms", "taken"),
+    [
+        (("linux/amd64", "linux/arm64"), 0),
+        (("linux/arm64", "linux/amd64"), 1),
+        (("linux/386", "linux/amd64", "linux/amd64"), 1),
+        (("linux/arm64", "linux/s390x"), 0),
+        (("linux/arm64", None), 1),
+    ],
+)
+def test_of_several_platforms_under_one_name_the_best_is_taken(
+    platforms: tuple[str | None, ...], taken: int
+) -> None:
+    entries = [
+        replace(
+            a_manifest(str(i).encode(), name="app:1"),
+            platform=None if text is None else Platform.parse(text, HERE),
+        )
+        for i, text in enumerate(platforms)
+    ]
+
+    assert layout.best_of(entries, HERE) == entries[taken]
+    assert layout.find_images(Index(manifests=tuple(entries)), "1", None) == tuple(entries)
 
 
 def test_a_name_can_be_taken_away() -> None:

@@ -1,0 +1,110 @@
+"""Archives of images, made for tests."""
+
+import gzip
+import io
+import tarfile
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from img.adapters.blob_store.memory import MemoryBlobStore
+from img.application.ports.blob_store import BlobStore
+from img.domain.digest import Digest
+from img.domain.oci import media_types
+from img.domain.oci.chain import DiffID
+from img.domain.oci.codec import encode_config, encode_index, encode_manifest
+from img.domain.oci.config import ImageConfig, RunConfig
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import Index
+from img.domain.oci.layout import LAYOUT_CONTENT, blob_path
+from img.domain.oci.manifest import Manifest
+from img.domain.platform import Platform
+
+AMD64 = Platform("linux", "amd64")
+ARM64 = Platform("linux", "arm64")
+
+NOTHING: Mapping[str, str] = {}
+Files = Mapping[str, bytes | str]  # text: where a link leads
+
+
+def an_archive(files: Files) -> bytes:
+    """Return a tar of ``files`` in their order."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as members:
+        for name, content in files.items():
+            header = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                header.type = tarfile.SYMTYPE
+                header.linkname = content
+                members.addfile(header)
+            else:
+                header.size = len(content)
+                members.addfile(header, io.BytesIO(content))
+    return archive.getvalue()
+
+
+LOW = an_archive({"a": b"low"})
+HIGH = an_archive({"b": b"high" * 1000})
+
+
+def a_config(*layers: bytes, platform: Platform = AMD64) -> bytes:
+    """Return the config of an image of ``layers``, which are not compressed."""
+    diff_ids = tuple(DiffID(Digest.of(layer)) for layer in layers)
+    run = RunConfig(cmd=("sh",))
+    features = platform.os_features
+    return encode_config(
+        ImageConfig(platform=platform, run=run, diff_ids=diff_ids, os_features=features)
+    )
+
+
+def add(blobs: BlobStore, content: bytes, media_type: str) -> Descriptor:
+    """Store ``content``, and return what names it."""
+    writer = blobs.writer()
+    writer.write(content)
+    return Descriptor(media_type=media_type, digest=writer.commit(), size=len(content))
+
+
+def an_image(
+    blobs: BlobStore, *layers: bytes, platform: Platform = AMD64, compressed: bool = True
+) -> Descriptor:
+    """Store an image, and return what names its manifest."""
+    manifest = Manifest(
+        config=add(blobs, a_config(*layers, platform=platform), media_types.OCI_CONFIG),
+        layers=tuple(
+            add(blobs, gzip.compress(layer, mtime=0), media_types.OCI_LAYER_GZIP)
+            if compressed
+            else add(blobs, layer, media_types.OCI_LAYER)
+            for layer in layers
+        ),
+    )
+    return add(blobs, encode_manifest(manifest), media_types.OCI_MANIFEST)
+
+
+def an_index(blobs: BlobStore, *manifests: Descriptor) -> Descriptor:
+    """Store an index, and return what names it."""
+    return add(blobs, encode_index(Index(manifests=manifests)), media_types.OCI_INDEX)
+
+
+def a_layout(
+    blobs: MemoryBlobStore,
+    index: Index | bytes,
+    *,
+    without: Collection[Digest] = (),
+    more: Files | None = None,
+) -> bytes:
+    """Return an archive of all ``blobs`` but those ``without``, and of ``more`` files."""
+    files: dict[str, bytes | str] = {
+        "oci-layout": LAYOUT_CONTENT,
+        "index.json": index if isinstance(index, bytes) else encode_index(index),
+    }
+    for digest in blobs.digests():
+        if digest not in without:
+            with blobs.open(digest) as content:
+                files[blob_path(digest)] = content.read()
+    return an_archive({**files, **(more or {})})
+
+
+def listed(
+    target: Descriptor, platform: Platform | None = None, annotations: Mapping[str, str] = NOTHING
+) -> Descriptor:
+    """Return ``target`` as an index lists it."""
+    return replace(target, annotations=annotations, platform=platform)
