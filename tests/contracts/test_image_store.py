@@ -18,7 +18,7 @@ from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index, encode_index
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
-from img.domain.oci.layout import REF_NAME
+from img.domain.oci.layout import LAYOUT_CONTENT, REF_NAME
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 
@@ -269,3 +269,19 @@ def test_a_wrong_image_that_others_put_under_a_digest_is_none(tmp_path: Path) ->
     assert list(store.list()) == []
     with pytest.raises(ImageNotFound):
         store.get(pinned)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_of_several_platforms_that_others_put_under_a_name_ours_counts(
+    first: int, tmp_path: Path
+) -> None:
+    store = OciLayoutImageStore(tmp_path, Platform("linux", "amd64"))
+    ours = replace(TARGET, platform=Platform("linux", "amd64"))
+    named = [replace(each, annotations={REF_NAME: str(APP)}) for each in (ours, NEWER)]
+    (tmp_path / "oci-layout").write_bytes(LAYOUT_CONTENT)
+    index = Index(manifests=(named[first], named[1 - first]))
+    (tmp_path / "index.json").write_bytes(encode_index(index))
+
+    assert [image.target.digest for image in store.list()] == [ours.digest]
+    store.put(APP, NEWER, NOON)
+    assert [image.target for image in store.list()] == [NEWER]

@@ -269,6 +269,7 @@ def test_under_a_name_with_a_digest_no_part_is_pushed() -> None:
     workshop = Workshop()
     a_partial_image(workshop, HERE, name=APP.with_digest(WRONG))
     (image,) = workshop.images.list()
+    assert image.reference is not None
 
     with pytest.raises(PlatformsAbsent):
         workshop.container.push_image()(image.reference)
