@@ -31,7 +31,7 @@ class PlatformsAbsent(NotFoundError):
         self.absent = absent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Published:
     """What registries have now: ``target``, and of the image without ``left_out``."""
 
@@ -83,7 +83,7 @@ class PublishImage:
             repositories.setdefault(name.repository, []).append(name)
         for tags in repositories.values():
             self._publish_whole(target, present, tags, nondistributable=nondistributable)
-        return Published(target=target, left_out=left_out)
+        return Published(target, left_out)
 
     def _presence(self, target: Descriptor) -> Presence:
         if target.media_type not in media_types.INDEXES:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from img.application.ports.exporter import ArchivedImage
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform, preference
 from img.domain.reference import ImageReference
@@ -26,11 +27,16 @@ class FoundImage:
     references: tuple[ImageReference, ...]
     configs: tuple[FoundConfig, ...]
 
-    def best_config(self, host: Platform) -> tuple[float, FoundConfig]:
-        """Return the config that suits ``host`` best, and how well: the lowest is best."""
+    @property
+    def id(self) -> Digest:
+        """The digest of the config, or of the index for several platforms."""
+        is_index = self.target.media_type in media_types.INDEXES
+        return self.target.digest if is_index else self.configs[0].digest
+
+    def preference_of(self, host: Platform) -> float:
+        """Return how well the image suits ``host``: the lowest is best, infinity is not at all."""
         ranks = [preference(host, config.platform) for config in self.configs]
-        best = min(range(len(ranks)), key=lambda i: _sortable(ranks[i]))
-        return _sortable(ranks[best]), self.configs[best]
+        return min((rank for rank in ranks if rank is not None), default=float("inf"))
 
 
 def with_names(found: Iterable[FoundImage], host: Platform) -> Sequence[ArchivedImage]:
@@ -43,17 +49,13 @@ def with_names(found: Iterable[FoundImage], host: Platform) -> Sequence[Archived
             named.setdefault(reference, []).append(image)
     references: dict[Digest, list[ImageReference]] = {}
     for reference, candidates in named.items():
-        owner = min(candidates, key=lambda image: image.best_config(host)[0])
+        owner = min(candidates, key=lambda image: image.preference_of(host))
         references.setdefault(owner.target.digest, []).append(reference)
     return [
         ArchivedImage(
             target=image.target,
             references=tuple(references.get(digest, ())),
-            config=image.best_config(host)[1].digest,
+            id=image.id,
         )
         for digest, image in images.items()
     ]
-
-
-def _sortable(rank: int | None) -> float:
-    return float("inf") if rank is None else rank

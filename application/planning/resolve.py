@@ -22,7 +22,7 @@ from img.domain.errors import BuildError, ImgError, NotFoundError
 from img.domain.image_name import ImageName
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import NoPlatformMatch
-from img.domain.platform import Platform, preference
+from img.domain.platform import Platform
 from img.domain.progress import (
     VertexCached,
     VertexDone,
@@ -121,13 +121,13 @@ class ResolveBases:
     def _by_id(self, stored: ImageName, name: BaseName) -> ResolvedBase:
         """Return an image of the store: no registry knows IDs."""
         image = self.catalog.image(self.find(stored).target, name.platform)
-        if preference(name.platform, image.config.platform) is None:
+        if not image.config.suits(name.platform):
             raise NoPlatformMatch(name.platform, (image.config.platform,))
         vertex = f"metadata {name.text} {name.platform}"
         self.progress.emit(
             VertexCached(vertex=vertex, name=f"[internal] load metadata for {name.text}")
         )
-        return _resolved(name, None, image, named=True)
+        return _resolved(name, None, image)
 
     def _fetched(
         self, reference: ImageReference, platform: Platform, vertex: str, local: Image | None
@@ -161,9 +161,7 @@ class ResolveBases:
         except BlobDamaged as error:
             drop_damaged(self.catalog.blobs, error.digest)
             return None  # the registry may have it whole
-        own = image.config.needs
-        suits = not own.architecture or preference(platform, own) is not None
-        return image if suits else None
+        return image if image.config.suits(platform) else None
 
 
 def _resolved(

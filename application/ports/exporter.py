@@ -28,8 +28,8 @@ class ArchivedImage:
 
     target: Descriptor
     references: tuple[ImageReference, ...] = ()
-    # The image's ID, the digest of its config; of an index that of one platform. None: not known.
-    config: Digest | None = field(default=None, compare=False)
+    # The ID: the digest of the config, or of the index for several platforms. None: not known.
+    id: Digest | None = field(default=None, compare=False)
 
 
 class Exporter(Protocol):

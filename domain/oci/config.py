@@ -5,7 +5,7 @@ from dataclasses import field, replace
 
 from img.domain.dataclass import dataclass
 from img.domain.oci.chain import DiffID
-from img.domain.platform import Platform
+from img.domain.platform import Platform, preference
 
 # The years 1 to 9999 in seconds since 1970: what RFC 3339 can tell.
 FIRST_SECOND = -62135596800
@@ -83,3 +83,7 @@ class ImageConfig:
     def needs(self) -> Platform:
         """The platform, with the features of the operating system that the image needs."""
         return replace(self.platform, os_features=self.os_features)
+
+    def suits(self, wanted: Platform) -> bool:
+        """Tell whether the image is for ``wanted``; one that names no processor is for any."""
+        return not self.platform.architecture or preference(wanted, self.needs) is not None

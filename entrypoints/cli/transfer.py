@@ -173,7 +173,7 @@ def load(
         for reference in image.references:
             say(f"Loaded image: {reference.familiar}")
         if not image.references:
-            say(f"Loaded image ID: {image.config or image.target.digest}")
+            say(f"Loaded image ID: {image.id or image.target.digest}")
 
 
 def unpack(

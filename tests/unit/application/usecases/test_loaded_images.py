@@ -9,12 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from img.adapters.blob_store.memory import MemoryBlobStore
+from img.application.find_image import FindImage
 from img.application.ports.exporter import ArchivedImage
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.importer import InvalidArchive
 from img.application.publish import PlatformsAbsent
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
+from img.domain.image_name import ImageName
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_manifest, encode_manifest
 from img.domain.oci.descriptor import Descriptor
@@ -150,9 +152,10 @@ def check_usable(workshop: Workshop, made: Archive, image: ArchivedImage) -> Non
         expected = made.contents.get(each.digest)
         if expected is not None:  # else it is one that manifest.json describes
             assert workshop.files_in(found.layers) == {"x": expected}
-    assert image.config in {
-        decode_manifest(workshop.catalog.read(each)).config.digest for each in present.images
-    }
+    found_by_id = FindImage(images=workshop.images, catalog=workshop.catalog)(
+        ImageName.parse(str(image.id))
+    )
+    assert found_by_id.target.digest == image.target.digest
     for reference in image.references:
         assert workshop.images.get(reference).target == image.target
         assert reference.digest in (None, image.target.digest)
@@ -164,14 +167,14 @@ def check_usable(workshop: Workshop, made: Archive, image: ArchivedImage) -> Non
 
 def check_saved(workshop: Workshop, reference: ImageReference, image: ArchivedImage) -> None:
     output = io.BytesIO()
-    workshop.container.save_image()([reference], output, archive_format="oci")
+    workshop.container.save_image()([ImageName.of(reference)], output, archive_format="oci")
     again = Workshop().container.load_image()(io.BytesIO(output.getvalue()))
     assert again == [replace(image, references=(reference,))]
 
 
 def check_pushed(workshop: Workshop, reference: ImageReference, present: Presence) -> None:
     try:
-        (pushed,) = workshop.container.push_image()(reference)
+        (pushed,) = workshop.container.push_image()(ImageName.of(reference))
     except PlatformsAbsent as error:
         assert error.absent
         assert len(present.images) > 1 or reference.digest
@@ -244,7 +247,7 @@ def test_of_a_partial_image_the_platform_that_is_here_is_pushed_and_it_is_said()
     made = a_partial_image(workshop, HERE)
     ours = next(d for d, content in made.contents.items() if str(HERE) in content.decode())
 
-    (pushed,) = workshop.container.push_image()(APP)
+    (pushed,) = workshop.container.push_image()(ImageName.of(APP))
 
     assert workshop.registry.resolve(APP).digest == pushed.digest == ours
     assert pushed.difference_from("app") == (
@@ -257,7 +260,7 @@ def test_of_a_partial_image_with_several_platforms_it_is_said_what_is_missing() 
     a_partial_image(workshop, HERE, Platform("linux", "riscv64"))
 
     with pytest.raises(PlatformsAbsent) as refused:
-        workshop.container.push_image()(APP)
+        workshop.container.push_image()(ImageName.of(APP))
 
     assert refused.value.message == (
         f"cannot push {APP}: not here, nor at registry.example: linux/arm64, {ELSEWHERE}"
@@ -272,7 +275,7 @@ def test_under_a_name_with_a_digest_no_part_is_pushed() -> None:
     assert image.reference is not None
 
     with pytest.raises(PlatformsAbsent):
-        workshop.container.push_image()(image.reference)
+        workshop.container.push_image()(ImageName.of(image.reference))
 
 
 def test_a_partial_image_is_pushed_whole_where_the_registry_has_the_rest() -> None:
@@ -285,7 +288,7 @@ def test_a_partial_image_is_pushed_whole_where_the_registry_has_the_rest() -> No
                 APP.with_digest(digest), manifest, media_types.OCI_MANIFEST
             )
 
-    (pushed,) = workshop.container.push_image()(APP)
+    (pushed,) = workshop.container.push_image()(ImageName.of(APP))
 
     assert pushed.left_out == ()
     assert workshop.registry.resolve(APP).digest == made.entries[0].digest
@@ -301,7 +304,7 @@ def test_an_image_with_a_damaged_platform_is_not_pushed_without_it() -> None:
     workshop.blobs._blobs[layer.digest] = b"damaged"
 
     with pytest.raises(ImgError, match="damaged"):
-        workshop.container.push_image()(APP)
+        workshop.container.push_image()(ImageName.of(APP))
 
     assert APP not in workshop.registry.names
 

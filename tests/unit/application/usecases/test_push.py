@@ -8,6 +8,7 @@ from img.application.outputs.solved import BuiltImage
 from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.registry import RegistryError
+from img.application.publish import Published
 from img.application.usecases.push import NoNameToPush
 from img.domain.digest import Digest
 from img.domain.image_name import ImageName
@@ -211,9 +212,10 @@ def test_an_id_is_pushed_under_the_one_name_it_has() -> None:
     id_ = ImageName.parse(image.manifest.config.digest.encoded[:12])
     push = workshop.container.push_image()
 
-    assert push(id_) == [image.target.digest]
+    assert push(id_) == [Published(image.target)]
     assert APP in workshop.registry.names
-    assert push(ImageName.parse(f"{APP.repository}@{image.target.digest}")) == [image.target.digest]
+    by_digest = ImageName.parse(f"{APP.repository}@{image.target.digest}")
+    assert push(by_digest) == [Published(image.target)]
     workshop.container.tag_image()(id_, APP.with_tag("other"))
     with pytest.raises(NoNameToPush, match="several names: "):
         push(id_)
