@@ -1,11 +1,12 @@
 """What an archive holds: its headers, with the extensions that belong to them, as entries."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from img.adapters.layer_archive import header, pax
 from img.adapters.layer_archive.header import Header
 from img.adapters.layer_archive.stream import TarStream
 from img.application.ports.layer_archive import InvalidLayer
+from img.domain.filesystem import paths
 from img.domain.filesystem.entry import (
     BLOCK,
     CHARACTER,
@@ -38,7 +39,7 @@ _SPARSE = b"S"
 _MOST_EXTENSION = 1 << 20  # bytes; as much as Go's archive/tar takes
 # Bytes of headers and extensions of one archive: 2 million files without extensions, and as much
 # memory for their names and attributes.
-MOST_HEADERS = 1 << 30
+_MOST_HEADERS = 1 << 30
 _LONGEST_PATH = 4096  # the kernel's PATH_MAX
 _DEEPEST_PATH = 255
 _LONGEST_XATTR = 255  # bytes; the kernel's XATTR_NAME_MAX
@@ -51,11 +52,54 @@ _PRIVATE_XATTRS = (
 )
 
 
-def members(stream: TarStream, *, most_headers: int = MOST_HEADERS) -> Iterator[Entry]:
+def clean_name(name: str) -> str:
+    """Return a name in an archive as a path relative to the root.
+
+    ``..`` may lead back to the root, not above it. Raises InvalidLayer.
+    """
+    path = contained_name(name)
+    if ".." in name and _climbs(name):
+        raise InvalidLayer(f"{name!r} leads out of the archive's root")
+    return path
+
+
+def contained_name(name: str) -> str:
+    """Return a name in an archive as a path relative to the root, where ``..`` leads to the root.
+
+    As tools that unpack in a changed root have it (Go's filepath.Clean). Raises InvalidLayer.
+    """
+    path = name.strip("/")
+    if "/." in path or "//" in path or path.startswith("."):
+        path = paths.clean(name)
+    if "\0" in path:
+        raise InvalidLayer(f"{path[:80]!a} holds a NUL character")
+    if len(path) >= _LONGEST_PATH or path.count("/") >= _DEEPEST_PATH:
+        raise InvalidLayer(f"{path[:80]!r}... is too long or too deep a name")
+    return path
+
+
+def _climbs(name: str) -> bool:
+    depth = 0
+    for part in name.split("/"):
+        if part == "..":
+            depth -= 1
+        elif part and part != ".":
+            depth += 1
+        if depth < 0:
+            return True
+    return False
+
+
+def members(
+    stream: TarStream,
+    *,
+    most_headers: int = _MOST_HEADERS,
+    path_of: Callable[[str], str] = clean_name,
+) -> Iterator[Entry]:
     """Yield the entries; each one's content, ``entry.size`` bytes, is next in ``stream`` then.
 
     All headers and extensions together may have ``most_headers`` bytes: what of them is kept takes
-    memory.
+    memory. ``path_of`` makes paths of names.
 
     Content that was not taken is skipped. Global extended headers are skipped too, as by all
     tools made with Go's archive/tar, whose reading of a layer is the one everybody knows.
@@ -72,7 +116,7 @@ def members(stream: TarStream, *, most_headers: int = MOST_HEADERS) -> Iterator[
             raise InvalidLayer(f"the headers in the archive have more than {most_headers} bytes")
         found = header.parse(block)
         if found.type in _KINDS:
-            entry, size = _entry(found, extension, stream.offset)
+            entry, size = _entry(found, extension, stream.offset, path_of)
             end = stream.offset + header.padded(size)
             yield entry
             stream.skip_to(end)
@@ -100,7 +144,9 @@ def _read_extension(found: Header, stream: TarStream) -> dict[bytes, bytes]:
     return {key: content.partition(b"\0")[0]}
 
 
-def _entry(found: Header, extension: dict[bytes, bytes], offset: int) -> tuple[Entry, int]:
+def _entry(
+    found: Header, extension: dict[bytes, bytes], offset: int, path_of: Callable[[str], str]
+) -> tuple[Entry, int]:
     """Return the entry, and how many bytes of content follow its header."""
     name, mode, uid, gid, size, mtime, kind_flag, link, device = found
     mtime *= 10**9
@@ -118,7 +164,7 @@ def _entry(found: Header, extension: dict[bytes, bytes], offset: int) -> tuple[E
     kind = _KINDS[kind_flag]
     if kind_flag == b"\0" and name.endswith(b"/"):
         kind = DIRECTORY  # as V7 tars have them
-    path = clean_name(_text(name))
+    path = path_of(_text(name))
     if not (is_id(uid) and is_id(gid)):
         raise InvalidLayer(f"/{path} belongs to {uid}:{gid}, which cannot be")
     if kind == FILE:
@@ -127,43 +173,16 @@ def _entry(found: Header, extension: dict[bytes, bytes], offset: int) -> tuple[E
         return Entry(path, DIRECTORY, mode, uid, gid, 0, mtime, "", (0, 0), xattrs), 0
     if kind in (CHARACTER, BLOCK) and not is_device(device):
         raise InvalidLayer(f"/{path} is the device {device[0]}:{device[1]}, which cannot be")
-    target = _link(path, kind, link)
+    target = _link(path, kind, link, path_of)
     return Entry(path, kind, mode, uid, gid, 0, mtime, target, device, xattrs), 0
 
 
-def _link(path: str, kind: str, link: bytes) -> str:
+def _link(path: str, kind: str, link: bytes, path_of: Callable[[str], str]) -> str:
     if kind not in (SYMLINK, HARDLINK):
         return ""
     if not link or b"\0" in link or len(link) >= _LONGEST_PATH:
         raise InvalidLayer(f"/{path} is a link to nothing, or to something impossible")
-    return _text(link) if kind == SYMLINK else clean_name(_text(link))
-
-
-def clean_name(name: str) -> str:
-    """Return a name in an archive as a path relative to the root.
-
-    ``..`` may lead back to the root, not above it. Raises InvalidLayer.
-    """
-    path = name.strip("/")
-    if "/." in path or "//" in path or path.startswith("."):
-        path = _normalised(name)
-    if "\0" in path:
-        raise InvalidLayer(f"{path[:80]!a} holds a NUL character")
-    if len(path) >= _LONGEST_PATH or path.count("/") >= _DEEPEST_PATH:
-        raise InvalidLayer(f"{path[:80]!r}... is too long or too deep a name")
-    return path
-
-
-def _normalised(name: str) -> str:
-    parts: list[str] = []
-    for part in name.split("/"):
-        if part == "..":
-            if not parts:
-                raise InvalidLayer(f"{name!r} leads out of the archive's root")
-            parts.pop()
-        elif part and part != ".":
-            parts.append(part)
-    return "/".join(parts)
+    return _text(link) if kind == SYMLINK else path_of(_text(link))
 
 
 def _xattrs(name: bytes, extension: dict[bytes, bytes]) -> tuple[tuple[str, bytes], ...]:

@@ -9,7 +9,7 @@ from img.adapters.layer_archive import header
 from img.adapters.layer_archive.compressing import CompressedBlob
 from img.adapters.layer_archive.compression import decompressed
 from img.adapters.layer_archive.extract import Extraction
-from img.adapters.layer_archive.members import MOST_HEADERS, members
+from img.adapters.layer_archive.members import contained_name, members
 from img.adapters.layer_archive.packing import TarWriter
 from img.adapters.layer_archive.stream import Content, TarStream
 from img.adapters.layer_archive.threads import ReadAhead
@@ -168,7 +168,8 @@ class TarLayerArchive(LayerArchive):
         archive.seek(start)
         if not header.is_header(first):
             return None
-        return _foreign_members(TarStream(decompressed(archive)))
+        stream = TarStream(decompressed(archive))
+        return _with_contents(members(stream, path_of=contained_name), stream)
 
 
 def archive_members(archive: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]]:
@@ -177,7 +178,8 @@ def archive_members(archive: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]]:
     Such an archive has a few files for each layer. Raises InvalidLayer.
     """
     stream = TarStream(decompressed(archive))
-    yield from _foreign_members(stream, _MOST_HEADERS_OF_IMAGES)
+    found = members(stream, most_headers=_MOST_HEADERS_OF_IMAGES)
+    yield from _with_contents(found, stream)
     stream.drain()  # or the program that writes the archive into a pipe would be killed
 
 
@@ -254,10 +256,8 @@ def _indexed(stream: TarStream) -> Iterator[Entry]:
         yield make(Entry, (*entry[:10], digest.hexdigest(), entry[11]))
 
 
-def _foreign_members(
-    stream: TarStream, most_headers: int = MOST_HEADERS
-) -> Iterator[tuple[Entry, BinaryIO]]:
-    for entry in members(stream, most_headers=most_headers):
+def _with_contents(found: Iterator[Entry], stream: TarStream) -> Iterator[tuple[Entry, BinaryIO]]:
+    for entry in found:
         if not entry.path and entry.kind != DIRECTORY:
             # A member without a name is no file of anywhere: docker leaves it out as well.
             for _ in stream.pieces(entry.size):

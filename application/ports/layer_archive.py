@@ -144,5 +144,6 @@ class LayerArchive(Protocol):
     def foreign(self, archive: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]] | None:
         """Yield the entries of any tar archive (ADD of a local archive), None when it is none.
 
-        Each entry's content must be read before the next is asked for.
+        ``..`` in a name leads to the archive's root at most. Each entry's content must be read
+        before the next is asked for.
         """

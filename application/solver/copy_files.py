@@ -12,18 +12,25 @@ from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.archives import Archives
 from img.application.solver.fetched_file import FetchedFile
-from img.application.solver.joined_source import JoinedSource, literal
+from img.application.solver.joined_source import JoinedSource
 from img.application.solver.owners import Owners
 from img.application.solver.results import ContextFiles, Result, Stack
 from img.application.solver.sources import ContextSource, NoSource, Source, StackSource
 from img.application.trees import Trees
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
-from img.domain.dockerfile.file_mode import parse_file_mode
+from img.domain.dockerfile.file_mode import FileMode, parse_file_mode
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.filesystem.changes import refuse_reserved
 from img.domain.filesystem.entry import FILE
-from img.domain.filesystem.selection import CopyRules, InlineText, Selection, select
+from img.domain.filesystem.patterns import literal
+from img.domain.filesystem.selection import (
+    CopyRules,
+    InlineText,
+    Selection,
+    select,
+    select_apart,
+)
 from img.domain.filesystem.source_match import match_sources
 from img.domain.filesystem.target import Selected
 from img.domain.graph.cache_key import content_key, definition_key
@@ -70,7 +77,10 @@ class CopyIntoLayer:
         else:
             source = self._source(sources[0]) if sources else NoSource()
         rules = _rules(operation)
-        selected = select(source.tree(), rules, None, matching=_matching)
+        if operation.unpack:
+            selected = select_apart(source.tree(), rules, matching=_matching)
+        else:
+            selected = select(source.tree(), rules, None, matching=_matching)
         return Copying(parts=self, operation=operation, root=root, source=source, selected=selected)
 
     def _joined(self, operation: CopyFiles, inputs: Sequence[Result]) -> tuple[Source, CopyFiles]:
@@ -94,7 +104,8 @@ class CopyIntoLayer:
 class Copying:
     """One COPY, its sources known, its destination not yet looked at.
 
-    ``selected`` is placed by the destination's text alone: nothing of the root is known in it.
+    ``selected`` is placed by the destination's text alone: nothing of the root is known in it; of
+    an ADD that may unpack not even that, for nothing is known of archives.
     """
 
     parts: CopyIntoLayer
@@ -248,6 +259,7 @@ def _has_content(item: Selected) -> bool:
 def _rules(
     operation: CopyFiles, *, owner: tuple[int, int] | None = None, mtime: int = 0
 ) -> CopyRules:
+    mode = parse_file_mode(operation.chmod) if operation.chmod else FileMode()
     return CopyRules(
         sources=operation.sources,
         destination=operation.destination,
@@ -255,7 +267,8 @@ def _rules(
         parents=operation.parents,
         exclude=operation.exclude,
         owner=owner,
-        mode=parse_file_mode(operation.chmod).apply if operation.chmod else None,
+        mode=mode.apply if operation.chmod else None,
+        made_mode=mode.of_made_directories,
         mtime=mtime,
     )
 

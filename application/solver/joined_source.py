@@ -1,6 +1,5 @@
 """Sources of an ADD that are in several places: files, downloads and repositories."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
@@ -9,13 +8,9 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry
+from img.domain.filesystem.patterns import literal
 from img.domain.filesystem.source_match import SourceMatch, match_sources
 from img.domain.filesystem.tree import FileTree
-
-
-def literal(path: str) -> str:
-    """Return the pattern that matches nothing but ``path``."""
-    return re.sub(r"([\\*?\[])", r"\\\1", path)
 
 
 @dataclass(frozen=True, slots=True)

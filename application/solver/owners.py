@@ -4,7 +4,7 @@ from img.application.log import logger
 from img.application.solver.results import Stack
 from img.application.trees import Trees
 from img.domain.dataclass import dataclass
-from img.domain.filesystem.ownership import UnknownGroup, UnknownUser, lookup_owner
+from img.domain.filesystem.ownership import lookup_owner
 
 log = logger("owners")
 
@@ -18,20 +18,17 @@ class Owners:
     def of(self, text: str, root: Stack) -> tuple[int, int]:
         """Return uid and gid of ``user[:group]``. Raises IdOutOfRange.
 
-        A name that nobody has counts as 0, with a warning: BuildKit does so without a word, and
-        what it builds has to build here.
+        A name that the root's files do not have counts as lookup_owner says, with a warning:
+        BuildKit does so without a word, and what it builds has to build here.
         """
         if all(part.isdigit() for part in text.split(":")):
-            return lookup_owner(text, "", "")
-        passwd, group = self._read(root, "etc/passwd"), self._read(root, "etc/group")
-        try:
-            return lookup_owner(text, passwd, group)
-        except UnknownUser as error:
-            log.warning("owner taken as root", reason=error.message)
-            return lookup_owner(f"0:{text.partition(':')[2]}", passwd, group)
-        except UnknownGroup as error:
-            log.warning("group taken as root's", reason=error.message)
-            return lookup_owner(f"{text.partition(':')[0]}:0", passwd, group)
+            found = lookup_owner(text, "", "")
+        else:
+            passwd, group = self._read(root, "etc/passwd"), self._read(root, "etc/group")
+            found = lookup_owner(text, passwd, group)
+        for error in found.unknown:
+            log.warning("owner not found", reason=error.message, owner=f"{found.uid}:{found.gid}")
+        return found.uid, found.gid
 
     def _read(self, root: Stack, path: str) -> str:
         content = self.trees.read_file(root.layers, path)

@@ -13,6 +13,7 @@ _WHO = {"u": 0o4700, "g": 0o2070, "o": 0o0007, "a": 0o6777}
 _PERMISSIONS = {"r": 0o444, "w": 0o222, "x": 0o111}
 _STICKY, _SET_IDS, _EXECUTE, _STANDARD, _EVERYTHING = 0o1000, 0o6000, 0o111, 0o6777, 0o7777
 _OTHERS = 0o0007
+_MADE = 0o755
 _SHIFT = {"u": 6, "g": 3, "o": 0}
 _CLAUSE = re.compile(r"([ugoa]*)((?:[-+=][rwxXstugo]*)+)")
 _ACTION = re.compile(r"([-+=])([rwxXstugo]*)")
@@ -46,6 +47,15 @@ class FileMode:
 
     octal: int | None = None
     steps: tuple[_Step | _CopyStep, ...] = ()
+
+    @property
+    def of_made_directories(self) -> int:
+        """The mode of directories that COPY makes on the way to its destination.
+
+        An octal mode without its upper three bits, whatever a symbolic one says 0755 (fsutil,
+        copy/copy.go, MkdirAll).
+        """
+        return _MADE if self.octal is None else self.octal & 0o777
 
     def apply(self, mode: int, is_directory: bool) -> int:
         """Return the permission bits, 0 to 07777, that ``mode`` becomes."""

@@ -1,12 +1,15 @@
 """Who "user:group" is, by an image's own passwd and group files."""
 
+import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import BuildError
 from img.domain.kernel_numbers import is_id
 
 _MOST = 2**31 - 1  # what moby/sys/user accepts
+_NUMBER = re.compile(r"[+-]?[0-9]+")  # as Go's strconv reads one
 _DIGITS = 19  # of the numbers in passwd and group that it reads
 
 
@@ -78,13 +81,14 @@ def lookup_user(text: str, passwd: str, group: str) -> UserIdentity:
     must; supplementary groups count only where no group is given. The primary group is among
     ``groups`` (CVE-2022-36109). Raises UnknownUser, UnknownGroup, IdOutOfRange, ImpossibleId.
     """
-    user_text, _, group_text = text.partition(":")
+    user_text, group_text, *_ = [*text.split(":"), ""]
     user_text = user_text or "0"
-    user = _find_user(user_text, passwd)
+    number = _number(user_text)
+    user = _find_user(number if number is not None else user_text, passwd)
     if user is None:
-        if not _is_number(user_text):
+        if number is None:
             raise UnknownUser(user_text)
-        user = _User("", _id_of(user_text), 0, "/")
+        user = _User("", number, 0, "/")
     gid = _find_gid(group_text, group) if group_text else user.gid
     groups = [gid]
     if user.name and not group_text:
@@ -94,32 +98,48 @@ def lookup_user(text: str, passwd: str, group: str) -> UserIdentity:
     )
 
 
-def lookup_owner(text: str, passwd: str, group: str) -> tuple[int, int]:
-    """Return the (uid, gid) that ``--chown=text`` gives to files.
+class Owner(NamedTuple):
+    """Who gets files: ids, and the names that the image's files do not have."""
 
-    A user's number also names the group, a user's name brings its own group, and "user:" means
-    group 0; root is 0 even where no file says so (BuildKit, solver/llbsolver/file/user_linux.go).
-    Raises UnknownUser, UnknownGroup, IdOutOfRange, ImpossibleId.
+    uid: int
+    gid: int
+    unknown: tuple[UnknownUser | UnknownGroup, ...] = ()
+
+
+def lookup_owner(text: str, passwd: str, group: str) -> Owner:
+    """Return who ``--chown=text`` gives files to; of WORKDIR it is USER's text.
+
+    As BuildKit reads it (client/llb/fileop.go, WithUser; solver/llbsolver/ops/user_linux.go): a
+    user's number also names the group, a user's name brings its own group, and "user:" means
+    group 0. "root" is 0, whatever the files say. An unknown user counts as root, and an unknown
+    group changes nothing. Raises IdOutOfRange, ImpossibleId.
     """
     user_text, colon, group_text = text.partition(":")
-    if not user_text or _is_number(user_text):
-        uid = gid = _id_of(user_text or "0")
+    uid, gid, unknown = 0, 0, list[UnknownUser | UnknownGroup]()
+    if (number := _owner_number(user_text)) is not None:
+        uid = gid = number
+    elif user := _find_user(user_text, passwd):
+        uid, gid = user.uid, user.gid
     else:
-        user = _find_user(user_text, passwd)
-        if user is None and user_text != "root":
-            raise UnknownUser(user_text)
-        uid, gid = (user.uid, user.gid) if user else (0, 0)
-    if group_text:
-        gid = _find_gid(group_text, group)
+        unknown.append(UnknownUser(user_text))
+    if colon and (number := _owner_number(group_text)) is not None:
+        gid = number
     elif colon:
-        gid = 0
-    return uid, gid
+        try:
+            gid = _find_gid(group_text, group)
+        except UnknownGroup as error:
+            unknown.append(error)
+    return Owner(uid, gid, tuple(unknown))
 
 
-def _find_user(text: str, passwd: str) -> _User | None:
-    number = _id_of(text) if _is_number(text) else None
+def _owner_number(text: str) -> int | None:
+    return 0 if text in ("", "root") else _number(text)
+
+
+def _find_user(wanted: str | int, passwd: str) -> _User | None:
+    """Return the first user of that name or number, which are not taken for one another."""
     for user in _users(passwd):
-        if user.name == text or user.uid == number:
+        if wanted in (user.name, user.uid):
             for id_ in (user.uid, user.gid):
                 if not is_id(id_):
                     raise ImpossibleId(user.name, id_, "passwd")
@@ -128,8 +148,8 @@ def _find_user(text: str, passwd: str) -> _User | None:
 
 
 def _find_gid(text: str, group: str) -> int:
-    if _is_number(text):
-        return _id_of(text)
+    if (number := _number(text)) is not None:
+        return number
     for one in _groups(group):
         if one.name == text:
             return _gid_of(one)
@@ -162,16 +182,17 @@ def _rows(text: str) -> Iterator[list[str]]:
             yield line.strip().split(":")
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
-
-
 def _is_id(text: str) -> bool:
-    return _is_number(text) and len(text) <= _DIGITS
+    return text.isascii() and text.isdigit() and len(text) <= _DIGITS
 
 
-def _id_of(text: str) -> int:
-    digits = text.lstrip("0") or "0"
-    if len(digits) > 10 or int(digits) > _MOST:
+def _number(text: str) -> int | None:
+    """Return the id that ``text`` is, None where it is a name. Raises IdOutOfRange."""
+    if not _NUMBER.fullmatch(text):
+        return None
+    if len(text.lstrip("+-0")) > len(str(_MOST)):
         raise IdOutOfRange(text)
-    return int(digits)
+    number = int(text.lstrip("+-0") or "0") * (-1 if text.startswith("-") else 1)
+    if not 0 <= number <= _MOST:
+        raise IdOutOfRange(text)
+    return number

@@ -21,6 +21,11 @@ def join(directory: str, path: str) -> str:
     return "/" + clean(path if path.startswith("/") else f"{directory}/{path}")
 
 
+def below(directory: str, path: str) -> str:
+    """Return the clean path of ``path``, clean and relative, in ``directory``; "" is the root."""
+    return f"{directory}/{path}" if directory and path else directory or path
+
+
 def parent(path: str) -> str:
     """Return the clean path of the directory that holds ``path``; "" for a name in the root."""
     return path.rpartition("/")[0]

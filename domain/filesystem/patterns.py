@@ -5,6 +5,7 @@ from functools import lru_cache
 
 _ATOM = r"(?:[^\\\-\]]|\\.)"
 _CLASS = rf"\[\^?(?:{_ATOM}(?:-{_ATOM})?)+\]"
+_WILDCARD = re.compile(r"(?:[^\\*?\[]|\\.)*+[*?\[]", re.DOTALL)
 _PIECE = re.compile(rf"\*\*/?|\*|\?|\\.|{_CLASS}|[^\\\[]", re.DOTALL)
 
 
@@ -17,8 +18,21 @@ class BadPattern(ValueError):
 
 
 def has_wildcards(pattern: str) -> bool:
-    r"""Tell whether ``pattern`` is more than a path; a backslash makes it one too."""
-    return any(char in "*?[\\" for char in pattern)
+    r"""Tell whether ``pattern`` is more than a path; ``\*`` and the like do not make it one."""
+    return _WILDCARD.match(pattern) is not None
+
+
+def literal(path: str) -> str:
+    """Return the source that names ``path`` and nothing else.
+
+    Without wildcards that is the path itself, backslashes and all. From the first name with one on
+    a source is a pattern.
+    """
+    names = path.split("/")
+    for at, name in enumerate(names):
+        if has_wildcards(name):
+            return "/".join([*names[:at], *map(_escaped, names[at:])])
+    return path
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -43,6 +57,11 @@ def compile_pattern(pattern: str, *, deep: bool = False) -> re.Pattern[str]:
         at = found.end()
         out.append(_expression(found.group(), deep=deep, is_last=at == len(pattern)))
     return re.compile("".join(out), re.DOTALL)
+
+
+def _escaped(name: str) -> str:
+    # In brackets: a wildcard behind a backslash does not make a pattern of a path.
+    return re.sub(r"[*?\[]", r"[\g<0>]", name.replace("\\", "\\\\"))
 
 
 def _expression(piece: str, *, deep: bool, is_last: bool) -> str:

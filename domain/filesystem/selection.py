@@ -9,28 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from img.domain.dataclass import dataclass
-from img.domain.errors import BuildError
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import FILE, Entry
 from img.domain.filesystem.file_name import FileName
-from img.domain.filesystem.source_match import SourceMatch, match_sources
+from img.domain.filesystem.source_match import SourceMatch, match_sources, refuse_missing
 from img.domain.filesystem.target import Selected, Target
 from img.domain.filesystem.tree import FileTree
+from img.domain.filesystem.unpacking import MADE_MODE, unpack
 
 _EMPTY = hashlib.sha256().hexdigest()
 _LINES = 1000  # that are hashed at once
 
 Matching = Callable[[Sequence[str]], Callable[[str], bool]]
-
-
-class DestinationIsOneFile(BuildError):
-    """Several files for a destination that is no directory: all but the last would be lost."""
-
-    def __init__(self, destination: str) -> None:
-        super().__init__(
-            f"more than one source file for {destination}, which is not a directory",
-            hint=f"write {destination}/ with a slash at the end",
-        )
 
 
 class InlineText(NamedTuple):
@@ -52,6 +42,7 @@ class CopyRules:
     exclude: tuple[str, ...] = ()  # patterns of .dockerignore, relative to each source
     owner: tuple[int, int] | None = None  # uid and gid of all that is written; None keeps
     mode: Callable[[int, bool], int] | None = None  # (mode, is a directory) -> mode; None keeps
+    made_mode: int = 0o755  # of directories that are made on the way
     mtime: int = 0  # nanoseconds; of directories that are made and of inline files
 
 
@@ -126,7 +117,24 @@ def select(
     the entries of those files, by resolved source path, that ADD is to unpack.
     Raises SourceNotFound, TooManyLinks, and the conflicts of Target.
     """
-    return _Copier(source, rules, destination, matching, archives or {}).run()
+    copier = _Copier(source, rules, destination, matching, archives or {})
+    for match in match_sources(source, rules.sources, rules.parents):
+        copier.copy(match, rules.destination)
+    for text in rules.inline:
+        copier.write(text)
+    return copier.selection()
+
+
+def select_apart(source: FileTree, rules: CopyRules, *, matching: Matching) -> Selection:
+    """Return what an ADD by ``rules`` reads, that of each source in a directory of its own.
+
+    What of it is an archive decides where the rest goes, so nothing is said of the destination:
+    no source hides another, or is in its way. Raises SourceNotFound, TooManyLinks.
+    """
+    copier = _Copier(source, rules, None, matching, {})
+    for number, match in enumerate(match_sources(source, rules.sources, rules.parents)):
+        copier.copy(match, f"/{number}/")
+    return copier.selection()
 
 
 class _Copier:
@@ -143,34 +151,40 @@ class _Copier:
         self._matching = matching
         self._archives = archives
         self._target = Target(
-            destination or FileTree(), owner=rules.owner, mode=rules.mode, mtime=rules.mtime
+            destination or FileTree(),
+            owner=rules.owner,
+            mode=rules.mode,
+            made_mode=rules.made_mode,
+            mtime=rules.mtime,
         )
         self._excludes = matching(rules.exclude) if rules.exclude else None
-        self._single: set[str] = set()  # files that took the destination's own name
 
-    def run(self) -> Selection:
-        for match in match_sources(self._source, self._rules.sources, self._rules.parents):
-            self._copy(match)
-        for text in self._rules.inline:
-            where = self._place_of_file(text.name)
-            self._target.put_inline(where, text.name, text.mode, text.content)
+    def selection(self) -> Selection:
         return Selection(self._target.items())
 
-    def _copy(self, match: SourceMatch) -> None:
+    def copy(self, match: SourceMatch, destination: str) -> None:
+        """Write what ``match`` names to ``destination``, of several files for one the last."""
         entry = self._source.get(match.resolved)
         assert entry is not None
         self._target.next_source()
         if match.resolved in self._archives:
-            where = self._directory()
-            self._target.unpack(where, match.resolved, self._archives[match.resolved])
+            where = self._target.resolve(destination)
+            self._target.make_directories(where, mode=MADE_MODE)
+            members = self._archives[match.resolved]
+            unpack(self._target, where, match.resolved, members, self._rules.owner)
         elif self._source.is_directory(match.resolved):
-            self._target.make_directories(self._parent())
-            where = self._destination()
+            self._target.make_directories(self._parent(destination))
+            where = self._target.resolve(destination)
             self._target.make_directories(where, mtime=entry.mtime or None)
             self._copy_below(match, where)
         else:
-            where = self._place_of_file(FileName(paths.name(match.path)))
+            where = self._place_of_file(FileName(paths.name(match.path)), destination)
             self._target.put(where, match.resolved, entry, self._source.inode(match.resolved))
+
+    def write(self, text: InlineText) -> None:
+        """Write a file of the Dockerfile."""
+        where = self._place_of_file(text.name, self._rules.destination)
+        self._target.put_inline(where, text.name, text.mode, text.content)
 
     def _copy_below(self, match: SourceMatch, where: str) -> None:
         includes = self._matching((match.pattern,)) if match.pattern else None
@@ -178,7 +192,7 @@ class _Copier:
             self._target.put_all(where, self._source, match.resolved)
             return
         excludes = self._excludes
-        self._target.put_matching(
+        found = self._target.put_matching(
             where,
             self._source,
             match.resolved,
@@ -187,29 +201,18 @@ class _Copier:
                 (includes is None or includes(path)) and not (excludes and excludes(path))
             ),
         )
+        if match.required and not found:
+            refuse_missing(self._source, match.required)
 
-    def _destination(self) -> str:
-        return self._target.resolve(self._rules.destination)
-
-    def _parent(self) -> str:
+    def _parent(self, destination: str) -> str:
         """Return the directory that is made before anything is looked at."""
-        text = self._rules.destination
-        return self._target.resolve(text if _means_directory(text) else paths.parent(text))
+        above = destination if _means_directory(destination) else paths.parent(destination)
+        return self._target.resolve(above)
 
-    def _directory(self) -> str:
-        where = self._destination()
-        self._target.make_directories(where)
-        return where
-
-    def _place_of_file(self, name: FileName) -> str:
-        self._target.make_directories(self._parent())
-        where = self._destination()
-        if self._target.is_directory(where):
-            return f"{where}/{name}" if where else str(name)
-        if where in self._single:
-            raise DestinationIsOneFile(self._rules.destination)
-        self._single.add(where)
-        return where
+    def _place_of_file(self, name: FileName, destination: str) -> str:
+        self._target.make_directories(self._parent(destination))
+        where = self._target.resolve(destination)
+        return paths.below(where, str(name)) if self._target.is_directory(where) else where
 
 
 def _means_directory(text: str) -> bool:

@@ -1,11 +1,13 @@
 """Which files the source words of COPY and ADD name."""
 
+import re
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from img.domain.errors import BuildError
 from img.domain.filesystem import paths
-from img.domain.filesystem.patterns import BadPattern, has_wildcards, matches
+from img.domain.filesystem.entry import SYMLINK
+from img.domain.filesystem.patterns import BadPattern, compile_pattern, has_wildcards
 from img.domain.filesystem.tree import FileTree
 
 
@@ -28,6 +30,7 @@ class SourceMatch(NamedTuple):
     resolved: str  # with links followed; this is what is copied
     pattern: str = ""  # --parents: what is wanted below, in .dockerignore's language; "": all
     prefix: tuple[str, ...] = ()  # --parents: the names on the way down to what is wanted
+    required: str = ""  # --parents: the path that must be found; "": a wildcard, or all
 
 
 def match_sources(
@@ -35,8 +38,8 @@ def match_sources(
 ) -> Iterator[SourceMatch]:
     """Yield what ``words`` name, in their order, what wildcards match sorted by name.
 
-    A wildcard may match nothing; a plain path may not. Raises SourceNotFound, BadSource,
-    TooManyLinks.
+    A wildcard may match nothing in a directory that is there; a plain path may not (fsutil,
+    copy/copy.go, resolveWildcards). Raises SourceNotFound, BadSource, TooManyLinks.
     """
     for word in words:
         if parents:
@@ -51,22 +54,26 @@ def _match_with_parents(source: FileTree, word: str) -> Iterator[SourceMatch]:
     above, pivot, below = word.partition("/./")
     start, pattern = (above, below) if pivot else ("", word)
     pattern = paths.clean(pattern)
+    required = ""
     if not has_wildcards(start) and not has_wildcards(pattern):
-        _find(source, paths.clean(f"{start}/{pattern}"))
+        required = paths.clean(f"{start}/{pattern}")
     prefix = tuple(_plain_parts(pattern))
     for path in _expand(source, start):
-        yield SourceMatch(path, _find(source, path), pattern, prefix)
+        yield SourceMatch(path, _find(source, path), pattern, prefix, required)
 
 
 def _plain_parts(pattern: str) -> Iterator[str]:
     for part in pattern.split("/"):
-        if has_wildcards(part):
+        if any(char in part for char in "*?[\\"):  # a backslash is an escape in .dockerignore
             return
         yield part
 
 
 def _expand(source: FileTree, word: str) -> list[str]:
-    """Return the paths that match ``word``. Links are followed in its plain part only."""
+    """Return the paths that match ``word``. Links are followed in its plain part only.
+
+    Raises SourceNotFound where the plain part names nothing.
+    """
     path = paths.clean(word)
     parts = path.split("/")
     plain = 0
@@ -75,21 +82,32 @@ def _expand(source: FileTree, word: str) -> list[str]:
     if plain == len(parts):
         return [path]
     try:
-        return _match_parts(source, "/".join(parts[:plain]), parts[plain:])
+        patterns = [compile_pattern(part) for part in parts[plain:]]
     except BadPattern as error:
-        raise BadSource(str(error)) from None
+        raise BadSource(f"{error} in {word}") from None
+    return _match_parts(source, _find(source, "/".join(parts[:plain])), patterns)
 
 
-def _match_parts(source: FileTree, start: str, parts: Sequence[str]) -> list[str]:
-    found = [source.resolve(start)]
-    for part in parts:
+def _match_parts(source: FileTree, start: str, patterns: Sequence[re.Pattern[str]]) -> list[str]:
+    found = [start]
+    for pattern in patterns:
         found = [
-            paths.clean(f"{directory}/{name}")
+            paths.below(directory, name)
             for directory in found
             for name in source.names(directory)
-            if matches(part, name)
+            if pattern.fullmatch(name)
         ]
     return found
+
+
+def refuse_missing(source: FileTree, path: str) -> NoReturn:
+    """Raise SourceNotFound for a path of --parents, which is followed through no link."""
+    for directory in [*paths.ancestors(path), path]:
+        entry = source.get(directory)
+        if entry is not None and entry.kind == SYMLINK and directory != path:
+            hint = f"/{directory} is a link to {entry.link}, and --parents follows no links"
+            raise SourceNotFound(path, hint=hint)
+    raise SourceNotFound(path, hint=_suggestion(source, path))
 
 
 def _find(source: FileTree, path: str) -> str:

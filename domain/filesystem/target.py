@@ -48,7 +48,8 @@ class Selected(NamedTuple):
 class Target:
     """``base`` and what is written over it. Paths are clean; links in them are resolved first.
 
-    ``owner`` and ``mode`` are applied to all that is written, ``mtime`` to what has none.
+    ``owner`` and ``mode`` are applied to all that is copied, ``owner`` and ``made_mode`` to
+    directories that are made on the way, ``mtime`` to what has none.
     """
 
     def __init__(
@@ -57,14 +58,18 @@ class Target:
         *,
         owner: tuple[int, int] | None,
         mode: Callable[[int, bool], int] | None,
+        made_mode: int,
         mtime: int,
     ) -> None:
         self._base = base
         self._owner = owner
         self._mode = mode
+        self._made_mode = made_mode
         self._mtime = mtime
         self._written: dict[str, Selected] = {}
         self._linked: dict[str, object] = {}  # path -> what its other names share
+        self._headers: dict[object, Entry] = {}  # by what names share: the last header of a link
+        self._outer: dict[str, str] = {}  # path -> the file of the base that it is a name of
         self._turn = 0
 
     def next_source(self) -> None:
@@ -81,8 +86,12 @@ class Target:
         entry = self.get(path)
         return entry is not None and entry.kind == DIRECTORY
 
-    def resolve(self, path: str) -> str:
-        """Return ``path``, clean, with links followed, missing parts kept. Raises TooManyLinks."""
+    def resolve(self, path: str, top: str = "") -> str:
+        """Return where ``path`` below ``top`` leads: links followed, missing parts kept.
+
+        ``top`` is the root directory for ``path`` and for the links on its way: neither ``..`` nor
+        an absolute link leads out of it. Raises TooManyLinks.
+        """
         todo = _parts(path)
         done = ""
         links = 0
@@ -92,7 +101,7 @@ class Target:
                 done = paths.parent(done)
                 continue
             here = f"{done}/{part}" if done else part
-            entry = self.get(here)
+            entry = self.get(paths.below(top, here))
             if entry is None or entry.kind != SYMLINK:
                 done = here
                 continue
@@ -102,18 +111,24 @@ class Target:
             if entry.link.startswith("/"):
                 done = ""
             todo += _parts(entry.link)
-        return done
+        return paths.below(top, done)
 
-    def make_directories(self, path: str, *, mtime: int | None = None) -> None:
+    def make_directories(
+        self,
+        path: str,
+        *,
+        mode: int | None = None,
+        owner: tuple[int, int] | None = None,
+        mtime: int | None = None,
+    ) -> None:
         """Make ``path`` and its missing parents; what is there stays as it is.
 
-        They are 0755, changed by --chmod as the files are (BuildKit's e2e: testCopyChmod).
-        Raises NotADirectory.
+        ``mode``, ``owner`` and ``mtime`` are those of the copy if not given. Raises NotADirectory.
         """
-        uid, gid = self._owner or (0, 0)
-        mode = 0o755 if self._mode is None else self._mode(0o755, True)
         if not path or self.is_directory(path):
             return
+        uid, gid = owner or self._owner or (0, 0)
+        mode = self._made_mode if mode is None else mode
         for directory in [*paths.ancestors(path), path]:
             there = self.get(directory)
             if there is None:
@@ -176,89 +191,108 @@ class Target:
         *,
         only: Sequence[str],
         wanted: Callable[[str], bool],
-    ) -> None:
-        """Write those below ``top`` that are ``wanted`` by their path relative to it.
+    ) -> bool:
+        """Write those below ``top`` that are ``wanted`` by their path relative to it, if any.
 
-        ``only`` has the single names to look at on the first levels. Raises IsADirectory,
-        NotADirectory.
+        ``only`` has the single names to look at on the first levels. Tell whether there were any.
+        Raises IsADirectory, NotADirectory.
         """
+        found = False
         todo = [("", len(only))]
         while todo:
             directory, narrow = todo.pop()
-            for name in source.names(_join(top, directory)):
+            for name in source.names(paths.below(top, directory)):
                 if narrow and name != only[-narrow]:
                     continue
-                path = _join(directory, name)
-                entry = source.get(_join(top, path))
+                path = paths.below(directory, name)
+                entry = source.get(paths.below(top, path))
                 assert entry is not None
                 if entry.kind == DIRECTORY:
                     todo.append((path, max(0, narrow - 1)))
                 if wanted(path):
+                    found = True
                     self._lead_to(where, source, top, path)
-                    self._put(_join(where, path), _join(top, path), source)
+                    self._put(paths.below(where, path), paths.below(top, path), source)
+        return found
 
-    def unpack(self, where: str, source: str, members: Sequence[Entry]) -> None:
-        """Write the entries of the archive ``source`` to below ``where``, later over earlier.
+    def replace(self, path: str, item: Selected) -> None:
+        """Write ``item`` at ``path``, whose parent is there, in place of whatever is there.
 
-        As tar does: links among the parents are followed, what is in the way is replaced.
-        Raises NotADirectory, ImpossibleHardLink.
+        Of two directories the new one takes the metadata, and what is in the old one stays.
         """
-        for member in members:
-            if not member.path:
-                continue  # "./": the directory is there already and keeps what it has
-            path = self._place(where, member.path)
-            self.make_directories(paths.parent(path))
-            entry = member
-            if member.kind == HARDLINK:
-                target = self._place(where, paths.clean(member.link))
-                self._check_link(path, target)
-                if target in self._written:
-                    self._share(target, path)
-                    continue
-                entry = member._replace(link=target)
-            if not (member.kind == DIRECTORY and self.is_directory(path)):
-                self._forget(path)
-            uid, gid = self._owner or (member.uid, member.gid)
-            entry = entry._replace(path=path, uid=uid, gid=gid)
-            self._written[path] = Selected(source, entry, member.path)
+        if not (item.entry.kind == DIRECTORY and self.is_directory(path)):
+            self._forget(path)
+        self._written[path] = item
+
+    def link(self, path: str, to: str, header: Entry) -> None:
+        """Make ``path``, whose parent is there, another name of the file at ``to``.
+
+        All names of a file that was written have the metadata of ``header`` then, as in a file
+        system; a file of the base keeps its own. Raises ImpossibleHardLink.
+        """
+        self._check_link(path, to)
+        if path == to:
+            return
+        item = self._written.get(to)
+        if item is None:
+            there = self._base.get(to)
+            assert there is not None
+            item = Selected(None, _hard_link(there, to))
+        self._forget(path)
+        self._written[path] = item._replace(entry=item.entry._replace(path=path))
+        if item.entry.kind == HARDLINK:
+            self._outer[path] = item.entry.link
+        else:
+            shared = self._linked.setdefault(to, object())
+            self._linked[path] = shared
+            self._headers[shared] = header
 
     def items(self) -> tuple[Selected, ...]:
-        """Return what was written and what is above it, sorted by path, with the hard links."""
+        """Return what was written and what is above it, sorted by path, with the hard links.
+
+        Raises ImpossibleHardLink.
+        """
         names: dict[object, list[str]] = {}
         for path, shared in self._linked.items():
             names.setdefault(shared, []).append(path)
-        for group in names.values():
+        for shared, group in names.items():
+            if shared in self._headers:
+                self._give(group, self._headers[shared])
             if len(group) > 1:
                 self._link(sorted(group))
         written = self._written
+        for path, to in self._outer.items():
+            if to in written:  # the layer holds the new file of that name alone
+                raise ImpossibleHardLink(path, to, "another file takes that name")
         times = [(path, item[1][6]) for path, item in written.items()]
         for parent in missing_parents(times, self._base):
             written[parent.path] = Selected(None, parent)
         return tuple([written[path] for path in sorted(written)])
 
-    def _check_link(self, path: str, target: str) -> None:
-        """Raise ImpossibleHardLink for one to a directory, or in place of its target's parent."""
-        if target.startswith(f"{path}/"):
-            raise ImpossibleHardLink(path, target, "it replaces the directory that this is in")
-        found = self.get(target)
-        if found is not None and found.kind == DIRECTORY:
-            raise ImpossibleHardLink(path, target, "that is a directory")
+    def _check_link(self, path: str, to: str) -> None:
+        """Raise ImpossibleHardLink where a file system would not make one."""
+        if to.startswith(f"{path}/"):
+            raise ImpossibleHardLink(path, to, "it replaces the directory that this is in")
+        found = self.get(to)
+        if found is None or not all(map(self.is_directory, paths.ancestors(to))):
+            raise ImpossibleHardLink(path, to, "there is no such file")
+        if found.kind == DIRECTORY:
+            raise ImpossibleHardLink(path, to, "that is a directory")
 
-    def _share(self, path: str, other: str) -> None:
-        """Let what was written be at another path as well: which is the link, sorting decides."""
-        if path == other:
-            return
-        self._forget(other)
-        source, entry, member = self._written[path]
-        self._written[other] = Selected(source, entry._replace(path=other), member)
-        self._linked[other] = self._linked.setdefault(path, object())
+    def _give(self, group: list[str], header: Entry) -> None:
+        """Give the names of one file the metadata of ``header``; a symbolic link has no mode."""
+        for path in group:
+            item = self._written[path]
+            entry = item.entry._replace(uid=header.uid, gid=header.gid)
+            if entry.kind != SYMLINK:
+                entry = entry._replace(mode=header.mode, mtime=header.mtime)
+            self._written[path] = item._replace(entry=entry)
 
     def _link(self, group: list[str]) -> None:
         first, *others = group
         for path in others:
             source, entry, _ = self._written[path]
-            link = entry._replace(kind=HARDLINK, link=first, size=0, digest="", xattrs=())
-            self._written[path] = Selected(source, link)
+            self._written[path] = Selected(source, _hard_link(entry, first))
 
     def _put(self, place: str, path: str, source: FileTree) -> None:
         entry = source.get(path)
@@ -278,13 +312,13 @@ class Target:
     def _lead_to(self, where: str, source: FileTree, top: str, path: str) -> None:
         """Write the directories above ``path`` that were not wanted for themselves."""
         for directory in paths.ancestors(path):
-            place = _join(where, directory)
+            place = paths.below(where, directory)
             if place in self._written:
                 continue
-            entry, old = source.get(_join(top, directory)), self._base.get(place)
+            entry, old = source.get(paths.below(top, directory)), self._base.get(place)
             assert entry is not None
             if old is None:
-                self._write(place, _join(top, directory), entry, None)
+                self._write(place, paths.below(top, directory), entry, None)
             elif old.kind != DIRECTORY:
                 raise NotADirectory(place)
             elif old.mode != entry.mode:  # BuildKit sets the mode, and nothing else
@@ -302,19 +336,18 @@ class Target:
         row = (place, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, -1)
         self._written[place] = Selected(path, Entry(*row))
 
-    def _place(self, where: str, path: str) -> str:
-        above = self.resolve(_join(where, paths.parent(path)))
-        return _join(above, paths.name(path))
-
     def _forget(self, path: str) -> None:
-        below = f"{path}/"
-        for written in [name for name in self._written if name == path or name.startswith(below)]:
-            del self._written[written]
-            self._linked.pop(written, None)
+        gone = [path] if path in self._written else []
+        if self.is_directory(path):
+            gone += [name for name in self._written if name.startswith(f"{path}/")]
+        for name in gone:
+            del self._written[name]
+            self._linked.pop(name, None)
+            self._outer.pop(name, None)
 
 
-def _join(directory: str, path: str) -> str:
-    return f"{directory}/{path}" if directory and path else directory or path
+def _hard_link(entry: Entry, to: str) -> Entry:
+    return entry._replace(kind=HARDLINK, link=to, size=0, digest="", xattrs=(), offset=-1)
 
 
 def _parts(path: str) -> list[str]:

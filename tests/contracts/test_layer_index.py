@@ -231,6 +231,16 @@ def test_a_foreign_archive_gives_entries_and_contents(
     ]
 
 
+@pytest.mark.parametrize("name", ["../f", "/../f", "a/../../f", "a/b/../../../f", "./../../f"])
+def test_names_of_a_foreign_archive_lead_to_its_top_at_most(
+    archive: LayerArchive, name: str
+) -> None:
+    found = archive.foreign(io.BytesIO(a_tar(info(name), info("l", tarfile.LNKTYPE, name))))
+    assert found is not None
+    file, link = [entry for entry, _ in found]
+    assert (file.path, link.link) == ("f", "f")
+
+
 def test_contents_of_a_foreign_archive_may_be_skipped(archive: LayerArchive) -> None:
     found = archive.foreign(io.BytesIO(LAYER))
     assert found is not None

@@ -161,6 +161,60 @@ def test_add_unpacks_archives_and_copy_does_not() -> None:
     assert set(workshop.files_of(copied)) == {"x/data.tar"}
 
 
+def test_add_unpacks_several_archives_into_one_directory() -> None:
+    workshop = Workshop()
+    files = {
+        "x/a.tar": a_tar([("d/one", b"1")]),
+        "y/a.tar": a_tar([("d/two", b"2")]),
+        "z/three": b"3",
+    }
+
+    by_name = workshop.build("FROM scratch\nADD x/a.tar y/a.tar z /to\n", files)
+    by_wildcard = workshop.build("FROM scratch\nADD */a.tar /to\n", files)
+
+    assert workshop.files_of(by_name) == {"to/d/one": b"1", "to/d/two": b"2", "to/three": b"3"}
+    assert workshop.files_of(by_wildcard) == {"to/d/one": b"1", "to/d/two": b"2"}
+
+
+@pytest.mark.parametrize("changed", ["x/a.tar", "y/a.tar"])
+def test_a_change_of_any_of_several_archives_is_a_change(changed: str) -> None:
+    workshop = Workshop()
+    files = {"x/a.tar": a_tar([("one", b"1")]), "y/a.tar": a_tar([("two", b"2")])}
+    before = workshop.build("FROM scratch\nADD x/a.tar y/a.tar /to\n", files)
+
+    files[changed] = a_tar([("three", b"3")])
+    after = workshop.build("FROM scratch\nADD x/a.tar y/a.tar /to\n", files)
+
+    assert "to/three" not in workshop.files_of(before)
+    assert workshop.files_of(after)["to/three"] == b"3"
+
+
+@pytest.mark.parametrize("name", ["../up", "/../up", "a/../../up", "../../x/../up"])
+def test_names_of_an_archive_that_climb_stay_at_the_top(name: str) -> None:
+    workshop = Workshop()
+
+    added = workshop.build("FROM scratch\nADD data.tar /to\n", {"data.tar": a_tar([(name, b"1")])})
+
+    assert workshop.files_of(added) == {"to/up": b"1"}
+
+
+def test_an_owner_that_the_image_does_not_know_is_read_as_buildkit_reads_it() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"etc/passwd": b"www:x:33:33::/:\n", "etc/group": b"www:x:33:\n"})
+
+    def owner(line: str) -> tuple[int, int]:
+        layer = top_layer(workshop, f"FROM base\n{line}\n", {"a": b"1"})
+        (entry,) = workshop.container.trees().index_of(layer)
+        return entry.uid, entry.gid
+
+    assert owner("COPY --chown=www:nope a /a") == (33, 33)
+    assert owner("COPY --chown=99:nope a /a") == (99, 99)
+    assert owner("COPY --chown=nope:nope a /a") == (0, 0)
+    assert owner("COPY --chown=nope:www a /a") == (0, 33)
+    assert owner("COPY --chown=+5 a /a") == (5, 5)
+    assert owner("USER 33:nope\nWORKDIR /w") == (33, 33)
+
+
 def test_hard_links_of_an_archive_have_what_was_there_when_they_were_made() -> None:
     workshop = Workshop()
     archive = a_tar([("b", b"first"), ("a", "b"), ("b", b"second"), ("c", "b")])

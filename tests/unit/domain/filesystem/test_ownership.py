@@ -59,7 +59,7 @@ def test_numbers_need_no_files() -> None:
     assert lookup_user("", "", "") == UserIdentity(uid=0, gid=0, groups=(0,), home="/")
 
 
-@pytest.mark.parametrize("name", ["nobody", "broken", "-1", "+"])
+@pytest.mark.parametrize("name", ["nobody", "broken", "+", "-", "1_0", "٣"])
 def test_an_unknown_user_is_named_in_the_words_of_runc(name: str) -> None:
     with pytest.raises(UnknownUser) as caught:
         lookup_user(name, PASSWD, GROUP)
@@ -73,7 +73,9 @@ def test_an_unknown_group_is_named_in_the_words_of_runc() -> None:
         lookup_user("app:x", PASSWD, GROUP)
 
 
-@pytest.mark.parametrize("text", ["2147483648", "1:2147483648", "9" * 5000])
+@pytest.mark.parametrize(
+    "text", ["2147483648", "1:2147483648", "9" * 5000, "-1", "5:-1", "+2147483648"]
+)
 def test_a_number_that_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(IdOutOfRange):
         lookup_user(text, PASSWD, GROUP)
@@ -84,23 +86,55 @@ def test_a_number_that_is_no_id_is_refused(text: str) -> None:
     [
         ("1000", (1000, 1000)),
         ("7:8", (7, 8)),
+        ("+7", (7, 7)),
+        ("007:+8", (7, 8)),
+        ("-0", (0, 0)),
         ("app", (1000, 1001)),
         ("app:audio", (1000, 29)),
         ("app:", (1000, 0)),
+        ("app:root", (1000, 0)),
         ("55:audio", (55, 29)),
         (":audio", (0, 29)),
         ("", (0, 0)),
     ],
 )
 def test_an_owner_is_read_as_buildkit_reads_chown(text: str, expected: tuple[int, int]) -> None:
-    assert lookup_owner(text, PASSWD, GROUP) == expected
+    assert lookup_owner(text, PASSWD, GROUP) == (*expected, ())
 
 
-def test_an_owner_must_exist() -> None:
-    with pytest.raises(UnknownUser):
-        lookup_owner("who", PASSWD, GROUP)
-    with pytest.raises(UnknownGroup):
-        lookup_owner("app:who", PASSWD, GROUP)
+def test_root_is_0_whatever_the_files_say() -> None:
+    passwd, group = "root:x:5:6::/:\n", "root:x:7:\n"
+    assert lookup_owner("root:root", passwd, group) == (0, 0, ())
+    assert lookup_owner("root", passwd, group) == (0, 0, ())
+
+
+@pytest.mark.parametrize("user", ["", "root", "7", "+7", "app", "who"])
+@pytest.mark.parametrize("group", [None, "", "root", "8", "audio", "whose"])
+def test_an_unknown_user_is_root_and_an_unknown_group_is_as_if_not_there(
+    user: str, group: str | None
+) -> None:
+    text = user if group is None else f"{user}:{group}"
+    ids = {"7": (7, 7), "+7": (7, 7), "app": (1000, 1001)}.get(user, (0, 0))
+    groups = {"": 0, "root": 0, "8": 8, "audio": 29}
+    unknown = [f"user {user}"] * (user == "who") + [f"group {group}"] * (group == "whose")
+
+    found = lookup_owner(text, PASSWD, GROUP)
+
+    gid = ids[1] if group is None else groups.get(group, ids[1])
+    assert (found.uid, found.gid) == (ids[0], gid)
+    assert [error.message.split(":")[0] for error in found.unknown] == [
+        f"unable to find {name}" for name in unknown
+    ]
+
+
+def test_a_number_is_no_name() -> None:
+    passwd = "7:x:5:6::/:\nseven:x:7:8::/:\n"
+    assert lookup_user("7", passwd, "").gid == 8
+    assert lookup_owner("7", passwd, "")[:2] == (7, 7)
+
+
+def test_what_is_behind_a_second_colon_does_not_count_for_user() -> None:
+    assert lookup_user("app:audio:x", PASSWD, GROUP).gid == 29
 
 
 IMPOSSIBLE = "evil:x:9999999999:0::/:\nworse:x:1:4294967295::/:\nmost:x:4294967294:1::/:\n"
@@ -142,7 +176,7 @@ def test_whatever_the_files_say_the_numbers_fit_the_kernel(
 ) -> None:
     try:
         user = lookup_user(text, passwd, group)
-        uid, gid = lookup_owner(text, passwd, group)
+        uid, gid, _ = lookup_owner(text, passwd, group)
     except BuildError:
         return
     assert all(0 <= each < 2**32 - 1 for each in (user.uid, *user.groups, uid, gid))

@@ -44,5 +44,5 @@ def test_two_stars_cross_directories_where_asked() -> None:
 
 
 def test_a_plain_path_has_no_wildcards() -> None:
-    assert not has_wildcards("a/b.c")
-    assert all(has_wildcards(each) for each in ("*", "a?", "[a]", "\\a"))
+    assert not any(has_wildcards(each) for each in ("a/b.c", "\\a", "\\*", "a\\", "\\\\", "]^-"))
+    assert all(has_wildcards(each) for each in ("*", "a?", "[a]", "\\\\*", "\\a[", "\\**"))

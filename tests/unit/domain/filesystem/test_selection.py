@@ -1,18 +1,21 @@
 """COPY's rules, one by one."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+from img.domain.dockerfile.file_mode import FileMode, parse_file_mode
+from img.domain.filesystem.entry import DIRECTORY, FILE, SYMLINK, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.file_name import FileName
 from img.domain.filesystem.selection import (
     CopyRules,
-    DestinationIsOneFile,
     InlineText,
-    select,
+    Selection,
+    select_apart,
 )
 from img.domain.filesystem.source_match import SourceNotFound
-from img.domain.filesystem.target import ImpossibleHardLink, IsADirectory, NotADirectory
+from img.domain.filesystem.target import IsADirectory, NotADirectory
 from img.domain.filesystem.tree import FileTree
 from tests.unit.domain.filesystem.copies import a_tree, copy, matching, shown
 
@@ -108,10 +111,17 @@ def test_a_missing_source_behind_a_link_is_an_error_that_names_the_link(
     assert caught.value.hint == hint
 
 
-def test_several_files_do_not_fit_one_name() -> None:
-    with pytest.raises(DestinationIsOneFile) as caught:
-        copy(a_tree("a", "b"), "a", "b", to="/x")
-    assert "/x" in caught.value.message
+def test_of_several_files_for_one_name_the_last_is_there() -> None:
+    source = a_tree("a", "b", "f1", "f2")
+    assert shown(copy(source, "a", "b", to="/x")) == ["x <- b"]
+    assert shown(copy(source, "b", "a", to="/x")) == ["x <- a"]
+    assert shown(copy(source, "f*", to="/x/y")) == ["x/", "x/y <- f2"]
+
+
+def test_of_several_here_documents_for_one_name_the_last_is_there() -> None:
+    texts = (InlineText(FileName("A"), b"a"), InlineText(FileName("B"), b"b"))
+    (item,) = copy(a_tree("f"), "f", to="/x", inline=texts).items
+    assert (item.entry.path, item.member) == ("x", "B")
 
 
 def test_a_directory_and_a_file_share_a_destination_without_a_slash() -> None:
@@ -152,7 +162,45 @@ def test_a_mode_is_given_to_all_that_is_written_but_links() -> None:
     items = copy(
         source, "d", to="/x", mode=lambda mode, is_dir: mode & 0o711 if is_dir else 0o600
     ).items
-    assert [item.entry.mode for item in items] == [0o711, 0o711, 0o600, 0o777]
+    assert [item.entry.mode for item in items] == [0o755, 0o711, 0o600, 0o777]
+
+
+def changed_copy(mode: FileMode, source: FileTree, name: str, *, to: str) -> Selection:
+    return copy(source, name, to=to, mode=mode.apply, made_mode=mode.of_made_directories)
+
+
+MODES = st.integers(0, 0o7777).map(lambda mode: f"{mode:o}") | st.lists(
+    st.tuples(
+        st.text("ugoa", max_size=2),
+        st.sampled_from("+-="),
+        st.text("rwxXst", max_size=3) | st.sampled_from("ugo"),
+    ).map("".join),
+    min_size=1,
+).map(",".join)
+
+
+@given(MODES)
+def test_directories_on_the_way_have_an_octal_mode_without_its_upper_bits_or_0755(
+    text: str,
+) -> None:
+    mode = parse_file_mode(text)
+    source = a_tree("d/s/f", "g")
+    made = int(text, 8) & 0o777 if text.isdigit() else 0o755
+
+    for selection in (
+        changed_copy(mode, source, "g", to="/a/b/g"),
+        changed_copy(mode, source, "g", to="/a/b/"),
+        changed_copy(mode, source, "d/s", to="/a/b"),
+    ):
+        modes = {item.entry.path: item.entry.mode for item in selection.items}
+        assert {modes.pop("a"), modes.pop("a/b", made)} == {made}
+        assert set(modes.values()) == {mode.apply(0o644, False)}
+
+
+def test_directories_that_are_copied_have_the_mode_that_chmod_gives_them() -> None:
+    mode = parse_file_mode("u=rwx,go=,g+s")
+    top, below, _ = changed_copy(mode, a_tree("d/s/f"), "d", to="/x").items
+    assert (top.entry.mode, below.entry.mode) == (0o755, 0o2700)
 
 
 def test_text_of_the_dockerfile_becomes_a_file() -> None:
@@ -168,83 +216,17 @@ def test_text_of_the_dockerfile_becomes_a_file() -> None:
     )
 
 
+@pytest.mark.parametrize("to", ["/", "/x/"])
+def test_what_is_selected_can_be_indexed(to: str) -> None:
+    text = InlineText(FileName("EOF"), b"hello")
+    items = copy(a_tree("f", "d/g"), "f", "d", to=to, inline=(text,)).items
+    index = FileIndex.of([item.entry for item in items])
+    assert FileIndex.decode(index.encode()) == index
+
+
 def test_items_come_sorted_so_that_parents_precede() -> None:
     items = copy(a_tree("d/a/b", "d/a.txt", "d/a-b"), "d", to="/").items
     assert [item.entry.path for item in items] == ["a", "a-b", "a.txt", "a/b"]
-
-
-def test_the_members_of_an_archive_go_into_the_destination_through_its_links() -> None:
-    rules = CopyRules(sources=("a.tar",), destination="/d")
-    members = [
-        Entry("var/run/x", FILE, 0o600, 1000, 1000, size=2, offset=512),
-        Entry("var/run/y", HARDLINK, link="var/run/x"),
-        Entry("new", SYMLINK, link="/run"),
-        Entry("new/z", FILE, size=1, offset=2048),
-    ]
-    onto = a_tree("d/var/run->/run", "run/", "d/")
-    selection = select(a_tree("a.tar"), rules, onto, matching=matching, archives={"a.tar": members})
-    assert shown(selection) == [
-        "d/",
-        "d/new->/run",
-        "run/",
-        "run/x <- a.tar",
-        "run/y->run/x",
-        "run/z <- a.tar",
-    ]
-    assert [item.member for item in selection.items] == ["", "new", "", "var/run/x", "", "new/z"]
-    assert selection.items[3].entry.uid == 1000
-    assert selection.items[3].entry.offset == 512
-
-
-def test_of_the_names_of_a_file_in_an_archive_the_first_by_sorting_has_the_content() -> None:
-    rules = CopyRules(sources=("a.tar",), destination="/")
-    members = [
-        Entry("b", FILE, size=2, offset=512),
-        Entry("a", HARDLINK, link="b"),
-        Entry("c", HARDLINK, link="a"),
-        Entry("b", FILE, size=9, offset=2048),  # another file, which leaves the names of the first
-        Entry("d", HARDLINK, link="of-the-base"),
-    ]
-    onto = a_tree("of-the-base")
-
-    items = select(
-        a_tree("a.tar"), rules, onto, matching=matching, archives={"a.tar": members}
-    ).items
-
-    found = [(item.entry.path, item.entry.kind, item.entry.link, item.member) for item in items]
-    assert found == [
-        ("a", FILE, "", "b"),
-        ("b", FILE, "", "b"),
-        ("c", HARDLINK, "a", ""),
-        ("d", HARDLINK, "of-the-base", "d"),
-    ]
-    assert [item.entry.size for item in items[:2]] == [2, 9]
-
-
-def test_an_archive_replaces_what_is_in_its_way() -> None:
-    rules = CopyRules(sources=("a.tar",), destination="/")
-    members = [Entry("d", DIRECTORY), Entry("d/f", FILE), Entry("d", FILE), Entry("g", DIRECTORY)]
-    selection = select(
-        a_tree("a.tar"), rules, a_tree("d/x", "g"), matching=matching, archives={"a.tar": members}
-    )
-    assert shown(selection) == ["d <- a.tar", "g/"]
-
-
-@pytest.mark.parametrize(
-    ("members", "reason"),
-    [
-        ([Entry("d/f", FILE), Entry("d", HARDLINK, link="d/f")], "replaces the directory"),
-        ([Entry("b", HARDLINK, link="b/f")], "replaces the directory"),
-        ([Entry("d", DIRECTORY), Entry("h", HARDLINK, link="d")], "is a directory"),
-        ([Entry("h", HARDLINK, link="b")], "is a directory"),
-    ],
-)
-def test_a_hard_link_that_there_cannot_be_is_refused(members: list[Entry], reason: str) -> None:
-    rules = CopyRules(sources=("a.tar",), destination="/")
-    onto = a_tree("b/", "b/f")
-
-    with pytest.raises(ImpossibleHardLink, match=reason):
-        select(a_tree("a.tar"), rules, onto, matching=matching, archives={"a.tar": members})
 
 
 def test_unread_files_are_told_and_their_digests_can_be_given() -> None:
@@ -274,6 +256,26 @@ def test_the_digest_is_of_everything_but_mtimes() -> None:
     }
     assert same not in others
     assert len(others) == 6
+
+
+def test_sources_of_an_add_are_told_apart_before_it_is_known_which_are_archives() -> None:
+    source = a_tree("x/a.tar", "y/a.tar", "d/f")
+    rules = CopyRules(sources=("x/a.tar", "y/a.tar", "d", "?/a.tar"), destination="/to")
+
+    selection = select_apart(source, rules, matching=matching)
+
+    assert shown(selection) == [
+        "0/",
+        "0/a.tar <- x/a.tar",
+        "1/",
+        "1/a.tar <- y/a.tar",
+        "2/",
+        "2/f <- d/f",
+        "3/",
+        "3/a.tar <- x/a.tar",
+        "4/",
+        "4/a.tar <- y/a.tar",
+    ]
 
 
 def test_names_that_are_no_text_can_be_digested() -> None:

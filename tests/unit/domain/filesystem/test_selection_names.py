@@ -1,14 +1,17 @@
 """COPY's rules for links, wildcards, excluded names and parents."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, Entry
 from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.patterns import literal
 from img.domain.filesystem.selection import (
     CopyRules,
     select,
 )
-from img.domain.filesystem.source_match import SourceNotFound
+from img.domain.filesystem.source_match import SourceNotFound, match_sources
 from img.domain.filesystem.tree import FileTree
 from tests.unit.domain.filesystem.copies import a_tree, copy, matching, shown
 
@@ -80,7 +83,53 @@ def test_of_directories_that_a_wildcard_matches_the_contents_are_merged() -> Non
 
 
 def test_a_wildcard_without_a_match_copies_nothing_and_makes_nothing() -> None:
-    assert shown(copy(a_tree("f"), "nope*", "no/where/*", to="/x/")) == []
+    assert shown(copy(a_tree("f", "d/g"), "nope*", "d/*.no", "d/*/g", "f/*", to="/x/")) == []
+
+
+@pytest.mark.parametrize("word", ["target/*.jar", "d/sub/*/x", "gone/../no/a?", "dang/[a-z]"])
+@pytest.mark.parametrize("parents", [False, True])
+def test_a_wildcard_below_a_directory_that_is_not_there_is_an_error(
+    word: str, parents: bool
+) -> None:
+    source = a_tree("f", "d/g", "dang->nowhere", "top/x")
+    word = f"{word}/./x" if parents else word
+    with pytest.raises(SourceNotFound, match="not found"):
+        copy(source, word, to="/x/", parents=parents)
+
+
+def test_the_error_says_which_directory_was_meant() -> None:
+    with pytest.raises(SourceNotFound) as caught:
+        copy(a_tree("target/app.jar"), "traget/*.jar", to="/x/")
+    assert caught.value.message == '"/traget": not found'
+    assert caught.value.hint == "did you mean /target?"
+
+
+@pytest.mark.parametrize("name", ["dev-x\\x2dy.mount", "no\\*pe", "\\", "a\\[b]", "\\?"])
+def test_a_backslash_does_not_make_a_wildcard_of_a_name(name: str) -> None:
+    assert shown(copy(a_tree(name, "other"), name, to="/x/")) == ["x/", f"x/{name} <- {name}"]
+    with pytest.raises(SourceNotFound):
+        copy(a_tree("other", "devx"), name, to="/x/")
+
+
+def test_in_a_wildcard_a_backslash_takes_the_meaning_of_what_follows() -> None:
+    source = a_tree("a*1", "ab1", "d/x\\y", "d/xy")
+    assert shown(copy(source, "a\\*?", to="/x/")) == ["x/", "x/a*1 <- a*1"]
+    assert shown(copy(source, "?/x\\y", to="/x/")) == ["x/", "x/xy <- d/xy"]
+    assert shown(copy(source, "?/x\\\\y", to="/x/")) == ["x/", "x/x\\y <- d/x\\y"]
+
+
+NAMES = st.text("ab*?[]^-\\", min_size=1, max_size=5)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=3), st.lists(NAMES, max_size=3))
+def test_a_literal_source_names_its_path_and_nothing_else(
+    path: list[str], others: list[str]
+) -> None:
+    named = "/".join(path)
+    tree = dict.fromkeys([*others, *(f"{path[0]}/{name}" for name in others), named])
+    source = a_tree(*(name for name in tree if not f"{named}/".startswith(f"{name}/")), named)
+
+    assert [match.path for match in match_sources(source, [literal(named)])] == [named]
 
 
 def test_excluded_files_stay_out_and_their_directories_come() -> None:
@@ -142,6 +191,46 @@ def test_parents_of_wildcards_come_only_where_something_matches() -> None:
 def test_a_missing_plain_path_is_an_error_with_parents_too() -> None:
     with pytest.raises(SourceNotFound, match="/a/nope"):
         copy(a_tree("a/b"), "a/nope", to="/x/", parents=True)
+
+
+def test_parents_are_followed_through_no_link() -> None:
+    source = a_tree("l->d", "d/f", "s/lx->../d")
+    with pytest.raises(SourceNotFound) as caught:
+        copy(source, "l/f", to="/p/", parents=True)
+    assert caught.value.message == '"/l/f": not found'
+    assert caught.value.hint == "/l is a link to d, and --parents follows no links"
+    with pytest.raises(SourceNotFound, match='"/s/lx/f": not found'):
+        copy(source, "s/./lx/f", to="/p/", parents=True)
+
+
+def test_a_link_before_the_pivot_is_followed() -> None:
+    source = a_tree("l->d", "d/e/f")
+    assert shown(copy(source, "l/./e/f", to="/p/", parents=True)) == [
+        "p/",
+        "p/e/",
+        "p/e/f <- d/e/f",
+    ]
+
+
+@pytest.mark.parametrize("link", ["nowhere", "/f", "../f", "dang"])
+def test_a_link_is_copied_with_its_parents_wherever_it_leads(link: str) -> None:
+    source = a_tree(f"d/dang->{link}", "f")
+    assert shown(copy(source, "d/dang", to="/p/", parents=True)) == [
+        "p/",
+        "p/d/",
+        f"p/d/dang->{link}",
+    ]
+
+
+def test_what_is_excluded_is_not_found_with_parents() -> None:
+    source = a_tree("d/a.md", "d/b.txt")
+    with pytest.raises(SourceNotFound, match=r'"/d/a\.md": not found'):
+        copy(source, "d/a.md", to="/p/", parents=True, exclude=("d/*.md",))
+    assert shown(copy(source, "d", to="/p/", parents=True, exclude=("d/*.md",))) == [
+        "p/",
+        "p/d/",
+        "p/d/b.txt <- d/b.txt",
+    ]
 
 
 def test_names_of_one_file_stay_together() -> None:

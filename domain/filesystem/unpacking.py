@@ -1,0 +1,45 @@
+"""The members of an archive that ADD unpacks, as entries of the layer.
+
+As BuildKit does it (moby/go-archive, archive.go): the destination is the root directory meanwhile,
+so no name and no link among the parents leads out of it. Later members replace earlier ones and
+what is in the way. --chmod changes nothing, and a directory that the archive has files of and no
+member for is 0755 and root's, whatever --chown gives the members.
+"""
+
+from collections.abc import Sequence
+
+from img.domain.filesystem import paths
+from img.domain.filesystem.entry import HARDLINK, Entry
+from img.domain.filesystem.target import Selected, Target
+
+MADE_MODE = 0o755  # of directories that no member stands for, the destination among them
+_ROOT = (0, 0)
+
+
+def unpack(
+    target: Target,
+    top: str,
+    source: str,
+    members: Sequence[Entry],
+    owner: tuple[int, int] | None,
+) -> None:
+    """Write the members of the archive ``source`` to below the directory ``top``.
+
+    Raises NotADirectory, ImpossibleHardLink, TooManyLinks.
+    """
+    for member in members:
+        if not member.path:
+            continue  # "./": the directory is there already and keeps what it has
+        path = _place(target, top, member.path)
+        target.make_directories(paths.parent(path), mode=MADE_MODE, owner=_ROOT)
+        uid, gid = owner or (member.uid, member.gid)
+        entry = member._replace(path=path, uid=uid, gid=gid)
+        if member.kind == HARDLINK:
+            target.link(path, _place(target, top, paths.clean(member.link)), entry)
+        else:
+            target.replace(path, Selected(source, entry, member.path))
+
+
+def _place(target: Target, top: str, path: str) -> str:
+    above = target.resolve(paths.parent(path), top)
+    return paths.below(above, paths.name(path))
