@@ -30,7 +30,6 @@ class BuildRequest:
     shm_size: int = 64 << 20  # bytes
     ulimits: tuple[Ulimit, ...] = ()
     contexts: Mapping[str, str] = field(default_factory=dict, hash=False)  # --build-context
-    epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds; None: what the build args say
     multi_platform: bool = False  # progress names tell the platform
 
     def ignores_cache(self, stage: str) -> bool:

@@ -1,6 +1,6 @@
 """A request and a Dockerfile become a plan."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from img.application.planning.resolve import BaseUnavailable, ResolveBases, ResolvedBase
@@ -14,8 +14,17 @@ from img.domain.dockerfile.interpret import interpret
 from img.domain.dockerfile.rules.options import refuse_violations
 from img.domain.dockerfile.rules.rule import LintWarning
 from img.domain.dockerfile.suggestion import closest
+from img.domain.graph.arguments import (
+    global_arguments,
+    source_date_epoch,
+    with_source_date_epoch,
+)
 from img.domain.graph.lower import bases_of, lower
 from img.domain.graph.vertex import Plan
+
+
+def _no_time(_context: str) -> None:
+    """Return that nothing is known of when a context was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,16 +44,24 @@ class PlanBuild:
     resolve: ResolveBases
 
     def __call__(
-        self, dockerfile: bytes, request: BuildRequest, ignore: tuple[str, ...] = ()
+        self,
+        dockerfile: bytes,
+        request: BuildRequest,
+        ignore: tuple[str, ...] = (),
+        time_of: Callable[[str], int | None] = _no_time,
     ) -> Planned:
         """Return the plan for a context that leaves out what the patterns ``ignore`` exclude.
 
+        ``time_of`` tells the time of a context, for a SOURCE_DATE_EPOCH that names one.
         Raises DockerfileError, BaseUnavailable; LintViolation where warnings are to be errors.
         """
         text = dockerfile.decode("utf-8", "replace")
         check_frontend(text, request.build_args.get(OVERRIDE, ""))
         raw = self.parser.parse(dockerfile)
         understood = interpret(raw)
+        epoch = source_date_epoch(request, global_arguments(understood, request))
+        if isinstance(epoch, str):
+            understood, request = with_source_date_epoch(understood, request, time_of(epoch))
         bases: dict[BaseName, ResolvedBase] = {}
         # ONBUILD triggers of a base may name further images, so ask until nothing is missing.
         while missing := [

@@ -1,7 +1,7 @@
 """Build contexts from wherever they are, with the Dockerfiles in them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from threading import Event, Lock
 from typing import BinaryIO
 
@@ -32,7 +32,9 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.errors import ContextError, ImgError, UsageError
+from img.domain.filesystem.entry import FILE
 from img.domain.filesystem.file_name import FileName
+from img.domain.filesystem.tree import FileTree
 from img.domain.graph.operations import CopyFiles, FetchUrl
 from img.domain.graph.remote_sources import checkout_of
 from img.domain.progress import (
@@ -50,6 +52,7 @@ _IGNORE = ".dockerignore"
 _DOWNLOAD = FileName("context")  # the name of a file that is a context by itself, as in BuildKit
 _NOTHING = Stack(key=Digest.of(b"nothing"))
 _CHUNK = 1 << 20
+_SECOND = 10**9
 
 OpenContext = Callable[[str, Cancellation], Result]
 """Returns the files of a context of a build, "" for the main one."""
@@ -64,6 +67,7 @@ class _Main:
 
     files: Result
     dockerfile: bytes | None = None
+    modified: int = 0  # what a server said, seconds since 1970; 0: nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,18 +89,24 @@ class Contexts(Dockerfiles):
     _found: dict[str, _Main] = field(default_factory=dict)
 
     def dockerfile(
-        self, location: str, file: str | None, *, keep_git_dir: bool = False
+        self,
+        location: str,
+        file: str | None,
+        *,
+        keep_git_dir: bool = False,
+        commit_mtime: bool = False,
     ) -> DockerfileText:
         """Return the Dockerfile for the context at ``location``.
 
-        In a context that is no directory, a relative ``file`` is a path in it. Raises
-        UsageError, ContextError, BadGitReference, GitError, WebError.
+        In a context that is no directory, a relative ``file`` is a path in it. Of a commit,
+        ``commit_mtime`` gives its time to all files. Raises UsageError, ContextError,
+        BadGitReference, GitError, WebError.
         """
         if location == file == _STDIN:
             raise UsageError(
                 "invalid argument: can't use stdin for both build context and dockerfile"
             )
-        main = self._main(location, keep_git_dir=keep_git_dir)
+        main = self._main(location, keep_git_dir=keep_git_dir, commit_mtime=commit_mtime)
         if main is None:
             return self._beside(location, file)
         if main.dockerfile is not None and location == _STDIN and file is not None:
@@ -146,16 +156,37 @@ class Contexts(Dockerfiles):
         patterns = () if ignore is None else read_ignore_patterns(ignore)
         return ContextFiles(context=self.local.open(location, patterns))
 
-    def _main(self, location: str, *, keep_git_dir: bool) -> _Main | None:
+    def time_of(self, location: str) -> int | None:
+        """Return when the context at ``location`` was made, in seconds since 1970.
+
+        The time of a commit, what a web server says, or the newest file of an archive; None for a
+        directory, or if there is none (BuildKit dockerui/context.go).
+        Raises BadGitReference, ContextError, GitError, WebError.
+        """
+        place = place_of(location, is_directory=self.local.is_directory(location))
+        if isinstance(place, GitPlace):
+            checkout = replace(checkout_of(place.reference), commit_mtime=True)
+            files = self.git(checkout, Event()).result
+            return _newest(self.trees.of(files.layers)) if isinstance(files, Stack) else None
+        found = self._found.get(location) or self._fetched(location)
+        if found is None or found.modified:
+            return found.modified if found else None
+        if isinstance(found.files, ContextFiles) and found.dockerfile is None:
+            return _newest(found.files.context.tree())
+        return None
+
+    def _main(self, location: str, *, keep_git_dir: bool, commit_mtime: bool) -> _Main | None:
         """Return the main context if it is no directory."""
         if location not in self._found:
-            found = self._fetched(location, keep_git_dir=keep_git_dir)
+            found = self._fetched(location, keep_git_dir=keep_git_dir, commit_mtime=commit_mtime)
             if found is None:
                 return None
             self._found[location] = found
         return self._found[location]
 
-    def _fetched(self, location: str, *, keep_git_dir: bool) -> _Main | None:
+    def _fetched(
+        self, location: str, *, keep_git_dir: bool = False, commit_mtime: bool = False
+    ) -> _Main | None:
         never = Event()  # Ctrl-C reaches this thread by itself
         match place_of(location, is_directory=self.local.is_directory(location)):
             case LocalPlace():
@@ -164,6 +195,8 @@ class Contexts(Dockerfiles):
                 return self._from_input()
             case GitPlace(reference):
                 checkout = checkout_of(reference, keep_git_dir=keep_git_dir)
+                if commit_mtime:
+                    checkout = replace(checkout, commit_mtime=True)
                 title = f"[internal] load git source {redact_credentials(location)}"
                 found = self._shown(title, lambda _: self.git(checkout, never))
                 return _Main(files=found.result)
@@ -183,12 +216,15 @@ class Contexts(Dockerfiles):
 
     def _unpacked(self, found: Result) -> _Main:
         assert isinstance(found, ContextFiles)
-        with found.context.open(_DOWNLOAD) as content:
+        download = found.context
+        modified = download.modified if isinstance(download, FetchedFile) else 0
+        with download.open(_DOWNLOAD) as content:
             context = self.local.open_archive(content)
             if context is not None:
-                return _Main(files=ContextFiles(context=context))
+                return _Main(files=ContextFiles(context=context), modified=modified)
             content.seek(0)
-            return _Main(files=found, dockerfile=_bounded(content, "Dockerfile"))
+            text = _bounded(content, "Dockerfile")
+            return _Main(files=found, dockerfile=text, modified=modified)
 
     def _spooled(self, stream: BinaryIO) -> BinaryIO:
         """Return ``stream`` as a file that can seek."""
@@ -315,6 +351,12 @@ class _BuildContexts:
         if not name:
             return self.contexts.main(self.location, self.ignore)
         return self.contexts.named(name, self.named[name], cancelled)
+
+
+def _newest(tree: FileTree) -> int | None:
+    """Return the time of the newest regular file, in seconds since 1970."""
+    times = [entry.mtime // _SECOND for entry in tree.walk("") if entry.kind == FILE]
+    return max(times, default=None)
 
 
 def _to_nobody(_current: int, _total: int) -> None:

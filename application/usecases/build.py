@@ -1,8 +1,9 @@
 """From a Dockerfile to an image."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from threading import Event
 
 from img.application.cache_export.leave import LeaveCaches
@@ -28,6 +29,7 @@ from img.domain.digest import Digest
 from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.errors import BuildError, SourceError
+from img.domain.graph.arguments import EPOCH, MAIN_CONTEXT
 from img.domain.graph.operations import Exec
 from img.domain.graph.vertex import Graph
 from img.domain.options.cache import CacheExchange
@@ -92,7 +94,8 @@ class BuildImage:
             for platform in platforms or (request.platform,)
         ]
         with self.lock.working(), self._dockerfile(request, location, file) as dockerfile:
-            planned = [(one, self._planned(dockerfile, one)) for one in requests]
+            time_of = partial(self._time_of, location, request.contexts)
+            planned = [(one, self._planned(dockerfile, one, time_of)) for one in requests]
             self._warn(planned[0][1])
             for one, each in planned:
                 self._announce(_label(one), each.plan.graph, each.plan.target)
@@ -115,14 +118,24 @@ class BuildImage:
     ) -> Iterator[DockerfileText]:
         """Enter with the Dockerfile, which is shown in the errors that leave."""
         keep = request.build_args.get(_KEEP_GIT_DIR, "") in _TRUE
-        dockerfile = self.contexts.dockerfile(location, file, keep_git_dir=keep)
+        dated = bool(request.build_args.get(EPOCH))
+        dockerfile = self.contexts.dockerfile(location, file, keep_git_dir=keep, commit_mtime=dated)
         title = f"[internal] load build definition from {dockerfile.name}"
         self.progress.emit(VertexStarted(vertex=_DEFINITION, name=title))
         with _excerpts(dockerfile):
             yield dockerfile
 
-    def _planned(self, dockerfile: DockerfileText, request: BuildRequest) -> Planned:
-        planned = self.plan(dockerfile.content, request, _ignored(dockerfile))
+    def _time_of(self, location: str, named: Mapping[str, str], context: str) -> int | None:
+        """Return when ``context`` was made, in seconds since 1970; None for a directory."""
+        return self.contexts.time_of(location if context == MAIN_CONTEXT else named[context])
+
+    def _planned(
+        self,
+        dockerfile: DockerfileText,
+        request: BuildRequest,
+        time_of: Callable[[str], int | None],
+    ) -> Planned:
+        planned = self.plan(dockerfile.content, request, _ignored(dockerfile), time_of)
         plan = planned.plan
         for position in plan.graph.needed_for(plan.target):
             vertex = plan.graph.vertices[position]
@@ -185,9 +198,7 @@ class BuildImage:
             results = solve_all(solve.graph, plan.target, solve, cancelled)
             if leaves:
                 results = {**solve.not_looked_at(), **results}
-            solved = Solved(
-                platform=request.platform, plan=plan, results=results, epoch=request.epoch
-            )
+            solved = Solved(platform=request.platform, plan=plan, results=results, epoch=plan.epoch)
             if caches.inline:
                 solved = replace(solved, inline=self.leave.inline(solved))
             if whole:

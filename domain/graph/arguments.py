@@ -1,7 +1,8 @@
 """Variables of the whole Dockerfile: what the platforms say, and the ARGs above the first FROM."""
 
+import re
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from dataclasses import replace
 
 from img.domain.build import BuildRequest
 from img.domain.dockerfile.instructions import Dockerfile
@@ -10,7 +11,14 @@ from img.domain.errors import DockerfileError
 from img.domain.oci.config import FIRST_SECOND, LAST_SECOND
 from img.domain.platform import Platform
 
-_EPOCH = "SOURCE_DATE_EPOCH"
+EPOCH = "SOURCE_DATE_EPOCH"
+"""The variable that holds the time of the image, its history and its files."""
+
+MAIN_CONTEXT = "context"
+"""What SOURCE_DATE_EPOCH calls the main context."""
+
+_NUMBER = re.compile(r"[+-]?[0-9]+")  # as Go's strconv reads one
+_LONGEST = 20  # characters of a time
 
 
 def global_arguments(dockerfile: Dockerfile, request: BuildRequest) -> dict[str, str]:
@@ -35,18 +43,45 @@ def global_arguments(dockerfile: Dockerfile, request: BuildRequest) -> dict[str,
     return arguments
 
 
-def source_date_epoch(request: BuildRequest, arguments: Mapping[str, str]) -> int | None:
-    """Return SOURCE_DATE_EPOCH: of the request, else of the build args, else of a global ARG.
+def source_date_epoch(request: BuildRequest, arguments: Mapping[str, str]) -> int | str | None:
+    """Return SOURCE_DATE_EPOCH, of a build arg, else of a global ARG, in seconds since 1970.
 
-    Raises DockerfileError for what is no time; what names a context or a stage is refused too.
+    "context" and the names of other contexts stay as they are: it is their time (BuildKit
+    dockerfile2llb/epoch.go). Raises DockerfileError for all else that is no time; what BuildKit
+    takes besides, the name of a stage that downloads something, is refused too.
     """
-    text = request.build_args.get(_EPOCH, arguments.get(_EPOCH, ""))
-    if request.epoch is not None or not text:
-        return request.epoch
-    with suppress(ValueError):
-        if FIRST_SECOND <= (seconds := int(text)) <= LAST_SECOND:
+    text = request.build_args.get(EPOCH, arguments.get(EPOCH, ""))
+    if not text or text == MAIN_CONTEXT or text in request.contexts:
+        return text or None
+    if _NUMBER.fullmatch(text) and len(text) <= _LONGEST:
+        seconds = int(text)
+        if FIRST_SECOND <= seconds <= LAST_SECOND:
             return seconds
-    raise DockerfileError(f"invalid {_EPOCH}: {text}", hint="give it in seconds since 1970")
+    raise DockerfileError(
+        f"invalid {EPOCH}: {text}",
+        hint='give it in seconds since 1970, or name a context: "context" is the main one',
+    )
+
+
+def with_source_date_epoch(
+    dockerfile: Dockerfile, request: BuildRequest, seconds: int | None
+) -> tuple[Dockerfile, BuildRequest]:
+    """Return both with SOURCE_DATE_EPOCH as ``seconds`` wherever it is given, None: nowhere."""
+    value = None if seconds is None else str(seconds)
+    build_args = dict(request.build_args)
+    if build_args.pop(EPOCH, None) is not None and value is not None:
+        build_args[EPOCH] = value
+    meta_args = tuple(
+        replace(
+            arg,
+            arguments=tuple(
+                replace(each, default=value) if each.name == EPOCH else each
+                for each in arg.arguments
+            ),
+        )
+        for arg in dockerfile.meta_args
+    )
+    return replace(dockerfile, meta_args=meta_args), replace(request, build_args=build_args)
 
 
 def _predefined(request: BuildRequest, target: str) -> Iterable[tuple[str, str]]:

@@ -66,7 +66,9 @@ class _Lowering:
         self._bases = bases
         self._stages = stages
         self._escape = dockerfile.escape
-        self._epoch = source_date_epoch(request, stages.arguments)
+        epoch = source_date_epoch(request, stages.arguments)
+        # Whose time was not looked up is as if it had none.
+        self._epoch = None if isinstance(epoch, str) else epoch
         self._graph = GraphBuilder()
         self._done: dict[int, StageState] = {}
 
@@ -79,6 +81,7 @@ class _Lowering:
             target=final.root,
             config=self._image_config(final.config),
             history=final.history,
+            epoch=self._epoch,
         )
 
     def _lowered(self, stage: PlannedStage) -> StageState:

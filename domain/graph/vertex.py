@@ -63,3 +63,4 @@ class Plan:
     target: int  # the vertex whose layers are the image's
     config: ImageConfig
     history: tuple[HistoryItem, ...]
+    epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds

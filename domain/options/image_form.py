@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from img.domain.oci.annotations import Annotation
 from img.domain.oci.compression import USUAL, Algorithm, Compression
-from img.domain.oci.config import LAST_SECOND
+from img.domain.oci.config import FIRST_SECOND, LAST_SECOND
 from img.domain.options.annotations import parse_annotation_attribute
 from img.domain.options.attributes import Attributes
 from img.domain.outputs import ImageForm
@@ -48,7 +48,7 @@ def parse_image_form(
 
 def parse_epoch(attributes: Attributes) -> int | None:
     """Return ``source-date-epoch`` in seconds. Raises UsageError."""
-    return attributes.number("source-date-epoch", 0, LAST_SECOND)
+    return attributes.number("source-date-epoch", FIRST_SECOND, LAST_SECOND)
 
 
 def parse_compression(attributes: Attributes) -> Compression | None:

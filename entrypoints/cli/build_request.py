@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 from img.domain.build import BuildRequest
 from img.domain.errors import UsageError
-from img.domain.oci.config import LAST_SECOND
 from img.domain.options.contexts import parse_named_context
 from img.domain.options.limits import parse_shm_size, parse_ulimit
 from img.domain.options.network import parse_host, parse_network
@@ -53,7 +52,6 @@ def build_request(
         shm_size=parse_shm_size(shm_size) if shm_size else _DEFAULT_SHM,
         ulimits=tuple(parse_ulimit(text) for text in ulimits),
         contexts=dict(parse_named_context(text) for text in contexts),
-        epoch=_epoch(arguments),
     )
 
 
@@ -72,8 +70,8 @@ def _build_args(texts: Sequence[str]) -> dict[str, str]:
     """Return the arguments; a name alone takes its value from the environment, as docker does."""
     arguments: dict[str, str] = {}
     # buildx hands SOURCE_DATE_EPOCH on without being asked.
-    if "SOURCE_DATE_EPOCH" in os.environ:
-        arguments["SOURCE_DATE_EPOCH"] = os.environ["SOURCE_DATE_EPOCH"]
+    if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
+        arguments["SOURCE_DATE_EPOCH"] = epoch
     for text in texts:
         name, equals, value = text.partition("=")
         if not name:
@@ -83,13 +81,6 @@ def _build_args(texts: Sequence[str]) -> dict[str, str]:
         elif name in os.environ:
             arguments[name] = os.environ[name]
     return arguments
-
-
-def _epoch(arguments: dict[str, str]) -> int | None:
-    """Return SOURCE_DATE_EPOCH in seconds; what is no time means something else, or is refused."""
-    text = arguments.get("SOURCE_DATE_EPOCH", "")
-    seconds = int(text) if text.isdecimal() and len(text) <= len(str(LAST_SECOND)) else -1
-    return seconds if 0 <= seconds <= LAST_SECOND else None
 
 
 def _label(text: str) -> tuple[str, str]:

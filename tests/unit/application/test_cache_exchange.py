@@ -159,7 +159,7 @@ def test_a_cache_in_an_image_whose_times_are_cut_leads_to_its_layers() -> None:
 
 
 def test_an_image_of_an_epoch_that_holds_its_cache_is_the_same_whenever_it_is_built() -> None:
-    at = replace(a_request(), epoch=2)
+    at = replace(a_request(), build_args={"SOURCE_DATE_EPOCH": "2"})
     earlier, later = a_machine(), a_machine()
     later.clock.advance(timedelta(hours=1))
 

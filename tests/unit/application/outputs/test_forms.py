@@ -80,7 +80,10 @@ def test_later_times_of_new_layers_are_cut_to_the_epoch(workshop: Bench) -> None
 
 
 def test_an_epoch_of_the_output_dates_the_image(workshop: Bench) -> None:
-    built = workshop.deliver(ImageOutput(form=ImageForm(epoch=1)), request=a_request(epoch=5))
+    built = workshop.deliver(
+        ImageOutput(form=ImageForm(epoch=1)),
+        request=a_request(build_args={"SOURCE_DATE_EPOCH": "5"}),
+    )
 
     assert built is not None
     assert built.images[0].config.created == "1970-01-01T00:00:01Z"

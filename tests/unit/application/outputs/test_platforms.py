@@ -79,7 +79,7 @@ def test_files_have_the_time_of_the_epoch(workshop: Bench, tmp_path: Path) -> No
     workshop.deliver(
         FilesOutput(destination=str(tmp_path / "own"), epoch=7),
         FilesOutput(destination="-", tar=True),
-        request=a_request(epoch=9),
+        request=a_request(build_args={"SOURCE_DATE_EPOCH": "9"}),
     )
 
     assert (tmp_path / "own/dir/of-base").stat().st_mtime == 7

@@ -3,6 +3,7 @@
 import io
 import tarfile
 from collections.abc import Mapping
+from datetime import datetime
 
 import pytest
 
@@ -13,21 +14,22 @@ from img.adapters.scratch_space.memory import MemoryScratchSpace
 from img.adapters.web.memory import MemoryPage, MemoryWeb
 from img.application.outputs.solved import BuiltImage
 from img.application.ports.build_context import LARGEST_DOCKERFILE
+from img.domain.build import BuildRequest
 from img.domain.errors import ContextError, DockerfileError, ImgError, UsageError
 from img.domain.git_reference import BadGitReference
 from img.domain.outputs import ImageOutput
-from tests.unit.application.workshop import Workshop, a_request
+from tests.unit.application.workshop import Workshop, a_request, image_of
 
 COPY_ALL = b"FROM scratch\nCOPY . /all/\n"
 COMMIT = "1" * 40
 
 
-def an_archive(files: Mapping[str, bytes]) -> bytes:
+def an_archive(files: Mapping[str, bytes], *, mtime: int = 0) -> bytes:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w:gz") as tar:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
-            member.size, member.uid = len(data), 7
+            member.size, member.uid, member.mtime = len(data), 7, mtime
             tar.addfile(member, io.BytesIO(data))
     return content.getvalue()
 
@@ -43,6 +45,7 @@ class World:
         stdin: bytes = b"",
         pages: Mapping[str, bytes] | None = None,
         repository: Mapping[str, bytes] | None = None,
+        modified: int | None = None,
     ) -> None:
         self.workshop = Workshop()
         container = self.workshop.container
@@ -55,22 +58,33 @@ class World:
                 input=stdin,
             )
         )
-        web = {url: MemoryPage(content=content) for url, content in (pages or {}).items()}
+        web = {
+            url: MemoryPage(content=content, modified=modified)
+            for url, content in (pages or {}).items()
+        }
         container.web.override(MemoryWeb(web))
         files = {(COMMIT, ""): MemoryContext(repository or {})}
-        hosted = MemoryRepository(refs={"refs/heads/main": COMMIT}, files=files)
+        hosted = MemoryRepository(refs={"refs/heads/main": COMMIT}, files=files, committed=90)
         self.git = MemoryGit({"https://host/r.git": hosted, "https://github.com/a/r": hosted})
         container.git.override(self.git)
 
-    def built(self, location: str, file: str | None = None, **named: str) -> BuiltImage:
+    def built(
+        self,
+        location: str,
+        file: str | None = None,
+        request: BuildRequest | None = None,
+    ) -> BuiltImage:
         built = self.workshop.container.build_image()(
-            a_request(contexts=named), location=location, file=file, outputs=[ImageOutput()]
+            request or a_request(),
+            location=location,
+            file=file,
+            outputs=[ImageOutput()],
         )
         assert built is not None
         return built
 
     def build(self, location: str, file: str | None = None, **named: str) -> dict[str, bytes]:
-        return self.workshop.files_of(self.built(location, file, **named))
+        return self.workshop.files_of(self.built(location, file, a_request(contexts=named)))
 
 
 FILES = {"Dockerfile": COPY_ALL, "a": b"1", "secret": b"s", ".dockerignore": b"secret\nDockerfile"}
@@ -90,6 +104,70 @@ EXPECTED = {"all/a": b"1", "all/.dockerignore": FILES[".dockerignore"]}
 )
 def test_a_context_gives_the_same_files_wherever_it_comes_from(world: World, location: str) -> None:
     assert world.build(location) == EXPECTED
+
+
+DATED = b"""\
+ARG SOURCE_DATE_EPOCH=context
+FROM scratch
+ARG SOURCE_DATE_EPOCH
+ENV AT=$SOURCE_DATE_EPOCH
+COPY a /
+"""
+NAMED = DATED.replace(b"context", b"other")
+
+
+@pytest.mark.parametrize(
+    ("world", "location", "named", "expected"),
+    [
+        (World(directories={"dir": {"Dockerfile": DATED, "a": b""}}), "dir", {}, None),
+        (World(stdin=an_archive({"Dockerfile": DATED, "a": b""}, mtime=70)), "-", {}, 70),
+        (World(stdin=DATED.replace(b"COPY a /\n", b"")), "-", {}, None),
+        (
+            World(
+                pages={"https://host/c.tgz": an_archive({"Dockerfile": DATED, "a": b""}, mtime=70)}
+            ),
+            "https://host/c.tgz",
+            {},
+            70,
+        ),
+        (
+            World(
+                pages={"https://host/c.tgz": an_archive({"Dockerfile": DATED, "a": b""}, mtime=70)},
+                modified=80,
+            ),
+            "https://host/c.tgz",
+            {},
+            80,
+        ),
+        (World(repository={"Dockerfile": DATED, "a": b""}), "https://host/r.git", {}, 90),
+        (
+            World(directories={"dir": {"Dockerfile": NAMED, "a": b""}}, repository={"x": b""}),
+            "dir",
+            {"other": "https://host/r.git"},
+            90,
+        ),
+    ],
+    ids=["directory", "archive", "Dockerfile", "web", "modified", "git", "named"],
+)
+def test_source_date_epoch_may_be_the_time_of_a_context(
+    world: World, location: str, named: dict[str, str], expected: int | None
+) -> None:
+    config = image_of(world.built(location, request=a_request(contexts=named))).config
+
+    env = dict(config.run.env)
+    assert env["AT"] == ("" if expected is None else str(expected))
+    shown = datetime.fromisoformat(config.created or "").timestamp()
+    assert shown == (expected or world.workshop.clock.now().timestamp())
+
+
+def test_files_of_a_commit_have_its_time_where_an_epoch_is_given() -> None:
+    world = World(repository={"Dockerfile": b"FROM scratch\nCOPY a /\n", "a": b"1"})
+    request = a_request(build_args={"SOURCE_DATE_EPOCH": "1000"})
+
+    built = image_of(world.built("https://host/r.git", request=request))
+
+    (entry,) = world.workshop.container.trees().index_of(built.layers[-1])
+    assert entry.mtime == 90 * 10**9
 
 
 def test_a_dockerfiles_own_ignore_file_goes_first_in_an_archive() -> None:

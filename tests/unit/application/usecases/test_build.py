@@ -11,6 +11,7 @@ from img.application.ports.secret_source import SecretNotFound
 from img.application.solver.execute import ProcessFailed
 from img.application.usecases.build import ForeignStep
 from img.domain.errors import BuildError, DockerfileError, SourceError
+from img.domain.filesystem.entry import DIRECTORY
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index
 from img.domain.outputs import ImageOutput
@@ -225,14 +226,28 @@ def test_the_time_of_creation_is_that_of_the_first_build_of_these_contents() -> 
     assert other.config.created == "2024-01-02T00:00:00Z"
 
 
-def test_source_date_epoch_is_the_time_of_everything() -> None:
+@pytest.mark.parametrize("by", ["build arg", "global ARG"])
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (86400, "1970-01-02T00:00:00Z"),
+        (1500000000, "2017-07-14T02:40:00Z"),
+        (-1, "1969-12-31T23:59:59Z"),
+    ],
+)
+def test_source_date_epoch_is_the_time_of_everything(by: str, seconds: int, expected: str) -> None:
     workshop = Workshop()
-    request = a_request(epoch=86400, build_args={"SOURCE_DATE_EPOCH": "86400"})
+    given = {"SOURCE_DATE_EPOCH": str(seconds)} if by == "build arg" else {}
+    above = "" if given else f"ARG SOURCE_DATE_EPOCH={seconds}\n"
+    dockerfile = f"{above}FROM scratch\nLABEL a=b\nCOPY . /d/\n"
 
-    config = image_of(workshop.build(COPY, {"a": b"1"}, request=request)).config
+    built = image_of(workshop.build(dockerfile, {"a": b"1"}, request=a_request(build_args=given)))
 
-    times = {config.created, *(item.created for item in config.history)}
-    assert times == {"1970-01-02T00:00:00Z"}
+    config = built.config
+    assert {config.created, *(item.created for item in config.history)} == {expected}
+    index = workshop.container.trees().index_of(built.layers[-1])
+    assert max(entry.mtime for entry in index) <= seconds * 10**9
+    assert {entry.mtime for entry in index if entry.kind == DIRECTORY} == {seconds * 10**9}
 
 
 def test_no_cache_does_all_again() -> None:

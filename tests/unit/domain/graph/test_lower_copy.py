@@ -3,6 +3,11 @@ import pytest
 from img.domain.digest import Digest
 from img.domain.errors import DockerfileError
 from img.domain.filesystem.file_name import FileName
+from img.domain.graph.arguments import (
+    global_arguments,
+    source_date_epoch,
+    with_source_date_epoch,
+)
 from img.domain.graph.operations import (
     CopyFiles,
     FetchGit,
@@ -11,7 +16,13 @@ from img.domain.graph.operations import (
     MakeDirectory,
     ReadContext,
 )
-from tests.unit.domain.graph.plans import a_request, history_of, operation_of, plan_of
+from tests.unit.domain.graph.plans import (
+    a_dockerfile,
+    a_request,
+    history_of,
+    operation_of,
+    plan_of,
+)
 
 SUM = Digest.of(b"x")
 
@@ -105,7 +116,52 @@ def test_the_epoch_is_known_to_what_writes_files() -> None:
         assert getattr(operation, "epoch", None) == 7
 
 
-@pytest.mark.parametrize("text", ["x", "²", "9" * 17, "9" * 5000, "-99999999999999"])
+@pytest.mark.parametrize(
+    ("text", "build_args", "expected"),
+    [
+        ("", {}, None),
+        ("", {"SOURCE_DATE_EPOCH": "7"}, 7),
+        ("", {"SOURCE_DATE_EPOCH": "-1"}, -1),
+        ("", {"SOURCE_DATE_EPOCH": "+07"}, 7),
+        ("", {"SOURCE_DATE_EPOCH": "0"}, 0),
+        ("ARG SOURCE_DATE_EPOCH=7", {}, 7),
+        ("ARG SOURCE_DATE_EPOCH=-1", {}, -1),
+        ("ARG D=7\nARG SOURCE_DATE_EPOCH=${D}0", {}, 70),
+        ("ARG SOURCE_DATE_EPOCH", {}, None),
+        ("ARG SOURCE_DATE_EPOCH=7", {"SOURCE_DATE_EPOCH": "9"}, 9),
+        ("ARG SOURCE_DATE_EPOCH=7", {"SOURCE_DATE_EPOCH": ""}, None),
+        ("ARG SOURCE_DATE_EPOCH=context", {}, None),  # not looked up: as not given
+    ],
+)
+def test_the_epoch_comes_from_a_build_arg_or_a_global_one(
+    text: str, build_args: dict[str, str], expected: int | None
+) -> None:
+    plan = plan_of(f"{text}\nFROM busybox\nCOPY a /", a_request(build_args=build_args))
+    operation = operation_of(plan)
+    assert isinstance(operation, CopyFiles)
+    assert plan.epoch == operation.epoch == expected
+
+
+@pytest.mark.parametrize("seconds", [None, 0, -1, 7])
+@pytest.mark.parametrize("build_args", [{}, {"SOURCE_DATE_EPOCH": "context", "A": "1"}])
+@pytest.mark.parametrize("default", ["", "=context", "=5"])
+def test_an_epoch_that_was_looked_up_is_what_stages_see(
+    seconds: int | None, build_args: dict[str, str], default: str
+) -> None:
+    dockerfile, request = with_source_date_epoch(
+        a_dockerfile(f"ARG SOURCE_DATE_EPOCH{default}\nFROM busybox\nARG A"),
+        a_request(build_args=build_args),
+        seconds,
+    )
+    arguments = global_arguments(dockerfile, request)
+    assert source_date_epoch(request, arguments) == seconds
+    assert arguments.get("SOURCE_DATE_EPOCH") == (None if seconds is None else str(seconds))
+    assert request.build_args.get("A") == build_args.get("A")
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "²", "7 ", "1_0", "0x7", "contexts", "9" * 17, "9" * 5000, "-99999999999999"]
+)
 def test_an_epoch_that_no_date_can_tell_is_refused(text: str) -> None:
     with pytest.raises(DockerfileError, match="invalid SOURCE_DATE_EPOCH"):
         plan_of("FROM busybox\nCOPY a /\n", a_request(build_args={"SOURCE_DATE_EPOCH": text}))
