@@ -82,7 +82,7 @@ class DirectoryContext(BuildContext):
                 seen = self._walked()
                 self._known = self._store.load(self._root)
                 entries, self._stamps = seen.stamp(self._known, self._root)
-                self._tree = FileTree.of_files(entries)
+                self._tree = FileTree.of_files(entries, seen.closed)
                 self._walk = None
             return self._tree
 

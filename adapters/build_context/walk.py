@@ -13,10 +13,19 @@ from img.application.ports.file_digest_store import FileStamp, KnownFile
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.ignore import NOT_MATCHED, IgnoreMatcher
 from img.domain.errors import ContextError
-from img.domain.filesystem.entry import BLOCK, CHARACTER, DIRECTORY, FIFO, FILE, SYMLINK, Entry
+from img.domain.filesystem.entry import (
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    FILE,
+    SOCKET,
+    SYMLINK,
+    Entry,
+)
 
 _TYPE = 0o170000
-_KINDS = {0o020000: CHARACTER, 0o060000: BLOCK, 0o010000: FIFO}  # sockets are left out
+_KINDS = {0o020000: CHARACTER, 0o060000: BLOCK, 0o010000: FIFO, 0o140000: SOCKET}
 _REGULAR, _DIRECTORY, _SYMLINK = 0o100000, 0o040000, 0o120000
 
 _NO_XATTRS: tuple[tuple[str, bytes], ...] = ()
@@ -42,11 +51,14 @@ class Walk:
 
     others: list[Entry] = field(default_factory=list)  # all but regular files; parents first
     files: list[Seen] = field(default_factory=list)  # regular files
+    closed: dict[str, str] = field(default_factory=dict)  # directories that may not be read: why
 
     def fingerprint(self) -> str:
         """Return a digest of all that was seen, made without reading any file."""
         # Version 2 knows no references, which depend on what else holds a string.
-        seen = marshal.dumps(([tuple(entry) for entry in self.others], self.files), 2)
+        seen = marshal.dumps(
+            ([tuple(entry) for entry in self.others], self.files, sorted(self.closed.items())), 2
+        )
         return hashlib.sha256(seen).hexdigest()
 
     def newest(self) -> int:
@@ -113,7 +125,11 @@ class _Walker:
         root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             self._seen.others.append(_directory("", os.fstat(root), self._root))
-            todo = self._list(Found("", (0, 0), NOT_MATCHED), root)
+            top = Found("", (0, 0), NOT_MATCHED)
+            try:
+                todo = self._list(top, root)
+            except PermissionError as error:
+                todo = self._close(top, error)
             while todo:
                 todo += self._enter(todo.pop(), root)
         finally:
@@ -126,6 +142,8 @@ class _Walker:
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             handle = os.open(directory.path, flags, dir_fd=root)
+        except PermissionError as error:
+            return self._close(directory, error)
         except OSError as error:
             _fail(directory.path, error)
         try:
@@ -133,8 +151,19 @@ class _Walker:
             if (status.st_dev, status.st_ino) != directory.identity:
                 raise ContextFileChanged(directory.path)
             return self._list(directory, handle)
+        except PermissionError as error:
+            return self._close(directory, error)
         finally:
             os.close(handle)
+
+    def _close(self, directory: Found, error: PermissionError) -> list[Found]:
+        """Take note of a directory that may not be read; nobody may need what is in there.
+
+        Of one that is excluded BuildKit lets nothing in again either (fsutil, filter.go).
+        """
+        if directory.path not in self._hidden:
+            self._seen.closed[directory.path] = (error.strerror or "").lower()
+        return []
 
     def _list(self, directory: Found, handle: int) -> list[Found]:
         """Add what is in ``directory`` and return the directories among it.
@@ -160,6 +189,8 @@ class _Walker:
                     status = item.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # gone since it was listed: as if the walk had come later
+                except PermissionError:
+                    raise  # the directory may be listed, but not entered
                 except OSError as error:
                     _fail(path, error)
                 mode = status.st_mode
@@ -197,6 +228,8 @@ class _Walker:
             return []
         try:
             status = item.stat(follow_symlinks=False)
+        except PermissionError:
+            raise
         except OSError as error:
             _fail(path, error)
         self._hidden[path] = _directory(path, status, f"{self._root}/{path}")

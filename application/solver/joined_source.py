@@ -70,6 +70,7 @@ class JoinedSource(Source):
     def _add(self, source: Source, match: SourceMatch, number: str, entries: list[Entry]) -> str:
         """Add what ``match`` names; return the word that names it here."""
         tree = source.tree()
+        tree.refuse_closed(match.resolved, below=True)
         if tree.is_directory(match.resolved):
             word = number
         else:

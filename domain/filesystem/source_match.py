@@ -6,7 +6,7 @@ from typing import NamedTuple, NoReturn
 
 from img.domain.errors import BuildError
 from img.domain.filesystem import paths
-from img.domain.filesystem.entry import SYMLINK
+from img.domain.filesystem.entry import SOCKET, SYMLINK
 from img.domain.filesystem.patterns import BadPattern, compile_pattern, has_wildcards
 from img.domain.filesystem.tree import FileTree
 
@@ -16,6 +16,14 @@ class SourceNotFound(BuildError):
 
     def __init__(self, path: str, *, hint: str | None = None) -> None:
         super().__init__(f'"/{path}": not found', hint=hint)
+        self.path = path
+
+
+class NoSocket(BuildError):
+    """A socket that is to be copied by its name; those that a wildcard matches are left out."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"/{path} is a socket, which no image can hold", hint="leave it out")
         self.path = path
 
 
@@ -39,13 +47,29 @@ def match_sources(
     """Yield what ``words`` name, in their order, what wildcards match sorted by name.
 
     A wildcard may match nothing in a directory that is there; a plain path may not (fsutil,
-    copy/copy.go, resolveWildcards). Raises SourceNotFound, BadSource, TooManyLinks.
+    copy/copy.go, resolveWildcards). Raises SourceNotFound, BadSource, TooManyLinks,
+    ClosedDirectory.
     """
     for word in words:
         if parents:
             yield from _match_with_parents(source, word)
         else:
-            yield from (SourceMatch(path, _find(source, path)) for path in _expand(source, word))
+            yield from _match(source, word)
+
+
+def _match(source: FileTree, word: str) -> Iterator[SourceMatch]:
+    paths_found, by_wildcard = _expand(source, word)
+    for path in paths_found:
+        resolved = _find(source, path)
+        if not _is_socket(source, resolved):
+            yield SourceMatch(path, resolved)
+        elif not by_wildcard:
+            raise NoSocket(resolved)
+
+
+def _is_socket(source: FileTree, path: str) -> bool:
+    entry = source.get(path)
+    return entry is not None and entry.kind == SOCKET
 
 
 def _match_with_parents(source: FileTree, word: str) -> Iterator[SourceMatch]:
@@ -58,7 +82,7 @@ def _match_with_parents(source: FileTree, word: str) -> Iterator[SourceMatch]:
     if not has_wildcards(start) and not has_wildcards(pattern):
         required = paths.clean(f"{start}/{pattern}")
     prefix = tuple(_plain_parts(pattern))
-    for path in _expand(source, start):
+    for path in _expand(source, start)[0]:
         yield SourceMatch(path, _find(source, path), pattern, prefix, required)
 
 
@@ -69,9 +93,10 @@ def _plain_parts(pattern: str) -> Iterator[str]:
         yield part
 
 
-def _expand(source: FileTree, word: str) -> list[str]:
-    """Return the paths that match ``word``. Links are followed in its plain part only.
+def _expand(source: FileTree, word: str) -> tuple[list[str], bool]:
+    """Return the paths that match ``word``, and whether it has wildcards.
 
+    Links are followed in its plain part only.
     Raises SourceNotFound where the plain part names nothing.
     """
     path = paths.clean(word)
@@ -80,12 +105,12 @@ def _expand(source: FileTree, word: str) -> list[str]:
     while plain < len(parts) and not has_wildcards(parts[plain]):
         plain += 1
     if plain == len(parts):
-        return [path]
+        return [path], False
     try:
         patterns = [compile_pattern(part) for part in parts[plain:]]
     except BadPattern as error:
         raise BadSource(f"{error} in {word}") from None
-    return _match_parts(source, _find(source, "/".join(parts[:plain])), patterns)
+    return _match_parts(source, _find(source, "/".join(parts[:plain])), patterns), True
 
 
 def _match_parts(source: FileTree, start: str, patterns: Sequence[re.Pattern[str]]) -> list[str]:
@@ -102,6 +127,9 @@ def _match_parts(source: FileTree, start: str, patterns: Sequence[re.Pattern[str
 
 def refuse_missing(source: FileTree, path: str) -> NoReturn:
     """Raise SourceNotFound for a path of --parents, which is followed through no link."""
+    source.refuse_closed(path)
+    if _is_socket(source, path):
+        raise NoSocket(path)
     for directory in [*paths.ancestors(path), path]:
         entry = source.get(directory)
         if entry is not None and entry.kind == SYMLINK and directory != path:
@@ -112,6 +140,7 @@ def refuse_missing(source: FileTree, path: str) -> NoReturn:
 
 def _find(source: FileTree, path: str) -> str:
     resolved = source.resolve(path)
+    source.refuse_closed(resolved)
     if source.get(resolved) is None:
         raise SourceNotFound(path, hint=_suggestion(source, path))
     return resolved

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from img.domain.errors import BuildError
 from img.domain.filesystem import paths
-from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SOCKET, SYMLINK, Entry
 from img.domain.filesystem.parents import missing_parents
 from img.domain.filesystem.tree import FileTree, TooManyLinks
 
@@ -154,8 +154,9 @@ class Target:
     def put_all(self, where: str, source: FileTree, top: str) -> None:
         """Write all that is below the directory ``top`` of ``source`` to below ``where``.
 
-        Raises IsADirectory, NotADirectory.
+        Raises IsADirectory, NotADirectory, ClosedDirectory.
         """
+        source.refuse_closed(top, below=True)
         get, names, written, base = source.get, source.names, self._written, self._base.get
         owner, mode_of, make = self._owner, self._mode, tuple.__new__
         todo = [(top, where)]
@@ -195,7 +196,7 @@ class Target:
         """Write those below ``top`` that are ``wanted`` by their path relative to it, if any.
 
         ``only`` has the single names to look at on the first levels. Tell whether there were any.
-        Raises IsADirectory, NotADirectory.
+        Raises IsADirectory, NotADirectory, ClosedDirectory.
         """
         found = False
         todo = [("", len(only))]
@@ -207,9 +208,12 @@ class Target:
                 path = paths.below(directory, name)
                 entry = source.get(paths.below(top, path))
                 assert entry is not None
+                is_wanted = wanted(path)
                 if entry.kind == DIRECTORY:
                     todo.append((path, max(0, narrow - 1)))
-                if wanted(path):
+                    if is_wanted or narrow:
+                        source.refuse_closed(entry.path)
+                if is_wanted and entry.kind != SOCKET:
                     found = True
                     self._lead_to(where, source, top, path)
                     self._put(paths.below(where, path), paths.below(top, path), source)
@@ -267,7 +271,7 @@ class Target:
         times = [(path, item[1][6]) for path, item in written.items()]
         for parent in missing_parents(times, self._base):
             written[parent.path] = Selected(None, parent)
-        return tuple([written[path] for path in sorted(written)])
+        return tuple([written[path] for path in sorted(written) if written[path][1][1] != SOCKET])
 
     def _check_link(self, path: str, to: str) -> None:
         """Raise ImpossibleHardLink where a file system would not make one."""

@@ -1,9 +1,9 @@
 """An image's files, known without unpacking any."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
-from img.domain.errors import ImgError
+from img.domain.errors import BuildError, ContextError, ImgError
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.file_index import OPAQUE_WHITEOUT, WHITEOUT_PREFIX, FileIndex
@@ -30,6 +30,17 @@ class DanglingHardLink(ImgError):
         super().__init__(f"layer is broken: /{path} is a hard link to /{target}, which is missing")
 
 
+class ClosedDirectory(BuildError):
+    """A directory of a build context that may not be read, and of which files are wanted."""
+
+    exit_code = ContextError.exit_code
+
+    def __init__(self, path: str, reason: str) -> None:
+        hint = "make it readable, or leave it out with .dockerignore"
+        super().__init__(f"open {path or '.'}: {reason}", hint=hint)
+        self.path = path
+
+
 class FileTree:
     """The layers' indexes merged with their whiteouts (image-spec layer.md, "Applying Changesets").
 
@@ -43,6 +54,7 @@ class FileTree:
         self._lent: set[str] = set()  # directories whose names belong to the tree below this one
         self._links: dict[str, set[str]] = {}  # of files with several names; they share the set
         self._depth = 0
+        self._closed: Mapping[str, str] = {}
 
     @classmethod
     def of(cls, layers: Iterable[FileIndex]) -> "FileTree":
@@ -53,13 +65,17 @@ class FileTree:
         return tree
 
     @classmethod
-    def of_files(cls, entries: Iterable[Entry]) -> "FileTree":
+    def of_files(
+        cls, entries: Iterable[Entry], closed: Mapping[str, str] | None = None
+    ) -> "FileTree":
         """Return the tree of files that are no layer: a name in ``.wh.`` is a name like any other.
 
         Paths are clean and unique, parents come before what they hold, none is a HARDLINK: names
-        of one file share an ``offset`` instead. A "" among them is the root.
+        of one file share an ``offset`` instead. A "" among them is the root. ``closed`` are
+        directories of which only the name is known, and why.
         """
         tree = cls()
+        tree._closed = closed or {}
         known, names = tree._entries, tree._names
         for entry in entries:
             path = entry[0]
@@ -115,6 +131,16 @@ class FileTree:
     def names(self, path: str) -> list[str]:
         """Return the sorted names in the directory ``path``; none for what is no directory."""
         return sorted(self._names.get(path, ()))
+
+    def refuse_closed(self, path: str, *, below: bool = False) -> None:
+        """Raise ClosedDirectory if what is at ``path``, or in it, is not known.
+
+        No link is followed. ``below`` asks for all that is below ``path`` as well.
+        """
+        for directory, reason in self._closed.items():
+            inside = not directory or f"{path}/".startswith(f"{directory}/")
+            if inside or (below and f"{directory}/".startswith(f"{path}/" if path else "")):
+                raise ClosedDirectory(directory, reason)
 
     def walk(self, path: str) -> Iterator[Entry]:
         """Yield ``path`` and all below it; parents come before what they hold, names sorted."""

@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, Entry
+from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SOCKET, SYMLINK, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.patterns import literal
 from img.domain.filesystem.selection import (
     CopyRules,
     select,
 )
-from img.domain.filesystem.source_match import SourceNotFound, match_sources
-from img.domain.filesystem.tree import FileTree
+from img.domain.filesystem.source_match import NoSocket, SourceNotFound, match_sources
+from img.domain.filesystem.tree import ClosedDirectory, FileTree
 from tests.unit.domain.filesystem.copies import a_tree, copy, matching, shown
 
 
@@ -231,6 +231,65 @@ def test_what_is_excluded_is_not_found_with_parents() -> None:
         "p/d/",
         "p/d/b.txt <- d/b.txt",
     ]
+
+
+def closed_tree(*closed: str) -> FileTree:
+    words = ("d", "d/f", "private", "private/db", "l")
+    entries = [
+        Entry("l", SYMLINK, link="private")
+        if word == "l"
+        else Entry(word, FILE if word == "d/f" else DIRECTORY)
+        for word in words
+    ]
+    reasons = dict.fromkeys(closed or ("private/db",), "permission denied")
+    return FileTree.of_files(entries, reasons)
+
+
+@pytest.mark.parametrize("word", ["d", "d/f", "*/f", "d/*", "**/f", "[d]"])
+@pytest.mark.parametrize("parents", [False, True])
+def test_a_directory_that_may_not_be_read_and_is_not_wanted_does_no_harm(
+    word: str, parents: bool
+) -> None:
+    for closed in (closed_tree(), closed_tree("private")):
+        assert "f <- d/f" in shown(copy(closed, word, to="/x/", parents=parents))[-1]
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["", "private", "private/db", "private/db/f", "private/*", "private/db/*", "l", "l/db", "*"],
+)
+@pytest.mark.parametrize("parents", [False, True])
+def test_a_directory_that_may_not_be_read_is_refused_where_it_is_wanted(
+    word: str, parents: bool
+) -> None:
+    if parents and word.startswith("l"):
+        return  # the link itself
+    with pytest.raises(ClosedDirectory) as caught:
+        copy(closed_tree(), word, to="/x/", parents=parents)
+    assert caught.value.message == "open private/db: permission denied"
+    assert caught.value.exit_code == 5
+
+
+def test_what_excludes_leave_out_of_a_closed_directory_does_no_harm() -> None:
+    selection = copy(closed_tree("private"), "", to="/", exclude=("private",))
+    assert "d/f <- d/f" in shown(selection)
+
+
+def test_nothing_is_found_where_not_even_the_root_may_be_read() -> None:
+    with pytest.raises(ClosedDirectory, match=r"open \.: permission denied"):
+        copy(FileTree.of_files([], {"": "permission denied"}), "f", to="/")
+
+
+def test_a_socket_is_refused_by_name_and_left_out_of_a_directory() -> None:
+    source = FileTree.of_files(
+        [Entry("d", DIRECTORY), Entry("d/s", SOCKET), Entry("d/f", FILE), Entry("s", SOCKET)]
+    )
+    assert shown(copy(source, "d", to="/x")) == ["x/", "x/f <- d/f"]
+    assert shown(copy(source, "d/*", to="/x/")) == ["x/", "x/f <- d/f"]
+    assert shown(copy(source, "d/*", to="/x/", parents=True))[2:] == ["x/d/f <- d/f"]
+    for parents in (False, True):
+        with pytest.raises(NoSocket, match="/d/s is a socket, which no image can hold"):
+            copy(source, "d/s", to="/x/", parents=parents)
 
 
 def test_names_of_one_file_stay_together() -> None:
