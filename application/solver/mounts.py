@@ -12,10 +12,12 @@ from img.application.solver.roots import Roots
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem import paths
+from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.graph.operations import CopyFiles, Exec, ExecMount
 from img.domain.oci.chain import Layer
 from img.domain.process import BindMount, FileMount, ProcessMount, TmpfsMount, TreeMount
 
+_USUAL_MODE = 0o755  # of the directory of a cache
 _NOTHING = Stack(key=Digest.of(b"nothing"))
 
 
@@ -47,6 +49,12 @@ class Shown:
             self._files = self.select()
         return self._files
 
+    def directory(self, source: str) -> Entry | None:
+        """Return the directory at the mount's ``source``, None where that is no directory."""
+        tree = self.files.source.tree()
+        found = tree.get(tree.resolve(source))
+        return found if found is not None and found.kind == DIRECTORY else None
+
     @property
     def definition(self) -> Digest:
         return self.files.definition_key() if self.stack is None else self.stack.key
@@ -68,8 +76,21 @@ def cache_name(mount: ExecMount, shown: Shown | None) -> str:
     What a cache begins with is part of it, as in BuildKit: other contents, owner or mode make
     another cache (solver/llbsolver/mounts, "getRefCacheDir").
     """
-    begins = f"{mount.mode}:{mount.uid}:{mount.gid}:{shown.content if shown else ''}"
+    mode, (uid, gid) = _start(mount, shown)
+    begins = f"{mode}:{uid}:{gid}:{shown.content if shown else ''}"
     return f"{mount.id}\0{begins}"
+
+
+def _start(mount: ExecMount, shown: Shown | None) -> tuple[int | None, tuple[int, int]]:
+    """Return mode (None: the usual one) and owner that a cache's directory begins with.
+
+    One that begins as a directory of a stage or an image begins as that, whatever the mount says
+    (BuildKit dockerfile2llb/convert_runmount.go).
+    """
+    top = shown.directory(mount.source) if shown and mount.source != "/" else None
+    if top is None:
+        return mount.mode, (mount.uid, mount.gid)
+    return top.mode, (top.uid, top.gid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,13 +152,10 @@ class MountAll:
 
     def _cache(self, mount: ExecMount, shown: Shown | None, held: ExitStack) -> BindMount:
         name = cache_name(mount, shown)
+        mode, owner = _start(mount, shown)
+        mode = _USUAL_MODE if mode is None else mode
         directory = held.enter_context(
-            self.caches.use(
-                name,
-                sharing=mount.sharing,
-                mode=0o755 if mount.mode is None else mount.mode,
-                owner=(mount.uid, mount.gid),
-            )
+            self.caches.use(name, sharing=mount.sharing, mode=mode, owner=owner)
         )
         if directory.fresh:
             if (imported := self.imported(name)) is not None:

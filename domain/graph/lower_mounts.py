@@ -85,7 +85,7 @@ class _Lowering:
         name = mount.source or mount.id or paths.name(mount.target.rstrip("/"))
         if not name:
             raise DockerfileError("one of source, target required", lines=self._run.lines)
-        target = mount.target
+        target = self._target(mount) if mount.target else ""
         if not target and mount.env is None:
             target = f"/run/secrets/{self._file_name(name)}"
         return ExecMount(
@@ -112,7 +112,7 @@ class _Lowering:
             raise DockerfileError("ssh does not support source", lines=self._run.lines)
         return ExecMount(
             type="ssh",
-            target=mount.target,
+            target=self._target(mount) if mount.target else "",
             id=mount.id or "default",
             mode=0o600 if mount.mode is None else mount.mode,
             uid=mount.uid or 0,

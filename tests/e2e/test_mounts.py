@@ -21,8 +21,15 @@ RUN --mount=type=secret,id=two,env=TOKEN echo "it is $TOKEN" && ps | cat
 
 _WITH_MOUNTS = """\
 FROM @BASE@ AS other
-RUN mkdir /data && echo data >/data/file
+RUN mkdir -m 750 /data && chown 7:8 /data && echo data >/data/file
 FROM @BASE@
+WORKDIR /w
+RUN --mount=type=secret,id=one,target=s --mount=type=secret,id=one,target=../v/t \
+    test -s /w/s && test -s /v/t
+USER 7
+RUN --mount=type=cache,from=other,source=/data,target=/from,uid=9,mode=0700 \
+    test "$(stat -c '%a %u:%g' /from)" = "750 7:8" && cat /from/file && echo >/from/new
+USER 0
 RUN --mount=type=bind,from=other,source=/data,target=/new/bound \\
     --mount=type=tmpfs,target=/new/tmp \\
     --mount=type=cache,target=/var/cache/here --mount=type=secret,id=one \\

@@ -12,7 +12,7 @@ from img.application.ports.build_context import ContextFileChanged
 from img.application.ports.file_digest_store import FileDigestStore, KnownFile
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.errors import ContextError
-from img.domain.filesystem.entry import FIFO, FILE
+from img.domain.filesystem.entry import FIFO, FILE, SOCKET
 
 
 class Digests(FileDigestStore):
@@ -184,7 +184,7 @@ def test_hard_links_inside_the_context_are_one_file(tmp_path: Path, digests: Dig
     assert tree.inode("c") is None
 
 
-def test_sockets_are_left_out_and_fifos_kept(
+def test_sockets_and_fifos_are_told_by_their_kind(
     tmp_path: Path, digests: Digests, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import socket
@@ -197,7 +197,9 @@ def test_sockets_are_left_out_and_fifos_kept(
     fifo = tree.get("fifo")
     assert fifo is not None
     assert (fifo.kind, fifo.mode) == (FIFO, 0o600)
-    assert tree.get("socket") is None
+    found = tree.get("socket")
+    assert found is not None
+    assert found.kind == SOCKET
 
 
 def test_names_of_whiteouts_are_names(tmp_path: Path, digests: Digests) -> None:

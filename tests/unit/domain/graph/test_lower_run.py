@@ -116,6 +116,20 @@ def test_a_secret_is_a_file_a_variable_or_both() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["bind", "cache", "tmpfs", "secret,id=a", "ssh"])
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [("s", "/w/d/s"), ("./s/", "/w/d/s"), ("../s", "/w/s"), ("/s", "/s"), ("../../../s", "/s")],
+)
+def test_a_relative_target_is_below_the_working_directory(
+    kind: str, target: str, meant: str
+) -> None:
+    run = run_of(f"FROM busybox\nWORKDIR /w/d\nRUN --mount=type={kind},target={target} x")
+    assert run.mounts[0].target == meant
+    if kind == "ssh":
+        assert dict(run.env)["SSH_AUTH_SOCK"] == meant
+
+
 def test_agents_get_sockets_and_the_first_is_in_the_environment() -> None:
     run = run_of("FROM busybox\nRUN --mount=type=ssh --mount=type=ssh,id=k,target=/s x")
     assert [(mount.id, mount.target) for mount in run.mounts] == [
@@ -131,6 +145,7 @@ def test_variables_are_expanded_in_mounts() -> None:
 
 
 def test_nothing_is_mounted_over_the_root() -> None:
-    with pytest.raises(DockerfileError, match='invalid mount target "/"') as refusal:
-        plan_of("FROM busybox\nRUN --mount=type=tmpfs,target=/ x")
-    assert refusal.value.lines == (2, 2)
+    for kind in ("tmpfs", "secret", "ssh"):
+        with pytest.raises(DockerfileError, match='invalid mount target "/"') as refusal:
+            plan_of(f"FROM busybox\nRUN --mount=type={kind},id=a,target=/ x")
+        assert refusal.value.lines == (2, 2)
