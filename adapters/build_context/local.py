@@ -12,7 +12,7 @@ from img.adapters.build_context.directory import DirectoryContext
 from img.adapters.build_context.tarball import TarContext
 from img.adapters.linux.regular_files import LinkLeadsOut, read_at_most, read_inside
 from img.application.ports.build_context import LARGEST_DOCKERFILE, BuildContext
-from img.application.ports.context_source import ContextSource, DockerfileText
+from img.application.ports.context_source import DOCKERFILES, ContextSource, DockerfileText
 from img.application.ports.file_digest_store import FileDigestStore
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.scratch_space import ScratchSpace
@@ -137,10 +137,10 @@ def _is_same(path: str, other: str) -> bool:
 
 
 def _default(root: str) -> _Place:
-    for name in ("Dockerfile", "dockerfile"):
+    for name in DOCKERFILES:
         if os.path.lexists(os.path.join(root, name)):
             return _Place(root, name)
-    return _Place(root, "Dockerfile")
+    return _Place(root, DOCKERFILES[0])
 
 
 def _ignore(*candidates: _Place) -> str | None:

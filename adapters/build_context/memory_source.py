@@ -8,7 +8,7 @@ from typing import BinaryIO
 from img.adapters.build_context.memory import MemoryContext
 from img.adapters.build_context.tarball import TarContext
 from img.application.ports.build_context import BuildContext
-from img.application.ports.context_source import ContextSource, DockerfileText
+from img.application.ports.context_source import DOCKERFILES, ContextSource, DockerfileText
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.scratch_space import ScratchSpace
 from img.domain.dataclass import dataclass
@@ -34,7 +34,8 @@ class MemoryContexts(ContextSource):
         ignore = files.get(".dockerignore")
         if file == "-":
             return DockerfileText(name="-", content=self.input, ignore=_text(ignore))
-        path = file or f"{location}/Dockerfile"
+        default = next((name for name in DOCKERFILES if name in files), DOCKERFILES[0])
+        path = file or f"{location}/{default}"
         own = self._all().get(f"{path}.dockerignore", ignore)
         return DockerfileText(
             name=path.rpartition("/")[2], content=self.read(path), ignore=_text(own)

@@ -103,7 +103,10 @@ class Command:
                 start_new_session=True,  # Ctrl-C is for us; git and its children end as a group
                 umask=0o022,  # modes are 0644 and 0755
             )
-        except FileNotFoundError:
+        except FileNotFoundError as error:
+            if error.filename in (directory, str(directory)):  # not the name of the program
+                problem = f"the directory for {redact_credentials(self._remote)}"
+                raise GitError(f"{problem}, {directory}, is not there any more") from None
             raise GitUnavailable(
                 f"git is needed for {redact_credentials(self._remote)}, but is not installed",
                 hint="install git, or give a directory or an archive",

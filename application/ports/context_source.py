@@ -6,6 +6,9 @@ from typing import BinaryIO, Protocol
 from img.application.ports.build_context import BuildContext
 from img.domain.dataclass import dataclass
 
+DOCKERFILES = ("Dockerfile", "dockerfile", "Containerfile")
+"""Names that a Dockerfile has if none is given; the first that is there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DockerfileText:
@@ -21,7 +24,7 @@ class Dockerfiles(Protocol):
 
     @abstractmethod
     def dockerfile(self, location: str, file: str | None) -> DockerfileText:
-        """Return the Dockerfile for the context at ``location``: ``file``, or the default one.
+        """Return the Dockerfile for the context at ``location``: ``file``, or one of DOCKERFILES.
 
         ``file`` is relative to the working directory, "-" is standard input. The ignore file is
         ``<Dockerfile>.dockerignore`` beside it, else ``.dockerignore`` of the context

@@ -8,7 +8,12 @@ from typing import BinaryIO
 from img.application.ports.build_context import LARGEST_DOCKERFILE, FileTooLarge
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
-from img.application.ports.context_source import ContextSource, Dockerfiles, DockerfileText
+from img.application.ports.context_source import (
+    DOCKERFILES,
+    ContextSource,
+    Dockerfiles,
+    DockerfileText,
+)
 from img.application.ports.executor import Cancellation
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.scratch_space import ScratchSpace
@@ -47,7 +52,6 @@ from img.domain.progress import (
 from img.domain.url import redact_credentials
 
 _STDIN = "-"
-_DEFAULTS = ("Dockerfile", "dockerfile")
 _IGNORE = ".dockerignore"
 _DOWNLOAD = FileName("context")  # the name of a file that is a context by itself, as in BuildKit
 _NOTHING = Stack(key=Digest.of(b"nothing"))
@@ -254,7 +258,7 @@ class Contexts(Dockerfiles):
         )
 
     def _inside(self, main: _Main, file: str | None) -> DockerfileText:
-        names = _DEFAULTS if file is None else (file,)
+        names = DOCKERFILES if file is None else (file,)
         for name in names:
             content = self._read(main, name)
             if content is not None:

@@ -13,13 +13,17 @@ from img.adapters.build_context.memory_source import MemoryContexts
 from img.adapters.file_digest_store.memory import MemoryFileDigestStore
 from img.adapters.layer_archive.tar import TarLayerArchive
 from img.adapters.scratch_space.memory import MemoryScratchSpace
-from img.application.ports.context_source import ContextSource
+from img.application.ports.context_source import DOCKERFILES, ContextSource
 from img.domain.errors import ContextError
 
 PLAIN = {"Dockerfile": b"FROM scratch", "a": b"1", "b": b"2", ".dockerignore": b"b"}
 OWN = {**PLAIN, "Dockerfile.dockerignore": b"a"}
 OUTSIDE = b"FROM outside"
 INPUT = b"FROM input"
+UNUSUAL = {
+    name: {each: f"FROM {each}".encode() for each in DOCKERFILES[number:]}
+    for number, name in enumerate(DOCKERFILES)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,7 @@ class Sources:
     plain: str
     own: str
     outside: str
+    unusual: Mapping[str, str]  # by the name of the Dockerfile that counts
 
 
 class _Input:
@@ -53,18 +58,26 @@ def on_disk(root: Path, monkeypatch: pytest.MonkeyPatch) -> Sources:
         plain=written("plain", PLAIN),
         own=written("own", OWN),
         outside=str(root / "Outside"),
+        unusual={name: written(f"for-{name}", files) for name, files in UNUSUAL.items()},
     )
 
 
 def in_memory(_root: Path, _monkeypatch: pytest.MonkeyPatch) -> Sources:
+    unusual = {f"/for-{name}": files for name, files in UNUSUAL.items()}
     source = MemoryContexts(
         archive=TarLayerArchive(),
         scratch=MemoryScratchSpace(),
-        directories={"/plain": PLAIN, "/own": OWN},
+        directories={"/plain": PLAIN, "/own": OWN, **unusual},
         others={"/Outside": OUTSIDE},
         input=INPUT,
     )
-    return Sources(source=source, plain="/plain", own="/own", outside="/Outside")
+    return Sources(
+        source=source,
+        plain="/plain",
+        own="/own",
+        outside="/Outside",
+        unusual=dict(zip(UNUSUAL, unusual, strict=True)),
+    )
 
 
 @pytest.fixture(params=[on_disk, in_memory])
@@ -84,6 +97,12 @@ def test_directories_are_told_from_other_places(found: Sources) -> None:
 def test_the_default_dockerfile_comes_with_the_contexts_ignore_file(found: Sources) -> None:
     text = found.source.dockerfile(found.plain, None)
     assert (text.name, text.content, text.ignore) == ("Dockerfile", b"FROM scratch", "b")
+
+
+@pytest.mark.parametrize("name", DOCKERFILES)
+def test_a_dockerfile_may_have_other_names(found: Sources, name: str) -> None:
+    text = found.source.dockerfile(found.unusual[name], None)
+    assert (text.name, text.content) == (name, f"FROM {name}".encode())
 
 
 def test_an_ignore_file_beside_the_dockerfile_goes_first(found: Sources) -> None:

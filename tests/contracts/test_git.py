@@ -16,6 +16,7 @@ import pytest
 from img.adapters.build_context.directory import DirectoryContext
 from img.adapters.build_context.memory import MemoryContext
 from img.adapters.file_digest_store.memory import MemoryFileDigestStore
+from img.adapters.git.command import Command
 from img.adapters.git.memory import MemoryGit, MemoryRepository
 from img.adapters.git.program import GitProgram
 from img.application.ports.build_context import BuildContext
@@ -353,6 +354,19 @@ def test_a_machine_without_git_says_so(tmp_path: Path, monkeypatch: pytest.Monke
     git = GitProgram(tmp_path / "room", open_directory)
     with pytest.raises(GitUnavailable, match="git is needed for https:"):
         git.commit_of("https://h/r.git", "main", PUBLIC, NEVER)
+
+
+def test_a_working_directory_that_is_gone_is_not_taken_for_a_missing_git(tmp_path: Path) -> None:
+    command = Command(
+        home=tmp_path / "gone",
+        remote="https://u:p@h/r",
+        access=PUBLIC,
+        cancelled=NEVER,
+        environment={},
+    )
+    with pytest.raises(GitError, match="gone, is not there any more") as caught:
+        command("version")
+    assert "u:p" not in caught.value.message
 
 
 def test_what_was_left_by_a_crash_goes_after_a_day(tmp_path: Path, room: Path) -> None:

@@ -8,11 +8,12 @@ import signal
 import tarfile
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from tests.git_server import GitServer, Repository
+from tests.git_server import FIRST_COMMIT, GitServer, Repository
 from tests.host import processes_naming
 from tests.images import read_archive
 from tests.img_command import Img, ImgFor, WriteContext
@@ -101,6 +102,18 @@ def test_a_repository_and_what_of_it(img: Img, git_url: str) -> None:
     assert "CACHED" not in first.stderr
     assert "CACHED" in second.stderr
     assert leftovers(img) == []
+
+
+def test_the_state_may_be_relative_and_the_time_that_of_the_commit(
+    img: Img, git_url: str, workplace: Path
+) -> None:
+    relative = img.with_environment(IMG_STATE=img.state.name)
+    dated = ("--build-arg", "SOURCE_DATE_EPOCH=context")
+    relative("build", *dated, "-t", "app", f"{git_url}#main:app", cwd=workplace)
+    saved = read_archive(
+        relative("-s", img.state.name, "save", "--format", "oci", "app", cwd=workplace).output
+    )
+    assert datetime.fromisoformat(saved.config["created"]).timestamp() == FIRST_COMMIT
 
 
 def test_a_repository_may_keep_its_git_directory(img_for: ImgFor, git_url: str) -> None:

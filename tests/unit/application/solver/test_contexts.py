@@ -274,8 +274,10 @@ def test_a_dockerfile_by_standard_input_goes_with_a_repository() -> None:
     assert world.build("https://host/r.git", "-") == {"x": b"1"}
 
 
-def test_a_small_d_will_do() -> None:
-    assert "all/dockerfile" in World(stdin=an_archive({"dockerfile": COPY_ALL})).build("-")
+@pytest.mark.parametrize("name", ["dockerfile", "Containerfile"])
+def test_a_small_d_will_do_and_the_name_that_podman_gives(name: str) -> None:
+    assert f"all/{name}" in World(stdin=an_archive({name: COPY_ALL})).build("-")
+    assert f"all/{name}" in World(repository={name: COPY_ALL}).build("https://host/r.git")
 
 
 def test_a_context_without_dockerfile_says_so() -> None:
