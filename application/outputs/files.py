@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
-from img.application.outputs.solved import Solved
+from img.application.outputs.solved import Solved, is_multi_platform
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.output_files import OutputFiles
 from img.application.ports.scratch_space import ScratchSpace
@@ -154,7 +154,7 @@ class WriteFiles:
 
 
 def _is_split(output: FilesOutput, built: Sequence[Solved]) -> bool:
-    return len(built) > 1 if output.platform_split is None else output.platform_split
+    return is_multi_platform(built) if output.platform_split is None else output.platform_split
 
 
 def _folder(output: FilesOutput, built: Solved, *, split: bool) -> _Folder:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 
 from img.application.assembly import Assemble
-from img.application.outputs.solved import BuiltImage, Solved
+from img.application.outputs.solved import BuiltImage, Solved, is_multi_platform
 from img.application.ports.clock import Clock
 from img.application.ports.exporter import ArchivedImage, Exporter, LayoutExporter
 from img.application.ports.image_store import ImageStore
@@ -89,7 +89,7 @@ class BuiltImages:
 
     def archive(self, output: ArchiveOutput) -> BuiltImage:
         """Write the image to the output's place. Raises IndexNotWanted, OutputNotWritten."""
-        if output.format == "docker" and len(self.built) > 1:
+        if output.format == "docker" and is_multi_platform(self.built):
             raise IndexNotWanted
         image = replace(self(output.form), names=output.names)
         archived = [ArchivedImage(target=image.target, references=output.names)]
@@ -106,7 +106,8 @@ class BuiltImages:
             self.parts.assemble(each.plan, each.results, each.epoch, form, each.inline)
             for each in self.built
         )
-        target = images[0].target if len(images) == 1 else self.parts.assemble.index(images, form)
+        in_index = is_multi_platform(self.built)
+        target = self.parts.assemble.index(images, form) if in_index else images[0].target
         return BuiltImage(target=target, images=images)
 
     def _check_annotations(self, form: ImageForm) -> None:
@@ -115,7 +116,7 @@ class BuiltImages:
         for each in form.annotations:
             if each.platform is not None and each.platform.normalized() not in platforms:
                 raise UsageError(f"invalid annotation: no platform {each.platform} found in source")
-            if each.place in of_index and len(self.built) == 1:
+            if each.place in of_index and not is_multi_platform(self.built):
                 raise UsageError("index annotations not supported for single platform export")
 
 

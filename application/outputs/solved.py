@@ -1,6 +1,6 @@
 """A build whose steps are done."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from img.application.catalog import Image
 from img.application.solver.results import Result, Stack
@@ -21,6 +21,7 @@ class Solved:
     results: Mapping[int, Result]
     epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds
     inline: ExportedCache | None = None  # a cache for the image's config to hold
+    multi_platform: bool = False  # the image is in an index, be it the only one
 
     @property
     def stack(self) -> Stack:
@@ -28,6 +29,11 @@ class Solved:
         stack = self.results[self.plan.target]
         assert isinstance(stack, Stack)
         return stack
+
+
+def is_multi_platform(built: Sequence[Solved]) -> bool:
+    """Tell whether the images of a build are in an index, and their files in folders."""
+    return len(built) > 1 or any(each.multi_platform for each in built)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
-from img.domain.errors import BuildError, SourceError
+from img.domain.errors import BuildError, SourceError, UsageError
 from img.domain.graph.arguments import EPOCH, MAIN_CONTEXT
 from img.domain.graph.operations import Exec
 from img.domain.graph.vertex import Graph
@@ -40,7 +40,9 @@ from img.domain.progress import StepsPlanned, VertexDone, VertexStarted, VertexW
 _NO_CACHES = CacheExchange()
 _DEFINITION = "definition"
 _KEEP_GIT_DIR = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
+_MULTI_PLATFORM = "BUILDKIT_MULTI_PLATFORM"
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 class ForeignStep(BuildError):
@@ -85,12 +87,14 @@ class BuildImage:
         """Build the Dockerfile ``file`` for the context at ``location``.
 
         Return the image of the last of ``outputs`` that is one. Several ``platforms`` make an
-        index; without any it is the request's. Raises ContextError, DockerfileError, BuildError,
+        index, and one of them if the build arg BUILDKIT_MULTI_PLATFORM says so; without any it is
+        the request's. Raises UsageError, ContextError, DockerfileError, BuildError,
         RegistryError, OutputNotWritten … A SourceError carries an excerpt.
         """
         check_places(self.places, outputs, caches.targets)
+        multi_platform = _is_multi_platform(request, platforms)
         requests = [
-            replace(request, platform=platform, multi_platform=len(platforms) > 1)
+            replace(request, platform=platform, multi_platform=multi_platform)
             for platform in platforms or (request.platform,)
         ]
         with self.lock.working(), self._dockerfile(request, location, file) as dockerfile:
@@ -198,7 +202,13 @@ class BuildImage:
             results = solve_all(solve.graph, plan.target, solve, cancelled)
             if leaves:
                 results = {**solve.not_looked_at(), **results}
-            solved = Solved(platform=request.platform, plan=plan, results=results, epoch=plan.epoch)
+            solved = Solved(
+                platform=request.platform,
+                plan=plan,
+                results=results,
+                epoch=plan.epoch,
+                multi_platform=request.multi_platform,
+            )
             if caches.inline:
                 solved = replace(solved, inline=self.leave.inline(solved))
             if whole:
@@ -211,6 +221,20 @@ class BuildImage:
 def _label(request: BuildRequest) -> str:
     """Return what tells the steps of one platform from those of others."""
     return f"{request.platform} " if request.multi_platform else ""
+
+
+def _is_multi_platform(request: BuildRequest, platforms: Sequence[Platform]) -> bool:
+    """Tell whether an index is wanted (BuildKit frontend/dockerui/config.go). Raises UsageError."""
+    several = len(platforms) > 1
+    text = request.build_args.get(_MULTI_PLATFORM, "")
+    if text and text not in _TRUE | _FALSE:
+        raise UsageError(f"invalid boolean value for {_MULTI_PLATFORM}: {text}")
+    if several and text in _FALSE:
+        raise UsageError(
+            f"{_MULTI_PLATFORM}={text} is not possible for several platforms",
+            hint="leave it out, or build for one platform",
+        )
+    return several or text in _TRUE
 
 
 def _ignored(dockerfile: DockerfileText) -> tuple[str, ...]:

@@ -14,12 +14,12 @@ class BadPort(DockerfileError):
 
 
 def parse_ports(words: Iterable[str], lines: tuple[int, int] | None = None) -> tuple[str, ...]:
-    """Return keys of Config.ExposedPorts, ``80/tcp``, sorted. Raises BadPort.
+    """Return keys of Config.ExposedPorts, ``80/tcp``, in the order of ``words``. Raises BadPort.
 
     Host and address of the legacy form ``ip:host:port`` are checked and forgotten.
     """
     try:
-        return tuple(sorted({port for word in words for port in _ports(word)}))
+        return tuple(port for word in words for port in _ports(word))
     except BadPort as error:
         raise BadPort(error.message, lines=lines) from None
 

@@ -177,7 +177,7 @@ def _source(
 
 
 def _fetched(scope: StageScope, text: str, words: _Words, instruction: Copy | Add) -> _Source:
-    git = is_git(text, instruction if isinstance(instruction, Add) else None)
+    git = is_git(text)
     if isinstance(instruction, Copy):
         what = "a git ref" if git else "a URL"
         raise DockerfileError(f"source can't be {what} for COPY", lines=instruction.lines)

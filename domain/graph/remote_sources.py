@@ -17,13 +17,8 @@ _UNNAMED = FileName("__unnamed__")  # BuildKit's name of a file whose URL has no
 _HUB = "github.com/"  # without scheme: a repository as a context, but a path in ADD
 
 
-def is_git(source: str, add: Add | None = None) -> bool:
-    """Tell whether ``source`` is a git repository; github.com/… without scheme is a path.
-
-    An ``add`` with --keep-git-dir makes one of any URL.
-    """
-    if add is not None and add.keep_git_dir is not None and is_url(source):
-        return True
+def is_git(source: str) -> bool:
+    """Tell whether ``source`` is a git repository; github.com/… without scheme is a path."""
     return not source.startswith(_HUB) and is_git_reference(source)
 
 

@@ -178,17 +178,12 @@ def _expose(scope: StageScope, state: StageState, setting: Expose) -> StageState
     env = dict(state.env)
     words = [
         word
-        for port in setting.ports
+        for port in sorted(setting.ports)  # as written, and doubles stay (instructions/parse.go)
         for word in expand_words(port, env, scope.escape, lines=setting.lines)
     ]
-    ports = sorted(parse_ports(words, lines=setting.lines), key=_by_number)
+    ports = parse_ports(words, lines=setting.lines)
     run = replace(state.run, exposed_ports=tuple(sorted({*state.run.exposed_ports, *ports})))
     return state.with_run(run).with_history(f"EXPOSE {go_text.plain_list(ports)}")
-
-
-def _by_number(port: str) -> tuple[int, str]:
-    number, _, protocol = port.partition("/")
-    return int(number), protocol
 
 
 def _volume(scope: StageScope, state: StageState, setting: Volume) -> StageState:

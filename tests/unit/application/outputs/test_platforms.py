@@ -6,9 +6,13 @@ import pytest
 
 from img.application.outputs.files import FilesOverlap
 from img.application.outputs.images import IndexNotWanted
+from img.domain.errors import UsageError
+from img.domain.oci.codec import decode_index
+from img.domain.oci.media_types import OCI_INDEX
 from img.domain.outputs import (
     ArchiveOutput,
     FilesOutput,
+    ImageOutput,
 )
 from tests.unit.application.outputs.bench import Bench, members
 from tests.unit.application.workshop import ELSEWHERE, HERE, a_request
@@ -37,6 +41,33 @@ def test_each_platform_has_a_folder(platforms: Bench, tmp_path: Path) -> None:
         for folder, platform in ((here, HERE), (elsewhere, ELSEWHERE))
         for path in ("", f"/{platform.architecture}", "/dir", "/dir/b")
     }
+
+
+def test_one_platform_may_be_asked_for_as_several_are(platforms: Bench, tmp_path: Path) -> None:
+    request = a_request(build_args={"BUILDKIT_MULTI_PLATFORM": "1"})
+
+    built = platforms.deliver(
+        FilesOutput(destination=str(tmp_path)), ImageOutput(), request=request
+    )
+
+    assert [path.name for path in tmp_path.iterdir()] == [str(HERE).replace("/", "_")]
+    assert built is not None
+    assert built.target.media_type == OCI_INDEX
+    (image,) = decode_index(platforms.blobs.open(built.target.digest).read()).manifests
+    assert image.platform == HERE
+    with pytest.raises(IndexNotWanted):
+        platforms.deliver(ArchiveOutput(format="docker", destination="-"), request=request)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("maybe", "invalid boolean value"), ("0", "not possible for several")]
+)
+def test_what_is_said_of_several_platforms_has_to_fit(
+    platforms: Bench, text: str, message: str
+) -> None:
+    request = a_request(build_args={"BUILDKIT_MULTI_PLATFORM": text})
+    with pytest.raises(UsageError, match=message):
+        platforms.deliver(ImageOutput(), platforms=[HERE, ELSEWHERE], request=request)
 
 
 def test_one_platform_has_a_folder_if_it_is_asked_for(platforms: Bench, tmp_path: Path) -> None:

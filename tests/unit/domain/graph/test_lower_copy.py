@@ -86,6 +86,13 @@ def test_add_fetches_urls_and_repositories_beside_files() -> None:
     assert (copy.sources, copy.source_inputs) == (("a b", "a", ""), (1, 2, 3))
 
 
+def test_a_kept_git_directory_makes_no_repository_of_a_download() -> None:
+    plan = plan_of("FROM scratch\nADD --keep-git-dir http://h/file /\n")
+    assert [
+        v.operation.filename for v in plan.graph.vertices if isinstance(v.operation, FetchUrl)
+    ] == ["file"]
+
+
 def test_a_checksum_goes_with_the_download() -> None:
     plan = plan_of(f"FROM scratch\nADD --checksum={SUM} http://h/f /")
     assert FetchUrl(url="http://h/f", filename=FileName("f"), checksum=SUM) in [

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from img.domain.dockerfile.instructions import Add
@@ -26,13 +24,6 @@ ADD = Add(sources=(), destination="/", lines=(3, 3))
 )
 def test_repositories_urls_and_paths_are_told_apart(source: str, git: bool, url: bool) -> None:
     assert (is_git(source), is_url(source)) == (git, url)
-
-
-def test_a_kept_git_directory_makes_a_repository_of_any_url() -> None:
-    add = replace(ADD, keep_git_dir=False)
-    assert is_git("https://h/r", add)
-    assert not is_git("a/b", add)
-    assert fetch_git("https://h/r#v1", add, "") == FetchGit(remote="https://h/r", ref="v1")
 
 
 @pytest.mark.parametrize(
