@@ -84,7 +84,7 @@ def _build_args(texts: Sequence[str]) -> dict[str, str]:
 
 
 def _label(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals:
+    name, _, value = text.partition("=")  # a name alone is an empty label, as buildx has it
+    if not name:
         raise UsageError(f"invalid label value {text}", hint="use NAME=VALUE")
     return name, value

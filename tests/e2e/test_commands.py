@@ -152,7 +152,7 @@ def test_pull_and_push_say_what_they_do(img: Img, busybox: str) -> None:
         (["build", "--progress", "loud", "."], "known: auto, plain, quiet, rawjson, tty"),
         (["build", "--pull=seldom", "."], "invalid --pull 'seldom'"),
         (["build", "-t", "x", "--build-arg", "=v", "."], "invalid build-arg value =v"),
-        (["build", "-t", "x", "--label", "l", "."], "invalid label value l"),
+        (["build", "-t", "x", "--label", "=l", "."], "invalid label value =l"),
         (["build", "-t", f"x@sha256:{'0' * 64}", "."], "has a digest, but no image is made to fit"),
         (["build", "-t", "UP", "."], 'parsing image name "UP" failed'),
         (["-b", "zfs", "build", "-t", "x", "."], "zfs is not a valid snapshots backend"),
