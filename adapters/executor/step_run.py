@@ -167,7 +167,7 @@ class StepRun:
             return ExitStatus(128 + signal.SIGKILL)
         match self._failure:
             case NotStarted(message):
-                raise ProcessNotStarted(message)
+                raise not_started(message, self._root)
             case Refused(message, hint):
                 raise ExecutorUnavailable(
                     f"this system does not let a step run: {message}", hint=hint
@@ -182,6 +182,22 @@ class StepRun:
                 f"with exit code {self._ended.code}"
             )
         return ExitStatus(self._ended.code)
+
+
+def not_started(message: str, root: Root) -> ProcessNotStarted:
+    """Return why a program in ``root`` does not start.
+
+    The kernel's error is the same for its mode and for a file system that is mounted noexec, which
+    an overlay on it does not mind.
+    """
+    if not isinstance(root, DirectoryRoot) or not message.lower().endswith("permission denied"):
+        return ProcessNotStarted(message)
+    if not os.statvfs(root.path).f_flag & os.ST_NOEXEC:
+        return ProcessNotStarted(message)
+    return ProcessNotStarted(
+        f"{message}: {root.path} is on a file system that is mounted noexec",
+        hint="choose a state directory elsewhere with --state",
+    )
 
 
 def _writable_directory(root: Root) -> str:

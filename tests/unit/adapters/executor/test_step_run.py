@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +10,11 @@ import pytest
 from img.adapters.executor import reports, step_run
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.reports import Ended, Stub
-from img.adapters.executor.step_run import StepRun
-from img.adapters.linux import records
+from img.adapters.executor.step_run import StepRun, not_started
+from img.adapters.linux import records, syscalls
 from img.application.ports.executor import ProcessNotStarted
-from img.domain.process import DirectoryRoot, Process
+from img.domain.process import DirectoryRoot, OverlayRoot, Process
+from tests.host import need_root
 
 
 class _Talkative:
@@ -56,3 +58,24 @@ def test_reports_without_end_are_not_kept(tmp_path: Any, monkeypatch: pytest.Mon
     run.end()
 
     assert server.told < 1 << 16
+
+
+def test_a_mount_without_programs_is_named_where_one_does_not_start(tmp_path: Path) -> None:
+    need_root()
+    root, overlay = DirectoryRoot(path=str(tmp_path)), an_overlay(tmp_path)
+    denied = 'exec: "/bin/sh": permission denied'
+    syscalls.mount("tmpfs", str(tmp_path), "tmpfs", syscalls.MS_NOEXEC)
+    try:
+        told = not_started(denied, root)
+        others = [not_started(denied, overlay), not_started("exec: no such file", root)]
+    finally:
+        syscalls.umount2(str(tmp_path), syscalls.MNT_DETACH)
+
+    assert told.message.endswith(f"denied: {tmp_path} is on a file system that is mounted noexec")
+    assert told.hint
+    assert not any("noexec" in other.message for other in (*others, not_started(denied, root)))
+
+
+def an_overlay(path: Path) -> OverlayRoot:
+    """Return an overlay whose directories are all ``path``."""
+    return OverlayRoot(lowers=(str(path),), upper=str(path), work=str(path), target=str(path))
