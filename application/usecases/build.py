@@ -28,14 +28,14 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
-from img.domain.errors import BuildError, SourceError, UsageError
+from img.domain.errors import BuildError, DockerfileError, ImgError, SourceError, UsageError
 from img.domain.graph.arguments import EPOCH, MAIN_CONTEXT
 from img.domain.graph.operations import Exec
 from img.domain.graph.vertex import Graph
 from img.domain.options.cache import CacheExchange
 from img.domain.outputs import Output, reads_layers
 from img.domain.platform import Platform
-from img.domain.progress import StepsPlanned, VertexDone, VertexStarted, VertexWarning
+from img.domain.progress import StepsPlanned, VertexDone, VertexFailed, VertexStarted, VertexWarning
 
 _NO_CACHES = CacheExchange()
 _DEFINITION = "definition"
@@ -99,7 +99,8 @@ class BuildImage:
         ]
         with self.lock.working(), self._dockerfile(request, location, file) as dockerfile:
             time_of = partial(self._time_of, location, request.contexts)
-            planned = [(one, self._planned(dockerfile, one, time_of)) for one in requests]
+            with self._read():
+                planned = [(one, self._planned(dockerfile, one, time_of)) for one in requests]
             self._warn(planned[0][1])
             for one, each in planned:
                 self._announce(_label(one), each.plan.graph, each.plan.target)
@@ -132,6 +133,18 @@ class BuildImage:
     def _time_of(self, location: str, named: Mapping[str, str], context: str) -> int | None:
         """Return when ``context`` was made, in seconds since 1970; None for a directory."""
         return self.contexts.time_of(location if context == MAIN_CONTEXT else named[context])
+
+    @contextmanager
+    def _read(self) -> Iterator[None]:
+        """End the Dockerfile's vertex where something is raised: the file may be at fault."""
+        try:
+            yield
+        except DockerfileError as error:
+            self.progress.emit(VertexFailed(vertex=_DEFINITION, message=error.message))
+            raise
+        except ImgError:
+            self.progress.emit(VertexDone(vertex=_DEFINITION))
+            raise
 
     def _planned(
         self,

@@ -6,13 +6,13 @@ _RULE = "-" * 20
 def render_excerpt(name: str, text: str, lines: tuple[int, int]) -> str:
     """Return ``name:line`` and the lines marked, in BuildKit's form.
 
-    A single line is shown with four lines around it, a range with two (BuildKit
+    A single line is shown with two lines before and after it, a range with one (BuildKit
     solver/errdefs/source.go, "Print").
     """
     source = text.split("\n")
     first = min(max(lines[0], 1), len(source))
     last = min(max(lines[1], first), len(source))
-    around = 4 if first == last else 2
+    around = 2 if first == last else 1
     begin, end = max(first - around, 1), min(last + around, len(source))
     shown = []
     for number in range(begin, end + 1):

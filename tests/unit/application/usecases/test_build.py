@@ -15,7 +15,14 @@ from img.domain.filesystem.entry import DIRECTORY
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index
 from img.domain.outputs import ImageOutput
-from img.domain.progress import VertexFailed, VertexOutput
+from img.domain.progress import (
+    StepsPlanned,
+    VertexCanceled,
+    VertexDone,
+    VertexFailed,
+    VertexOutput,
+    VertexStarted,
+)
 from img.domain.pull_policy import PullPolicy
 from img.domain.reference import ImageReference
 from img.domain.retention import live_in
@@ -129,6 +136,12 @@ def test_what_a_user_got_wrong_is_shown_with_its_line(
     assert failed.value.lines == (line, line)
     assert f"Dockerfile:{line}" in failed.value.excerpt
     assert has_no_name(workshop)
+    events = workshop.progress.events
+    begun = {event.vertex for event in events if isinstance(event, VertexStarted)}
+    ended = {e.vertex for e in events if isinstance(e, VertexDone | VertexFailed | VertexCanceled)}
+    assert begun <= ended
+    reading = [e for e in events if not isinstance(e, StepsPlanned) and e.vertex == "definition"]
+    assert isinstance(reading[-1], VertexFailed) == (family is DockerfileError)
 
 
 def test_an_unreachable_registry_keeps_its_own_exit_code() -> None:
