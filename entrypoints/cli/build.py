@@ -19,7 +19,7 @@ from img.domain.options.pull import parse_pull
 from img.domain.options.resources import parse_resources
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.outputs import Output
-from img.entrypoints.cli import options
+from img.entrypoints.cli import completion, options
 from img.entrypoints.cli.build_outputs import (
     ResultFiles,
     describe,
@@ -71,7 +71,10 @@ def build(
     build_arg: Annotated[
         Texts, _option("--build-arg", says="Set a build-time variable.", value="KEY[=VALUE]")
     ] = None,
-    target: Annotated[str, _option("--target", says="The stage to build.", value="STAGE")] = "",
+    target: Annotated[
+        str,
+        _option("--target", says="The stage to build.", value="STAGE", proposes=completion.stages),
+    ] = "",
     platform: Annotated[
         Texts, _option("--platform", says="Platforms to build for.", value="OS/ARCH")
     ] = None,
@@ -92,7 +95,12 @@ def build(
     ] = None,
     network: Annotated[
         str,
-        _option("--network", says="Network of RUN: default, host, none, private.", value="MODE"),
+        _option(
+            "--network",
+            says="Network of RUN: default, host, none, private.",
+            value="MODE",
+            proposes=options.one_of("default", "host", "none", "private"),
+        ),
     ] = "",
     shm_size: Annotated[str, _option("--shm-size", says="Size of /dev/shm.", value="SIZE")] = "",
     ulimit: Annotated[
@@ -135,12 +143,16 @@ def build(
             "--executor",
             says="What runs RUN: auto, unshare, runc, crun, chroot, proot.",
             value="NAME",
+            proposes=options.one_of("auto", "unshare", "runc", "crun", "chroot", "proot"),
         ),
     ] = None,
     emulate: Annotated[
         str,
         _option(
-            "--emulate", says="Of root, where there is one id: full, ids, fake, off.", value="HOW"
+            "--emulate",
+            says="Of root, where there is one id: full, ids, fake, off.",
+            value="HOW",
+            proposes=options.one_of("full", "ids", "fake", "off"),
         ),
     ] = "full",
     no_cache: Annotated[
@@ -185,7 +197,13 @@ def build(
     ] = "",
     check: Annotated[bool, _option("--check", says="Check the Dockerfile, build nothing.")] = False,
     call: Annotated[
-        str, _option("--call", says="check, outline or targets.", value="METHOD[,format=json]")
+        str,
+        _option(
+            "--call",
+            says="check, outline or targets.",
+            value="METHOD[,format=json]",
+            proposes=options.one_of("build", "check", "outline", "targets"),
+        ),
     ] = "build",
     progress: Annotated[
         str,

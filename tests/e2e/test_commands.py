@@ -295,6 +295,24 @@ def test_completion_knows_the_commands(img_for: ImgFor) -> None:
     assert asked().stdout.split() == ["pull", "push"]
 
 
+def test_completion_knows_values_and_the_stages_of_a_dockerfile(
+    img_for: ImgFor, write_context: WriteContext
+) -> None:
+    context = write_context("FROM scratch AS build\nFROM scratch AS base\nFROM build\n")
+
+    def proposed(*words: str) -> list[str]:
+        text = " ".join(("img", "build", "--rm=true", *words))
+        asked = img_for("user").with_environment(
+            _IMG_COMPLETE="complete_bash", COMP_WORDS=text, COMP_CWORD=str(len(text.split()) - 1)
+        )
+        return asked().stdout.split()
+
+    assert proposed("--progress", "p") == ["plain"]
+    assert proposed("-f", f"{context}/Dockerfile", "--target", "b") == ["build", "base"]
+    assert proposed(str(context), "--target", "bu") == ["build"]
+    assert proposed("-f", "/nowhere", "--target", "b") == []
+
+
 def test_debug_logs_are_structured_and_on_stderr(app: Img, write_context: WriteContext) -> None:
     outcome = app("build", "-d", "-t", "app", write_context("FROM scratch\nCOPY f /\n", {"f": "1"}))
 

@@ -1,0 +1,40 @@
+"""What a shell proposes for values of ``img build``."""
+
+import os
+from typing import Any
+
+from img.domain.errors import ImgError
+
+_DOCKERFILES = ("Dockerfile", "dockerfile", "Containerfile")
+_LARGEST = 16 << 20  # bytes
+
+
+def stages(ctx: Any, incomplete: str) -> list[str]:
+    """Return the names of stages that begin as typed, of the Dockerfile that was given before."""
+    # Where the option at hand has no value yet, click has not come to sort the other words.
+    places = ctx.params.get("path") or ctx.args or ["."]
+    content = _dockerfile(ctx.params.get("file"), places)
+    if content is None:
+        return []
+    from img.domain.dockerfile.interpret import interpret
+    from img.domain.dockerfile.targets import targets_of
+    from img.entrypoints import adapter_factories
+
+    try:
+        targets = targets_of(interpret(adapter_factories.parser().parse(content)))
+    except ImgError:
+        return []
+    return [each.name for each in targets if each.name and each.name.startswith(incomplete)]
+
+
+def _dockerfile(file: str | None, places: list[str]) -> bytes | None:
+    """Return the text of the Dockerfile, None where it is not one that can be read now."""
+    names = [file] if file else [os.path.join(places[0], name) for name in _DOCKERFILES]
+    for name in names:
+        if os.path.isfile(name):
+            try:
+                with open(name, "rb") as opened:
+                    return opened.read(_LARGEST)
+            except OSError:
+                return None
+    return None

@@ -1,0 +1,39 @@
+"""What a shell proposes."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from img.entrypoints.cli.completion import stages
+
+TEXT = "FROM scratch AS build\nRUN <<E\nFROM x AS no\nE\nFROM build AS base\nFROM build\n"
+
+
+def test_stages_are_those_of_the_dockerfile_given(tmp_path: Path) -> None:
+    (tmp_path / "Other").write_text(TEXT)
+    given = SimpleNamespace(params={"file": str(tmp_path / "Other")}, args=[])
+
+    assert stages(given, "") == ["build", "base"]
+    assert stages(given, "ba") == ["base"]
+    assert stages(given, "x") == []
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", "dockerfile", "Containerfile"])
+def test_without_one_it_is_that_of_the_context(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(TEXT)
+
+    place = [str(tmp_path)]
+
+    assert stages(SimpleNamespace(params={"path": place}, args=[]), "bu") == ["build"]
+    assert stages(SimpleNamespace(params={"path": None}, args=place), "bu") == ["build"]
+
+
+@pytest.mark.parametrize("text", [None, "", "FROMM x\n", "FROM", 'RUN "\n', "\x00\xff"])
+def test_where_none_can_be_read_nothing_is_proposed(tmp_path: Path, text: str | None) -> None:
+    if text is not None:
+        (tmp_path / "Dockerfile").write_bytes(text.encode("latin-1"))
+
+    assert (
+        stages(SimpleNamespace(params={"path": [str(tmp_path)], "file": None}, args=[]), "") == []
+    )
