@@ -142,6 +142,8 @@ class Collect:
         for item in chosen:
             if item.kind is Kind.CACHE_MOUNT:
                 self.inventory.mounts.remove(item.id)
+            elif item.kind is Kind.SNAPSHOT:
+                self.inventory.views.remove(item.id)  # if it is one
         for leftover in self.inventory.space.leftovers(before=self.inventory.lock.oldest()):
             if leftover.id in ids:
                 self.inventory.space.remove(leftover)

@@ -9,6 +9,7 @@ from img.application.ports.blob_store import BlobStore
 from img.application.ports.blob_trash import BlobTrash
 from img.application.ports.cache_mounts import CacheMounts
 from img.application.ports.cache_store import CacheRecord, CacheStore
+from img.application.ports.context_views import ContextViews
 from img.application.ports.image_store import ImageStore
 from img.application.ports.index_store import IndexStore
 from img.application.ports.snapshotter import Snapshotter
@@ -39,6 +40,7 @@ class Inventory:
     indexes: IndexStore
     snapshotters: Sequence[Snapshotter]
     mounts: CacheMounts
+    views: ContextViews
     space: StateSpace
     lock: StateLock
     catalog: Catalog
@@ -58,6 +60,7 @@ class Inventory:
             *taken.indexes(oldest),
             *self._condemned(),
             *self._snapshots(taken, measured),
+            *self._views(measured),
             *self._mounts(measured),
             *self._leftovers(oldest),
         ]
@@ -91,6 +94,7 @@ class Inventory:
             for snapshotter in self.snapshotters
             for chain_id in snapshotter.chain_ids()
         )
+        total += sum(kept.size for kept in self.views.kept(measured=False))
         return total + sum(kept.size for kept in self.mounts.kept(measured=False))
 
     def _condemned(self) -> Iterator[UsedItem]:
@@ -117,6 +121,17 @@ class Inventory:
                     kept_by=RUNNING if facts.in_use else "",
                     used=_moment(facts.used),
                 )
+
+    def _views(self, measured: bool) -> Iterator[UsedItem]:
+        for kept in self.views.kept(measured=measured):
+            yield UsedItem(
+                id=kept.id,
+                kind=Kind.SNAPSHOT,
+                size=kept.size,
+                description="files of a build context",
+                kept_by=RUNNING if kept.in_use else "",
+                used=_moment(kept.used),
+            )
 
     def _mounts(self, measured: bool) -> Iterator[UsedItem]:
         for kept in self.mounts.kept(measured=measured):

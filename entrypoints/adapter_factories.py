@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from img.application.ports.cache_store import CacheStore
     from img.application.ports.clock import Clock
     from img.application.ports.context_source import ContextSource
+    from img.application.ports.context_views import ContextViews
     from img.application.ports.control_groups import ControlGroups
     from img.application.ports.dockerfile_parser import DockerfileParser
     from img.application.ports.executor import Executor
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from img.entrypoints.rootless import BuildHost
 
 
+_MOUNTING = frozenset({"unshare", "runc", "crun"})  # executors whose steps cannot write to a mount
 OWN_EXECUTORS = ("auto", "unshare", "runc", "crun", "chroot", "proot")
 _WARNINGS = {
     "fuse": "fuse-overlayfs is no exact overlay: set-group-ID directories, hard links and times of"
@@ -396,6 +398,13 @@ def local_secrets(
     from img.adapters.secret_source.local import LocalSecrets
 
     return LocalSecrets(secrets, agents, ownership=ownership)
+
+
+def context_views(snapshots: Path, archive: LayerArchive, host: BuildHost) -> ContextViews:
+    from img.adapters.context_views.directories import DirectoryContextViews
+
+    mounting = host.executor_name in _MOUNTING
+    return DirectoryContextViews(snapshots / "contexts", archive, sharing=mounting)
 
 
 def cache_directories(root: Path, ownership: Ownership) -> CacheMounts:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from img.application.ports.cache_store import CacheStore
     from img.application.ports.clock import Clock
     from img.application.ports.context_source import ContextSource
+    from img.application.ports.context_views import ContextViews
     from img.application.ports.credential_store import CredentialStore
     from img.application.ports.dockerfile_parser import DockerfileParser
     from img.application.ports.executor import Executor
@@ -162,6 +163,9 @@ class Adapters(containers.DeclarativeContainer):
 
     secrets: providers.Provider[SecretSource] = providers.Singleton(
         at_first_use(make.local_secrets), config.secrets, config.agents, ownership
+    )
+    context_views: providers.Provider[ContextViews] = providers.Singleton(
+        at_first_use(make.context_views), config.snapshots, archive, host
     )
     cache_mounts: providers.Provider[CacheMounts] = providers.Singleton(
         at_first_use(make.cache_directories), config.cache_mounts, ownership

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from img.application.ports.blob_trash import BlobTrash
     from img.application.ports.cache_mounts import CacheMounts
     from img.application.ports.cache_store import CacheStore
+    from img.application.ports.context_views import ContextViews
     from img.application.ports.file_digest_store import FileDigestStore
     from img.application.ports.image_store import ImageStore
     from img.application.ports.index_store import IndexStore
@@ -44,6 +45,7 @@ class Housekeeping(containers.DeclarativeContainer):
     indexes: providers.Provider[IndexStore] = providers.Dependency()
     snapshotters: providers.Provider[list[Snapshotter]] = providers.Dependency()
     mounts: providers.Provider[CacheMounts] = providers.Dependency()
+    views: providers.Provider[ContextViews] = providers.Dependency()
     lock: providers.Provider[StateLock] = providers.Dependency()
     catalog: providers.Provider[Catalog] = providers.Dependency()
     find: providers.Provider[FindImage] = providers.Dependency()
@@ -66,6 +68,7 @@ class Housekeeping(containers.DeclarativeContainer):
         indexes=indexes,
         snapshotters=snapshotters,
         mounts=mounts,
+        views=views,
         space=space,
         lock=lock,
         catalog=catalog,

@@ -82,6 +82,7 @@ class Steps(Adapters):
     mount_all = providers.Factory(
         later("img.application.solver.mounts.MountAll"),
         roots=roots,
+        views=Adapters.context_views,
         copy=copy,
         secrets=Adapters.secrets,
         caches=Adapters.cache_mounts,
@@ -136,6 +137,7 @@ class Steps(Adapters):
         indexes=Adapters.indexes,
         snapshotters=Adapters.snapshotters,
         mounts=Adapters.cache_mounts,
+        views=Adapters.context_views,
         lock=Adapters.state_lock,
         catalog=catalog,
         find=find_image,

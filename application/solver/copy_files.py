@@ -11,6 +11,7 @@ from img.application.ports.clock import Clock
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.archives import Archives
+from img.application.solver.checked_content import open_checked
 from img.application.solver.fetched_file import FetchedFile
 from img.application.solver.joined_source import JoinedSource
 from img.application.solver.owners import Owners
@@ -22,7 +23,7 @@ from img.domain.digest import Digest
 from img.domain.dockerfile.file_mode import FileMode, parse_file_mode
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.filesystem.changes import refuse_reserved
-from img.domain.filesystem.entry import FILE
+from img.domain.filesystem.entry import BLOCK, CHARACTER, FILE
 from img.domain.filesystem.patterns import literal
 from img.domain.filesystem.selection import (
     CopyRules,
@@ -154,6 +155,30 @@ class Copying:
         self.parts.trees.indexes.put(packed.layer.diff_id, packed.index)
         self._learn({entry.path: entry.digest for entry in packed.index if entry.kind == FILE})
         return packed.layer
+
+    @property
+    def has_devices(self) -> bool:
+        """Whether there is a device among the files: not everybody may make one."""
+        return any(item.entry.kind in (CHARACTER, BLOCK) for item in self.selected.items)
+
+    def listed(self) -> list[PackedEntry]:
+        """Return what the layer would hold, with all digests; contents that have others raise
+        ContextFileChanged at their end. Raises ReservedName.
+        """
+        self.content_key()
+        placed = self._placement()
+        pairs = zip(placed.items, self._packable(placed), strict=True)
+        return [self._checked(item, packed) for item, packed in pairs]
+
+    def _checked(self, item: Selected, packed: PackedEntry) -> PackedEntry:
+        latest = None if self.operation.epoch is None else self.operation.epoch * 10**9
+        entry = packed.entry
+        if latest is not None and entry.mtime > latest:
+            entry = entry._replace(mtime=latest)
+        if packed.open is None:
+            return PackedEntry(entry=entry)
+        entry = entry._replace(digest=entry.digest or self._digests[item.source or ""])
+        return PackedEntry(entry=entry, open=partial(open_checked, packed.open, entry))
 
     def _contents(self, selection: Selection) -> Digest:
         unknown = [path for path in self.selected.unknown() if path not in self._digests]

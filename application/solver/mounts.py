@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import field
 
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
+from img.application.ports.context_views import ContextViews
 from img.application.ports.secret_source import AgentNotForwarded, SecretNotFound, SecretSource
 from img.application.solver.copy_files import Copying, CopyIntoLayer
 from img.application.solver.results import Result, Stack
@@ -15,7 +16,7 @@ from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.graph.operations import CopyFiles, Exec, ExecMount
 from img.domain.oci.chain import Layer
-from img.domain.process import BindMount, FileMount, ProcessMount, TmpfsMount, TreeMount
+from img.domain.process import BindMount, FileMount, ProcessMount, Root, TmpfsMount, TreeMount
 
 _USUAL_MODE = 0o755  # of the directory of a cache
 _NOTHING = Stack(key=Digest.of(b"nothing"))
@@ -98,6 +99,7 @@ class MountAll:
     """Makes what the mounts of a RUN show, for as long as it runs."""
 
     roots: Roots
+    views: ContextViews
     copy: CopyIntoLayer
     secrets: SecretSource
     caches: CacheMounts
@@ -142,13 +144,19 @@ class MountAll:
         )
 
     def _bind(self, mount: ExecMount, shown: Shown, held: ExitStack) -> TreeMount:
-        workspace = held.enter_context(self.roots.workspace(shown.layers()))
         return TreeMount(
-            root=workspace.root,
+            root=self._root(mount, shown, held),
             source=mount.source,
             target=mount.target,
             read_only=mount.read_only,
         )
+
+    def _root(self, mount: ExecMount, shown: Shown, held: ExitStack) -> Root:
+        """Return a root that has the mount's source: of layers, or of files of a context."""
+        if shown.stack is not None or shown.files.has_devices:
+            return held.enter_context(self.roots.workspace(shown.layers())).root
+        view = self.views.shared if mount.read_only else self.views.private
+        return held.enter_context(view(shown.files.listed()))
 
     def _cache(self, mount: ExecMount, shown: Shown | None, held: ExitStack) -> BindMount:
         name = cache_name(mount, shown)

@@ -1,6 +1,8 @@
 """RUN --mount: what is seen while a step runs is nowhere afterwards."""
 
 import gzip
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -86,3 +88,44 @@ def test_no_mount_point_of_ours_is_in_a_layer(
     # The step made nothing, so its layer holds nothing: no stub, no resolv.conf, no hosts.
     assert dict(last) == {}
     assert (context / "a.txt").read_text() == "a"
+
+
+_WITH_CONTEXT = """\
+FROM @BASE@
+RUN --mount=type=bind,target=/src \\
+    cd /src && ls -A >/seen && stat -c '%u:%g %a %n' f1 run d >>/seen && cat line >>/seen \\
+    && ! touch f1 2>/dev/null && ! cat out 2>/dev/null && readlink out >>/seen
+RUN --mount=type=bind,target=/src,rw cd /src && rm -r f* d && echo mine >line && cat line >>/seen
+USER 1000
+RUN --mount=type=bind,target=/src test "$(cat /src/line)" -gt 0
+"""
+
+
+def test_a_bound_context_is_seen_as_it_is_and_stays_as_it_is(
+    img: Img, write_context: WriteContext, busybox: str
+) -> None:
+    files = {f"f{number}": str(number) for number in range(100)}
+    files |= {"d/deep": "x", "ignored": "x", ".dockerignore": "ignored\n.dockerignore\nDockerfile"}
+    context = write_context(_WITH_CONTEXT.replace("@BASE@", busybox), {**files, "line": "1\n"})
+    (context / "run").write_text("x")
+    (context / "run").chmod(0o705)
+    (context / "out").symlink_to("/proc/1/root/etc/shadow-of-the-host")
+
+    def seen(line: str) -> list[str]:
+        (context / "line").write_text(line)
+        tar = img("build", "-o", "-", context).output
+        with tarfile.open(fileobj=io.BytesIO(tar)) as built:
+            file = built.extractfile("seen")
+            assert file is not None
+            return file.read().decode().splitlines()
+
+    names = sorted([*(f"f{number}" for number in range(100)), "d", "line", "out", "run"])
+    facts = ["0:0 644 f1", "0:0 705 run", "0:0 755 d"]
+    link = "/proc/1/root/etc/shadow-of-the-host"
+    assert seen("1\n") == [*names, *facts, "1", link, "mine"]
+    assert seen("22\n") == [*names, *facts, "22", link, "mine"]
+    assert (context / "line").read_text() == "22\n"
+    assert (context / "f1").read_text() == "1"
+    assert "files of a build context" in img("du").stdout
+    assert "files of a build context" in img("prune").stdout
+    assert "files of a build context" not in img("du").stdout

@@ -12,6 +12,7 @@ from img.adapters.build_context.memory import MemoryContext
 from img.adapters.cache_mounts.memory import MemoryCacheMounts
 from img.adapters.cache_store.memory import MemoryCacheStore
 from img.adapters.clock.fixed import FixedClock
+from img.adapters.context_views.memory import MemoryContextViews
 from img.adapters.credential_store.memory import MemoryCredentials
 from img.adapters.executor.scripted import ScriptedExecutor
 from img.adapters.file_digest_store.memory import MemoryFileDigestStore
@@ -109,6 +110,7 @@ class Workshop:
     commands: dict[str, Act] = field(default_factory=dict)  # by the last word of a command's argv
     statuses: dict[str, int] = field(default_factory=dict)  # exit codes that are not 0
     outputs: dict[str, bytes] = field(default_factory=dict)
+    views: MemoryContextViews = field(default_factory=MemoryContextViews)
     snapshotter: MemorySnapshotter = field(init=False)
     executor: ScriptedExecutor = field(init=False)
     container: Container = field(init=False)
@@ -138,6 +140,7 @@ class Workshop:
             "scratch": MemoryScratchSpace(),
             "secrets": MemorySecrets(self.secrets),
             "cache_mounts": MemoryCacheMounts(),
+            "context_views": self.views,
             "snapshotter": self.snapshotter,
             "executor": self.executor,
         }.items():

@@ -1,11 +1,16 @@
 """RUN: what the command gets, what its changes become, what finds it again."""
 
+from io import BytesIO
+from typing import BinaryIO
+
 import pytest
 
+from img.adapters.build_context.memory import MemoryContext
 from img.adapters.snapshotter.memory import MemoryWorkspace
+from img.application.ports.build_context import ContextFileChanged
 from img.application.solver.execute import ProcessFailed
 from img.domain.errors import BuildError
-from img.domain.process import Network, TmpfsMount, TreeMount
+from img.domain.process import DirectoryRoot, Network, TmpfsMount, TreeMount
 from tests.unit.application.workshop import Workshop, a_request, image_of
 
 BASE = {"etc/conf": b"old", "etc/gone": b"x"}
@@ -133,6 +138,43 @@ def test_mounts_reach_the_command_and_not_the_layer() -> None:
     assert isinstance(bind, TreeMount) and bind.target == "/src" and bind.read_only
     assert isinstance(tmpfs, TmpfsMount) and tmpfs.target == "/t"
     assert workshop.files_of(built) == BASE
+
+
+def test_a_bound_context_is_shown_and_not_packed() -> None:
+    workshop = a_workshop()
+    stored = set(workshop.blobs.digests())
+
+    workshop.build(
+        "FROM base\nRUN --mount=type=bind,target=/src make\n"
+        "RUN --mount=type=bind,source=d,target=/src,rw make\n",
+        {"a": b"never in a layer", "d/b": b"2"},
+    )
+
+    read_only, writable = (process.mounts[0] for process in workshop.executor.processes)
+    assert isinstance(read_only, TreeMount) and isinstance(writable, TreeMount)
+    assert read_only.root == DirectoryRoot(path="/views/shared/1")
+    assert writable.root == DirectoryRoot(path="/views/private/2")
+    assert workshop.views.shown == [
+        {"a": b"never in a layer", "d/b": b"2"},
+        {"d/b": b"2"},
+    ]
+    for digest in set(workshop.blobs.digests()) - stored:
+        with workshop.blobs.open(digest) as content:
+            assert b"never in a layer" not in content.read()
+
+
+def test_a_bound_context_that_changed_while_it_was_read_is_told() -> None:
+    class Changing(MemoryContext):
+        def open(self, path: str) -> BinaryIO:
+            return BytesIO(b"new") if path == "a" else super().open(path)
+
+    workshop = a_workshop()
+    workshop.contexts.context = Changing({"a": b"old", "b": b"same"})
+
+    with pytest.raises(ContextFileChanged, match="a changed while it was being read"):
+        workshop.build("FROM base\nRUN --mount=type=bind,target=/src make\n")
+
+    assert workshop.executor.processes == ()
 
 
 def test_a_bound_file_that_changed_runs_the_command_again() -> None:

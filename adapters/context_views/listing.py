@@ -1,0 +1,56 @@
+"""What a view holds, as it is written beside it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from img.domain.filesystem.entry import DIRECTORY, HARDLINK, Entry
+
+Listing = Mapping[str, Entry]
+"""Entries by path, without offsets."""
+
+
+def listing_of(entries: Iterable[Entry]) -> Listing:
+    """Return the listing of ``entries``."""
+    return {entry.path: entry._replace(offset=-1) for entry in entries}
+
+
+def encode(listing: Listing) -> str:
+    """Return ``listing`` as text."""
+    rows = [
+        [*entry._replace(xattrs=()), [[name, value.hex()] for name, value in entry.xattrs]]
+        for entry in listing.values()
+    ]
+    return json.dumps(rows)
+
+
+def decode(text: str) -> Listing | None:
+    """Return the listing in ``text``, None where it holds none: it was cut off, or is older."""
+    try:
+        return {row[0]: _entry(row) for row in json.loads(text)}
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        return None
+
+
+def same(path: str, one: Listing, other: Listing) -> bool:
+    """Tell whether both show the same at ``path``; another name of a file is what that file is."""
+    entry = one.get(path)
+    if entry is None or entry != other.get(path):
+        return False
+    return entry.kind != HARDLINK or same(entry.link, one, other)
+
+
+def unchanged(one: Listing, other: Listing) -> set[str]:
+    """Return the paths of all but directories that are the same in both."""
+    return {
+        path for path, entry in one.items() if entry.kind != DIRECTORY and same(path, one, other)
+    }
+
+
+def _entry(row: list[Any]) -> Entry:
+    *fields, xattrs = row
+    entry = Entry(*fields)
+    return entry._replace(
+        device=(entry.device[0], entry.device[1]),
+        xattrs=tuple((name, bytes.fromhex(value)) for name, value in xattrs),
+    )
