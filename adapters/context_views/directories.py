@@ -97,24 +97,27 @@ class DirectoryContextViews(ContextViews):
             directory.remove()
 
     def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
-        return [
-            KeptDirectory(
-                id=os.path.basename(view.path),
-                name="",
-                size=bytes_below(view.path) if measured else _size(view.listing),
-                used=os.stat(view.path).st_mtime,
-                in_use=not _is_free(view.path),
-            )
-            for view in self._views()
-        ]
+        found = []
+        for view in self._views():
+            with contextlib.suppress(FileNotFoundError):  # it was removed just now
+                size = bytes_below(view.path) if measured else _size(view.listing)
+                used = os.stat(view.path).st_mtime
+                found.append(
+                    KeptDirectory(
+                        id=os.path.basename(view.path),
+                        name="",
+                        size=size,
+                        used=used,
+                        in_use=not _is_free(view.path),
+                    )
+                )
+        return found
 
     def remove(self, id_: str) -> bool:
-        claimed = WorkDirectory.claim(f"{self._root}/{id_}") if id_ in self._names() else None
-        if claimed is None:
+        if id_ not in self._names():
             return False
-        claimed.move(f"{self._root}/{_WORK}/{os.urandom(8).hex()}")
-        claimed.remove()
-        return True
+        with Lock(f"{self._root}/lock"):  # else it might go between being chosen and being held
+            return self._remove(id_)
 
     def _wanted(self, files: Sequence[PackedEntry]) -> _View:
         """Return a view of ``files``: the same, or the nearest brought up to date, or a new one."""
@@ -171,6 +174,14 @@ class DirectoryContextViews(ContextViews):
         root = PackedEntry(entry=Entry("", DIRECTORY, 0o755))
         self._archive.write_files(chain([root], files), directory, owners=False)
 
+    def _remove(self, name: str) -> bool:
+        claimed = WorkDirectory.claim(f"{self._root}/{name}")
+        if claimed is None:
+            return False
+        claimed.move(f"{self._root}/{_WORK}/{os.urandom(8).hex()}")
+        claimed.remove()
+        return True
+
     def _views(self) -> list[_View]:
         """Return the views that were brought to their end, those last used first."""
         found = []
@@ -187,7 +198,7 @@ class DirectoryContextViews(ContextViews):
         good = [os.path.basename(view.path) for view in self._views()[:_MOST]]
         for name in self._names():
             if name not in good:
-                self.remove(name)
+                self._remove(name)
 
     def _names(self) -> list[str]:
         try:

@@ -2,7 +2,9 @@
 
 import os
 import stat
+import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
 from io import BytesIO
@@ -158,6 +160,30 @@ def test_a_view_in_use_stays_as_it_is_and_shares_its_files(views: ContextViews) 
         assert not any(views.remove(kept.id) for kept in views.kept())
     assert all(views.remove(kept.id) for kept in views.kept())
     assert views.kept() == []
+
+
+def test_one_that_is_wanted_just_now_is_not_removed(views: ContextViews) -> None:
+    states = [[a_file(f"f{number}", b"%d" % state) for number in range(3)] for state in range(2)]
+    over = threading.Event()
+
+    def use(state: int) -> int:
+        for _ in range(30):
+            show(views, states[state])
+        return state
+
+    def remove_all() -> int:
+        removed = 0
+        while not over.is_set():
+            removed += sum(views.remove(kept.id) for kept in views.kept())
+        return removed
+
+    with ThreadPoolExecutor(3) as pool:
+        removing = pool.submit(remove_all)
+        try:
+            assert list(pool.map(use, range(2))) == [0, 1]
+        finally:
+            over.set()
+    assert removing.result() > 0
 
 
 def test_what_is_written_to_a_private_one_is_nowhere_else(views: ContextViews) -> None:
