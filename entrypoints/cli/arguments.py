@@ -72,12 +72,16 @@ class _Reading:
             self._short_ones(word)
 
     def _short_ones(self, word: str) -> None:
-        """Keep letters that stand together; the last of them may have a value, here or next."""
-        self.kept.append(word)
-        for at, letter in enumerate(word[1:], 2):
-            if f"-{letter}" in self.spellings.valued:
-                self.kept += self._next() if at == len(word) else []
-                return
+        """Take the first of the letters that stand together; a value may follow it at once."""
+        name, rest = word[:2], word[2:]
+        known = self.spellings
+        foreign = known.foreign.get(name)
+        if foreign is not None and foreign.takes is Takes.VALUE:
+            self._foreign(name, rest, with_value=True)
+        elif rest and (foreign is not None or name in known.switches):
+            self.left.extendleft((f"-{rest}", name))
+        else:
+            self.kept.append(word)
 
     def _foreign(self, name: str, value: str, *, with_value: bool) -> None:
         option = self.spellings.foreign[name]

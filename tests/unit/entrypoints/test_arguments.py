@@ -44,7 +44,13 @@ HERE = Spellings(
         ("-t=name .", "-t name ."),
         ("-tname .", "-tname ."),
         ("-t name .", "-t name ."),
-        ("-qt name .", "-qt name ."),
+        ("-qt name .", "--quiet -t name ."),
+        ("-qt=name .", "--quiet -t name ."),
+        ("-qtname .", "--quiet -tname ."),
+        ("-Dq=false .", "."),
+        ("-qD .", "--quiet ."),
+        ("-tq .", "-tq ."),
+        ("-qx .", "--quiet -x ."),
         ("--tag=a --tag b .", "--tag a --tag b ."),
         ("--tag=--quiet=false .", "--tag --quiet=false ."),
         ("--build-arg --quiet=false .", "--build-arg --quiet=false ."),
@@ -78,6 +84,8 @@ def test_words_become_those_that_click_reads(words: str, respelled: str) -> None
         ("--attest type=provenance .", "--attest=type=provenance is not supported"),
         ("--isolation=hyperv .", "--isolation=hyperv is not supported"),
         ("--isolation", "option --isolation requires an argument"),
+        ("-v/a:/b .", "-v=/a:/b is not supported"),
+        ("-qv /a:/b .", "-v=/a:/b is not supported"),
     ],
 )
 def test_what_img_cannot_do_is_refused_by_its_name(words: str, message: str) -> None:
