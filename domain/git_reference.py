@@ -5,18 +5,17 @@ The rules are BuildKit's (frontend/dockerfile/dfgitutil, ParseGitRef; util/gitut
 
 import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 
 from img.domain.dataclass import dataclass
-from img.domain.dockerfile.csv_fields import BadCsv, split_csv
 from img.domain.errors import ImgError
-from img.domain.url import Url, query_values
+from img.domain.filesystem import paths
+from img.domain.url import Url, is_query, query_values
 
 _SCHEMES = frozenset({"http", "https", "ssh", "git"})
 _SCP_STYLE = re.compile(
-    r"(?P<user>[a-zA-Z0-9_-]+)@(?P<host>[a-zA-Z0-9.-]+):(?P<path>[^?#]*)"
-    r"(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?",
-    re.DOTALL,
+    r"(?P<user>[a-zA-Z0-9_-]+)@(?P<host>[a-zA-Z0-9.-]+):(?P<path>[^?#\n]*)"
+    r"(?:\?(?P<query>[^#\n]*))?(?:#(?P<fragment>.*))?"
 )
 _HUB = "github.com/"
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -37,62 +36,53 @@ class NotGit(ImgError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitUrl:
-    """Where a repository is, and the fragment that says what of it (``#ref:directory``)."""
+    """Where a repository is, and the fragment that says what of it (``#ref:directory``).
+
+    ``subdir`` is clean: it never climbs out of the repository.
+    """
 
     scheme: str
     host: str
     path: str
-    user: str = ""
+    user: str = ""  # name[:password], escaped where a URL needs it
     query: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
     has_fragment: bool = False
     ref: str = ""
     subdir: str = ""
-    checksum: str = ""
     remote: str  # what git is to be given
 
     @classmethod
     def parse(cls, text: str) -> "GitUrl":
-        """Return the parts of ``text``. Raises NotGit, BadGitReference."""
+        """Return the parts of ``text``. Raises NotGit."""
         if scheme := re.match(r"[a-zA-Z0-9]+(?=://)", text):
             if scheme[0].lower() not in _SCHEMES:
                 raise NotGit(f"{scheme[0].lower()}: invalid protocol")
             url = Url.parse(text)
             if url is None:
                 raise NotGit("invalid URL")
-            return cls._of(
-                url.scheme, url.host, url.path, url.user, url.query, url.fragment, url.address
-            )
+            return cls(
+                scheme=url.scheme,
+                host=url.host,
+                path=url.path,
+                user=url.user_written,
+                query=query_values(url.query),
+                remote=url.address,
+            )._with_fragment(url.fragment)
         found = _SCP_STYLE.fullmatch(text)
-        if found is None:
+        if found is None or not is_query(found["query"] or ""):
             raise NotGit("unknown protocol")
-        remote = f"{found['user']}@{found['host']}:{found['path']}"
-        query, fragment = found["query"] or "", found["fragment"]
-        return cls._of("ssh", found["host"], found["path"], found["user"], query, fragment, remote)
-
-    @classmethod
-    def _of(
-        cls,
-        scheme: str,
-        host: str,
-        path: str,
-        user: str,
-        query: str,
-        fragment: str | None,
-        remote: str,
-    ) -> "GitUrl":
-        ref, subdir, checksum = _fragment_parts(fragment or "")
         return cls(
-            scheme=scheme,
-            host=host,
-            path=path,
-            user=user,
-            query=query_values(query),
-            has_fragment=bool(fragment),
-            ref=ref,
-            subdir=subdir,
-            checksum=checksum,
-            remote=remote,
-        )
+            scheme="ssh",
+            host=found["host"],
+            path=found["path"],
+            user=found["user"],
+            query=query_values(found["query"] or ""),
+            remote=f"{found['user']}@{found['host']}:{found['path']}",
+        )._with_fragment(found["fragment"])
+
+    def _with_fragment(self, fragment: str | None) -> "GitUrl":
+        ref, _, subdir = (fragment or "").partition(":")
+        return replace(self, has_fragment=bool(fragment), ref=ref, subdir=paths.clean(subdir))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +118,7 @@ class GitReference:
             remote=url.remote.removeprefix("https://") if like_a_path else url.remote,
             ref=_ref(url.ref, asked),
             subdir=asked.text("subdir", url.subdir),
-            checksum=asked.checksum(url.checksum),
+            checksum=asked.checksum(),
             keep_git_dir=asked.flag("keep-git-dir"),
             submodules=asked.flag("submodules"),
             mtime=asked.mtime(),
@@ -192,9 +182,8 @@ class _Query:
             raise BadGitReference(f'{name} conflicts: "{before}" vs "{value}"')
         return before or value
 
-    def checksum(self, before: str) -> str:
-        asked = self.text("checksum", before)
-        commit = self._values.get("commit", "")
+    def checksum(self) -> str:
+        asked, commit = self.text("checksum"), self.text("commit")
         if asked and commit and asked != commit:
             raise BadGitReference(f'checksum conflicts: "{asked}" vs "{commit}"')
         return asked or commit
@@ -228,25 +217,3 @@ def _ref(fragment: str, asked: _Query) -> str:
                 raise BadGitReference(f'ref conflicts: "{ref}" vs "{full}"')
             ref = full
     return ref
-
-
-def _fragment_parts(fragment: str) -> tuple[str, str, str]:
-    """Return ref, directory and commit of ``ref:directory``, or of ``#ref=…,subdir=…``."""
-    if not fragment.startswith("#"):
-        ref, _, subdir = fragment.partition(":")
-        return ref, subdir.removeprefix("/"), ""
-    try:
-        fields = split_csv(fragment[1:])
-    except BadCsv as error:
-        raise BadGitReference(f'failed to parse URL fragment "{fragment}": {error}') from None
-    values = {"ref": "", "subdir": "", "commit": ""}
-    for each in fields:
-        key, equals, value = each.partition("=")
-        if not equals:
-            raise BadGitReference(f"invalid field '{each}' must be a key=value pair")
-        if key.lower() not in values:
-            raise BadGitReference(
-                f"unexpected key '{key.lower()}' in '{each}' (supported keys: ref, commit, subdir)"
-            )
-        values[key.lower()] = value
-    return values["ref"] or values["commit"], values["subdir"], values["commit"]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from ipaddress import IPv6Address
 
 from img.domain.dataclass import dataclass
 
@@ -11,6 +12,20 @@ _URL = re.compile(
     r"(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?",
     re.DOTALL,
 )
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ESCAPE = re.compile(rb"%([0-9a-fA-F]{2})")
+_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
+# What may stand for itself in each part (Go's net/url): the rest of it is written as %XX.
+_USER_WRITTEN = re.compile(r"[A-Za-z0-9._:~!$&'()*+,;=%@-]*")
+_PATH_WRITTEN = re.compile(r"[A-Za-z0-9._~$&+,/:;=@!'()*\[\]%-]*")
+_HOST_WRITTEN = re.compile(
+    r"(?:[A-Za-z0-9._~!\"$&'()*+,:;<=>\[\]\x80-\U0010ffff-]|%25|%[89a-fA-F].)*"
+)
+_NOT_IN_PATH = re.compile(rb"[^A-Za-z0-9._~$&+,/:;=@-]")
+_NOT_IN_USER = re.compile(rb"[^A-Za-z0-9._~$&+,;=-]")
+_NOT_IN_HOST = re.compile(rb"[^A-Za-z0-9._~!\"$&'()*+,:;<=>\[\]-]")
+_BRACKETED = re.compile(r"\[(?P<address>.*)\](?P<port>[^\]]*)")
+_PORT = re.compile(r"(?::[0-9]*)?")
 # A word of a shell, a Dockerfile or a message; the look behind keeps the search linear.
 _URL_IN_TEXT = re.compile(r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"<>`]+")
 # Signatures of storage (Amazon's, Google's, Azure's), and what clients call their tokens.
@@ -24,33 +39,42 @@ _SECRET_VALUE = re.compile(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Url:
-    """A URL with an authority (RFC 3986, "Syntax Components")."""
+    """A URL with an authority (RFC 3986, "Syntax Components"; Go's net/url, Parse and String)."""
 
     scheme: str  # in lower case
     host: str  # with the port
     path: str  # unescaped
     user: str = ""  # name[:password], unescaped
+    user_written: str = ""  # the same, escaped where a URL needs it
     query: str = ""  # as written
     fragment: str | None = None  # unescaped; None where there is none
-    address: str  # without query and fragment, as written
+    address: str  # without query and fragment, escaped where a URL needs it
 
     @classmethod
     def parse(cls, text: str) -> "Url | None":
         """Return the parts of ``text``, None if it is no such URL."""
         found = _URL.fullmatch(text)
-        if found is None:
+        if found is None or _CONTROL.search(text.partition("#")[0]):
             return None
-        user, _, host = found["authority"].rpartition("@")
-        scheme = found["scheme"].lower()
+        user, at, host = found["authority"].rpartition("@")
         fragment = found["fragment"]
+        escaped = (user, found["path"], fragment or "")
+        if not _USER_WRITTEN.fullmatch(user) or any(map(_BAD_ESCAPE.search, escaped)):
+            return None
+        scheme = found["scheme"].lower()
+        if not _is_host(host, strict=scheme in {"http", "https"}):
+            return None
+        user_written = _user_written(user)
+        host_written = _escaped(host, _NOT_IN_HOST)
         return cls(
             scheme=scheme,
-            host=host,
+            host=unescaped(host),
             path=unescaped(found["path"]),
             user=unescaped(user),
+            user_written=user_written,
             query=found["query"] or "",
             fragment=None if fragment is None else unescaped(fragment),
-            address=f"{scheme}://{found['authority']}{found['path']}",
+            address=f"{scheme}://{user_written}{at}{host_written}{_path_written(found['path'])}",
         )
 
     @property
@@ -64,22 +88,69 @@ class Url:
         return self.path.rstrip("/").rpartition("/")[2]
 
 
+def _is_host(text: str, *, strict: bool) -> bool:
+    """Tell whether ``text`` is a host with or without port; ``strict`` allows one colon only."""
+    if "[" in text:
+        found = _BRACKETED.fullmatch(text)
+        return bool(found and _PORT.fullmatch(found["port"]) and _is_ipv6(found["address"]))
+    name, colon, port = text.partition(":") if strict else text.rpartition(":")
+    return bool(_PORT.fullmatch(colon + port if name or colon else "") and _is_written(text))
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text.replace("%25", "%", 1))
+    except ValueError:
+        return False
+    return _is_written(text)
+
+
+def _is_written(host: str) -> bool:
+    return bool(_HOST_WRITTEN.fullmatch(host)) and not _BAD_ESCAPE.search(host)
+
+
+def _user_written(user: str) -> str:
+    name, colon, password = user.partition(":")
+    return colon.join(_escaped(part, _NOT_IN_USER) for part in (name, password))
+
+
+def _path_written(path: str) -> str:
+    """Return ``path`` as written, escaped anew where a character has to be."""
+    return path if _PATH_WRITTEN.fullmatch(path) else _escaped(path, _NOT_IN_PATH)
+
+
+def _escaped(text: str, reserved: re.Pattern[bytes]) -> str:
+    return reserved.sub(lambda found: b"%%%02X" % found[0][0], _bytes(text)).decode()
+
+
 def unescaped(text: str) -> str:
     """Return ``text`` without its ``%20`` (RFC 3986, "Percent-Encoding")."""
-    parts = re.split(r"((?:%[0-9a-fA-F]{2})+)", text)
-    for at in range(1, len(parts), 2):
-        parts[at] = bytes.fromhex(parts[at].replace("%", "")).decode(errors="replace")
-    return "".join(parts)
+    return _bytes(text).decode(errors="replace")
+
+
+def _bytes(text: str) -> bytes:
+    raw = text.encode(errors="surrogateescape")  # what a command line holds may be no UTF-8
+    return _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), raw)
 
 
 def query_values(query: str) -> Mapping[str, tuple[str, ...]]:
-    """Return the values of each name in ``a=1&b=2``, in their order."""
+    """Return the values of each name in ``a=1&b=2``, in their order, without what is no pair."""
     values: dict[str, tuple[str, ...]] = {}
-    for part in query.split("&") if query else ():
-        name, _, value = part.replace("+", " ").partition("=")
-        name = unescaped(name)
-        values[name] = (*values.get(name, ()), unescaped(value))
+    for part in query.split("&"):
+        if part and _is_pair(part):
+            name, _, value = part.replace("+", " ").partition("=")
+            name = unescaped(name)
+            values[name] = (*values.get(name, ()), unescaped(value))
     return values
+
+
+def is_query(query: str) -> bool:
+    """Tell whether ``query`` holds nothing but pairs."""
+    return all(map(_is_pair, query.split("&")))
+
+
+def _is_pair(part: str) -> bool:
+    return ";" not in part and not _BAD_ESCAPE.search(part)
 
 
 def redact_credentials(text: str) -> str:

@@ -4,11 +4,9 @@ The tables are data of their own; $IMG_CONFORMANCE names the directory that hold
 """
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,27 +35,17 @@ from img.domain.oci.chain import DiffID
 from img.domain.oci.config import Health, History, ImageConfig, RunConfig
 from img.domain.platform import Platform
 from img.domain.process import Network
+from tests.conformance_tables import CONFORMANCE, Row, is_there, table_rows
 
-TABLES = (
-    Path(os.environ.get("IMG_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance"))
-    / "tables"
-)
 HOST = Platform("linux", "amd64")
 
-Row = dict[str, Any]
 Op = dict[str, Any]
 
+ROWS = table_rows("build_plan")
 
-def rows() -> list[Row]:
-    table = TABLES / "build_plan.jsonl"
-    if not table.exists():
-        return []
-    return [json.loads(line) for line in table.read_text("utf-8").splitlines()]
-
-
-ROWS = rows()
-
-pytestmark = pytest.mark.skipif(not ROWS, reason="$IMG_CONFORMANCE names no conformance tables")
+pytestmark = pytest.mark.skipif(
+    not is_there(), reason="$IMG_CONFORMANCE names no conformance tables"
+)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +72,7 @@ def planned(row: Row) -> Plan:
     request = BuildRequest(
         platform=platform,
         build_platform=HOST,
+        implicit_platform="platform" not in row,
         build_args=row.get("build_args") or {},
         target=row.get("target") or "",
         labels=row.get("labels") or {},
@@ -99,7 +88,7 @@ def planned(row: Row) -> Plan:
 
 @cache
 def images() -> Mapping[str, Row]:
-    document = json.loads((TABLES / "build_plan_images.json").read_text("utf-8"))
+    document = json.loads((CONFORMANCE / "tables" / "build_plan_images.json").read_text("utf-8"))
     found: Mapping[str, Row] = document["images"]
     return found
 
@@ -376,7 +365,7 @@ def has_made_directory(mount: ExecMount) -> bool:
 
 
 def mount_document(mount: ExecMount) -> Op:
-    document: Op = {"type": mount.type.upper(), "dest": mount.target}
+    document: Op = {"type": mount.type.upper(), "dest": mount.target, "size": mount.size}
     match mount.type:
         case "bind" | "cache":
             selector = "/cache" if has_made_directory(mount) else mount.source

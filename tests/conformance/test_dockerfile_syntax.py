@@ -4,9 +4,7 @@ The tables are data of their own; $IMG_CONFORMANCE names the directory that hold
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,23 +38,19 @@ from img.domain.dockerfile.mounts import parse_mount
 from img.domain.dockerfile.raw import Heredoc, RawDockerfile, RawInstruction
 from img.domain.dockerfile.syntax import Syntax, take_apart
 from img.domain.errors import DockerfileError
+from tests.conformance_tables import CONFORMANCE, Row, is_there, table_rows
 
-CONFORMANCE = Path(
-    os.environ.get("IMG_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance")
-)
-Row = dict[str, Any]
 # BuildKit's linter crashed in the program that made the table; BuildKit builds these files.
 CRASHED = "PANIC"
 NO_LINE = [[0, 0]]
 
 pytestmark = pytest.mark.skipif(
-    not CONFORMANCE.exists(), reason="$IMG_CONFORMANCE names no conformance tables"
+    not is_there(), reason="$IMG_CONFORMANCE names no conformance tables"
 )
 
 
-def rows(table: str) -> list[Row]:
-    text = (CONFORMANCE / "tables" / f"{table}.jsonl").read_text("utf-8")
-    found = [json.loads(line) for line in text.splitlines()]
+def rows(table: str) -> tuple[Row, ...]:
+    found = table_rows(table)
     assert found, f"{table} is empty"
     return found
 
@@ -78,7 +72,7 @@ def dump(text: str) -> str:
 
 
 def s_expression(part: Syntax) -> str:
-    return f"({' '.join((part.keyword, *arguments_of(part)))})"
+    return f"({' '.join((part.keyword, *arguments_of(part))).strip()})"
 
 
 def arguments_of(part: Syntax) -> Iterator[str]:

@@ -3,11 +3,7 @@
 The tables are data of their own; $IMG_CONFORMANCE names the directory that holds them.
 """
 
-import json
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -26,20 +22,15 @@ from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.dockerfile.variables import ExpansionFailed, Quoting, expand
 from img.domain.dockerfile.words import parse_json_form
 from img.domain.errors import ImgError
-
-CONFORMANCE = Path(
-    os.environ.get("IMG_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance")
-)
-Row = dict[str, Any]
+from tests.conformance_tables import Row, is_there, table_rows
 
 pytestmark = pytest.mark.skipif(
-    not CONFORMANCE.exists(), reason="$IMG_CONFORMANCE names no conformance tables"
+    not is_there(), reason="$IMG_CONFORMANCE names no conformance tables"
 )
 
 
-def rows(table: str) -> list[Row]:
-    text = (CONFORMANCE / "tables" / f"{table}.jsonl").read_text("utf-8")
-    found = [json.loads(line) for line in text.splitlines()]
+def rows(table: str) -> tuple[Row, ...]:
+    found = table_rows(table)
     assert found, f"{table} is empty"
     return found
 
@@ -122,7 +113,7 @@ def test_directives_are_found() -> None:
         if not found:
             return {"ok": False}
         lines = [[found.line, found.line]]
-        return {"cmdline": found.value, "lines": lines, "ok": True, "value": found.value}
+        return {"cmdline": found.value, "lines": lines, "ok": True, "value": found.first_word}
 
     for row in rows("directives"):
         assert directives(row["text"]) == row["directives"], row["id"]

@@ -3,11 +3,7 @@
 The tables are data of their own; $IMG_CONFORMANCE names the directory that holds them.
 """
 
-import json
-import os
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,29 +12,16 @@ from img.adapters.state_lock.memory import MemoryStateLock
 from img.application.usecases.check import ListTargets, OutlineDockerfile, PlanStages
 from img.domain.dockerfile.outline import Outline, OutlinedMount
 from img.domain.dockerfile.targets import BuildTarget
+from tests.conformance_tables import Row, is_there, table_rows
 from tests.unit.domain.dockerfile.rules.checking import AnyImage, OneDockerfile
 from tests.unit.domain.graph.plans import a_request
 
-TABLES = (
-    Path(os.environ.get("IMG_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance"))
-    / "tables"
+pytestmark = pytest.mark.skipif(
+    not is_there(), reason="$IMG_CONFORMANCE names no conformance tables"
 )
-Row = dict[str, Any]
 
 
-def rows(name: str) -> list[Row]:
-    table = TABLES / f"{name}.jsonl"
-    if not table.exists():
-        return []
-    return [json.loads(line) for line in table.read_text("utf-8").splitlines()]
-
-
-OUTLINES, TARGETS = rows("outline"), rows("targets")
-
-pytestmark = pytest.mark.skipif(not OUTLINES, reason="$IMG_CONFORMANCE names no conformance tables")
-
-
-@pytest.mark.parametrize("row", OUTLINES, ids=lambda row: str(row["id"]))
+@pytest.mark.parametrize("row", table_rows("outline"), ids=lambda row: str(row["id"]))
 def test_a_target_takes_what_buildkit_says_it_takes(row: Row) -> None:
     outline = OutlineDockerfile(
         dockerfiles=OneDockerfile(row["dockerfile"]),
@@ -50,7 +33,7 @@ def test_a_target_takes_what_buildkit_says_it_takes(row: Row) -> None:
     assert outlined(found.outline) == row["expect"]
 
 
-@pytest.mark.parametrize("row", TARGETS, ids=lambda row: str(row["id"]))
+@pytest.mark.parametrize("row", table_rows("targets"), ids=lambda row: str(row["id"]))
 def test_the_targets_are_those_that_buildkit_lists(row: Row) -> None:
     targets = ListTargets(
         dockerfiles=OneDockerfile(row["dockerfile"]), parser=DockerfileParseParser()

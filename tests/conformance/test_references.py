@@ -3,8 +3,6 @@
 The tables are data of their own; $IMG_CONFORMANCE names the directory that holds them.
 """
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +13,16 @@ from img.adapters.registry.challenges import parse_challenges
 from img.application.ports.credential_store import Credentials, CredentialsUnreadable
 from img.domain.platform import InvalidPlatform, Platform, parse_platforms, preference
 from img.domain.reference import ImageReference, InvalidReference, ReferenceParts
+from tests.conformance_tables import Row, table_rows
 
-TABLES = (
-    Path(os.environ.get("IMG_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance"))
-    / "tables"
-)
 HOST = Platform("linux", "amd64")
-
-Row = dict[str, Any]
 
 
 def rows(table: str) -> list[Any]:
-    file = TABLES / f"{table}.jsonl"
-    if not file.exists():
+    found = table_rows(table)
+    if not found:
         reason = "$IMG_CONFORMANCE names no conformance tables"
         return [pytest.param({}, marks=pytest.mark.skip(reason=reason))]
-    found = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     return [pytest.param(row, id=row["id"]) for row in found]
 
 
@@ -90,7 +82,7 @@ def test_a_list_of_platforms_is_read_as_buildkit_reads_it(row: Row) -> None:
             parse_platforms(row["value"], HOST)
         return
 
-    assert [str(platform) for platform in parse_platforms(row["value"], HOST)] == row["expect"]
+    assert [each.full_name for each in parse_platforms(row["value"], HOST)] == row["expect"]
 
 
 @pytest.mark.parametrize("row", rows("platform_match"))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from img.domain.url import redact_credentials, redact_urls
+from img.domain.url import Url, redact_credentials, redact_urls
 
 _PART = st.text("abcXYZ019.-_~%!$&'()*+,;=", min_size=4)
 
@@ -61,3 +61,28 @@ def test_no_password_is_left_in_any_text(user: str, password: str, before: str, 
 @pytest.mark.parametrize("unit", ["a", "a://", "https://x@", "?token", "://", "https://h?a=1&"])
 def test_long_texts_take_no_quadratic_time(unit: str) -> None:
     redact_urls(unit * (1_000_000 // len(unit)))
+
+
+_PIECES = st.sampled_from(
+    ["h", ".io", ":80", "u:p@", "@", "/", "a b", "é", "%2f", "%zz", "{", "[::1]", "?q=1", "#f", "%"]
+)
+
+
+@given(st.lists(_PIECES, max_size=6).map(lambda pieces: "https://" + "".join(pieces)))
+def test_an_address_is_written_once_and_for_all(text: str) -> None:
+    url = Url.parse(text)
+    if url is None:
+        return
+
+    again = Url.parse(url.address)
+
+    assert again is not None
+    assert (again.address, again.host, again.path) == (url.address, url.host, url.path)
+    assert again.user == url.user
+    assert " " not in url.address
+
+
+def test_text_that_is_no_utf8_is_kept_as_its_bytes() -> None:
+    url = Url.parse("https://h/\udce9")
+    assert url is not None
+    assert url.address == "https://h/%E9"
