@@ -17,6 +17,7 @@ class BuildRequest:
     """All that decides a build of one platform, besides the Dockerfile and the files."""
 
     platform: Platform
+    implicit_platform: bool = False  # no --platform: an image of another one keeps its own
     build_platform: Platform  # of this machine
     build_args: Mapping[str, str] = field(default_factory=dict, hash=False)
     target: str = ""  # a stage's name; "" is the last stage

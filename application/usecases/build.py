@@ -94,7 +94,12 @@ class BuildImage:
         check_places(self.places, outputs, caches.targets)
         multi_platform = _is_multi_platform(request, platforms)
         requests = [
-            replace(request, platform=platform, multi_platform=multi_platform)
+            replace(
+                request,
+                platform=platform,
+                implicit_platform=not platforms,
+                multi_platform=multi_platform,
+            )
             for platform in platforms or (request.platform,)
         ]
         with self.lock.working(), self._dockerfile(request, location, file) as dockerfile:

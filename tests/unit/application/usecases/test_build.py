@@ -227,6 +227,20 @@ def test_a_build_stage_for_this_machine_may_run_for_any_platform() -> None:
     assert image_of(built).config.platform == ELSEWHERE
 
 
+def test_an_image_of_another_platform_says_so_unless_one_was_asked_for() -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+    dockerfile = f"FROM --platform={ELSEWHERE} base\nCOPY b /\n"
+
+    own = workshop.build(dockerfile, {"b": b"2"})
+    asked = workshop.build(dockerfile, platforms=[HERE])
+    other = workshop.build(f"{dockerfile}FROM base\n")
+
+    assert image_of(own).config.platform == ELSEWHERE
+    assert image_of(asked).config.platform == HERE
+    assert image_of(other).config.platform == HERE
+
+
 def test_the_time_of_creation_is_that_of_the_first_build_of_these_contents() -> None:
     workshop = Workshop()
     first = image_of(workshop.build(COPY, {"a": b"1"}))
