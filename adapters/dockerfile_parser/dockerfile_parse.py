@@ -16,6 +16,7 @@ from img.domain.dockerfile.source import (
     statements_of,
     without_guard,
 )
+from img.domain.dockerfile.words import split_first
 from img.domain.errors import DockerfileError
 
 
@@ -106,32 +107,27 @@ def _instructions(
 ) -> tuple[RawInstruction, ...]:
     by_line = {statement.lines[0]: statement for statement in statements}
     no_comments = {0} | {directive.line for directive in directives}
+    for statement in statements:
+        no_comments.update(range(statement.lines[0] + 1, statement.lines[1] + 1))
     instructions: list[RawInstruction] = []
-    comments: list[tuple[int, str]] = []
+    comments: list[str] = []
     for line in read:
         number = line["startline"]  # from 0, but one line was put above: so from 1
         if line["instruction"] != "COMMENT":
-            above = _directly_above(number, comments)
-            instructions.append(_instruction(line, by_line[number], above))
+            instructions.append(_instruction(line, by_line[number], tuple(comments)))
             comments.clear()
-        elif number not in no_comments:
-            comments.append((number, line["content"][1:].strip()))
+        elif number in no_comments:
+            continue
+        elif comment := line["content"][1:].strip():  # as BuildKit: "  # x" is the comment "# x"
+            comments.append(comment)
+        else:  # an empty one parts those above from the instruction; a blank line does not
+            comments.clear()
     return tuple(instructions)
-
-
-def _directly_above(number: int, comments: Sequence[tuple[int, str]]) -> tuple[str, ...]:
-    """Return the comments that touch line ``number``; an empty one parts as a blank line does."""
-    above: list[str] = []
-    for line, comment in reversed(comments):
-        if line != number - 1 - len(above) or not comment:
-            break
-        above.append(comment)
-    return tuple(reversed(above))
 
 
 def _instruction(line: _Line, statement: Statement, comments: tuple[str, ...]) -> RawInstruction:
     return RawInstruction(
-        keyword=line["content"].split(maxsplit=1)[0],
+        keyword=without_guard(split_first(line["content"])[0]),
         rest=without_guard(line["value"]),
         lines=statement.lines,
         heredocs=statement.heredocs,

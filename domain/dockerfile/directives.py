@@ -15,14 +15,17 @@ from img.domain.errors import DockerfileError
 _KNOWN = frozenset({"syntax", "escape", "check"})
 _MOST_LINES = len(_KNOWN) + 1  # of directives: each but once, then one that is none or a second
 _LARGEST_JSON = 1 << 20  # characters; such a file says which frontend it is for, and no more
-_DIRECTIVE = r"{}[\t\n\f\r ]*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z"
+_DIRECTIVE = r"{}\s*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z"
 _HASH = re.compile(_DIRECTIVE.format("#"))
 _SLASHES = re.compile(_DIRECTIVE.format("//"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Syntax:
-    """The frontend that a file asks for: its image, the whole value, and the line (0 in JSON)."""
+    """The frontend that a file asks for: its image, the whole value, and the line.
+
+    In JSON that is the line before the document, which may be 0.
+    """
 
     reference: str
     command_line: str
@@ -66,19 +69,22 @@ def detect_syntax(text: str) -> Syntax | None:
     """Return the frontend asked for by ``# syntax=``, ``// syntax=`` or ``{"syntax": …}``."""
     found = _find("syntax", text, _HASH) or _find("syntax", text, _SLASHES)
     if found:
-        return _syntax(found.value, found.line)
+        return Syntax(reference=found.first_word, command_line=found.value, line=found.line)
     if len(text) > _LARGEST_JSON:
         return None
+    text, skipped = _without_shebang(text)
     try:
-        document = json.loads(_without_shebang(text)[0])
+        document = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         return None
     value = document.get("syntax") if isinstance(document, dict) else None
-    return _syntax(value, 0) if value and isinstance(value, str) else None
+    if not isinstance(value, str):
+        return None
+    return Syntax(reference=value, command_line=value, line=skipped)
 
 
-def _syntax(value: str, line: int) -> Syntax:
-    return Syntax(reference=value.split(" ", 1)[0], command_line=value, line=line)
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)  # Python's json takes NaN and Infinity, JSON does not
 
 
 def _find(name: str, text: str, pattern: re.Pattern[str]) -> Directive | None:

@@ -1,7 +1,8 @@
 """``--chmod``: octal or symbolic modes.
 
 Symbolic ones as BSD's setmode(3) reads them, by way of tonistiigi/dchapes-mode, with umask 0:
-``X`` asks the mode before all changes, copying (``g=u``) asks the mode so far.
+``X`` asks the mode before all changes, copying (``g=u``) asks the mode so far, and ``=`` clears
+again for the letters behind a copy (``u=gx`` is ``u=x``).
 """
 
 import re
@@ -96,9 +97,9 @@ def _action(who: int, operator: str, permissions: str) -> Iterator[_Step | _Copy
     for letter in permissions:
         if letter in _SHIFT:
             if bits:
-                yield from _step(who, operator, bits, cleared=cleared)
-                bits, cleared = 0, True
-            if operator == "+" and conditional:
+                yield from _step(who, operator, bits)
+                bits = 0
+            if conditional:
                 yield _Step("X", (who or _EVERYTHING) & conditional)
                 conditional = 0
             yield _CopyStep(operator, letter, _targets(who))
@@ -114,13 +115,13 @@ def _action(who: int, operator: str, permissions: str) -> Iterator[_Step | _Copy
         else:
             bits |= _PERMISSIONS[letter.lower()]
     if bits or not cleared:
-        yield from _step(who, operator, bits, cleared=cleared)
+        yield from _step(who, operator, bits)
     if conditional:
         yield _Step("X", (who or _EVERYTHING) & conditional)
 
 
-def _step(who: int, operator: str, bits: int, *, cleared: bool) -> Iterator[_Step]:
-    if operator == "=" and not cleared:
+def _step(who: int, operator: str, bits: int) -> Iterator[_Step]:
+    if operator == "=":
         yield _Step("-", who or _STANDARD)
     yield _Step("-" if operator == "-" else "+", (who or _EVERYTHING) & bits)
 

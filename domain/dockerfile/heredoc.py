@@ -12,8 +12,7 @@ from img.domain.dockerfile.variables import ExpansionFailed, expand_words
 from img.domain.dockerfile.words import parse_json_form, split_first, split_flags
 from img.domain.errors import DockerfileError
 
-_OPENING = re.compile(r"(\d{0,9})<<(-?)([^<]+)")
-_SIGN = re.compile(r"\d*<<-?")
+_OPENING = re.compile(r"([0-9]{0,9})<<(-?)[\t\n\f\r ]*([^<]*)")
 _MAY_OPEN = frozenset({"run", "copy", "add"})
 
 
@@ -54,6 +53,8 @@ def heredoc_opening(word: str) -> HeredocOpening | None:
     if not found:
         return None
     descriptor, dash, rest = found.groups()
+    if not rest:
+        return None
     try:
         names = expand_words(rest, {}, skip_unset=True)
         as_written = expand_words(rest, {}, skip_unset=True, raw_quotes=True)
@@ -69,9 +70,9 @@ def heredoc_opening(word: str) -> HeredocOpening | None:
     )
 
 
-def openings_in(line: str) -> tuple[HeredocOpening, ...]:
+def openings_in(line: str, escape: str) -> tuple[HeredocOpening, ...]:
     """Return the heredocs that an instruction, its lines joined, opens in order."""
-    if "<<" not in line or not _may_open(line):
+    if "<<" not in line or not _may_open(line, escape):
         return ()
     return tuple(_openings(line))
 
@@ -81,19 +82,18 @@ def _openings(line: str) -> Iterator[HeredocOpening]:
         words = expand_words(line, {}, skip_unset=True, raw_quotes=True, raw_escapes=True)
     except ExpansionFailed:
         return
-    for word, following in zip(words, [*words[1:], ""], strict=True):
-        apart = _SIGN.fullmatch(word)  # ``<< NAME``, as a shell takes it too
-        if opening := heredoc_opening(word + following if apart else word):
+    for word in words:  # ``<< NAME`` is one, as a shell takes it too; ``<<- NAME`` is not
+        if opening := heredoc_opening(word):
             yield opening
 
 
-def _may_open(line: str) -> bool:
+def _may_open(line: str, escape: str) -> bool:
     keyword, rest = split_first(line)
     if keyword.lower() == "onbuild":
-        keyword, rest = split_first(split_flags(rest)[1])
+        keyword, rest = split_first(split_flags(rest, escape)[1])
     if keyword.lower() not in _MAY_OPEN:
         return False
     try:
-        return parse_json_form(split_flags(rest)[1]) is None
+        return parse_json_form(split_flags(rest, escape)[1]) is None
     except DockerfileError:
         return False

@@ -15,7 +15,9 @@ from img.domain.errors import ContextError
 NOT_MATCHED = -1  # the state of a path that no pattern has said anything about
 _ATOM = r"(?:[^\\\-\]]|\\.)"
 _VALID = re.compile(rf"(?:[^\\\[]|\\.|\[\^?(?:{_ATOM}(?:-{_ATOM})?)+\])*", re.DOTALL)
-_WILDCARD = re.compile(r"[*?\[\\]")
+_CHUNK = re.compile(r"(\**)((?:\\.|\[(?:\\.|[^\]\\])*\]?|[^*\[\\]|\\\Z)*)", re.DOTALL)
+_WILDCARD = re.compile(r"[*?\[\]\\]")
+_NOT_OF_NAMES = re.compile(r"\*\*|[|^{}]")  # in expressions of a name alone
 
 
 class BadIgnorePattern(ContextError):
@@ -83,7 +85,7 @@ class IgnoreMatcher:
 
     def excludes(self, path: str) -> bool:
         """Tell whether ``path``, relative and slash-separated, is excluded, or a parent is."""
-        return self._excluding[self._state(path)]
+        return path != "." and self._excluding[self._state(path)]
 
     def child_state(self, path: str, parent_state: int = NOT_MATCHED) -> int:
         """Return the state of ``path`` whose parent has ``parent_state``."""
@@ -130,9 +132,29 @@ class _Pattern:
     def parse(cls, pattern: str) -> "_Pattern":
         cleaned = _cleaned(pattern.strip())
         text = cleaned.removeprefix("!")
-        if not text or not _VALID.fullmatch(text):
+        if not text or not _is_well_formed(text):
             raise BadIgnorePattern(cleaned)
         return cls(text=text, includes=cleaned.startswith("!"))
+
+
+def _is_well_formed(text: str) -> bool:
+    """Tell whether Go's filepath.Match takes ``text``, which moby tries with the name ".".
+
+    It looks at the text between two stars, and no further where that does not match.
+    """
+    for stars, chunk in _CHUNK.findall(text):
+        if not _VALID.fullmatch(chunk):
+            return False
+        if (chunk and not _takes_a_dot(chunk)) or (stars and not chunk):
+            return True
+    return True
+
+
+def _takes_a_dot(chunk: str) -> bool:
+    try:
+        return re.fullmatch(_expression_of(chunk), ".") is not None
+    except re.error:
+        return False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -152,7 +174,7 @@ class _Run:
         plain = {text for text in texts if not _WILDCARD.search(text)}
         anywhere = {text[3:] for text in texts if text.startswith("**/") and "/" not in text[3:]}
         names = {name for name in anywhere if not _WILDCARD.search(name)}
-        of_names = {name for name in anywhere - names if "**" not in name}
+        of_names = {name for name in anywhere - names if not _NOT_OF_NAMES.search(name)}
         handled = plain | {"**/" + name for name in names | of_names}
         return cls(
             includes=includes,
@@ -207,17 +229,27 @@ def _compiled(text: str, expression: str) -> re.Pattern[str]:
         raise BadIgnorePattern(text) from None
 
 
-_PIECE = re.compile(r"\*\*/?|\*|\?|\\.|\[\^?(?:\\.|[^\]\\])+\]|.", re.DOTALL)
+_PIECE = re.compile(r"\*\*/?|\\.|.", re.DOTALL)
+_CLASS_OR_BAR = re.compile(r"(\[\^?\]?)((?:\\.|[^\]\\])*\])|\\.|\||\[", re.DOTALL)
+_KEPT_FOR_LATER = re.compile(r"[\[&~|]|(?<=-)-")  # by Python, inside of classes
+_ESCAPED = frozenset(".+()$")  # moby leaves "|", "{", "}" and "^" their meaning in expressions
 
 
 def _expression_of(text: str) -> str:
-    """Return the regular expression that moby makes of a pattern (Pattern.compile)."""
-    first, *rest = _PIECE.findall(text)
-    # Only "**" and then plain text is a bare ending: "**x" takes "yx", but "**x*" does not.
-    ending = first == "**" and not any(_WILDCARD.match(piece) for piece in rest)
-    pieces = [".*"] if ending else [_piece(first, is_last=not rest)]
-    pieces += [_piece(piece, is_last=at == len(rest)) for at, piece in enumerate(rest, 1)]
-    return "".join(pieces)
+    """Return the regular expression that moby makes of a pattern (Pattern.compile).
+
+    "**" before or behind plain text is no expression there: "**x" takes "yx", but "**x*" does not.
+    """
+    first, *rest = pieces = _PIECE.findall(text)
+    if first == "**" and not _WILDCARD.search(text[2:]):
+        return ".*" + re.escape(text[2:])
+    if first == "**/" and not _WILDCARD.search(text[3:]):
+        return "(?:.*/)?" + re.escape(text[3:])
+    if rest and rest[-1] == "**" and not _WILDCARD.search(text[:-2]):
+        return re.escape(text[:-2]) + ".*"
+    last = len(pieces) - 1
+    found = "".join(_piece(piece, is_last=at == last) for at, piece in enumerate(pieces))
+    return _CLASS_OR_BAR.sub(_for_python, found)
 
 
 def _piece(piece: str, *, is_last: bool) -> str:
@@ -228,7 +260,13 @@ def _piece(piece: str, *, is_last: bool) -> str:
     if piece == "?":
         return "[^/]"
     if piece.startswith("\\"):
-        return re.escape(piece[1:])
-    if len(piece) > 1:
-        return "[" + piece[1:-1].replace("[", "\\[") + "]"
-    return re.escape(piece)
+        return re.escape(piece[1:] or piece)
+    return f"\\{piece}" if piece in _ESCAPED else piece
+
+
+def _for_python(found: re.Match[str]) -> str:
+    """Go searches: the ends of an alternative in the middle are free, and so on."""
+    opening, inside = found.groups()
+    if opening:
+        return opening + _KEPT_FOR_LATER.sub(r"\\\g<0>", inside)
+    return {"|": ".*|.*", "[": "[]"}.get(found[0], found[0])  # one that is not closed: no class

@@ -41,7 +41,7 @@ from img.domain.dockerfile.raw import Heredoc, RawDockerfile, RawInstruction
 from img.domain.dockerfile.source import statements_of
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.dockerfile.syntax import Syntax, take_apart
-from img.domain.dockerfile.words import split_first, split_flags
+from img.domain.dockerfile.words import split_first
 from img.domain.errors import DockerfileError
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
@@ -149,8 +149,7 @@ def _meaning(part: Syntax) -> From | Instruction:
         interpreter = _INTERPRETERS.get(part.keyword)
         if not interpreter:
             raise DockerfileError(_unknown(part.raw.keyword))
-        flags = parse_flags(part.flags, _FLAGS.get(part.keyword, {}))
-        return interpreter(part, flags)
+        return interpreter(part, _flags_of(part))
     except DockerfileError as error:
         if error.lines:
             raise
@@ -160,6 +159,14 @@ def _meaning(part: Syntax) -> From | Instruction:
             lines=lines,
             hint=error.hint,
         ) from None
+
+
+def _flags_of(part: Syntax) -> Flags:
+    """Return the flags; some instructions never look at those they are given, in BuildKit too."""
+    unread = part.keyword in {"arg", "stopsignal"}
+    if part.keyword == "healthcheck":
+        unread = "".join(part.arguments.words[:1]).upper() == "NONE"
+    return Flags() if unread else parse_flags(part.flags, _FLAGS.get(part.keyword, {}))
 
 
 def _unknown(keyword: str) -> str:
@@ -347,7 +354,7 @@ def _onbuild(part: Syntax, _flags: Flags) -> OnBuild:
     if trigger in ("FROM", "MAINTAINER"):
         raise DockerfileError(f"{trigger} isn't allowed as an ONBUILD trigger")
     bodies = "".join(f"\n{each.as_written}{each.name}" for each in part.raw.heredocs)
-    return OnBuild(**_located(part), expression=split_flags(part.raw.rest)[1] + bodies)
+    return OnBuild(**_located(part), expression=part.raw.rest + bodies)
 
 
 def _healthcheck(part: Syntax, flags: Flags) -> Healthcheck:
@@ -361,7 +368,7 @@ _INTERPRETERS: Mapping[str, Callable[[Syntax, Flags], From | Instruction]] = {
     "copy": _copy,
     "entrypoint": lambda part, _: Entrypoint(**_located(part), command=_command(part)),
     "env": lambda part, _: Env(**_located(part), pairs=_pairs(part)),
-    "expose": lambda part, _: Expose(**_located(part), ports=_at_least_one(part)),
+    "expose": lambda part, _: Expose(**_located(part), ports=tuple(sorted(_at_least_one(part)))),
     "from": _from,
     "healthcheck": _healthcheck,
     "label": lambda part, _: Label(**_located(part), pairs=_pairs(part)),

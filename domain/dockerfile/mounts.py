@@ -39,29 +39,26 @@ def parse_mount(
 def parse_unexpanded_mount(text: str, lines: tuple[int, int]) -> RunMount:
     """Return the mount as far as it is known while variables have no values yet.
 
-    ``from`` may hold none: which stages a build needs is known before anything is expanded.
+    ``from`` may hold none: which stages a build needs is known before anything is expanded. All
+    else that is wrong shows when it is expanded, so never in a stage that nothing needs.
     Raises DockerfileError.
     """
-    if "$" not in text:
-        return parse_mount(text, lines=lines)
     try:
-        known = {key: value for key, value, _ in _fields(text)}
+        fields = _split(text)
     except DockerfileError as error:
-        raise DockerfileError(error.message, lines=lines) from None
-    if "$" in known.get("from", "").rstrip("$"):
-        raise DockerfileError(
-            f"dockerfile parse error on line {lines[0]}: 'from' doesn't support variable "
-            "expansion, define alias stage instead",
-            lines=lines,
-        )
-    kind = known.get("type") or "bind"
-    return RunMount(
-        type=kind,
-        from_=known.get("from") or "",
-        target=known.get("target") or known.get("dst") or known.get("destination") or "",
-        source=known.get("source") or known.get("src") or "",
-        id=known.get("id") or "",
-    )
+        raise _unparsable(error.message, lines) from None
+    stage = ""
+    for field in fields:
+        key, _, value = field.partition("=")
+        if key.lower() == "from":
+            if value.find("$") not in (-1, len(value) - 1):
+                what = "'from' doesn't support variable expansion, define alias stage instead"
+                raise _unparsable(what, lines)
+            stage = value
+    try:
+        return parse_mount(text)
+    except DockerfileError:
+        return RunMount(from_=stage)
 
 
 def expand_mounts(run: Run, expand: Expander) -> tuple[RunMount, ...]:
@@ -69,17 +66,27 @@ def expand_mounts(run: Run, expand: Expander) -> tuple[RunMount, ...]:
     return tuple(parse_mount(word, expand, run.lines) for word in run.mount_words)
 
 
+def _unparsable(what: str, lines: tuple[int, int]) -> DockerfileError:
+    return DockerfileError(f"dockerfile parse error on line {lines[0]}: {what}", lines=lines)
+
+
 def _as_is(value: str) -> str:
     return value
 
 
-def _fields(text: str) -> Iterator[tuple[str, str, str]]:
-    """Yield key, value and the field as written; a key alone has the value ``true``."""
+def _split(text: str) -> tuple[str, ...]:
     try:
         fields = split_csv(text)
     except BadCsv as error:
         raise DockerfileError(f"failed to parse csv mounts: {error}") from None
-    for field in fields:
+    if not fields:
+        raise DockerfileError("failed to parse csv mounts: EOF")
+    return fields
+
+
+def _fields(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield key, value and the field as written; a key alone has the value ``true``."""
+    for field in _split(text):
         key, sign, value = field.partition("=")
         key = key.lower()
         if not sign and key not in _ALONE:
@@ -100,7 +107,7 @@ def _with_field(mount: RunMount, key: str, value: str) -> RunMount:
     match key:
         case "type":
             _one_of(value, _TYPES, f'unsupported mount type "{value}"')
-            return replace(mount, type=value)
+            return replace(mount, type=value.lower())
         case "from":
             return replace(mount, from_=value)
         case "source" | "src":
@@ -121,7 +128,7 @@ def _with_field(mount: RunMount, key: str, value: str) -> RunMount:
             return replace(mount, id=value)
         case "sharing":
             _one_of(value, _SHARINGS, f'unsupported sharing value "{value}"')
-            return replace(mount, sharing=value)
+            return replace(mount, sharing=value.lower())
         case "mode":
             return replace(mount, mode=_number(key, value, 8))
         case "uid":
@@ -137,7 +144,7 @@ def _only_for(mount: RunMount, key: str, *types: str) -> None:
 
 
 def _one_of(value: str, options: tuple[str, ...], message: str) -> None:
-    if value not in options:
+    if value.lower() not in options:
         raise DockerfileError(message + did_you_mean(value, options))
 
 

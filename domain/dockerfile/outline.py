@@ -150,7 +150,9 @@ def _global_arguments(
             value, uses = walk.build_args.get(argument.name), frozenset[str]()
             if value is None and argument.default is not None:
                 expanded = expand(argument.default, variables, walk.escape, lines=arg.lines)
-                value, uses = expanded.text, expanded.matched
+                value, uses = expanded.text, expanded.matched - {argument.name}
+                if argument.name in expanded.matched and argument.name in declared:
+                    uses |= declared[argument.name].uses  # it is made of what it was made of before
             if value is not None:
                 variables[argument.name] = value
             declared[argument.name] = _Declared(_outlined(argument, value, arg.lines), uses)

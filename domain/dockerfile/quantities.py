@@ -13,7 +13,9 @@ _NANOSECONDS = {
     "h": 3600 * 10**9,
 }
 _PART = re.compile(r"(?=\.?\d)(\d{0,40})\.?(\d{0,40})([^\d.]+)", re.ASCII)
-_SIZE = re.compile(r"([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[-+]?\d+)?) ?(?:([kmgtp])i?)?b?", re.ASCII)
+_SIZE = re.compile(
+    r"([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[-+]?\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?", re.ASCII
+)
 _TOO_LARGE = 2**63
 
 

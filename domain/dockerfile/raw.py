@@ -31,7 +31,7 @@ class RawInstruction:
     rest: str  # what follows the keyword, flags included
     lines: tuple[int, int]
     heredocs: tuple[Heredoc, ...] = ()
-    comments: tuple[str, ...] = ()  # the comment lines directly above, without "#"
+    comments: tuple[str, ...] = ()  # the comment lines above, without "#"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,11 @@ class Directive:
     name: str  # lower case
     value: str
     line: int
+
+    @property
+    def first_word(self) -> str:
+        """The value up to its first blank; BuildKit takes the rest of some as an explanation."""
+        return self.value.partition(" ")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,8 @@ LONGEST_LINE = 65535  # bytes; BuildKit's scanner takes no more
 MOST_LINES = 100_000  # each takes memory on the way to a plan; generated files have thousands
 _COMMENT = re.compile(r"\s*#")
 _MANY = 256  # continuation lines
-_GUARD = "\x00"  # keeps a backslash at the end of an instruction from continuing it
+# Keeps a backslash at the end of an instruction from continuing it, and one without text there.
+_GUARD = "\x00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,12 +108,6 @@ class _Reader:
             elif not _COMMENT.match(line):
                 piece, continues = self._piece(line)
                 pieces.append((self._at, piece))
-        if not any(piece.strip() for _, piece in pieces):
-            raise DockerfileError(
-                f"dockerfile parse error on line {first}: unknown instruction: ",
-                lines=(first, self._at),
-                hint="remove the line, which only continues",
-            )
         heredocs = self._heredocs(first, pieces)
         return Statement(
             pieces=tuple(pieces),
@@ -135,7 +130,7 @@ class _Reader:
     def _heredocs(self, first: int, pieces: list[tuple[int, str]]) -> tuple[Heredoc, ...]:
         if not any("<" in piece for _, piece in pieces):
             return ()
-        openings = openings_in("".join(piece for _, piece in pieces))
+        openings = openings_in("".join(piece for _, piece in pieces), self._escape)
         return tuple(opening.with_body(self._body(opening, first)) for opening in openings)
 
     def _body(self, opening: HeredocOpening, first: int) -> str:
@@ -169,12 +164,13 @@ def plain_lines(lines: Sequence[str], statements: Sequence[Statement]) -> list[s
         for number, piece in pieces[:-1]:
             plain[number - 1] = piece + "\\"
         number, piece = pieces[-1]
-        plain[number - 1] = piece + _GUARD if piece.rstrip().endswith("\\") else piece
+        guarded = not piece.strip() or piece.rstrip().endswith("\\")
+        plain[number - 1] = piece + _GUARD if guarded else piece
     return plain
 
 
 def without_guard(argument: str) -> str:
-    """Return an argument read from plain lines as it was written."""
+    """Return a keyword or argument read from plain lines as it was written."""
     return argument.removesuffix(_GUARD).strip()
 
 

@@ -40,7 +40,7 @@ class Syntax:
 def take_apart(raw: RawInstruction, escape: str) -> Syntax:
     """Return ``raw`` with flags and arguments told apart. Raises DockerfileError."""
     keyword = raw.keyword.lower()
-    flags, rest = split_flags(raw.rest)
+    flags, rest = split_flags(raw.rest, escape)
     try:
         return Syntax(
             raw=raw,

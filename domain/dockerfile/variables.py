@@ -8,6 +8,7 @@ from img.domain.dockerfile.glob import BadEscape, replace_matches, trim_prefix, 
 from img.domain.errors import DockerfileError
 
 # Digits first: ``$1x`` is ``$1`` and an x. One special parameter alone, as in a shell.
+_ANGLES = re.compile(r"<(?:<[\t\r ]*)?")
 _NAME = re.compile(r"\d+|[@*#?$!-]|\w+")
 
 
@@ -146,7 +147,7 @@ class _Lexer:
         self._quoting = quoting
         self._raw_escapes = quoting.raw_escapes
         quotes = "" if quoting.ignore_quotes else "'\""
-        self._ordinary = re.compile(f"[^${re.escape(escape + quotes)}}}/]+")
+        self._ordinary = re.compile(f"[^$<{re.escape(escape + quotes)}}}/]+")
         self._quotes = quotes
         self.matched: set[str] = set()
         self.unmatched: set[str] = set()
@@ -185,6 +186,9 @@ class _Lexer:
             elif char == self._escape:
                 result.append(self._escaped())
                 words.add_whole(result[-1])
+            elif char == "<":
+                result.append(self._angles())
+                words.add_whole(result[-1])
             else:
                 self._at += 1
                 result.append(char)
@@ -212,6 +216,13 @@ class _Lexer:
         if not kept:
             self._at += 1
         return kept + self._next()
+
+    def _angles(self) -> str:
+        """Return ``<``, or ``<<`` with the blanks after it: a heredoc's name may stand apart."""
+        found = _ANGLES.match(self._text, self._at)
+        assert found is not None  # the caller has seen the first
+        self._at = found.end()
+        return found.group()
 
     def _single_quoted(self) -> str:
         end = self._text.find("'", self._at + 1)
@@ -283,11 +294,11 @@ class _Lexer:
         if operator in unsupported or not (colon or operator in "+-?#%"):
             raise _unsupported_modifier(colon, operator)
         word = self._argument("}", "syntax error: missing '}'", raw=operator in "#%")
-        if operator not in "+-?#%":
-            raise _unsupported_modifier(colon, operator)
         value = self._lookup(name)
         if value is None and self._quoting.skip_unset:
             return f"${{{name}{':' * colon}{operator}{word}}}"
+        if operator not in "+-?#%":
+            raise _unsupported_modifier(colon, operator)
         return _modified(name, value, operator, word, empty_is_unset=colon)
 
     def _replaced(self, name: str) -> str:

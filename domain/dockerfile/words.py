@@ -56,11 +56,8 @@ def split_blanks(text: str) -> tuple[str, ...]:
     return tuple(_WHITESPACE.split(text)) if text else ()
 
 
-def split_flags(text: str, escape: str = "\\") -> tuple[tuple[str, ...], str]:
-    """Return the leading ``--flags``, unquoted, and the rest; ``--`` alone ends them.
-
-    The escape is always a backslash here, whatever the directive says: BuildKit's choice.
-    """
+def split_flags(text: str, escape: str) -> tuple[tuple[str, ...], str]:
+    """Return the leading ``--flags``, unquoted, and the rest; ``--`` alone ends them."""
     flags: list[str] = []
     at = 0
     while True:

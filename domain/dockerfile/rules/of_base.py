@@ -89,9 +89,10 @@ def invalid_default_arg_in_from(line: FromLine) -> Iterator[Finding]:
     try:
         ImageReference.parse(line.default_base)
     except InvalidReference:
-        yield at(
-            line.start,
-            f"Default value for ARG {line.start.base} results in empty or invalid base image name",
+        yield Finding(  # no comment above FROM excuses it
+            lines=line.start.lines,
+            detail=f"Default value for ARG {line.start.base} results in empty or invalid base "
+            "image name",
         )
 
 

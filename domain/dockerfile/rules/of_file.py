@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from img.domain.dockerfile.instructions import Dockerfile, From, Instruction
 from img.domain.dockerfile.raw import RawDockerfile
-from img.domain.dockerfile.rules.rule import Finding, Rule, at, quoted, rule
+from img.domain.dockerfile.rules.rule import Finding, Rule, quoted, rule
 
 _RESERVED = frozenset({"context", "scratch"})
 
@@ -16,9 +16,7 @@ def no_empty_continuation(raw: RawDockerfile) -> Iterator[Finding]:
         first, last = each.lines
         if not blanks.isdisjoint(range(first, last + 1)):
             # As BuildKit: it notices, and points, where the instruction ends.
-            yield Finding(
-                lines=(last, last), detail="Empty continuation line", comments=each.comments
-            )
+            yield Finding(lines=(last, last), detail="Empty continuation line")
 
 
 @rule("DuplicateStageName", "Stage names should be unique")
@@ -26,7 +24,7 @@ def duplicate_stage_name(dockerfile: Dockerfile) -> Iterator[Finding]:
     seen: set[str] = set()
     for start in _named(dockerfile):
         if start.name in seen:
-            yield at(
+            yield _finding(
                 start, f"Duplicate stage name {quoted(start.name)}, stage names should be unique"
             )
         seen.add(start.name)
@@ -36,7 +34,7 @@ def duplicate_stage_name(dockerfile: Dockerfile) -> Iterator[Finding]:
 def reserved_stage_name(dockerfile: Dockerfile) -> Iterator[Finding]:
     for start in _named(dockerfile):
         if start.name in _RESERVED:
-            yield at(
+            yield _finding(
                 start,
                 "Stage name should not use the same name as reserved stage " + quoted(start.name),
             )
@@ -53,11 +51,16 @@ def consistent_instruction_casing(dockerfile: Dockerfile) -> Iterator[Finding]:
     casing, convert = ("lowercase", str.lower) if lower > upper else ("uppercase", str.upper)
     for each in instructions:
         if each.keyword != convert(each.keyword):
-            yield at(
+            yield _finding(
                 each,
                 f"Command '{each.keyword}' should match the case of the command majority "
                 f"({casing})",
             )
+
+
+def _finding(instruction: From | Instruction, detail: str) -> Finding:
+    """Return what no comment above ``instruction`` excuses: BuildKit asks the directive alone."""
+    return Finding(lines=instruction.lines, detail=detail)
 
 
 def _named(dockerfile: Dockerfile) -> Iterator[From]:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from img.domain.dockerfile.instructions import Arg, From, Instruction, Maintainer
-from img.domain.dockerfile.rules.options import is_options
 from img.domain.dockerfile.rules.rule import Finding, Rule, at, rule
 
 
@@ -43,7 +42,7 @@ def maintainer_deprecated(instruction: From | Instruction) -> Iterator[Finding]:
 )
 def invalid_definition_description(instruction: From | Instruction) -> Iterator[Finding]:
     names = _defined_by(instruction)
-    comments = [comment for comment in instruction.comments if not is_options(comment)]
+    comments = instruction.comments
     if names and comments and comments[-1].split(" ")[0] not in names:
         what = "FROM" if isinstance(instruction, From) else "ARG"
         name = names[0] if len(names) == 1 else "<arg_key>"

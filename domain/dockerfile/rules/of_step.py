@@ -90,10 +90,10 @@ def invalid_base_image_platform(stage: KnownStage) -> Iterator[Finding]:
         and (expected.os, expected.architecture) != (actual.os, actual.architecture)
     ):
         shown = [quoted(each.normalized().full_name) for each in (actual, expected)]
-        yield at(
-            stage.start,
-            f"Base image {stage.image} was pulled with platform {shown[0]}, expected {shown[1]} "
-            "for current build",
+        yield Finding(  # no comment above FROM excuses it
+            lines=stage.start.lines,
+            detail=f"Base image {stage.image} was pulled with platform {shown[0]}, expected "
+            f"{shown[1]} for current build",
         )
 
 
@@ -194,12 +194,12 @@ def json_args_recommended(checked: CheckedStep) -> Iterator[Finding]:
 )
 def multiple_instructions_disallowed(checked: CheckedStep) -> Iterator[Finding]:
     instruction, void = checked.instruction, checked.step.overrides
-    if void:  # which is where to point; either of the two may excuse itself
-        yield at(
-            void,
-            f"Multiple {instruction.keyword} instructions should not be used in the same stage "
-            "because only the last one will be used",
-            *instruction.comments,
+    if void:  # which is where to point, but comments above the second one count
+        yield Finding(
+            lines=void.lines,
+            detail=f"Multiple {instruction.keyword} instructions should not be used in the same "
+            "stage because only the last one will be used",
+            comments=instruction.comments,
         )
 
 

@@ -18,7 +18,7 @@ _MOST_OPTIONS = 3
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 # In a comment above an instruction; what follows the first blank explains.
-_COMMENT = re.compile(r"check\s*=\s*(\S+)", re.IGNORECASE)
+_COMMENT = re.compile(r"check\s*=\s*([^ ]+)", re.IGNORECASE)
 
 
 class LintViolation(DockerfileError):
@@ -35,10 +35,12 @@ class LintViolation(DockerfileError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """Names of rules to skip and of experimental ones to run; "all" stands for every one."""
+    """Names of rules to skip and of experimental ones to run."""
 
     skip: frozenset[str] = frozenset()
+    skip_all: bool = False
     experimental: frozenset[str] = frozenset()
+    experimental_all: bool = False
     error: bool = False  # a warning fails the build
 
     @classmethod
@@ -54,15 +56,21 @@ class CheckOptions:
         """Tell whether the rule ``name`` has a say about an instruction with those comments."""
         local = options_in(comments)
         if experimental:  # these are off anyway, and skip does not reach them
-            return bool({_ALL, name} & (self.experimental | local.experimental))
-        return not {_ALL, name} & (self.skip | local.skip)
+            every = self.experimental_all or local.experimental_all
+            return every or name in self.experimental | local.experimental
+        every = self.skip_all or local.skip_all
+        return not every and name not in self.skip | local.skip
 
     def _with(self, option: str) -> "CheckOptions":
         key, equals, value = option.partition("=")
         key, value = key.strip(), value.strip()
         match key, bool(equals):
+            case "skip", True if value == _ALL:
+                return replace(self, skip_all=True)
             case "skip", True:
                 return replace(self, skip=_names(value))
+            case "experimental", True if value == _ALL:
+                return replace(self, experimental_all=True)
             case "experimental", True:
                 return replace(self, experimental=_names(value))
             case "error", True:
@@ -79,7 +87,7 @@ def options_of(raw: RawDockerfile, build_args: Mapping[str, str]) -> CheckOption
     """
     given = build_args.get(CHECK_ARGUMENT)
     directive = _directive(raw)
-    text = given if given is not None else directive.value if directive else ""
+    text = given if given is not None else directive.first_word if directive else ""
     try:
         return CheckOptions.parse(text)
     except DockerfileError as error:
@@ -100,11 +108,6 @@ def options_in(comments: Iterable[str]) -> CheckOptions:
             except DockerfileError:
                 break
     return CheckOptions()
-
-
-def is_options(comment: str) -> bool:
-    """Tell whether ``comment`` is one for the checks."""
-    return _COMMENT.match(comment) is not None
 
 
 def refuse_violations(

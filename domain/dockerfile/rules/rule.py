@@ -89,11 +89,9 @@ def page_of(name: str) -> str:
     return f"{_PAGES}/{_WORD_START.sub('-', name).lower()}/"
 
 
-def at(instruction: Located, detail: str, *comments: str) -> Finding:
-    """Return a finding at ``instruction``, which its comments, or ``comments``, may excuse."""
-    return Finding(
-        lines=instruction.lines, detail=detail, comments=(*instruction.comments, *comments)
-    )
+def at(instruction: Located, detail: str) -> Finding:
+    """Return a finding at ``instruction``, which its comments may excuse."""
+    return Finding(lines=instruction.lines, detail=detail, comments=instruction.comments)
 
 
 def quoted(text: str) -> str:

@@ -1,5 +1,7 @@
 """What each rule objects to, and what it lets pass; the tables hold the plain cases."""
 
+import pytest
+
 from img.domain.oci.config import RunConfig
 from img.domain.platform import Platform
 from tests.unit.domain.dockerfile.rules.checking import AnyImage, said
@@ -61,10 +63,30 @@ def test_a_shell_of_the_base_image_allows_the_shell_form() -> None:
     assert said("FROM pwsh\nCMD start", images=images) == []
 
 
-def test_either_of_two_commands_may_excuse_that_there_are_two() -> None:
+def test_the_second_of_two_commands_may_excuse_that_there_are_two() -> None:
     excuse = "# check=skip=MultipleInstructionsDisallowed\n"
-    assert said(f'FROM scratch\n{excuse}CMD ["a"]\nCMD ["b"]') == []
     assert said(f'FROM scratch\nCMD ["a"]\n{excuse}CMD ["b"]') == []
+    assert said(f'FROM scratch\n{excuse}CMD ["a"]\nCMD ["b"]') == [
+        (
+            "MultipleInstructionsDisallowed: Multiple CMD instructions should not be used in the "
+            "same stage because only the last one will be used (line 3)"
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM scratch AS a\n{}FROM scratch AS a",
+        "FROM scratch\n{}FROM scratch AS context",
+        "FROM scratch\n{}env a=1\nENV b=2\nENV c=3",
+        "FROM scratch\n{}RUN [\\\n\n]",
+        "ARG A\n{}FROM a$A:",
+    ],
+)
+def test_what_concerns_the_whole_file_is_excused_by_the_directive_alone(text: str) -> None:
+    assert len(said(text.format("# check=skip=all\n"))) == 1
+    assert said("# check=skip=all\n" + text.format("")) == []
 
 
 def test_a_trigger_of_the_base_image_is_checked_where_it_is_triggered() -> None:
@@ -126,6 +148,8 @@ def test_an_empty_line_in_the_middle_is_reported_where_the_instruction_ends() ->
     ]
 
 
-def test_a_comment_for_the_checks_describes_nothing() -> None:
-    text = "# check=experimental=all\n\nFROM scratch\n# name of it\n# check=skip=all\nARG name"
-    assert said(text) == []
+def test_the_last_comment_above_is_to_be_the_description() -> None:
+    text = "# check=experimental=all\n\nFROM scratch\n# name of it\n{}ARG name"
+    assert said(text.format("")) == []
+    assert len(said(text.format("# check=skip=Others\n"))) == 1
+    assert said(text.format("#\n")) == []
