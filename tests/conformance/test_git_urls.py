@@ -60,8 +60,7 @@ def without_pointers(row: Row | None) -> Row | None:
 def test_git_urls_are_read_as_buildkit_reads_them(row: Row) -> None:
     expected = row["git_context"], without_pointers(row["ref"])
     assert reference(row["text"]) == expected
-    expected = {"error": True} if "error" in row["url"] else row["url"]
-    assert url(row["text"]) == expected
+    assert url(row["text"]) == ({"error": True} if "error" in row["url"] else row["url"])
 
 
 @pytest.mark.parametrize("row", table_rows("redact_urls"), ids=lambda row: row["url"])
