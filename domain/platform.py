@@ -9,7 +9,7 @@ from img.domain.errors import ImgError
 # GOOS and GOARCH as Go knows them (containerd platforms, database.go).
 _KNOWN_OS = re.compile(
     r"aix|android|darwin|dragonfly|freebsd|hurd|illumos|ios|js|linux|nacl|netbsd|openbsd|plan9"
-    r"|solaris|wasip1|windows|zos"
+    r"|solaris|windows|zos"
 )
 _KNOWN_ARCHITECTURES = re.compile(
     r"386|amd64(p32)?|arm(be)?|arm64(be)?|loong64|mips(le)?|mips64(le)?|mips64p32(le)?"

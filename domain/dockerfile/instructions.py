@@ -182,7 +182,7 @@ class Entrypoint(Located):
 class Expose(Located):
     """EXPOSE."""
 
-    ports: tuple[str, ...]
+    ports: tuple[str, ...]  # as written, sorted (BuildKit instructions/parse.go, parseExpose)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

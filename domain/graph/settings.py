@@ -178,7 +178,7 @@ def _expose(scope: StageScope, state: StageState, setting: Expose) -> StageState
     env = dict(state.env)
     words = [
         word
-        for port in sorted(setting.ports)  # as written, and doubles stay (instructions/parse.go)
+        for port in setting.ports  # doubles stay
         for word in expand_words(port, env, scope.escape, lines=setting.lines)
     ]
     ports = parse_ports(words, lines=setting.lines)
