@@ -186,7 +186,7 @@ class _Lowering:
     def _image_config(self, config: ImageConfig) -> ImageConfig:
         """Return the config with the platform and the labels that were asked for."""
         wanted, own = self._request.platform.normalized(), config.platform.normalized()
-        if self._request.implicit_platform:
+        if self._request.implicit_platform and own.architecture:
             wanted = own
         elif (wanted.os, wanted.architecture) == (own.os, own.architecture):
             wanted = replace(
