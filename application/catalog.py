@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
-from img.application.ports.blob_store import BlobStore
+from img.application.ports.blob_store import BlobNotFound, BlobStore
 from img.domain.dataclass import dataclass
-from img.domain.errors import StateError
+from img.domain.digest import Digest
+from img.domain.errors import NotFoundError, StateError
 from img.domain.json_text import MOST_BYTES
 from img.domain.oci import media_types
 from img.domain.oci.chain import Layer
@@ -15,6 +16,19 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.oci.presence import Presence, presence_of
 from img.domain.platform import Platform
+
+
+class PlatformNotHere(BlobNotFound):
+    """The image of one platform, of an index of which other platforms may be here."""
+
+    def __init__(self, platform: Platform, digest: Digest) -> None:
+        NotFoundError.__init__(
+            self,
+            f"the image for {platform} is not here: no blob {digest} in the store",
+            hint="pull it, or load an archive that has it",
+        )
+        self.digest = digest
+        self.platform = platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,11 +95,17 @@ class Catalog:
     def image(self, target: Descriptor, platform: Platform) -> Image:
         """Return the image that ``target``, a manifest or an index, has for ``platform``.
 
-        Raises BlobNotFound, NoPlatformMatch, InvalidDocument, StateError.
+        Raises BlobNotFound, PlatformNotHere, NoPlatformMatch, InvalidDocument, StateError.
         """
-        target, content = manifest_for(target, platform, self.read)
-        manifest = decode_manifest(content)
-        config = decode_config(self.read(manifest.config))
+        named = target
+        try:
+            target, content = manifest_for(target, platform, self.read)
+            manifest = decode_manifest(content)
+            config = decode_config(self.read(manifest.config))
+        except BlobNotFound as error:
+            if named.media_type not in media_types.INDEXES or error.digest == named.digest:
+                raise
+            raise PlatformNotHere(platform, error.digest) from None
         if len(config.diff_ids) != len(manifest.layers):
             raise StateError(
                 f"image {target.digest} has {len(manifest.layers)} layers, "

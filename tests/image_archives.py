@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import tarfile
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from img.application.ports.blob_store import BlobStore
 from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.chain import DiffID
-from img.domain.oci.codec import encode_config, encode_index, encode_manifest
+from img.domain.oci.codec import decode_manifest, encode_config, encode_index, encode_manifest
 from img.domain.oci.config import ImageConfig, RunConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
@@ -21,6 +22,8 @@ from img.domain.platform import Platform
 
 AMD64 = Platform("linux", "amd64")
 ARM64 = Platform("linux", "arm64")
+UNKNOWN = Platform("unknown", "unknown")
+IN_TOTO = "application/vnd.in-toto+json"
 
 NOTHING: Mapping[str, str] = {}
 Files = Mapping[str, bytes | str]  # text: where a link leads
@@ -108,3 +111,41 @@ def listed(
 ) -> Descriptor:
     """Return ``target`` as an index lists it."""
     return replace(target, annotations=annotations, platform=platform)
+
+
+def manifest_json(*layers: bytes, name: str = "app:1", platform: Platform = AMD64) -> Files:
+    """Return the manifest.json that docker 25 writes beside a layout."""
+    entry = {
+        "Config": blob_path(Digest.of(a_config(*layers, platform=platform))),
+        "RepoTags": [name],
+        "Layers": [blob_path(Digest.of(layer)) for layer in layers],
+    }
+    return {"manifest.json": json.dumps([entry]).encode()}
+
+
+def without_layers(blobs: BlobStore, target: Descriptor) -> Descriptor:
+    """Store the manifest once more, without its layers, as docker 25.0 wrote some."""
+    with blobs.open(target.digest) as content:
+        manifest = decode_manifest(content.read())
+    return add(blobs, encode_manifest(replace(manifest, layers=())), media_types.OCI_MANIFEST)
+
+
+def an_attestation(blobs: BlobStore) -> Descriptor:
+    """Store an attestation as BuildKit writes them, and return what an index says of it."""
+    statement = add(blobs, b"{}", IN_TOTO)
+    config = add(blobs, a_config(b"{}", platform=UNKNOWN), media_types.OCI_CONFIG)
+    manifest = encode_manifest(Manifest(config=config, layers=(statement,)))
+    return replace(add(blobs, manifest, media_types.OCI_MANIFEST), platform=UNKNOWN)
+
+
+def an_artifact(blobs: BlobStore) -> Descriptor:
+    """Store a manifest that is of no image."""
+    config = add(blobs, b"{}", "application/vnd.oci.empty.v1+json")
+    manifest = Manifest(config=config, layers=(config,), artifact_type="application/x.chart")
+    return add(blobs, encode_manifest(manifest), media_types.OCI_MANIFEST)
+
+
+def a_buildkit_cache(blobs: BlobStore) -> Descriptor:
+    """Store an index of layers, as BuildKit writes its caches."""
+    config = add(blobs, b"{}", "application/vnd.buildkit.cacheconfig.v0")
+    return an_index(blobs, add(blobs, LOW, media_types.OCI_LAYER), config)

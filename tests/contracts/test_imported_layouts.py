@@ -18,7 +18,7 @@ from img.domain.oci.chain import DiffID
 from img.domain.oci.codec import decode_config, decode_manifest, encode_manifest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
-from img.domain.oci.layout import REF_NAME, blob_path
+from img.domain.oci.layout import REF_NAME
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
@@ -28,18 +28,22 @@ from tests.image_archives import (
     HIGH,
     LOW,
     Files,
+    a_buildkit_cache,
     a_config,
     a_layout,
     add,
     an_archive,
+    an_artifact,
+    an_attestation,
     an_image,
     an_index,
     listed,
+    manifest_json,
+    without_layers,
 )
 
 APP = ImageReference.parse("app:1")
 NULL = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":null}'
-IN_TOTO = "application/vnd.in-toto+json"
 
 
 def load(archive: bytes, blobs: MemoryBlobStore | None = None) -> list[ArchivedImage]:
@@ -48,44 +52,9 @@ def load(archive: bytes, blobs: MemoryBlobStore | None = None) -> list[ArchivedI
     return list(importer.read(io.BytesIO(archive)))
 
 
-def manifest_json(*layers: bytes) -> Files:
-    """Return the manifest.json that docker 25 writes beside a layout."""
-    entry = {
-        "Config": blob_path(Digest.of(a_config(*layers))),
-        "RepoTags": ["app:1"],
-        "Layers": [blob_path(Digest.of(layer)) for layer in layers],
-    }
-    return {"manifest.json": json.dumps([entry]).encode()}
-
-
 def app(target: Descriptor, platform: Platform | None = None) -> Descriptor:
     """Return ``target`` as an index lists it under the name app:1."""
     return listed(target, platform, {REF_NAME: str(APP)})
-
-
-def without_layers(blobs: MemoryBlobStore, target: Descriptor) -> Descriptor:
-    with blobs.open(target.digest) as content:
-        manifest = decode_manifest(content.read())
-    return add(blobs, encode_manifest(replace(manifest, layers=())), media_types.OCI_MANIFEST)
-
-
-def an_attestation(blobs: MemoryBlobStore) -> Descriptor:
-    statement = add(blobs, b"{}", IN_TOTO)
-    unknown = Platform("unknown", "unknown")
-    config = add(blobs, a_config(b"{}", platform=unknown), media_types.OCI_CONFIG)
-    manifest = encode_manifest(Manifest(config=config, layers=(statement,)))
-    return replace(add(blobs, manifest, media_types.OCI_MANIFEST), platform=unknown)
-
-
-def an_artifact(blobs: MemoryBlobStore) -> Descriptor:
-    config = add(blobs, b"{}", "application/vnd.oci.empty.v1+json")
-    manifest = Manifest(config=config, layers=(config,), artifact_type="application/x.chart")
-    return add(blobs, encode_manifest(manifest), media_types.OCI_MANIFEST)
-
-
-def a_buildkit_cache(blobs: MemoryBlobStore) -> Descriptor:
-    config = add(blobs, b"{}", "application/vnd.buildkit.cacheconfig.v0")
-    return an_index(blobs, add(blobs, LOW, media_types.OCI_LAYER), config)
 
 
 def broken_layouts(blobs: MemoryBlobStore) -> dict[str, bytes | Index]:

@@ -210,14 +210,17 @@ class Loaded(Command):
 
     def make(self, rng: random.Random) -> Tar:
         made = super().make(rng)
-        image = _docker_archive if rng.random() < 0.5 else _oci_archive
+        image = rng.choice((_docker_archive, _oci_archive, _both_archives))
         valid = a_tar(*((info(name), content) for name, content in image(_BELOW)), ends=False)
         members = list(made.members)
         members.insert(rng.randrange(len(members) + 1), valid)
         return replace(made, members=tuple(members))
 
     def open(self, archive: bytes) -> None:
-        self.img.container.load_image()(io.BytesIO(archive))
+        for image in self.img.container.load_image()(io.BytesIO(archive)):
+            for name in image.references:
+                (listed,) = self.img.container.list_images()(host_platform(), str(name))
+                assert listed.size is not None
 
 
 class Unpacked(Command):
@@ -318,6 +321,17 @@ def _docker_archive(*layers: bytes) -> list[tuple[str, bytes]]:
 
 def _oci_archive(*layers: bytes) -> list[tuple[str, bytes]]:
     return _layout(_config(list(layers)), media_types.OCI_CONFIG, list(layers))
+
+
+def _both_archives(*layers: bytes) -> list[tuple[str, bytes]]:
+    """Return what docker has written since version 25."""
+    config, manifest = _docker_archive(*layers)[:2]
+    entry = {
+        **json.loads(manifest[1])[0],
+        "Config": _place(config[1]),
+        "Layers": [_place(layer) for layer in layers],
+    }
+    return [*_oci_archive(*layers), ("manifest.json", json.dumps([entry]).encode())]
 
 
 def _layout(config: bytes, kind: str, layers: list[bytes]) -> list[tuple[str, bytes]]:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from img.adapters.blob_store.memory import MemoryBlobStore
+from img.application.catalog import PlatformNotHere
 from img.application.find_image import FindImage
 from img.application.ports.exporter import ArchivedImage
 from img.application.ports.image_store import ImageNotFound
@@ -18,20 +19,28 @@ from img.domain.digest import Digest
 from img.domain.errors import ImgError
 from img.domain.image_name import ImageName
 from img.domain.oci import media_types
-from img.domain.oci.codec import decode_manifest, encode_manifest
+from img.domain.oci.codec import decode_manifest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.layout import REF_NAME, blob_path
-from img.domain.oci.manifest import Manifest
 from img.domain.oci.presence import Presence, presence_of
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
-from tests.image_archives import a_config, a_layout, add, an_archive, an_image, an_index, listed
+from tests.image_archives import (
+    a_config,
+    a_layout,
+    an_archive,
+    an_artifact,
+    an_attestation,
+    an_image,
+    an_index,
+    listed,
+    without_layers,
+)
 from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
 
 APP = ImageReference.parse("registry.example/team/app:1")
 NAMES = ("registry.example/team/app:1", "registry.example/team/other:2", "short")
-UNKNOWN = Platform("unknown", "unknown")
 WRONG = Digest.of(b"something else")
 
 
@@ -53,27 +62,9 @@ class Archive:
         config = Digest.of(a_config(layer, platform=platform))
         self.docker.append({"Config": blob_path(config), "Layers": [blob_path(Digest.of(layer))]})
         if not complete:
-            manifest = decode_manifest(self.read(target))
-            short = encode_manifest(replace(manifest, layers=()))
-            target = add(self.blobs, short, media_types.OCI_MANIFEST)
+            target = without_layers(self.blobs, target)
         self.contents[target.digest] = content
         return replace(target, platform=platform)
-
-    def attestation(self) -> Descriptor:
-        """Add an attestation as BuildKit writes them."""
-        statement = add(self.blobs, b'{"_type":"x"}', "application/vnd.in-toto+json")
-        config = a_config(b'{"_type":"x"}', platform=UNKNOWN)
-        manifest = Manifest(
-            config=add(self.blobs, config, media_types.OCI_CONFIG), layers=(statement,)
-        )
-        target = add(self.blobs, encode_manifest(manifest), media_types.OCI_MANIFEST)
-        return replace(target, platform=UNKNOWN)
-
-    def artifact(self) -> Descriptor:
-        """Add what is no image."""
-        config = add(self.blobs, b"{}", "application/vnd.oci.empty.v1+json")
-        manifest = encode_manifest(Manifest(config=config, artifact_type="application/x"))
-        return add(self.blobs, manifest, media_types.OCI_MANIFEST)
 
     def name(self, target: Descriptor, name: str, *, with_platform: bool = True) -> None:
         """List ``target`` in index.json."""
@@ -107,10 +98,10 @@ def archives(draw: st.DrawFn) -> tuple[Archive, bytes]:
                 target = made.image(draw(platforms), complete=draw(complete))
             case "index":
                 parts = [made.image(draw(platforms)) for _ in range(draw(st.integers(1, 3)))]
-                parts += [made.attestation()] * draw(st.integers(0, 1))
+                parts += [an_attestation(made.blobs)] * draw(st.integers(0, 1))
                 target = an_index(made.blobs, *draw(st.permutations(parts)))
             case _:
-                target = made.artifact()
+                target = an_artifact(made.blobs)
         name = draw(st.sampled_from(("", *NAMES)))
         if name and draw(st.integers(0, 4)) == 0:
             name += f"@{draw(st.sampled_from((target.digest, target.digest, WRONG)))}"
@@ -232,7 +223,7 @@ def a_partial_image(workshop: Workshop, *here: Platform, name: ImageReference = 
     made = Archive()
     others = [made.image(platform) for platform in (Platform("linux", "arm64"), ELSEWHERE)]
     images = [*others, *(made.image(platform) for platform in here)]
-    index = an_index(made.blobs, *images, made.attestation())
+    index = an_index(made.blobs, *images, an_attestation(made.blobs))
     if name.digest is not None:
         name = name.with_digest(index.digest)
     made.name(index, str(name))
@@ -326,9 +317,22 @@ def test_fsck_finds_a_lost_layer_of_the_only_platform() -> None:
     workshop = Workshop()
     made = Archive()
     image = made.image(HERE)
-    made.name(an_index(made.blobs, image, made.attestation()), str(APP))
+    made.name(an_index(made.blobs, image, an_attestation(made.blobs)), str(APP))
     workshop.container.load_image()(io.BytesIO(made.bytes()))
     (layer,) = decode_manifest(made.read(image)).layers
     workshop.blobs.remove(layer.digest)
 
     assert not workshop.container.housekeeping.check_store()().clean
+
+
+def test_of_a_platform_that_is_not_here_it_is_said_which() -> None:
+    workshop = Workshop()
+    made = Archive()
+    image, other = made.image(HERE), made.image(ELSEWHERE)
+    made.name(an_index(made.blobs, image, other), str(APP))
+    made.gone.add(image.digest)
+    workshop.container.load_image()(io.BytesIO(made.bytes()))
+
+    with pytest.raises(PlatformNotHere, match=f"the image for {HERE} is not here: no blob "):
+        workshop.container.inspect_image()(ImageName.of(APP), HERE)
+    assert workshop.container.inspect_image()(ImageName.of(APP), ELSEWHERE)
