@@ -1,0 +1,1 @@
+"""Templates of Go, as docker takes them for --format."""

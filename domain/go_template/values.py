@@ -1,0 +1,101 @@
+"""What templates are given, and how Go prints it.
+
+A value is a string, a number, a boolean, None, a list of values, or a dict of values by name. A
+plain dict is a structure: its names are known, so another one is an error. A ``Names`` is a map.
+"""
+
+import json
+from typing import Any
+
+from img.domain.dataclass import dataclass
+from img.domain.errors import UsageError
+from img.domain.shown_text import shown_json
+
+Value = Any  # of the kinds above
+
+MOST_CHARACTERS = 1 << 26  # of one text, and of the whole result
+
+
+class TemplateError(UsageError):
+    """A template that cannot be understood, or that does not fit what it is given."""
+
+    def __init__(self, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"invalid --format template: {reason}", hint=hint)
+        self.reason = reason
+
+
+class Names(dict[str, Value]):
+    """A map: values by names that anybody may have chosen. An absent name is no error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A list or map that is not there: null in JSON, and empty in all else."""
+
+    printed: str
+
+
+NO_LIST = Absent("[]")
+NO_NAMES = Absent("map[]")
+NO_VALUE = Absent("<no value>")
+
+
+def is_true(value: Value) -> bool:
+    """Tell what ``if`` makes of ``value`` (text/template, IsTrue)."""
+    if isinstance(value, Absent):
+        return False
+    if isinstance(value, dict) and not isinstance(value, Names):
+        return True
+    return bool(value)
+
+
+def printed(value: Value) -> str:
+    """Return ``value`` as Go's fmt prints it with %v."""
+    match value:
+        case str():
+            return value
+        case None:
+            return "<nil>"
+        case bool():
+            return str(value).lower()
+        case Absent():
+            return value.printed
+        case list() | tuple():
+            return bounded(f"[{' '.join(map(printed, value))}]")
+        case Names():
+            pairs = (f"{name}:{printed(value[name])}" for name in sorted(value))
+            return bounded(f"map[{' '.join(pairs)}]")
+        case dict():
+            return bounded(f"{{{' '.join(map(printed, value.values()))}}}")
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)
+
+
+def as_json(value: Value) -> str:
+    """Return ``value`` as JSON in one line, as Go writes it, with what may not be shown escaped."""
+    text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
+    return bounded(shown_json(text))
+
+
+def plain(value: Value) -> Value:
+    """Return ``value`` as ``json`` takes it: maps sorted, null for what is absent."""
+    match value:
+        case Absent():
+            return None
+        case list() | tuple():
+            return [plain(each) for each in value]
+        case Names():
+            return {name: plain(value[name]) for name in sorted(value)}
+        case dict():
+            return {name: plain(each) for name, each in value.items()}
+        case _:
+            return value
+
+
+def bounded(text: str) -> str:
+    """Return ``text``. Raises TemplateError where it is too long."""
+    if len(text) > MOST_CHARACTERS:
+        raise TemplateError(f"it makes more than {MOST_CHARACTERS} characters")
+    return text
