@@ -26,7 +26,12 @@ _COMMAND_ANYWHERE = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
 
 def shown(text: str) -> str:
     """Return ``text``, in as many lines as it has, without what is said above."""
-    return _without_controls(_without_commands(redact_urls(text)))
+    return shown_exactly(redact_urls(text))
+
+
+def shown_exactly(text: str) -> str:
+    """Return ``text`` as ``shown`` does, but with the passwords in URLs: it was asked for."""
+    return _without_controls(_without_commands(text))
 
 
 def shown_in_line(text: str) -> str:

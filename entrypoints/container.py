@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         ListTargets,
         OutlineDockerfile,
     )
-    from img.application.usecases.inspect_image import InspectImage
+    from img.application.usecases.inspect_image import ImageHistory, InspectImage
     from img.application.usecases.list_images import ListImages
     from img.application.usecases.load import LoadImage
     from img.application.usecases.login import Login, Logout
@@ -145,11 +145,18 @@ class Container(Steps):
         later("img.application.usecases.list_images.ListImages"),
         images=Steps.images,
         catalog=Steps.catalog,
+        find=Steps.find_image,
     )
     inspect_image: providers.Provider[InspectImage] = providers.Factory(
         later("img.application.usecases.inspect_image.InspectImage"),
         find=Steps.find_image,
         catalog=Steps.catalog,
+    )
+    image_history: providers.Provider[ImageHistory] = providers.Factory(
+        later("img.application.usecases.inspect_image.ImageHistory"),
+        find=Steps.find_image,
+        catalog=Steps.catalog,
+        trees=Steps.trees,
     )
     save_image: providers.Provider[SaveImage] = providers.Factory(
         later("img.application.usecases.save.SaveImage"),

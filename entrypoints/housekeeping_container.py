@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from img.application.usecases.check_store import CheckStore
     from img.application.usecases.disk_usage import DiskUsage
     from img.application.usecases.prune import KeepTidy, Prune
+    from img.application.usecases.prune_images import PruneImages
     from img.application.usecases.remove import RemoveImage
 
 
@@ -93,6 +94,17 @@ class Housekeeping(containers.DeclarativeContainer):
         later("img.application.usecases.remove.RemoveImage"),
         images=images,
         find=find,
+        collect=collect,
+    )
+    prune_images: providers.Provider[PruneImages] = providers.Factory(
+        later("img.application.usecases.prune_images.PruneImages"),
+        images=images,
+        list_images=providers.Factory(
+            later("img.application.usecases.list_images.ListImages"),
+            images=images,
+            catalog=catalog,
+            find=find,
+        ),
         collect=collect,
     )
     check_store: providers.Provider[CheckStore] = providers.Factory(

@@ -1,23 +1,72 @@
 """What an image says of itself."""
 
-from img.application.catalog import Catalog
-from img.application.find_image import FindImage
+from collections.abc import Sequence
+
+from img.application.catalog import Catalog, Image
+from img.application.find_image import FindImage, FoundImage
+from img.application.trees import Trees
 from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.go_template.values import Value
 from img.domain.image_name import ImageName
+from img.domain.image_view import HistoryStep, history_of, inspected
+from img.domain.oci.chain import Layer
 from img.domain.platform import Platform
+from img.domain.reference import ImageReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectImage:
-    """Reads an image's configuration."""
+    """Reads an image's documents. All raise ImageNotFound, BlobNotFound, NoPlatformMatch …"""
 
     find: FindImage
     catalog: Catalog
 
-    def __call__(self, name: ImageName, platform: Platform) -> bytes:
-        """Return the configuration as it is stored: JSON (image-spec config.md).
+    def __call__(self, name: ImageName, platform: Platform) -> Value:
+        """Return the document of ``docker inspect``; of several platforms that of ``platform``."""
+        found = self.find(name)
+        image = self.catalog.image(found.target, platform)
+        return inspected(
+            id_=self.find.id_of(found.target),
+            target=found.target,
+            config=image.config,
+            names=self._names(found),
+            size=image.size,
+            named=max((each.updated for each in found.stored if each.reference), default=None),
+        )
 
-        Raises ImageNotFound, BlobNotFound, NoPlatformMatch.
-        """
+    def config(self, name: ImageName, platform: Platform) -> bytes:
+        """Return the configuration as it is stored: JSON (image-spec config.md)."""
         image = self.catalog.image(self.find(name).target, platform)
         return self.catalog.read(image.manifest.config)
+
+    def _names(self, found: FoundImage) -> Sequence[ImageReference]:
+        """Return all names of the image, not only that by which it was found."""
+        return [
+            image.reference
+            for image in self.find.images.list()
+            if image.reference and image.target.digest == found.target.digest
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageHistory:
+    """Tells which step made which layer."""
+
+    find: FindImage
+    catalog: Catalog
+    trees: Trees
+
+    def __call__(self, name: ImageName, platform: Platform) -> tuple[Digest, Sequence[HistoryStep]]:
+        """Return the image's ID, and its steps, the last one first.
+
+        Raises ImageNotFound, BlobNotFound, NoPlatformMatch, InvalidLayer …
+        """
+        target = self.find(name).target
+        image: Image = self.catalog.image(target, platform)
+        sizes = [self._size(layer) for layer in image.layers]
+        return self.find.id_of(target), history_of(image.config, sizes)
+
+    def _size(self, layer: Layer) -> int:
+        """Return how many bytes the files of a layer have."""
+        return sum(entry.size for entry in self.trees.index_of(layer))

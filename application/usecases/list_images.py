@@ -1,48 +1,97 @@
 """The images that are here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import field
+from datetime import datetime
 
-from img.application.catalog import Catalog
+from img.application.catalog import Catalog, Image
+from img.application.find_image import FindImage
 from img.application.ports.image_store import ImageStore, StoredImage
 from img.domain.dataclass import dataclass
-from img.domain.errors import ImgError
+from img.domain.digest import Digest
+from img.domain.errors import ImgError, UsageError
+from img.domain.image_filter import ImageFacts, ImageFilter
+from img.domain.image_name import ImageName
+from img.domain.image_view import moment_of
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 
+_ALL = ImageFilter()
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ListedImage:
-    """An image and its size in bytes as stored; None where its documents are damaged."""
+    """An image, and what it says of itself; of several platforms what that for this one says."""
 
     image: StoredImage
-    size: int | None
+    id: Digest | None  # None where it is damaged, as ``size``
+    size: int | None  # bytes as stored
+    created: datetime | None = None
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListImages:
-    """Lists names, by a part of the name if one is given."""
+    """Lists images by name, and those without one behind them."""
 
     images: ImageStore
     catalog: Catalog
+    find: FindImage
 
-    def __call__(self, platform: Platform, containing: str = "") -> Sequence[ListedImage]:
-        """Return the images whose full name contains ``containing``, sorted by name."""
-        return [
-            ListedImage(image, self._size(image, platform))
-            for image in self.images.list()
-            if containing in str(image.name)
-        ]
+    def __call__(self, platform: Platform, wanted: ImageFilter = _ALL) -> Sequence[ListedImage]:
+        """Return the images that are ``wanted``, sorted by name."""
+        stored = self.images.list()
+        tagged = {
+            image.target.digest for image in stored if image.reference and image.reference.tag
+        }
+        listed = [self._listed(image, platform) for image in stored]
+        return [each for each in listed if wanted.matches(_facts(each, tagged))]
 
-    def _size(self, image: StoredImage, platform: Platform) -> int | None:
+    def created(self, name: str, platform: Platform) -> datetime:
+        """Return when an image was made by its own account. Raises ImageNotFound, UsageError …"""
+        target = self.find(ImageName.parse(name)).target
+        created = moment_of(self.catalog.image(target, platform).config.created)
+        if created is None:
+            raise UsageError(f'the image "{name}" does not say when it was made')
+        return created
+
+    def _listed(self, image: StoredImage, platform: Platform) -> ListedImage:
         try:
             manifests = self.catalog.manifests(image.target)
-            return sum(self._size_of(each, platform) for each in manifests) if manifests else None
+            size = sum(self._size_of(each, platform) for each in manifests)
+            id_ = self.find.id_of(image.target)
         except ImgError:
-            return None
+            return ListedImage(image=image, id=None, size=None)
+        shown = self._shown((image.target, *manifests), platform)
+        return ListedImage(
+            image=image,
+            id=id_,
+            size=size if manifests else None,
+            created=moment_of(shown.config.created) if shown else None,
+            labels=shown.config.run.labels if shown else {},
+        )
 
     def _size_of(self, target: Descriptor, platform: Platform) -> int:
         manifest = self.catalog.manifest(target)
         if manifest.config.media_type in media_types.CONFIGS:
             return self.catalog.image(target, platform).size
         return target.size + sum(blob.size for blob in manifest.blobs)
+
+    def _shown(self, targets: Sequence[Descriptor], platform: Platform) -> Image | None:
+        """Return the first of ``targets`` that is an image: an index is one if it suits."""
+        for target in targets:
+            with suppress(ImgError):  # another platform, an attestation
+                return self.catalog.image(target, platform)
+        return None
+
+
+def _facts(listed: ListedImage, tagged: set[Digest]) -> ImageFacts:
+    return ImageFacts(
+        name=str(listed.image.name),
+        reference=listed.image.reference,
+        dangling=listed.image.target.digest not in tagged,
+        labels=listed.labels,
+        created=listed.created,
+    )

@@ -22,6 +22,7 @@ from img.domain.go_template.values import (
     NO_VALUE,
     Absent,
     Names,
+    Structure,
     TemplateError,
     Value,
     is_true,
@@ -208,12 +209,13 @@ def _field(value: Value, name: str) -> Value:
         case Names():
             return value.get(name, NO_VALUE)
         case dict():
-            if name in value:
-                return value[name]
-            alike = [each for each in value if each.lower() == name.lower()]
+            fields = {**value, **value.left_out} if isinstance(value, Structure) else value
+            if name in fields:
+                return fields[name]
+            alike = [each for each in fields if each.lower() == name.lower()]
             if len(alike) == 1:
-                return value[alike[0]]
-            raise TemplateError(f'no field "{name}"', hint=f"known: {', '.join(value)}")
+                return fields[alike[0]]
+            raise TemplateError(f'no field "{name}"', hint=f"known: {', '.join(fields)}")
         case Absent():
             return NO_VALUE
     raise TemplateError(f"{kind_of(value)} has no field {name}")

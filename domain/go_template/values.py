@@ -5,6 +5,7 @@ plain dict is a structure: its names are known, so another one is an error. A ``
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from img.domain.dataclass import dataclass
@@ -26,6 +27,14 @@ class TemplateError(UsageError):
 
 class Names(dict[str, Value]):
     """A map: values by names that anybody may have chosen. An absent name is no error."""
+
+
+class Structure(dict[str, Value]):
+    """A structure with fields that JSON leaves out, because they hold nothing (Go's omitempty)."""
+
+    def __init__(self, fields: Mapping[str, Value], left_out: Mapping[str, Value]) -> None:
+        super().__init__(fields)
+        self.left_out = {name: each for name, each in left_out.items() if name not in fields}
 
 
 @dataclass(frozen=True, slots=True)

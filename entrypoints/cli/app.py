@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -38,20 +38,25 @@ _COMPLETION = "_IMG_COMPLETE"  # in the environment when a shell asks what words
 # The modules of commands, in the order of their help; each costs its imports.
 COMMANDS = {
     "build": {"build"},
-    "images": {"inspect", "ls", "rm", "tag"},
+    "images": {"ls", "rm", "tag"},
+    "inspection": {"history", "inspect"},
     "remote": {"catalog", "referrers", "tags"},
     "transfer": {"load", "pull", "push", "save", "unpack"},
     "state": {"du", "fsck", "prune"},
     "login": {"login", "logout", "version"},
     "doctor": {"doctor", "unshare"},
+    "docker_names": {"builder", "buildx", "image", "images", "rmi", "system"},
 }
+
+
+_DOCKER_NAMES = "docker_names"
 
 
 def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
     """Return img with the commands that ``arguments`` may mean: all of them if in doubt."""
     app = typer.Typer(
         name="img",
-        cls=options.Group,
+        cls=_Root,
         help=_ABOUT,
         rich_markup_mode=None,
         context_settings={"help_option_names": ["-h", "--help"]},
@@ -64,8 +69,29 @@ def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
     if words & {"-h", "--help"} or _COMPLETION in os.environ:
         named = []
     for module in named or COMMANDS:
-        import_module(f"img.entrypoints.cli.{module}").add_to(app)
+        if module == _DOCKER_NAMES:  # each of these costs the imports of what it stands for
+            docker_names = import_module(f"img.entrypoints.cli.{module}")
+            docker_names.add_to(app, words if named else ())
+        else:
+            import_module(f"img.entrypoints.cli.{module}").add_to(app)
     return app
+
+
+class _Root(options.Group):
+    """All commands; in the help docker's names of them stand apart."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        rows = [
+            (name, command.get_short_help_str(limit=70))
+            for name in self.list_commands(ctx)
+            if (command := self.get_command(ctx, name)) is not None
+        ]
+        theirs = COMMANDS[_DOCKER_NAMES]
+        for title, among in (("Commands", False), ("Commands by docker's names", True)):
+            listed = [row for row in rows if (row[0] in theirs) is among]
+            if listed:
+                with formatter.section(title):
+                    formatter.write_dl(listed)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,30 +1,59 @@
-"""``img ls``, ``inspect``, ``tag``, ``rm``."""
+"""``img ls``, ``tag``, ``rm``."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
-from img.domain.json_text import parse_json
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
-from img.entrypoints.cli.output import say, say_json, say_text
+from img.entrypoints.cli.formats import Format, is_template, show_rows
+from img.entrypoints.cli.image_completion import image_names
+from img.entrypoints.cli.output import say, say_lines, say_text
 from img.entrypoints.cli.session import Needs, Session
-from img.entrypoints.cli.tables import bytes_size, human_duration, render_table
+from img.entrypoints.cli.tables import aligned, bytes_size, human_duration, render_table
 from img.entrypoints.settings import host_platform
+
+if TYPE_CHECKING:
+    from img.application.usecases.list_images import ListedImage, ListImages
+    from img.domain.image_filter import ImageFilter
+
+_HEADER = ("NAME", "SIZE", "CREATED AT", "UPDATED AT", "DIGEST")
+_HEADERS = {
+    "ID": "IMAGE ID",
+    "Repository": "REPOSITORY",
+    "Tag": "TAG",
+    "Digest": "DIGEST",
+    "CreatedSince": "CREATED",
+    "CreatedAt": "CREATED AT",
+    "Size": "SIZE",
+    "VirtualSize": "SIZE",
+    "SharedSize": "SHARED SIZE",
+    "UniqueSize": "UNIQUE SIZE",
+    "Containers": "CONTAINERS",
+}
+
+Names = Annotated[list[str] | None, typer.Argument(hidden=True, autocompletion=image_names)]
+Filters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--filter",
+        "-f",
+        help="reference=PATTERN, dangling=true, label=KEY[=VALUE], before=NAME, since=NAME, "
+        "until=TIME, or a part of the name. Repeatable.",
+        metavar="FILTER",
+    ),
+]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    app.command(
-        "inspect",
-        cls=options.followed_by("NAME"),
-        short_help="Return the JSON-encoded OCI image config.",
-    )(inspect)
-    app.command("ls", cls=options.followed_by(), short_help="List images and digests.")(ls)
+    app.command("ls", cls=options.followed_by("[NAME]"), short_help="List images and digests.")(ls)
     app.command("rm", cls=options.followed_by("NAME..."), short_help="Remove one or more images.")(
         rm
     )
@@ -35,53 +64,123 @@ def add_to(app: typer.Typer) -> None:
     )(tag)
 
 
-Names = Annotated[list[str] | None, typer.Argument(hidden=True)]
-
-
 def ls(
     ctx: typer.Context,
-    extra: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
-    containing: options.Filter = "",
+    names: Names = None,
+    filters: Filters = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print image IDs only.")] = False,
+    shape: Format = "",
+    digests: Annotated[
+        bool, typer.Option("--digests", help="Show digests in full on a terminal too.")
+    ] = False,
+    no_trunc: Annotated[
+        bool, typer.Option("--no-trunc", help="Cut neither IDs nor digests short.")
+    ] = False,
+    everything: Annotated[  # noqa: ARG001 (docker hides some without it; img never does)
+        bool, typer.Option("--all", "-a", help="Show all images (img always does).")
+    ] = False,
     state: options.State = None,
     backend: options.Backend = None,
     debug: options.Debug = False,
 ) -> None:
-    """List images and digests."""
-    if extra:
-        raise UsageError("no arguments expected")
+    """List images and digests, by NAME or pattern if one is given."""
+    if names and len(names) > 1:
+        raise UsageError("one NAME or pattern at most is expected")
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
         now = container.clock().now()
-        images = container.list_images()(host_platform(), containing)
+        list_images = container.list_images()
+        wanted = image_filter(list_images, filters, names or [], now)
+        images = list_images(host_platform(), wanted)
+    if quiet:
+        say_lines(f"{_id(listed, full=no_trunc)}\n" for listed in images)
+    elif is_template(shape) or shape == "json":
+        show_rows(shape, [_fields(each, now, full=no_trunc) for each in images], _HEADERS)
+    elif sys.stdout.isatty():
+        say_lines(aligned(_rows_to_read(images, now, full=digests or no_trunc)))
+    else:
+        say_text(render_table(_rows(images, now)))
+
+
+def image_filter(
+    list_images: "ListImages", filters: list[str] | None, patterns: Sequence[str], now: datetime
+) -> "ImageFilter":
+    """Return what ``--filter`` and ``patterns`` say. Raises UsageError, ImageNotFound."""
+    from img.domain.image_filter import ImageFilter, parse_image_filters
+
+    if not filters and not patterns:
+        return ImageFilter()
+    from img.domain.usage import Since
+
+    return parse_image_filters(
+        filters or (),
+        patterns,
+        created=lambda name: list_images.created(name, host_platform()),
+        ago=Since(now),
+    )
+
+
+def _rows(images: "Sequence[ListedImage]", now: datetime) -> list[tuple[str, ...]]:
+    """Return what programs read: the columns of the first img."""
     rows = [
         (
             str(listed.image.reference or "<none>"),
-            "damaged" if listed.size is None else bytes_size(listed.size),
-            f"{human_duration((now - listed.image.created).total_seconds())} ago",
-            f"{human_duration((now - listed.image.updated).total_seconds())} ago",
+            _size(listed),
+            _ago(now, listed.image.created),
+            _ago(now, listed.image.updated),
             str(listed.image.target.digest),
         )
         for listed in images
     ]
-    header = ("NAME", "SIZE", "CREATED AT", "UPDATED AT", "DIGEST")
-    say_text(render_table([header, *rows]))
+    return [_HEADER, *rows]
 
 
-def inspect(
-    ctx: typer.Context,
-    names: Names = None,
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
-) -> None:
-    """Return the JSON-encoded OCI image config."""
-    if not names or len(names) != 1:
-        raise UsageError("must pass an image to inspect")
-    name = ImageName.parse(names[0])
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug) as container:
-        config = parse_json(container.inspect_image()(name, host_platform()))
-    say_json(config, indent="\t")
+def _rows_to_read(
+    images: "Sequence[ListedImage]", now: datetime, *, full: bool
+) -> list[tuple[str, ...]]:
+    """Return the same for people: in 80 columns, if names are not too long."""
+    rows = [
+        (
+            listed.image.reference.familiar if listed.image.reference else "<none>",
+            _size(listed),
+            _ago(now, listed.image.created).replace("Less than a", "1"),
+            _ago(now, listed.image.updated).replace("Less than a", "1"),
+            str(listed.image.target.digest) if full else listed.image.target.digest.encoded[:12],
+        )
+        for listed in images
+    ]
+    return [_HEADER, *rows]
+
+
+def _fields(listed: "ListedImage", now: datetime, *, full: bool) -> dict[str, str]:
+    """Return the fields that docker has for templates."""
+    name = listed.image.reference
+    created = listed.created
+    unknown = dict.fromkeys(("SharedSize", "UniqueSize", "Containers"), "N/A")
+    return {
+        "ID": _id(listed, full=full),
+        "Repository": name.familiar_name if name else "<none>",
+        "Tag": (name and name.tag) or "<none>",
+        "Digest": str(listed.image.target.digest),
+        "CreatedSince": _ago(now, created) if created else "N/A",
+        "CreatedAt": f"{created.astimezone(UTC):%Y-%m-%d %H:%M:%S} +0000 UTC" if created else "N/A",
+        "Size": _size(listed),
+        "VirtualSize": _size(listed),
+        **unknown,
+    }
+
+
+def _id(listed: "ListedImage", *, full: bool) -> str:
+    id_ = listed.id or listed.image.target.digest  # damaged: the manifest's digest will do
+    return str(id_) if full else id_.encoded[:12]
+
+
+def _size(listed: "ListedImage") -> str:
+    return "damaged" if listed.size is None else bytes_size(listed.size)
+
+
+def _ago(now: datetime, moment: datetime) -> str:
+    return f"{human_duration((now - moment).total_seconds())} ago"
 
 
 def tag(
@@ -117,7 +216,7 @@ def rm(
     backend: options.Backend = None,
     debug: options.Debug = False,
 ) -> None:
-    """Remove one or more images."""
+    """Remove one or more images, by name, ID or digest."""
     if not names:
         raise UsageError("must pass an image to remove")
     images = [] if remote else [ImageName.parse(name) for name in names]

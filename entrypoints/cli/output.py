@@ -4,6 +4,8 @@ Parts of them come from registries, images and Dockerfiles, so all goes through 
 module is imported when there is something to say: its patterns take a moment to compile.
 """
 
+from collections.abc import Iterable
+
 import typer
 
 
@@ -19,6 +21,13 @@ def say_text(text: str, *, error: bool = False) -> None:
     from img.domain.shown_text import shown
 
     typer.echo(shown(text), err=error, nl=False)
+
+
+def say_lines(texts: Iterable[str]) -> None:
+    """Print ``texts`` one after the other, each with the lines that it has."""
+    from img.domain.shown_text import shown_exactly
+
+    typer.echo("".join(map(shown_exactly, texts)), nl=False)
 
 
 def say_json(document: object, *, indent: int | str | None = None) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from img.domain.errors import UsageError
 from img.entrypoints.cli import options
+from img.entrypoints.cli.formats import Format, is_template, show_rows
 from img.entrypoints.cli.output import say, say_json, say_text
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.cli.tables import bytes_size, human_duration, render_table
@@ -34,7 +35,18 @@ def _size(name: str, says: str) -> Any:
 
 Extra = Annotated[list[str] | None, typer.Argument(hidden=True)]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all that is known.")]
-Format = Annotated[str, typer.Option("--format", help="table or json.", metavar="FORMAT")]
+_HEADERS = {
+    "ID": "ID",
+    "Type": "TYPE",
+    "Description": "DESCRIPTION",
+    "Size": "SIZE",
+    "Reclaimable": "RECLAIMABLE",
+    "KeptBy": "KEPT BY",
+    "Mutable": "MUTABLE",
+    "CreatedAt": "CREATED AT",
+    "LastUsedAt": "LAST USED AT",
+    "UsageCount": "USAGE COUNT",
+}
 _FILTER_HELP = "Only what has this in its name, or NAME=VALUE (id, type, until, …). Repeatable."
 
 
@@ -45,19 +57,19 @@ def du(
         list[str] | None, typer.Option("--filter", "-f", help=_FILTER_HELP, metavar="FILTER")
     ] = None,
     verbose: Verbose = False,
-    shape: Format = "table",
+    shape: Format = "",
     state: options.State = None,
     backend: options.Backend = None,
     debug: options.Debug = False,
 ) -> None:
     """Show what the state holds, why, and what of it could go."""
-    _refuse(extra, shape)
+    _refuse(extra)
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
         now = container.clock().now()
         used = container.housekeeping.disk_usage()(_parsed(filters, now))
     _show(used, shape, now, verbose=verbose)
-    if not filters and shape != "json":
+    if not filters and shape in ("", "table"):
         free = sum(item.size for item in used if item.reclaimable)
         _show_totals(("Reclaimable:", free), ("Total:", sum(item.size for item in used)))
 
@@ -84,13 +96,13 @@ def prune(
         bool, typer.Option("--force", "-f", help="Do not ask (img never does).")
     ] = False,
     verbose: Verbose = False,
-    shape: Format = "table",
+    shape: Format = "",
     state: options.State = None,
     backend: options.Backend = None,
     debug: options.Debug = False,
 ) -> None:
     """Prune and clean up the build cache: what no image needs, and no build that runs."""
-    _refuse(extra, shape)
+    _refuse(extra)
     from img.domain.retention import PrunePolicy
     from img.domain.usage import Kind
 
@@ -109,7 +121,7 @@ def prune(
         removed = container.housekeeping.prune()(policy, dry_run=dry_run)
         left = container.housekeeping.space().total()
     _show(removed, shape, now, verbose=verbose)
-    if shape != "json":
+    if shape in ("", "table"):
         reclaimed = sum(item.size for item in removed)
         _show_totals(
             ("Reclaimable:" if dry_run else "Reclaimed:", reclaimed),
@@ -128,7 +140,7 @@ def fsck(
     debug: options.Debug = False,
 ) -> None:
     """Check that every image is whole, and every blob what its name says."""
-    _refuse(extra, "table")
+    _refuse(extra)
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
         report = container.housekeeping.check_store()(repair=repair)
@@ -140,11 +152,9 @@ def fsck(
         raise typer.Exit(8)
 
 
-def _refuse(extra: list[str] | None, shape: str) -> None:
+def _refuse(extra: list[str] | None) -> None:
     if extra:
         raise UsageError("no arguments expected")
-    if shape not in ("table", "json"):
-        raise UsageError(f'"{shape}" is not a valid format', hint="table or json")
 
 
 def _parsed(filters: list[str] | None, now: datetime) -> "UsageFilter":
@@ -163,6 +173,9 @@ def _show(items: "Sequence[UsedItem]", shape: str, now: datetime, *, verbose: bo
     if shape == "json":
         for item in items:
             say_json(_fields(item))
+        return
+    if is_template(shape):
+        show_rows(shape, [_fields(item) for item in items], _HEADERS)
         return
     if verbose:
         for item in items:

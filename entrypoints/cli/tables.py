@@ -29,6 +29,28 @@ def render_table(rows: Sequence[Sequence[str]]) -> str:
     return "".join(_line(row, width) for row, width in zip(rows, widths, strict=True))
 
 
+def aligned(rows: Sequence[Sequence[str]], *, least: int = 0, gap: int = 2) -> list[str]:
+    """Return ``rows`` as lines, in columns that are filled with blanks.
+
+    A column has ``least`` characters at the least, ``gap`` of which stand between two.
+    """
+    from img.domain.shown_text import shown_in_line
+
+    rows = [[shown_in_line(cell) for cell in row] for row in rows]
+    widths = [
+        max((len(row[column]) + gap for row in rows if len(row) > column + 1), default=0)
+        for column in range(max(map(len, rows), default=0))
+    ]
+    return [
+        "".join(
+            cell if column == len(row) - 1 else cell.ljust(max(widths[column], least))
+            for column, cell in enumerate(row)
+        )
+        + "\n"
+        for row in rows
+    ]
+
+
 def bytes_size(size: int) -> str:
     """Return ``size`` in binary units, four digits (docker/go-units BytesSize)."""
     amount, unit = float(size), 0

@@ -108,11 +108,67 @@ def test_tag_and_rm_echo_names_as_typed(app: Img) -> None:
     ]
 
 
-def test_inspect_prints_the_config_with_tabs(app: Img) -> None:
-    text = app("inspect", "app").stdout
+def test_inspect_prints_dockers_document_or_the_config(app: Img) -> None:
+    (document,) = json.loads(app("inspect", "app").stdout)
+    text = app("inspect", "--config", "app").stdout
 
+    assert document["RepoTags"] == ["app:latest"]
+    assert app("inspect", "-f", "{{.Id}}", "app").stdout == document["Id"] + "\n"
     assert text.startswith('{\n\t"')
-    assert json.loads(text)["rootfs"]["type"] == "layers"
+    assert json.loads(text)["rootfs"]["diff_ids"] == document["RootFS"]["Layers"]
+
+
+def test_an_image_without_a_name_lives_by_its_id(app: Img, write_context: WriteContext) -> None:
+    context = write_context("FROM scratch\nLABEL no=name\n")
+    id_ = app("build", "-q", "-o", "type=image", context).stdout.strip()
+    short = id_.removeprefix("sha256:")[:12]
+    digest = app("images", "--format", "{{.Digest}}", "-f", "label=no=name").stdout.strip()
+
+    assert short in app("image", "ls", "-q", "--filter", "dangling=true").stdout.splitlines()
+    for name in (id_, short, digest, digest[7:20]):
+        assert app("inspect", "--format", "{{.Id}}", name).stdout.strip() == id_
+    assert app("history", "-q", short).stdout == f"{short}\n"
+    app("unpack", "-o", app.home / "unpacked", short)
+    app("save", "--format", "oci", "-o", app.home / "saved.tar", digest)
+    assert "has no name" in app("push", short, code=1).error_line
+    app("tag", short, "named")
+    assert "dangling" not in app("rmi", f"named@{digest}").stdout
+    assert "not found" in app("inspect", id_, code=7).error_line
+
+    app("build", "-q", "-o", "type=image", context)
+    assert f"deleted: {id_}\n" in app("image", "prune").stdout
+    app("build", "-q", "-o", "type=image", context)
+    assert app("prune").stdout
+    assert app("ls", "-q", "-f", "dangling=true").stdout == ""
+
+
+def test_all_images_go_only_if_that_is_meant(app: Img) -> None:
+    assert "--force" in app("image", "prune", "-a", code=1).error_line
+    assert "untagged: app:latest" in app("system", "prune", "-af").stdout
+    assert app("ls", "-q").stdout == ""
+
+
+def test_formats_are_dockers(app: Img, write_context: WriteContext) -> None:
+    row = json.loads(app("images", "--format", "json", "app").stdout)
+    table = app("ls", "--format", "table {{.Repository}}\\t{{.Tag}}", "app").stdout
+    item = json.loads(app("du", "--format", "{{json .}}", "-f", "type=state").stdout)
+    steps = app("history", "--format", "{{.CreatedBy}}", "--no-trunc", "app").stdout
+
+    assert (row["Repository"], row["Tag"]) == ("app", "latest")
+    assert table == "REPOSITORY   TAG\napp          latest\n"
+    assert item["Type"] == "state"
+    assert "COPY f /" in steps
+    assert "known" in app("images", "--format", "{{.Nope}}", code=1).error_line
+    assert "no end" in app("inspect", "-f", "{{.Id", "app", code=1).error_line
+
+
+def test_a_shell_is_told_the_names_of_images(app: Img) -> None:
+    app("tag", "app", "jess/other:1")
+    for command in ("rm", "history"):
+        asking = app.with_environment(
+            _IMG_COMPLETE="complete_bash", COMP_WORDS=f"img {command} jess/o", COMP_CWORD="2"
+        )
+        assert "jess/other:1" in asking().stdout.split()
 
 
 def test_version_prints_a_block(img: Img) -> None:
@@ -158,7 +214,7 @@ def test_pull_and_push_say_what_they_do(img: Img, busybox: str) -> None:
         (["-b", "zfs", "build", "-t", "x", "."], "zfs is not a valid snapshots backend"),
         (["build", "-t", "x", "--executor", "scripted", "."], "scripted is not a valid executor"),
         (["tags", "--authfile", "gone", "x"], "--authfile gone: no such file"),
-        (["ls", "x"], "no arguments expected"),
+        (["ls", "x", "y"], "one NAME or pattern at most"),
         (["du", "x"], "no arguments expected"),
         (["prune", "x"], "no arguments expected"),
         (["version", "x"], "no arguments expected"),
@@ -210,7 +266,7 @@ def test_an_unknown_command_that_is_nearly_one(img_for: ImgFor) -> None:
     ("command", "usage"),
     [
         ("build", "img build [OPTIONS] PATH"),
-        ("ls", "img ls [OPTIONS]"),
+        ("ls", "img ls [OPTIONS] [NAME]"),
         ("rm", "img rm [OPTIONS] NAME..."),
         ("login", "img login [OPTIONS] [SERVER]"),
         ("unshare", "img unshare [OPTIONS] COMMAND..."),

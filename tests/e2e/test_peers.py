@@ -201,7 +201,9 @@ def test_what_img_saves_img_loads_with_all_names(
         "Loaded image: second:latest",
     ]
     for name in ("app:v1", "localhost/other:v2", "second"):
-        assert other("inspect", name).output == built("inspect", name).output
+        assert (
+            other("inspect", "--config", name).output == built("inspect", "--config", name).output
+        )
 
 
 def test_skopeo_reads_both_archives_and_img_reads_skopeos(built: Img, workplace: Path) -> None:

@@ -49,7 +49,7 @@ def test_what_reads_works_and_what_writes_says_why_not(
     context = write_context("FROM scratch\nCOPY f /g\n", {"f": ""}, "other")
 
     assert "docker.io/library/app:latest" in reader("ls").stdout
-    assert '"rootfs"' in reader("inspect", "app").stdout
+    assert '"RootFS"' in reader("inspect", "app").stdout
     assert "image docker.io/library/app:latest" in reader("du").stdout
     assert "0 faults left" in reader("fsck").stdout
     reader("save", "-o", "app.tar", "app")

@@ -87,7 +87,7 @@ def test_img_reads_what_others_put_beside(
         assert f"docker.io/library/by-{tool_name}:latest" in found
         context = write_context(f"FROM by-{tool_name}\nRUN echo on >/on\n", name=tool_name)
         img("build", "-q", "-t", f"on-{tool_name}", context)
-    assert "A=B" in json.loads(img("inspect", "by-umoci").stdout)["config"]["Env"]
+    assert "A=B" in json.loads(img("inspect", "--config", "by-umoci").stdout)["config"]["Env"]
     whole(img)
 
 

@@ -83,7 +83,7 @@ def test_images_are_kept_by_the_store_that_was_chosen(
     assert "hello:latest" in listed
     assert (tmp_path / "state" / "one-file.db").is_file()
     assert not (tmp_path / "state" / "blobs").exists()
-    config = json.loads(img("inspect", "hello", IMG_STORE="one-file").stdout)
+    config = json.loads(img("inspect", "--config", "hello", IMG_STORE="one-file").stdout)
     assert config["history"][0]["created_by"] == "COPY hello / # buildkit"
 
 

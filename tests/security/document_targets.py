@@ -211,7 +211,7 @@ class Images(Beside[HostileImage]):
         self._import(given)
         self.img.container.pull_image()(_NAME, host_platform())
         self.img.container.list_images()(host_platform())
-        self.img.container.inspect_image()(ImageName.of(_NAME), host_platform())
+        self.img.container.inspect_image().config(ImageName.of(_NAME), host_platform())
         text = f"FROM {_NAME}\nWORKDIR a\nCOPY --chown=root Dockerfile ${{A}}\nENV X=$PATH\n"
         (self.img.context / "Dockerfile").write_text(text)
         name = (ImageReference.parse("out"),)

@@ -100,6 +100,19 @@ def _context(folder: Path, dockerfile: str) -> str:
 _IN_ONE_LINE = _EVIL.replace("\n", " ").replace("\r", " \r")
 
 
+_SHOWING = (
+    "ls",
+    "du",
+    "du --verbose",
+    "du --format json",
+    "fsck",
+    "inspect evil",
+    "inspect -f {{.Config.Labels}}{{println}}{{.Config.Labels|json}} evil",
+    "history evil",
+    "history --no-trunc --format json evil",
+)
+
+
 def test_what_a_dockerfile_says_in_progress_and_in_the_image(home: Path, tmp_path: Path) -> None:
     text = f"FROM scratch\nARG X='{_IN_ONE_LINE}'\nLABEL a='{_IN_ONE_LINE}'\nCOPY file /$X\n"
     built = _img(home, "build", "--progress", "plain", "-t", "evil", _context(tmp_path / "c", text))
@@ -108,11 +121,11 @@ def test_what_a_dockerfile_says_in_progress_and_in_the_image(home: Path, tmp_pat
     assert built.code == 0, built.err
     assert r"\x1b[2J" in built.err
 
-    shown = _img(home, "inspect", "evil")
+    shown = _img(home, "inspect", "--config", "evil")
     shown.assert_harmless()
     assert json.loads(shown.out)["config"]["Labels"]["a"] == _IN_ONE_LINE
-    for arguments in (("ls",), ("du",), ("du", "--verbose"), ("du", "--format", "json"), ("fsck",)):
-        _img(home, *arguments).assert_harmless()
+    for words in _SHOWING:
+        _img(home, *words.split(" ")).assert_harmless()
 
 
 _AS_PROGRESS, _AS_CHECK, _AS_JSON = "--progress=plain", "--check", "--call=check,format=json"
@@ -152,7 +165,7 @@ def test_passwords_in_addresses_are_nowhere(home: Path, tmp_path: Path) -> None:
         built = _img(home, "-d", "build", "--progress=plain", "-t", "secret", context)
         assert built.code == 0, built.err
         assert server.requests[0].headers["Authorization"].startswith("Basic ")
-        history = json.loads(_img(home, "inspect", "secret").out)["history"]
+        history = json.loads(_img(home, "inspect", "--config", "secret").out)["history"]
         used = _img(home, "du", "--verbose")
         lost = _img(
             home,

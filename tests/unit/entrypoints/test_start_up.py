@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
 from img.entrypoints.cli.app import COMMANDS, command_line
 
@@ -95,15 +96,60 @@ def test_whoever_wants_asyncio_after_all_has_the_whole_of_it() -> None:
     subprocess.run([sys.executable, "-c", use], check=True)
 
 
+def names_of(app: typer.Typer) -> set[str | None]:
+    return {one.name for one in app.registered_commands} | {
+        group.name for group in app.registered_groups
+    }
+
+
 def test_the_table_of_commands_says_which_module_has_which() -> None:
-    for names in COMMANDS.values():
+    for module, names in COMMANDS.items():
         for name in names:
-            app = command_line([name])
-            assert {command.name for command in app.registered_commands} == names
+            found = names_of(command_line([name]))
+            assert found == ({name} if module == "docker_names" else names)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["build", "-h"], ["nonsense"]])
 def test_whoever_asks_for_help_sees_all_commands(arguments: list[str]) -> None:
     everything = {name for names in COMMANDS.values() for name in names}
 
-    assert {one.name for one in command_line(arguments).registered_commands} == everything
+    assert names_of(command_line(arguments)) == everything
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["image", "ls"], "ls"),
+        (["images"], "ls"),
+        (["rmi"], "rm"),
+        (["system", "df"], "du"),
+        (["buildx", "build"], "build"),
+        (["builder", "prune"], "prune"),
+    ],
+)
+def test_dockers_names_are_the_same_commands(words: list[str], command: str) -> None:
+    def callback(words: list[str]) -> object:
+        app = command_line(words)
+        for group in app.registered_groups:
+            if group.name == words[0]:
+                assert group.typer_instance is not None
+                app = group.typer_instance
+        (found,) = [one for one in app.registered_commands if one.name == words[-1]]
+        return found.callback
+
+    assert callback(words) is callback([command])
+
+
+def test_a_group_has_all_its_commands_where_none_is_named() -> None:
+    (group,) = command_line(["image"]).registered_groups
+
+    assert group.typer_instance is not None
+    names = {one.name for one in group.typer_instance.registered_commands}
+    assert {"ls", "rm", "prune", "inspect", "history", "tag", "push", "pull", "save"} <= names
+
+
+def test_dockers_name_of_a_small_command_imports_little(tmp_path: Path) -> None:
+    imported = imported_by(tmp_path, "image", "ls")
+
+    assert not imported & _SLOW
+    assert "img.entrypoints.cli.build" not in imported

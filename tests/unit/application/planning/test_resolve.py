@@ -4,6 +4,7 @@ import pytest
 
 from img.application.planning.resolve import BaseUnavailable, ResolveBases
 from img.domain.build import BaseName
+from img.domain.image_filter import ImageFilter
 from img.domain.platform import Platform
 from img.domain.progress import (
     VertexCached,
@@ -61,7 +62,9 @@ def test_a_name_with_a_digest_stands_for_that_here_too(platforms: tuple[Platform
 
     assert [base.named for base in found.values()] == [True]
     assert workshop.images.get(pinned).target.digest == pinned.digest
-    sizes = [each.size for each in workshop.container.list_images()(HERE, "@sha256:")]
+    sizes = [
+        each.size for each in workshop.container.list_images()(HERE, ImageFilter(text="@sha256:"))
+    ]
     assert sizes == [pulled.size]
     with pytest.raises(BaseUnavailable):
         resolver(workshop)([BaseName(str(pinned), Platform("linux", "mips64le"), (1, 1))])

@@ -1,11 +1,21 @@
 """Listing images."""
 
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from img.application.ports.image_store import ImageNotFound
 from img.application.usecases.list_images import ListedImage
+from img.domain.errors import UsageError
+from img.domain.image_filter import ImageFilter, parse_image_filters
+from img.domain.reference import ImageReference
+from img.domain.usage import Since
 from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, image_of
 
 
 def listed(workshop: Workshop, containing: str = "") -> list[ListedImage]:
-    return list(workshop.container.list_images()(HERE, containing))
+    return list(workshop.container.list_images()(HERE, ImageFilter(text=containing)))
 
 
 def names(images: list[ListedImage]) -> list[str]:
@@ -59,3 +69,100 @@ def test_a_damaged_image_is_listed_without_a_size() -> None:
     (image,) = listed(workshop)
 
     assert image.size is None
+
+
+def chosen(workshop: Workshop, *filters: str, patterns: Sequence[str] = ()) -> list[str]:
+    list_images = workshop.container.list_images()
+    wanted = parse_image_filters(
+        filters,
+        patterns,
+        created=lambda name: list_images.created(name, HERE),
+        ago=Since(workshop.clock.now()),
+    )
+    return [
+        image.image.reference.familiar if image.image.reference else "<none>"
+        for image in list_images(HERE, wanted)
+    ]
+
+
+def a_workshop() -> Workshop:
+    workshop = Workshop()
+    workshop.build("FROM scratch\nLABEL a=1 b=\n", {}, tags=["app:1", "quay.io/team/tool:2"])
+    workshop.clock.advance(timedelta(hours=1))
+    workshop.build("FROM scratch\nLABEL a=2\n", tags=["app:2"])
+    workshop.clock.advance(timedelta(hours=1))
+    built = workshop.build("FROM scratch\nLABEL c=3\n", tags=[])
+    pinned = ImageReference.parse("pinned").with_tag("").with_digest(built.target.digest)
+    workshop.images.put(pinned, built.target, workshop.clock.now())
+    workshop.build("FROM scratch\nLABEL d=4\n", tags=[])
+    return workshop
+
+
+@pytest.mark.parametrize(
+    ("filters", "names"),
+    [
+        (["reference=app"], ["app:1", "app:2"]),
+        (["reference=app:*"], ["app:1", "app:2"]),
+        (["reference=a?p:[12]"], ["app:1", "app:2"]),
+        (["reference=app:1", "reference=*/*/*:2"], ["app:1", "quay.io/team/tool:2"]),
+        (["reference=docker.io/library/app"], ["app:1", "app:2"]),
+        (["reference=*"], ["app:1", "app:2", "PINNED"]),
+        (["reference=team/*"], []),
+        (["reference=x"], []),
+        (["dangling=true"], ["PINNED", "<none>"]),
+        (["dangling=false"], ["app:1", "app:2", "quay.io/team/tool:2"]),
+        (["label=a"], ["app:1", "app:2", "quay.io/team/tool:2"]),
+        (["label=a=1"], ["app:1", "quay.io/team/tool:2"]),
+        (["label=a=1", "label=b"], ["app:1", "quay.io/team/tool:2"]),
+        (["label!=a", "dangling=true"], ["PINNED", "<none>"]),
+        (["before=app:2"], ["app:1", "quay.io/team/tool:2"]),
+        (["since=app:2"], ["PINNED", "<none>"]),
+        (["since=app:1", "before=pinned@DIGEST"], ["app:2"]),
+        (["until=90m"], ["app:1", "quay.io/team/tool:2"]),
+        (["tool"], ["quay.io/team/tool:2"]),
+    ],
+)
+def test_filters_choose_as_dockers_do(filters: list[str], names: list[str]) -> None:
+    workshop = a_workshop()
+    (pinned,) = [i.reference for i in workshop.images.list() if i.reference and i.reference.digest]
+    filters = [each.replace("pinned@DIGEST", pinned.familiar) for each in filters]
+
+    assert chosen(workshop, *filters) == [each.replace("PINNED", pinned.familiar) for each in names]
+
+
+def test_a_name_behind_the_options_is_a_pattern() -> None:
+    workshop = a_workshop()
+
+    assert chosen(workshop, patterns=["app"]) == ["app:1", "app:2"]
+    assert chosen(workshop, "label=a=2", patterns=["app"]) == ["app:2"]
+    assert chosen(workshop, patterns=["docker.io/library/app:2"]) == ["app:2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("referense=x", "is no filter"),
+        ("dangling=maybe", "is no filter"),
+        ("reference=[", "syntax error in pattern"),
+        ("until=someday", "is no time"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_said(text: str, reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        chosen(Workshop(), text)
+
+
+def test_an_image_to_compare_with_has_to_be_here() -> None:
+    with pytest.raises(ImageNotFound):
+        chosen(Workshop(), "before=nothing")
+
+
+def test_ids_are_those_of_configs_and_of_indexes() -> None:
+    workshop = Workshop()
+    one = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["one"]))
+    both = workshop.build(workshop.contexts.text, tags=["two"], platforms=[HERE, ELSEWHERE])
+
+    assert [image.id for image in listed(workshop)] == [
+        one.manifest.config.digest,
+        both.target.digest,
+    ]

@@ -17,6 +17,7 @@ from img.application.ports.importer import InvalidArchive
 from img.application.publish import PlatformsAbsent
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
+from img.domain.image_filter import ImageFilter
 from img.domain.image_name import ImageName
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_manifest
@@ -150,7 +151,10 @@ def check_usable(workshop: Workshop, made: Archive, image: ArchivedImage) -> Non
     for reference in image.references:
         assert workshop.images.get(reference).target == image.target
         assert reference.digest in (None, image.target.digest)
-        sizes = [each.size for each in workshop.container.list_images()(HERE, str(reference))]
+        sizes = [
+            each.size
+            for each in workshop.container.list_images()(HERE, ImageFilter(text=str(reference)))
+        ]
         assert None not in sizes
         check_saved(workshop, reference, image)
         check_pushed(workshop, reference, present)

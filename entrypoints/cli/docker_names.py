@@ -1,0 +1,83 @@
+"""Docker's names of commands that img has: ``images``, ``image ls``, ``builder prune`` …"""
+
+from collections.abc import Collection
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from img.entrypoints.cli import options
+
+_BUILD, _DU, _PRUNE = ("build", "build"), ("state", "du"), ("state", "prune")
+_LS, _RM = ("images", "ls"), ("images", "rm")
+
+# Where a command is: its module, and its own name.
+_ALONE = {"images": _LS, "rmi": _RM}
+_GROUPS = {
+    "image": (
+        "Manage images.",
+        {
+            "build": _BUILD,
+            "history": ("inspection", "history"),
+            "inspect": ("inspection", "inspect"),
+            "load": ("transfer", "load"),
+            "ls": _LS,
+            "list": _LS,
+            "prune": ("image_pruning", "image prune"),
+            "pull": ("transfer", "pull"),
+            "push": ("transfer", "push"),
+            "rm": _RM,
+            "remove": _RM,
+            "save": ("transfer", "save"),
+            "tag": ("images", "tag"),
+        },
+    ),
+    "system": (
+        "Show and clean up what the state holds.",
+        {"df": _DU, "prune": ("image_pruning", "system prune")},
+    ),
+    "builder": ("Manage builds.", {"build": _BUILD, "prune": _PRUNE}),
+    "buildx": (
+        "Manage builds.",
+        {
+            "build": _BUILD,
+            "b": _BUILD,
+            "du": _DU,
+            "prune": _PRUNE,
+            "version": ("login", "version"),
+        },
+    ),
+}
+
+
+def add_to(app: typer.Typer, words: Collection[str] = ()) -> None:
+    """Add the commands; of a group those that ``words`` may mean, all of them if in doubt."""
+    named = {*_ALONE, *_GROUPS} & {*words}
+    for name, place in _ALONE.items():
+        if not named or name in named:
+            _add(app, name, *place, note=f" (img {place[1]})")
+    for name, (about, commands) in _GROUPS.items():
+        if named and name not in named:
+            continue
+        shown = ", ".join(each for each in commands if len(each) > 1)
+        group = typer.Typer(
+            cls=options.Group,
+            help=f"{about} These are docker's names of img's own commands.",
+            short_help=f"{about[:-1]}: {shown}.",
+            no_args_is_help=True,
+            rich_markup_mode=None,
+        )
+        wanted = {*commands} & {*words} or {*commands}
+        for command, place in commands.items():
+            if command in wanted:
+                _add(group, command, *place)
+        app.add_typer(group, name=name)
+
+
+def _add(app: typer.Typer, name: str, module: str, command: str, *, note: str = "") -> None:
+    """Add a command under another name."""
+    own = typer.Typer()
+    import_module(f"img.entrypoints.cli.{module}").add_to(own)
+    found: Any = next(each for each in own.registered_commands if each.name == command)
+    short = f"{(found.short_help or '').rstrip('.')}{note}."
+    app.command(name, cls=found.cls, short_help=short)(found.callback)

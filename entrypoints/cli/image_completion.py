@@ -1,0 +1,29 @@
+"""Names of stored images, where a shell asks which words there may be."""
+
+from typing import Any
+
+
+def image_names(ctx: Any, incomplete: str) -> list[str]:
+    """Return the names that begin as typed, short or in full; none where they cannot be read."""
+    from contextlib import suppress
+
+    from img.domain.errors import ImgError
+    from img.entrypoints.cli.session import Session
+
+    with suppress(ImgError, OSError):
+        session = Session(state=_state(ctx))
+        with session.open(state=None, backend=None, debug=False) as container:
+            images = container.images().list()
+        names = [image.reference for image in images if image.reference]
+        spellings = [*(name.familiar for name in names), *map(str, names)]
+        return list(dict.fromkeys(each for each in spellings if each.startswith(incomplete)))
+    return []
+
+
+def _state(ctx: Any) -> str | None:
+    """Return the value of --state, behind the command or before it."""
+    while ctx is not None:
+        if ctx.params.get("state"):
+            return str(ctx.params["state"])
+        ctx = ctx.parent
+    return None

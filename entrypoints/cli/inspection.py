@@ -1,0 +1,170 @@
+"""``img inspect``, ``history``."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from img.domain.errors import UsageError
+from img.domain.image_name import ImageName
+from img.entrypoints.cli import options
+from img.entrypoints.cli.formats import Format, is_template, show_rows
+from img.entrypoints.cli.images import Names
+from img.entrypoints.cli.output import say_json, say_lines
+from img.entrypoints.cli.session import Session
+from img.entrypoints.cli.tables import aligned, bytes_size, human_duration
+from img.entrypoints.settings import host_platform
+
+if TYPE_CHECKING:
+    from img.domain.digest import Digest
+    from img.domain.image_view import HistoryStep
+    from img.domain.platform import Platform
+
+_HEADERS = {
+    "ID": "IMAGE",
+    "CreatedSince": "CREATED",
+    "CreatedAt": "CREATED AT",
+    "CreatedBy": "CREATED BY",
+    "Size": "SIZE",
+    "Comment": "COMMENT",
+}
+_TABLE = ("ID", "CreatedSince", "CreatedBy", "Size", "Comment")
+
+WhichPlatform = Annotated[
+    str,
+    typer.Option(
+        "--platform",
+        help="Which of an image of several platforms (this machine's).",
+        metavar="OS/ARCH",
+        show_default=False,
+    ),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(
+        "history",
+        cls=options.followed_by("NAME"),
+        short_help="Show the steps that made an image, and how large their layers are.",
+    )(history)
+    app.command(
+        "inspect",
+        cls=options.followed_by("NAME..."),
+        short_help="Show all that is known of one or more images.",
+    )(inspect)
+
+
+def inspect(
+    ctx: typer.Context,
+    names: Names = None,
+    shape: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "-f",
+            help="json or a Go template (JSON, indented).",
+            metavar="FORMAT",
+            show_default=False,
+        ),
+    ] = "",
+    config: Annotated[
+        bool, typer.Option("--config", help="Print the image's OCI config as it is stored.")
+    ] = False,
+    kind: Annotated[str, typer.Option("--type", help="image.", metavar="TYPE", hidden=True)] = "",
+    platform: WhichPlatform = "",
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Show all that is known of images, as docker inspect has it: by name, ID or digest."""
+    if not names or (config and len(names) != 1):
+        raise UsageError("must pass an image to inspect")
+    if kind not in ("", "image"):
+        raise UsageError(f"--type {kind}: there are images only")
+    if config and shape:
+        raise UsageError("--config and --format are mutually exclusive")
+    wanted, which = [ImageName.parse(name) for name in names], _platform(platform)
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug) as container:
+        inspect_image = container.inspect_image()
+        if config:
+            from img.domain.json_text import parse_json
+
+            say_json(parse_json(inspect_image.config(wanted[0], which)), indent="\t")
+            return
+        documents = [inspect_image(name, which) for name in wanted]
+    if shape in ("", "json"):
+        from img.domain.go_template.values import plain
+
+        say_json([plain(document) for document in documents], indent=None if shape else 4)
+        return
+    from img.domain.go_template.render import Template
+
+    template = Template(shape)
+    say_lines([f"{template.render(document)}\n" for document in documents])
+
+
+def history(
+    ctx: typer.Context,
+    names: Names = None,
+    human: Annotated[
+        bool, typer.Option("--human/--no-human", "-H", help="Sizes and times to be read.")
+    ] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print image IDs only.")] = False,
+    shape: Format = "",
+    no_trunc: Annotated[
+        bool, typer.Option("--no-trunc", help="Cut neither IDs nor commands short.")
+    ] = False,
+    platform: WhichPlatform = "",
+    state: options.State = None,
+    backend: options.Backend = None,
+    debug: options.Debug = False,
+) -> None:
+    """Show the steps that made an image, the last one first, and the sizes of their files."""
+    if not names or len(names) != 1:
+        raise UsageError("must pass an image to show the history of")
+    name, which = ImageName.parse(names[0]), _platform(platform)
+    session: Session = ctx.obj
+    with session.open(state=state, backend=backend, debug=debug) as container:
+        now = container.clock().now()
+        id_, steps = container.image_history()(name, which)
+    rows = _rows(id_, steps, now, human=human, full=no_trunc)
+    if quiet:
+        say_lines([f"{row['ID']}\n" for row in rows])
+    elif is_template(shape) or shape == "json":
+        show_rows(shape, rows, _HEADERS)
+    else:
+        times = "CreatedSince" if human else "CreatedAt"
+        columns = [times if column == "CreatedSince" else column for column in _TABLE]
+        say_lines(aligned([[row[column] for column in columns] for row in (_HEADERS, *rows)]))
+
+
+def _rows(
+    id_: "Digest", steps: "Sequence[HistoryStep]", now: datetime, *, human: bool, full: bool
+) -> list[dict[str, str]]:
+    from img.domain.image_view import MISSING, moment_of, short_id, shown_command
+
+    rows = []
+    for number, each in enumerate(steps):
+        command = each.step.created_by.replace("\t", " ")
+        moment = moment_of(each.step.created)
+        since = f"{human_duration((now - moment).total_seconds())} ago" if moment else "N/A"
+        rows.append(
+            {
+                "ID": MISSING if number else str(id_) if full else short_id(id_),
+                "CreatedSince": since if human else each.step.created,
+                "CreatedAt": each.step.created or "N/A",
+                "CreatedBy": command if full else shown_command(command),
+                "Size": bytes_size(each.size) if human else str(each.size),
+                "Comment": each.step.comment,
+            }
+        )
+    return rows
+
+
+def _platform(text: str) -> "Platform":
+    from img.domain.platform import Platform
+
+    return Platform.parse(text, host_platform()) if text else host_platform()
