@@ -32,9 +32,9 @@ def moment_of(text: str) -> datetime | None:
     """Return a time of a config, None where it says none."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def short_id(digest: Digest | None) -> str:

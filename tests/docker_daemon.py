@@ -37,6 +37,11 @@ class DockerDaemon:
         packed = subprocess.run(["tar", "-C", root, "-c", "."], capture_output=True, check=True)
         subprocess.run([*self._client, "import", "-", "base"], input=packed.stdout, check=True)
 
+    def client(self, *arguments: str | Path) -> str:
+        """Run a command of ``docker`` and return its standard output; it must succeed."""
+        command = [*self._client, *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
     def run(
         self, script: str, *options: str, timeout_s: float = 120
     ) -> "subprocess.CompletedProcess[str]":

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -163,7 +163,7 @@ def _fields(listed: "ListedImage", now: datetime, *, full: bool) -> dict[str, st
         "Tag": (name and name.tag) or "<none>",
         "Digest": str(listed.image.target.digest),
         "CreatedSince": _ago(now, created) if created else "N/A",
-        "CreatedAt": f"{created.astimezone(UTC):%Y-%m-%d %H:%M:%S} +0000 UTC" if created else "N/A",
+        "CreatedAt": f"{created:%Y-%m-%d %H:%M:%S} +0000 UTC" if created else "N/A",
         "Size": _size(listed),
         "VirtualSize": _size(listed),
         **unknown,

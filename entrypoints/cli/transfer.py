@@ -99,6 +99,11 @@ def push(
         raise UsageError("must pass an image or repository to push")
     images = [ImageName.parse(name) for name in names]
     domains = {image.reference.domain for image in images if image.reference}
+    if insecure and (by_id := [image.text for image in images if image.digits]):
+        raise UsageError(
+            f'--insecure-registry needs to know the registry, which "{by_id[0]}" does not say',
+            hint="push NAME, or use --tls-verify=false",
+        )
     session: Session = ctx.obj
     say(f"Pushing {' '.join(names)}...")
     with session.open(

@@ -250,3 +250,69 @@ def outside(context: Path, file: str) -> str:
 def digest(listing: str) -> str:
     """Return the manifest's digest out of ``img ls``."""
     return next(word for word in listing.split() if word.startswith("sha256:"))
+
+
+_SHOWN = """\
+FROM scratch
+COPY busybox /bin/busybox
+LABEL a.b="x <y>" empty=""
+ENV A=1 B="two words"
+EXPOSE 80 53/udp
+VOLUME /data
+USER 7:8
+WORKDIR /srv
+HEALTHCHECK --interval=5s --retries=3 CMD ["/bin/busybox", "true"]
+STOPSIGNAL SIGINT
+ENTRYPOINT ["/bin/busybox"]
+COPY Dockerfile /
+CMD ["echo", "a b"]
+"""
+
+_TEMPLATES = (
+    "{{.ID}} {{.Os}}/{{.Architecture}}{{.Variant}} {{.Created}} {{.Comment}}",
+    "{{.RepoTags}} {{len .RepoTags}} {{json .RepoTags}}",
+    "{{json .Config.Env}} {{.Config.Env}} {{index .Config.Env 1}}",
+    '{{json .Config.Labels}} {{.Config.Labels}} {{index .Config.Labels "a.b"}}',
+    "{{json .Config.ExposedPorts}} {{range $p, $_ := .Config.ExposedPorts}}{{$p}},{{end}}",
+    "{{json .Config.Volumes}} {{.Config.User}} {{.Config.WorkingDir}} {{.Config.StopSignal}}",
+    '{{json .Config.Entrypoint}} {{join .Config.Cmd " "}} {{.Config.OnBuild}}',
+    "{{json .Config.Healthcheck}} {{.Config.Healthcheck.Retries}}",
+    "{{json .RootFS}} {{len .RootFS.Layers}} {{index .RootFS.Layers 0}}",
+    "{{range .Config.Env}}{{println .}}{{end}}{{with .Config}}{{upper .User}}{{end}}",
+    '{{if .Config.Shell}}shell{{else if eq .Os "linux"}}linux{{else}}other{{end}}',
+    '{{range $i, $e := .Config.Env}}{{if $i}}, {{end}}{{$i}}={{printf "%q" $e}}{{end}}',
+    '{{split .ID ":"}} {{slice .ID 7 19}} {{title .Os}} {{pad .Os 1 2}}|{{truncate .ID 9}}',
+    "{{and .Config.Cmd .Os}} {{or .Config.Shell .Os}} {{not .Os}} {{print 1 2 .Os 3}}",
+    '{{.Config.Labels.none}} {{index .Config.Labels "none"}}|{{- " trimmed " -}}  |',
+)
+
+
+def test_images_are_shown_as_docker_shows_them(
+    docker: DockerDaemon, context: Path, tmp_path: Path
+) -> None:
+    def img(*arguments: str | Path) -> str:
+        command = [sys.executable, "-m", "img", "--state", tmp_path / "state", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    (tmp_path / "Dockerfile").write_text(_SHOWN)
+    names = ("shown:1", "shown:two", "other.example/team/shown:1")
+    tags = [f"--tag={name}" for name in names]
+    img("build", "-q", "-f", tmp_path / "Dockerfile", *tags, context)
+    img("save", "-o", tmp_path / "shown.tar", *names)
+    docker.client("load", "-q", "-i", tmp_path / "shown.tar")
+
+    for template in ("{{.Id}}", "\n--\n".join(_TEMPLATES)):
+        ours, theirs = (show("inspect", "-f", template, "shown:1") for show in (img, docker.client))
+        assert ours.split("\n--\n") == theirs.split("\n--\n")
+    line = "{{.ID}}|{{.Size}}|{{.CreatedBy}}|{{.Comment}}"
+    history = ("history", "--no-trunc", "--human=false", "--format", line, "shown:1")
+    assert img(*history) == docker.client(*history)
+    for filters in (
+        ["reference=*shown*:t*"],
+        ["reference=shown:1", "reference=*/*/shown"],
+        ["label=a.b=x <y>", "reference=shown"],
+    ):
+        command = ["images", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]
+        command += [f"--filter={each}" for each in filters]
+        ours, theirs = img(*command), docker.client(*command)
+        assert sorted(ours.splitlines()) == sorted(theirs.splitlines()), filters

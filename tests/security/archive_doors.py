@@ -19,6 +19,7 @@ from img.adapters.snapshotter.overlay import OverlaySnapshotter
 from img.application.ports.snapshotter import SnapshotLayer
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import Entry
+from img.domain.image_filter import ImageFilter
 from img.domain.image_name import ImageName
 from img.domain.oci import media_types
 from img.domain.oci.chain import DiffID, Layer, chain_ids_of
@@ -219,7 +220,8 @@ class Loaded(Command):
     def open(self, archive: bytes) -> None:
         for image in self.img.container.load_image()(io.BytesIO(archive)):
             for name in image.references:
-                (listed,) = self.img.container.list_images()(host_platform(), str(name))
+                only = ImageFilter(text=str(name))
+                (listed,) = self.img.container.list_images()(host_platform(), only)
                 assert listed.size is not None
 
 

@@ -10,6 +10,7 @@ from dependency_injector import providers
 
 from img.adapters.registry.memory import MemoryRegistry
 from img.domain.digest import Digest
+from img.domain.go_template.values import plain
 from img.domain.graph.exported_cache import decode_cache, encode_cache
 from img.domain.image_name import ImageName
 from img.domain.oci import media_types
@@ -211,7 +212,10 @@ class Images(Beside[HostileImage]):
         self._import(given)
         self.img.container.pull_image()(_NAME, host_platform())
         self.img.container.list_images()(host_platform())
-        self.img.container.inspect_image().config(ImageName.of(_NAME), host_platform())
+        inspect_image = self.img.container.inspect_image()
+        inspect_image.config(ImageName.of(_NAME), host_platform())
+        plain(inspect_image(ImageName.of(_NAME), host_platform()))
+        self.img.container.image_history()(ImageName.of(_NAME), host_platform())
         text = f"FROM {_NAME}\nWORKDIR a\nCOPY --chown=root Dockerfile ${{A}}\nENV X=$PATH\n"
         (self.img.context / "Dockerfile").write_text(text)
         name = (ImageReference.parse("out"),)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from img.entrypoints.cli.tables import bytes_size, human_duration, render_table
+from img.entrypoints.cli.tables import aligned, bytes_size, human_duration, render_table
 
 
 def test_columns_are_filled_with_tabs_to_multiples_of_eight() -> None:
@@ -74,3 +74,15 @@ def test_sizes_have_four_digits_and_binary_units(size: int, text: str) -> None:
 )
 def test_ages_are_about_right(seconds: float, text: str) -> None:
     assert human_duration(seconds) == text
+
+
+def test_aligned_columns_are_filled_with_blanks() -> None:
+    rows = [("NAME", "SIZE", "X"), ("a long name", "1B"), ("b", "", "c\x1b")]
+
+    assert aligned(rows) == [
+        "NAME         SIZE  X\n",
+        "a long name  1B\n",
+        "b                  c\\x1b\n",
+    ]
+    assert aligned([("A", "B")], least=10, gap=3) == ["A         B\n"]
+    assert aligned([]) == []
