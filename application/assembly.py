@@ -22,7 +22,7 @@ from img.domain.graph.exported_cache import (
 )
 from img.domain.graph.vertex import HistoryItem, Plan
 from img.domain.oci.annotations import AnnotationPlace, annotations_at
-from img.domain.oci.chain import Layer
+from img.domain.oci.chain import Layer, chain_ids_of
 from img.domain.oci.codec import encode_config, encode_index, encode_manifest
 from img.domain.oci.config import History, ImageConfig
 from img.domain.oci.descriptor import Descriptor
@@ -82,8 +82,13 @@ class Assemble:
             created = self._creation(plan, config).created
         config = _dated(plan, config, results, created, epoch)
         if inline is not None:
-            here = {was.diff_id: now.diff_id for was, now in zip(stack.layers, layers, strict=True)}
-            inline = inline.rewritten(here, None if epoch is None else created)
+            was = [layer.diff_id for layer in stack.layers]
+            now = [layer.diff_id for layer in layers]
+            contents: dict[Digest, Digest] = dict(
+                zip(chain_ids_of(was), chain_ids_of(now), strict=True)
+            )
+            latest = None if epoch is None else created
+            inline = inline.rewritten(dict(zip(was, now, strict=True)), contents, latest)
             config = replace(config, unknown={**config.unknown, INLINE_FIELD: cache_object(inline)})
         manifest = _manifest(layers, self._stored(encode_config(config), OCI_CONFIG), form)
         manifest = replace(

@@ -1,8 +1,9 @@
 """Collecting what nobody refers to, and what nobody is likely to need."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from img.application.inventory import Inventory
+from img.application.inventory import RUNNING, Inventory
 from img.application.log import logger
 from img.application.ports.blob_origins import BlobOrigins
 from img.application.ports.state_lock import Collecting
@@ -47,6 +48,8 @@ class Collect:
     def pruned(self, policy: PrunePolicy, *, wait: bool = True) -> Sequence[UsedItem]:
         """Delete what ``policy`` chooses and return it; nothing while another collects, unless
         one is to ``wait`` for that.
+
+        What a build may be reading goes when that has ended: it is returned as kept by it.
         """
         with self.inventory.lock.collecting(wait=wait) as collecting:
             if collecting is None:
@@ -67,7 +70,8 @@ class Collect:
                 collecting,
             )
             self._clear(chosen)
-            return chosen
+            waiting = {digest.encoded for _, digest in self.inventory.trash.condemned()}
+            return [replace(i, kept_by=RUNNING) if i.id in waiting else i for i in chosen]
 
     def _garbage(self) -> Garbage:
         parts = self.inventory
@@ -90,9 +94,19 @@ class Collect:
         return [chain_id for chain_id in self._chain_ids() if chain_id.encoded in ids]
 
     def _forget(self, chosen: Sequence[UsedItem], *, everything: bool) -> None:
-        """Forget the records of ``chosen``, and those that then lead nowhere."""
+        """Forget the records of ``chosen``, and those that then lead nowhere.
+
+        Or ``everything`` but what builds that run have made or found.
+        """
         records = dict(self.inventory.cache.records())
-        gone = set(records) if everything else {key for item in chosen for key in item.keys}
+        gone = {key for item in chosen for key in item.keys}
+        if everything:
+            oldest = self.inventory.lock.oldest()
+            gone |= {
+                key
+                for key, record in records.items()
+                if oldest is None or record.last_used.timestamp() < oldest
+            }
         if not gone:
             return
         left = records.keys() - gone
@@ -102,8 +116,9 @@ class Collect:
             if records[key].layer is None and _names_one_of(records[key].description, gone)
         }
         self.inventory.cache.remove([*gone, *aliases])
-        live = self.inventory.live().blobs
-        self.origins.remove([digest for digest in self.origins.digests() if digest not in live])
+        if self.inventory.lock.oldest() is None:  # else a build may yet fetch what it has named
+            live = self.inventory.live().blobs
+            self.origins.remove([each for each in self.origins.digests() if each not in live])
 
     def _delete(
         self, garbage: Garbage, snapshots: frozenset[ChainID], collecting: Collecting

@@ -1,6 +1,6 @@
 """All that the state holds, what it is for, and what may go."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 
@@ -22,7 +22,7 @@ from img.domain.json_text import MOST_BYTES
 from img.domain.oci.chain import ChainID, DiffID, chain_ids_of
 from img.domain.oci.codec import decode_config
 from img.domain.oci.descriptor import Descriptor
-from img.domain.retention import Live, live_in
+from img.domain.retention import Live, Need, live_in, needs_of
 from img.domain.usage import Kind, UsedItem
 
 RUNNING = "builds that run"
@@ -176,14 +176,19 @@ class _Taking:
     diff_ids: dict[Digest, DiffID] = field(default_factory=dict)
     chains: dict[ChainID, str] = field(default_factory=dict)
     records: dict[Digest, list[tuple[Digest, CacheRecord]]] = field(default_factory=dict)
+    needs: Mapping[Digest, Need] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        made = {}
         for key, record in self.parts.cache.records():
+            if record.made_from:
+                made[key] = (record.last_used, next(iter(record.made_from)))
             if record.layer is not None:
                 digest = record.layer.descriptor.digest
                 self.records.setdefault(digest, []).append((key, record))
                 self.descriptions[digest] = record.description
                 self.diff_ids[digest] = record.layer.diff_id
+        self.needs = needs_of(made)
         for image in self.parts.images.list():
             if image.name in self.without:
                 continue
@@ -205,8 +210,9 @@ class _Taking:
                 size += self.parts.indexes.size(diff_id)
             kept_by = self.names.get(digest, "" if facts.ours else _OTHERS)
             known = self.records.get(digest, [])
-            if not kept_by and not known and oldest is not None and facts.stored >= oldest:
+            if not kept_by and oldest is not None and _since(oldest, facts.stored, known):
                 kept_by = RUNNING
+            needs = [self.needs[key] for key, _ in known if key in self.needs]
             yield UsedItem(
                 id=digest.encoded,
                 kind=_kind(named=digest in self.names, cached=bool(known)),
@@ -217,6 +223,8 @@ class _Taking:
                 used=_last_used(known) or _moment(facts.stored or None),
                 uses=max((record.uses for _, record in known), default=0),
                 keys=tuple(key for key, _ in known),
+                needed=max((need.moment for need in needs), default=None),
+                depth=min((need.depth for need in needs), default=0),
             )
 
     def indexes(self, oldest: float | None) -> Iterator[UsedItem]:
@@ -268,7 +276,13 @@ def _kind(*, named: bool, cached: bool) -> Kind:
 
 
 def _last_used(known: Sequence[tuple[Digest, CacheRecord]]) -> datetime | None:
-    return max((record.used or record.created for _, record in known), default=None)
+    return max((record.last_used for _, record in known), default=None)
+
+
+def _since(oldest: float, stored: float, known: Sequence[tuple[Digest, CacheRecord]]) -> bool:
+    """Tell whether work that began at ``oldest`` may have made a blob, or found it."""
+    used = _last_used(known)
+    return stored >= oldest or (used is not None and used.timestamp() >= oldest)
 
 
 def _moment(seconds: float | None) -> datetime | None:

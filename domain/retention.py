@@ -1,6 +1,6 @@
 """What may be forgotten: that which nothing leads to, and what was not needed for longest."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 
@@ -119,6 +119,34 @@ def garbage_in(stored: Stored, live: Live) -> Garbage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """When a result was last needed, by itself or by what stands on it, and how many steps it
+    stands on."""
+
+    moment: datetime
+    depth: int
+
+
+def needs_of(results: Mapping[Digest, tuple[datetime, Digest]]) -> Mapping[Digest, Need]:
+    """Return what results are needed for.
+
+    ``results`` tell by their definition keys when they were last used, and what they stand on.
+    """
+    moments: dict[Digest, datetime] = {}
+    depths: dict[Digest, int] = {}
+    for key, (used, _) in sorted(results.items(), key=lambda item: item[1][0], reverse=True):
+        below: list[Digest] = []
+        at = key
+        while at in results and at not in moments:
+            moments[at] = used
+            below.append(at)
+            at = results[at][1]
+        for depth, each in enumerate(reversed(below), depths.get(at, 0) + 1):
+            depths[each] = depth
+    return {key: Need(moment=moments[key], depth=depths[key]) for key in results}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PrunePolicy:
     """What is to go: all that may and that ``filter`` matches, or the oldest of it until it fits.
 
@@ -162,10 +190,12 @@ class PrunePolicy:
         )
 
 
-def _age(item: UsedItem) -> tuple[int, datetime, bool]:
-    # Of what is equally old, a snapshot goes first: to unpack is quicker than to build.
+def _age(item: UsedItem) -> tuple[int, datetime, bool, int]:
+    # Of what is equally old, a snapshot goes first: to unpack is quicker than to build. Then what
+    # stands on other results: without those nobody finds it.
     nothing_lost = item.kind is Kind.LEFTOVER and not item.resumable
-    return (0 if nothing_lost else 1, item.used or _LONG_AGO, item.kind is not Kind.SNAPSHOT)
+    used = max(item.used or _LONG_AGO, item.needed or _LONG_AGO)
+    return (0 if nothing_lost else 1, used, item.kind is not Kind.SNAPSHOT, -item.depth)
 
 
 _LONG_AGO = datetime.fromtimestamp(0, UTC)

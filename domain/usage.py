@@ -42,6 +42,8 @@ class UsedItem:
     used: datetime | None = None  # when it was last needed
     uses: int = 0
     keys: tuple[Digest, ...] = ()  # of the cache records that lead to it
+    needed: datetime | None = None  # when what stands on it was last needed
+    depth: int = 0  # how many steps it stands on
     resumable: bool = False
 
     @property

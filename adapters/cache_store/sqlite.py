@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from img.adapters.linux.database import Database, Row
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.domain.digest import Digest
+from img.domain.graph.provenance import Provenance
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.codec import decode_descriptor, encode_descriptor
 
 _AT_ONCE = 1000  # keys, so that the log of it finds room on a full disk
-_COLUMNS = "key, diff_id, descriptor, created, description, used, uses"
+_COLUMNS = "key, diff_id, descriptor, created, description, used, uses, made_from"
 
 
 class SqliteCacheStore(CacheStore):
@@ -29,7 +30,7 @@ class SqliteCacheStore(CacheStore):
         with self._database.transaction(durable=False) as transaction:
             # REPLACE gives a new id: what is stored again is the newest.
             transaction.write_all(
-                f"INSERT OR REPLACE INTO cache ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                f"INSERT OR REPLACE INTO cache ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [_row(key, record) for key, record in records],
             )
 
@@ -65,6 +66,7 @@ def _row(key: Digest, record: CacheRecord) -> Row:
         record.description.encode(errors="replace").decode(),
         _time(record.used) if record.used else None,
         record.uses,
+        "\n".join(f"{key} {content}" for key, content in record.made_from.items()) or None,
     )
 
 
@@ -73,7 +75,7 @@ def _time(moment: datetime) -> str:
 
 
 def _record(row: Row) -> tuple[Digest, CacheRecord]:
-    key, diff_id, descriptor, created, description, used, uses = row
+    key, diff_id, descriptor, created, description, used, uses, made_from = row
     layer = None
     if diff_id is not None:
         layer = Layer(DiffID(Digest.parse(diff_id)), decode_descriptor(descriptor.encode()))
@@ -83,5 +85,11 @@ def _record(row: Row) -> tuple[Digest, CacheRecord]:
         description=description,
         used=datetime.fromisoformat(used) if used else None,
         uses=uses,
+        made_from=_provenance(made_from) if made_from else {},
     )
     return Digest.parse(key), record
+
+
+def _provenance(text: str) -> Provenance:
+    pairs = (line.split(" ") for line in text.split("\n"))
+    return {Digest.parse(key): Digest.parse(content) for key, content in pairs}

@@ -68,6 +68,8 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE cache ADD COLUMN used TEXT",  # NULL: not since it was made
         "ALTER TABLE cache ADD COLUMN uses INTEGER NOT NULL DEFAULT 0",
     ),
+    # "KEY CONTENT" a line; NULL: nothing is known, and no definition key finds the record.
+    ("ALTER TABLE cache ADD COLUMN made_from TEXT",),
 )
 
 

@@ -35,6 +35,9 @@ from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexW
 
 log = logger("cache export")
 
+MoreKeys = Callable[[Digest, Layer | None], tuple[Digest, ...]]
+"""Returns the keys that find the same layer as a key, in the caches that were imported."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportableResults:
@@ -64,13 +67,12 @@ class ExportableResults:
 def results_of(
     plan: Plan,
     results: Mapping[int, Result],
-    more_keys: Callable[[Digest], tuple[Digest, ...]],
+    more_keys: MoreKeys,
     *,
     everything: bool,
 ) -> ExportableResults:
     """Return what the steps of a build came to, in their order.
 
-    ``more_keys`` gives those that find the same as a key, in the caches that were imported.
     Without ``everything`` these are the steps on which the image's layers stand (mode=min).
     """
     spine = set(_spine(plan.graph, plan.target))
@@ -82,9 +84,10 @@ def results_of(
         if isinstance(vertex.operation, CopyFiles | MakeDirectory | Exec) and stack.created:
             records.append(
                 ExportedRecord(
-                    keys=tuple(dict.fromkeys((*stack.found_by, *more_keys(stack.key)))),
+                    keys=tuple(dict.fromkeys((*stack.found_by, *more_keys(stack.key, stack.own)))),
                     diff_id=stack.own.diff_id if stack.own else None,
                     created=stack.created,
+                    made_from=tuple(stack.made_from.items()),
                     description=vertex.name.partition("] ")[2] or vertex.name,
                 )
             )

@@ -1,13 +1,17 @@
 """All caches that a build leaves, once its steps are done."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from img.application.assembly import Assemble
-from img.application.cache_export.export import ExportableResults, ExportCache, results_of
+from img.application.cache_export.export import (
+    ExportableResults,
+    ExportCache,
+    MoreKeys,
+    results_of,
+)
 from img.application.cache_export.mounts import PackCacheMounts
 from img.application.outputs.solved import Solved
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest
 from img.domain.graph.exported_cache import ExportedCache
 from img.domain.options.cache import CacheTarget
 
@@ -19,7 +23,7 @@ class LeaveCaches:
     assemble: Assemble
     export: ExportCache
     pack_mounts: PackCacheMounts
-    more_keys: Callable[[Digest], tuple[Digest, ...]]  # of records that were imported
+    more_keys: MoreKeys
 
     def __call__(self, targets: Sequence[CacheTarget], built: Sequence[Solved]) -> None:
         """Write the caches. Raises RegistryError, OutputNotWritten …"""

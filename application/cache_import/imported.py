@@ -9,6 +9,7 @@ from img.application.log import logger
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import RegistryError
+from img.application.solver.lookup import Fits
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
@@ -50,12 +51,12 @@ class ImportedCaches:
     reader: CacheReader
     progress: ProgressSink
     variant: str = ""
-    _records: dict[Digest, _Found] = field(default_factory=dict)
+    _records: dict[Digest, list[_Found]] = field(default_factory=dict)
     _mounts: dict[str, _Held] = field(default_factory=dict)
     _places: dict[DiffID, CachePlace] = field(default_factory=dict)
 
     def load(self, places: Iterable[CachePlace]) -> None:
-        """Read what is at ``places``; of two records for a key the first place's counts."""
+        """Read what is at ``places``; of records for a key that of the first place counts first."""
         for place in places:
             name = f"importing cache manifest from {place}"
             self.progress.emit(VertexStarted(vertex=name, name=name))
@@ -66,11 +67,17 @@ class ImportedCaches:
                 self._warn(name, f"cache not used: {error.message}")
             self.progress.emit(VertexDone(vertex=name))
 
-    def get(self, key: Digest) -> CacheRecord | None:
-        """Return the record of ``key``, its layer in the store, or where Layers fetches it from."""
-        found = self._records.get(key)
-        if found is None:
-            return None
+    def get(self, key: Digest, fits: Fits) -> CacheRecord | None:
+        """Return a record of ``key`` that ``fits``.
+
+        Its layer is in the store, or where Layers fetches it from.
+        """
+        for found in self._records.get(key, ()):
+            if fits(found.record) and (record := self._usable(found)) is not None:
+                return record
+        return None
+
+    def _usable(self, found: _Found) -> CacheRecord | None:
         layer, place = found.record.layer, found.place
         if layer is None:
             return found.record
@@ -80,14 +87,19 @@ class ImportedCaches:
         return found.record if self._here(layer, place, found.record.description) else None
 
     def peek(self, key: Digest) -> CacheRecord | None:
-        """Return the record of ``key``, its layer wherever it is."""
+        """Return the first record of ``key``, its layer wherever it is."""
         found = self._records.get(key)
-        return found.record if found is not None else None
+        return found[0].record if found else None
 
-    def keys(self, key: Digest) -> tuple[Digest, ...]:
-        """Return all keys of the record that ``key`` finds."""
-        found = self._records.get(key)
-        return found.keys if found is not None else ()
+    def keys(self, key: Digest, layer: Layer | None) -> tuple[Digest, ...]:
+        """Return all keys of the records that ``key`` finds and that are of ``layer``."""
+        wanted = layer and layer.diff_id
+        found = [
+            each
+            for each in self._records.get(key, ())
+            if (each.record.layer and each.record.layer.diff_id) == wanted
+        ]
+        return tuple(dict.fromkeys(each for one in found for each in one.keys))
 
     def fetched(self, layer: Layer) -> bool:
         """Have a layer that a record named in the store; tell whether it is there."""
@@ -115,7 +127,7 @@ class ImportedCaches:
             if record.diff_id is None or layer is not None:
                 found = _Found(_record(record, layer), record.keys, place)
                 for key in record.keys:
-                    self._records.setdefault(key, found)
+                    self._records.setdefault(key, []).append(found)
         for mount in cache.mounts:
             if (layer := layers.get(mount.diff_id)) is not None:
                 self._mounts.setdefault(mount.name, _Held(layer, place))
@@ -136,7 +148,12 @@ class ImportedCaches:
 
 
 def _record(record: ExportedRecord, layer: Layer | None) -> CacheRecord:
-    return CacheRecord(layer=layer, created=record.created, description=record.description)
+    return CacheRecord(
+        layer=layer,
+        created=record.created,
+        description=record.description,
+        made_from=dict(record.made_from),
+    )
 
 
 def _with(variant: str) -> str:

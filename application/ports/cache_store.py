@@ -2,11 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import field
 from datetime import datetime
 from typing import Protocol
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.graph.provenance import Provenance
 from img.domain.oci.chain import Layer
 
 
@@ -17,8 +19,15 @@ class CacheRecord:
     layer: Layer | None
     created: datetime  # UTC
     description: str = ""  # such as "RUN make", for `img du`
+    # Without it no definition key finds the record.
+    made_from: Provenance = field(default_factory=dict, hash=False)
     used: datetime | None = None  # when it was last found, UTC; None: not since it was made
     uses: int = 0  # how often that was noted
+
+    @property
+    def last_used(self) -> datetime:
+        """When it was last found, or made."""
+        return self.used or self.created
 
 
 class CacheStore(Protocol):

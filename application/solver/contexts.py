@@ -23,7 +23,7 @@ from img.application.solver.fetch_url import FetchFile
 from img.application.solver.fetched_file import FetchedFile
 from img.application.solver.filtered_context import FilteredContext
 from img.application.solver.lookup import Lookup
-from img.application.solver.results import ContextFiles, Fetched, Result, Stack
+from img.application.solver.results import ContextFiles, Fetched, Result, Stack, contents_of
 from img.application.trees import Trees
 from img.domain.context_location import (
     GitPlace,
@@ -303,15 +303,17 @@ class Contexts(Dockerfiles):
         operation = CopyFiles(sources=("",), destination="/", exclude=patterns)
         copying = self.copy.prepare(operation, _NOTHING, (files,))
         key = copying.definition_key()
-        record = self.lookup(key)
+        contents = contents_of((_NOTHING, files))
+        record = self.lookup.by_definition(key, contents)
         if record is None:
             record = CacheRecord(
                 layer=copying.pack(),
                 created=self.clock.now(),
                 description="build context without what is ignored",
+                made_from=contents,
             )
-            self.lookup.remember(record, key)
-        return Stack(key=key, layers=(record.layer,) if record.layer else ())
+            self.lookup.remember(record, definition=key)
+        return _NOTHING.with_result(key, record)
 
     def _shown(self, title: str, fetch: Callable[[Callable[[int, int], None]], Fetched]) -> Fetched:
         """Fetch something before the build begins, and show that it is done."""

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import field, replace
 from threading import Event
 
+from img.application.planning.resolve import ResolvedBase
 from img.application.ports.cache_store import CacheRecord
 from img.application.solver.contexts import OpenContext
 from img.application.solver.copy_files import CopyIntoLayer
@@ -15,6 +16,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
 from img.domain.graph.cache_key import definition_key
+from img.domain.graph.foresight import Foreseeing, Making
 from img.domain.graph.operations import (
     CopyFiles,
     Exec,
@@ -23,19 +25,23 @@ from img.domain.graph.operations import (
     ReadContext,
     Scratch,
 )
+from img.domain.graph.provenance import Provenance
 from img.domain.graph.vertex import Graph, Vertex
+from img.domain.oci.chain import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseen:
     """A build's graph without what it need not look at.
 
-    ``found`` are the vertices that were found by their definition key alone, and so have only
-    their root left as an input; ``keys`` are all definition keys that are known by now.
+    ``found`` are the results of vertices that were found by their definition keys, all made from
+    one another. Those at ``alone`` have only their root left as an input. ``keys`` are all
+    definition keys that are known by now.
     """
 
     graph: Graph
-    found: Mapping[int, tuple[Digest, CacheRecord]] = field(default_factory=dict)
+    found: Mapping[int, CacheRecord] = field(default_factory=dict)
+    alone: frozenset[int] = frozenset()
     keys: Mapping[int, Digest] = field(default_factory=dict)
 
 
@@ -52,27 +58,38 @@ class Foresee:
     execute: ExecuteProcess
 
     def __call__(
-        self, graph: Graph, target: int, contexts: OpenContext, cancelled: Event
+        self,
+        graph: Graph,
+        target: int,
+        contexts: OpenContext,
+        bases: Mapping[Digest, ResolvedBase],
+        cancelled: Event,
     ) -> Foreseen:
-        """Return what has to be solved for ``target``."""
-        if not any(self._takes_from_stages(graph, i) for i in graph.needed_for(target)):
+        """Return what has to be solved for ``target``. ``bases`` are found by manifest digest."""
+        takers = {i for i in graph.needed_for(target) if self._takes_from_stages(graph, i)}
+        if not takers:
             return Foreseen(graph=graph)
-        known = self._known(graph, target, contexts, cancelled)
+        known = self._known(graph, target, contexts, bases, cancelled)
+        look_up = _LookUp(self.lookup, known)
+
+        foresight = Foreseeing(
+            graph=graph,
+            target=target,
+            keys={position: stack.key for position, stack in known.items()},
+            leaves={i: known[i].content for i in known if not _is_step(graph.vertices[i])},
+            takers=frozenset(takers),
+            find=look_up,
+        )()
         vertices = list(graph.vertices)
-        found = {}
-        needed = {target}
-        for position in range(target, -1, -1):
-            vertex = vertices[position]
-            if position not in needed:
-                continue
-            if self._takes_from_stages(graph, position) and (stack := known.get(position)):
-                record = self.lookup(stack.key)
-                if record is not None:
-                    found[position] = (stack.key, record)
-                    vertex = vertices[position] = replace(vertex, inputs=vertex.inputs[:1])
-            needed.update(vertex.inputs)
-        keys = {position: stack.key for position, stack in known.items()}
-        return Foreseen(graph=Graph(tuple(vertices)), found=found, keys=keys)
+        for position in foresight.alone:
+            inputs = vertices[position].inputs
+            vertices[position] = replace(vertices[position], inputs=inputs[:1])
+        return Foreseen(
+            graph=Graph(tuple(vertices)),
+            found={position: look_up.found[position] for position in foresight.makings},
+            alone=foresight.alone,
+            keys={position: stack.key for position, stack in known.items()},
+        )
 
     def _takes_from_stages(self, graph: Graph, position: int) -> bool:
         vertex = graph.vertices[position]
@@ -81,9 +98,14 @@ class Foresee:
         )
 
     def _known(
-        self, graph: Graph, target: int, contexts: OpenContext, cancelled: Event
+        self,
+        graph: Graph,
+        target: int,
+        contexts: OpenContext,
+        bases: Mapping[Digest, ResolvedBase],
+        cancelled: Event,
     ) -> Mapping[int, Stack]:
-        """Return stacks without layers, for the vertices whose key can be known."""
+        """Return the vertices whose key can be known; those of steps are without layers."""
         known: dict[int, Result] = {}
         for position in graph.needed_for(target):
             vertex = graph.vertices[position]
@@ -96,7 +118,7 @@ class Foresee:
                 continue
             with suppress(BuildError):  # which is raised again, with its lines, when it is solved
                 if (key := self._key(vertex, inputs)) is not None:
-                    known[position] = Stack(key=key)
+                    known[position] = Stack(key=key, layers=_layers(vertex, bases))
         return {i: result for i, result in known.items() if isinstance(result, Stack)}
 
     def _key(self, vertex: Vertex, inputs: Sequence[Result]) -> Digest | None:
@@ -130,3 +152,33 @@ class Foresee:
 def _root(inputs: Sequence[Result]) -> Stack:
     assert isinstance(inputs[0], Stack)
     return inputs[0]
+
+
+@dataclass(slots=True)
+class _LookUp:
+    """Finds the results of vertices, each asked for once: a cache elsewhere takes its time."""
+
+    lookup: Lookup
+    known: Mapping[int, Stack]
+    found: dict[int, CacheRecord] = field(default_factory=dict)
+    _asked: dict[object, CacheRecord | None] = field(default_factory=dict)
+
+    def __call__(self, position: int, inputs: Provenance) -> Making | None:
+        question = (position, tuple(inputs.items()))
+        if question not in self._asked:
+            record = self.lookup.by_definition(self.known[position].key, inputs)
+            self._asked[question] = record
+        if (record := self._asked[question]) is None:
+            return None
+        self.found[position] = record
+        layer = record.layer.diff_id if record.layer else None
+        return Making(layer=layer, made_from=record.made_from)
+
+
+def _layers(vertex: Vertex, bases: Mapping[Digest, ResolvedBase]) -> tuple[Layer, ...]:
+    operation = vertex.operation
+    return bases[operation.manifest].image.layers if isinstance(operation, PullBase) else ()
+
+
+def _is_step(vertex: Vertex) -> bool:
+    return isinstance(vertex.operation, CopyFiles | MakeDirectory | Exec)

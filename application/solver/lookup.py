@@ -1,7 +1,8 @@
 """Results that exist already."""
 
 from abc import abstractmethod
-from dataclasses import field
+from collections.abc import Callable
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -9,26 +10,38 @@ from img.application.ports.blob_store import BlobStore
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
+from img.domain.graph.provenance import Provenance, made_from
 
 _MOMENT = timedelta(minutes=1)
+
+
+Fits = Callable[[CacheRecord], bool]
+"""Tells whether a record is of the result that is looked for."""
+
+
+def _any(_record: CacheRecord) -> bool:
+    return True
 
 
 class Elsewhere(Protocol):
     """Results in caches of other machines."""
 
     @abstractmethod
-    def get(self, key: Digest) -> CacheRecord | None:
-        """Return the result of ``key`` if it can be used: its layer is here or can be fetched."""
+    def get(self, key: Digest, fits: Fits) -> CacheRecord | None:
+        """Return a result of ``key`` that ``fits`` and can be used.
+
+        That is one whose layer is here or can be fetched.
+        """
 
     @abstractmethod
     def peek(self, key: Digest) -> CacheRecord | None:
-        """Return the result of ``key``, its layer wherever it is."""
+        """Return a result of ``key``, its layer wherever it is."""
 
 
 class Nowhere(Elsewhere):
     """There are no other machines."""
 
-    def get(self, key: Digest) -> CacheRecord | None:
+    def get(self, key: Digest, fits: Fits) -> CacheRecord | None:
         return None
 
     def peek(self, key: Digest) -> CacheRecord | None:
@@ -44,21 +57,43 @@ class Lookup:
     imported: Elsewhere = Nowhere()  # asked for what is not here
     _found: dict[Digest, datetime] = field(default_factory=dict)
 
-    def note_used(self, now: datetime) -> None:
-        """Note that what was found so far was used; not again what was noted a moment ago."""
-        keys = [key for key, used in self._found.items() if now - used > _MOMENT]
-        self._found.clear()
-        self.cache.touch(keys, now)
+    def note_used(self, now: datetime, *, again: bool = False) -> None:
+        """Note that what was found so far was used.
+
+        What was noted a moment ago is noted ``again`` only if that is asked for.
+        """
+        found = dict(self._found)  # other threads may add to it meanwhile
+        for key in found:
+            self._found.pop(key, None)
+        self.cache.touch([k for k, used in found.items() if again or now - used > _MOMENT], now)
 
     def __call__(self, key: Digest) -> CacheRecord | None:
-        """Return the result of ``key`` if it can be used."""
-        record = self._record(key)
-        if record is not None and self._is_here(record):
-            return record
-        imported = self.imported.get(key)
-        if imported is not None:
-            self.cache.put([(key, imported)])
-        return imported
+        """Return the result of ``key`` if it can be used. A content key says all that decides."""
+        return self._find(key, _any)
+
+    def by_definition(self, key: Digest, inputs: Provenance) -> CacheRecord | None:
+        """Return the result of a definition key if it was made from ``inputs`` and can be used.
+
+        These are the contents of what the vertex stands on and takes files from.
+        """
+        return self._find(key, lambda record: made_from(record.made_from, inputs))
+
+    def _find(self, key: Digest, fits: Fits) -> CacheRecord | None:
+        record = self.stored(key, fits)
+        if record is None:
+            record = self.imported.get(key, fits)
+            if record is not None:
+                self.cache.put([(key, record)])
+                self._found[key] = record.last_used
+        return record
+
+    def stored(self, key: Digest, fits: Fits = _any) -> CacheRecord | None:
+        """Return the result of ``key`` that is in this store."""
+        record = self.cache.get(key)
+        if record is None or not (fits(record) and self._is_here(record)):
+            return None
+        self._found[key] = record.last_used
+        return record
 
     def known(self, key: Digest) -> CacheRecord | None:
         """Return the result of ``key``, wherever its layer is."""
@@ -75,7 +110,7 @@ class Lookup:
 
     def meaning(self, alias: Digest) -> Digest | None:
         """Return the key that ``alias`` was said to stand for."""
-        record = self._record(alias)
+        record = self.stored(alias)
         if record is None:
             return None
         try:
@@ -83,17 +118,18 @@ class Lookup:
         except InvalidDigest:
             return None
 
-    def _record(self, key: Digest) -> CacheRecord | None:
-        record = self.cache.get(key)
-        if record is not None:
-            self._found[key] = record.used or record.created
-        return record
-
     def remember_alias(self, alias: Digest, key: Digest, now: datetime) -> None:
         """Let ``alias`` stand for ``key``; where that has no record, it leads nowhere."""
         record = CacheRecord(layer=None, created=now, description=str(key))
         self.cache.put([(alias, record)])
 
-    def remember(self, record: CacheRecord, *keys: Digest) -> None:
-        """Let ``keys`` find ``record`` from now on."""
-        self.cache.put([(key, record) for key in dict.fromkeys(keys)])
+    def remember(
+        self, record: CacheRecord, *contents: Digest, definition: Digest | None = None
+    ) -> None:
+        """Let the keys of its contents find ``record`` from now on.
+
+        And the ``definition``, where its inputs hold what the record was made from.
+        """
+        defined = [] if definition is None else [(definition, record)]
+        bare = replace(record, made_from={})
+        self.cache.put([*defined, *((key, bare) for key in contents)])

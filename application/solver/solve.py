@@ -1,11 +1,10 @@
 """One vertex: looked up, else done."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field, replace
 from threading import Event
 
 from img.application.cancellation import StepCanceled, cancelled_by
-from img.application.download import Report
 from img.application.log import logger
 from img.application.planning.resolve import ResolvedBase
 from img.application.ports.cache_store import CacheRecord
@@ -15,15 +14,21 @@ from img.application.solver.contexts import OpenContext
 from img.application.solver.copy_files import CopyIntoLayer
 from img.application.solver.execute import ExecuteProcess
 from img.application.solver.fetch import FetchSources, canceled_steps
-from img.application.solver.fetch_url import Told
 from img.application.solver.foresee import Foresee, Foreseen
 from img.application.solver.lookup import Lookup
 from img.application.solver.make_directory import MakeDirectoryLayer
 from img.application.solver.pull_base import PullLayers
-from img.application.solver.results import Result, Stack
+from img.application.solver.results import (
+    Result,
+    Stack,
+    contents_of,
+    provenance_of,
+    stack_of,
+)
+from img.application.solver.vertex_progress import VertexProgress
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
-from img.domain.errors import BuildError, ImgError, SourceError
+from img.domain.errors import ImgError, SourceError
 from img.domain.graph.cache_key import definition_key
 from img.domain.graph.operations import (
     CopyFiles,
@@ -37,16 +42,6 @@ from img.domain.graph.operations import (
 )
 from img.domain.graph.vertex import Graph, Plan, Vertex
 from img.domain.oci.chain import Layer
-from img.domain.oci.descriptor import Descriptor
-from img.domain.progress import (
-    VertexCached,
-    VertexCanceled,
-    VertexDone,
-    VertexFailed,
-    VertexOutput,
-    VertexStarted,
-    VertexStatus,
-)
 
 Work = Callable[[], Layer]
 
@@ -84,28 +79,23 @@ class Solver:
         ``label`` tells the build's progress from that of others at the same time. With
         ``all_keys`` results say by which keys they are found, even where one of them did.
         """
-        foreseen = self.foresee(plan.graph, plan.target, contexts, cancelled)
+        foreseen = self.foresee(plan.graph, plan.target, contexts, bases, cancelled)
         return BuildSolver(
             parts=self,
             graph=foreseen.graph,
             foreseen=foreseen,
-            anew=frozenset(_after_ignored(plan.graph)),
             contexts=contexts,
             bases=bases,
             cancelled=cancelled,
             eager=eager,
-            label=label,
             all_keys=all_keys,
+            progress=VertexProgress(sink=self.progress, label=label),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSolver:
-    """Solves the vertices of one build, each when its inputs are there (schedule.Solve).
-
-    ``anew`` are vertices that come after a step that is done again, and such steps themselves:
-    what their keys stand for is what that step once gave.
-    """
+    """Solves the vertices of one build, each when its inputs are there (schedule.Solve)."""
 
     parts: Solver
     graph: Graph
@@ -113,11 +103,10 @@ class BuildSolver:
     bases: Mapping[Digest, ResolvedBase]
     cancelled: Event
     eager: frozenset[int] = frozenset()  # bases that are needed whatever comes
-    label: str = ""
     all_keys: bool = False
     foreseen: Foreseen
-    anew: frozenset[int] = frozenset()
-    _begun: set[int] = field(default_factory=set)
+    progress: VertexProgress
+    _making: Event = field(default_factory=Event)
 
     def __call__(self, position: int, inputs: Sequence[Result]) -> Result:
         """Return what the vertex at ``position`` comes to.
@@ -126,21 +115,19 @@ class BuildSolver:
         """
         vertex = self.graph.vertices[position]
         try:
-            if position in self.foreseen.found:
+            if position in self.foreseen.alone:
                 return self._found(position, vertex, inputs)
             if self.cancelled.is_set():
                 raise StepCanceled
             with cancelled_by(self.cancelled):
                 return self._solve(position, vertex, inputs)
         except StepCanceled:
-            self.parts.progress.emit(VertexCanceled(vertex=self._id(position)))
+            self.progress.canceled(position)
             raise
         except ImgError as error:
             if isinstance(error, SourceError) and error.lines is None:
                 error.lines = vertex.lines
-            if position not in self._begun:
-                self._started(position, vertex)
-            self.parts.progress.emit(VertexFailed(vertex=self._id(position), message=error.message))
+            self.progress.failed(position, vertex, error.message)
             raise
 
     def not_looked_at(self) -> Mapping[int, Stack]:
@@ -149,12 +136,13 @@ class BuildSolver:
         for position, key in self.foreseen.keys.items():
             record = self.parts.lookup.known(key)
             if record is not None:
-                stacks[position] = _on(Stack(key=key), key, record)
+                stacks[position] = Stack(key=key).with_result(key, record)
         return stacks
 
     def _found(self, position: int, vertex: Vertex, inputs: Sequence[Result]) -> Stack:
         self._cached(position, vertex)
-        return _on(_stack(inputs[0]), *self.foreseen.found[position])
+        key, record = self.foreseen.keys[position], self.foreseen.found[position]
+        return stack_of(inputs[0]).with_result(key, record)
 
     def _solve(self, position: int, vertex: Vertex, inputs: Sequence[Result]) -> Result:
         match vertex.operation:
@@ -169,7 +157,7 @@ class BuildSolver:
             case CopyFiles() as operation:
                 return self._copied(position, vertex, operation, inputs)
             case MakeDirectory() as operation:
-                return self._made(position, vertex, operation, _stack(inputs[0]))
+                return self._directory(position, vertex, operation, inputs)
             case Exec() as operation:
                 return self._executed(position, vertex, operation, inputs)
 
@@ -179,43 +167,43 @@ class BuildSolver:
         if self.parts.pull.is_here(base):
             self._cached(position, vertex)
         else:
-            self._started(position, vertex)
+            self.progress.started(position, vertex)
             if position in self.eager or base.named:
-                self.parts.pull(base, self._report(position))
-            self._done(position)
+                self.parts.pull(base, self.progress.pulled(position, self.cancelled))
+            self.progress.done(position)
         return Stack(key=key, layers=base.image.layers)
 
     def _context(self, position: int, vertex: Vertex, operation: ReadContext) -> Result:
         if not operation.name:
             return self.contexts("", self.cancelled)
-        self._started(position, vertex)
+        self.progress.started(position, vertex)
         with canceled_steps():
             files = self.contexts(operation.name, self.cancelled)
-        self._done(position)
+        self.progress.done(position)
         return files
 
     def _fetched(self, position: int, vertex: Vertex, operation: FetchUrl | FetchGit) -> Result:
-        self._started(position, vertex)
-        found = self.parts.fetch(operation, self.cancelled, self._told(position))
+        self.progress.started(position, vertex)
+        found = self.parts.fetch(operation, self.cancelled, self.progress.transferred(position))
         if found.cached:
             self._cached(position, vertex)
         else:
-            self._done(position)
+            self.progress.done(position)
         return found.result
 
     def _copied(
         self, position: int, vertex: Vertex, operation: CopyFiles, inputs: Sequence[Result]
     ) -> Stack:
-        root = _stack(inputs[0])
+        root = stack_of(inputs[0])
         definition = self.parts.copy.definition(operation, root, inputs[1:])
         glance = None if definition else self.parts.copy.glance(operation, root, inputs[1:])
         if glance is not None:
             definition = self.parts.lookup.meaning(glance)
-        if definition is not None and position not in self.anew and not self.all_keys:
-            record = self.parts.lookup(definition)
+        if definition is not None and not self.all_keys:
+            record = self._known(position, definition, inputs)
             if record is not None:
                 self._cached(position, vertex)
-                return _on(root, definition, record)
+                return root.with_result(definition, record)
         copied = self._compared(position, vertex, operation, inputs)
         if glance is not None:
             self.parts.lookup.remember_alias(glance, copied.key, self.parts.clock.now())
@@ -225,26 +213,27 @@ class BuildSolver:
         self, position: int, vertex: Vertex, operation: CopyFiles, inputs: Sequence[Result]
     ) -> Stack:
         """Copy, or find by the contents of the files that it is done already."""
-        root = _stack(inputs[0])
+        root = stack_of(inputs[0])
         copy = self.parts.copy.prepare(operation, root, inputs[1:])
-        if not copy.reads_first:
-            # Nothing is known of these files: pack them, and know their digests from that.
-            self._started(position, vertex)
-            layer = copy.pack()
-            record = self._recorded(vertex, layer, copy.content_key())
-            self.parts.lookup.remember(record, copy.definition_key(), copy.content_key())
-            self._done(position)
-            return _on(root, copy.definition_key(), record, copy.content_key())
-        return self._layered(
-            position, vertex, root, copy.definition_key(), copy.content_key, copy.pack
-        )
+        if copy.reads_first:
+            return self._layered(
+                position, inputs, copy.definition_key(), copy.content_key, copy.pack
+            )
+        # Nothing is known of these files: pack them, and know their digests from that.
+        self._begin(position, vertex)
+        layer = copy.pack()
+        definition, content = copy.definition_key(), copy.content_key()
+        record = self._recorded(vertex, inputs, definition, content, layer)
+        self.progress.done(position)
+        return root.with_result(definition, record, content)
 
-    def _made(self, position: int, vertex: Vertex, operation: MakeDirectory, root: Stack) -> Stack:
-        make = self.parts.make_directory
+    def _directory(
+        self, position: int, vertex: Vertex, operation: MakeDirectory, inputs: Sequence[Result]
+    ) -> Stack:
+        make, root = self.parts.make_directory, stack_of(inputs[0])
         return self._layered(
             position,
-            vertex,
-            root,
+            inputs,
             definition_key(operation, (root.key,)),
             lambda: make.content_key(operation, root),
             lambda: make(operation, root),
@@ -253,136 +242,89 @@ class BuildSolver:
     def _executed(
         self, position: int, vertex: Vertex, operation: Exec, inputs: Sequence[Result]
     ) -> Stack:
-        root = _stack(inputs[0])
+        root = stack_of(inputs[0])
         step = self.parts.execute.prepare(operation, root, dict(enumerate(inputs)))
         return self._layered(
             position,
-            vertex,
-            root,
+            inputs,
             step.definition_key(),
             step.content_key,
-            lambda: step.run(self._output(position), self.cancelled),
+            lambda: step.run(self.progress.output(position), self.cancelled),
         )
 
     def _layered(
         self,
         position: int,
-        vertex: Vertex,
-        root: Stack,
+        inputs: Sequence[Result],
         definition: Digest,
         content: Callable[[], Digest],
         work: Work,
     ) -> Stack:
-        record = None if position in self.anew else self.parts.lookup(definition)
+        vertex, root = self.graph.vertices[position], stack_of(inputs[0])
+        record = self._known(position, definition, inputs)
         if record is None and not vertex.ignore_cache:
             record = self.parts.lookup(content())
             if record is not None:
-                self.parts.lookup.remember(record, definition)
+                record = self._remembered(record, inputs, definition)
         log.debug("looked up", step=vertex.name, key=str(definition), found=record is not None)
         if record is not None:
             self._cached(position, vertex)
         else:
-            self._started(position, vertex)
+            self._begin(position, vertex)
+            layer = work()
+            record = self._recorded(vertex, inputs, definition, content(), layer)
+            self.progress.done(position)
+        return root.with_result(definition, record, *((content(),) if self.all_keys else ()))
+
+    def _known(
+        self, position: int, definition: Digest, inputs: Sequence[Result]
+    ) -> CacheRecord | None:
+        """Return what the definition key finds: it counts for what its inputs hold now alone."""
+        if self.graph.vertices[position].ignore_cache:
+            return None
+        foreseen = self.foreseen.found.get(position)
+        return foreseen or self.parts.lookup.by_definition(definition, contents_of(inputs))
+
+    def _recorded(
+        self,
+        vertex: Vertex,
+        inputs: Sequence[Result],
+        definition: Digest,
+        content: Digest,
+        layer: Layer,
+    ) -> CacheRecord:
+        """Return the record of a layer just made, or of one that was made elsewhere meanwhile.
+
+        So builds that run at the same time go on with the same result, and find it later.
+        """
+        record = None if vertex.ignore_cache else self.parts.lookup.stored(content)
+        if record is None:
             record = CacheRecord(
-                layer=work(), created=self.parts.clock.now(), description=_description(vertex)
+                layer=layer,
+                created=self.parts.clock.now(),
+                description=vertex.name.partition("] ")[2] or vertex.name,
             )
-            self.parts.lookup.remember(record, definition, content())
-            self._done(position)
-        return _on(root, definition, record, *((content(),) if self.all_keys else ()))
+        return self._remembered(record, inputs, definition, content)
 
-    def _recorded(self, vertex: Vertex, layer: Layer, content: Digest) -> CacheRecord:
-        """Return the record of a layer just made, or of an equal one that was there before."""
-        known = None if vertex.ignore_cache else self.parts.lookup(content)
-        return known or CacheRecord(
-            layer=layer, created=self.parts.clock.now(), description=_description(vertex)
-        )
+    def _remembered(
+        self, record: CacheRecord, inputs: Sequence[Result], definition: Digest, *contents: Digest
+    ) -> CacheRecord:
+        root, *sources = inputs
+        record = replace(record, made_from=provenance_of(stack_of(root), sources))
+        self.parts.lookup.remember(record, *contents, definition=definition)
+        return record
 
-    def _id(self, position: int) -> str:
-        return _vertex_id(self.label, position)
-
-    def _output(self, position: int) -> Callable[[int, bytes], None]:
-        def output(stream: int, data: bytes) -> None:
-            self.parts.progress.emit(
-                VertexOutput(vertex=self._id(position), stream=stream, data=data)
-            )
-
-        return output
-
-    def _told(self, position: int) -> Told:
-        def told(current: int, total: int) -> None:
-            self.parts.progress.emit(
-                VertexStatus(
-                    vertex=self._id(position), item="transferring", current=current, total=total
-                )
-            )
-
-        return told
-
-    def _report(self, position: int) -> Report:
-        def report(blob: Descriptor, current: int, done: bool) -> None:
-            if self.cancelled.is_set():
-                raise StepCanceled
-            self.parts.progress.emit(
-                VertexStatus(
-                    vertex=self._id(position),
-                    item=str(blob.digest),
-                    current=current,
-                    total=blob.size,
-                    done=done,
-                )
-            )
-
-        return report
-
-    def _started(self, position: int, vertex: Vertex) -> None:
-        self._begun.add(position)
-        self.parts.progress.emit(VertexStarted(vertex=self._id(position), name=vertex.name))
+    def _begin(self, position: int, vertex: Vertex) -> None:
+        """Tell that a step is done now. As this may take long, note what the build has found."""
+        self._making.set()
+        self._note_used()
+        self.progress.started(position, vertex)
 
     def _cached(self, position: int, vertex: Vertex) -> None:
-        self.parts.progress.emit(VertexCached(vertex=self._id(position), name=vertex.name))
+        if self._making.is_set():
+            self._note_used()
+        self.progress.cached(position, vertex)
 
-    def _done(self, position: int) -> None:
-        self.parts.progress.emit(VertexDone(vertex=self._id(position)))
-
-
-def vertex_ids(graph: Graph, target: int, label: str) -> Iterator[str]:
-    """Yield what progress calls the steps that ``target`` needs: those that are shown."""
-    for position in graph.needed_for(target):
-        match graph.vertices[position].operation:
-            case Scratch() | ReadContext(name=""):
-                continue
-            case _:
-                yield _vertex_id(label, position)
-
-
-def _vertex_id(label: str, position: int) -> str:
-    return f"{label}{position}"
-
-
-def _on(root: Stack, key: Digest, record: CacheRecord, *more_keys: Digest) -> Stack:
-    return Stack(
-        key=key,
-        found_by=(key, *more_keys),
-        layers=root.layers if record.layer is None else (*root.layers, record.layer),
-        own=record.layer,
-        created=record.created,
-    )
-
-
-def _after_ignored(graph: Graph) -> Iterator[int]:
-    """Yield the positions of steps that ignore the cache, and of all that stands on them."""
-    after: set[int] = set()
-    for position, vertex in enumerate(graph.vertices):
-        if vertex.ignore_cache or not after.isdisjoint(vertex.inputs):
-            after.add(position)
-            yield position
-
-
-def _stack(result: Result) -> Stack:
-    if not isinstance(result, Stack):
-        raise BuildError("a build context cannot be a root file system")
-    return result
-
-
-def _description(vertex: Vertex) -> str:
-    return vertex.name.partition("] ")[2] or vertex.name
+    def _note_used(self) -> None:
+        """Keep others from giving up what this build has found (application/inventory.py)."""
+        self.parts.lookup.note_used(self.parts.clock.now(), again=True)

@@ -22,7 +22,8 @@ from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.state_lock import StateLock
 from img.application.solver.contexts import Contexts, OpenContext
 from img.application.solver.schedule import solve_all
-from img.application.solver.solve import Solver, vertex_ids
+from img.application.solver.solve import Solver
+from img.application.solver.vertex_progress import vertex_ids
 from img.domain.build import BuildRequest
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest

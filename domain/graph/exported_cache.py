@@ -4,7 +4,7 @@ The document is the config of a manifest whose layers are those that the records
 (``--cache-to`` type=registry, local), or a field of the image's own config (type=inline).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -20,14 +20,22 @@ _DOCUMENT = "build cache"
 _VERSION = 1
 
 
+Input = tuple[Digest, Digest]
+"""The definition key of what results were made from, and what it held."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedRecord:
-    """A result and the keys that find it; ``diff_id`` is None where it was no layer."""
+    """A result and the keys that find it; ``diff_id`` is None where it was no layer.
+
+    ``made_from`` are definition keys and contents (provenance.py), what it stands on first.
+    """
 
     keys: tuple[Digest, ...]
     diff_id: DiffID | None
     created: datetime  # UTC
     description: str = ""
+    made_from: tuple[Input, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +59,24 @@ class ExportedCache:
     variant: str = ""
 
     def rewritten(
-        self, layers: Mapping[DiffID, DiffID], latest: datetime | None
+        self,
+        layers: Mapping[DiffID, DiffID],
+        contents: Mapping[Digest, Digest],
+        latest: datetime | None,
     ) -> "ExportedCache":
         """Return the cache with its layers by the names they have in ``layers``, if they have one.
 
-        No result is said to be made after ``latest``.
+        ``contents`` are those of stacks of such layers. No result is said to be made after
+        ``latest``.
         """
         records = tuple(
             replace(
                 record,
                 diff_id=record.diff_id and layers.get(record.diff_id, record.diff_id),
                 created=record.created if latest is None else min(record.created, latest),
+                made_from=tuple(
+                    (key, contents.get(content, content)) for key, content in record.made_from
+                ),
             )
             for record in self.records
         )
@@ -74,7 +89,11 @@ def cache_object(cache: ExportedCache) -> dict[str, object]:
     if cache.variant:
         document["variant"] = cache.variant
     document["diffIds"] = [str(diff_id) for diff_id in cache.diff_ids]
-    document["records"] = [_record_object(record) for record in cache.records]
+    inputs = list(dict.fromkeys(each for record in cache.records for each in record.made_from))
+    places = {each: place for place, each in enumerate(inputs)}
+    document["records"] = [_record_object(record, places) for record in cache.records]
+    if inputs:  # once each: what stages were made from is told of all that is copied from them
+        document["inputs"] = [{"key": str(key), "content": str(content)} for key, content in inputs]
     if cache.mounts:
         document["mounts"] = [
             {"name": mount.name, "diffId": str(mount.diff_id)} for mount in cache.mounts
@@ -100,10 +119,13 @@ def cache_in(value: object) -> ExportedCache:
 def _cache(fields: Fields) -> ExportedCache:
     if (version := fields.number("version")) != _VERSION:
         fields.refuse("version", f"{version} is not supported")
+    inputs = tuple(
+        (each.digest("key"), each.digest("content")) for each in fields.nested_list("inputs")
+    )
     return ExportedCache(
         variant=fields.text("variant"),
         diff_ids=tuple(DiffID(digest) for digest in fields.digests("diffIds")),
-        records=tuple(_record(record) for record in fields.nested_list("records")),
+        records=tuple(_record(record, inputs) for record in fields.nested_list("records")),
         mounts=tuple(
             ExportedMount(name=mount.required_text("name"), diff_id=DiffID(mount.digest("diffId")))
             for mount in fields.nested_list("mounts")
@@ -111,17 +133,19 @@ def _cache(fields: Fields) -> ExportedCache:
     )
 
 
-def _record_object(record: ExportedRecord) -> dict[str, object]:
+def _record_object(record: ExportedRecord, places: Mapping[Input, int]) -> dict[str, object]:
     document: dict[str, object] = {"keys": [str(key) for key in record.keys]}
     if record.diff_id is not None:
         document["diffId"] = str(record.diff_id)
     document["created"] = record.created.astimezone(UTC).isoformat(timespec="microseconds")
     if record.description:
         document["description"] = record.description
+    if record.made_from:
+        document["madeFrom"] = [places[each] for each in record.made_from]
     return document
 
 
-def _record(fields: Fields) -> ExportedRecord:
+def _record(fields: Fields, inputs: Sequence[Input]) -> ExportedRecord:
     text = fields.required_text("created")
     try:
         created = datetime.fromisoformat(text).astimezone(UTC)
@@ -132,4 +156,5 @@ def _record(fields: Fields) -> ExportedRecord:
         diff_id=DiffID(fields.digest("diffId")) if "diffId" in fields else None,
         created=created,
         description=fields.text("description"),
+        made_from=tuple(inputs[place] for place in fields.places("madeFrom", among=len(inputs))),
     )

@@ -6,7 +6,7 @@ from dataclasses import field, replace
 from img.domain.build import BuildRequest
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.variables import expand_word
-from img.domain.graph.operations import Operation, ReadContext
+from img.domain.graph.operations import Operation, PullBase, ReadContext
 from img.domain.graph.vertex import Graph, HistoryItem, Vertex
 from img.domain.oci.config import ImageConfig, RunConfig
 from img.domain.platform import Platform
@@ -56,19 +56,26 @@ class StageState:
 
 
 class GraphBuilder:
-    """Collects vertices; what two stages do alike, to the same inputs, is done once."""
+    """Collects vertices; what two stages do alike, to the same inputs, is done once.
+
+    If one of them ignores the cache, both do (BuildKit client/llb/state.go, "mergeMetadata").
+    """
 
     def __init__(self) -> None:
         self._vertices: list[Vertex] = []
-        self._positions: dict[tuple[Operation, tuple[int, ...], bool], int] = {}
+        self._positions: dict[tuple[Operation, tuple[int, ...]], int] = {}
 
     def add(self, vertex: Vertex) -> int:
         """Return the position of ``vertex``, or of one that does the same."""
-        work = (vertex.operation, vertex.inputs, vertex.ignore_cache)
-        if work not in self._positions:
-            self._positions[work] = len(self._vertices)
+        operation = vertex.operation
+        if isinstance(operation, PullBase):
+            operation = replace(operation, reference="")  # the manifest says it all
+        position = self._positions.setdefault((operation, vertex.inputs), len(self._vertices))
+        if position == len(self._vertices):
             self._vertices.append(vertex)
-        return self._positions[work]
+        elif vertex.ignore_cache:
+            self._vertices[position] = replace(self._vertices[position], ignore_cache=True)
+        return position
 
     def build(self) -> Graph:
         return Graph(tuple(self._vertices))

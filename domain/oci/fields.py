@@ -122,6 +122,18 @@ class Fields:
         texts = self.texts(name) or ()
         return tuple(self._digest(f"{name}[{i}]", text) for i, text in enumerate(texts))
 
+    def places(self, name: str, *, among: int) -> tuple[int, ...]:
+        """Return a list of places in another list of so many, empty where there is none."""
+        value = self._left.pop(name, None)
+        if value is None:
+            return ()
+        places = []
+        for i, item in enumerate(self._items(name, value)):
+            if not isinstance(item, int) or isinstance(item, bool) or not 0 <= item < among:
+                self._refuse(f"{name}[{i}]", f"must be a number from 0 to {among - 1}")
+            places.append(item)
+        return tuple(places)
+
     def names(self, name: str) -> tuple[str, ...]:
         """Return the sorted members of a set, which JSON has as ``{"member": {}}``."""
         value = self._left.pop(name, None)

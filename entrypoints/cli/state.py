@@ -119,13 +119,13 @@ def prune(
         if everything or policy.filter.kinds:
             policy = replace(policy, kinds=policy.kinds | {Kind.CACHE_MOUNT})
         removed = container.housekeeping.prune()(policy, dry_run=dry_run)
-        left = container.housekeeping.space().total()
     _show(removed, shape, now, verbose=verbose)
     if shape in ("", "table"):
-        reclaimed = sum(item.size for item in removed)
+        # What builds that run may be reading is on the disk until they have ended.
+        reclaimed = sum(item.size for item in removed if item.reclaimable)
         _show_totals(
             ("Reclaimable:" if dry_run else "Reclaimed:", reclaimed),
-            ("Total:", left),
+            ("Total:", sum(item.size for item in removed)),
         )
 
 

@@ -24,6 +24,7 @@ LAYER = Layer(
     Descriptor(media_type=media_types.OCI_LAYER_GZIP, digest=Digest.of(b"gzip"), size=4),
 )
 RECORD = CacheRecord(layer=LAYER, created=NOON, description="RUN mäke")
+MADE = replace(RECORD, made_from={Digest.of(b"root"): Digest.of(b"1"), A: B})
 NOTHING = CacheRecord(layer=None, created=NOON + timedelta(microseconds=1))
 
 
@@ -43,10 +44,14 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> CacheStore:
 
 def test_a_record_comes_back_as_it_was(store: CacheStore) -> None:
     store.put([(A, RECORD), (B, NOTHING)])
+    store.put([(C, MADE)])
 
     assert store.get(A) == RECORD
     assert store.get(B) == NOTHING
-    assert store.get(C) is None
+    found = store.get(C)
+    assert found == MADE
+    assert found is not None and list(found.made_from) == list(MADE.made_from)
+    assert store.get(Digest.of(b"absent")) is None
 
 
 def test_it_is_noted_when_a_record_was_found_and_how_often(store: CacheStore) -> None:

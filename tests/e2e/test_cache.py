@@ -63,6 +63,14 @@ def facts(state: Path) -> dict[str, tuple[int, int, int]]:
     }
 
 
+def appeared(state: Path, pattern: str) -> list[Path]:
+    """Return the files that match, once there are any."""
+    deadline = time.monotonic() + 60
+    while not (found := list(state.glob(pattern))) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
 def digest(img: Img, name: str) -> str:
     line = next(line for line in img("ls").stdout.splitlines() if name in line)
     return line.split()[-1]
@@ -173,19 +181,28 @@ def test_builds_at_the_same_time_share_one_state(
 def test_a_build_goes_on_while_others_remove_and_prune(
     img: Img, busybox: str, write_context: WriteContext
 ) -> None:
+    wait = "touch /c/begun; for i in $(seq 600); do [ -e /c/go ] && exit; sleep 0.1; done; exit 1"
     context = write_context(
-        f"FROM {busybox}\nRUN sleep 3; echo n > /n\nRUN test -f /n\nCOPY f /\n", {"f": "f"}
+        f"FROM {busybox}\nRUN echo m > /m\nRUN --mount=type=cache,target=/c {wait}\n"
+        f"RUN test -f /m\nCOPY f /\n",
+        {"f": "f"},
     )
     img("build", "-t", "other", write_context(f"FROM {busybox}\nRUN echo o > /o\n", name="other"))
+    img("rm", "other")
 
     build = img.start("build", "-t", "app", context)
-    time.sleep(1)
+    (begun,) = appeared(img.state, "mounts/*/*/data/begun")
+    pruned = img("prune").stdout
     img("prune", "--all")
-    img("rm", "other")
+    (begun.parent / "go").touch()
     Img.outcome(build, *build.communicate(timeout=120), 0)
 
+    assert "RUN echo o > /o" in pruned
+    assert "RUN echo m > /m" not in pruned
+    assert "Reclaimed:\t0B\n" in pruned  # the blob is there until the build has ended
     image = read_archive(img("save", "--format", "oci", "app").output)
     assert "/f" in image.layers[-1]
+    assert ran(img("build", "-t", "app", context).stderr) == set()
 
 
 def test_a_user_needs_no_home(img_for: ImgFor, context: Path, workplace: Path) -> None:

@@ -1,5 +1,6 @@
 """Room on the disk is seen, given back and kept within bounds; damage is noticed and mended."""
 
+import hashlib
 import itertools
 import json
 import os
@@ -188,6 +189,37 @@ def test_what_a_build_uses_is_not_pruned_and_what_it_needs_comes_back(
     img.outcome(build, output, errors, 0)
     assert img("fsck").stdout.endswith("0 faults left\n")
     assert not (workplace / "nothing").exists()
+
+
+_SUMMED = """\
+FROM {base}
+RUN head -c 20 /dev/urandom | sha256sum >/random; head -c 900000 /dev/urandom >/pad
+RUN sha256sum /random >/sum
+"""
+
+
+def test_whatever_is_given_up_a_step_goes_with_the_files_that_it_was_made_from(
+    img_for: ImgFor, busybox: str, write_context: WriteContext
+) -> None:
+    img = img_for("root")
+    context = write_context(_SUMMED.format(base=busybox))
+    other = write_context(f"FROM {busybox}\nRUN true\n", name="other")
+    capped = img.with_environment(IMG_MAX_CACHE="900k")
+    img("build", "-q", "-o", img.home / "first", context)
+
+    losses: list[Callable[[], object]] = [
+        lambda: capped("build", "-q", "-o", img.home / "other", other),
+        lambda: img("prune", "--filter", "urandom"),
+        lambda: img("prune", "--max-used-space", "900k"),
+        lambda: blob(img.state, _SUMMED.splitlines()[1], img).unlink(),
+    ]
+    for number, lose in enumerate(losses):
+        lose()
+        root = img.home / f"root{number}"
+        img("build", "-q", "-o", root, context)
+
+        digest = hashlib.sha256((root / "random").read_bytes()).hexdigest()
+        assert (root / "sum").read_text().split()[0] == digest, number
 
 
 # --- a full disk ---

@@ -1,6 +1,7 @@
 """What may be forgotten."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from img.domain.digest import Digest
@@ -12,7 +13,15 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
-from img.domain.retention import Garbage, PrunePolicy, Stored, garbage_in, live_in
+from img.domain.retention import (
+    Garbage,
+    Need,
+    PrunePolicy,
+    Stored,
+    garbage_in,
+    live_in,
+    needs_of,
+)
 from img.domain.usage import Kind, UsageFilter, UsedItem
 
 
@@ -188,3 +197,34 @@ def test_what_a_killed_process_left_goes_before_all_else() -> None:
     left = item("left", 1, 0, Kind.LEFTOVER)
 
     assert PrunePolicy(max_used=100).chosen([*ITEMS, left], 0) == [left]
+
+
+def test_a_result_is_needed_as_long_as_what_stands_on_it() -> None:
+    base, a, b, c, other = (Digest.of(name) for name in (b"base", b"a", b"b", b"c", b"other"))
+    hours = {a: 9, b: 5, c: 1, other: 3}
+    below = {a: base, b: a, c: b, other: a}
+
+    needs = needs_of({key: (NOW - timedelta(hours=hours[key]), below[key]) for key in hours})
+
+    assert needs == {
+        a: Need(moment=NOW - timedelta(hours=1), depth=1),
+        b: Need(moment=NOW - timedelta(hours=1), depth=2),
+        c: Need(moment=NOW - timedelta(hours=1), depth=3),
+        other: Need(moment=NOW - timedelta(hours=3), depth=2),
+    }
+
+
+def test_results_that_are_said_to_stand_on_one_another_are_no_trouble() -> None:
+    a, b = Digest.of(b"a"), Digest.of(b"b")
+
+    assert needs_of({a: (NOW, b), b: (NOW, a)}).keys() == {a, b}
+
+
+def test_what_others_stand_on_goes_after_them() -> None:
+    below = replace(item("below", 10, 9), needed=NOW - timedelta(hours=2), depth=1)
+    above = replace(item("above", 10, 2), needed=NOW - timedelta(hours=2), depth=2)
+    older = item("older", 10, 3)
+
+    chosen = PrunePolicy(max_used=0).chosen([below, above, older], 0)
+
+    assert [each.id for each in chosen] == ["older", "above", "below"]

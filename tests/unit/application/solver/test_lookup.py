@@ -1,6 +1,7 @@
 """Results that exist already."""
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.cache_store.memory import MemoryCacheStore
@@ -58,6 +59,32 @@ def test_a_result_without_a_layer_needs_no_blob() -> None:
     lookup.remember(nothing, KEY)
 
     assert lookup(KEY) == nothing
+
+
+def test_a_definition_key_finds_what_was_made_from_the_same_alone() -> None:
+    lookup = a_lookup(b"layer")
+    made = replace(RECORD, made_from={OTHER: Digest.of(b"1"), KEY: Digest.of(b"2")})
+
+    lookup.remember(made, Digest.of(b"content"), definition=KEY)
+
+    assert lookup.by_definition(KEY, {OTHER: Digest.of(b"1")}) == made
+    assert lookup.by_definition(KEY, {OTHER: Digest.of(b"2")}) is None
+    assert lookup.by_definition(KEY, {Digest.of(b"another"): Digest.of(b"1")}) is None
+    assert lookup(Digest.of(b"content")) == RECORD
+
+
+def test_use_is_noted_once_a_minute_unless_it_is_to_be_noted_again() -> None:
+    lookup = a_lookup(b"layer")
+    lookup.remember(RECORD, KEY)
+
+    for seconds, again in ((30, False), (61, False), (90, False), (91, True), (92, True)):
+        if seconds != 92:  # what was not found since is not noted
+            lookup(KEY)
+        lookup.note_used(NOW + timedelta(seconds=seconds), again=again)
+
+    found = lookup(KEY)
+    assert found is not None
+    assert (found.used, found.uses) == (NOW + timedelta(seconds=91), 2)
 
 
 def test_an_alias_leads_to_its_key_and_to_nothing_else() -> None:

@@ -29,6 +29,7 @@ records = st.builds(
     diff_id=st.none() | layers,
     created=st.datetimes(timezones=st.just(UTC)),
     description=texts,
+    made_from=st.lists(st.tuples(digests, digests), max_size=3).map(tuple),
 )
 mounts = st.builds(ExportedMount, name=texts.filter(bool), diff_id=layers)
 caches = st.builds(
@@ -39,6 +40,7 @@ caches = st.builds(
     variant=texts,
 )
 NOW = datetime(2024, 1, 2, tzinfo=UTC)
+_RECORD = {"keys": [], "created": NOW.isoformat()}
 
 
 @given(caches)
@@ -55,6 +57,9 @@ def test_what_was_written_is_read(cache: ExportedCache) -> None:
         ({"records": [{"keys": ["x"], "created": NOW.isoformat()}]}, "invalid digest"),
         ({"records": {}}, "must be a list"),
         ({"mounts": [{"name": "x"}]}, "diffId"),
+        ({"inputs": [{"key": "x"}]}, "invalid digest"),
+        ({"records": [_RECORD | {"madeFrom": [0]}]}, "must be a number from"),
+        ({"records": [_RECORD | {"madeFrom": ["0"]}]}, "must be a number from"),
     ],
 )
 def test_what_is_no_cache_is_refused(change: dict[str, object], problem: str) -> None:

@@ -194,6 +194,15 @@ def test_no_cache_can_be_for_some_stages_only() -> None:
         assert [name.partition("] ")[2] for name in names] == ignored
 
 
+def test_a_step_that_two_stages_do_alike_is_done_anew_if_one_of_them_wants_that() -> None:
+    text = "FROM busybox AS a\nRUN x\nFROM busybox AS b\nRUN x\nCOPY --from=a /a /b"
+
+    for stage in ("a", "b"):
+        plan = plan_of(text, a_request(no_cache_filter=(stage,)))
+        (step,) = [v for v in plan.graph.vertices if isinstance(v.operation, Exec)]
+        assert step.ignore_cache
+
+
 @pytest.mark.parametrize(
     ("text", "message", "line"),
     [
