@@ -183,6 +183,7 @@ class OutlineDockerfile:
             dockerfile = interpret(self.parser.parse(source.content))
             bases: dict[BaseName, BaseImage] = {}
             plan = self.plan(dockerfile, request, bases)
+            lower(dockerfile, request, bases)  # what no build gets beyond is an error here too
             outline = outline_of(
                 dockerfile,
                 known_stages(dockerfile, request, plan.stages, bases),

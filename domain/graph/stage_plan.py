@@ -147,7 +147,7 @@ class _Planner:
             index=stage.index,
             start=start,
             name=start.name or f"stage-{stage.index}",
-            base=replacement or self._source(base, platform, start.lines),
+            base=replacement or self._source(base, platform, start.lines, exactly=True),
             platform=platform,
             replaced=replacement is not None,
         )
@@ -174,10 +174,17 @@ class _Planner:
                 f"failed to parse platform {start.platform}: {error.message}", lines=start.lines
             ) from None
 
-    def _source(self, name: str, platform: Platform, lines: tuple[int, int]) -> Source:
-        """Return what ``name`` means: a stage above, nothing, a named context, or an image."""
-        if name.lower() in self._indexes:
-            return FromStage(self._indexes[name.lower()])
+    def _source(
+        self, name: str, platform: Platform, lines: tuple[int, int], *, exactly: bool = False
+    ) -> Source:
+        """Return what ``name`` means: a stage above, nothing, a named context, or an image.
+
+        Names of stages are lower case; FROM takes no other spelling, while --from does
+        (BuildKit dockerfile2llb/convert.go, addState and findStateByName).
+        """
+        stage = name if exactly else name.lower()
+        if stage in self._indexes:
+            return FromStage(self._indexes[stage])
         if name == SCRATCH:
             return FromScratch()
         replacement = self._contexts.find(name, platform, lines)
@@ -191,7 +198,11 @@ class _Planner:
         try:
             return image_source(name, platform, lines)
         except DockerfileError as error:
-            self._no_image = error
+            stage = name.lower()
+            hint = f"write FROM {stage}, for names of stages are lower case"
+            self._no_image = DockerfileError(
+                error.message, lines=lines, hint=hint if stage in self._indexes else error.hint
+            )
             return FromScratch()
 
     def _with_own_steps(self, stage: PlannedStage) -> PlannedStage:

@@ -17,10 +17,9 @@ class FromLine:
     """A FROM with its words expanded, and what they were expanded with."""
 
     start: From
-    base: Expanded
-    default_base: str | None  # with no build arguments given; None where that fails
+    base: Expanded | None  # None, as the platform, behind a line that no build gets beyond
+    default_base: str | None  # with no build arguments given; None from where that fails on
     platform: Expanded | None
-    continues_stage: bool
     arguments: Mapping[str, str] = field(hash=False)  # those with a value
     declared: frozenset[str]  # ARGs above the first FROM, with a value or not
     host: Platform  # completes platforms that leave something out
@@ -32,41 +31,43 @@ def from_lines(
     defaults: Mapping[str, str] | None,
     host: Platform,
 ) -> Iterator[FromLine]:
-    """Yield the FROM lines up to the first that no build gets beyond.
+    """Yield the FROM lines; what they stand for up to the first that no build gets beyond.
 
     ``defaults`` are the arguments when none is given on the command line, None if they cannot be.
+    With these BuildKit looks at all lines before anything else (dockerfile2llb/validations.go).
     """
     declared = frozenset(
         argument.name for arg in dockerfile.meta_args for argument in arg.arguments
     )
-    names: set[str] = set()
+    escape, reached = dockerfile.escape, True
     for stage in dockerfile.stages:
-        start, escape = stage.start, dockerfile.escape
-        try:
-            base = expand(start.base, arguments, escape)
-            platform = expand(start.platform, arguments, escape) if start.platform else None
-        except ExpansionFailed:
-            return
+        start = stage.start
+        default = None if defaults is None else _expanded(start.base, defaults, escape)
+        if default is None:
+            defaults = None
+        base = _expanded(start.base, arguments, escape) if reached else None
+        platform = _expanded(start.platform, arguments, escape) if base and start.platform else None
+        if base is None or (start.platform and platform is None):
+            base = platform = None
         yield FromLine(
             start=start,
             base=base,
-            default_base=_default(start.base, defaults, escape),
+            default_base=default.text if default else None,
             platform=platform,
-            continues_stage=base.text.lower() in names,
             arguments=arguments,
             declared=declared,
             host=host,
         )
-        if not base.text or (platform and _platform(platform.text, host) is None):
-            return
-        names.add(start.name)
+        reached = (
+            base is not None
+            and base.text != ""
+            and (platform is None or _platform(platform.text, host) is not None)
+        )
 
 
-def _default(base: str, defaults: Mapping[str, str] | None, escape: str) -> str | None:
-    if defaults is None:
-        return None
+def _expanded(word: str, arguments: Mapping[str, str], escape: str) -> Expanded | None:
     try:
-        return expand(base, defaults, escape).text
+        return expand(word, arguments, escape)
     except ExpansionFailed:
         return None
 
@@ -83,8 +84,7 @@ def _platform(text: str, host: Platform) -> Platform | None:
     "Default value for global ARG results in an empty or invalid base image name",
 )
 def invalid_default_arg_in_from(line: FromLine) -> Iterator[Finding]:
-    # Where a stage is meant, BuildKit objects to its capitals; but that name is no image's.
-    if line.default_base is None or line.continues_stage:
+    if line.default_base is None:
         return
     try:
         ImageReference.parse(line.default_base)

@@ -177,6 +177,19 @@ def test_an_outline_is_a_table_for_each_kind(capsys: pytest.CaptureFixture[str])
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('ADD \\conf\\\\" /x', "unexpected end of statement"),
+        ("COPY --chmod=9999 a /", "invalid chmod parameter"),
+        ("ENV A=${B:?needed}", "needed"),
+    ],
+)
+def test_there_is_no_outline_of_what_no_build_gets_beyond(line: str, message: str) -> None:
+    with pytest.raises(DockerfileError, match=message):
+        ask(f"FROM scratch\n{line}\n", "outline")
+
+
 def test_an_outline_as_json_has_buildkits_names(capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(DESCRIBED, "outline,format=json") == 0
     document = json.loads(capsys.readouterr().out)

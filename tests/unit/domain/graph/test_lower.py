@@ -163,6 +163,16 @@ def test_an_image_is_looked_up_once_for_each_platform() -> None:
     )
 
 
+def test_from_takes_a_stage_as_it_is_called_and_the_others_in_any_case() -> None:
+    text = "FROM scratch AS Base\nCOPY a /\nFROM base\nCOPY --from=BASE /a /b\n"
+    plan = plan_of(f"{text}RUN --mount=from=Base,target=/m x")
+    assert not any(isinstance(vertex.operation, PullBase) for vertex in plan.graph.vertices)
+    with pytest.raises(DockerfileError, match="must be lowercase") as refusal:
+        plan_of("FROM scratch AS Base\nFROM Base")
+    assert refusal.value.lines == (2, 2)
+    assert refusal.value.hint == "write FROM base, for names of stages are lower case"
+
+
 def test_a_named_context_replaces_a_stage() -> None:
     request = a_request(contexts={"build": "docker-image://alpine"})
     plan = plan_of("FROM golang AS build\nRUN x\nFROM scratch\nCOPY --from=build /a /", request)

@@ -136,10 +136,23 @@ def test_the_whole_context_is_ignored_only_by_a_pattern_for_all() -> None:
     ]
 
 
-def test_a_stage_written_in_capitals_may_be_a_base() -> None:
+def test_a_base_written_in_capitals_is_no_image() -> None:
     assert said("FROM scratch AS Base\nFROM Base") == [
-        "StageNameCasing: Stage name 'Base' should be lowercase (line 1)"
+        "StageNameCasing: Stage name 'Base' should be lowercase (line 1)",
+        (
+            "InvalidDefaultArgInFrom: Default value for ARG Base results in empty or invalid base "
+            "image name (line 2)"
+        ),
     ]
+
+
+@pytest.mark.parametrize("stop", ["FROM $NONE", "FROM --platform=a/b/c/d x", "FROM ${A:?needed}"])
+def test_defaults_of_all_from_lines_are_looked_at_whatever_one_of_them_stops(stop: str) -> None:
+    found = said(f"ARG NONE\nFROM busybox:$NONE\n{stop}\nFROM golang:$NONE\nFROM busybox")
+    lines = [text for text in found if text.startswith("InvalidDefaultArgInFrom")]
+    ends = [text.rpartition("(")[2] for text in lines]
+    expected = {"FROM $NONE": ["line 2)", "line 3)", "line 4)"], "FROM ${A:?needed}": ["line 2)"]}
+    assert ends == expected.get(stop, ["line 2)", "line 4)"])
 
 
 def test_an_empty_line_in_the_middle_is_reported_where_the_instruction_ends() -> None:
