@@ -52,9 +52,9 @@ class Logger:
     def _structlog(self) -> Any:
         import structlog
 
-        configure, _settings.configure = _settings.configure, None
-        if configure is not None:
-            configure()
+        if (configure := _settings.configure) is not None:
+            configure()  # perhaps twice, by two threads; before it is done none may log
+            _settings.configure = None
         return structlog.get_logger().bind(logger=self.name)
 
 

@@ -9,7 +9,7 @@ member for is 0755 and root's, whatever --chown gives the members.
 from collections.abc import Sequence
 
 from img.domain.filesystem import paths
-from img.domain.filesystem.entry import HARDLINK, Entry
+from img.domain.filesystem.entry import HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.target import Selected, Target
 
 MADE_MODE = 0o755  # of directories that no member stands for, the destination among them
@@ -33,7 +33,8 @@ def unpack(
         path = _place(target, top, member.path)
         target.make_directories(paths.parent(path), mode=MADE_MODE, owner=_ROOT)
         uid, gid = owner or (member.uid, member.gid)
-        entry = member._replace(path=path, uid=uid, gid=gid)
+        mode = 0o777 if member.kind == SYMLINK else member.mode  # whatever the header says
+        entry = member._replace(path=path, mode=mode, uid=uid, gid=gid)
         if member.kind == HARDLINK:
             target.link(path, _place(target, top, paths.clean(member.link)), entry)
         else:

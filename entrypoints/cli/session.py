@@ -115,11 +115,10 @@ class Session:
                 host = rootless.enter_for_state()
             case Needs.NOTHING | Needs.REGISTRY:
                 host = rootless.BuildHost(id_map=None)
-        if settings.debug:
-            from img.entrypoints.logs import configure_logs
-
-            configure_logs(debug=True)
         from img.entrypoints.container import close_container, open_container
+        from img.entrypoints.logs import configure_logs
+
+        configure_logs(debug=settings.debug)
 
         container = open_container(settings, host)
         try:

@@ -214,6 +214,16 @@ def shown(entry: LayerEntry | None) -> str:
     return f"-> {entry.link}" if entry.link else f"{entry.mode} {entry.uid}:{entry.gid}"
 
 
+def test_a_warning_is_no_part_of_the_result(img_for: ImgFor, write_context: WriteContext) -> None:
+    context = write_context("FROM scratch\nCOPY --chown=nope f /d\n", {"f": "f"})
+
+    built = img_for("root")("build", "-q", "-o", "-", context)
+
+    with tarfile.open(fileobj=io.BytesIO(built.output)) as files:
+        assert files.getnames() == ["d"]
+    assert "unable to find user nope" in built.stderr
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"), [(1500000000, "2017-07-14T02:40:00Z"), (-1, "1969-12-31T23:59:59Z")]
 )

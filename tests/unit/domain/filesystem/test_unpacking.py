@@ -138,7 +138,7 @@ def test_of_the_names_of_a_file_the_first_by_sorting_has_the_content() -> None:
 def test_names_of_one_file_have_what_the_last_of_them_says() -> None:
     members = [
         Entry("f", FILE, 0o755, 1, 2, size=2, mtime=5, offset=512),
-        Entry("s", SYMLINK, 0o777, link="f"),
+        Entry("s", SYMLINK, 0o640, link="f"),
         Entry("g", HARDLINK, 0o4711, 3, 4, mtime=6, link="f"),
         Entry("t", HARDLINK, 0o600, 5, 6, link="s"),
     ]
