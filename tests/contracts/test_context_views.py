@@ -258,7 +258,7 @@ def a_tree(files: dict[str, tuple[bytes, int]]) -> list[PackedEntry]:
     return sorted(entries, key=lambda each: each.entry.path)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(FILES, min_size=1, max_size=4))
 def test_any_row_of_trees_is_shown(
     tmp_path: Path, trees: list[dict[str, tuple[bytes, int]]]
@@ -273,6 +273,7 @@ def test_any_row_of_trees_is_shown(
         directories._FEW = few
 
 
+@settings(max_examples=30)
 @given(
     st.builds(
         Entry,
