@@ -27,15 +27,18 @@ def did_you_mean(value: str, options: Iterable[str], *, case_sensitive: bool = T
 def closest(word: str, options: Iterable[str]) -> str:
     """Return what ``word`` was meant to be: the nearest of ``options``, or the one it begins.
 
-    Return "" where none is near, or several are equally so. In a word of three or four letters one
-    may be wrong, in one of less than ten two, else three; two in wrong order count as one.
+    Return "" where none is near, or several of its length are equally so. In a word of three or
+    four letters one may be wrong, in one of less than ten two, else three; two in wrong order
+    count as one.
     """
     letters = word.strip("-")
     limit = 1 if len(letters) < 3 else 2 if len(letters) < 5 else 3 if len(letters) < 10 else 4
     names = list(dict.fromkeys(options))
     distances = {name: _distance(word, name) for name in names}
     near = [name for name in names if distances[name] == min(distances.values()) < limit]
-    if not near and len(letters) > 1:
+    if len(near) > 1:
+        near = [name for name in near if len(name) == len(word)]
+    elif not near and len(letters) > 1:
         near = [name for name in names if name.startswith(word)]
     return near[0] if len(near) == 1 else ""
 

@@ -160,7 +160,7 @@ def run(arguments: list[str]) -> int:
     except ImgError as error:
         return report(error)
     except options.UnknownCommand as unknown:
-        return _unknown_command(unknown.name)
+        return _unknown_command(unknown)
     except (KeyboardInterrupt, typer.Abort):
         return INTERRUPTED
     except interrupts.Terminated:
@@ -186,15 +186,16 @@ def run(arguments: list[str]) -> int:
         return _misused(problem, arguments)
 
 
-def _unknown_command(name: str) -> int:
+def _unknown_command(unknown: options.UnknownCommand) -> int:
     from img.domain.shown_text import shown_in_line
 
-    near = closest(name, sorted(set().union(*COMMANDS.values())))
+    group = unknown.group
+    # Of img itself not all commands are there: see command_line.
+    names = set().union(*COMMANDS.values()) if group == "img" else unknown.commands
+    near = closest(unknown.name, sorted(names))
     proposal = f" Did you mean '{near}'?" if near else ""
-    say_text(
-        f"img: '{shown_in_line(name)}' is not an img command.{proposal}\nSee 'img --help'\n",
-        error=True,
-    )
+    message = f"'{shown_in_line(unknown.name)}' is not an {group} command.{proposal}"
+    say_text(f"{group}: {message}\nSee '{group} --help'\n", error=True)
     return 1
 
 

@@ -48,11 +48,13 @@ _NONE_FOREIGN: Mapping[str, ForeignOption] = {}
 
 
 class UnknownCommand(Exception):
-    """A word that names no command of img."""
+    """A word that names no command of ``group``, such as "img image", which has ``commands``."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, group: str, commands: Collection[str]) -> None:
         super().__init__(name)
         self.name = name
+        self.group = group
+        self.commands = commands
 
 
 class Group(TyperGroup):
@@ -63,7 +65,7 @@ class Group(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, Any]:
         if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
-            raise UnknownCommand(args[0])
+            raise UnknownCommand(args[0], ctx.command_path, self.list_commands(ctx))
         return super().resolve_command(ctx, args)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from img.entrypoints.cli.app import run
 from img.entrypoints.cli.options import modern_spelling
 
 
@@ -35,3 +36,48 @@ def test_after_two_dashes_nothing_is_an_option() -> None:
 def test_the_words_of_another_program_are_its_own() -> None:
     for words in (["unshare", "podman", "pull", "--tls-verify=false"], ["x", "--", "-state"]):
         assert modern_spelling(words) == words
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("biuld -t build .", "img: 'biuld' is not an img command. Did you mean 'build'?"),
+        ("imagse", "img: 'imagse' is not an img command. Did you mean 'images'?"),
+        ("run", "img: 'run' is not an img command."),
+        ("image lss", "img image: 'lss' is not an img image command. Did you mean 'ls'?"),
+        ("system prune-all", "img system: 'prune-all' is not an img system command."),
+        (
+            "buildx bulid .",
+            "img buildx: 'bulid' is not an img buildx command. Did you mean 'build'?",
+        ),
+    ],
+)
+def test_an_unknown_command_is_told_with_the_nearest(
+    words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words.split()) == 1
+
+    printed = capsys.readouterr()
+    assert printed.err == f"{told}\nSee '{told.partition(':')[0]} --help'\n"
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("build --no-cahce .", "no such option: --no-cahce; did you mean --no-cache?"),
+        ("build --frobnicate .", "no such option: --frobnicate"),
+        ("ls --quite", "no such option: --quite; did you mean --quiet?"),
+        ("push --tls-verfy=false x", "no such option: --tls-verfy; did you mean --tls-verify?"),
+        ("build -z .", "no such option: -z"),
+    ],
+)
+def test_an_unknown_option_is_told_with_the_nearest(
+    words: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(words.split()) == 1
+
+    assert (
+        capsys.readouterr().err
+        == f"Error: {told} (see 'img {words.split(maxsplit=1)[0]} --help')\n"
+    )

@@ -31,6 +31,7 @@ OPTIONS = ("--cache-from", "--cache-to", "--file", "--no-cache", "--platform", "
         ("x", ""),
         ("", ""),
         ("unshaer", "unshare"),
+        ("tasg", "tags"),
     ],
 )
 def test_commands_are_proposed_where_one_is_near(word: str, meant: str) -> None:
