@@ -129,7 +129,14 @@ class Contexts(Dockerfiles):
         """Return what opens the contexts of a build, each when it is first needed.
 
         ``ignore`` are the patterns of what the main one leaves out; a named one has its own.
+        Raises ContextError for a named one that is nowhere.
         """
+        for name, place in named.items():
+            if not place:
+                raise ContextError(
+                    f'failed to get build context "{name}": its place is empty',
+                    hint=f"use --build-context {name}=PLACE",
+                )
         return _BuildContexts(contexts=self, location=location, ignore=ignore, named=named)
 
     def main(self, location: str, ignore: tuple[str, ...]) -> Result:

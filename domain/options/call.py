@@ -1,10 +1,11 @@
 """``--call``: what is asked instead of an image."""
 
 from img.domain.dataclass import dataclass
+from img.domain.dockerfile.csv_fields import BadCsv, split_csv
 from img.domain.errors import UsageError
+from img.domain.options.attributes import parse_boolean
 
-_METHODS = ("build", "check", "outline", "targets")
-_TRUE, _FALSE = {"1", "t", "true", "True", "TRUE"}, {"0", "f", "false", "False", "FALSE"}
+_METHODS = ("build", "check", "outline", "targets", "subrequests.describe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,13 +23,15 @@ class Call:
         Raises UsageError (buildx, util/buildflags/callfunc.go).
         """
         method, json, ignore = "", False, False
-        for field in text.split(","):
+        for field in _fields(text):
             key, equals, value = field.partition("=")
             match key, bool(equals):
                 case "format", True:
                     json = _is_json(value)
                 case "ignorestatus", True:
                     ignore = _boolean(value)
+                case _, False if method:
+                    raise UsageError(f"invalid print value: {text}", hint="name one method")
                 case _, False:
                     method = "check" if key == "lint" else key
                 case _:
@@ -38,13 +41,21 @@ class Call:
         return None if method == "build" else cls(method=method, json=json, ignore_status=ignore)
 
 
+def _fields(text: str) -> tuple[str, ...]:
+    try:
+        return split_csv(text)
+    except BadCsv as error:
+        raise UsageError(f"invalid --call {text!r}: {error}") from None
+
+
 def _is_json(value: str) -> bool:
-    if value not in {"json", "text"}:
+    if value not in {"", "json", "text"}:
         raise UsageError(f"invalid print format {value!r}", hint="text or json")
     return value == "json"
 
 
 def _boolean(value: str) -> bool:
-    if value not in _TRUE | _FALSE:
+    said = parse_boolean(value)
+    if said is None:
         raise UsageError(f"invalid ignorestatus print value: {value}")
-    return value in _TRUE
+    return said

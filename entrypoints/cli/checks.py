@@ -1,6 +1,7 @@
 """``img build --check`` and ``--call``: answers about a Dockerfile, as docker prints them.
 
-Sources: BuildKit frontend/subrequests/{lint,outline,targets}; buildx commands/build.go.
+Sources: BuildKit frontend/subrequests/{lint,outline,targets,describe.go}; buildx
+commands/build.go.
 """
 
 import base64
@@ -56,6 +57,9 @@ def run_call(
             outlined = container.outline_dockerfile()(request, location=location, file=file)
             _print(asked, outline_text(outlined), outline_document(outlined))
             return 0
+        case "subrequests.describe":
+            _print(asked, methods_text(), methods_document())
+            return 0
         case "targets":
             listed = container.list_targets()(location=location, file=file)
             _print(asked, targets_text(listed), targets_document(listed))
@@ -66,7 +70,7 @@ def run_call(
             return _check_status(checked, asked)
 
 
-def _print(asked: Call, text: str, document: Document) -> None:
+def _print(asked: Call, text: str, document: Document | Sequence[Document]) -> None:
     if asked.json:
         say_json(document, indent=2)
     else:
@@ -216,6 +220,48 @@ def targets_document(listed: ListedTargets) -> Document:
         ],
         "sources": [_encoded(listed.source)],
     }
+
+
+# --- subrequests.describe: what can be asked, as BuildKit's Dockerfile frontend says it
+
+_METHODS = (
+    ("frontend.outline", "List all parameters current build target supports"),
+    ("frontend.targets", "List all targets current build supports"),
+    ("frontend.subrequests.describe", "List available subrequest types"),
+)
+_VERSION = "1.0.0"  # of each, as of this list
+
+
+def methods_text() -> str:
+    """Return a line a method."""
+    rows = [(name.removeprefix("frontend."), _VERSION, says) for name, says in _METHODS]
+    return _columns([("NAME", "VERSION", "DESCRIPTION"), *rows], 1)
+
+
+def methods_document() -> Sequence[Document]:
+    """Return what ``format=json`` prints."""
+    results = [_named("result.json"), _named("result.txt")]
+    options: dict[str, list[Document] | None] = {
+        "frontend.outline": [_named("target", "Target build stage")],
+        "frontend.targets": [],
+    }
+    return [
+        {
+            "name": name,
+            "version": _VERSION,
+            "type": "rpc",
+            "description": says,
+            "opts": options.get(name),
+            "inputs": None,
+            "metadata": results,
+            "refs": None,
+        }
+        for name, says in _METHODS
+    ]
+
+
+def _named(name: str, description: str = "") -> Document:
+    return {"name": name, "description": description}
 
 
 # --- what they share

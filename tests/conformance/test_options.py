@@ -1,10 +1,6 @@
 """Values of options against the answers of docker's and BuildKit's own parsers."""
 
-import json
-import os
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -20,26 +16,22 @@ from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.outputs import ArchiveOutput, CacheOnly, FilesOutput, ImageOutput, Output
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
+from tests.conformance_tables import Row, is_there, table_rows
 
-CONFORMANCE = Path(
-    os.environ.get("IMG_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance")
-)
-Row = dict[str, Any]
 HOST = Platform("linux", "amd64")
 
 pytestmark = pytest.mark.skipif(
-    not CONFORMANCE.exists(), reason="$IMG_CONFORMANCE names no conformance tables"
+    not is_there(), reason="$IMG_CONFORMANCE names no conformance tables"
 )
 
 
-def rows(table: str) -> list[Row]:
-    with (CONFORMANCE / "tables" / f"{table}.jsonl").open() as lines:
-        found = [json.loads(line) for line in lines]
+def rows(table: str) -> tuple[Row, ...]:
+    found = table_rows(table)
     assert found
     return found
 
 
-def disagreements(table: list[Row], answer: Callable[[Row], object]) -> list[str]:
+def disagreements(table: Iterable[Row], answer: Callable[[Row], object]) -> list[str]:
     """Return what our answers get wrong; a row with an error must be refused."""
     wrong = []
     for row in table:

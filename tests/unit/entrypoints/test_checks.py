@@ -235,3 +235,28 @@ def test_targets_as_json_tell_base_and_place(capsys: pytest.CaptureFixture[str])
 def test_a_build_is_no_question() -> None:
     with pytest.raises(UsageError):
         ask("FROM scratch", "build")
+
+
+def test_the_methods_are_those_that_buildkit_describes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert ask("FROM scratch", "subrequests.describe") == 0
+    assert (
+        capsys.readouterr().out
+        == """\
+NAME                 VERSION DESCRIPTION
+outline              1.0.0   List all parameters current build target supports
+targets              1.0.0   List all targets current build supports
+subrequests.describe 1.0.0   List available subrequest types
+"""
+    )
+
+    assert ask("FROM scratch", "subrequests.describe,format=json") == 0
+    described = json.loads(capsys.readouterr().out)
+    assert [each["name"] for each in described] == [
+        "frontend.outline",
+        "frontend.targets",
+        "frontend.subrequests.describe",
+    ]
+    assert described[0]["opts"] == [{"name": "target", "description": "Target build stage"}]
+    assert described[2]["opts"] is None

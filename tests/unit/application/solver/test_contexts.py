@@ -356,6 +356,12 @@ def test_a_named_context_that_is_not_there_is_named() -> None:
         World(directories={".": MAIN}).build(".", other="nowhere")
 
 
+def test_a_named_context_that_is_nowhere_is_refused_even_if_nobody_needs_it() -> None:
+    world = World(directories={".": {"Dockerfile": b"FROM scratch\nCOPY Dockerfile /\n"}})
+    with pytest.raises(ContextError, match='failed to get build context "other"'):
+        world.build(".", other="")
+
+
 def test_a_kind_of_context_that_is_unknown_is_refused() -> None:
     for place, kind in (("target:base", "target"), ("ftp://host/x", "ftp")):
         with pytest.raises(DockerfileError, match=f"unsupported context source {kind} for other"):
