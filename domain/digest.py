@@ -10,6 +10,8 @@ DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 """How many hexadecimal digits there are, by algorithm."""
 
 _ENCODED = re.compile(r"[a-f0-9]+")
+_ANY = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
+_LONGEST = 200  # characters; a file may have to be called by it
 
 
 class InvalidDigest(ImgError):
@@ -20,21 +22,50 @@ class InvalidDigest(ImgError):
         self.text = text
 
 
+class UnsupportedDigest(ImgError):
+    """A digest whose bytes nobody here can verify: its algorithm is unknown."""
+
+    exit_code = 6
+
+    def __init__(self, digest: "Digest") -> None:
+        super().__init__(f"the digest algorithm of {digest} is not supported: {', '.join(DIGITS)}")
+        self.digest = digest
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Digest:
-    """The name of some bytes (image-spec descriptor.md, "Digests"). Raises InvalidDigest."""
+    """The name of some bytes (image-spec descriptor.md, "Digests"). Raises InvalidDigest.
+
+    Documents may name bytes by algorithms that are unknown here, such as sha256+b64; what has such
+    a name is passed on, never read.
+    """
 
     algorithm: str
-    encoded: str  # lower-case hex
+    encoded: str  # lower-case hex, where the algorithm is known
 
     def __post_init__(self) -> None:
         length = DIGITS.get(self.algorithm)
-        if len(self.encoded) != length or not _ENCODED.fullmatch(self.encoded):
-            raise InvalidDigest(f"{self.algorithm}:{self.encoded}")
+        if length is None:
+            valid = len(str(self)) <= _LONGEST and _ANY.fullmatch(str(self))
+        else:
+            valid = len(self.encoded) == length and _ENCODED.fullmatch(self.encoded)
+        if not valid:
+            raise InvalidDigest(str(self))
 
     @classmethod
     def parse(cls, text: str) -> "Digest":
-        """Return the digest that ``algorithm:hex`` spells. Raises InvalidDigest."""
+        """Return the digest that ``algorithm:hex`` spells, of a known algorithm.
+
+        Raises InvalidDigest (go-digest, Validate).
+        """
+        digest = cls.of_document(text)
+        if digest.algorithm not in DIGITS:
+            raise InvalidDigest(text)
+        return digest
+
+    @classmethod
+    def of_document(cls, text: str) -> "Digest":
+        """Return the digest that a document names, of any algorithm. Raises InvalidDigest."""
         algorithm, colon, encoded = text.partition(":")
         if not colon:
             raise InvalidDigest(text)
@@ -44,6 +75,18 @@ class Digest:
     def of(cls, content: bytes) -> "Digest":
         """Return the sha256 digest of ``content``."""
         return cls("sha256", hashlib.sha256(content).hexdigest())
+
+    def of_same(self, content: bytes | bytearray) -> "Digest":
+        """Return the digest of ``content`` by the same algorithm. Raises UnsupportedDigest."""
+        actual = self.new_hash()
+        actual.update(content)
+        return Digest(self.algorithm, actual.hexdigest())
+
+    def new_hash(self) -> "hashlib._Hash":
+        """Return what computes a digest of this algorithm. Raises UnsupportedDigest."""
+        if self.algorithm not in DIGITS:
+            raise UnsupportedDigest(self)
+        return hashlib.new(self.algorithm)
 
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.encoded}"

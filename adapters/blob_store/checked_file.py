@@ -1,6 +1,5 @@
 """Blobs that are verified while they are read."""
 
-import hashlib
 import io
 import os
 from typing import TYPE_CHECKING, BinaryIO
@@ -22,9 +21,9 @@ class CheckedFile(io.FileIO):
     """
 
     def __init__(self, path: str, digest: Digest) -> None:
-        super().__init__(open_regular(path), "rb")
         self._digest = digest
-        self._hash = hashlib.new(digest.algorithm)
+        self._hash = digest.new_hash()
+        super().__init__(open_regular(path), "rb")
         self._size = os.fstat(self.fileno()).st_size
         self._hashed = 0
         self._position = 0

@@ -95,7 +95,7 @@ class FileBlobStore(BlobStore, BlobTrash):
         for algorithm in _names_in(str(self._blobs)):
             for encoded in _names_in(str(self._blobs / algorithm)):
                 try:
-                    yield Digest(algorithm, encoded)
+                    yield Digest.parse(f"{algorithm}:{encoded}")
                 except InvalidDigest:
                     continue  # nothing of ours
 
@@ -193,7 +193,7 @@ class FileBlobWriter(BlobWriter):
         """Store the blob under a digest of another algorithm, by which a manifest names it."""
         file = self._new_file(expected.algorithm)
         try:
-            actual_hash = hashlib.new(expected.algorithm)
+            actual_hash = expected.new_hash()
             offset = 0
             while chunk := os.pread(self._file.descriptor, _CHUNK, offset):
                 offset += file.write(chunk)

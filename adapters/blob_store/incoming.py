@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import fcntl
-import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -33,7 +32,7 @@ class IncomingFile(IncomingBlob):
         self._digest = digest
         self._target = target
         self._size = os.fstat(descriptor).st_size
-        self._hash = hashlib.new(digest.algorithm)
+        self._hash = digest.new_hash()
         self._hashed = 0
 
     @property
@@ -68,7 +67,7 @@ class IncomingFile(IncomingBlob):
         except OSError as error:
             raise_state_error(error, self._path)
         self._size = self._hashed = 0
-        self._hash = hashlib.new(self._digest.algorithm)
+        self._hash = self._digest.new_hash()
 
     def check(self) -> None:
         self._hash_rest()
@@ -118,8 +117,9 @@ def incoming_file(
 ) -> Iterator[IncomingFile]:
     """Enter with the part of ``digest`` in ``folder``, alone; ``target`` is where the whole goes.
 
-    Raises StoreFull, StateError.
+    Raises StoreFull, StateError, UnsupportedDigest.
     """
+    digest.new_hash()  # before there is a file of that name
     path = os.path.join(folder, f"{digest.algorithm}-{digest.encoded}")
     try:
         make_directories(folder)

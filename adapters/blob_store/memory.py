@@ -1,6 +1,5 @@
 """Blobs in a dict."""
 
-import hashlib
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -79,8 +78,7 @@ class MemoryBlobWriter(BlobWriter):
     def commit(self, expected: Digest | None = None) -> Digest:
         content = self._content.getvalue()
         self.abort()
-        algorithm = expected.algorithm if expected else "sha256"
-        digest = Digest(algorithm, hashlib.new(algorithm, content).hexdigest())
+        digest = expected.of_same(content) if expected else Digest.of(content)
         if expected is not None and digest != expected:
             raise BlobMismatch(expected, digest)
         self._blobs[digest] = content
@@ -115,8 +113,7 @@ class MemoryIncomingBlob(IncomingBlob):
         self._content.clear()
 
     def check(self) -> None:
-        algorithm = self._digest.algorithm
-        actual = Digest(algorithm, hashlib.new(algorithm, self._content).hexdigest())
+        actual = self._digest.of_same(self._content)
         if actual != self._digest:
             self.restart()
             raise BlobMismatch(self._digest, actual)

@@ -44,7 +44,7 @@ class Trash:
             for name in os.listdir(f"{self._directory}/{generation}"):
                 algorithm, _, encoded = name.partition("-")
                 with contextlib.suppress(InvalidDigest):
-                    yield Digest(algorithm, encoded)
+                    yield Digest.parse(f"{algorithm}:{encoded}")
 
     def empty(self, generation: int) -> None:
         """Delete what a collection has put in."""

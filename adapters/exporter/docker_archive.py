@@ -1,6 +1,5 @@
 """The format of ``docker save`` and ``docker load``."""
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
@@ -72,7 +71,7 @@ class DockerArchiveExporter(Exporter):
     def _uncompressed_size(self, layer: Layer) -> int:
         if layer.descriptor.digest == layer.diff_id:
             return self._stored.size(layer.diff_id)
-        content = hashlib.new(layer.diff_id.algorithm)
+        content = layer.diff_id.new_hash()
         size = 0
         for chunk in self._uncompressed(layer):
             content.update(chunk)

@@ -147,7 +147,7 @@ def _promised(name: str) -> Digest | None:
     match name.split("/"):
         case ["blobs", algorithm, encoded]:
             try:
-                return Digest(algorithm, encoded)
+                return Digest.parse(f"{algorithm}:{encoded}")
             except InvalidDigest:
                 return None
         case _:

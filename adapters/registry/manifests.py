@@ -1,6 +1,5 @@
 """Manifests and indexes over the network (distribution-spec, "Pulling manifests")."""
 
-import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -102,9 +101,8 @@ def media_type_in(content: bytes) -> str:
 
 
 def digest_of(content: bytes, like: Digest | None) -> Digest:
-    """Return the digest of ``content`` in the algorithm of ``like``."""
-    algorithm = like.algorithm if like else "sha256"
-    return Digest(algorithm, hashlib.new(algorithm, content).hexdigest())
+    """Return the digest of ``content`` in the algorithm of ``like``. Raises UnsupportedDigest."""
+    return like.of_same(content) if like else Digest.of(content)
 
 
 def _accepting(media_type: str) -> Mapping[str, str]:

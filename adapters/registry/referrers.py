@@ -4,6 +4,7 @@ Registries that know nothing of it have an index under a tag instead, which clie
 ("Referrers Tag Schema").
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from img.adapters.registry.connection import Connection
 
 _WHAT = "referrers"
+_NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]")
 
 
 def referrers(
@@ -98,4 +100,5 @@ def _by_tag(
 
 
 def _place(reference: ImageReference, subject: Digest) -> ImageReference:
-    return reference.with_tag(f"{subject.algorithm[:32]}-{subject.encoded[:64]}")
+    tag = f"{subject.algorithm[:32]}-{subject.encoded[:64]}"
+    return reference.with_tag(_NOT_IN_TAGS.sub("-", tag))

@@ -1,6 +1,5 @@
 """Runs FetchUrl: a file from a web server, asked for again only if it has changed."""
 
-import hashlib
 from collections.abc import Callable
 
 from img.application.ports.blob_store import BlobStore
@@ -90,7 +89,7 @@ class FetchFile:
 
     def _stored(self, operation: FetchUrl, answer: WebAnswer, told: Told) -> Descriptor:
         expected = operation.checksum
-        other = hashlib.new(expected.algorithm) if expected else None
+        other = expected.new_hash() if expected else None
         writer = self.blobs.writer()
         size = 0
         try:
@@ -116,7 +115,7 @@ class FetchFile:
         expected = operation.checksum
         if expected is None:
             return
-        computed = hashlib.new(expected.algorithm)
+        computed = expected.new_hash()
         with self.blobs.open(digest) as content:
             while chunk := content.read(_CHUNK):
                 computed.update(chunk)

@@ -6,6 +6,7 @@ out. So the same value gives the same bytes, and the same digest, on every machi
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -201,6 +202,7 @@ def _descriptor(fields: Fields) -> Descriptor:
     if not media_type:
         fields.refuse("mediaType", "is missing")
     platform = fields.nested("platform")
+    _check_data(fields)
     return Descriptor(
         media_type=media_type,
         digest=fields.digest("digest"),
@@ -212,6 +214,16 @@ def _descriptor(fields: Fields) -> Descriptor:
         # Last, as all that is in rest() was not taken before.
         unknown={**fields.rest(), **_unknown_of("platform", platform)},
     )
+
+
+def _check_data(fields: Fields) -> None:
+    """Refuse ``data`` that is not the content in base64; it is kept as it came, never read."""
+    data = fields.peek("data")
+    try:
+        if data is not None:
+            b64decode(data if isinstance(data, str) else "?", validate=True)
+    except ValueError:
+        fields.refuse("data", "is not base64")
 
 
 def _descriptor_object(descriptor: Descriptor) -> _Object:
@@ -237,6 +249,10 @@ def _unknown_of(name: str, fields: Fields | None) -> _Object:
 
 
 def _platform(fields: Fields) -> Platform | None:
+    # Artifacts are listed with {} by some; that is no platform at all.
+    for name, other in (("os", "architecture"), ("architecture", "os")):
+        if name not in fields and other in fields:
+            fields.refuse(name, "is missing")
     platform = Platform(
         os=fields.text("os"),
         architecture=fields.text("architecture"),
@@ -244,7 +260,6 @@ def _platform(fields: Fields) -> Platform | None:
         os_version=fields.text("os.version"),
         os_features=fields.texts("os.features") or (),
     )
-    # Artifacts are listed with {} by some; that is no platform at all.
     return platform if platform.os or platform.architecture else None
 
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from img.domain.digest import Digest, InvalidDigest
@@ -53,6 +53,10 @@ class Fields:
 
     def __contains__(self, name: str) -> bool:
         return self._left.get(name) is not None
+
+    def peek(self, name: str) -> object:
+        """Return a value that stays unknown to us, None where there is none."""
+        return self._left.get(name)
 
     def text(self, name: str) -> str:
         """Return a string, "" where there is none."""
@@ -106,8 +110,8 @@ class Fields:
         return bool(value)
 
     def digest(self, name: str) -> Digest:
-        """Return a digest that must be there."""
-        return self._digest(name, self.required_text(name))
+        """Return a digest that must be there, of any algorithm."""
+        return self._digest(name, self.required_text(name), Digest.of_document)
 
     def texts(self, name: str) -> tuple[str, ...] | None:
         """Return a list of strings, None where there is none."""
@@ -118,9 +122,11 @@ class Fields:
         return tuple(self._member(f"{name}[{i}]", item) for i, item in enumerate(items))
 
     def digests(self, name: str) -> tuple[Digest, ...]:
-        """Return a list of digests, empty where there is none."""
+        """Return a list of digests of known algorithms, empty where there is none."""
         texts = self.texts(name) or ()
-        return tuple(self._digest(f"{name}[{i}]", text) for i, text in enumerate(texts))
+        return tuple(
+            self._digest(f"{name}[{i}]", text, Digest.parse) for i, text in enumerate(texts)
+        )
 
     def places(self, name: str, *, among: int) -> tuple[int, ...]:
         """Return a list of places in another list of so many, empty where there is none."""
@@ -192,9 +198,9 @@ class Fields:
             self._refuse(name, f"must be a string, not {_kind_of(value)}")
         return value or ""
 
-    def _digest(self, name: str, text: str) -> Digest:
+    def _digest(self, name: str, text: str, parse: Callable[[str], Digest]) -> Digest:
         try:
-            return Digest.parse(text)
+            return parse(text)
         except InvalidDigest as error:
             raise InvalidDocument(self._document, self._under(name), error.message) from error
 

@@ -1,11 +1,14 @@
 """Pulling images."""
 
+from dataclasses import replace
+
 import pytest
 
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.layer_archive import InvalidLayer
 from img.application.ports.registry import ManifestUnknown, RegistryError
+from img.domain.digest import Digest
 from img.domain.errors import ImgError
 from img.domain.oci import media_types
 from img.domain.oci.chain import Layer
@@ -95,6 +98,36 @@ def test_an_index_without_our_platform_is_refused_with_what_it_offers() -> None:
 
     with pytest.raises(NoPlatformMatch, match=str(ELSEWHERE)):
         workshop.container.pull_image()(base, HERE)
+
+
+_UNREADABLE = Digest.of_document("sha256+b64:LCa0a2j_xo_5m0U8HTBBNBNCLXBkg7-g-YpeiGJm564")
+
+
+def test_an_entry_of_an_index_may_have_a_digest_that_is_not_understood() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"})
+    own = replace(workshop.registry.resolve(base), platform=HERE)
+    other = replace(own, digest=_UNREADABLE, platform=ELSEWHERE)
+    content = encode_index(Index(manifests=(other, own)))
+    workshop.registry.push_manifest(base, content, media_types.OCI_INDEX)
+
+    assert workshop.files_in(workshop.container.pull_image()(base, HERE).layers) == {"a": b"1"}
+    with pytest.raises(ImgError, match="sha256"):
+        workshop.container.pull_image()(base, ELSEWHERE)
+
+
+def test_a_layer_whose_digest_is_not_understood_is_not_taken() -> None:
+    workshop = Workshop()
+    base = workshop.publish(BASE, {"a": b"1"})
+    manifest = decode_manifest(workshop.registry.manifest(base, workshop.registry.resolve(base)))
+    layers = (replace(manifest.layers[0], digest=_UNREADABLE),)
+    content = encode_manifest(replace(manifest, layers=layers))
+    workshop.registry.push_manifest(base, content, media_types.OCI_MANIFEST)
+
+    with pytest.raises(ImgError):
+        workshop.container.pull_image()(base, HERE)
+
+    assert is_nothing_here(workshop, base)
 
 
 def test_progress_ends_with_all_bytes_of_each_layer() -> None:
