@@ -48,18 +48,20 @@ class Download:
     ) -> None:
         if incoming.size > blob.size:
             incoming.restart()
-        is_begun = incoming.size > 0
         try:
             self._receive(reference, blob, incoming, inspect, report)
-        except StoreFull:
+        except (StoreFull, InvalidLayer):
             incoming.restart()
             raise
-        except (BlobMismatch, InvalidLayer):
+        except BlobMismatch:
+            # The fault may be in what was here from before, or at a mirror, which is passed over
+            # now: once more, from the start.
             incoming.restart()
-            if not is_begun:
+            try:
+                self._receive(reference, blob, incoming, inspect, report)
+            except (BlobMismatch, InvalidLayer):
+                incoming.restart()
                 raise
-            # What was here from before may have been the fault.
-            self._receive(reference, blob, incoming, inspect, report)
 
     def _receive(
         self,

@@ -50,6 +50,12 @@ def fetch_image(
     manifest = decode_manifest(content)
     if manifest.config.media_type not in media_types.CONFIGS:
         raise RegistryError(f"{reference.familiar} is no image but {manifest.config.media_type}")
+    for layer in manifest.layers:
+        if layer.media_type.endswith(media_types.ENCRYPTED):
+            raise RegistryError(
+                f"{reference.familiar} is encrypted: layer {layer.digest} is {layer.media_type}",
+                hint="img has no keys; decrypt the image first: skopeo copy --decryption-key",
+            )
     config = decode_config(transfer.pull_blob(reference, manifest.config))
     if len(config.diff_ids) != len(manifest.layers):
         raise RegistryError(

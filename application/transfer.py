@@ -9,7 +9,12 @@ from typing import BinaryIO
 from img.application.damage import check_blob
 from img.application.download import Download, Report
 from img.application.ports.blob_origins import BlobOrigins
-from img.application.ports.blob_store import BlobDamaged, BlobNotFound, BlobStore
+from img.application.ports.blob_store import (
+    BlobDamaged,
+    BlobMismatch,
+    BlobNotFound,
+    BlobStore,
+)
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.application.ports.registry import Registry, RegistryError, Unauthorized
@@ -51,6 +56,12 @@ class Transfer:
             raise RegistryError(
                 f"{reference.familiar} has a config of more than {MOST_BYTES} bytes"
             )
+        try:
+            return self._fetched(reference, blob)
+        except BlobMismatch:  # the fault may be at a mirror, which is passed over now
+            return self._fetched(reference, blob)
+
+    def _fetched(self, reference: ImageReference, blob: Descriptor) -> bytes:
         with self.registry.open_blob(reference, blob) as stream:
             data = stream.read(blob.size + 1)
         self.store(data, blob)

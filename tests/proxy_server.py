@@ -8,6 +8,7 @@ import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 
@@ -41,6 +42,66 @@ class ProxyServer:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class SocksServer:
+    """``with SocksServer() as proxy: proxy.url``: a proxy of the SOCKS protocol, version 5.
+
+    Every name is this machine; ``names`` are those that came. With ``login``, a name and a
+    password, nobody else is let through; ``status`` is what it says to all (RFC 1928, "Replies").
+    """
+
+    def __init__(self, login: tuple[str, str] | None = None, status: int = 0) -> None:
+        self.names: list[str] = []
+        self._login = login
+        self._status = status
+        self._listener = socket.create_server(("127.0.0.1", 0))
+
+    @property
+    def url(self) -> str:
+        """What belongs into HTTPS_PROXY."""
+        user = ":".join(self._login) + "@" if self._login else ""
+        return f"socks5://{user}127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self) -> "SocksServer":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, client.makefile("rb") as reader, contextlib.suppress(OSError, IndexError):
+            methods = reader.read(reader.read(2)[1])
+            method = 2 if self._login else 0
+            client.sendall(bytes([5, method if method in methods else 255]))
+            if method not in methods or (self._login and not self._is_known(client, reader)):
+                return
+            kind = reader.read(4)[3]
+            name = reader.read({1: 4, 4: 16}.get(kind) or reader.read(1)[0])
+            self.names.append(name.decode() if kind == 3 else name.hex())
+            port = int.from_bytes(reader.read(2), "big")
+            client.sendall(bytes([5, self._status, 0, 1, 0, 0, 0, 0, 0, 0]))
+            if not self._status:
+                with socket.create_connection(("127.0.0.1", port)) as there:
+                    _join(client, there)
+
+    def _is_known(self, client: socket.socket, reader: BinaryIO) -> bool:
+        name = reader.read(reader.read(2)[1]).decode()
+        is_known = (name, reader.read(reader.read(1)[0]).decode()) == self._login
+        client.sendall(bytes([1, not is_known]))
+        return is_known
 
 
 def _handler(lines: list[str], login: tuple[str, str] | None) -> type[BaseHTTPRequestHandler]:

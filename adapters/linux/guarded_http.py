@@ -11,8 +11,10 @@ import requests
 from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidURL
 
+from img.adapters.linux.http_response import BoundedResponse
 from img.domain.address_class import AddressClass
 from img.domain.errors import RemoteError
+from img.domain.proxies import ProxyRules
 
 ALLOWED = "IMG_PRIVATE_HOSTS"  # an environment variable: names or addresses, with commas
 _BODY_LIMIT = 64 * 1024  # bytes of a redirect's text, which nobody reads
@@ -98,7 +100,21 @@ class PeerGuard:
 
 
 class GuardedSession(requests.Session):
-    """A session whose redirects are bounded, well-formed, and carry no credentials elsewhere."""
+    """A session whose redirects are bounded, well-formed, and carry no credentials elsewhere.
+
+    Proxies are those of ``ProxyRules``; of the environment nothing else counts.
+    """
+
+    def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
+        super().__init__()
+        self.trust_env = False
+        self._proxy_rules = ProxyRules.of(environment)
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        # Redirects come through here too, each with its own host.
+        proxy = self._proxy_rules.proxy_for(request.url or "")
+        kwargs["proxies"] = {"all": proxy} if proxy else {}
+        return super().send(request, **kwargs)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
         # requests would end in a ValueError for what is no URL, and read a body without end.
@@ -140,6 +156,23 @@ class GuardedAdapter(HTTPAdapter):
             scheme: _guarded_pool(pool, self._guard) for scheme, pool in pools.items()
         }
 
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        if proxy not in self.proxy_manager:
+            is_socks = proxy.lower().startswith("socks5")
+            new = self._socks_manager if is_socks else super().proxy_manager_for
+            manager = new(proxy, **kwargs)
+            manager.pool_classes_by_scheme = {
+                scheme: _bounded_pool(pool)
+                for scheme, pool in manager.pool_classes_by_scheme.items()
+            }
+            self.proxy_manager[proxy] = manager
+        return self.proxy_manager[proxy]
+
+    def _socks_manager(self, proxy: str, **kwargs: Any) -> Any:
+        from img.adapters.linux.socks_proxy import pools_through
+
+        return pools_through(proxy, **kwargs)
+
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
         self._guard.check_url(request.url or "")
         return super().send(request, *args, **kwargs)
@@ -147,8 +180,10 @@ class GuardedAdapter(HTTPAdapter):
 
 def _guarded_pool(pool: Any, guard: PeerGuard) -> Any:
     """Return the class of urllib3's pool with connections that ``guard`` checks."""
+    bounded = _bounded_pool(pool)
+    unguarded: Any = bounded.ConnectionCls
 
-    class Connection(pool.ConnectionCls):  # type: ignore[misc]  # a class of the caller's
+    class Connection(unguarded):  # type: ignore[misc]  # a class of the caller's
         def _new_conn(self) -> socket:
             connected: socket = super()._new_conn()
             try:
@@ -157,6 +192,15 @@ def _guarded_pool(pool: Any, guard: PeerGuard) -> Any:
                 connected.close()
                 raise
             return connected
+
+    return type(pool.__name__, (bounded,), {"ConnectionCls": Connection})
+
+
+def _bounded_pool(pool: Any) -> Any:
+    """Return the class of urllib3's pool with answers that cannot be dragged out."""
+
+    class Connection(pool.ConnectionCls):  # type: ignore[misc]  # a class of the caller's
+        response_class = BoundedResponse
 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
 

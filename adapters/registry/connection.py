@@ -56,8 +56,6 @@ class Connection:
         self._session = RegistrySession(
             host,
             lambda known: trust.context(host, known=known, verified=not insecure),
-            # Proxies are for the world outside, as Go's http package has it.
-            trust_env=not is_loopback(host),
             limits=limits,
         )
         self._clients: dict[str, Client] = {}

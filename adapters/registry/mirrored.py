@@ -11,8 +11,10 @@ from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials
 from img.application.ports.registry import Registry, RegistryError, RegistryUnreachable
 from img.domain.digest import Digest
-from img.domain.errors import ImgError
+from img.domain.errors import ImgError, RemoteError
+from img.domain.oci.codec import decode_document
 from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.fields import InvalidDocument
 from img.domain.reference import ImageReference
 from img.domain.registries import RegistryRules
 
@@ -26,17 +28,28 @@ class MirroredRegistry(Registry):
     """Asks ``registry`` for an image at its mirrors, in turn, and then where it is at home.
 
     Whatever a mirror does wrong, the next is asked, in the middle of a blob too; one that could not
-    be reached is not asked again. Wrong bytes show only at a blob's end, and to who reads it: they
-    are an error. What is pushed goes home. ``rules`` are read when they are first needed.
+    be reached is not asked again. What a mirror has under a tag must be an image, and not a page
+    for logging in. Wrong bytes of a blob show only at its end, and to who reads it: whoever opens
+    the blob again gets it from the next place. What is pushed goes home. ``rules`` are read when
+    they are first needed.
     """
 
     def __init__(self, registry: Registry, rules: Callable[[], RegistryRules]) -> None:
         self._registry = registry
         self._rules = rules
         self._lost: set[str] = set()  # domains
+        self._opened: set[tuple[str, Digest]] = set()  # blobs, by the mirrors that gave them
 
     def resolve(self, reference: ImageReference) -> Descriptor:
-        return self._first(reference, self._registry.resolve)
+        home = self._rules().pull_places(reference)[-1]
+
+        def ask(place: ImageReference) -> Descriptor:
+            target = self._registry.resolve(place)
+            if place != home and reference.digest is None:
+                decode_document(self._registry.manifest(place, target))
+            return target
+
+        return self._first(reference, ask)
 
     def manifest(self, reference: ImageReference, target: Descriptor) -> bytes:
         return self._first(
@@ -48,6 +61,10 @@ class MirroredRegistry(Registry):
         tried: list[ImageReference] = []
 
         def open_at(place: ImageReference, offset: int) -> BinaryIO:
+            if place != places[-1]:
+                if (place.domain, blob.digest) in self._opened:
+                    raise RegistryError(f"{place.domain} gave other bytes for {blob.digest}")
+                self._opened.add((place.domain, blob.digest))
             tried.append(place)
             return self._registry.open_blob(place, blob, offset)
 
@@ -93,7 +110,7 @@ class MirroredRegistry(Registry):
                 continue
             try:
                 return ask(place)
-            except (RegistryError, BlobMismatch) as error:
+            except (RemoteError, BlobMismatch, InvalidDocument) as error:
                 log.info("mirror failed", mirror=str(place), reason=error.message)
                 failures.append(error.message)
                 if isinstance(error, RegistryUnreachable) or getattr(error, "retryable", False):

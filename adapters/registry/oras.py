@@ -29,6 +29,7 @@ from img.application.ports.registry import (
     RegistryError,
     Unauthorized,
 )
+from img.domain.decimal_text import parse_count
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
@@ -102,6 +103,7 @@ class OrasRegistry(Registry):
             raise RegistryError(f"{reference.repository} has no blob {blob.digest}")
         if response.status_code not in {200, 206}:
             raise connection.refusal(response, reading("GET", reference, target, {}))
+        _check_length(response, blob, connection.host)
         stream = BlobStream(
             response,
             offset=offset,
@@ -212,3 +214,14 @@ class OrasRegistry(Registry):
         if response.status_code not in {200, 206}:
             raise connection.refusal(response, reading("GET", reference, target, {}))
         return response
+
+
+def _check_length(response: "requests.Response", blob: Descriptor, host: str) -> None:
+    """Raise RegistryError for an answer that is something else, such as a page for logging in."""
+    length = parse_count(response.headers.get("Content-Length", ""))
+    if response.status_code == 200 and length not in (None, blob.size):
+        response.close()
+        raise RegistryError(
+            f"registry {host} has {length} bytes under the name of blob {blob.digest}, "
+            f"which has {blob.size}"
+        )

@@ -36,7 +36,6 @@ class RegistrySession(GuardedSession):
         host: str,
         context: Callable[[bool], SSLContext],
         *,
-        trust_env: bool,
         limits: Limits,
     ) -> None:
         super().__init__()
@@ -46,7 +45,6 @@ class RegistrySession(GuardedSession):
         self._guard = PeerGuard.of_registry(host)
         self._ready: set[bool] = set()  # for which arguments the context was asked for
         self._lock = threading.Lock()
-        self.trust_env = trust_env  # proxies
         self.max_redirects = 10
         self.headers["User-Agent"] = f"img/{__version__}"
         # Harbor takes a client with cookies for a browser and wants CSRF tokens from it.

@@ -11,9 +11,12 @@ from img.adapters.linux.authorities import (
     reason_of,
     system_authorities,
 )
+from img.application.log import logger
 from img.application.ports.registry import RegistryError
 from img.domain.dataclass import dataclass
 from img.domain.reference import DEFAULT_DOMAIN, DOCKER_HUB_HOST
+
+log = logger("registry")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,8 @@ class Trust:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         certificates = self._certificates(host)
         if verified:
-            _load(context, (*(self.authorities or _usual()), *certificates.authorities))
+            _load(context, self.authorities or _usual())
+            _load_usable(context, certificates.authorities)
         else:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -90,6 +94,23 @@ def _load(context: ssl.SSLContext, places: Iterable[Path]) -> None:
         load_authorities(context, places)
     except UnusableAuthorities as error:
         raise RegistryError(str(error)) from None
+
+
+def _load_usable(context: ssl.SSLContext, files: Iterable[Path]) -> None:
+    """Load those that are certificates, if any are; docker and skopeo pass over the others."""
+    failures = []
+    is_any_good = False
+    for file in files:
+        try:
+            load_authorities(context, (file,))
+        except UnusableAuthorities as error:
+            failures.append(str(error))
+        else:
+            is_any_good = True
+    if failures and not is_any_good:
+        raise RegistryError(failures[0])
+    for failure in failures:
+        log.warning("authority passed over", reason=failure)
 
 
 def _sorted_out(files: list[Path]) -> HostCertificates:

@@ -37,6 +37,8 @@ LAYERS = FOREIGN_LAYERS | {
     DOCKER_LAYER_GZIP,
     DOCKER_LAYER_ZSTD,
 }
+# Of a layer whose media type ends so the bytes are a secret (containers/ocicrypt, "spec").
+ENCRYPTED = "+encrypted"
 CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 

@@ -14,7 +14,7 @@ from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 from tests.certificates import Authority
-from tests.proxy_server import ProxyServer
+from tests.proxy_server import ProxyServer, SocksServer
 from tests.scripted_server import Answer, Request, ScriptedServer
 
 _BLOB = Descriptor(media_type=media_types.OCI_LAYER, digest=Digest.of(b"layer"), size=5)
@@ -97,7 +97,66 @@ def test_an_insecure_registry_is_reached_by_plain_http(monkeypatch: pytest.Monke
     assert f"GET http://{name.domain}/v2/team/app/blobs/{_BLOB.digest}" in proxy.lines
 
 
-@pytest.mark.parametrize("exception", [_HOST, ".invalid", "*"])
+@pytest.mark.parametrize("login", [None, ("ada", "secret")])
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h"])
+def test_a_registry_is_reached_through_socks_which_looks_up_its_name(
+    server: ScriptedServer,
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    scheme: str,
+    login: tuple[str, str] | None,
+) -> None:
+    with SocksServer(login) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("socks5", scheme))
+        assert _client(authority).open_blob(_name(server), _BLOB).read() == b"layer"
+    assert set(proxy.names) == {_HOST}
+
+
+def test_plain_http_goes_through_socks_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    with SocksServer() as proxy, ScriptedServer(_answer) as server:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        client = OrasRegistry(
+            credentials=MemoryCredentials(), insecure=lambda _: True, sleep=lambda _: None
+        )
+        assert client.open_blob(_name(server), _BLOB).read() == b"layer"
+    assert server.asked("GET", "/v2/team")  # its own paths: no proxy of http was asked
+
+
+@pytest.mark.parametrize(
+    ("proxy", "reason"),
+    [
+        (SocksServer(status=2), "not allowed"),
+        (SocksServer(status=5), "connection refused"),
+        (SocksServer(status=99), "reply 99"),
+        (SocksServer(login=("ada", "secret")), "wants a login"),
+    ],
+)
+def test_a_socks_proxy_that_does_not_connect_us_is_named_with_the_reason(
+    authority: Authority,
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+    proxy: SocksServer,
+    reason: str,
+) -> None:
+    with proxy:
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("ada:secret@", ""))
+        with pytest.raises(RegistryError, match=f"through the proxy: .*{reason}"):
+            _client(authority).open_blob(_name(server), _BLOB)
+
+
+def test_all_proxy_is_no_matter_as_for_docker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
+    with ScriptedServer(_answer) as server:
+        name = ImageReference(domain=server.address, path="team/app", tag="v1")
+        client = OrasRegistry(credentials=MemoryCredentials(), sleep=lambda _: None)
+        assert client.open_blob(name, _BLOB).read() == b"layer"
+    with pytest.raises(RegistryError, match=r"cannot be reached: .*name"):
+        client.resolve(ImageReference.parse(f"{_HOST}/app"))
+
+
+@pytest.mark.parametrize("exception", [_HOST, ".invalid", "*.invalid", f"{_HOST}:PORT", "*"])
 def test_hosts_that_need_no_proxy_are_not_asked_of_it(
     server: ScriptedServer,
     authority: Authority,
@@ -106,7 +165,8 @@ def test_hosts_that_need_no_proxy_are_not_asked_of_it(
 ) -> None:
     with ProxyServer() as proxy:
         monkeypatch.setenv("HTTPS_PROXY", proxy.url)
-        monkeypatch.setenv("NO_PROXY", exception)
+        port = _name(server).domain.rpartition(":")[2]
+        monkeypatch.setenv("NO_PROXY", exception.replace("PORT", port))
         with pytest.raises(RegistryError, match="cannot be reached"):
             _client(authority).open_blob(_name(server), _BLOB)
     assert proxy.lines == []

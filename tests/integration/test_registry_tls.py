@@ -213,6 +213,18 @@ def test_files_that_cannot_be_used_are_named(
         _there_and_back(place, Trust(folders=(folder,)))
 
 
+@pytest.mark.parametrize("name", ["a", "z"])
+def test_a_file_beside_an_authority_that_is_none_is_passed_over_and_named(
+    place: Place, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text").write_text("text")
+    files = {"ca_crt": place.authority.certificate, f"{name}_crt": tmp_path / "text"}
+    folder = _certs_d(tmp_path, place, **files)
+
+    assert _there_and_back(place, Trust(folders=(folder,))) == b"layer"
+    assert f"{name}.crt cannot be used: no certificate" in "".join(capsys.readouterr())
+
+
 def test_an_authority_that_is_named_must_be_there(place: Place, tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="nowhere cannot be used: no such file"):
         _there_and_back(place, Trust.of({"SSL_CERT_FILE": str(tmp_path / "nowhere")}))

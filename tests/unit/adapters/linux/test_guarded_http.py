@@ -16,9 +16,8 @@ from img.adapters.linux.guarded_http import (
 from tests.scripted_server import Answer, Request, ScriptedServer
 
 
-def _session(guard: PeerGuard) -> GuardedSession:
-    session = GuardedSession()
-    session.trust_env = False
+def _session(guard: PeerGuard, **environment: str) -> GuardedSession:
+    session = GuardedSession(environment)
     session.mount("http://", GuardedAdapter(guard))
     return session
 
@@ -86,8 +85,8 @@ def test_an_address_in_a_url_is_refused_without_a_connection(url: str) -> None:
 
 def test_through_a_proxy_addresses_in_urls_are_checked() -> None:
     with ScriptedServer(lambda _: Answer(body=b"proxied")) as proxy:
-        session = _session(PeerGuard.of_registry("registry.example.com"))
-        session.proxies = {"http": f"http://{proxy.address}"}
+        guard = PeerGuard.of_registry("registry.example.com")
+        session = _session(guard, HTTP_PROXY=proxy.address)
 
         assert session.get("http://cdn.example.com/").content == b"proxied"
         with pytest.raises(AddressNotAllowed):

@@ -1,23 +1,34 @@
-"""Mirrors, around registries in memory."""
+"""Mirrors, around registries in memory, and around servers that answer nonsense."""
 
 import io
 
 import pytest
 
+from img.adapters.blob_origins.memory import MemoryBlobOrigins
+from img.adapters.blob_store.memory import MemoryBlobStore
+from img.adapters.credential_store.memory import MemoryCredentials
+from img.adapters.index_store.memory import MemoryIndexStore
+from img.adapters.layer_archive.tar import TarLayerArchive
 from img.adapters.registry.memory import MemoryRegistry
 from img.adapters.registry.mirrored import MirroredRegistry
+from img.adapters.registry.oras import OrasRegistry
+from img.application.download import Download
 from img.application.ports.registry import ManifestUnknown, RegistryError
+from img.application.transfer import Transfer
 from img.domain.digest import Digest
 from img.domain.oci import media_types
+from img.domain.oci.codec import encode_index
 from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import Index
 from img.domain.reference import ImageReference
 from img.domain.registries import Endpoint, PullFrom, RegistryBlocked, RegistryRule, RegistryRules
+from tests.scripted_server import Answer, Request, ScriptedServer
 
 _NAME = ImageReference.parse("home.test/team/app:1")
 _MIRROR = ImageReference.parse("mirror.test/x/team/app:1")
-_MANIFEST = b"{}"
+_MANIFEST = encode_index(Index())
 _TARGET = Descriptor(
-    media_type=media_types.OCI_MANIFEST, digest=Digest.of(_MANIFEST), size=len(_MANIFEST)
+    media_type=media_types.OCI_INDEX, digest=Digest.of(_MANIFEST), size=len(_MANIFEST)
 )
 _BLOB = Descriptor(media_type=media_types.OCI_LAYER, digest=Digest.of(b"layer"), size=5)
 
@@ -140,3 +151,80 @@ def test_a_blocked_name_is_asked_of_nobody(registry: MemoryRegistry) -> None:
         _mirrored(registry).resolve(ImageReference.parse("bad.test/x"))
     with pytest.raises(RegistryBlocked):
         _mirrored(registry).push_manifest(ImageReference.parse("bad.test/x"), b"{}", "x")
+
+
+# What a mirror may answer; from home everything can be had
+
+_LAYER = bytes(range(256)) * 100
+_LAYER_TARGET = Descriptor(
+    media_type=media_types.OCI_LAYER, digest=Digest.of(_LAYER), size=len(_LAYER)
+)
+_PAGE = b"<html>log in</html>"
+_HTML = {"Content-Type": "text/html; charset=utf-8"}
+_OCI = {"Content-Type": media_types.OCI_INDEX}
+_CHUNKED = {"Transfer-Encoding": "chunked"}
+
+
+def _digest(content: bytes) -> dict[str, str]:
+    return {"Docker-Content-Digest": str(Digest.of(content))}
+
+
+_NONSENSE: dict[str, Answer] = {
+    "a page": Answer(headers=_HTML, body=_PAGE),
+    "a page as a manifest": Answer(headers=_OCI, body=_PAGE),
+    "a page with its digest": Answer(headers={**_OCI, **_digest(_PAGE)}, body=_PAGE),
+    "a page in chunks": Answer(
+        headers={**_HTML, **_CHUNKED}, body=b"%x\r\n%b\r\n0\r\n\r\n" % (len(_PAGE), _PAGE)
+    ),
+    "nothing": Answer(),
+    "no content": Answer(status=204),
+    "no type": Answer(body=_MANIFEST[:-1]),
+    "an empty object": Answer(headers=_OCI, body=b"{}"),
+    "deep": Answer(headers=_OCI, body=b"[" * 60_000),
+    "another digest": Answer(headers={**_OCI, **_digest(b"x")}, body=_MANIFEST),
+    "other bytes of that length": Answer(headers=_OCI, body=bytes(len(_LAYER))),
+    "a redirect to nowhere": Answer(status=307, headers={"Location": "http://[::1/x"}),
+    "a redirect to itself": Answer(status=302, headers={"Location": "/v2/x"}),
+    "a redirect to the page": Answer(status=302, headers={"Location": "/v2/"}),
+    "a challenge": Answer(status=401, headers={"WWW-Authenticate": 'Bearer realm="http://["'}),
+    "schema 1": Answer(headers={"Content-Type": "text/plain"}, body=b'{"schemaVersion":1}'),
+    "gone": Answer(status=410),
+    "a teapot": Answer(status=418),
+    "broken": Answer(status=500),
+    "cut": Answer(headers=_OCI, body=_MANIFEST, cut=3),
+}
+
+
+def _home(request: Request) -> Answer:
+    name = request.path.rpartition("/")[2]
+    if name in {"1", str(_TARGET.digest)}:
+        return Answer(headers=_OCI, body=_MANIFEST)
+    return Answer(body=_LAYER) if name == str(_LAYER_TARGET.digest) else Answer()
+
+
+@pytest.mark.parametrize("answer", _NONSENSE.values(), ids=_NONSENSE.keys())
+def test_whatever_a_mirror_answers_the_image_comes_from_home(answer: Answer) -> None:
+    def mirror(request: Request) -> Answer:
+        return Answer() if request.path == "/v2/" else answer
+
+    with ScriptedServer(mirror) as there, ScriptedServer(_home) as home:
+        rules = RegistryRules(
+            rules=(RegistryRule(prefix=home.address, mirrors=(Endpoint(location=there.address),)),)
+        )
+        client = OrasRegistry(credentials=MemoryCredentials(), sleep=lambda _: None)
+        mirrored = MirroredRegistry(client, lambda: rules)
+        name = ImageReference(domain=home.address, path="team/app", tag="1")
+        transfer = Transfer(
+            blobs=MemoryBlobStore(),
+            origins=MemoryBlobOrigins(),
+            indexes=MemoryIndexStore(),
+            archive=TarLayerArchive(),
+            registry=mirrored,
+        )
+
+        assert mirrored.resolve(name) == _TARGET
+        assert mirrored.manifest(name, _TARGET) == _MANIFEST
+        assert transfer.pull_blob(name, _LAYER_TARGET) == _LAYER
+        Download(blobs=MemoryBlobStore(), registry=mirrored)(
+            name, _LAYER_TARGET, lambda _: lambda: None, lambda *_: None
+        )

@@ -71,6 +71,11 @@ def _range(request: Request) -> int | None:
     return int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else None
 
 
+def _in_chunks(body: bytes) -> Answer:
+    headers = {"Transfer-Encoding": "chunked", "Content-Length": ""}
+    return Answer(headers=headers, body=b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
+
+
 # What a registry says
 
 
@@ -274,7 +279,7 @@ def test_a_blob_that_breaks_again_and_again_is_an_error() -> None:
 
 def test_a_blob_that_ends_too_early_is_an_error() -> None:
     with (
-        ScriptedServer(_in_turn(Answer(body=_BLOB[:1000]))) as server,
+        ScriptedServer(_in_turn(_in_chunks(_BLOB[:1000]))) as server,
         _client().open_blob(_name(server), _BLOB_TARGET) as stream,
         pytest.raises(RegistryError, match=f"of {len(_BLOB)} bytes"),
     ):
@@ -283,11 +288,19 @@ def test_a_blob_that_ends_too_early_is_an_error() -> None:
 
 def test_a_blob_without_end_is_an_error() -> None:
     with (
-        ScriptedServer(_in_turn(Answer(body=_BLOB + b"more"))) as server,
+        ScriptedServer(_in_turn(_in_chunks(_BLOB + b"more"))) as server,
         _client().open_blob(_name(server), _BLOB_TARGET) as stream,
         pytest.raises(RegistryError, match="more than"),
     ):
         stream.read()
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>log in</html>", _BLOB + b"more"])
+def test_a_blob_of_another_length_is_not_even_read(body: bytes) -> None:
+    with ScriptedServer(_in_turn(Answer(body=body))) as server:
+        with pytest.raises(RegistryError, match=f"has {len(body)} bytes under the name of blob"):
+            _client().open_blob(_name(server), _BLOB_TARGET)
+        assert len(server.asked("GET", "/v2/team")) == 1
 
 
 def test_another_resume_than_asked_for_is_an_error() -> None:

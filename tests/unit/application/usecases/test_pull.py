@@ -296,3 +296,20 @@ def test_an_artifact_is_no_image() -> None:
 
     with pytest.raises(RegistryError, match=r"is no image but application/vnd\.oci\.empty"):
         workshop.container.pull_image()(reference, HERE)
+
+
+@pytest.mark.parametrize("kind", [media_types.OCI_LAYER_GZIP, media_types.DOCKER_LAYER_GZIP])
+def test_an_encrypted_image_is_named_as_such_before_a_layer_is_fetched(kind: str) -> None:
+    workshop = Workshop()
+    reference = workshop.publish(BASE, {"a": b"1"})
+    target = workshop.registry.resolve(reference)
+    manifest = decode_manifest(workshop.registry.manifest(reference, target))
+    layers = tuple(replace(each, media_type=f"{kind}+encrypted") for each in manifest.layers)
+    content = encode_manifest(replace(manifest, layers=layers))
+    workshop.registry.push_manifest(reference, content, media_types.OCI_MANIFEST)
+
+    with pytest.raises(RegistryError, match=r"is encrypted: layer sha256:.*\+encrypted") as refused:
+        workshop.container.pull_image()(reference, HERE)
+
+    assert "decrypt" in str(refused.value.hint)
+    assert layers[0].digest not in workshop.registry.fetched

@@ -1,0 +1,63 @@
+"""Answers of servers that may drag them out: http.client's, with bounds."""
+
+import io
+import time
+from http.client import BadStatusLine, HTTPResponse, parse_headers
+from socket import socket
+from typing import Any
+
+STEP = 64 * 1024  # bytes that may take as long as one wait for an answer
+
+_MOST_INTERIM = 20  # answers that only announce another one (RFC 9110, "Informational 1xx")
+_SWITCHING_PROTOCOLS = 101  # ends HTTP on this connection; nobody here asks for it
+
+
+class BoundedResponse(HTTPResponse):
+    """An answer whose head, and each 64 KiB of whose body, come within the time for one wait.
+
+    For http.client each byte may take that long. Of interim answers it passes over 100 alone, and
+    over any number of those.
+    """
+
+    def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        steady = _SteadyReader(sock.makefile("rb", buffering=0), sock.gettimeout())
+        self.fp = io.BufferedReader(steady)
+
+    def _read_status(self) -> tuple[str, int, str]:
+        for _ in range(_MOST_INTERIM):
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # not in typeshed
+            if not 100 <= status < 200 or status == _SWITCHING_PROTOCOLS:
+                return version, status, reason
+            parse_headers(self.fp)
+        raise BadStatusLine("interim answers without end")
+
+
+class _SteadyReader(io.RawIOBase):
+    """Reads ``raw``; raises TimeoutError where all waits for 64 KiB together take too long."""
+
+    def __init__(self, raw: Any, limit_s: float | None) -> None:
+        self._raw = raw
+        self._limit_s = float("inf") if limit_s is None else limit_s
+        self._count = 0
+        self._waited_s = 0.0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        began = time.monotonic()
+        count: int | None = self._raw.readinto(buffer)
+        self._waited_s += time.monotonic() - began
+        self._count += count or 0
+        if self._count >= STEP:
+            self._count, self._waited_s = 0, 0.0
+        elif self._waited_s > self._limit_s:
+            raise TimeoutError("the answer comes too slowly")
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            self._raw.close()
+        super().close()
