@@ -18,6 +18,7 @@ from img.adapters.credential_store.memory import MemoryCredentials
 from img.adapters.registry.connections import Access
 from img.adapters.registry.contents import OrasRegistryContents
 from img.adapters.registry.limits import Limits
+from img.adapters.registry.mirrored import MirroredRegistry
 from img.adapters.registry.oras import OrasRegistry
 from img.application.ports.credential_store import Credentials
 from img.domain.digest import Digest
@@ -25,12 +26,21 @@ from img.domain.errors import ImgError
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
+from img.domain.registries import Endpoint, RegistryRule, RegistryRules
 from img.entrypoints.settings import host_platform
 from tests.scripted_server import Answer, Request, ScriptedServer
 from tests.security.connections_watch import ConnectionsWatch, distance
 from tests.security.document_targets import CONFIG, LAYER, described, index_of, manifest_of
 from tests.security.hostile_documents import DocumentMaker, Json
 from tests.security.in_process import Beside, InProcess
+from tests.security.registry_answers import (
+    CHALLENGES,
+    HEADERS,
+    ODD_STATUSES,
+    STATUSES,
+    URLS,
+    VALUES,
+)
 
 _PASSWORD = "hunter2-of-the-user"
 _MOST_REQUESTS = 600
@@ -47,66 +57,9 @@ _NAMES = {
     "link.example": "169.254.169.254",
     "public.example": "93.184.216.34",
 }
-_LIMITS = Limits(connect_s=2.0, read_s=2.0, commit_s=2.0)
+_LIMITS = Limits(connect_s=2.0, read_s=2.0, commit_s=2.0, part=100_000)
+_UPLOADED = bytes(range(256)) * 1500  # some parts
 _BOMB = gzip.compress(bytes(400 << 20), 9)
-_STATUSES = (200, 200, 201, 202, 204, 206, 301, 302, 303, 307, 308, 400, 401, 401, 403, 404, 405)
-_ODD_STATUSES = (0, 299, 300, 304, 305, 409, 410, 413, 416, 418, 429, 500, 502, 503, 599, 700, 999)
-_URLS = (
-    *("http://127.0.0.1:{other}/x", "http://localhost:{other}/", "https://localhost/", "/v2/x"),
-    *("http://[::1]:{other}/", "http://inner.example/", "https://rebound.example:{other}/"),
-    *("https://six.example/", "http://link.example/latest/meta-data", "https://public.example/b"),
-    *("file:///etc/passwd", "ftp://127.0.0.1/", "gopher://x", "//inner.example/x", "", "?", "#"),
-    *("http://0/", "http://0x7f000001/", "http://2130706433/", "http://127.1:{other}/", "http://"),
-    *("http://user:pw@127.0.0.1:{other}/", "https://10.1.2.3/", "http://[::ffff:127.0.0.1]/x"),
-    *(
-        "http://[",
-        "http://x:99999/",
-        "http://x:port/",
-        "https://\xe4\xb8.example/",
-        "\x00",
-        "x" * 9000,
-    ),
-    *("../../../x", "/v2/fuzzed/blobs/uploads/1?_state=x", "http://registry.test:{port}/v2/y"),
-    *("http://127.0.0.1:{port}/v2/z", "https://127.0.0.1:{port}/v2/z", "data:text/plain,x"),
-)
-_HEADERS = (
-    *("Location", "WWW-Authenticate", "Link", "Docker-Content-Digest", "Content-Type"),
-    *("Content-Length", "Content-Encoding", "Retry-After", "Range", "Content-Range", "Location"),
-    *("OCI-Subject", "OCI-Chunk-Min-Length", "OCI-Filters-Applied", "RateLimit-Limit", "Link"),
-    *("RateLimit-Remaining", "Set-Cookie", "Transfer-Encoding", "Connection", "WWW-Authenticate"),
-)
-_VALUES = (
-    *(
-        "",
-        " ",
-        "\x00",
-        "0",
-        "-1",
-        "1",
-        "99999999999999999999",
-        "1e9",
-        "nan",
-        "\xff\xfe",
-        "x" * 60000,
-    ),
-    *("sha256:" + "0" * 64, "sha256:x", "text/html; charset=\xff", "gzip", "deflate", "br", "zstd"),
-    *("chunked", "close", "0-0", "0--1", "bytes 5-1/*", "0-99999999999999999999", "a=b\r\nX: y"),
-    *("Fri, 31 Dec 9999 23:59:59 GMT", "100;w=21600", ";;;", "application/json, x", "identity"),
-)
-_CHALLENGES = (
-    *('Bearer realm="{url}"', 'Bearer realm="{url}",service="s",scope="repository:x:pull"'),
-    *(
-        "Basic",
-        'Basic realm="x"',
-        "Bearer",
-        'Bearer realm="',
-        "Negotiate",
-        ", , ,",
-        "bearer realm={url}",
-    ),
-    *('Bearer realm="http://127.0.0.1:{port}/token",service="s"', 'Digest a="\\"', "=" * 5000),
-    *('Bearer realm="http://127.0.0.1:{port}/token"', "Basic " * 3000, 'Bearer realm="\\\\\\'),
-)
 _KINDS = (media_types.OCI_MANIFEST, media_types.OCI_INDEX, media_types.DOCKER_MANIFEST)
 
 
@@ -121,6 +74,8 @@ class Script:
         self.operation = rng.choice(list(_OPERATIONS))
         self.host = rng.choice(_HOSTS)
         self.requests = 0
+        self._wants_a_login = rng.random() < 0.3
+        self._received = 0
         self.realms: set[tuple[str, int, str]] = set()
         config = self._document(CONFIG)
         manifest = self._document(manifest_of(config))
@@ -135,10 +90,23 @@ class Script:
         self.requests += 1
         if self.requests > _MOST_REQUESTS:
             return Answer(status=410)
-        right = self._right(request)
+        right = self._login(request) or self._right(request)
         if self._rng.random() >= self._oddness:
             return right
         return self._wrong(right)
+
+    def _login(self, request: Request) -> Answer | None:
+        """Return a challenge for who comes without an answer to one, if it wants any."""
+        if not self._wants_a_login or "Authorization" in request.headers:
+            return None
+        if request.path.startswith("/token"):
+            return None
+        realm = f"http://{request.headers['Host']}/token"
+        self.realms.add(_place_of(realm))
+        ways = [f'Bearer realm="{realm}",service="s"', 'Basic realm="x"']
+        self._rng.shuffle(ways)
+        chosen = ways[: self._rng.randrange(1, 3)]
+        return Answer(status=401, headers={"WWW-Authenticate": ", ".join(chosen)})
 
     def _right(self, request: Request) -> Answer:
         path = request.path.partition("?")[0]
@@ -156,7 +124,11 @@ class Script:
             return Answer(headers=headers, body=content)
         if "/blobs/uploads/" in path:
             status = {"POST": 202, "PATCH": 202, "PUT": 201}.get(request.method, 204)
-            return Answer(status=status, headers={"Location": "/v2/fuzzed/blobs/uploads/1?x=y"})
+            self._received = 0 if request.method == "POST" else self._received + len(request.body)
+            place = {"Location": "/v2/fuzzed/blobs/uploads/1?x=y"}
+            return Answer(
+                status=status, headers={**place, "Range": f"0-{max(self._received - 1, 0)}"}
+            )
         if found := re.fullmatch(r"/v2/.*/blobs/(.*)", path):
             blob = self.blobs.get(found[1])
             return Answer(status=404) if blob is None else Answer(body=blob)
@@ -174,13 +146,13 @@ class Script:
         for _ in range(rng.choice((1, 1, 2, 3))):
             match rng.randrange(10):
                 case 0 | 1 | 2:
-                    status = rng.choice(_STATUSES if rng.random() < 0.8 else _ODD_STATUSES)
+                    status = rng.choice(STATUSES if rng.random() < 0.8 else ODD_STATUSES)
                     if status in (301, 302, 303, 307, 308, 201, 202):
                         headers["Location"] = self._url()
                     if status == 401:
                         headers["WWW-Authenticate"] = self._challenge()
                 case 3 | 4:
-                    headers[rng.choice(_HEADERS)] = rng.choice(_VALUES)
+                    headers[rng.choice(HEADERS)] = rng.choice(VALUES)
                 case 5:
                     headers["Link"] = f'<{self._url()}>; rel="next"'
                     if rng.random() < 0.3:
@@ -209,12 +181,12 @@ class Script:
         return Answer(headers={"Content-Type": "application/json"}, body=self._document(document))
 
     def _url(self) -> str:
-        return self._rng.choice(_URLS).format(**self._ports)
+        return self._rng.choice(URLS).format(**self._ports)
 
     def _challenge(self) -> str:
         url = self._url()
         self.realms.add(_place_of(url))
-        return self._rng.choice(_CHALLENGES).format(url=url, **self._ports)
+        return self._rng.choice(CHALLENGES).format(url=url, **self._ports)
 
 
 def _is_plain(name: str) -> bool:
@@ -256,7 +228,7 @@ def _pull(client: Client) -> None:
 
 
 def _push(client: Client) -> None:
-    content = b"blob of ours"
+    content = _UPLOADED
     blob = Descriptor(
         media_type=media_types.OCI_LAYER, digest=Digest.of(content), size=len(content)
     )
@@ -268,6 +240,16 @@ def _push(client: Client) -> None:
     client.registry.push_manifest(
         client.name, json.dumps(manifest).encode(), media_types.OCI_MANIFEST
     )
+
+
+def _pull_from_mirrors(client: Client) -> None:
+    home = client.name
+    mirrors = (Endpoint(location=f"{home.domain}/a"), Endpoint(location=f"{home.domain}/b"))
+    rules = RegistryRules(rules=(RegistryRule(prefix=home.repository, mirrors=mirrors),))
+    mirrored = MirroredRegistry(client.registry, lambda: rules)
+    client.img.container.registry.override(providers.Object(mirrored))
+    client.img.container.transfer.reset()
+    _pull(client)
 
 
 def _list(client: Client) -> None:
@@ -285,7 +267,9 @@ def _log_in(client: Client) -> None:
 _OPERATIONS: dict[str, Callable[[Client], None]] = {
     "pull": _pull,
     "pull, again": _pull,
+    "pull from mirrors": _pull_from_mirrors,
     "push": _push,
+    "push, again": _push,
     "list": _list,
     "log in": _log_in,
 }
