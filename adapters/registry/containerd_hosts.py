@@ -34,10 +34,12 @@ def _rule(path: Path) -> RegistryRule:
     name, underscore, port = path.parent.name.removesuffix("_").rpartition("_")
     host = f"{name}:{port}" if underscore and port.isdecimal() else path.parent.name
     server = document.get("server", f"https://{host}")
+    if not isinstance(server, str):
+        raise RegistriesUnreadable(path, "server is no URL")
     place, insecure = _place(path, server, document)
     is_hub = host == "docker.io"
     hosts = document.get("host", {})
-    if not isinstance(hosts, dict):
+    if not isinstance(hosts, dict) or not all(isinstance(each, dict) for each in hosts.values()):
         raise RegistriesUnreadable(path, 'hosts are tables: [host."https://mirror.example.com"]')
     return RegistryRule(
         prefix=host,
@@ -50,6 +52,8 @@ def _rule(path: Path) -> RegistryRule:
 def _mirrors(path: Path, hosts: Mapping[str, Any]) -> Iterator[Endpoint]:
     for url, table in hosts.items():
         capabilities = table.get("capabilities", ["pull", "resolve"])
+        if not isinstance(capabilities, list):
+            raise RegistriesUnreadable(path, f"{url}: capabilities is no list")
         if "pull" not in capabilities:
             continue
         place, insecure = _place(path, url, table)
@@ -66,7 +70,10 @@ def _place(path: Path, url: str, table: Mapping[str, Any]) -> tuple[str, bool]:
     for key in _REFUSED:
         if key in table:
             raise RegistriesUnreadable(path, f"{url}: {key} is not understood; see certs.d")
-    parts = urlsplit(url if "://" in url else f"https://{url}")
+    try:
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+    except ValueError:
+        raise RegistriesUnreadable(path, f"{url!r} is no URL") from None
     # The path of the API: below /v2 is the start of repositories' names.
     names = parts.path.strip("/").removeprefix("v2").strip("/")
     return f"{parts.netloc}/{names}".rstrip("/"), parts.scheme == "http"

@@ -15,5 +15,5 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise RegistriesUnreadable(path, why.lower()) from None
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError; numbers, depth without end
         raise RegistriesUnreadable(path, str(error)) from None
