@@ -19,6 +19,7 @@ from img.domain.proxies import ProxyRules
 ALLOWED = "IMG_PRIVATE_HOSTS"  # an environment variable: names or addresses, with commas
 _BODY_LIMIT = 64 * 1024  # bytes of a redirect's text, which nobody reads
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_SEND_S = 60.0  # for one block of a body (http.client, "blocksize")
 _CLASSES = {
     AddressClass.PRIVATE: "a private address",
     AddressClass.LINK_LOCAL: "a link-local address",
@@ -201,6 +202,12 @@ def _bounded_pool(pool: Any) -> Any:
 
     class Connection(pool.ConnectionCls):  # type: ignore[misc]  # a class of the caller's
         response_class = BoundedResponse
+
+        def connect(self) -> None:
+            super().connect()
+            if self.sock is not None:
+                # urllib3 would give each block of a body no more time than a connection.
+                self.sock.settimeout(_SEND_S)
 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
 

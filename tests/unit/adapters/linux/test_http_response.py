@@ -90,3 +90,28 @@ def test_a_long_answer_may_take_longer_than_one_wait() -> None:
 
     with _serving(lambda: iter(pieces), pause_s=_TIMEOUT_S / 4) as url:
         assert _got(url, timeout=_TIMEOUT_S) == body
+
+
+def test_a_server_may_take_a_body_more_slowly_than_a_connection() -> None:
+    body = bytes(16 << 20)  # more than the system's buffers hold
+    listener = socket.create_server(("127.0.0.1", 0))
+    received = 0
+
+    def serve() -> None:
+        nonlocal received
+        client, _ = listener.accept()
+        with client:
+            time.sleep(3 * _TIMEOUT_S)
+            while received < len(body):
+                received += len(client.recv(1 << 20))
+            client.sendall(_OK)
+
+    with listener:
+        threading.Thread(target=serve, daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        session = GuardedSession({})
+        session.mount("http://", GuardedAdapter(PeerGuard.of_url(url)))
+        answer = session.put(url, data=body, timeout=(_TIMEOUT_S, 10.0))
+
+    assert answer.content == b"ok"
+    assert received >= len(body)

@@ -1,6 +1,7 @@
 """OrasRegistry against servers that misbehave."""
 
 import base64
+import io
 import json
 import socket
 import subprocess
@@ -125,6 +126,66 @@ def test_an_image_of_schema_1_is_refused_with_a_reason() -> None:
     served = Answer(headers={"Content-Type": schema_1}, body=b"{}")
     with ScriptedServer(_in_turn(served)) as server, pytest.raises(RegistryError, match="schema 1"):
         _client().resolve(_name(server))
+
+
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", ""])
+def test_an_image_of_schema_1_is_known_by_its_shape(kind: str, signed: bool) -> None:
+    document = {"schemaVersion": 1, "fsLayers": [], **({"signatures": []} if signed else {})}
+    headers = {"Content-Type": kind} if kind else {}
+    served = Answer(headers=headers, body=json.dumps(document).encode())
+    with ScriptedServer(_in_turn(served)) as server, pytest.raises(RegistryError, match="schema 1"):
+        _client().resolve(_name(server))
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({"Content-Type": "text/html; charset=utf-8"}, "is no image but text/html"),
+        ({"Content-Type": "application/vnd.example.artifact"}, "is no image but application/vnd"),
+        ({}, "is no image but a document that does not say of what kind it is"),
+        ({"Content-Type": " ; q=1"}, "is no image but a document that does not say"),
+    ],
+)
+def test_what_is_no_image_is_told_as_what_it_is(headers: dict[str, str], said: str) -> None:
+    served = Answer(headers=headers, body=b"<html>")
+    with ScriptedServer(_in_turn(served)) as server, pytest.raises(RegistryError, match=said):
+        _client().resolve(_name(server))
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Type": "application/json"}])
+def test_a_manifest_of_a_general_type_is_known_by_its_shape(headers: dict[str, str]) -> None:
+    content = b'{"schemaVersion":2,"manifests":[]}'
+    with ScriptedServer(_in_turn(Answer(headers=headers, body=content))) as server:
+        assert _client().resolve(_name(server)).media_type == media_types.OCI_INDEX
+
+
+_OF_A_PUSH: dict[str, Callable[[OrasRegistry, ImageReference], object]] = {
+    "look for a blob": lambda registry, name: registry.has_blob(name, _BLOB_TARGET.digest),
+    "blob": lambda registry, name: registry.push_blob(name, _BLOB_TARGET, io.BytesIO(_BLOB)),
+    "manifest": lambda registry, name: registry.push_manifest(name, b"{}", "x/y"),
+}
+
+
+@pytest.mark.parametrize("use", _OF_A_PUSH.values(), ids=_OF_A_PUSH.keys())
+@pytest.mark.parametrize("status", [403, 418])
+def test_an_error_of_a_push_is_told_as_one(
+    use: Callable[[OrasRegistry, ImageReference], object], status: int
+) -> None:
+    with ScriptedServer(_in_turn(Answer(status=status))) as server:
+        with pytest.raises(RegistryError) as refused:
+            use(_client(), _name(server))
+        assert refused.value.message.startswith(f"push of {_name(server)}: {status} ")
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_a_manifest_is_pushed_with_every_status_of_success(status: int) -> None:
+    stored = {"Docker-Content-Digest": str(_TARGET.digest)}
+    _push(_in_turn(Answer(status=status, headers=stored)))
+
+
+def test_who_may_push_need_not_be_one_who_may_pull() -> None:
+    _push(_in_turn(Answer(status=201), Answer(status=403)))
 
 
 def test_a_missing_image_is_named() -> None:

@@ -182,6 +182,11 @@ def test_a_refusal_is_not_argued_with() -> None:
 MOUNTS = {
     "mounted": (Answer(status=201), True),
     "begun instead": (Answer(status=202, headers={"Location": "/u?at=0"}), False),
+    "begun where we may not go": (
+        Answer(status=202, headers={"Location": "http://169.254.169.254/u"}),
+        False,
+    ),
+    "begun nowhere": (Answer(status=202), False),
     "unknown": (Answer(status=404), False),
     "not understood": (Answer(status=400), False),
     "forbidden": (Answer(status=403), False),
