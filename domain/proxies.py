@@ -6,16 +6,17 @@ So docker and img go the same way on one machine. ALL_PROXY counts for neither.
 import ipaddress
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from img.domain.address_class import AddressClass
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
-from img.domain.url import redact_credentials
+from img.domain.url import Url, redact_credentials
 
 _SCHEMES = ("http", "https", "socks5", "socks5h")
 _PORTS = {"http": 80, "https": 443}
+_LAST_PORT = 65535
 _PORT = re.compile(r"(.*):([0-9]*)")
+_PLACE = re.compile(r"(?:\[([^\[\]]+)\]|([^:\[\]]+))(?::([0-9]{0,5}))?")
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -71,16 +72,15 @@ class ProxyRules:
 
         This machine never needs one. Raises UsageError for what can be no proxy.
         """
-        try:
-            parts = urlsplit(url)
-            host, port = _ascii(parts.hostname or ""), parts.port or _PORTS.get(parts.scheme)
-        except ValueError:  # no URL: who asks for it will say so
+        place = _place(url)
+        if place is None:  # whoever asks for it will say so
             return ""
-        proxy = {"http": self.http, "https": self.https}.get(parts.scheme, "")
+        scheme, host, port = place
+        proxy = {"http": self.http, "https": self.https}.get(scheme, "")
         return _url_of(proxy) if proxy and not self._is_direct(host, port) else ""
 
     def _is_direct(self, host: str, port: int | None) -> bool:
-        if self.everything or not host or AddressClass.of_name(host) is AddressClass.LOOPBACK:
+        if self.everything or AddressClass.of_name(host) is AddressClass.LOOPBACK:
             return True
         address = _address(host)
         if address is not None and any(address in network for network in self.networks):
@@ -91,17 +91,23 @@ class ProxyRules:
 def _url_of(text: str) -> str:
     """Return the URL of a proxy; a host alone is one that speaks http. Raises UsageError."""
     url = text if "://" in text else f"http://{text}"
-    try:
-        parts = urlsplit(url)
-        is_proxy = parts.scheme in _SCHEMES and parts.hostname and (parts.port or True)
-    except ValueError:
-        is_proxy = False
-    if not is_proxy or not url.isprintable() or " " in url:
+    place = _place(url)
+    if place is None or place[0] not in _SCHEMES or not url.isprintable() or " " in url:
         raise UsageError(
             f"HTTP_PROXY or HTTPS_PROXY names no proxy: {redact_credentials(url)!r}",
             hint=", ".join(f"{scheme}://HOST:PORT" for scheme in _SCHEMES),
         )
     return url
+
+
+def _place(url: str) -> tuple[str, str, int | None] | None:
+    """Return scheme, host and port of a URL; None if it has no host, or a port out of range."""
+    parsed = Url.parse(url)
+    found = _PLACE.fullmatch(parsed.host) if parsed else None
+    if parsed is None or found is None or int(found[3] or 0) > _LAST_PORT:
+        return None
+    port = int(found[3]) if found[3] else _PORTS.get(parsed.scheme)
+    return parsed.scheme, _ascii(found[1] or found[2]), port
 
 
 def _network(entry: str) -> _Network | None:
