@@ -32,10 +32,11 @@ def followed(location: str, base: str, *, host: str, scheme: str) -> str:
     """Return the URL that a header of the registry at ``host`` names, relative to ``base``.
 
     On the registry's own host it is https where the registry speaks that: a proxy that ends TLS
-    hides it from the registry. Raises RegistryError as ``checked``.
+    hides it from the registry. It has no fragment, which is not for servers, and behind which a
+    further parameter would be lost. Raises RegistryError as ``checked``.
     """
     try:
-        url = urlsplit(urljoin(base, location))
+        url = urlsplit(urljoin(base, location))._replace(fragment="")
         if scheme == "https" and url.hostname == urlsplit(f"//{host}").hostname:
             url = url._replace(scheme="https")
     except ValueError:

@@ -77,6 +77,9 @@ def test_what_registries_do_is_allowed(url: str, host: str, scheme: str) -> None
         ("http://registry.test/v2/next", "https://registry.test/v2/next"),
         ("//registry.test/v2/next", "https://registry.test/v2/next"),
         ("https://storage.test/x", "https://storage.test/x"),
+        ("https://storage.test/x?a=b#c?d=e", "https://storage.test/x?a=b"),
+        ("/v2/next#", "https://registry.test/v2/next"),
+        ("#part", "https://registry.test/v2/tags"),
     ],
 )
 def test_a_header_is_followed_over_https_where_the_registry_speaks_it(

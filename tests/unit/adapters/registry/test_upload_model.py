@@ -67,7 +67,7 @@ class ScriptedConnection(Connection):
         headers = Message()
         for name, value in ask.headers.items():
             headers[name] = value
-        path = ask.target.removeprefix(f"https://{_HOST}")
+        path = ask.target.removeprefix(f"https://{_HOST}").partition("#")[0]  # as HTTP has it
         answer = self._serve(Request(method=ask.method, path=path, headers=headers, body=body))
         if isinstance(answer, RegistryError):
             raise answer
