@@ -8,12 +8,23 @@ member for is 0755 and root's, whatever --chown gives the members.
 
 from collections.abc import Sequence
 
+from img.domain.errors import BuildError
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.target import Selected, Target
 
 MADE_MODE = 0o755  # of directories that no member stands for, the destination among them
 _ROOT = (0, 0)
+
+
+class DeadLink(BuildError):
+    """A member of an archive that is behind a link to nothing."""
+
+    def __init__(self, path: str, link: Entry, end: str) -> None:
+        super().__init__(
+            f"cannot unpack /{path}: /{link.path} is a link to {link.link}, and there is no /{end}"
+        )
+        self.path = path
 
 
 def unpack(
@@ -25,7 +36,7 @@ def unpack(
 ) -> None:
     """Write the members of the archive ``source`` to below the directory ``top``.
 
-    Raises NotADirectory, ImpossibleHardLink, TooManyLinks.
+    Raises NotADirectory, ImpossibleHardLink, DeadLink, TooManyLinks.
     """
     for member in members:
         if not member.path:
@@ -43,4 +54,20 @@ def unpack(
 
 def _place(target: Target, top: str, path: str) -> str:
     above = target.resolve(paths.parent(path), top)
+    if target.get(above) is None:
+        _refuse_dead_links(target, top, path)
     return paths.below(above, paths.name(path))
+
+
+def _refuse_dead_links(target: Target, top: str, path: str) -> None:
+    """Raise DeadLink where a link among the parents of ``path`` leads to nothing.
+
+    Nothing would be made there by a file system, and what is at its end is seldom what was meant:
+    an absolute link begins at ``top`` while the archive is unpacked, and at the root afterwards.
+    """
+    for directory in paths.ancestors(path):
+        above = target.resolve(paths.parent(directory), top)
+        entry = target.get(paths.below(above, paths.name(directory)))
+        end = target.resolve(directory, top)
+        if entry is not None and entry.kind == SYMLINK and target.get(end) is None:
+            raise DeadLink(paths.below(top, path), entry, end)

@@ -13,6 +13,7 @@ from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.selection import CopyRules, Selection, select
 from img.domain.filesystem.target import ImpossibleHardLink, NotADirectory
 from img.domain.filesystem.tree import FileTree
+from img.domain.filesystem.unpacking import DeadLink
 from tests.unit.domain.filesystem.copies import a_tree, matching, shown
 
 
@@ -48,7 +49,11 @@ def test_members_go_through_links_of_the_destination_and_of_the_archive() -> Non
 
 @pytest.mark.parametrize("link", ["/etc", "../../etc", "../../../../etc", "/../etc", "sub/../etc"])
 def test_no_link_leads_out_of_the_destination(link: str) -> None:
-    members = [Entry("e", SYMLINK, link=link), Entry("e/passwd", FILE)]
+    members = [
+        Entry("etc", DIRECTORY),
+        Entry("e", SYMLINK, link=link),
+        Entry("e/passwd", FILE),
+    ]
     selection = add(members, to="/opt/x", onto=a_tree("etc/passwd", "opt/x/sub/"))
     assert shown(selection) == [
         "opt/",
@@ -56,6 +61,25 @@ def test_no_link_leads_out_of_the_destination(link: str) -> None:
         f"opt/x/e->{link}",
         "opt/x/etc/",
         "opt/x/etc/passwd <- 0.tar",
+    ]
+
+
+@pytest.mark.parametrize("link", ["/x/d", "gone", "../gone", "/etc", "loops/../gone"])
+@pytest.mark.parametrize("below", ["f", "new/f"])
+def test_nothing_is_unpacked_behind_a_link_to_nothing(link: str, below: str) -> None:
+    members = [Entry("e", SYMLINK, link=link), Entry(f"e/{below}", FILE)]
+    with pytest.raises(DeadLink, match=f"cannot unpack /x/e/{below}: /x/e is a link to {link}, "):
+        add(members, to="/x", onto=a_tree("x/d/", "etc/"))
+
+
+def test_directories_are_made_behind_a_link_to_one() -> None:
+    members = [Entry("e", SYMLINK, link="d"), Entry("e/new/f", FILE)]
+    assert shown(add(members, to="/x", onto=a_tree("x/d/"))) == [
+        "x/",
+        "x/d/",
+        "x/d/new/",
+        "x/d/new/f <- 0.tar",
+        "x/e->d",
     ]
 
 
