@@ -112,7 +112,7 @@ def parse_filters(texts: Iterable[str], since: "Since") -> UsageFilter:
             descriptions.add(value)
         elif name == "type":
             kinds.add(_kind(value))
-        elif name == "until":
+        elif name in ("until", "unused-for"):
             until = since(value)
         else:
             raise UsageError(

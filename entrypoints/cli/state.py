@@ -29,8 +29,8 @@ def add_to(app: typer.Typer) -> None:
     )(prune)
 
 
-def _size(name: str, says: str) -> Any:
-    return typer.Option(name, help=says, metavar="BYTES", show_default=False)
+def _size(*names: str, says: str) -> Any:
+    return typer.Option(*names, help=says, metavar="BYTES", show_default=False)
 
 
 Extra = Annotated[list[str] | None, typer.Argument(hidden=True)]
@@ -85,12 +85,14 @@ def prune(
         list[str] | None, typer.Option("--filter", help=_FILTER_HELP, metavar="FILTER")
     ] = None,
     max_used: Annotated[
-        str, _size("--max-used-space", "Leave at most so much, what was used last.")
+        str, _size("--max-used-space", says="Leave at most so much, what was used last.")
     ] = "",
     min_free: Annotated[
-        str, _size("--min-free-space", "Stop when the disk has so much free.")
+        str, _size("--min-free-space", says="Stop when the disk has so much free.")
     ] = "",
-    reserved: Annotated[str, _size("--reserved-space", "Always leave so much.")] = "",
+    reserved: Annotated[
+        str, _size("--reserved-space", "--keep-storage", says="Always leave so much.")
+    ] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
     force: Annotated[  # noqa: ARG001 (docker asks without it; img never does)
         bool, typer.Option("--force", "-f", help="Do not ask (img never does).")
