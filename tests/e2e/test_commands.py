@@ -125,10 +125,9 @@ def test_an_image_without_a_name_lives_by_its_id(app: Img, write_context: WriteC
     digest = app("images", "--format", "{{.Digest}}", "-f", "label=no=name").stdout.strip()
 
     assert short in app("image", "ls", "-q", "--filter", "dangling=true").stdout.splitlines()
-    for name in (id_, short, digest, digest[7:20]):
+    for name in (id_, digest[7:20]):
         assert app("inspect", "--format", "{{.Id}}", name).stdout.strip() == id_
     assert app("history", "-q", short).stdout == f"{short}\n"
-    app("unpack", "-o", app.home / "unpacked", short)
     app("save", "--format", "oci", "-o", app.home / "saved.tar", digest)
     assert "has no name" in app("push", short, code=1).error_line
     app("tag", short, "named")
@@ -137,8 +136,6 @@ def test_an_image_without_a_name_lives_by_its_id(app: Img, write_context: WriteC
 
     app("build", "-q", "-o", "type=image", context)
     assert f"deleted: {id_}\n" in app("image", "prune").stdout
-    app("build", "-q", "-o", "type=image", context)
-    assert app("prune").stdout
     assert app("ls", "-q", "-f", "dangling=true").stdout == ""
 
 
