@@ -45,7 +45,7 @@ class ArchiveImporter(Importer):
         has_manifest = contents.document("manifest.json") is not None
         if contents.document(LAYOUT_FILE) is not None and contents.document(INDEX_FILE) is not None:
             try:
-                found = layout_images(contents, self._blobs)
+                found = layout_images(contents, self._blobs, self._decompress)
                 if found or not has_manifest:
                     return found
             except (InvalidArchive, InvalidDocument) as problem:

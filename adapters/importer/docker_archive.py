@@ -1,14 +1,13 @@
 """What ``docker save`` wrote, today and before manifests (moby image/spec v1.2 and v1)."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 
 from img.adapters.importer.contents import Contents, StoredFile
+from img.adapters.importer.diff_ids import DiffIds
 from img.adapters.importer.found_image import FoundConfig, FoundImage
 from img.application.ports.blob_store import BlobMismatch, BlobStore
 from img.application.ports.exporter import Decompress
 from img.application.ports.importer import InvalidArchive
-from img.application.ports.layer_archive import InvalidLayer
 from img.domain.digest import Digest
 from img.domain.json_text import InvalidJson, parse_json
 from img.domain.oci import media_types
@@ -80,8 +79,7 @@ class _Assembly:
 
     def __init__(self, blobs: BlobStore, decompress: Decompress) -> None:
         self._blobs = blobs
-        self._decompress = decompress
-        self._diff_ids: dict[Digest, DiffID] = {}  # by what the file has as its own digest
+        self._diff_ids = DiffIds(blobs, decompress)
         self._plain: dict[Digest, StoredFile] = {}
 
     def image(
@@ -112,12 +110,7 @@ class _Assembly:
         """Return the digest of a layer's uncompressed tar."""
         if not file.start.startswith((*_COMPRESSED, *_WITHOUT_MEDIA_TYPE)):
             return DiffID(file.digest)
-        if file.digest not in self._diff_ids:
-            content = hashlib.sha256()
-            for chunk in self._chunks(file):
-                content.update(chunk)
-            self._diff_ids[file.digest] = DiffID(Digest("sha256", content.hexdigest()))
-        return self._diff_ids[file.digest]
+        return self._diff_ids.of(file.digest)
 
     def _layer(self, promised: DiffID, file: StoredFile) -> Descriptor:
         if file.start.startswith(_WITHOUT_MEDIA_TYPE):
@@ -138,18 +131,11 @@ class _Assembly:
         size = 0
         writer = self._blobs.writer()
         try:
-            for chunk in self._chunks(file):
+            for chunk in self._diff_ids.chunks(file.digest):
                 size += writer.write(chunk)
             return StoredFile(writer.commit(), size, b"")
         finally:
             writer.abort()
-
-    def _chunks(self, file: StoredFile) -> Iterable[bytes]:
-        try:
-            with self._blobs.open(file.digest) as blob:
-                yield from self._decompress(blob)
-        except InvalidLayer as error:
-            raise InvalidArchive(error.message) from error
 
     def _stored(self, content: bytes, media_type: str) -> Descriptor:
         digest = Digest.of(content)

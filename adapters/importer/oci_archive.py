@@ -3,14 +3,17 @@
 from dataclasses import replace
 
 from img.adapters.importer.contents import Contents
+from img.adapters.importer.diff_ids import DiffIds
 from img.adapters.importer.docker_archive import tags_by_config
 from img.adapters.importer.found_image import FoundConfig, FoundImage
 from img.application.ports.blob_store import BlobStore
+from img.application.ports.exporter import Decompress
 from img.application.ports.importer import InvalidArchive
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.json_text import MOST_BYTES
 from img.domain.oci import media_types
+from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.codec import decode_config, decode_index, decode_manifest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.layout import (
@@ -25,11 +28,12 @@ from img.domain.oci.presence import presence_of
 from img.domain.reference import ImageReference, InvalidReference
 
 
-def layout_images(contents: Contents, blobs: BlobStore) -> list[FoundImage]:
+def layout_images(contents: Contents, blobs: BlobStore, decompress: Decompress) -> list[FoundImage]:
     """Return the images of the layout, each once, with all its names.
 
-    Of an index, what is not in the archive is left out. Entries that are no images, such as
-    artifacts and caches, are passed over; a layout of nothing else is an error.
+    Layers have to be what configs say. Of an index, what is not in the archive is left out. Entries
+    that are no images, such as artifacts and caches, are passed over; a layout of nothing else is
+    an error.
     Raises InvalidArchive, InvalidDocument.
     """
     check_layout(contents.required_document(LAYOUT_FILE))
@@ -38,7 +42,7 @@ def layout_images(contents: Contents, blobs: BlobStore) -> list[FoundImage]:
     for entry in decode_index(contents.required_document(INDEX_FILE)).manifests:
         targets.setdefault(entry.digest, _bare(entry))
         names.setdefault(entry.digest, {}).update(dict.fromkeys(_references(entry)))
-    layout = _Layout(blobs)
+    layout = _Layout(blobs, DiffIds(blobs, decompress))
     tags = tags_by_config(contents)
     images = []
     for digest, target in targets.items():
@@ -56,6 +60,7 @@ class _Layout:
     """The blobs of a layout, all of which are in the store."""
 
     blobs: BlobStore
+    diff_ids: DiffIds
     other: str = ""  # the media type of something that is no image
 
     def configs(self, target: Descriptor) -> tuple[FoundConfig, ...]:
@@ -89,12 +94,24 @@ class _Layout:
                 f"manifest {target.digest} has {len(manifest.layers)} layers, "
                 f"but its config names {len(config.diff_ids)}"
             )
-        for diff_id, layer in zip(config.diff_ids, manifest.layers, strict=True):
-            is_plain = media_types.oci_layer_type(layer.media_type) == media_types.OCI_LAYER
-            if is_plain and layer.digest != diff_id and layer.digest.algorithm == diff_id.algorithm:
-                problem = f"layer {layer.digest} is not {diff_id} as its config says"
-                raise InvalidArchive(problem)
+        for layer in map(Layer, config.diff_ids, manifest.layers):
+            self._check(layer)
         return FoundConfig(digest=manifest.config.digest, platform=target.platform or config.needs)
+
+    def _check(self, layer: Layer) -> None:
+        """Refuse a layer that is here and not what the config says."""
+        blob, wanted = layer.descriptor, layer.diff_id
+        if blob.media_type not in media_types.LAYERS or not self._has(blob):
+            return
+        is_plain = media_types.oci_layer_type(blob.media_type) == media_types.OCI_LAYER
+        if is_plain and blob.digest.algorithm == wanted.algorithm:
+            found = DiffID(blob.digest)
+        else:
+            found = self.diff_ids.of(blob.digest, wanted.algorithm)
+        if found != wanted:
+            raise InvalidArchive(
+                f"layer {blob.digest} unpacks to {found}, not {wanted} as its config says"
+            )
 
     def _document(self, target: Descriptor) -> bytes | None:
         return self._content(target) if self._has(target) else None

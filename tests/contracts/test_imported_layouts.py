@@ -1,5 +1,6 @@
 """What importers promise of OCI layouts that are odd, partial or broken."""
 
+import gzip
 import io
 import json
 from dataclasses import replace
@@ -43,6 +44,7 @@ from tests.image_archives import (
 )
 
 APP = ImageReference.parse("app:1")
+LOW_GZIP, HIGH_GZIP = (gzip.compress(layer, mtime=0) for layer in (LOW, HIGH))
 NULL = b'{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":null}'
 
 
@@ -67,11 +69,26 @@ def broken_layouts(blobs: MemoryBlobStore) -> dict[str, bytes | Index]:
         layers=tuple(add(blobs, layer, media_types.OCI_LAYER) for layer in (HIGH, LOW)),
     )
     wrong = add(blobs, encode_manifest(swapped), media_types.OCI_MANIFEST)
+    packed, cut = (
+        add(
+            blobs,
+            encode_manifest(
+                replace(
+                    swapped,
+                    layers=tuple(add(blobs, each, media_types.OCI_LAYER_GZIP) for each in layers),
+                )
+            ),
+            media_types.OCI_MANIFEST,
+        )
+        for layers in ((HIGH_GZIP, LOW_GZIP), (LOW_GZIP, HIGH_GZIP[:-9]))
+    )
     return {
         "no manifests": NULL,
         "no layers": Index(manifests=(app(empty),)),
         "no layers in an index": Index(manifests=(app(an_index(blobs, empty)),)),
         "another order of layers": Index(manifests=(app(wrong),)),
+        "another order of compressed layers": Index(manifests=(app(packed),)),
+        "a compressed layer that is cut short": Index(manifests=(app(cut),)),
         "no manifest": Index(manifests=(app(absent),)),
         "an artifact alone": Index(manifests=(an_artifact(blobs),)),
         "no JSON": b"[",
