@@ -76,6 +76,8 @@ def _pairs(text: str) -> list[tuple[str, str]]:
         fields = split_csv(text)
     except BadCsv as error:
         raise UsageError(f"invalid secret {text!r}: {error}") from None
+    if not fields:
+        raise UsageError("failed to parse csv secret: EOF")
     pairs = []
     for field in fields:
         key, equals, value = field.partition("=")

@@ -1,6 +1,6 @@
 """``img build``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -227,16 +227,16 @@ def build(
 
     PATH is a directory, the URL of an archive or a git repository, or -: an archive on stdin.
     """
-    asked = Call.parse("check" if check else call)
+    asked = Call.parse("check" if check else call or "build")
     location = _location(path or [])
     outputs: tuple[Output, ...] = ()
-    allowed = parse_entitlements(allow or ())
+    allowed = parse_entitlements(_said(allow))
     if asked is None:
         outputs = outputs_of(
             OutputOptions(
-                outputs=output or (),
+                outputs=_said(output),
                 tags=tag or (),
-                annotations=annotation or (),
+                annotations=_said(annotation),
                 allowed=allowed,
                 push=push,
                 load=load,
@@ -254,7 +254,7 @@ def build(
         hosts=add_host or [],
         shm_size=shm_size,
         ulimits=ulimit or [],
-        contexts=build_context or [],
+        contexts=_said(build_context),
     )
     limits = {
         "memory": memory,
@@ -269,9 +269,9 @@ def build(
     }
     resources = parse_resources(limits, resource or [])
     wanted = platforms(platform or [])
-    caches = CacheExchange.parse(cache_from or [], cache_to or [])
-    secrets = tuple(SecretSpec.parse(text) for text in secret or [])
-    agents = tuple(AgentSpec.parse(text) for text in ssh or [])
+    caches = CacheExchange.parse(_said(cache_from), _said(cache_to))
+    secrets = tuple(SecretSpec.parse(text) for text in _said(secret))
+    agents = tuple(AgentSpec.parse(text) for text in _said(ssh))
     title = title_of(outputs, tag or ())
     if not quiet and asked is None:
         say(f"Building {title}", error=True)
@@ -315,6 +315,11 @@ def build(
         say(f"Successfully built {title}", error=True)
     if (quiet or is_nameless(outputs)) and built and not writes_to_standard_output(outputs):
         say(image_id(built))
+
+
+def _said(texts: Sequence[str] | None) -> list[str]:
+    """Return the values that say something; --cache-from "$UNSET" asks for nothing in buildx too."""
+    return [text for text in texts or () if text]
 
 
 def _location(path: list[str]) -> str:

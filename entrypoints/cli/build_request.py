@@ -62,7 +62,10 @@ def platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
     """
     host = host_platform()
     names = [name for text in texts for name in text.split(",")]
-    found = (host if name == "local" else Platform.parse(name, host).normalized() for name in names)
+    found = (
+        host if name.lower() == "local" else Platform.parse(name, host).normalized()
+        for name in names
+    )
     return tuple(dict.fromkeys(found))
 
 

@@ -1,5 +1,7 @@
 """Spellings of options."""
 
+from pathlib import Path
+
 import pytest
 
 from img.entrypoints.cli.app import run
@@ -81,3 +83,16 @@ def test_an_unknown_option_is_told_with_the_nearest(
         capsys.readouterr().err
         == f"Error: {told} (see 'img {words.split(maxsplit=1)[0]} --help')\n"
     )
+
+
+def test_options_of_a_build_that_are_empty_ask_for_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch AS only\n")
+    names = "secret ssh annotation output build-context cache-from cache-to allow"
+    empty = [word for name in names.split() for word in (f"--{name}", "")]
+
+    code = run(["-s", str(tmp_path / "state"), "build", *empty, "--call=targets", str(tmp_path)])
+
+    assert code == 0
+    assert "only (default)" in capsys.readouterr().out
