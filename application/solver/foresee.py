@@ -12,6 +12,7 @@ from img.application.solver.copy_files import CopyIntoLayer
 from img.application.solver.execute import ExecuteProcess
 from img.application.solver.lookup import Lookup
 from img.application.solver.results import Result, Stack
+from img.application.solver.so_far import SoFar
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
@@ -63,14 +64,18 @@ class Foresee:
         target: int,
         contexts: OpenContext,
         bases: Mapping[Digest, ResolvedBase],
+        so_far: SoFar,
         cancelled: Event,
     ) -> Foreseen:
-        """Return what has to be solved for ``target``. ``bases`` are found by manifest digest."""
+        """Return what has to be solved for ``target``. ``bases`` are found by manifest digest.
+
+        What the build has come to ``so_far`` for other platforms is not to come out otherwise.
+        """
         takers = {i for i in graph.needed_for(target) if self._takes_from_stages(graph, i)}
         if not takers:
             return Foreseen(graph=graph)
         known = self._known(graph, target, contexts, bases, cancelled)
-        look_up = _LookUp(self.lookup, known)
+        look_up = _LookUp(self.lookup, known, so_far)
 
         foresight = Foreseeing(
             graph=graph,
@@ -78,6 +83,7 @@ class Foresee:
             keys={position: stack.key for position, stack in known.items()},
             leaves={i: known[i].content for i in known if not _is_step(graph.vertices[i])},
             takers=frozenset(takers),
+            agreed=so_far.contents,
             find=look_up,
         )()
         vertices = list(graph.vertices)
@@ -160,14 +166,16 @@ class _LookUp:
 
     lookup: Lookup
     known: Mapping[int, Stack]
+    so_far: SoFar
     found: dict[int, CacheRecord] = field(default_factory=dict)
     _asked: dict[object, CacheRecord | None] = field(default_factory=dict)
 
     def __call__(self, position: int, inputs: Provenance) -> Making | None:
         question = (position, tuple(inputs.items()))
         if question not in self._asked:
-            record = self.lookup.by_definition(self.known[position].key, inputs)
-            self._asked[question] = record
+            key = self.known[position].key
+            made = self.so_far.made(key, inputs)
+            self._asked[question] = made or self.lookup.by_definition(key, inputs)
         if (record := self._asked[question]) is None:
             return None
         self.found[position] = record

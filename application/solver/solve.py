@@ -25,6 +25,7 @@ from img.application.solver.results import (
     provenance_of,
     stack_of,
 )
+from img.application.solver.so_far import SoFar
 from img.application.solver.vertex_progress import VertexProgress
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -68,18 +69,20 @@ class Solver:
         contexts: OpenContext,
         bases: Mapping[Digest, ResolvedBase],
         cancelled: Event,
+        so_far: SoFar,
         eager: frozenset[int] = frozenset(),
         label: str = "",
         *,
         all_keys: bool = False,
     ) -> "BuildSolver":
-        """Return a solver of one build's vertices. ``bases`` are found by manifest digest.
+        """Return a solver of one image's vertices. ``bases`` are found by manifest digest.
 
+        ``so_far`` is what the build has come to for other platforms.
         Those at ``eager`` positions are fetched at once, others when somebody needs their files.
         ``label`` tells the build's progress from that of others at the same time. With
         ``all_keys`` results say by which keys they are found, even where one of them did.
         """
-        foreseen = self.foresee(plan.graph, plan.target, contexts, bases, cancelled)
+        foreseen = self.foresee(plan.graph, plan.target, contexts, bases, so_far, cancelled)
         return BuildSolver(
             parts=self,
             graph=foreseen.graph,
@@ -87,6 +90,7 @@ class Solver:
             contexts=contexts,
             bases=bases,
             cancelled=cancelled,
+            so_far=so_far,
             eager=eager,
             all_keys=all_keys,
             progress=VertexProgress(sink=self.progress, label=label),
@@ -102,6 +106,7 @@ class BuildSolver:
     contexts: OpenContext
     bases: Mapping[Digest, ResolvedBase]
     cancelled: Event
+    so_far: SoFar
     eager: frozenset[int] = frozenset()  # bases that are needed whatever comes
     all_keys: bool = False
     foreseen: Foreseen
@@ -280,10 +285,12 @@ class BuildSolver:
         self, position: int, definition: Digest, inputs: Sequence[Result]
     ) -> CacheRecord | None:
         """Return what the definition key finds: it counts for what its inputs hold now alone."""
-        if self.graph.vertices[position].ignore_cache:
-            return None
+        contents = contents_of(inputs)
+        made = self.so_far.made(definition, contents)
+        if made is not None or self.graph.vertices[position].ignore_cache:
+            return made
         foreseen = self.foreseen.found.get(position)
-        return foreseen or self.parts.lookup.by_definition(definition, contents_of(inputs))
+        return foreseen or self.parts.lookup.by_definition(definition, contents)
 
     def _recorded(
         self,
@@ -304,7 +311,9 @@ class BuildSolver:
                 created=self.parts.clock.now(),
                 description=vertex.name.partition("] ")[2] or vertex.name,
             )
-        return self._remembered(record, inputs, definition, content)
+        record = self._remembered(record, inputs, definition, content)
+        self.so_far.note_made(definition, record)
+        return record
 
     def _remembered(
         self, record: CacheRecord, inputs: Sequence[Result], definition: Digest, *contents: Digest

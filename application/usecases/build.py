@@ -22,6 +22,7 @@ from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.state_lock import StateLock
 from img.application.solver.contexts import Contexts, OpenContext
 from img.application.solver.schedule import solve_all
+from img.application.solver.so_far import SoFar
 from img.application.solver.solve import Solver
 from img.application.solver.vertex_progress import vertex_ids
 from img.domain.build import BuildRequest
@@ -115,7 +116,7 @@ class BuildImage:
             contexts = self.contexts.of_build(location, ignore, request.contexts)
             whole = any(reads_layers(output) for output in outputs)
             self.imported.load(caches.sources)
-            solved = [self._mended(contexts, *one, caches, whole=whole) for one in planned]
+            solved = self._all_solved(contexts, planned, caches, whole=whole)
             with dropping_damaged(self.layers.blobs):
                 built = self.deliver(solved, outputs)
             self.leave(caches.targets, solved)
@@ -176,12 +177,35 @@ class BuildImage:
         vertices = frozenset(vertex_ids(graph, target, label))
         self.progress.emit(StepsPlanned(plan=label, vertices=vertices))
 
+    def _all_solved(
+        self,
+        contexts: OpenContext,
+        planned: Sequence[tuple[BuildRequest, Planned]],
+        caches: CacheExchange,
+        *,
+        whole: bool,
+    ) -> Sequence[Solved]:
+        """Do the steps for each platform. What they have in common has one result.
+
+        One that took a result from the cache which then had to be made anew for another is looked
+        at again.
+        """
+        so_far = SoFar()
+        solved: dict[int, Solved] = {}
+        for _ in planned:
+            for place, one in enumerate(planned):
+                if place not in solved or so_far.differs(solved[place].stack):
+                    solved[place] = self._mended(contexts, *one, caches, so_far, whole=whole)
+                    so_far.note_image(solved[place].stack)
+        return [solved[place] for place in range(len(planned))]
+
     def _mended(
         self,
         contexts: OpenContext,
         request: BuildRequest,
         planned: Planned,
         caches: CacheExchange,
+        so_far: SoFar,
         *,
         whole: bool,
     ) -> Solved:
@@ -189,11 +213,12 @@ class BuildImage:
         damaged: set[Digest] = set()
         while True:
             try:
-                return self._solved(contexts, request, planned, caches, whole=whole)
+                return self._solved(contexts, request, planned, caches, so_far, whole=whole)
             except BlobDamaged as error:
                 if error.digest in damaged or not drop_damaged(self.layers.blobs, error.digest):
                     raise
                 damaged.add(error.digest)
+                so_far.forget_made()
                 warning = f"{error.message}; it is fetched or made again"
                 self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning))
 
@@ -203,6 +228,7 @@ class BuildImage:
         request: BuildRequest,
         planned: Planned,
         caches: CacheExchange,
+        so_far: SoFar,
         *,
         whole: bool,
     ) -> Solved:
@@ -214,7 +240,7 @@ class BuildImage:
         eager = frozenset(plan.graph.below(plan.target)) if whole else frozenset()
         leaves = bool(caches.targets)
         solve = self.solver.for_build(
-            plan, contexts, by_manifest, cancelled, eager, label, all_keys=leaves
+            plan, contexts, by_manifest, cancelled, so_far, eager, label, all_keys=leaves
         )
         self._announce(label, solve.graph, plan.target)
         try:

@@ -42,7 +42,8 @@ class Foreseeing:
     """A graph, and what is known of it before anything is done.
 
     ``keys`` are the definition keys that are known, ``leaves`` the contents of base images and of
-    scratch, by position; ``takers`` are the steps that take files from stages.
+    scratch, by position; ``takers`` are the steps that take files from stages. ``agreed`` are
+    contents by definition key that other images of the build were made from.
     """
 
     graph: Graph
@@ -50,6 +51,7 @@ class Foreseeing:
     keys: Mapping[int, Digest]
     leaves: Mapping[int, Digest]
     takers: frozenset[int]
+    agreed: Provenance
     find: Find
 
     def __call__(self) -> Foresight:
@@ -110,7 +112,8 @@ class Foreseeing:
         One without a result is among them: it has to be done.
         """
         known: dict[Digest, Digest | None] = {
-            self.keys[i]: contents.get(i) for i in needed if i in self.keys
+            **self.agreed,
+            **{self.keys[i]: contents.get(i) for i in needed if i in self.keys},
         }
         wrong = set()
         for position in needed:

@@ -7,7 +7,7 @@ without a cache in which the steps give just that has to come to the same files.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -27,6 +27,7 @@ from img.application.ports.cache_store import CacheRecord
 from img.application.ports.executor import OutputSink
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import FILE
+from img.domain.platform import Platform
 from img.domain.process import DirectoryRoot, ExitStatus, Process, Root, TreeMount
 from tests.unit.application.workshop import Workshop, a_request
 
@@ -156,13 +157,14 @@ class Store:
         at: int = -1,
         during: Callable[[], object] = nothing,
         stages: tuple[str, ...] = (),
+        platforms: Sequence[Platform] = (),
         cache_from: Sequence[str] = (),
         cache_to: Sequence[str] = (),
     ) -> Sequence[str]:
         """Build, and compare with a build that uses no cache; return the commands that were run.
 
         ``during`` happens in the middle of the step ``at``, if that many are run. ``stages`` are
-        built anew.
+        built anew. Images of several platforms are compared together.
         """
         self.clock.advance(2 * MINUTE)
         process, steps = self.process(), count()
@@ -171,15 +173,17 @@ class Store:
         built = process.build(
             text,
             files,
+            platforms=platforms,
             request=a_request(no_cache_filter=stages),
             cache_from=cache_from,
             cache_to=cache_to,
         )
-        found = process.files_of(built)
+        found = [process.files_in(image.layers) for image in built.images]
         makings = _makings(found)
         assert all(len(numbers) == 1 for numbers in makings.values()), f"{makings} in\n{text}"
         told = tuple(sorted((name, *numbers) for name, numbers in makings.items()))
-        assert found == _without_cache(text, tuple(sorted(files.items())), told), text
+        uncached = _without_cache(text, tuple(sorted(files.items())), told, tuple(platforms))
+        assert found == uncached, text
         return [process.argv[-1] for process in process.executor.processes]
 
 
@@ -190,20 +194,26 @@ def machines(number: int) -> list[Store]:
     return [Store(clock, registry) for _ in range(number)]
 
 
-def _makings(files: Mapping[str, bytes]) -> dict[str, set[int]]:
-    """Return of which runs of random steps an image tells, by their names."""
+def _makings(images: Iterable[Mapping[str, bytes]]) -> dict[str, set[int]]:
+    """Return of which runs of random steps images tell, by the steps' names."""
     makings: dict[str, set[int]] = {}
-    for content in files.values():
-        for name, number in _TOKEN.findall(content):
-            makings.setdefault(name.decode(), set()).add(int(number))
+    for files in images:
+        for content in files.values():
+            for name, number in _TOKEN.findall(content):
+                makings.setdefault(name.decode(), set()).add(int(number))
     return makings
 
 
 @lru_cache
 def _without_cache(
-    text: str, files: tuple[tuple[str, bytes], ...], makings: tuple[tuple[str, int], ...]
-) -> dict[str, bytes]:
+    text: str,
+    files: tuple[tuple[str, bytes], ...],
+    makings: tuple[tuple[str, int], ...],
+    platforms: tuple[Platform, ...],
+) -> list[dict[str, bytes]]:
     process = ImgProcess()
     process.publish("base", {"etc/motd": b"hi"})
     process.makings = lambda name: dict(makings).get(name, 0)
-    return process.files_of(process.build(text, dict(files), request=a_request(no_cache=True)))
+    request = a_request(no_cache=True)
+    built = process.build(text, dict(files), request=request, platforms=platforms)
+    return [process.files_in(image.layers) for image in built.images]

@@ -9,6 +9,7 @@ from img.domain.reference import ImageReference
 from img.domain.retention import PrunePolicy
 from img.domain.usage import UsageFilter
 from tests.unit.application.telling import MINUTE, Store, machines
+from tests.unit.application.workshop import ELSEWHERE, HERE
 
 FILES = {"f": b"1"}
 APP = ImageName.of(ImageReference.parse("app"))
@@ -201,3 +202,34 @@ def test_a_filter_may_take_what_others_stand_on() -> None:
     keeping.prune()(PrunePolicy(filter=UsageFilter(text="random")))
 
     assert store.build(text, FILES) == ["random a", "derive b"]
+
+
+TWO_PLATFORMS = """\
+FROM --platform=$BUILDPLATFORM base AS s
+RUN random a
+FROM scratch
+ARG TARGETARCH
+COPY --from=s /ra /of-$TARGETARCH
+COPY --from=s /ra /b-$TARGETARCH
+"""
+COPIES = [
+    f"COPY --from=s /ra /{name}-{platform.architecture}"
+    for platform in (HERE, ELSEWHERE)
+    for name in ("of", "b")
+]
+
+
+@pytest.mark.parametrize("lost", [(), *((copy,) for copy in COPIES), (*COPIES[1:3],), (*COPIES,)])
+@pytest.mark.parametrize("stage", [(), ("s",)])
+def test_images_of_several_platforms_are_made_from_the_same(
+    lost: tuple[str, ...], stage: tuple[str, ...]
+) -> None:
+    (store,) = machines(1)
+    platforms = [HERE, ELSEWHERE]
+    assert store.build(TWO_PLATFORMS, FILES, platforms=platforms) == ["random a"]
+    lose(store, "RUN random a", *lost)
+
+    again = store.build(TWO_PLATFORMS, FILES, platforms=platforms, stages=stage)
+
+    assert again == (["random a"] if lost or stage else [])
+    assert store.build(TWO_PLATFORMS, FILES, platforms=platforms) == []

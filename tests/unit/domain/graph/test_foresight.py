@@ -46,7 +46,11 @@ def recorded(
     return Making(layer=layer(position, run), made_from={key(root): on, **told})
 
 
-def foresee(makings: Mapping[int, Making], unknown: Sequence[int] = ()) -> Foresight:
+def foresee(
+    makings: Mapping[int, Making],
+    unknown: Sequence[int] = (),
+    agreed: Mapping[Digest, Digest] | None = None,
+) -> Foresight:
     def find(position: int, inputs: Mapping[Digest, Digest]) -> Making | None:
         making = makings.get(position)
         return making if making and made_from(making.made_from, inputs) else None
@@ -57,6 +61,7 @@ def foresee(makings: Mapping[int, Making], unknown: Sequence[int] = ()) -> Fores
         keys={position: key(position) for position in range(5) if position not in unknown},
         leaves={BASE: SCRATCH},
         takers=TAKERS,
+        agreed=agreed or {},
         find=find,
     )()
 
@@ -100,6 +105,13 @@ def test_a_step_without_a_key_is_done_and_so_is_what_it_takes() -> None:
     assert foresee(makings, unknown=[B]) == Foresight(
         makings={FIRST: makings[FIRST], A: makings[A]}, alone=frozenset({A})
     )
+
+
+@pytest.mark.parametrize(("run", "alone"), [(1, {A, B}), (2, set())])
+def test_steps_are_made_from_what_other_images_were_made_from(run: int, alone: set[int]) -> None:
+    makings = {A: recorded(A), B: on_a()}
+
+    assert foresee(makings, agreed={key(FIRST): content(FIRST, run)}).alone == alone
 
 
 def test_a_content_is_the_name_of_the_layers() -> None:
