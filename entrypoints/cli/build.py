@@ -49,9 +49,16 @@ def _option(
     says: str,
     value: str | None = None,
     proposes: Callable[..., list[str]] | None = None,
+    variable: str | None = None,
 ) -> Any:
     return typer.Option(
-        *names, help=says, metavar=value, show_default=False, autocompletion=proposes
+        *names,
+        help=says,
+        metavar=value,
+        show_default=False,
+        autocompletion=proposes,
+        envvar=variable,
+        show_envvar=False,
     )
 
 
@@ -212,6 +219,7 @@ def build(
             says="auto, plain, tty, rawjson or quiet.",
             value="HOW",
             proposes=options.one_of("auto", "plain", "tty", "rawjson", "quiet"),
+            variable="BUILDKIT_PROGRESS",
         ),
     ] = "auto",
     no_console: Annotated[bool, _option("--no-console", says="Use plain progress lines.")] = False,

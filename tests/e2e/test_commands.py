@@ -238,6 +238,20 @@ def test_a_wrong_use_is_told_in_a_line(img_for: ImgFor, arguments: list[str], me
     assert outcome.stdout == ""
 
 
+def test_progress_is_shown_as_the_environment_says_unless_an_option_does(
+    img_for: ImgFor, write_context: WriteContext
+) -> None:
+    img = img_for("user").with_environment(BUILDKIT_PROGRESS="rawjson")
+    context = write_context("FROM scratch\nCOPY f /\n", {"f": "f"})
+
+    first, second = (img("build", *words, context) for words in ([], ["--progress=plain"]))
+
+    lines = [line for line in first.stderr.splitlines() if line.startswith("{")]
+    names = {each["name"] for line in lines for each in json.loads(line).get("vertexes", ())}
+    assert "[1/1] COPY f /" in names
+    assert "{" not in second.stderr
+
+
 def test_a_store_that_keeps_nothing_is_no_choice(img: Img) -> None:
     outcome = img.with_environment(IMG_STORE="memory")("ls", code=1)
 
