@@ -326,7 +326,7 @@ def build(
 
 
 def _said(texts: Sequence[str] | None) -> list[str]:
-    """Return the values that say something; --cache-from "$UNSET" asks for nothing in buildx too."""
+    """Return the values that say something: buildx takes --cache-from "$UNSET" for nothing."""
     return [text for text in texts or () if text]
 
 
