@@ -13,7 +13,7 @@ from img.adapters.linux.waiting_file import WaitingFile
 def main() -> None:
     """Run the command line and end the process with its exit code."""
     _fill_standard_descriptors()
-    sys.stdout, sys.stderr = _waiting(sys.stdout), _waiting(sys.stderr)
+    sys.stdin, sys.stdout, sys.stderr = map(_waiting, (sys.stdin, sys.stdout, sys.stderr))
     # A caller may have had it ignored, and then no child process can be waited for.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # Ctrl-C ends this process without a word until there is somebody who says it well (app.main).
@@ -28,12 +28,14 @@ def main() -> None:
 
 
 def _waiting(stream: Any) -> Any:
-    """Return ``stream`` so that it waits where its reader is slow, whatever the caller has set."""
-    if not stream.writable():
-        return stream
-    raw = WaitingFile(stream.fileno(), "wb", closefd=False)
+    """Return ``stream`` so that it waits for its other end, whatever the caller has set."""
+    buffered: io.BufferedReader | io.BufferedWriter
+    if stream.readable():
+        buffered = io.BufferedReader(WaitingFile(stream.fileno(), "rb", closefd=False))
+    else:
+        buffered = io.BufferedWriter(WaitingFile(stream.fileno(), "wb", closefd=False))
     return io.TextIOWrapper(
-        io.BufferedWriter(raw),
+        buffered,
         encoding=stream.encoding,
         errors=stream.errors,
         line_buffering=stream.line_buffering,

@@ -11,6 +11,7 @@ import subprocess, sys
 import img.entrypoints.cli.app as app
 def main():
     code = subprocess.run(["true"]).returncode
+    code += sys.stdin.read() not in ("", "text of a Dockerfile")
     for stream in (sys.stdout, sys.stderr):
         stream.write("x" * 300_000)
         stream.flush()
@@ -27,12 +28,20 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 
 
-def test_no_line_is_lost_where_standard_output_is_full_and_does_not_wait() -> None:
+def test_no_line_is_lost_where_standard_files_do_not_wait() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
 
-    started = subprocess.Popen([sys.executable, "-c", _COMMAND], stdout=writer, stderr=writer)
+    source, text = os.pipe()
+    os.set_blocking(source, False)
+
+    started = subprocess.Popen(
+        [sys.executable, "-c", _COMMAND], stdin=source, stdout=writer, stderr=writer
+    )
     os.close(writer)
+    os.close(source)
+    with open(text, "wb") as file:
+        file.write(b"text of a Dockerfile")
     with open(reader, "rb") as output:
         read = output.read()
 

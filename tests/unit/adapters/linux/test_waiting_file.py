@@ -4,6 +4,8 @@ import io
 import os
 import threading
 
+import pytest
+
 from img.adapters.linux.waiting_file import WaitingFile
 
 
@@ -23,3 +25,37 @@ def test_what_finds_no_room_waits_for_it() -> None:
     writing.join()
 
     assert read.decode() == text
+
+
+@pytest.mark.parametrize("size", [-1, None, 4000, 1])
+def test_what_is_not_there_yet_is_waited_for(size: int | None) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    begun = threading.Event()
+    parts = [b"first ", b"second ", b"last"]
+
+    def write() -> None:
+        with open(writer, "wb", buffering=0) as file:
+            begun.wait()
+            for part in parts:
+                file.write(part)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    with io.BufferedReader(Watched(reader, begun)) as file:
+        read = b"".join(iter(lambda: file.read(size), b""))
+    writing.join()
+
+    assert read == b"".join(parts)
+
+
+class Watched(WaitingFile):
+    """A file that tells when it is first waited for."""
+
+    def __init__(self, descriptor: int, waited_for: threading.Event) -> None:
+        super().__init__(descriptor, "rb")
+        self._waited_for = waited_for
+
+    def _wait_for(self, event: int) -> None:
+        self._waited_for.set()
+        super()._wait_for(event)
