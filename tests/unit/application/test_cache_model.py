@@ -214,8 +214,8 @@ class CacheModel(RuleBasedStateMachine):
 
 TestCacheModel = CacheModel.TestCase
 TestCacheModel.settings = settings(
-    max_examples=400 if _MORE else 25,
-    stateful_step_count=30 if _MORE else 15,
+    max_examples=200 if _MORE else 12,
+    stateful_step_count=30 if _MORE else 12,
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
