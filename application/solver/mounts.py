@@ -14,6 +14,8 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry
+from img.domain.filesystem.patterns import literal
+from img.domain.filesystem.source_match import find_source
 from img.domain.graph.operations import CopyFiles, Exec, ExecMount
 from img.domain.oci.chain import Layer
 from img.domain.process import BindMount, FileMount, ProcessMount, Root, TmpfsMount, TreeMount
@@ -137,9 +139,9 @@ class MountAll:
 
     def _shown(self, mount: ExecMount, source: Result, epoch: int | None) -> Shown:
         path = paths.clean(mount.source)
-        files = CopyFiles(sources=(path,), destination=f"/{path}", epoch=epoch)
+        files = CopyFiles(sources=(literal(path),), destination=f"/{path}", epoch=epoch)
         return Shown(
-            select=lambda: self.copy.prepare(files, _NOTHING, (source,)),
+            select=lambda: self._selected(files, path, source),
             stack=source if isinstance(source, Stack) else None,
         )
 
@@ -177,8 +179,14 @@ class MountAll:
         path = paths.clean(mount.source)
         if shown.stack is None:
             source = shown.layers()
-        files = self.copy.prepare(CopyFiles(sources=(path,), destination="/"), _NOTHING, (source,))
-        self._unpack(files.pack(), directory)
+        files = CopyFiles(sources=(literal(path),), destination="/")
+        self._unpack(self._selected(files, path, source).pack(), directory)
+
+    def _selected(self, files: CopyFiles, path: str, source: Result) -> Copying:
+        """Return the copy of ``path``, which has to be there: it is no pattern."""
+        copying = self.copy.prepare(files, _NOTHING, (source,))
+        find_source(copying.source.tree(), path)
+        return copying
 
     def _unpack(self, layer: Layer, directory: CacheDirectory) -> None:
         with self.copy.blobs.open(layer.descriptor.digest) as blob:

@@ -60,7 +60,7 @@ def match_sources(
 def _match(source: FileTree, word: str) -> Iterator[SourceMatch]:
     paths_found, by_wildcard = _expand(source, word)
     for path in paths_found:
-        resolved = _find(source, path)
+        resolved = find_source(source, path)
         if not _is_socket(source, resolved):
             yield SourceMatch(path, resolved)
         elif not by_wildcard:
@@ -83,7 +83,7 @@ def _match_with_parents(source: FileTree, word: str) -> Iterator[SourceMatch]:
         required = paths.clean(f"{start}/{pattern}")
     prefix = tuple(_plain_parts(pattern))
     for path in _expand(source, start)[0]:
-        yield SourceMatch(path, _find(source, path), pattern, prefix, required)
+        yield SourceMatch(path, find_source(source, path), pattern, prefix, required)
 
 
 def _plain_parts(pattern: str) -> Iterator[str]:
@@ -110,7 +110,7 @@ def _expand(source: FileTree, word: str) -> tuple[list[str], bool]:
         patterns = [compile_pattern(part) for part in parts[plain:]]
     except BadPattern as error:
         raise BadSource(f"{error} in {word}") from None
-    return _match_parts(source, _find(source, "/".join(parts[:plain])), patterns), True
+    return _match_parts(source, find_source(source, "/".join(parts[:plain])), patterns), True
 
 
 def _match_parts(source: FileTree, start: str, patterns: Sequence[re.Pattern[str]]) -> list[str]:
@@ -138,7 +138,8 @@ def refuse_missing(source: FileTree, path: str) -> NoReturn:
     raise SourceNotFound(path, hint=_suggestion(source, path))
 
 
-def _find(source: FileTree, path: str) -> str:
+def find_source(source: FileTree, path: str) -> str:
+    """Return where ``path``, no pattern, leads. Raises SourceNotFound, ClosedDirectory."""
     resolved = source.resolve(path)
     source.refuse_closed(resolved)
     if source.get(resolved) is None:

@@ -1,6 +1,7 @@
 """RUN: what the command gets, what its changes become, what finds it again."""
 
 from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO
 
 import pytest
@@ -10,7 +11,8 @@ from img.adapters.snapshotter.memory import MemoryWorkspace
 from img.application.ports.build_context import ContextFileChanged
 from img.application.solver.execute import ProcessFailed
 from img.domain.errors import BuildError
-from img.domain.process import DirectoryRoot, Network, TmpfsMount, TreeMount
+from img.domain.filesystem.source_match import SourceNotFound
+from img.domain.process import BindMount, DirectoryRoot, Network, TmpfsMount, TreeMount
 from tests.unit.application.workshop import Workshop, a_request, image_of
 
 BASE = {"etc/conf": b"old", "etc/gone": b"x"}
@@ -161,6 +163,38 @@ def test_a_bound_context_is_shown_and_not_packed() -> None:
     for digest in set(workshop.blobs.digests()) - stored:
         with workshop.blobs.open(digest) as content:
             assert b"never in a layer" not in content.read()
+
+
+@pytest.mark.parametrize("name", ["[id]", "a*", "what?", "dev-x\\x2dy", "[a\\"])
+def test_the_source_of_a_mount_is_no_pattern(name: str) -> None:
+    workshop = a_workshop()
+    files = {f"{name}/page": b"1", "ab/page": b"2", "i/page": b"3", "whats/page": b"4"}
+    source = name.replace("\\", "\\" * 4)  # flags take a backslash away, and words another
+
+    workshop.build(
+        f"FROM scratch AS other\nCOPY . /\n"
+        f"FROM base\nRUN --mount=type=bind,source={source},target=/src make\n"
+        f"RUN --mount=type=cache,from=other,source={source},target=/c make\n",
+        files,
+    )
+
+    assert workshop.views.shown == [{f"{name}/page": b"1"}]
+    (cache,) = workshop.executor.processes[1].mounts
+    assert isinstance(cache, BindMount)
+    assert (Path(cache.source) / "page").read_bytes() == b"1"
+
+
+@pytest.mark.parametrize("source", ["no", "a*", "[a]", "a?", "[a"])
+@pytest.mark.parametrize("mount", ["bind", "bind,from=other", "cache,from=other"])
+def test_the_source_of_a_mount_has_to_be_there(mount: str, source: str) -> None:
+    workshop = a_workshop()
+    with pytest.raises(SourceNotFound) as missing:
+        workshop.build(
+            "FROM scratch AS other\nCOPY . /\n"
+            f"FROM base\nRUN --mount=type={mount},source={source},target=/x make\n",
+            {"a/b": b"1", "ab": b"2"},
+        )
+    assert missing.value.path == source
 
 
 def test_a_bound_context_that_changed_while_it_was_read_is_told() -> None:
