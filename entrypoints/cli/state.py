@@ -103,7 +103,7 @@ def prune(
     backend: options.Backend = None,
     debug: options.Debug = False,
 ) -> None:
-    """Prune and clean up the build cache: what no image needs, and no build that runs."""
+    """Prune the build cache and images without a name: what no name and no build in work needs."""
     _refuse(extra)
     from img.domain.retention import PrunePolicy
     from img.domain.usage import Kind
