@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _STORED = frozenset({200, 201, 202, 204})
 _GONE, _MISPLACED = 404, 416
 _REFUSED_TO_US = frozenset({401, 403})
+_MOST_FIRST_PARTS = 2
 
 
 class _Lost(RegistryError):
@@ -61,17 +62,20 @@ class Upload:
         self._place = ""  # URL, "" while there is none
         self._confirmed = 0  # bytes that the registry has of this upload
         self._best = 0  # of all uploads of this blob
+        self._first_parts_refused = 0
         self._done = False
 
     def run(self) -> None:
         """Send it all. Raises RegistryError, and lets the registry forget what it got then."""
         try:
             while not self._done:
-                is_last = self._place != "" and self._is_last
+                is_begun, is_last = self._place != "", self._is_last
                 try:
                     self._go_on()
                 except RegistryError as error:
-                    self._fail(error, is_last)
+                    self._fail(
+                        error, is_last=is_begun and is_last, is_part=is_begun and not is_last
+                    )
                 if self._confirmed >= self._best + PROGRESS:
                     self._best = self._confirmed
                     self._patience.renew()
@@ -152,12 +156,14 @@ class Upload:
             return _failed(response, _Lost, f"{ask.what}: the registry takes no parts of blobs")
         return self._connection.refusal(response, ask)
 
-    def _fail(self, error: RegistryError, is_last: bool) -> None:
+    def _fail(self, error: RegistryError, *, is_last: bool, is_part: bool) -> None:
         """Find out what can be sent next. Raises ``error`` if it was tried often enough."""
         if is_last and error.retryable and self._is_stored():
             self._done = True  # only the answer was lost
             return
         self._patience.bear(error)
+        if is_part:
+            self._count_first_part(error)
         if not self._place:
             return
         if isinstance(error, _Lost) or not self._in_parts:
@@ -168,6 +174,17 @@ class Upload:
         if self._place and self._confirmed == refused_at:
             self._in_parts = False  # it is no matter of the place: of the length, at ghcr.io
             self._restart()
+
+    def _count_first_part(self, error: RegistryError) -> None:
+        """Give up parts where not even a first one is taken, whatever the reason that is said.
+
+        Where there is no way to send parts, servers and proxies answer 404 and 500 as well.
+        """
+        if self._best or self._confirmed or isinstance(error, RegistryUnreachable):
+            return
+        self._first_parts_refused += 1
+        if self._first_parts_refused >= _MOST_FIRST_PARTS:
+            self._in_parts = False
 
     def _look(self) -> None:
         """Ask the registry how much it has; forget the upload if it does not say so."""

@@ -241,6 +241,20 @@ def test_a_registry_that_refuses_parts_gets_the_blob_in_one(status: int, after: 
     assert connection.bytes <= len(_BLOB) + (after + 1) * _LIMITS.part
 
 
+@pytest.mark.parametrize("status", [404, 408, 500, 502, 503])
+def test_a_registry_that_fails_at_each_part_gets_the_blob_in_one(status: int) -> None:
+    registry = Uploads()
+
+    def serve(request: Request) -> Answer:
+        return Answer(status=status) if request.method == "PATCH" else registry(request)
+
+    connection = ScriptedConnection(serve)
+    Upload(connection, _NAME, _TARGET, io.BytesIO(_BLOB)).run()
+
+    assert registry.stored == _BLOB
+    assert connection.bytes <= len(_BLOB) + 2 * _LIMITS.part
+
+
 @pytest.mark.parametrize("said", ["0-129999", "0-0", "0-5", ""])
 def test_a_registry_whose_range_stands_still_gets_each_part_once(said: str) -> None:
     registry = Uploads()

@@ -161,7 +161,7 @@ def test_a_blob_that_was_stored_though_its_answer_was_lost_is_not_sent_again() -
 
 def test_a_registry_that_goes_on_failing_is_asked_to_forget_the_upload() -> None:
     def fault(request: Request) -> Answer | None:
-        return Answer(status=500) if request.method == "PATCH" else None
+        return Answer(status=500) if request.method in {"PATCH", "PUT"} else None
 
     registry = Uploads(fault)
     with pytest.raises(RegistryError, match="500"), uploaded(registry):
