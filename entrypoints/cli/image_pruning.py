@@ -116,9 +116,10 @@ def _check(filters: list[str] | None) -> None:
 
 
 def _ask(everything: bool, force: bool) -> None:
-    """Ask before all images go. Raises UsageError where nobody can answer, typer.Abort for no."""
+    """Ask before all images go. Raises UsageError where nobody can answer, Exit for no."""
     if not everything or force:
         return
     if not sys.stdin.isatty():
         raise UsageError("--all removes all images", hint="say --force if that is meant")
-    typer.confirm("This will remove all images. Are you sure you want to continue?", abort=True)
+    if not typer.confirm("This will remove all images. Are you sure you want to continue?"):
+        raise typer.Exit(1)
