@@ -340,3 +340,33 @@ def test_of_a_platform_that_is_not_here_it_is_said_which() -> None:
     with pytest.raises(PlatformNotHere, match=f"the image for {HERE} is not here: no blob "):
         workshop.container.inspect_image()(ImageName.of(APP), HERE)
     assert workshop.container.inspect_image()(ImageName.of(APP), ELSEWHERE)
+
+
+def test_indexes_in_an_index_are_pushed_before_it() -> None:
+    workshop = Workshop()
+    made = Archive()
+    inner = an_index(made.blobs, made.image(HERE), made.image(ELSEWHERE))
+    outer = an_index(made.blobs, inner)
+    made.name(outer, str(APP))
+    workshop.container.load_image()(io.BytesIO(made.bytes()))
+
+    (pushed,) = workshop.container.push_image()(ImageName.of(APP))
+
+    assert pushed.left_out == ()
+    assert workshop.registry.resolve(APP).digest == outer.digest
+    assert workshop.registry.resolve(APP.with_digest(inner.digest)).digest == inner.digest
+
+
+def test_a_name_with_a_digest_is_refused_in_the_oldest_archives_too() -> None:
+    layer = an_archive({"x": b"1"})
+    files = {
+        "top/json": b'{"os": "linux", "architecture": "amd64"}',
+        "top/layer.tar": layer,
+        "repositories": json.dumps({"registry.example/base": {f"1@{WRONG}": "top"}}).encode(),
+    }
+    workshop = Workshop()
+
+    with pytest.raises(InvalidArchive, match=r"it gives the name registry\.example/base:1@"):
+        workshop.container.load_image()(io.BytesIO(an_archive(files)))
+
+    assert list(workshop.images.list()) == []
