@@ -6,7 +6,7 @@ Every function imports its adapter itself, so that a command pays for what it us
 from __future__ import annotations  # so that types are not imported
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -239,6 +239,13 @@ def snapshots_of(state: Path, host: BuildHost) -> Path:
     return state / "snapshots" / host.ids / boot_name()
 
 
+def other_snapshots_of(state: Path, host: BuildHost) -> list[Path]:
+    """Return where snapshots with other ids are, which are to be removed and of no other use."""
+    from img.adapters.linux.boot import boot_name
+
+    return [state / "snapshots" / ids / boot_name() for ids in host.other_ids]
+
+
 def overlay(root: Path, archive: LayerArchive, ownership: Ownership) -> Snapshotter:
     from img.adapters.snapshotter.overlay import OverlaySnapshotter
 
@@ -265,18 +272,32 @@ def auto(
     return AutoSnapshotter(root / "overlay", overlay, naive)
 
 
-def every(*snapshotters: Snapshotter) -> list[Snapshotter]:
-    """Return those that have snapshots of their own: what chooses among others has none."""
+def every(
+    others: Sequence[Path], archive: LayerArchive, ownership: Ownership, *snapshotters: Snapshotter
+) -> list[Snapshotter]:
+    """Return those that have snapshots of their own: what chooses among others has none.
+
+    And those of the directories ``others``.
+    """
     from img.adapters.snapshotter.auto import AutoSnapshotter
 
     found = {id(each): each for each in snapshotters if not isinstance(each, AutoSnapshotter)}
-    return list(found.values())
+    kinds = {"overlay": overlay, "naive": naive, "fuse": fuse}
+    return [
+        *found.values(),
+        *(
+            make(root, archive, ownership)
+            for root in others
+            for name, make in kinds.items()
+            if (root / name).is_dir()
+        ),
+    ]
 
 
-def state_space(state: Path, snapshots: Path) -> StateSpace:
+def state_space(state: Path, snapshots: Path, others: Sequence[Path]) -> StateSpace:
     from img.adapters.state_space.files import FileStateSpace
 
-    return FileStateSpace(state, snapshots)
+    return FileStateSpace(state, snapshots, others)
 
 
 def of_host(host: BuildHost, emulate: str) -> Executor:
@@ -407,10 +428,10 @@ def context_views(snapshots: Path, archive: LayerArchive, host: BuildHost) -> Co
     return DirectoryContextViews(snapshots / "contexts", archive, sharing=mounting)
 
 
-def cache_directories(root: Path, ownership: Ownership) -> CacheMounts:
+def cache_directories(root: Path, ownership: Ownership, others: Sequence[Path]) -> CacheMounts:
     from img.adapters.cache_mounts.directories import DirectoryCacheMounts
 
-    return DirectoryCacheMounts(root, ownership)
+    return DirectoryCacheMounts(root, ownership, others)
 
 
 def binfmt(host: Platform) -> ForeignPrograms:

@@ -105,7 +105,9 @@ class Adapters(containers.DeclarativeContainer):
         naive=naive,
         fuse=fuse,
     )
-    snapshotters = providers.Singleton(make.every, snapshotter, overlay, naive, fuse)
+    snapshotters = providers.Singleton(
+        make.every, config.other_snapshots, archive, ownership, snapshotter, overlay, naive, fuse
+    )
     executor: providers.Provider[Executor] = providers.Selector(
         config.executor,
         **dict.fromkeys(
@@ -168,7 +170,10 @@ class Adapters(containers.DeclarativeContainer):
         at_first_use(make.context_views), config.snapshots, archive, host
     )
     cache_mounts: providers.Provider[CacheMounts] = providers.Singleton(
-        at_first_use(make.cache_directories), config.cache_mounts, ownership
+        at_first_use(make.cache_directories),
+        config.cache_mounts,
+        ownership,
+        config.other_cache_mounts,
     )
 
     output_files: providers.Provider[OutputFiles] = providers.Singleton(

@@ -200,6 +200,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
         {
             "state": settings.state,
             "snapshots": make.snapshots_of(settings.state, host),
+            "other_snapshots": make.other_snapshots_of(settings.state, host),
             "store": settings.store,
             "records": "memory" if settings.foreign else "state",
             "snapshotter": snapshotter,
@@ -216,6 +217,7 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
             "resources": settings.resources,
             "max_cache": settings.max_cache,
             "cache_mounts": settings.state / "mounts" / host.ids,
+            "other_cache_mounts": [settings.state / "mounts" / ids for ids in host.other_ids],
             "access": settings.access,
         }
     )

@@ -58,7 +58,7 @@ class Housekeeping(containers.DeclarativeContainer):
 
     trash: providers.Provider[BlobTrash] = providers.Singleton(make.trash, blobs, lock)
     space: providers.Provider[StateSpace] = providers.Singleton(
-        make.state_space, config.state, config.snapshots
+        make.state_space, config.state, config.snapshots, config.other_snapshots
     )
     inventory = providers.Factory(
         later("img.application.inventory.Inventory"),

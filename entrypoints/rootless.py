@@ -5,6 +5,7 @@ outside, is forked on the way.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import field, replace
 
 from img.adapters.executor.fork_server import ForkServer
@@ -73,6 +74,14 @@ class BuildHost:
         if self.id_map is None:
             return IdMap.SAME.value if self.executor_name == "chroot" else "none"
         return self.id_map.value
+
+    @property
+    def other_ids(self) -> Sequence[str]:
+        """The other kinds whose files can be removed: from outside, those that are the user's."""
+        users = (IdMap.SINGLE.value, "none")
+        mapped = self.id_map in (IdMap.SAME, IdMap.SUBORDINATE)
+        kinds = (*users, IdMap.SAME.value, IdMap.SUBORDINATE.value) if mapped else users
+        return [kind for kind in kinds if kind != self.ids]
 
     def snapshotter(self, asked: str) -> str:
         """Return the snapshotter whose roots the executor can use. Raises UsageError."""

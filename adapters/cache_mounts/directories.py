@@ -29,11 +29,15 @@ class DirectoryCacheMounts(CacheMounts):
     """``root/<sha256 of the id>.<n>/data``; its users hold a lock on the directory above.
 
     Beside ``data`` is ``name``, the id itself, and ``size``, the bytes it took when last measured.
-    The directory's own mtime says when it was last used.
+    The directory's own mtime says when it was last used. Those in ``others`` have other ids: they
+    are listed and removed, and not used.
     """
 
-    def __init__(self, root: Path, ownership: Ownership = REAL) -> None:
+    def __init__(
+        self, root: Path, ownership: Ownership = REAL, others: Sequence[Path] = ()
+    ) -> None:
         self._root = os.fspath(root)
+        self._roots = [os.fspath(each) for each in (root, *others)]
         self._ownership = ownership
 
     @contextmanager
@@ -69,21 +73,26 @@ class DirectoryCacheMounts(CacheMounts):
 
     def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
         found = []
-        for id_ in self._listed():
-            with contextlib.suppress(FileNotFoundError):
-                found.append(self._kept(id_, measured))
+        for root in self._roots:
+            for id_ in _listed(root):
+                with contextlib.suppress(FileNotFoundError):
+                    found.append(self._kept(root, id_, measured))
         return found
 
     def remove(self, id_: str) -> bool:
-        claimed = WorkDirectory.claim(f"{self._root}/{id_}") if id_ in self._listed() else None
+        removed = [self._remove(root, id_) for root in self._roots]
+        return any(removed)
+
+    def _remove(self, root: str, id_: str) -> bool:
+        claimed = WorkDirectory.claim(f"{root}/{id_}") if id_ in _listed(root) else None
         if claimed is None:
             return False
-        claimed.move(f"{self._root}/.{os.urandom(8).hex()}")
+        claimed.move(f"{root}/.{os.urandom(8).hex()}")
         claimed.remove()
         return True
 
-    def _kept(self, id_: str, measured: bool) -> KeptDirectory:
-        directory = f"{self._root}/{id_}"
+    def _kept(self, root: str, id_: str, measured: bool) -> KeptDirectory:
+        directory = f"{root}/{id_}"
         used = os.stat(directory).st_mtime
         return KeptDirectory(
             id=id_,
@@ -92,12 +101,6 @@ class DirectoryCacheMounts(CacheMounts):
             used=used,
             in_use=_is_locked(directory),
         )
-
-    def _listed(self) -> list[str]:
-        try:
-            return [name for name in sorted(os.listdir(self._root)) if not name.startswith(".")]
-        except (FileNotFoundError, PermissionError):
-            return []
 
     def _locked(self, name: str, number: int, sharing: str) -> tuple[str, int | None]:
         digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
@@ -116,6 +119,13 @@ class DirectoryCacheMounts(CacheMounts):
                 os.close(lock)
                 return directory, None
             os.close(lock)
+
+
+def _listed(root: str) -> list[str]:
+    try:
+        return [name for name in sorted(os.listdir(root)) if not name.startswith(".")]
+    except (FileNotFoundError, PermissionError):
+        return []
 
 
 def _size(directory: str, used: float, measured: bool) -> int:

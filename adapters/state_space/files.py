@@ -17,12 +17,13 @@ _KEPT = {"incoming", "reserve"}
 
 class FileStateSpace(StateSpace):
     """Looks for drafts in ``tmp``, for parts of downloads, for workspaces without an owner, and
-    for snapshots of earlier starts of the machine, beside ``snapshots``, which are today's.
+    for snapshots of earlier starts of the machine, beside ``snapshots`` and those with ``other``
+    ids, which are today's.
     """
 
-    def __init__(self, state: Path, snapshots: Path) -> None:
+    def __init__(self, state: Path, snapshots: Path, other: Sequence[Path] = ()) -> None:
         self._state = os.fspath(state)
-        self._snapshots = os.fspath(snapshots)
+        self._snapshots = [os.fspath(each) for each in (snapshots, *other)]
 
     def total(self) -> int:
         return bytes_below(self._state)
@@ -72,13 +73,14 @@ class FileStateSpace(StateSpace):
             for path in _listed(folder):
                 if not _is_locked(path):
                     yield path, _PART
-        for path in _listed(os.path.dirname(self._snapshots)):
-            if path != self._snapshots:
-                yield path, "unpacked layers of before the machine was started"
-        for kind in _listed(self._snapshots):
-            for path in _listed(f"{kind}/work"):
-                if not _is_locked(path):
-                    yield path, "workspace of a process that was killed"
+        for snapshots in self._snapshots:
+            for path in _listed(os.path.dirname(snapshots)):
+                if path != snapshots:
+                    yield path, "unpacked layers of before the machine was started"
+            for kind in _listed(snapshots):
+                for path in _listed(f"{kind}/work"):
+                    if not _is_locked(path):
+                        yield path, "workspace of a process that was killed"
 
     def _existing(self) -> str:
         path = os.path.abspath(self._state)

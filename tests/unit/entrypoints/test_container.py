@@ -1,5 +1,6 @@
 """The composition root: whatever is chosen, everything can be made."""
 
+import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,12 @@ from dependency_injector import providers
 
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.executor.scripted import ScriptedExecutor
+from img.adapters.linux.boot import boot_name
+from img.adapters.linux.userns import IdMap
 from img.application.solver.announce import AnnouncedExecutor
 from img.domain.errors import HostError, UsageError
+from img.domain.retention import PrunePolicy
+from img.domain.usage import Kind
 from img.entrypoints.container import Container, close_container, open_container
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import FOR_TESTS, Settings, host_platform
@@ -124,3 +129,33 @@ def test_what_is_slow_to_import_waits_until_it_is_needed(slow: str) -> None:
     program = f"import sys, img.entrypoints.container; sys.exit({slow!r} in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("id_map", "listed"),
+    [
+        (IdMap.SAME, ["none", "same", "single", "subordinate"]),
+        (IdMap.SUBORDINATE, ["none", "same", "single", "subordinate"]),
+        (IdMap.SINGLE, ["none", "single"]),
+        (None, ["none", "single"]),
+    ],
+)
+def test_what_was_made_with_other_ids_is_pruned_too_where_it_can_be_removed(
+    id_map: IdMap | None, listed: list[str], tmp_path: Path
+) -> None:
+    for ids in ("none", "same", "single", "subordinate"):
+        digest = hashlib.sha256(ids.encode()).hexdigest()
+        naive = tmp_path / "snapshots" / ids / boot_name() / "naive"
+        (naive / f"roots/sha256-{digest}.x/rootfs").mkdir(parents=True)
+        (naive / "work").mkdir()
+        (tmp_path / "mounts" / ids / f"{digest}.0/data").mkdir(parents=True)
+    host = BuildHost(id_map=id_map, obstacle=HostError("no namespaces in a unit test"))
+    keeping = open_container(settings(tmp_path), host).housekeeping
+
+    pruned = keeping.prune()(PrunePolicy(kinds=frozenset({Kind.SNAPSHOT, Kind.CACHE_MOUNT})))
+
+    digests = [hashlib.sha256(ids.encode()).hexdigest() for ids in listed]
+    wanted = [*digests, *(f"{digest}.0" for digest in digests)]
+    assert sorted(item.id for item in pruned) == sorted(wanted)
+    assert len(list(tmp_path.glob("snapshots/*/*/naive/roots/*"))) == 4 - len(listed)
+    assert len(list(tmp_path.glob("mounts/*/*/data"))) == 4 - len(listed)

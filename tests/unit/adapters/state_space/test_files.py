@@ -8,7 +8,8 @@ from img.adapters.state_space.files import FileStateSpace
 
 
 def space(state: Path) -> FileStateSpace:
-    return FileStateSpace(state, state / "snapshots/same/boot-now")
+    others = [state / "snapshots/none/boot-now", state / "snapshots/single/boot-now"]
+    return FileStateSpace(state, state / "snapshots/same/boot-now", others)
 
 
 def found(state: Path, before: float | None = None) -> list[str]:
@@ -35,6 +36,9 @@ def test_drafts_parts_and_snapshots_of_before_the_start_are_left_over(tmp_path: 
         "snapshots/same/boot-now/overlay/layers/sha256-03/f",
         "snapshots/same/boot-now/overlay/work/abc/upper/f",
         "snapshots/subordinate/boot-now/naive/roots/sha256-04.x/f",
+        "snapshots/subordinate/boot-old/naive/roots/sha256-04.x/f",
+        "snapshots/none/boot-now/naive/roots/sha256-04.x/f",
+        "snapshots/none/boot-old/naive/roots/sha256-04.x/f",
         "layout/.img-tmp/reserve",
         "blobs/sha256/05",
         "reserve",
@@ -46,6 +50,7 @@ def test_drafts_parts_and_snapshots_of_before_the_start_are_left_over(tmp_path: 
         "incoming/sha256-00",
         "layout/.img-tmp/1.2",
         "layout/.img-tmp/incoming/sha256-01",
+        "snapshots/none/boot-old",
         "snapshots/same/boot-now/overlay/work/abc",
         "snapshots/same/boot-old",
         "snapshots/same/overlay",
