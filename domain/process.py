@@ -67,7 +67,7 @@ class OverlayRoot:
     upper: str
     work: str  # fresh for every mount: "volatile" refuses one that was used
     target: str  # an empty directory to mount on
-    # Mount with "index=on": hard links survive a write. The kernel ignores it in a user namespace.
+    # Mount with "index=on": hard links survive a write. The kernel has none in a user namespace.
     index: bool = False
 
 

@@ -10,8 +10,9 @@ import traceback
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import pytest
 
@@ -44,6 +45,7 @@ SECOND = 10**9
 OLD = 1_600_000_000 * SECOND  # when the base images of the tests were made
 _RECENT = 1_700_000_000  # nothing in them is newer, everything a step writes is
 
+Space_co = TypeVar("Space_co", bound=Workspace, covariant=True)
 Mutation = Callable[[str], object]
 """What a step does to the root file system that it finds at a path."""
 
@@ -60,6 +62,12 @@ def other(path: str, kind: str, **more: object) -> tuple[Entry, bytes]:
 
 def link(path: str, target: str) -> tuple[Entry, bytes]:
     return Entry(path, HARDLINK, link=target, mtime=OLD), b""
+
+
+class Prepares(Protocol[Space_co]):
+    """A snapshotter, by what its workspaces are."""
+
+    def prepare(self, layers: Sequence[SnapshotLayer], base: FileTree) -> Space_co: ...
 
 
 @dataclass
@@ -84,6 +92,9 @@ class Lab:
             )
             for chain_id, packed in zip(chain_ids, layers, strict=True)
         ]
+
+    def prepare(self, snapshotter: Prepares[Space_co], layers: Sequence[PackedLayer]) -> Space_co:
+        return snapshotter.prepare(self.stack(layers), tree_of(layers))
 
     def _opener(self, chain_id: ChainID, packed: PackedLayer) -> Callable[[], io.BytesIO]:
         def opened() -> io.BytesIO:
@@ -128,16 +139,16 @@ def fake_chain_id(number: int) -> ChainID:
 # --- steps
 
 
-def run(root: Root, step: Callable[[str], object], *, index: bool = True) -> object:
+def run(root: Root, step: Callable[[str], object]) -> object:
     """Run ``step`` in ``root`` the way an executor would, and return what it returned."""
     match root:
         case DirectoryRoot():
             return step(root.path)
         case OverlayRoot():
-            return _in_child(lambda: _on_overlay(root, step, index=index))
+            return _in_child(lambda: _on_overlay(root, step))
 
 
-def _on_overlay(root: OverlayRoot, step: Callable[[str], object], *, index: bool) -> object:
+def _on_overlay(root: OverlayRoot, step: Callable[[str], object]) -> object:
     unshare(CLONE_NEWNS)
     mount("", "/", flags=MS_REC | MS_PRIVATE)
     lowers, [upper, work] = [
@@ -146,7 +157,7 @@ def _on_overlay(root: OverlayRoot, step: Callable[[str], object], *, index: bool
     ]
     os.chdir("/proc/self/fd")  # short names: the options have to fit in a page
     options = f"lowerdir={':'.join(lowers)},upperdir={upper},workdir={work},userxattr,volatile"
-    options += ",index=" + ("on" if index and root.index else "off")
+    options += ",index=" + ("on" if root.index else "off")
     mount("overlay", root.target, "overlay", options=options)
     try:
         return step(root.target)
@@ -200,8 +211,7 @@ def picture(directory: str) -> Picture:
             todo += [(f"{where}/{n}", f"{path}/{n}" if path else n) for n in names]
     links: defaultdict[object, list[str]] = defaultdict(list)
     for entry, inode in entries:
-        if entry.kind == FILE:
-            links[inode].append(entry.path)
+        links[inode].append(entry.path)
     return {
         entry.path: (*described(entry), entry.digest, tuple(sorted(links[inode])))
         for entry, inode in entries
@@ -214,7 +224,7 @@ def picture_of(tree: FileTree) -> Picture:
         entry.path: (
             *described(entry),
             entry.digest if entry.kind == FILE else "",
-            tuple(sorted(tree.linked(entry.path))) if entry.kind == FILE else (),
+            tuple(sorted(tree.linked(entry.path))),
         )
         for entry in tree.walk("")
     }
@@ -242,11 +252,10 @@ def described(entry: Entry) -> tuple[object, ...]:
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to keep files: the snapshotter, and for overlays whether the kernel has an index."""
+    """A way to keep files: the snapshotter, and how it is made."""
 
     name: str
     make: Callable[[Path, TarLayerArchive], Snapshotter]
-    index: bool = True
 
 
 @cache
@@ -288,11 +297,11 @@ def cloning(root: Path, archive: LayerArchive, ownership: Ownership = REAL) -> N
     return NaiveSnapshotter(root, archive, ownership, copy_bytes)
 
 
-OVERLAY = Kind("overlay without index", OverlaySnapshotter, index=False)
+OVERLAY = Kind("overlay without index", partial(OverlaySnapshotter, index=False))
 NAIVE = Kind("naive", NaiveSnapshotter)
 CLONING = Kind("naive with reflinks", cloning)
 INDEXED = Kind("overlay with index", OverlaySnapshotter)
-FUSE = Kind("fuse", FuseSnapshotter, index=False)
+FUSE = Kind("fuse", FuseSnapshotter)
 KINDS = (
     OVERLAY,
     NAIVE,

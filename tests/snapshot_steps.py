@@ -419,24 +419,19 @@ def new_links_to_what_is_no_file(at: Callable[[str], str]) -> None:
     os.link(at("etc/f1"), at("etc/f2"))
 
 
-# What only an index of the kernel's can tell, so not what an overlay in a user namespace can.
-ONLY_WITH_INDEX: dict[str, Step] = {}
-
-
+@step
 def write_and_delete_one_name(at: Callable[[str], str]) -> None:
     append(at("links/b"))
     os.unlink(at("links/b"))
 
 
+@step
 def rename_and_write_one_name(at: Callable[[str], str]) -> None:
     os.rename(at("links/b"), at("links/z"))
     append(at("links/z"))
 
 
+@step
 def write_through_two_names(at: Callable[[str], str]) -> None:
     append(at("links/b"))
     append(at("links/a"))
-
-
-for work in (write_and_delete_one_name, rename_and_write_one_name, write_through_two_names):
-    ONLY_WITH_INDEX[work.__name__] = work

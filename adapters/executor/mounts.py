@@ -163,7 +163,7 @@ def _mount_overlay(root: OverlayRoot, target: str, *, devices: bool = False) -> 
     lowers = ":".join(str(_descriptor(path)) for path in root.lowers)
     upper, work = _descriptor(root.upper), _descriptor(root.work)
     options = f"userxattr,volatile,lowerdir={lowers},upperdir={upper},workdir={work}"
-    options += ",index=on" if root.index else ""
+    options += ",index=on" if root.index else ",index=off"
     here = _descriptor(".")
     os.chdir("/proc/self/fd")
     flags = 0 if devices else MS_NODEV

@@ -185,8 +185,8 @@ def _make_symlink(entry: Entry, at: int, name: bytes, _: _Content, owned: Owners
 
 def _make_fifo(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownership) -> None:
     os.mkfifo(name, 0o600, dir_fd=at)
-    os.chmod(name, entry.mode, dir_fd=at)  # made just now: it is no link
     metadata.set_all_but_mode(at, name, entry, owned)
+    os.chmod(name, entry.mode, dir_fd=at)  # made just now: it is no link
 
 
 def _make_device(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownership) -> None:
@@ -200,8 +200,8 @@ def _make_device(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownersh
         return
     if owned.guards(entry.kind, entry.device):
         entry = entry._replace(mode=entry.mode & 0o600, uid=0, gid=0, xattrs=())  # nor any ACL
-    os.chmod(name, entry.mode, dir_fd=at)
     metadata.set_all_but_mode(at, name, entry, owned)
+    os.chmod(name, entry.mode, dir_fd=at)
 
 
 def _make_placeholder(entry: Entry, at: int, name: bytes, owned: Ownership) -> None:

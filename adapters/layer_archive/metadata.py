@@ -32,7 +32,10 @@ def set_all(file: int, entry: Entry, ownership: Ownership) -> None:
 
 
 def set_all_but_mode(at: int, name: bytes, entry: Entry, ownership: Ownership) -> None:
-    """Set owner, xattrs and times of what cannot be opened: a symbolic link, a FIFO, a device."""
+    """Set owner, xattrs and times of what cannot be opened: a symbolic link, a FIFO, a device.
+
+    Takes set-user-ID bits away, as chown(2) does: modes come after it.
+    """
     ownership.give(name, entry.uid, entry.gid, at=at)
     for attribute, value in entry.xattrs:
         # There is no setxattrat before Linux 6.13.

@@ -50,6 +50,8 @@ _OPEN_TREE_CLONE = 0x1
 _AT_RECURSIVE = 0x8000
 _AT_EMPTY_PATH = 0x1000
 _MOVE_MOUNT_EMPTY_PATHS = 0x4 | 0x40  # F_EMPTY_PATH, T_EMPTY_PATH
+_AT_FDCWD = -100
+_LONGEST_HANDLE = 128  # bytes, MAX_HANDLE_SZ
 _ATTEMPTS = 128  # of openat2, as runc makes them
 _LAST_DESCRIPTOR = 0xFFFF_FFFF
 _KEYCTL_JOIN_SESSION_KEYRING = 1
@@ -160,6 +162,22 @@ def openat2(
         except BlockingIOError:  # a rename or mount anywhere, while ".." was being looked up
             continue
     return _call("openat2", directory, os.fsencode(path), how, len(how), what=path)
+
+
+def name_to_handle_at(path: str) -> tuple[int, bytes]:
+    """Return the type and the bytes of a file's handle, a link's own (open_by_handle_at(2))."""
+    handle = ctypes.create_string_buffer(struct.pack("Ii", _LONGEST_HANDLE, 0), 8 + _LONGEST_HANDLE)
+    mounted = ctypes.c_int()
+    result = _libc.name_to_handle_at(_AT_FDCWD, os.fsencode(path), handle, ctypes.byref(mounted), 0)
+    _checked(result, path)
+    size, kind = struct.unpack_from("Ii", handle)
+    return kind, handle.raw[8 : 8 + size]
+
+
+def open_by_handle_at(place: int, kind: int, handle: bytes) -> int:
+    """Open the file of that handle on the file system of ``place`` (open_by_handle_at(2))."""
+    value = struct.pack("Ii", len(handle), kind) + handle
+    return _checked(_libc.open_by_handle_at(place, value, os.O_PATH | os.O_CLOEXEC), "handle")
 
 
 def fork_into(namespaces: int) -> tuple[int, int]:

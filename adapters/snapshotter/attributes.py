@@ -16,7 +16,6 @@ from img.domain.filesystem.entry import (
 from img.domain.filesystem.file_index import WHITEOUT_PREFIX, FileIndex
 
 OPAQUE = "user.overlay.opaque"  # as mounts with the option userxattr have it
-MARK = "user.img.links"  # of a file with several names: what tells whose copy another file is
 
 
 class PathTooLong(BuildError):

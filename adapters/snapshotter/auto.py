@@ -17,6 +17,7 @@ from img.application.ports.snapshotter import (
     Snapshotter,
     Workspace,
 )
+from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import ChainID
 
 log = logger("snapshotter")
@@ -50,8 +51,8 @@ class AutoSnapshotter(Snapshotter):
         self._choice()
         return self._obstacle
 
-    def prepare(self, layers: Sequence[SnapshotLayer]) -> Workspace:
-        return self._choice().prepare(layers)
+    def prepare(self, layers: Sequence[SnapshotLayer], base: FileTree) -> Workspace:
+        return self._choice().prepare(layers, base)
 
     def chain_ids(self) -> Sequence[ChainID]:
         found = [*self._overlay().chain_ids(), *self._naive().chain_ids()]

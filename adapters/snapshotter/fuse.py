@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import time
+from collections.abc import Set as AbstractSet
 
 from img.adapters.linux import syscalls
 from img.adapters.linux.new_file import raise_state_error
@@ -32,8 +33,8 @@ class FuseSnapshotter(OverlaySnapshotter):
     The process has a mount namespace of its own by now, so nobody else sees the mounts.
     """
 
-    def _workspace(self, work: WorkDirectory, lowers: list[str]) -> "FuseWorkspace":
-        return FuseWorkspace(work, lowers, self._layers, self._ownership)
+    def _workspace(self, work: WorkDirectory, lowers: list[str], base: FileTree) -> "FuseWorkspace":
+        return FuseWorkspace(work, lowers, base, self._layers, self._ownership, index=False)
 
     def _probe(self) -> None:
         if shutil.which(_PROGRAM) is None:
@@ -58,7 +59,8 @@ class FuseWorkspace(OverlayWorkspace):
     def changes(self, base: FileTree) -> tuple[Entry, ...]:
         self._unmount()
         try:
-            _make_the_kernels(self._upper, base)
+            self._placed.take_back()
+            _make_the_kernels(self._upper, base, self._placed.names())
         except OSError as error:
             raise_state_error(error, self._upper)
         return super().changes(base)
@@ -130,7 +132,7 @@ def _failure(program: "subprocess.Popen[bytes]") -> SnapshotterUnavailable:
     )
 
 
-def _make_the_kernels(upper: str, base: FileTree) -> None:
+def _make_the_kernels(upper: str, base: FileTree, placed: AbstractSet[str]) -> None:
     """Turn what fuse-overlayfs leaves in its own ways into what overlayfs.rst has for it."""
     todo = [""]
     while todo:
@@ -142,8 +144,9 @@ def _make_the_kernels(upper: str, base: FileTree) -> None:
         if marks:
             _replace_marks(directory, marks)
         _drop_own_xattrs(directory)
-        _restore_time(directory, [entry.name for entry in found], base, path)
         prefix = f"{path}/" if path else ""
+        made = [entry.name for entry in found if prefix + entry.name not in placed]
+        _restore_time(directory, made, base, path)
         todo += [prefix + entry.name for entry in found if entry.is_dir(follow_symlinks=False)]
 
 

@@ -30,9 +30,9 @@ class MemorySnapshotter(Snapshotter):
         self._committed: dict[ChainID, FileIndex] = {}
         self._numbers = itertools.count(1)
 
-    def prepare(self, layers: Sequence[SnapshotLayer]) -> "MemoryWorkspace":
+    def prepare(self, layers: Sequence[SnapshotLayer], base: FileTree) -> "MemoryWorkspace":
         path = f"/memory/{next(self._numbers)}"
-        workspace = MemoryWorkspace(path, layers, self._archive, self._committed)
+        workspace = MemoryWorkspace(path, layers, base, self._archive, self._committed)
         self.workspaces[path] = workspace
         return workspace
 
@@ -54,6 +54,7 @@ class MemoryWorkspace(Workspace):
         self,
         path: str,
         layers: Sequence[SnapshotLayer],
+        base: FileTree,
         archive: LayerArchive,
         committed: dict[ChainID, FileIndex],
     ) -> None:
@@ -61,7 +62,7 @@ class MemoryWorkspace(Workspace):
         self._layers = layers
         self._archive = archive
         self._committed = committed
-        self._tree = FileTree.of(layer.index for layer in layers)
+        self._tree = base
         self._entries = {entry.path: entry for entry in self._tree.walk("")}
         self._names = {name: names for names in self._tree.linked_files() for name in names}
         self._contents: dict[str, bytes] = {}

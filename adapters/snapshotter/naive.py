@@ -29,7 +29,7 @@ from img.application.ports.snapshotter import (
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
 from img.domain.filesystem.changes import Found, changes_of
-from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import ChainID
@@ -76,7 +76,7 @@ class NaiveSnapshotter(Snapshotter):
         self._reflink: Reflink | None = reflink  # None once the file system has refused it
         self._cloning = threading.Lock()
 
-    def prepare(self, layers: Sequence[SnapshotLayer]) -> "NaiveWorkspace":
+    def prepare(self, layers: Sequence[SnapshotLayer], base: FileTree) -> "NaiveWorkspace":
         try:
             self._open()
             with self._cloning:
@@ -266,7 +266,7 @@ class NaiveWorkspace(Workspace):
             where = f"{self._rootfs}/{path}" if path else self._rootfs
             status = os.lstat(where)
             entry = entry_of(where, path, status, xattr_names(where), self._ownership)
-            linked = entry.kind == FILE and status.st_nlink > 1
+            linked = entry.kind != DIRECTORY and status.st_nlink > 1
             yield Found(entry, status.st_ino if linked else None)
             if linked:
                 names = _names_by_inode(after) if names is None else names

@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.linux.file_entries import open_file
+from img.adapters.linux.file_handles import may_open_handles
 from img.adapters.linux.files import make_directories
 from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.linux.work_directory import WorkDirectory, bytes_below, sweep
 from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, digest_of, set_times
-from img.adapters.snapshotter.hard_links import lower_path, mark_links, restore_links
+from img.adapters.snapshotter.hard_links import restore_links
+from img.adapters.snapshotter.lower_layers import LowerLayers
 from img.adapters.snapshotter.overlay_layers import OverlayLayers
+from img.adapters.snapshotter.placed_files import PlacedFiles
 from img.adapters.snapshotter.upper import UpperDirectory
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.snapshotter import (
@@ -25,7 +28,7 @@ from img.application.ports.snapshotter import (
     Workspace,
 )
 from img.domain.filesystem.changes import Found, changes_of
-from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import ChainID
@@ -42,14 +45,23 @@ class OverlaySnapshotter(Snapshotter):
     Must run as root, or inside the user namespace that the state belongs to.
     """
 
-    def __init__(self, root: Path, archive: LayerArchive, ownership: Ownership = REAL) -> None:
+    def __init__(
+        self,
+        root: Path,
+        archive: LayerArchive,
+        ownership: Ownership = REAL,
+        *,
+        index: bool | None = None,
+    ) -> None:
+        """``index``: whether overlays are mounted with an index; None: where the kernel has one."""
         self._root = os.path.abspath(root)
         self._ownership = ownership
+        self._index = index
         self._layers = OverlayLayers(self._root, archive, ownership)
         self._opening = threading.Lock()
         self._opened = False
 
-    def prepare(self, layers: Sequence[SnapshotLayer]) -> "OverlayWorkspace":
+    def prepare(self, layers: Sequence[SnapshotLayer], base: FileTree) -> "OverlayWorkspace":
         if len(layers) > _MOST_LAYERS:
             raise SnapshotterUnavailable(
                 f"the image has {len(layers)} layers; an overlay takes {_MOST_LAYERS}",
@@ -59,7 +71,7 @@ class OverlaySnapshotter(Snapshotter):
             self._open()
             self._layers.hold(layers)
             try:
-                return self._on(self._layers.lowers(layers) or [f"{self._root}/empty"])
+                return self._on(self._layers.lowers(layers) or [f"{self._root}/empty"], base)
             except BaseException:
                 self._layers.uses.done()
                 raise
@@ -87,16 +99,20 @@ class OverlaySnapshotter(Snapshotter):
             in_use=name in self._layers.uses.in_use(),
         )
 
-    def _on(self, lowers: list[str]) -> "OverlayWorkspace":
+    def _on(self, lowers: list[str], base: FileTree) -> "OverlayWorkspace":
         work = WorkDirectory.create(f"{self._root}/work")
         try:
-            return self._workspace(work, lowers)
+            return self._workspace(work, lowers, base)
         except BaseException:
             work.remove()
             raise
 
-    def _workspace(self, work: WorkDirectory, lowers: list[str]) -> "OverlayWorkspace":
-        return OverlayWorkspace(work, lowers, self._layers, self._ownership)
+    def _workspace(
+        self, work: WorkDirectory, lowers: list[str], base: FileTree
+    ) -> "OverlayWorkspace":
+        return OverlayWorkspace(
+            work, lowers, base, self._layers, self._ownership, index=bool(self._index)
+        )
 
     def _open(self) -> None:
         with self._opening:
@@ -108,6 +124,8 @@ class OverlaySnapshotter(Snapshotter):
             os.utime(f"{self._root}/empty", ns=(0, 0))
             sweep(f"{self._root}/work")
             self._probe()
+            if self._index is None:
+                self._index = may_open_handles(self._root)
             self._opened = True
 
     def _probe(self) -> None:
@@ -133,11 +151,16 @@ class OverlayWorkspace(Workspace):
         self,
         work: WorkDirectory,
         lowers: list[str],
+        base: FileTree,
         layers: OverlayLayers,
         ownership: Ownership,
+        *,
+        index: bool,
     ) -> None:
         self._directory = work
         self._lowers = lowers
+        self._below = LowerLayers(lowers)
+        self._index = index
         self._layers = layers
         self._ownership = ownership
         self._held = True
@@ -145,6 +168,8 @@ class OverlayWorkspace(Workspace):
         for name in ("upper", "work", "merged"):
             os.mkdir(f"{work.path}/{name}")
         copy_attributes(lowers[0], self._upper, ownership)
+        self._placed = PlacedFiles(self._upper, base, ownership)
+        self._placed.place(self._below, index=index)
 
     @property
     def root(self) -> Root:
@@ -153,14 +178,15 @@ class OverlayWorkspace(Workspace):
             upper=self._upper,
             work=f"{self._directory.path}/work",
             target=f"{self._directory.path}/merged",
-            index=True,
+            index=self._index,
         )
 
     def changes(self, base: FileTree) -> tuple[Entry, ...]:
         try:
+            self._placed.take_back()
             upper = UpperDirectory(self._upper, self._ownership)
             index = f"{self._directory.path}/work/index"
-            if restore_links(self._upper, index, upper, base, self._lowers, self._ownership):
+            if restore_links(self._upper, index, upper, base, self._below, self._ownership):
                 upper = UpperDirectory(self._upper, self._ownership)
             return changes_of(base, _found(upper, base), upper.deleted(base), self._digest)
         except OSError as error:
@@ -170,7 +196,7 @@ class OverlayWorkspace(Workspace):
         try:
             return open_file(f"{self._upper}/{path}")
         except FileNotFoundError:
-            lower = lower_path(self._lowers, path)
+            lower = self._below.find(path)
             if lower is None:
                 raise
             return open_file(lower)
@@ -178,7 +204,6 @@ class OverlayWorkspace(Workspace):
     def commit(self, chain_id: ChainID, layer: FileIndex) -> None:
         try:
             set_times(self._upper, layer)
-            mark_links(self._upper, layer, None, chain_id)
             self._layers.add(chain_id, self._upper, layer)
             self.discard()
         except OSError as error:
@@ -203,6 +228,6 @@ def _found(upper: UpperDirectory, base: FileTree) -> Iterator[Found]:
         if len(names) > 1:
             for name in names - seen:
                 entry = base.get(name)
-                if upper.shows(name) and entry is not None and entry.kind == FILE:
+                if upper.shows(name) and entry is not None:
                     yield Found(entry, ("below", min(names)))
             seen |= names

@@ -1,7 +1,6 @@
 """Layers as directories that the kernel's overlay can stack."""
 
 import os
-import shutil
 import tempfile
 import threading
 import time
@@ -14,8 +13,10 @@ from img.adapters.linux.file_entries import xattr_names
 from img.adapters.linux.files import Lock
 from img.adapters.linux.ownership import Ownership
 from img.adapters.linux.work_directory import WorkDirectory, publish
-from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, set_directory
-from img.adapters.snapshotter.hard_links import link_into, lower_path, mark_links
+from img.adapters.snapshotter.attributes import OPAQUE, set_directory
+from img.adapters.snapshotter.copies import copy_file
+from img.adapters.snapshotter.lower_layers import LowerLayers
+from img.adapters.snapshotter.upper_links import UpperLinks
 from img.adapters.snapshotter.uses import Uses
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.snapshotter import SnapshotLayer
@@ -151,9 +152,9 @@ class OverlayLayers:
 
     def _fill(self, directory: str, job: "_Unpacking") -> None:
         layer = job.layers[job.number]
-        lowers = [self.path(lower.chain_id) for lower in job.layers[: job.number][::-1]]
-        for names in job.linked:
-            _bring_up(directory, names, lowers, job.below, self._ownership)
+        if job.linked:
+            lowers = [self.path(lower.chain_id) for lower in job.layers[: job.number][::-1]]
+            _bring_up(directory, job, LowerLayers(lowers), self._ownership)
         with layer.open() as blob:
             self._archive.unpack(
                 blob,
@@ -163,7 +164,6 @@ class OverlayLayers:
                 implied=implied_by(job.below),
                 index=layer.index,
             )
-        mark_links(directory, layer.index, job.below, layer.chain_id)
         set_directory(directory, root_of(layer.index, job.below), self._ownership)
 
 
@@ -240,7 +240,7 @@ def _links_below(layer: FileIndex, below: FileTree) -> list[list[str]]:
     found = []
     for target in sorted(targets):
         entry = below.get(target)
-        if entry is not None and entry.kind == FILE:
+        if entry is not None and entry.kind != DIRECTORY:
             others = below.linked(target) - own - {target}
             found.append([target, *sorted(name for name in others if not _hidden(name, own))])
     return found
@@ -254,20 +254,16 @@ def _hidden(name: str, own: set[str]) -> bool:
     return not own.isdisjoint(whiteouts)
 
 
-def _bring_up(
-    directory: str,
-    names: list[str],
-    lowers: Sequence[str],
-    below: FileTree,
-    ownership: Ownership,
-) -> None:
-    """Copy a file of a lower layer into ``directory`` under all its names."""
-    source = lower_path(lowers, names[0])
-    if source is None:
-        return  # the archive says what is wrong with the link
-    copy = f"{directory}.copy"
-    shutil.copyfile(source, copy, follow_symlinks=False)
-    copy_attributes(source, copy, ownership)
-    for name in names:
-        link_into(directory, copy, name, below, ownership)
-    os.unlink(copy)
+def _bring_up(directory: str, job: _Unpacking, below: LowerLayers, ownership: Ownership) -> None:
+    """Copy the files of lower layers that the layer links to into ``directory``, all their names.
+
+    What is missing is left out: the archive says what is wrong with the link.
+    """
+    links = UpperLinks(directory, job.below, ownership)
+    for names in job.linked:
+        if (source := below.find(names[0])) is not None:
+            first = links.place(names[0])
+            copy_file(source, first, os.lstat(source), owners=ownership, given=ownership)
+            for name in names[1:]:
+                links.link(first, name)
+    links.finish()

@@ -3,14 +3,14 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from img.adapters.linux.file_entries import entry_of, xattr_names
 from img.adapters.linux.ownership import REAL, Ownership
-from img.adapters.snapshotter.attributes import MARK, OPAQUE, PathTooLong
+from img.adapters.snapshotter.attributes import OPAQUE, PathTooLong
 from img.domain.filesystem import paths
 from img.domain.filesystem.changes import Found
-from img.domain.filesystem.entry import DIRECTORY, FILE
+from img.domain.filesystem.entry import DIRECTORY
 from img.domain.filesystem.tree import FileTree
 
 _OPAQUE = (OPAQUE, "trusted.overlay.opaque")
@@ -25,7 +25,6 @@ class UpperDirectory:
     def __init__(self, directory: str, ownership: Ownership = REAL) -> None:
         self._ownership = ownership
         self.found: dict[str, Found] = {}
-        self.marks: dict[str, bytes] = {}  # of copies of files that had several names below
         self._whiteouts: set[str] = set()
         self._opaque: set[str] = set()
         self._replaced: list[str] = []  # directories that show nothing of the layers below
@@ -83,11 +82,12 @@ class UpperDirectory:
             return ""
         names = xattr_names(item.path)
         entry = entry_of(item.path, path, status, names, self._ownership)
-        linked = entry.kind == FILE and status.st_nlink > 1
+        linked = entry.kind != DIRECTORY and status.st_nlink > 1
         self.found[path] = Found(entry, status.st_ino if linked else None)
-        if names and entry.kind == DIRECTORY:
-            if any(name in names and os.getxattr(item.path, name) == b"y" for name in _OPAQUE):
-                self._opaque.add(path)
-        elif names and entry.kind == FILE and MARK in names:
-            self.marks[path] = os.getxattr(item.path, MARK)
+        if names and entry.kind == DIRECTORY and _is_opaque(item.path, names):
+            self._opaque.add(path)
         return entry.kind
+
+
+def _is_opaque(path: str, names: Collection[str]) -> bool:
+    return any(name in names and os.getxattr(path, name) == b"y" for name in _OPAQUE)

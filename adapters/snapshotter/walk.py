@@ -69,9 +69,9 @@ class Walk:
         return [path for path, status in self.files.items() if then(path) != status]
 
     def inodes(self) -> Iterator[tuple[str, int]]:
-        """Yield the path and the inode of all regular files."""
+        """Yield the path and the inode of all files but directories."""
         for path, status in self.files.items():
-            if stat.S_ISREG(status[0]):
+            if not stat.S_ISDIR(status[0]):
                 yield path, status[_INODE]
 
     def refresh(self, directory: str, paths: Iterable[str]) -> None:

@@ -73,8 +73,10 @@ class Snapshotter(Protocol):
     """Makes root file systems out of layers, and layers' changes out of root file systems."""
 
     @abstractmethod
-    def prepare(self, layers: Sequence[SnapshotLayer]) -> Workspace:
+    def prepare(self, layers: Sequence[SnapshotLayer], base: FileTree) -> Workspace:
         """Return a new workspace on ``layers``, lowest first; unpacks those not there yet.
+
+        ``base`` is the tree of the layers. In the workspace a file with several names is one file.
 
         Several threads and processes may prepare at once; a layer is unpacked once.
         Raises SnapshotterUnavailable, InvalidLayer, StoreFull.

@@ -29,7 +29,8 @@ class Roots:
             [
                 self._snapshot_layer(layer, chain)
                 for layer, chain in zip(stack.layers, chains, strict=True)
-            ]
+            ],
+            self.trees.of(stack.layers),
         )
         try:
             yield workspace

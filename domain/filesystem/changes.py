@@ -16,11 +16,11 @@ directory that was replaced has a whiteout for each of the base's names it lacks
 something of another kind needs none: appliers remove what is in the way (containerd's and
 Docker's: unless both are directories).
 
-**Hard links.** Names of one regular file are listed together: when one of them is listed, all that
-exist now are, the first in sorted order as the FILE and the others as HARDLINKs to it. So no layer
-ever links to a file of a lower one. A link that was broken is a change as well, also where the
-copies are equal: of such copies the one with the first name stays unlisted. Symbolic links,
-devices and FIFOs with several names are listed as so many.
+**Hard links.** Names of one file, be it a symbolic link, a device or a FIFO, are listed together:
+when one of them is listed, all that exist now are, the first in sorted order as what it is and the
+others as HARDLINKs to it. So no layer ever links to a file of a lower one. A link that was broken
+is a change as well, also where the copies are equal: of such copies the one with the first name
+stays unlisted.
 
 **Parents.** Each directory above a listed path is listed too, unchanged (parents.py).
 
@@ -56,8 +56,8 @@ class ReservedName(BuildError):
 class Found(NamedTuple):
     """A path that exists after the step and may have changed."""
 
-    entry: Entry  # FILEs under all their names, never HARDLINK
-    inode: Hashable = None  # the same for all names of one regular file; None: it has one name
+    entry: Entry  # under all its names what it is, never HARDLINK
+    inode: Hashable = None  # the same for all names of one file; None: it has one name
 
 
 def is_kept_xattr(name: str) -> bool:
@@ -88,8 +88,8 @@ def changes_of(
 ) -> tuple[Entry, ...]:
     """Return the entries of the layer that leads from ``base`` to what was found, sorted by path.
 
-    ``found`` holds everything that may differ, and with a regular file all its other names and
-    all that were its other names in ``base`` and still exist. An entry that is the very one of
+    ``found`` holds everything that may differ, and with a file all its other names and all that
+    were its other names in ``base`` and still exist. An entry that is the very one of
     ``base`` is taken to be unchanged. ``deleted`` holds at least the top-most paths of ``base``
     that are gone. ``digest`` gives the sha256 hex of a file's content and is only asked where all
     else is equal. Raises ReservedName.
@@ -147,7 +147,7 @@ def _linked_entries(names: list[str], now: dict[str, Found]) -> Iterator[Entry]:
     first = _canonical(now[names[0]].entry)
     yield first
     for name in names[1:]:
-        yield first._replace(path=name, kind=HARDLINK, size=0, link=first.path)
+        yield first._replace(path=name, kind=HARDLINK, size=0, link=first.path, device=(0, 0))
 
 
 def _canonical(entry: Entry) -> Entry:

@@ -11,16 +11,22 @@ def files_in(tree: FileTree) -> Iterator[Entry]:
 
     A file with several names comes under the first; the others are hard links to that.
     """
-    first: dict[tuple[int, int], str] = {}
+    first: dict[int, str] = {}
     for entry in tree.walk(""):
         if not entry.path:
             continue
-        inode = tree.inode(entry.path) if len(tree.linked(entry.path)) > 1 else None
-        if inode is None or first.setdefault(inode, entry.path) == entry.path:
+        names = tree.linked(entry.path)
+        if len(names) == 1 or first.setdefault(id(names), entry.path) == entry.path:
             yield entry
         else:
             yield entry._replace(
-                kind=HARDLINK, link=first[inode], size=0, digest="", offset=-1, xattrs=()
+                kind=HARDLINK,
+                link=first[id(names)],
+                size=0,
+                device=(0, 0),
+                digest="",
+                offset=-1,
+                xattrs=(),
             )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 from img.domain.errors import BuildError, ContextError, ImgError
 from img.domain.filesystem import paths
-from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.entry import DIRECTORY, HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.file_index import OPAQUE_WHITEOUT, WHITEOUT_PREFIX, FileIndex
 
 _MOST_LINKS = 255  # as many as BuildKit follows before it calls them a loop
@@ -52,7 +52,9 @@ class FileTree:
         self._layers: dict[str, int] = {}
         self._names: dict[str, set[str]] = {"": set()}  # of directories only
         self._lent: set[str] = set()  # directories whose names belong to the tree below this one
-        self._links: dict[str, set[str]] = {}  # of files with several names; they share the set
+        self._links: dict[
+            str, set[str]
+        ] = {}  # of what has or had several names; they share the set
         self._depth = 0
         self._closed: Mapping[str, str] = {}
 
@@ -157,13 +159,16 @@ class FileTree:
         return (self._layers[path], entry.offset) if entry.offset >= 0 else None
 
     def linked(self, path: str) -> AbstractSet[str]:
-        """Return all names of the regular file at ``path``, itself among them."""
+        """Return all names of the file at ``path``, itself among them; no directory has several."""
         return self._links.get(path) or {path}
 
     def linked_files(self) -> list[AbstractSet[str]]:
-        """Return the names of each regular file that has several."""
-        unique = {id(names): names for names in self._links.values()}
-        return [names for names in unique.values() if len(names) > 1]
+        """Return the names of each file, of whatever kind, that has several."""
+        return [names for names in self.once_linked_files() if len(names) > 1]
+
+    def once_linked_files(self) -> list[AbstractSet[str]]:
+        """Return the same, and the one name that is left of each that had several."""
+        return list({id(names): names for names in self._links.values()}.values())
 
     def resolve(self, path: str, *, follow: bool = True) -> str:
         """Return ``path`` with symbolic links followed inside the tree, missing parts kept.
@@ -271,7 +276,7 @@ class FileTree:
         elif path in self._names:
             self._remove(path)
         self._unlink(path)
-        if target is not None and entry.kind == FILE:
+        if target is not None:
             names = self._links.setdefault(target, {target})
             names.add(path)
             self._links[path] = names

@@ -89,10 +89,10 @@ def test_in_memory_a_step_gives_the_layer_that_follows_from_it(
     work: Callable[[Hand], None], lab: Lab
 ) -> None:
     base = a_base(lab)
-    workspace = MemorySnapshotter(lab.archive).prepare(lab.stack(base))
+    workspace = lab.prepare(MemorySnapshotter(lab.archive), base)
     work(workspace)
     packed = lab.pack_changes(workspace, workspace.changes(tree_of(base)))
-    following = MemorySnapshotter(lab.archive).prepare(lab.stack([*base, packed]))
+    following = lab.prepare(MemorySnapshotter(lab.archive), [*base, packed])
     assert list(following.changes(tree_of([*base, packed]))) == []
 
 
@@ -103,16 +103,16 @@ def test_in_memory_a_step_gives_the_layer_that_real_files_give(
     work: Callable[[Hand], None], kind: Kind, state: Path, lab: Lab
 ) -> None:
     base = a_base(lab)
-    memory = MemorySnapshotter(lab.archive).prepare(lab.stack(base))
+    memory = lab.prepare(MemorySnapshotter(lab.archive), base)
     work(memory)
-    workspace = kind.make(state, lab.archive).prepare(lab.stack(base))
-    run(workspace.root, lambda root: work(DirectoryHand(root)), index=kind.index)
+    workspace = lab.prepare(kind.make(state, lab.archive), base)
+    run(workspace.root, lambda root: work(DirectoryHand(root)))
     assert list(workspace.changes(tree_of(base))) == list(memory.changes(tree_of(base)))
 
 
 def test_in_memory_content_of_the_base_can_be_read(lab: Lab) -> None:
     base = a_base(lab)
-    workspace = MemorySnapshotter(lab.archive).prepare(lab.stack(base))
+    workspace = lab.prepare(MemorySnapshotter(lab.archive), base)
     workspace.write("etc/new", b"written")
     with workspace.open("links/far/c") as old, workspace.open("etc/new") as new:
         assert (old.read(), new.read()) == (b"linked", b"written")
@@ -121,7 +121,7 @@ def test_in_memory_content_of_the_base_can_be_read(lab: Lab) -> None:
 def test_in_memory_stacks_are_remembered_and_forgotten(lab: Lab) -> None:
     base = a_base(lab)
     snapshotter = MemorySnapshotter(lab.archive)
-    workspace = snapshotter.prepare(lab.stack(base))
+    workspace = lab.prepare(snapshotter, base)
     assert isinstance(workspace.root, DirectoryRoot)
     assert snapshotter.workspaces[workspace.root.path] is workspace
     top = lab.stack(base)[-1].chain_id

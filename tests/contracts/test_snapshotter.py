@@ -9,6 +9,7 @@ import pytest
 from img.application.ports.layer_archive import PackedLayer
 from img.application.ports.snapshotter import Snapshotter
 from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, Entry
+from img.domain.filesystem.tree import FileTree
 from tests.snapshot_base import a_base, real
 from tests.snapshot_lab import (
     KINDS,
@@ -29,7 +30,7 @@ def commit_nothing(
     snapshotter: Snapshotter, lab: Lab, base: list[PackedLayer]
 ) -> list[PackedLayer]:
     """Return the stack that a step without changes leads to."""
-    workspace = snapshotter.prepare(lab.stack(base))
+    workspace = lab.prepare(snapshotter, base)
     run(workspace.root, os.listdir)
     stack = [*base, lab.pack_changes(workspace, workspace.changes(tree_of(base)))]
     workspace.commit(lab.stack(stack)[-1].chain_id, stack[-1].index)
@@ -41,14 +42,14 @@ def commit_nothing(
 class TestEverySnapshotter:
     def test_starts_from_nothing(self, kind: Kind, state: Path, lab: Lab) -> None:
         snapshotter = kind.make(state, lab.archive)
-        workspace = snapshotter.prepare([])
+        workspace = snapshotter.prepare([], FileTree())
         run(workspace.root, lambda root: Path(root, "hello").write_bytes(b"hi"))
         listed = [(e.path, e.kind, e.size) for e in workspace.changes(tree_of([]))]
         assert listed == [("", DIRECTORY, 0), ("hello", FILE, 2)]
 
     def test_lists_nothing_when_nothing_was_done(self, kind: Kind, state: Path, lab: Lab) -> None:
         base = a_base(lab)
-        workspace = kind.make(state, lab.archive).prepare(lab.stack(base))
+        workspace = lab.prepare(kind.make(state, lab.archive), base)
         run(workspace.root, os.listdir)
         assert list(workspace.changes(tree_of(base))) == []
 
@@ -58,7 +59,7 @@ class TestEverySnapshotter:
         base = a_base(lab)
         stack = commit_nothing(kind.make(state, lab.archive), lab, base)
         lab.opened.clear()
-        kind.make(state, lab.archive).prepare(lab.stack(stack))
+        lab.prepare(kind.make(state, lab.archive), stack)
         assert lab.opened == []
 
     def test_names_the_stacks_it_has_and_forgets_them(
@@ -79,7 +80,7 @@ class TestEverySnapshotter:
         base = a_base(lab)
         snapshotter = kind.make(state, lab.archive)
         commit_nothing(snapshotter, lab, base)
-        workspace = snapshotter.prepare(lab.stack(base))
+        workspace = lab.prepare(snapshotter, base)
         other = kind.make(state, lab.archive)  # as another process would
 
         in_use = [c for c in other.chain_ids() if other.facts(c).in_use]
@@ -108,7 +109,7 @@ class TestEverySnapshotter:
     def test_gives_each_step_a_root_of_its_own(self, kind: Kind, state: Path, lab: Lab) -> None:
         base = a_base(lab)
         snapshotter = kind.make(state, lab.archive)
-        one, two = snapshotter.prepare(lab.stack(base)), snapshotter.prepare(lab.stack(base))
+        one, two = lab.prepare(snapshotter, base), lab.prepare(snapshotter, base)
         run(one.root, lambda root: Path(root, "etc/one").write_bytes(b"1"))
         assert list(two.changes(tree_of(base))) == []
         assert [e.path for e in one.changes(tree_of(base))] == ["etc", "etc/one"]
@@ -117,7 +118,7 @@ class TestEverySnapshotter:
         self, kind: Kind, state: Path, lab: Lab
     ) -> None:
         base = a_base(lab)
-        workspace = kind.make(state, lab.archive).prepare(lab.stack(base))
+        workspace = lab.prepare(kind.make(state, lab.archive), base)
         run(workspace.root, lambda root: Path(root, "etc/one").write_bytes(b"1"))
         workspace.discard()
         workspace.discard()
@@ -126,29 +127,29 @@ class TestEverySnapshotter:
     def test_may_discard_after_a_commit(self, kind: Kind, state: Path, lab: Lab) -> None:
         base = a_base(lab)
         snapshotter = kind.make(state, lab.archive)
-        workspace = snapshotter.prepare(lab.stack(base))
+        workspace = lab.prepare(snapshotter, base)
         run(workspace.root, lambda root: Path(root, "etc/one").write_bytes(b"1"))
         packed = lab.pack_changes(workspace, workspace.changes(tree_of(base)))
         stack = [*base, packed]
         workspace.commit(lab.stack(stack)[-1].chain_id, packed.index)
         workspace.discard()
         lab.opened.clear()
-        snapshotter.prepare(lab.stack(stack))
+        lab.prepare(snapshotter, stack)
         assert lab.opened == []
 
     def test_sweeps_what_a_crash_left(self, kind: Kind, state: Path, lab: Lab) -> None:
         leftover = state / "work" / "0123"
         (leftover / "upper" / "locked").mkdir(parents=True)
         (leftover / "upper" / "locked").chmod(0)
-        kind.make(state, lab.archive).prepare([]).discard()
+        kind.make(state, lab.archive).prepare([], FileTree()).discard()
         assert not leftover.exists()
 
     def test_does_not_sweep_what_another_one_works_in(
         self, kind: Kind, state: Path, lab: Lab
     ) -> None:
         base = a_base(lab)
-        workspace = kind.make(state, lab.archive).prepare(lab.stack(base))
-        kind.make(state, lab.archive).prepare(lab.stack(base)).discard()
+        workspace = lab.prepare(kind.make(state, lab.archive), base)
+        lab.prepare(kind.make(state, lab.archive), base).discard()
         run(workspace.root, lambda root: Path(root, "etc/one").write_bytes(b"1"))
         assert [e.path for e in workspace.changes(tree_of(base))] == ["etc", "etc/one"]
 
@@ -157,7 +158,7 @@ class TestEverySnapshotter:
     ) -> None:
         base = a_base(lab)
         snapshotter = kind.make(state, lab.archive)
-        workspace = snapshotter.prepare(lab.stack(base))
+        workspace = lab.prepare(snapshotter, base)
 
         def work(root: str) -> None:
             write(f"{root}/etc/one")
@@ -169,12 +170,12 @@ class TestEverySnapshotter:
         packed = lab.pack_changes(workspace, changes, epoch=OLD // SECOND + 9)
         stack = [*base, packed]
         workspace.commit(lab.stack(stack)[-1].chain_id, packed.index)
-        following = snapshotter.prepare(lab.stack(stack))
-        assert run(following.root, picture, index=kind.index) == picture_of(tree_of(stack))
+        following = lab.prepare(snapshotter, stack)
+        assert run(following.root, picture) == picture_of(tree_of(stack))
         assert list(following.changes(tree_of(stack))) == []
 
     def test_follows_no_link_when_a_file_is_opened(self, kind: Kind, state: Path, lab: Lab) -> None:
-        workspace = kind.make(state, lab.archive).prepare([])
+        workspace = kind.make(state, lab.archive).prepare([], FileTree())
         run(workspace.root, lambda root: os.symlink("/etc/passwd", f"{root}/out"))
         with pytest.raises(OSError, match="symbolic links"):
             workspace.open("out")
@@ -184,7 +185,7 @@ class TestEverySnapshotter:
 @real
 def test_a_layer_with_a_hard_link_holds_the_file_it_links_to(state: Path, lab: Lab) -> None:
     base = a_base(lab)
-    workspace = OVERLAY.make(state, lab.archive).prepare(lab.stack(base))
+    workspace = lab.prepare(OVERLAY.make(state, lab.archive), base)
     run(workspace.root, lambda root: os.link(f"{root}/links/single", f"{root}/etc/another"))
     changes = {entry.path: entry for entry in workspace.changes(tree_of(base))}
     assert changes["etc/another"].kind == FILE

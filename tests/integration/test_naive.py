@@ -39,7 +39,7 @@ def take_step(
     snapshotter: NaiveSnapshotter, lab: Lab, base: list[PackedLayer], name: str
 ) -> list[PackedLayer]:
     """Make a file, commit, and return the new stack."""
-    workspace = snapshotter.prepare(lab.stack(base))
+    workspace = lab.prepare(snapshotter, base)
     Path(workspace.root.path, name).write_bytes(name.encode())
     stack = [*base, lab.pack_changes(workspace, workspace.changes(tree_of(base)))]
     workspace.commit(lab.stack(stack)[-1].chain_id, stack[-1].index)
@@ -57,7 +57,7 @@ def test_a_root_is_handed_on_and_never_copied(state: Path, lab: Lab) -> None:
     [kept] = os.listdir(state / "roots")
     before = os.stat(state / "roots" / kept / "rootfs").st_ino
     lab.opened.clear()
-    workspace = snapshotter.prepare(lab.stack(stack))
+    workspace = lab.prepare(snapshotter, stack)
     assert inode(workspace.root) == before
     assert lab.opened == []
 
@@ -67,7 +67,7 @@ def test_only_the_layers_above_what_is_there_are_unpacked(state: Path, lab: Lab)
     stack = take_step(snapshotter, lab, [lab.pack(file("f", b"1"))], "one")
     more = [*stack, lab.pack(file("g", b"2"), file(".wh.f"))]
     lab.opened.clear()
-    workspace = snapshotter.prepare(lab.stack(more))
+    workspace = lab.prepare(snapshotter, more)
     assert lab.opened == [lab.stack(more)[-1].chain_id]
     assert sorted(os.listdir(workspace.root.path)) == ["g", "one"]
     assert workspace.changes(tree_of(more)) == ()
@@ -76,7 +76,7 @@ def test_only_the_layers_above_what_is_there_are_unpacked(state: Path, lab: Lab)
 def test_a_root_is_given_to_one_step_only(state: Path, lab: Lab) -> None:
     snapshotter = NaiveSnapshotter(state, lab.archive)
     stack = take_step(snapshotter, lab, [lab.pack(file("f", b"1"))], "one")
-    first, second = (snapshotter.prepare(lab.stack(stack)) for _ in range(2))
+    first, second = (lab.prepare(snapshotter, stack) for _ in range(2))
     assert inode(first.root) != inode(second.root)
     assert os.listdir(first.root.path) != []
 
@@ -84,14 +84,14 @@ def test_a_root_is_given_to_one_step_only(state: Path, lab: Lab) -> None:
 def test_a_process_forked_during_a_step_does_not_keep_the_root(state: Path, lab: Lab) -> None:
     snapshotter = NaiveSnapshotter(state, lab.archive)
     base = [lab.pack(file("f", b"1"))]
-    workspace = snapshotter.prepare(lab.stack(base))
+    workspace = lab.prepare(snapshotter, base)
     child = os.fork()
     if not child:
         time.sleep(60)
         os._exit(0)
     workspace.commit(lab.stack(base)[-1].chain_id, base[-1].index)
     lab.opened.clear()
-    snapshotter.prepare(lab.stack(base))
+    lab.prepare(snapshotter, base)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     assert lab.opened == []
@@ -100,7 +100,7 @@ def test_a_process_forked_during_a_step_does_not_keep_the_root(state: Path, lab:
 def test_few_copies_of_a_stack_are_kept(state: Path, lab: Lab) -> None:
     snapshotter = NaiveSnapshotter(state, lab.archive)
     base = [lab.pack(file("f", b"1"))]
-    spaces = [snapshotter.prepare(lab.stack(base)) for _ in range(4)]
+    spaces = [lab.prepare(snapshotter, base) for _ in range(4)]
     for workspace in spaces:
         workspace.commit(lab.stack(base)[-1].chain_id, base[-1].index)
     assert len(os.listdir(state / "roots")) == 2
@@ -109,7 +109,7 @@ def test_few_copies_of_a_stack_are_kept(state: Path, lab: Lab) -> None:
 
 def test_a_change_that_hides_behind_size_and_mtime_is_found(state: Path, lab: Lab) -> None:
     base = [lab.pack(file("f", b"old"))]
-    workspace = NaiveSnapshotter(state, lab.archive).prepare(lab.stack(base))
+    workspace = lab.prepare(NaiveSnapshotter(state, lab.archive), base)
     path = Path(workspace.root.path, "f")
     path.write_bytes(b"new")
     os.utime(path, ns=(OLD, OLD))
@@ -119,7 +119,7 @@ def test_a_change_that_hides_behind_size_and_mtime_is_found(state: Path, lab: La
 def test_a_change_at_once_after_unpacking_is_found(state: Path, lab: Lab) -> None:
     base = [lab.pack(*(file(f"f{n}", b"old") for n in range(50)))]
     for attempt in range(5):
-        workspace = NaiveSnapshotter(state / str(attempt), lab.archive).prepare(lab.stack(base))
+        workspace = lab.prepare(NaiveSnapshotter(state / str(attempt), lab.archive), base)
         path = Path(workspace.root.path, "f49")
         path.write_bytes(b"new")
         os.utime(path, ns=(OLD, OLD))
@@ -129,10 +129,10 @@ def test_a_change_at_once_after_unpacking_is_found(state: Path, lab: Lab) -> Non
 def test_what_nobody_looked_at_is_looked_at_by_the_next(state: Path, lab: Lab) -> None:
     snapshotter = NaiveSnapshotter(state, lab.archive)
     base = [lab.pack(file("f", b"1"))]
-    workspace = snapshotter.prepare(lab.stack(base))
+    workspace = lab.prepare(snapshotter, base)
     os.utime(workspace.root.path + "/f", ns=(OLD, OLD))
     workspace.commit(lab.stack(base)[-1].chain_id, base[-1].index)
-    assert snapshotter.prepare(lab.stack(base)).changes(tree_of(base)) == ()
+    assert lab.prepare(snapshotter, base).changes(tree_of(base)) == ()
 
 
 def test_a_walk_that_cannot_be_read_is_made_again(state: Path, lab: Lab) -> None:
@@ -140,16 +140,15 @@ def test_a_walk_that_cannot_be_read_is_made_again(state: Path, lab: Lab) -> None
     stack = take_step(snapshotter, lab, [lab.pack(file("f", b"1"))], "one")
     [kept] = os.listdir(state / "roots")
     (state / "roots" / kept / "walk").write_bytes(b"broken")
-    assert snapshotter.prepare(lab.stack(stack)).changes(tree_of(stack)) == ()
+    assert lab.prepare(snapshotter, stack).changes(tree_of(stack)) == ()
 
 
 def test_a_broken_blob_leaves_no_half_root(state: Path, lab: Lab) -> None:
     base = [lab.pack(file("f", b"1"))]
-    [layer] = lab.stack(base)
     snapshotter = NaiveSnapshotter(state, lab.archive)
     lab.blobs.remove(base[0].layer.descriptor.digest)
     with pytest.raises(Exception, match="no blob"):
-        snapshotter.prepare([layer])
+        lab.prepare(snapshotter, base)
     assert os.listdir(state / "work") == os.listdir(state / "roots") == []
 
 
@@ -157,7 +156,7 @@ def test_a_step_on_thousands_of_files_is_looked_at_quickly(state: Path, lab: Lab
     base = [lab.pack(*(file(f"d{n % 300}/f{n}", b"x") for n in range(6700)))]
     snapshotter = NaiveSnapshotter(state, lab.archive)
     stack = take_step(snapshotter, lab, base, "one")
-    workspace = snapshotter.prepare(lab.stack(stack))
+    workspace = lab.prepare(snapshotter, stack)
     tree = tree_of(stack)
     started = time.process_time()
     assert workspace.changes(tree) == ()
@@ -188,8 +187,8 @@ def test_what_was_unpacked_stays_and_steps_get_copies(state: Path, lab: Lab) -> 
     take_step(snapshotter, lab, base, "one")
     lab.opened.clear()
 
-    workspace = snapshotter.prepare(lab.stack(base))
-    other = snapshotter.prepare(lab.stack(base))
+    workspace = lab.prepare(snapshotter, base)
+    other = lab.prepare(snapshotter, base)
 
     assert sorted(os.listdir(workspace.root.path)) == ["f", "g"]
     assert inode(workspace.root) != inode(other.root)

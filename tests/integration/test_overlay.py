@@ -16,6 +16,7 @@ from img.application.ports.layer_archive import InvalidLayer, PackedLayer
 from img.application.ports.snapshotter import SnapshotLayer, SnapshotterUnavailable
 from img.domain.filesystem.entry import DIRECTORY
 from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.tree import FileTree
 from tests.snapshot_lab import (
     OLD,
     SECOND,
@@ -73,7 +74,7 @@ def test_an_opaque_root_hides_all_layers_below(state: Path, lab: Lab) -> None:
 
 
 def run_again(state: Path, lab: Lab, stack: list[PackedLayer]) -> object:
-    workspace = OverlaySnapshotter(state, lab.archive).prepare(lab.stack(stack))
+    workspace = lab.prepare(OverlaySnapshotter(state, lab.archive), stack)
     return run(workspace.root, picture)
 
 
@@ -94,14 +95,14 @@ def test_a_hard_link_to_a_file_of_a_lower_layer_keeps_all_names_one_file(
 def test_a_hard_link_to_nothing_is_a_broken_layer(state: Path, lab: Lab) -> None:
     stack = lab.stack([lab.pack(file("a", b"")), lab.pack(link("b", "nowhere"))])
     with pytest.raises(InvalidLayer):
-        OverlaySnapshotter(state, lab.archive).prepare(stack)
+        OverlaySnapshotter(state, lab.archive).prepare(stack, FileTree())
     assert os.listdir(state / "work") == []
 
 
 def test_more_layers_than_the_kernel_stacks_are_refused(state: Path, lab: Lab) -> None:
     layer = SnapshotLayer(chain_id=fake_chain_id(1), index=FileIndex(()), open=io.BytesIO)
     with pytest.raises(SnapshotterUnavailable, match="501 layers"):
-        OverlaySnapshotter(state, lab.archive).prepare([layer] * 501)
+        OverlaySnapshotter(state, lab.archive).prepare([layer] * 501, FileTree())
 
 
 def test_many_layers_are_unpacked_side_by_side(state: Path, lab: Lab) -> None:
@@ -128,7 +129,7 @@ def test_processes_that_want_the_same_layers_unpack_them_once(state: Path, lab: 
 
     def prepare() -> None:
         snapshotter = OverlaySnapshotter(state / "s", lab.archive)
-        workspace = snapshotter.prepare([counted(layer) for layer in stack])
+        workspace = snapshotter.prepare([counted(layer) for layer in stack], FileTree())
         run(workspace.root, lambda root: Path(root, "f0").read_bytes())
         workspace.discard()
 
@@ -151,7 +152,7 @@ def test_a_process_that_is_killed_while_it_unpacks_leaves_nothing_behind(
     child = os.fork()
     if not child:
         OverlaySnapshotter(state, lab.archive).prepare(
-            [SnapshotLayer(chain_id=layer.chain_id, index=layer.index, open=stuck)]
+            [SnapshotLayer(chain_id=layer.chain_id, index=layer.index, open=stuck)], FileTree()
         )
         os._exit(0)
     os.read(reader, 1)
@@ -159,7 +160,7 @@ def test_a_process_that_is_killed_while_it_unpacks_leaves_nothing_behind(
     os.waitpid(child, 0)
     assert os.listdir(state / "layers") == []
     assert len(os.listdir(state / "work")) == 1
-    workspace = OverlaySnapshotter(state, lab.archive).prepare([layer])
+    workspace = lab.prepare(OverlaySnapshotter(state, lab.archive), [packed])
     assert len(os.listdir(state / "work")) == 1, "the leftover is swept; this one is ours"
     assert run(workspace.root, os.listdir) == ["f"]
 
@@ -167,7 +168,7 @@ def test_a_process_that_is_killed_while_it_unpacks_leaves_nothing_behind(
 def test_two_steps_may_lead_to_the_same_stack(state: Path, lab: Lab) -> None:
     snapshotter = OverlaySnapshotter(state, lab.archive)
     base = [lab.pack(file("f", b"1"))]
-    spaces = [snapshotter.prepare(lab.stack(base)) for _ in range(2)]
+    spaces = [lab.prepare(snapshotter, base) for _ in range(2)]
     for workspace in spaces:
         run(workspace.root, lambda root: Path(root, "g").write_bytes(b"2"))
     packed = lab.pack_changes(spaces[0], spaces[0].changes(tree_of(base)))
@@ -181,7 +182,7 @@ def test_two_steps_may_lead_to_the_same_stack(state: Path, lab: Lab) -> None:
 def test_directories_deeper_than_a_path_may_be_long_are_refused_and_removed(
     state: Path, lab: Lab
 ) -> None:
-    workspace = OverlaySnapshotter(state, lab.archive).prepare([])
+    workspace = OverlaySnapshotter(state, lab.archive).prepare([], FileTree())
 
     def dig(root: str) -> None:
         os.chdir(root)
@@ -198,20 +199,19 @@ def test_directories_deeper_than_a_path_may_be_long_are_refused_and_removed(
 
 def test_mtimes_that_were_cut_in_the_layer_are_cut_in_its_files(state: Path, lab: Lab) -> None:
     snapshotter = OverlaySnapshotter(state, lab.archive)
-    workspace = snapshotter.prepare([])
+    workspace = snapshotter.prepare([], FileTree())
     run(workspace.root, lambda root: os.utime(Path(root, "f").write_text("x") and f"{root}/f"))
     changes = workspace.changes(tree_of([]))
     packed = lab.pack_changes(workspace, changes, epoch=OLD // SECOND)
-    stack = lab.stack([packed])
-    workspace.commit(stack[-1].chain_id, packed.index)
-    again = snapshotter.prepare(stack)
+    workspace.commit(lab.stack([packed])[-1].chain_id, packed.index)
+    again = lab.prepare(snapshotter, [packed])
     mtime = run(again.root, lambda root: os.stat(f"{root}/f").st_mtime)
     assert mtime == OLD // SECOND
 
 
 def test_looking_at_an_empty_step_takes_no_time(state: Path, lab: Lab) -> None:
     base = [lab.pack(*(file(f"d{n % 50}/f{n}", b"x") for n in range(5000)))]
-    workspace = OverlaySnapshotter(state, lab.archive).prepare(lab.stack(base))
+    workspace = lab.prepare(OverlaySnapshotter(state, lab.archive), base)
     run(workspace.root, os.listdir)
     tree = tree_of(base)
     started = time.process_time()

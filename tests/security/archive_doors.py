@@ -19,6 +19,7 @@ from img.adapters.snapshotter.overlay import OverlaySnapshotter
 from img.application.ports.snapshotter import SnapshotLayer
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import Entry
+from img.domain.filesystem.tree import FileTree
 from img.domain.image_filter import ImageFilter
 from img.domain.image_name import ImageName
 from img.domain.oci import media_types
@@ -109,7 +110,7 @@ class _Snapshotted(Door):
             for chain_id, (_, index), blob in zip(chain_ids, indexes, blobs, strict=True)
         ]
         try:
-            snapshotter.prepare(layers).discard()
+            snapshotter.prepare(layers, FileTree.of(index for _, index in indexes)).discard()
         finally:
             snapshotter.remove(chain_ids[-1])
 

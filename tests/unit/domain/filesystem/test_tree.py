@@ -2,7 +2,16 @@
 
 import pytest
 
-from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.entry import (
+    BLOCK,
+    CHARACTER,
+    DIRECTORY,
+    FIFO,
+    FILE,
+    HARDLINK,
+    SYMLINK,
+    Entry,
+)
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import DanglingHardLink, FileTree, TooManyLinks
 
@@ -132,10 +141,20 @@ def test_a_file_has_the_names_it_was_left_with() -> None:
 
 
 def test_a_file_without_other_names_is_linked_to_itself() -> None:
-    tree = tree_of([a_file("a"), Entry("p", FIFO), Entry("q", HARDLINK, link="p")])
+    tree = tree_of([a_file("a")])
     assert tree.linked("a") == {"a"}
-    assert tree.linked("q") == {"q"}
     assert tree.linked_files() == []
+
+
+@pytest.mark.parametrize("kind", [SYMLINK, FIFO, CHARACTER, BLOCK])
+def test_a_file_of_any_kind_may_have_several_names(kind: str) -> None:
+    names = [Entry("p", kind), Entry("q", HARDLINK, link="p"), Entry("r", HARDLINK, link="p")]
+    tree = tree_of(names, [Entry(".wh.p", FILE)])
+    assert tree.linked("q") == {"q", "r"}
+    assert tree.linked_files() == [{"q", "r"}]
+    assert tree_of(names, [Entry(f".wh.{name}", FILE) for name in "pq"]).once_linked_files() == [
+        {"r"}
+    ]
 
 
 def test_a_name_may_move_from_one_file_to_another() -> None:

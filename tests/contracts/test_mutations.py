@@ -1,0 +1,17 @@
+"""Random steps give what they give in a plain directory, whatever the snapshotter."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutations.lab import try_all
+from tests.snapshot_base import real
+from tests.snapshot_lab import CLONING, FUSE, KINDS, Kind
+
+_FEWER = {CLONING: 50, FUSE: 50}  # as naive; and slow
+
+
+@real
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_random_steps_are_those_of_a_plain_directory(kind: Kind, state: Path) -> None:
+    try_all(kind, state, range(_FEWER.get(kind, 300)))

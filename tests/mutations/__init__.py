@@ -1,0 +1,1 @@
+"""Random changes of files, for steps of builds and for plain directories."""
