@@ -7,6 +7,8 @@ from enum import Enum
 from img.domain.dataclass import dataclass
 from img.domain.errors import BuildError
 
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 
 class ImpossibleText(BuildError):
     """A text that the kernel takes for no argument, variable or path of a program."""
@@ -131,6 +133,14 @@ class Process:
             for text in texts:
                 if "\0" in text:
                     raise ImpossibleText(what, text)
+
+    def environment(self, home: str) -> dict[str, str]:
+        """Return its variables: PATH is set, and HOME, which is ``home`` unless ``env`` says more.
+
+        An empty HOME counts as none, as it does for runc.
+        """
+        env = {"PATH": DEFAULT_PATH} | dict(self.env)
+        return env | {"HOME": env.get("HOME") or home}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from img.application.ports.file_digest_store import FileStamp, KnownFile
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.ignore import NOT_MATCHED, IgnoreMatcher
 from img.domain.errors import ContextError
+from img.domain.filesystem.changes import is_kept_xattr
 from img.domain.filesystem.entry import (
     BLOCK,
     CHARACTER,
@@ -29,7 +30,6 @@ _KINDS = {0o020000: CHARACTER, 0o060000: BLOCK, 0o010000: FIFO, 0o140000: SOCKET
 _REGULAR, _DIRECTORY, _SYMLINK = 0o100000, 0o040000, 0o120000
 
 _NO_XATTRS: tuple[tuple[str, bytes], ...] = ()
-_CAPABILITY = "security.capability"
 
 
 class Found(NamedTuple):
@@ -108,7 +108,7 @@ def read_xattrs(path: str) -> tuple[tuple[str, bytes], ...]:
     """Return the attributes that belong in an image; none where the file system has none."""
     try:
         names = os.listxattr(path, follow_symlinks=False)
-        kept = sorted(name for name in names if name.startswith("user.") or name == _CAPABILITY)
+        kept = sorted(name for name in names if is_kept_xattr(name))
         return tuple((name, os.getxattr(path, name, follow_symlinks=False)) for name in kept)
     except OSError:
         return _NO_XATTRS

@@ -38,7 +38,6 @@ from img.domain.filesystem.ownership import UserIdentity, lookup_user
 from img.domain.process import Network, Process, Ulimit
 
 _OF_FILES = "fsize"  # the limit of what is written to a file, so also to the launcher's
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def become(
@@ -155,7 +154,7 @@ def execute(process: Process, user: UserIdentity, channel: socket.socket, start:
 
     ``channel`` is told before, and if the program cannot be executed. Raises ProcessNotStarted.
     """
-    env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
+    env = process.environment(user.home)
     if not process.argv:
         raise ProcessNotStarted("no command to run")
     path = find_executable(process.argv[0], env["PATH"])

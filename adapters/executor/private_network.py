@@ -9,11 +9,11 @@ import os
 import signal
 from typing import NoReturn
 
-from img.adapters.executor.first_process import DEFAULT_PATH
 from img.adapters.executor.programs import find_program
 from img.adapters.executor.signals import reset_signals
 from img.adapters.linux import syscalls
 from img.application.ports.executor import ExecutorUnavailable
+from img.domain.process import DEFAULT_PATH
 
 _TUN = "/dev/net/tun"
 _MOST_SAID = 4096  # bytes

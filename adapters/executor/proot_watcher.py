@@ -16,7 +16,6 @@ from typing import NoReturn
 from img.adapters.executor import reports, supervision
 from img.adapters.executor.executables import find_executable_in
 from img.adapters.executor.first_process import (
-    DEFAULT_PATH,
     die_with_parent,
     enter_control_groups,
     leave_session,
@@ -46,6 +45,7 @@ from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarte
 from img.domain.filesystem import paths
 from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import (
+    DEFAULT_PATH,
     BindMount,
     DirectoryRoot,
     FileMount,
@@ -143,7 +143,7 @@ def _command(
     if not process.argv:
         raise ProcessNotStarted("no command to run")
     _make_working_directory(root, process.cwd)
-    env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
+    env = process.environment(user.home)
     programs = _programs(root, process, env["PATH"])
     program = launcher.Program(paths=programs, argv=process.argv, env=env)
     try:

@@ -25,6 +25,7 @@ class Stub:
     path: str
     directory: bool
     mtime: int  # nanoseconds
+    inode: int = 0
 
     def __post_init__(self) -> None:
         if "\0" in self.path or not {"", ".", ".."}.isdisjoint(self.path.split("/")):

@@ -7,7 +7,6 @@ executors; what is left to it is what belongs to the pid namespace it makes.
 import resource
 from collections.abc import Mapping
 
-from img.adapters.executor.first_process import DEFAULT_PATH
 from img.adapters.executor.runtime_seccomp import annotations, seccomp_section
 from img.adapters.executor.system_mounts import MASKED, READ_ONLY
 from img.adapters.linux import capabilities
@@ -69,7 +68,7 @@ def configuration(process: Process, user: UserIdentity, root: str, allowed: int)
 
 
 def _environment(process: Process, user: UserIdentity) -> list[str]:
-    env = {"PATH": DEFAULT_PATH, "HOME": user.home} | dict(process.env)
+    env = process.environment(user.home)
     return [f"{name}={value}" for name, value in env.items()]
 
 

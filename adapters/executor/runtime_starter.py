@@ -12,7 +12,6 @@ from typing import NoReturn
 from img.adapters.executor import mounts, privileges, reports
 from img.adapters.executor.executables import find_executable_in
 from img.adapters.executor.first_process import (
-    DEFAULT_PATH,
     bring_network_up,
     enter_control_groups,
     set_limit,
@@ -33,6 +32,7 @@ from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import capabilities, syscalls, userns
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.filesystem.ownership import UserIdentity
+from img.domain.process import DEFAULT_PATH
 
 _CONTAINER = "step"
 _MOST_LOGGED = 1 << 16  # bytes

@@ -78,7 +78,7 @@ class MountPoints:
             _restore_times(where, before)
             if before.st_dev == self._device:  # not in a mount that came before
                 made = os.stat(name, dir_fd=where, follow_symlinks=False)
-                self._made(Stub(path, directory, made.st_mtime_ns))
+                self._made(Stub(path, directory, made.st_mtime_ns, made.st_ino))
         finally:
             os.close(where)
 
@@ -106,27 +106,47 @@ def remove_stubs(root: str, stubs: Sequence[Stub]) -> None:
     try:
         for stub in reversed(stubs):
             try:
-                _remove(directory, stub)
-            except OSError:  # moved, filled, or replaced by the step: it is the step's now
+                if not _remove(directory, stub, stub.path):
+                    _remove_moved(directory, stub)
+            except OSError:  # filled, or replaced by the step: it is the step's now
                 continue
     finally:
         os.close(directory)
 
 
-def _remove(root: int, stub: Stub) -> None:
-    parent, name = os.path.split(stub.path)
+def _remove_moved(root: int, stub: Stub) -> None:
+    """Remove a stub that is elsewhere: the step has moved a directory above it."""
+    name = os.path.basename(stub.path)
+    for where, directories, files, descriptor in os.fwalk(".", dir_fd=root):
+        if name in directories or name in files:
+            found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+            if found.st_ino == stub.inode:
+                _remove(root, stub, f"{where}/{name}")
+                return
+
+
+def _remove(root: int, stub: Stub, path: str) -> bool:
+    """Remove a stub unless the step has used it; return whether there is something at ``path``."""
+    parent, name = os.path.split(path)
     resolve = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_SYMLINKS
-    where = syscalls.openat2(root, parent or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=resolve)
+    try:
+        where = syscalls.openat2(root, parent or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=resolve)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     try:
         before = os.fstat(where)
-        found = os.stat(name, dir_fd=where, follow_symlinks=False)
+        try:
+            found = os.stat(name, dir_fd=where, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
         if not _is_untouched(found, stub) or _has_owner_on_record(where, name):
-            return
+            return True
         if stub.directory:
             os.rmdir(name, dir_fd=where)
         else:
             os.unlink(name, dir_fd=where)
         _restore_times(where, before)
+        return True
     finally:
         os.close(where)
 

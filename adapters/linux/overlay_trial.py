@@ -7,6 +7,7 @@ import stat
 from img.adapters.linux import syscalls
 from img.domain.errors import HostError
 
+MOST_LAYERS = 500  # OVL_MAX_STACK
 OPAQUE = "user.overlay.opaque"  # as mounts with the option userxattr have it
 _REMEDY = (
     "put the state (--state) on ext4, xfs, btrfs or tmpfs, in a container on a volume; Linux 5.11 "

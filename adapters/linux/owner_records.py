@@ -20,6 +20,7 @@ from typing import NamedTuple, TypeVar
 from img.adapters.linux import small_files
 from img.domain.kernel_numbers import is_id
 
+_PREFIX = "user.img."
 OWNER = "user.img.owner"  # "1000:1001"
 DEVICE = "user.img.dev"  # "c 1:3": the file stands for a device that could not be made here
 CAPABILITY = "security.capability"
@@ -74,6 +75,13 @@ def read(target: Target, names: Collection[str], *, follow: bool = False) -> Own
             if sign == _SIGN and is_id(uid) and is_id(gid):
                 return Owner(uid, gid)
     return None
+
+
+def is_record(target: Target, name: str, *, follow: bool = False) -> bool:
+    """Tell whether an attribute that a file has is a record, of an owner or of something else."""
+    if name.startswith(_PREFIX):
+        return True
+    return name == CAPABILITY and read(target, (name,), follow=follow) is not None
 
 
 def device_on(target: Target, names: Collection[str], *, follow: bool = False) -> bytes | None:

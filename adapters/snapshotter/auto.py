@@ -7,7 +7,7 @@ from pathlib import Path
 
 from img.adapters.linux.files import make_directories
 from img.adapters.linux.new_file import raise_state_error
-from img.adapters.linux.overlay_trial import OverlayRefused, try_overlay
+from img.adapters.linux.overlay_trial import MOST_LAYERS, OverlayRefused, try_overlay
 from img.adapters.linux.refusals import Refusals
 from img.adapters.linux.work_directory import WorkDirectory
 from img.application.log import logger
@@ -25,6 +25,8 @@ log = logger("snapshotter")
 
 class AutoSnapshotter(Snapshotter):
     """Overlays if the kernel mounts one in the state directory ``root``, else copies.
+
+    Copies as well for a stack of more layers than an overlay takes.
 
     It is tried when that is asked for; how it went is remembered in the state (refusals.py).
     """
@@ -52,7 +54,8 @@ class AutoSnapshotter(Snapshotter):
         return self._obstacle
 
     def prepare(self, layers: Sequence[SnapshotLayer], base: FileTree) -> Workspace:
-        return self._choice().prepare(layers, base)
+        choice = self._choice()
+        return (self._naive() if len(layers) > MOST_LAYERS else choice).prepare(layers, base)
 
     def chain_ids(self) -> Sequence[ChainID]:
         found = [*self._overlay().chain_ids(), *self._naive().chain_ids()]

@@ -11,6 +11,7 @@ from img.adapters.linux.file_entries import open_file
 from img.adapters.linux.file_handles import may_open_handles
 from img.adapters.linux.files import make_directories
 from img.adapters.linux.new_file import raise_state_error
+from img.adapters.linux.overlay_trial import MOST_LAYERS
 from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.linux.work_directory import WorkDirectory, bytes_below, sweep
 from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, digest_of, set_times
@@ -33,8 +34,6 @@ from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import ChainID
 from img.domain.process import OverlayRoot, Root
-
-_MOST_LAYERS = 500  # OVL_MAX_STACK
 
 
 class OverlaySnapshotter(Snapshotter):
@@ -62,9 +61,9 @@ class OverlaySnapshotter(Snapshotter):
         self._opened = False
 
     def prepare(self, layers: Sequence[SnapshotLayer], base: FileTree) -> "OverlayWorkspace":
-        if len(layers) > _MOST_LAYERS:
+        if len(layers) > MOST_LAYERS:
             raise SnapshotterUnavailable(
-                f"the image has {len(layers)} layers; an overlay takes {_MOST_LAYERS}",
+                f"the image has {len(layers)} layers; an overlay takes {MOST_LAYERS}",
                 hint="use the naive snapshotter, or a base image with fewer layers",
             )
         try:

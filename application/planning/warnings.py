@@ -15,10 +15,10 @@ from img.domain.dockerfile.variables import expand_word
 from img.domain.dockerfile.walk import KnownStage, Walk
 from img.domain.errors import DockerfileError
 from img.domain.graph.arguments import global_arguments
-from img.domain.graph.settings import DEFAULT_PATH
 from img.domain.graph.sources import FromImage, FromStage
 from img.domain.graph.stage_plan import PlannedStage, plan_stages
 from img.domain.oci.config import RunConfig
+from img.domain.process import DEFAULT_PATH
 
 Bases = Mapping[BaseName, BaseImage]
 

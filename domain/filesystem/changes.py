@@ -64,10 +64,11 @@ def is_kept_xattr(name: str) -> bool:
     """Tell whether layers hold the extended attribute ``name``.
 
     Those of the user and file capabilities are part of a file; what an overlay, ``img`` or a
-    security module wrote on it belongs to the machine.
+    security module wrote on it belongs to the machine. Names with "=" are left out, as no tar can
+    hold them (POSIX.1-2017 pax, "Extended Header").
     """
     return name == "security.capability" or (
-        name.startswith("user.") and not name.startswith(_OURS)
+        name.startswith("user.") and not name.startswith(_OURS) and "=" not in name
     )
 
 

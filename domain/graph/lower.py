@@ -11,13 +11,14 @@ from img.domain.graph.lower_copy import lower_copy, lower_workdir
 from img.domain.graph.lower_run import lower_run
 from img.domain.graph.names import name_step
 from img.domain.graph.operations import CopyFiles, PullBase, ReadContext, Scratch
-from img.domain.graph.settings import DEFAULT_PATH, apply_setting, with_path
+from img.domain.graph.settings import apply_setting, with_path
 from img.domain.graph.sources import FromContext, FromImage, FromScratch, FromStage, Source
 from img.domain.graph.stage_plan import PlannedStage, StagePlan, Step, plan_stages
 from img.domain.graph.state import GraphBuilder, StageScope, StageState, with_variable
 from img.domain.graph.vertex import HistoryItem, Plan, Vertex
 from img.domain.oci.config import ImageConfig, RunConfig
 from img.domain.platform import Platform
+from img.domain.process import DEFAULT_PATH
 
 
 class MissingBases(ImgError):

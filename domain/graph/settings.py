@@ -32,6 +32,7 @@ from img.domain.errors import DockerfileError
 from img.domain.graph import go_text
 from img.domain.graph.state import StageScope, StageState, with_variable
 from img.domain.oci.config import Health
+from img.domain.process import DEFAULT_PATH
 
 Setting = (
     Env
@@ -49,7 +50,6 @@ Setting = (
     | Maintainer
 )
 
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # For the scanner of software bills of materials only: no process sees them.
 _NOT_IN_ENV = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})

@@ -50,7 +50,7 @@ def expected(texts: tuple[str, ...]) -> list[list[str]]:
 def check(kind: Kind, place: Path, texts: Sequence[str], right: Sequence[list[str]]) -> None:
     """Compare what steps see, and what layers hold, with what is ``right`` after each step."""
     lab = Lab()
-    comparable = _shown_by_fuse if kind is FUSE else _seen_by_steps
+    comparable = _shown_by_fuse if kind is FUSE else seen_by_steps
     snapshotter = kind.make(place / kind.name, lab.archive)
     layers: list[PackedLayer] = []
     for number, text in enumerate(texts):
@@ -93,7 +93,8 @@ def compare(
     assert not shown, "\n".join([what, *shown])
 
 
-def _seen_by_steps(lines: list[str]) -> set[str]:
+def seen_by_steps(lines: list[str]) -> set[str]:
+    """Return what steps are sure to see."""
     # An overlay shows other inode numbers once it has copied a file up, unless the copy has an
     # attribute that only regular files can have.
     return {line if _kind(line) == "10" else "\t".join(_without(line, _NAME)) for line in lines}

@@ -2,6 +2,7 @@
 #
 #   mutate.pl change DIRECTORY ORDERS    ORDERS: a file of lines "verb argument...", %xx for odd bytes
 #   mutate.pl list DIRECTORY             prints a line for each file, with all that matters of it
+#   mutate.pl seen DIRECTORY             prints the same, without links between special files
 #
 # What fails is left: it fails everywhere.
 use strict;
@@ -130,6 +131,7 @@ sub list {
     for my $path (sort keys %lines) {
         my ($inode, @fields) = @{ $lines{$path} };
         my ($first) = sort @{ $names{$inode} };
+        $first = '' if $mode eq 'seen' and $fields[0] !~ /^10/;
         print join("\t", map { s/([^ -~]|%)/sprintf '%%%02x', ord $1/gre } $path, $first, @fields), "\n";
     }
 }

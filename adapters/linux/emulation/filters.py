@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from img.adapters.linux import allowed_calls, seccomp
+from img.adapters.linux.emulation.attributes import LISTING
 from img.adapters.linux.emulation.capability_records import REMOVING, SETTING
 from img.adapters.linux.emulation.identities import RLIMIT_LOCKS
 from img.adapters.linux.emulation.level import Emulation
@@ -94,6 +95,7 @@ def rules_of(level: Emulation, *, strict: bool, capabilities: bool = False) -> I
         case Emulation.FULL:
             yield from _identity_rules()
             yield from _rules((*STAT, *ACCESS, *CREATE, *EXECUTE, "mknod", "mknodat"), NOTIFY)
+            yield from _rules(LISTING, NOTIFY)
             if strict:
                 yield from _rules(("open", "openat", *CHANGE), NOTIFY)
             else:

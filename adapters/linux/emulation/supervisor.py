@@ -9,6 +9,7 @@ from functools import partial
 
 from img.adapters.linux import small_files
 from img.adapters.linux.answering import Answerer, Handler
+from img.adapters.linux.emulation.attributes import LISTING, AttributeCalls
 from img.adapters.linux.emulation.capability_records import CapabilityCalls
 from img.adapters.linux.emulation.changes import ChangeCalls
 from img.adapters.linux.emulation.creation import CreationCalls
@@ -84,6 +85,8 @@ def _refusals_of(name: str) -> frozenset[int] | None:
     """Return the errors of a handler that are the answer; None: all are."""
     if name in _LEFT_TO_THE_KERNEL:
         return frozenset()
+    if name in LISTING:
+        return frozenset((errno.ERANGE,))
     return _REFUSALS if name in _CHECKED else None
 
 
@@ -111,6 +114,7 @@ def _handlers(
     return {
         **IdCalls(identities).handlers(),
         **CapabilityCalls(identities, paths).handlers(),
+        **AttributeCalls(paths).handlers(),
         **change.handlers(),
         "chown": chown.chown,
         "lchown": chown.lchown,

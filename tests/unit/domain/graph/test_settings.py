@@ -3,9 +3,9 @@ from dataclasses import replace
 import pytest
 
 from img.domain.errors import DockerfileError
-from img.domain.graph.settings import DEFAULT_PATH
 from img.domain.oci.config import RunConfig
 from img.domain.platform import Platform
+from img.domain.process import DEFAULT_PATH
 from tests.unit.domain.graph.plans import a_request, history_of, plan_of
 
 BASE = "docker.io/library/busybox:latest"

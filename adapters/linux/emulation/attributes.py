@@ -1,0 +1,46 @@
+"""Extended attributes as a step sees them: without the records of owners (listxattr(2)).
+
+What lists attributes copies them (``cp -a``, ``tar --xattrs``), into archives in the image too.
+"""
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from img.adapters.linux import memory, owner_records
+from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
+from img.adapters.linux.notifications import Notification
+from img.adapters.linux.replies import Answer, Reply
+
+LISTING = ("listxattr", "llistxattr", "flistxattr")
+
+
+class AttributeCalls:
+    """Lists of names. What has no record, as next to everything, the kernel tells."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def handlers(self) -> Mapping[str, Callable[[Notification], Answer]]:
+        """Return what answers each call."""
+        return {name: partial(self._list, name) for name in LISTING}
+
+    def _list(self, name: str, call: Notification) -> Answer:
+        first, buffer, size = call.arguments[:3]
+        follow = name != "llistxattr"
+        if name == "flistxattr":
+            where = self._paths.find(call, first, b"")
+        else:
+            text = memory.read_text(call.pid, first)
+            where = self._paths.find(call, AT_FDCWD, text, follow=follow)
+        names = owner_records.names_on(where, follow=follow)
+        shown = [each for each in names if not owner_records.is_record(where, each, follow=follow)]
+        if len(shown) == len(names):
+            return Reply.LET_PASS
+        content = b"".join(os.fsencode(each) + b"\0" for each in shown)
+        if size:
+            if len(content) > size:
+                raise OSError(errno.ERANGE, os.strerror(errno.ERANGE))
+            memory.write(call.pid, buffer, content)
+        return len(content)
