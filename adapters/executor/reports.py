@@ -25,7 +25,7 @@ class Stub:
     path: str
     directory: bool
     mtime: int  # nanoseconds
-    inode: int = 0
+    inode: int
 
     def __post_init__(self) -> None:
         if "\0" in self.path or not {"", ".", ".."}.isdisjoint(self.path.split("/")):
@@ -105,7 +105,12 @@ def receive(channel: socket.socket) -> Report | None:
 
 def prepare() -> None:
     """Import and compile what reports take, in a process whose forks send them."""
-    for report in (Stub("a", directory=False, mtime=0), NotStarted(""), Refused(""), Crashed("")):
+    for report in (
+        Stub("a", directory=False, mtime=0, inode=0),
+        NotStarted(""),
+        Refused(""),
+        Crashed(""),
+    ):
         records.decode(records.encode(report), Report)
     records.encode(Starting())
 

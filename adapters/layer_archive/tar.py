@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO, cast
 
 from img.adapters.layer_archive import header
+from img.adapters.layer_archive.aufs import is_aufs_leftover, without_aufs_leftovers
 from img.adapters.layer_archive.compressing import CompressedBlob
 from img.adapters.layer_archive.compression import decompressed
 from img.adapters.layer_archive.extract import Extraction
@@ -13,7 +14,7 @@ from img.adapters.layer_archive.members import contained_name, members
 from img.adapters.layer_archive.packing import TarWriter
 from img.adapters.layer_archive.stream import Content, TarStream
 from img.adapters.layer_archive.threads import ReadAhead
-from img.adapters.layer_archive.whiteouts import check_whiteout, is_aufs_leftover
+from img.adapters.layer_archive.whiteouts import check_whiteout
 from img.adapters.linux.ownership import REAL, OutsideOwnership, Ownership
 from img.application.ports.blob_store import BlobWriter, StoreFull
 from img.application.ports.layer_archive import (
@@ -112,7 +113,7 @@ class TarLayerArchive(LayerArchive):
         ahead = ReadAhead(_observed(decompressed(compressed), diff.update))
         try:
             stream = TarStream(ahead)
-            entries = list(_indexed(stream))
+            entries = without_aufs_leftovers(_indexed(stream))
             stream.drain()
         finally:
             ahead.close()
@@ -226,12 +227,17 @@ def _observed(chunks: Iterator[bytes], observe: Callable[[bytes], object]) -> It
 
 
 def _layer_members(stream: TarStream) -> Iterator[Entry]:
+    for entry in _all_members(stream):
+        if ".wh." not in entry.path or not is_aufs_leftover(entry.path):
+            yield entry
+
+
+def _all_members(stream: TarStream) -> Iterator[Entry]:
+    """Yield the entries of a layer, and AUFS' own."""
     for entry in members(stream):
         if not entry.path and entry.kind != DIRECTORY:
             raise InvalidLayer("the root of a layer is no directory")
-        if ".wh." in entry.path:
-            if is_aufs_leftover(entry.path):
-                continue
+        if ".wh." in entry.path and not is_aufs_leftover(entry.path):
             check_whiteout(entry.path)
         yield entry
 
@@ -246,7 +252,7 @@ def _known(index: FileIndex, stream: TarStream) -> Iterator[Entry]:
 
 def _indexed(stream: TarStream) -> Iterator[Entry]:
     make = tuple.__new__  # past the NamedTuple's own: 10^5 files pass here
-    for entry in _layer_members(stream):
+    for entry in _all_members(stream):
         if entry.kind != FILE:
             yield entry
             continue

@@ -9,14 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.linux.overlay_trial import MOST_LAYERS
+from img.adapters.linux.refusals import Refusals
 from img.adapters.linux.work_directory import remove_tree
 from img.adapters.snapshotter.attributes import PathTooLong
+from img.adapters.snapshotter.auto import AutoSnapshotter
+from img.adapters.snapshotter.naive import NaiveSnapshotter
 from img.adapters.snapshotter.overlay import OverlaySnapshotter
 from img.application.ports.layer_archive import InvalidLayer, PackedLayer
 from img.application.ports.snapshotter import SnapshotLayer, SnapshotterUnavailable
-from img.domain.filesystem.entry import DIRECTORY
+from img.domain.filesystem.entry import DIRECTORY, FIFO, SYMLINK
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
+from img.domain.process import DirectoryRoot, OverlayRoot
 from tests.snapshot_lab import (
     OLD,
     SECOND,
@@ -90,6 +95,59 @@ def test_a_hard_link_to_a_file_of_a_lower_layer_keeps_all_names_one_file(
     expected = picture_of(tree_of(stack))
     assert expected["d/a"][-1] == ("d/a", "d/b", "new/name")
     assert run_again(state, lab, stack) == expected
+
+
+@pytest.mark.parametrize("kind", [SYMLINK, FIFO])
+def test_a_hard_link_to_a_special_file_of_a_lower_layer_is_kept(
+    kind: str, state: Path, lab: Lab
+) -> None:
+    special = other("d/s", kind, mode=0o777, link="x" if kind == SYMLINK else "")
+    stack = [lab.pack(other("d", DIRECTORY), special), lab.pack(link("e", "d/s"))]
+    expected = picture_of(tree_of(stack))
+    assert expected["e"][-1] == ("d/s", "e")
+    assert run_again(state, lab, stack) == expected
+
+
+@pytest.mark.parametrize("kind", [SYMLINK, FIFO])
+def test_special_files_with_several_names_can_be_changed(kind: str, state: Path, lab: Lab) -> None:
+    special = other("s1", kind, mode=0o777, link="x" if kind == SYMLINK else "")
+    names = [link(name, "s1") for name in ("s2", "s3", "s4")]
+    base = [lab.pack(special, file("f"), *names), lab.pack(file(".wh.s3"))]
+    snapshotter = OverlaySnapshotter(state, lab.archive)
+    for number in range(2):
+        workspace = lab.prepare(snapshotter, base)
+
+        def work(root: str, number: int = number) -> None:
+            if number:
+                os.unlink(f"{root}/s4")  # the one name that is left
+                return
+            os.lchown(f"{root}/s1", 1, 2)
+            os.rename(f"{root}/f", f"{root}/s2")
+            os.unlink(f"{root}/s1")
+
+        run(workspace.root, work)
+        base.append(lab.pack_changes(workspace, workspace.changes(tree_of(base))))
+        workspace.commit(lab.stack(base)[-1].chain_id, base[-1].index)
+    assert [(entry.path, entry.uid) for entry in base[-2].index if entry.path] == [
+        (".wh.f", 0),
+        (".wh.s1", 0),
+        ("s2", 0),
+        ("s4", 1),
+    ]
+    assert [entry.path for entry in base[-1].index if entry.path] == [".wh.s4"]
+
+
+def test_more_layers_than_an_overlay_takes_are_copied(state: Path, lab: Lab) -> None:
+    (state / "work").mkdir()
+    Refusals(str(state / "refused.json")).allow("overlay")
+    snapshotter = AutoSnapshotter(
+        state,
+        lambda: OverlaySnapshotter(state / "overlay", lab.archive),
+        lambda: NaiveSnapshotter(state / "naive", lab.archive),
+    )
+    stack = [lab.pack(file("f", b"content"))] * (MOST_LAYERS + 1)
+    assert isinstance(lab.prepare(snapshotter, stack).root, DirectoryRoot)
+    assert isinstance(lab.prepare(snapshotter, stack[1:]).root, OverlayRoot)
 
 
 def test_a_hard_link_to_nothing_is_a_broken_layer(state: Path, lab: Lab) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from img.domain.process import FileMount, ImpossibleText, Process
+from img.domain.process import DEFAULT_PATH, FileMount, ImpossibleText, Process
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,15 @@ def test_a_process_has_no_text_with_a_nul(fields: dict[str, object]) -> None:
     texts: dict[str, object] = {"argv": ("sh",), "env": {}} | fields
     with pytest.raises(ImpossibleText, match="holds a NUL character"):
         Process(**texts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("given", "home"), [({}, "/home/app"), ({"HOME": ""}, "/home/app"), ({"HOME": "/x"}, "/x")]
+)
+def test_home_is_the_users_unless_it_is_given(given: dict[str, str], home: str) -> None:
+    assert Process(argv=("a",), env=given).environment("/home/app")["HOME"] == home
+
+
+def test_path_is_what_is_given_even_if_it_is_empty() -> None:
+    assert Process(argv=("a",), env={"PATH": ""}).environment("/")["PATH"] == ""
+    assert Process(argv=("a",), env={}).environment("/")["PATH"] == DEFAULT_PATH

@@ -39,7 +39,7 @@ class _Talkative:
             else:
                 break
             try:
-                self._channel.send(records.encode(Stub("d" * 99, directory=True, mtime=0)))
+                self._channel.send(records.encode(Stub("d" * 99, directory=True, mtime=0, inode=0)))
             except BlockingIOError:
                 continue
             self.told += 1

@@ -112,8 +112,8 @@ def test_values_of_other_types_are_refused(plain: str, kind: object) -> None:
 @pytest.mark.parametrize("path", ["", "/etc", "../x", "a/..", "a//b", "./a", "a\0"])
 def test_a_stub_is_a_clean_path_in_the_root(path: str) -> None:
     with pytest.raises(records.BadRecord):
-        records.decode(json.dumps(["Stub", path, True, 0]).encode(), Report)
-    assert records.decode(b'["Stub","a/b",true,0]', Report) == Stub("a/b", True, 0)
+        records.decode(json.dumps(["Stub", path, True, 0, 7]).encode(), Report)
+    assert records.decode(b'["Stub","a/b",true,0,7]', Report) == Stub("a/b", True, 0, 7)
 
 
 def test_what_cannot_be_sent_is_a_fault_of_ours() -> None:
