@@ -52,9 +52,7 @@ class FileTree:
         self._layers: dict[str, int] = {}
         self._names: dict[str, set[str]] = {"": set()}  # of directories only
         self._lent: set[str] = set()  # directories whose names belong to the tree below this one
-        self._links: dict[
-            str, set[str]
-        ] = {}  # of what has or had several names; they share the set
+        self._links: dict[str, set[str]] = {}  # of files that several names lead, or led, to
         self._depth = 0
         self._closed: Mapping[str, str] = {}
 

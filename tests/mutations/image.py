@@ -15,8 +15,8 @@ print join "\\n", grep { m{^/} } values %INC, @DynaLoader::dl_shared_objects;
 """
 
 
-def make_root(root: Path) -> None:
-    """Make the directory ``root`` with all that ``mutate.pl`` needs."""
+def make_root(root: Path, *programs: str) -> None:
+    """Make the directory ``root`` with all that ``mutate.pl`` needs, and more ``programs``."""
     for name in ("bin", "files", "seen"):
         (root / name).mkdir(parents=True)
     shutil.copy(MUTATE, root / MUTATE.name)
@@ -24,7 +24,7 @@ def make_root(root: Path) -> None:
         (program("perl"), "-e", _OWN_FILES), check=True, capture_output=True, text=True
     )
     files = {*own.stdout.splitlines()}
-    for name in _PROGRAMS:
+    for name in (*_PROGRAMS, *programs):
         path = program(name)
         shutil.copy(path, root / "bin" / name)
         files |= _libraries(path)
