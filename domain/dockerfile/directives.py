@@ -107,7 +107,7 @@ def _without_shebang(text: str) -> tuple[str, int]:
 def _read(lines: Sequence[str], pattern: re.Pattern[str], skipped: int = 0) -> Iterator[Directive]:
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, skipped + 1):
-        found = pattern.match(line)
+        found = pattern.match(line.removesuffix("\r"))
         if not found or (name := found.group(1).lower()) not in _KNOWN:
             return
         if name in seen:
