@@ -23,7 +23,6 @@ from img.domain.errors import DockerfileError
 class _Line(TypedDict):
     """One entry of the package's ``structure``."""
 
-    instruction: str  # upper case, or COMMENT
     startline: int  # from 0
     content: str
     value: str
@@ -113,7 +112,8 @@ def _instructions(
     comments: list[str] = []
     for line in read:
         number = line["startline"]  # from 0, but one line was put above: so from 1
-        if line["instruction"] != "COMMENT":
+        # Not by the package's word for it: an instruction may be called "comment", wrongly.
+        if not line["content"].lstrip().startswith("#"):
             instructions.append(_instruction(line, by_line[number], tuple(comments)))
             comments.clear()
         elif number in no_comments:
