@@ -320,7 +320,7 @@ class Contexts(Dockerfiles):
                 made_from=contents,
             )
             self.lookup.remember(record, definition=key)
-        return _NOTHING.with_result(key, record)
+        return replace(_NOTHING.with_result(key, record), dated=files.dated)
 
     def _shown(self, title: str, fetch: Callable[[Callable[[int, int], None]], Fetched]) -> Fetched:
         """Fetch something before the build begins, and show that it is done."""

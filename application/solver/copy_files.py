@@ -190,7 +190,8 @@ class Copying:
                 entry = tree.get(path)
                 if entry is not None and entry.digest:
                     self._digests[path] = entry.digest
-        return Digest("sha256", selection.contents_digest(self._digests))
+        dated = self.source.dated()
+        return Digest("sha256", selection.contents_digest(self._digests, dated=dated))
 
     def _placement(self) -> Selection:
         if self._placed is None:

@@ -76,7 +76,13 @@ class FetchRepository:
                 record = self._record(operation, commit, layer)
                 self.lookup.remember(record, key)
         layers = (record.layer,) if record.layer else ()
-        stack = Stack(key=key, layers=layers, own=record.layer, created=record.created)
+        stack = Stack(
+            key=key,
+            layers=layers,
+            own=record.layer,
+            created=record.created,
+            dated=operation.commit_mtime,
+        )
         return Fetched(result=stack, cached=cached)
 
     @contextmanager

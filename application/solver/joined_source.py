@@ -46,6 +46,9 @@ class JoinedSource(Source):
     def key(self) -> Digest | None:
         return None
 
+    def dated(self) -> bool:
+        return any(origin.source.dated() for origin in self._origins.values())
+
     def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
         return {
             ours: digest

@@ -20,7 +20,8 @@ class Stack:
     ``key`` is the definition key, and ``found_by`` all keys that find what the vertex added, if
     they were asked for. ``own`` is the layer the vertex itself added, None if it added none,
     ``created`` when that was made, and ``made_from`` what from, as the cache records it.
-    ``below`` are the contents of all that the stack was made from, by definition key.
+    ``below`` are the contents of all that the stack was made from, by definition key. The times
+    of files that are ``dated`` are part of what they hold.
     """
 
     key: Digest
@@ -30,6 +31,7 @@ class Stack:
     created: datetime | None = None
     made_from: Provenance = field(default_factory=dict, hash=False)
     below: Provenance = field(default_factory=dict, hash=False)
+    dated: bool = False
     _content: Digest | None = field(default=None, compare=False)
 
     @property

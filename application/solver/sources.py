@@ -31,6 +31,10 @@ class Source(Protocol):
         """Return what the files were made from, None if only their contents tell."""
 
     @abstractmethod
+    def dated(self) -> bool:
+        """Tell whether the times of the files are part of what they hold."""
+
+    @abstractmethod
     def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
         """Return the digests of files that ``tree`` does not know."""
 
@@ -54,6 +58,9 @@ class ContextSource(Source):
 
     def key(self) -> Digest | None:
         return None
+
+    def dated(self) -> bool:
+        return False
 
     def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
         digests = self.context.read_digests(paths)
@@ -80,6 +87,9 @@ class StackSource(Source):
 
     def key(self) -> Digest | None:
         return self.stack.key
+
+    def dated(self) -> bool:
+        return self.stack.dated
 
     def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
         return {}
@@ -125,6 +135,9 @@ class NoSource(Source):
 
     def key(self) -> Digest | None:
         return None
+
+    def dated(self) -> bool:
+        return False
 
     def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
         return {}

@@ -79,22 +79,25 @@ class Selection:
             )
         )
 
-    def contents_digest(self, read: Mapping[str, str] | None = None) -> str:
+    def contents_digest(self, read: Mapping[str, str] | None = None, *, dated: bool = False) -> str:
         """Return a sha256, as hex, of all that ends up in the layer but for mtimes.
 
-        Not mtimes, so that a fresh clone or a touch is no change (BuildKit cache/contenthash).
-        ``read`` has the digests of what is ``unknown``, by source path.
+        Not mtimes, so that a fresh clone or a touch is no change (BuildKit cache/contenthash);
+        those of the source's files, if it is ``dated``: somebody has asked for them. ``read`` has
+        the digests of what is ``unknown``, by source path.
         """
         known = read or {}
         contents = hashlib.sha256()
         lines: list[str] = []
         for source, entry, _ in self.items:
-            path, kind, mode, uid, gid, size, _, link, device, xattrs, digest, _ = entry
+            path, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, _ = entry
             if kind == FILE and not digest:
                 digest = known[source or ""] if size else _EMPTY
             line = f"{path}\0{kind}{mode:o}\0{uid}\0{gid}\0{link}\0{digest}\0\n"
             if xattrs or device != (0, 0):
                 line += f"{device}{[(name, value.hex()) for name, value in xattrs]}\0\n"
+            if dated and source is not None:
+                line += f"{mtime}\0\n"
             lines.append(line)
             if len(lines) == _LINES:
                 contents.update("".join(lines).encode("utf-8", "surrogateescape"))

@@ -91,6 +91,16 @@ def test_files_may_be_as_old_as_their_commit() -> None:
     assert entry.mtime == COMMITTED * 10**9
 
 
+@pytest.mark.parametrize("flags", ["", "--link", "--chmod=600"])
+def test_files_of_other_times_are_not_taken_from_the_cache(flags: str) -> None:
+    hub = Hub()
+    for query, times in (("", {0}), ("?mtime=commit", {COMMITTED * 10**9}), ("", {0})):
+        image = image_of(hub.workshop.build(f"FROM scratch\nADD {flags} {REMOTE}{query} /r\n"))
+        entry = hub.workshop.container.trees().of(image.layers).get("r/x")
+        assert entry is not None
+        assert {entry.mtime} == times
+
+
 def test_a_repository_that_is_not_there_is_said_at_its_line() -> None:
     with pytest.raises(SourceUnavailable) as refusal:
         Hub().build("https://me:hidden@host/other.git")
