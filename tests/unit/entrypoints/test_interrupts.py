@@ -27,6 +27,7 @@ try:
     print("dropped", flush=True)
     time.sleep(60)
 except {exception}:
+    interrupts.ignore()  # as main does: no alarm is to end what tidies up
     print("heeded")
 """
 
@@ -63,6 +64,7 @@ try:
     print("dropped", flush=True)
     time.sleep(60)
 except {exception}:
+    interrupts.ignore()  # as main does: no alarm is to end what tidies up
     print("heeded")
 """
 _TIDY = """
@@ -91,6 +93,7 @@ try:
 except {exception}:
     interrupts.ignore()
     time.sleep(0.2)
+    interrupts.ignore()  # as main does: no alarm is to end what tidies up
     print("heeded")
 time.sleep(0.2)
 """
