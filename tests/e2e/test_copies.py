@@ -3,7 +3,7 @@
 import io
 import os
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -224,15 +224,10 @@ def test_a_warning_is_no_part_of_the_result(img_for: ImgFor, write_context: Writ
     assert "unable to find user nope" in built.stderr
 
 
-@pytest.mark.parametrize(
-    ("seconds", "expected"), [(1500000000, "2017-07-14T02:40:00Z"), (-1, "1969-12-31T23:59:59Z")]
-)
 def test_an_image_dated_by_its_dockerfile_is_the_same_each_time(
-    seconds: int, expected: str, img_for: ImgFor, write_context: WriteContext, workplace: Path
+    img_for: ImgFor, write_context: WriteContext, workplace: Path
 ) -> None:
-    context = write_context(
-        f"ARG SOURCE_DATE_EPOCH={seconds}\nFROM scratch\nCOPY f /d/f\n", {"f": ""}
-    )
+    context = write_context("ARG SOURCE_DATE_EPOCH=-1\nFROM scratch\nCOPY f /d/f\n", {"f": ""})
     images = []
     for state in ("one", "two"):
         img = img_for("root", state)
@@ -243,24 +238,26 @@ def test_an_image_dated_by_its_dockerfile_is_the_same_each_time(
 
     assert images[0].digest == images[1].digest
     config = images[0].config
-    assert {config["created"], *(item["created"] for item in config["history"])} == {expected}
+    created = {config["created"], *(item["created"] for item in config["history"])}
+    assert created == {"1969-12-31T23:59:59Z"}
 
 
-@pytest.mark.parametrize("hide", [lambda path: path.chmod(0), lambda path: path.chmod(0o644)])
 def test_a_directory_that_may_not_be_read_matters_only_where_it_is_copied(
-    hide: Callable[[Path], None], img_for: ImgFor, write_context: WriteContext
+    img_for: ImgFor, write_context: WriteContext
 ) -> None:
     img = img_for("user")
     context = write_context(
         "FROM scratch AS used\nCOPY dist *.txt /a/\nCOPY d?st/f /b\n"
         "FROM scratch AS all\nCOPY . /\n"
         "FROM scratch AS named\nCOPY .data/db /db\n"
-        "FROM scratch AS below\nCOPY .data/db/* /db/\n",
-        {"dist/f": "f", "x.txt": "x", ".data/db/g": "g", ".data/ok": "k"},
+        "FROM scratch AS below\nCOPY .data/listed/* /db/\n",
+        {"dist/f": "f", "x.txt": "x", ".data/db/g": "g", ".data/listed/k": "k"},
     )
-    hide(context / ".data/db")
+    (context / ".data/db").chmod(0)
+    (context / ".data/listed").chmod(0o644)  # its names can be read, and nothing else
 
     img("build", "-q", "-t", "x", "--target", "used", context)
-    for target in ("all", "named", "below"):
+    for target, directory in (("all", ""), ("named", "db"), ("below", "listed")):
         refused = img("build", "-q", "-t", "x", "--target", target, context, code=5)
-        assert "open .data/db: permission denied (make it readable" in refused.error_line
+        assert f"open .data/{directory}" in refused.error_line
+        assert "permission denied (make it readable" in refused.error_line
