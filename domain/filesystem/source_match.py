@@ -19,6 +19,14 @@ class SourceNotFound(BuildError):
         self.path = path
 
 
+class NoDirectory(BuildError):
+    """A file that is to have what wildcards match below it."""
+
+    def __init__(self, path: str, word: str) -> None:
+        super().__init__(f"/{path} is no directory: nothing in it can match {word}")
+        self.path = path
+
+
 class NoSocket(BuildError):
     """A socket that is to be copied by its name; those that a wildcard matches are left out."""
 
@@ -47,8 +55,8 @@ def match_sources(
     """Yield what ``words`` name, in their order, what wildcards match sorted by name.
 
     A wildcard may match nothing in a directory that is there; a plain path may not (fsutil,
-    copy/copy.go, resolveWildcards). Raises SourceNotFound, BadSource, TooManyLinks,
-    ClosedDirectory.
+    copy/copy.go, resolveWildcards). Raises SourceNotFound, NoDirectory, BadSource,
+    TooManyLinks, ClosedDirectory.
     """
     for word in words:
         if parents:
@@ -97,7 +105,7 @@ def _expand(source: FileTree, word: str) -> tuple[list[str], bool]:
     """Return the paths that match ``word``, and whether it has wildcards.
 
     Links are followed in its plain part only.
-    Raises SourceNotFound where the plain part names nothing.
+    Raises SourceNotFound, NoDirectory where the plain part names nothing, or a file.
     """
     path = paths.clean(word)
     parts = path.split("/")
@@ -110,7 +118,10 @@ def _expand(source: FileTree, word: str) -> tuple[list[str], bool]:
         patterns = [compile_pattern(part) for part in parts[plain:]]
     except BadPattern as error:
         raise BadSource(f"{error} in {word}") from None
-    return _match_parts(source, find_source(source, "/".join(parts[:plain])), patterns), True
+    start = find_source(source, "/".join(parts[:plain]))
+    if not source.is_directory(start):
+        raise NoDirectory(start, word)
+    return _match_parts(source, start, patterns), True
 
 
 def _match_parts(source: FileTree, start: str, patterns: Sequence[re.Pattern[str]]) -> list[str]:

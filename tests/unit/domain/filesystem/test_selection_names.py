@@ -11,7 +11,7 @@ from img.domain.filesystem.selection import (
     CopyRules,
     select,
 )
-from img.domain.filesystem.source_match import NoSocket, SourceNotFound, match_sources
+from img.domain.filesystem.source_match import NoDirectory, NoSocket, SourceNotFound, match_sources
 from img.domain.filesystem.tree import ClosedDirectory, FileTree
 from tests.unit.domain.filesystem.copies import a_tree, copy, matching, shown
 
@@ -83,7 +83,7 @@ def test_of_directories_that_a_wildcard_matches_the_contents_are_merged() -> Non
 
 
 def test_a_wildcard_without_a_match_copies_nothing_and_makes_nothing() -> None:
-    assert shown(copy(a_tree("f", "d/g"), "nope*", "d/*.no", "d/*/g", "f/*", to="/x/")) == []
+    assert shown(copy(a_tree("f", "d/g"), "nope*", "d/*.no", "d/*/g", to="/x/")) == []
 
 
 @pytest.mark.parametrize("word", ["target/*.jar", "d/sub/*/x", "gone/../no/a?", "dang/[a-z]"])
@@ -95,6 +95,12 @@ def test_a_wildcard_below_a_directory_that_is_not_there_is_an_error(
     word = f"{word}/./x" if parents else word
     with pytest.raises(SourceNotFound, match="not found"):
         copy(source, word, to="/x/", parents=parents)
+
+
+@pytest.mark.parametrize("word", ["f/*", "d/g/?", "l/*"])
+def test_a_wildcard_below_a_file_is_an_error(word: str) -> None:
+    with pytest.raises(NoDirectory, match="is no directory"):
+        copy(a_tree("f", "d/g", "l->f"), word, to="/x/")
 
 
 def test_the_error_says_which_directory_was_meant() -> None:
