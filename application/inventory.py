@@ -18,6 +18,7 @@ from img.application.ports.state_space import StateSpace
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
+from img.domain.graph.provenance import content_on
 from img.domain.json_text import MOST_BYTES
 from img.domain.oci.chain import ChainID, DiffID, chain_ids_of
 from img.domain.oci.codec import decode_config
@@ -112,7 +113,7 @@ class Inventory:
         for snapshotter in self.snapshotters:
             for chain_id in snapshotter.chain_ids():
                 facts = snapshotter.facts(chain_id)
-                name = taken.chains.get(chain_id)
+                name = taken.chains.get(chain_id) or taken.steps.get(chain_id)
                 yield UsedItem(
                     id=chain_id.encoded,
                     kind=Kind.SNAPSHOT,
@@ -174,7 +175,8 @@ class _Taking:
     names: dict[Digest, str] = field(default_factory=dict)  # of images, by what they consist of
     descriptions: dict[Digest, str] = field(default_factory=dict)
     diff_ids: dict[Digest, DiffID] = field(default_factory=dict)
-    chains: dict[ChainID, str] = field(default_factory=dict)
+    chains: dict[ChainID, str] = field(default_factory=dict)  # images, by their layers
+    steps: dict[ChainID, str] = field(default_factory=dict)
     records: dict[Digest, list[tuple[Digest, CacheRecord]]] = field(default_factory=dict)
     needs: Mapping[Digest, Need] = field(default_factory=dict)
 
@@ -182,7 +184,11 @@ class _Taking:
         made = {}
         for key, record in self.parts.cache.records():
             if record.made_from:
-                made[key] = (record.last_used, next(iter(record.made_from)))
+                root, content = next(iter(record.made_from.items()))
+                made[key] = (record.last_used, root)
+                if record.layer is not None:
+                    chain_id = ChainID(content_on(content, record.layer.diff_id))
+                    self.steps[chain_id] = record.description
             if record.layer is not None:
                 digest = record.layer.descriptor.digest
                 self.records.setdefault(digest, []).append((key, record))
@@ -217,7 +223,7 @@ class _Taking:
                 id=digest.encoded,
                 kind=_kind(named=digest in self.names, cached=bool(known)),
                 size=size,
-                description=self.descriptions.get(digest, "left over"),
+                description=self.descriptions.get(digest, "no image and no step leads to it"),
                 kept_by=kept_by,
                 created=_moment(facts.stored or None),
                 used=_last_used(known) or _moment(facts.stored or None),

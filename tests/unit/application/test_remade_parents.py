@@ -7,7 +7,7 @@ import pytest
 from img.domain.image_name import ImageName
 from img.domain.reference import ImageReference
 from img.domain.retention import PrunePolicy
-from img.domain.usage import UsageFilter
+from img.domain.usage import Kind, UsageFilter
 from tests.unit.application.telling import MINUTE, Store, machines
 from tests.unit.application.workshop import ELSEWHERE, HERE
 
@@ -174,6 +174,18 @@ def test_results_that_stand_on_others_are_given_up_first() -> None:
 
     assert gone.description == "RUN derive b"
     assert store.build(text, FILES) == ["derive b"]
+
+
+def test_unpacked_layers_are_told_by_the_step_that_they_end_with() -> None:
+    (store,) = machines(1)
+    process = store.process()
+    process.build(USERS["RUN"], FILES)
+    process.images.remove(ImageReference.parse("app"))
+    items = process.container.housekeeping.inventory()()
+
+    told = {item.description for item in items if item.kind is Kind.SNAPSHOT}
+
+    assert told == {"unpacked layers of RUN random a", "unpacked layers of RUN derive b"}
 
 
 def test_what_a_running_build_has_made_and_found_is_not_pruned() -> None:
