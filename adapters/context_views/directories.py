@@ -151,7 +151,7 @@ class DirectoryContextViews(ContextViews):
     def _new(self, files: Sequence[PackedEntry], listing: Listing, like: _View | None) -> _View:
         """Return a new view; what is the same in ``like``, which is in use, is linked to."""
         path = f"{self._root}/{os.urandom(8).hex()}"
-        os.makedirs(f"{path}/files")
+        make_directories(f"{path}/files")
         same = set() if like is None else unchanged(listing, like.listing)
         if like is not None:
             _link_all(same, like.files, f"{path}/files")
