@@ -28,7 +28,7 @@ _TICK_S = 0.010  # of the clock that stamps files, at most (HZ=100)
 
 class _Placed(NamedTuple):
     names: Sequence[str]
-    inode: int
+    inode: tuple[int, int]  # and the device before it
     changed: int  # ctime, in nanoseconds, which no step can set
 
 
@@ -47,7 +47,7 @@ class PlacedFiles:
             name
             for file in self._placed
             for name in file.names
-            if (status := self._status(name)) is not None and status.st_ino == file.inode
+            if (status := self._status(name)) is not None and _inode(status) == file.inode
         }
 
     def place(self, below: LowerLayers, *, index: bool) -> None:
@@ -66,7 +66,7 @@ class PlacedFiles:
             _let_clock_pass(made[-1][1])
         for names, first in made:
             status = os.lstat(first)
-            self._placed.append(_Placed(names, status.st_ino, status.st_ctime_ns))
+            self._placed.append(_Placed(names, _inode(status), status.st_ctime_ns))
 
     def take_back(self) -> None:
         """Remove what is still as it was placed. Idempotent."""
@@ -99,9 +99,12 @@ class PlacedFiles:
         return first
 
     def _is_untouched(self, file: _Placed) -> bool:
-        status = self._status(file.names[0])
-        return status is not None and (
-            (status.st_ino, status.st_ctime_ns) == (file.inode, file.changed)
+        # All names: what a step put in the place of a directory may lead out of here.
+        return all(
+            (status := self._status(name)) is not None
+            and _inode(status) == file.inode
+            and status.st_ctime_ns == file.changed
+            for name in file.names
         )
 
     def _status(self, name: str) -> os.stat_result | None:
@@ -109,6 +112,10 @@ class PlacedFiles:
             return os.lstat(f"{self._upper}/{name}")
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+
+def _inode(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
 
 
 def _let_clock_pass(path: str) -> None:

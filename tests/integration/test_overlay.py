@@ -137,6 +137,21 @@ def test_special_files_with_several_names_can_be_changed(kind: str, state: Path,
     assert [entry.path for entry in base[-1].index if entry.path] == [".wh.s4"]
 
 
+def test_nothing_outside_is_removed_with_what_was_placed(state: Path, lab: Lab) -> None:
+    base = [lab.pack(file("a", b"1"), link("d/b", "a"))]
+    snapshotter = OverlaySnapshotter(state / "s", lab.archive, index=False)
+    workspace = lab.prepare(snapshotter, base)
+    assert isinstance(workspace.root, OverlayRoot)
+    upper = Path(workspace.root.upper)
+    outside = state / "outside"
+    outside.mkdir()
+    (outside / "b").touch()
+    os.rename(upper / "d", upper / "moved")  # as no kernel lets a step do
+    (upper / "d").symlink_to(outside)
+    workspace.changes(tree_of(base))
+    assert (outside / "b").exists()
+
+
 def test_more_layers_than_an_overlay_takes_are_copied(state: Path, lab: Lab) -> None:
     (state / "work").mkdir()
     Refusals(str(state / "refused.json")).allow("overlay")
