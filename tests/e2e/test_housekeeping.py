@@ -106,7 +106,7 @@ def test_filters_choose_and_the_table_says_why(
     verbose = img("du", "--verbose", "-f", "COPY").stdout
     assert "Kept by:\tdocker.io/library/app:latest" in verbose
     img("du", "--filter", "colour=red", code=1)
-    img("du", "--format", "yaml", code=1)
+    img("du", "--format", "{{.Size", code=1)
     img("prune", "--max-used-space", "much", code=1)
 
 
