@@ -118,8 +118,7 @@ def root(
 ) -> None:
     """Take the options that may stand before the command."""
     ctx.obj = Session(state=state, backend=backend, debug=debug)
-    if ctx.invoked_subcommand is None:
-        typer.echo(ctx.get_help())
+    options.show_help_alone(ctx)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -236,6 +236,7 @@ def build(
     PATH is a directory, the URL of an archive or a git repository, or -: an archive on stdin.
     """
     asked = Call.parse("check" if check else call or "build")
+    file = file or None  # as in buildx, where nothing is named as well
     location = _location(path or [])
     outputs: tuple[Output, ...] = ()
     allowed = parse_entitlements(_said(allow))
@@ -281,7 +282,9 @@ def build(
     secrets = tuple(SecretSpec.parse(text) for text in _said(secret))
     agents = tuple(AgentSpec.parse(text) for text in _said(ssh))
     title = title_of(outputs, tag or ())
-    if not quiet and asked is None:
+    progress = "plain" if no_console else progress
+    talks = not quiet and asked is None and progress != "rawjson"  # programs read nothing but JSON
+    if talks:
         say(f"Building {title}", error=True)
         say("Setting up the rootfs... this may take a bit.", error=True)
     session: Session = ctx.obj
@@ -290,7 +293,7 @@ def build(
         backend=backend,
         debug=debug,
         needs=Needs.BUILD if asked is None else Needs.NOTHING,
-        progress="plain" if no_console else progress,
+        progress=progress,
         quiet=quiet or asked is not None,
         access=options.access(
             insecure_registries(outputs, all_of_them=insecure),
@@ -317,7 +320,7 @@ def build(
             request, location=location, file=file, outputs=outputs, platforms=wanted, caches=caches
         )
         results.write(built)
-    if not quiet:
+    if talks:
         for line in describe(built, outputs):
             say(line, error=True)
         say(f"Successfully built {title}", error=True)

@@ -64,7 +64,8 @@ def add_to(app: typer.Typer, words: Collection[str] = ()) -> None:
             cls=options.Group,
             help=f"{about} These are docker's names of img's own commands.",
             short_help=f"{about[:-1]}: {shown}.",
-            no_args_is_help=True,
+            callback=options.show_help_alone,
+            invoke_without_command=True,
             rich_markup_mode=None,
         )
         wanted = {*commands} & {*words} or {*commands}

@@ -69,6 +69,12 @@ class Group(TyperGroup):
         return super().resolve_command(ctx, args)
 
 
+def show_help_alone(ctx: typer.Context) -> None:
+    """Print the help of a group of commands where none of them was named."""
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
+
+
 def followed_by(
     words: str = "",
     *,

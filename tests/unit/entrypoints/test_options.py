@@ -89,10 +89,23 @@ def test_options_of_a_build_that_are_empty_ask_for_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch AS only\n")
-    names = "secret ssh annotation output build-context cache-from cache-to allow"
+    names = "file secret ssh annotation output build-context cache-from cache-to allow"
     empty = [word for name in names.split() for word in (f"--{name}", "")]
 
     code = run(["-s", str(tmp_path / "state"), "build", *empty, "--call=targets", str(tmp_path)])
 
     assert code == 0
     assert "only (default)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("group", ["image", "system", "builder", "buildx"])
+def test_a_group_without_a_command_shows_its_help(
+    group: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run([group]) == 0
+
+    alone = capsys.readouterr()
+    assert run([group, "--help"]) == 0
+    assert alone.out == capsys.readouterr().out
+    assert alone.out.startswith(f"Usage: img {group} ")
+    assert alone.err == ""
