@@ -97,19 +97,17 @@ class DirectoryContextViews(ContextViews):
             directory.remove()
 
     def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
+        listings = {view.path: view.listing for view in self._views()}
         found = []
-        for view in self._views():
-            with contextlib.suppress(FileNotFoundError):  # it was removed just now
-                size = bytes_below(view.path) if measured else _size(view.listing)
-                used = os.stat(view.path).st_mtime
+        for name in self._names():  # also of what a process that was killed has left half made
+            path = f"{self._root}/{name}"
+            # It may have been removed just now; what nobody may look into is no view of ours.
+            with contextlib.suppress(FileNotFoundError, PermissionError):
+                known = None if measured else listings.get(path)
+                size = bytes_below(path) if known is None else _size(known)
+                used = os.stat(path).st_mtime
                 found.append(
-                    KeptDirectory(
-                        id=os.path.basename(view.path),
-                        name="",
-                        size=size,
-                        used=used,
-                        in_use=not _is_free(view.path),
-                    )
+                    KeptDirectory(id=name, name="", size=size, used=used, in_use=not _is_free(path))
                 )
         return found
 

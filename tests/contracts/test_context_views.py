@@ -208,6 +208,22 @@ def test_a_view_that_was_not_brought_to_its_end_is_not_used(views: ContextViews)
     assert len(views.kept()) == 1
 
 
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_view_that_was_not_brought_to_its_end_can_be_removed(
+    views: ContextViews, measured: bool
+) -> None:
+    path = show(views, [a_file("f", b"1" * 4096)])
+    Path(f"{path}/../listing").unlink()
+
+    (half,) = views.kept(measured=measured)
+
+    assert half.size >= 4096
+    assert not half.in_use
+    assert views.remove(half.id)
+    assert views.kept() == []
+    assert not os.path.exists(path)
+
+
 def test_where_steps_could_write_to_it_nothing_is_shared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
