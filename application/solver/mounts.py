@@ -140,10 +140,19 @@ class MountAll:
     def _shown(self, mount: ExecMount, source: Result, epoch: int | None) -> Shown:
         path = paths.clean(mount.source)
         files = CopyFiles(sources=(literal(path),), destination=f"/{path}", epoch=epoch)
-        return Shown(
-            select=lambda: self._selected(files, path, source),
-            stack=source if isinstance(source, Stack) else None,
-        )
+        stack = source if isinstance(source, Stack) else None
+
+        def select() -> Copying:
+            copying = self._selected(files, path, source)
+            tree = copying.source.tree()
+            top = tree.get(tree.resolve(path))
+            # A mount shows the directory itself as well, of which COPY takes the files alone. What
+            # the root of a context is like is the machine's own affair.
+            if top is not None and top.kind == DIRECTORY and (path or stack):
+                copying.selected = copying.selected.with_directory(top._replace(path=path))
+            return copying
+
+        return Shown(select=select, stack=stack)
 
     def _bind(self, mount: ExecMount, shown: Shown, held: ExitStack) -> TreeMount:
         return TreeMount(

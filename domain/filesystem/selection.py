@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from img.domain.dataclass import dataclass
 from img.domain.filesystem import paths
-from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
 from img.domain.filesystem.file_name import FileName
 from img.domain.filesystem.source_match import SourceMatch, match_sources, refuse_missing
 from img.domain.filesystem.target import Selected, Target
@@ -18,6 +18,7 @@ from img.domain.filesystem.tree import FileTree
 from img.domain.filesystem.unpacking import MADE_MODE, unpack
 
 _EMPTY = hashlib.sha256().hexdigest()
+_USUAL_ROOT = Entry("", DIRECTORY, 0o755)
 _LINES = 1000  # that are hashed at once
 
 Matching = Callable[[Sequence[str]], Callable[[str], bool]]
@@ -61,9 +62,12 @@ class Selection:
         ]
 
     def is_new_to(self, destination: FileTree | None) -> bool:
-        """Tell whether ``destination`` has nothing of it, not even a directory that it makes."""
+        """Tell whether ``destination`` has nothing of it, not even a directory that it makes.
+
+        The root, which is everywhere, does not count.
+        """
         return destination is None or all(
-            destination.get(entry[0]) is None for _, entry, _ in self.items
+            destination.get(entry[0]) is None or not entry[0] for _, entry, _ in self.items
         )
 
     def dated(self, mtime: int) -> "Selection":
@@ -79,6 +83,17 @@ class Selection:
             )
         )
 
+    def with_directory(self, directory: Entry) -> "Selection":
+        """Return the same with ``directory`` as it is, not as one that is made for its files.
+
+        A root that is like any other is left out, as it is of layers.
+        """
+        others = [item for item in self.items if item.entry.path != directory.path]
+        if not directory.path and directory._replace(mtime=0) == _USUAL_ROOT:
+            return Selection(tuple(others))
+        found = Selected(None, directory._replace(offset=-1))
+        return Selection(tuple(sorted([*others, found], key=lambda item: item.entry.path)))
+
     def contents_digest(self, read: Mapping[str, str] | None = None, *, dated: bool = False) -> str:
         """Return a sha256, as hex, of all that ends up in the layer but for mtimes.
 
@@ -89,13 +104,15 @@ class Selection:
         known = read or {}
         contents = hashlib.sha256()
         lines: list[str] = []
-        for source, entry, _ in self.items:
-            path, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, _ = entry
+        for source, entry, member in self.items:
+            path, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, number = entry
             if kind == FILE and not digest:
                 digest = known[source or ""] if size else _EMPTY
             line = f"{path}\0{kind}{mode:o}\0{uid}\0{gid}\0{link}\0{digest}\0\n"
             if xattrs or device != (0, 0):
                 line += f"{device}{[(name, value.hex()) for name, value in xattrs]}\0\n"
+            if member and source is not None:  # links of the root lead members to other places
+                line += f"{number}\0\n"
             if dated and source is not None:
                 line += f"{mtime}\0\n"
             lines.append(line)

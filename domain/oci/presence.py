@@ -54,9 +54,10 @@ def presence_of(
         return ()
 
     documents = list(descend(target, below))
+    missing = {each.digest for each in absent}
     indexes = [each for each in documents if each.media_type in media_types.INDEXES]
     return Presence(
         whole=tuple(whole),
         absent=tuple(absent),
-        indexes=tuple(each for each in indexes if each not in absent),
+        indexes=tuple(each for each in indexes if each.digest not in missing),
     )

@@ -1,5 +1,8 @@
 """RUN: what the command gets, what its changes become, what finds it again."""
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -9,8 +12,10 @@ import pytest
 from img.adapters.build_context.memory import MemoryContext
 from img.adapters.snapshotter.memory import MemoryWorkspace
 from img.application.ports.build_context import ContextFileChanged
+from img.application.ports.layer_archive import PackedEntry
 from img.application.solver.execute import ProcessFailed
 from img.domain.errors import BuildError
+from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.filesystem.source_match import SourceNotFound
 from img.domain.process import BindMount, DirectoryRoot, Network, TmpfsMount, TreeMount
 from tests.unit.application.workshop import Workshop, a_request, image_of
@@ -218,6 +223,43 @@ def test_a_bound_file_that_changed_runs_the_command_again() -> None:
         workshop.build(dockerfile, {"a": content, "other": content + b"!"})
 
     assert len(workshop.executor.processes) == 2
+
+
+@pytest.mark.parametrize("source", ["d", "/"])
+def test_the_mode_of_a_bound_directory_runs_the_command_again(source: str) -> None:
+    workshop = a_workshop()
+    path = source.strip("/")
+    mount = f"RUN --mount=type=bind,from=other,source={source},target=/x make\n"
+    for mode in (0o755, 0o755, 0o700):
+        made_so = Entry(path, DIRECTORY, mode)
+        workshop.commands[f"touch {mode}"] = partial(MemoryWorkspace.put, entry=made_so)
+        workshop.build(f"FROM base AS other\nRUN touch {mode}\nFROM base\n{mount}")
+
+    made = [process.argv[-1] for process in workshop.executor.processes]
+    assert made == ["touch 493", "make", "touch 448", "make"]
+
+
+def test_a_bound_directory_of_the_context_has_its_mode() -> None:
+    workshop = a_workshop()
+    listed: list[Entry] = []
+    shared = workshop.views.shared
+
+    def seen(files: Sequence[PackedEntry]) -> AbstractContextManager[DirectoryRoot]:
+        listed.extend(each.entry for each in files)
+        return shared(files)
+
+    workshop.views.shared = seen  # type: ignore[method-assign, assignment]
+    for mode in (0o700, 0o700, 0o711):
+        closed = Entry("up/d", DIRECTORY, mode)
+        workshop.contexts.context = MemoryContext({"up/d/f": b"1"}, others=[closed])
+        workshop.build("FROM base\nRUN --mount=type=bind,source=up/d,target=/x make\n")
+
+    assert [(e.path, e.mode) for e in listed if e.kind == DIRECTORY] == [
+        ("up", 0o755),
+        ("up/d", 0o700),
+        ("up", 0o755),
+        ("up/d", 0o711),
+    ]
 
 
 def test_a_failure_tells_command_and_status_and_keeps_nothing() -> None:

@@ -180,3 +180,11 @@ def test_whatever_the_files_say_the_numbers_fit_the_kernel(
     except BuildError:
         return
     assert all(0 <= each < 2**32 - 1 for each in (user.uid, *user.groups, uid, gid))
+
+
+@pytest.mark.parametrize("end", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\r"])
+def test_nothing_but_a_line_feed_ends_a_line(end: str) -> None:
+    passwd = f"app:x:1000:1000:App{end}evil:x:0:0::/:/bin/sh\n"
+    assert lookup_owner("app", passwd, "").uid == 1000
+    with pytest.raises(UnknownUser):
+        lookup_user("evil", passwd, "")

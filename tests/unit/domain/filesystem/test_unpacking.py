@@ -47,6 +47,15 @@ def test_members_go_through_links_of_the_destination_and_of_the_archive() -> Non
     assert selection.items[3].entry.offset == 512
 
 
+def test_members_of_one_name_are_told_apart_where_links_lead_others_there() -> None:
+    members = [Entry(f"{name}/f", FILE, size=1, offset=number) for number, name in enumerate("abc")]
+    first, second = (add(members, onto=a_tree("a/", "c/", f"b->{to}")) for to in "ac")
+
+    assert shown(first)[1::2] == shown(second)[1::2] == ["a/f <- 0.tar", "c/f <- 0.tar"]
+    known = {"0.tar": "sum"}
+    assert first.contents_digest(known) != second.contents_digest(known)
+
+
 @pytest.mark.parametrize("link", ["/etc", "../../etc", "../../../../etc", "/../etc", "sub/../etc"])
 def test_no_link_leads_out_of_the_destination(link: str) -> None:
     members = [
