@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from img.domain.errors import UsageError
+from img.domain.errors import ImgError, UsageError
 from img.domain.image_name import ImageName
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
+from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.formats import Format, is_template, show_rows
 from img.entrypoints.cli.image_completion import image_names
 from img.entrypoints.cli.output import say, say_lines, say_text
@@ -241,7 +242,14 @@ def rm(
                 partial(container.housekeeping.remove_image(), each, force=force) for each in images
             ]
         )
+        code = 0
         for name, remove in zip(names, removals, strict=True):
             say(f"Removing {name}...")
-            remove()
-            say(f"Successfully removed {name}")
+            try:
+                remove()
+            except ImgError as error:  # the others go all the same, as with docker
+                code = code or report(error)
+            else:
+                say(f"Successfully removed {name}")
+    if code:
+        raise typer.Exit(code)

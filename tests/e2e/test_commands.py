@@ -108,6 +108,17 @@ def test_tag_and_rm_echo_names_as_typed(app: Img) -> None:
     ]
 
 
+def test_rm_goes_on_behind_an_image_that_is_not_there(app: Img) -> None:
+    app("tag", "app", "second")
+
+    outcome = app("rm", "app", "gone", "second", code=7)
+
+    assert "Successfully removed second" in outcome.stdout
+    assert outcome.stderr.count("Error: ") == 1
+    assert '"docker.io/library/gone:latest"' in outcome.stderr
+    assert app("ls", "-q").stdout == ""
+
+
 def test_inspect_prints_dockers_document_or_the_config(app: Img) -> None:
     (document,) = json.loads(app("inspect", "app").stdout)
     text = app("inspect", "--config", "app").stdout
