@@ -22,7 +22,7 @@ class ImageFacts:
     name: str  # in full; the digest where there is no name
     reference: ImageReference | None
     dangling: bool  # no name of the image has a tag
-    labels: Mapping[str, str]
+    labels: Mapping[str, str] | None  # None where the image does not tell: it is damaged
     created: datetime | None  # by the image's own config
 
 
@@ -44,10 +44,17 @@ class ImageFilter:
             self.text in facts.name
             and (not self.patterns or any(_names(each, facts) for each in self.patterns))
             and self.dangling in (None, facts.dangling)
-            and all(_has(facts, *each) for each in self.labels)
-            and not any(_has(facts, *each) for each in self.no_labels)
+            and self._labels_match(facts.labels)
             and (self.before is None or (facts.created is not None and facts.created < self.before))
             and (self.since is None or (facts.created is not None and facts.created > self.since))
+        )
+
+    def _labels_match(self, labels: Mapping[str, str] | None) -> bool:
+        """Tell whether ``labels`` are as wanted; nobody can say so of those that are not known."""
+        if labels is None:
+            return not (self.labels or self.no_labels)
+        return all(_has(labels, *each) for each in self.labels) and not any(
+            _has(labels, *each) for each in self.no_labels
         )
 
 
@@ -127,5 +134,5 @@ def _names(pattern: str, facts: ImageFacts) -> bool:
     return any(matches(pattern, spelling) for spelling in spellings)
 
 
-def _has(facts: ImageFacts, key: str, value: str | None) -> bool:
-    return key in facts.labels and value in (None, facts.labels[key])
+def _has(labels: Mapping[str, str], key: str, value: str | None) -> bool:
+    return key in labels and value in (None, labels[key])

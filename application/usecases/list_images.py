@@ -29,7 +29,7 @@ class ListedImage:
     id: Digest | None  # None where it is damaged, as ``size``
     size: int | None  # bytes as stored
     created: datetime | None = None
-    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    labels: Mapping[str, str] | None = field(default=None, hash=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class ListImages:
             id=id_,
             size=size if manifests else None,
             created=moment_of(shown.config.created) if shown else None,
-            labels=shown.config.run.labels if shown else {},
+            labels=shown.config.run.labels if shown else None,
         )
 
     def _size_of(self, target: Descriptor, platform: Platform) -> int:

@@ -1,5 +1,7 @@
 """Removing images without a name, or all."""
 
+import pytest
+
 from img.domain.image_filter import ImageFilter
 from tests.unit.application.workshop import HERE, Workshop, image_of
 
@@ -28,6 +30,19 @@ def test_conditions_spare_what_they_do_not_hold_for() -> None:
 
     assert prune(HERE, ImageFilter(labels=(("c", None),)))[0] == []
     assert len(prune(HERE, ImageFilter(labels=(("a", "b"),)))[0]) == 1
+
+
+@pytest.mark.parametrize(
+    "wanted", [ImageFilter(labels=(("keep", None),)), ImageFilter(no_labels=(("keep", None),))]
+)
+def test_of_a_damaged_image_nobody_knows_the_labels(wanted: ImageFilter) -> None:
+    workshop = Workshop()
+    built = image_of(workshop.build("FROM scratch\nLABEL keep=1\n", tags=["app"]))
+    workshop.blobs.remove(built.manifest.config.digest)
+    prune = workshop.container.housekeeping.prune_images()
+
+    assert prune(HERE, wanted, everything=True) == ([], 0)
+    assert len(prune(HERE, NOTHING, everything=True)[0]) == 1
 
 
 def test_everything_is_every_image() -> None:
