@@ -25,7 +25,7 @@ Function = Callable[..., Value]
 def _length(value: Value) -> int:
     match value:
         case str():
-            return len(value.encode())
+            return len(_bytes(value))
         case list() | dict():
             return len(value)
         case Absent():
@@ -44,7 +44,7 @@ def _index(value: Value, *keys: Value) -> Value:
             case Absent() if isinstance(key, str):
                 value = ""
             case str():
-                content = value.encode()
+                content = _bytes(value)
                 value = content[_position(key, len(content) - 1)]
             case _:
                 raise TemplateError(f"cannot index {kind_of(value)} with {kind_of(key)}")
@@ -54,13 +54,18 @@ def _index(value: Value, *keys: Value) -> Value:
 def _slice(value: Value, *ends: Value) -> Value:
     if not isinstance(value, str | list) or len(ends) > 2:
         raise TemplateError(f"cannot slice {kind_of(value)} with {len(ends)} numbers")
-    whole: bytes | list[Value] = value.encode() if isinstance(value, str) else value
+    whole: bytes | list[Value] = _bytes(value) if isinstance(value, str) else value
     first = _position(ends[0], len(whole)) if ends else 0
     last = _position(ends[1], len(whole)) if len(ends) > 1 else len(whole)
     if first > last:
         raise TemplateError(f"invalid slice index: {first} > {last}")
     part = whole[first:last]
     return part.decode("utf-8", "replace") if isinstance(part, bytes) else part
+
+
+def _bytes(text: str) -> bytes:
+    # Half a character of UTF-16 can come from an image's JSON, a byte that is no UTF-8 from argv.
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _position(key: Value, most: int) -> int:

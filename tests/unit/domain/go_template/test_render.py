@@ -179,3 +179,16 @@ def test_json_is_json(value: Value) -> None:
     except ValueError:
         return
     assert json.loads(text) == wanted or "nan" in repr(value) or "inf" in repr(value)
+
+
+@pytest.mark.parametrize(
+    ("template", "result"),
+    [
+        ("{{len .}}", "4"),
+        ("{{index . 0}}", "97"),
+        ("{{slice . 0 1}}", "a"),
+        ("{{slice . 1 2}}", "�"),
+    ],
+)
+def test_text_that_is_no_unicode_has_bytes_too(template: str, result: str) -> None:
+    assert Template(template).render("a\ud800") == result
