@@ -266,7 +266,8 @@ class Target:
                 self._link(sorted(group))
         written = self._written
         for path, to in self._outer.items():
-            if to in written:  # the layer holds the new file of that name alone
+            # The layer holds the new file of that name alone, or below one above it nothing.
+            if to in written or not all(map(self.is_directory, paths.ancestors(to))):
                 raise ImpossibleHardLink(path, to, "another file takes that name")
         times = [(path, item[1][6]) for path, item in written.items()]
         for parent in missing_parents(times, self._base):

@@ -209,6 +209,8 @@ def test_nothing_goes_below_a_file() -> None:
         ([Entry("h", HARDLINK, link="later"), Entry("later", FILE)], "no such file"),
         ([Entry("b", FILE), Entry("h", HARDLINK, link="b/f")], "no such file"),
         ([Entry("h", HARDLINK, link="g"), Entry("g", FILE)], "another file takes that name"),
+        ([Entry("h", HARDLINK, link="b/f"), Entry("b", FILE)], "another file takes that name"),
+        ([Entry("h", HARDLINK, link="b/f"), Entry("b", SYMLINK, link="c")], "another file takes"),
     ],
 )
 def test_a_hard_link_that_there_cannot_be_is_refused(members: list[Entry], reason: str) -> None:
