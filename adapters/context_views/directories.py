@@ -13,6 +13,7 @@ from img.adapters.context_views.listing import (
     decode,
     encode,
     listing_of,
+    size_in,
     unchanged,
 )
 from img.adapters.linux.files import Lock, make_directories
@@ -23,12 +24,13 @@ from img.application.ports.context_views import ContextViews
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.domain.dataclass import dataclass
 from img.domain.filesystem import paths
-from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
+from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.process import DirectoryRoot
 
 _MOST = 4  # views that are kept: several contexts, or states of one that builds go to and fro
 _FEW = 64  # files that are copied each time: to look for a view of them costs as much
 _LITTLE = 1 << 20  # bytes, likewise
+_LONGEST_SIZE = 32  # characters
 _WORK = "work"
 
 
@@ -97,14 +99,13 @@ class DirectoryContextViews(ContextViews):
             directory.remove()
 
     def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
-        listings = {view.path: view.listing for view in self._views()}
         found = []
         for name in self._names():  # also of what a process that was killed has left half made
             path = f"{self._root}/{name}"
             # It may have been removed just now; what nobody may look into is no view of ours.
             with contextlib.suppress(FileNotFoundError, PermissionError):
-                known = None if measured else listings.get(path)
-                size = bytes_below(path) if known is None else _size(known)
+                known = None if measured else _told_size(path)
+                size = bytes_below(path) if known is None else known
                 used = os.stat(path).st_mtime
                 found.append(
                     KeptDirectory(id=name, name="", size=size, used=used, in_use=not _is_free(path))
@@ -241,5 +242,10 @@ def _is_free(path: str) -> bool:
     return True
 
 
-def _size(listing: Listing) -> int:
-    return sum(entry.size for entry in listing.values() if entry.kind == FILE)
+def _told_size(path: str) -> int | None:
+    """Return the size of a view by its listing, None where it has none."""
+    try:
+        with open(f"{path}/listing", encoding="ascii") as file:
+            return size_in(file.readline(_LONGEST_SIZE))
+    except (OSError, ValueError):
+        return None

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from img.domain.filesystem.entry import DIRECTORY, HARDLINK, Entry
+from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, Entry
 
 Listing = Mapping[str, Entry]
 """Entries by path, without offsets."""
@@ -16,18 +16,28 @@ def listing_of(entries: Iterable[Entry]) -> Listing:
 
 
 def encode(listing: Listing) -> str:
-    """Return ``listing`` as text."""
+    """Return ``listing`` as text: a line with the size of its files, then the entries."""
     rows = [
         [*entry._replace(xattrs=()), [[name, value.hex()] for name, value in entry.xattrs]]
         for entry in listing.values()
     ]
-    return json.dumps(rows)
+    size = sum(entry.size for entry in listing.values() if entry.kind == FILE)
+    return f"{size}\n{json.dumps(rows)}"
+
+
+def size_in(line: str) -> int | None:
+    """Return the size that the first ``line`` of a listing tells, None where it tells none.
+
+    To read all of a listing takes a second for 100,000 files.
+    """
+    digits = line.removesuffix("\n")
+    return int(digits) if digits != line and digits.isdecimal() else None
 
 
 def decode(text: str) -> Listing | None:
     """Return the listing in ``text``, None where it holds none: it was cut off, or is older."""
     try:
-        return {row[0]: _entry(row) for row in json.loads(text)}
+        return {row[0]: _entry(row) for row in json.loads(text.partition("\n")[2])}
     except (ValueError, TypeError, KeyError, IndexError, RecursionError):
         return None
 

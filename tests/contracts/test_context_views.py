@@ -208,6 +208,17 @@ def test_a_view_that_was_not_brought_to_its_end_is_not_used(views: ContextViews)
     assert len(views.kept()) == 1
 
 
+def test_an_estimate_of_sizes_reads_no_listing(
+    views: ContextViews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    show(views, [a_file("f", b"12"), a_file("g", b"345")])
+    decoded: list[str] = []
+    monkeypatch.setattr(directories, "decode", decoded.append)
+
+    assert [view.size for view in views.kept(measured=False)] == [5]
+    assert decoded == []
+
+
 @pytest.mark.parametrize("measured", [True, False])
 def test_a_view_that_was_not_brought_to_its_end_can_be_removed(
     views: ContextViews, measured: bool
@@ -309,3 +320,4 @@ def test_listings_are_read_as_they_were_written(entry: Entry) -> None:
 @pytest.mark.parametrize("text", ["", "[", "{}", "[1]", '[["a"]]', "null"])
 def test_what_is_no_listing_is_none(text: str) -> None:
     assert not decode(text)
+    assert not decode(f"1\n{text}")
