@@ -165,7 +165,8 @@ class PrunePolicy:
     @property
     def unconditional(self) -> bool:
         """Tell whether all goes that may go."""
-        return self.filter == UsageFilter() and self.max_used is None and self.min_free is None
+        without_sizes = self.max_used is None and self.min_free is None and not self.reserved
+        return self.filter == UsageFilter() and without_sizes
 
     def chosen(self, items: Iterable[UsedItem], free: int) -> Sequence[UsedItem]:
         """Return those of ``items`` that go, in their order; ``free`` is what the disk has left."""

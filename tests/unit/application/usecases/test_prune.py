@@ -177,6 +177,7 @@ def test_images_without_a_name_go_and_their_layers_with_them() -> None:
         PrunePolicy(filter=UsageFilter(kinds=frozenset({Kind.LAYER}))),
         PrunePolicy(max_used=0),
         PrunePolicy(min_free=1 << 60),
+        PrunePolicy(reserved=1),
     ],
 )
 def test_with_conditions_only_the_cache_is_pruned(policy: PrunePolicy) -> None:
