@@ -8,7 +8,6 @@ from datetime import datetime
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
-from img.domain.filesystem.patterns import BadPattern, matches
 from img.domain.reference import ImageReference
 
 FILTERS = ("reference", "dangling", "label", "before", "since", "until")
@@ -110,6 +109,8 @@ def parse_image_filters(
 
 
 def _check(pattern: str) -> None:
+    from img.domain.filesystem.patterns import BadPattern, matches  # where there are patterns
+
     try:
         matches(pattern, "")
     except BadPattern as error:
@@ -124,6 +125,8 @@ def _names(pattern: str, facts: ImageFacts) -> bool:
     As FamiliarMatch in distribution/reference has it, for names in short. One that begins with the
     domain is meant for the name in full.
     """
+    from img.domain.filesystem.patterns import matches
+
     reference = facts.reference
     if reference is None:
         return False

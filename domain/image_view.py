@@ -5,7 +5,7 @@ cli/command/formatter/image.go and cli/command/image/formatter_history.go.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -26,15 +26,6 @@ class HistoryStep:
 
     step: History
     size: int
-
-
-def moment_of(text: str) -> datetime | None:
-    """Return a time of a config, None where it says none."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def short_id(digest: Digest | None) -> str:

@@ -8,8 +8,6 @@ gets a backslash. Passwords and tokens in URLs are not shown (``redact_urls``).
 
 import re
 
-from img.domain.url import redact_urls
-
 # C0 but tab and line feed, DEL, C1; invisible and bidirectional formats; separators; surrogates.
 _CONTROL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -26,7 +24,11 @@ _COMMAND_ANYWHERE = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
 
 def shown(text: str) -> str:
     """Return ``text``, in as many lines as it has, without what is said above."""
-    return shown_exactly(redact_urls(text))
+    if "://" in text:
+        from img.domain.url import redact_urls  # only now: its patterns take a moment
+
+        text = redact_urls(text)
+    return shown_exactly(text)
 
 
 def shown_exactly(text: str) -> str:

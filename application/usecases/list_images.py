@@ -13,8 +13,8 @@ from img.domain.digest import Digest
 from img.domain.errors import ImgError, UsageError
 from img.domain.image_filter import ImageFacts, ImageFilter
 from img.domain.image_name import ImageName
-from img.domain.image_view import moment_of
 from img.domain.oci import media_types
+from img.domain.oci.config import moment_of
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import field, replace
+from datetime import UTC, datetime
 
 from img.domain.dataclass import dataclass
 from img.domain.oci.chain import DiffID
@@ -87,3 +88,12 @@ class ImageConfig:
     def suits(self, wanted: Platform) -> bool:
         """Tell whether the image is for ``wanted``; one that names no processor is for any."""
         return not self.platform.architecture or preference(wanted, self.needs) is not None
+
+
+def moment_of(text: str) -> datetime | None:
+    """Return a time of a config, None where it says none."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -32,6 +32,11 @@ class ForeignOption:
     accepted: Callable[[str], bool]
     instead: str
 
+    @property
+    def takes_value(self) -> bool:
+        """Whether a value follows."""
+        return self.takes is Takes.VALUE
+
     def check(self, spelling: str, value: str) -> None:
         """Raise UsageError where ``spelling``, with ``value``, asks for what img has not."""
         if not self.accepted(self._meaning(spelling, value)):
@@ -39,7 +44,7 @@ class ForeignOption:
             raise UsageError(f"{shown} is not supported", hint=self.instead)
 
     def _meaning(self, spelling: str, value: str) -> str:
-        if self.takes is Takes.VALUE:
+        if self.takes_value:
             return value
         return str(switched(spelling, value or "true")).lower()
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from img import __version__
-from img.domain.dockerfile.suggestion import closest
 from img.domain.errors import ImgError
 from img.entrypoints.cli import interrupts, options
 from img.entrypoints.cli.failures import (
@@ -52,8 +51,11 @@ COMMANDS = {
 _DOCKER_NAMES = "docker_names"
 
 
-def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
-    """Return img with the commands that ``arguments`` may mean: all of them if in doubt."""
+def command_line(arguments: Sequence[str] | None = None) -> typer.Typer:
+    """Return img with the commands that ``arguments`` may mean: all of them if in doubt.
+
+    Where they are None, each group has all of its commands too.
+    """
     app = typer.Typer(
         name="img",
         cls=_Root,
@@ -64,14 +66,15 @@ def command_line(arguments: Sequence[str] = ()) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(root)
-    words = set(arguments)
+    words = set(arguments or ())
     named = [module for module, names in COMMANDS.items() if names & words]
     if words & {"-h", "--help"} or _COMPLETION in os.environ:
         named = []
     for module in named or COMMANDS:
         if module == _DOCKER_NAMES:  # each of these costs the imports of what it stands for
+            complete = arguments is None or _COMPLETION in os.environ
             docker_names = import_module(f"img.entrypoints.cli.{module}")
-            docker_names.add_to(app, words if named else ())
+            docker_names.add_to(app, None if complete else words, alone=bool(named))
         else:
             import_module(f"img.entrypoints.cli.{module}").add_to(app)
     return app
@@ -186,6 +189,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _unknown_command(unknown: options.UnknownCommand) -> int:
+    from img.domain.dockerfile.suggestion import closest
     from img.domain.shown_text import shown_in_line
 
     group = unknown.group
@@ -199,6 +203,8 @@ def _unknown_command(unknown: options.UnknownCommand) -> int:
 
 
 def _misused(problem: Exception, arguments: list[str]) -> int:
+    from img.domain.dockerfile.suggestion import closest
+
     context = getattr(problem, "ctx", None)
     named = (word for word in arguments if any(word in names for names in COMMANDS.values()))
     path = context.command_path if context is not None else f"img {next(named, '')}".rstrip()

@@ -1,15 +1,19 @@
 """Words of a command line as docker and podman read them, in the spelling that Typer reads.
 
-pflag, their parser, takes ``--switch=false`` and ``-x=value``; click, Typer's, takes neither.
+pflag, their parser, takes ``--switch=false`` and ``-x=value``; click, Typer's, takes neither. The
+long table of foreign options is imported by what looks into it: it takes a moment.
 """
 
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import field
+from typing import TYPE_CHECKING
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
-from img.domain.options.foreign import RENAMED, ForeignOption, Takes, switched
+
+if TYPE_CHECKING:
+    from img.domain.options.foreign import ForeignOption
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +31,7 @@ class Spellings:
     switches: Mapping[str, Switch] = field(default_factory=dict)
     valued: frozenset[str] = frozenset()
     implied: Mapping[str, str] = field(default_factory=dict)  # values that may be left out
-    foreign: Mapping[str, ForeignOption] = field(default_factory=dict)
+    foreign: "Mapping[str, ForeignOption]" = field(default_factory=dict)
     interspersed: bool = True  # options may follow other words
 
     def respelled(self, words: Sequence[str]) -> list[str]:
@@ -45,7 +49,7 @@ class _Reading:
     def result(self) -> list[str]:
         while self.left:
             word = self.left.popleft()
-            word = RENAMED.get(word, word) if self.spellings.foreign else word
+            word = self._renamed(word)
             if word == "--" or (word[:1] != "-" and not self.spellings.interspersed):
                 self.left.appendleft(word)
                 break
@@ -54,6 +58,13 @@ class _Reading:
             else:
                 self.kept.append(word)
         return [*filter(None, self.set.values()), *self.kept, *self.left]
+
+    def _renamed(self, word: str) -> str:
+        if not self.spellings.foreign:
+            return word
+        from img.domain.options.foreign import RENAMED
+
+        return RENAMED.get(word, word)
 
     def _option(self, word: str) -> None:
         name, equals, value = word.partition("=")
@@ -76,7 +87,7 @@ class _Reading:
         name, rest = word[:2], word[2:]
         known = self.spellings
         foreign = known.foreign.get(name)
-        if foreign is not None and foreign.takes is Takes.VALUE:
+        if foreign is not None and foreign.takes_value:
             self._foreign(name, rest, with_value=True)
         elif rest and (foreign is not None or name in known.switches):
             self.left.extendleft((f"-{rest}", name))
@@ -85,13 +96,15 @@ class _Reading:
 
     def _foreign(self, name: str, value: str, *, with_value: bool) -> None:
         option = self.spellings.foreign[name]
-        if option.takes is Takes.VALUE and not with_value:
+        if option.takes_value and not with_value:
             if not self.left:
                 raise UsageError(f"option {name} requires an argument")
             value = self.left.popleft()
         option.check(name, value)
 
     def _switch(self, name: str, value: str) -> None:
+        from img.domain.options.foreign import switched
+
         switch = self.spellings.switches[name]
         self.set.pop(switch.on, None)
         self.set[switch.on] = switch.on if switched(name, value) else switch.off

@@ -1,7 +1,7 @@
 """``img build``."""
 
-from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,7 +13,6 @@ from img.domain.options.entitlements import (
     USER_NAMESPACES,
     parse_entitlements,
 )
-from img.domain.options.foreign import OF_BUILD
 from img.domain.options.outputs import OutputOptions
 from img.domain.options.pull import parse_pull
 from img.domain.options.resources import parse_resources
@@ -34,14 +33,23 @@ from img.entrypoints.cli.build_request import build_request, platforms
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.session import Needs, Session
 
+if TYPE_CHECKING:
+    from img.domain.options.foreign import ForeignOption
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "build",
-        cls=options.followed_by("PATH", foreign=OF_BUILD, implied={"--pull": "true"}),
+        cls=options.followed_by("PATH", foreign=_foreign_options, implied={"--pull": "true"}),
         short_help="Build an image from a Dockerfile.",
     )(build)
+
+
+def _foreign_options() -> "Mapping[str, ForeignOption]":
+    from img.domain.options.foreign import OF_BUILD
+
+    return OF_BUILD
 
 
 def _option(

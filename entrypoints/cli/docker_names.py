@@ -50,14 +50,18 @@ _GROUPS = {
 }
 
 
-def add_to(app: typer.Typer, words: Collection[str] = ()) -> None:
-    """Add the commands; of a group those that ``words`` may mean, all of them if in doubt."""
-    named = {*_ALONE, *_GROUPS} & {*words}
+def add_to(app: typer.Typer, words: Collection[str] | None = None, *, alone: bool = False) -> None:
+    """Add the commands, or ``alone`` those among ``words``.
+
+    A group among ``words`` gets those of its commands that are there too, all of them if in doubt;
+    another one none, for it is only listed. Where ``words`` is None all get all.
+    """
     for name, place in _ALONE.items():
-        if not named or name in named:
+        if not alone or words is None or name in words:
             _add(app, name, *place, note=f" (img {place[1]})")
     for name, (about, commands) in _GROUPS.items():
-        if named and name not in named:
+        is_named = words is None or name in words
+        if alone and not is_named:
             continue
         shown = ", ".join(each for each in commands if len(each) > 1)
         group = typer.Typer(
@@ -68,7 +72,7 @@ def add_to(app: typer.Typer, words: Collection[str] = ()) -> None:
             invoke_without_command=True,
             rich_markup_mode=None,
         )
-        wanted = {*commands} & {*words} or {*commands}
+        wanted = ({*commands} & {*(words or ())} or {*commands}) if is_named else set()
         for command, place in commands.items():
             if command in wanted:
                 _add(group, command, *place)

@@ -144,7 +144,8 @@ def history(
 def _rows(
     id_: "Digest", steps: "Sequence[HistoryStep]", now: datetime, *, human: bool, full: bool
 ) -> list[dict[str, str]]:
-    from img.domain.image_view import MISSING, moment_of, short_id, shown_command
+    from img.domain.image_view import MISSING, short_id, shown_command
+    from img.domain.oci.config import moment_of
 
     rows = []
     for number, each in enumerate(steps):

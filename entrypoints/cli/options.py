@@ -3,15 +3,16 @@
 import os
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from img.domain.errors import UsageError
-from img.domain.options.foreign import ForeignOption
-from img.entrypoints.cli.arguments import Spellings, Switch
 from img.entrypoints.settings import RegistryAccess
+
+if TYPE_CHECKING:
+    from img.domain.options.foreign import ForeignOption
 
 State = Annotated[
     str | None,
@@ -43,8 +44,7 @@ Filter = Annotated[
     str, typer.Option("--filter", "-f", help="Only what contains this text.", metavar="TEXT")
 ]
 
-_NO_VALUES: Mapping[str, str] = {}
-_NONE_FOREIGN: Mapping[str, ForeignOption] = {}
+_NOTHING: Mapping[str, str] = {}
 
 
 class UnknownCommand(Exception):
@@ -78,12 +78,13 @@ def show_help_alone(ctx: typer.Context) -> None:
 def followed_by(
     words: str = "",
     *,
-    foreign: Mapping[str, ForeignOption] = _NONE_FOREIGN,
-    implied: Mapping[str, str] = _NO_VALUES,
+    foreign: "Callable[[], Mapping[str, ForeignOption]]" = dict,
+    implied: Mapping[str, str] = _NOTHING,
 ) -> type[TyperCommand]:
     """Return the class of commands whose usage has ``words`` after the options.
 
-    It takes or refuses ``foreign`` options; those in ``implied`` have a value only behind "=".
+    It takes or refuses the options that ``foreign`` returns, which is asked when words are read;
+    those in ``implied`` have a value only behind "=".
     """
 
     class Command(TyperCommand):
@@ -105,9 +106,13 @@ def _respelled(
     command: TyperCommand | TyperGroup,
     ctx: Any,
     words: list[str],
-    foreign: Mapping[str, ForeignOption] = _NONE_FOREIGN,
-    implied: Mapping[str, str] = _NO_VALUES,
+    foreign: "Callable[[], Mapping[str, ForeignOption]]" = dict,
+    implied: Mapping[str, str] = _NOTHING,
 ) -> list[str]:
+    if not any(word[:1] == "-" for word in words):
+        return [*words]
+    from img.entrypoints.cli.arguments import Spellings, Switch  # only now: it takes a moment
+
     switches: dict[str, Switch] = {}
     valued: set[str] = set()
     for each in command.params:
@@ -123,7 +128,7 @@ def _respelled(
         switches=switches,
         valued=frozenset(valued),
         implied=implied,
-        foreign=foreign,
+        foreign=foreign(),
         interspersed=ctx.allow_interspersed_args,
     )
     try:

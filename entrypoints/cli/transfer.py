@@ -2,15 +2,15 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
 from img.domain.errors import ContextError, UsageError
 from img.domain.image_name import ImageName
-from img.domain.options.foreign import OF_TRANSFER
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import Names
@@ -19,18 +19,21 @@ from img.entrypoints.cli.session import Session
 from img.entrypoints.cli.tables import bytes_size
 from img.entrypoints.settings import host_platform
 
+if TYPE_CHECKING:
+    from img.domain.options.foreign import ForeignOption
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("load", cls=options.followed_by(), short_help="Load images from an archive.")(load)
     app.command(
         "pull",
-        cls=options.followed_by("NAME", foreign=OF_TRANSFER),
+        cls=options.followed_by("NAME", foreign=_foreign_options),
         short_help="Pull an image or a repository from a registry.",
     )(pull)
     app.command(
         "push",
-        cls=options.followed_by("NAME...", foreign=OF_TRANSFER),
+        cls=options.followed_by("NAME...", foreign=_foreign_options),
         short_help="Push an image or a repository to a registry.",
     )(push)
     app.command(
@@ -41,6 +44,12 @@ def add_to(app: typer.Typer) -> None:
         cls=options.followed_by("NAME"),
         short_help="Unpack the rootfs and store it to a directory.",
     )(unpack)
+
+
+def _foreign_options() -> "Mapping[str, ForeignOption]":
+    from img.domain.options.foreign import OF_TRANSFER
+
+    return OF_TRANSFER
 
 
 def pull(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from img.domain.image_view import history_of, moment_of, shown_command
-from img.domain.oci.config import History, ImageConfig
+from img.domain.image_view import history_of, shown_command
+from img.domain.oci.config import History, ImageConfig, moment_of
 from img.domain.platform import Platform
 
 AMD64 = Platform("linux", "amd64")

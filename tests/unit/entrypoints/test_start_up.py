@@ -45,6 +45,19 @@ _OF_STEPS = {
 }
 
 
+# What most command lines have no use for; each takes milliseconds.
+_SELDOM = {
+    "img.adapters.progress_sink.picture",
+    "img.domain.dockerfile.suggestion",
+    "img.domain.filesystem.patterns",
+    "img.domain.go_template",
+    "img.domain.image_view",
+    "img.domain.options.foreign",
+    "img.domain.url",
+    "img.entrypoints.cli.arguments",
+}
+
+
 def imported_by(tmp_path: Path, *arguments: str) -> set[str]:
     """Return the modules that are there when ``img`` with these arguments is done."""
     show = (
@@ -67,6 +80,25 @@ def test_small_commands_import_little(arguments: tuple[str, ...], tmp_path: Path
 
     assert not imported & _SLOW
     assert len(imported) < 400
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        (("ls",), set()),
+        (("ls", "--digests"), {"img.domain.options.foreign", "img.entrypoints.cli.arguments"}),
+        (("version",), set()),
+        (("--help",), {"img.entrypoints.cli.arguments"}),
+        (("build", "--help"), {"img.domain.options.foreign", "img.entrypoints.cli.arguments"}),
+    ],
+)
+def test_what_few_commands_need_is_imported_by_these(
+    arguments: tuple[str, ...], needed: set[str], tmp_path: Path
+) -> None:
+    imported = imported_by(tmp_path, *arguments)
+
+    seldom = {name for name in imported if name.startswith(tuple(_SELDOM))}
+    assert seldom <= needed
 
 
 def test_listing_images_imports_nothing_of_builds(tmp_path: Path) -> None:
@@ -146,6 +178,18 @@ def test_a_group_has_all_its_commands_where_none_is_named() -> None:
     assert group.typer_instance is not None
     names = {one.name for one in group.typer_instance.registered_commands}
     assert {"ls", "rm", "prune", "inspect", "history", "tag", "push", "pull", "save"} <= names
+
+
+@pytest.mark.parametrize("group", ["builder", "buildx", "image", "system"])
+def test_a_group_that_is_only_listed_has_no_commands(group: str) -> None:
+    def commands(words: list[str] | None) -> int:
+        groups = {one.name: one for one in command_line(words).registered_groups}
+        app = groups[group].typer_instance
+        assert app is not None
+        return len(app.registered_commands)
+
+    assert commands(["--help"]) == commands([]) == 0
+    assert commands(["--help", group]) == commands(None) > 0
 
 
 def test_dockers_name_of_a_small_command_imports_little(tmp_path: Path) -> None:
