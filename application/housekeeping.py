@@ -10,6 +10,7 @@ from img.application.ports.state_lock import Collecting
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
 from img.domain.oci.chain import ChainID
+from img.domain.oci.descriptor import Descriptor
 from img.domain.retention import Garbage, Live, PrunePolicy, Stored, garbage_in
 from img.domain.usage import Kind, UsedItem
 
@@ -45,9 +46,11 @@ class Collect:
                 if collecting is not None:
                     self._bury(collecting)
 
-    def pruned(self, policy: PrunePolicy, *, wait: bool = True) -> Sequence[UsedItem]:
+    def pruned(
+        self, policy: PrunePolicy, *, wait: bool = True, former: Sequence[Descriptor] = ()
+    ) -> Sequence[UsedItem]:
         """Delete what ``policy`` chooses and return it; nothing while another collects, unless
-        one is to ``wait`` for that.
+        one is to ``wait`` for that. ``former`` images have just been removed.
 
         What a build may be reading goes when that has ended: it is returned as kept by it.
         """
@@ -56,7 +59,8 @@ class Collect:
                 return []
             self._bury(collecting)
             before = self._garbage()
-            chosen = policy.chosen(self.inventory(measured=False), self.inventory.space.free())
+            items = self.inventory(measured=False, former=former)
+            chosen = policy.chosen(items, self.inventory.space.free())
             ids = {item.id for item in chosen}
             self._forget(chosen, everything=policy.whole_cache)
             garbage = self._garbage()

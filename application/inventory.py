@@ -47,15 +47,20 @@ class Inventory:
     catalog: Catalog
 
     def __call__(
-        self, *, measured: bool = True, without: Collection[Digest] = ()
+        self,
+        *,
+        measured: bool = True,
+        without: Collection[Digest] = (),
+        former: Sequence[Descriptor] = (),
     ) -> Sequence[UsedItem]:
         """Return everything, in no order. Unless ``measured``, some sizes are estimates.
 
         Measured, the sizes are together what the state takes on disk. The images that have no name
-        and these digests are taken for gone.
+        and these digests are taken for gone. What only ``former`` images consist of is said to be
+        of them, and may go.
         """
         oldest = self.lock.oldest()
-        taken = _Taking(self, without)
+        taken = _Taking(self, without, former)
         items = [
             *taken.blobs(oldest),
             *taken.indexes(oldest),
@@ -172,6 +177,8 @@ class _Taking:
 
     parts: Inventory
     without: Collection[Digest]
+    former: Sequence[Descriptor]
+    were: set[Digest] = field(default_factory=set)  # parts of former images
     names: dict[Digest, str] = field(default_factory=dict)  # of images, by what they consist of
     descriptions: dict[Digest, str] = field(default_factory=dict)
     diff_ids: dict[Digest, DiffID] = field(default_factory=dict)
@@ -202,6 +209,8 @@ class _Taking:
         for target in self.parts.images.targets():
             if target.digest not in self.names and target.digest not in self.without:
                 self._take_image(target, _OTHERS)
+        for target in self.former:
+            self._take_former(target)
 
     def blobs(self, oldest: float | None) -> Iterator[UsedItem]:
         indexed: set[DiffID] = set()
@@ -221,7 +230,7 @@ class _Taking:
             needs = [self.needs[key] for key, _ in known if key in self.needs]
             yield UsedItem(
                 id=digest.encoded,
-                kind=_kind(named=digest in self.names, cached=bool(known)),
+                kind=_kind(named=digest in self.names or digest in self.were, cached=bool(known)),
                 size=size,
                 description=self.descriptions.get(digest, "no image and no step leads to it"),
                 kept_by=kept_by,
@@ -244,6 +253,16 @@ class _Taking:
                     description="list of the files of a layer",
                     kept_by=RUNNING if oldest is not None else "",
                 )
+
+    def _take_former(self, target: Descriptor) -> None:
+        """Say what was of an image that is gone; lists of its files are items of their own."""
+        if target.digest in self.names:
+            return  # it is there by another name
+        live = live_in(images=[target], layers=[], read=self.parts.read)
+        self.were |= live.blobs
+        for digest in live.blobs:
+            self.descriptions.setdefault(digest, f"part of image {target.digest}")
+        self.descriptions[target.digest] = f"image {target.digest}"
 
     def _take_image(self, target: Descriptor, name: str) -> None:
         live = live_in(images=[target], layers=[], read=self.parts.read)

@@ -152,21 +152,23 @@ class PrunePolicy:
 
     ``whole_cache`` means the records too that lead to what images keep: the next build begins
     anew. With ``max_used`` or ``min_free`` only so much goes that what is left takes no more, and
-    so much is free. ``reserved`` is left in any case. All in bytes.
+    so much is free. ``reserved`` is left in any case. All in bytes. Without ``images`` those that
+    have no name stay, whatever else is said.
     """
 
     filter: UsageFilter = UsageFilter()
-    kinds: frozenset[Kind] = frozenset({Kind.LAYER, Kind.SNAPSHOT, Kind.LEFTOVER})
+    kinds: frozenset[Kind] = frozenset({Kind.IMAGE, Kind.LAYER, Kind.SNAPSHOT, Kind.LEFTOVER})
     max_used: int | None = None
     min_free: int | None = None
     reserved: int = 0
     whole_cache: bool = False
+    images: bool = True
 
     @property
-    def unconditional(self) -> bool:
-        """Tell whether all goes that may go."""
+    def takes_images(self) -> bool:
+        """Tell whether images that have no name go: where there are no conditions."""
         without_sizes = self.max_used is None and self.min_free is None and not self.reserved
-        return self.filter == UsageFilter() and without_sizes
+        return self.images and self.filter == UsageFilter() and without_sizes
 
     def chosen(self, items: Iterable[UsedItem], free: int) -> Sequence[UsedItem]:
         """Return those of ``items`` that go, in their order; ``free`` is what the disk has left."""

@@ -8,8 +8,8 @@ from img.application.log import logger
 from img.application.ports.file_digest_store import FileDigestStore
 from img.application.ports.image_store import ImageNotFound, ImageStore
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest
 from img.domain.errors import ImgError
+from img.domain.oci.descriptor import Descriptor
 from img.domain.retention import PrunePolicy
 from img.domain.usage import Kind, UsedItem
 
@@ -24,7 +24,7 @@ _LEAST, _MOST = 2 << 30, 20 << 30  # bytes
 class Prune:
     """Deletes what no image needs: the build cache, unpacked layers, leftovers.
 
-    Without conditions images that have no name go as well.
+    Images that have no name go as well if the policy takes them.
 
     Of context files it forgets what is known in directories that are gone, and with the whole
     cache all of it.
@@ -37,21 +37,22 @@ class Prune:
 
     def __call__(self, policy: PrunePolicy, *, dry_run: bool = False) -> Sequence[UsedItem]:
         """Return what was deleted, or would be. What builds that run may use stays."""
-        nameless = self._nameless() if policy.unconditional else []
+        nameless = self._nameless() if policy.takes_images else []
         if not dry_run:
-            for digest in nameless:
+            for target in nameless:
                 with suppress(ImageNotFound):  # it may have got a name by now
-                    self.images.remove(digest)
-            removed = self.collect.pruned(policy)
+                    self.images.remove(target.digest)
+            removed = self.collect.pruned(policy, former=nameless)
             self.digests.forget(everything=policy.whole_cache)
             self.compact()
             return removed
         inventory = self.collect.inventory
-        items = inventory(measured=False, without=nameless)
+        without = [target.digest for target in nameless]
+        items = inventory(measured=False, without=without, former=nameless)
         return policy.chosen(items, inventory.space.free())
 
-    def _nameless(self) -> list[Digest]:
-        return [image.target.digest for image in self.images.list() if image.reference is None]
+    def _nameless(self) -> list[Descriptor]:
+        return [image.target for image in self.images.list() if image.reference is None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

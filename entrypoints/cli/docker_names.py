@@ -8,7 +8,7 @@ import typer
 
 from img.entrypoints.cli import options
 
-_BUILD, _DU, _PRUNE = ("build", "build"), ("state", "du"), ("state", "prune")
+_BUILD, _DU, _PRUNE = ("build", "build"), ("state", "du"), ("cache_pruning", "builder prune")
 _LS, _RM = ("images", "ls"), ("images", "rm")
 
 # Where a command is: its module, and its own name.

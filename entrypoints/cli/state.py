@@ -47,6 +47,7 @@ _HEADERS = {
     "LastUsedAt": "LAST USED AT",
     "UsageCount": "USAGE COUNT",
 }
+CACHE_ALONE = "img.cache-alone"  # in the context of a prune that is to leave images alone
 _FILTER_HELP = "Only what has this in its name, or NAME=VALUE (id, type, until, …). Repeatable."
 
 
@@ -117,6 +118,7 @@ def prune(
             min_free=_bytes("--min-free-space", min_free),
             reserved=_bytes("--reserved-space", reserved) or 0,
             whole_cache=everything and not (filters or max_used or min_free or reserved),
+            images=not ctx.meta.get(CACHE_ALONE),
         )
         if everything or policy.filter.kinds:
             policy = replace(policy, kinds=policy.kinds | {Kind.CACHE_MOUNT})

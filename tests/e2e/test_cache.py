@@ -144,6 +144,16 @@ def test_prune_forgets_the_cache_but_no_image(img: Img, context: Path) -> None:
     assert any("RUN" in name for name in ran(img("build", "-t", "app", context).stderr))
 
 
+def test_prune_of_a_builder_leaves_images_without_a_name(img: Img, context: Path) -> None:
+    built = img("build", "-q", context).stdout.strip()
+
+    listed = img("builder", "prune", "-f").stdout + img("buildx", "prune", "--all").stdout
+
+    assert built not in listed
+    img("tag", built, "app")
+    assert read_archive(img("save", "--format", "oci", "app").output)
+
+
 def test_removing_all_names_leaves_an_empty_store(img: Img, context: Path) -> None:
     img("build", "-t", "app", context)
 

@@ -156,7 +156,7 @@ def test_whoever_asks_for_help_sees_all_commands(arguments: list[str]) -> None:
         (["rmi"], "rm"),
         (["system", "df"], "du"),
         (["buildx", "build"], "build"),
-        (["builder", "prune"], "prune"),
+        (["buildx", "du"], "du"),
     ],
 )
 def test_dockers_names_are_the_same_commands(words: list[str], command: str) -> None:

@@ -165,6 +165,9 @@ def test_images_without_a_name_go_and_their_layers_with_them() -> None:
 
     assert [image.name for image in workshop.images.list()] == [APP]
     assert {item.id for item in foreseen} == {item.id for item in removed}
+    for items in (foreseen, removed):
+        (image,) = [item for item in items if item.id == nameless.target.digest.encoded]
+        assert (image.kind, image.description) == (Kind.IMAGE, f"image {nameless.target.digest}")
     for blob in (nameless.target, nameless.manifest.config, nameless.layers[0].descriptor):
         assert blob.digest.encoded in {item.id for item in removed}
         assert workshop.blobs.size(blob.digest) is None
@@ -178,6 +181,8 @@ def test_images_without_a_name_go_and_their_layers_with_them() -> None:
         PrunePolicy(max_used=0),
         PrunePolicy(min_free=1 << 60),
         PrunePolicy(reserved=1),
+        PrunePolicy(images=False),
+        PrunePolicy(images=False, whole_cache=True),
     ],
 )
 def test_with_conditions_only_the_cache_is_pruned(policy: PrunePolicy) -> None:

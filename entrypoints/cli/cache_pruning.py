@@ -1,0 +1,25 @@
+"""``img builder prune``, ``img buildx prune``: as docker's, they leave all images alone."""
+
+from functools import wraps
+from typing import Any
+
+import typer
+
+from img.entrypoints.cli import options
+from img.entrypoints.cli.state import CACHE_ALONE, prune
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "builder prune", cls=options.followed_by(), short_help="Remove build cache, but no images."
+    )(builder_prune)
+
+
+@wraps(prune)
+def builder_prune(ctx: typer.Context, **given: Any) -> None:
+    ctx.meta[CACHE_ALONE] = True
+    prune(ctx, **given)
+
+
+builder_prune.__doc__ = "Prune the build cache: what no image and no build in work needs."
