@@ -12,7 +12,9 @@ from img.domain.digest import Digest
 from img.domain.graph.codec import Json, canonical_json, encode_operation
 from img.domain.graph.operations import Exec, Operation, PullBase
 
-FORMAT = 1  # to be raised when the same operation comes to mean another result
+# To be raised when the same operation comes to mean another result, or results were once kept by
+# keys that did not tell what they were made from: what was kept by other formats is not found.
+FORMAT = 2
 
 
 def definition_key(operation: Operation, input_keys: Sequence[Digest | None]) -> Digest:

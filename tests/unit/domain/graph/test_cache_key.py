@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from img.domain.digest import Digest
 from img.domain.filesystem.file_name import FileName
-from img.domain.graph.cache_key import content_key, definition_key
+from img.domain.graph.cache_key import FORMAT, content_key, definition_key
 from img.domain.graph.operations import (
     CopyFiles,
     Exec,
@@ -118,6 +118,19 @@ def test_the_name_of_a_base_is_in_no_key() -> None:
 
 def test_the_two_kinds_of_keys_are_never_equal() -> None:
     assert definition_key(ReadContext(), (ONE,)) != content_key(ReadContext(), ONE)
+
+
+def test_what_was_kept_by_keys_of_another_format_is_not_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def keys() -> set[Digest]:
+        return {definition_key(Exec(argv=("a",)), (ONE,)), content_key(Exec(argv=("a",)), ONE)}
+
+    now = keys()
+    monkeypatch.setattr("img.domain.graph.cache_key.FORMAT", FORMAT - 1)
+
+    assert now.isdisjoint(keys())
+    assert FORMAT > 1  # of which mounts of directories were found by other modes
 
 
 words = st.text(alphabet=st.characters(codec="utf-8"), max_size=6)
