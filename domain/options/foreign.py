@@ -31,6 +31,7 @@ class ForeignOption:
     takes: Takes
     accepted: Callable[[str], bool]
     instead: str
+    heard: bool = False  # the command has a hidden switch of that name: others may contradict it
 
     @property
     def takes_value(self) -> bool:
@@ -254,8 +255,12 @@ _VALUES: _Rows = (
     ("--verbosity", _anything, ""),
 )
 
+_CONTRADICTED = ("--no-push",)
+
 OF_BUILD: Mapping[str, ForeignOption] = {
-    name: ForeignOption(takes=takes, accepted=accepted, instead=instead)
+    name: ForeignOption(
+        takes=takes, accepted=accepted, instead=instead, heard=name in _CONTRADICTED
+    )
     for takes, rows in ((Takes.SWITCH, _SWITCHES), (Takes.VALUE, _VALUES))
     for name, accepted, instead in rows
 }

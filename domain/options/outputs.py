@@ -51,6 +51,7 @@ class OutputOptions:
     annotations: Sequence[str] = ()
     allowed: frozenset[str] = frozenset()  # entitlements
     push: bool = False
+    no_push: bool = False
     load: bool = False
 
 
@@ -69,6 +70,8 @@ def parse_outputs(options: OutputOptions, host: Platform) -> tuple[Output, ...]:
     if marks and not any(each["type"] in _WITH_ANNOTATIONS for each in wanted):
         raise UsageError("--annotation needs an output of the type image, registry or oci")
     parsed = tuple(_output(each, options, marks, host) for each in wanted)
+    if options.no_push and any(isinstance(each, ImageOutput) and each.push for each in parsed):
+        raise UsageError("--no-push contradicts an output that is pushed", hint="leave one out")
     if sum(_is_standard_output(each) for each in parsed) > 1:
         raise UsageError("multiple outputs configured to write to stdout")
     return parsed

@@ -101,6 +101,8 @@ class _Reading:
                 raise UsageError(f"option {name} requires an argument")
             value = self.left.popleft()
         option.check(name, value)
+        if option.heard:
+            self.set[name] = name
 
     def _switch(self, name: str, value: str) -> None:
         from img.domain.options.foreign import switched

@@ -196,6 +196,7 @@ def build(
         _option("--output", "-o", says="What to make of it. Repeatable.", value="type=TYPE[,…]"),
     ] = None,
     push: Annotated[bool, _option("--push", says="The same as -o type=registry.")] = False,
+    no_push: Annotated[bool, typer.Option("--no-push", hidden=True)] = False,
     load: Annotated[bool, _option("--load", says="The same as -o type=image.")] = False,
     annotation: Annotated[
         Texts, _option("--annotation", says="Annotate the image.", value="[TYPE:]KEY=VALUE")
@@ -256,6 +257,7 @@ def build(
                 annotations=_said(annotation),
                 allowed=allowed,
                 push=push,
+                no_push=no_push,
                 load=load,
             )
         )

@@ -42,6 +42,15 @@ def test_without_a_word_of_outputs_the_image_gets_its_names_here() -> None:
     assert outputs(tags=["quay.io/team/app"], load=True) == (ImageOutput(names=(APP,)),)
 
 
+@pytest.mark.parametrize(
+    ("texts", "push"), [((), True), (("type=registry",), False), (("type=image,push=true",), False)]
+)
+def test_what_is_not_to_be_pushed_is_no_output_that_is(texts: tuple[str, ...], push: bool) -> None:
+    with pytest.raises(UsageError, match="--no-push contradicts"):
+        outputs(*texts, push=push, no_push=True, tags=[str(APP)])
+    assert outputs("type=image,push=false", no_push=True) == outputs("type=image")
+
+
 def test_a_pushed_image_stays_here_only_if_that_is_asked_for() -> None:
     pushed = ImageOutput(names=(APP,), push=True, store=False)
 
