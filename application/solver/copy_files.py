@@ -242,7 +242,8 @@ class Copying:
         open_file = self.source.contents(reading)
         texts = {str(text.name): text.content for text in _texts(self.operation)}
         for item in placed.items:
-            refuse_reserved(item.entry.path)
+            if not item.is_deletion:
+                refuse_reserved(item.entry.path)
             opener = self._opener(item, open_file, texts) if _has_content(item) else None
             yield PackedEntry(entry=item.entry, open=opener)
 

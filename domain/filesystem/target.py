@@ -1,12 +1,14 @@
 """The tree that a COPY writes onto, and what it has written so far."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from img.domain.errors import BuildError
 from img.domain.filesystem import paths
+from img.domain.filesystem.changes import whiteout_of
 from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SOCKET, SYMLINK, Entry
+from img.domain.filesystem.nested import Nested
 from img.domain.filesystem.parents import missing_parents
 from img.domain.filesystem.tree import FileTree, TooManyLinks
 
@@ -44,6 +46,11 @@ class Selected(NamedTuple):
     entry: Entry  # as it is to be written
     member: str = ""  # the source is an archive: the entry's path in it; inline text: its name
 
+    @property
+    def is_deletion(self) -> bool:
+        """Tell whether it is a whiteout: no file has neither a source nor a text."""
+        return self.source is None and not self.member and self.entry.kind == FILE
+
 
 class Target:
     """``base`` and what is written over it. Paths are clean; links in them are resolved first.
@@ -69,6 +76,8 @@ class Target:
         self._written: dict[str, Selected] = {}
         self._linked: dict[str, object] = {}  # path -> what its other names share
         self._headers: dict[object, Entry] = {}  # by what names share: the last header of a link
+        self._nested: Nested | None = None  # what is written; known once something was replaced
+        self._emptied: set[str] = set()  # directories of the base that something else replaced
         self._outer: dict[str, str] = {}  # path -> the file of the base that it is a name of
         self._turn = 0
 
@@ -79,7 +88,7 @@ class Target:
     def get(self, path: str) -> Entry | None:
         """Return the entry at exactly ``path``."""
         written = self._written.get(path)
-        return self._base.get(path) if written is None else written.entry
+        return self._below(path) if written is None else written.entry
 
     def is_directory(self, path: str) -> bool:
         """Tell whether ``path`` itself is a directory."""
@@ -134,7 +143,7 @@ class Target:
             if there is None:
                 when = self._mtime if mtime is None else mtime
                 made = Entry(directory, DIRECTORY, mode, uid, gid, mtime=when)
-                self._written[directory] = Selected(None, made)
+                self._set(directory, Selected(None, made))
             elif there.kind != DIRECTORY:
                 raise NotADirectory(directory)
 
@@ -157,7 +166,10 @@ class Target:
         Raises IsADirectory, NotADirectory, ClosedDirectory.
         """
         source.refuse_closed(top, below=True)
-        get, names, written, base = source.get, source.names, self._written, self._base.get
+        get, names, written, base = source.get, source.names, self._written, self._below
+        if not self._emptied:
+            base = self._base.get
+        nested = self._nested
         owner, mode_of, make = self._owner, self._mode, tuple.__new__
         todo = [(top, where)]
         while todo:
@@ -183,6 +195,8 @@ class Target:
                     self._linked[place] = (self._turn, source.inode(path))
                 row = (place, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, -1)
                 written[place] = make(Selected, (path, make(Entry, row), ""))
+                if nested is not None:
+                    nested.add(place)
 
     def put_matching(
         self,
@@ -226,7 +240,7 @@ class Target:
         """
         if not (item.entry.kind == DIRECTORY and self.is_directory(path)):
             self._forget(path)
-        self._written[path] = item
+        self._set(path, item)
 
     def link(self, path: str, to: str, header: Entry) -> None:
         """Make ``path``, whose parent is there, another name of the file at ``to``.
@@ -239,11 +253,11 @@ class Target:
             return
         item = self._written.get(to)
         if item is None:
-            there = self._base.get(to)
+            there = self._below(to)
             assert there is not None
             item = Selected(None, _hard_link(there, to))
         self._forget(path)
-        self._written[path] = item._replace(entry=item.entry._replace(path=path))
+        self._set(path, item._replace(entry=item.entry._replace(path=path)))
         if item.entry.kind == HARDLINK:
             self._outer[path] = item.entry.link
         else:
@@ -267,11 +281,15 @@ class Target:
         written = self._written
         for path, to in self._outer.items():
             # The layer holds the new file of that name alone, or below one above it nothing.
-            if to in written or not all(map(self.is_directory, paths.ancestors(to))):
+            lost = self._below(to) is None
+            if lost or to in written or not all(map(self.is_directory, paths.ancestors(to))):
                 raise ImpossibleHardLink(path, to, "another file takes that name")
         times = [(path, item[1][6]) for path, item in written.items()]
         for parent in missing_parents(times, self._base):
             written[parent.path] = Selected(None, parent)
+        for path in self._lacking():
+            deletion = whiteout_of(path)  # a name that says so itself stays, and is refused
+            written.setdefault(deletion.path, Selected(None, deletion))
         return tuple([written[path] for path in sorted(written) if written[path][1][1] != SOCKET])
 
     def _check_link(self, path: str, to: str) -> None:
@@ -320,14 +338,14 @@ class Target:
             place = paths.below(where, directory)
             if place in self._written:
                 continue
-            entry, old = source.get(paths.below(top, directory)), self._base.get(place)
+            entry, old = source.get(paths.below(top, directory)), self._below(place)
             assert entry is not None
             if old is None:
                 self._write(place, paths.below(top, directory), entry, None)
             elif old.kind != DIRECTORY:
                 raise NotADirectory(place)
             elif old.mode != entry.mode:  # BuildKit sets the mode, and nothing else
-                self._written[place] = Selected(None, old._replace(mode=entry.mode))
+                self._set(place, Selected(None, old._replace(mode=entry.mode)))
 
     def _write(self, place: str, path: str, entry: Entry, inode: object) -> None:
         _, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, _ = entry
@@ -339,16 +357,49 @@ class Target:
         if inode is not None:
             self._linked[place] = (self._turn, inode)
         row = (place, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, -1)
-        self._written[place] = Selected(path, Entry(*row))
+        self._set(place, Selected(path, Entry(*row)))
+
+    def _set(self, path: str, item: Selected) -> None:
+        self._written[path] = item
+        if self._nested is not None:
+            self._nested.add(path)
+
+    def _below(self, path: str) -> Entry | None:
+        """Return what the base has at ``path`` if nothing has replaced a directory above it."""
+        if self._emptied and not self._emptied.isdisjoint(paths.ancestors(path)):
+            return None
+        return self._base.get(path)
 
     def _forget(self, path: str) -> None:
-        gone = [path] if path in self._written else []
+        gone = [path]
         if self.is_directory(path):
-            gone += [name for name in self._written if name.startswith(f"{path}/")]
+            if self._nested is None:
+                self._nested = Nested(self._written)
+            gone += self._nested.take_below(path)
+            there = self._below(path)
+            if there is not None and there.kind == DIRECTORY:
+                self._emptied.add(path)
         for name in gone:
-            del self._written[name]
+            self._written.pop(name, None)
             self._linked.pop(name, None)
             self._outer.pop(name, None)
+
+    def _lacking(self) -> Iterator[str]:
+        """Yield what the base has in directories that were replaced, and are there again."""
+        todo = [path for path in self._emptied if path in self._written]
+        seen = set(todo)
+        while todo:
+            path = todo.pop()
+            if not self.is_directory(path):
+                continue
+            for name in self._base.names(path):
+                place = paths.below(path, name)
+                item = self._written.get(place)
+                if item is None or item.entry.kind == SOCKET:
+                    yield place
+                elif place not in seen:
+                    seen.add(place)
+                    todo.append(place)
 
 
 def _hard_link(entry: Entry, to: str) -> Entry:
