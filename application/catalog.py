@@ -50,7 +50,12 @@ class Image:
     @property
     def size(self) -> int:
         """Bytes of manifest, config and layers as stored."""
-        return self.target.size + sum(blob.size for blob in self.manifest.blobs)
+        return size_of(self.target, self.manifest)
+
+
+def size_of(target: Descriptor, manifest: Manifest) -> int:
+    """Return the bytes of the manifest at ``target``, its config and its layers, as stored."""
+    return target.size + sum(blob.size for blob in manifest.blobs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +105,18 @@ class Catalog:
         named = target
         try:
             target, content = manifest_for(target, platform, self.read)
-            manifest = decode_manifest(content)
-            config = decode_config(self.read(manifest.config))
+            return self.image_of(target, decode_manifest(content))
         except BlobNotFound as error:
             if named.media_type not in media_types.INDEXES or error.digest == named.digest:
                 raise
             raise PlatformNotHere(platform, error.digest) from None
+
+    def image_of(self, target: Descriptor, manifest: Manifest) -> Image:
+        """Return the image whose ``manifest`` is the one at ``target``.
+
+        Raises BlobNotFound, InvalidDocument, StateError.
+        """
+        config = decode_config(self.read(manifest.config))
         if len(config.diff_ids) != len(manifest.layers):
             raise StateError(
                 f"image {target.digest} has {len(manifest.layers)} layers, "

@@ -10,6 +10,7 @@ from img.domain.errors import ImgError
 from img.domain.image_name import LEAST_DIGITS, AmbiguousImage, ImageName
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.manifest import Manifest
 from img.domain.reference import ImageReference
 
 _SHOWN_DIGITS = 12  # as docker shows an ID
@@ -73,11 +74,14 @@ class FindImage:
             raise AmbiguousImage(name.text, [_shown(id_, matches) for id_ in ids])
         return _found(matches)
 
-    def id_of(self, target: Descriptor) -> Digest:
-        """Return the ID of the image at ``target``. Raises BlobNotFound, InvalidDocument …"""
+    def id_of(self, target: Descriptor, manifest: Manifest | None = None) -> Digest:
+        """Return the ID of the image at ``target``; ``manifest`` is the one there, if it is read.
+
+        Raises BlobNotFound, InvalidDocument …
+        """
         if target.media_type in media_types.INDEXES:
             return target.digest
-        return self.catalog.manifest(target).config.digest
+        return (manifest or self.catalog.manifest(target)).config.digest
 
     def _matches(self, name: ImageName) -> Iterator[_Match]:
         """Yield what fits: of each image the image itself before parts of it."""

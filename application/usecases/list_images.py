@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import field
 from datetime import datetime
 
-from img.application.catalog import Catalog, Image
+from img.application.catalog import Catalog, Image, size_of
 from img.application.find_image import FindImage
 from img.application.ports.image_store import ImageStore, StoredImage
 from img.domain.dataclass import dataclass
@@ -16,6 +16,7 @@ from img.domain.image_name import ImageName
 from img.domain.oci import media_types
 from img.domain.oci.config import moment_of
 from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
 
 _ALL = ImageFilter()
@@ -58,33 +59,34 @@ class ListImages:
         return created
 
     def _listed(self, image: StoredImage, platform: Platform) -> ListedImage:
+        """Return what is to be said of ``image``; each of its documents is read once if it can."""
+        target = image.target
         try:
-            manifests = self.catalog.manifests(image.target)
-            size = sum(self._size_of(each, platform) for each in manifests)
-            id_ = self.find.id_of(image.target)
+            read = [(each, self.catalog.manifest(each)) for each in self.catalog.manifests(target)]
+            images = [self._image_of(*each) for each in read]
+            id_ = self.find.id_of(target, *(manifest for _, manifest in read[:1]))
         except ImgError:
             return ListedImage(image=image, id=None, size=None)
-        shown = self._shown((image.target, *manifests), platform)
+        shown = next(filter(None, images), None)
+        if target.media_type in media_types.INDEXES:
+            with suppress(ImgError):  # it is not for this platform
+                shown = self.catalog.image(target, platform)
         return ListedImage(
             image=image,
             id=id_,
-            size=size if manifests else None,
+            size=sum(size_of(*each) for each in read) if read else None,
             created=moment_of(shown.config.created) if shown else None,
             labels=shown.config.run.labels if shown else None,
         )
 
-    def _size_of(self, target: Descriptor, platform: Platform) -> int:
-        manifest = self.catalog.manifest(target)
-        if manifest.config.media_type in media_types.CONFIGS:
-            return self.catalog.image(target, platform).size
-        return target.size + sum(blob.size for blob in manifest.blobs)
-
-    def _shown(self, targets: Sequence[Descriptor], platform: Platform) -> Image | None:
-        """Return the first of ``targets`` that is an image: an index is one if it suits."""
-        for target in targets:
-            with suppress(ImgError):  # another platform, an attestation
-                return self.catalog.image(target, platform)
-        return None
+    def _image_of(self, target: Descriptor, manifest: Manifest) -> Image | None:
+        """Return the image, None for what is no image: an attestation, an artifact."""
+        try:
+            return self.catalog.image_of(target, manifest)
+        except ImgError:
+            if manifest.config.media_type in media_types.CONFIGS:
+                raise
+            return None
 
 
 def _facts(listed: ListedImage, tagged: set[Digest]) -> ImageFacts:
