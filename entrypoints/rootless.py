@@ -7,9 +7,8 @@ outside, is forked on the way.
 import os
 from collections.abc import Sequence
 from dataclasses import field, replace
+from typing import TYPE_CHECKING
 
-from img.adapters.executor.fork_server import ForkServer
-from img.adapters.executor.unshare import UnshareExecutor
 from img.adapters.linux import left_secrets, syscalls, userns
 from img.adapters.linux.emulation.level import Emulation
 from img.adapters.linux.outsider import HelperRunner, Outsider, run_here
@@ -17,6 +16,10 @@ from img.adapters.linux.ownership import REAL, Ownership, RecordedOwnership
 from img.adapters.linux.userns import IdMap, RealUser
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, UsageError
+
+if TYPE_CHECKING:
+    from img.adapters.executor.fork_server import ForkServer
+    from img.adapters.executor.unshare import UnshareExecutor
 
 _EXACT = Emulation.FULL
 _MOUNTED = ("overlay", "fuse")  # snapshotters
@@ -33,12 +36,12 @@ class BuildHost:
     id_obstacle: HostError | None = None  # why there is one id alone, where there is
     obstacle: HostError | None = None
     run_helper: HelperRunner = run_here  # credential helpers, as the user
-    fork_server: ForkServer | None = None
+    fork_server: "ForkServer | None" = None
     executor_name: str = "unshare"
     user_id: int = field(default_factory=os.geteuid)  # outside
     without_proc: OSError | None = None  # why steps have none, where they have none
 
-    def executor(self, emulate: str = "full") -> UnshareExecutor:
+    def executor(self, emulate: str = "full") -> "UnshareExecutor":
         """Return the executor of steps; it closes the fork server. Raises UsageError.
 
         ``emulate`` says how much of root is emulated where there is one id.
@@ -59,6 +62,8 @@ class BuildHost:
 
                 return ProotExecutor(self.fork_server, emulation=emulation)
             case _:
+                from img.adapters.executor.unshare import UnshareExecutor
+
                 return UnshareExecutor(
                     self.fork_server, obstacle=self.obstacle, emulation=emulation
                 )
@@ -159,6 +164,8 @@ def enter_for_build(executor: str = "auto") -> BuildHost:
     if name in ("chroot", "proot"):
         # A step is in our pid namespace: it shall not read our memory and environment.
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
+    from img.adapters.executor.fork_server import ForkServer  # most commands need none
+
     emulating = host.id_map is IdMap.SINGLE and name not in ("chroot", "proot")
     return replace(host, executor_name=name, fork_server=ForkServer(emulating=emulating))
 

@@ -118,12 +118,10 @@ def _is_mounted(root: Root) -> bool:
         return True
 
 
-_SAMPLE = records.encode(Launch(Process(argv=("a",), env={"A": "b"}), DirectoryRoot(path="/")))
-
-
 def rehearse() -> None:
     """Read a launch, so that what it takes is at hand in this process and its forks."""
-    records.decode(_SAMPLE, Launch)
+    launch = Launch(Process(argv=("a",), env={"A": "b"}), DirectoryRoot(path="/"))
+    records.decode(records.encode(launch), Launch)
 
 
 @lru_cache(maxsize=8)

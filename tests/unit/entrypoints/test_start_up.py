@@ -47,6 +47,8 @@ _OF_STEPS = {
 
 # What most command lines have no use for; each takes milliseconds.
 _SELDOM = {
+    "img.adapters.executor.fork_server",
+    "img.adapters.executor.launch",
     "img.adapters.progress_sink.picture",
     "img.domain.dockerfile.suggestion",
     "img.domain.filesystem.patterns",

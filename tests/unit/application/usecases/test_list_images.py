@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import BinaryIO
 
 import pytest
 
+from img.adapters.blob_store.memory import MemoryBlobStore
+from img.application.catalog import Catalog
+from img.application.find_image import FindImage
 from img.application.ports.image_store import ImageNotFound
-from img.application.usecases.list_images import ListedImage
+from img.application.usecases.list_images import ListedImage, ListImages
+from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.image_filter import ImageFilter, parse_image_filters
 from img.domain.reference import ImageReference
@@ -59,6 +64,25 @@ def test_a_part_of_the_full_name_chooses() -> None:
 
     assert names(listed(workshop, "quay")) == ["quay.io/team/tool:latest"]
     assert names(listed(workshop, "docker.io")) == ["app:latest"]
+
+
+def test_each_document_of_an_image_is_read_once() -> None:
+    workshop = Workshop()
+    built = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["app"]))
+    read: list[Digest] = []
+
+    class Watched(MemoryBlobStore):
+        def open(self, digest: Digest) -> BinaryIO:
+            read.append(digest)
+            return workshop.blobs.open(digest)
+
+    catalog = Catalog(blobs=Watched())
+    find = FindImage(images=workshop.images, catalog=catalog)
+
+    (image,) = ListImages(images=workshop.images, catalog=catalog, find=find)(HERE)
+
+    assert image.size is not None
+    assert read == [built.target.digest, built.manifest.config.digest]
 
 
 def test_a_damaged_image_is_listed_without_a_size() -> None:
