@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import field
+from threading import Lock
 
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
 from img.application.ports.context_views import ContextViews
 from img.application.ports.secret_source import AgentNotForwarded, SecretNotFound, SecretSource
 from img.application.solver.copy_files import Copying, CopyIntoLayer
-from img.application.solver.results import Result, Stack
+from img.application.solver.results import ContextFiles, Result, Stack
 from img.application.solver.roots import Roots
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -38,19 +39,21 @@ class Shown:
     """What a mount shows of an input: the files below its source, and whose they are.
 
     A context has no layers; ``files`` makes one of what is wanted. A stack is not looked into
-    before its contents matter.
+    before its contents matter. Steps that run at the same time may share one.
     """
 
     select: Callable[[], Copying]
     stack: Stack | None
     _files: Copying | None = None
+    _selecting: Lock = field(default_factory=Lock)
 
     @property
     def files(self) -> Copying:
         """The files below the mount's source. Raises BuildError where there is no such path."""
-        if self._files is None:
-            self._files = self.select()
-        return self._files
+        with self._selecting:
+            if self._files is None:
+                self._files = self.select()
+            return self._files
 
     def directory(self, source: str) -> Entry | None:
         """Return the directory at the mount's ``source``, None where that is no directory."""
@@ -152,7 +155,10 @@ class MountAll:
                 copying.selected = copying.selected.with_directory(top._replace(path=path))
             return copying
 
-        return Shown(select=select, stack=stack)
+        shown = Shown(select=select, stack=stack)
+        if isinstance(source, ContextFiles):
+            shown = source.shown.setdefault((path, epoch), shown)
+        return shown
 
     def _bind(self, mount: ExecMount, shown: Shown, held: ExitStack) -> TreeMount:
         return TreeMount(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import field
 from datetime import datetime
+from typing import Any
 
 from img.application.ports.build_context import BuildContext
 from img.application.ports.cache_store import CacheRecord
@@ -55,9 +56,14 @@ class Stack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextFiles:
-    """The files of a build context; they have no key, only contents."""
+    """The files of a build context; they have no key, only contents.
+
+    ``shown`` is what mounts show of it (mounts.Shown), by path and epoch: it is selected and read
+    once for all steps of a build.
+    """
 
     context: BuildContext
+    shown: dict[tuple[str, int | None], Any] = field(default_factory=dict, compare=False)
 
 
 Result = Stack | ContextFiles

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -16,7 +16,9 @@ from img.application.ports.layer_archive import PackedEntry
 from img.application.solver.execute import ProcessFailed
 from img.domain.errors import BuildError
 from img.domain.filesystem.entry import DIRECTORY, Entry
+from img.domain.filesystem.selection import CopyRules, Selection, select
 from img.domain.filesystem.source_match import SourceNotFound
+from img.domain.filesystem.tree import FileTree
 from img.domain.process import BindMount, DirectoryRoot, Network, TmpfsMount, TreeMount
 from tests.unit.application.workshop import Workshop, a_request, image_of
 
@@ -287,3 +289,41 @@ def test_what_cannot_be_given_is_refused_by_name(flag: str) -> None:
 
     assert refused.value.lines == (2, 2)
     assert workshop.executor.processes == ()
+
+
+def test_what_mounts_show_of_a_context_is_selected_and_read_once_a_build(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    workshop = a_workshop()
+    mount = "RUN --mount=type=bind,source=src,target=/src"
+    text = (
+        f"FROM base AS a\n{mount} make a\n{mount} --mount=type=bind,source=src,target=/b make b\n"
+        f"FROM base AS b\n{mount} make c\nFROM base\nCOPY --from=a /etc /a\n"
+        f"COPY --from=b /etc /b\n{mount} make d\n"
+    )
+    files = {"src/a": b"1", "src/b": b"2", "c": b"3"}
+    selected: list[tuple[str, ...]] = []
+    digested: list[Selection] = []
+
+    def counted(source: FileTree, rules: CopyRules, *more: Any, **named: Any) -> Selection:
+        selected.append(rules.sources)
+        return select(source, rules, *more, **named)
+
+    def contents_digest(selection: Selection, *more: Any, **named: Any) -> str:
+        digested.append(selection)
+        return digest_of(selection, *more, **named)
+
+    digest_of = Selection.contents_digest
+    monkeypatch.setattr("img.application.solver.copy_files.select", counted)
+    monkeypatch.setattr(Selection, "contents_digest", contents_digest)
+
+    for _ in range(2):  # done, and found
+        selected.clear()
+        digested.clear()
+        workshop.build(text, files)
+        assert selected.count(("src",)) == 1
+        of_src = [each for each in digested if "src/a" in {item.source for item in each.items}]
+        assert len(of_src) <= 2  # by what it was made from, and by what it holds
+    assert len(of_src) == 1
+    workshop.build(text, {**files, "src/a": b"4"})
+    assert selected.count(("src",)) == 2
