@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import conformance, program
-from tests.img_command import Img
+from tests.docker_daemon import DockerDaemon
+from tests.host import conformance, need_root, program
+from tests.img_command import Img, ImgFor
 from tests.registry_server import RegistryServer
 
 # Needed of the machine: the case itself has to be set up by root.
@@ -94,6 +95,79 @@ def test_every_case_comes_out_as_buildkit_builds_it(
         f"{name}: {'; '.join(why)[:1500]}" for name, why in failed.items()
     )
     assert len(results) > (300 if all_of_them else 150)
+
+
+# What a case may say of layers, of which another engine shows the result alone.
+_OF_LAYERS = re.compile(r'"(layer_paths|same_layers_as_first|same_digest_as_first|blob_none)"')
+
+
+@pytest.mark.userns
+@pytest.mark.registry
+@pytest.mark.peers
+@pytest.mark.timeout(_TIMEOUT_S)
+@pytest.mark.usefixtures("busybox", "debian")
+@pytest.mark.parametrize("engine", ["docker", "podman"])
+def test_other_engines_show_the_same_files(
+    img_for: ImgFor, registry: RegistryServer, workplace: Path, engine: str
+) -> None:
+    """A part of the cases; with IMG_TESTS_ALL all that do not ask for layers."""
+    need_root()
+    img = img_for("root")
+    place = workplace / "engine"
+    place.mkdir()
+    daemon = DockerDaemon(place) if engine == "docker" else None
+    if engine == "podman":
+        program("podman")
+    command = img.command[0]
+    archive = "{out}.tar"
+    output = f"-o type=docker,dest={archive}"
+    shown = Path(__file__).parents[1] / "shown_by.py"
+    store = f"{place}/socket" if daemon else place
+    report = img.home / "report.json"
+    runner = Img(
+        command=(
+            img.python,
+            conformance("e2e_runner.py"),
+            "--registry",
+            registry.address,
+            "--builder",
+            f"{command} build -t {{tag}} -f {{dockerfile}} {{flags}} {output} {{context}}",
+            "--export",
+            f"{img.python} {shown} {engine} {store} {archive} {{out}}",
+            "--out-format",
+            "oci-archive",
+            "--no-sanity",
+            "--json",
+            report,
+            "-j2",
+            "--only",
+            _of_files(1 if "IMG_TESTS_ALL" in os.environ else 24),
+        ),
+        account=img.account,
+        state=img.state,
+        home=img.home,
+        environment={"TMPDIR": str(img.home)},
+    )
+    try:
+        output, errors = _finished(runner.start(with_links_restored(conformance("e2e"), workplace)))
+    finally:
+        if daemon is not None:
+            daemon.close()
+        elif os.path.ismount(f"{place}/s/overlay"):  # podman leaves it mounted on itself
+            subprocess.run(["umount", "--lazy", f"{place}/s/overlay"], check=True)
+
+    assert report.exists(), output + errors
+    results = json.loads(report.read_text())
+    failed = {case["name"]: case["errors"] for case in results if case["result"] == "FAIL"}
+    assert not failed, "\n\n".join(f"{name}: {why}"[:1500] for name, why in failed.items())
+    assert len([case for case in results if case["result"] == "PASS"]) > 5
+
+
+def _of_files(each: int) -> str:
+    """Return an expression for one of ``each`` cases that ask for nothing but files and configs."""
+    cases = sorted(conformance("e2e").glob("*/case.json"))
+    names = [case.parent.name for case in cases if not _OF_LAYERS.search(case.read_text())]
+    return f"^({'|'.join(map(re.escape, names[::each]))})$"
 
 
 def _every_second() -> str:
