@@ -289,7 +289,7 @@ def every(
             make(root, archive, ownership)
             for root in others
             for name, make in kinds.items()
-            if (root / name).is_dir()
+            if os.path.isdir(root / name)  # no, where another user's may not be looked into
         ),
     ]
 

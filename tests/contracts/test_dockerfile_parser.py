@@ -77,10 +77,10 @@ def test_directives_are_those_on_top() -> None:
     assert raw.escape == "\\"
 
 
-def test_comments_belong_to_the_instruction_they_touch() -> None:
-    first, second = parse("# no\n\n# one\n# two\nFROM a\n# three\n\nRUN b\n").instructions
+def test_comments_belong_to_the_next_instruction_whatever_blank_lines_are_between() -> None:
+    first, second = parse("# one\n\n# two\nFROM a\n# three\n\nRUN b\n").instructions
     assert first.comments == ("one", "two")
-    assert second.comments == ()
+    assert second.comments == ("three",)
 
 
 def test_byte_order_mark_and_carriage_returns_are_no_text() -> None:

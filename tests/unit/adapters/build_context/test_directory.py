@@ -13,6 +13,7 @@ from img.application.ports.file_digest_store import FileDigestStore, KnownFile
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.errors import ContextError
 from img.domain.filesystem.entry import FIFO, FILE, SOCKET
+from img.domain.filesystem.tree import ClosedDirectory
 
 
 class Digests(FileDigestStore):
@@ -275,11 +276,14 @@ def test_an_unreadable_file_matters_only_when_it_is_read(tmp_path: Path, digests
 
 
 @pytest.mark.plain_user
-def test_an_unreadable_directory_is_named(tmp_path: Path, digests: Digests) -> None:
+def test_an_unreadable_directory_is_named_where_it_matters(
+    tmp_path: Path, digests: Digests
+) -> None:
     (tmp_path / "d").mkdir(mode=0)
     try:
-        with pytest.raises(ContextError, match="open d: permission denied"):
-            DirectoryContext(tmp_path, known=digests).tree()
+        tree = DirectoryContext(tmp_path, known=digests).tree()
+        with pytest.raises(ClosedDirectory, match="open d: permission denied"):
+            tree.refuse_closed("d", below=True)
         excluded = DirectoryContext(tmp_path, known=digests, ignore=IgnoreMatcher(["d"]))
         assert paths_of(excluded) == []
     finally:
