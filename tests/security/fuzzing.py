@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import tempfile
+import time
 import traceback
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -105,13 +106,14 @@ def time_limit(seconds: float) -> Iterator[None]:
 
     handler = signal.signal(signal.SIGALRM, too_slow)
     left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    start = time.monotonic()
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         if left:
-            signal.setitimer(signal.ITIMER_REAL, max(left - seconds, 1.0))
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - start), 1.0))
 
 
 def shards(count: int, of: int) -> list[range]:
