@@ -78,9 +78,12 @@ def read(target: Target, names: Collection[str], *, follow: bool = False) -> Own
 
 
 def is_record(target: Target, name: str, *, follow: bool = False) -> bool:
-    """Tell whether an attribute that a file has is a record, of an owner or of something else."""
+    """Tell whether an attribute that a file has is a record that no copy of the file should have.
+
+    That of capabilities is none: what copies a file's attributes would else lose them.
+    """
     if name.startswith(_PREFIX):
-        return True
+        return name != CAPABILITY_KEPT
     return name == CAPABILITY and read(target, (name,), follow=follow) is not None
 
 
