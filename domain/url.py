@@ -7,33 +7,30 @@ from ipaddress import IPv6Address
 from img.domain.dataclass import dataclass
 
 _HIDDEN = "xxxxx"  # Go's word for a password that is not shown (net/url, URL.Redacted)
-_URL = re.compile(
-    r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)"
-    r"(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?",
-    re.DOTALL,
+# Texts, which re compiles when they are first needed: all of them would take 6 ms of each start.
+_URL = (
+    r"(?s)(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)"
+    r"(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
 )
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_ESCAPE = re.compile(rb"%([0-9a-fA-F]{2})")
-_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})")
+_CONTROL = r"[\x00-\x1f\x7f]"
+_ESCAPE = rb"%([0-9a-fA-F]{2})"
+_BAD_ESCAPE = r"%(?![0-9a-fA-F]{2})"
 # What may stand for itself in each part (Go's net/url): the rest of it is written as %XX.
-_USER_WRITTEN = re.compile(r"[A-Za-z0-9._:~!$&'()*+,;=%@-]*")
-_PATH_WRITTEN = re.compile(r"[A-Za-z0-9._~$&+,/:;=@!'()*\[\]%-]*")
-_HOST_WRITTEN = re.compile(
-    r"(?:[A-Za-z0-9._~!\"$&'()*+,:;<=>\[\]\x80-\U0010ffff-]|%25|%[89a-fA-F].)*"
-)
-_NOT_IN_PATH = re.compile(rb"[^A-Za-z0-9._~$&+,/:;=@-]")
-_NOT_IN_USER = re.compile(rb"[^A-Za-z0-9._~$&+,;=-]")
-_NOT_IN_HOST = re.compile(rb"[^A-Za-z0-9._~!\"$&'()*+,:;<=>\[\]-]")
-_BRACKETED = re.compile(r"\[(?P<address>.*)\](?P<port>[^\]]*)")
-_PORT = re.compile(r"(?::[0-9]*)?")
+_USER_WRITTEN = r"[A-Za-z0-9._:~!$&'()*+,;=%@-]*"
+_PATH_WRITTEN = r"[A-Za-z0-9._~$&+,/:;=@!'()*\[\]%-]*"
+_HOST_WRITTEN = r"(?:[A-Za-z0-9._~!\"$&'()*+,:;<=>\[\]\x80-\U0010ffff-]|%25|%[89a-fA-F].)*"
+_NOT_IN_PATH = rb"[^A-Za-z0-9._~$&+,/:;=@-]"
+_NOT_IN_USER = rb"[^A-Za-z0-9._~$&+,;=-]"
+_NOT_IN_HOST = rb"[^A-Za-z0-9._~!\"$&'()*+,:;<=>\[\]-]"
+_BRACKETED = r"\[(?P<address>.*)\](?P<port>[^\]]*)"
+_PORT = r"(?::[0-9]*)?"
 # A word of a shell, a Dockerfile or a message; the look behind keeps the search linear.
-_URL_IN_TEXT = re.compile(r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"<>`]+")
+_URL_IN_TEXT = r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"<>`]+"
 # Signatures of storage (Amazon's, Google's, Azure's), and what clients call their tokens.
-_SECRET_VALUE = re.compile(
-    r"([?&;#](?:x-amz-(?:signature|security-token|credential)|x-goog-(?:signature|credential)"
+_SECRET_VALUE = (
+    r"(?i)([?&;#](?:x-amz-(?:signature|security-token|credential)|x-goog-(?:signature|credential)"
     r"|signature|sig|verify|hmac|jwt|auth|authorization|(?:[a-z]+[_-])?(?:token|secret)"
-    r"|access[_-]?token|api[_-]?key|pass|passwd|password|pwd)=)[^&;#\s\"'<>),]+",
-    re.IGNORECASE,
+    r"|access[_-]?token|api[_-]?key|pass|passwd|password|pwd)=)[^&;#\s\"'<>),]+"
 )
 
 
@@ -53,13 +50,15 @@ class Url:
     @classmethod
     def parse(cls, text: str) -> "Url | None":
         """Return the parts of ``text``, None if it is no such URL."""
-        found = _URL.fullmatch(text)
-        if found is None or _CONTROL.search(text.partition("#")[0]):
+        found = re.fullmatch(_URL, text)
+        if found is None or re.search(_CONTROL, text.partition("#")[0]):
             return None
         user, at, host = found["authority"].rpartition("@")
         fragment = found["fragment"]
         escaped = (user, found["path"], fragment or "")
-        if not _USER_WRITTEN.fullmatch(user) or any(map(_BAD_ESCAPE.search, escaped)):
+        if not re.fullmatch(_USER_WRITTEN, user) or any(
+            re.search(_BAD_ESCAPE, part) for part in escaped
+        ):
             return None
         scheme = found["scheme"].lower()
         if not _is_host(host, strict=scheme in {"http", "https"}):
@@ -91,10 +90,10 @@ class Url:
 def _is_host(text: str, *, strict: bool) -> bool:
     """Tell whether ``text`` is a host with or without port; ``strict`` allows one colon only."""
     if "[" in text:
-        found = _BRACKETED.fullmatch(text)
-        return bool(found and _PORT.fullmatch(found["port"]) and _is_ipv6(found["address"]))
+        found = re.fullmatch(_BRACKETED, text)
+        return bool(found and re.fullmatch(_PORT, found["port"]) and _is_ipv6(found["address"]))
     name, colon, port = text.partition(":") if strict else text.rpartition(":")
-    return bool(_PORT.fullmatch(colon + port if name or colon else "") and _is_written(text))
+    return bool(re.fullmatch(_PORT, colon + port if name or colon else "") and _is_written(text))
 
 
 def _is_ipv6(text: str) -> bool:
@@ -106,7 +105,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _is_written(host: str) -> bool:
-    return bool(_HOST_WRITTEN.fullmatch(host)) and not _BAD_ESCAPE.search(host)
+    return bool(re.fullmatch(_HOST_WRITTEN, host)) and not re.search(_BAD_ESCAPE, host)
 
 
 def _user_written(user: str) -> str:
@@ -116,11 +115,11 @@ def _user_written(user: str) -> str:
 
 def _path_written(path: str) -> str:
     """Return ``path`` as written, escaped anew where a character has to be."""
-    return path if _PATH_WRITTEN.fullmatch(path) else _escaped(path, _NOT_IN_PATH)
+    return path if re.fullmatch(_PATH_WRITTEN, path) else _escaped(path, _NOT_IN_PATH)
 
 
-def _escaped(text: str, reserved: re.Pattern[bytes]) -> str:
-    return reserved.sub(lambda found: b"%%%02X" % found[0][0], _bytes(text)).decode()
+def _escaped(text: str, reserved: bytes) -> str:
+    return re.sub(reserved, lambda found: b"%%%02X" % found[0][0], _bytes(text)).decode()
 
 
 def unescaped(text: str) -> str:
@@ -130,7 +129,7 @@ def unescaped(text: str) -> str:
 
 def _bytes(text: str) -> bytes:
     raw = text.encode(errors="surrogateescape")  # what a command line holds may be no UTF-8
-    return _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), raw)
+    return re.sub(_ESCAPE, lambda found: bytes([int(found[1], 16)]), raw)
 
 
 def query_values(query: str) -> Mapping[str, tuple[str, ...]]:
@@ -150,7 +149,7 @@ def is_query(query: str) -> bool:
 
 
 def _is_pair(part: str) -> bool:
-    return ";" not in part and not _BAD_ESCAPE.search(part)
+    return ";" not in part and not re.search(_BAD_ESCAPE, part)
 
 
 def redact_credentials(text: str) -> str:
@@ -165,11 +164,11 @@ def redact_credentials(text: str) -> str:
         user, colon, _ = found[2].partition(":")
         hidden = (_HIDDEN if user else "") + (f":{_HIDDEN}" if colon else "")
         text = f"{found[1]}{hidden}@{text[found.end() :]}"
-    return _SECRET_VALUE.sub(rf"\1{_HIDDEN}", text).replace(" ", "%20")
+    return re.sub(_SECRET_VALUE, rf"\1{_HIDDEN}", text).replace(" ", "%20")
 
 
 def redact_urls(text: str) -> str:
     """Return ``text`` with each URL in it as ``redact_credentials`` has it."""
     if "://" not in text:
         return text
-    return _URL_IN_TEXT.sub(lambda found: redact_credentials(found[0]), text)
+    return re.sub(_URL_IN_TEXT, lambda found: redact_credentials(found[0]), text)
