@@ -34,7 +34,7 @@ REFUSED = {
     name
     for name in call_numbers.X86_64.keys() | call_numbers.AARCH64.keys()
     if not moby_profile.allows(name, -1, DOCKER)
-} - {"socket", "uprobe"}  # one by its argument; no kernel filters the other
+} - {"personality", "socket", "uprobe"}  # two by their argument; no kernel filters the last
 # Unknown to Docker's profile, or to the library that runc makes filters with.
 LATE = {name for name, number in call_numbers.X86_64.items() if number > 449} | {"clone3"}
 
