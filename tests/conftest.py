@@ -8,23 +8,12 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests import kinds, shared_things
+from tests import kinds, long_tests, shared_things
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("img", deadline=None)
 settings.load_profile("img")
 
-# The longest first, so that no worker ends long after the others.
-_LONG = (
-    "test_every_case_comes_out_as_buildkit_builds_it",
-    "test_unmodified_packages_are_installed",
-    "test_apt_installs_as_it_does_under_buildah",
-    "test_with_source_date_epoch_the_manifest",
-    "test_the_layers_are_equal_entry_for_entry",
-    "test_the_executors_promises_hold",
-    "test_whatever_is_killed_at_whatever_moment",
-    "test_the_images_are_what_root_builds_on_overlays",
-)
 _LEFT_OUT = "left_out"  # of what a worker reports
 
 
@@ -44,7 +33,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what somebody else runs, and put the rest in order."""
     left_out = [item for item in items if kinds.is_for_others(item)]
-    items[:] = sorted((item for item in items if not kinds.is_for_others(item)), key=_turn)
+    ours = [item for item in items if not kinds.is_for_others(item)]
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = long_tests.dealt(ours, workers)
     if hasattr(config, "workeroutput"):
         config.workeroutput[_LEFT_OUT] = [item.nodeid for item in left_out]
     else:
@@ -78,12 +69,6 @@ def _ways() -> tuple[str, int]:
     mask = os.umask(0o022)
     os.umask(mask)
     return os.getcwd(), mask
-
-
-def _turn(item: pytest.Item) -> int:
-    function = item.name.partition("[")[0]
-    found = (turn for turn, name in enumerate(_LONG) if function.startswith(name))
-    return next(found, len(_LONG))
 
 
 def _heed_signals() -> None:
