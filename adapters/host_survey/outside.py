@@ -51,6 +51,8 @@ def id_mappers(user: RealUser) -> str:
     """Find the programs that map subordinate ids, able to do it."""
     if userns.is_privileged(user):
         return "not needed: this is root"
+    if userns.has_one_id():
+        raise userns.OneIdHere
     paths = [userns.find_program(name) for name in _MAPPERS]
     for path in paths:
         if not _gains_privileges(path):

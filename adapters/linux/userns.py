@@ -47,6 +47,19 @@ class IdMapRefused(HostError):
     """newuidmap or newgidmap failed."""
 
 
+class OneIdHere(HostError):
+    """The user namespace that this process was started in has one id, so that it has none to give.
+
+    ``unshare -Ur``, bubblewrap and Apptainer make such namespaces.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the user namespace that img was started in has one id",
+            hint="start img outside of it, or in one with a range of ids (unshare --map-auto)",
+        )
+
+
 class IdMap(Enum):
     """How ids inside stand to ids outside; snapshots of one kind are of no use to another."""
 
@@ -86,8 +99,14 @@ def real_user() -> RealUser:
 
 
 def is_privileged(user: RealUser) -> bool:
-    """Tell whether the user may mount and chown as it is."""
-    return user.uid == 0 and bool(capabilities.effective() & capabilities.SYS_ADMIN)
+    """Tell whether the user may mount, and give files to others, as it is."""
+    may_mount = user.uid == 0 and bool(capabilities.effective() & capabilities.SYS_ADMIN)
+    return may_mount and not has_one_id()
+
+
+def has_one_id() -> bool:
+    """Tell whether the user namespace of this process has one uid, or one gid."""
+    return any(_count_of_ids(f"/proc/self/{file}") == 1 for file in ("uid_map", "gid_map"))
 
 
 def is_initial() -> bool:
@@ -114,10 +133,12 @@ def enter(user: RealUser) -> Entered:
         _enter_mount_namespace()
         return Entered(IdMap.SAME)
     try:
+        if has_one_id():
+            raise OneIdHere
         uids, gids = subordinate_ids(user)
         _enter_user_namespace(lambda pid: _write_maps(pid, user, uids, gids))
         entered = Entered(IdMap.SUBORDINATE)
-    except (NoSubordinateIds, NoIdMappers, IdMapRefused) as obstacle:
+    except (OneIdHere, NoSubordinateIds, NoIdMappers, IdMapRefused) as obstacle:
         _enter_user_namespace(lambda pid: _write_single_map(pid, user))
         entered = Entered(IdMap.SINGLE, obstacle)
     _enter_mount_namespace()
@@ -276,6 +297,11 @@ def find_program(name: str) -> str:
         if directory.startswith("/") and os.access(path, os.X_OK):
             return path
     raise NoIdMappers(name)
+
+
+def _count_of_ids(file: str) -> int:
+    """Return how many ids a map has: inside, outside and count are an extent's words."""
+    return sum(int(line.split()[2]) for line in _lines(file))
 
 
 def _lines(file: str) -> list[str]:

@@ -149,3 +149,27 @@ def test_a_runtime_is_refused_by_name_for_it_emulates_no_ids(
 
     assert f"the executor {runtime} emulates no ids, and there is one: " in outcome.error_line
     assert "use --executor unshare" in outcome.error_line
+
+
+@pytest.mark.parametrize("mapped", ["--map-root-user", "--map-current-user"])
+def test_owners_are_emulated_in_a_namespace_of_one_id_that_img_was_started_in(
+    img_for: ImgFor, write_context: WriteContext, busybox: str, mapped: str
+) -> None:
+    """As by unshare(1), so by bubblewrap and Apptainer: the first makes the user its root."""
+    context = write_context(
+        f"FROM {busybox}\nCOPY --chown=5:6 f /\nRUN chown 7:8 /f && touch /g && chgrp 42 /g\n",
+        {"f": ""},
+    )
+    outside = img_for("one-id")
+    inside = replace(outside, command=(program("unshare"), "--user", mapped, *outside.command))
+
+    outcome = inside("build", "-t", "owned", context)
+
+    layer = read_archive(outside("save", "--format", "oci", "owned").output).layers[-1]
+    assert {path: (entry.uid, entry.gid) for path, entry in layer.items() if path != "/"} == {
+        "/f": (7, 8),
+        "/g": (0, 42),
+    }
+    assert "emulated (full)" in outcome.stderr
+    assert "the user namespace that img was started in has one id" in outcome.stderr
+    assert inside("doctor").stdout.count("the user namespace that img was started in has one id")
