@@ -14,6 +14,7 @@ from img.domain.oci import media_types
 from img.domain.oci.codec import decode_config, decode_manifest
 from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.manifest import DECRYPT_FIRST
 from img.domain.platform import Platform
 from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexStatus
 from img.domain.reference import ImageReference, may_name
@@ -50,12 +51,8 @@ def fetch_image(
     manifest = decode_manifest(content)
     if manifest.config.media_type not in media_types.CONFIGS:
         raise RegistryError(f"{reference.familiar} is no image but {manifest.config.media_type}")
-    for layer in manifest.layers:
-        if layer.media_type.endswith(media_types.ENCRYPTED):
-            raise RegistryError(
-                f"{reference.familiar} is encrypted: layer {layer.digest} is {layer.media_type}",
-                hint="img has no keys; decrypt the image first: skopeo copy --decryption-key",
-            )
+    if encryption := manifest.encryption:
+        raise RegistryError(f"{reference.familiar} is encrypted: {encryption}", hint=DECRYPT_FIRST)
     config = decode_config(transfer.pull_blob(reference, manifest.config))
     if len(config.diff_ids) != len(manifest.layers):
         raise RegistryError(

@@ -13,6 +13,7 @@ from img.domain.oci.codec import decode_config, decode_manifest
 from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.layout import best_of
+from img.domain.oci.manifest import DECRYPT_FIRST
 from img.domain.platform import Platform
 
 _CHUNK = 1 << 20
@@ -43,7 +44,13 @@ class CopyFromLayout:
         target, content = manifest_for(target, platform, partial(self._document, place.path))
         if target.media_type not in media_types.MANIFESTS:
             raise LayoutError(f"oci-layout {place.path} has no image but {target.media_type}")
-        for blob in decode_manifest(content).blobs:
+        manifest = decode_manifest(content)
+        if encryption := manifest.encryption:
+            raise LayoutError(
+                f"the image of oci-layout {place.path} is encrypted: {encryption}",
+                hint=DECRYPT_FIRST,
+            )
+        for blob in manifest.blobs:
             self.blob(place.path, blob)
         return self.catalog.image(target, platform)
 

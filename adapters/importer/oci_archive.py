@@ -24,6 +24,7 @@ from img.domain.oci.layout import (
     check_layout,
     name_of,
 )
+from img.domain.oci.manifest import DECRYPT_FIRST
 from img.domain.oci.presence import presence_of
 from img.domain.reference import ImageReference, InvalidReference
 
@@ -88,6 +89,9 @@ class _Layout:
         if manifest.config.media_type not in media_types.CONFIGS:
             self.other = manifest.artifact_type or manifest.config.media_type
             return None
+        if encryption := manifest.encryption:
+            problem = f"image {target.digest} is encrypted: {encryption}"
+            raise InvalidArchive(problem, hint=DECRYPT_FIRST)
         config = decode_config(self._content(manifest.config))
         if len(config.diff_ids) != len(manifest.layers):
             raise InvalidArchive(

@@ -7,6 +7,9 @@ from img.domain.dataclass import dataclass
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 
+DECRYPT_FIRST = "img has no keys; decrypt the image first: skopeo copy --decryption-key"
+"""What to do with an image that has an encrypted layer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
@@ -24,3 +27,11 @@ class Manifest:
     def blobs(self) -> tuple[Descriptor, ...]:
         """The blobs the manifest names, each once, layers first."""
         return tuple({blob.digest: blob for blob in (*self.layers, self.config)}.values())
+
+    @property
+    def encryption(self) -> str:
+        """What is encrypted of the image, "" where no layer is."""
+        for layer in self.layers:
+            if layer.media_type.endswith(media_types.ENCRYPTED):
+                return f"layer {layer.digest} is {layer.media_type}"
+        return ""

@@ -240,6 +240,24 @@ def test_a_layout_without_images_is_refused_with_what_it_holds(other: object, ki
     assert f"what it holds is no image but {kind}" in refused.value.message
 
 
+@pytest.mark.parametrize("kind", [media_types.OCI_LAYER_GZIP, media_types.DOCKER_LAYER])
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_encrypted_image_is_named_as_such(kind: str, nested: bool) -> None:
+    blobs = MemoryBlobStore()
+    whole = an_image(blobs, HIGH)
+    secret = add(blobs, b"no tar", f"{kind}+encrypted")
+    config = add(blobs, a_config(LOW), media_types.OCI_CONFIG)
+    manifest = encode_manifest(Manifest(config=config, layers=(secret,)))
+    encrypted = add(blobs, manifest, media_types.OCI_MANIFEST)
+    target = an_index(blobs, whole, encrypted) if nested else encrypted
+
+    with pytest.raises(InvalidArchive) as refused:
+        load(a_layout(blobs, Index(manifests=(app(target),))))
+
+    assert f"is encrypted: layer {secret.digest} is {kind}+encrypted" in refused.value.message
+    assert "skopeo copy --decryption-key" in str(refused.value.hint)
+
+
 def test_links_are_followed_to_directories_and_through_them() -> None:
     blobs = MemoryBlobStore()
     entry = {"Config": "c.json", "RepoTags": ["app:1"], "Layers": ["x/layer.tar", "y/../b.tar"]}

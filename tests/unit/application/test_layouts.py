@@ -1,12 +1,14 @@
 """Base images out of somebody else's OCI layout."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
 from img.adapters.image_layout.memory import MemoryLayout, MemoryLayouts
 from img.application.planning.resolve import BaseUnavailable
 from img.domain.digest import Digest
+from img.domain.errors import ImgError
 from img.domain.oci import media_types
 from img.domain.oci.codec import encode_config, encode_index, encode_manifest
 from img.domain.oci.config import ImageConfig
@@ -23,7 +25,8 @@ PLACE = "oci-layout:///layouts/base"
 class Layout:
     """A layout with one image of a file ``base``, for each platform another."""
 
-    def __init__(self, workshop: Workshop) -> None:
+    def __init__(self, workshop: Workshop, *, layer_type: str = "") -> None:
+        self._layer_type = layer_type
         self.blobs: dict[Digest, bytes] = {}
         self._workshop = workshop
         images = [self._image(platform) for platform in (HERE, ELSEWHERE)]
@@ -39,7 +42,9 @@ class Layout:
         self._workshop.blobs.remove(layer.descriptor.digest)
         config = ImageConfig(platform=platform, diff_ids=(layer.diff_id,))
         named = self._added(encode_config(config), media_types.OCI_CONFIG)
-        manifest = encode_manifest(Manifest(config=named, layers=(layer.descriptor,)))
+        kind = self._layer_type or layer.descriptor.media_type
+        layers = (replace(layer.descriptor, media_type=kind),)
+        manifest = encode_manifest(Manifest(config=named, layers=layers))
         found = self._added(manifest, media_types.OCI_MANIFEST)
         return Descriptor(
             media_type=found.media_type, digest=found.digest, size=found.size, platform=platform
@@ -67,6 +72,13 @@ def test_a_base_comes_out_of_a_layout_for_the_platform(place: str) -> None:
     workshop = Workshop()
     Layout(workshop)
     assert built(workshop, place) == {"base": str(HERE).encode()}
+
+
+def test_an_encrypted_base_is_named_as_such() -> None:
+    workshop = Workshop()
+    Layout(workshop, layer_type=f"{media_types.OCI_LAYER_GZIP}+encrypted")
+    with pytest.raises(ImgError, match=r"/layouts/base is encrypted: layer sha256:.*\+encrypted"):
+        built(workshop, PLACE)
 
 
 def test_files_can_be_copied_from_an_image_in_a_layout() -> None:
