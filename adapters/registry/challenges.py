@@ -8,9 +8,9 @@ from img.domain.dataclass import dataclass
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?=\s|,|$)")
-# As distribution and containerd read it, no blank may stand beside the "=", whatever RFC 9110 has
-# recipients take: what docker can log in to, img can, and both see the same.
-_PARAMETER = re.compile(rf'\s*({_TOKEN})=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+# Blanks beside the "=" are bad, but recipients have to take them (RFC 9110, 11.2 and 5.6.3), which
+# is more than distribution and containerd do.
+_PARAMETER = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _TOKEN_68 = re.compile(r"\s+[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))")  # in the place of parameters
 _COMMA = re.compile(r"\s*,")
 

@@ -8,10 +8,14 @@ from img.adapters.registry.challenges import parse_challenges
 @pytest.mark.parametrize(
     ("header", "found"),
     [
-        # As distribution reads them (internal/client/auth/challenge, parseValueAndParams).
-        ('Bearer realm = "x"', [("bearer", {})]),
-        ('Bearer realm ="x",service="y"', [("bearer", {})]),
-        ('Bearer realm="x",service= "y",scope="z"', [("bearer", {"realm": "x"})]),
+        # RFC 9110, 5.6.3: blanks beside the "=" are to be taken, and not to be made.
+        ('Bearer realm = "x"', [("bearer", {"realm": "x"})]),
+        ('Bearer realm ="x",service="y"', [("bearer", {"realm": "x", "service": "y"})]),
+        (
+            'Bearer realm="x",service=\t"y" , scope =z',
+            [("bearer", {"realm": "x", "service": "y", "scope": "z"})],
+        ),
+        ('Negotiate, Basic realm = "x"', [("negotiate", {}), ("basic", {"realm": "x"})]),
         ('Bearer  realm="x" , service="y"', [("bearer", {"realm": "x", "service": "y"})]),
         # It knows one challenge a header; RFC 9110 lets a header hold several.
         ('Negotiate, Basic realm="x"', [("negotiate", {}), ("basic", {"realm": "x"})]),
