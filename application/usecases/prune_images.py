@@ -8,9 +8,19 @@ from img.application.housekeeping import Collect
 from img.application.ports.image_store import ImageNotFound, ImageStore
 from img.application.usecases.list_images import ListedImage, ListImages
 from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
 from img.domain.image_filter import ImageFilter
 from img.domain.platform import Platform
 from img.domain.retention import live_in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunedImages:
+    """What pruning removed."""
+
+    removed: Sequence[ListedImage] = ()  # each a name of an image, or an image without one
+    deleted: Sequence[Digest] = ()  # IDs of images that are not here any more
+    freed: int = 0  # about how many bytes that gave back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +36,13 @@ class PruneImages:
 
     def __call__(
         self, platform: Platform, wanted: ImageFilter, *, everything: bool = False
-    ) -> tuple[Sequence[ListedImage], int]:
-        """Return the images that were removed, and about how many bytes that gave back."""
+    ) -> PrunedImages:
+        """Remove the images that are ``wanted``."""
         if not everything:
             wanted = replace(wanted, dangling=True)
         removed = self.list_images(platform, wanted)
         if not removed:
-            return [], 0
+            return PrunedImages()
         inventory = self.collect.inventory
         targets = [listed.image.target for listed in removed]
         freed = live_in(images=targets, layers=[], read=inventory.read)
@@ -41,4 +51,13 @@ class PruneImages:
             with suppress(ImageNotFound):  # another process was quicker
                 self.images.remove(listed.image.name)
         self.collect.unneeded(freed)
-        return removed, max(before - inventory.estimate(), 0)
+        left = {_id_of(listed) for listed in self.list_images(platform)}
+        return PrunedImages(
+            removed=removed,
+            deleted=[id_ for id_ in dict.fromkeys(map(_id_of, removed)) if id_ not in left],
+            freed=max(before - inventory.estimate(), 0),
+        )
+
+
+def _id_of(listed: ListedImage) -> Digest:
+    return listed.id or listed.image.target.digest

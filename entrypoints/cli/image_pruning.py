@@ -95,17 +95,15 @@ def _remove_images(container: "Container", everything: bool, filters: list[str] 
     """Remove images, say which, and return how many bytes that gave back."""
     now = container.clock().now()
     wanted = image_filter(container.list_images(), filters, [], now)
-    removed, freed = container.housekeeping.prune_images()(
-        host_platform(), wanted, everything=everything
-    )
-    if removed:
+    pruned = container.housekeeping.prune_images()(host_platform(), wanted, everything=everything)
+    if pruned.removed:
         say("Deleted Images:")
-    for listed in removed:
+    for listed in pruned.removed:
         if listed.image.reference:
             say(f"untagged: {listed.image.reference.familiar}")
-        else:
-            say(f"deleted: {listed.id or listed.image.target.digest}")
-    return int(freed)
+    for id_ in pruned.deleted:
+        say(f"deleted: {id_}")
+    return int(pruned.freed)
 
 
 def _check(filters: list[str] | None) -> None:

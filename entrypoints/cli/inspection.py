@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from img.domain.errors import UsageError
+from img.domain.errors import ImgError, UsageError
 from img.domain.image_name import ImageName
 from img.entrypoints.cli import options
+from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.formats import Format, is_template, show_rows
 from img.entrypoints.cli.images import Names
 from img.entrypoints.cli.output import say_json, say_lines
@@ -94,16 +95,23 @@ def inspect(
 
             say_json(parse_json(inspect_image.config(wanted[0], which)), indent="\t")
             return
-        documents = [inspect_image(name, which) for name in wanted]
+        documents, problems = [], []
+        for name in wanted:
+            try:
+                documents.append(inspect_image(name, which))
+            except ImgError as error:  # the others are shown all the same, as with docker
+                problems.append(error)
     if shape in ("", "json"):
         from img.domain.go_template.values import plain
 
         say_json([plain(document) for document in documents], indent=None if shape else 4)
-        return
-    from img.domain.go_template.render import Template
+    else:
+        from img.domain.go_template.render import Template
 
-    template = Template(shape)
-    say_lines([f"{template.render(document)}\n" for document in documents])
+        template = Template(shape)
+        say_lines([f"{template.render(document)}\n" for document in documents])
+    if codes := [report(problem) for problem in problems]:
+        raise typer.Exit(codes[0])
 
 
 def history(

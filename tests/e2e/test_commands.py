@@ -125,6 +125,9 @@ def test_inspect_prints_dockers_document_or_the_config(app: Img) -> None:
 
     assert document["RepoTags"] == ["app:latest"]
     assert app("inspect", "-f", "{{.Id}}", "app").stdout == document["Id"] + "\n"
+    partly = app("inspect", "gone", "app", code=7)
+    assert json.loads(partly.stdout) == [document]
+    assert '"docker.io/library/gone:latest"' in partly.error_line
     assert text.startswith('{\n\t"')
     assert json.loads(text)["rootfs"]["diff_ids"] == document["RootFS"]["Layers"]
 

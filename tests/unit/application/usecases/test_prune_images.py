@@ -1,8 +1,14 @@
 """Removing images without a name, or all."""
 
+from dataclasses import replace
+
 import pytest
 
+from img.application.usecases.prune_images import PrunedImages
 from img.domain.image_filter import ImageFilter
+from img.domain.oci import media_types
+from img.domain.oci.codec import encode_manifest
+from tests.image_archives import add
 from tests.unit.application.workshop import HERE, Workshop, image_of
 
 NOTHING = ImageFilter()
@@ -14,13 +20,14 @@ def test_images_without_a_tag_go_and_what_only_they_needed() -> None:
     nameless = image_of(workshop.build("FROM scratch\nLABEL a=b\n", tags=[]))
     prune = workshop.container.housekeeping.prune_images()
 
-    removed, freed = prune(HERE, NOTHING)
+    pruned = prune(HERE, NOTHING)
 
-    assert [listed.image.target for listed in removed] == [nameless.target]
-    assert freed > 0
+    assert [listed.image.target for listed in pruned.removed] == [nameless.target]
+    assert pruned.deleted == [nameless.manifest.config.digest]
+    assert pruned.freed > 0
     assert [image.target for image in workshop.images.list()] == [named.target]
     assert workshop.blobs.size(nameless.target.digest) is None
-    assert prune(HERE, NOTHING) == ([], 0)
+    assert prune(HERE, NOTHING) == PrunedImages()
 
 
 def test_conditions_spare_what_they_do_not_hold_for() -> None:
@@ -28,8 +35,8 @@ def test_conditions_spare_what_they_do_not_hold_for() -> None:
     workshop.build("FROM scratch\nLABEL a=b\n", tags=[])
     prune = workshop.container.housekeeping.prune_images()
 
-    assert prune(HERE, ImageFilter(labels=(("c", None),)))[0] == []
-    assert len(prune(HERE, ImageFilter(labels=(("a", "b"),)))[0]) == 1
+    assert prune(HERE, ImageFilter(labels=(("c", None),))) == PrunedImages()
+    assert len(prune(HERE, ImageFilter(labels=(("a", "b"),))).removed) == 1
 
 
 @pytest.mark.parametrize(
@@ -41,15 +48,32 @@ def test_of_a_damaged_image_nobody_knows_the_labels(wanted: ImageFilter) -> None
     workshop.blobs.remove(built.manifest.config.digest)
     prune = workshop.container.housekeeping.prune_images()
 
-    assert prune(HERE, wanted, everything=True) == ([], 0)
-    assert len(prune(HERE, NOTHING, everything=True)[0]) == 1
+    assert prune(HERE, wanted, everything=True) == PrunedImages()
+    assert len(prune(HERE, NOTHING, everything=True).removed) == 1
 
 
 def test_everything_is_every_image() -> None:
     workshop = Workshop()
-    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["app:1", "app:2"])
+    built = image_of(
+        workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["app:1", "app:2"])
+    )
 
-    removed, _ = workshop.container.housekeeping.prune_images()(HERE, NOTHING, everything=True)
+    pruned = workshop.container.housekeeping.prune_images()(HERE, NOTHING, everything=True)
 
-    assert len(removed) == 2
+    assert len(pruned.removed) == 2
+    assert pruned.deleted == [built.manifest.config.digest]
     assert list(workshop.images.list()) == []
+
+
+def test_an_id_that_an_image_with_a_name_has_too_is_not_deleted() -> None:
+    workshop = Workshop()
+    built = image_of(workshop.build("FROM scratch\nLABEL a=b\n", tags=["app:1"]))
+    again = encode_manifest(replace(built.manifest, annotations={"other": "manifest"}))
+    target = add(workshop.blobs, again, media_types.OCI_MANIFEST)
+    workshop.images.put(target.digest, target, workshop.container.clock().now())
+
+    pruned = workshop.container.housekeeping.prune_images()(HERE, NOTHING)
+
+    assert [listed.image.target for listed in pruned.removed] == [target]
+    assert pruned.removed[0].id == built.manifest.config.digest
+    assert pruned.deleted == []
