@@ -1,5 +1,6 @@
 """The /proc of steps in a changed root, where none is mounted: calls are answered."""
 
+import errno
 import os
 import platform
 import subprocess
@@ -10,10 +11,15 @@ from pathlib import Path
 import pytest
 
 from img.adapters.linux import call_numbers
+from img.adapters.linux.emulation.paths import AT_FDCWD
 from img.application.ports.executor import Executor
 from tests.executors import executor_named
 from tests.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, step_root
-from tests.system_call import program_of_32_bits_that_calls, program_that_calls
+from tests.system_call import (
+    program_of_32_bits_that_calls,
+    program_that_calls,
+    program_that_calls_all,
+)
 
 pytestmark = pytest.mark.userns
 
@@ -85,6 +91,44 @@ def test_open_files_have_names(steps: Steps) -> None:
         *("0", "1", "2", "5", "6", ""),
     ]
     assert steps.stderr == "err\n"
+
+
+@pytest.mark.parametrize(
+    ("user", "where", "start", "name", "code"),
+    [
+        ("", "/open", "/", "/open/named", 0),
+        ("app", "/open", "/open", "named", 0),
+        ("", "/open", "/open", "../open/taken", errno.EEXIST),
+        ("app", "/open", "/", "/closed/named", errno.EACCES),
+        ("", "/open", "/", "/proc/named", errno.EXDEV),
+        ("", "/open", "/", "/nothing/named", errno.ENOENT),
+    ],
+)
+def test_a_file_without_a_name_can_be_given_one(
+    steps: Steps, user: str, where: str, start: str, name: str, code: int
+) -> None:
+    needs_x86()
+    calls = (
+        (2, (_text(where), os.O_TMPFILE | os.O_RDWR, 0o640)),
+        (2, (_text(start), os.O_PATH)),
+        (265, (AT_FDCWD, b"/proc/self/fd/3\0", 4, _text(name), 0x400)),  # linkat
+    )
+    program = steps.root.whole[-1] / "bin/name"
+    program.write_bytes(program_that_calls_all(calls))
+    program.chmod(0o755)
+    steps.root.write("open/taken", "")
+    (steps.root.whole[-1] / "open").chmod(0o777)
+    (steps.root.whole[-1] / "closed").mkdir()
+
+    assert steps.run(["/bin/name"], process=in_env(user=user)).code == code
+
+    if not code:
+        made = os.stat(steps.root.whole[-1] / "open/named")
+        assert (made.st_uid, made.st_nlink) == (1000 if user else 0, 1)
+
+
+def _text(path: str) -> bytes:
+    return path.encode() + b"\0"
 
 
 def test_the_machine_is_described(steps: Steps) -> None:

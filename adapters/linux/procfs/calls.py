@@ -65,6 +65,7 @@ class PathCalls:
             "chmod": lambda c: self._chmod(c, here, *c.arguments[:2]),
             "fchmodat": lambda c: self._chmod(c, *c.arguments[:3]),
             "fchmodat2": lambda c: self._chmod(c, *c.arguments[:4]),
+            "linkat": self._linkat,
             **dict.fromkeys(("getxattr", "lgetxattr", "listxattr", "llistxattr"), self._attribute),
         }
 
@@ -187,6 +188,18 @@ class PathCalls:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
         with self._files.reach(call, place) as found:
             os.chmod(b"self/fd/%d" % found, mode & 0o7777)
+        return 0
+
+    def _linkat(self, call: Notification) -> Answer:
+        """Name an open file, such as one that was made without a name (open(2), "O_TMPFILE")."""
+        directory, address, new_directory, new_address = call.arguments[:4]
+        place = self._place(call, directory, address)
+        name = self._callers.text(call, new_address)
+        with (
+            self._files.reach(call, place) as found,
+            self._files.start(call, new_directory, name) as base,
+        ):
+            os.link(b"self/fd/%d" % found, name, dst_dir_fd=base)
         return 0
 
     def _attribute(self, call: Notification) -> Answer:

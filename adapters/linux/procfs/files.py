@@ -92,6 +92,20 @@ class ProcFiles:
         with self._base(call, place) as base, _closing(_open_below(base, place)) as found:
             yield found
 
+    @contextmanager
+    def start(self, call: Notification, directory: int, text: bytes) -> Iterator[int]:
+        """Open, as O_PATH, where the path ``text`` of a new file starts. Raises OSError."""
+        try:
+            self.place(call, directory, text, follow=False)
+        except LookupError:
+            link = b"/" if text[:1] == b"/" else from_process(call.pid, directory)
+        else:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        with _closing(os.open(link, _PATH | os.O_DIRECTORY)) as found:
+            if not self._listener.is_waiting(call):
+                raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
+            yield found
+
     def list(self, call: Notification, place: Place) -> int:
         """Return a directory, to be closed by the caller, with all names in it. Raises OSError."""
         self._entered = True

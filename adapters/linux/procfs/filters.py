@@ -24,6 +24,7 @@ _FILES_OR_DESCRIPTORS = (
     *(("newfstatat", 3), ("statx", 2), ("faccessat2", 3), ("execveat", 4), ("fchmodat2", 3)),
 )
 _AT_EMPTY_PATH = 0x1000
+_AT_SYMLINK_FOLLOW = 0x400
 _PTRACE_ATTACH, _PTRACE_SEIZE = 16, 0x4206
 _ANY_BIT = 0xFFFF_FFFF
 
@@ -60,6 +61,8 @@ def _program(machine: Machine, allowed: int, insecure: bool) -> bytes:
     rules = [Rule(call, NOTIFY) for call in _FILES]
     for call, flags in _FILES_OR_DESCRIPTORS:
         rules.append(Rule(call, NOTIFY, (LacksBits(flags, _AT_EMPTY_PATH),)))
+    # Without the flag a link of /proc is meant itself, of which there is no other name.
+    rules.append(Rule("linkat", NOTIFY, (HasBits(4, _AT_SYMLINK_FOLLOW),)))
     if insecure:
         return seccomp.program(machine, rules)
     rules += [Rule(call, NOTIFY, _CONDITIONS.get(call, ())) for call in REACHING]

@@ -30,7 +30,7 @@ def told(machine: Machine, *arguments: int, insecure: bool = False) -> set[str]:
 
 
 def test_every_call_that_is_told_is_answered(machine: Machine) -> None:
-    for arguments in ((), (16, 5), (5, 5, 5, 5)):
+    for arguments in ((), (16, 5), (5, 5, 5, 5), (5, 5, 5, 5, 0x400)):
         assert told(machine, *arguments) <= handled_calls()
 
 
@@ -39,7 +39,8 @@ def test_what_is_about_a_descriptor_is_the_kernels(machine: Machine) -> None:
 
     assert {"newfstatat", "statx", "faccessat2", "execveat"} <= paths
     assert not {"newfstatat", "statx", "faccessat2", "execveat", "fstat"} & descriptors
-    assert not paths & {"fstat", "getuid", "renameat", "unlinkat", "mkdirat"}
+    assert not paths & {"fstat", "getuid", "renameat", "unlinkat", "mkdirat", "linkat"}
+    assert "linkat" in told(machine, 0, 0, 0, 0, 0x400)  # AT_SYMLINK_FOLLOW
 
 
 def test_only_what_reaches_other_processes_is_told(machine: Machine) -> None:
