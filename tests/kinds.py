@@ -31,7 +31,7 @@ class Kind:
 def there_is_one_id() -> bool:
     """Tell whether this is root of a user namespace with one id."""
     alone = [extent[2] for extent in _EXTENTS] == ["1"]
-    return alone and userns.is_privileged(userns.real_user())
+    return alone and userns.may_mount(userns.real_user())
 
 
 KINDS: Mapping[str, Kind] = {

@@ -27,7 +27,7 @@ def skip_unless_steps_can_run() -> None:
     """Skip the test with the reason."""
     if BUSYBOX is None:
         pytest.skip("no busybox (install busybox-static)")
-    if not userns.is_privileged(userns.real_user()):
+    if not userns.may_mount(userns.real_user()):
         pytest.skip("needs root; test_userns.py runs these tests for a plain user")
 
 

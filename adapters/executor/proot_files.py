@@ -59,7 +59,7 @@ def _reached(launch: Launch) -> Iterator[tuple[str, Access]]:
     for mount in launch.process.mounts:
         match mount:
             case BindMount(source=source, read_only=read_only):
-                yield source, _READ_WRITE if read_only else landlock.ALL
+                yield source, landlock.READING if read_only else landlock.ALL
             case TreeMount(root=root, source=source, read_only=read_only):
                 yield path_in(root, source), landlock.READING if read_only else landlock.ALL
             case _:

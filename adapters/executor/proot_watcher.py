@@ -311,16 +311,18 @@ def _go_under_filter(launch: Launch, user: UserIdentity, supervisor: socket.sock
     if machine is None:
         raise ExecutorUnavailable(f"PRoot is not safe on {os.uname().machine}: no filter for it")
     missing = seccomp.fail_with(errno.ENOSYS)
-    rules = {call: seccomp.Rule(call, missing) for call in _UNKNOWN_TO_PROOT}
+    rules = [seccomp.Rule(call, missing) for call in _UNKNOWN_TO_PROOT]
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     if launch.emulation is None or not launch.is_supervised:
-        seccomp.load(_filter_program(machine, rules.values()))
+        seccomp.load(_filter_program(machine, rules))
         return
     refused = seccomp.IsOneOf(0, (_PR_SET_SECCOMP,))
-    rules["prctl"] = seccomp.Rule("prctl", seccomp.fail_with(errno.EINVAL), (refused,))
-    for rule in rules_of(launch.emulation, strict=user.uid != 0, capabilities=True):
-        rules.setdefault(rule.call, rule)
-    program = _filter_program(machine, rules.values())
+    rules.append(seccomp.Rule("prctl", seccomp.fail_with(errno.EINVAL), (refused,)))
+    # Root's calls as well: what modes forbid to it, the supervisor does.
+    for rule in rules_of(launch.emulation, strict=True, capabilities=True):
+        if rule.call not in _UNKNOWN_TO_PROOT:
+            rules.append(rule)
+    program = _filter_program(machine, rules)
     supervision.ask(supervisor, seccomp.load_and_listen(program), user)
 
 

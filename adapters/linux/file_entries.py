@@ -6,6 +6,7 @@ import re
 import stat
 from typing import BinaryIO
 
+from img.adapters.linux.closed_files import as_owner
 from img.adapters.linux.owner_records import CAPABILITY, CAPABILITY_KEPT
 from img.adapters.linux.ownership import REAL, Ownership
 from img.domain.filesystem.changes import is_kept_xattr
@@ -84,12 +85,17 @@ def _xattrs(path: str, names: list[str], kind: str) -> tuple[tuple[str, bytes], 
     kept = sorted(name for name in names if is_kept_xattr(name))
     if kind != FILE and CAPABILITY in kept:  # an owner on record
         kept.remove(CAPABILITY)
-    values = [(name, os.getxattr(path, name, follow_symlinks=False)) for name in kept]
+    values = [(name, _value_of(path, name)) for name in kept]
     if CAPABILITY_KEPT in names and CAPABILITY not in kept:
-        values.append((CAPABILITY, os.getxattr(path, CAPABILITY_KEPT)))
+        values.append((CAPABILITY, _value_of(path, CAPABILITY_KEPT)))
     return tuple(sorted(values))
+
+
+def _value_of(path: str, name: str) -> bytes:
+    return as_owner(path, lambda: os.getxattr(path, name, follow_symlinks=False))
 
 
 def open_file(path: str) -> BinaryIO:
     """Open a regular file and follow no link that took its place."""
-    return open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    return open(as_owner(path, lambda: os.open(path, flags)), "rb")

@@ -12,12 +12,12 @@ import contextlib
 import errno
 import os
 import re
-import stat
 import struct
-from collections.abc import Callable, Collection
-from typing import NamedTuple, TypeVar
+from collections.abc import Collection
+from typing import NamedTuple
 
 from img.adapters.linux import small_files
+from img.adapters.linux.closed_files import Target, as_owner
 from img.domain.kernel_numbers import is_id
 
 _PREFIX = "user.img."
@@ -43,9 +43,6 @@ class Owner(NamedTuple):
 
 
 ROOT = Owner(0, 0)
-_Result = TypeVar("_Result")
-Target = int | str | bytes
-"""A descriptor, or a path whose last component may be a link."""
 
 
 class Unrecordable(OSError):
@@ -108,6 +105,13 @@ def keep_capability(target: Target, value: bytes, *, follow: bool = False) -> No
         raise _judged(error) from error
 
 
+def capability_on(target: Target, *, follow: bool = False) -> bytes | None:
+    """Return the capabilities of a file that are on record, None where there are none."""
+    if CAPABILITY_KEPT not in names_on(target, follow=follow):
+        return None
+    return _get(target, CAPABILITY_KEPT, follow=follow)
+
+
 def drop_capability(target: Target, *, follow: bool = False) -> None:
     """Forget the capabilities on record, if there are any."""
     if CAPABILITY_KEPT in names_on(target, follow=follow):
@@ -147,7 +151,7 @@ def _set(target: Target, name: str, value: bytes, *, follow: bool) -> None:
         else:
             os.setxattr(target, name, value, follow_symlinks=follow)
 
-    _as_owner(target, set_it)
+    as_owner(target, set_it)
 
 
 def _get(target: Target, name: str, *, follow: bool) -> bytes:
@@ -156,7 +160,7 @@ def _get(target: Target, name: str, *, follow: bool) -> bytes:
             return os.getxattr(target, name)
         return os.getxattr(target, name, follow_symlinks=follow)
 
-    return _as_owner(target, got)
+    return as_owner(target, got)
 
 
 def _remove(target: Target, name: str, *, follow: bool) -> None:
@@ -166,22 +170,7 @@ def _remove(target: Target, name: str, *, follow: bool) -> None:
         else:
             os.removexattr(target, name, follow_symlinks=follow)
 
-    _as_owner(target, remove_it)
-
-
-def _as_owner(target: Target, act: Callable[[], _Result]) -> _Result:
-    """Act on a file of ours, if need be with a mode for a moment that lets us (xattr(7))."""
-    try:
-        return act()
-    except PermissionError as error:
-        if error.errno != errno.EACCES:
-            raise
-    status = os.stat(target)
-    os.chmod(target, stat.S_IMODE(status.st_mode) | 0o600)
-    try:
-        return act()
-    finally:
-        os.chmod(target, stat.S_IMODE(status.st_mode))
+    as_owner(target, remove_it)
 
 
 def _judged(error: OSError) -> OSError:

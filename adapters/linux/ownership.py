@@ -7,7 +7,8 @@ from collections.abc import Collection
 from typing import Protocol
 
 from img.adapters.linux import owner_records
-from img.adapters.linux.owner_records import ROOT, Journal, Owner, Target, Unrecordable
+from img.adapters.linux.closed_files import Target
+from img.adapters.linux.owner_records import ROOT, Journal, Owner, Unrecordable
 from img.domain.filesystem.entry import CHARACTER
 
 

@@ -100,8 +100,12 @@ def real_user() -> RealUser:
 
 def is_privileged(user: RealUser) -> bool:
     """Tell whether the user may mount, and give files to others, as it is."""
-    may_mount = user.uid == 0 and bool(capabilities.effective() & capabilities.SYS_ADMIN)
-    return may_mount and not has_one_id()
+    return may_mount(user) and not has_one_id()
+
+
+def may_mount(user: RealUser) -> bool:
+    """Tell whether the user is root that may mount."""
+    return user.uid == 0 and bool(capabilities.effective() & capabilities.SYS_ADMIN)
 
 
 def has_one_id() -> bool:

@@ -1,16 +1,21 @@
 """Steps under PRoot: as a plain user, outside of any namespace."""
 
+import errno
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from img.adapters.linux import file_entries, landlock, owner_records
+from img.adapters.linux.ownership import RecordedOwnership
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import BindMount, FileMount, TmpfsMount
 from tests.executors import executor_named
 from tests.host import need_root
 from tests.step_roots import StepRoot, Steps, in_env, lasting, step_root
+from tests.system_call import program_that_calls_all
 
 
 @pytest.fixture
@@ -99,6 +104,140 @@ def test_the_user_of_the_image_is_pretended(steps: Steps) -> None:
         "/home/app",
     ]
     assert steps.sh("id -u; busybox chown 5:6 /bin/sh") == "0\n"
+
+
+_CLOSED = """
+echo a >/f; chmod 444 /f; echo b >>/f; chmod 0 /f; cat /f; echo c >/f
+test -r /f -a -w /f && echo rw; test -x /f || echo no program; mkdir -m 555 /d; cd /d
+for each in "touch y" "mv y z" "ln z h" "ln -s z l" "mkdir e" "touch e/k" "mkfifo p" "cp /f f"; do
+    busybox $each || echo failed: $each
+done
+busybox rmdir e 2>&1; busybox rm none 2>&1; busybox mkdir e 2>&1; cd /; busybox mv /d/h /h
+busybox rm -r /d/e; busybox stat -c '%a %h %n' /f /d /h /d/*
+"""
+_SEEN = """a
+b
+rw
+no program
+rmdir: 'e': Directory not empty
+rm: can't remove 'none': No such file or directory
+mkdir: can't create directory 'e': File exists
+0 1 /f
+555 2 /d
+644 2 /h
+0 1 /d/f
+777 1 /d/l
+644 1 /d/p
+644 2 /d/z
+"""
+
+
+@pytest.mark.plain_user
+def test_modes_keep_roots_steps_out_of_nothing_but_directories_that_none_may_search(
+    steps: Steps,
+) -> None:
+    assert steps.sh(_CLOSED) == _SEEN
+    assert sorted(os.listdir(steps.root.changed / "d")) == ["f", "l", "p", "z"]
+    steps.sh("chmod 755 /d")
+
+
+@pytest.mark.plain_user
+def test_modes_keep_others_out_as_ever(steps: Steps) -> None:
+    steps.sh("echo secret >/f; chmod 0 /f; mkdir -m 555 /d; busybox touch /d/x; chmod 777 /")
+    script = (
+        "cat /f; echo more >>/f; echo new >/d/y; busybox rm -f /d/x; busybox mv /d/x /x;"
+        "test -r /f || test -w /d || echo out"
+    )
+
+    assert steps.sh(script, in_env(user="1000")) == "out\n"
+    assert os.listdir(steps.root.changed / "d") == ["x"]
+    steps.sh("chmod 755 /d")
+
+
+@pytest.mark.plain_user
+def test_no_link_of_a_step_has_the_mode_of_a_file_outside_changed(
+    steps: Steps, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("outside")
+    (outside / "file").chmod(0)
+    outside.chmod(0o555)
+    steps.root.link("out", str(outside))
+    steps.root.link("file", f"{outside}/file")
+
+    seen = steps.sh(
+        "for i in 1 2 3; do cat /file; cat /out/file; echo >/out/new; echo >/file; done 2>&1; echo"
+    )
+
+    assert "outside" not in seen
+    assert (outside.stat().st_mode & 0o777, os.listdir(outside)) == (0o555, ["file"])
+    assert (outside / "file").stat().st_mode & 0o777 == 0
+    outside.chmod(0o755)
+
+
+@pytest.mark.plain_user
+def test_nothing_is_written_to_what_is_mounted_to_be_read(steps: Steps, tmp_path: Path) -> None:
+    if not landlock.version():
+        pytest.skip("the kernel has no Landlock")
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "closed").mkdir(mode=0o555)
+    mounts = (BindMount(source=str(tmp_path), target="/c"),)
+    script = (
+        "cat /c/file; for each in file new closed/new; do echo x >>/c/$each; done;"
+        "busybox rm -f /c/file; busybox mkdir /c/d; echo"
+    )
+
+    assert steps.sh(script, in_env(mounts=mounts)) == "kept\n"
+    assert (tmp_path / "file").read_text() == "kept"
+    assert sorted(os.listdir(tmp_path)) == ["closed", "file"]
+
+
+@pytest.mark.plain_user
+def test_files_that_may_not_be_read_become_entries_of_layers(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_text("secret")
+    owner_records.write(str(path), owner_records.Owner(5, 6))
+    owner_records.keep_capability(str(path), _CAPABILITY)
+    path.chmod(0)
+
+    names = file_entries.xattr_names(str(path))
+    entry = file_entries.entry_of(str(path), "f", path.lstat(), names, RecordedOwnership())
+
+    assert (entry.mode, entry.uid, entry.gid) == (0, 5, 6)
+    assert entry.xattrs == (("security.capability", _CAPABILITY),)
+    with file_entries.open_file(str(path)) as file:
+        assert file.read() == b"secret"
+    assert path.stat().st_mode & 0o7777 == 0
+
+
+_CAPABILITY = struct.pack("<5I", 0x0200_0001, 1 << 13, 0, 0, 0)  # cap_net_raw+ep
+_CAPGET, _CAPSET, _SETXATTR, _GETXATTR, _REMOVEXATTR = 125, 126, 188, 191, 197
+
+
+@pytest.mark.plain_user
+@pytest.mark.parametrize("user", ["", "1000"])
+def test_root_sets_and_reads_capabilities_of_files(steps: Steps, user: str) -> None:
+    if os.uname().machine != "x86_64":
+        pytest.skip("the program is for x86-64")
+    header = struct.pack("Ii", 0x2008_0522, 0)
+    wanted = struct.pack("<6I", 1 << 31, 1 << 31, 0, 0, 0, 0)  # cap_setfcap
+    of_file = (b"/file\0", b"security.capability\0")
+    calls = (
+        (_CAPGET, (header, bytes(24))),
+        (_CAPSET, (header, wanted)),
+        (_SETXATTR, (*of_file, _CAPABILITY, len(_CAPABILITY), 0)),
+        (_GETXATTR, (*of_file, bytes(64), 64)),
+    )
+    steps.root.write("file", "", mode=0o666)
+    program = steps.root.whole[-1] / "bin/set"
+    program.write_bytes(program_that_calls_all(calls))
+    program.chmod(0o755)
+
+    status = steps.run(["/bin/set"], process=in_env(user=user))
+
+    kept = owner_records.capability_on(str(steps.root.whole[-1] / "file"))
+    assert (status.code, kept) == ((errno.EPERM, None) if user else (0, _CAPABILITY))
 
 
 def _command_lines() -> str:

@@ -11,8 +11,10 @@ from functools import partial
 from img.adapters.linux import memory, owner_records
 from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
 from img.adapters.linux.notifications import Notification
+from img.adapters.linux.owner_records import CAPABILITY, CAPABILITY_KEPT
 from img.adapters.linux.replies import Answer, Reply
 
+_SHOWN_AS = {CAPABILITY_KEPT: CAPABILITY}
 LISTING = ("listxattr", "llistxattr", "flistxattr")
 
 
@@ -34,13 +36,21 @@ class AttributeCalls:
         else:
             text = memory.read_text(call.pid, first)
             where = self._paths.find(call, AT_FDCWD, text, follow=follow)
+        is_record = partial(owner_records.is_record, where, follow=follow)
         names = owner_records.names_on(where, follow=follow)
-        shown = [each for each in names if not owner_records.is_record(where, each, follow=follow)]
-        if len(shown) == len(names):
+        shown = [_SHOWN_AS.get(each, each) for each in names if not is_record(each)]
+        if shown == names:
             return Reply.LET_PASS
-        content = b"".join(os.fsencode(each) + b"\0" for each in shown)
-        if size:
-            if len(content) > size:
-                raise OSError(errno.ERANGE, os.strerror(errno.ERANGE))
-            memory.write(call.pid, buffer, content)
-        return len(content)
+        return told(call, b"".join(os.fsencode(each) + b"\0" for each in shown), buffer, size)
+
+
+def told(call: Notification, content: bytes, buffer: int, size: int) -> Answer:
+    """Write it to the caller's buffer, and return its length; without a size the length alone.
+
+    Raises OSError where the buffer is too small.
+    """
+    if size:
+        if len(content) > size:
+            raise OSError(errno.ERANGE, os.strerror(errno.ERANGE))
+        memory.write(call.pid, buffer, content)
+    return len(content)

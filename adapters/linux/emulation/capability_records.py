@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from img.adapters.linux import memory, owner_records
+from img.adapters.linux.emulation.attributes import told
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
 from img.adapters.linux.notifications import Notification
@@ -13,6 +14,7 @@ from img.adapters.linux.owner_records import CAPABILITY
 from img.adapters.linux.replies import Answer, Reply
 
 SETTING = ("setxattr", "lsetxattr", "fsetxattr")
+GETTING = ("getxattr", "lgetxattr", "fgetxattr")
 REMOVING = ("removexattr", "lremovexattr", "fremovexattr")
 _MOST = 64  # bytes: more than a struct vfs_ns_cap_data has
 _NAME = CAPABILITY.encode()
@@ -29,7 +31,8 @@ class CapabilityCalls:
         """Return what answers each call."""
         setting = {name: partial(self._set, opened=name[0] == "f") for name in SETTING}
         removing = {name: partial(self._remove, opened=name[0] == "f") for name in REMOVING}
-        return setting | removing
+        getting = {name: partial(self._get, name) for name in GETTING}
+        return setting | getting | removing
 
     def _set(self, call: Notification, *, opened: bool) -> Answer:
         if not self._is_meant(call):
@@ -38,6 +41,19 @@ class CapabilityCalls:
         value = memory.read(call.pid, address, min(size, _MOST))
         owner_records.keep_capability(self._file(call, opened=opened), value, follow=True)
         return 0
+
+    def _get(self, name: str, call: Notification) -> Answer:
+        first, named, buffer, size = call.arguments[:4]
+        if memory.read_text(call.pid, named) != _NAME:
+            return Reply.LET_PASS
+        follow = name != "lgetxattr"
+        if name == "fgetxattr":
+            where = self._paths.find(call, first, b"")
+        else:
+            text = memory.read_text(call.pid, first)
+            where = self._paths.find(call, AT_FDCWD, text, follow=follow)
+        value = owner_records.capability_on(where, follow=follow)
+        return Reply.LET_PASS if value is None else told(call, value, buffer, size)
 
     def _remove(self, call: Notification, *, opened: bool) -> Answer:
         if not self._is_meant(call):

@@ -179,7 +179,7 @@ class CreationCalls:
     ) -> Answer:
         if flags & os.O_TMPFILE != os.O_TMPFILE:
             flags |= os.O_EXCL | os.O_NOFOLLOW
-        mode &= 0o7777 & ~_umask_of(call.pid)
+        mode &= 0o7777 & ~umask_of(call.pid)
         try:
             if resolve:
                 made = _open_below(parent, where, flags, mode, resolve)
@@ -203,7 +203,7 @@ class CreationCalls:
         if owner == ROOT or os.path.lexists(where):
             return Reply.LET_PASS
         self._check_parent(who, text, parent)
-        os.mkdir(where, mode & 0o7777 & ~_umask_of(call.pid))
+        os.mkdir(where, mode & 0o7777 & ~umask_of(call.pid))
         self._owners.record(where, owner)
         return 0
 
@@ -233,7 +233,7 @@ class CreationCalls:
         if owner == ROOT and not is_device:
             return Reply.LET_PASS
         self._check_parent(who, text, parent)
-        permissions = mode & 0o7777 & ~_umask_of(call.pid)
+        permissions = mode & 0o7777 & ~umask_of(call.pid)
         if is_device:
             # 0:0 means a deletion to overlays, and the kernel allows it to nobody in one.
             if not who.privileged or device == 0:
@@ -277,7 +277,8 @@ def _parent(where: bytes) -> bytes:
     return directory or b"/"
 
 
-def _umask_of(pid: int) -> int:
+def umask_of(pid: int) -> int:
+    """Return the mask of a process for the modes of new files. Raises OSError."""
     _, _, rest = small_files.read_start(b"%d/status" % pid, 512).partition(b"\nUmask:\t")
     return int(rest.partition(b"\n")[0], 8)
 

@@ -6,9 +6,10 @@ from functools import cache
 
 from img.adapters.linux import allowed_calls, seccomp
 from img.adapters.linux.emulation.attributes import LISTING
-from img.adapters.linux.emulation.capability_records import REMOVING, SETTING
+from img.adapters.linux.emulation.capability_records import GETTING, REMOVING, SETTING
 from img.adapters.linux.emulation.identities import RLIMIT_LOCKS
 from img.adapters.linux.emulation.level import Emulation
+from img.adapters.linux.emulation.process_capabilities import CALLS
 from img.adapters.linux.seccomp import NOTIFY, HasBits, IsOneOf, Machine, Rule, fail_with
 
 CHOWN = ("chown", "lchown", "fchown", "fchownat")
@@ -79,10 +80,11 @@ def _program(
 def rules_of(level: Emulation, *, strict: bool, capabilities: bool = False) -> Iterator[Rule]:
     """Yield what is told of the calls of a step, or answered without asking.
 
-    ``capabilities``: those of files are emulated too, which takes no user namespace.
+    ``capabilities``: those of files and processes are emulated too, where there is no user
+    namespace.
     """
     if capabilities and level.is_supervised:
-        yield from _rules((*SETTING, *REMOVING), NOTIFY)
+        yield from _rules((*SETTING, *GETTING, *REMOVING, *CALLS), NOTIFY)
     match level:
         case Emulation.FAKE:
             yield from _rules((*CHOWN, *SET_IDS), fail_with(0))

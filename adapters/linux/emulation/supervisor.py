@@ -18,9 +18,11 @@ from img.adapters.linux.emulation.execution import ExecutionCalls
 from img.adapters.linux.emulation.filters import ACCESS, CHANGE, CREATE, EXECUTE, STAT
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.ids import IdCalls
+from img.adapters.linux.emulation.overrides import Overrides
 from img.adapters.linux.emulation.owners import OwnerCalls, Owners
 from img.adapters.linux.emulation.paths import Paths
 from img.adapters.linux.emulation.permissions import AccessCalls, Permissions
+from img.adapters.linux.emulation.process_capabilities import ProcessCapabilityCalls
 from img.adapters.linux.emulation.status import StatusCalls
 from img.adapters.linux.notifications import EverybodyGone, Listener, Notification
 from img.adapters.linux.owner_records import ROOT, Journal, Owner
@@ -54,9 +56,13 @@ class Supervisor:
         outer = not top and _is_outer_proc_mounted()
         paths, owners = Paths(listener, strayed=outer), Owners(journal, own)
         permissions = Permissions(paths, owners, top)
+        identities = Identities(initial)
+        handlers = _handlers(listener, identities, paths, owners, permissions)
+        if top:  # then this process, and the step's root, are a user's to the kernel
+            handlers = Overrides(listener, identities, paths, top).around(handlers)
         self._answerer = Answerer(
             listener,
-            _handlers(listener, Identities(initial), paths, owners, permissions),
+            handlers,
             refusals=_refusals_of,
             foreign=partial(_refuse_program, listener),
             finish=paths.release,
@@ -114,6 +120,7 @@ def _handlers(
     return {
         **IdCalls(identities).handlers(),
         **CapabilityCalls(identities, paths).handlers(),
+        **ProcessCapabilityCalls(identities).handlers(),
         **AttributeCalls(paths).handlers(),
         **change.handlers(),
         "chown": chown.chown,
