@@ -22,7 +22,8 @@ class RegistryServer:
 
     ``htpasswd`` is the name and password that everything then needs, ``token`` lines of its
     configuration that say who else decides. Plain http without ``tls``, a certificate with its key;
-    ``clients`` is the authority that vouches for clients then. Deletion is on.
+    ``clients`` is the authority that vouches for clients then. Deletion is on. The images lie in
+    memory, or below the directory ``on_disk``, until the end.
     """
 
     def __init__(
@@ -32,11 +33,13 @@ class RegistryServer:
         token: Mapping[str, str | Path] | None = None,
         tls: Certificate | None = None,
         clients: Path | None = None,
+        on_disk: Path | None = None,
     ) -> None:
         self._htpasswd = htpasswd
         self._token = token
         self._tls = tls
         self._clients = clients
+        self._on_disk = on_disk
         self.address = ""
         self.log = Path()
 
@@ -44,9 +47,8 @@ class RegistryServer:
         if PROGRAM is None:
             raise FileNotFoundError("docker-registry is not installed")
         in_memory = Path("/dev/shm")
-        self._state = Path(
-            tempfile.mkdtemp(prefix="registry-", dir=in_memory if in_memory.is_dir() else None)
-        )
+        place = self._on_disk or (in_memory if in_memory.is_dir() else None)
+        self._state = Path(tempfile.mkdtemp(prefix="registry-", dir=place))
         self.address = f"127.0.0.1:{_free_port()}"
         self.log = self._state / "log"
         config = self._state / "config.yml"

@@ -1,0 +1,9 @@
+package main
+
+import "os"
+
+var version = "unknown"
+
+func main() {
+	os.Stdout.WriteString("buildx " + version + "\n")
+}

@@ -1,0 +1,3 @@
+module example.com/buildx
+
+go 1.24

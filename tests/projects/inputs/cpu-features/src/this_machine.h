@@ -1,0 +1,2 @@
+#pragma once
+const char *features_of_this_machine(void);

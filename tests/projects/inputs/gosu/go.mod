@@ -1,0 +1,3 @@
+module example.com/gosu
+
+go 1.24

@@ -1,0 +1,1 @@
+pub const GREETING: &str = "vault%20of%20rust";

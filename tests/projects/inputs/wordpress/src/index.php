@@ -1,0 +1,1 @@
+<?php require "wp-config-docker.php"; echo GREETING;

@@ -1,0 +1,1 @@
+<?php define("GREETING", hello_from_c());
