@@ -111,8 +111,15 @@ class Platform:
 
 
 def parse_platforms(text: str, host: Platform) -> tuple[Platform, ...]:
-    """Return the platforms of a list with commas, such as --platform's. Raises InvalidPlatform."""
-    return tuple(Platform.parse(part, host) for part in text.split(","))
+    """Return the platforms of a list with commas, such as --platform's, each once.
+
+    ``local`` is the ``host``'s. Raises InvalidPlatform.
+    """
+    found = (
+        host if part.lower() == "local" else Platform.parse(part, host).normalized()
+        for part in text.split(",")
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def preference(wanted: Platform, offered: Platform) -> int | None:

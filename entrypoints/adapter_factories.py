@@ -421,11 +421,17 @@ def local_secrets(
     return LocalSecrets(secrets, agents, ownership=ownership)
 
 
-def context_views(snapshots: Path, archive: LayerArchive, host: BuildHost) -> ContextViews:
+def context_views(
+    snapshots: Path, others: Sequence[Path], archive: LayerArchive, host: BuildHost
+) -> ContextViews:
     from img.adapters.context_views.directories import DirectoryContextViews
 
-    mounting = host.executor_name in _MOUNTING
-    return DirectoryContextViews(snapshots / "contexts", archive, sharing=mounting)
+    return DirectoryContextViews(
+        snapshots / "contexts",
+        archive,
+        sharing=host.executor_name in _MOUNTING,
+        others=[other / "contexts" for other in others],
+    )
 
 
 def cache_directories(root: Path, ownership: Ownership, others: Sequence[Path]) -> CacheMounts:

@@ -167,7 +167,7 @@ class Adapters(containers.DeclarativeContainer):
         at_first_use(make.local_secrets), config.secrets, config.agents, ownership
     )
     context_views: providers.Provider[ContextViews] = providers.Singleton(
-        at_first_use(make.context_views), config.snapshots, archive, host
+        at_first_use(make.context_views), config.snapshots, config.other_snapshots, archive, host
     )
     cache_mounts: providers.Provider[CacheMounts] = providers.Singleton(
         at_first_use(make.cache_directories),

@@ -54,10 +54,19 @@ class DirectoryContextViews(ContextViews):
     snapshots are not. The directory's own mtime says when it was last used.
 
     Where a mount does not keep steps from writing (``sharing`` is false) each gets a private one.
+    Those in ``others`` have other ids: they are listed and removed, and shown to no step.
     """
 
-    def __init__(self, root: Path, archive: LayerArchive, *, sharing: bool = True) -> None:
+    def __init__(
+        self,
+        root: Path,
+        archive: LayerArchive,
+        *,
+        sharing: bool = True,
+        others: Sequence[Path] = (),
+    ) -> None:
         self._root = os.fspath(root)
+        self._others = [os.fspath(other) for other in others]
         self._archive = archive
         self._sharing = sharing
 
@@ -100,23 +109,23 @@ class DirectoryContextViews(ContextViews):
 
     def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
         found = []
-        for name in self._names():  # also of what a process that was killed has left half made
-            path = f"{self._root}/{name}"
+        for path in self._places():  # also of what a process that was killed has left half made
             # It may have been removed just now; what nobody may look into is no view of ours.
             with contextlib.suppress(FileNotFoundError, PermissionError):
                 known = None if measured else _told_size(path)
                 size = bytes_below(path) if known is None else known
                 used = os.stat(path).st_mtime
-                found.append(
-                    KeptDirectory(id=name, name="", size=size, used=used, in_use=not _is_free(path))
-                )
+                id_, in_use = os.path.basename(path), not _is_free(path)
+                found.append(KeptDirectory(id=id_, name="", size=size, used=used, in_use=in_use))
         return found
 
     def remove(self, id_: str) -> bool:
-        if id_ not in self._names():
-            return False
-        with Lock(f"{self._root}/lock"):  # else it might go between being chosen and being held
-            return self._remove(id_)
+        for path in self._places():
+            if os.path.basename(path) == id_:
+                # Else it might go between being chosen and being held.
+                with Lock(f"{os.path.dirname(path)}/lock"):
+                    return _remove(path)
+        return False
 
     def _wanted(self, files: Sequence[PackedEntry]) -> _View:
         """Return a view of ``files``: the same, or the nearest brought up to date, or a new one."""
@@ -173,20 +182,11 @@ class DirectoryContextViews(ContextViews):
         root = PackedEntry(entry=Entry("", DIRECTORY, 0o755))
         self._archive.write_files(chain([root], files), directory, owners=False)
 
-    def _remove(self, name: str) -> bool:
-        claimed = WorkDirectory.claim(f"{self._root}/{name}")
-        if claimed is None:
-            return False
-        claimed.move(f"{self._root}/{_WORK}/{os.urandom(8).hex()}")
-        claimed.remove()
-        return True
-
     def _views(self) -> list[_View]:
         """Return the views that were brought to their end, those last used first."""
         found = []
-        for name in self._names():
+        for path in _paths_in(self._root):
             with contextlib.suppress(OSError):
-                path = f"{self._root}/{name}"
                 with open(f"{path}/listing", encoding="ascii") as file:
                     listing = decode(file.read())
                 if listing is not None:
@@ -194,17 +194,32 @@ class DirectoryContextViews(ContextViews):
         return [view for _, view in sorted(found, key=lambda each: each[0], reverse=True)]
 
     def _forget_old_ones(self) -> None:
-        good = [os.path.basename(view.path) for view in self._views()[:_MOST]]
-        for name in self._names():
-            if name not in good:
-                self._remove(name)
+        good = [view.path for view in self._views()[:_MOST]]
+        for path in _paths_in(self._root):
+            if path not in good:
+                _remove(path)
 
-    def _names(self) -> list[str]:
-        try:
-            names = sorted(os.listdir(self._root))
-        except (FileNotFoundError, PermissionError):
-            return []
-        return [name for name in names if name not in (_WORK, "lock")]
+    def _places(self) -> Iterator[str]:
+        return (path for root in (self._root, *self._others) for path in _paths_in(root))
+
+
+def _paths_in(root: str) -> list[str]:
+    try:
+        names = sorted(os.listdir(root))
+    except (FileNotFoundError, PermissionError):
+        return []
+    return [f"{root}/{name}" for name in names if name not in (_WORK, "lock")]
+
+
+def _remove(path: str) -> bool:
+    claimed = WorkDirectory.claim(path)
+    if claimed is None:
+        return False
+    work = f"{os.path.dirname(path)}/{_WORK}"
+    make_directories(work)
+    claimed.move(f"{work}/{os.urandom(8).hex()}")
+    claimed.remove()
+    return True
 
 
 def _link_all(wanted: Iterable[str], source: str, target: str) -> None:

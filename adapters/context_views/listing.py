@@ -6,6 +6,8 @@ from typing import Any
 
 from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, Entry
 
+_BLOCK = 4096
+
 Listing = Mapping[str, Entry]
 """Entries by path, without offsets."""
 
@@ -16,17 +18,16 @@ def listing_of(entries: Iterable[Entry]) -> Listing:
 
 
 def encode(listing: Listing) -> str:
-    """Return ``listing`` as text: a line with the size of its files, then the entries."""
+    """Return ``listing`` as text: a line with about the room that it takes, then the entries."""
     rows = [
         [*entry._replace(xattrs=()), [[name, value.hex()] for name, value in entry.xattrs]]
         for entry in listing.values()
     ]
-    size = sum(entry.size for entry in listing.values() if entry.kind == FILE)
-    return f"{size}\n{json.dumps(rows)}"
+    return f"{sum(map(_room_of, listing.values()))}\n{json.dumps(rows)}"
 
 
 def size_in(line: str) -> int | None:
-    """Return the size that the first ``line`` of a listing tells, None where it tells none.
+    """Return the room in bytes that the first ``line`` of a listing tells, None without any.
 
     To read all of a listing takes a second for 100,000 files.
     """
@@ -55,6 +56,12 @@ def unchanged(one: Listing, other: Listing) -> set[str]:
     return {
         path for path, entry in one.items() if entry.kind != DIRECTORY and same(path, one, other)
     }
+
+
+def _room_of(entry: Entry) -> int:
+    """Return how many bytes a file or directory takes on most file systems."""
+    blocks = -(-entry.size // _BLOCK) if entry.kind == FILE else int(entry.kind == DIRECTORY)
+    return blocks * _BLOCK
 
 
 def _entry(row: list[Any]) -> Entry:

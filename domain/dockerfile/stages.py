@@ -105,25 +105,6 @@ def needs_of(
     )
 
 
-def stages_needed(
-    stages: Sequence[Stage], target: int, bases: Mapping[int, str] | None = None
-) -> tuple[Stage, ...]:
-    """Return the stages that building ``target`` takes, itself last, in the order of the file.
-
-    Raises DockerfileError for references in a circle or to a stage below.
-    """
-    check_circles(stages, bases)
-    reached: set[int] = set()
-    waiting = [target]
-    while waiting:
-        index = waiting.pop()
-        if index not in reached:
-            reached.add(index)
-            needs = needs_of(stages, index, bases)
-            waiting += needs.stages if needs.base is None else (needs.base, *needs.stages)
-    return tuple(stages[index] for index in sorted(reached))
-
-
 def check_circles(stages: Sequence[Stage], bases: Mapping[int, str] | None = None) -> None:
     """Raises DockerfileError where a stage needs itself, through others or not."""
     edges = [tuple(_edges(stages, index, bases or {})) for index in range(len(stages))]

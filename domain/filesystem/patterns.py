@@ -40,11 +40,6 @@ def matches(pattern: str, name: str) -> bool:
     return compile_pattern(pattern).fullmatch(name) is not None
 
 
-def matches_deep(pattern: str, name: str) -> bool:
-    """The same, where ``**`` stands for any number of directories. Raises BadPattern."""
-    return compile_pattern(pattern, deep=True).fullmatch(name) is not None
-
-
 @lru_cache(maxsize=1024)
 def compile_pattern(pattern: str, *, deep: bool = False) -> re.Pattern[str]:
     """Return an expression for ``fullmatch``. Raises BadPattern."""

@@ -1,5 +1,6 @@
 """An image's files, known without unpacking any."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
@@ -55,6 +56,7 @@ class FileTree:
         self._links: dict[str, set[str]] = {}  # of files that several names lead, or led, to
         self._depth = 0
         self._closed: Mapping[str, str] = {}
+        self._sorted_closed: list[str] = []
 
     @classmethod
     def of(cls, layers: Iterable[FileIndex]) -> "FileTree":
@@ -76,6 +78,7 @@ class FileTree:
         """
         tree = cls()
         tree._closed = closed or {}
+        tree._sorted_closed = sorted(tree._closed)
         known, names = tree._entries, tree._names
         for entry in entries:
             path = entry[0]
@@ -137,10 +140,17 @@ class FileTree:
 
         No link is followed. ``below`` asks for all that is below ``path`` as well.
         """
-        for directory, reason in self._closed.items():
-            inside = not directory or f"{path}/".startswith(f"{directory}/")
-            if inside or (below and f"{directory}/".startswith(f"{path}/" if path else "")):
-                raise ClosedDirectory(directory, reason)
+        if not self._closed:
+            return
+        for directory in ("", *paths.ancestors(path), path):
+            if directory in self._closed:
+                raise ClosedDirectory(directory, self._closed[directory])
+        if below:
+            start = f"{path}/" if path else ""
+            place = bisect_left(self._sorted_closed, start)
+            for directory in self._sorted_closed[place : place + 1]:
+                if directory.startswith(start):
+                    raise ClosedDirectory(directory, self._closed[directory])
 
     def walk(self, path: str) -> Iterator[Entry]:
         """Yield ``path`` and all below it; parents come before what they hold, names sorted."""

@@ -54,17 +54,11 @@ class NamedContexts:
         self._contexts = {_familiar(name): (name, text) for name, text in contexts.items()}
 
     def find(self, name: str, platform: Platform, lines: Lines) -> Source | None:
-        """Return what replaces ``name``; one for the platform, ``name::os/arch``, goes first.
-
-        Raises DockerfileError.
-        """
+        """Return what replaces ``name``, None for nothing. Raises DockerfileError."""
         familiar = _familiar(name)
-        if familiar.lower() in _NEVER_REPLACED:
+        if familiar.lower() in _NEVER_REPLACED or familiar not in self._contexts:
             return None
-        for key in (f"{familiar}::{platform.full_name}", familiar):
-            if key in self._contexts:
-                return _context_source(*self._contexts[key], platform, lines)
-        return None
+        return _context_source(*self._contexts[familiar], platform, lines)
 
 
 def image_source(text: str, platform: Platform, lines: Lines) -> FromImage:
@@ -94,9 +88,8 @@ def _context_source(name: str, text: str, platform: Platform, lines: Lines) -> S
 
 def _familiar(name: str) -> str:
     """Return the name as BuildKit compares it: docker.io/library/alpine:latest is alpine."""
-    image, sign, platform = name.partition("::")
     try:
-        reference = ImageReference.parse(image)
+        reference = ImageReference.parse(name)
     except InvalidReference:
         return name.lower()
-    return reference.familiar.removesuffix(":latest") + sign + platform
+    return reference.familiar.removesuffix(":latest")

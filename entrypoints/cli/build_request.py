@@ -8,7 +8,7 @@ from img.domain.errors import UsageError
 from img.domain.options.contexts import parse_named_context
 from img.domain.options.limits import parse_shm_size, parse_ulimit
 from img.domain.options.network import parse_host, parse_network
-from img.domain.platform import Platform
+from img.domain.platform import Platform, parse_platforms
 from img.domain.pull_policy import PullPolicy
 from img.entrypoints.settings import host_platform
 
@@ -56,17 +56,8 @@ def build_request(
 
 
 def platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
-    """Return the platforms of ``--platform``, each once; ``local`` is this machine's.
-
-    Raises InvalidPlatform.
-    """
-    host = host_platform()
-    names = [name for text in texts for name in text.split(",")]
-    found = (
-        host if name.lower() == "local" else Platform.parse(name, host).normalized()
-        for name in names
-    )
-    return tuple(dict.fromkeys(found))
+    """Return the platforms of all ``--platform``. Raises InvalidPlatform."""
+    return parse_platforms(",".join(texts), host_platform()) if texts else ()
 
 
 def _build_args(texts: Sequence[str]) -> dict[str, str]:

@@ -211,11 +211,13 @@ def test_a_view_that_was_not_brought_to_its_end_is_not_used(views: ContextViews)
 def test_an_estimate_of_sizes_reads_no_listing(
     views: ContextViews, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    show(views, [a_file("f", b"12"), a_file("g", b"345")])
+    files = [an_entry("d"), a_file("d/f", b"12"), a_file("d/g", b"3" * 4097), a_file("d/h", b"")]
+    show(views, [*files, an_entry("l", SYMLINK, link="d/f")])
     decoded: list[str] = []
     monkeypatch.setattr(directories, "decode", decoded.append)
 
-    assert [view.size for view in views.kept(measured=False)] == [5]
+    # Blocks, as on most file systems: one of the directory, one and two of the files.
+    assert [view.size for view in views.kept(measured=False)] == [4 * 4096]
     assert decoded == []
 
 

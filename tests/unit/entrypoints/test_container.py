@@ -148,6 +148,7 @@ def test_what_was_made_with_other_ids_is_pruned_too_where_it_can_be_removed(
         naive = tmp_path / "snapshots" / ids / boot_name() / "naive"
         (naive / f"roots/sha256-{digest}.x/rootfs").mkdir(parents=True)
         (naive / "work").mkdir()
+        (naive.parent / f"contexts/{digest}.view/files").mkdir(parents=True)
         (tmp_path / "mounts" / ids / f"{digest}.0/data").mkdir(parents=True)
     host = BuildHost(id_map=id_map, obstacle=HostError("no namespaces in a unit test"))
     keeping = open_container(settings(tmp_path), host).housekeeping
@@ -155,7 +156,8 @@ def test_what_was_made_with_other_ids_is_pruned_too_where_it_can_be_removed(
     pruned = keeping.prune()(PrunePolicy(kinds=frozenset({Kind.SNAPSHOT, Kind.CACHE_MOUNT})))
 
     digests = [hashlib.sha256(ids.encode()).hexdigest() for ids in listed]
-    wanted = [*digests, *(f"{digest}.0" for digest in digests)]
+    wanted = [f"{digest}{end}" for digest in digests for end in ("", ".0", ".view")]
     assert sorted(item.id for item in pruned) == sorted(wanted)
     assert len(list(tmp_path.glob("snapshots/*/*/naive/roots/*"))) == 4 - len(listed)
+    assert len(list(tmp_path.glob("snapshots/*/*/contexts/*/files"))) == 4 - len(listed)
     assert len(list(tmp_path.glob("mounts/*/*/data"))) == 4 - len(listed)

@@ -8,11 +8,11 @@ from img.domain.dockerfile.interpret import interpret
 from img.domain.dockerfile.stages import (
     StageNeeds,
     TargetNotFound,
+    check_circles,
     find_base,
     find_stage,
     needs_of,
     select_target,
-    stages_needed,
 )
 from img.domain.errors import DockerfileError
 
@@ -51,11 +51,6 @@ def test_needs_are_stages_and_images() -> None:
     found = stages(THREE)
     assert needs_of(found, 1) == StageNeeds(base=0, images=("tools",))
     assert needs_of(found, 2) == StageNeeds(base=None, stages=(1, 0), images=("alpine",))
-
-
-def test_only_what_the_target_needs_is_built() -> None:
-    found = stages("FROM a AS x\nFROM b AS y\nFROM x AS z\nCOPY --from=x / /\n")
-    assert [stage.index for stage in stages_needed(found, 2)] == [0, 2]
 
 
 def test_a_base_may_be_given_once_its_variables_are_known() -> None:
@@ -103,6 +98,7 @@ def test_the_target_is_the_last_stage_unless_named() -> None:
 def test_bad_references_are_refused(text: str, message: str) -> None:
     found = stages(text)
     with pytest.raises(DockerfileError) as raised:
-        stages_needed(found, 0)
+        check_circles(found)
+        needs_of(found, 0)
     assert raised.value.message.startswith(message)
     assert raised.value.lines

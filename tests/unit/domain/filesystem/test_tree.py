@@ -1,6 +1,8 @@
 """Layers' indexes, merged."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from img.domain.filesystem.entry import (
     BLOCK,
@@ -13,7 +15,7 @@ from img.domain.filesystem.entry import (
     Entry,
 )
 from img.domain.filesystem.file_index import FileIndex
-from img.domain.filesystem.tree import DanglingHardLink, FileTree, TooManyLinks
+from img.domain.filesystem.tree import ClosedDirectory, DanglingHardLink, FileTree, TooManyLinks
 
 
 def a_file(path: str, size: int = 0, offset: int = 512) -> Entry:
@@ -194,3 +196,24 @@ def test_trees_on_one_another_share_no_names_they_change() -> None:
     assert paths_of(first) == ["d", "d/a", "d/b", "e"]
     assert paths_of(second) == ["d", "d/b", "d/c", "e", "e/f", "e/f/h"]
     assert paths_of(other) == ["d", "d/a", "d/a/x", "d/b", "e", "e/f"]
+
+
+_PATHS = st.lists(st.sampled_from(("a", "b", "a-", "a.")), max_size=3).map("/".join)
+
+
+@given(st.sets(_PATHS, max_size=4), _PATHS, st.booleans())
+def test_closed_directories_refuse_what_is_in_them_and_what_they_are_in(
+    closed: set[str], path: str, below: bool
+) -> None:
+    tree = FileTree.of_files([], dict.fromkeys(closed, "closed"))
+
+    def holds(outer: str, inner: str) -> bool:
+        return not outer or f"{inner}/".startswith(f"{outer}/")
+
+    refused = {each for each in closed if holds(each, path) or (below and holds(path, each))}
+    if refused:
+        with pytest.raises(ClosedDirectory) as raised:
+            tree.refuse_closed(path, below=below)
+        assert raised.value.path in refused
+    else:
+        tree.refuse_closed(path, below=below)
