@@ -1,16 +1,21 @@
 """dependency_injector without what img has no use for, which is most of what it imports.
 
-It takes three names of asyncio, whose package brings ssl and all kinds of event loops, and looks
-for web frameworks and for pydantic: 10 ms of each command, and 50 where these are installed.
+It takes three names of asyncio, whose package brings ssl and all kinds of event loops, two for
+wiring modules, and looks for web frameworks and for pydantic: 20 ms of each command, and 60 where
+these are installed.
 """
 
-import importlib.util
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.abc import MetaPathFinder
+from importlib import import_module
 from types import ModuleType
+from typing import Any
 
+_CALLED_LATER = {
+    "asyncio": ("Future", "ensure_future", "gather"),
+    "dependency_injector.wiring": ("unwire", "wire"),
+}
 _UNUSED = (
     "fast_depends",
     "fastapi",
@@ -22,8 +27,8 @@ _UNUSED = (
 )
 
 
-class _Hidden(MetaPathFinder):
-    """Finds that there is none of the unused modules."""
+class _Hidden:
+    """A finder of modules that finds none of the unused ones."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -36,35 +41,29 @@ class _Hidden(MetaPathFinder):
 def _without_unused() -> Iterator[None]:
     # None in sys.modules would say the same, but not to Cython.
     hidden = _Hidden()
+    stand_ins = {name: _stand_in(name) for name in _CALLED_LATER.keys() - sys.modules.keys()}
     sys.meta_path.insert(0, hidden)
+    sys.modules.update(stand_ins)
     try:
         yield
     finally:
+        for name in stand_ins:
+            del sys.modules[name]
         sys.meta_path.remove(hidden)
 
 
-def _load_asyncio_later() -> None:
-    """Import the three names; whoever asks the package for another one makes it load the rest."""
-    spec = importlib.util.find_spec("asyncio")
-    if "asyncio" in sys.modules or spec is None or spec.loader is None:
-        return
-    loader = spec.loader
-    package = importlib.util.module_from_spec(spec)
-
-    def load(name: str) -> object:
-        package.__dict__.pop("__getattr__", None)
-        loader.exec_module(package)
-        return getattr(package, name)
-
-    sys.modules["asyncio"] = package
-    from asyncio.futures import Future
-    from asyncio.tasks import ensure_future, gather
-
-    vars(package).update(Future=Future, ensure_future=ensure_future, gather=gather)
-    vars(package)["__getattr__"] = load
+def _stand_in(module: str) -> ModuleType:
+    """Return what has the names that are taken of ``module``; to call one imports it."""
+    stand_in = ModuleType(module)
+    for name in _CALLED_LATER[module]:
+        setattr(stand_in, name, _calling(module, name))
+    return stand_in
 
 
-_load_asyncio_later()
+def _calling(module: str, name: str) -> Callable[..., Any]:
+    return lambda *arguments, **named: getattr(import_module(module), name)(*arguments, **named)
+
+
 with _without_unused():
     from dependency_injector import containers, providers
 
