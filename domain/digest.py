@@ -10,7 +10,7 @@ DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 """How many hexadecimal digits there are, by algorithm."""
 
 _ENCODED = re.compile(r"[a-f0-9]+")
-_ANY = re.compile(r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+")
+_ANY = r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+"
 _LONGEST = 200  # characters; a file may have to be called by it
 
 
@@ -46,7 +46,7 @@ class Digest:
     def __post_init__(self) -> None:
         length = DIGITS.get(self.algorithm)
         if length is None:
-            valid = len(str(self)) <= _LONGEST and _ANY.fullmatch(str(self))
+            valid = len(str(self)) <= _LONGEST and re.fullmatch(_ANY, str(self))
         else:
             valid = len(self.encoded) == length and _ENCODED.fullmatch(self.encoded)
         if not valid:

@@ -13,12 +13,12 @@ from img.domain.filesystem import paths
 from img.domain.url import Url, is_query, query_values
 
 _SCHEMES = frozenset({"http", "https", "ssh", "git"})
-_SCP_STYLE = re.compile(
+_SCP_STYLE = (
     r"(?P<user>[a-zA-Z0-9_-]+)@(?P<host>[a-zA-Z0-9.-]+):(?P<path>[^?#\n]*)"
     r"(?:\?(?P<query>[^#\n]*))?(?:#(?P<fragment>.*))?"
 )
 _HUB = "github.com/"
-_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT = r"[0-9a-f]{40}|[0-9a-f]{64}"
 _TRUE = frozenset({"", "1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _MAY_BE_EMPTY = frozenset({"submodules", "keep-git-dir", "fetch-by-commit"})
@@ -68,7 +68,7 @@ class GitUrl:
                 query=query_values(url.query),
                 remote=url.address,
             )._with_fragment(url.fragment)
-        found = _SCP_STYLE.fullmatch(text)
+        found = re.fullmatch(_SCP_STYLE, text)
         if found is None or not is_query(found["query"] or ""):
             raise NotGit("unknown protocol")
         return cls(
@@ -158,7 +158,7 @@ def is_git(text: str) -> bool:
 
 def is_commit(text: str) -> bool:
     """Tell whether ``text`` is the whole name of a commit (SHA-1, or SHA-256)."""
-    return _COMMIT.fullmatch(text) is not None
+    return re.fullmatch(_COMMIT, text) is not None
 
 
 class _Query:

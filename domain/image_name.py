@@ -10,7 +10,7 @@ from img.domain.reference import ImageReference
 
 LEAST_DIGITS = 4  # of an ID that is cut short; as containerd's image store in Docker has it
 _MOST_SHOWN = 5  # candidates in a message
-_ID = re.compile(r"(?:(?P<algorithm>sha256|sha384|sha512):)?(?P<digits>[a-f0-9]+)")
+_ID = r"(?:(?P<algorithm>sha256|sha384|sha512):)?(?P<digits>[a-f0-9]+)"
 
 
 class AmbiguousImage(NotFoundError):
@@ -45,7 +45,7 @@ class ImageName:
     @classmethod
     def parse(cls, text: str) -> "ImageName":
         """Return what ``text`` may mean. Raises InvalidReference."""
-        found = _ID.fullmatch(text)
+        found = re.fullmatch(_ID, text)
         if found is None:
             return cls(text=text, reference=ImageReference.parse(text))
         algorithm, digits = found["algorithm"] or "", found["digits"]

@@ -11,11 +11,11 @@ MOST_BYTES = 32 * 1024 * 1024  # of one document; registries must take 4 MiB (di
 _DEEPEST = 64  # arrays and objects in one another; documents of the image-spec have fewer than 10
 _MOST_VALUES = 1_000_000
 _LONGEST_NUMBER = 64  # characters; int64 has 20
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
+_LONE_SURROGATE = "[\ud800-\udfff]"
+_HALF_ESCAPED = r"\\u[dD][89a-fA-F]"
 # Strings are matched whole, so that brackets in them do not count; one without an end too, or the
 # search would begin anew behind each of its quotes.
-_STRUCTURE = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[][{},]', re.DOTALL)
+_STRUCTURE = r'(?s)"(?:[^"\\]++|\\.)*+"?|[][{},]'
 
 
 class InvalidJson(ImgError):
@@ -46,8 +46,13 @@ def parse_json(text: bytes | str, *, most_bytes: int = MOST_BYTES) -> object:
         )
     except (ValueError, RecursionError) as error:  # the depth is also that of the caller's stack
         raise InvalidJson(f"no JSON: {error}") from None
-    has_halves = _HALF_ESCAPED.search(text) or _LONE_SURROGATE.search(text)
-    return _without_surrogates(value) if has_halves else value
+    return _without_surrogates(value) if _has_halves(text) else value
+
+
+def _has_halves(text: str) -> bool:
+    # Of nearly every document it is enough to know that it is ASCII and escapes nothing.
+    escaped = "\\u" in text and re.search(_HALF_ESCAPED, text)
+    return bool(escaped or (not text.isascii() and re.search(_LONE_SURROGATE, text)))
 
 
 def _check_structure(text: str) -> None:
@@ -56,7 +61,7 @@ def _check_structure(text: str) -> None:
     if opened <= _DEEPEST and text.count(",") + opened < _MOST_VALUES:
         return  # true of nearly every document, and ten times as fast
     depth = values = 0
-    for found in _STRUCTURE.finditer(text):
+    for found in re.finditer(_STRUCTURE, text):
         match found[0]:
             case "[" | "{":
                 depth += 1
@@ -112,7 +117,7 @@ def _no_constant(name: str) -> NoReturn:
 def _without_surrogates(value: object) -> object:
     match value:
         case str():
-            return value if value.isascii() else _LONE_SURROGATE.sub("\ufffd", value)
+            return value if value.isascii() else re.sub(_LONE_SURROGATE, "\ufffd", value)
         case list():
             return [_without_surrogates(item) for item in value]
         case dict():

@@ -7,13 +7,13 @@ from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 
 # GOOS and GOARCH as Go knows them (containerd platforms, database.go).
-_KNOWN_OS = re.compile(
-    r"aix|android|darwin|dragonfly|freebsd|hurd|illumos|ios|js|linux|nacl|netbsd|openbsd|plan9"
-    r"|solaris|windows|zos"
+_KNOWN_OS = frozenset(
+    "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9"
+    " solaris windows zos".split()
 )
-_KNOWN_ARCHITECTURES = re.compile(
-    r"386|amd64(p32)?|arm(be)?|arm64(be)?|loong64|mips(le)?|mips64(le)?|mips64p32(le)?"
-    r"|ppc|ppc64(le)?|riscv|riscv64|s390|s390x|sparc|sparc64|wasm"
+_KNOWN_ARCHITECTURES = frozenset(
+    "386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32"
+    " mips64p32le ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm".split()
 )
 # What uname(2) calls a machine, where normalisation (which is Docker's) does not know it.
 _MACHINES = {
@@ -24,11 +24,11 @@ _MACHINES = {
     "armv6l": "armel",
     "loongarch64": "loong64",
 }
-_OS_PART = re.compile(
+_OS_PART = (
     r"(?P<name>[A-Za-z0-9_-]+)"
     r"(?:\((?P<version>[A-Za-z0-9_.%-]*)(?P<features>(?:\+[A-Za-z0-9_.%-]+)*)\))?"
 )
-_PART = re.compile(r"[A-Za-z0-9_.-]+")
+_PART = r"[A-Za-z0-9_.-]+"
 _MOST_FEATURES = 10**6  # of one platform: more values no JSON document may have
 # The first build of each long-term release of Windows Server since 2022.
 _LTSC = (20348, 26100)
@@ -73,8 +73,8 @@ class Platform:
         Raises InvalidPlatform.
         """
         first, *rest = text.split("/")
-        os = _OS_PART.fullmatch(first)
-        if os is None or len(rest) > 2 or not all(_PART.fullmatch(part) for part in rest):
+        os = re.fullmatch(_OS_PART, first)
+        if os is None or len(rest) > 2 or not all(re.fullmatch(_PART, part) for part in rest):
             raise InvalidPlatform(text)
         architecture, variant = (*rest, "")[:2] if rest else (host.architecture, host.variant)
         try:
@@ -83,10 +83,10 @@ class Platform:
         except ValueError:
             raise InvalidPlatform(text) from None
         known = cls(os["name"], architecture, variant, version, features).normalized()
-        if rest or _KNOWN_OS.fullmatch(known.os):
+        if rest or known.os in _KNOWN_OS:
             return known
         guess = cls(host.os, first).normalized()
-        if not _KNOWN_ARCHITECTURES.fullmatch(guess.architecture):
+        if guess.architecture not in _KNOWN_ARCHITECTURES:
             raise InvalidPlatform(text)
         return guess
 

@@ -20,11 +20,10 @@ _PATH_COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 _PATH = rf"{_PATH_COMPONENT}(?:/{_PATH_COMPONENT})*"
 _TAG = r"[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}"
 _DIGEST = r"[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
-_NAME = re.compile(rf"(?:(?P<domain>{_DOMAIN})/)?(?P<path>{_PATH})")
-_REFERENCE = re.compile(
-    rf"(?P<name>(?:{_DOMAIN}/)?{_PATH})(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?"
+_REFERENCE = (
+    rf"(?:(?P<domain>{_DOMAIN})/)?(?P<path>{_PATH})(?::(?P<tag>{_TAG}))?(?:@(?P<digest>{_DIGEST}))?"
 )
-_IMAGE_ID = re.compile(r"[a-f0-9]{64}")
+_IMAGE_ID = r"[a-f0-9]{64}"
 _PATH_LIMIT = 255  # characters; distribution/reference, RepositoryNameTotalLengthMax
 
 
@@ -52,12 +51,10 @@ class ReferenceParts:
 
         Raises InvalidReference.
         """
-        found = _REFERENCE.fullmatch(text)
+        found = re.fullmatch(_REFERENCE, text)
         if found is None:
             raise InvalidReference(text, _why_no_reference(text))
-        name = _NAME.fullmatch(found["name"])
-        assert name is not None  # it is part of the expression above
-        if len(name["path"]) > _PATH_LIMIT:
+        if len(found["path"]) > _PATH_LIMIT:
             reason = f"repository name must not be more than {_PATH_LIMIT} characters"
             raise InvalidReference(text, reason)
         try:
@@ -65,7 +62,7 @@ class ReferenceParts:
         except InvalidDigest as error:
             raise InvalidReference(text, error.message) from None
         return cls(
-            domain=name["domain"] or "", path=name["path"], tag=found["tag"] or "", digest=digest
+            domain=found["domain"] or "", path=found["path"], tag=found["tag"] or "", digest=digest
         )
 
 
@@ -96,7 +93,7 @@ class ImageReference:
         With ``default_tag`` a bare name gets the tag "latest" (distribution/reference,
         ParseNormalizedNamed and TagNameOnly). Raises InvalidReference.
         """
-        if _IMAGE_ID.fullmatch(text):
+        if re.fullmatch(_IMAGE_ID, text):
             reason = f"invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"
             raise InvalidReference(text, reason)
         domain, remainder = _split_domain(text)
@@ -212,6 +209,6 @@ def _split_domain(text: str) -> tuple[str, str]:
 def _why_no_reference(text: str) -> str:
     if not text:
         return "repository name must have at least one component"
-    if _REFERENCE.fullmatch(text.lower()):
+    if re.fullmatch(_REFERENCE, text.lower()):
         return "repository name must be lowercase"
     return "invalid reference format"

@@ -9,17 +9,17 @@ gets a backslash. Passwords and tokens in URLs are not shown (``redact_urls``).
 import re
 
 # C0 but tab and line feed, DEL, C1; invisible and bidirectional formats; separators; surrogates.
-_CONTROL = re.compile(
+_CONTROL = (
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
-_COLOUR = re.compile(r"\x1b\[[0-9;:]{0,64}m")
+_COLOUR = r"\x1b\[[0-9;:]{0,64}m"
 _RESET = "\x1b[0m"
-_LINE_BREAKS = re.compile(r"[ \t]*(?:\r?\n)+[ \t]*")
+_LINE_BREAKS = r"[ \t]*(?:\r?\n)+[ \t]*"
 # GitHub and its like read "::name::" where a line begins, after blanks too. "##[name]" (GitHub,
 # Azure), "##vso[" (Azure) and "##teamcity[" count anywhere.
-_COMMAND_AT_START = re.compile(r"^([^\S\n]*)::", re.MULTILINE)
-_COMMAND_ANYWHERE = re.compile(r"#(?=#(?:vso|teamcity)?\[)", re.IGNORECASE)
+_COMMAND_AT_START = r"(?m)^([^\S\n]*)::"
+_COMMAND_ANYWHERE = r"(?i)#(?=#(?:vso|teamcity)?\[)"
 
 
 def shown(text: str) -> str:
@@ -38,7 +38,7 @@ def shown_exactly(text: str) -> str:
 
 def shown_in_line(text: str) -> str:
     """Return ``text`` as one line: with a blank for each break."""
-    return shown(_LINE_BREAKS.sub(" ", text))
+    return shown(re.sub(_LINE_BREAKS, " ", text))
 
 
 def shown_output(line: str) -> str:
@@ -49,10 +49,10 @@ def shown_output(line: str) -> str:
     """
     line = line.rstrip("\r").rpartition("\r")[2]
     if "##" in line:
-        line = _COMMAND_ANYWHERE.sub(r"#\\", line)
+        line = re.sub(_COMMAND_ANYWHERE, r"#\\", line)
     if line.isascii() and line.isprintable():
         return line
-    parts, colours = _COLOUR.split(line), _COLOUR.findall(line)
+    parts, colours = re.split(_COLOUR, line), re.findall(_COLOUR, line)
     pairs = zip(parts, [*colours, ""], strict=True)
     text = "".join(f"{_without_controls(part)}{colour}" for part, colour in pairs)
     return text + _RESET if colours and colours[-1] not in (_RESET, "\x1b[m") else text
@@ -60,20 +60,20 @@ def shown_output(line: str) -> str:
 
 def shown_json(text: str) -> str:
     """Return a JSON text, in which all this can be said by JSON's own escapes."""
-    escaped = _CONTROL.sub(lambda found: _json_escape(found[0]), text)
-    return _COMMAND_ANYWHERE.sub(r"\\u0023", escaped)
+    escaped = re.sub(_CONTROL, lambda found: _json_escape(found[0]), text)
+    return re.sub(_COMMAND_ANYWHERE, r"\\u0023", escaped)
 
 
 def _without_controls(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text  # quick, and true of nearly all
-    return _CONTROL.sub(lambda found: _escape(found[0]), text)
+    return re.sub(_CONTROL, lambda found: _escape(found[0]), text)
 
 
 def _without_commands(text: str) -> str:
     if "::" in text:
-        text = _COMMAND_AT_START.sub(r"\1\\::", text)
-    return _COMMAND_ANYWHERE.sub(r"#\\", text) if "##" in text else text
+        text = re.sub(_COMMAND_AT_START, r"\1\\::", text)
+    return re.sub(_COMMAND_ANYWHERE, r"#\\", text) if "##" in text else text
 
 
 def _escape(char: str) -> str:

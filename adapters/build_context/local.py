@@ -28,7 +28,7 @@ _LINKED = {  # what to do, by what it is
     _IGNORE: "put a copy of the file into the context",
 }
 # What a shell hands over as `-f <(command)` is no file of any directory.
-_OWN_DESCRIPTOR = re.compile(r"/dev/stdin|(?:/dev|/proc/self)/fd/\d{1,9}")
+_OWN_DESCRIPTOR = r"/dev/stdin|(?:/dev|/proc/self)/fd/\d{1,9}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class LocalContexts(ContextSource):
         shared = _Place(location, _IGNORE)
         if file == _STDIN:
             return DockerfileText(name="-", content=self._input(), ignore=_ignore(shared))
-        if file is not None and _OWN_DESCRIPTOR.fullmatch(file):
+        if file is not None and re.fullmatch(_OWN_DESCRIPTOR, file):
             return DockerfileText(
                 name=os.path.basename(file), content=_read_descriptor(file), ignore=_ignore(shared)
             )
@@ -94,7 +94,7 @@ class LocalContexts(ContextSource):
         return sys.stdin.buffer
 
     def read(self, path: str) -> bytes:
-        if _OWN_DESCRIPTOR.fullmatch(path):
+        if re.fullmatch(_OWN_DESCRIPTOR, path):
             return _read_descriptor(path)
         return _read(_outside(path), path)
 

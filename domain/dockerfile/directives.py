@@ -16,8 +16,8 @@ _KNOWN = frozenset({"syntax", "escape", "check"})
 _MOST_LINES = len(_KNOWN) + 1  # of directives: each but once, then one that is none or a second
 _LARGEST_JSON = 1 << 20  # characters; such a file says which frontend it is for, and no more
 _DIRECTIVE = r"{}\s*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z"
-_HASH = re.compile(_DIRECTIVE.format("#"))
-_SLASHES = re.compile(_DIRECTIVE.format("//"))
+_HASH = _DIRECTIVE.format("#")
+_SLASHES = _DIRECTIVE.format("//")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(name)  # Python's json takes NaN and Infinity, JSON does not
 
 
-def _find(name: str, text: str, pattern: re.Pattern[str]) -> Directive | None:
+def _find(name: str, text: str, pattern: str) -> Directive | None:
     text, skipped = _without_shebang(text)
     try:
         lines = text.split("\n", _MOST_LINES)[:_MOST_LINES]
@@ -104,10 +104,10 @@ def _without_shebang(text: str) -> tuple[str, int]:
     return (text.partition("\n")[2], 1) if text.startswith("#!") else (text, 0)
 
 
-def _read(lines: Sequence[str], pattern: re.Pattern[str], skipped: int = 0) -> Iterator[Directive]:
+def _read(lines: Sequence[str], pattern: str, skipped: int = 0) -> Iterator[Directive]:
     seen: dict[str, int] = {}
     for number, line in enumerate(lines, skipped + 1):
-        found = pattern.match(line.removesuffix("\r"))
+        found = re.match(pattern, line.removesuffix("\r"))
         if not found or (name := found.group(1).lower()) not in _KNOWN:
             return
         if name in seen:

@@ -16,8 +16,8 @@ _STICKY, _SET_IDS, _EXECUTE, _STANDARD, _EVERYTHING = 0o1000, 0o6000, 0o111, 0o6
 _OTHERS = 0o0007
 _MADE = 0o755
 _SHIFT = {"u": 6, "g": 3, "o": 0}
-_CLAUSE = re.compile(r"([ugoa]*)((?:[-+=][rwxXstugo]*)+)")
-_ACTION = re.compile(r"([-+=])([rwxXstugo]*)")
+_CLAUSE = r"([ugoa]*)((?:[-+=][rwxXstugo]*)+)"
+_ACTION = r"([-+=])([rwxXstugo]*)"
 
 
 class BadFileMode(ValueError):
@@ -81,13 +81,13 @@ def parse_file_mode(text: str) -> FileMode:
         return FileMode(octal=int(text, 8))
     steps: list[_Step | _CopyStep] = []
     for clause in text.split(","):
-        found = _CLAUSE.fullmatch(clause)
+        found = re.fullmatch(_CLAUSE, clause)
         if not found:
             raise BadFileMode(text)
         who = 0
         for letter in found.group(1):
             who |= _WHO[letter]
-        for operator, permissions in _ACTION.findall(found.group(2)):
+        for operator, permissions in re.findall(_ACTION, found.group(2)):
             steps += _action(who, operator, permissions)
     return FileMode(steps=tuple(steps))
 

@@ -12,7 +12,7 @@ from img.domain.dockerfile.variables import ExpansionFailed, expand_words
 from img.domain.dockerfile.words import parse_json_form, split_first, split_flags
 from img.domain.errors import DockerfileError
 
-_OPENING = re.compile(r"([0-9]{0,9})<<(-?)[\t\n\f\r ]*([^<]*)")
+_OPENING = r"([0-9]{0,9})<<(-?)[\t\n\f\r ]*([^<]*)"
 _MAY_OPEN = frozenset({"run", "copy", "add"})
 
 
@@ -49,7 +49,7 @@ def without_leading_tabs(body: str) -> str:
 
 def heredoc_opening(word: str) -> HeredocOpening | None:
     """Return what ``<<NAME`` opens, None where ``word`` opens nothing."""
-    found = _OPENING.fullmatch(word)
+    found = re.fullmatch(_OPENING, word)
     if not found:
         return None
     descriptor, dash, rest = found.groups()

@@ -14,10 +14,10 @@ from img.domain.errors import ContextError
 
 NOT_MATCHED = -1  # the state of a path that no pattern has said anything about
 _ATOM = r"(?:[^\\\-\]]|\\.)"
-_VALID = re.compile(rf"(?:[^\\\[]|\\.|\[\^?(?:{_ATOM}(?:-{_ATOM})?)+\])*", re.DOTALL)
-_CHUNK = re.compile(r"(\**)((?:\\.|\[(?:\\.|[^\]\\])*\]?|[^*\[\\]|\\\Z)*)", re.DOTALL)
-_WILDCARD = re.compile(r"[*?\[\]\\]")
-_NOT_OF_NAMES = re.compile(r"\*\*|[|^{}]")  # in expressions of a name alone
+_VALID = rf"(?s)(?:[^\\\[]|\\.|\[\^?(?:{_ATOM}(?:-{_ATOM})?)+\])*"
+_CHUNK = r"(?s)(\**)((?:\\.|\[(?:\\.|[^\]\\])*\]?|[^*\[\\]|\\\Z)*)"
+_WILDCARD = r"[*?\[\]\\]"
+_NOT_OF_NAMES = r"\*\*|[|^{}]"  # in expressions of a name alone
 
 
 class BadIgnorePattern(ContextError):
@@ -142,8 +142,8 @@ def _is_well_formed(text: str) -> bool:
 
     It looks at the text between two stars, and no further where that does not match.
     """
-    for stars, chunk in _CHUNK.findall(text):
-        if not _VALID.fullmatch(chunk):
+    for stars, chunk in re.findall(_CHUNK, text):
+        if not re.fullmatch(_VALID, chunk):
             return False
         if (chunk and not _takes_a_dot(chunk)) or (stars and not chunk):
             return True
@@ -171,10 +171,10 @@ class _Run:
     @classmethod
     def of(cls, patterns: Sequence[_Pattern], includes: bool) -> "_Run":
         texts = [pattern.text for pattern in patterns]
-        plain = {text for text in texts if not _WILDCARD.search(text)}
+        plain = {text for text in texts if not re.search(_WILDCARD, text)}
         anywhere = {text[3:] for text in texts if text.startswith("**/") and "/" not in text[3:]}
-        names = {name for name in anywhere if not _WILDCARD.search(name)}
-        of_names = {name for name in anywhere - names if not _NOT_OF_NAMES.search(name)}
+        names = {name for name in anywhere if not re.search(_WILDCARD, name)}
+        of_names = {name for name in anywhere - names if not re.search(_NOT_OF_NAMES, name)}
         handled = plain | {"**/" + name for name in names | of_names}
         return cls(
             includes=includes,
@@ -229,9 +229,9 @@ def _compiled(text: str, expression: str) -> re.Pattern[str]:
         raise BadIgnorePattern(text) from None
 
 
-_PIECE = re.compile(r"\*\*/?|\\.|.", re.DOTALL)
-_CLASS_OR_BAR = re.compile(r"(\[\^?\]?)((?:\\.|[^\]\\])*\])|\\.|\||\[", re.DOTALL)
-_KEPT_FOR_LATER = re.compile(r"[\[&~|]|(?<=-)-")  # by Python, inside of classes
+_PIECE = r"(?s)\*\*/?|\\.|."
+_CLASS_OR_BAR = r"(?s)(\[\^?\]?)((?:\\.|[^\]\\])*\])|\\.|\||\["
+_KEPT_FOR_LATER = r"[\[&~|]|(?<=-)-"  # by Python, inside of classes
 _ESCAPED = frozenset(".+()$")  # moby leaves "|", "{", "}" and "^" their meaning in expressions
 
 
@@ -240,16 +240,16 @@ def _expression_of(text: str) -> str:
 
     "**" before or behind plain text is no expression there: "**x" takes "yx", but "**x*" does not.
     """
-    first, *rest = pieces = _PIECE.findall(text)
-    if first == "**" and not _WILDCARD.search(text[2:]):
+    first, *rest = pieces = re.findall(_PIECE, text)
+    if first == "**" and not re.search(_WILDCARD, text[2:]):
         return ".*" + re.escape(text[2:])
-    if first == "**/" and not _WILDCARD.search(text[3:]):
+    if first == "**/" and not re.search(_WILDCARD, text[3:]):
         return "(?:.*/)?" + re.escape(text[3:])
-    if rest and rest[-1] == "**" and not _WILDCARD.search(text[:-2]):
+    if rest and rest[-1] == "**" and not re.search(_WILDCARD, text[:-2]):
         return re.escape(text[:-2]) + ".*"
     last = len(pieces) - 1
     found = "".join(_piece(piece, is_last=at == last) for at, piece in enumerate(pieces))
-    return _CLASS_OR_BAR.sub(_for_python, found)
+    return re.sub(_CLASS_OR_BAR, _for_python, found)
 
 
 def _piece(piece: str, *, is_last: bool) -> str:
@@ -268,5 +268,5 @@ def _for_python(found: re.Match[str]) -> str:
     """Go searches: the ends of an alternative in the middle are free, and so on."""
     opening, inside = found.groups()
     if opening:
-        return opening + _KEPT_FOR_LATER.sub(r"\\\g<0>", inside)
+        return opening + re.sub(_KEPT_FOR_LATER, r"\\\g<0>", inside)
     return {"|": ".*|.*", "[": "[]"}.get(found[0], found[0])  # one that is not closed: no class

@@ -44,7 +44,7 @@ from img.domain.dockerfile.syntax import Syntax, take_apart
 from img.domain.dockerfile.words import split_first
 from img.domain.errors import DockerfileError
 
-_STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
+_STAGE_NAME = r"[a-z][a-z0-9-_.]*"
 _BOOLEAN, _TEXT, _TEXTS = FlagKind.BOOLEAN, FlagKind.TEXT, FlagKind.TEXTS
 _FLAGS: Mapping[str, Mapping[str, FlagKind]] = {
     "from": {"platform": _TEXT},
@@ -199,7 +199,7 @@ def _exactly_one(part: Syntax) -> str:
 def _from(part: Syntax, flags: Flags) -> From:
     words = part.arguments.words
     named = len(words) == 3 and words[1].lower() == "as"
-    if named and not _STAGE_NAME.fullmatch(words[2].lower()):
+    if named and not re.fullmatch(_STAGE_NAME, words[2].lower()):
         raise DockerfileError(
             f'invalid name for build stage: "{words[2]}", name can\'t start with a number or '
             "contain symbols"

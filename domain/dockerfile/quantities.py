@@ -12,10 +12,8 @@ _NANOSECONDS = {
     "m": 60 * 10**9,
     "h": 3600 * 10**9,
 }
-_PART = re.compile(r"(?=\.?\d)(\d{0,40})\.?(\d{0,40})([^\d.]+)", re.ASCII)
-_SIZE = re.compile(
-    r"([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[-+]?\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?", re.ASCII
-)
+_PART = r"(?a)(?=\.?\d)(\d{0,40})\.?(\d{0,40})([^\d.]+)"
+_SIZE = r"(?a)([-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:e[-+]?\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?"
 _TOO_LARGE = 2**63
 
 
@@ -30,7 +28,7 @@ def parse_duration(text: str) -> int:
         return 0
     total, at = 0, 0
     while at < len(unsigned):
-        part = _PART.match(unsigned, at)
+        part = re.compile(_PART).match(unsigned, at)
         if not part or part.group(3) not in _NANOSECONDS:
             raise BadQuantity(f'time: invalid duration "{text}"')
         whole, fraction, unit = part.groups()
@@ -46,7 +44,7 @@ def parse_byte_size(text: str) -> int:
 
     What no 64 bits hold becomes the least number they do, as where Go runs; callers refuse it.
     """
-    found = _SIZE.fullmatch(text.removesuffix(" ") if text.endswith(". ") else text.lower())
+    found = re.fullmatch(_SIZE, text.removesuffix(" ") if text.endswith(". ") else text.lower())
     if not found:
         raise BadQuantity(f"invalid size: '{text}'")
     number, unit = found.groups()

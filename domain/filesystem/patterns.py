@@ -5,8 +5,8 @@ from functools import lru_cache
 
 _ATOM = r"(?:[^\\\-\]]|\\.)"
 _CLASS = rf"\[\^?(?:{_ATOM}(?:-{_ATOM})?)+\]"
-_WILDCARD = re.compile(r"(?:[^\\*?\[]|\\.)*+[*?\[]", re.DOTALL)
-_PIECE = re.compile(rf"\*\*/?|\*|\?|\\.|{_CLASS}|[^\\\[]", re.DOTALL)
+_WILDCARD = r"(?s)(?:[^\\*?\[]|\\.)*+[*?\[]"
+_PIECE = rf"(?s)\*\*/?|\*|\?|\\.|{_CLASS}|[^\\\[]"
 
 
 class BadPattern(ValueError):
@@ -19,7 +19,7 @@ class BadPattern(ValueError):
 
 def has_wildcards(pattern: str) -> bool:
     r"""Tell whether ``pattern`` is more than a path; ``\*`` and the like do not make it one."""
-    return _WILDCARD.match(pattern) is not None
+    return re.match(_WILDCARD, pattern) is not None
 
 
 def literal(path: str) -> str:
@@ -46,7 +46,7 @@ def compile_pattern(pattern: str, *, deep: bool = False) -> re.Pattern[str]:
     out: list[str] = []
     at = 0
     while at < len(pattern):
-        found = _PIECE.match(pattern, at)
+        found = re.compile(_PIECE).match(pattern, at)
         if not found:
             raise BadPattern(pattern)
         at = found.end()

@@ -41,7 +41,7 @@ _INDEX = "image index"
 _CONFIG = "image config"
 
 # RFC 6838, section 4.2
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][\w!#$&^.+-]{0,126}/[A-Za-z0-9][\w!#$&^.+-]{0,126}", re.ASCII)
+_MEDIA_TYPE = r"(?a)[A-Za-z0-9][\w!#$&^.+-]{0,126}/[A-Za-z0-9][\w!#$&^.+-]{0,126}"
 
 _Object = dict[str, object]
 _Value = TypeVar("_Value")
@@ -377,7 +377,7 @@ def _document_type(fields: Fields, allowed: frozenset[str], default: str) -> str
 
 def _media_type(fields: Fields, name: str) -> str:
     media_type = fields.text(name)
-    if media_type and not _MEDIA_TYPE.fullmatch(media_type):
+    if media_type and not re.fullmatch(_MEDIA_TYPE, media_type):
         fields.refuse(name, f"{media_type!r} is no media type")
     return media_type
 

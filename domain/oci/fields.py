@@ -11,7 +11,7 @@ from img.domain.json_text import InvalidJson, parse_json
 
 _MOST_OBJECTS = 10_000  # of one list: layers, manifests, steps of a history
 _LARGEST = 2**63 - 1  # Go's int64, which every other reader has
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = "[\ud800-\udfff]"
 _NUL = "must not hold a NUL character"
 
 
@@ -220,7 +220,7 @@ def compact(document: Mapping[str, object]) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return _LONE_SURROGATE.sub("\ufffd", text).encode()
+        return re.sub(_LONE_SURROGATE, "\ufffd", text).encode()
 
 
 def _kind_of(value: object) -> str:

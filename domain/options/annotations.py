@@ -7,8 +7,8 @@ from img.domain.oci.annotations import Annotation, AnnotationPlace
 from img.domain.platform import Platform
 
 # buildx, util/buildflags/export.go; BuildKit, exporter/containerimage/exptypes/annotations.go
-_TYPE = re.compile(r"([a-z-]+)(?:\[([A-Za-z0-9_./()%-]+)\])?")
-_ATTRIBUTE = re.compile(r"annotation(?:-([a-z-]+))?(?:\[([A-Za-z0-9_./()%-]+)\])?\.(.+)")
+_TYPE = r"([a-z-]+)(?:\[([A-Za-z0-9_./()%-]+)\])?"
+_ATTRIBUTE = r"annotation(?:-([a-z-]+))?(?:\[([A-Za-z0-9_./()%-]+)\])?\.(.+)"
 
 
 def parse_annotation(text: str, host: Platform) -> list[Annotation]:
@@ -24,7 +24,7 @@ def parse_annotation(text: str, host: Platform) -> list[Annotation]:
         return [Annotation(key=name, value=value)]
     found = []
     for one in types.split(","):
-        matched = _TYPE.fullmatch(one)
+        matched = re.fullmatch(_TYPE, one)
         if matched is None:
             raise UsageError(
                 f'invalid annotation type "{one}", expected type and optional platform '
@@ -39,7 +39,7 @@ def parse_annotation_attribute(key: str, value: str, host: Platform) -> Annotati
 
     Raises UsageError.
     """
-    matched = _ATTRIBUTE.fullmatch(key)
+    matched = re.fullmatch(_ATTRIBUTE, key)
     if matched is None:
         return None
     return _annotation(matched[1] or "manifest", matched[2], matched[3], value, host)
@@ -47,7 +47,7 @@ def parse_annotation_attribute(key: str, value: str, host: Platform) -> Annotati
 
 def is_annotation_attribute(key: str) -> bool:
     """Tell whether an attribute of an output is an annotation."""
-    return _ATTRIBUTE.fullmatch(key) is not None
+    return re.fullmatch(_ATTRIBUTE, key) is not None
 
 
 def _annotation(

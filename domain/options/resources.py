@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 
 from img.domain.dockerfile.quantities import BadQuantity, parse_byte_size
 from img.domain.errors import UsageError
@@ -79,6 +78,8 @@ def _processor_time(texts: Mapping[str, str]) -> tuple[int, int]:
         return period, quota
     if period or quota:
         raise UsageError("--cpus says what --cpu-period and --cpu-quota say: give one of them")
+    from decimal import Decimal, InvalidOperation  # only now: it takes a moment
+
     try:
         count = Decimal(cpus)
     except InvalidOperation:

@@ -29,13 +29,10 @@ from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.dockerfile.variables import Expanded, expand_word
 from img.domain.dockerfile.walk import NOT_IN_ENV, KnownStage, Step
 
-_SECRET = re.compile(
-    r"(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)",
-    re.IGNORECASE,
-)
-_NO_SECRET = re.compile(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE)
-_WINDOWS_ROOT = re.compile(r"[/\\]|[a-zA-Z]:[/\\]")
-_REMOTE = re.compile(r"[a-z]+://|[\w-]+@[\w.-]+:")
+_SECRET = r"(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)"
+_NO_SECRET = r"(?i)(?:_|^)(?:public|file|version)(?:_|$)"
+_WINDOWS_ROOT = r"[/\\]|[a-zA-Z]:[/\\]"
+_REMOTE = r"[a-z]+://|[\w-]+@[\w.-]+:"
 _MANY = 1000  # variables
 _WHOLE_CONTEXT = frozenset({"*", "**", "**/*"})
 
@@ -161,7 +158,7 @@ def workdir_relative_path(checked: CheckedStep) -> Iterator[Finding]:
     if isinstance(step.instruction, Workdir) and not step.directory_chosen:
         path = step.expand(step.instruction.path).text
         windows = step.stage.platform.os == "windows"
-        if not (_WINDOWS_ROOT.match(path) if windows else path.startswith("/")):
+        if not (re.match(_WINDOWS_ROOT, path) if windows else path.startswith("/")):
             yield at(
                 step.instruction,
                 f"Relative workdir {quoted(path)} can have unexpected results if the base image "
@@ -231,7 +228,7 @@ def secrets_used_in_arg_or_env(checked: CheckedStep) -> Iterator[Finding]:
         case _:
             return
     for name in names:
-        if _SECRET.search(name) and not _NO_SECRET.search(name):
+        if re.search(_SECRET, name) and not re.search(_NO_SECRET, name):
             yield at(
                 step.instruction,
                 f"Do not use ARG or ENV instructions for sensitive data ({keyword} {quoted(name)})",
@@ -246,7 +243,7 @@ def copy_ignored_file(checked: CheckedStep) -> Iterator[Finding]:
         for word in instruction.sources:
             text = checked.step.expand(word).text
             source = _cleaned(text)
-            if not _REMOTE.match(text) and checked.excludes(source):
+            if not re.match(_REMOTE, text) and checked.excludes(source):
                 yield at(
                     instruction,
                     f"Attempting to {verb} file {quoted(source)} that is excluded by .dockerignore",

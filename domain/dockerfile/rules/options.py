@@ -18,7 +18,7 @@ _MOST_OPTIONS = 3
 _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 # In a comment above an instruction; what follows the first blank explains.
-_COMMENT = re.compile(r"check\s*=\s*([^ ]+)", re.IGNORECASE)
+_COMMENT = r"(?i)check\s*=\s*([^ ]+)"
 
 
 class LintViolation(DockerfileError):
@@ -102,7 +102,7 @@ def options_of(raw: RawDockerfile, build_args: Mapping[str, str]) -> CheckOption
 def options_in(comments: Iterable[str]) -> CheckOptions:
     """Return what the first ``check=`` among ``comments`` says; one in error says nothing."""
     for comment in comments:
-        if found := _COMMENT.match(comment):
+        if found := re.match(_COMMENT, comment):
             try:
                 return CheckOptions.parse(found[1])
             except DockerfileError:

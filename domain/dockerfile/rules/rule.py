@@ -13,7 +13,7 @@ from img.domain.dockerfile.instructions import Located
 
 _PAGES = "https://docs.docker.com/go/dockerfile/rule"
 # Between a small letter and a capital, and before the last capital of several: JSON-Args.
-_WORD_START = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+_WORD_START = r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 
 Subject = TypeVar("Subject")
 
@@ -86,7 +86,7 @@ def rule(
 
 def page_of(name: str) -> str:
     """Return the address of a rule's page: JSONArgsRecommended is at json-args-recommended."""
-    return f"{_PAGES}/{_WORD_START.sub('-', name).lower()}/"
+    return f"{_PAGES}/{re.sub(_WORD_START, '-', name).lower()}/"
 
 
 def at(instruction: Located, detail: str) -> Finding:
