@@ -96,7 +96,7 @@ class Inventory:
         facts = (self.trash.facts(digest) for digest in self.blobs.digests())
         total = sum(fact.room for fact in facts if fact is not None)
         total += sum(
-            snapshotter.facts(chain_id).size
+            snapshotter.size(chain_id)
             for snapshotter in self.snapshotters
             for chain_id in snapshotter.chain_ids()
         )

@@ -273,23 +273,29 @@ def auto(
 
 
 def every(
-    others: Sequence[Path], archive: LayerArchive, ownership: Ownership, *snapshotters: Snapshotter
+    chosen: Snapshotter,
+    root: Path,
+    own: Mapping[str, Snapshotter],
+    others: Sequence[Path],
+    archive: LayerArchive,
+    ownership: Ownership,
 ) -> list[Snapshotter]:
-    """Return those that have snapshots of their own: what chooses among others has none.
+    """Return those that have snapshots now: of img's ``own`` at ``root``, and at ``others``.
 
-    And those of the directories ``others``.
+    And what is ``chosen``, unless it only chooses among img's own.
     """
     from img.adapters.snapshotter.auto import AutoSnapshotter
 
-    found = {id(each): each for each in snapshotters if not isinstance(each, AutoSnapshotter)}
     kinds = {"overlay": overlay, "naive": naive, "fuse": fuse}
+    is_own = isinstance(chosen, AutoSnapshotter) or any(chosen is each for each in own.values())
     return [
-        *found.values(),
+        *([] if is_own else [chosen]),
+        *(each for name, each in own.items() if os.path.isdir(root / name)),
         *(
-            make(root, archive, ownership)
-            for root in others
+            make(other, archive, ownership)
+            for other in others
             for name, make in kinds.items()
-            if os.path.isdir(root / name)  # no, where another user's may not be looked into
+            if os.path.isdir(other / name)  # no, where another user's may not be looked into
         ),
     ]
 

@@ -106,7 +106,13 @@ class Adapters(containers.DeclarativeContainer):
         fuse=fuse,
     )
     snapshotters = providers.Singleton(
-        make.every, config.other_snapshots, archive, ownership, snapshotter, overlay, naive, fuse
+        make.every,
+        snapshotter,
+        config.snapshots,
+        providers.Dict(overlay=overlay, naive=naive, fuse=fuse),
+        config.other_snapshots,
+        archive,
+        ownership,
     )
     executor: providers.Provider[Executor] = providers.Selector(
         config.executor,

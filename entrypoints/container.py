@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from img.entrypoints import adapter_factories as make
 from img.entrypoints import exchange_factories as exchange
 from img.entrypoints.injection import providers
-from img.entrypoints.later import later
+from img.entrypoints.later import later, when_called
 from img.entrypoints.output_parts import assemble_images, deliver_outputs
 from img.entrypoints.steps_container import Steps
 
@@ -117,7 +117,7 @@ class Container(Steps):
         programs=providers.Singleton(make.binfmt, Steps.config.platform),
         progress=Steps.progress,
         lock=Steps.state_lock,
-        tidy=Steps.housekeeping.keep_tidy,
+        tidy=providers.Factory(when_called, Steps.housekeeping.keep_tidy.provider),
     )
     pull_image: providers.Provider[PullImage] = providers.Factory(
         later("img.application.usecases.pull.PullImage"),

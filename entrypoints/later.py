@@ -29,6 +29,11 @@ def at_first_use(make: Callable[..., Any]) -> Callable[..., Any]:
     return stand_in
 
 
+def when_called(make: Callable[[], Callable[[], Any]]) -> Callable[[], Any]:
+    """Return what calls what ``make`` returns: both when it is called, and not before."""
+    return lambda: make()()
+
+
 class StandIn:
     """Something that is made by the first question to it. To isinstance it is a stand-in."""
 

@@ -90,13 +90,16 @@ class OverlaySnapshotter(Snapshotter):
             raise_state_error(error, self._root)
 
     def facts(self, chain_id: ChainID) -> SnapshotFacts:
+        size, used = self._noted(chain_id)
         name = os.path.basename(self._layers.path(chain_id))
-        size, used = self._layers.uses.noted(name)
-        return SnapshotFacts(
-            size=self.usage(chain_id) if size is None else size,
-            used=used,
-            in_use=name in self._layers.uses.in_use(),
-        )
+        return SnapshotFacts(size=size, used=used, in_use=name in self._layers.uses.in_use())
+
+    def size(self, chain_id: ChainID) -> int:
+        return self._noted(chain_id)[0]
+
+    def _noted(self, chain_id: ChainID) -> tuple[int, float | None]:
+        size, used = self._layers.uses.noted(os.path.basename(self._layers.path(chain_id)))
+        return self.usage(chain_id) if size is None else size, used
 
     def _on(self, lowers: list[str], base: FileTree) -> "OverlayWorkspace":
         work = WorkDirectory.create(f"{self._root}/work")

@@ -94,6 +94,10 @@ class Snapshotter(Protocol):
         """Return what is known of a stack without looking at all of its files."""
         return SnapshotFacts(size=self.usage(chain_id))
 
+    def size(self, chain_id: ChainID) -> int:
+        """Return the size alone; where it is dear to know who needs a stack, for less."""
+        return self.facts(chain_id).size
+
     @abstractmethod
     def remove(self, chain_id: ChainID) -> None:
         """Delete the files of a stack, unless a workspace stands on them.

@@ -105,6 +105,7 @@ class TestEverySnapshotter:
             assert facts.used is not None and before <= facts.used <= time.time() + 1
             assert abs(facts.size - snapshotter.usage(chain_id)) < 200_000
             assert not facts.in_use
+            assert snapshotter.size(chain_id) == facts.size
 
     def test_gives_each_step_a_root_of_its_own(self, kind: Kind, state: Path, lab: Lab) -> None:
         base = a_base(lab)
