@@ -1,7 +1,7 @@
 """Order, parallelism and cancellation."""
 
 from collections.abc import Sequence
-from threading import Barrier, Event
+from threading import Barrier, Event, get_ident
 
 import pytest
 
@@ -58,6 +58,32 @@ def test_independent_vertices_are_done_at_the_same_time() -> None:
         return a_result(position)
 
     solve_all(graph((), (), (0, 1)), 2, solve, Event())
+
+
+def test_what_becomes_ready_at_once_is_done_at_the_same_time() -> None:
+    all_three = Barrier(3, timeout=WAIT_S)
+
+    def solve(position: int, inputs: Sequence[Result]) -> Result:
+        if position in (1, 2, 3):
+            all_three.wait()
+        return a_result(position)
+
+    results = solve_all(graph((), (0,), (0,), (0,), (1, 2, 3)), 4, solve, Event())
+
+    assert set(results) == {0, 1, 2, 3, 4}
+
+
+def test_a_chain_is_done_by_one_thread() -> None:
+    threads: list[int] = []
+
+    def solve(position: int, inputs: Sequence[Result]) -> Result:
+        threads.append(get_ident())
+        return a_result(position)
+
+    solve_all(graph((), (0,), (1,), (2,)), 3, solve, Event())
+
+    assert len(set(threads)) == 1
+    assert threads[0] != get_ident()  # which an interrupt would stop in the middle
 
 
 def test_a_failure_stops_what_runs_and_begins_nothing_new() -> None:
