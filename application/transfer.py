@@ -1,10 +1,9 @@
 """Copying images between a registry and the store, skipping what is there."""
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from img.application.damage import check_blob
 from img.application.download import Download, Report
@@ -18,6 +17,7 @@ from img.application.ports.blob_store import (
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.application.ports.registry import Registry, RegistryError, Unauthorized
+from img.application.threads import threads
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import StateError
@@ -25,6 +25,9 @@ from img.domain.json_text import MOST_BYTES
 from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 _PARALLEL = 4  # layers at once, as containerd and BuildKit have it
 _MOST_MOUNTS = 3  # repositories that are tried as the source of one blob
@@ -102,7 +105,7 @@ class Transfer:
         }
         if not missing:
             return
-        with ThreadPoolExecutor(min(_PARALLEL, len(missing)), "pull") as pool:
+        with threads(min(_PARALLEL, len(missing)), "pull") as pool:
             _all_of(
                 [
                     pool.submit(self._pull_layer, reference, layer, report)
@@ -119,7 +122,7 @@ class Transfer:
         is their origin then. Raises BlobNotFound, BlobDamaged, RegistryError.
         """
         wanted = list(blobs)
-        with ThreadPoolExecutor(_PARALLEL, "push") as pool:
+        with threads(_PARALLEL, "push") as pool:
             _all_of([pool.submit(self._push_blob, reference, blob, report) for blob in wanted])
         with suppress(StateError):  # full, or not to be written: a later push may send more
             self.origins.add(reference.repository, [blob.digest for blob in wanted])
@@ -198,7 +201,7 @@ def _as_it_is(_content: BinaryIO) -> Callable[[], None]:
     return lambda: None
 
 
-def _all_of(transfers: Sequence[Future[None]]) -> None:
+def _all_of(transfers: "Sequence[Future[None]]") -> None:
     """Await all; after a failure none is begun any more."""
     try:
         for transfer in transfers:

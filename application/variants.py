@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
 
 from img.application.ports.blob_store import BlobStore
@@ -10,6 +9,7 @@ from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.solver.lookup import Lookup
+from img.application.threads import threads
 from img.application.trees import Trees
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -51,12 +51,12 @@ class LayerVariants:
                 layer = self._rewritten(layer, epoch, compression or USUAL)
             return layer if compression is None else self._recompressed(layer, compression)
 
-        with ThreadPoolExecutor(_PARALLEL, "variant") as pool:
+        with threads(_PARALLEL, "variant") as pool:
             return tuple(pool.map(in_form, enumerate(layers)))
 
     def recompressed(self, layers: Sequence[Layer], compression: Compression) -> tuple[Layer, ...]:
         """Return ``layers`` compressed so. Raises BlobNotFound, InvalidLayer, StoreFull."""
-        with ThreadPoolExecutor(_PARALLEL, "variant") as pool:
+        with threads(_PARALLEL, "variant") as pool:
             return tuple(pool.map(lambda layer: self._recompressed(layer, compression), layers))
 
     def _recompressed(self, layer: Layer, compression: Compression) -> Layer:

@@ -7,14 +7,13 @@ from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 
 # GOOS and GOARCH as Go knows them (containerd platforms, database.go).
-_KNOWN_OS = frozenset(
-    "aix android darwin dragonfly freebsd hurd illumos ios js linux nacl netbsd openbsd plan9"
-    " solaris windows zos".split()
-)
-_KNOWN_ARCHITECTURES = frozenset(
-    "386 amd64 amd64p32 arm armbe arm64 arm64be loong64 mips mipsle mips64 mips64le mips64p32"
-    " mips64p32le ppc ppc64 ppc64le riscv riscv64 s390 s390x sparc sparc64 wasm".split()
-)
+_KNOWN_OS = {"aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos",
+             "ios", "js", "linux", "nacl", "netbsd", "openbsd", "plan9", "solaris",
+             "windows", "zos"}  # fmt: skip
+_KNOWN_ARCHITECTURES = {"386", "amd64", "amd64p32", "arm", "armbe", "arm64", "arm64be",
+                        "loong64", "mips", "mipsle", "mips64", "mips64le", "mips64p32",
+                        "mips64p32le", "ppc", "ppc64", "ppc64le", "riscv", "riscv64",
+                        "s390", "s390x", "sparc", "sparc64", "wasm"}  # fmt: skip
 # What uname(2) calls a machine, where normalisation (which is Docker's) does not know it.
 _MACHINES = {
     "i486": "i386",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from img.entrypoints import adapter_factories as make
 from img.entrypoints import exchange_factories as exchange
 from img.entrypoints.injection import providers
-from img.entrypoints.later import later, when_called
+from img.entrypoints.later import at_first_use, later, when_called
 from img.entrypoints.output_parts import assemble_images, deliver_outputs
 from img.entrypoints.steps_container import Steps
 
@@ -105,9 +105,9 @@ class Container(Steps):
         places=Steps.output_files,
         imported=Steps.imported,
         leave=providers.Factory(
-            exchange.leave_caches,
+            at_first_use(exchange.leave_caches),
             Steps.registry,
-            providers.Singleton(make.layout_writer),
+            providers.Singleton(at_first_use(make.layout_writer)),
             Steps.transfer,
             Steps.mount_all,
             assemble,

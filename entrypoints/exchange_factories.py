@@ -5,6 +5,8 @@ from __future__ import annotations  # so that types are not imported
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from img.application.assembly import Assemble
     from img.application.cache_export.leave import LeaveCaches
     from img.application.cache_import.imported import ImportedCaches
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from img.application.ports.registry import Registry
     from img.application.solver.mounts import MountAll
     from img.application.transfer import Transfer
+    from img.domain.oci.chain import Layer
 
 
 def imported(
@@ -42,6 +45,15 @@ def imported(
         progress=progress,
     )
     return ImportedCaches(reader=reader, progress=progress, variant=variant)
+
+
+def imported_mounts(imported: ImportedCaches) -> Callable[[str], Layer | None]:
+    """Return what tells what a cache mount held elsewhere, by its name."""
+
+    def mount(name: str) -> Layer | None:
+        return imported.mount(name)
+
+    return mount
 
 
 def leave_caches(

@@ -14,6 +14,7 @@ from typing import Any
 
 _CALLED_LATER = {
     "asyncio": ("Future", "ensure_future", "gather"),
+    "configparser": ("ConfigParser",),
     "dependency_injector.wiring": ("unwire", "wire"),
 }
 _UNUSED = (
@@ -61,7 +62,10 @@ def _stand_in(module: str) -> ModuleType:
 
 
 def _calling(module: str, name: str) -> Callable[..., Any]:
-    return lambda *arguments, **named: getattr(import_module(module), name)(*arguments, **named)
+    def call(*arguments: object, **named: object) -> Any:
+        return getattr(import_module(module), name)(*arguments, **named)
+
+    return call
 
 
 with _without_unused():

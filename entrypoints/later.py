@@ -29,9 +29,13 @@ def at_first_use(make: Callable[..., Any]) -> Callable[..., Any]:
     return stand_in
 
 
-def when_called(make: Callable[[], Callable[[], Any]]) -> Callable[[], Any]:
+def when_called(make: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
     """Return what calls what ``make`` returns: both when it is called, and not before."""
-    return lambda: make()()
+
+    def call(*arguments: object, **named: object) -> Any:
+        return make()(*arguments, **named)
+
+    return call
 
 
 class StandIn:

@@ -8,7 +8,7 @@ from img.entrypoints import exchange_factories as exchange
 from img.entrypoints.adapters_container import Adapters
 from img.entrypoints.housekeeping_container import Housekeeping
 from img.entrypoints.injection import providers
-from img.entrypoints.later import later
+from img.entrypoints.later import at_first_use, later
 
 if TYPE_CHECKING:
     from img.application.cache_import.imported import ImportedCaches
@@ -63,7 +63,7 @@ class Steps(Adapters):
         catalog=catalog,
     )
     imported: providers.Provider[ImportedCaches] = providers.Singleton(
-        exchange.imported,
+        at_first_use(exchange.imported),
         Adapters.registry,
         copy_from_layout,
         transfer,
@@ -86,7 +86,7 @@ class Steps(Adapters):
         copy=copy,
         secrets=Adapters.secrets,
         caches=Adapters.cache_mounts,
-        imported=imported.provided.mount,
+        imported=providers.Factory(exchange.imported_mounts, imported),
     )
     execute = providers.Factory(
         later("img.application.solver.execute.ExecuteProcess"),

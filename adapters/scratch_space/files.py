@@ -2,7 +2,6 @@
 
 import errno
 import os
-import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +17,8 @@ class FileScratchSpace(ScratchSpace):
         self._directory = directory
 
     def new(self) -> BinaryIO:
+        import tempfile  # only now: it takes a moment
+
         try:
             make_directories(os.fspath(self._directory))
             return tempfile.TemporaryFile(dir=self._directory)

@@ -1,7 +1,6 @@
 """Layers as directories that the kernel's overlay can stack."""
 
 import os
-import tempfile
 import threading
 import time
 from collections import deque
@@ -196,6 +195,8 @@ def _makes_files_quickly(directory: str) -> bool:
 
 
 def _seconds_for_a_file(directory: str) -> float:
+    import tempfile  # only now: it takes a moment
+
     start = time.perf_counter()
     with tempfile.TemporaryFile(dir=directory, buffering=0):
         return time.perf_counter() - start

@@ -1,15 +1,18 @@
 """A build whose steps are done."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from img.application.catalog import Image
 from img.application.solver.results import Result, Stack
 from img.domain.dataclass import dataclass
-from img.domain.graph.exported_cache import ExportedCache
 from img.domain.graph.vertex import Plan
 from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
+
+if TYPE_CHECKING:
+    from img.domain.graph.exported_cache import ExportedCache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +23,7 @@ class Solved:
     plan: Plan
     results: Mapping[int, Result]
     epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds
-    inline: ExportedCache | None = None  # a cache for the image's config to hold
+    inline: "ExportedCache | None" = None  # a cache for the image's config to hold
     multi_platform: bool = False  # the image is in an index, be it the only one
 
     @property

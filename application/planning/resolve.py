@@ -1,7 +1,6 @@
 """Names of base images become digests and configs."""
 
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from img.application.catalog import Catalog, Image
@@ -14,6 +13,7 @@ from img.application.ports.blob_store import BlobDamaged, BlobNotFound
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
+from img.application.threads import threads
 from img.application.transfer import Transfer
 from img.domain.build import BaseImage, BaseName
 from img.domain.context_location import LayoutPlace
@@ -92,7 +92,7 @@ class ResolveBases:
         resolve = partial(self._resolve, pull=pull)
         if len(wanted) <= 1:
             return {name: resolve(name) for name in wanted}
-        with ThreadPoolExecutor(_PARALLEL, "resolve") as pool:
+        with threads(_PARALLEL, "resolve") as pool:
             return dict(zip(wanted, pool.map(resolve, wanted), strict=True))
 
     def _resolve(self, name: BaseName, *, pull: PullPolicy) -> ResolvedBase:

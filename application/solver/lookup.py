@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import field, replace
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Protocol
 
 from img.application.ports.blob_store import BlobStore
@@ -56,6 +57,12 @@ class Lookup:
     blobs: BlobStore
     imported: Elsewhere = Nowhere()  # asked for what is not here
     _found: dict[Digest, datetime] = field(default_factory=dict)
+    _new: Event = field(default_factory=Event)
+
+    @property
+    def has_new(self) -> bool:
+        """Whether there are results now that were not here before."""
+        return self._new.is_set()
 
     def note_used(self, now: datetime, *, again: bool = False) -> None:
         """Note that what was found so far was used.
@@ -83,7 +90,7 @@ class Lookup:
         if record is None:
             record = self.imported.get(key, fits)
             if record is not None:
-                self.cache.put([(key, record)])
+                self._put((key, record))
                 self._found[key] = record.last_used
         return record
 
@@ -121,7 +128,7 @@ class Lookup:
     def remember_alias(self, alias: Digest, key: Digest, now: datetime) -> None:
         """Let ``alias`` stand for ``key``; where that has no record, it leads nowhere."""
         record = CacheRecord(layer=None, created=now, description=str(key))
-        self.cache.put([(alias, record)])
+        self._put((alias, record))
 
     def remember(
         self, record: CacheRecord, *contents: Digest, definition: Digest | None = None
@@ -132,4 +139,8 @@ class Lookup:
         """
         defined = [] if definition is None else [(definition, record)]
         bare = replace(record, made_from={})
-        self.cache.put([*defined, *((key, bare) for key in contents)])
+        self._put(*defined, *((key, bare) for key in contents))
+
+    def _put(self, *records: tuple[Digest, CacheRecord]) -> None:
+        self._new.set()
+        self.cache.put(records)

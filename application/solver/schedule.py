@@ -1,15 +1,14 @@
 """All vertices of a graph: in order, in parallel, until one fails."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import field
-from threading import Event, Lock
+from threading import Condition, Event, Thread
 
 from img.application.solver.results import Result
 from img.domain.dataclass import dataclass
 from img.domain.graph.vertex import Graph
 
-_WORKERS = 8  # independent vertices at once; most of them wait for processes or the network
+_THREADS = 8  # independent vertices at once; most of them wait for processes or the network
 
 Solve = Callable[[int, Sequence[Result]], Result]
 """Solves the vertex at a position, given the results of its inputs."""
@@ -21,13 +20,17 @@ def solve_all(graph: Graph, target: int, solve: Solve, cancelled: Event) -> Mapp
     When one vertex fails, or the caller is interrupted, ``cancelled`` is set, what runs is
     awaited, and the first failure is raised; nothing new is begun.
     """
-    with ThreadPoolExecutor(_WORKERS, "solve") as pool:
-        solving = _Solving(graph, solve, cancelled, pool, set(graph.needed_for(target)))
-        try:
-            return solving.results_of_all()
-        except BaseException:
-            cancelled.set()
-            raise
+    solving = _Solving(graph, solve, cancelled, waiting=set(graph.needed_for(target)))
+    try:
+        solving.begin()
+        solving.wait()
+    except BaseException:
+        cancelled.set()
+        solving.wait()
+        raise
+    if solving.failures:
+        raise solving.failures[0]
+    return solving.results
 
 
 @dataclass(slots=True)
@@ -35,24 +38,24 @@ class _Solving:
     graph: Graph
     solve: Solve
     cancelled: Event
-    pool: ThreadPoolExecutor
     waiting: set[int]
     results: dict[int, Result] = field(default_factory=dict)
     failures: list[BaseException] = field(default_factory=list)  # in order of time
-    _threads: list[Future[None]] = field(default_factory=list)
-    _lock: Lock = field(default_factory=Lock)
+    _threads: int = 0
+    _lock: Condition = field(default_factory=Condition)  # notified when the last thread has ended
 
-    def results_of_all(self) -> Mapping[int, Result]:
+    def begin(self) -> None:
         with self._lock:
-            self._start(self._take_ready())
-        for thread in self._threads:  # more of them join meanwhile
-            wait([thread])
-        if self.failures:
-            raise self.failures[0]
-        return self.results
+            self._start(self._take_ready(_THREADS))
+
+    def wait(self) -> None:
+        with self._lock:
+            self._lock.wait_for(lambda: self._threads <= 0)
 
     def _start(self, positions: Sequence[int]) -> None:
-        self._threads += [self.pool.submit(self._solve_from, position) for position in positions]
+        for position in positions:
+            Thread(target=self._solve_from, args=[position], name="solve").start()
+            self._threads += 1
 
     def _solve_from(self, position: int | None) -> None:
         """Solve the vertex, and then what that makes ready: other threads take all but the first.
@@ -66,21 +69,25 @@ class _Solving:
         except BaseException as error:
             self.failures.append(error)
             self.cancelled.set()
+        with self._lock:
+            self._threads -= 1
+            if not self._threads:
+                self._lock.notify_all()
 
     def _after(self, position: int, result: Result) -> int | None:
         with self._lock:
             self.results[position] = result
             if self.cancelled.is_set():
                 return None
-            ready = self._take_ready()
+            ready = self._take_ready(_THREADS - self._threads + 1)
             self._start(ready[1:])
             return ready[0] if ready else None
 
-    def _take_ready(self) -> Sequence[int]:
+    def _take_ready(self, most: int) -> Sequence[int]:
         ready = [
             position
             for position in sorted(self.waiting)
             if all(i in self.results for i in self.graph.vertices[position].inputs)
         ]
-        self.waiting -= {*ready}
-        return ready
+        self.waiting -= {*ready[:most]}
+        return ready[:most]

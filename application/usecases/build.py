@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from threading import Event
+from typing import TYPE_CHECKING
 
-from img.application.cache_export.leave import LeaveCaches
-from img.application.cache_import.imported import ImportedCaches
 from img.application.damage import drop_damaged, dropping_damaged
 from img.application.layers import Layers
 from img.application.outputs.deliver import DeliverOutputs
@@ -39,6 +38,10 @@ from img.domain.outputs import Output, reads_layers
 from img.domain.platform import Platform
 from img.domain.progress import StepsPlanned, VertexDone, VertexFailed, VertexStarted, VertexWarning
 
+if TYPE_CHECKING:  # few builds have caches elsewhere
+    from img.application.cache_export.leave import LeaveCaches
+    from img.application.cache_import.imported import ImportedCaches
+
 _NO_CACHES = CacheExchange()
 _DEFINITION = "definition"
 _KEEP_GIT_DIR = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
@@ -69,12 +72,12 @@ class BuildImage:
     layers: Layers
     deliver: DeliverOutputs
     places: OutputFiles
-    imported: ImportedCaches
-    leave: LeaveCaches
+    imported: "ImportedCaches"
+    leave: "LeaveCaches"
     programs: ForeignPrograms
     progress: ProgressSink
     lock: StateLock
-    tidy: Callable[[], None]
+    tidy: Callable[..., None]  # KeepTidy
 
     def __call__(
         self,
@@ -115,13 +118,15 @@ class BuildImage:
             ignore = _ignored(dockerfile)
             contexts = self.contexts.of_build(location, ignore, request.contexts)
             whole = any(reads_layers(output) for output in outputs)
-            self.imported.load(caches.sources)
+            if caches.sources:
+                self.imported.load(caches.sources)
             solved = self._all_solved(contexts, planned, caches, whole=whole)
             with dropping_damaged(self.layers.blobs):
                 built = self.deliver(solved, outputs)
-            self.leave(caches.targets, solved)
+            if caches.targets:
+                self.leave(caches.targets, solved)
             self.solver.lookup.note_used(self.solver.clock.now())
-        self.tidy()
+        self.tidy(grown=self.solver.lookup.has_new)
         return built
 
     @contextmanager

@@ -59,27 +59,32 @@ class Prune:
 class KeepTidy:
     """Keeps what no image needs below ``cap`` bytes; cheap where it is below.
 
-    None is a tenth of the disk, but 2 GiB at least and 20 GiB at most; 0 is no cap.
+    None is a tenth of the disk, but 2 GiB at least and 20 GiB at most; 0 is no cap. Where nothing
+    has ``grown`` it is still below, or was made so by what let it grow: that is not looked at.
     """
 
     collect: Collect
     cap: int | None = None
 
-    def __call__(self) -> None:
+    def __call__(self, *, grown: bool = True) -> None:
         """Collect if there is need to and nobody else does. Never raises."""
         try:
-            self._tidy()
+            self._remove_leftovers()
+            if grown:
+                self._shrink()
         except (ImgError, OSError) as error:
             log.info("not collected", reason=str(error))
 
-    def _tidy(self) -> None:
+    def _remove_leftovers(self) -> None:
         self.collect.finished()
         inventory = self.collect.inventory
         for leftover in inventory.space.leftovers(before=inventory.lock.oldest()):
             if not leftover.resumable:
                 inventory.space.remove(leftover)
+
+    def _shrink(self) -> None:
         cap = self._cap() if self.cap is None else self.cap
-        if cap and inventory.estimate() > cap:
+        if cap and self.collect.inventory.estimate() > cap:
             policy = PrunePolicy(kinds=_EVERYTHING, max_used=cap)
             removed = self.collect.pruned(policy, wait=False)
             log.info("collected", items=len(removed), cap=cap)

@@ -1,7 +1,7 @@
 """Order, parallelism and cancellation."""
 
 from collections.abc import Sequence
-from threading import Barrier, Event, get_ident
+from threading import Barrier, Event, Lock, get_ident
 
 import pytest
 
@@ -71,6 +71,25 @@ def test_what_becomes_ready_at_once_is_done_at_the_same_time() -> None:
     results = solve_all(graph((), (0,), (0,), (0,), (1, 2, 3)), 4, solve, Event())
 
     assert set(results) == {0, 1, 2, 3, 4}
+
+
+def test_more_than_there_are_threads_for_are_done_one_after_the_other() -> None:
+    at_once = [0, 0]  # now, and the most
+    lock = Lock()
+
+    def solve(position: int, inputs: Sequence[Result]) -> Result:
+        with lock:
+            at_once[0] += 1
+            at_once[1] = max(at_once)
+        result = a_result(position)
+        with lock:
+            at_once[0] -= 1
+        return result
+
+    results = solve_all(graph(*[()] * 50, tuple(range(50))), 50, solve, Event())
+
+    assert len(results) == 51
+    assert at_once[1] <= 8
 
 
 def test_a_chain_is_done_by_one_thread() -> None:

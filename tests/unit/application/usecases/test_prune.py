@@ -144,6 +144,18 @@ def test_a_build_keeps_the_cache_below_the_cap_and_images_whole() -> None:
     }
 
 
+def test_where_nothing_has_grown_the_cap_is_not_looked_at() -> None:
+    workshop = a_workshop()
+    lookup = workshop.container.lookup()
+    assert not lookup.has_new
+    workshop.build(RUN, {"a": b"1"})
+    assert lookup.has_new
+
+    replace(workshop.container.housekeeping.keep_tidy(), cap=1)(grown=False)
+
+    assert workshop.snapshotter.chain_ids()
+
+
 def test_no_cap_is_no_cap() -> None:
     workshop = a_workshop()
     workshop.build(RUN, {"a": b"1"})
