@@ -5,7 +5,7 @@ import dataclasses
 import pickle
 from collections.abc import Callable
 from dataclasses import FrozenInstanceError, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -69,6 +69,78 @@ class Shouting:
         return self.word.upper()
 
 
+@dataclass(slots=True)
+class Fleet:
+    """Something with an attribute of the class itself."""
+
+    sailing: ClassVar[int] = 0
+    ships: int
+
+    @classmethod
+    def sail(cls) -> None:
+        cls.sailing += 1
+
+
+def test_few_instances_and_many_are_made_alike() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Crew:
+        captain: str
+        hands: int = 50
+        names: list[str] = field(default_factory=list, kw_only=True)
+
+    made = [Crew(str(i), *([i] if i % 2 else []), names=["a"] * (i % 3)) for i in range(50)]
+
+    assert [(one.captain, one.hands, len(one.names)) for one in made] == [
+        (str(i), i if i % 2 else 50, i % 3) for i in range(50)
+    ]
+
+
+@pytest.mark.parametrize("before", [0, 100])
+@pytest.mark.parametrize(
+    ("arguments", "named", "message"),
+    [
+        ((), {}, "missing 1 required keyword-only argument: 'name'"),
+        ((), {"name": "Argo", "oars": 50}, "unexpected keyword argument 'oars'"),
+        (("Argo",), {}, "positional"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(
+    before: int, arguments: tuple[str, ...], named: dict[str, Any], message: str
+) -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Boat:
+        name: str
+        masts: int = 3
+
+    for _ in range(before):
+        Boat(name="Argo")
+
+    with pytest.raises(TypeError, match=f"Boat.__init__.*{message}"):
+        Boat(*arguments, **named)
+    assert Boat(name="Argo") == Boat(name="Argo", masts=3)
+
+
+@pytest.mark.parametrize("before", [0, 100])
+def test_an_argument_given_twice_is_refused(before: int) -> None:
+    @dataclass(slots=True)
+    class Log:
+        entry: str = ""
+
+    for _ in range(before):
+        Log()
+
+    with pytest.raises(TypeError, match="multiple values for argument 'entry'"):
+        Log("a", entry="b")  # type: ignore[misc]
+
+
+def test_an_attribute_of_the_class_is_no_field() -> None:
+    Fleet.sail()
+
+    assert Fleet.sailing == 1
+    assert [each.name for each in dataclasses.fields(Fleet)] == ["ships"]
+    assert repr(Fleet(2)) == "Fleet(ships=2)"
+
+
 def test_equal_values_are_equal_and_have_one_hash() -> None:
     one, other = Ship(name="Argo", notes={"a": "b"}), Ship(name="Argo", notes={"a": "b"}, log="x")
 
@@ -115,15 +187,6 @@ def test_an_edit_is_a_new_value_that_is_checked() -> None:
     assert replace(Ship(name="Argo"), masts=1) == Ship(name="Argo", masts=1)
     with pytest.raises(ValueError, match="-1"):
         replace(Version(1), major=-1)
-
-
-def test_missing_and_unknown_arguments_are_refused() -> None:
-    with pytest.raises(TypeError, match="missing 1 required keyword-only argument: 'name'"):
-        Ship()  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="unexpected keyword argument"):
-        Ship(name="Argo", oars=50)  # type: ignore[call-arg]
-    with pytest.raises(TypeError, match="positional"):
-        Ship("Argo")  # type: ignore[call-arg]
 
 
 def test_what_inherits_has_the_fields_of_both() -> None:
