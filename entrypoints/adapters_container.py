@@ -137,10 +137,10 @@ class Adapters(containers.DeclarativeContainer):
     )
     progress: providers.Provider[ProgressSink] = providers.Selector(
         config.progress,
-        plain=providers.Singleton(make.plain),
-        tty=providers.Singleton(make.terminal),
-        quiet=providers.Singleton(make.quiet),
-        rawjson=providers.Singleton(make.rawjson),
+        plain=providers.Singleton(at_first_use(make.plain)),
+        tty=providers.Singleton(at_first_use(make.terminal)),
+        quiet=providers.Singleton(at_first_use(make.quiet)),
+        rawjson=providers.Singleton(at_first_use(make.rawjson)),
     )
     announced: providers.Provider[AnnouncedExecutor] = providers.Singleton(
         make.announced,

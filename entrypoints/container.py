@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from img.entrypoints import adapter_factories as make
 from img.entrypoints import exchange_factories as exchange
 from img.entrypoints.injection import providers
-from img.entrypoints.later import at_first_use, later, when_called
+from img.entrypoints.later import at_first_use, is_made, later, when_called
 from img.entrypoints.output_parts import assemble_images, deliver_outputs
 from img.entrypoints.steps_container import Steps
 
@@ -233,7 +233,9 @@ def _described(settings: Settings, host: BuildHost) -> tuple[str, str]:
 
 def close_container(container: Container, host: BuildHost) -> None:
     """Show what is left to show, end helper processes, close the database."""
-    container.progress().close()
+    progress = container.progress()
+    if is_made(progress):
+        progress.close()
     if host.fork_server is not None:
         container.executor().close()
     container.database().close()

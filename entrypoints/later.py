@@ -55,6 +55,11 @@ class StandIn:
         return _made(self)(*arguments, **named)
 
 
+def is_made(one: object) -> bool:
+    """Tell whether ``one`` is no stand-in, or what it stands for was needed."""
+    return not isinstance(one, StandIn) or bool(one._made)
+
+
 def _made(one: StandIn) -> Any:
     with one._lock:
         if not one._made:

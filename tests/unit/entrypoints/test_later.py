@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from img.entrypoints.later import at_first_use
+from img.entrypoints.later import at_first_use, is_made, when_called
 
 
 def test_a_stand_in_makes_nothing_until_it_is_asked() -> None:
@@ -16,7 +16,9 @@ def test_a_stand_in_makes_nothing_until_it_is_asked() -> None:
     stand_in = at_first_use(make)("a", more="b")
 
     assert not made
+    assert not is_made(stand_in)
     assert stand_in.upper() == "AB"
+    assert is_made(stand_in)
     assert stand_in.lower() == "ab"
     assert made == ["a"]
 
@@ -35,3 +37,17 @@ def test_several_threads_that_ask_at_once_make_one() -> None:
 
     assert answers == ["ANSWER"] * 50
     assert len(made) == 1
+
+
+def test_what_is_made_when_it_is_called_is_made_for_each_call() -> None:
+    made: list[str] = []
+
+    def make() -> Callable[..., str]:
+        made.append("one")
+        return "{0}{more}".format
+
+    call = when_called(make)
+
+    assert not made
+    assert (call("a", more="b"), call("c", more="d")) == ("ab", "cd")
+    assert made == ["one", "one"]

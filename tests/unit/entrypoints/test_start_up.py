@@ -118,6 +118,40 @@ def test_a_build_imports_what_its_steps_need(tmp_path: Path) -> None:
     assert not imported & unneeded
 
 
+def ours(imported: set[str]) -> set[str]:
+    return {name for name in imported if name.startswith("img.")}
+
+
+@pytest.mark.parametrize(("arguments", "most"), [(("version",), 30), (("ls",), 100)])
+def test_small_commands_import_few_modules_of_img(
+    arguments: tuple[str, ...], most: int, tmp_path: Path
+) -> None:
+    """Each takes a third of a millisecond: see whether a new one is needed by all."""
+    assert len(ours(imported_by(tmp_path, *arguments))) <= most
+
+
+def test_a_build_with_nothing_to_do_imports_nothing_that_does_it(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nWORKDIR /a\nCOPY <<E /b\nhello\nE\n")
+    build = ("build", "-q", "-t", "app", str(tmp_path))
+    unneeded = {
+        "concurrent.futures",
+        "decimal",
+        "img.adapters.context_views",
+        "img.adapters.image_layout",
+        "img.adapters.snapshotter.naive",
+        "img.adapters.snapshotter.overlay",
+        "img.application.cache_export",
+        "img.application.cache_import",
+        "tempfile",
+    }
+    imported_by(tmp_path, *build)
+
+    imported = imported_by(tmp_path, *build)
+
+    assert not imported & (unneeded | _OF_STEPS)
+    assert len(ours(imported)) <= 310
+
+
 def test_whoever_wants_asyncio_after_all_has_the_whole_of_it() -> None:
     use = (
         "import img.entrypoints.container, asyncio\n"
