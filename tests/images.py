@@ -88,15 +88,31 @@ def _read_image(read: Callable[[str], bytes]) -> SavedImage:
     (target,) = json.loads(read("index.json"))["manifests"]
     manifest = json.loads(blob(target["digest"]))
     config = json.loads(blob(manifest["config"]["digest"]))
-    layers = [_unzipped(blob(layer["digest"])) for layer in manifest["layers"]]
-    diff_ids = [f"sha256:{hashlib.sha256(layer).hexdigest()}" for layer in layers]
-    assert diff_ids == config["rootfs"]["diff_ids"]
+    layers = [_read_layer(layer["digest"], blob(layer["digest"])) for layer in manifest["layers"]]
+    assert [layer.diff_id for layer in layers] == config["rootfs"]["diff_ids"]
     return SavedImage(
         digest=target["digest"],
         manifest=manifest,
         config=config,
-        layers=tuple(_entries(layer) for layer in layers),
+        layers=tuple(layer.entries for layer in layers),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layer:
+    diff_id: str
+    entries: Mapping[str, LayerEntry]
+
+
+_known: dict[str, _Layer] = {}  # by digest: the base's layer is in most images of a test
+
+
+def _read_layer(digest: str, blob: bytes) -> _Layer:
+    if digest not in _known:
+        content = _unzipped(blob)
+        diff_id = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        _known[digest] = _Layer(diff_id=diff_id, entries=_entries(content))
+    return _known[digest]
 
 
 def _unzipped(layer: bytes) -> bytes:

@@ -57,9 +57,10 @@ def steps(request: pytest.FixtureRequest) -> Iterator[Steps]:
         executor.close()
 
 
-@pytest.mark.parametrize("code", [0, 1, 3, 126, 127, 255])
-def test_the_status_is_the_exit_code(steps: Steps, code: int) -> None:
-    assert steps.run(["/bin/sh", "-c", f"exit {code}"]) == ExitStatus(code)
+def test_the_status_is_the_exit_code(steps: Steps) -> None:
+    codes = [0, 1, 3, 126, 127, 255]
+
+    assert [steps.run(["/bin/sh", "-c", f"exit {code}"]).code for code in codes] == codes
 
 
 def test_output_comes_by_its_stream(steps: Steps) -> None:
@@ -110,7 +111,7 @@ def test_several_threads_may_run_at_once_each_in_a_root_of_its_own(steps: Steps)
             return Steps(steps.executor, root).run(["/bin/sh", "-c", f"exit {code}"]).code
 
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(run, range(20))) == list(range(20))
+        assert list(pool.map(run, range(12))) == list(range(12))
 
 
 def test_after_close_nothing_runs(steps: Steps) -> None:

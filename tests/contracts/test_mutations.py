@@ -1,5 +1,6 @@
 """Random steps give what they give in a plain directory, whatever the snapshotter."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,11 @@ from tests.mutations.lab import try_all
 from tests.snapshot_base import real
 from tests.snapshot_lab import CLONING, FUSE, KINDS, Kind
 
+_MOST = 300 if "IMG_TESTS_ALL" in os.environ else 120
 _FEWER = {CLONING: 50, FUSE: 50}  # as naive; and slow
 
 
 @real
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
 def test_random_steps_are_those_of_a_plain_directory(kind: Kind, state: Path) -> None:
-    try_all(kind, state, range(_FEWER.get(kind, 300)))
+    try_all(kind, state, range(_FEWER.get(kind, _MOST)))

@@ -1,7 +1,5 @@
 """What end-to-end tests stand on: an installed img, two users, a registry with base images."""
 
-import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import accounts, registry_server, shared_things
+from tests import accounts, edited_layout, registry_server, shared_things
 from tests.host import (
     REPOSITORY,
     Account,
@@ -32,6 +30,13 @@ _NAMELESS = 64997  # a user whom nobody gave a name or ids
 _NOT_SOURCE = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "tests")
 # The recorded results of the conformance cases were made with a base that says so.
 _DEBIAN_LABELS = {"io.buildah.version": "1.28.2"}
+# What two thirds of Debian's files are; no step of those who take the smaller one looks at them.
+_UNUSED = (
+    *("usr/share/doc/", "usr/share/man/", "usr/share/locale/", "usr/share/zoneinfo/"),
+    *("usr/share/perl", "usr/lib/x86_64-linux-gnu/gconv/", "usr/lib/aarch64-linux-gnu/gconv/"),
+    *("usr/share/info/", "usr/share/common-licenses/", "var/cache/apt/archives/"),
+    *("var/lib/apt/lists/", "usr/bin/perl5", "usr/lib/locale/", "usr/share/i18n/"),
+)
 
 
 # --- the command ---
@@ -166,37 +171,15 @@ def _bootstrap(place: Path) -> None:
     shared_things.run(program("debootstrap"), "--variant=minbase", "bookworm", root)
     _make_bases(place, "--debian-rootfs", root)
     shutil.rmtree(root)
-    _add_labels(place / "layouts/debian")
+    edited_layout.set_labels(place / "layouts/debian", _DEBIAN_LABELS)
 
 
 def _debian_from(given: str) -> Callable[[Path], None]:
     def make(place: Path) -> None:
         _make_bases(place, "--debian-rootfs", given)
-        _add_labels(place / "layouts/debian")
+        edited_layout.set_labels(place / "layouts/debian", _DEBIAN_LABELS)
 
     return make
-
-
-def _add_labels(layout: Path) -> None:
-    index = json.loads((layout / "index.json").read_text())
-    target = index["manifests"][0]
-    manifest = json.loads(_blob(layout, target["digest"]).read_text())
-    config = json.loads(_blob(layout, manifest["config"]["digest"]).read_text())
-    config["config"]["Labels"] = _DEBIAN_LABELS
-    _replace(layout, manifest["config"], config)
-    _replace(layout, target, manifest)
-    (layout / "index.json").write_text(json.dumps(index))
-
-
-def _replace(layout: Path, descriptor: dict[str, object], document: object) -> None:
-    content = json.dumps(document).encode()
-    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
-    _blob(layout, digest).write_bytes(content)
-    descriptor.update(digest=digest, size=len(content))
-
-
-def _blob(layout: Path, digest: str) -> Path:
-    return layout / "blobs" / digest.replace(":", "/")
 
 
 @pytest.fixture(scope="session")
@@ -234,6 +217,17 @@ def debian_layout() -> Path:
 
 
 @pytest.fixture(scope="session")
+def small_debian_layout(debian_layout: Path) -> Path:
+    """Return the OCI layout of a Debian that unpacks fast: it has programs, and little else."""
+
+    def make(place: Path) -> None:
+        shutil.copytree(debian_layout, place / "layout")
+        edited_layout.leave_out(place / "layout", _UNUSED)
+
+    return shared_things.once("small-debian", make) / "layout"
+
+
+@pytest.fixture(scope="session")
 def busybox(registry: RegistryServer, busybox_layout: Path) -> str:
     """Return the name of a small base image in the registry."""
     return _push(busybox_layout, f"{registry.address}/busybox:latest")
@@ -243,3 +237,9 @@ def busybox(registry: RegistryServer, busybox_layout: Path) -> str:
 def debian(registry: RegistryServer, debian_layout: Path) -> str:
     """Return the name of Debian's minbase in the registry."""
     return _push(debian_layout, f"{registry.address}/debian:bookworm")
+
+
+@pytest.fixture(scope="session")
+def small_debian(registry: RegistryServer, small_debian_layout: Path) -> str:
+    """Return the name of the Debian that unpacks fast in the registry."""
+    return _push(small_debian_layout, f"{registry.address}/small-debian:bookworm")

@@ -26,7 +26,8 @@ from tests.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 
-_KILLS = int(os.environ.get("IMG_TESTS_KILLS", "50"))  # that hit, in each test
+_EVERY = "IMG_TESTS_ALL" in os.environ
+_KILLS = int(os.environ.get("IMG_TESTS_KILLS") or (50 if _EVERY else 30))  # hits, in each test
 _SEED = os.environ.get("IMG_TESTS_SEED") or str(random.SystemRandom().randrange(10**6))
 _SOONEST_S, _LATEST_S = 0.1, 0.8  # Python has started, and most commands have not ended
 _SOONER, _LATER = 0.92, 1.03  # what becomes of the latest moment after a miss, and after a hit
@@ -39,7 +40,7 @@ RUN --mount=type=cache,target=/cache echo made >/made; cp /f /cache/f
 
 # Each store and each part once; all four with IMG_TESTS_ALL.
 _RUNS = [("files", 1), ("oci-layout", 2)]
-if "IMG_TESTS_ALL" in os.environ:
+if _EVERY:
     _RUNS += [("files", 2), ("oci-layout", 1)]
 
 

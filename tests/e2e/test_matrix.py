@@ -30,7 +30,7 @@ _SHOWN = 12  # differences of a layer
 _REPEATED = {
     "root-unshare-naive", "root-crun-naive", "root-ext4-unshare-naive", "user-runc-naive",
     "user-unshare-naive", "user-overlay-auto-auto", "one-id-ext4-unshare-naive",
-    "no-new-privileges-unshare-naive",
+    "no-new-privileges-unshare-naive", "root-ext4-unshare-fuse", "user-ext4-auto-auto",
 }  # fmt: skip
 
 
@@ -44,14 +44,14 @@ def place() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def matter(busybox_layout: Path, debian_layout: Path, user: Account) -> Matter:
+def matter(busybox_layout: Path, small_debian_layout: Path, user: Account) -> Matter:
     """Return what is built, and what root made of it on overlays: once for all workers."""
     need_root()
     for name in ("unshare", "setpriv", "mkfs.ext4", "crun", "runc", "proot", "fuse-overlayfs"):
         program(name)
 
     def make(place: Path) -> None:
-        make_matter(place, busybox_layout, debian_layout)
+        make_matter(place, busybox_layout, small_debian_layout)
         shared_things.run("chmod", "-R", "a+rX", place)
         work = place / "reference"
         work.mkdir()

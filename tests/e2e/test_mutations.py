@@ -16,7 +16,7 @@ from tests.mutations.orders import STEPS, orders
 pytestmark = [pytest.mark.userns]
 
 _EPOCH = "1700000001"  # later than any time that is set, and new for the listings
-_NUMBERS = range(300 if "IMG_TESTS_ALL" in os.environ else 40)
+_NUMBERS = range(300 if "IMG_TESTS_ALL" in os.environ else 24)
 _STEP = "RUN --mount=type=bind,target=/orders perl /mutate.pl"
 _PLACES = [
     ("user", "overlay"),

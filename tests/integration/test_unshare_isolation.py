@@ -342,13 +342,13 @@ def test_the_kernel_keyring_of_the_user_is_left_behind(steps: Steps) -> None:
 def test_steps_run_at_the_same_time(executor: Executor) -> None:
     def run(number: int) -> str:
         with step_root(("directory", "overlay")[number % 2]) as root:
-            return Steps(executor, root).sh(f"sleep 0.5; echo {number}")
+            return Steps(executor, root).sh(f"sleep 1; echo {number}")
 
     before = time.monotonic()
     with ThreadPoolExecutor(6) as pool:
         assert list(pool.map(run, range(6))) == [f"{number}\n" for number in range(6)]
 
-    assert time.monotonic() - before < 2
+    assert time.monotonic() - before < 5  # on a busy machine; one after the other takes more
 
 
 @on_directories  # an overlay is for one step

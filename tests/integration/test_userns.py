@@ -1,23 +1,19 @@
 """Entering namespaces as a plain user, and all the executor's promises in there."""
 
 import os
-import pwd
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from img.adapters.linux import userns
-from tests.host import REPOSITORY
+from tests import accounts
+from tests.host import REPOSITORY, Account, program
 from tests.kinds import KINDS
 
 pytestmark = pytest.mark.userns
 
-USER = "img-test-user"
 INSIDE = """
 import os, sys
 sys.path.insert(0, os.getcwd())
@@ -26,23 +22,21 @@ host = enter_for_build()
 """
 
 
-@pytest.fixture(scope="module")
-def user() -> Iterator[list[str]]:
-    """Return the words before a command that let a plain user run it."""
+@pytest.fixture(scope="session")
+def account() -> Account:
+    """Return a plain user with subordinate ids: the one of this run, or who runs it."""
+    return accounts.user()
+
+
+@pytest.fixture
+def user(account: Account) -> list[str]:
+    """Return the words before a command that let the plain user run it."""
     if os.geteuid() != 0:
-        yield []
-        return
-    for program in ("useradd", "userdel", "setpriv", "newuidmap"):
-        if shutil.which(program) is None:
-            pytest.skip(f"no {program}")
-    if not userns.is_privileged(userns.real_user()):
-        pytest.skip("no root that may make users")
-    command(["userdel", "--remove", USER], check=False)
-    command(["useradd", "--create-home", "--shell", "/bin/sh", USER])
-    command(["usermod", "--add-subuids", "700000-765535", "--add-subgids", "700000-765535", USER])
-    who = pwd.getpwnam(USER)
-    yield ["setpriv", f"--reuid={who.pw_uid}", f"--regid={who.pw_gid}", "--init-groups"]
-    command(["userdel", "--remove", USER], check=False)
+        return []
+    return [
+        *(program("setpriv"), f"--reuid={account.uid}", f"--regid={account.gid}"),
+        *("--init-groups", "env", f"HOME={account.home}"),
+    ]
 
 
 def command(
@@ -55,7 +49,7 @@ def command(
 
 def run_as(user: list[str], program: str) -> str:
     """Return what a Python program prints, run as the user."""
-    home = pwd.getpwnam(USER).pw_dir if user else str(Path.home())
+    home = str(Path.home())  # of who runs this; the words of the user have the user's
     env = {"PATH": os.environ["PATH"], "HOME": home, "PYTHONDONTWRITEBYTECODE": "1"}
     done = command([*user, sys.executable, "-c", program], check=False, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
