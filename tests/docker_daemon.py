@@ -13,7 +13,8 @@ class DockerDaemon:
     """A daemon of its own, and an image that has nothing but the places for mounts."""
 
     def __init__(self, base: Path) -> None:
-        self._client = [program("docker"), "-H", f"unix://{base}/socket"]
+        self.address = f"unix://{base}/socket"
+        self._client = [program("docker"), "-H", self.address]
         options = [f"--{name}={base}/{name}" for name in ("data-root", "exec-root", "pidfile")]
         options += [f"--host=unix://{base}/socket"]
         with open(base / "log", "wb") as log:

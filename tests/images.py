@@ -111,7 +111,7 @@ def _read_layer(digest: str, blob: bytes) -> _Layer:
     if digest not in _known:
         content = _unzipped(blob)
         diff_id = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        _known[digest] = _Layer(diff_id=diff_id, entries=_entries(content))
+        _known[digest] = _Layer(diff_id=diff_id, entries=entries_of(content))
     return _known[digest]
 
 
@@ -119,7 +119,8 @@ def _unzipped(layer: bytes) -> bytes:
     return gzip.decompress(layer) if layer[:2] == b"\x1f\x8b" else layer
 
 
-def _entries(layer: bytes) -> Mapping[str, LayerEntry]:
+def entries_of(layer: bytes) -> Mapping[str, LayerEntry]:
+    """Return the members of an uncompressed layer by path, in their order."""
     with tarfile.open(fileobj=io.BytesIO(layer)) as tar:
         entries = [_entry(tar, member) for member in tar]
     return {entry.path: entry for entry in entries}

@@ -8,9 +8,15 @@ from pathlib import Path
 from tests.img_command import Img
 
 _PROGRAM = """
-import json, os, sys, tempfile
-from img.entrypoints.cli import app, build, images, session, transfer
-from img.entrypoints import adapter_factories, container, rootless
+import gc, json, os, pkgutil, sys, tempfile
+from importlib import import_module
+import img.adapters, img.application, img.domain, img.entrypoints
+from img.entrypoints.cli import app
+
+for package in (img.domain, img.application, img.adapters, img.entrypoints):
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        import_module(module.name)
+gc.freeze()
 
 for run in json.load(sys.stdin):
     said = tempfile.TemporaryFile()

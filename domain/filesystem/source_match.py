@@ -89,7 +89,7 @@ def _match_with_parents(source: FileTree, word: str) -> Iterator[SourceMatch]:
     required = ""
     if not has_wildcards(start) and not has_wildcards(pattern):
         required = paths.clean(f"{start}/{pattern}")
-    prefix = tuple(_plain_parts(pattern))
+    prefix = tuple(_plain_parts(pattern)) if pattern else ()
     for path in _expand(source, start)[0]:
         yield SourceMatch(path, find_source(source, path), pattern, prefix, required)
 

@@ -182,6 +182,20 @@ def test_a_pivot_drops_the_parents_before_it() -> None:
     ]
 
 
+@pytest.mark.parametrize("word", [".", "/", "e/..", "d/../././"])
+def test_the_whole_source_is_copied_with_parents_but_for_what_is_excluded(word: str) -> None:
+    source = a_tree("a.md", "d/", "d/b.txt", "d/c.md", "e/")
+    selection = copy(source, word, to="/x/", parents=True, exclude=("*.md", "e"))
+    assert shown(selection) == ["x/", "x/d/", "x/d/b.txt <- d/b.txt", "x/d/c.md <- d/c.md"]
+
+
+@pytest.mark.parametrize("word", ["d/./", "./d/./.", "d/././"])
+def test_all_that_is_below_a_pivot_is_copied_but_for_what_is_excluded(word: str) -> None:
+    source = a_tree("d/", "d/a.md", "d/b.txt", "d/e/", "d/e/f")
+    selection = copy(source, word, to="/x/", parents=True, exclude=("*.md",))
+    assert shown(selection) == ["x/", "x/b.txt <- d/b.txt", "x/e/", "x/e/f <- d/e/f"]
+
+
 def test_parents_of_wildcards_come_only_where_something_matches() -> None:
     source = a_tree("x/a.txt", "x/y/a.txt", "x/z/b.txt", "y/b.txt")
     assert shown(copy(source, "x/*/a.txt", "*/b.txt", to="/p/", parents=True)) == [
