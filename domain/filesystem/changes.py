@@ -33,7 +33,16 @@ from typing import NamedTuple
 
 from img.domain.errors import BuildError
 from img.domain.filesystem import paths
-from img.domain.filesystem.entry import BLOCK, CHARACTER, DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.entry import (
+    BLOCK,
+    CAPABILITY,
+    CHARACTER,
+    DIRECTORY,
+    FILE,
+    HARDLINK,
+    SYMLINK,
+    Entry,
+)
 from img.domain.filesystem.file_index import WHITEOUT_PREFIX
 from img.domain.filesystem.parents import missing_parents
 from img.domain.filesystem.tree import FileTree
@@ -67,7 +76,7 @@ def is_kept_xattr(name: str) -> bool:
     security module wrote on it belongs to the machine. Names with "=" are left out, as no tar can
     hold them (POSIX.1-2017 pax, "Extended Header").
     """
-    return name == "security.capability" or (
+    return name == CAPABILITY or (
         name.startswith("user.") and not name.startswith(_OURS) and "=" not in name
     )
 

@@ -11,6 +11,8 @@ BLOCK = "b"
 FIFO = "p"
 SOCKET = "s"  # only in contexts; a layer cannot hold one
 
+CAPABILITY = "security.capability"  # an extended attribute that goes when a file gets an owner
+
 
 class Entry(NamedTuple):
     """What a tar header says of a file (image-spec layer.md, "File Attributes").

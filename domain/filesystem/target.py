@@ -7,7 +7,15 @@ from typing import NamedTuple
 from img.domain.errors import BuildError
 from img.domain.filesystem import paths
 from img.domain.filesystem.changes import whiteout_of
-from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SOCKET, SYMLINK, Entry
+from img.domain.filesystem.entry import (
+    CAPABILITY,
+    DIRECTORY,
+    FILE,
+    HARDLINK,
+    SOCKET,
+    SYMLINK,
+    Entry,
+)
 from img.domain.filesystem.nested import Nested
 from img.domain.filesystem.parents import missing_parents
 from img.domain.filesystem.tree import FileTree, TooManyLinks
@@ -249,8 +257,6 @@ class Target:
         system; a file of the base keeps its own. Raises ImpossibleHardLink.
         """
         self._check_link(path, to)
-        if path == to:
-            return
         item = self._written.get(to)
         if item is None:
             there = self._below(to)
@@ -301,12 +307,22 @@ class Target:
             raise ImpossibleHardLink(path, to, "there is no such file")
         if found.kind == DIRECTORY:
             raise ImpossibleHardLink(path, to, "that is a directory")
+        if to == path:
+            raise ImpossibleHardLink(path, to, "it replaces that file")
 
     def _give(self, group: list[str], header: Entry) -> None:
-        """Give the names of one file the metadata of ``header``; a symbolic link has no mode."""
+        """Give the names of one file the metadata of ``header``; a symbolic link has no mode.
+
+        Who gives a file to an owner, be it the same, takes its capabilities away.
+        """
         for path in group:
             item = self._written[path]
-            entry = item.entry._replace(uid=header.uid, gid=header.gid)
+            xattrs = dict(item.entry.xattrs)
+            xattrs.pop(CAPABILITY, None)
+            xattrs.update(header.xattrs)
+            entry = item.entry._replace(
+                uid=header.uid, gid=header.gid, xattrs=tuple(sorted(xattrs.items()))
+            )
             if entry.kind != SYMLINK:
                 entry = entry._replace(mode=header.mode, mtime=header.mtime)
             self._written[path] = item._replace(entry=entry)

@@ -16,11 +16,13 @@ class Step:
 
     @classmethod
     def of_old(cls, text: str) -> "Step":
-        """Return an instruction that BuildKit has always had, but for some of its options.
+        """Return an instruction that BuildKit has always had, but perhaps not with all of it.
 
-        In 2020 COPY --chmod was of no directory and no upper bit, and ADD --chown of no archive.
+        In 2020 COPY --chmod was of no directory and no upper bit, ADD --chown of no archive; a
+        user had no other groups; and JSON forms were read as Latin-1.
         """
-        is_other = "--chmod=" in text or text.startswith("ADD --chown=")
+        is_other = "--chmod=" in text or text.startswith("ADD --chown=") or "(id;" in text
+        is_other |= '["' in text and not text.isascii()
         return cls(text=text, older=None if is_other else text)
 
 

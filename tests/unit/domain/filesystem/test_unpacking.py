@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from img.domain.dockerfile.file_mode import FileMode
 from img.domain.errors import ImgError
-from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.entry import CAPABILITY, DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.selection import CopyRules, Selection, select
 from img.domain.filesystem.target import ImpossibleHardLink, NotADirectory
@@ -181,6 +181,19 @@ def test_names_of_one_file_have_what_the_last_of_them_says() -> None:
     assert {found[name][2:5] for name in "st"} == {(0o777, 5, 6)}
 
 
+def test_a_hard_link_takes_the_capabilities_of_its_file_as_each_new_owner_does() -> None:
+    user, capable = ("user.x", b"1"), (CAPABILITY, b"net_raw")
+    members = [
+        Entry("f", FILE, xattrs=(capable, user)),
+        Entry("g", HARDLINK, link="f"),
+        Entry("h", FILE, xattrs=(capable,)),
+        Entry("i", HARDLINK, link="h", xattrs=((CAPABILITY, b"all"), user)),
+    ]
+    found = {item.entry.path: item.entry.xattrs for item in add(members).items}
+    assert found["f"] == (user,)
+    assert found["h"] == ((CAPABILITY, b"all"), user)
+
+
 def test_a_file_of_the_base_keeps_what_it_has_under_its_new_name() -> None:
     base = FileTree.of([FileIndex.of([Entry("f", FILE, 0o600, 7, 8, size=3, mtime=9, offset=0)])])
     (item,) = add([Entry("g", HARDLINK, 0o644, 1, 1, link="f")], onto=base).items
@@ -206,6 +219,8 @@ def test_nothing_goes_below_a_file() -> None:
         ([Entry("h", HARDLINK, link="b")], "is a directory"),
         ([Entry("h", HARDLINK, link="nothing")], "no such file"),
         ([Entry("h", HARDLINK, link="h")], "no such file"),
+        ([Entry("h", FILE), Entry("h", HARDLINK, link="h")], "replaces that file"),
+        ([Entry("b/f", HARDLINK, link="b/../b/f")], "replaces that file"),
         ([Entry("h", HARDLINK, link="later"), Entry("later", FILE)], "no such file"),
         ([Entry("b", FILE), Entry("h", HARDLINK, link="b/f")], "no such file"),
         ([Entry("h", HARDLINK, link="g"), Entry("g", FILE)], "another file takes that name"),
