@@ -42,12 +42,12 @@ class Result:
         return cls(found=found, failed=facts["failed"])
 
 
-def found(before: Found, compared: Compared) -> Found:
+def compared(found: Found, with_peer: Compared) -> Found:
     """Return what was found, with what differs from the peer's."""
-    differences = (*compared.entries, *compared.config)
+    differences = (*with_peer.entries, *with_peer.config)
     new = [str(difference) for difference in differences if not known(difference)]
     return replace(
-        before, differences=new, known=len(differences) - len(new), contents=compared.contents
+        found, differences=new, known=len(differences) - len(new), contents=with_peer.contents
     )
 
 

@@ -49,9 +49,8 @@ def main(arguments: Sequence[str]) -> int:
         options.work.mkdir(parents=True, exist_ok=True)
         results.mkdir(exist_ok=True)
         with _Place(options.work) as place:
-            builders = [*place.imgs(options.users.split(","))]
-            if not options.no_peer:
-                builders.append(place.peer())
+            builders = [] if options.no_peer else [place.peer()]  # first: others are compared
+            builders += place.imgs(options.users.split(","))
             return sum(_try(project, builders, place, results) for project in _named(options.names))
     sys.stdout.write("".join(f"{line}\n" for line in report.table(results, (*_USERS, _PEER))))
     return 0
@@ -90,6 +89,7 @@ class _Place:
         self.run.chmod(0o755)
         registry = self._stack.enter_context(RegistryServer(on_disk=self.run))
         self.bases = Bases(self.work, registry.address, self.run / "mirrors.conf")
+        self.archive = self.run / "image.tar"
         self.podman = Podman(runs)
         self._stack.callback(self.podman.close)
         return self
@@ -121,36 +121,24 @@ class _Place:
 def _try(project: Project, builders: Sequence[ProjectBuilder], place: _Place, results: Path) -> int:
     file = results / f"{project.name}.json"
     result = report.Result.load(file) if file.exists() else report.Result()
-    try:
-        place.bases.provide(project.bases)
-        images = _build(project, builders, place, result)
-    finally:
-        result.save(file)
-    if _PEER in images:
-        for name, image in images.items():
-            result.found[name] = report.found(result.found[name], compare(image, images[_PEER]))
-    result.save(file)
-    sys.stdout.write("".join(f"{line}\n" for line in report.shown(project, result)))
-    sys.stdout.flush()
-    return len(result.failed) + sum(len(each.differences) for each in result.found.values())
-
-
-def _build(
-    project: Project, builders: Sequence[ProjectBuilder], place: _Place, result: report.Result
-) -> dict[str, Saved]:
+    context = place.run / "context"  # a copy: these sources may change meanwhile
+    shutil.rmtree(context, ignore_errors=True)
+    shutil.copytree(project.context, context, symlinks=True)
     images: dict[str, Saved] = {}
     layers: Layers = {}
     for builder in builders:
-        archive = place.run / "image.tar"
         result.failed.pop(builder.name, None)
         result.found.pop(builder.name, None)
         try:
-            seconds = builder.build(project, project.context, archive)
-            images[builder.name] = image = read(archive, layers)
+            place.bases.provide(project.bases)
+            seconds = builder.build(project, context, place.archive)
+            images[builder.name] = image = read(place.archive, layers)
             found = report.Found(seconds=seconds, entries=len(image.files))
+            if _PEER in images:
+                found = report.compared(found, compare(image, images[_PEER]))
             result.found[builder.name] = found
             if builder.name != _PEER:
-                place.podman("load", "--quiet", "--input", archive)
+                place.podman("load", "--quiet", "--input", place.archive)
                 project.check(place.podman, project.name)
                 result.found[builder.name] = replace(found, ran=True)
         except (AssertionError, BuildFailed) as error:
@@ -158,9 +146,12 @@ def _build(
             if not images:  # others would not do better
                 break
         finally:
-            archive.unlink(missing_ok=True)
+            place.archive.unlink(missing_ok=True)
+            result.save(file)
     place.podman("rmi", "--all", "--force")
-    return images
+    sys.stdout.write("".join(f"{line}\n" for line in report.shown(project, result)))
+    sys.stdout.flush()
+    return len(result.failed) + sum(len(each.differences) for each in result.found.values())
 
 
 if __name__ == "__main__":
