@@ -104,7 +104,7 @@ EVERY_KIND = (
     PackedEntry(entry=Entry("d/u", HARDLINK, link="d/small")),
     PackedEntry(entry=Entry("d/v", CHARACTER, 0o666, device=(1, 3))),
     PackedEntry(entry=Entry("d/w", BLOCK, 0o660, device=(7, 300))),
-    PackedEntry(entry=Entry("d/x", FIFO, 0o600)),
+    PackedEntry(entry=Entry("d/x", FIFO, 0o6711, 1000, 1001)),
     a_file("p" * 120 + "/" + "n" * 90, b"in the prefix field"),
 )
 LAYER = a_tar(info("d", tarfile.DIRTYPE), (info("d/f"), b"content"), (info("g"), b"g" * 5000))

@@ -19,6 +19,7 @@ from img.domain.filesystem.entry import Entry
 from img.domain.process import FileMount, TmpfsMount
 from tests.step_drivers import wait_for
 from tests.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, lasting, step_root
+from tests.system_call import program_that_calls
 
 pytestmark = [pytest.mark.userns, pytest.mark.one_id]
 
@@ -55,6 +56,26 @@ def entry_in(root: StepRoot, name: str) -> Entry:
     path = str(root.changed / name)
     ownership = RecordedOwnership(str(root.changed))
     return entry_of(path, name, os.lstat(path), xattr_names(path), ownership)
+
+
+_LLISTXATTR = 194
+
+
+def test_records_of_owners_are_in_no_list_of_attributes(steps: Steps) -> None:
+    if os.uname().machine != "x86_64":
+        pytest.skip("the program is for x86-64")
+    steps.sh(
+        box(
+            "mkdir /d; touch /d/f; ln /d/f /d/h; ln -s f /d/l; mkfifo /d/p; mknod /d/c c 1 3\n"
+            "chown 1:2 /d /d/f /d/p /d/c; chown -h 5:6 /d/l"
+        )
+    )
+    program = steps.root.whole[-1] / "bin/lists"
+    for name in ("", "/f", "/h", "/l", "/p", "/c"):
+        # Its exit code is the size of the list, or the number of an error: 0 is an empty list.
+        program.write_bytes(program_that_calls(_LLISTXATTR, (-1, 0, 0), text=f"/d{name}".encode()))
+        program.chmod(0o755)
+        assert steps.run(["/bin/lists"]).code == 0, name
 
 
 def test_owners_given_to_anything_are_seen_and_kept(steps: Steps) -> None:
