@@ -26,7 +26,16 @@ def is_there() -> bool:
 @cache
 def table_rows(table: str) -> tuple[Row, ...]:
     """Return the shared rows of ``table``, if it is there, and those beside the tests."""
-    files = [folder / f"{table}.jsonl" for folder in (CONFORMANCE / "tables", _EDGES)]
+    return (*_rows(CONFORMANCE / "tables" / f"{table}.jsonl"), *edge_rows(table))
+
+
+def edge_rows(table: str) -> tuple[Row, ...]:
+    """Return the rows of ``table`` beside the tests: the same on every machine."""
+    return _rows(_EDGES / f"{table}.jsonl")
+
+
+def _rows(file: Path) -> tuple[Row, ...]:
+    if not file.exists():
+        return ()
     # Not by str.splitlines: a text may hold any line separator.
-    texts = [file.read_text("utf-8") for file in files if file.exists()]
-    return tuple(json.loads(line) for text in texts for line in text.split("\n") if line)
+    return tuple(json.loads(line) for line in file.read_text("utf-8").split("\n") if line)

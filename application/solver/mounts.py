@@ -22,6 +22,7 @@ from img.domain.oci.chain import Layer
 from img.domain.process import BindMount, FileMount, ProcessMount, Root, TmpfsMount, TreeMount
 
 _USUAL_MODE = 0o755  # of the directory of a cache
+_SHARINGS = ("shared", "private", "locked")  # the stricter the later
 _NOTHING = Stack(key=Digest.of(b"nothing"))
 
 
@@ -126,12 +127,19 @@ class MountAll:
         """
         mounted = Mounted()
         with ExitStack() as held:
+            caches = self._caches(operation, shown, held)
             for place, mount in enumerate(operation.mounts):
                 match mount.type:
                     case "bind":
                         mounted.mounts.append(self._bind(mount, shown[place], held))
                     case "cache":
-                        mounted.mounts.append(self._cache(mount, shown.get(place), held))
+                        mounted.mounts.append(
+                            BindMount(
+                                source=caches[place].path,
+                                target=mount.target,
+                                read_only=mount.read_only,
+                            )
+                        )
                     case "tmpfs":
                         mounted.mounts.append(TmpfsMount(target=mount.target, size=mount.size))
                     case "secret":
@@ -175,19 +183,41 @@ class MountAll:
         view = self.views.shared if mount.read_only else self.views.private
         return held.enter_context(view(shown.files.listed()))
 
-    def _cache(self, mount: ExecMount, shown: Shown | None, held: ExitStack) -> BindMount:
-        name = cache_name(mount, shown)
+    def _caches(
+        self, operation: Exec, shown: Mapping[int, Shown], held: ExitStack
+    ) -> Mapping[int, CacheDirectory]:
+        """Return the directory of each cache mount, by the mount's place in the operation.
+
+        One that is mounted twice is used once, or a step would wait for itself. All steps take
+        them in the same order, or two would wait for one another.
+        """
+        places: dict[str, list[int]] = {}
+        for place, mount in enumerate(operation.mounts):
+            if mount.type == "cache":
+                places.setdefault(cache_name(mount, shown.get(place)), []).append(place)
+        found: dict[int, CacheDirectory] = {}
+        for name in sorted(places):
+            first, *_ = same = places[name]
+            sharing = max((operation.mounts[each].sharing for each in same), key=_SHARINGS.index)
+            mount = operation.mounts[first]
+            directory = self._cache(mount, name, sharing, shown.get(first), held)
+            found |= dict.fromkeys(same, directory)
+        return found
+
+    def _cache(
+        self, mount: ExecMount, name: str, sharing: str, shown: Shown | None, held: ExitStack
+    ) -> CacheDirectory:
         mode, owner = _start(mount, shown)
         mode = _USUAL_MODE if mode is None else mode
         directory = held.enter_context(
-            self.caches.use(name, sharing=mount.sharing, mode=mode, owner=owner)
+            self.caches.use(name, sharing=sharing, mode=mode, owner=owner)
         )
         if directory.fresh:
             if (imported := self.imported(name)) is not None:
                 self._unpack(imported, directory)
             elif shown is not None:
                 self._fill(directory, mount, shown)
-        return BindMount(source=directory.path, target=mount.target, read_only=mount.read_only)
+        return directory
 
     def _fill(self, directory: CacheDirectory, mount: ExecMount, shown: Shown) -> None:
         source = _NOTHING if shown.stack is None else shown.stack

@@ -8,6 +8,10 @@ class BadEscape(ValueError):
     """A backslash before what needs none."""
 
 
+class TooLong(ValueError):
+    """A result that is longer than it may be."""
+
+
 def trim_prefix(value: str, pattern: str, *, longest: bool) -> str:
     """Return ``value`` without the shortest or longest beginning that matches. Raises BadEscape."""
     found = _compiled(pattern, greedy=longest).match(value)
@@ -20,31 +24,42 @@ def trim_suffix(value: str, pattern: str, *, longest: bool) -> str:
     return trim_prefix(value[::-1], _reversed(pattern), longest=longest)[::-1]
 
 
-def replace_matches(value: str, pattern: str, replacement: str, *, everywhere: bool) -> str:
-    """Return ``value`` with the first match, or each, replaced. Raises BadEscape."""
-    return _compiled(pattern, greedy=True).sub(
-        lambda _: replacement, value, count=0 if everywhere else 1
-    )
+def replace_matches(
+    value: str, pattern: str, replacement: str, *, everywhere: bool, most: int
+) -> str:
+    """Return ``value`` with the first match, or each, replaced. Raises BadEscape, TooLong."""
+    left = most - len(value)
+
+    def replaced(found: re.Match[str]) -> str:
+        nonlocal left
+        left -= len(replacement) - len(found[0])
+        if left < 0:
+            raise TooLong
+        return replacement
+
+    return _compiled(pattern, greedy=True).sub(replaced, value, count=0 if everywhere else 1)
 
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str, *, greedy: bool) -> re.Pattern[str]:
-    star = ".*" if greedy else ".*?"
-    out: list[str] = []
+    chunks = [""]  # what stands between stars
     characters = iter(range(len(pattern)))
     for at in characters:
         char = pattern[at]
         if char == "*":
-            if out[-1:] != [star]:  # two in a row say no more, and cost the matcher dearly
-                out.append(star)
+            chunks.append("")
         elif char == "?":
-            out.append(".")
+            chunks[-1] += "."
         elif char != "\\":
-            out.append(re.escape(char))
+            chunks[-1] += re.escape(char)
         elif pattern[at + 1 : at + 2] not in ("}", "/"):  # those lose their backslash silently
-            out.append(re.escape(_escaped(pattern[at + 1 : at + 2])))
+            chunks[-1] += re.escape(_escaped(pattern[at + 1 : at + 2]))
             next(characters)
-    return re.compile("".join(out))
+    first, *middle = chunks
+    last = (".*" if greedy else ".*?") + middle.pop() if middle else ""
+    # Where the last chunk can be is the same wherever those before it are, so long as they are as
+    # early as possible; to try all their places takes longer than anybody can wait.
+    return re.compile(first + "".join(f"(?>.*?{chunk})" for chunk in middle) + last)
 
 
 def _escaped(char: str) -> str:

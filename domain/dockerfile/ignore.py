@@ -10,6 +10,7 @@ from dataclasses import field
 from itertools import groupby
 
 from img.domain.dataclass import dataclass
+from img.domain.dockerfile.many_stars import ManyStars
 from img.domain.errors import ContextError
 
 NOT_MATCHED = -1  # the state of a path that no pattern has said anything about
@@ -164,8 +165,8 @@ class _Run:
     includes: bool
     paths: frozenset[str]
     names: frozenset[str]  # **/NAME
-    name_expression: re.Pattern[str] | None  # **/*.NAME
-    expression: re.Pattern[str] | None
+    name_expression: "_AnyOf | None"  # **/*.NAME
+    expression: "_AnyOf | None"
     segments: tuple[tuple[str, ...], ...] = field(default=())
 
     @classmethod
@@ -195,7 +196,7 @@ class _Run:
                 return True
             if self.name_expression and self.name_expression.fullmatch(name):
                 return True
-        return self.expression is not None and self.expression.fullmatch(path) is not None
+        return self.expression is not None and self.expression.fullmatch(path)
 
     def may_match_beneath(self, directory: str) -> bool:
         parts = directory.split("/")
@@ -209,24 +210,45 @@ def _reaches_beneath(parts: Sequence[str], segments: Sequence[str]) -> bool:
             return True
         if segment == part:
             continue
-        if not segment or not re.fullmatch(_expression_of(segment), part, re.DOTALL):
+        if not segment or not _AnyOf.of([segment]).fullmatch(part):
             return False
     return len(segments) > len(parts)
 
 
-def _any_of(texts: Sequence[str]) -> re.Pattern[str] | None:
-    if not texts:
-        return None
-    for text in texts:
-        _compiled(text, _expression_of(text))  # so that the one in error is named
-    return re.compile("|".join(_expression_of(text) for text in texts), re.DOTALL)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AnyOf:
+    """Expressions, asked all at once but for those that take their time."""
+
+    quick: re.Pattern[str] | None
+    slow: tuple[ManyStars, ...]
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "_AnyOf":
+        expressions = [_expression_of(text) for text in texts]
+        for text, expression in zip(texts, expressions, strict=True):
+            _check(text, expression)  # so that the one in error is named
+        slow = [ManyStars.of(expression) for expression in expressions]
+        quick = [each for each, other in zip(expressions, slow, strict=True) if other is None]
+        return cls(
+            quick=re.compile("|".join(quick), re.DOTALL) if quick else None,
+            slow=tuple(each for each in slow if each is not None),
+        )
+
+    def fullmatch(self, text: str) -> bool:
+        if self.quick is not None and self.quick.fullmatch(text):
+            return True
+        return any(each.fullmatch(text) for each in self.slow)
 
 
-def _compiled(text: str, expression: str) -> re.Pattern[str]:
+def _check(text: str, expression: str) -> None:
     try:
-        return re.compile(expression, re.DOTALL)
+        re.compile(expression, re.DOTALL)
     except re.error:
         raise BadIgnorePattern(text) from None
+
+
+def _any_of(texts: Sequence[str]) -> _AnyOf | None:
+    return _AnyOf.of(texts) if texts else None
 
 
 _PIECE = r"(?s)\*\*/?|\\.|."

@@ -4,16 +4,35 @@ import re
 from collections.abc import Mapping
 
 from img.domain.dataclass import dataclass
-from img.domain.dockerfile.glob import BadEscape, replace_matches, trim_prefix, trim_suffix
+from img.domain.dockerfile.glob import (
+    BadEscape,
+    TooLong,
+    replace_matches,
+    trim_prefix,
+    trim_suffix,
+)
 from img.domain.errors import DockerfileError
 
 # Digits first: ``$1x`` is ``$1`` and an x. One special parameter alone, as in a shell.
 _ANGLES = re.compile(r"<(?:<[\t\r ]*)?")
 _NAME = re.compile(r"\d+|[@*#?$!-]|\w+")
 
+MOST_ADDED = 1 << 20
+"""Characters that variables may add to one text: ``ENV A=$A$A`` doubles, line for line.
+
+More than eight times of it no program can be given as an argument or a variable (execve(2)).
+"""
+
 
 class ExpansionFailed(DockerfileError):
     """A word that cannot be expanded: bad syntax, or ``${NAME:?message}`` said no."""
+
+
+class TooMuchAdded(ExpansionFailed):
+    """Values that would fill the memory."""
+
+    def __init__(self) -> None:
+        super().__init__(f"variables make it longer than {MOST_ADDED} characters")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +71,8 @@ def expand(
     lexer = _Lexer(word, env, escape, quoting)
     try:
         text, words = lexer.until("")
+    except TooMuchAdded as error:
+        raise ExpansionFailed(error.message, lines=lines) from None
     except ExpansionFailed as error:
         raise ExpansionFailed(
             f'failed to process "{_go_quoted(word)}": {error.message}', lines=lines
@@ -113,11 +134,14 @@ class _Words:
 
     def add(self, text: str) -> None:
         """Add ``text``, splitting at its blanks."""
-        for part in re.split(r"(\s+)", text):
-            if part and part[0].isspace():
+        if text[:1].isspace():
+            self._flush()
+        for number, word in enumerate(text.split()):
+            if number:
                 self._flush()
-            elif part:
-                self._word.append(part)
+            self._word.append(word)
+        if text[-1:].isspace():
+            self._flush()
 
     def add_whole(self, text: str) -> None:
         self._word.append(text)
@@ -152,6 +176,7 @@ class _Lexer:
         self.matched: set[str] = set()
         self.unmatched: set[str] = set()
         self._arguments = 0  # words inside of braces read so far
+        self._added = 0  # characters of values
 
     def until(self, stop: str, *, raw_escapes: bool | None = None) -> tuple[str, list[str]]:
         """Return the text up to ``stop`` (or the end), and its words."""
@@ -270,9 +295,16 @@ class _Lexer:
             if not name:
                 return "$"
             value = self._lookup(name)
-            return f"${name}" if value is None and self._quoting.skip_unset else value or ""
+            unset = value is None and self._quoting.skip_unset
+            return f"${name}" if unset else self._counted(value or "")
         self._at += 1
-        return self._in_braces()
+        return self._counted(self._in_braces())
+
+    def _counted(self, value: str) -> str:
+        self._added += len(value)
+        if self._added > MOST_ADDED:
+            raise TooMuchAdded
+        return value
 
     def _in_braces(self) -> str:
         if not self._peek():
@@ -310,7 +342,12 @@ class _Lexer:
         if value is None and self._quoting.skip_unset:
             return f"${{{name}/{pattern}/{replacement}}}"
         try:
-            return replace_matches(value or "", pattern, replacement, everywhere=everywhere)
+            most = MOST_ADDED - self._added
+            return replace_matches(
+                value or "", pattern, replacement, everywhere=everywhere, most=most
+            )
+        except TooLong:
+            raise TooMuchAdded from None
         except BadEscape as error:
             raise _invalid_pattern(pattern, error) from None
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 _ATOM = r"(?:[^\\\-\]]|\\.)"
 _CLASS = rf"\[\^?(?:{_ATOM}(?:-{_ATOM})?)+\]"
 _WILDCARD = r"(?s)(?:[^\\*?\[]|\\.)*+[*?\[]"
-_PIECE = rf"(?s)\*\*/?|\*|\?|\\.|{_CLASS}|[^\\\[]"
+_PIECE = rf"(?s)\*+|\?|\\.|{_CLASS}|[^\\\[]"
 
 
 class BadPattern(ValueError):
@@ -41,17 +41,24 @@ def matches(pattern: str, name: str) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def compile_pattern(pattern: str, *, deep: bool = False) -> re.Pattern[str]:
+def compile_pattern(pattern: str) -> re.Pattern[str]:
     """Return an expression for ``fullmatch``. Raises BadPattern."""
-    out: list[str] = []
+    chunks = [""]  # what stands between stars
     at = 0
     while at < len(pattern):
         found = re.compile(_PIECE).match(pattern, at)
         if not found:
             raise BadPattern(pattern)
         at = found.end()
-        out.append(_expression(found.group(), deep=deep, is_last=at == len(pattern)))
-    return re.compile("".join(out), re.DOTALL)
+        if found[0][0] == "*":
+            chunks.append("")
+        else:
+            chunks[-1] += _expression(found[0])
+    first, *middle = chunks
+    last = f"[^/]*{middle.pop()}" if middle else ""
+    # As in Go a chunk is where it is found first, and no other place is tried: of a chunk of fixed
+    # length a later one is of no more use, and to try all takes longer than anybody can wait.
+    return re.compile(first + "".join(f"(?>[^/]*?{chunk})" for chunk in middle) + last, re.DOTALL)
 
 
 def _escaped(name: str) -> str:
@@ -59,13 +66,7 @@ def _escaped(name: str) -> str:
     return re.sub(r"[*?\[]", r"[\g<0>]", name.replace("\\", "\\\\"))
 
 
-def _expression(piece: str, *, deep: bool, is_last: bool) -> str:
-    if piece.startswith("**"):
-        if deep:
-            return ".*" if is_last else "(?:.*/)?"
-        return "[^/]*" + piece[2:]
-    if piece == "*":
-        return "[^/]*"
+def _expression(piece: str) -> str:
     if piece == "?":
         return "[^/]"
     if piece.startswith("\\"):

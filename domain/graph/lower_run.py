@@ -55,6 +55,7 @@ def lower_run(
     )
     text = command_text(_summary(run), _masked(state.env, mounts), scope.escape, shell_text=True)
     history = history_of(state, argv)
+    scope.graph.note_added(sum(len(value) for _, value in state.arguments), run.lines)
     state, name = name_step(scope, state, text, on_build=on_build)
     vertex = Vertex(
         operation=operation,

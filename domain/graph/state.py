@@ -5,12 +5,14 @@ from dataclasses import field, replace
 
 from img.domain.build import BuildRequest
 from img.domain.dataclass import dataclass
-from img.domain.dockerfile.variables import expand_word
+from img.domain.dockerfile.variables import ExpansionFailed, expand_word
 from img.domain.graph.operations import Operation, PullBase, ReadContext
 from img.domain.graph.vertex import Graph, HistoryItem, Vertex
 from img.domain.oci.config import ImageConfig, RunConfig
 from img.domain.platform import Platform
 from img.domain.url import redact_urls
+
+_MOST_ADDED = 16 << 20  # characters that variables may add to all texts of a plan
 
 Lines = tuple[int, int]
 Variables = tuple[tuple[str, str], ...]
@@ -64,6 +66,14 @@ class GraphBuilder:
     def __init__(self) -> None:
         self._vertices: list[Vertex] = []
         self._positions: dict[tuple[Operation, tuple[int, ...]], int] = {}
+        self._added = 0
+
+    def note_added(self, count: int, lines: Lines) -> None:
+        """Count what variables add to texts. Raises ExpansionFailed where it fills the memory."""
+        self._added += count
+        if self._added > _MOST_ADDED:
+            what = f"variables make the Dockerfile longer than {_MOST_ADDED} characters"
+            raise ExpansionFailed(what, lines=lines)
 
     def add(self, vertex: Vertex) -> int:
         """Return the position of ``vertex``, or of one that does the same."""
@@ -96,7 +106,9 @@ class StageScope:
 
     def expand(self, state: StageState, word: str, lines: Lines) -> str:
         """Return ``word`` with the stage's variables. Raises ExpansionFailed."""
-        return expand_word(word, dict(state.env), self.escape, lines=lines).text
+        text = expand_word(word, dict(state.env), self.escape, lines=lines).text
+        self.graph.note_added(max(len(text) - len(word), 0), lines)
+        return text
 
     def main_context(self) -> int:
         """Return the position of the build context."""

@@ -183,6 +183,8 @@ def run(arguments: list[str]) -> int:
             return INTERRUPTED
         if isinstance(problem.__cause__, interrupts.Terminated):
             return TERMINATED
+        if _COMPLETION in os.environ:  # a shell would show it amid what is being typed
+            return 1
         if not isinstance(problem, _UsageProblem):
             raise
         return _misused(problem, arguments)

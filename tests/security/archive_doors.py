@@ -53,9 +53,15 @@ class Door(Beside[Tar]):
     def smaller(self, given: Tar) -> Iterator[Tar]:
         return given.smaller()
 
+    def render(self, given: Tar) -> bytes:
+        return given.render()
+
+    def parse(self, content: bytes) -> Tar:
+        return Tar(members=(content,), ending=b"")
+
     def keep(self, given: Tar, directory: Path) -> None:
+        super().keep(given, directory)
         (directory / "input.tar").write_bytes(given.plain())
-        (directory / "input").write_bytes(given.render())
 
 
 # --- the archive of a layer alone ---

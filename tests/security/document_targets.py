@@ -2,8 +2,8 @@
 
 import json
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from dependency_injector import providers
@@ -33,7 +33,7 @@ from img.domain.reference import ImageReference
 from img.entrypoints.settings import host_platform
 from tests.evil_archives import a_tar, info
 from tests.security.archive_doors import write_layout
-from tests.security.fuzzing import Target
+from tests.security.fuzzing import Target, shorter
 from tests.security.hostile_documents import DocumentMaker, Json
 from tests.security.in_process import Beside, InProcess
 
@@ -154,6 +154,16 @@ class Documents(Target[Document]):
     def take(self, given: Document) -> None:
         _READERS[given.reader][1](given.content)
 
+    def smaller(self, given: Document) -> Iterator[Document]:
+        return (replace(given, content=each) for each in shorter(given.content, b","))
+
+    def render(self, given: Document) -> bytes:
+        return json.dumps([given.reader, given.content.decode("latin-1")]).encode()
+
+    def parse(self, content: bytes) -> Document:
+        reader, text = json.loads(content)
+        return Document(reader, text.encode("latin-1"))
+
     def broken(self) -> str:
         return ""
 
@@ -241,6 +251,16 @@ class Images(Beside[HostileImage]):
         places = (RegistryCache(_NAME), LocalCache(path=str(layout)))
         self.img.container.imported().load(CacheExchange(sources=places).sources)
 
-    def keep(self, given: HostileImage, directory: Path) -> None:
-        for field in ("config", "manifest", "index", "cache"):
-            (directory / field).write_bytes(getattr(given, field))
+    def render(self, given: HostileImage) -> bytes:
+        fields = asdict(given)
+        return json.dumps(
+            {k: v.decode("latin-1") if isinstance(v, bytes) else v for k, v in fields.items()},
+            indent=1,
+        ).encode()
+
+    def parse(self, content: bytes) -> HostileImage:
+        kept = json.loads(content)
+        media_type = kept.pop("media_type")
+        return HostileImage(
+            **{name: text.encode("latin-1") for name, text in kept.items()}, media_type=media_type
+        )

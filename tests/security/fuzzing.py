@@ -5,9 +5,11 @@ repeated by its seed: ``python -m tests.security.fuzz --target NAME --seed SEED 
 """
 
 import contextlib
+import io
 import itertools
 import os
 import random
+import re
 import signal
 import tempfile
 import time
@@ -18,11 +20,15 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from img.domain.errors import ImgError
+from img.entrypoints.cli.failures import report
 
+# What no terminal may get but as an escape: shown_text.py has the longer list.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\ud800-\udfff]")
 TOTAL = int(os.environ.get("IMG_FUZZ", "10000"))  # archives, by all doors together
 FIRST_SEED = int(os.environ.get("IMG_FUZZ_SEED", "1"))
 
 _TIME_LIMIT_S = 60.0  # usual is a hundredth of a second; the machine may be busy
+_CPU_LIMIT_S = 2.0  # of this process, threads included
 _MEMORY_LIMIT = 256 << 20  # bytes that one input may add to what the process holds
 _MOST_TRIES = 300  # to make a failing input smaller
 
@@ -37,6 +43,7 @@ class Target(Protocol[_Input]):
     """Something that takes hostile input."""
 
     name: str
+    cpu_limit_s: float = _CPU_LIMIT_S
 
     @abstractmethod
     def make(self, rng: random.Random) -> _Input:
@@ -54,9 +61,21 @@ class Target(Protocol[_Input]):
         """Yield inputs that are like ``given`` and smaller, the smallest first."""
         return iter(())
 
+    def render(self, given: _Input) -> bytes:
+        """Return the input as it is kept in a file."""
+        return repr(given).encode("utf-8", "backslashreplace")
+
+    def parse(self, content: bytes) -> _Input:
+        """Return the input that was kept so."""
+        raise ValueError(f"{self.name} keeps none, for {len(content)} bytes")
+
+    def close(self) -> None:
+        """Close what the target has opened."""
+        return
+
     def keep(self, given: _Input, directory: Path) -> None:
         """Write the input to ``directory`` for whoever looks for the fault."""
-        (directory / "input").write_text(repr(given))
+        (directory / "input").write_bytes(self.render(given))
 
 
 def rng_of(target: str, seed: int) -> random.Random:
@@ -74,18 +93,33 @@ def fuzz(target: Target[_Input], seeds: Iterator[int] | range) -> int:
     return number
 
 
-def failure_of(target: Target[_Input], given: _Input) -> str:
-    """Return why ``given`` is a failure, "" where it was taken or refused as it should be."""
+def outcome_of(target: Target[_Input], given: _Input) -> str:
+    """Return a name for the way that ``given`` goes: the words of its refusal, "" for none."""
+    try:
+        target.take(given)
+    except ImgError as error:
+        words = re.sub(r"([\"'`]).*?\1|\S*[^\sa-z,;:-]\S*", "", error.message, flags=re.DOTALL)
+        return f"{type(error).__name__} {' '.join(words.split())[:80]}"
+    finally:
+        target.broken()
+    return ""
+
+
+def failure_of(target: Target[_Input], given: _Input, patience_s: float | None = None) -> str:
+    """Return why ``given`` is a failure, "" where it was taken or refused as it should be.
+
+    ``patience_s`` is for machines that do something else meanwhile.
+    """
     _forget_peak()
     before = _memory("VmHWM:")
     reason = ""
     try:
-        with time_limit(_TIME_LIMIT_S):
+        with time_limit(patience_s or _TIME_LIMIT_S, target.cpu_limit_s):
             target.take(given)
     except ImgError as error:
         reason = _bad_message(error)
-    except TooSlow:
-        reason = f"took longer than {_TIME_LIMIT_S} s\n{traceback.format_exc()}"
+    except TooSlow as slow:
+        reason = f"took longer than {slow}\n{traceback.format_exc()}"
     except Exception:
         reason = f"an error that is no ImgError\n{traceback.format_exc()}"
     grown = _memory("VmHWM:") - before
@@ -98,18 +132,24 @@ def failure_of(target: Target[_Input], given: _Input) -> str:
 
 
 @contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise TooSlow in here after ``seconds``. pytest-timeout's timer goes on afterwards."""
+def time_limit(seconds: float, cpu_seconds: float) -> Iterator[None]:
+    """Raise TooSlow in here after ``seconds``, or so many of the processor.
+
+    pytest-timeout's timer goes on afterwards.
+    """
 
     def too_slow(number: int, frame: object) -> None:
-        raise TooSlow
+        raise TooSlow(f"{cpu_seconds} s of CPU" if number == signal.SIGPROF else f"{seconds} s")
 
     handler = signal.signal(signal.SIGALRM, too_slow)
+    signal.signal(signal.SIGPROF, too_slow)
     left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
     start = time.monotonic()
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         if left:
@@ -123,18 +163,24 @@ def shards(count: int, of: int) -> list[range]:
 
 
 def _bad_message(error: ImgError) -> str:
-    """Return what is wrong with a refusal: it must say something, and be printable."""
+    """Return what is wrong with a refusal: it must say something, and that as plain text."""
     try:
-        shown = f"{error.message} {error.hint or ''}".encode("utf-8", "backslashreplace")
+        words = f"{error.message} {error.hint or ''}".strip()
+        told = io.StringIO()
+        with contextlib.redirect_stderr(told):
+            code = report(error)
     except Exception:
         return f"a refusal that cannot be shown\n{traceback.format_exc()}"
-    return "" if shown.strip() else "a refusal without words"
+    if not words or not code:
+        return "a refusal without words" if code else "a refusal that ends well"
+    found = CONTROLS.search(told.getvalue())
+    return f"a refusal with {found[0]!r} in it" if found else ""
 
 
 def _told(target: Target[_Input], seed: int, given: _Input, reason: str) -> str:
-    smallest = _smallest(target, given, reason)
+    least = smallest(target, given, reason)
     directory = Path(tempfile.mkdtemp(prefix=f"img-fuzz-{target.name}-"))
-    target.keep(smallest, directory)
+    target.keep(least, directory)
     (directory / "reason").write_text(reason)
     return (
         f"{target.name}, seed {seed}: {reason}\n"
@@ -143,8 +189,9 @@ def _told(target: Target[_Input], seed: int, given: _Input, reason: str) -> str:
     )
 
 
-def _smallest(target: Target[_Input], given: _Input, reason: str) -> _Input:
-    kind = _kind(reason)
+def smallest(target: Target[_Input], given: _Input, reason: str) -> _Input:
+    """Return an input, no larger than ``given``, that fails in the same way."""
+    kind = kind_of(reason)
     if "longer than" in kind:  # each try would take as long
         return given
     tries = 0
@@ -155,13 +202,26 @@ def _smallest(target: Target[_Input], given: _Input, reason: str) -> _Input:
             tries += 1
             if tries > _MOST_TRIES:
                 return given
-            if _kind(failure_of(target, candidate)) == kind:
+            if kind_of(failure_of(target, candidate)) == kind:
                 given, found = candidate, True
                 break
     return given
 
 
-def _kind(reason: str) -> str:
+def shorter(text: bytes, mark: bytes) -> Iterator[bytes]:
+    """Yield what is left of ``text`` without one or more of its parts, then of its bytes."""
+    parts = text.split(mark)
+    sizes = (len(parts) // 2, len(parts) // 4, 1)
+    for size in sorted({size for size in sizes if size}, reverse=True):
+        for at in range(0, len(parts), size):
+            if size < len(parts):
+                yield mark.join(parts[:at] + parts[at + size :])
+    for size in (len(text) // 2, len(text) // 8, 8, 1):
+        for at in range(0, len(text) if 0 < size < len(text) else 0, max(size, 1)):
+            yield text[:at] + text[at + size :]
+
+
+def kind_of(reason: str) -> str:
     """Return the first and the last line: what failed, and by which error."""
     lines = [line for line in reason.splitlines() if line.strip()] or [""]
     return f"{lines[0].partition(':')[0]} {lines[-1].partition(':')[0]}"

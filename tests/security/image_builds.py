@@ -83,7 +83,7 @@ class Builds:
         """Return what went wrong with one image, "" for nothing."""
         reason, outcome = "", "built"
         try:
-            with time_limit(_TIME_LIMIT_S):
+            with time_limit(_TIME_LIMIT_S, _TIME_LIMIT_S):
                 self._build(image)
         except ImgError as error:
             outcome = type(error).__name__

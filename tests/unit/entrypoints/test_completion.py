@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from img.entrypoints.cli.app import run
 from img.entrypoints.cli.completion import stages
 
 TEXT = "FROM scratch AS build\nRUN <<E\nFROM x AS no\nE\nFROM build AS base\nFROM build\n"
@@ -37,3 +38,14 @@ def test_where_none_can_be_read_nothing_is_proposed(tmp_path: Path, text: str | 
     assert (
         stages(SimpleNamespace(params={"path": [str(tmp_path)], "file": None}, args=[]), "") == []
     )
+
+
+def test_what_goes_wrong_is_not_printed_amid_what_is_being_typed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_IMG_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "img rm")
+    monkeypatch.setenv("COMP_CWORD", "no number")
+
+    assert run([]) == 1
+    assert capsys.readouterr() == ("", "")

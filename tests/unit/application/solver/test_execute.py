@@ -1,17 +1,20 @@
 """RUN: what the command gets, what its changes become, what finds it again."""
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import pytest
+from dependency_injector import providers
 
 from img.adapters.build_context.memory import MemoryContext
+from img.adapters.cache_mounts.memory import MemoryCacheMounts
 from img.adapters.snapshotter.memory import MemoryWorkspace
 from img.application.ports.build_context import ContextFileChanged
+from img.application.ports.cache_mounts import CacheDirectory
 from img.application.ports.layer_archive import PackedEntry
 from img.application.solver.execute import ProcessFailed
 from img.domain.errors import BuildError
@@ -327,3 +330,44 @@ def test_what_mounts_show_of_a_context_is_selected_and_read_once_a_build(
     assert len(of_src) == 1
     workshop.build(text, {**files, "src/a": b"4"})
     assert selected.count(("src",)) == 2
+
+
+class _OneByOne(MemoryCacheMounts):
+    """Directories that nobody gets twice: who asks for one that is in use would wait for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: list[tuple[str, str]] = []
+        self._in_use: set[str] = set()
+
+    @contextmanager
+    def use(
+        self, name: str, *, sharing: str, mode: int, owner: tuple[int, int]
+    ) -> Iterator[CacheDirectory]:
+        assert name not in self._in_use
+        self._in_use.add(name)
+        self.taken.append((name.partition("\0")[0], sharing))
+        with super().use(name, sharing=sharing, mode=mode, owner=owner) as directory:
+            yield directory
+        self._in_use.discard(name)
+
+
+def test_no_step_waits_for_itself_or_for_one_that_waits_for_it() -> None:
+    workshop = a_workshop()
+    caches = _OneByOne()
+    workshop.container.cache_mounts.override(providers.Object(caches))
+    locked = "--mount=type=cache,sharing=locked"
+    workshop.build(
+        f"FROM base\nRUN {locked},id=a,target=/1 {locked},id=b,target=/2 make 1\n"
+        f"RUN {locked},id=b,target=/1 {locked},id=a,target=/2 make 2\n"
+        f"RUN --mount=type=cache,id=a,target=/1 {locked},id=a,target=/2 make 3\n"
+    )
+
+    both = [("/a", "locked"), ("/b", "locked")]
+    assert caches.taken == [*both, *both, ("/a", "locked")]
+    mounts = [
+        [each.source for each in process.mounts if isinstance(each, BindMount)]
+        for process in workshop.executor.processes
+    ]
+    assert mounts[0] == mounts[1][::-1]
+    assert mounts[2] == [mounts[0][0]] * 2

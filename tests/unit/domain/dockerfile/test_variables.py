@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from img.domain.dockerfile.variables import ExpansionFailed, expand, expand_word, expand_words
+from img.domain.dockerfile.variables import (
+    MOST_ADDED,
+    ExpansionFailed,
+    expand,
+    expand_word,
+    expand_words,
+)
 
 ENV = {"name": "value", "empty": "", "two": "b c", "path": "/usr/lib/x.tar.gz"}
 
@@ -78,3 +84,27 @@ def test_any_word_expands_or_is_refused(word: str, escape: str) -> None:
     except ExpansionFailed:
         return
     assert all(each and each in expanded.text for each in expanded.words)
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["$A$A", '"$A$A"', "${A}${A:-x}", "${B:-$A$A}", "${A//a/bb}", "${A//a*a/$A$A}", "${N//n/$A$A}"],
+)
+def test_variables_do_not_fill_the_memory(word: str) -> None:
+    half = "a" * (MOST_ADDED // 2 + 1)
+
+    with pytest.raises(ExpansionFailed, match=f"longer than {MOST_ADDED} characters"):
+        expand_word(word, {"A": half, "N": "n"})
+
+
+def test_what_is_long_and_not_too_long_is_replaced() -> None:
+    value = "ab" * (MOST_ADDED // 4)
+
+    assert expand_word("${A//b/c}", {"A": value}).text == value.replace("b", "c")
+
+
+@pytest.mark.parametrize("operator", ["#", "##", "%", "%%", "/", "//"])
+def test_no_pattern_of_a_variable_takes_long(operator: str) -> None:
+    pattern = f"{'*a' * 40}b" + "/x" * operator.startswith("/")
+
+    assert expand_word(f"${{A{operator}{pattern}}}", {"A": "a" * 200}).text == "a" * 200

@@ -9,6 +9,7 @@ from img.domain.process import DEFAULT_PATH
 from tests.unit.domain.graph.plans import a_request, history_of, plan_of
 
 BASE = "docker.io/library/busybox:latest"
+DOUBLED = "\n".join(["ARG A=$A$A"] * 9)
 
 
 @pytest.mark.parametrize(
@@ -111,3 +112,11 @@ def test_what_cannot_be_is_refused_at_its_line(text: str, message: str) -> None:
         plan_of(f"FROM busybox\n{text}")
     assert message in refusal.value.message
     assert refusal.value.lines == (2, 2)
+
+
+@pytest.mark.parametrize("line", ["LABEL l{}=x$A", "RUN x{}", "COPY a /$A/{}"])
+def test_variables_do_not_fill_the_memory_line_by_line(line: str) -> None:
+    lines = "\n".join(line.format(number) for number in range(40))
+
+    with pytest.raises(DockerfileError, match="longer than 16777216 characters"):
+        plan_of(f"FROM busybox\nARG A={'a' * 1_000}\n{DOUBLED}\n{lines}")
