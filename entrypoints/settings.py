@@ -5,12 +5,15 @@ import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
-from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.platform import Platform
 from img.domain.resources import Resources
+
+if TYPE_CHECKING:
+    from img.domain.options.secrets import AgentSpec, SecretSpec
 
 # The seed's names, and those of img's later versions, for the snapshotters they mean.
 _BACKENDS = {
@@ -57,8 +60,8 @@ class Settings:
     progress: str = "auto"  # plain, tty, quiet, rawjson
     quiet: bool = False  # whatever ``progress`` is
     debug: bool = False
-    secrets: tuple[SecretSpec, ...] = ()
-    agents: tuple[AgentSpec, ...] = ()
+    secrets: "tuple[SecretSpec, ...]" = ()
+    agents: "tuple[AgentSpec, ...]" = ()
     resources: Resources = Resources()  # what a step may use
     access: RegistryAccess = RegistryAccess()
 

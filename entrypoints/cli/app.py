@@ -42,7 +42,8 @@ COMMANDS = {
     "remote": {"catalog", "referrers", "tags"},
     "transfer": {"load", "pull", "push", "save", "unpack"},
     "state": {"du", "fsck", "prune"},
-    "login": {"login", "logout", "version"},
+    "login": {"login", "logout"},
+    "version": {"version"},
     "doctor": {"doctor", "unshare"},
     "docker_names": {"builder", "buildx", "image", "images", "rmi", "system"},
 }

@@ -44,7 +44,7 @@ _GROUPS = {
             "b": _BUILD,
             "du": _DU,
             "prune": _PRUNE,
-            "version": ("login", "version"),
+            "version": ("version", "version"),
         },
     ),
 }

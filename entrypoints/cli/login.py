@@ -1,21 +1,16 @@
-"""``img login``, ``logout``, ``version``."""
+"""``img login``, ``logout``."""
 
-import platform
-import shutil
-import subprocess
 import sys
 from typing import Annotated
 
 import typer
 
-from img import __version__
 from img.application.ports.credential_store import Credentials
 from img.domain.errors import UsageError
 from img.domain.reference import DOCKER_HUB_SERVER, registry_of, server_of
 from img.entrypoints.cli import options
-from img.entrypoints.cli.output import say, say_text
+from img.entrypoints.cli.output import say
 from img.entrypoints.cli.session import Needs, Session
-from img.entrypoints.settings import host_platform
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,12 +21,8 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "logout", cls=options.followed_by("[SERVER]"), short_help="Log out from a Docker registry."
     )(logout)
-    app.command("version", cls=options.followed_by(), short_help="Show the version information.")(
-        version
-    )
 
 
-Extra = Annotated[list[str] | None, typer.Argument(hidden=True)]
 Server = Annotated[list[str] | None, typer.Argument(hidden=True)]
 
 
@@ -133,36 +124,3 @@ def logout(
         return
     say(f"Removing login credentials for {server_of(where)}")
     say("Logout succeeded.")
-
-
-def version(
-    extra: Extra = None,
-    state: options.State = None,  # noqa: ARG001 (every command takes these)
-    backend: options.Backend = None,  # noqa: ARG001
-    debug: options.Debug = False,  # noqa: ARG001
-) -> None:
-    """Show the version information."""
-    if extra:
-        raise UsageError("no arguments expected")
-    say("img:")
-    say(f" version     : {__version__}")
-    say(f" python      : {platform.python_version()} ({platform.python_implementation()})")
-    say(f" platform    : {host_platform()}")
-    say_text(f"{_runc()}\n")
-
-
-def _runc() -> str:
-    runc = shutil.which("runc")
-    if runc is None:
-        return "runc: not installed, and not needed"
-    try:
-        answer = subprocess.run(
-            [runc, "--version"], capture_output=True, text=True, timeout=5, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"runc:\n error: {error}"
-    known = dict(line.split(":", 1) for line in answer.splitlines() if ":" in line)
-    release = answer.partition("\n")[0].removeprefix("runc version ").strip()
-    rows = [("version", release)]
-    rows += [(name, known[name].strip()) for name in ("commit", "spec") if name in known]
-    return "\n".join(["runc:", *(f" {name:<12}: {value}" for name, value in rows)])

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import StateError, UsageError
-from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.resources import Resources
 from img.entrypoints.settings import (
     FOR_TESTS,
@@ -23,6 +22,7 @@ from img.entrypoints.settings import (
 )
 
 if TYPE_CHECKING:
+    from img.domain.options.secrets import AgentSpec, SecretSpec
     from img.entrypoints.container import Container
 
 
@@ -69,8 +69,8 @@ class Session:
         progress: str = "auto",
         quiet: bool = False,
         access: RegistryAccess = RegistryAccess(),
-        secrets: tuple[SecretSpec, ...] = (),
-        agents: tuple[AgentSpec, ...] = (),
+        secrets: "tuple[SecretSpec, ...]" = (),
+        agents: "tuple[AgentSpec, ...]" = (),
         resources: Resources | None = None,
         emulate: str = "full",
         executor: str | None = None,

@@ -122,7 +122,7 @@ def ours(imported: set[str]) -> set[str]:
     return {name for name in imported if name.startswith("img.")}
 
 
-@pytest.mark.parametrize(("arguments", "most"), [(("version",), 30), (("ls",), 100)])
+@pytest.mark.parametrize(("arguments", "most"), [(("version",), 20), (("ls",), 100)])
 def test_small_commands_import_few_modules_of_img(
     arguments: tuple[str, ...], most: int, tmp_path: Path
 ) -> None:
