@@ -10,17 +10,22 @@ import pytest
 from tests.host import program
 from tests.images import LayerEntry, SavedImage, differences, read_archive
 from tests.img_command import ImgFor, WriteContext
+from tests.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 
 _EMULATED = ("one-id", "no-new-privileges")
 _PACKAGES = "openssh-server sudo redis-server nginx-light man-db libcap2-bin"
 _INSTALL = f"apt-get install -y --no-install-recommends {_PACKAGES}"
-_PACKAGED = f"""
+# Made once: all others install what is in it already, and download one package themselves.
+_DOWNLOADED = f"""
 FROM @DEBIAN@
 ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update && {_INSTALL} --download-only
-RUN {_INSTALL} --no-download
+"""
+_PACKAGED = f"""
+FROM @DOWNLOADED@
+RUN {_INSTALL} --no-download && apt-get install -y hello
 RUN useradd -m -G sudo app && echo 'app ALL=(ALL) NOPASSWD: ALL' > /etc/sudoers.d/app \\
  && install -o app -g www-data -m 2750 -d /srv/x && cp -a /var/log/nginx /srv/y \\
  && cp /bin/true /srv/ping && setcap cap_net_raw+ep /srv/ping \\
@@ -40,11 +45,16 @@ def owners(layer: Mapping[str, LayerEntry]) -> Mapping[str, LayerEntry]:
 @pytest.mark.network
 @pytest.mark.timeout(1800)
 def test_unmodified_packages_are_installed_with_the_same_owners_as_with_many_ids(
-    img_for: ImgFor, write_context: WriteContext, debian: str
+    img_for: ImgFor, write_context: WriteContext, debian: str, registry: RegistryServer
 ) -> None:
     """With IMG_TESTS_ALL under no_new_privs as well, which is emulated by the same code."""
     emulated = _EMULATED if "IMG_TESTS_ALL" in os.environ else _EMULATED[:1]
-    context = write_context(_PACKAGED.replace("@DEBIAN@", debian))
+    root = img_for("root", "root")
+    base = f"{registry.address}/downloaded:latest"
+    downloaded = write_context(_DOWNLOADED.replace("@DEBIAN@", debian), name="downloaded")
+    root("build", "-t", base, downloaded, timeout_s=1200)
+    root("push", base)
+    context = write_context(_PACKAGED.replace("@DOWNLOADED@", base))
     images: dict[str, SavedImage] = {}
     took: dict[str, float] = {}
     for who in ("root", "user", *emulated):
@@ -70,9 +80,9 @@ RUN cp -a /c /d && rm /b && chown 7 /d
 
 
 def test_devices_that_no_user_may_make_are_in_the_layers_as_roots_are(
-    img_for: ImgFor, write_context: WriteContext, debian: str
+    img_for: ImgFor, write_context: WriteContext, small_debian: str
 ) -> None:
-    context = write_context(_DEVICES.replace("@DEBIAN@", debian))
+    context = write_context(_DEVICES.replace("@DEBIAN@", small_debian))
     images = []
     for who in ("root", *_EMULATED):
         img = img_for(who, who)
@@ -103,9 +113,9 @@ RUN --mount=type=cache,target=/cache,uid=1000,gid=33,mode=750 \\
 
 
 def test_mounts_and_copies_have_owners_that_steps_see(
-    img_for: ImgFor, write_context: WriteContext, debian: str
+    img_for: ImgFor, write_context: WriteContext, small_debian: str
 ) -> None:
-    context = write_context(_MOUNTS.replace("@DEBIAN@", debian), {"f": "f"})
+    context = write_context(_MOUNTS.replace("@DEBIAN@", small_debian), {"f": "f"})
     images = []
     for who in ("user", *_EMULATED):
         img = img_for(who, who)
@@ -120,9 +130,9 @@ def test_mounts_and_copies_have_owners_that_steps_see(
 
 
 def test_what_emulation_is_given_up_for_is_not_found_by_full_builds(
-    img_for: ImgFor, write_context: WriteContext, debian: str
+    img_for: ImgFor, write_context: WriteContext, small_debian: str
 ) -> None:
-    context = write_context(f"FROM {debian}\nRUN touch /f && chown 5:6 /f\n")
+    context = write_context(f"FROM {small_debian}\nRUN touch /f && chown 5:6 /f\n")
     img = img_for("one-id")
 
     def owner(*options: str) -> tuple[int, int]:
