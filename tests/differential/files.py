@@ -20,7 +20,7 @@ _ODD_NAMES = (
     "back\\slash",
     ".hidden",
     "#hash",
-    "!bang",
+    "bang!",
     "a:b,c",
     "$dollar",
     "'quote",
