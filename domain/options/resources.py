@@ -11,6 +11,7 @@ _LEAST_MEMORY = 6 << 20  # bytes; docker's, below it nothing starts
 _PERIOD = 100_000  # microseconds; the kernel's
 _PERIODS = range(1_000, 1_000_001)
 _LEAST_QUOTA = 1_000  # microseconds
+_MOST_CPUS = 1 << 20  # nobody has as many, and the kernel's numbers hold them
 _SHARES = range(2, 262_145)
 _OF_BUILDX = (
     "memory", "memory-swap", "cpu-shares", "cpu-period", "cpu-quota", "cpuset-cpus", "cpuset-mems",
@@ -84,7 +85,7 @@ def _processor_time(texts: Mapping[str, str]) -> tuple[int, int]:
         count = Decimal(cpus)
     except InvalidOperation:
         count = Decimal("NaN")
-    if not count.is_finite() or count * _PERIOD < _LEAST_QUOTA:
+    if not (count.is_finite() and count <= _MOST_CPUS and count * _PERIOD >= _LEAST_QUOTA):
         raise UsageError(f"invalid --cpus {cpus!r}", hint="a number of processors, such as 1.5")
     return _PERIOD, int(count * _PERIOD)
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from img import __version__
-from img.domain.errors import ImgError
+from img.domain.errors import ImgError, UsageError
 from img.entrypoints.cli import interrupts, options
 from img.entrypoints.cli.failures import (
     FULL,
@@ -32,6 +32,7 @@ _ABOUT = (
 # Typer brings its own copy of click, or the package itself in its older versions.
 _UsageProblem = typer.BadParameter.__mro__[1]
 
+_INSTALLS_COMPLETION = "--install-completion"
 _COMPLETION = "_IMG_COMPLETE"  # in the environment when a shell asks what words there may be
 
 # The modules of commands, in the order of their help; each costs its imports.
@@ -175,6 +176,8 @@ def run(arguments: list[str]) -> int:
     except OSError as error:
         if (lost := output_error()) is not None:
             return report(output_lost(lost))
+        if _INSTALLS_COMPLETION in arguments:
+            return report(UsageError(f"cannot install completion: {error}"))
         if error.errno not in FULL:
             raise
         return report(disk_full(error))

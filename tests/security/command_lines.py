@@ -1,6 +1,7 @@
 """Command lines that img might be given: its own commands and options, with good and odd words."""
 
 import random
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -99,7 +100,11 @@ class _Command:
 
 
 def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[_Command]:
-    options = [each for each in command.params if each.param_type_name == "option"]
+    options = [
+        each
+        for each in command.params
+        if each.param_type_name == "option" and each.name != "install_completion"  # writes at home
+    ]
     valued = tuple(tuple(each.opts) for each in options if not each.is_flag)
     switches = tuple(
         o for each in options if each.is_flag for o in (*each.opts, *each.secondary_opts)
@@ -168,10 +173,10 @@ class CommandLineMaker:
         for _ in range(rng.choice((0, 0, 0, 1, 2))):
             name = rng.choice(list(_ENVIRONMENT))
             value = self._word(rng, rng.choice(_ENVIRONMENT[name]), oddness)
-            made[name] = value.replace("\0", "").encode("utf-8", "replace").decode()
+            made[name] = value
         if rng.random() < 0.03:
             made["_IMG_COMPLETE"] = rng.choice(_COMPLETIONS)
-            made["COMP_WORDS"] = " ".join(["img", *words]).replace("\0", "")
+            made["COMP_WORDS"] = " ".join(["img", *words])
             made["COMP_CWORD"] = rng.choice(("1", "2", "5", "x", "-1"))
             made["_TYPER_COMPLETE_ARGS"] = made["COMP_WORDS"]
-        return made
+        return {name: re.sub("[\0\ud800-\udc7f\udd00-\udfff]", "", made[name]) for name in made}

@@ -40,6 +40,16 @@ def test_where_none_can_be_read_nothing_is_proposed(tmp_path: Path, text: str | 
     )
 
 
+def test_a_home_that_takes_no_completion_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HOME", "/dev/null")
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+
+    assert run(["--install-completion", "bash"]) == 1
+    assert "cannot install completion" in capsys.readouterr().err
+
+
 def test_what_goes_wrong_is_not_printed_amid_what_is_being_typed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
