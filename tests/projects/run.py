@@ -46,12 +46,13 @@ def main(arguments: Sequence[str]) -> int:
     results = options.work / "results"
     if not options.table:
         _check_machine()
+        projects = _named(options.names)
         options.work.mkdir(parents=True, exist_ok=True)
         results.mkdir(exist_ok=True)
         with _Place(options.work) as place:
             builders = [] if options.no_peer else [place.peer()]  # first: others are compared
             builders += place.imgs(options.users.split(","))
-            return sum(_try(project, builders, place, results) for project in _named(options.names))
+            return sum(_try(project, builders, place, results) for project in projects)
     sys.stdout.write("".join(f"{line}\n" for line in report.table(results, (*_USERS, _PEER))))
     return 0
 

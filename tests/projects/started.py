@@ -62,7 +62,8 @@ class Podman:
 
     def close(self) -> None:
         """Leave nothing mounted."""
-        subprocess.run(["umount", "--lazy", "--quiet", self._store / "overlay"], check=False)
+        command = ("umount", "--lazy", str(self._store / "overlay"))
+        subprocess.run(command, check=False, capture_output=True)
 
     def words(self) -> tuple[str | Path, ...]:
         """Return how each of its commands begins."""
