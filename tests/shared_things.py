@@ -22,6 +22,10 @@ ACCOUNT = "account"  # what the directory that remembers the account is called
 def name_directory() -> None:
     """Choose the directory; the workers inherit the choice."""
     os.environ[_VARIABLE] = str(in_memory() / f"img-tests-{uuid4().hex[:8]}")
+    if os.geteuid() != 0:
+        # Without a login session skopeo looks into /run/containers, which is root's where root
+        # has used podman, and gives up.
+        os.environ.setdefault("XDG_RUNTIME_DIR", os.environ[_VARIABLE])
 
 
 def directory() -> Path:

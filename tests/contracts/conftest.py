@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from img.adapters.layer_archive.tar import TarLayerArchive
+from img.adapters.linux.ownership import REAL, RecordedOwnership
 from img.adapters.linux.syscalls import MNT_DETACH, umount2
 from img.application.ports.layer_archive import (
     LayerArchive,
@@ -17,7 +18,9 @@ from tests.snapshot_lab import Lab
 
 @pytest.fixture(params=[TarLayerArchive])
 def archive(request: pytest.FixtureRequest) -> LayerArchive:
-    made: LayerArchive = request.param()
+    # A user without namespaces gives files to nobody, and records who is to have them.
+    ownership = REAL if os.geteuid() == 0 else RecordedOwnership()
+    made: LayerArchive = request.param(ownership)
     return made
 
 

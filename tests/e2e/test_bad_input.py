@@ -104,6 +104,7 @@ def test_a_source_that_a_link_leads_out_of_the_context(
 
 
 def test_a_file_that_may_not_be_read(img_for: ImgFor, write_context: WriteContext) -> None:
+    need_root()  # to make a file that is not the user's
     img = img_for("user")
     context = write_context("FROM scratch\nCOPY f /\n", {"f": "f"})
     (context / "f").chmod(0)
@@ -241,6 +242,7 @@ def largest_file(directory: Path) -> Path:
 
 
 def test_a_state_that_may_not_be_written(img_for: ImgFor, write_context: WriteContext) -> None:
+    need_root()  # to give it away
     img = img_for("user")
     os.chown(img.state, 0, 0)
     img.state.chmod(0o755)

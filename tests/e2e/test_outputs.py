@@ -307,13 +307,13 @@ def test_an_output_that_cannot_be_written_leaves_nothing(
     img_for: ImgFor, write_context: WriteContext
 ) -> None:
     img = img_for("user")
-    (img.home / "sealed").mkdir(mode=0o555)
+    context = write_context("FROM scratch\nCOPY f /\n", {"f": ""})
 
     refused = img(
         *("build", "-q", "-t", "app", "-o", "type=image"),
-        *("-o", "type=tar,dest=sealed/x.tar", write_context("FROM scratch\nCOPY f /\n", {"f": ""})),
+        *("-o", "type=tar,dest=/img-test.tar", context),
         code=1,
     )
 
-    assert refused.error_line == "Error: cannot write sealed/x.tar: Permission denied"
+    assert refused.error_line == "Error: cannot write /img-test.tar: Permission denied"
     assert "app" not in img("ls").stdout
