@@ -1,6 +1,5 @@
 """Random steps give what they give in a plain directory, whatever the snapshotter."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from tests.mutations.lab import try_all
 from tests.snapshot_base import real
 from tests.snapshot_lab import CLONING, FUSE, KINDS, Kind
 
-_MOST = 300 if "IMG_TESTS_ALL" in os.environ else 120
+_MOST = 300
 _FEWER = {CLONING: 50, FUSE: 50}  # as naive; and slow
 
 

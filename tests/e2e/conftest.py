@@ -191,7 +191,7 @@ def registry() -> Iterator[RegistryServer]:
         yield server
 
 
-def _push(layout: Path, name: str) -> str:
+def push(layout: Path, name: str) -> str:
     plain = "--dest-tls-verify=false"
     skopeo = program("skopeo")
     shared_things.run(skopeo, "copy", "-q", plain, f"oci:{layout}:latest", f"docker://{name}")
@@ -230,16 +230,16 @@ def small_debian_layout(debian_layout: Path) -> Path:
 @pytest.fixture(scope="session")
 def busybox(registry: RegistryServer, busybox_layout: Path) -> str:
     """Return the name of a small base image in the registry."""
-    return _push(busybox_layout, f"{registry.address}/busybox:latest")
+    return push(busybox_layout, f"{registry.address}/busybox:latest")
 
 
 @pytest.fixture(scope="session")
 def debian(registry: RegistryServer, debian_layout: Path) -> str:
     """Return the name of Debian's minbase in the registry."""
-    return _push(debian_layout, f"{registry.address}/debian:bookworm")
+    return push(debian_layout, f"{registry.address}/debian:bookworm")
 
 
 @pytest.fixture(scope="session")
 def small_debian(registry: RegistryServer, small_debian_layout: Path) -> str:
     """Return the name of the Debian that unpacks fast in the registry."""
-    return _push(small_debian_layout, f"{registry.address}/small-debian:bookworm")
+    return push(small_debian_layout, f"{registry.address}/small-debian:bookworm")
