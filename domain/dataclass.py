@@ -66,6 +66,12 @@ def _is_of_class(annotation: object) -> bool:
     return getattr(annotation, "__origin__", annotation) is ClassVar
 
 
+def _copy_of(cls: type) -> type:
+    left_out = ("__dict__", "__weakref__")
+    own = {name: value for name, value in vars(cls).items() if name not in left_out}
+    return type(cls)(cls.__name__, cls.__bases__, own)
+
+
 def _slots_of(cls: type) -> Sequence[str]:
     slots = cls.__dict__.get("__slots__", ())
     return (slots,) if isinstance(slots, str) else tuple(slots)
@@ -86,9 +92,14 @@ class _Facts:
 
     @cached_property
     def standard(self) -> Any:
-        """The original, made a data class by the standard library; without methods."""
+        """The original, made a data class by the standard library; without methods.
+
+        The standard library replaces each field() in the class by its default. Two threads may
+        come here at the same time, and Ctrl-C may interrupt one: each takes a copy of the class.
+        """
         bare = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=self.kw_only)
-        return bare(self.original)
+        has_fields = any(isinstance(value, Field) for value in vars(self.original).values())
+        return bare(_copy_of(self.original) if has_fields else self.original)
 
     @cached_property
     def fields(self) -> "tuple[Field[Any], ...]":

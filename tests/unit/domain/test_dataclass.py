@@ -1,5 +1,6 @@
 """Our data classes against those of the standard library."""
 
+import abc
 import copy
 import dataclasses
 import pickle
@@ -176,6 +177,27 @@ def test_defaults_are_made_for_each_instance() -> None:
 
     assert (other.count, other.seen) == (0, [])
     assert Counter(5, [6]).seen == [6]
+
+
+def test_ctrl_c_in_the_first_instance_leaves_the_class_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @dataclass(frozen=True, slots=True)
+    class Harbour:
+        ships: list[str] = field(default_factory=list)
+        depth: int = field(default=0, compare=False)
+
+    def interrupt(_cls: type) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        # dataclasses.dataclass calls it last, and a second thread may be as far as this too.
+        patched.setattr(abc, "update_abstractmethods", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            Harbour()
+
+    assert Harbour().ships == []
+    assert Harbour(depth=1) == Harbour(depth=2)
 
 
 def test_what_changes_has_no_hash() -> None:
