@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import field
 from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, BinaryIO
 
 from img.application.damage import check_blob
@@ -46,6 +48,12 @@ class Transfer:
     indexes: IndexStore
     archive: LayerArchive
     registry: Registry
+    _begun: Event = field(default_factory=Event)
+
+    @property
+    def has_pulled(self) -> bool:
+        """Whether layers were fetched, or begun to be, which were not here."""
+        return self._begun.is_set()
 
     def pull_blob(self, reference: ImageReference, blob: Descriptor) -> bytes:
         """Return a small blob (a config), from the store or the registry; it is stored then.
@@ -105,6 +113,7 @@ class Transfer:
         }
         if not missing:
             return
+        self._begun.set()
         with threads(min(_PARALLEL, len(missing)), "pull") as pool:
             _all_of(
                 [

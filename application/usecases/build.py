@@ -126,7 +126,7 @@ class BuildImage:
             if caches.targets:
                 self.leave(caches.targets, solved)
             self.solver.lookup.note_used(self.solver.clock.now())
-        self.tidy(grown=self.solver.lookup.has_new)
+        self.tidy(grown=self.solver.lookup.has_new or self.layers.transfer.has_pulled)
         return built
 
     @contextmanager

@@ -1,6 +1,7 @@
 """What BuildImage promises besides layers: names, excerpts, platforms, all or nothing."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from img.domain.errors import BuildError, DockerfileError, SourceError
 from img.domain.filesystem.entry import DIRECTORY
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index
-from img.domain.outputs import ImageOutput
+from img.domain.outputs import FilesOutput, ImageOutput
 from img.domain.progress import (
     StepsPlanned,
     VertexCanceled,
@@ -355,3 +356,19 @@ def test_an_image_is_built_on_the_id_of_another() -> None:
 
     for text in (f"FROM {id_}\nCOPY b /\n", f"FROM scratch\nCOPY --from={id_.encoded} a /\n"):
         assert "a" in workshop.files_of(workshop.build(text))
+
+
+def test_a_build_that_fetches_only_layers_looks_at_the_cap_of_the_cache(
+    tmp_path: Path,
+) -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"f": b"1"})
+    grown: list[bool] = []
+    tidy = workshop.container.housekeeping.keep_tidy
+    tidy.override(lambda **looked: grown.append(looked["grown"]))
+
+    workshop.contexts.text = "FROM base\n"
+    workshop.deliver(FilesOutput(destination=str(tmp_path / "out")))
+
+    assert not workshop.container.lookup().has_new
+    assert grown == [True]
