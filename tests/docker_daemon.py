@@ -19,7 +19,11 @@ class DockerDaemon:
         options += [f"--host=unix://{base}/socket"]
         with open(base / "log", "wb") as log:
             self._daemon = subprocess.Popen(
-                [program("dockerd"), *options, "--iptables=false", "--bridge=none"],
+                # Its mounts are for nobody else, who could hold them after its end.
+                [
+                    *(program("unshare"), "--mount", "--propagation", "slave"),
+                    *(program("dockerd"), *options, "--iptables=false", "--bridge=none"),
+                ],
                 stdout=log,
                 stderr=log,
             )

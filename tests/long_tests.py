@@ -12,11 +12,13 @@ import pytest
 # Seconds of one processor, about; all other tests take few.
 _WEIGHTS = {
     "test_every_case_comes_out_as_buildkit_builds_it": 150,
-    "test_with_source_date_epoch_the_manifest": 100,
     "test_unmodified_packages_are_installed": 90,
+    "test_generated_dockerfiles_are_built": 90,
     "test_apt_installs_as_it_does_under_buildah": 80,
     "test_random_steps_are_those_of_a_plain_directory_for_everybody": 60,
+    "test_with_source_date_epoch_the_manifest": 40,
     "test_steps_with_one_id_are_fooled_well": 40,
+    "test_no_command_holds_a_layer_in_memory": 40,
     "test_the_executors_promises_hold": 35,
     "test_the_layers_are_equal_entry_for_entry": 35,
     "test_whatever_is_killed_at_whatever_moment": 30,

@@ -33,6 +33,10 @@ _ABOUT = (
 _UsageProblem = typer.BadParameter.__mro__[1]
 
 _INSTALLS_COMPLETION = "--install-completion"
+_COMPLETION_OPTIONS = (_INSTALLS_COMPLETION, "--show-completion")
+# Typer's variable for it: with it, the two options take the name of a shell. Without it they find
+# out which shell runs img, and fail in a script of sh.
+_SHELL_IS_NAMED = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"
 _COMPLETION = "_IMG_COMPLETE"  # in the environment when a shell asks what words there may be
 
 # The modules of commands, in the order of their help; each costs its imports.
@@ -155,6 +159,8 @@ def _show_traceback(bug: Exception) -> int:
 
 def run(arguments: list[str]) -> int:
     """Run the command line and return its exit code (docs/errors.md)."""
+    if _names_shell(arguments):
+        os.environ[_SHELL_IS_NAMED] = "1"
     try:
         command = typer.main.get_command(command_line(arguments))
         result = command.main(
@@ -192,6 +198,14 @@ def run(arguments: list[str]) -> int:
         if not isinstance(problem, _UsageProblem):
             raise
         return _misused(problem, arguments)
+
+
+def _names_shell(arguments: list[str]) -> bool:
+    return any(
+        option.startswith(tuple(f"{each}=" for each in _COMPLETION_OPTIONS))
+        or (option in _COMPLETION_OPTIONS and value and not value.startswith("-"))
+        for option, value in zip(arguments, [*arguments[1:], ""], strict=False)
+    )
 
 
 def _unknown_command(unknown: options.UnknownCommand) -> int:

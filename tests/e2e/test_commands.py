@@ -363,9 +363,20 @@ def test_it_runs_as_a_module(app: Img) -> None:
     assert module("inspect", "app").stdout == app("inspect", "app").stdout
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_it_prints_a_completion(img_for: ImgFor, shell: str) -> None:
-    assert "_IMG_COMPLETE" in img_for("user")("--show-completion", shell).stdout.upper()
+@pytest.mark.parametrize(
+    ("shell", "begins"),
+    [("bash", "complete -o"), ("zsh", "#compdef"), ("fish", "complete --command")],
+)
+def test_it_prints_the_completion_of_a_shell_that_is_named(
+    img_for: ImgFor, shell: str, begins: str
+) -> None:
+    img = img_for("user")
+
+    printed = img("--show-completion", shell).stdout
+
+    assert "_IMG_COMPLETE" in printed.upper()
+    assert begins in printed
+    assert img(f"--show-completion={shell}").stdout == printed
 
 
 def test_completion_knows_the_commands(img_for: ImgFor) -> None:

@@ -62,11 +62,14 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def test_who_stood_by_becomes_the_step(steps: Steps) -> None:
-    steps.sh("true")
-    before = who_stands_by(steps)
-    namespace = os.readlink(f"/proc/{before}/ns/uts")
-
-    assert steps.sh("ls -l /proc/self/ns/uts").split()[-1] == namespace
+    for _ in range(20):  # whenever anybody mounts something, another one takes its place
+        steps.sh("true")
+        before = who_stands_by(steps)
+        namespace = os.readlink(f"/proc/{before}/ns/uts")
+        if steps.sh("ls -l /proc/self/ns/uts").split()[-1] == namespace:
+            break
+    else:
+        raise AssertionError("nobody who stood by became a step")
     assert who_stands_by(steps) != before
 
 
