@@ -12,7 +12,7 @@ from img.domain.errors import BuildError
 from img.domain.filesystem import paths
 from img.domain.filesystem.changes import refuse_reserved
 from img.domain.filesystem.entry import DIRECTORY, Entry
-from img.domain.filesystem.parents import missing_parents
+from img.domain.filesystem.parents import made_below, missing_parents
 from img.domain.graph.cache_key import content_key
 from img.domain.graph.operations import MakeDirectory
 from img.domain.oci.chain import Layer
@@ -58,6 +58,12 @@ class MakeDirectoryLayer:
             return []
         uid, gid = self.owners.of(operation.owner, root) if operation.owner else (0, 0)
         now = int(self.clock.now().timestamp()) * 10**9
-        made = [Entry(at, DIRECTORY, 0o755, uid, gid, mtime=now) for at in absent]
+        above = tree.get(paths.parent(absent[0]))
+        assert above is not None
+        made = []
+        for at in absent:
+            new = Entry(at, DIRECTORY, 0o755, uid, gid, mtime=now)
+            above = made_below(above, new, chosen=bool(operation.owner))
+            made.append(above)
         parents = missing_parents([(entry.path, now) for entry in made], tree)
         return sorted([*parents, *made])

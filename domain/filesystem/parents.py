@@ -13,6 +13,23 @@ from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.filesystem.tree import FileTree
 
+_SET_GROUP_ID = 0o2000
+
+
+def made_below(parent: Entry, made: Entry, *, chosen: bool) -> Entry:
+    """Return the new directory ``made`` as mkdir(2) leaves it in ``parent``.
+
+    Below a set-group-ID directory a new one has that bit too, and the group, unless the owner is
+    ``chosen``: then it is given to that owner, which leaves the bit on directories (inode(7),
+    "S_ISGID"). BuildKit sets no mode after mkdir(2) on the way of COPY, ADD and WORKDIR (fsutil
+    copy/mkdir.go, "MkdirAll"), nor for what an archive implies (go-archive archive.go,
+    "createImpliedDirectories").
+    """
+    if not parent.mode & _SET_GROUP_ID:
+        return made
+    gid = made.gid if chosen else parent.gid
+    return made._replace(mode=made.mode | _SET_GROUP_ID, gid=gid)
+
 
 def missing_parents(entries: Iterable[tuple[str, int]], base: FileTree) -> Iterator[Entry]:
     """Yield the directories of ``base`` that are above the layer's entries and not among them.

@@ -17,7 +17,7 @@ from img.domain.filesystem.entry import (
     Entry,
 )
 from img.domain.filesystem.nested import Nested
-from img.domain.filesystem.parents import missing_parents
+from img.domain.filesystem.parents import made_below, missing_parents
 from img.domain.filesystem.tree import FileTree, TooManyLinks
 
 _MOST_LINKS = 255
@@ -144,16 +144,20 @@ class Target:
         """
         if not path or self.is_directory(path):
             return
-        uid, gid = owner or self._owner or (0, 0)
         mode = self._made_mode if mode is None else mode
+        when = self._mtime if mtime is None else mtime
+        owner = owner or self._owner
+        uid, gid = owner or (0, 0)
+        above = self.get("") or _ROOT
         for directory in [*paths.ancestors(path), path]:
             there = self.get(directory)
             if there is None:
-                when = self._mtime if mtime is None else mtime
-                made = Entry(directory, DIRECTORY, mode, uid, gid, mtime=when)
-                self._set(directory, Selected(None, made))
+                new = Entry(directory, DIRECTORY, mode, uid, gid, mtime=when)
+                there = made_below(above, new, chosen=owner is not None)
+                self._set(directory, Selected(None, there))
             elif there.kind != DIRECTORY:
                 raise NotADirectory(directory)
+            above = there
 
     def put(self, path: str, source: str, entry: Entry, inode: object = None) -> None:
         """Write ``entry``, no directory, at ``path``. Raises IsADirectory, NotADirectory."""

@@ -3,7 +3,7 @@
 As BuildKit does it (moby/go-archive, archive.go): the destination is the root directory meanwhile,
 so no name and no link among the parents leads out of it. Later members replace earlier ones and
 what is in the way. --chmod changes nothing, and a directory that the archive has files of and no
-member for is 0755 and root's, whatever --chown gives the members.
+member for is 0755, or 2755 below such a one, and root's, whatever --chown gives the members.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,7 @@
 import pytest
 
 from img.domain.errors import BuildError
-from img.domain.filesystem.entry import DIRECTORY
+from img.domain.filesystem.entry import DIRECTORY, Entry
 from tests.unit.application.workshop import Workshop, image_of
 
 PASSWD = b"root:x:0:0::/:/bin/sh\napp:x:7:8::/:/bin/sh\n"
@@ -41,6 +41,20 @@ def test_it_belongs_to_the_user_of_the_stage() -> None:
 
     made = workshop.container.trees().of(image.layers).get("home/app")
     assert made is not None and (made.uid, made.gid) == (7, 8)
+
+
+@pytest.mark.parametrize(("user", "ids"), [("", (0, 33)), ("USER app\n", (7, 8))])
+def test_one_below_a_set_group_id_directory_inherits(user: str, ids: tuple[int, int]) -> None:
+    workshop = Workshop()
+    workshop.publish("base", {"etc/passwd": PASSWD})
+    workshop.commands["mkdir"] = lambda root: root.put(Entry("srv", DIRECTORY, 0o2775, 0, 33))
+
+    image = image_of(workshop.build(f"FROM base\nRUN mkdir\n{user}WORKDIR /srv/a/b\n"))
+
+    tree = workshop.container.trees().of(image.layers)
+    for path in ("srv/a", "srv/a/b"):
+        made = tree.get(path)
+        assert made is not None and (made.mode, made.uid, made.gid) == (0o2755, *ids)
 
 
 def test_a_file_in_the_way_is_said() -> None:

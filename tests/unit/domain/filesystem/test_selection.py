@@ -53,6 +53,21 @@ def test_made_directories_are_0755_and_roots_with_the_given_mtime() -> None:
     assert made == (None, Entry("x", DIRECTORY, 0o755, mtime=99), "")
 
 
+@pytest.mark.parametrize(("owner", "ids"), [(None, (0, 33)), ((7, 8), (7, 8))])
+def test_directories_made_below_a_set_group_id_directory_inherit(
+    owner: tuple[int, int] | None, ids: tuple[int, int]
+) -> None:
+    onto = FileTree.of([FileIndex.of([Entry("p", DIRECTORY, 0o2775, 0, 33)])])
+    source = a_tree("d/f", "d/s/")
+
+    items = copy(source, "d", to="/p/a/b", onto=onto, owner=owner).items
+
+    found = {item.entry.path: item.entry for item in items}
+    for path in ("p/a", "p/a/b"):
+        assert (found[path].mode, found[path].uid, found[path].gid) == (0o2755, *ids)
+    assert (found["p/a/b/s"].mode, found["p/a/b/s"].gid) == (0o755, owner[1] if owner else 0)
+
+
 def test_a_directory_gives_its_contents_not_itself() -> None:
     source = a_tree("d/", "d/f", "d/sub/", "d/sub/g", "other")
     assert shown(copy(source, "d", to="/x")) == ["x/", "x/f <- d/f", "x/sub/", "x/sub/g <- d/sub/g"]

@@ -47,6 +47,16 @@ def test_members_go_through_links_of_the_destination_and_of_the_archive() -> Non
     assert selection.items[3].entry.offset == 512
 
 
+def test_directories_that_no_member_stands_for_inherit_the_set_group_id_bit() -> None:
+    onto = FileTree.of([FileIndex.of([Entry("p", DIRECTORY, 0o2775, 0, 33)])])
+
+    items = add([Entry("x/f", FILE, size=1, offset=512)], to="/p/d/", onto=onto).items
+
+    found = {item.entry.path: item.entry for item in items}
+    assert (found["p/d"].mode, found["p/d"].gid) == (0o2755, 33)
+    assert (found["p/d/x"].mode, found["p/d/x"].gid) == (0o2755, 0)
+
+
 def test_members_of_one_name_are_told_apart_where_links_lead_others_there() -> None:
     members = [Entry(f"{name}/f", FILE, size=1, offset=number) for number, name in enumerate("abc")]
     first, second = (add(members, onto=a_tree("a/", "c/", f"b->{to}")) for to in "ac")
