@@ -3,7 +3,8 @@
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 _Result = TypeVar("_Result")
@@ -22,12 +23,30 @@ def as_owner(target: Target, act: Callable[[], _Result]) -> _Result:
     except PermissionError as error:
         if error.errno != errno.EACCES:
             raise
-        status = os.stat(target)  # nobody is refused so for a link itself
+        refusal = error
+    with _held(target) as held:
+        status = os.stat(held)  # nobody is refused so for a link itself
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
-            raise
-    mode = stat.S_IMODE(status.st_mode)
-    os.chmod(target, mode | stat.S_IRUSR | stat.S_IWUSR)
+            raise refusal
+        mode = stat.S_IMODE(status.st_mode)
+        try:
+            os.chmod(held, mode | stat.S_IRUSR | stat.S_IWUSR)
+        except OSError:
+            raise refusal from None
+        try:
+            return act()
+        finally:
+            os.chmod(held, mode)
+
+
+@contextmanager
+def _held(target: Target) -> Iterator[int | bytes]:
+    """Hold the file, so that none that takes its name meanwhile is given its mode."""
+    if isinstance(target, int):
+        yield target
+        return
+    found = os.open(target, os.O_PATH | os.O_CLOEXEC)
     try:
-        return act()
+        yield b"/proc/self/fd/%d" % found
     finally:
-        os.chmod(target, mode)
+        os.close(found)
