@@ -10,7 +10,10 @@ from collections.abc import Iterator, Sequence
 from img.domain.dataclass import dataclass
 
 _FEW = 3  # wildcards; up to them ``re`` is quicker
+_FEW_DEEP = 2  # of them such as go on behind a slash: a path may have thousands
 _STAR = r"\.\*|\[\^/\]\*|\(\?:\.\*/\)\?"
+_REPEATED = r"\{[\d,]+\}"
+_IN_NAME = "[^/]*"
 _DIRECTORIES = "(?:.*/)?"
 _CLASS = r"\[\^?\]?(?:\\.|[^\]\\])*\]"
 _TOKEN = (
@@ -38,7 +41,9 @@ class ManyStars:
     @classmethod
     def of(cls, expression: str, few: int = _FEW) -> "ManyStars | None":
         """Return what matches ``expression``, which ``re`` accepts; None where ``re`` will do."""
-        if len(re.findall(_STAR, expression)) <= few:
+        stars = re.findall(_STAR, expression)
+        deep = len(stars) - stars.count(_IN_NAME)
+        if len(stars) <= few and deep <= _FEW_DEEP and not re.search(_REPEATED, expression):
             return None
         ways = [tuple(way) for way in _ways(re.finditer(_TOKEN, expression))]
         return cls(

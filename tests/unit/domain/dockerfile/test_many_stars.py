@@ -1,6 +1,7 @@
 """Expressions with many wildcards: the same answers as ``re``, and soon."""
 
 import re
+import time
 import warnings
 
 import pytest
@@ -54,3 +55,17 @@ def test_no_pattern_takes_long(pattern: str) -> None:
 def test_what_is_wrong_is_named(pattern: str) -> None:
     with pytest.raises(BadIgnorePattern):
         IgnoreMatcher([pattern])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("**/a/**/a/**/b", "b/" + "a/" * 400 + "c"),
+        ("a{0,}" * 12 + "?b", "ab" + "a" * 200),
+        ("[^x]{0,}" * 3 + "bb", "b/" + "a/" * 400),
+    ],
+)
+def test_few_that_reach_far_take_no_long_either(pattern: str, path: str) -> None:
+    start = time.process_time()
+    assert not IgnoreMatcher([pattern]).excludes(path)
+    assert time.process_time() - start < 5
