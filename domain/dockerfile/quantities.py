@@ -13,7 +13,8 @@ _NANOSECONDS = {
     "h": 3600 * 10**9,
 }
 _PART = r"(?a)(?=\.?\d)(\d{0,40})\.?(\d{0,40})([^\d.]+)"
-_SIZE = r"(?a)([-+]?(?:\d[\d_]*+\.?\d*+|\.\d+)(?:e[-+]?\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?"
+# Not a possessive group: Python before 3.11.3 forgets where one began (gh-101955).
+_SIZE = r"(?a)([-+]?(?:\d++(?:_\d++)*\.?\d*+|\.\d+)(?:e[-+]?\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?"
 _TOO_LARGE = 2**63
 
 

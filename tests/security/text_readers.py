@@ -28,7 +28,7 @@ from img.domain.dockerfile.heredoc import openings_in
 from img.domain.dockerfile.ignore import IgnoreMatcher, read_ignore_patterns
 from img.domain.dockerfile.mounts import parse_mount
 from img.domain.dockerfile.ports import parse_ports
-from img.domain.dockerfile.quantities import parse_byte_size, parse_duration
+from img.domain.dockerfile.quantities import BadQuantity, parse_byte_size, parse_duration
 from img.domain.dockerfile.variables import expand_words
 from img.domain.dockerfile.words import parse_json_form, split_flags, split_quoted
 from img.domain.filesystem.ownership import lookup_owner, lookup_user
@@ -227,7 +227,7 @@ def _of_the_language() -> Mapping[str, Reader]:
             refusals=(ValueError,),
         ),
         "ports": Reader(lambda text: parse_ports(text.split(" ")), ("80/tcp 1-3", "[::1]:1:2/udp")),
-        "size": Reader(parse_byte_size, ("1k", "1.5GiB", "2e3"), refusals=(ValueError,)),
+        "size": Reader(parse_byte_size, ("1k", "1.5GiB", "2e3"), refusals=(BadQuantity,)),
         "duration": Reader(parse_duration, ("1h2m3.5s", "-1µs", "0"), refusals=(ValueError,)),
         "syntax": Reader(
             _look_at_the_syntax,
