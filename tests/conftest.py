@@ -34,8 +34,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what somebody else runs, and put the rest in order."""
     left_out = [item for item in items if kinds.is_for_others(item)]
     ours = [item for item in items if not kinds.is_for_others(item)]
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    items[:] = long_tests.dealt(ours, workers)
+    items[:] = long_tests.longest_first(ours)
     if hasattr(config, "workeroutput"):
         config.workeroutput[_LEFT_OUT] = [item.nodeid for item in left_out]
     else:

@@ -18,4 +18,4 @@ unset PYTHONDONTWRITEBYTECODE
 .venv/bin/python -m compileall -q domain application adapters entrypoints
 .venv/bin/python -m pytest --collect-only -qq >/dev/null || true # the tests' run says it better
 wait "$types"
-exec .venv/bin/python -m pytest -n "${JOBS:-4}" --dist worksteal "$@"
+exec .venv/bin/python -m pytest -n "${JOBS:-3}" --dist worksteal "$@"
