@@ -2,12 +2,12 @@
 
 import base64
 import gc
-import gzip
 import io
 import itertools
 import json
 import random
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -48,6 +48,7 @@ _PASSWORD = "hunter2-of-the-user"
 _MOST_REQUESTS = 600
 _BEFORE_COLLECTING = 25  # inputs
 _LISTED = 300  # names of a list that are read
+_GZIP = 31  # wbits of zlib for it
 _SECRETS = (_PASSWORD.encode(), base64.b64encode(f"user:{_PASSWORD}".encode()))
 _HOSTS = ("registry.test", "registry.test", "near.test", "127.0.0.1")
 _NAMES = {
@@ -67,7 +68,8 @@ _KINDS = (media_types.OCI_MANIFEST, media_types.OCI_INDEX, media_types.DOCKER_MA
 
 @cache
 def _bomb() -> bytes:
-    return gzip.compress(bytes(400 << 20), 9)
+    squeezed, zeros = zlib.compressobj(9, wbits=_GZIP), bytes(1 << 20)
+    return b"".join([*(squeezed.compress(zeros) for _ in range(400)), squeezed.flush()])
 
 
 class Script:
