@@ -5,16 +5,14 @@ edges beside the tests have the same form: the same programs answered them.
 """
 
 import json
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tests.host import CONFORMANCE
+
 Row = dict[str, Any]
 
-CONFORMANCE = Path(
-    os.environ.get("IMG_CONFORMANCE", Path(__file__).parents[2] / "shared" / "conformance")
-)
 _EDGES = Path(__file__).parent / "conformance" / "edges"
 
 

@@ -4,7 +4,6 @@ The tables are data of their own; $IMG_CONFORMANCE names the directory that hold
 """
 
 import io
-import json
 import os
 import stat
 import subprocess
@@ -12,7 +11,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pytest
 
@@ -21,11 +20,7 @@ from img.domain.errors import ImgError
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.file_index import OPAQUE_WHITEOUT, FileIndex
 from img.domain.filesystem.tree import FileTree
-
-TABLES = Path(
-    os.environ.get("IMG_CONFORMANCE", Path(__file__).parents[3] / "shared" / "conformance")
-)
-Row = dict[str, Any]
+from tests.conformance_tables import Row, table_rows
 
 _TYPES = {
     "file": tarfile.REGTYPE,
@@ -47,14 +42,7 @@ _MODES = {
 }
 
 
-def rows() -> list[Row]:
-    table = TABLES / "tables" / "layer_apply.jsonl"
-    if not table.exists():
-        return []
-    return [json.loads(line) for line in table.read_text("utf-8").splitlines()]
-
-
-ROWS = rows()
+ROWS = table_rows("layer_apply")
 pytestmark = pytest.mark.skipif(not ROWS, reason="$IMG_CONFORMANCE names no conformance tables")
 each_row = pytest.mark.parametrize("row", ROWS, ids=[f"{row['id']} {row['name']}" for row in ROWS])
 

@@ -31,7 +31,7 @@ from img.domain.options.secrets import SecretSpec
 
 _MIB = 1 << 20
 _SECRET = "TOKEN=c0ffee-not-for-you"
-_PATIENCE_S = 60.0  # of a machine that does much else; an attack on f50e39e never ends
+_PATIENCE_S = 60.0  # of a machine that does much else; an attack that succeeds never ends
 _MOST_MEMORY = 200  # MiB; the command itself takes about 60
 _BLOCK = 128 << 10
 
