@@ -29,19 +29,24 @@ class AttributeCalls:
         return {name: partial(self._list, name) for name in LISTING}
 
     def _list(self, name: str, call: Notification) -> Answer:
-        first, buffer, size = call.arguments[:3]
-        follow = name != "llistxattr"
-        if name == "flistxattr":
-            where = self._paths.find(call, first, b"")
-        else:
-            text = memory.read_text(call.pid, first)
-            where = self._paths.find(call, AT_FDCWD, text, follow=follow)
+        buffer, size = call.arguments[1:3]
+        where, follow = asked_of(self._paths, call, name)
         is_record = partial(owner_records.is_record, where, follow=follow)
         names = owner_records.names_on(where, follow=follow)
         shown = [_SHOWN_AS.get(each, each) for each in names if not is_record(each)]
         if shown == names:
             return Reply.LET_PASS
         return told(call, b"".join(os.fsencode(each) + b"\0" for each in shown), buffer, size)
+
+
+def asked_of(paths: Paths, call: Notification, name: str) -> tuple[bytes, bool]:
+    """Return the file that the call ``name`` asks about, and whether links to it are followed."""
+    first = call.arguments[0]
+    if name in ("fgetxattr", "flistxattr"):
+        return paths.find(call, first, b""), True
+    follow = name not in ("lgetxattr", "llistxattr")
+    text = memory.read_text(call.pid, first)
+    return paths.find(call, AT_FDCWD, text, follow=follow), follow
 
 
 def told(call: Notification, content: bytes, buffer: int, size: int) -> Answer:

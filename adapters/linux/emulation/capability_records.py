@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from img.adapters.linux import memory, owner_records
-from img.adapters.linux.emulation.attributes import told
+from img.adapters.linux.emulation.attributes import asked_of, told
 from img.adapters.linux.emulation.identities import Identities
 from img.adapters.linux.emulation.paths import AT_FDCWD, Paths
 from img.adapters.linux.notifications import Notification
@@ -43,15 +43,10 @@ class CapabilityCalls:
         return 0
 
     def _get(self, name: str, call: Notification) -> Answer:
-        first, named, buffer, size = call.arguments[:4]
+        named, buffer, size = call.arguments[1:4]
         if memory.read_text(call.pid, named) != _NAME:
             return Reply.LET_PASS
-        follow = name != "lgetxattr"
-        if name == "fgetxattr":
-            where = self._paths.find(call, first, b"")
-        else:
-            text = memory.read_text(call.pid, first)
-            where = self._paths.find(call, AT_FDCWD, text, follow=follow)
+        where, follow = asked_of(self._paths, call, name)
         value = owner_records.capability_on(where, follow=follow)
         return Reply.LET_PASS if value is None else told(call, value, buffer, size)
 
