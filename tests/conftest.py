@@ -15,6 +15,11 @@ settings.register_profile("img", deadline=None)
 settings.load_profile("img")
 
 _LEFT_OUT = "left_out"  # of what a worker reports
+# Without SIGALRM and SIGPROF, which time limits use.
+_SIGNALS = (
+    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT),
+    *(signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD),
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -61,13 +66,15 @@ def _the_process_stays_as_it_is() -> Iterator[None]:
     after = _ways()
     os.chdir(before[0])
     os.umask(before[1])
-    assert after == before, "the test has changed the working directory or the umask"
+    for number, handler in before[2].items():
+        signal.signal(number, handler)
+    assert after == before, "the test has changed the working directory, the umask or a signal"
 
 
-def _ways() -> tuple[str, int]:
+def _ways() -> tuple[str, int, dict[signal.Signals, Any]]:
     mask = os.umask(0o022)
     os.umask(mask)
-    return os.getcwd(), mask
+    return os.getcwd(), mask, {number: signal.getsignal(number) for number in _SIGNALS}
 
 
 def _heed_signals() -> None:

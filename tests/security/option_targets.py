@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -45,6 +46,9 @@ class _Read(BaseException):
     """All options have been read, and what would be done now is not."""
 
 
+_RESET = (signal.SIGPIPE, signal.SIGXFSZ)  # by ``img unshare``, for the program
+
+
 class _NoPrograms:
     """While it is entered, nothing starts a program: ``img unshare`` would start any."""
 
@@ -52,6 +56,7 @@ class _NoPrograms:
 
     def __init__(self) -> None:
         sys.addaudithook(self._heard)
+        self._handlers = [signal.getsignal(number) for number in _RESET]
 
     def _heard(self, event: str, _: object) -> None:
         if self.entered and event in _STARTS:
@@ -62,6 +67,8 @@ class _NoPrograms:
 
     def __exit__(self, *_: object) -> None:
         self.entered = False
+        for number, handler in zip(_RESET, self._handlers, strict=True):
+            signal.signal(number, handler)
 
 
 @dataclass(frozen=True)
