@@ -109,7 +109,7 @@ def parse_image_filters(
 
 
 def _check(pattern: str) -> None:
-    from img.domain.filesystem.patterns import BadPattern, matches  # where there are patterns
+    from img.domain.go.path_match import BadPattern, matches
 
     try:
         matches(pattern, "")
@@ -125,7 +125,7 @@ def _names(pattern: str, facts: ImageFacts) -> bool:
     As FamiliarMatch in distribution/reference has it, for names in short. One that begins with the
     domain is meant for the name in full.
     """
-    from img.domain.filesystem.patterns import matches
+    from img.domain.go.path_match import matches
 
     reference = facts.reference
     if reference is None:

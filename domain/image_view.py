@@ -9,7 +9,7 @@ from datetime import datetime
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
-from img.domain.go_template.values import NO_LIST, NO_NAMES, Names, Structure, Value
+from img.domain.go.template.values import NO_LIST, NO_NAMES, Names, Structure, Value
 from img.domain.oci.config import Health, History, ImageConfig, RunConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference

@@ -7,8 +7,8 @@ from enum import Enum
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
-from img.domain.dockerfile.quantities import BadQuantity, parse_duration
 from img.domain.errors import UsageError
+from img.domain.go.quantities import BadQuantity, parse_duration
 
 
 class Kind(Enum):

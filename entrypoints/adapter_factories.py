@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from img.adapters.linux.database import Database
-    from img.adapters.linux.ownership import Ownership
+    from img.adapters.storage.ownership import Ownership
+    from img.adapters.storage.sqlite import Database
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
     from img.application.ports.blob_trash import BlobTrash
@@ -65,14 +65,14 @@ def is_foreign_state(state: Path) -> bool:
 
     ``$IMG_STATE_TRUSTED`` vouches for its mode and its parents'. Raises StateNotSafe, StateError.
     """
-    from img.adapters.linux.state_directory import StateAccess, open_state
+    from img.adapters.storage.state_directory import StateAccess, open_state
 
     trusted = os.environ.get("IMG_STATE_TRUSTED", "") not in ("", "0", "false")
     return open_state(str(state), trusted=trusted) is StateAccess.FOREIGN
 
 
 def database(state: Path) -> Database:
-    from img.adapters.linux.database import Database
+    from img.adapters.storage.sqlite import Database
 
     return Database(state / "state.db")
 
@@ -167,7 +167,7 @@ def sqlite_cache(database: Database, variant: str) -> CacheStore:
     store = SqliteCacheStore(database)
     if not variant:
         return store
-    from img.adapters.cache_store.apart import ApartCacheStore
+    from img.adapters.cache_store.namespaced import ApartCacheStore
 
     return ApartCacheStore(store, variant)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from img.entrypoints import adapter_factories as make
 from img.entrypoints import registry_factories as registries
 from img.entrypoints.injection import containers, providers
-from img.entrypoints.later import at_first_use
+from img.entrypoints.lazy import at_first_use
 
 if TYPE_CHECKING:
-    from img.adapters.linux.database import Database
-    from img.adapters.linux.ownership import Ownership
+    from img.adapters.storage.ownership import Ownership
+    from img.adapters.storage.sqlite import Database
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
     from img.application.ports.cache_mounts import CacheMounts

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from img.entrypoints import adapter_factories as make
 from img.entrypoints import exchange_factories as exchange
 from img.entrypoints.injection import providers
-from img.entrypoints.later import at_first_use, is_made, later, when_called
+from img.entrypoints.lazy import at_first_use, is_made, later, when_called
 from img.entrypoints.output_parts import assemble_images, deliver_outputs
 from img.entrypoints.steps_container import Steps
 
@@ -66,7 +66,7 @@ class Container(Steps):
         places=Steps.output_files,
     )
     publish = providers.Factory(
-        later("img.application.publish.PublishImage"),
+        later("img.application.transfer.publish.PublishImage"),
         registry=Steps.registry,
         transfer=Steps.transfer,
         catalog=Steps.catalog,

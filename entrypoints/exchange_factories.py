@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from img.application.assembly import Assemble
-    from img.application.cache_export.leave import LeaveCaches
+    from img.application.cache_export.export_all import LeaveCaches
     from img.application.cache_import.imported import ImportedCaches
-    from img.application.layouts import CopyFromLayout
+    from img.application.outputs.assemble import Assemble
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
@@ -18,7 +17,8 @@ if TYPE_CHECKING:
     from img.application.ports.progress_sink import ProgressSink
     from img.application.ports.registry import Registry
     from img.application.solver.mounts import MountAll
-    from img.application.transfer import Transfer
+    from img.application.transfer.blobs import Transfer
+    from img.application.transfer.copy_layout import CopyFromLayout
     from img.domain.oci.chain import Layer
 
 
@@ -66,7 +66,7 @@ def leave_caches(
     progress: ProgressSink,
 ) -> LeaveCaches:
     from img.application.cache_export.export import ExportCache
-    from img.application.cache_export.leave import LeaveCaches
+    from img.application.cache_export.export_all import LeaveCaches
     from img.application.cache_export.mounts import PackCacheMounts
 
     export = ExportCache(

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from img.entrypoints import adapter_factories as make
 from img.entrypoints.injection import containers, providers
-from img.entrypoints.later import later
+from img.entrypoints.lazy import later
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from img.application.catalog import Catalog
-    from img.application.find_image import FindImage
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
     from img.application.ports.blob_trash import BlobTrash
@@ -27,7 +25,9 @@ if TYPE_CHECKING:
     from img.application.ports.snapshotter import Snapshotter
     from img.application.ports.state_lock import StateLock
     from img.application.ports.state_space import StateSpace
-    from img.application.transfer import Transfer
+    from img.application.transfer.blobs import Transfer
+    from img.application.transfer.catalog import Catalog
+    from img.application.transfer.find_image import FindImage
     from img.application.usecases.check_store import CheckStore
     from img.application.usecases.disk_usage import DiskUsage
     from img.application.usecases.prune import KeepTidy, Prune
@@ -61,7 +61,7 @@ class Housekeeping(containers.DeclarativeContainer):
         make.state_space, config.state, config.snapshots, config.other_snapshots
     )
     inventory = providers.Factory(
-        later("img.application.inventory.Inventory"),
+        later("img.application.housekeeping.inventory.Inventory"),
         images=images,
         blobs=blobs,
         trash=trash,
@@ -75,7 +75,7 @@ class Housekeeping(containers.DeclarativeContainer):
         catalog=catalog,
     )
     collect = providers.Factory(
-        later("img.application.housekeeping.Collect"), inventory=inventory, origins=origins
+        later("img.application.housekeeping.collect.Collect"), inventory=inventory, origins=origins
     )
     disk_usage: providers.Provider[DiskUsage] = providers.Factory(
         later("img.application.usecases.disk_usage.DiskUsage"), inventory=inventory

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from img.entrypoints import adapter_factories as make
 
 if TYPE_CHECKING:
-    from img.application.assembly import Assemble
+    from img.application.outputs.assemble import Assemble
     from img.application.outputs.deliver import DeliverOutputs
     from img.application.outputs.files import WriteFiles
     from img.application.ports.blob_store import BlobStore
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from img.application.ports.exporter import Exporter
     from img.application.ports.image_store import ImageStore
     from img.application.ports.progress_sink import ProgressSink
-    from img.application.publish import PublishImage
     from img.application.solver.lookup import Lookup
     from img.application.solver.roots import Roots
+    from img.application.transfer.publish import PublishImage
 
 
 def assemble_images(
     *, blobs: BlobStore, lookup: Lookup, files: WriteFiles, clock: Clock
 ) -> Assemble:
     """Return what makes images of layers."""
-    from img.application.assembly import Assemble
-    from img.application.variants import LayerVariants
+    from img.application.outputs.assemble import Assemble
+    from img.application.outputs.recompress import LayerVariants
 
     variants = LayerVariants(
         archive=files.archive, blobs=blobs, trees=files.trees, lookup=lookup, clock=clock

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
-from img.adapters.linux import left_secrets, syscalls, userns
-from img.adapters.linux.emulation.level import Emulation
+from img.adapters.linux import syscalls, userns
 from img.adapters.linux.outsider import HelperRunner, Outsider, run_here
-from img.adapters.linux.ownership import REAL, Ownership, RecordedOwnership
 from img.adapters.linux.userns import IdMap, RealUser
+from img.adapters.storage import left_secrets
+from img.adapters.storage.ownership import REAL, Ownership, RecordedOwnership
+from img.adapters.syscall_supervisor.root.level import Emulation
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, UsageError
 
@@ -158,9 +159,9 @@ def enter_for_build(executor: str = "auto") -> BuildHost:
     if name not in ("chroot", "proot") and host.id_map is None:
         return replace(host, executor_name=name)
     if name == "chroot":
-        from img.adapters.linux import seccomp
+        from img.adapters.syscall_supervisor import bpf
 
-        host = replace(host, without_proc=seccomp.obstacle_to_listening())
+        host = replace(host, without_proc=bpf.obstacle_to_listening())
     if name in ("chroot", "proot"):
         # A step is in our pid namespace: it shall not read our memory and environment.
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
@@ -177,7 +178,7 @@ def _automatic(host: BuildHost) -> str:
         from img.adapters.executor.chroot import may_change_roots
 
         return "chroot" if may_change_roots() else "unshare"
-    from img.adapters.executor.programs import find_program
+    from img.adapters.executor.find_on_host import find_program
 
     try:
         find_program("proot")

@@ -68,7 +68,7 @@ class Settings:
 
 def byte_size(name: str, text: str) -> int:
     """Return the bytes that ``text`` means, such as 20GB. Raises UsageError, with ``name``."""
-    from img.domain.dockerfile.quantities import BadQuantity, parse_byte_size
+    from img.domain.go.quantities import BadQuantity, parse_byte_size
 
     try:
         size = parse_byte_size(text)

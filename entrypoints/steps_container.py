@@ -8,7 +8,7 @@ from img.entrypoints import exchange_factories as exchange
 from img.entrypoints.adapters_container import Adapters
 from img.entrypoints.housekeeping_container import Housekeeping
 from img.entrypoints.injection import providers
-from img.entrypoints.later import at_first_use, later
+from img.entrypoints.lazy import at_first_use, later
 
 if TYPE_CHECKING:
     from img.application.cache_import.imported import ImportedCaches
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 class Steps(Adapters):
     """Planning, solving, and what both stand on."""
 
-    catalog = providers.Singleton(later("img.application.catalog.Catalog"), blobs=Adapters.blobs)
+    catalog = providers.Singleton(
+        later("img.application.transfer.catalog.Catalog"),
+        blobs=Adapters.blobs,
+    )
     find_image = providers.Factory(
-        later("img.application.find_image.FindImage"), images=Adapters.images, catalog=catalog
+        later("img.application.transfer.find_image.FindImage"),
+        images=Adapters.images,
+        catalog=catalog,
     )
     transfer = providers.Singleton(
-        later("img.application.transfer.Transfer"),
+        later("img.application.transfer.blobs.Transfer"),
         blobs=Adapters.blobs,
         origins=Adapters.origins,
         indexes=Adapters.indexes,
@@ -31,14 +36,14 @@ class Steps(Adapters):
         registry=Adapters.registry,
     )
     layers = providers.Singleton(
-        later("img.application.layers.Layers"),
+        later("img.application.layers.on_demand.Layers"),
         blobs=Adapters.blobs,
         origins=Adapters.origins,
         transfer=transfer,
         progress=Adapters.progress,
     )
     trees = providers.Singleton(
-        later("img.application.trees.Trees"),
+        later("img.application.layers.trees.Trees"),
         layers=layers,
         indexes=Adapters.indexes,
         archive=Adapters.archive,
@@ -57,7 +62,7 @@ class Steps(Adapters):
         clock=Adapters.clock,
     )
     copy_from_layout = providers.Factory(
-        later("img.application.layouts.CopyFromLayout"),
+        later("img.application.transfer.copy_layout.CopyFromLayout"),
         layouts=Adapters.layouts,
         blobs=Adapters.blobs,
         catalog=catalog,
@@ -151,7 +156,7 @@ class Steps(Adapters):
         later("img.application.solver.solve.Solver"),
         lookup=lookup,
         fetch=providers.Factory(
-            later("img.application.solver.fetch.FetchSources"),
+            later("img.application.solver.fetch_sources.FetchSources"),
             url=fetch_file,
             git=fetch_repository,
         ),
@@ -173,7 +178,7 @@ class Steps(Adapters):
         ),
         execute=execute,
         foresee=providers.Factory(
-            later("img.application.solver.foresee.Foresee"),
+            later("img.application.solver.skip_cached_stages.Foresee"),
             lookup=lookup,
             copy=copy,
             execute=execute,

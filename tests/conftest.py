@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests import kinds, long_tests, shared_things
+from tests.support import long_tests
+from tests.support.host import kinds, shared_things
 
 # How long an example takes says more of the machine than of the code.
 settings.register_profile("img", deadline=None)

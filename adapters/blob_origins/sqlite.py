@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from img.adapters.linux.database import Database
+from img.adapters.storage.sqlite import Database
 from img.application.ports.blob_origins import BlobOrigins
 from img.domain.digest import Digest
 

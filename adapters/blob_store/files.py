@@ -12,8 +12,8 @@ from typing import BinaryIO
 from img.adapters.blob_store.checked_file import checked_file
 from img.adapters.blob_store.incoming import incoming_file, remove_parts
 from img.adapters.blob_store.trash import Trash
-from img.adapters.linux.files import PRIVATE_MODE
-from img.adapters.linux.new_file import NewFile, raise_state_error
+from img.adapters.storage.atomic_file import NewFile, raise_state_error
+from img.adapters.storage.own_files import PRIVATE_MODE
 from img.application.ports.blob_store import (
     BlobMismatch,
     BlobNotFound,

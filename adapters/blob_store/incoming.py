@@ -7,8 +7,8 @@ import os
 import time
 from collections.abc import Iterator
 
-from img.adapters.linux.files import PRIVATE_MODE, make_directories, open_own_file
-from img.adapters.linux.new_file import raise_state_error, sync_directory
+from img.adapters.storage.atomic_file import raise_state_error, sync_directory
+from img.adapters.storage.own_files import PRIVATE_MODE, make_directories, open_own_file
 from img.application.ports.blob_store import BlobMismatch, IncomingBlob, Waiting
 from img.domain.digest import Digest
 

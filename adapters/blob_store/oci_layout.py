@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from img.adapters.blob_store.files import FileBlobStore, FileBlobWriter
-from img.adapters.linux.files import READABLE_MODE, UMASK_MODE, open_own_file
-from img.adapters.linux.layout_folder import NURSERY, create_layout
-from img.adapters.linux.new_file import make_durable_directories, raise_state_error
+from img.adapters.storage.atomic_file import make_durable_directories, raise_state_error
+from img.adapters.storage.oci_layout import NURSERY, create_layout
+from img.adapters.storage.own_files import READABLE_MODE, UMASK_MODE, open_own_file
 from img.application.ports.blob_store import IncomingBlob, Waiting
 from img.domain.digest import Digest
 

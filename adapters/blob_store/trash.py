@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from img.adapters.linux.new_file import make_durable_directories
+from img.adapters.storage.atomic_file import make_durable_directories
 from img.domain.digest import Digest, InvalidDigest
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from img.adapters.build_context.walk import Walk, stamp_of, walk
+from img.adapters.build_context.context_walk import Walk, stamp_of, walk
 from img.adapters.linux.regular_files import LinkLeadsOut, read_inside
 from img.application.ports.build_context import (
     LARGEST_DOCKERFILE,

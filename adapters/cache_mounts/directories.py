@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from img.adapters.linux.file_entries import entry_of, open_file, xattr_names
-from img.adapters.linux.files import make_directories
-from img.adapters.linux.ownership import REAL, Ownership
-from img.adapters.linux.work_directory import WorkDirectory, bytes_below
+from img.adapters.storage.file_entries import entry_of, open_file, xattr_names
+from img.adapters.storage.own_files import make_directories
+from img.adapters.storage.ownership import REAL, Ownership
+from img.adapters.storage.work_directory import WorkDirectory, bytes_below
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts, KeptDirectory
 from img.application.ports.layer_archive import PackedEntry
 from img.domain.errors import ContextError

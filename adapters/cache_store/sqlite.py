@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from img.adapters.linux.database import Database, Row
+from img.adapters.storage.sqlite import Database, Row
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.domain.digest import Digest
 from img.domain.graph.provenance import Provenance

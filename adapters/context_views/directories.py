@@ -16,9 +16,9 @@ from img.adapters.context_views.listing import (
     size_in,
     unchanged,
 )
-from img.adapters.linux.files import Lock, make_directories
-from img.adapters.linux.new_file import raise_state_error
-from img.adapters.linux.work_directory import WorkDirectory, bytes_below, remove_tree
+from img.adapters.storage.atomic_file import raise_state_error
+from img.adapters.storage.own_files import Lock, make_directories
+from img.adapters.storage.work_directory import WorkDirectory, bytes_below, remove_tree
 from img.application.ports.cache_mounts import KeptDirectory
 from img.application.ports.context_views import ContextViews
 from img.application.ports.layer_archive import LayerArchive, PackedEntry

@@ -23,8 +23,8 @@ from img.adapters.executor.first_process import (
     user_in,
 )
 from img.adapters.executor.launch import Launch
+from img.adapters.executor.mount_substitutes import Placements
 from img.adapters.executor.mounts import host_file, hosts_file, named
-from img.adapters.executor.placements import Placements
 from img.adapters.executor.system_mounts import DEVICES
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import capabilities, launcher, syscalls

@@ -6,9 +6,10 @@ import socket
 from collections.abc import Iterator
 
 from img.adapters.executor import privileges, supervision
-from img.adapters.linux import capabilities, seccomp
-from img.adapters.linux.emulation.filters import filter_program
-from img.adapters.linux.emulation.level import Emulation
+from img.adapters.linux import capabilities
+from img.adapters.syscall_supervisor import bpf
+from img.adapters.syscall_supervisor.root.filters import filter_program
+from img.adapters.syscall_supervisor.root.level import Emulation
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import Process, Ulimit
@@ -20,7 +21,7 @@ _TAG = "locks"  # the limit that carries who a process is (emulation/identities.
 
 def prepare() -> None:
     """Make the filters of most steps, for processes that are forked from here."""
-    machine = seccomp.this_machine()
+    machine = bpf.this_machine()
     if machine is not None:
         for strict in (False, True):
             filter_program(machine, Emulation.FULL, capabilities.DOCKER_DEFAULT, strict=strict)
@@ -61,7 +62,7 @@ def _go_under_filter(
     user: UserIdentity,
     allowed: int,
 ) -> None:
-    machine = seccomp.this_machine()
+    machine = bpf.this_machine()
     if machine is None:
         if level is Emulation.OFF:
             return
@@ -72,9 +73,9 @@ def _go_under_filter(
     )
     try:
         if supervisor is None:
-            seccomp.load(program)
+            bpf.load(program)
             return
-        listener = seccomp.load_and_listen(program)
+        listener = bpf.load_and_listen(program)
     except OSError as error:
         raise _refusal(error) from error
     supervision.ask(supervisor, listener, user)

@@ -20,19 +20,19 @@ from typing import NoReturn
 
 from img.adapters.executor import mounts, privileges, reports
 from img.adapters.executor.closed_interpreter import close_interpreter
-from img.adapters.executor.executables import find_executable, go_text
+from img.adapters.executor.find_in_root import find_executable, go_text
 from img.adapters.executor.group_mounts import (
     hide_control_groups,
     mount_own_groups,
     own_groups,
 )
 from img.adapters.executor.launch import Launch
+from img.adapters.executor.mount_points import MountPoints, text_in
 from img.adapters.executor.reports import Starting
 from img.adapters.executor.signals import reset_signals
-from img.adapters.executor.stubs import MountPoints, text_in
 from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import capabilities, launcher, syscalls
-from img.adapters.linux.ownership import REAL, RecordedOwnership
+from img.adapters.storage.ownership import REAL, RecordedOwnership
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.filesystem.ownership import UserIdentity, lookup_user
 from img.domain.process import Network, Process, Ulimit

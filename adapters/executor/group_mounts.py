@@ -7,7 +7,7 @@ import errno
 import os
 from collections.abc import Callable
 
-from img.adapters.executor.stubs import MountPoints
+from img.adapters.executor.mount_points import MountPoints
 from img.adapters.linux import small_files, syscalls
 from img.adapters.linux.hierarchies import Hierarchy, hierarchies_of
 from img.adapters.linux.syscalls import (

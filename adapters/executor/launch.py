@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Self
 
 from img.adapters.linux import records, syscalls
-from img.adapters.linux.emulation.level import Emulation
+from img.adapters.syscall_supervisor.root.level import Emulation
 from img.domain.dataclass import dataclass
 from img.domain.process import DirectoryRoot, Network, Process, Root
 

@@ -5,9 +5,8 @@ import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from img.adapters.executor.stubs import MountPoints
+from img.adapters.executor.mount_points import MountPoints
 from img.adapters.linux import syscalls
-from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.linux.syscalls import (
     MOUNT_ATTR_NODEV,
     MOUNT_ATTR_NOSUID,
@@ -15,6 +14,7 @@ from img.adapters.linux.syscalls import (
     MS_NODEV,
     MS_NOSUID,
 )
+from img.adapters.storage.ownership import REAL, Ownership
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.process import (
     BindMount,

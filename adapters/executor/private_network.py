@@ -9,7 +9,7 @@ import os
 import signal
 from typing import NoReturn
 
-from img.adapters.executor.programs import find_program
+from img.adapters.executor.find_on_host import find_program
 from img.adapters.executor.signals import reset_signals
 from img.adapters.linux import syscalls
 from img.application.ports.executor import ExecutorUnavailable

@@ -3,8 +3,9 @@
 import errno
 from collections.abc import Sequence
 
-from img.adapters.linux import allowed_calls, capabilities, landlock, seccomp
+from img.adapters.linux import capabilities, landlock
 from img.adapters.linux.landlock import Access
+from img.adapters.syscall_supervisor import allowed_calls, bpf
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import Network, Process
 
@@ -46,12 +47,12 @@ def confine(process: Process, allowed: int) -> None:
     known. Raises ExecutorUnavailable.
     """
     separate(process)
-    machine = seccomp.this_machine()
+    machine = bpf.this_machine()
     if process.insecure or machine is None:
         return
     program = allowed_calls.filter_program(machine, allowed, userns=process.userns)
     try:
-        seccomp.load(program)
+        bpf.load(program)
     except OSError as error:
         if error.errno not in _UNSUPPORTED:
             raise ExecutorUnavailable(
@@ -61,7 +62,7 @@ def confine(process: Process, allowed: int) -> None:
 
 def prepare_filters() -> None:
     """Make the filter of most steps, for processes that are forked from here."""
-    machine = seccomp.this_machine()
+    machine = bpf.this_machine()
     if machine is not None:
         allowed_calls.filter_program(machine, capabilities.DOCKER_DEFAULT)
     landlock.plan(files=False)

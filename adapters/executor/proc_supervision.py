@@ -15,10 +15,11 @@ from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.first_process import die_with_parent
 from img.adapters.executor.system_mounts import MASKED
 from img.adapters.executor.watching import exit_code_of_reaped
-from img.adapters.linux import capabilities, landlock, seccomp, syscalls
-from img.adapters.linux.procfs.filters import filter_program
-from img.adapters.linux.procfs.mount_tables import mount_tables
-from img.adapters.linux.procfs.supervisor import ProcSupervisor
+from img.adapters.linux import capabilities, landlock, syscalls
+from img.adapters.syscall_supervisor import bpf
+from img.adapters.syscall_supervisor.proc.filters import filter_program
+from img.adapters.syscall_supervisor.proc.mount_tables import mount_tables
+from img.adapters.syscall_supervisor.proc.supervisor import ProcSupervisor
 from img.domain.process import Process
 
 _MASKED = frozenset(os.fsencode(path[6:]) for path in MASKED if path.startswith("/proc/"))
@@ -28,7 +29,7 @@ _UNAVAILABLE = (errno.ENOSYS, errno.EINVAL, errno.EBUSY, errno.EACCES, errno.EPE
 
 def prepare() -> None:
     """Make the filter of most steps, for processes that are forked from here."""
-    machine = seccomp.this_machine()
+    machine = bpf.this_machine()
     if machine is not None:
         filter_program(machine, capabilities.DOCKER_DEFAULT & ~_SYS_CHROOT, insecure=False)
     landlock.plan(files=True)
@@ -67,12 +68,12 @@ def confine(supervisor: socket.socket, process: Process, allowed: int, *, privil
     root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     privileges.separate(process, [(root, landlock.ALL)])
     os.close(root)
-    machine = seccomp.this_machine()
+    machine = bpf.this_machine()
     if machine is None:
         return
     try:
         program = filter_program(machine, allowed, insecure=process.insecure)
-        listener = seccomp.load_and_listen(program)
+        listener = bpf.load_and_listen(program)
     except OSError as error:
         if error.errno not in _UNAVAILABLE:
             raise

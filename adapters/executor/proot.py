@@ -3,8 +3,8 @@
 import os
 
 from img.adapters.executor.chroot import refuse_what_needs_namespaces
+from img.adapters.executor.find_on_host import find_program
 from img.adapters.executor.launch import Launch, Way
-from img.adapters.executor.programs import find_program
 from img.adapters.executor.unshare import UnshareExecutor
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import Process, Root

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from img.adapters.executor import privileges
 from img.adapters.executor.launch import Launch
-from img.adapters.executor.placements import path_in
+from img.adapters.executor.mount_substitutes import path_in
 from img.adapters.linux import landlock, syscalls
 from img.adapters.linux.landlock import Access
 from img.domain.process import BindMount, DirectoryRoot, TreeMount

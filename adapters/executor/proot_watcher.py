@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NoReturn
 
 from img.adapters.executor import reports, supervision
-from img.adapters.executor.executables import find_executable_in
+from img.adapters.executor.find_in_root import find_executable_in
 from img.adapters.executor.first_process import (
     die_with_parent,
     enter_control_groups,
@@ -23,24 +23,18 @@ from img.adapters.executor.first_process import (
     user_in,
 )
 from img.adapters.executor.launch import Launch
+from img.adapters.executor.mount_points import MountPoints
+from img.adapters.executor.mount_substitutes import path_in
 from img.adapters.executor.mounts import host_file, hosts_file, named
-from img.adapters.executor.placements import path_in
 from img.adapters.executor.proot_files import confine_to_files
 from img.adapters.executor.reports import Starting, Stub
 from img.adapters.executor.signals import reset_signals
-from img.adapters.executor.stubs import MountPoints
 from img.adapters.executor.watching import gather_orphans, wait_for
-from img.adapters.linux import (
-    allowed_calls,
-    capabilities,
-    launcher,
-    left_secrets,
-    owner_records,
-    seccomp,
-    syscalls,
-)
-from img.adapters.linux.emulation.filters import rules_of
-from img.adapters.linux.owner_records import ROOT, Owner, Unrecordable
+from img.adapters.linux import capabilities, launcher, syscalls
+from img.adapters.storage import left_secrets, owner_records
+from img.adapters.storage.owner_records import ROOT, Owner, Unrecordable
+from img.adapters.syscall_supervisor import allowed_calls, bpf
+from img.adapters.syscall_supervisor.root.filters import rules_of
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.filesystem import paths
 from img.domain.filesystem.ownership import UserIdentity
@@ -307,34 +301,34 @@ def _go_under_filter(launch: Launch, user: UserIdentity, supervisor: socket.sock
     Filters see a call when PRoot has put paths of this machine into it, unless it has a filter
     too, which it does without where there can be none.
     """
-    machine = seccomp.this_machine()
+    machine = bpf.this_machine()
     if machine is None:
         raise ExecutorUnavailable(f"PRoot is not safe on {os.uname().machine}: no filter for it")
-    missing = seccomp.fail_with(errno.ENOSYS)
-    rules = [seccomp.Rule(call, missing) for call in _UNKNOWN_TO_PROOT]
+    missing = bpf.fail_with(errno.ENOSYS)
+    rules = [bpf.Rule(call, missing) for call in _UNKNOWN_TO_PROOT]
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     if launch.emulation is None or not launch.is_supervised:
-        seccomp.load(_filter_program(machine, rules))
+        bpf.load(_filter_program(machine, rules))
         return
-    refused = seccomp.IsOneOf(0, (_PR_SET_SECCOMP,))
-    rules.append(seccomp.Rule("prctl", seccomp.fail_with(errno.EINVAL), (refused,)))
+    refused = bpf.IsOneOf(0, (_PR_SET_SECCOMP,))
+    rules.append(bpf.Rule("prctl", bpf.fail_with(errno.EINVAL), (refused,)))
     # Root's calls as well: what modes forbid to it, the supervisor does.
     for rule in rules_of(launch.emulation, strict=True, capabilities=True):
         if rule.call not in _UNKNOWN_TO_PROOT:
             rules.append(rule)
     program = _filter_program(machine, rules)
-    supervision.ask(supervisor, seccomp.load_and_listen(program), user)
+    supervision.ask(supervisor, bpf.load_and_listen(program), user)
 
 
-def _filter_program(machine: seccomp.Machine, rules: Iterable[seccomp.Rule]) -> bytes:
+def _filter_program(machine: bpf.Machine, rules: Iterable[bpf.Rule]) -> bytes:
     """Return the filter of ``rules``, and of what is allowed to the steps of all executors.
 
     32-bit programs are none of PRoot's.
     """
     allowed = allowed_calls.rules_for(capabilities.DOCKER_DEFAULT)
-    return seccomp.program(
+    return bpf.program(
         machine,
         allowed_calls.before(rules, allowed),
         otherwise=allowed_calls.REFUSED,
-        compat=seccomp.fail_with(errno.ENOSYS),
+        compat=bpf.fail_with(errno.ENOSYS),
     )

@@ -1,8 +1,8 @@
 """Steps in containers of a runtime that speaks runtime-spec: runc or crun."""
 
+from img.adapters.executor.find_on_host import find_program
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.launch import Launch, Way
-from img.adapters.executor.programs import find_program
 from img.adapters.executor.unshare import UnshareExecutor, network_of
 from img.domain.errors import HostError
 from img.domain.process import Process, Root

@@ -9,8 +9,8 @@ import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
-from img.adapters.linux import allowed_calls, seccomp
-from img.adapters.linux.seccomp import (
+from img.adapters.syscall_supervisor import allowed_calls, bpf
+from img.adapters.syscall_supervisor.bpf import (
     ALLOW,
     Condition,
     HasBits,
@@ -25,14 +25,14 @@ _Json = Mapping[str, object]
 
 _ARCHITECTURES = {
     # AUDIT_ARCH_* of the machine: its own, and that of its 32-bit programs
-    seccomp.MACHINES["x86_64"].native: ("SCMP_ARCH_X86_64", "SCMP_ARCH_X86"),
-    seccomp.MACHINES["aarch64"].native: ("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"),
+    bpf.MACHINES["x86_64"].native: ("SCMP_ARCH_X86_64", "SCMP_ARCH_X86"),
+    bpf.MACHINES["aarch64"].native: ("SCMP_ARCH_AARCH64", "SCMP_ARCH_ARM"),
 }
 
 
 def seccomp_section(process: Process, allowed: int) -> _Json:
     """Return the filter for a step with the capabilities ``allowed``."""
-    return _section(seccomp.this_machine(), allowed, userns=process.userns)
+    return _section(bpf.this_machine(), allowed, userns=process.userns)
 
 
 @cache
@@ -54,7 +54,7 @@ def annotations(process: Process, allowed: int) -> Mapping[str, str]:
 
     That spares it to make one, which takes longer than all else it does.
     """
-    machine = seccomp.this_machine()
+    machine = bpf.this_machine()
     if machine is None:
         return {}
     return {"run.oci.seccomp_bpf_data": _encoded(machine, allowed, userns=process.userns)}
@@ -82,7 +82,7 @@ def _entry(names: Sequence[str], action: int, arguments: Sequence[_Json] = ()) -
     entry: dict[str, object] = {"names": list(names), "args": list(arguments)}
     if action == ALLOW:
         return entry | {"action": "SCMP_ACT_ALLOW"}
-    return entry | {"action": "SCMP_ACT_ERRNO", "errnoRet": action & seccomp.ERRNO_MASK}
+    return entry | {"action": "SCMP_ACT_ERRNO", "errnoRet": action & bpf.ERRNO_MASK}
 
 
 def _alternatives(conditions: Sequence[Condition]) -> Iterator[list[_Json]]:

@@ -10,7 +10,7 @@ import socket
 from typing import NoReturn
 
 from img.adapters.executor import mounts, privileges, reports
-from img.adapters.executor.executables import find_executable_in
+from img.adapters.executor.find_in_root import find_executable_in
 from img.adapters.executor.first_process import (
     bring_network_up,
     enter_control_groups,
@@ -23,11 +23,11 @@ from img.adapters.executor.group_mounts import (
     own_groups,
 )
 from img.adapters.executor.launch import Launch
+from img.adapters.executor.mount_points import MountPoints
 from img.adapters.executor.reports import Starting
 from img.adapters.executor.runtime_seccomp import annotations, seccomp_section
 from img.adapters.executor.runtime_spec import configuration
 from img.adapters.executor.signals import reset_signals
-from img.adapters.executor.stubs import MountPoints
 from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import capabilities, syscalls, userns
 from img.application.ports.executor import ProcessNotStarted

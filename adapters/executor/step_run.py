@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.launch import Launch
+from img.adapters.executor.mount_points import remove_stubs
 from img.adapters.executor.reports import (
     Crashed,
     Ended,
@@ -19,7 +20,6 @@ from img.adapters.executor.reports import (
     Stub,
     receive,
 )
-from img.adapters.executor.stubs import remove_stubs
 from img.application.ports.executor import (
     Cancellation,
     ExecutorUnavailable,

@@ -10,11 +10,11 @@ from img.adapters.executor import reports
 from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.launch import read_launch
 from img.adapters.linux import capabilities, records, syscalls
-from img.adapters.linux.emulation.credentials import Credentials, credentials_of
-from img.adapters.linux.emulation.supervisor import Supervisor
-from img.adapters.linux.notifications import Listener
-from img.adapters.linux.owner_records import Journal, Owner
-from img.adapters.linux.ownership import journal_of
+from img.adapters.storage.owner_records import Journal, Owner
+from img.adapters.storage.ownership import journal_of
+from img.adapters.syscall_supervisor.listener import Listener
+from img.adapters.syscall_supervisor.root.credentials import Credentials, credentials_of
+from img.adapters.syscall_supervisor.root.supervisor import Supervisor
 from img.domain.dataclass import dataclass
 from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import DirectoryRoot, Root

@@ -10,8 +10,8 @@ import stat
 
 from img.adapters.executor.group_mounts import mount_own_groups
 from img.adapters.executor.launch import SystemNeeds
+from img.adapters.executor.mount_points import MountPoints
 from img.adapters.executor.mounts import named
-from img.adapters.executor.stubs import MountPoints
 from img.adapters.linux import syscalls
 from img.adapters.linux.hierarchies import Hierarchy
 from img.adapters.linux.syscalls import (

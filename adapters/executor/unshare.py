@@ -2,7 +2,7 @@
 
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.launch import Launch
-from img.adapters.linux.emulation.level import Emulation
+from img.adapters.syscall_supervisor.root.level import Emulation
 from img.application.ports.executor import Cancellation, Executor, ExecutorUnavailable, OutputSink
 from img.domain.errors import HostError
 from img.domain.process import ExitStatus, Network, Process, Root

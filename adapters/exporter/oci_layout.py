@@ -6,15 +6,15 @@ from pathlib import Path
 
 from img.adapters.exporter.oci_archive import index_entries
 from img.adapters.exporter.stored_images import StoredImages
-from img.adapters.linux.files import UMASK_MODE, Lock
-from img.adapters.linux.layout_folder import (
+from img.adapters.storage.atomic_file import NewFile, write_file
+from img.adapters.storage.oci_layout import (
     NURSERY,
     check_output_layout,
     create_layout,
     remove_nursery,
     written_to,
 )
-from img.adapters.linux.new_file import NewFile, write_file
+from img.adapters.storage.own_files import UMASK_MODE, Lock
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.exporter import ArchivedImage, LayoutExporter
 from img.domain.digest import Digest

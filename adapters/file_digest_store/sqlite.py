@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from img.adapters.linux.database import Database, Row
+from img.adapters.storage.sqlite import Database, Row
 from img.application.ports.file_digest_store import FileDigestStore, FileStamp, KnownFile
 
 _STAMP = struct.Struct("<QQQqq")  # FileStamp's fields; an inode may need all 64 bits

@@ -7,8 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from img.adapters.git.command import Command, GitFailed
-from img.adapters.linux.files import make_directories
-from img.adapters.linux.new_file import raise_state_error
+from img.adapters.storage.atomic_file import raise_state_error
+from img.adapters.storage.own_files import make_directories
 from img.application.ports.build_context import BuildContext
 from img.application.ports.executor import Cancellation
 from img.application.ports.git import (

@@ -4,7 +4,8 @@ import ctypes
 import os
 from collections.abc import Callable, Mapping
 
-from img.adapters.linux import capabilities, seccomp
+from img.adapters.linux import capabilities
+from img.adapters.syscall_supervisor import bpf
 from img.domain.errors import HostError
 
 _CHROOT_NEEDS = capabilities.mask_of("chown", "mknod", "setgid", "setpcap", "setuid", "sys_chroot")
@@ -13,7 +14,7 @@ _TRACE_ME = 0
 
 def notification() -> str:
     """Put a filter under this process that tells of a call."""
-    seccomp.prove_listening()
+    bpf.prove_listening()
     return "filters can ask"
 
 

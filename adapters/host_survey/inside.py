@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 from img.adapters.linux import syscalls
 from img.adapters.linux.boot import boot_name
+from img.adapters.linux.host_probe_cache import Refusals
 from img.adapters.linux.overlay_trial import try_overlay
-from img.adapters.linux.refusals import Refusals
 from img.adapters.linux.userns import IdMap
 from img.domain.errors import HostError
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from img.adapters.host_survey import confinement, inside, outside
 from img.adapters.linux import records, userns
-from img.adapters.linux.files import make_directories
+from img.adapters.storage.own_files import make_directories
 from img.application.ports.host_survey import Finding, HostSurvey
 from img.domain.errors import HostError
 

@@ -4,15 +4,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import BinaryIO
 
-from img.adapters.linux.files import Lock
-from img.adapters.linux.layout_folder import (
-    NURSERY,
-    check_output_layout,
-    create_layout,
-    written_to,
-)
-from img.adapters.linux.new_file import write_file
 from img.adapters.linux.regular_files import read_regular
+from img.adapters.storage.atomic_file import write_file
+from img.adapters.storage.oci_layout import NURSERY, check_output_layout, create_layout, written_to
+from img.adapters.storage.own_files import Lock
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.layout_writer import LayoutWriter
 from img.domain.digest import Digest

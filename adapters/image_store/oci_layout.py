@@ -7,11 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from img.adapters.linux.files import Lock
-from img.adapters.linux.layout_folder import NURSERY, create_layout
-from img.adapters.linux.new_file import raise_state_error, write_file
 from img.adapters.linux.regular_files import read_regular
-from img.adapters.linux.reserve import Reserve
+from img.adapters.storage.atomic_file import raise_state_error, write_file
+from img.adapters.storage.disk_reserve import Reserve
+from img.adapters.storage.oci_layout import NURSERY, create_layout
+from img.adapters.storage.own_files import Lock
 from img.application.ports.image_store import (
     ImageNotFound,
     ImageStore,

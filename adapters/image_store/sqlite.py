@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from img.adapters.linux.database import Database, Row
+from img.adapters.storage.sqlite import Database, Row
 from img.application.ports.image_store import (
     ImageNotFound,
     ImageStore,

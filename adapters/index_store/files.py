@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from img.adapters.linux.new_file import raise_state_error, write_file
+from img.adapters.storage.atomic_file import raise_state_error, write_file
 from img.application.ports.index_store import IndexStore
 from img.domain.digest import Digest, InvalidDigest
 from img.domain.filesystem.file_index import CorruptFileIndex, FileIndex

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from img.adapters.layer_archive import metadata
 from img.adapters.layer_archive.below import LayersBelow
-from img.adapters.linux.ownership import Ownership
+from img.adapters.storage.ownership import Ownership
 from img.application.ports.layer_archive import InvalidLayer
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry

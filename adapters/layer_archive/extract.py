@@ -14,7 +14,7 @@ from typing import BinaryIO, Self
 
 from img.adapters.layer_archive import metadata
 from img.adapters.layer_archive.directories import Directories, file_name
-from img.adapters.linux.ownership import Ownership
+from img.adapters.storage.ownership import Ownership
 from img.application.ports.blob_store import StoreFull
 from img.application.ports.layer_archive import InvalidLayer, UnpackRefused
 from img.domain.filesystem import paths

@@ -4,8 +4,8 @@ import errno
 import os
 import stat
 
-from img.adapters.linux.owner_records import CAPABILITY, OWNER, keep_capability
-from img.adapters.linux.ownership import Ownership
+from img.adapters.storage.owner_records import CAPABILITY, OWNER, keep_capability
+from img.adapters.storage.ownership import Ownership
 from img.domain.filesystem.entry import CHARACTER, Entry
 
 OPAQUE_XATTR = "user.overlay.opaque"  # as mounts with the option userxattr read it

@@ -15,7 +15,7 @@ from img.adapters.layer_archive.packing import TarWriter
 from img.adapters.layer_archive.stream import Content, TarStream
 from img.adapters.layer_archive.threads import ReadAhead
 from img.adapters.layer_archive.whiteouts import check_whiteout
-from img.adapters.linux.ownership import REAL, OutsideOwnership, Ownership
+from img.adapters.storage.ownership import REAL, OutsideOwnership, Ownership
 from img.application.ports.blob_store import BlobWriter, StoreFull
 from img.application.ports.layer_archive import (
     InvalidLayer,

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple, NoReturn
 
-from img.adapters.linux.new_file import give_name, open_nameless
 from img.adapters.linux.waiting_file import WaitingFile
+from img.adapters.storage.atomic_file import give_name, open_nameless
 from img.application.ports.exporter import ArchiveNotWritten
 from img.application.ports.output_files import OutputFiles, OutputNotWritten
 
@@ -162,8 +162,8 @@ class _Draft(NamedTuple):
 def _draft_directory(parent: str) -> Iterator[_Draft]:
     import fcntl
 
-    from img.adapters.linux.files import open_own_directory
     from img.adapters.output_files.merge import empty
+    from img.adapters.storage.own_files import open_own_directory
 
     _remove_abandoned(parent)
     name = f".img-draft-{os.urandom(8).hex()}"
@@ -200,7 +200,7 @@ def _remove_abandoned(parent: str) -> None:
 
     A build context or an image may have such a name, too: links are left alone.
     """
-    from img.adapters.linux.work_directory import WorkDirectory
+    from img.adapters.storage.work_directory import WorkDirectory
 
     for name in filter(_DRAFT_DIRECTORY.fullmatch, os.listdir(parent)):
         with contextlib.suppress(OSError):

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import field
 from typing import TextIO, assert_never
 
-from img.adapters.progress_sink.wording import LineSplitter, amount_text, log_time
+from img.adapters.progress_sink.labels import LineSplitter, amount_text, log_time
 from img.application.ports.progress_sink import ProgressSink
 from img.domain.dataclass import dataclass
 from img.domain.progress import (

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
-from img.adapters.progress_sink.picture import Line, Picture, Style
+from img.adapters.progress_sink.frame import Line, Picture, Style
 from img.application.ports.progress_sink import ProgressSink
 from img.domain.progress import Event
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from img.adapters.registry.failures import unreachable
-from img.adapters.registry.patience import PROGRESS, Patience
+from img.adapters.registry.retry_policy import PROGRESS, Patience
 from img.application.ports.registry import RegistryError
 from img.domain.decimal_text import parse_count
 

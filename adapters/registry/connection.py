@@ -8,14 +8,14 @@ from typing import TypeVar
 import requests
 from urllib3.exceptions import HTTPError
 
-from img.adapters.linux.guarded_http import AddressNotAllowed
+from img.adapters.http.guarded_session import AddressNotAllowed
 from img.adapters.registry.addresses import is_loopback, is_same_host
-from img.adapters.registry.ask import Ask
 from img.adapters.registry.failures import PASSING, refusal, unreachable
 from img.adapters.registry.limits import Limits
 from img.adapters.registry.oras_client import Client, do_request
-from img.adapters.registry.patience import Patience
 from img.adapters.registry.rate_limit import RateLimit
+from img.adapters.registry.request import Ask
+from img.adapters.registry.retry_policy import Patience
 from img.adapters.registry.session import RegistrySession
 from img.adapters.registry.token_auth import NoAuth, Refused, ScopedAuth
 from img.adapters.registry.trust import Trust

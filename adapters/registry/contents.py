@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 
-from img.adapters.registry.ask import Ask, manifest_path, reading
 from img.adapters.registry.connections import Access, Connections
 from img.adapters.registry.failures import limited_body
 from img.adapters.registry.pages import pages
 from img.adapters.registry.referrers import referrers
+from img.adapters.registry.request import Ask, manifest_path, reading
 from img.application.ports.registry import ManifestUnknown, RegistryError
 from img.application.ports.registry_contents import RegistryContents
 from img.domain.digest import Digest

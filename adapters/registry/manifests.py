@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from img.adapters.registry.ask import manifest_path, reading, writing
 from img.adapters.registry.failures import limited_body
+from img.adapters.registry.request import manifest_path, reading, writing
 from img.application.ports.registry import ManifestUnknown, RegistryError
 from img.domain.decimal_text import parse_count
 from img.domain.digest import Digest, InvalidDigest

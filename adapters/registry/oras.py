@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
 from img.adapters.registry.addresses import checked
-from img.adapters.registry.ask import Ask, blob_path, reading
 from img.adapters.registry.blob_stream import BlobStream
 from img.adapters.registry.connections import Access, Connections
 from img.adapters.registry.failures import limited_body
@@ -20,6 +19,7 @@ from img.adapters.registry.manifests import (
     put_manifest,
 )
 from img.adapters.registry.referrers import has_subject, tell_referrer
+from img.adapters.registry.request import Ask, blob_path, reading
 from img.adapters.registry.upload import Upload, mount
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials, CredentialStore

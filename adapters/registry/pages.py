@@ -10,8 +10,8 @@ from img.adapters.registry.manifests import LIMIT
 from img.application.ports.registry import RegistryError
 
 if TYPE_CHECKING:
-    from img.adapters.registry.ask import Ask
     from img.adapters.registry.connection import Connection
+    from img.adapters.registry.request import Ask
 
 _MOST = 2000  # pages; with 50 names each, as the smallest are, they hold 100,000
 _MOST_BYTES = 256 << 20  # of all pages together

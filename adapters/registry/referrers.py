@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from img.adapters.registry.ask import reading
 from img.adapters.registry.manifests import get_manifest, put_manifest
 from img.adapters.registry.pages import pages
+from img.adapters.registry.request import reading
 from img.application.ports.registry import ManifestUnknown
 from img.domain.digest import Digest
 from img.domain.json_text import InvalidJson, parse_json

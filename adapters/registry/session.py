@@ -13,9 +13,9 @@ from urllib3.connection import HTTPConnection
 from urllib3.connectionpool import HTTPConnectionPool
 
 from img import __version__
-from img.adapters.linux.guarded_http import GuardedAdapter, GuardedSession, PeerGuard
+from img.adapters.http.guarded_session import GuardedAdapter, GuardedSession, PeerGuard
+from img.adapters.registry.file_slice import Piece
 from img.adapters.registry.limits import Limits
-from img.adapters.registry.piece import Piece
 
 _CONNECTIONS = 16  # to one host at a time
 _BLOCK = 256 * 1024  # bytes an upload hands to the socket at once; http.client's own is 16 KiB

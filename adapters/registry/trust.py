@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from img.adapters.linux.authorities import (
+from img.adapters.http.ca_certificates import (
     UnusableAuthorities,
     load_authorities,
     named_authorities,

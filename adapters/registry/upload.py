@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, urlsplit
 
 from img.adapters.registry.addresses import followed
-from img.adapters.registry.ask import Ask, blob_path, writing
 from img.adapters.registry.failures import PassingFailure, limited_body
-from img.adapters.registry.patience import PROGRESS
-from img.adapters.registry.piece import PieceBody
+from img.adapters.registry.file_slice import PieceBody
+from img.adapters.registry.request import Ask, blob_path, writing
+from img.adapters.registry.retry_policy import PROGRESS
 from img.application.ports.registry import RegistryError, RegistryUnreachable
 from img.domain.decimal_text import parse_count
 from img.domain.oci.descriptor import Descriptor

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from img.adapters.linux.files import make_directories
+from img.adapters.storage.own_files import make_directories
 from img.application.ports.blob_store import StoreFull
 from img.application.ports.scratch_space import ScratchSpace
 

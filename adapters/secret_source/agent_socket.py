@@ -11,7 +11,7 @@ import tempfile
 import threading
 from types import TracebackType
 
-from img.adapters.linux.ownership import REAL, Ownership
+from img.adapters.storage.ownership import REAL, Ownership
 
 _CHUNK = 1 << 16
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.linux.regular_files import read_at_most
 from img.adapters.secret_source.agent_socket import AgentSocket
 from img.adapters.secret_source.key_agent import KeyAgent
+from img.adapters.storage.ownership import REAL, Ownership
 from img.application.ports.secret_source import SecretSource
 from img.domain.errors import ContextError, UsageError
 from img.domain.options.secrets import AgentSpec, SecretSpec

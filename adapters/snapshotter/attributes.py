@@ -4,9 +4,9 @@ import contextlib
 import hashlib
 import os
 
-from img.adapters.linux.file_entries import open_file, xattr_names
-from img.adapters.linux.owner_records import CAPABILITY_KEPT
-from img.adapters.linux.ownership import Ownership
+from img.adapters.storage.file_entries import open_file, xattr_names
+from img.adapters.storage.owner_records import CAPABILITY_KEPT
+from img.adapters.storage.ownership import Ownership
 from img.domain.errors import BuildError
 from img.domain.filesystem.changes import is_kept_xattr
 from img.domain.filesystem.entry import (

@@ -5,11 +5,11 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from img.adapters.linux.files import make_directories
-from img.adapters.linux.new_file import raise_state_error
+from img.adapters.linux.host_probe_cache import Refusals
 from img.adapters.linux.overlay_trial import MOST_LAYERS, OverlayRefused, try_overlay
-from img.adapters.linux.refusals import Refusals
-from img.adapters.linux.work_directory import WorkDirectory
+from img.adapters.storage.atomic_file import raise_state_error
+from img.adapters.storage.own_files import make_directories
+from img.adapters.storage.work_directory import WorkDirectory
 from img.application.log import logger
 from img.application.ports.snapshotter import (
     SnapshotFacts,

@@ -4,9 +4,9 @@ import os
 import stat
 from collections.abc import Callable
 
-from img.adapters.linux.ownership import Ownership
 from img.adapters.snapshotter.attributes import copy_attributes
 from img.adapters.snapshotter.copies import copy_file
+from img.adapters.storage.ownership import Ownership
 
 Reflink = Callable[[int, int], None]
 """Gives an empty file the content of another, both by descriptor. Raises OSError if it cannot."""

@@ -5,10 +5,10 @@ import os
 import stat
 from collections.abc import Callable
 
-from img.adapters.linux.file_entries import xattr_names
-from img.adapters.linux.owner_records import DEVICE
-from img.adapters.linux.ownership import Ownership
 from img.adapters.snapshotter.attributes import copy_attributes
+from img.adapters.storage.file_entries import xattr_names
+from img.adapters.storage.owner_records import DEVICE
+from img.adapters.storage.ownership import Ownership
 
 CopyContent = Callable[[int, int], None]
 """Gives an empty file the content of another, both by descriptor."""

@@ -10,10 +10,10 @@ import time
 from collections.abc import Set as AbstractSet
 
 from img.adapters.linux import syscalls
-from img.adapters.linux.new_file import raise_state_error
-from img.adapters.linux.work_directory import WorkDirectory
 from img.adapters.snapshotter.attributes import OPAQUE
 from img.adapters.snapshotter.overlay import OverlaySnapshotter, OverlayWorkspace
+from img.adapters.storage.atomic_file import raise_state_error
+from img.adapters.storage.work_directory import WorkDirectory
 from img.application.ports.snapshotter import SnapshotterUnavailable
 from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.filesystem.file_index import WHITEOUT_PREFIX

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from img.adapters.linux.file_handles import file_handle
-from img.adapters.linux.ownership import Ownership
 from img.adapters.snapshotter.lower_layers import LowerLayers
 from img.adapters.snapshotter.upper import UpperDirectory
 from img.adapters.snapshotter.upper_links import UpperLinks
+from img.adapters.storage.ownership import Ownership
 from img.domain.filesystem.tree import FileTree
 
 _HEADER = 21  # bytes before a handle (struct ovl_fb, fs/overlayfs/overlayfs.h); its type ends them

@@ -9,16 +9,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from img.adapters.linux.file_entries import entry_of, open_file, xattr_names
-from img.adapters.linux.files import make_directories
-from img.adapters.linux.new_file import raise_state_error
-from img.adapters.linux.ownership import REAL, Ownership
-from img.adapters.linux.reflink import reflink
-from img.adapters.linux.work_directory import WorkDirectory, bytes_below, sweep
 from img.adapters.snapshotter.attributes import digest_of, set_directory, set_times
 from img.adapters.snapshotter.clone import CannotClone, Reflink, clone_tree
 from img.adapters.snapshotter.overlay_layers import implied_by
-from img.adapters.snapshotter.walk import Walk
+from img.adapters.snapshotter.snapshot_walk import Walk
+from img.adapters.storage.atomic_file import raise_state_error
+from img.adapters.storage.file_entries import entry_of, open_file, xattr_names
+from img.adapters.storage.own_files import make_directories
+from img.adapters.storage.ownership import REAL, Ownership
+from img.adapters.storage.reflink import reflink
+from img.adapters.storage.work_directory import WorkDirectory, bytes_below, sweep
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.snapshotter import (
     SnapshotFacts,

@@ -7,19 +7,19 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from img.adapters.linux.file_entries import open_file
 from img.adapters.linux.file_handles import may_open_handles
-from img.adapters.linux.files import make_directories
-from img.adapters.linux.new_file import raise_state_error
 from img.adapters.linux.overlay_trial import MOST_LAYERS
-from img.adapters.linux.ownership import REAL, Ownership
-from img.adapters.linux.work_directory import WorkDirectory, bytes_below, sweep
 from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, digest_of, set_times
 from img.adapters.snapshotter.hard_links import restore_links
 from img.adapters.snapshotter.lower_layers import LowerLayers
 from img.adapters.snapshotter.overlay_layers import OverlayLayers
 from img.adapters.snapshotter.placed_files import PlacedFiles
 from img.adapters.snapshotter.upper import UpperDirectory
+from img.adapters.storage.atomic_file import raise_state_error
+from img.adapters.storage.file_entries import open_file
+from img.adapters.storage.own_files import make_directories
+from img.adapters.storage.ownership import REAL, Ownership
+from img.adapters.storage.work_directory import WorkDirectory, bytes_below, sweep
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.snapshotter import (
     SnapshotFacts,

@@ -8,15 +8,15 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 
-from img.adapters.linux.file_entries import xattr_names
-from img.adapters.linux.files import Lock
-from img.adapters.linux.ownership import Ownership
-from img.adapters.linux.work_directory import WorkDirectory, publish
 from img.adapters.snapshotter.attributes import OPAQUE, set_directory
 from img.adapters.snapshotter.copies import copy_file
 from img.adapters.snapshotter.lower_layers import LowerLayers
+from img.adapters.snapshotter.snapshot_leases import Uses
 from img.adapters.snapshotter.upper_links import UpperLinks
-from img.adapters.snapshotter.uses import Uses
+from img.adapters.storage.file_entries import xattr_names
+from img.adapters.storage.own_files import Lock
+from img.adapters.storage.ownership import Ownership
+from img.adapters.storage.work_directory import WorkDirectory, publish
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.snapshotter import SnapshotLayer
 from img.domain.digest import Digest

@@ -16,10 +16,10 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from img.adapters.linux.ownership import Ownership
 from img.adapters.snapshotter.copies import copy_file
 from img.adapters.snapshotter.lower_layers import LowerLayers
 from img.adapters.snapshotter.upper_links import UpperLinks
+from img.adapters.storage.ownership import Ownership
 from img.domain.filesystem.entry import FILE
 from img.domain.filesystem.tree import FileTree
 

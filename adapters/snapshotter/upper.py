@@ -5,9 +5,9 @@ import os
 import stat
 from collections.abc import Collection, Iterator
 
-from img.adapters.linux.file_entries import entry_of, xattr_names
-from img.adapters.linux.ownership import REAL, Ownership
 from img.adapters.snapshotter.attributes import OPAQUE, PathTooLong
+from img.adapters.storage.file_entries import entry_of, xattr_names
+from img.adapters.storage.ownership import REAL, Ownership
 from img.domain.filesystem import paths
 from img.domain.filesystem.changes import Found
 from img.domain.filesystem.entry import DIRECTORY

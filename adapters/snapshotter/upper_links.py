@@ -2,8 +2,8 @@
 
 import os
 
-from img.adapters.linux.ownership import Ownership
 from img.adapters.snapshotter.attributes import set_directory
+from img.adapters.storage.ownership import Ownership
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.filesystem.tree import FileTree

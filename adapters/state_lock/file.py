@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from img.adapters.linux.files import Lock, make_directories, open_own_file
-from img.adapters.linux.new_file import raise_state_error
-from img.adapters.linux.reserve import Reserve
+from img.adapters.storage.atomic_file import raise_state_error
+from img.adapters.storage.disk_reserve import Reserve
+from img.adapters.storage.own_files import Lock, make_directories, open_own_file
 from img.application.ports.state_lock import Collecting, StateLock
 from img.domain.errors import StateError
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from img.adapters.linux.work_directory import WorkDirectory, bytes_below, remove_tree
+from img.adapters.storage.work_directory import WorkDirectory, bytes_below, remove_tree
 from img.application.ports.state_space import Leftover, StateSpace
 
 _NURSERIES = ("tmp", "layout/.img-tmp")

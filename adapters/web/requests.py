@@ -124,7 +124,7 @@ class _Transfer:
         import requests
         from urllib3.exceptions import HTTPError
 
-        from img.adapters.linux.guarded_http import AddressNotAllowed
+        from img.adapters.http.guarded_session import AddressNotAllowed
         from img.adapters.web.session import WebSession
 
         try:

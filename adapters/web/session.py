@@ -9,12 +9,12 @@ from requests.adapters import BaseAdapter
 from urllib3.util import Retry
 
 from img import __version__
-from img.adapters.linux.authorities import (
+from img.adapters.http.ca_certificates import (
     load_authorities,
     named_authorities,
     system_authorities,
 )
-from img.adapters.linux.guarded_http import GuardedAdapter, GuardedSession, PeerGuard
+from img.adapters.http.guarded_session import GuardedAdapter, GuardedSession, PeerGuard
 
 _CONNECT_S = 10.0
 _READ_S = 60.0

@@ -11,7 +11,7 @@ from img.application.ports.layout_writer import LayoutWriter
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
 from img.application.solver.results import Result, Stack
-from img.application.transfer import Transfer
+from img.application.transfer.blobs import Transfer
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError

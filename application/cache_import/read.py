@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import assert_never
 
-from img.application.fetch import reporting
-from img.application.layouts import CopyFromLayout
 from img.application.ports.blob_origins import BlobOrigins
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
-from img.application.transfer import Transfer
+from img.application.transfer.blobs import Transfer
+from img.application.transfer.copy_layout import CopyFromLayout
+from img.application.transfer.pull_documents import reporting
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import NotFoundError

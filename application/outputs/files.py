@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
+from img.application.layers.trees import Trees
 from img.application.outputs.solved import Solved, is_multi_platform
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.output_files import OutputFiles
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.results import Stack
 from img.application.solver.sources import StackSource
-from img.application.trees import Trees
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError

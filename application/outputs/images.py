@@ -3,14 +3,14 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 
-from img.application.assembly import Assemble
+from img.application.outputs.assemble import Assemble
 from img.application.outputs.solved import BuiltImage, Solved, is_multi_platform
 from img.application.ports.clock import Clock
 from img.application.ports.exporter import ArchivedImage, Exporter, LayoutExporter
 from img.application.ports.image_store import ImageStore
 from img.application.ports.output_files import OutputFiles
-from img.application.publish import PublishImage
 from img.application.solver.roots import Roots
+from img.application.transfer.publish import PublishImage
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError

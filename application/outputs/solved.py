@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from img.application.catalog import Image
 from img.application.solver.results import Result, Stack
+from img.application.transfer.catalog import Image
 from img.domain.dataclass import dataclass
 from img.domain.graph.vertex import Plan
 from img.domain.oci.descriptor import Descriptor

@@ -3,18 +3,18 @@
 from collections.abc import Iterable, Mapping
 from functools import partial
 
-from img.application.catalog import Catalog, Image
-from img.application.damage import drop_damaged
-from img.application.fetch import fetch_image
-from img.application.find_image import FindImage
-from img.application.layouts import CopyFromLayout
 from img.application.log import logger
 from img.application.ports.blob_store import BlobDamaged, BlobNotFound
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
 from img.application.threads import threads
-from img.application.transfer import Transfer
+from img.application.transfer.blobs import Transfer
+from img.application.transfer.catalog import Catalog, Image
+from img.application.transfer.copy_layout import CopyFromLayout
+from img.application.transfer.damage import drop_damaged
+from img.application.transfer.find_image import FindImage
+from img.application.transfer.pull_documents import fetch_image
 from img.domain.build import BaseImage, BaseName
 from img.domain.context_location import LayoutPlace
 from img.domain.dataclass import dataclass

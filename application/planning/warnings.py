@@ -11,8 +11,8 @@ from img.domain.dockerfile.rules.of_base import from_lines
 from img.domain.dockerfile.rules.of_step import excluded_by
 from img.domain.dockerfile.rules.options import CheckOptions, options_of
 from img.domain.dockerfile.rules.rule import LintWarning
+from img.domain.dockerfile.stage_walk import KnownStage, Walk
 from img.domain.dockerfile.variables import expand_word
-from img.domain.dockerfile.walk import KnownStage, Walk
 from img.domain.errors import DockerfileError
 from img.domain.graph.arguments import global_arguments
 from img.domain.graph.sources import FromImage, FromStage

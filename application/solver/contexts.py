@@ -5,6 +5,7 @@ from dataclasses import field, replace
 from threading import Event, Lock
 from typing import BinaryIO
 
+from img.application.layers.trees import Trees
 from img.application.ports.build_context import LARGEST_DOCKERFILE, FileTooLarge
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
@@ -24,7 +25,6 @@ from img.application.solver.fetched_file import FetchedFile
 from img.application.solver.filtered_context import FilteredContext
 from img.application.solver.lookup import Lookup
 from img.application.solver.results import ContextFiles, Fetched, Result, Stack, contents_of
-from img.application.trees import Trees
 from img.domain.context_location import (
     GitPlace,
     InputPlace,

@@ -6,6 +6,7 @@ from functools import partial
 from io import BytesIO
 from typing import BinaryIO
 
+from img.application.layers.trees import Trees
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.clock import Clock
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
@@ -17,14 +18,12 @@ from img.application.solver.joined_source import JoinedSource
 from img.application.solver.owners import Owners
 from img.application.solver.results import ContextFiles, Result, Stack
 from img.application.solver.sources import ContextSource, NoSource, Source, StackSource
-from img.application.trees import Trees
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.dockerfile.file_mode import FileMode, parse_file_mode
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.filesystem.changes import refuse_reserved
 from img.domain.filesystem.entry import BLOCK, CHARACTER, FILE
-from img.domain.filesystem.patterns import literal
 from img.domain.filesystem.selection import (
     CopyRules,
     InlineText,
@@ -34,6 +33,7 @@ from img.domain.filesystem.selection import (
 )
 from img.domain.filesystem.source_match import match_sources
 from img.domain.filesystem.target import Selected
+from img.domain.go.path_match import literal
 from img.domain.graph.cache_key import content_key, definition_key
 from img.domain.graph.operations import CopyFiles
 from img.domain.oci.chain import Layer

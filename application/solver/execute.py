@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from img.application.cancellation import StepCanceled
+from img.application.layers.trees import Trees
 from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.executor import Cancellation, Executor, OutputSink
@@ -12,7 +13,6 @@ from img.application.solver.masking import MaskedOutput
 from img.application.solver.mounts import MountAll, Mounted, Shown
 from img.application.solver.results import Result, Stack
 from img.application.solver.roots import Roots
-from img.application.trees import Trees
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
+from img.application.layers.trees import Trees
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.build_context import BuildContext
 from img.application.ports.cache_store import CacheRecord
@@ -23,7 +24,6 @@ from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.secret_source import SecretSource
 from img.application.solver.lookup import Lookup
 from img.application.solver.results import Fetched, Stack
-from img.application.trees import Trees
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import FILE

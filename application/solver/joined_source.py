@@ -8,9 +8,9 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry
-from img.domain.filesystem.patterns import literal
 from img.domain.filesystem.source_match import SourceMatch, match_sources
 from img.domain.filesystem.tree import FileTree
+from img.domain.go.path_match import literal
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """Runs MakeDirectory: the layer of a WORKDIR."""
 
+from img.application.layers.trees import Trees
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.clock import Clock
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.solver.owners import Owners
 from img.application.solver.results import Stack
-from img.application.trees import Trees
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError

@@ -15,8 +15,8 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry
-from img.domain.filesystem.patterns import literal
 from img.domain.filesystem.source_match import find_source
+from img.domain.go.path_match import literal
 from img.domain.graph.operations import CopyFiles, Exec, ExecMount
 from img.domain.oci.chain import Layer
 from img.domain.process import BindMount, FileMount, ProcessMount, Root, TmpfsMount, TreeMount

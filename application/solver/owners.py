@@ -1,8 +1,8 @@
 """Who a user name of a Dockerfile is, in a given root."""
 
+from img.application.layers.trees import Trees
 from img.application.log import logger
 from img.application.solver.results import Stack
-from img.application.trees import Trees
 from img.domain.dataclass import dataclass
 from img.domain.filesystem.ownership import lookup_owner
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-from img.application.download import Report
-from img.application.layers import Layers
+from img.application.layers.on_demand import Layers
 from img.application.planning.resolve import ResolvedBase
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageStore
-from img.application.transfer import Transfer
+from img.application.transfer.blobs import Transfer
+from img.application.transfer.download import Report
 from img.domain.dataclass import dataclass
 
 

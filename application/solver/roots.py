@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from img.application.layers.trees import Trees
 from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
 from img.application.solver.results import Stack
-from img.application.trees import Trees
 from img.domain.dataclass import dataclass
 from img.domain.oci.chain import ChainID, Layer, chain_ids_of
 

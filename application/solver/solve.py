@@ -13,8 +13,7 @@ from img.application.ports.progress_sink import ProgressSink
 from img.application.solver.contexts import OpenContext
 from img.application.solver.copy_files import CopyIntoLayer
 from img.application.solver.execute import ExecuteProcess
-from img.application.solver.fetch import FetchSources, canceled_steps
-from img.application.solver.foresee import Foresee, Foreseen
+from img.application.solver.fetch_sources import FetchSources, canceled_steps
 from img.application.solver.lookup import Lookup
 from img.application.solver.make_directory import MakeDirectoryLayer
 from img.application.solver.pull_base import PullLayers
@@ -25,6 +24,7 @@ from img.application.solver.results import (
     provenance_of,
     stack_of,
 )
+from img.application.solver.skip_cached_stages import Foresee, Foreseen
 from img.application.solver.so_far import SoFar
 from img.application.solver.vertex_progress import VertexProgress
 from img.domain.dataclass import dataclass
@@ -335,5 +335,5 @@ class BuildSolver:
         self.progress.cached(position, vertex)
 
     def _note_used(self) -> None:
-        """Keep others from giving up what this build has found (application/inventory.py)."""
+        """Keep others from giving up what this build has found (housekeeping/inventory.py)."""
         self.parts.lookup.note_used(self.parts.clock.now(), again=True)

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from typing import BinaryIO, Protocol
 
+from img.application.layers.trees import Trees
 from img.application.ports.blob_store import BlobDamaged
 from img.application.ports.build_context import BuildContext
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.results import Stack
-from img.application.trees import Trees
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import Entry

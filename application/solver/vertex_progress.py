@@ -5,9 +5,9 @@ from dataclasses import field
 from threading import Event
 
 from img.application.cancellation import StepCanceled
-from img.application.download import Report
 from img.application.ports.progress_sink import ProgressSink
 from img.application.solver.fetch_url import Told
+from img.application.transfer.download import Report
 from img.domain.dataclass import dataclass
 from img.domain.graph.operations import ReadContext, Scratch
 from img.domain.graph.vertex import Graph, Vertex

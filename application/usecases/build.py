@@ -7,8 +7,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
-from img.application.damage import drop_damaged, dropping_damaged
-from img.application.layers import Layers
+from img.application.layers.on_demand import Layers
 from img.application.outputs.deliver import DeliverOutputs
 from img.application.outputs.places import check_places
 from img.application.outputs.solved import BuiltImage, Solved
@@ -24,6 +23,7 @@ from img.application.solver.schedule import solve_all
 from img.application.solver.so_far import SoFar
 from img.application.solver.solve import Solver
 from img.application.solver.vertex_progress import vertex_ids
+from img.application.transfer.damage import drop_damaged, dropping_damaged
 from img.domain.build import BuildRequest
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -39,7 +39,7 @@ from img.domain.platform import Platform
 from img.domain.progress import StepsPlanned, VertexDone, VertexFailed, VertexStarted, VertexWarning
 
 if TYPE_CHECKING:  # few builds have caches elsewhere
-    from img.application.cache_export.leave import LeaveCaches
+    from img.application.cache_export.export_all import LeaveCaches
     from img.application.cache_import.imported import ImportedCaches
 
 _NO_CACHES = CacheExchange()

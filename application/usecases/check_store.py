@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import field
 from functools import partial
 
-from img.application.damage import check_blob
-from img.application.inventory import Inventory
+from img.application.housekeeping.inventory import Inventory
 from img.application.ports.blob_store import BlobDamaged, BlobNotFound
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.application.ports.registry import Registry
-from img.application.transfer import Transfer
+from img.application.transfer.blobs import Transfer
+from img.application.transfer.damage import check_blob
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from img.application.inventory import Inventory
+from img.application.housekeeping.inventory import Inventory
 from img.domain.dataclass import dataclass
 from img.domain.usage import UsageFilter, UsedItem
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from img.application.catalog import Catalog, Image
-from img.application.find_image import FindImage, FoundImage
-from img.application.trees import Trees
+from img.application.layers.trees import Trees
+from img.application.transfer.catalog import Catalog, Image
+from img.application.transfer.find_image import FindImage, FoundImage
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
-from img.domain.go_template.values import Value
+from img.domain.go.template.values import Value
 from img.domain.image_name import ImageName
 from img.domain.image_view import HistoryStep, history_of, inspected
 from img.domain.oci.chain import Layer

@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import field
 from datetime import datetime
 
-from img.application.catalog import Catalog, Image, size_of
-from img.application.find_image import FindImage
 from img.application.ports.image_store import ImageStore, StoredImage
+from img.application.transfer.catalog import Catalog, Image, size_of
+from img.application.transfer.find_image import FindImage
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError, UsageError

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from img.application.housekeeping import Collect
+from img.application.housekeeping.collect import Collect
 from img.application.log import logger
 from img.application.ports.file_digest_store import FileDigestStore
 from img.application.ports.image_store import ImageNotFound, ImageStore

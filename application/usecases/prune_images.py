@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from img.application.housekeeping import Collect
+from img.application.housekeeping.collect import Collect
 from img.application.ports.image_store import ImageNotFound, ImageStore
 from img.application.usecases.list_images import ListedImage, ListImages
 from img.domain.dataclass import dataclass

@@ -1,13 +1,13 @@
 """Fetching an image from its registry."""
 
-from img.application.catalog import Image
-from img.application.fetch import fetch_image, reporting
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageStore
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
 from img.application.ports.state_lock import StateLock
-from img.application.transfer import Transfer
+from img.application.transfer.blobs import Transfer
+from img.application.transfer.catalog import Image
+from img.application.transfer.pull_documents import fetch_image, reporting
 from img.domain.dataclass import dataclass
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference

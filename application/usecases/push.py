@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from img.application.find_image import FindImage
 from img.application.ports.state_lock import StateLock
-from img.application.publish import Published, PublishImage
+from img.application.transfer.find_image import FindImage
+from img.application.transfer.publish import Published, PublishImage
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from img.application.find_image import FindImage, FoundImage
-from img.application.housekeeping import Collect
+from img.application.housekeeping.collect import Collect
 from img.application.ports.image_store import ImageStore
+from img.application.transfer.find_image import FindImage, FoundImage
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName

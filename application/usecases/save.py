@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from img.application.damage import dropping_damaged
-from img.application.find_image import FindImage
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.exporter import ArchivedImage, Exporter
 from img.application.ports.state_lock import StateLock
+from img.application.transfer.damage import dropping_damaged
+from img.application.transfer.find_image import FindImage
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError

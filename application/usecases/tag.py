@@ -1,9 +1,9 @@
 """Another name for an image."""
 
-from img.application.find_image import FindImage
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageStore
 from img.application.ports.state_lock import StateLock
+from img.application.transfer.find_image import FindImage
 from img.domain.dataclass import dataclass
 from img.domain.digest import DIGITS
 from img.domain.errors import UsageError

@@ -1,9 +1,9 @@
 """The files of an image, in a directory."""
 
-from img.application.catalog import Catalog
-from img.application.find_image import FindImage
 from img.application.outputs.files import WriteFiles
 from img.application.ports.state_lock import StateLock
+from img.application.transfer.catalog import Catalog
+from img.application.transfer.find_image import FindImage
 from img.domain.dataclass import dataclass
 from img.domain.filesystem.entry import BLOCK, CHARACTER
 from img.domain.filesystem.rootfs import files_in, without_privileges

@@ -4,8 +4,8 @@ from typing import TypedDict, Unpack
 
 from img.domain.dockerfile.flags import Flags
 from img.domain.dockerfile.instructions import Healthcheck
-from img.domain.dockerfile.quantities import BadQuantity, parse_duration
 from img.domain.errors import DockerfileError
+from img.domain.go.quantities import BadQuantity, parse_duration
 
 _SHORTEST = 1_000_000  # nanoseconds
 

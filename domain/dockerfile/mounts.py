@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from img.domain.dockerfile.csv_fields import BadCsv, split_csv
 from img.domain.dockerfile.instructions import Run, RunMount
-from img.domain.dockerfile.quantities import BadQuantity, parse_byte_size, parse_unsigned
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.errors import DockerfileError
+from img.domain.go.csv_fields import BadCsv, split_csv
+from img.domain.go.quantities import BadQuantity, parse_byte_size, parse_unsigned
 from img.domain.kernel_numbers import is_id
 
 _TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")

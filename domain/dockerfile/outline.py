@@ -10,9 +10,9 @@ from typing import Protocol, TypeVar
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import Arg, Argument, Dockerfile, Run, RunMount
 from img.domain.dockerfile.mounts import expand_mounts
+from img.domain.dockerfile.stage_walk import KnownStage, Step, Walk, walk_stages
 from img.domain.dockerfile.targets import stage_description
 from img.domain.dockerfile.variables import expand
-from img.domain.dockerfile.walk import KnownStage, Step, Walk, walk_stages
 
 Lines = tuple[int, int]
 

@@ -7,8 +7,8 @@ from typing import NamedTuple, NoReturn
 from img.domain.errors import BuildError
 from img.domain.filesystem import paths
 from img.domain.filesystem.entry import SOCKET, SYMLINK
-from img.domain.filesystem.patterns import BadPattern, compile_pattern, has_wildcards
 from img.domain.filesystem.tree import FileTree
+from img.domain.go.path_match import BadPattern, compile_pattern, has_wildcards
 
 
 class SourceNotFound(BuildError):

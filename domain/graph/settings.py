@@ -29,7 +29,7 @@ from img.domain.dockerfile.ports import parse_ports
 from img.domain.dockerfile.signals import check_signal
 from img.domain.dockerfile.variables import expand_words
 from img.domain.errors import DockerfileError
-from img.domain.graph import go_text
+from img.domain.go import formatting
 from img.domain.graph.state import StageScope, StageState, with_variable
 from img.domain.oci.config import Health
 from img.domain.process import DEFAULT_PATH
@@ -68,7 +68,7 @@ def apply_setting(scope: StageScope, state: StageState, setting: Setting) -> Sta
             user = scope.expand(state, setting.user, setting.lines)
             return state.with_run(replace(state.run, user=user)).with_history(f"USER {user}")
         case Shell():
-            text = f"SHELL {go_text.plain_list(setting.words)}"
+            text = f"SHELL {formatting.plain_list(setting.words)}"
             return state.with_run(replace(state.run, shell=setting.words)).with_history(text)
         case Cmd():
             return _cmd(state, setting)
@@ -164,14 +164,14 @@ def _argument_value(
 def _cmd(state: StageState, setting: Cmd) -> StageState:
     argv = _argv(state, setting.command)
     state = state.with_run(replace(state.run, cmd=argv, args_escaped=True))
-    return replace(state, cmd_set=True).with_history(f"CMD {go_text.quoted_list(argv)}")
+    return replace(state, cmd_set=True).with_history(f"CMD {formatting.quoted_list(argv)}")
 
 
 def _entrypoint(state: StageState, setting: Entrypoint) -> StageState:
     """Set the entrypoint; it takes a CMD of the base away, which was meant for another."""
     argv = _argv(state, setting.command)
     run = replace(state.run, entrypoint=argv, cmd=state.run.cmd if state.cmd_set else None)
-    return state.with_run(run).with_history(f"ENTRYPOINT {go_text.quoted_list(argv)}")
+    return state.with_run(run).with_history(f"ENTRYPOINT {formatting.quoted_list(argv)}")
 
 
 def _expose(scope: StageScope, state: StageState, setting: Expose) -> StageState:
@@ -183,7 +183,7 @@ def _expose(scope: StageScope, state: StageState, setting: Expose) -> StageState
     ]
     ports = parse_ports(words, lines=setting.lines)
     run = replace(state.run, exposed_ports=tuple(sorted({*state.run.exposed_ports, *ports})))
-    return state.with_run(run).with_history(f"EXPOSE {go_text.plain_list(ports)}")
+    return state.with_run(run).with_history(f"EXPOSE {formatting.plain_list(ports)}")
 
 
 def _volume(scope: StageScope, state: StageState, setting: Volume) -> StageState:
@@ -191,7 +191,7 @@ def _volume(scope: StageScope, state: StageState, setting: Volume) -> StageState
     if not all(volumes):
         raise DockerfileError("VOLUME specified can not be an empty string", lines=setting.lines)
     run = replace(state.run, volumes=tuple(sorted({*state.run.volumes, *volumes})))
-    return state.with_run(run).with_history(f"VOLUME {go_text.plain_list(volumes)}")
+    return state.with_run(run).with_history(f"VOLUME {formatting.plain_list(volumes)}")
 
 
 def _stop_signal(scope: StageScope, state: StageState, setting: StopSignal) -> StageState:
@@ -211,10 +211,11 @@ def _healthcheck(state: StageState, setting: Healthcheck) -> StageState:
         retries=setting.retries,
     )
     text = (
-        f"Test:{go_text.plain_list(health.test)} Interval:{go_text.duration(health.interval)} "
-        f"Timeout:{go_text.duration(health.timeout)} "
-        f"StartPeriod:{go_text.duration(health.start_period)} "
-        f"StartInterval:{go_text.duration(health.start_interval)} Retries:{health.retries}"
+        f"Test:{formatting.plain_list(health.test)} "
+        f"Interval:{formatting.duration(health.interval)} "
+        f"Timeout:{formatting.duration(health.timeout)} "
+        f"StartPeriod:{formatting.duration(health.start_period)} "
+        f"StartInterval:{formatting.duration(health.start_interval)} Retries:{health.retries}"
     )
     state = state.with_run(replace(state.run, healthcheck=health))
     return state.with_history(f"HEALTHCHECK {{{text}}}")

@@ -1,6 +1,6 @@
 """``--provenance``, ``--sbom`` and ``--attest`` (buildx, util/buildflags/attests.go)."""
 
-from img.domain.dockerfile.csv_fields import BadCsv, split_csv
+from img.domain.go.csv_fields import BadCsv, split_csv
 from img.domain.options.attributes import parse_boolean
 
 

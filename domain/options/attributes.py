@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from img.domain.dataclass import dataclass
-from img.domain.dockerfile.csv_fields import BadCsv, split_csv
 from img.domain.errors import UsageError
+from img.domain.go.csv_fields import BadCsv, split_csv
 
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})

@@ -8,7 +8,7 @@ from typing import NoReturn, assert_never
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
-from img.domain.dockerfile.csv_fields import BadCsv, split_csv
+from img.domain.go.csv_fields import BadCsv, split_csv
 from img.domain.oci.compression import Algorithm, Compression
 from img.domain.options.attributes import Attributes
 from img.domain.options.image_form import parse_compression

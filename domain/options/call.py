@@ -1,8 +1,8 @@
 """``--call``: what is asked instead of an image."""
 
 from img.domain.dataclass import dataclass
-from img.domain.dockerfile.csv_fields import BadCsv, split_csv
 from img.domain.errors import UsageError
+from img.domain.go.csv_fields import BadCsv, split_csv
 from img.domain.options.attributes import parse_boolean
 
 _METHODS = ("build", "check", "outline", "targets", "subrequests.describe")

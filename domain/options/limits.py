@@ -2,8 +2,8 @@
 
 import re
 
-from img.domain.dockerfile.quantities import parse_byte_size
 from img.domain.errors import ImgError, UsageError
+from img.domain.go.quantities import parse_byte_size
 from img.domain.process import Ulimit
 
 # docker/go-units, ulimit.go; the names are setrlimit(2)'s in lower case.

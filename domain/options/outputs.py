@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from img.domain.dataclass import dataclass
-from img.domain.dockerfile.csv_fields import BadCsv, split_csv
 from img.domain.errors import UsageError
+from img.domain.go.csv_fields import BadCsv, split_csv
 from img.domain.oci.annotations import Annotation
 from img.domain.options import image_form
 from img.domain.options.annotations import is_annotation_attribute, parse_annotation

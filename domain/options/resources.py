@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from img.domain.dockerfile.quantities import BadQuantity, parse_byte_size
 from img.domain.errors import UsageError
+from img.domain.go.quantities import BadQuantity, parse_byte_size
 from img.domain.resources import Resources
 
 _LEAST_MEMORY = 6 << 20  # bytes; docker's, below it nothing starts

@@ -9,7 +9,7 @@ from img.entrypoints.cli.output import say_lines
 from img.entrypoints.cli.tables import aligned
 
 if TYPE_CHECKING:
-    from img.domain.go_template.values import Value
+    from img.domain.go.template.values import Value
 
 Format = Annotated[
     str,
@@ -33,7 +33,7 @@ def show_rows(shape: str, rows: "Sequence[Value]", headers: Mapping[str, str]) -
     As in docker/cli, cli/command/formatter/formatter.go, ``\\t`` and ``\\n`` in a template are tab
     and line feed, and the columns of a table are divided by tabs. Raises TemplateError.
     """
-    from img.domain.go_template.render import Template
+    from img.domain.go.template.render import Template
 
     if shape == "json":
         shape = "{{json .}}"

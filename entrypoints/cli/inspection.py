@@ -102,11 +102,11 @@ def inspect(
             except ImgError as error:  # the others are shown all the same, as with docker
                 problems.append(error)
     if shape in ("", "json"):
-        from img.domain.go_template.values import plain
+        from img.domain.go.template.values import plain
 
         say_json([plain(document) for document in documents], indent=None if shape else 4)
     else:
-        from img.domain.go_template.render import Template
+        from img.domain.go.template.render import Template
 
         template = Template(shape)
         say_lines([f"{template.render(document)}\n" for document in documents])

@@ -36,7 +36,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 from tests.benchmarks import inputs  # noqa: E402
 from tests.benchmarks.builders import BuildFailed, ImgBuilder, user_with_ids  # noqa: E402
-from tests.registry_server import RegistryServer  # noqa: E402
+from tests.support.servers.registry_server import RegistryServer  # noqa: E402
 
 _PARTS = ("steps", "builds", "apt")
 _EXECUTORS = ("unshare", "crun", "runc", "chroot", "proot")

@@ -26,7 +26,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 from tests.benchmarks import inputs  # noqa: E402
 from tests.benchmarks.builders import Cost, ImgBuilder  # noqa: E402
-from tests.registry_server import RegistryServer  # noqa: E402
+from tests.support.servers.registry_server import RegistryServer  # noqa: E402
 
 _BLOCK = 1 << 20
 _TAG = "benchmark"

@@ -38,7 +38,7 @@ from tests.benchmarks.builders import (  # noqa: E402
     user_with_ids,
 )
 from tests.benchmarks.inputs import SMALL, Sizes  # noqa: E402
-from tests.registry_server import RegistryServer  # noqa: E402
+from tests.support.servers.registry_server import RegistryServer  # noqa: E402
 
 _SUBJECTS = ("no-op", "run", "copy", "pull")
 _BUILDERS = ("img", "user", "buildah", "buildkit")

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from tests.benchmarks.executors import main
-from tests.registry_server import PROGRAM
+from tests.support.servers.registry_server import PROGRAM
 
 
 @pytest.mark.userns

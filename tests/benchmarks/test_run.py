@@ -8,7 +8,7 @@ import pytest
 
 from tests.benchmarks import memory, transfer
 from tests.benchmarks.run import main
-from tests.registry_server import PROGRAM
+from tests.support.servers.registry_server import PROGRAM
 
 
 @pytest.mark.userns

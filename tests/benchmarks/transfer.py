@@ -40,7 +40,7 @@ from tests.benchmarks.builders import (  # noqa: E402
     timed,
 )
 from tests.benchmarks.inputs import SMALL, Sizes  # noqa: E402
-from tests.registry_server import RegistryServer  # noqa: E402
+from tests.support.servers.registry_server import RegistryServer  # noqa: E402
 
 _CARRIERS = ("img", "skopeo", "buildah", "docker", "bare")
 

@@ -35,8 +35,8 @@ from img.domain.oci.chain import DiffID
 from img.domain.oci.config import Health, History, ImageConfig, RunConfig
 from img.domain.platform import Platform
 from img.domain.process import Network
-from tests.conformance_tables import Row, is_there, table_rows
-from tests.host import CONFORMANCE
+from tests.support.conformance_tables import Row, is_there, table_rows
+from tests.support.host.machine import CONFORMANCE
 
 HOST = Platform("linux", "amd64")
 

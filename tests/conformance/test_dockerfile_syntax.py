@@ -38,8 +38,8 @@ from img.domain.dockerfile.mounts import parse_mount
 from img.domain.dockerfile.raw import Heredoc, RawDockerfile, RawInstruction
 from img.domain.dockerfile.syntax import Syntax, take_apart
 from img.domain.errors import DockerfileError
-from tests.conformance_tables import Row, is_there, table_rows
-from tests.host import CONFORMANCE
+from tests.support.conformance_tables import Row, is_there, table_rows
+from tests.support.host.machine import CONFORMANCE
 
 # BuildKit's linter crashed in the program that made the table; BuildKit builds these files.
 CRASHED = "PANIC"

@@ -17,12 +17,12 @@ from img.domain.dockerfile.file_mode import parse_file_mode
 from img.domain.dockerfile.ignore import IgnoreMatcher, read_ignore_patterns
 from img.domain.dockerfile.mounts import parse_mount
 from img.domain.dockerfile.ports import parse_ports
-from img.domain.dockerfile.quantities import parse_byte_size, parse_duration
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.dockerfile.variables import ExpansionFailed, Quoting, expand
 from img.domain.dockerfile.words import parse_json_form
 from img.domain.errors import ImgError
-from tests.conformance_tables import Row, is_there, table_rows
+from img.domain.go.quantities import parse_byte_size, parse_duration
+from tests.support.conformance_tables import Row, is_there, table_rows
 
 pytestmark = pytest.mark.skipif(
     not is_there(), reason="$IMG_CONFORMANCE names no conformance tables"

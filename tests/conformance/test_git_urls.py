@@ -4,7 +4,7 @@ import pytest
 
 from img.domain.git_reference import BadGitReference, GitReference, GitUrl, NotGit
 from img.domain.url import redact_credentials
-from tests.conformance_tables import Row, is_there, table_rows
+from tests.support.conformance_tables import Row, is_there, table_rows
 
 pytestmark = pytest.mark.skipif(
     not is_there(), reason="$IMG_CONFORMANCE names no conformance tables"

@@ -20,7 +20,7 @@ from img.domain.errors import ImgError
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.file_index import OPAQUE_WHITEOUT, FileIndex
 from img.domain.filesystem.tree import FileTree
-from tests.conformance_tables import Row, table_rows
+from tests.support.conformance_tables import Row, table_rows
 
 _TYPES = {
     "file": tarfile.REGTYPE,

@@ -8,8 +8,8 @@ import json
 import pytest
 
 from img.domain.dockerfile.rules.check import ALL_RULES
-from tests.conformance_tables import Row, is_there, table_rows
-from tests.host import CONFORMANCE
+from tests.support.conformance_tables import Row, is_there, table_rows
+from tests.support.host.machine import CONFORMANCE
 from tests.unit.domain.dockerfile.rules.checking import a_check
 
 pytestmark = pytest.mark.skipif(

@@ -33,8 +33,8 @@ from img.domain.oci.index import Index
 from img.domain.oci.layout import LAYOUT_CONTENT, check_layout
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
-from tests.conformance_tables import Row, is_there, table_rows
-from tests.host import CONFORMANCE
+from tests.support.conformance_tables import Row, is_there, table_rows
+from tests.support.host.machine import CONFORMANCE
 
 DECODERS: Mapping[str, Callable[[bytes], object]] = {
     "config": decode_config,

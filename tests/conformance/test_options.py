@@ -16,7 +16,7 @@ from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.outputs import ArchiveOutput, CacheOnly, FilesOutput, ImageOutput, Output
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
-from tests.conformance_tables import Row, is_there, table_rows
+from tests.support.conformance_tables import Row, is_there, table_rows
 
 HOST = Platform("linux", "amd64")
 

@@ -12,7 +12,7 @@ from img.adapters.state_lock.memory import MemoryStateLock
 from img.application.usecases.check import ListTargets, OutlineDockerfile, PlanStages
 from img.domain.dockerfile.outline import Outline, OutlinedMount
 from img.domain.dockerfile.targets import BuildTarget
-from tests.conformance_tables import Row, is_there, table_rows
+from tests.support.conformance_tables import Row, is_there, table_rows
 from tests.unit.domain.dockerfile.rules.checking import AnyImage, OneDockerfile
 from tests.unit.domain.graph.plans import a_request
 

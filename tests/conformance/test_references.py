@@ -13,7 +13,7 @@ from img.adapters.registry.challenges import parse_challenges
 from img.application.ports.credential_store import Credentials, CredentialsUnreadable
 from img.domain.platform import InvalidPlatform, Platform, parse_platforms, preference
 from img.domain.reference import ImageReference, InvalidReference, ReferenceParts
-from tests.conformance_tables import Row, table_rows
+from tests.support.conformance_tables import Row, table_rows
 
 HOST = Platform("linux", "amd64")
 

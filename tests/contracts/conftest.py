@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from img.adapters.layer_archive.tar import TarLayerArchive
-from img.adapters.linux.ownership import REAL, RecordedOwnership
 from img.adapters.linux.syscalls import MNT_DETACH, umount2
+from img.adapters.storage.ownership import REAL, RecordedOwnership
 from img.application.ports.layer_archive import (
     LayerArchive,
 )
-from tests.snapshot_lab import Lab
+from tests.support.snapshots.snapshot_lab import Lab
 
 
 @pytest.fixture(params=[TarLayerArchive])

@@ -7,7 +7,7 @@ import pytest
 
 from img.adapters.blob_origins.memory import MemoryBlobOrigins
 from img.adapters.blob_origins.sqlite import SqliteBlobOrigins
-from img.adapters.linux.database import Database
+from img.adapters.storage.sqlite import Database
 from img.application.ports.blob_origins import BlobOrigins
 from img.domain.digest import Digest
 

@@ -10,7 +10,7 @@ import pytest
 
 from img.adapters.cache_store.memory import MemoryCacheStore
 from img.adapters.cache_store.sqlite import SqliteCacheStore
-from img.adapters.linux.database import Database
+from img.adapters.storage.sqlite import Database
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.domain.digest import Digest
 from img.domain.oci import media_types

@@ -13,7 +13,7 @@ from img.adapters.control_groups.linux import LinuxControlGroups
 from img.adapters.control_groups.memory import MemoryControlGroups
 from img.application.ports.control_groups import ControlGroups, LimitRefused
 from img.domain.resources import Resources
-from tests.delegation import a_group, hierarchy_of, sleeper_in
+from tests.support.steps.delegation import a_group, hierarchy_of, sleeper_in
 
 _LIMITS = Resources(memory=64 << 20, cpu_shares=512)
 _BUSY = "import sys; x = bytearray(200 << 20); x[::4096] = bytes(len(x[::4096]))"

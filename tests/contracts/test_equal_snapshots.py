@@ -7,8 +7,8 @@ import pytest
 
 from img.application.ports.layer_archive import PackedLayer
 from img.application.ports.snapshotter import Snapshotter
-from tests.snapshot_base import a_base, real
-from tests.snapshot_lab import (
+from tests.support.snapshots.snapshot_base import a_base, real
+from tests.support.snapshots.snapshot_lab import (
     FUSE,
     KINDS,
     NAIVE,
@@ -23,7 +23,7 @@ from tests.snapshot_lab import (
     run,
     tree_of,
 )
-from tests.snapshot_steps import STEPS, Step
+from tests.support.snapshots.snapshot_steps import STEPS, Step
 
 # What fuse-overlayfs 1.10 itself does otherwise: it does not copy fifos up, gives symbolic links
 # that it copies a new mtime, takes no longest names, cannot show what a step sees of hard links,

@@ -11,8 +11,8 @@ import pytest
 from img.adapters.executor.scripted import ScriptedExecutor
 from img.application.ports.executor import ExecutorUnavailable, OutputSink, ProcessNotStarted
 from img.domain.process import DirectoryRoot, ExitStatus, Process, Root
-from tests.executors import ISOLATED, executor_named
-from tests.step_roots import StepRoot, Steps, in_env, step_root
+from tests.support.steps.executors import ISOLATED, executor_named
+from tests.support.steps.step_roots import StepRoot, Steps, in_env, step_root
 
 
 def small_shell(process: Process, root: Root, output: OutputSink) -> ExitStatus:

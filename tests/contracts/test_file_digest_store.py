@@ -8,7 +8,7 @@ import pytest
 
 from img.adapters.file_digest_store.memory import MemoryFileDigestStore
 from img.adapters.file_digest_store.sqlite import SqliteFileDigestStore
-from img.adapters.linux.database import Database
+from img.adapters.storage.sqlite import Database
 from img.application.ports.file_digest_store import FileDigestStore, FileStamp, KnownFile
 
 STAMP = FileStamp(64769, 12, 3, 1_700_000_000_123_456_789, 1_700_000_000_000_000_001)

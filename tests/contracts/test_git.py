@@ -31,7 +31,7 @@ from img.application.ports.git import (
     RefNotFound,
 )
 from img.domain.errors import ContextError
-from tests.git_server import FIRST_COMMIT, GitServer, Repository
+from tests.support.servers.git_server import FIRST_COMMIT, GitServer, Repository
 
 NEVER = Event()
 PUBLIC = GitAccess()

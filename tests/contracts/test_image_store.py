@@ -11,7 +11,7 @@ import pytest
 from img.adapters.image_store.memory import MemoryImageStore
 from img.adapters.image_store.oci_layout import OciLayoutImageStore
 from img.adapters.image_store.sqlite import SqliteImageStore
-from img.adapters.linux.database import Database
+from img.adapters.storage.sqlite import Database
 from img.application.ports.image_store import DigestNotNamed, ImageNotFound, ImageStore, StoredImage
 from img.domain.digest import Digest
 from img.domain.oci import media_types

@@ -23,7 +23,7 @@ from img.domain.oci.layout import REF_NAME
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
-from tests.image_archives import (
+from tests.support.images.image_archives import (
     AMD64,
     ARM64,
     HIGH,

@@ -38,7 +38,7 @@ from img.domain.oci.index import Index
 from img.domain.oci.layout import CONTAINERD_NAME, LAYOUT_CONTENT, REF_NAME
 from img.domain.oci.manifest import Manifest
 from img.domain.reference import ImageReference
-from tests.image_archives import (
+from tests.support.images.image_archives import (
     AMD64,
     HIGH,
     LOW,

@@ -33,7 +33,7 @@ from img.domain.filesystem.entry import (
     Entry,
 )
 from img.domain.oci.media_types import OCI_LAYER_GZIP
-from tests.layer_archives import (
+from tests.support.images.layer_archives import (
     EMPTY_DIFF_ID,
     EVERY_KIND,
     SECOND,

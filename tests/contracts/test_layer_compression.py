@@ -15,7 +15,7 @@ from img.application.ports.layer_archive import (
 )
 from img.domain.digest import Digest
 from img.domain.oci.compression import Algorithm, Compression
-from tests.layer_archives import EVERY_KIND, SlowFull, a_file, packed
+from tests.support.images.layer_archives import EVERY_KIND, SlowFull, a_file, packed
 
 ALL_COMPRESSIONS = [
     *(Compression(Algorithm.GZIP, level) for level in (None, 0, 1, 9)),

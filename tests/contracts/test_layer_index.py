@@ -27,14 +27,8 @@ from img.domain.filesystem.entry import (
     FILE,
 )
 from img.domain.filesystem.file_index import FileIndex
-from tests.evil_archives import a_tar, info
-from tests.layer_archives import (
-    LAYER,
-    a_file,
-    index_of,
-    packed,
-    unpack,
-)
+from tests.support.images.evil_archives import a_tar, info
+from tests.support.images.layer_archives import LAYER, a_file, index_of, packed, unpack
 
 
 def skippable(number: int, content: bytes) -> bytes:

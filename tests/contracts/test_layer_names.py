@@ -13,8 +13,8 @@ from img.application.ports.layer_archive import InvalidLayer, LayerArchive, Pack
 from img.domain.errors import ImgError
 from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.file_index import FileIndex
-from tests.evil_archives import a_tar, info
-from tests.layer_archives import a_file
+from tests.support.images.evil_archives import a_tar, info
+from tests.support.images.layer_archives import a_file
 
 NAMES = [
     "..",

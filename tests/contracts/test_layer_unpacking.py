@@ -25,8 +25,15 @@ from img.domain.filesystem.entry import (
     SYMLINK,
     Entry,
 )
-from tests.evil_archives import EVIL, Outside, a_tar, info
-from tests.layer_archives import CAPABILITY, EVERY_KIND, LAYER, SECOND, packed, unpack
+from tests.support.images.evil_archives import EVIL, Outside, a_tar, info
+from tests.support.images.layer_archives import (
+    CAPABILITY,
+    EVERY_KIND,
+    LAYER,
+    SECOND,
+    packed,
+    unpack,
+)
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 

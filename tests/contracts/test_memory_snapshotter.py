@@ -11,16 +11,8 @@ import pytest
 
 from img.adapters.snapshotter.memory import MemorySnapshotter
 from img.domain.process import DirectoryRoot
-from tests.snapshot_base import a_base, real
-from tests.snapshot_lab import (
-    KINDS,
-    OLD,
-    SECOND,
-    Kind,
-    Lab,
-    run,
-    tree_of,
-)
+from tests.support.snapshots.snapshot_base import a_base, real
+from tests.support.snapshots.snapshot_lab import KINDS, OLD, SECOND, Kind, Lab, run, tree_of
 
 
 class Hand(Protocol):

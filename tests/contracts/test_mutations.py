@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.mutations.lab import try_all
-from tests.snapshot_base import real
-from tests.snapshot_lab import CLONING, FUSE, KINDS, Kind
+from tests.support.snapshots.snapshot_base import real
+from tests.support.snapshots.snapshot_lab import CLONING, FUSE, KINDS, Kind
 
 _MOST = 300
 _FEWER = {CLONING: 50, FUSE: 50}  # as naive; and slow

@@ -13,7 +13,7 @@ import pytest
 from img.adapters.output_files.local import LocalOutputFiles
 from img.application.ports.exporter import ArchiveNotWritten
 from img.application.ports.output_files import OutputFiles, OutputNotWritten
-from tests.host import need_root
+from tests.support.host.machine import need_root
 
 
 class Broken(Exception):

@@ -24,7 +24,7 @@ from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 from img.domain.registries import Endpoint, RegistryRule, RegistryRules
-from tests.registry_server import PROGRAM, RegistryServer
+from tests.support.servers.registry_server import PROGRAM, RegistryServer
 
 _CONFIG = b"{}"
 _MANIFEST = (

@@ -18,8 +18,8 @@ from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from tests.host import lacking
-from tests.registry_server import PROGRAM, RegistryServer
+from tests.support.host.machine import lacking
+from tests.support.servers.registry_server import PROGRAM, RegistryServer
 
 _CONFIG = Descriptor(media_type=media_types.OCI_CONFIG, digest=Digest.of(b"{}"), size=2)
 _SIGNATURE = "application/vnd.test.signature"

@@ -10,8 +10,8 @@ from img.application.ports.layer_archive import PackedLayer
 from img.application.ports.snapshotter import Snapshotter
 from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, Entry
 from img.domain.filesystem.tree import FileTree
-from tests.snapshot_base import a_base, real
-from tests.snapshot_lab import (
+from tests.support.snapshots.snapshot_base import a_base, real
+from tests.support.snapshots.snapshot_lab import (
     KINDS,
     OLD,
     OVERLAY,
@@ -23,7 +23,7 @@ from tests.snapshot_lab import (
     run,
     tree_of,
 )
-from tests.snapshot_steps import write
+from tests.support.snapshots.snapshot_steps import write
 
 
 def commit_nothing(

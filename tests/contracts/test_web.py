@@ -21,7 +21,7 @@ from img.application.ports.web import (
     WebRequest,
     WebTransferCanceled,
 )
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 CONTENT = b"0123456789" * 100_000
 TOKEN = "Bearer t0p"

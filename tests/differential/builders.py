@@ -13,11 +13,11 @@ from typing import Protocol
 from tests.differential.case import BASE, Case, Stage
 from tests.differential.files import write
 from tests.differential.shown import Shown, of_docker_archive, of_oci_archive
-from tests.docker_daemon import DockerDaemon
-from tests.host import Account, lacking, program
-from tests.img_command import Img
-from tests.many_runs import Run, run_all
-from tests.shared_things import run
+from tests.support.host.docker_daemon import DockerDaemon
+from tests.support.host.img_command import Img
+from tests.support.host.machine import Account, lacking, program
+from tests.support.host.many_runs import Run, run_all
+from tests.support.host.shared_things import run
 
 SECRET = "s3cret value"
 _EPOCH = "1700000000"  # later than the base, earlier than what a step writes

@@ -10,7 +10,7 @@ from tests.differential.builders import Built, Judge, built_by_img
 from tests.differential.case import Case
 from tests.differential.judgement import differences
 from tests.differential.shrinking import smallest
-from tests.img_command import Img
+from tests.support.host.img_command import Img
 
 _BATCH = 25  # cases, whose images are in memory at a time
 _PLACES = count()

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 from tests.differential.case import Case
 from tests.differential.shown import Shown
-from tests.images import LayerEntry
+from tests.support.images.written_images import LayerEntry
 
 LISTED = (
     "Places of mounts stay in BuildKit's layers",

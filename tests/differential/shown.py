@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.images import LayerEntry, entries_of
+from tests.support.images.written_images import LayerEntry, entries_of
 
 Json = Any
 _HARD_LINK, _DIRECTORY = "hard link", "directory"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import REPOSITORY
+from tests.support.host.machine import REPOSITORY
 
 _DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
 _LINK = re.compile(r"\]\(([^)\s]+)\)")

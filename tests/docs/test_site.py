@@ -5,7 +5,7 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from tests.host import REPOSITORY, lacking
+from tests.support.host.machine import REPOSITORY, lacking
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:

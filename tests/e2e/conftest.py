@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import accounts, edited_layout, registry_server, shared_things
-from tests.host import (
+from tests.support.host import accounts, shared_things
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import (
     REPOSITORY,
     Account,
     conformance,
@@ -22,8 +23,9 @@ from tests.host import (
     program,
     this_account,
 )
-from tests.img_command import Img, ImgFor, WriteContext
-from tests.registry_server import RegistryServer
+from tests.support.images import edited_layout
+from tests.support.servers import registry_server
+from tests.support.servers.registry_server import RegistryServer
 
 _PATIENCE_S = 30.0
 _NAMELESS = 64997  # a user whom nobody gave a name or ids

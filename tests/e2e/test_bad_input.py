@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import lacking, need_root, program
-from tests.img_command import Img, ImgFor, WriteContext
-from tests.registry_server import RegistryServer
-from tests.shared_things import run
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import lacking, need_root, program
+from tests.support.host.shared_things import run
+from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = pytest.mark.whoever
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.images import read_archive
-from tests.img_command import Img, ImgFor, WriteContext
-from tests.watched_files import watching
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.images.written_images import read_archive
+from tests.support.steps.watched_files import watching
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from tests.host import program
-from tests.img_command import Img, ImgFor, WriteContext
-from tests.registry_server import RegistryServer
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import program
+from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 

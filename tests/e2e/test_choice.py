@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from img.adapters.linux.boot import boot_name
-from tests.host import need_root, program
-from tests.img_command import Img, ImgFor, WriteContext
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import need_root, program
 
 pytestmark = pytest.mark.userns
 

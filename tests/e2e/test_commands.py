@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.img_command import Img, ImgFor, WriteContext
+from tests.support.host.img_command import Img, ImgFor, WriteContext
 
 pytestmark = pytest.mark.whoever
 

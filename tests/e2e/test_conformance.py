@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker_daemon import DockerDaemon
-from tests.host import conformance, need_root, program
-from tests.img_command import Img, ImgFor
-from tests.registry_server import RegistryServer
-from tests.warm_img import warm
+from tests.support.host.docker_daemon import DockerDaemon
+from tests.support.host.img_command import Img, ImgFor
+from tests.support.host.machine import conformance, need_root, program
+from tests.support.host.warm_img import warm
+from tests.support.servers.registry_server import RegistryServer
 
 # Needed of the machine: the case itself has to be set up by root.
 _NEEDS_OF_ROOT = "root-setup"
@@ -126,7 +126,7 @@ def test_other_engines_show_the_same_files(
     command = img.command[0]
     archive = "{out}.tar"
     output = f"-o type=docker,dest={archive}"
-    shown = Path(__file__).parents[1] / "shown_by.py"
+    shown = Path(__file__).parents[1] / "support" / "images" / "shown_by.py"
     store = f"{place}/socket" if daemon else place
     report = img.home / "report.json"
     runner = Img(

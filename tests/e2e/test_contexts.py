@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.git_server import FIRST_COMMIT, GitServer, Repository
-from tests.host import processes_naming
-from tests.images import read_archive
-from tests.img_command import Img, ImgFor, WriteContext
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import processes_naming
+from tests.support.images.written_images import read_archive
+from tests.support.servers.git_server import FIRST_COMMIT, GitServer, Repository
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 pytestmark = [
     pytest.mark.userns,

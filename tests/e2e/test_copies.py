@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.images import LayerEntry, SavedImage, read_archive
-from tests.img_command import ImgFor, WriteContext
-from tests.many_runs import Run, run_all
+from tests.support.host.img_command import ImgFor, WriteContext
+from tests.support.host.many_runs import Run, run_all
+from tests.support.images.written_images import LayerEntry, SavedImage, read_archive
 
 pytestmark = pytest.mark.userns
 

@@ -14,15 +14,15 @@ from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
 from img.adapters.image_store.oci_layout import OciLayoutImageStore
 from img.adapters.image_store.sqlite import SqliteImageStore
 from img.adapters.layer_archive.tar import TarLayerArchive
-from img.adapters.linux.database import Database
-from img.application.catalog import Catalog
+from img.adapters.storage.sqlite import Database
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.image_store import ImageStore
+from img.application.transfer.catalog import Catalog
 from img.domain.digest import Digest
 from img.domain.retention import live_in
 from img.entrypoints.settings import host_platform
-from tests.img_command import Img, ImgFor, WriteContext
-from tests.registry_server import RegistryServer
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests import shared_things
-from tests.host import need_root, program
-from tests.images import LayerEntry, read_archive, read_layout
-from tests.img_command import Img, WriteContext
-from tests.peers import podman, podman_run, runc_run, tool
-from tests.registry_server import RegistryServer
+from tests.support.host import shared_things
+from tests.support.host.img_command import Img, WriteContext
+from tests.support.host.machine import need_root, program
+from tests.support.host.peers import podman, podman_run, runc_run, tool
+from tests.support.images.written_images import LayerEntry, read_archive, read_layout
+from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = [
     pytest.mark.userns,

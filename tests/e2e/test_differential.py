@@ -18,9 +18,9 @@ from tests.differential.files import File
 from tests.differential.grammar import a_case
 from tests.differential.judgement import LISTED
 from tests.differential.shrinking import smallest
-from tests.docker_daemon import DockerDaemon
-from tests.host import REPOSITORY
-from tests.img_command import ImgFor
+from tests.support.host.docker_daemon import DockerDaemon
+from tests.support.host.img_command import ImgFor
+from tests.support.host.machine import REPOSITORY
 
 _FEW = 100  # of which users build the half, as the time of CI is short
 _SEEDS = int(os.environ.get("IMG_DIFF_SEEDS", _FEW))

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.evil_archives import Outside
-from tests.host import program
-from tests.img_command import ImgFor
-from tests.many_runs import Run, run_all
+from tests.support.host.img_command import ImgFor
+from tests.support.host.machine import program
+from tests.support.host.many_runs import Run, run_all
+from tests.support.images.evil_archives import Outside
 
 pytestmark = pytest.mark.userns
 

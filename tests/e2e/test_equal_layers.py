@@ -10,8 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.images import LayerEntry, SavedImage, differences, read_archive
-from tests.img_command import Img, ImgFor, WriteContext
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.images.written_images import LayerEntry, SavedImage, differences, read_archive
 
 _USERS = ("root", "user", "one-id", "no-new-privileges")
 _PLACES = [(who, backend) for who in _USERS for backend in ("overlay", "naive")]

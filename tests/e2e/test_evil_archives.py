@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.evil_archives import EVIL, Member, Outside, a_tar, info
-from tests.host import program
-from tests.img_command import ImgFor
-from tests.many_runs import Run, run_all
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.host.img_command import ImgFor
+from tests.support.host.machine import program
+from tests.support.host.many_runs import Run, run_all
+from tests.support.images.evil_archives import EVIL, Member, Outside, a_tar, info
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 pytestmark = pytest.mark.userns
 

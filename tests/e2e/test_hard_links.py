@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.img_command import ImgFor
 from tests.mutations.image import make_root
+from tests.support.host.img_command import ImgFor
 
 pytestmark = [pytest.mark.userns]
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.host import lacking, need_root
-from tests.img_command import Img, ImgFor, WriteContext
-from tests.registry_server import RegistryServer
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import lacking, need_root
+from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 

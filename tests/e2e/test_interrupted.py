@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import mounts_naming, processes_naming
-from tests.img_command import Img, WriteContext
+from tests.support.host.img_command import Img, WriteContext
+from tests.support.host.machine import mounts_naming, processes_naming
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 

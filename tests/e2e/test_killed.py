@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_interrupted import partial_blobs
-from tests.host import mounts_naming
-from tests.img_command import Img, ImgFor, WriteContext
-from tests.orphans import Orphans, gathered
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import mounts_naming
+from tests.support.steps.orphans import Orphans, gathered
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 

@@ -19,7 +19,8 @@ from img.domain.oci.layout import CONTAINERD_NAME, REF_NAME
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
 from img.entrypoints.settings import host_platform
-from tests.image_archives import (
+from tests.support.host.img_command import Img
+from tests.support.images.image_archives import (
     HIGH,
     LOW,
     a_buildkit_cache,
@@ -35,8 +36,7 @@ from tests.image_archives import (
     manifest_json,
     without_layers,
 )
-from tests.img_command import Img
-from tests.registry_server import RegistryServer
+from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = pytest.mark.whoever
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import registry_server
-from tests.host import lacking
-from tests.img_command import Img, WriteContext
-from tests.registry_server import RegistryServer
+from tests.support.host.img_command import Img, WriteContext
+from tests.support.host.machine import lacking
+from tests.support.servers import registry_server
+from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.registry, pytest.mark.whoever]
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests import shared_things
-from tests.docker_daemon import DockerDaemon
-from tests.host import Account, in_memory, need_root, program
 from tests.matrix.cells import CELLS, ENVIRONMENTS
 from tests.matrix.environments import Container, Host, Json, Matter, Ran
 from tests.matrix.matter import make_matter
 from tests.matrix.page import PAGE, render
 from tests.matrix.table import Builds, Differs, Environment, Fails, MayDiffer, Refuses, cases
+from tests.support.host import shared_things
+from tests.support.host.docker_daemon import DockerDaemon
+from tests.support.host.machine import Account, in_memory, need_root, program
 
 pytestmark = pytest.mark.userns
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.images import read_archive
-from tests.img_command import Img, WriteContext
+from tests.support.host.img_command import Img, WriteContext
+from tests.support.images.written_images import read_archive
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 

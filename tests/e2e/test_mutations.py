@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.img_command import Img, ImgFor
 from tests.mutations.image import make_root
 from tests.mutations.lab import compare, expected, seen_by_steps
 from tests.mutations.orders import STEPS, orders
+from tests.support.host.img_command import Img, ImgFor
 
 pytestmark = [pytest.mark.userns]
 

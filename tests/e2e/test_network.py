@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_interrupted import Sleeper, assert_nothing_left, wait_until
-from tests.host import lacking, need_root, program, this_account
-from tests.img_command import Img, ImgFor, WriteContext
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import lacking, need_root, program, this_account
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 

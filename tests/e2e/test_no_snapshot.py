@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from tests.images import read_archive
-from tests.img_command import Img, WriteContext
+from tests.support.host.img_command import Img, WriteContext
+from tests.support.images.written_images import read_archive
 
 
 def unpacked(state: Path) -> list[Path]:

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.host import program
-from tests.images import LayerEntry, SavedImage, differences, read_archive
-from tests.img_command import ImgFor, WriteContext
-from tests.registry_server import RegistryServer
+from tests.support.host.img_command import ImgFor, WriteContext
+from tests.support.host.machine import program
+from tests.support.images.written_images import LayerEntry, SavedImage, differences, read_archive
+from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from tests.host import need_root, program
-from tests.img_command import Img, ImgFor, WriteContext
-from tests.peers import podman, podman_run, tool
-from tests.registry_server import RegistryServer
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import need_root, program
+from tests.support.host.peers import podman, podman_run, tool
+from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry, pytest.mark.peers]
 

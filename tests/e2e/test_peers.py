@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import need_root, program
-from tests.images import read_layout
-from tests.img_command import Img, ImgFor, WriteContext
-from tests.peers import docker_daemon, podman, podman_run, runc_run, tool
-from tests.registry_server import RegistryServer
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import need_root, program
+from tests.support.host.peers import docker_daemon, podman, podman_run, runc_run, tool
+from tests.support.images.written_images import read_layout
+from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = [
     pytest.mark.userns,

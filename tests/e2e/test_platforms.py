@@ -6,7 +6,7 @@ import tarfile
 
 import pytest
 
-from tests.img_command import Img, WriteContext
+from tests.support.host.img_command import Img, WriteContext
 
 pytestmark = [pytest.mark.userns, pytest.mark.whoever]
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.host import need_root, program
-from tests.img_command import Img, ImgFor, WriteContext
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import need_root, program
 
 pytestmark = pytest.mark.userns
 

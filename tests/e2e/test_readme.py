@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import push
-from tests.host import REPOSITORY, program
-from tests.img_command import ImgFor
-from tests.registry_server import RegistryServer
+from tests.support.host.img_command import ImgFor
+from tests.support.host.machine import REPOSITORY, program
+from tests.support.servers.registry_server import RegistryServer
 
 # What another test runs, or what asks for something.
 _NOT_HERE = ("python3 -m venv", "sh tests/run.sh", ". .venv/bin/activate", "img login")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificates import Authority
-from tests.host import lacking
-from tests.img_command import Img, ImgFor, WriteContext
-from tests.registry_server import PROGRAM, RegistryServer
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import lacking
+from tests.support.servers.certificates import Authority
+from tests.support.servers.registry_server import PROGRAM, RegistryServer
 
 pytestmark = pytest.mark.registry
 

@@ -8,9 +8,9 @@ import pytest
 
 from img.adapters.credential_store.containers_auth import ContainersAuthCredentials
 from img.application.ports.credential_store import Credentials
-from tests.host import lacking
-from tests.peers import tool
-from tests.registry_server import PROGRAM, RegistryServer
+from tests.support.host.machine import lacking
+from tests.support.host.peers import tool
+from tests.support.servers.registry_server import PROGRAM, RegistryServer
 
 pytestmark = [pytest.mark.peers, pytest.mark.registry]
 

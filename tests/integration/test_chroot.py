@@ -23,8 +23,16 @@ from img.domain.process import (
     TmpfsMount,
     TreeMount,
 )
-from tests.executors import executor_named
-from tests.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, lasting, step_root
+from tests.support.steps.executors import executor_named
+from tests.support.steps.step_roots import (
+    GROUP,
+    PASSWD,
+    StepRoot,
+    Steps,
+    in_env,
+    lasting,
+    step_root,
+)
 
 pytestmark = pytest.mark.userns
 

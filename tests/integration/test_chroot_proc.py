@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from img.adapters.linux import call_numbers
-from img.adapters.linux.emulation.paths import AT_FDCWD
+from img.adapters.syscall_supervisor.root.paths import AT_FDCWD
 from img.application.ports.executor import Executor
-from tests.executors import executor_named
-from tests.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, step_root
-from tests.system_call import (
+from tests.support.steps.executors import executor_named
+from tests.support.steps.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, step_root
+from tests.support.steps.system_call import (
     program_of_32_bits_that_calls,
     program_that_calls,
     program_that_calls_all,

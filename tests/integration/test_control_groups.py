@@ -9,8 +9,8 @@ import pytest
 from img.adapters.control_groups import unified
 from img.adapters.linux.hierarchies import Hierarchy, hierarchies_of
 from img.domain.resources import Resources
-from tests.delegation import a_group, sleeper_in
-from tests.host import lacking, need_root
+from tests.support.host.machine import lacking, need_root
+from tests.support.steps.delegation import a_group, sleeper_in
 
 pytestmark = pytest.mark.userns
 

@@ -5,12 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from img.adapters.linux import call_numbers, capabilities, seccomp
+from img.adapters.linux import call_numbers, capabilities
+from img.adapters.syscall_supervisor import bpf
 from img.application.ports.executor import Executor
 from img.domain.process import BindMount, Process
-from tests import moby_profile
-from tests.executors import ISOLATED, executor_named
-from tests.step_roots import Steps, in_env, step_root
+from tests.support.steps import moby_profile
+from tests.support.steps.executors import ISOLATED, executor_named
+from tests.support.steps.step_roots import Steps, in_env, step_root
 
 pytestmark = pytest.mark.userns
 
@@ -56,7 +57,7 @@ def steps(executor: Executor) -> Iterator[Steps]:
 
 def answers(steps: Steps, process: Process, names: set[str]) -> dict[str, str]:
     """Return what each call says to a Python of the host that runs in the step."""
-    machine = seccomp.this_machine()
+    machine = bpf.this_machine()
     assert machine is not None
     numbers = {name: machine.calls[name] for name in names if name in machine.calls}
     python = ("/usr/bin/python3", "-I", "-S", "-c", _CALLER, json.dumps(numbers))

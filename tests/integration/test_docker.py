@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.docker_daemon import DockerDaemon
-from tests.host import REPOSITORY, in_memory, need_root, program
+from tests.support.host.docker_daemon import DockerDaemon
+from tests.support.host.machine import REPOSITORY, in_memory, need_root, program
 
 _DOCKERFILE = """\
 FROM scratch

@@ -10,9 +10,9 @@ import pytest
 
 from img.adapters.host_survey.linux import LinuxSurvey
 from img.adapters.linux.boot import boot_name
-from img.adapters.linux.refusals import Refusals
+from img.adapters.linux.host_probe_cache import Refusals
 from img.application.usecases.diagnose import GIVES
-from tests.host import REPOSITORY
+from tests.support.host.machine import REPOSITORY
 
 pytestmark = pytest.mark.userns
 

@@ -11,15 +11,23 @@ from pathlib import Path
 import pytest
 
 from img.adapters.executor.unshare import UnshareExecutor
-from img.adapters.linux.emulation.level import Emulation
-from img.adapters.linux.file_entries import entry_of, xattr_names
-from img.adapters.linux.ownership import RecordedOwnership
+from img.adapters.storage.file_entries import entry_of, xattr_names
+from img.adapters.storage.ownership import RecordedOwnership
+from img.adapters.syscall_supervisor.root.level import Emulation
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.filesystem.entry import Entry
 from img.domain.process import FileMount, TmpfsMount
-from tests.step_drivers import wait_for
-from tests.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, lasting, step_root
-from tests.system_call import program_that_calls
+from tests.support.steps.step_drivers import wait_for
+from tests.support.steps.step_roots import (
+    GROUP,
+    PASSWD,
+    StepRoot,
+    Steps,
+    in_env,
+    lasting,
+    step_root,
+)
+from tests.support.steps.system_call import program_that_calls
 
 pytestmark = [pytest.mark.userns, pytest.mark.one_id]
 

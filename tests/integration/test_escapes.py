@@ -22,12 +22,12 @@ from img.domain.process import (
     TmpfsMount,
     TreeMount,
 )
-from tests.evil_archives import Outside
-from tests.executors import ALL, ISOLATED, executor_named
-from tests.host import REPOSITORY
-from tests.orphans import gathered
-from tests.step_attempts import CHANGES, DAEMONS, DRIVER, LOOK, READS, trying
-from tests.step_roots import StepRoot, Steps, in_env, step_root
+from tests.support.host.machine import REPOSITORY
+from tests.support.images.evil_archives import Outside
+from tests.support.steps.executors import ALL, ISOLATED, executor_named
+from tests.support.steps.orphans import gathered
+from tests.support.steps.step_attempts import CHANGES, DAEMONS, DRIVER, LOOK, READS, trying
+from tests.support.steps.step_roots import StepRoot, Steps, in_env, step_root
 
 pytestmark = pytest.mark.userns
 

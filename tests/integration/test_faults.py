@@ -35,9 +35,9 @@ from img.domain.reference import ImageReference
 from img.entrypoints.container import Container, close_container, open_container
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
-from tests.fault_proxy import FaultProxy, no_fault
-from tests.random_faults import random_faults
-from tests.registry_server import PROGRAM, RegistryServer
+from tests.support.servers.fault_proxy import FaultProxy, no_fault
+from tests.support.servers.random_faults import random_faults
+from tests.support.servers.registry_server import PROGRAM, RegistryServer
 
 pytestmark = [
     pytest.mark.registry,

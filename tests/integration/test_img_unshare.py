@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import REPOSITORY
+from tests.support.host.machine import REPOSITORY
 
 pytestmark = pytest.mark.userns
 

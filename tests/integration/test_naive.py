@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.linux.work_directory import remove_tree
 from img.adapters.snapshotter.naive import NaiveSnapshotter
+from img.adapters.storage.work_directory import remove_tree
 from img.application.ports.layer_archive import PackedLayer
 from img.domain.process import DirectoryRoot
-from tests.snapshot_lab import OLD, Lab, copy_bytes, file, tree_of
+from tests.support.snapshots.snapshot_lab import OLD, Lab, copy_bytes, file, tree_of
 
 pytestmark = [
     pytest.mark.userns,

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from tests.host import REPOSITORY, lacking
-from tests.kinds import KINDS
+from tests.support.host.kinds import KINDS
+from tests.support.host.machine import REPOSITORY, lacking
 
 pytestmark = pytest.mark.userns
 

@@ -9,20 +9,20 @@ from pathlib import Path
 
 import pytest
 
+from img.adapters.linux.host_probe_cache import Refusals
 from img.adapters.linux.overlay_trial import MOST_LAYERS
-from img.adapters.linux.refusals import Refusals
-from img.adapters.linux.work_directory import remove_tree
 from img.adapters.snapshotter.attributes import PathTooLong
 from img.adapters.snapshotter.auto import AutoSnapshotter
 from img.adapters.snapshotter.naive import NaiveSnapshotter
 from img.adapters.snapshotter.overlay import OverlaySnapshotter
+from img.adapters.storage.work_directory import remove_tree
 from img.application.ports.layer_archive import InvalidLayer, PackedLayer
 from img.application.ports.snapshotter import SnapshotLayer, SnapshotterUnavailable
 from img.domain.filesystem.entry import DIRECTORY, FIFO, SYMLINK
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
 from img.domain.process import DirectoryRoot, OverlayRoot
-from tests.snapshot_lab import (
+from tests.support.snapshots.snapshot_lab import (
     OLD,
     SECOND,
     Lab,

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.host import REPOSITORY, need_root, program
-from tests.kinds import KINDS
+from tests.support.host.kinds import KINDS
+from tests.support.host.machine import REPOSITORY, need_root, program
 
 
 def test_what_only_a_plain_user_can_see_is_seen_by_one() -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.linux import file_entries, landlock, owner_records
-from img.adapters.linux.ownership import RecordedOwnership
+from img.adapters.linux import landlock
+from img.adapters.storage import file_entries, owner_records
+from img.adapters.storage.ownership import RecordedOwnership
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import BindMount, FileMount, TmpfsMount
-from tests.executors import executor_named
-from tests.host import need_root
-from tests.step_roots import StepRoot, Steps, in_env, lasting, step_root
-from tests.system_call import program_that_calls_all
+from tests.support.host.machine import need_root
+from tests.support.steps.executors import executor_named
+from tests.support.steps.step_roots import StepRoot, Steps, in_env, lasting, step_root
+from tests.support.steps.system_call import program_that_calls_all
 
 
 @pytest.fixture

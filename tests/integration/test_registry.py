@@ -20,8 +20,8 @@ from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from tests.registry_server import PROGRAM, RegistryServer
-from tests.scripted_server import Answer, ScriptedServer
+from tests.support.servers.registry_server import PROGRAM, RegistryServer
+from tests.support.servers.scripted_server import Answer, ScriptedServer
 
 _ADA = Credentials(username="ada", password="lovelace")
 _BLOB = Descriptor(media_type=media_types.OCI_LAYER, digest=Digest.of(b"layer"), size=5)

@@ -13,9 +13,9 @@ from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from tests.certificates import Authority
-from tests.proxy_server import ProxyServer, SocksServer
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.servers.certificates import Authority
+from tests.support.servers.proxy_server import ProxyServer, SocksServer
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 _BLOB = Descriptor(media_type=media_types.OCI_LAYER, digest=Digest.of(b"layer"), size=5)
 _HOST = "registry.invalid"  # no name server knows it (RFC 6761)

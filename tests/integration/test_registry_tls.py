@@ -16,10 +16,10 @@ from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from tests.certificates import Authority
-from tests.host import lacking
-from tests.registry_server import PROGRAM, RegistryServer
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.host.machine import lacking
+from tests.support.servers.certificates import Authority
+from tests.support.servers.registry_server import PROGRAM, RegistryServer
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 pytestmark = pytest.mark.registry
 

@@ -18,9 +18,9 @@ from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from tests.host import lacking
-from tests.registry_server import PROGRAM, RegistryServer
-from tests.token_server import TokenServer
+from tests.support.host.machine import lacking
+from tests.support.servers.registry_server import PROGRAM, RegistryServer
+from tests.support.servers.token_server import TokenServer
 
 pytestmark = pytest.mark.registry
 

@@ -29,11 +29,11 @@ from img.domain.reference import ImageReference
 from img.entrypoints.container import open_container
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
-from tests.fault_proxy import Exchange, Fault, FaultProxy, Line, no_fault
-from tests.network_faults import CutBody, CutUpload, Say, Slow, WithoutRange, once
-from tests.registry_server import PROGRAM, RegistryServer
-from tests.scripted_server import ScriptedServer
-from tests.upload_server import Uploads
+from tests.support.servers.fault_proxy import Exchange, Fault, FaultProxy, Line, no_fault
+from tests.support.servers.network_faults import CutBody, CutUpload, Say, Slow, WithoutRange, once
+from tests.support.servers.registry_server import PROGRAM, RegistryServer
+from tests.support.servers.scripted_server import ScriptedServer
+from tests.support.servers.upload_server import Uploads
 
 pytestmark = [
     pytest.mark.registry,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from img.adapters.blob_store.files import FileBlobStore
 from img.adapters.image_store.sqlite import SqliteImageStore
-from img.adapters.linux.database import Database
+from img.adapters.storage.sqlite import Database
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference

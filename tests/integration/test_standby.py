@@ -17,9 +17,9 @@ from img.adapters.executor.unshare import UnshareExecutor
 from img.adapters.linux.processes import children_of_all
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import BindMount, DirectoryRoot, Network
-from tests.executors import ISOLATED, executor_named
-from tests.step_drivers import wait_for, wait_until_gone
-from tests.step_roots import StepRoot, Steps, in_env, lasting, step_root
+from tests.support.steps.executors import ISOLATED, executor_named
+from tests.support.steps.step_drivers import wait_for, wait_until_gone
+from tests.support.steps.step_roots import StepRoot, Steps, in_env, lasting, step_root
 
 pytestmark = pytest.mark.userns
 _PATIENCE_S = 5.0

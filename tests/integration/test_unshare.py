@@ -18,8 +18,8 @@ from img.domain.process import (
     TmpfsMount,
     Ulimit,
 )
-from tests.executors import ISOLATED, executor_named
-from tests.step_roots import (
+from tests.support.steps.executors import ISOLATED, executor_named
+from tests.support.steps.step_roots import (
     GROUP,
     PASSWD,
     StepRoot,

@@ -25,8 +25,8 @@ from img.domain.process import (
     TmpfsMount,
     Ulimit,
 )
-from tests.executors import ISOLATED, executor_named
-from tests.step_drivers import (
+from tests.support.steps.executors import ISOLATED, executor_named
+from tests.support.steps.step_drivers import (
     driver_of,
     kill,
     processes,
@@ -35,7 +35,7 @@ from tests.step_drivers import (
     wait_until_gone,
     wait_until_gone_from,
 )
-from tests.step_roots import (
+from tests.support.steps.step_roots import (
     LONG_AGO,
     PASSWD,
     StepRoot,

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import accounts
-from tests.host import REPOSITORY, Account, program
-from tests.kinds import KINDS
+from tests.support.host import accounts
+from tests.support.host.kinds import KINDS
+from tests.support.host.machine import REPOSITORY, Account, program
 
 pytestmark = pytest.mark.userns
 
@@ -157,7 +157,7 @@ def test_where_parts_of_proc_are_hidden_the_outer_one_is_shown(user: list[str]) 
     seen = run_as(
         [*hide, *user],
         INSIDE + "import threading\n"
-        "from tests.step_roots import Steps, step_root\n"
+        "from tests.support.steps.step_roots import Steps, step_root\n"
         "with step_root('directory') as root:\n"
         "    steps = Steps(host.executor(), root)\n"
         "    print(steps.sh('cat /proc/self/status | busybox head -1; echo $$; mount'))",

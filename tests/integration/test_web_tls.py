@@ -8,8 +8,8 @@ import pytest
 
 from img.adapters.web.requests import RequestsWebFetcher
 from img.application.ports.web import WebError, WebRequest
-from tests.certificates import Authority
-from tests.scripted_server import Answer, ScriptedServer
+from tests.support.servers.certificates import Authority
+from tests.support.servers.scripted_server import Answer, ScriptedServer
 
 
 @pytest.fixture(autouse=True)

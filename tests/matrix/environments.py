@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.docker_daemon import DockerDaemon
-from tests.host import REPOSITORY, Account, program
 from tests.matrix.table import DOCKERFILES, Environment
+from tests.support.host.docker_daemon import DockerDaemon
+from tests.support.host.machine import REPOSITORY, Account, program
 
 Json = Any  # what goes to the driver and comes from it
 

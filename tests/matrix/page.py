@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from tests.host import REPOSITORY
 from tests.matrix.cells import CELLS, ENVIRONMENTS
 from tests.matrix.table import Builds, Fails, Refuses, cases
+from tests.support.host.machine import REPOSITORY
 
 PAGE = REPOSITORY / "docs/matrix.md"
 _START, _END = "<!-- made by tests/matrix/page.py -->\n", "<!-- end -->\n"

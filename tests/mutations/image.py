@@ -5,8 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.host import program
 from tests.mutations.lab import MUTATE
+from tests.support.host.machine import program
 
 _PROGRAMS = ("perl", "sh", "cp", "tar", "chown", "mknod")
 _OWN_FILES = """

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.host import in_memory, program, this_account
-from tests.img_command import Img
+from tests.support.host.img_command import Img
+from tests.support.host.machine import in_memory, program, this_account
 
 _HERE = Path(__file__).with_name("base_images")
 _SUITE = "trixie"

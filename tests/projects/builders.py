@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.benchmarks.builders import BuildKitBuilder, timed
-from tests.host import Account
-from tests.img_command import Img
 from tests.projects.bases import Bases
 from tests.projects.table import Project
+from tests.support.host.img_command import Img
+from tests.support.host.machine import Account
 
 _LIMIT_S = 3600.0
 

@@ -16,9 +16,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from tests import accounts, registry_server, shared_things
 from tests.benchmarks.builders import BuildFailed, BuildKitBuilder
-from tests.host import Account, this_account
 from tests.projects import report
 from tests.projects.bases import Bases
 from tests.projects.builders import BuildKitProjectBuilder, ImgProjectBuilder, ProjectBuilder
@@ -26,7 +24,10 @@ from tests.projects.compare import compare
 from tests.projects.saved import Layers, Saved, read
 from tests.projects.started import Podman
 from tests.projects.table import PROJECTS, Project
-from tests.registry_server import RegistryServer
+from tests.support.host import accounts, shared_things
+from tests.support.host.machine import Account, this_account
+from tests.support.servers import registry_server
+from tests.support.servers.registry_server import RegistryServer
 
 _USERS = ("root", "dev", "one-id")
 _PEER = BuildKitProjectBuilder.name

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tests.host import program
-from tests.peers import tool
+from tests.support.host.machine import program
+from tests.support.host.peers import tool
 
 _PATIENCE_S = 90.0
 

@@ -29,9 +29,9 @@ from img.domain.options.cache import LocalCache
 from img.domain.outputs import FilesOutput
 from img.domain.reference import ImageReference
 from img.entrypoints.settings import host_platform
-from tests.evil_archives import a_tar, info
 from tests.security.hostile_tars import Tar, TarMaker
 from tests.security.in_process import Beside, InProcess
+from tests.support.images.evil_archives import a_tar, info
 
 _NAME = ImageReference.parse("fuzzed:latest")
 _PLATFORM = {"architecture": host_platform().architecture, "os": "linux"}

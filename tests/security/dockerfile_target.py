@@ -28,14 +28,14 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.outputs import CacheOnly, FilesOutput
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import checks
-from tests.conformance_tables import edge_rows
-from tests.evil_archives import a_tar, info
 from tests.security.dockerfile_grammar import DockerfileMaker
 from tests.security.document_targets import CONFIG, LAYER, manifest_of
 from tests.security.fuzzing import shorter
 from tests.security.hostile_texts import TextMaker
 from tests.security.in_process import Beside, InProcess
 from tests.security.request_options import Options, request_of, some_options
+from tests.support.conformance_tables import edge_rows
+from tests.support.images.evil_archives import a_tar, info
 
 _TABLES = ("dockerfile_ast", "dockerfile_instructions", "lint_rules", "outline", "build_plan")
 _IGNORES = ("*\n!a", "# x\n**/*.txt\n!sub/**\n", "sub\n!sub/deep\n", "a.tar\n[a-c]*\n", "!\n", "*")

@@ -10,7 +10,7 @@ from dependency_injector import providers
 
 from img.adapters.registry.memory import MemoryRegistry
 from img.domain.digest import Digest
-from img.domain.go_template.values import plain
+from img.domain.go.template.values import plain
 from img.domain.graph.exported_cache import decode_cache, encode_cache
 from img.domain.image_name import ImageName
 from img.domain.oci import media_types
@@ -31,11 +31,11 @@ from img.domain.options.cache import CacheExchange, LocalCache, RegistryCache
 from img.domain.outputs import ArchiveOutput, FilesOutput
 from img.domain.reference import ImageReference
 from img.entrypoints.settings import host_platform
-from tests.evil_archives import a_tar, info
 from tests.security.archive_doors import write_layout
 from tests.security.fuzzing import Target, shorter
 from tests.security.hostile_documents import DocumentMaker, Json
 from tests.security.in_process import Beside, InProcess
+from tests.support.images.evil_archives import a_tar, info
 
 LAYER = a_tar(info("etc", b"5"), (info("etc/passwd"), b"root:x:0:0::/:/bin/sh\n"))
 _NAME = ImageReference.parse("registry.test/fuzzed:latest")

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.host import in_memory
 from tests.security.archive_doors import DOORS
 from tests.security.dockerfile_target import Dockerfiles
 from tests.security.document_targets import Documents, Images
@@ -26,6 +25,7 @@ from tests.security.fuzzing import Target, failure_of, rng_of
 from tests.security.kept_inputs import Findings, Outcomes
 from tests.security.option_targets import CommandLines, Texts
 from tests.security.registry_target import Registry
+from tests.support.host.machine import in_memory
 
 TARGETS: dict[str, tuple[type[Any], int]] = {
     # and how many inputs it takes before the next one has its turn

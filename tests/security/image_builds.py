@@ -20,12 +20,12 @@ from img.domain.oci import media_types
 from img.domain.outputs import FilesOutput
 from img.domain.reference import ImageReference
 from img.entrypoints.rootless import BuildHost
-from tests.evil_archives import a_tar, info
 from tests.security.document_targets import CONFIG, described
 from tests.security.fuzzing import TooSlow, time_limit
 from tests.security.hostile_images import HostileImage, hostile_images
 from tests.security.in_process import InProcess
 from tests.security.markers import Markers, files_with_the_token
+from tests.support.images.evil_archives import a_tar, info
 
 _TIME_LIMIT_S = 60.0  # for one build, on a busy machine
 

@@ -30,7 +30,6 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 from img.domain.registries import Endpoint, RegistryRule, RegistryRules
 from img.entrypoints.settings import host_platform
-from tests.scripted_server import Answer, Request, ScriptedServer
 from tests.security.connections_watch import ConnectionsWatch, distance
 from tests.security.document_targets import CONFIG, LAYER, described, index_of, manifest_of
 from tests.security.hostile_documents import DocumentMaker, Json
@@ -43,6 +42,7 @@ from tests.security.registry_answers import (
     URLS,
     VALUES,
 )
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 _PASSWORD = "hunter2-of-the-user"
 _MOST_REQUESTS = 600

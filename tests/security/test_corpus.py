@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.host import in_memory
 from tests.security.archive_doors import DOORS, NEED_ROOT
 from tests.security.dockerfile_target import Dockerfiles
 from tests.security.document_targets import Documents
 from tests.security.fuzzing import Target, failure_of
 from tests.security.kept_inputs import CORPUS, kept
 from tests.security.option_targets import CommandLines, Texts
+from tests.support.host.machine import in_memory
 
 _ARCHIVES = "archives"  # for all doors
 _TARGETS: dict[str, tuple[type[Any], ...]] = {

@@ -11,16 +11,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.host import REPOSITORY, lacking, need_root, program
-from tests.own_dev import OWN_DEV
+from tests.support.host.machine import REPOSITORY, lacking, need_root, program
+from tests.support.steps.own_dev import OWN_DEV
 
 pytestmark = pytest.mark.userns
 
 _DRIVER = """
 import json, os, stat, sys, threading
 sys.path.insert(0, {repository!r})
-from tests.executors import executor_named
-from tests.step_roots import Steps, step_root
+from tests.support.steps.executors import executor_named
+from tests.support.steps.step_roots import Steps, step_root
 NAMES = ("null", "zero", "full", "random", "urandom", "tty")
 def seen():
     found = [os.stat(f"/dev/{{name}}") for name in NAMES]

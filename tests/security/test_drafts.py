@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.img_command import Img, ImgFor
+from tests.support.host.img_command import Img, ImgFor
 
 pytestmark = pytest.mark.userns
 

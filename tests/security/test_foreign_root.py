@@ -22,16 +22,16 @@ from img.adapters.executor import (
 )
 from img.adapters.executor.unshare import UnshareExecutor
 from img.adapters.linux import capabilities
-from img.adapters.linux.answering import Answerer
-from img.adapters.linux.emulation.level import Emulation
+from img.adapters.syscall_supervisor.dispatcher import Answerer
+from img.adapters.syscall_supervisor.root.level import Emulation
 from img.application.ports.executor import Executor, ExecutorUnavailable, ProcessNotStarted
 from img.domain.errors import ImgError
-from tests.executors import executor_named
-from tests.host import REPOSITORY
-from tests.kinds import there_is_one_id
 from tests.security.traps import Traps, traps_in
-from tests.step_roots import StepRoot, Steps, in_env, step_root
-from tests.system_call import program_that_calls
+from tests.support.host.kinds import there_is_one_id
+from tests.support.host.machine import REPOSITORY
+from tests.support.steps.executors import executor_named
+from tests.support.steps.step_roots import StepRoot, Steps, in_env, step_root
+from tests.support.steps.system_call import program_that_calls
 
 pytestmark = pytest.mark.userns
 EMULATED = [pytest.param(level.value, marks=pytest.mark.one_id) for level in Emulation]
@@ -336,10 +336,10 @@ _BEFORE = {
     "adapters/executor/chroot_watcher.py": {"_fill_sys"},
     "adapters/executor/mounts.py": {"host_file"},
     "adapters/executor/launch.py": {"write_launch"},
-    "adapters/executor/stubs.py": {"text_in"},
+    "adapters/executor/mount_points.py": {"text_in"},
     "adapters/linux/hierarchies.py": {"_lines"},
-    "adapters/linux/left_secrets.py": {"_new", "_sweep_one", "_parent"},
-    "adapters/linux/procfs/mount_tables.py": {"_mounted_at"},
+    "adapters/storage/left_secrets.py": {"_new", "_sweep_one", "_parent"},
+    "adapters/syscall_supervisor/proc/mount_tables.py": {"_mounted_at"},
     "domain/dataclass.py": {"_written_initializer"},  # its text is made of names of fields
 }
 
@@ -374,7 +374,7 @@ def sources() -> list[Path]:
 
 def test_the_sources_of_these_processes_are_found() -> None:
     names = {str(source.relative_to(REPOSITORY)) for source in sources()}
-    assert {*_BEFORE, "adapters/linux/emulation/creation.py", "domain/process.py"} <= names
+    assert {*_BEFORE, "adapters/syscall_supervisor/root/creation.py", "domain/process.py"} <= names
 
 
 @pytest.mark.parametrize("source", sources(), ids=lambda path: str(path.relative_to(REPOSITORY)))

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import in_memory
 from tests.security.archive_doors import DOORS, NEED_ROOT, Door
 from tests.security.fuzzing import TOTAL, fuzz, shards
+from tests.support.host.machine import in_memory
 
 _SHARD = 500  # inputs in one test: a few seconds
 _LEAKED = 5  # descriptors that libraries may open once and keep

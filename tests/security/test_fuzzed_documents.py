@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import in_memory
 from tests.security.document_targets import Documents, Images
 from tests.security.fuzzing import TOTAL, fuzz, shards
+from tests.support.host.machine import in_memory
 
 _PARTS = 2
 

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import in_memory
-from tests.scripted_server import Answer, ScriptedServer
 from tests.security.connections_watch import ConnectionsWatch, distance
 from tests.security.fuzzing import TOTAL, fuzz, shards
 from tests.security.registry_target import Registry
+from tests.support.host.machine import in_memory
+from tests.support.servers.scripted_server import Answer, ScriptedServer
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import accounts
-from tests.host import (
+from tests.support.host import accounts
+from tests.support.host.machine import (
     REPOSITORY,
     in_memory,
     kill_processes_naming,
@@ -28,7 +28,7 @@ from tests.host import (
     processes_naming,
     program,
 )
-from tests.own_dev import OWN_DEV
+from tests.support.steps.own_dev import OWN_DEV
 
 pytestmark = pytest.mark.userns
 

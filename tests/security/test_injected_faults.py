@@ -11,10 +11,10 @@ import pytest
 from img.adapters.executor.unshare import UnshareExecutor
 from img.adapters.linux.processes import children_of_all
 from img.domain.errors import ImgError
-from tests.executors import executor_named
-from tests.host import lacking
 from tests.security.traps import Traps, traps_in
-from tests.step_roots import StepRoot, Steps, in_env, step_root
+from tests.support.host.machine import lacking
+from tests.support.steps.executors import executor_named
+from tests.support.steps.step_roots import StepRoot, Steps, in_env, step_root
 
 pytestmark = pytest.mark.userns
 ERRORS = ("EPERM", "EIO", "ENOMEM", "EINTR", "ENOENT")

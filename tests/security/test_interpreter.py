@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from tests import elf_files
-from tests.host import REPOSITORY, has_subordinate_ids, need_root, program
+from tests.support.host.machine import REPOSITORY, has_subordinate_ids, need_root, program
+from tests.support.steps import elf_files
 
 pytestmark = pytest.mark.userns
 
@@ -36,7 +36,7 @@ host = enter_for_build({executor!r})
 executor = host.executor()
 from img.domain.errors import ImgError
 from img.domain.process import BindMount
-from tests.step_roots import Steps, in_env, step_root
+from tests.support.steps.step_roots import Steps, in_env, step_root
 said = []
 def attempt(*argv, **more):
     try:

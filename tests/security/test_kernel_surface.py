@@ -16,10 +16,10 @@ from img.adapters.linux import call_numbers, landlock, userns
 from img.adapters.linux.hierarchies import hierarchies_of
 from img.application.ports.executor import Executor, ProcessNotStarted
 from img.domain.process import DirectoryRoot, Network, Process
-from tests.executors import ISOLATED, executor_named
-from tests.kinds import there_is_one_id
-from tests.step_roots import Steps, in_env, step_root
-from tests.system_call import (
+from tests.support.host.kinds import there_is_one_id
+from tests.support.steps.executors import ISOLATED, executor_named
+from tests.support.steps.step_roots import Steps, in_env, step_root
+from tests.support.steps.system_call import (
     Call,
     program_of_32_bits_that_calls,
     program_that_calls_all,

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.evil_archives import a_tar, info
-from tests.host import program
-from tests.img_command import Img, ImgFor, WriteContext
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import program
+from tests.support.images.evil_archives import a_tar, info
 
 pytestmark = pytest.mark.userns
 

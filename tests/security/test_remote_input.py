@@ -20,17 +20,17 @@ from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.credential_store.memory import MemoryCredentials
 from img.adapters.index_store.memory import MemoryIndexStore
 from img.adapters.layer_archive.tar import TarLayerArchive
-from img.adapters.registry.ask import reading
 from img.adapters.registry.connections import Access, Connections
 from img.adapters.registry.contents import OrasRegistryContents
 from img.adapters.registry.oras import OrasRegistry
 from img.adapters.registry.pages import pages
+from img.adapters.registry.request import reading
 from img.adapters.web.requests import RequestsWebFetcher
-from img.application.fetch import fetch_image
 from img.application.ports.credential_store import Credentials
 from img.application.ports.registry import RegistryError
 from img.application.ports.web import WebError, WebRequest
-from img.application.transfer import Transfer
+from img.application.transfer.blobs import Transfer
+from img.application.transfer.pull_documents import fetch_image
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
 from img.domain.oci import media_types
@@ -39,8 +39,8 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
-from tests.host import REPOSITORY, lacking
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.host.machine import REPOSITORY, lacking
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 _DEEP = b"[" * 60_000
 _DIGITS = "9" * 5000
@@ -258,7 +258,7 @@ from img.adapters.registry.limits import Limits
 from img.adapters.web.requests import RequestsWebFetcher
 from img.application.ports.web import WebRequest
 from img.domain.errors import ImgError
-from tests.scripted_server import Answer, ScriptedServer
+from tests.support.servers.scripted_server import Answer, ScriptedServer
 from pathlib import Path
 from threading import Event
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.linux import left_secrets
-from img.adapters.linux.work_directory import WorkDirectory
-from tests.host import REPOSITORY, need_root, processes_naming, program
-from tests.step_drivers import processes, wait_for, wait_until_gone
+from img.adapters.storage import left_secrets
+from img.adapters.storage.work_directory import WorkDirectory
+from tests.support.host.machine import REPOSITORY, need_root, processes_naming, program
+from tests.support.steps.step_drivers import processes, wait_for, wait_until_gone
 
 pytestmark = pytest.mark.userns
 
@@ -25,7 +25,7 @@ import os, sys, threading
 from pathlib import Path
 sys.path.insert(0, {repository!r})
 from img.domain.process import DirectoryRoot, FileMount, Process
-from tests.executors import executor_named
+from tests.support.steps.executors import executor_named
 secret = FileMount(target="/run/secrets/x", content=b"hush-hush", mode=0o400)
 executor = executor_named({executor!r})
 root = DirectoryRoot(path={root!r})

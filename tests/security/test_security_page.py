@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.host import REPOSITORY
+from tests.support.host.machine import REPOSITORY
 
 PAGE = (REPOSITORY / "docs/security.md").read_text()
 _TESTS = {

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.git_server import GitServer, Repository
-from tests.host import Account, need_root, program
-from tests.img_command import Img, ImgFor, WriteContext
+from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.machine import Account, need_root, program
+from tests.support.servers.git_server import GitServer, Repository
 
 pytestmark = pytest.mark.userns
 

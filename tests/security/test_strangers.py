@@ -22,10 +22,10 @@ from img.application.ports.credential_store import Credentials
 from img.domain.oci import media_types
 from img.domain.reference import ImageReference
 from img.domain.registries import Endpoint, RegistryRule, RegistryRules
-from tests.certificates import Authority
-from tests.scripted_server import Answer, Request, ScriptedServer
 from tests.security.connections_watch import ConnectionsWatch
 from tests.security.test_remote_input import Client
+from tests.support.servers.certificates import Authority
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 _PASSWORD = "lovelace-the-password"
 _IDENTITY = "identity-token-of-ada"

@@ -8,9 +8,9 @@ import pytest
 
 from img.adapters.linux import call_numbers
 from img.domain.process import Process
-from tests.executors import executor_named
-from tests.step_roots import StepRoot, Steps, in_env, step_root
-from tests.system_call import program_that_calls_all
+from tests.support.steps.executors import executor_named
+from tests.support.steps.step_roots import StepRoot, Steps, in_env, step_root
+from tests.support.steps.system_call import program_that_calls_all
 
 pytestmark = [
     pytest.mark.userns,

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.host import REPOSITORY
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.host.machine import REPOSITORY
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 _EVIL = "\x1b[2J\x9b31m\u202e\u2028\r::error::a\n::error::b ##vso[task.x]c"
 _HARMFUL = re.compile(

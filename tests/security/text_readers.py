@@ -20,7 +20,6 @@ from img.application.ports.credential_store import Credentials
 from img.domain.context_location import LayoutPlace, place_of
 from img.domain.digest import Digest
 from img.domain.dockerfile import glob
-from img.domain.dockerfile.csv_fields import split_csv
 from img.domain.dockerfile.directives import detect_syntax
 from img.domain.dockerfile.file_mode import parse_file_mode
 from img.domain.dockerfile.frontend import check_frontend
@@ -28,13 +27,14 @@ from img.domain.dockerfile.heredoc import openings_in
 from img.domain.dockerfile.ignore import IgnoreMatcher, read_ignore_patterns
 from img.domain.dockerfile.mounts import parse_mount
 from img.domain.dockerfile.ports import parse_ports
-from img.domain.dockerfile.quantities import BadQuantity, parse_byte_size, parse_duration
 from img.domain.dockerfile.variables import expand_words
 from img.domain.dockerfile.words import parse_json_form, split_flags, split_quoted
 from img.domain.filesystem.ownership import lookup_owner, lookup_user
-from img.domain.filesystem.patterns import matches
 from img.domain.git_reference import GitReference
-from img.domain.go_template.render import Template
+from img.domain.go.csv_fields import split_csv
+from img.domain.go.path_match import matches
+from img.domain.go.quantities import BadQuantity, parse_byte_size, parse_duration
+from img.domain.go.template.render import Template
 from img.domain.image_filter import parse_image_filters
 from img.domain.image_name import ImageName
 from img.domain.json_text import parse_json

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.host import REPOSITORY
+from tests.support.host.machine import REPOSITORY
 
 _IN_OPEN = 0x20
 _COOKIE = "# -*- coding: img-trap -*-\n"

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from tests.long_tests import longest_first
+from tests.support.long_tests import longest_first
 
 
 @dataclass(frozen=True)

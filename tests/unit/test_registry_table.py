@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from tests.host import REPOSITORY
+from tests.support.host.machine import REPOSITORY
 
 _BEHAVIOURS = 27
 

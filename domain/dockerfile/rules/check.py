@@ -12,8 +12,8 @@ from img.domain.dockerfile.rules.of_instruction import INSTRUCTION_RULES
 from img.domain.dockerfile.rules.of_step import STAGE_RULES, STEP_RULES, CheckedStep, Excludes
 from img.domain.dockerfile.rules.options import CheckOptions
 from img.domain.dockerfile.rules.rule import LintWarning, Rule, Subject
+from img.domain.dockerfile.stage_walk import KnownStage, Walk, walk_stages
 from img.domain.dockerfile.syntax import take_apart
-from img.domain.dockerfile.walk import KnownStage, Walk, walk_stages
 
 ALL_RULES: tuple[Rule[Any], ...] = (
     *RAW_RULES,

@@ -25,9 +25,9 @@ from img.domain.dockerfile.instructions import (
 )
 from img.domain.dockerfile.mounts import expand_mounts
 from img.domain.dockerfile.rules.rule import Finding, Rule, at, quoted, rule
+from img.domain.dockerfile.stage_walk import NOT_IN_ENV, KnownStage, Step
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.dockerfile.variables import Expanded, expand_word
-from img.domain.dockerfile.walk import NOT_IN_ENV, KnownStage, Step
 
 _SECRET = r"(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)"
 _NO_SECRET = r"(?i)(?:_|^)(?:public|file|version)(?:_|$)"

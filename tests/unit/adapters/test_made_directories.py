@@ -2,7 +2,7 @@
 
 import ast
 
-from tests.host import REPOSITORY
+from tests.support.host.machine import REPOSITORY
 
 # Not below the state: outputs get the user's umask, control groups are the kernel's, and the rest
 # is in the root of a step or in a new directory with the mode 0700.

@@ -19,7 +19,7 @@ from img.domain.options.cache import CacheExchange
 from img.domain.outputs import ImageForm, ImageOutput
 from img.domain.progress import VertexWarning
 from img.domain.reference import ImageReference
-from tests.image_archives import LOW, add
+from tests.support.images.image_archives import LOW, add
 from tests.unit.application.workshop import Workshop, a_request, image_of
 
 DOCKERFILE = """\

@@ -26,12 +26,12 @@ from img.adapters.secret_source.memory import MemorySecrets
 from img.adapters.snapshotter.memory import MemorySnapshotter, MemoryWorkspace
 from img.adapters.state_lock.memory import MemoryStateLock
 from img.adapters.state_space.memory import MemoryStateSpace
-from img.application.catalog import Catalog, Image
 from img.application.outputs.solved import BuiltImage
 from img.application.ports.build_context import BuildContext
 from img.application.ports.context_source import ContextSource, DockerfileText
 from img.application.ports.executor import OutputSink
 from img.application.ports.layer_archive import PackedEntry
+from img.application.transfer.catalog import Catalog, Image
 from img.domain.build import BuildRequest
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import FILE, Entry

@@ -16,7 +16,7 @@ _OWN = {
     "adapters/executor/runtime_starter.py",
     "adapters/linux/outsider.py",
     "adapters/linux/records.py",
-    "adapters/linux/refusals.py",
+    "adapters/linux/host_probe_cache.py",
     "adapters/context_views/listing.py",  # our own, and larger than any document may be
     "adapters/registry/memory.py",
     "domain/dockerfile/directives.py",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from img.entrypoints.settings import default_state, host_platform, snapshotter_of
-from tests.host import need_root
+from tests.support.host.machine import need_root
 
 
 @pytest.mark.parametrize(

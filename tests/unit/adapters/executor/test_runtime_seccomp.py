@@ -7,16 +7,17 @@ from typing import Any
 import pytest
 
 from img.adapters.executor.runtime_seccomp import annotations, seccomp_section
-from img.adapters.linux import allowed_calls, capabilities, seccomp
-from img.adapters.linux.seccomp import ALLOW, fail_with
+from img.adapters.linux import capabilities
+from img.adapters.syscall_supervisor import allowed_calls, bpf
+from img.adapters.syscall_supervisor.bpf import ALLOW, fail_with
 from img.domain.process import Process
-from tests.bpf_machine import verdict
+from tests.support.steps.bpf_machine import verdict
 
 PROCESS = Process(argv=("true",), env={})
 ALLOWED = capabilities.DOCKER_DEFAULT
 
 pytestmark = pytest.mark.skipif(
-    seccomp.this_machine() is None, reason="the calls of this machine have no table"
+    bpf.this_machine() is None, reason="the calls of this machine have no table"
 )
 
 
@@ -37,7 +38,7 @@ def said(section: Any, name: str, first_argument: int = 0) -> int:
 @pytest.mark.parametrize("argument", [0, 8, 17, 38, 39, 40, 0x20008, 0x1000_0011, 0xFFFF_FFFF])
 @pytest.mark.parametrize("userns", [False, True])
 def test_it_says_what_the_filter_of_other_executors_says(argument: int, *, userns: bool) -> None:
-    machine = seccomp.this_machine()
+    machine = bpf.this_machine()
     assert machine is not None
     process = Process(argv=("true",), env={}, userns=userns)
     section = seccomp_section(process, ALLOWED)
@@ -50,7 +51,7 @@ def test_it_says_what_the_filter_of_other_executors_says(argument: int, *, usern
             assert answer == expected, name
 
 
-def allowed_calls_end(machine: seccomp.Machine) -> int:
+def allowed_calls_end(machine: bpf.Machine) -> int:
     """Return the highest number that is allowed: the runtime answers for those above it."""
     program = allowed_calls.filter_program(machine, ALLOWED)
     numbers = machine.calls.values()
@@ -74,7 +75,7 @@ def test_32_bit_programs_are_filtered_too() -> None:
 
 
 def test_crun_gets_the_very_program_of_other_executors() -> None:
-    machine = seccomp.this_machine()
+    machine = bpf.this_machine()
     assert machine is not None
 
     data = annotations(PROCESS, ALLOWED)["run.oci.seccomp_bpf_data"]
@@ -85,7 +86,7 @@ def test_crun_gets_the_very_program_of_other_executors() -> None:
 def test_where_no_table_is_whole_the_refused_calls_are_listed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(seccomp, "this_machine", lambda: None)
+    monkeypatch.setattr(bpf, "this_machine", lambda: None)
 
     section: Any = seccomp_section(PROCESS, ALLOWED)
 

@@ -14,7 +14,7 @@ from img.adapters.executor.step_run import StepRun, not_started
 from img.adapters.linux import records, syscalls
 from img.application.ports.executor import ProcessNotStarted
 from img.domain.process import DirectoryRoot, OverlayRoot, Process
-from tests.host import need_root
+from tests.support.host.machine import need_root
 
 
 class _Talkative:

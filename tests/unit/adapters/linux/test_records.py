@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from img.adapters.executor.launch import Launch, Way
 from img.adapters.executor.reports import Report, Stub
 from img.adapters.linux import records
-from img.adapters.linux.emulation.level import Emulation
+from img.adapters.syscall_supervisor.root.level import Emulation
 from img.domain.process import (
     BindMount,
     DirectoryRoot,

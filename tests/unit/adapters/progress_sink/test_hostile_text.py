@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from img.adapters.progress_sink.picture import Picture
+from img.adapters.progress_sink.frame import Picture
+from img.adapters.progress_sink.labels import LineSplitter
 from img.adapters.progress_sink.plain import PlainProgress
-from img.adapters.progress_sink.wording import LineSplitter
 from img.application.ports.progress_sink import ProgressSink
 from img.domain.progress import (
     Event,

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from img.adapters.progress_sink.picture import Picture, Style
+from img.adapters.progress_sink.frame import Picture, Style
 from img.adapters.progress_sink.terminal import TerminalProgress
 from img.domain.progress import (
     StepsPlanned,

@@ -14,7 +14,7 @@ from img.application.ports.registry import RegistryError
 from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.reference import ImageReference
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 _SUBJECT = Digest.of(b"subject")
 

@@ -9,7 +9,7 @@ from img.adapters.registry.oras import OrasRegistry
 from img.adapters.registry.rate_limit import RateLimit
 from img.application.ports.registry import RegistryError, Unauthorized
 from img.domain.reference import ImageReference
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 
 def _error(code: str, message: str) -> bytes:

@@ -11,7 +11,7 @@ from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 
 def _client() -> OrasRegistry:

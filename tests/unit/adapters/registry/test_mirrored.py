@@ -12,9 +12,9 @@ from img.adapters.layer_archive.tar import TarLayerArchive
 from img.adapters.registry.memory import MemoryRegistry
 from img.adapters.registry.mirrored import MirroredRegistry
 from img.adapters.registry.oras import OrasRegistry
-from img.application.download import Download
 from img.application.ports.registry import ManifestUnknown, RegistryError
-from img.application.transfer import Transfer
+from img.application.transfer.blobs import Transfer
+from img.application.transfer.download import Download
 from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.codec import encode_index
@@ -22,7 +22,7 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.reference import ImageReference
 from img.domain.registries import Endpoint, PullFrom, RegistryBlocked, RegistryRule, RegistryRules
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 _NAME = ImageReference.parse("home.test/team/app:1")
 _MIRROR = ImageReference.parse("mirror.test/x/team/app:1")

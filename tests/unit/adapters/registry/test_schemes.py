@@ -7,7 +7,7 @@ from img.adapters.registry.oras import OrasRegistry
 from img.application.ports.registry import RegistryError
 from img.domain.oci import media_types
 from img.domain.reference import ImageReference
-from tests.scripted_server import Answer, Request, ScriptedServer
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 _MANIFEST = b"{}"
 

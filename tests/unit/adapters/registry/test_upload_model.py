@@ -12,10 +12,10 @@ import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from img.adapters.registry.ask import Ask
 from img.adapters.registry.connection import Connection
 from img.adapters.registry.failures import PASSING, NoAnswer, refusal
 from img.adapters.registry.limits import Limits
+from img.adapters.registry.request import Ask
 from img.adapters.registry.trust import Trust
 from img.adapters.registry.upload import Upload, mount
 from img.application.ports.registry import RegistryError, RegistryUnreachable
@@ -23,8 +23,8 @@ from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from tests.scripted_server import Answer, Request
-from tests.upload_server import Uploads
+from tests.support.servers.scripted_server import Answer, Request
+from tests.support.servers.upload_server import Uploads
 
 _HOST = "registry.test"
 _NAME = ImageReference(domain=_HOST, path="team/app")

@@ -17,8 +17,8 @@ from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
-from tests.scripted_server import Answer, Request, ScriptedServer
-from tests.upload_server import Fault, Uploads
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
+from tests.support.servers.upload_server import Fault, Uploads
 
 BLOB = bytes(range(251)) * 4000  # about a megabyte
 TARGET = Descriptor(media_type=media_types.OCI_LAYER_GZIP, digest=Digest.of(BLOB), size=len(BLOB))

@@ -6,8 +6,8 @@ import pytest
 
 from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.image_store import ImageNotFound
-from img.domain.go_template.render import Template
-from img.domain.go_template.values import plain
+from img.domain.go.template.render import Template
+from img.domain.go.template.values import plain
 from img.domain.image_name import ImageName
 from img.domain.oci.config import RunConfig
 from img.domain.reference import ImageReference

@@ -7,9 +7,9 @@ from typing import BinaryIO
 import pytest
 
 from img.adapters.blob_store.memory import MemoryBlobStore
-from img.application.catalog import Catalog
-from img.application.find_image import FindImage
 from img.application.ports.image_store import ImageNotFound
+from img.application.transfer.catalog import Catalog
+from img.application.transfer.find_image import FindImage
 from img.application.usecases.list_images import ListedImage, ListImages
 from img.domain.digest import Digest
 from img.domain.errors import UsageError

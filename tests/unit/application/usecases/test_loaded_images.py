@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from img.adapters.blob_store.memory import MemoryBlobStore
-from img.application.catalog import PlatformNotHere
-from img.application.find_image import FindImage
 from img.application.ports.exporter import ArchivedImage
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.importer import InvalidArchive
-from img.application.publish import PlatformsAbsent
+from img.application.transfer.catalog import PlatformNotHere
+from img.application.transfer.find_image import FindImage
+from img.application.transfer.publish import PlatformsAbsent
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
 from img.domain.image_filter import ImageFilter
@@ -27,7 +27,7 @@ from img.domain.oci.layout import REF_NAME, blob_path
 from img.domain.oci.presence import Presence, presence_of
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
-from tests.image_archives import (
+from tests.support.images.image_archives import (
     a_config,
     a_layout,
     an_archive,

@@ -8,7 +8,7 @@ from img.application.usecases.prune_images import PrunedImages
 from img.domain.image_filter import ImageFilter
 from img.domain.oci import media_types
 from img.domain.oci.codec import encode_manifest
-from tests.image_archives import add
+from tests.support.images.image_archives import add
 from tests.unit.application.workshop import HERE, Workshop, image_of
 
 NOTHING = ImageFilter()

@@ -8,7 +8,7 @@ from img.application.outputs.solved import BuiltImage
 from img.application.ports.blob_store import BlobNotFound
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.registry import RegistryError
-from img.application.publish import Published
+from img.application.transfer.publish import Published
 from img.application.usecases.push import NoNameToPush
 from img.domain.digest import Digest
 from img.domain.image_name import ImageName

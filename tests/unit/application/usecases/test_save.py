@@ -11,10 +11,10 @@ import pytest
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.image_store.memory import MemoryImageStore
 from img.adapters.state_lock.memory import MemoryStateLock
-from img.application.catalog import Catalog
-from img.application.find_image import FindImage
 from img.application.ports.exporter import ArchivedImage, Exporter
 from img.application.ports.image_store import ImageNotFound
+from img.application.transfer.catalog import Catalog
+from img.application.transfer.find_image import FindImage
 from img.application.usecases.save import SaveImage, UnknownFormat
 from img.domain.digest import Digest
 from img.domain.image_name import ImageName

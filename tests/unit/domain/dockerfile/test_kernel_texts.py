@@ -5,9 +5,9 @@ import pytest
 from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
 from img.domain.dockerfile.interpret import interpret
 from img.domain.dockerfile.mounts import parse_mount
-from img.domain.dockerfile.quantities import BadQuantity, parse_duration
 from img.domain.dockerfile.words import parse_json_form
 from img.domain.errors import DockerfileError, UsageError
+from img.domain.go.quantities import BadQuantity, parse_duration
 from img.domain.options.limits import parse_ulimit
 from tests.unit.domain.graph.plans import plan_of
 

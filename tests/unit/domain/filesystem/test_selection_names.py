@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SOCKET, SYMLINK, Entry
 from img.domain.filesystem.file_index import FileIndex
-from img.domain.filesystem.patterns import literal
 from img.domain.filesystem.selection import (
     CopyRules,
     select,
 )
 from img.domain.filesystem.source_match import NoDirectory, NoSocket, SourceNotFound, match_sources
 from img.domain.filesystem.tree import ClosedDirectory, FileTree
+from img.domain.go.path_match import literal
 from tests.unit.domain.filesystem.copies import a_tree, copy, matching, shown
 
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from img.adapters.linux.procfs.calls import _open_patiently
+from img.adapters.syscall_supervisor.proc.calls import _open_patiently
 
 
 @pytest.mark.parametrize("flags", [os.O_PATH, os.O_RDONLY, os.O_PATH | os.O_DIRECTORY])

@@ -1,0 +1,1 @@
+"""HTTP sessions with bounds, proxies and certificates, for registries and the web."""

@@ -1,0 +1,126 @@
+"""Who needs which directories right now."""
+
+import contextlib
+import errno
+import os
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from img.adapters.storage.own_files import Lock, open_own_file
+
+_SIZE_DIGITS = 20
+_UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+class Uses:
+    """``root/uses/<random>`` lists what a living process needs, and is locked by it (flock(2)).
+
+    A list and the lock on it end with the process. ``root/locks/<name>`` was touched when the
+    directory of that name was last needed, and says about how large it is. Threads share it.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._own: Lock | None = None
+        self._path = f"{root}/uses/{os.urandom(8).hex()}"
+        self._users = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def needing(self, names: Iterable[str]) -> Iterator[None]:
+        """Keep all that is in the directories named from being removed, until ``done``.
+
+        Inside, it can be looked whether they are there: nobody removes anything meanwhile.
+        """
+        with self._lock, Lock(f"{self._root}/uses.lock", shared=True):
+            self._users += 1
+            try:
+                if self._own is None:
+                    self._own = Lock(self._path).__enter__()
+                with open(self._path, "a", encoding="ascii") as file:
+                    file.writelines(f"{name}\n" for name in names)
+                yield
+            except BaseException:
+                self._forget_one()
+                raise
+
+    def done(self) -> None:
+        """Say that what ``needing`` was entered for has ended."""
+        with self._lock:
+            self._forget_one()
+
+    @contextmanager
+    def removing(self, name: str) -> Iterator[bool]:
+        """Enter with True if nobody needs the directory ``name``; nobody can begin to meanwhile."""
+        with self._lock, Lock(f"{self._root}/uses.lock"):
+            yield name not in self._needed()
+
+    def in_use(self) -> set[str]:
+        """Return what is needed right now."""
+        if not os.path.isdir(f"{self._root}/uses"):
+            return set()
+        try:
+            with self._lock, Lock(f"{self._root}/uses.lock"):
+                return self._needed()
+        except OSError as error:
+            if error.errno not in _UNWRITABLE:
+                raise
+            return self._ever_needed()
+
+    def touch(self, name: str, size: int | None = None) -> None:
+        """Note that the directory is needed now, and how many bytes it takes."""
+        path = f"{self._root}/locks/{name}"
+        descriptor = open_own_file(path, os.O_WRONLY | os.O_CREAT)
+        try:
+            if size is not None:
+                os.write(descriptor, f"{size:0{_SIZE_DIGITS}d}".encode())
+            os.utime(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def noted(self, name: str) -> tuple[int | None, float | None]:
+        """Return the size in bytes and when it was last needed, in seconds since 1970."""
+        path = f"{self._root}/locks/{name}"
+        try:
+            with open(path, encoding="ascii") as file:
+                text = file.read(_SIZE_DIGITS)
+            return int(text) if text.isdecimal() else None, os.stat(path).st_mtime
+        except OSError:
+            return None, None
+
+    def _forget_one(self) -> None:
+        self._users -= 1
+        if not self._users and self._own is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._path)
+            self._own.__exit__(None, None, None)
+            self._own = None
+
+    def _needed(self) -> set[str]:
+        needed: set[str] = set()
+        for path in self._lists():
+            try:
+                with Lock(path, wait=False):
+                    os.unlink(path)  # its process has died
+            except BlockingIOError:
+                needed.update(_names_in(path))
+        return needed
+
+    def _ever_needed(self) -> set[str]:
+        """Return what living processes need, or dead ones did: to tell takes a right to write."""
+        with contextlib.suppress(PermissionError):
+            return {name for path in self._lists() for name in _names_in(path)}
+        return set()
+
+    def _lists(self) -> list[str]:
+        return [f"{self._root}/uses/{name}" for name in os.listdir(f"{self._root}/uses")]
+
+
+def _names_in(path: str) -> list[str]:
+    with (
+        contextlib.suppress(FileNotFoundError, PermissionError),
+        open(path, encoding="ascii") as file,
+    ):
+        return file.read().split()
+    return []

@@ -1,0 +1,1 @@
+"""Files, databases and locks of the state directory."""

@@ -1,0 +1,257 @@
+"""Files that are nowhere until they are whole."""
+
+import contextlib
+import errno
+import os
+import stat
+import time
+from typing import NoReturn
+
+from img.adapters.storage.own_files import (
+    PRIVATE_MODE,
+    NotOwn,
+    make_directories,
+    open_own_directory,
+)
+from img.application.ports.blob_store import StoreFull
+from img.domain.errors import StateError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
+# A file that belongs to a process of yesterday belongs to nobody: it was killed.
+_ABANDONED_S = 24 * 3600
+
+
+class NewFile:
+    """A file without a name in ``directory``, which appears whole or never.
+
+    Its blocks are freed by the kernel when the process dies (open(2), O_TMPFILE). Where the file
+    system cannot do that, it is a named file in ``nursery``, which must be on the same file
+    system. Directories that are missing are made with the mode ``directory_mode``. One thread at a
+    time. All methods raise StoreFull or StateError.
+    """
+
+    def __init__(self, directory: str, nursery: str, *, directory_mode: int = PRIVATE_MODE) -> None:
+        self._directory = directory
+        self._directory_mode = directory_mode
+        self._nursery = nursery
+        self._fd = -1
+        self._path = ""  # "" while the file has no name
+        try:
+            self._open()
+        except OSError as error:
+            raise_state_error(error, directory)
+
+    @property
+    def descriptor(self) -> int:
+        """The open file, -1 once it is closed."""
+        return self._fd
+
+    def write(self, data: bytes | memoryview) -> int:
+        """Append all of ``data``; return its length in bytes."""
+        left = memoryview(data).cast("B")
+        length = len(left)
+        try:
+            while left:
+                left = left[os.write(self._fd, left) :]
+        except OSError as error:
+            raise_state_error(error, self._directory)
+        return length
+
+    def publish(self, name: str) -> None:
+        """Make the file durable, then visible as ``name``, then the name durable; close it.
+
+        A file that has the name already stays.
+        """
+        try:
+            self._finish()
+            with contextlib.suppress(FileExistsError):
+                self._link(os.path.join(self._directory, name))
+            sync_directory(self._directory)
+        except OSError as error:
+            raise_state_error(error, self._directory)
+        finally:
+            self.discard()
+
+    def replace(self, name: str) -> None:
+        """Do as ``publish`` does, but in place of a file that has the name."""
+        try:
+            self._finish()
+            try:
+                self._link(os.path.join(self._directory, name))
+            except FileExistsError:
+                self._rename_over(os.path.join(self._directory, name))
+            sync_directory(self._directory)
+        except OSError as error:
+            raise_state_error(error, self._directory)
+        finally:
+            self.discard()
+
+    def discard(self) -> None:
+        """Close the file, and delete it unless it was published. Idempotent."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+        path, self._path = self._path, ""
+        if path:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+    def _open(self) -> None:
+        make_durable_directories(self._directory, self._directory_mode)
+        self._fd = open_nameless(self._directory, 0o600)
+        if self._fd < 0:
+            self._open_named()
+
+    def _open_named(self) -> None:
+        path = self._nursling()
+        self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        self._path = path
+
+    def _nursling(self) -> str:
+        """Return the path of a file to be in the nursery, which is swept on the occasion."""
+        nursery = _own_nursery(self._nursery)
+        return os.path.join(nursery, f"{os.getpid()}.{time.monotonic_ns()}")
+
+    def _finish(self) -> None:
+        os.fchmod(self._fd, 0o644)
+        os.fsync(self._fd)
+
+    def _rename_over(self, target: str) -> None:
+        if not self._path:  # only rename(2) replaces, and it wants a name
+            stand_in = self._nursling()
+            self._link(stand_in)
+            self._path = stand_in
+        os.rename(self._path, target)
+        self._path = ""
+
+    def _link(self, target: str) -> None:
+        if self._path:
+            move_to_new(self._path, target)
+            self._path = ""
+            return
+        give_name(self._fd, target)
+
+
+def write_file(directory: str, name: str, content: bytes, nursery: str) -> None:
+    """Make ``content`` the file ``name`` in ``directory``, atomically and durably.
+
+    Raises StoreFull, StateError.
+    """
+    file = NewFile(directory, nursery)
+    try:
+        file.write(content)
+        file.replace(name)
+    finally:
+        file.discard()
+
+
+def open_nameless(directory: str, mode: int) -> int:
+    """Return a new file without a name in ``directory`` (open(2), O_TMPFILE), -1 if it has none."""
+    # Without /proc it could never be given a name (linkat(2)).
+    if os.path.isdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            return os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
+    return -1
+
+
+def give_name(descriptor: int, path: str) -> None:
+    """Let a file without a name be found at ``path``. Raises FileExistsError, OSError."""
+    directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        # Python calls linkat(2) with AT_SYMLINK_FOLLOW only if a directory is given.
+        os.link(
+            f"/proc/self/fd/{descriptor}",
+            os.path.basename(path),
+            dst_dir_fd=directory,
+            follow_symlinks=True,
+        )
+    finally:
+        os.close(directory)
+
+
+def make_durable_directories(path: str, mode: int = PRIVATE_MODE) -> None:
+    """Make the directory and those above that are missing, each durable. Raises OSError."""
+    make_directories(path, mode, lambda made: sync_directory(os.path.dirname(made) or "."))
+
+
+def move_to_new(path: str, target: str) -> None:
+    """Give the file at ``path`` the name ``target``. Raises FileExistsError, OSError."""
+    try:
+        os.link(path, target)
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links here; then two at once may both rename, the same bytes mostly
+        if os.path.exists(target):
+            raise FileExistsError(target) from None
+        os.rename(path, target)
+    else:
+        os.unlink(path)
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in the directory durable. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def raise_state_error(error: OSError, path: str) -> NoReturn:
+    """Raise the StateError that says what ``error`` means for the state at ``path``."""
+    reason = error.strerror or str(error)
+    if error.errno in _FULL:
+        raise StoreFull(
+            f"no space left to store anything in {path}: {reason}",
+            hint="free some space (`img prune`), or choose another state directory with --state",
+        ) from error
+    if error.errno in _UNWRITABLE:
+        raise StateError(
+            f"the state cannot be written: {_not_writable(path)}: {reason}",
+            hint="choose a state directory of your own with --state",
+        ) from error
+    raise StateError(f"the state cannot be used: {path}: {reason}") from error
+
+
+def _not_writable(path: str) -> str:
+    """Return what of ``path`` could not be made, or ``path``."""
+    while path != "/" and not os.path.lexists(os.path.dirname(path)):
+        path = os.path.dirname(path)
+    return path
+
+
+def _own_nursery(nursery: str) -> str:
+    """Return a directory of this user for drafts, without drafts of killed processes.
+
+    It is ``nursery``, unless that is another user's or a link: an archive that was unpacked there,
+    or a user who shares the directory, may have put one there.
+    """
+    with contextlib.suppress(NotOwn):
+        return _swept(nursery)
+    return _swept(own_name(nursery))
+
+
+def own_name(nursery: str) -> str:
+    """Return what a nursery is called where ``nursery`` is not this user's."""
+    return f"{nursery}-{os.geteuid()}"
+
+
+def _swept(nursery: str) -> str:
+    make_directories(nursery)
+    descriptor = open_own_directory(nursery)
+    try:
+        _remove_abandoned(descriptor)
+    finally:
+        os.close(descriptor)
+    return nursery
+
+
+def _remove_abandoned(nursery: int) -> None:
+    now = time.time()
+    with os.scandir(nursery) as entries:
+        for entry in entries:
+            with contextlib.suppress(OSError):
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode) and now - status.st_mtime > _ABANDONED_S:
+                    os.unlink(entry.name, dir_fd=nursery)

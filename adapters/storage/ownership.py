@@ -1,0 +1,140 @@
+"""Whose the files of root file systems are: for real, or on record."""
+
+import errno
+import os
+from abc import abstractmethod
+from collections.abc import Collection
+from typing import Protocol
+
+from img.adapters.linux.closed_files import Target
+from img.adapters.storage import owner_records
+from img.adapters.storage.owner_records import ROOT, Journal, Owner, Unrecordable
+from img.domain.filesystem.entry import CHARACTER
+
+
+class Ownership(Protocol):
+    """How files of the state get and have owners."""
+
+    @abstractmethod
+    def within(self, directory: str) -> "Ownership":
+        """Return the same for the files below ``directory``, which has to be said before use."""
+
+    @abstractmethod
+    def give(self, target: Target, uid: int, gid: int, *, at: int | None = None) -> None:
+        """Make a file the owner's; links are not followed. ``at``: what the path is relative to.
+
+        Set-user-ID bits and file capabilities may be lost, as with chown(2).
+        """
+
+    @abstractmethod
+    def stand_for(self, file: int, device: bytes) -> None:
+        """Let an empty file stand for a device, such as "c 1:3", that cannot be made."""
+
+    def guards(self, kind: str, device: tuple[int, int]) -> bool:
+        """Tell whether a device of that number is to be for root alone, whatever the image says."""
+        return False
+
+    @abstractmethod
+    def device_of(self, path: str, status: os.stat_result, names: Collection[str]) -> bytes | None:
+        """Return the device that a file stands for, None where it stands for none."""
+
+    @abstractmethod
+    def of(self, path: str, status: os.stat_result, names: Collection[str]) -> Owner:
+        """Return the owner of a file; ``status`` and attribute ``names`` are those of the path."""
+
+
+class RealOwnership(Ownership):
+    """What the kernel says: this process may give files to anybody."""
+
+    def within(self, directory: str) -> Ownership:
+        return self
+
+    def give(self, target: Target, uid: int, gid: int, *, at: int | None = None) -> None:
+        if isinstance(target, int):
+            os.chown(target, uid, gid)
+        else:
+            os.chown(target, uid, gid, dir_fd=at, follow_symlinks=False)
+
+    def stand_for(self, file: int, device: bytes) -> None:
+        owner_records.stand_for(file, device)
+
+    def device_of(self, path: str, status: os.stat_result, names: Collection[str]) -> bytes | None:
+        return owner_records.device_on(path, names)
+
+    def of(self, path: str, status: os.stat_result, names: Collection[str]) -> Owner:
+        return Owner(status.st_uid, status.st_gid)
+
+
+class RecordedOwnership(Ownership):
+    """What is on record: all files are our own, for there is one id only."""
+
+    def __init__(self, directory: str | None = None) -> None:
+        self._journal = Journal(journal_of(directory)) if directory else Journal()
+
+    def within(self, directory: str) -> Ownership:
+        return RecordedOwnership(directory)
+
+    def give(self, target: Target, uid: int, gid: int, *, at: int | None = None) -> None:
+        where = target if at is None else b"/proc/self/fd/%d/%s" % (at, _encoded(target))
+        try:
+            owner_records.write(where, Owner(uid, gid))
+        except Unrecordable:
+            self._journal.add(_status(where), Owner(uid, gid))
+        else:
+            if self._journal:
+                self._journal.add(_status(where), ROOT)
+
+    def stand_for(self, file: int, device: bytes) -> None:
+        try:
+            owner_records.stand_for(file, device)
+        except Unrecordable:
+            self._journal.add_device(os.fstat(file), device)
+
+    def device_of(self, path: str, status: os.stat_result, names: Collection[str]) -> bytes | None:
+        return owner_records.device_on(path, names) or self._journal.device_of(status)
+
+    def of(self, path: str, status: os.stat_result, names: Collection[str]) -> Owner:
+        return owner_records.read(path, names) or self._journal.owner_of(status) or ROOT
+
+
+class OutsideOwnership(RealOwnership):
+    """For files that leave the state: nothing in them stands for a device.
+
+    Unless ``owners`` are wanted, they stay with whoever makes them.
+    """
+
+    def __init__(self, *, owners: bool) -> None:
+        self._owners = owners
+
+    def give(self, target: Target, uid: int, gid: int, *, at: int | None = None) -> None:
+        if self._owners:
+            super().give(target, uid, gid, at=at)
+
+    def guards(self, kind: str, device: tuple[int, int]) -> bool:
+        # The state is closed to other users, and its file systems open no devices in steps. Where
+        # files go from there is not known here: a disk with mode 0666 is the host's own.
+        return kind != CHARACTER or device not in _HARMLESS
+
+    def stand_for(self, file: int, device: bytes) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+
+# null, zero, full, random, urandom, tty, ptmx: what every container may open (runtime-spec
+# config-linux.md, "Default Devices").
+_HARMLESS = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)}
+
+REAL = RealOwnership()
+
+
+def journal_of(directory: str) -> str:
+    """Return where the records of files below ``directory`` are that cannot keep them."""
+    return f"{directory.rstrip('/')}.owners"
+
+
+def _status(target: Target) -> os.stat_result:
+    return os.fstat(target) if isinstance(target, int) else os.lstat(target)
+
+
+def _encoded(target: Target) -> bytes:
+    assert not isinstance(target, int)
+    return os.fsencode(target)

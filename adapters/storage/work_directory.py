@@ -1,0 +1,189 @@
+"""Directories that belong to a process as long as it lives."""
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+
+from img.adapters.storage.own_files import NotOwn, open_own_directory
+
+_LONG = 2048  # characters: a name of 255 bytes more stays below PATH_MAX
+_UNREADABLE = {errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENOTDIR}
+
+
+class WorkDirectory:
+    """A directory whose owner holds a lock on it; without the lock it is a leftover of a crash."""
+
+    def __init__(self, path: str, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def create(cls, parent: str, *, prefix: str = "") -> "WorkDirectory":
+        """Return a new, empty directory in ``parent``."""
+        while True:
+            path = f"{parent}/{prefix}{os.urandom(8).hex()}"
+            os.mkdir(path, 0o700)
+            # None when another process swept it away between the two calls.
+            with contextlib.suppress(FileNotFoundError):
+                if (directory := cls._claimed(path)) is not None:
+                    return directory
+
+    @classmethod
+    def claim(cls, path: str) -> "WorkDirectory | None":
+        """Return the directory at ``path`` if it is this user's and no process holds its lock.
+
+        What is no directory, a link to one, or another user's is left alone.
+        """
+        try:
+            return cls._claimed(path)
+        except (FileNotFoundError, NotADirectoryError, NotOwn):
+            return None
+
+    @classmethod
+    def _claimed(cls, path: str) -> "WorkDirectory | None":
+        descriptor = open_own_directory(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.lstat(path), os.fstat(descriptor)):
+                return cls(path, descriptor)
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        except BaseException:  # a file system without locks
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        return None
+
+    def move(self, path: str) -> None:
+        """Give the directory another name; it stays this process' own."""
+        os.rename(self.path, path)
+        self.path = path
+
+    def release(self) -> None:
+        """Let others have the directory. Idempotent."""
+        if self._descriptor >= 0:
+            # Not by closing alone: a process forked in the meantime has the descriptor too.
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def remove(self) -> None:
+        """Delete the directory and all in it. Idempotent, and harmless after ``release``."""
+        if self._descriptor >= 0:
+            _empty(self._descriptor, self.path)
+            with contextlib.suppress(FileNotFoundError):
+                os.rmdir(self.path)
+            self.release()
+
+
+def sweep(parent: str) -> None:
+    """Delete what crashed processes left in ``parent``."""
+    for name in os.listdir(parent):
+        if (leftover := WorkDirectory.claim(f"{parent}/{name}")) is not None:
+            leftover.remove()
+
+
+def remove_tree(path: str) -> None:
+    """Delete a directory of any depth and width; one that is not there is no error.
+
+    Raises NotOwn for a link and for another user's directory.
+    """
+    try:
+        descriptor = open_own_directory(path)
+    except FileNotFoundError:
+        return
+    try:
+        _empty(descriptor, path)
+    finally:
+        os.close(descriptor)
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(path)
+
+
+def _empty(descriptor: int, path: str) -> None:
+    """Delete all that is in the open directory, wherever its name ``path`` leads by now."""
+    by_descriptor = f"/proc/self/fd/{descriptor}"
+    for directory in _flattened(by_descriptor if os.path.isdir(by_descriptor) else path):
+        with contextlib.suppress(FileNotFoundError):
+            os.rmdir(directory)
+
+
+def publish(source: str, target: str) -> bool:
+    """Give the directory ``source`` the name ``target``; False if there is one already."""
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+            raise
+        return False
+    return True
+
+
+def _flattened(path: str) -> Iterator[str]:
+    # Directories are moved up before they are emptied: a step may nest them deeper than PATH_MAX.
+    prefix = f"{path}/.img-{os.urandom(8).hex()}."
+    trash = [path]
+    moved = 0
+    while trash:
+        directory = trash.pop()
+        with contextlib.suppress(FileNotFoundError), os.scandir(directory) as entries:
+            for entry in entries:
+                if not entry.is_dir(follow_symlinks=False):
+                    os.unlink(entry.path)
+                    continue
+                if os.geteuid():  # root empties what it may not enter
+                    os.chmod(entry.path, 0o700)
+                if directory != path:
+                    moved += 1
+                    os.rename(entry.path, f"{prefix}{moved}")
+                    trash.append(f"{prefix}{moved}")
+                else:
+                    trash.append(entry.path)
+        if directory != path:
+            yield directory
+
+
+def bytes_below(path: str) -> int:
+    """Return the bytes that ``path`` and all below it take on disk; hard links count once.
+
+    Directories that may not be read, or lie too deep for open descriptors, count as empty.
+    """
+    total = 0
+    seen: set[int] = set()
+    pending: list[tuple[str, _Held | None]] = [(path, None)]
+    while pending:
+        directory, held = pending.pop()
+        with contextlib.ExitStack() as stack:
+            try:
+                if len(directory) > _LONG:  # a step may nest deeper than PATH_MAX
+                    held = _Held(directory)
+                    directory = held.path
+                entries = stack.enter_context(os.scandir(directory))
+            except OSError as error:
+                if error.errno not in _UNREADABLE:
+                    raise
+                continue
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                if status.st_ino not in seen:
+                    seen.add(status.st_ino)
+                    total += status.st_blocks * 512
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append((entry.path, held))
+    return total
+
+
+class _Held:
+    """A directory by an open descriptor, for as long as paths begin with it."""
+
+    def __init__(self, path: str) -> None:
+        self._descriptor = -1
+        flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags)
+        self.path = f"/proc/self/fd/{self._descriptor}"
+
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)

@@ -1,0 +1,73 @@
+"""Which calls of a step without a /proc of its own are answered."""
+
+from functools import cache
+
+from img.adapters.syscall_supervisor import allowed_calls, bpf
+from img.adapters.syscall_supervisor.bpf import (
+    NOTIFY,
+    Condition,
+    HasBits,
+    IsOneOf,
+    LacksBits,
+    Machine,
+    Rule,
+)
+
+# What builds do with files of /proc. Whatever else takes a path finds an empty directory there.
+_FILES = (
+    *("open", "openat", "openat2", "creat", "readlink", "readlinkat", "stat", "lstat"),
+    *("access", "faccessat", "chdir", "statfs", "execve", "chmod", "fchmodat"),
+    *("getxattr", "lgetxattr", "listxattr", "llistxattr"),
+)
+# By the argument with their flags: without a path they are about a descriptor, as fstat(3) is.
+_FILES_OR_DESCRIPTORS = (
+    *(("newfstatat", 3), ("statx", 2), ("faccessat2", 3), ("execveat", 4), ("fchmodat2", 3)),
+)
+_AT_EMPTY_PATH = 0x1000
+_AT_SYMLINK_FOLLOW = 0x400
+_PTRACE_ATTACH, _PTRACE_SEIZE = 16, 0x4206
+_ANY_BIT = 0xFFFF_FFFF
+
+REACHING = {
+    "kill": (0,),
+    "tkill": (0,),
+    "tgkill": (1,),
+    "rt_sigqueueinfo": (0,),
+    "rt_tgsigqueueinfo": (1,),
+    "pidfd_open": (0,),
+    "ptrace": (1,),
+    "process_vm_readv": (0,),
+    "process_vm_writev": (0,),
+    "prlimit64": (0,),
+}
+"""Calls that do something to another process, and the arguments that say to which."""
+
+_CONDITIONS: dict[str, tuple[Condition, ...]] = {
+    "ptrace": (IsOneOf(0, (_PTRACE_ATTACH, _PTRACE_SEIZE)),),
+    "prlimit64": (HasBits(0, _ANY_BIT),),  # 0 is the caller
+}
+
+
+def filter_program(machine: Machine, allowed: int, *, insecure: bool) -> bytes:
+    """Return the filter of a step with the capabilities ``allowed``.
+
+    32-bit programs get no /proc; what they may do to other processes is the same.
+    """
+    return _program(machine, allowed_calls.relevant(allowed), insecure)
+
+
+@cache
+def _program(machine: Machine, allowed: int, insecure: bool) -> bytes:
+    rules = [Rule(call, NOTIFY) for call in _FILES]
+    for call, flags in _FILES_OR_DESCRIPTORS:
+        rules.append(Rule(call, NOTIFY, (LacksBits(flags, _AT_EMPTY_PATH),)))
+    # Without the flag a link of /proc is meant itself, of which there is no other name.
+    rules.append(Rule("linkat", NOTIFY, (HasBits(4, _AT_SYMLINK_FOLLOW),)))
+    if insecure:
+        return bpf.program(machine, rules)
+    rules += [Rule(call, NOTIFY, _CONDITIONS.get(call, ())) for call in REACHING]
+    return bpf.program(
+        machine,
+        allowed_calls.before(rules, allowed_calls.rules_for(allowed)),
+        otherwise=allowed_calls.REFUSED,
+    )

@@ -1,0 +1,115 @@
+"""What a user that is not root may do with files, as far as it is worth knowing.
+
+To the kernel all files are the step's own. Programs look whether they may write somewhere and do
+something else if not (pip: a user's site-packages), so it has to be told them.
+"""
+
+import errno
+import os
+import stat
+
+from img.adapters.linux import process_memory
+from img.adapters.storage.owner_records import Owner
+from img.adapters.syscall_supervisor.listener import Notification
+from img.adapters.syscall_supervisor.replies import Answer, Reply
+from img.adapters.syscall_supervisor.root.credentials import Credentials
+from img.adapters.syscall_supervisor.root.identities import Identities
+from img.adapters.syscall_supervisor.root.owners import AT_SYMLINK_NOFOLLOW, Owners
+from img.adapters.syscall_supervisor.root.paths import AT_FDCWD, Paths
+
+READ, WRITE, SEARCH = 4, 2, 1
+_AT_EACCESS = 0x200
+# Not files of the image: the kernel knows best.
+_SYSTEM = (b"/proc/", b"/sys/", b"/dev/")
+
+
+class Permissions:
+    """Compares owners on record and modes with who asks."""
+
+    def __init__(self, paths: Paths, owners: Owners, top: bytes = b"") -> None:
+        self._paths = paths
+        self._owners = owners
+        self._top = top
+
+    def check(
+        self, who: Credentials, text: bytes, where: bytes, wanted: int, *, follow: bool = True
+    ) -> None:
+        """Refuse what ``who`` may not do with a file. Raises PermissionError, FileNotFoundError.
+
+        ``text`` is what the caller calls it, ``where`` is where it is.
+        """
+        if who.user.filesystem == 0 or self._is_none_of_the_image(text):
+            return
+        if text[:1] == b"/" and not self._paths.strayed:
+            self._check_way(who, text)
+        status = os.stat(where, follow_symlinks=follow)
+        if not stat.S_ISLNK(status.st_mode):
+            self._check_one(who, where, status, wanted, follow=follow)
+
+    def _is_none_of_the_image(self, text: bytes) -> bool:
+        if self._top:
+            return text[:1] == b"/" and not text.startswith(self._top)
+        return text.startswith(_SYSTEM)
+
+    def _check_way(self, who: Credentials, text: bytes) -> None:
+        text = text.rstrip(b"/")  # mkdir(2) takes the name of what is not there yet with a slash
+        end = text.find(b"/", len(self._top) + 1)
+        while end > 0:
+            directory = text[:end]
+            self._check_one(who, directory, os.stat(directory), SEARCH, follow=True)
+            end = text.find(b"/", end + 1)
+
+    def _check_one(
+        self,
+        who: Credentials,
+        where: bytes,
+        status: os.stat_result,
+        wanted: int,
+        *,
+        follow: bool,
+    ) -> None:
+        if status.st_mode & 0o777 & (wanted * 0o111) == wanted * 0o111:
+            return  # everybody may
+        owner = self._owners.on_record(where, follow=follow)
+        owner = owner or self._owners.unrecorded(status.st_uid, status.st_gid)
+        if wanted & ~_bits_for(who, status.st_mode, owner):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _bits_for(who: Credentials, mode: int, owner: Owner) -> int:
+    if who.user.filesystem == owner.uid:
+        return mode >> 6 & 7
+    return (mode >> 3 if who.is_in(owner.gid) else mode) & 7
+
+
+class AccessCalls:
+    """access(2) and its like."""
+
+    def __init__(self, identities: Identities, paths: Paths, permissions: Permissions) -> None:
+        self._identities = identities
+        self._paths = paths
+        self._permissions = permissions
+
+    def access(self, call: Notification) -> Answer:
+        return self._access(call, AT_FDCWD, call.arguments[0], call.arguments[1], 0)
+
+    def faccessat(self, call: Notification) -> Answer:
+        directory, path, mode = call.arguments[:3]
+        return self._access(call, directory, path, mode, 0)
+
+    def faccessat2(self, call: Notification) -> Answer:
+        directory, path, mode, flags = call.arguments[:4]
+        return self._access(call, directory, path, mode, flags)
+
+    def _access(
+        self, call: Notification, directory: int, address: int, wanted: int, flags: int
+    ) -> Answer:
+        who = self._identities.of(call.pid)
+        if not flags & _AT_EACCESS:
+            who = who.as_real()
+        if who.user.filesystem != 0:
+            text = process_memory.read_text(call.pid, address)
+            follow = not flags & AT_SYMLINK_NOFOLLOW
+            where = self._paths.find(call, directory, text, follow=follow)
+            self._permissions.check(who, text, where, wanted & 7, follow=follow)
+        return Reply.LET_PASS

@@ -1,0 +1,175 @@
+"""Collecting what nobody refers to, and what nobody is likely to need."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from img.application.housekeeping.inventory import RUNNING, Inventory
+from img.application.log import logger
+from img.application.ports.blob_origins import BlobOrigins
+from img.application.ports.state_lock import Collecting
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest, InvalidDigest
+from img.domain.oci.chain import ChainID
+from img.domain.oci.descriptor import Descriptor
+from img.domain.retention import Garbage, Live, PrunePolicy, Stored, garbage_in
+from img.domain.usage import Kind, UsedItem
+
+log = logger("housekeeping")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collect:
+    """Deletes what nothing leads to any more; others may work meanwhile.
+
+    A blob that others may have found already is only condemned: it goes when they have ended.
+    """
+
+    inventory: Inventory
+    origins: BlobOrigins
+
+    def unneeded(self, freed: Live) -> None:
+        """Delete garbage, and those of the snapshots in ``freed`` to which no image leads now.
+
+        Blobs in ``freed`` that others have put into the store are for us to delete.
+        """
+        with self.inventory.lock.collecting() as collecting:
+            assert collecting is not None
+            self._bury(collecting)
+            garbage = self._garbage()
+            self.inventory.trash.adopt(garbage.blobs & freed.blobs)
+            self._delete(garbage, garbage.snapshots & freed.snapshots, collecting)
+
+    def finished(self) -> None:
+        """Delete what was condemned and has waited for builds that have ended meanwhile."""
+        if any(True for _ in self.inventory.trash.condemned()):
+            with self.inventory.lock.collecting(wait=False) as collecting:
+                if collecting is not None:
+                    self._bury(collecting)
+
+    def pruned(
+        self, policy: PrunePolicy, *, wait: bool = True, former: Sequence[Descriptor] = ()
+    ) -> Sequence[UsedItem]:
+        """Delete what ``policy`` chooses and return it; nothing while another collects, unless
+        one is to ``wait`` for that. ``former`` images have just been removed.
+
+        What a build may be reading goes when that has ended: it is returned as kept by it.
+        """
+        with self.inventory.lock.collecting(wait=wait) as collecting:
+            if collecting is None:
+                return []
+            self._bury(collecting)
+            before = self._garbage()
+            items = self.inventory(measured=False, former=former)
+            chosen = policy.chosen(items, self.inventory.space.free())
+            ids = {item.id for item in chosen}
+            self._forget(chosen, everything=policy.whole_cache)
+            garbage = self._garbage()
+            spared = frozenset(digest for digest in before.blobs if digest.encoded not in ids)
+            unlisted = frozenset(
+                diff_id for diff_id in before.indexes if diff_id.encoded not in ids
+            )
+            self._delete(
+                Garbage(blobs=garbage.blobs - spared, indexes=garbage.indexes - unlisted),
+                frozenset(self._snapshots(chosen)),
+                collecting,
+            )
+            self._clear(chosen)
+            waiting = {digest.encoded for _, digest in self.inventory.trash.condemned()}
+            return [replace(i, kept_by=RUNNING) if i.id in waiting else i for i in chosen]
+
+    def _garbage(self) -> Garbage:
+        parts = self.inventory
+        stored = Stored(
+            blobs=frozenset(parts.blobs.digests()),
+            indexes=frozenset(parts.indexes.diff_ids()),
+            snapshots=frozenset(self._chain_ids()),
+        )
+        return garbage_in(stored, parts.live())
+
+    def _chain_ids(self) -> list[ChainID]:
+        return [
+            chain_id
+            for snapshotter in self.inventory.snapshotters
+            for chain_id in snapshotter.chain_ids()
+        ]
+
+    def _snapshots(self, chosen: Sequence[UsedItem]) -> list[ChainID]:
+        ids = {item.id for item in chosen if item.kind is Kind.SNAPSHOT}
+        return [chain_id for chain_id in self._chain_ids() if chain_id.encoded in ids]
+
+    def _forget(self, chosen: Sequence[UsedItem], *, everything: bool) -> None:
+        """Forget the records of ``chosen``, and those that then lead nowhere.
+
+        Or ``everything`` but what builds that run have made or found.
+        """
+        records = dict(self.inventory.cache.records())
+        gone = {key for item in chosen for key in item.keys}
+        if everything:
+            oldest = self.inventory.lock.oldest()
+            gone |= {
+                key
+                for key, record in records.items()
+                if oldest is None or record.last_used.timestamp() < oldest
+            }
+        if not gone:
+            return
+        left = records.keys() - gone
+        aliases = {
+            key
+            for key in left
+            if records[key].layer is None and _names_one_of(records[key].description, gone)
+        }
+        self.inventory.cache.remove([*gone, *aliases])
+        if self.inventory.lock.oldest() is None:  # else a build may yet fetch what it has named
+            live = self.inventory.live().blobs
+            self.origins.remove([each for each in self.origins.digests() if each not in live])
+
+    def _delete(
+        self, garbage: Garbage, snapshots: frozenset[ChainID], collecting: Collecting
+    ) -> None:
+        parts = self.inventory
+        for snapshotter in parts.snapshotters:
+            for chain_id in snapshots:
+                snapshotter.remove(chain_id)
+        oldest = parts.lock.oldest()
+        if oldest is None:  # else it may belong to a layer that has no record yet
+            for diff_id in garbage.indexes:
+                parts.indexes.remove(diff_id)
+        for digest in garbage.blobs:
+            facts = parts.trash.facts(digest)
+            if facts is not None and (oldest is None or facts.stored < oldest):
+                parts.trash.condemn(digest, collecting.generation)
+        self._bury(collecting)
+        log.debug("collected", blobs=len(garbage.blobs), snapshots=len(snapshots))
+
+    def _bury(self, collecting: Collecting) -> None:
+        """Delete what was condemned and can be in nobody's hands; what is needed again stays."""
+        condemned = list(self.inventory.trash.condemned())
+        if not condemned:
+            return
+        live = self.inventory.live().blobs
+        for generation in sorted({generation for generation, _ in condemned}):
+            if collecting.ended(generation):
+                for number, digest in condemned:
+                    if number == generation and digest in live:
+                        self.inventory.blobs.size(digest)  # which brings it back
+                self.inventory.trash.expire(generation)
+
+    def _clear(self, chosen: Sequence[UsedItem]) -> None:
+        """Delete what is neither blob nor snapshot."""
+        ids = {item.id for item in chosen}
+        for item in chosen:
+            if item.kind is Kind.CACHE_MOUNT:
+                self.inventory.mounts.remove(item.id)
+            elif item.kind is Kind.SNAPSHOT:
+                self.inventory.views.remove(item.id)  # if it is one
+        for leftover in self.inventory.space.leftovers(before=self.inventory.lock.oldest()):
+            if leftover.id in ids:
+                self.inventory.space.remove(leftover)
+
+
+def _names_one_of(text: str, keys: set[Digest]) -> bool:
+    try:
+        return Digest.parse(text) in keys
+    except InvalidDigest:
+        return False

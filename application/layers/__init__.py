@@ -1,0 +1,1 @@
+"""Layers of images, fetched when they are needed."""

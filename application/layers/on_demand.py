@@ -1,0 +1,118 @@
+"""Layers that are fetched when somebody needs their bytes."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import BinaryIO, cast
+
+from img.application.cancellation import StepCanceled, current_cancellation
+from img.application.ports.blob_origins import BlobOrigins
+from img.application.ports.blob_store import BlobNotFound, BlobStore
+from img.application.ports.layer_archive import InvalidLayer
+from img.application.ports.progress_sink import ProgressSink
+from img.application.ports.registry import RegistryError
+from img.application.transfer.blobs import Transfer
+from img.application.transfer.damage import check_blob
+from img.application.transfer.download import Report
+from img.application.transfer.pull_documents import reporting
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.oci.chain import Layer
+from img.domain.oci.descriptor import Descriptor
+from img.domain.reference import ImageReference
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layers:
+    """Layers of this store, and those that can be had from where they are known to be."""
+
+    blobs: BlobStore
+    origins: BlobOrigins
+    transfer: Transfer
+    progress: ProgressSink
+
+    def open(self, layer: Layer) -> BinaryIO:
+        """Return the layer's blob, to be read forward; the caller closes it. Raises as ``bring``.
+
+        What cannot be understood because it is not what was stored raises BlobDamaged.
+        """
+        self.bring([layer])
+        digest = layer.descriptor.digest
+        return cast(BinaryIO, _Suspect(self.blobs, digest))
+
+    def bring(self, layers: Iterable[Layer]) -> None:
+        """Fetch those of ``layers`` that are not here, several at a time.
+
+        Raises BlobNotFound where nobody knows from where, RegistryError, BlobMismatch,
+        InvalidLayer, StoreFull; StepCanceled when the thread's cancellation is set.
+        """
+        tried: set[str] = set()
+        failure: RegistryError | None = None
+        while missing := self._missing(layers):
+            repository = self._repository_for(missing[0], tried)
+            if repository is None:
+                raise failure or BlobNotFound(missing[0].descriptor.digest)
+            tried.add(repository)
+            try:
+                self._pull(repository, missing)
+            except RegistryError as error:
+                failure = error
+
+    def are_here(self, layers: Iterable[Layer]) -> bool:
+        """Tell whether all are in the store."""
+        return all(
+            self.blobs.size(layer.descriptor.digest) == layer.descriptor.size for layer in layers
+        )
+
+    def _missing(self, layers: Iterable[Layer]) -> Sequence[Layer]:
+        return [each for each in layers if self.blobs.size(each.descriptor.digest) is None]
+
+    def _repository_for(self, layer: Layer, tried: set[str]) -> str | None:
+        known = self.origins.repositories(layer.descriptor.digest)
+        return next((each for each in known if each not in tried), None)
+
+    def _pull(self, repository: str, missing: Sequence[Layer]) -> None:
+        there = [
+            layer
+            for layer in missing
+            if repository in self.origins.repositories(layer.descriptor.digest)
+        ]
+        reference = ImageReference.parse(repository, default_tag=False)
+        with reporting(self.progress, f"pull {reference.familiar}", reference) as report:
+            self.transfer.pull_layers(reference, there, _cancellable(report))
+
+
+class _Suspect:
+    """A blob that is looked at once more where it makes no sense."""
+
+    def __init__(self, blobs: BlobStore, digest: Digest) -> None:
+        self._blobs = blobs
+        self._digest = digest
+        self._stream = blobs.open(digest)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(size)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def __enter__(self) -> "_Suspect":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.close()
+        if isinstance(error, InvalidLayer):
+            check_blob(self._blobs, self._digest)
+
+
+def _cancellable(report: Report) -> Report:
+    """Return a report that ends a transfer which nobody waits for any more."""
+    cancellation = current_cancellation()
+    if cancellation is None:
+        return report
+    is_cancelled: Callable[[], bool] = cancellation.is_set
+
+    def checked(blob: Descriptor, current: int, done: bool) -> None:
+        if is_cancelled():
+            raise StepCanceled
+        report(blob, current, done)
+
+    return checked

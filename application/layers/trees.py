@@ -1,0 +1,116 @@
+"""File trees of layer stacks, loaded once."""
+
+from collections.abc import Sequence
+from dataclasses import field
+from threading import Lock
+
+from img.application.layers.on_demand import Layers
+from img.application.ports.build_context import LARGEST_DOCKERFILE, FileTooLarge
+from img.application.ports.index_store import IndexStore
+from img.application.ports.layer_archive import InvalidLayer, LayerArchive
+from img.domain.dataclass import dataclass
+from img.domain.filesystem.entry import FILE
+from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.tree import FileTree
+from img.domain.oci.chain import ChainID, DiffID, Layer, chain_ids_of
+
+_KEPT = 4  # trees
+_KEPT_ENTRIES = 200_000  # of indexes; those of a kept tree take no room of their own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trees:
+    """Answers what files a stack of layers holds, from their indexes alone."""
+
+    layers: Layers
+    indexes: IndexStore
+    archive: LayerArchive
+    _known: dict[ChainID, FileTree] = field(default_factory=dict)
+    _indexes: dict[DiffID, FileIndex] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def index_of(self, layer: Layer) -> FileIndex:
+        """Return the layer's entries; a lost index is made again. Raises as Layers.bring."""
+        index = self._known_index(layer)
+        if index is None:
+            self.layers.bring([layer])
+            index = self._known_index(layer) or self._new_index(layer)
+        return index
+
+    def _known_index(self, layer: Layer) -> FileIndex | None:
+        index = self._indexes.get(layer.diff_id)
+        if index is None:
+            index = self.indexes.get(layer.diff_id)
+            if index is not None:
+                self._keep_index(layer.diff_id, index)
+        return index
+
+    def _new_index(self, layer: Layer) -> FileIndex:
+        with self.layers.open(layer) as content:
+            diff_id, index = self.archive.index(content)
+        if diff_id != layer.diff_id:
+            raise InvalidLayer(
+                f"layer {layer.descriptor.digest} unpacks to {diff_id}, not {layer.diff_id}"
+            )
+        self.indexes.put(diff_id, index)
+        self._keep_index(diff_id, index)
+        return index
+
+    def read_file(self, layers: Sequence[Layer], path: str) -> bytes | None:
+        """Return a small file of a stack, links followed; None if it is no regular file.
+
+        Raises FileTooLarge.
+        """
+        tree = self.of(layers)
+        path = tree.resolve(path)
+        entry = tree.get(path)
+        if entry is None or entry.kind != FILE:
+            return None
+        if entry.size > LARGEST_DOCKERFILE:  # and /etc/passwd, which an image may blow up
+            raise FileTooLarge(path)
+        layer = layers[tree.layer_of(path)]
+        with self.layers.open(layer) as blob:
+            for _, content in self.archive.contents(blob, {entry.offset: entry.size}):
+                return content.read()
+        return None
+
+    def of(self, layers: Sequence[Layer]) -> FileTree:
+        """Return the tree of a stack, lowest layer first. Raises as Layers.bring."""
+        if not layers:
+            return FileTree()
+        chains = chain_ids_of(layer.diff_id for layer in layers)
+        # All at once, and with nobody waiting for the lock meanwhile.
+        unknown = layers[self._nearest(chains)[0] :]
+        self.layers.bring([each for each in unknown if self._known_index(each) is None])
+        with self._lock:
+            depth, tree = self._nearest(chains)
+            for layer in layers[depth:]:
+                index = self.index_of(layer)
+                tree = FileTree.of([index]) if tree is None else tree.with_layer(index)
+            assert tree is not None
+            self._keep(chains[-1], tree)
+        return tree
+
+    def _nearest(self, chains: Sequence[ChainID]) -> tuple[int, FileTree | None]:
+        """Return how many of the layers make the highest tree that is known, and that tree."""
+        for depth in range(len(chains), 0, -1):
+            if (tree := self._known.get(chains[depth - 1])) is not None:
+                return depth, tree
+        return 0, None
+
+    def _keep_index(self, diff_id: DiffID, index: FileIndex) -> None:
+        """Keep the indexes that were loaded last: each step asks for those of its whole stack."""
+        self._indexes[diff_id] = index
+        kept = list(self._indexes.items())
+        entries = sum(len(each) for _, each in kept)
+        for oldest, each in kept[:-1]:
+            if entries > _KEPT_ENTRIES:
+                self._indexes.pop(oldest, None)
+                entries -= len(each)
+
+    def _keep(self, chain: ChainID, tree: FileTree) -> None:
+        """Keep the trees that were asked for last: one of a large base takes 50 MB."""
+        self._known.pop(chain, None)
+        self._known[chain] = tree
+        while len(self._known) > _KEPT:
+            del self._known[next(iter(self._known))]

@@ -1,0 +1,207 @@
+"""Layers and a config become an image in the store."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from img.application.log import logger
+from img.application.outputs.recompress import LayerVariants
+from img.application.ports.blob_store import BlobStore
+from img.application.ports.cache_store import CacheRecord
+from img.application.ports.clock import Clock
+from img.application.solver.lookup import Lookup
+from img.application.solver.results import Result, Stack
+from img.application.transfer.catalog import Image
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.graph.exported_cache import (
+    INLINE_FIELD,
+    ExportedCache,
+    ExportedRecord,
+    cache_object,
+)
+from img.domain.graph.vertex import HistoryItem, Plan
+from img.domain.oci.annotations import AnnotationPlace, annotations_at
+from img.domain.oci.chain import Layer, chain_ids_of
+from img.domain.oci.codec import encode_config, encode_index, encode_manifest
+from img.domain.oci.config import History, ImageConfig
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import Index
+from img.domain.oci.manifest import Manifest
+from img.domain.oci.media_types import (
+    DOCKER_CONFIG,
+    DOCKER_MANIFEST,
+    DOCKER_MANIFEST_LIST,
+    OCI_CONFIG,
+    OCI_INDEX,
+    OCI_MANIFEST,
+    docker_layer_type,
+    oci_layer_type,
+)
+from img.domain.outputs import AS_BUILT, ImageForm
+
+log = logger("assembly")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assemble:
+    """Writes config and manifest of what a plan came to.
+
+    A build that finds everything done gives the image it gave before, to the byte: the time of
+    creation belongs to the contents, and is remembered with them.
+    """
+
+    blobs: BlobStore
+    lookup: Lookup
+    clock: Clock
+    variants: LayerVariants
+
+    def __call__(
+        self,
+        plan: Plan,
+        results: Mapping[int, Result],
+        epoch: int | None,
+        form: ImageForm = AS_BUILT,
+        inline: ExportedCache | None = None,
+    ) -> Image:
+        """Return the image in ``form``, its documents stored. ``epoch`` is in seconds.
+
+        ``inline`` is a cache that the image's config shall hold.
+        Raises InvalidLayer, BlobNotFound, StoreFull where layers have to be made anew.
+        """
+        stack = results[plan.target]
+        assert isinstance(stack, Stack)
+        epoch = epoch if form.epoch is None else form.epoch
+        layers = stack.layers
+        if form.compression or form.rewrite_timestamp:
+            layers = self.variants(layers, len(plan.config.diff_ids), form, epoch)
+        config = _config(plan, layers)
+        if epoch is not None:
+            created = datetime.fromtimestamp(epoch, UTC)
+        else:
+            created = self._creation(plan, config).created
+        config = _dated(plan, config, results, created, epoch)
+        if inline is not None:
+            was = [layer.diff_id for layer in stack.layers]
+            now = [layer.diff_id for layer in layers]
+            contents: dict[Digest, Digest] = dict(
+                zip(chain_ids_of(was), chain_ids_of(now), strict=True)
+            )
+            latest = None if epoch is None else created
+            inline = inline.rewritten(dict(zip(was, now, strict=True)), contents, latest)
+            config = replace(config, unknown={**config.unknown, INLINE_FIELD: cache_object(inline)})
+        manifest = _manifest(layers, self._stored(encode_config(config), OCI_CONFIG), form)
+        manifest = replace(
+            manifest, annotations=_annotations(form, AnnotationPlace.MANIFEST, config)
+        )
+        target = self._stored(encode_manifest(manifest), manifest.media_type)
+        target = replace(
+            target, annotations=_annotations(form, AnnotationPlace.MANIFEST_DESCRIPTOR, config)
+        )
+        log.debug("image assembled", manifest=str(target.digest), layers=len(manifest.layers))
+        return Image(target=target, manifest=manifest, config=config)
+
+    def index(self, images: Sequence[Image], form: ImageForm = AS_BUILT) -> Descriptor:
+        """Store an index of ``images``, one a platform, and return what names it."""
+        index = Index(
+            manifests=tuple(
+                replace(image.target, platform=image.config.platform) for image in images
+            ),
+            media_type=OCI_INDEX if form.oci_types else DOCKER_MANIFEST_LIST,
+            annotations=annotations_at(form.annotations, AnnotationPlace.INDEX),
+        )
+        target = self._stored(encode_index(index), index.media_type)
+        place = AnnotationPlace.INDEX_DESCRIPTOR
+        return replace(target, annotations=annotations_at(form.annotations, place))
+
+    def creation(self, plan: Plan, results: Mapping[int, Result]) -> ExportedRecord:
+        """Return when the image as built is said to be created, and the key that finds that."""
+        stack = results[plan.target]
+        assert isinstance(stack, Stack)
+        return self._creation(plan, _config(plan, stack.layers))
+
+    def _creation(self, plan: Plan, config: ImageConfig) -> ExportedRecord:
+        history = "\0".join(item.created_by for item in plan.history)
+        text = history.encode("utf-8", "surrogateescape")  # a --build-arg may be no UTF-8
+        key = Digest.of(b"image\0" + encode_config(config) + text)
+        record = self.lookup(key)
+        if record is None:
+            record = CacheRecord(layer=None, created=self.clock.now(), description="image")
+            self.lookup.remember(record, key)
+        return ExportedRecord(
+            keys=(key,), diff_id=None, created=record.created, description=record.description
+        )
+
+    def _stored(self, content: bytes, media_type: str) -> Descriptor:
+        digest = Digest.of(content)
+        if self.blobs.size(digest) is None:
+            writer = self.blobs.writer()
+            try:
+                writer.write(content)
+                writer.commit(digest)
+            finally:
+                writer.abort()
+        return Descriptor(media_type=media_type, digest=digest, size=len(content))
+
+
+def _config(plan: Plan, layers: Sequence[Layer]) -> ImageConfig:
+    """Return the config of what a plan came to, without its dates, and without a base's cache."""
+    unknown = {name: value for name, value in plan.config.unknown.items() if name != INLINE_FIELD}
+    return replace(plan.config, diff_ids=tuple(layer.diff_id for layer in layers), unknown=unknown)
+
+
+def _dated(
+    plan: Plan,
+    config: ImageConfig,
+    results: Mapping[int, Result],
+    created: datetime,
+    epoch: int | None,
+) -> ImageConfig:
+    own = tuple(_history(item, results, created, epoch) for item in plan.history)
+    return replace(config, created=rfc3339(created), history=(*config.history, *own))
+
+
+def _history(
+    item: HistoryItem, results: Mapping[int, Result], created: datetime, epoch: int | None
+) -> History:
+    result = results.get(item.vertex) if item.vertex is not None else None
+    layered = isinstance(result, Stack) and result.own is not None
+    if layered and epoch is None:
+        assert isinstance(result, Stack)
+        created = result.created or created
+    return History(
+        created=rfc3339(created),
+        created_by=item.created_by,
+        author=item.author,
+        comment=item.comment,
+        empty_layer=not layered,
+    )
+
+
+def _manifest(layers: Sequence[Layer], config: Descriptor, form: ImageForm) -> Manifest:
+    # A manifest names its layers by types of its own family, whatever the base came in.
+    layer_type = oci_layer_type if form.oci_types else docker_layer_type
+    return Manifest(
+        media_type=OCI_MANIFEST if form.oci_types else DOCKER_MANIFEST,
+        config=config if form.oci_types else replace(config, media_type=DOCKER_CONFIG),
+        layers=tuple(
+            Descriptor(
+                media_type=layer_type(layer.descriptor.media_type),
+                digest=layer.descriptor.digest,
+                size=layer.descriptor.size,
+                urls=layer.descriptor.urls,
+            )
+            for layer in layers
+        ),
+    )
+
+
+def _annotations(form: ImageForm, place: AnnotationPlace, config: ImageConfig) -> dict[str, str]:
+    return annotations_at(form.annotations, place, config.platform)
+
+
+def rfc3339(moment: datetime) -> str:
+    """Return ``moment`` (UTC) as the image-spec writes times, without needless zeros."""
+    text = moment.strftime("%Y-%m-%dT%H:%M:%S")
+    fraction = f"{moment.microsecond:06d}".rstrip("0")
+    return f"{text}.{fraction}Z" if fraction else f"{text}Z"

@@ -1,0 +1,1 @@
+"""Images on their way between registries, layouts and the store."""

@@ -1,0 +1,221 @@
+"""Copying images between a registry and the store, skipping what is there."""
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import field
+from functools import partial
+from threading import Event
+from typing import TYPE_CHECKING, BinaryIO
+
+from img.application.ports.blob_origins import BlobOrigins
+from img.application.ports.blob_store import (
+    BlobDamaged,
+    BlobMismatch,
+    BlobNotFound,
+    BlobStore,
+)
+from img.application.ports.index_store import IndexStore
+from img.application.ports.layer_archive import InvalidLayer, LayerArchive
+from img.application.ports.registry import Registry, RegistryError, Unauthorized
+from img.application.threads import threads
+from img.application.transfer.damage import check_blob
+from img.application.transfer.download import Download, Report
+from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
+from img.domain.errors import StateError
+from img.domain.json_text import MOST_BYTES
+from img.domain.oci.chain import Layer
+from img.domain.oci.descriptor import Descriptor
+from img.domain.reference import ImageReference
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_PARALLEL = 4  # layers at once, as containerd and BuildKit have it
+_MOST_MOUNTS = 3  # repositories that are tried as the source of one blob
+
+
+def _silent(_blob: Descriptor, _current: int, _done: bool) -> None:
+    """Report to nobody."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """Moves blobs; what arrives is verified and, if it is a layer, indexed as it streams."""
+
+    blobs: BlobStore
+    origins: BlobOrigins
+    indexes: IndexStore
+    archive: LayerArchive
+    registry: Registry
+    _begun: Event = field(default_factory=Event)
+
+    @property
+    def has_pulled(self) -> bool:
+        """Whether layers were fetched, or begun to be, which were not here."""
+        return self._begun.is_set()
+
+    def pull_blob(self, reference: ImageReference, blob: Descriptor) -> bytes:
+        """Return a small blob (a config), from the store or the registry; it is stored then.
+
+        Raises RegistryError, BlobMismatch.
+        """
+        if self.blobs.size(blob.digest) is not None:
+            with self.blobs.open(blob.digest) as content:
+                return content.read(MOST_BYTES + 1)  # JSON that is longer is refused
+        if blob.size > MOST_BYTES:
+            raise RegistryError(
+                f"{reference.familiar} has a config of more than {MOST_BYTES} bytes"
+            )
+        try:
+            return self._fetched(reference, blob)
+        except BlobMismatch:  # the fault may be at a mirror, which is passed over now
+            return self._fetched(reference, blob)
+
+    def _fetched(self, reference: ImageReference, blob: Descriptor) -> bytes:
+        with self.registry.open_blob(reference, blob) as stream:
+            data = stream.read(blob.size + 1)
+        self.store(data, blob)
+        return data
+
+    def pull_document(self, reference: ImageReference, document: Descriptor) -> bytes:
+        """Return a manifest or index, from the store or the registry; it is stored then.
+
+        What its digest names never changes, and registries count how often manifests are fetched.
+        Raises ManifestUnknown, RegistryError, BlobMismatch.
+        """
+        with suppress(BlobNotFound, BlobDamaged), self.blobs.open(document.digest) as content:
+            return content.read(MOST_BYTES + 1)
+        data = self.registry.manifest(reference, document)
+        self.store(data, document)
+        return data
+
+    def store(self, data: bytes, expected: Descriptor) -> None:
+        """Store bytes that must be ``expected``. Raises BlobMismatch."""
+        writer = self.blobs.writer()
+        try:
+            writer.write(data)
+            writer.commit(expected.digest)
+        finally:
+            writer.abort()
+
+    def pull_layers(
+        self, reference: ImageReference, layers: Iterable[Layer], report: Report = _silent
+    ) -> None:
+        """Fetch the layers that are missing here, several at a time.
+
+        Raises RegistryError, BlobMismatch, InvalidLayer, StoreFull; what came before stays.
+        """
+        missing = {
+            layer.descriptor.digest: layer
+            for layer in layers
+            if self.blobs.size(layer.descriptor.digest) != layer.descriptor.size
+        }
+        if not missing:
+            return
+        self._begun.set()
+        with threads(min(_PARALLEL, len(missing)), "pull") as pool:
+            _all_of(
+                [
+                    pool.submit(self._pull_layer, reference, layer, report)
+                    for layer in missing.values()
+                ]
+            )
+
+    def push_blobs(
+        self, reference: ImageReference, blobs: Iterable[Descriptor], report: Report = _silent
+    ) -> None:
+        """Let the registry have the blobs that it lacks, several at a time.
+
+        What another of its repositories holds is mounted; what is not here is fetched first. It
+        is their origin then. Raises BlobNotFound, BlobDamaged, RegistryError.
+        """
+        wanted = list(blobs)
+        with threads(_PARALLEL, "push") as pool:
+            _all_of([pool.submit(self._push_blob, reference, blob, report) for blob in wanted])
+        with suppress(StateError):  # full, or not to be written: a later push may send more
+            self.origins.add(reference.repository, [blob.digest for blob in wanted])
+
+    def _pull_layer(self, reference: ImageReference, layer: Layer, report: Report) -> None:
+        fetch = Download(blobs=self.blobs, registry=self.registry)
+        fetch(reference, layer.descriptor, partial(self._index, reference, layer), report)
+
+    def _index(
+        self, reference: ImageReference, layer: Layer, content: BinaryIO
+    ) -> Callable[[], None]:
+        diff_id, index = self.archive.index(content)
+
+        def finish() -> None:
+            if diff_id != layer.diff_id:
+                raise InvalidLayer(
+                    f"layer {layer.descriptor.digest} of {reference.familiar} unpacks to "
+                    f"{diff_id}, not {layer.diff_id} as its config says"
+                )
+            # Before the blob: who waited for that needs this as well.
+            self.indexes.put(diff_id, index)
+
+        return finish
+
+    def _push_blob(self, reference: ImageReference, blob: Descriptor, report: Report) -> None:
+        if not (
+            self.registry.has_blob(reference, blob.digest) or self._is_mounted(reference, blob)
+        ):
+            size = self.blobs.size(blob.digest)
+            if size is None:
+                self._fetch(reference, blob, report)
+            elif size != blob.size:
+                raise BlobDamaged(blob.digest, size, blob.size)
+            with self.blobs.open(blob.digest) as content:
+                try:
+                    self.registry.push_blob(reference, blob, content)
+                except Unauthorized:
+                    raise
+                except RegistryError:
+                    check_blob(self.blobs, blob.digest)  # if it is damaged here, that is why
+                    raise
+        report(blob, blob.size, True)
+
+    def _is_mounted(self, reference: ImageReference, blob: Descriptor) -> bool:
+        sources = [
+            source
+            for source in self._origins_of(blob.digest)
+            if source.domain == reference.domain and source.path != reference.path
+        ]
+        return any(
+            self.registry.mount_blob(reference, blob, source) for source in sources[:_MOST_MOUNTS]
+        )
+
+    def _fetch(self, reference: ImageReference, blob: Descriptor, report: Report) -> None:
+        """Fetch a blob that is not here, and not in the repository either."""
+        fetch = Download(blobs=self.blobs, registry=self.registry)
+        failure: RegistryError | None = None
+        for source in self._origins_of(blob.digest):
+            if source.repository == reference.repository:
+                continue
+            try:
+                return fetch(source, blob, _as_it_is, report)
+            except RegistryError as error:
+                failure = error
+        raise failure or BlobNotFound(blob.digest)
+
+    def _origins_of(self, digest: Digest) -> list[ImageReference]:
+        return [
+            ImageReference.parse(repository, default_tag=False)
+            for repository in self.origins.repositories(digest)
+        ]
+
+
+def _as_it_is(_content: BinaryIO) -> Callable[[], None]:
+    """Look at nothing: its digest is proof enough."""
+    return lambda: None
+
+
+def _all_of(transfers: "Sequence[Future[None]]") -> None:
+    """Await all; after a failure none is begun any more."""
+    try:
+        for transfer in transfers:
+            transfer.result()
+    except BaseException:
+        for transfer in transfers:
+            transfer.cancel()
+        raise

@@ -1,0 +1,92 @@
+"""An image's documents, from its registry into the store."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from img.application.ports.progress_sink import ProgressSink
+from img.application.ports.registry import Registry, RegistryError
+from img.application.transfer.blobs import Transfer
+from img.application.transfer.catalog import Image
+from img.application.transfer.download import Report
+from img.domain.dataclass import dataclass
+from img.domain.errors import ImgError
+from img.domain.oci import media_types
+from img.domain.oci.codec import decode_config, decode_manifest
+from img.domain.oci.descent import manifest_for
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.manifest import DECRYPT_FIRST
+from img.domain.platform import Platform
+from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexStatus
+from img.domain.reference import ImageReference, may_name
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An image of one platform, and what its name is to stand for here.
+
+    That is the image's own manifest. A name with a digest stands for nothing else than that, so
+    for the index if the digest is one's; the other platforms of that are not here then.
+    """
+
+    image: Image
+    target: Descriptor
+
+
+def fetch_image(
+    registry: Registry, transfer: Transfer, reference: ImageReference, platform: Platform
+) -> Fetched:
+    """Return the image for ``platform``, its documents stored; no layer is fetched.
+
+    From where its layers can be had is remembered.
+
+    Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch, NoPlatformMatch,
+    InvalidDocument.
+    """
+    resolved = registry.resolve(reference)
+    target, content = manifest_for(
+        resolved, platform, lambda document: transfer.pull_document(reference, document)
+    )
+    if target.media_type not in media_types.MANIFESTS:
+        raise RegistryError(f"{reference.familiar} is no image but {target.media_type}")
+    manifest = decode_manifest(content)
+    if manifest.config.media_type not in media_types.CONFIGS:
+        raise RegistryError(f"{reference.familiar} is no image but {manifest.config.media_type}")
+    if encryption := manifest.encryption:
+        raise RegistryError(f"{reference.familiar} is encrypted: {encryption}", hint=DECRYPT_FIRST)
+    config = decode_config(transfer.pull_blob(reference, manifest.config))
+    if len(config.diff_ids) != len(manifest.layers):
+        raise RegistryError(
+            f"{reference.familiar} is broken: {len(manifest.layers)} layers, "
+            f"{len(config.diff_ids)} diff_ids"
+        )
+    transfer.origins.add(reference.repository, [blob.digest for blob in manifest.blobs])
+    target = Descriptor(media_type=target.media_type, digest=target.digest, size=len(content))
+    image = Image(target=target, manifest=manifest, config=config)
+    if may_name(reference, target.digest):
+        return Fetched(image, target)
+    size = transfer.blobs.size(resolved.digest)  # what a registry says of it may be wrong
+    assert size is not None
+    return Fetched(
+        image, Descriptor(media_type=resolved.media_type, digest=resolved.digest, size=size)
+    )
+
+
+@contextmanager
+def reporting(progress: ProgressSink, name: str, reference: ImageReference) -> Iterator[Report]:
+    """Show a transfer as one vertex; the report inside tells how far each blob is."""
+    vertex = f"{name} {reference}"
+    progress.emit(VertexStarted(vertex=vertex, name=name))
+
+    def report(blob: Descriptor, current: int, done: bool) -> None:
+        progress.emit(
+            VertexStatus(
+                vertex=vertex, item=str(blob.digest), current=current, total=blob.size, done=done
+            )
+        )
+
+    try:
+        yield report
+    except ImgError as error:
+        progress.emit(VertexFailed(vertex=vertex, message=error.message))
+        raise
+    progress.emit(VertexDone(vertex=vertex))

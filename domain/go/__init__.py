@@ -1,0 +1,1 @@
+"""Rules of Go's standard library that Docker's formats follow."""

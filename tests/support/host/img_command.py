@@ -1,0 +1,111 @@
+"""Runs the installed ``img`` as a user would."""
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from tests.support.host.machine import Account
+
+ImgFor = Callable[..., "Img"]  # "root" or "user", and a name for the state
+WriteContext = Callable[..., Path]  # a Dockerfile's text, the files by name, a directory's name
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_TIMEOUT_S = 240.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run of img ended."""
+
+    code: int
+    output: bytes
+    stderr: str
+
+    @property
+    def stdout(self) -> str:
+        """Return the standard output as text."""
+        return self.output.decode("utf-8", "replace")
+
+    @property
+    def error_line(self) -> str:
+        """Return the one line that says what went wrong."""
+        lines = [line for line in self.stderr.splitlines() if line.startswith("Error: ")]
+        assert len(lines) == 1, f"not one error line: {self.stderr}"
+        assert self.stderr.splitlines()[-1] == lines[0], f"the error is not last: {self.stderr}"
+        return lines[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Img:
+    """``img`` with a state of its own, run by ``account``."""
+
+    command: tuple[Path | str, ...]  # the program, and arguments that always come first
+    account: Account
+    state: Path
+    home: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(
+        self,
+        *arguments: str | Path,
+        code: int = 0,
+        stdin: bytes = b"",
+        cwd: Path | None = None,
+        timeout_s: float = _TIMEOUT_S,
+    ) -> Outcome:
+        """Run it to its end, which must be ``code`` and never a traceback."""
+        process = self.start(*arguments, cwd=cwd)
+        try:
+            output, errors = process.communicate(stdin, timeout=timeout_s)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
+        return self.outcome(process, output, errors, code)
+
+    def start(self, *arguments: str | Path, cwd: Path | None = None) -> "subprocess.Popen[bytes]":
+        """Start it, the leader of a session and so of a foreground process group of its own."""
+        other = self.account.uid != os.geteuid()
+        return subprocess.Popen(
+            [*self.command, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={
+                "PATH": _PATH,
+                "HOME": str(self.home),
+                "LANG": "C.UTF-8",
+                "IMG_STATE": str(self.state),
+                **self.environment,
+            },
+            cwd=cwd or self.home,
+            start_new_session=True,
+            user=self.account.uid if other else None,
+            group=self.account.gid if other else None,
+            extra_groups=[] if other else None,
+        )
+
+    @staticmethod
+    def outcome(
+        process: "subprocess.Popen[bytes]", output: bytes, errors: bytes, code: int
+    ) -> Outcome:
+        """Return how it ended, which must be with ``code``."""
+        stderr = errors.decode("utf-8", "replace")
+        assert "Traceback" not in stderr, stderr[-1500:]
+        assert process.returncode == code, f"exit status {process.returncode}: {stderr[-1500:]}"
+        return Outcome(code=process.returncode, output=output, stderr=stderr)
+
+    @property
+    def python(self) -> Path:
+        """Return the interpreter of the environment that img is installed in."""
+        return Path(self.command[0]).with_name("python")
+
+    def with_state(self, state: Path) -> "Img":
+        """Return the same with another state directory."""
+        return replace(self, state=state)
+
+    def with_environment(self, **environment: str) -> "Img":
+        """Return the same with more in its environment."""
+        return replace(self, environment={**self.environment, **environment})

@@ -1,0 +1,58 @@
+"""Executors for tests, by name; those that cannot run here skip the test with the reason."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from img.adapters.executor.chroot import ChrootExecutor
+from img.adapters.executor.proot import ProotExecutor
+from img.adapters.executor.runc import RuncExecutor
+from img.adapters.executor.unshare import UnshareExecutor
+from img.adapters.syscall_supervisor.root.level import Emulation
+from img.application.ports.executor import Executor
+from tests.support.steps.step_roots import BUSYBOX, skip_unless_steps_can_run
+
+ISOLATED = ("unshare", "crun", "runc")  # the same world: these keep every promise
+PROOT = pytest.param("proot", marks=pytest.mark.plain_user)
+ALL = (*ISOLATED, "chroot", PROOT)  # for parametrization
+
+
+def executor_named(name: str) -> Executor:
+    """Return the executor, to be closed by the caller."""
+    match name:
+        case "unshare":
+            skip_unless_steps_can_run()
+            return UnshareExecutor(emulation=_emulation_here())
+        case "runc" | "crun":
+            skip_unless_steps_can_run()
+            _skip_unless_installed(name)
+            if _emulation_here() is not None:
+                pytest.skip("a runtime emulates nobody, and there is one id")
+            return RuncExecutor(runtime=name)
+        case "chroot":
+            skip_unless_steps_can_run()
+            if Path("/proc/self/uid_map").read_text().split()[1:] != ["0", "4294967295"]:
+                pytest.skip("no device can be made in a user namespace")
+            return ChrootExecutor()
+        case _:
+            return _proot()
+
+
+def _emulation_here() -> Emulation | None:
+    # test_one_id.py runs the tests where there is one id.
+    extents = Path("/proc/self/uid_map").read_text(encoding="ascii").splitlines()
+    alone = [extent.split()[2] for extent in extents] == ["1"]
+    return Emulation.FULL if alone else None
+
+
+def _proot() -> Executor:
+    _skip_unless_installed("proot")
+    if BUSYBOX is None:
+        pytest.skip("no busybox (install busybox-static)")
+    return ProotExecutor(emulation=Emulation.FULL)
+
+
+def _skip_unless_installed(program: str) -> None:
+    if shutil.which(program) is None:
+        pytest.skip(f"no {program}")
