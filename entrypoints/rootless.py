@@ -20,7 +20,7 @@ from img.domain.errors import HostError, UsageError
 
 if TYPE_CHECKING:
     from img.adapters.executor.fork_server import ForkServer
-    from img.adapters.executor.unshare import UnshareExecutor
+    from img.adapters.executor.fork_server_executor import ForkServerExecutor, Launcher
 
 _EXACT = Emulation.FULL
 _MOUNTED = ("overlay", "fuse")  # snapshotters
@@ -42,32 +42,39 @@ class BuildHost:
     user_id: int = field(default_factory=os.geteuid)  # outside
     without_proc: OSError | None = None  # why steps have none, where they have none
 
-    def executor(self, emulate: str = "full") -> "UnshareExecutor":
+    def executor(self, emulate: str = "full") -> "ForkServerExecutor":
         """Return the executor of steps; it closes the fork server. Raises UsageError.
 
         ``emulate`` says how much of root is emulated where there is one id.
         """
-        emulation = self._emulation(emulate)
+        from img.adapters.executor.fork_server_executor import ForkServerExecutor
+
+        obstacle = self.obstacle
+        if self.executor_name in ("runc", "crun"):
+            obstacle = obstacle or self._too_few_ids()
+        elif self.executor_name in ("chroot", "proot"):
+            obstacle = None
+        launcher = self._launcher(self._emulation(emulate))
+        return ForkServerExecutor(launcher, self.fork_server, obstacle=obstacle)
+
+    def _launcher(self, emulation: Emulation | None) -> "Launcher":
         match self.executor_name:
             case "runc" | "crun":
-                from img.adapters.executor.runc import RuncExecutor
+                from img.adapters.executor.runc import RuntimeLauncher
 
-                obstacle = self.obstacle or self._too_few_ids()
-                return RuncExecutor(self.fork_server, obstacle=obstacle, runtime=self.executor_name)
+                return RuntimeLauncher(self.executor_name)
             case "chroot":
-                from img.adapters.executor.chroot import ChrootExecutor
+                from img.adapters.executor.chroot import ChrootLauncher
 
-                return ChrootExecutor(self.fork_server)
+                return ChrootLauncher()
             case "proot":
-                from img.adapters.executor.proot import ProotExecutor
+                from img.adapters.executor.proot import ProotLauncher
 
-                return ProotExecutor(self.fork_server, emulation=emulation)
+                return ProotLauncher(emulation)
             case _:
-                from img.adapters.executor.unshare import UnshareExecutor
+                from img.adapters.executor.unshare import UnshareLauncher
 
-                return UnshareExecutor(
-                    self.fork_server, obstacle=self.obstacle, emulation=emulation
-                )
+                return UnshareLauncher(emulation)
 
     def ownership(self) -> Ownership:
         """Return how files of the state have owners."""

@@ -1,7 +1,6 @@
 """Steps in a changed root, for root in a container that allows neither namespaces nor mounts."""
 
 from img.adapters.executor.launch import Launch, Way
-from img.adapters.executor.unshare import UnshareExecutor
 from img.adapters.linux import capabilities, userns
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.process import DirectoryRoot, Network, Process, Root
@@ -14,23 +13,23 @@ def may_change_roots() -> bool:
     return capabilities.effective() & _NEEDED == _NEEDED and userns.is_initial()
 
 
-class ChrootExecutor(UnshareExecutor):
+class ChrootLauncher:
     """chroot(2), with files in the place of mounts.
 
-    A step sees the processes and the network of the container it runs in, an empty /proc, no
-    pseudo terminals; it has Docker's default capabilities but for sys_chroot. It is kept from the
-    container's files, not from killing its processes: a container of its own is what to give it.
+    A step sees the processes and the network of the container that img runs in, an empty /proc,
+    and no pseudo terminals; it has Docker's default capabilities without sys_chroot. It cannot
+    reach the container's files, but it can kill the container's processes: run img in a container
+    of its own.
     """
 
     def require(self) -> None:
-        super().require()
         if not may_change_roots():
             raise ExecutorUnavailable(
                 "the executor chroot is for root that may make devices, so in no user namespace",
                 hint="leave --executor to img",
             )
 
-    def _launch(self, process: Process, root: Root) -> Launch:
+    def launch(self, process: Process, root: Root) -> Launch:
         refuse_what_needs_namespaces("chroot", process, root)
         return Launch(process, root, Way.CHROOT)
 

@@ -1,34 +1,24 @@
-"""Steps in containers of a runtime that speaks runtime-spec: runc or crun."""
+"""Steps in containers of a runtime that implements runtime-spec: runc or crun."""
 
 from img.adapters.executor.find_on_host import find_program
-from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.launch import Launch, Way
-from img.adapters.executor.unshare import UnshareExecutor, network_of
-from img.domain.errors import HostError
+from img.adapters.executor.unshare import network_of
 from img.domain.process import Process, Root
 
 
-class RuncExecutor(UnshareExecutor):
-    """runc, crun, or what takes the options of one of them, in the namespaces of a build.
+class RuntimeLauncher:
+    """runc, crun, or a runtime with the options of one of them, in the namespaces of a build.
 
-    Slower than doing it ourselves (crun nearly twice, runc four times), and for those who have
-    reasons to trust one of them more.
+    Slower than UnshareLauncher (crun nearly twice, runc four times), for users who have reasons to
+    trust a runtime more.
     """
 
-    def __init__(
-        self,
-        server: ForkServer | None = None,
-        *,
-        obstacle: HostError | None = None,
-        runtime: str = "runc",
-    ) -> None:
-        super().__init__(server, obstacle=obstacle)
-        self.runtime = runtime
+    def __init__(self, runtime: str = "runc") -> None:
+        self._runtime = runtime
 
     def require(self) -> None:
-        super().require()
-        find_program(self.runtime)
+        find_program(self._runtime)
 
-    def _launch(self, process: Process, root: Root) -> Launch:
-        runtime = find_program(self.runtime)
+    def launch(self, process: Process, root: Root) -> Launch:
+        runtime = find_program(self._runtime)
         return Launch(process, root, Way.RUNTIME, runtime, network_program=network_of(process))

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.executor.unshare import UnshareExecutor
+from img.adapters.executor.fork_server_executor import ForkServerExecutor
+from img.adapters.executor.unshare import UnshareLauncher
 from img.adapters.storage.file_entries import entry_of, xattr_names
 from img.adapters.storage.ownership import RecordedOwnership
 from img.adapters.syscall_supervisor.root.level import Emulation
@@ -45,7 +46,7 @@ def root(request: pytest.FixtureRequest) -> Iterator[StepRoot]:
 
 @pytest.fixture(params=[Emulation.FULL])
 def steps(request: pytest.FixtureRequest, root: StepRoot) -> Iterator[Steps]:
-    executor = UnshareExecutor(emulation=request.param)
+    executor = ForkServerExecutor(UnshareLauncher(request.param))
     yield Steps(executor, root)
     executor.close()
 

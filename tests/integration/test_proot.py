@@ -34,9 +34,10 @@ def steps(root: StepRoot) -> Iterator[Steps]:
 
 def test_root_is_refused(root: StepRoot) -> None:
     need_root()
-    from img.adapters.executor.proot import ProotExecutor
+    from img.adapters.executor.fork_server_executor import ForkServerExecutor
+    from img.adapters.executor.proot import ProotLauncher
 
-    executor = ProotExecutor()
+    executor = ForkServerExecutor(ProotLauncher())
     with pytest.raises(ExecutorUnavailable, match="is for users"):
         Steps(executor, root).run(["/bin/true"])
     executor.close()

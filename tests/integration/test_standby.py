@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.executor.unshare import UnshareExecutor
+from img.adapters.executor.fork_server_executor import ForkServerExecutor
 from img.adapters.linux.processes import children_of_all
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import BindMount, DirectoryRoot, Network
@@ -43,7 +43,7 @@ def mounted(tmp_path: Path) -> Iterator[Path]:
 
 
 def server_of(steps: Steps) -> int:
-    assert isinstance(steps.executor, UnshareExecutor)
+    assert isinstance(steps.executor, ForkServerExecutor)
     assert steps.executor._server is not None
     return steps.executor._server._pid
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.executor.unshare import UnshareExecutor
+from img.adapters.executor.fork_server_executor import ForkServerExecutor
+from img.adapters.executor.unshare import UnshareLauncher
 from img.application.ports.executor import Executor, ProcessNotStarted
 from img.domain.process import (
     BindMount,
@@ -235,7 +236,8 @@ def test_what_cannot_be_executed_is_said_as_runc_says_it(
     except ProcessNotStarted as error:
         assert error.message == message
     else:  # a runtime that has started before it knows
-        assert type(steps.executor) is not UnshareExecutor
+        assert isinstance(steps.executor, ForkServerExecutor)
+        assert not isinstance(steps.executor.launcher, UnshareLauncher)
         assert not status.success
         assert message.rpartition(": ")[2] in steps.stderr.lower()
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.executor.unshare import UnshareExecutor
+from img.adapters.executor.fork_server_executor import ForkServerExecutor
+from img.adapters.executor.unshare import UnshareLauncher
 from img.adapters.linux.userns import NoIdMappers
 from img.application.ports.executor import Executor, ExecutorUnavailable, ProcessNotStarted
 from img.domain.process import (
@@ -377,7 +378,7 @@ def test_a_caller_without_standard_descriptors_is_served_as_well(root: StepRoot)
 
 
 def test_an_obstacle_is_told_when_something_has_to_run() -> None:
-    executor = UnshareExecutor(obstacle=NoIdMappers("newuidmap"))
+    executor = ForkServerExecutor(UnshareLauncher(), obstacle=NoIdMappers("newuidmap"))
 
     with pytest.raises(ExecutorUnavailable) as caught:
         executor.run(

@@ -20,7 +20,8 @@ from img.adapters.executor import (
     proc_supervision,
     supervision,
 )
-from img.adapters.executor.unshare import UnshareExecutor
+from img.adapters.executor.fork_server_executor import ForkServerExecutor
+from img.adapters.executor.unshare import UnshareLauncher
 from img.adapters.linux import capabilities
 from img.adapters.syscall_supervisor.dispatcher import Answerer
 from img.adapters.syscall_supervisor.root.level import Emulation
@@ -40,7 +41,7 @@ ENTERING = ("unshare", "chroot", *EMULATED)  # those of which a process enters t
 
 def executor_of(kind: str) -> Executor:
     if kind in {level.value for level in Emulation}:
-        return UnshareExecutor(emulation=Emulation(kind))
+        return ForkServerExecutor(UnshareLauncher(Emulation(kind)))
     if kind == "unshare" and there_is_one_id():
         pytest.skip("each level of emulation has a test of its own")
     return executor_named(kind)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.executor.unshare import UnshareExecutor
+from img.adapters.executor.fork_server_executor import ForkServerExecutor
 from img.adapters.linux.processes import children_of_all
 from img.domain.errors import ImgError
 from tests.security.traps import Traps, traps_in
@@ -46,7 +46,7 @@ def traps(root: StepRoot, tmp_path: Path) -> Iterator[Traps]:
 
 
 def server_of(steps: Steps) -> int:
-    assert isinstance(steps.executor, UnshareExecutor)
+    assert isinstance(steps.executor, ForkServerExecutor)
     assert steps.executor._server is not None
     return steps.executor._server._pid
 

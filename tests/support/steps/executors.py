@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.executor.chroot import ChrootExecutor
-from img.adapters.executor.proot import ProotExecutor
-from img.adapters.executor.runc import RuncExecutor
-from img.adapters.executor.unshare import UnshareExecutor
+from img.adapters.executor.chroot import ChrootLauncher
+from img.adapters.executor.fork_server_executor import ForkServerExecutor
+from img.adapters.executor.proot import ProotLauncher
+from img.adapters.executor.runc import RuntimeLauncher
+from img.adapters.executor.unshare import UnshareLauncher
 from img.adapters.syscall_supervisor.root.level import Emulation
 from img.application.ports.executor import Executor
 from tests.support.steps.step_roots import BUSYBOX, skip_unless_steps_can_run
@@ -23,18 +24,18 @@ def executor_named(name: str) -> Executor:
     match name:
         case "unshare":
             skip_unless_steps_can_run()
-            return UnshareExecutor(emulation=_emulation_here())
+            return ForkServerExecutor(UnshareLauncher(_emulation_here()))
         case "runc" | "crun":
             skip_unless_steps_can_run()
             _skip_unless_installed(name)
             if _emulation_here() is not None:
                 pytest.skip("a runtime emulates nobody, and there is one id")
-            return RuncExecutor(runtime=name)
+            return ForkServerExecutor(RuntimeLauncher(name))
         case "chroot":
             skip_unless_steps_can_run()
             if Path("/proc/self/uid_map").read_text().split()[1:] != ["0", "4294967295"]:
                 pytest.skip("no device can be made in a user namespace")
-            return ChrootExecutor()
+            return ForkServerExecutor(ChrootLauncher())
         case _:
             return _proot()
 
@@ -50,7 +51,7 @@ def _proot() -> Executor:
     _skip_unless_installed("proot")
     if BUSYBOX is None:
         pytest.skip("no busybox (install busybox-static)")
-    return ProotExecutor(emulation=Emulation.FULL)
+    return ForkServerExecutor(ProotLauncher(Emulation.FULL))
 
 
 def _skip_unless_installed(program: str) -> None:
