@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 
 .venv/bin/ruff check .
 .venv/bin/ruff format --check .
+.venv/bin/python .ci/voice.py
 .venv/bin/lint-imports
 .venv/bin/mypy &
 types=$!
