@@ -15,13 +15,11 @@ if TYPE_CHECKING:
     from img.adapters.storage.ownership import Ownership
     from img.adapters.storage.sqlite import Database
     from img.application.ports.blob_origins import BlobOrigins
-    from img.application.ports.blob_store import BlobStore
-    from img.application.ports.blob_trash import BlobTrash
-    from img.application.ports.build_context import BuildContext
+    from img.application.ports.blob_store import BlobStore, BlobTrash
+    from img.application.ports.build_context import BuildContext, ContextSource
     from img.application.ports.cache_mounts import CacheMounts
     from img.application.ports.cache_store import CacheStore
     from img.application.ports.clock import Clock
-    from img.application.ports.context_source import ContextSource
     from img.application.ports.context_views import ContextViews
     from img.application.ports.control_groups import ControlGroups
     from img.application.ports.dockerfile_parser import DockerfileParser
@@ -31,12 +29,11 @@ if TYPE_CHECKING:
     from img.application.ports.foreign_programs import ForeignPrograms
     from img.application.ports.git import GitRepositories
     from img.application.ports.host_survey import HostSurvey
-    from img.application.ports.image_layout import ImageLayouts
+    from img.application.ports.image_layout import ImageLayouts, LayoutWriter
     from img.application.ports.image_store import ImageStore
     from img.application.ports.importer import Importer
     from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
-    from img.application.ports.layout_writer import LayoutWriter
     from img.application.ports.output_files import OutputFiles
     from img.application.ports.progress_sink import ProgressSink
     from img.application.ports.scratch_space import ScratchSpace
@@ -97,7 +94,8 @@ def memory_blobs() -> BlobStore:
 
 def trash(blobs: BlobStore, lock: StateLock) -> BlobTrash:
     """Return what lets go of blobs: the store itself where it can."""
-    from img.application.ports.blob_trash import BlobTrash, DirectTrash
+    from img.application.housekeeping.direct_trash import DirectTrash
+    from img.application.ports.blob_store import BlobTrash
 
     return blobs if isinstance(blobs, BlobTrash) else DirectTrash(blobs, lock)
 

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from img.adapters.storage.sqlite import Database
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.blob_store import BlobStore
+    from img.application.ports.build_context import ContextSource
     from img.application.ports.cache_mounts import CacheMounts
     from img.application.ports.cache_store import CacheStore
     from img.application.ports.clock import Clock
-    from img.application.ports.context_source import ContextSource
     from img.application.ports.context_views import ContextViews
     from img.application.ports.credential_store import CredentialStore
     from img.application.ports.dockerfile_parser import DockerfileParser
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from img.application.ports.layer_archive import LayerArchive
     from img.application.ports.output_files import OutputFiles
     from img.application.ports.progress_sink import ProgressSink
-    from img.application.ports.registry import Registry
-    from img.application.ports.registry_contents import RegistryContents
+    from img.application.ports.registry import Registry, RegistryContents
     from img.application.ports.scratch_space import ScratchSpace
     from img.application.ports.secret_source import SecretSource
     from img.application.ports.snapshotter import Snapshotter

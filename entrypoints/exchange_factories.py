@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from img.application.cache_import.imported import ImportedCaches
     from img.application.outputs.assemble import Assemble
     from img.application.ports.blob_origins import BlobOrigins
+    from img.application.ports.image_layout import LayoutWriter
     from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
-    from img.application.ports.layout_writer import LayoutWriter
     from img.application.ports.progress_sink import ProgressSink
     from img.application.ports.registry import Registry
     from img.application.solver.mounts import MountAll

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from img.application.ports.blob_origins import BlobOrigins
-    from img.application.ports.blob_store import BlobStore
-    from img.application.ports.blob_trash import BlobTrash
+    from img.application.ports.blob_store import BlobStore, BlobTrash
     from img.application.ports.cache_mounts import CacheMounts
     from img.application.ports.cache_store import CacheStore
     from img.application.ports.context_views import ContextViews

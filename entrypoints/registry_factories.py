@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from img.application.ports.credential_store import CredentialStore
-    from img.application.ports.registry import Registry
-    from img.application.ports.registry_contents import RegistryContents
+    from img.application.ports.registry import Registry, RegistryContents
     from img.domain.registries import RegistryRules
     from img.entrypoints.rootless import BuildHost
     from img.entrypoints.settings import RegistryAccess

@@ -15,14 +15,15 @@ from img.adapters.blob_store.trash import Trash
 from img.adapters.storage.atomic_file import NewFile, raise_state_error
 from img.adapters.storage.own_files import PRIVATE_MODE
 from img.application.ports.blob_store import (
+    BlobFacts,
     BlobMismatch,
     BlobNotFound,
     BlobStore,
+    BlobTrash,
     BlobWriter,
     IncomingBlob,
     Waiting,
 )
-from img.application.ports.blob_trash import BlobFacts, BlobTrash
 from img.domain.digest import Digest, InvalidDigest
 
 _CHUNK = 1 << 20

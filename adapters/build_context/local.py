@@ -11,8 +11,13 @@ from typing import BinaryIO
 from img.adapters.build_context.directory import DirectoryContext
 from img.adapters.build_context.tarball import TarContext
 from img.adapters.linux.regular_files import LinkLeadsOut, read_at_most, read_inside
-from img.application.ports.build_context import LARGEST_DOCKERFILE, BuildContext
-from img.application.ports.context_source import DOCKERFILES, ContextSource, DockerfileText
+from img.application.ports.build_context import (
+    DOCKERFILES,
+    LARGEST_DOCKERFILE,
+    BuildContext,
+    ContextSource,
+    DockerfileText,
+)
 from img.application.ports.file_digest_store import FileDigestStore
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.scratch_space import ScratchSpace

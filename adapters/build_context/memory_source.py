@@ -7,8 +7,12 @@ from typing import BinaryIO
 
 from img.adapters.build_context.memory import MemoryContext
 from img.adapters.build_context.tarball import TarContext
-from img.application.ports.build_context import BuildContext
-from img.application.ports.context_source import DOCKERFILES, ContextSource, DockerfileText
+from img.application.ports.build_context import (
+    DOCKERFILES,
+    BuildContext,
+    ContextSource,
+    DockerfileText,
+)
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.scratch_space import ScratchSpace
 from img.domain.dataclass import dataclass

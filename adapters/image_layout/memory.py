@@ -1,16 +1,17 @@
 """Image layouts in memory."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import field, replace
 from io import BytesIO
 from typing import BinaryIO
 
-from img.application.ports.image_layout import ImageLayouts, LayoutError
+from img.application.ports.blob_store import BlobMismatch
+from img.application.ports.image_layout import ImageLayouts, LayoutError, LayoutWriter
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
-from img.domain.oci.layout import find_images
+from img.domain.oci.layout import find_images, with_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,3 +45,35 @@ class MemoryLayouts(ImageLayouts):
         if path not in self.layouts:
             raise LayoutError(f"oci-layout {path} cannot be read: no such file or directory")
         return self.layouts[path]
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryLayoutWriter(LayoutWriter):
+    """Writes to ``layouts`` by path, which a MemoryLayouts can read."""
+
+    layouts: dict[str, MemoryLayout]
+
+    def add(self, path: str, blob: Descriptor, content: BinaryIO) -> None:
+        layout = self._layout(path)
+        stored = layout.blobs.get(blob.digest)
+        if stored is not None and len(stored) == blob.size:
+            return
+        new = content.read()
+        if Digest.of(new) != blob.digest:
+            raise BlobMismatch(blob.digest, Digest.of(new))
+        self.layouts[path] = replace(layout, blobs={**layout.blobs, blob.digest: new})
+
+    def name(
+        self, path: str, tag: str, manifest: Descriptor, *, only: Collection[Digest] | None = None
+    ) -> None:
+        layout = self._layout(path)
+        index = with_name(layout.index if only is None else Index(), tag, manifest)
+        kept = {
+            digest: content
+            for digest, content in layout.blobs.items()
+            if only is None or digest in only
+        }
+        self.layouts[path] = MemoryLayout(index=index, blobs=kept)
+
+    def _layout(self, path: str) -> MemoryLayout:
+        return self.layouts.get(path) or MemoryLayout(index=Index(), blobs={})

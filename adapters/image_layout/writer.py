@@ -9,7 +9,7 @@ from img.adapters.storage.atomic_file import write_file
 from img.adapters.storage.oci_layout import NURSERY, check_output_layout, create_layout, written_to
 from img.adapters.storage.own_files import Lock
 from img.application.ports.blob_store import BlobStore
-from img.application.ports.layout_writer import LayoutWriter
+from img.application.ports.image_layout import LayoutWriter
 from img.domain.digest import Digest
 from img.domain.json_text import MOST_BYTES
 from img.domain.oci.codec import decode_index, encode_index

@@ -7,8 +7,7 @@ from img.adapters.registry.failures import limited_body
 from img.adapters.registry.pages import pages
 from img.adapters.registry.referrers import referrers
 from img.adapters.registry.request import Ask, manifest_path, reading
-from img.application.ports.registry import ManifestUnknown, RegistryError
-from img.application.ports.registry_contents import RegistryContents
+from img.application.ports.registry import ManifestUnknown, RegistryContents, RegistryError
 from img.domain.digest import Digest
 from img.domain.json_text import InvalidJson, parse_json
 from img.domain.oci.descriptor import Descriptor

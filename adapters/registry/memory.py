@@ -11,10 +11,10 @@ from img.application.ports.credential_store import Credentials
 from img.application.ports.registry import (
     ManifestUnknown,
     Registry,
+    RegistryContents,
     RegistryError,
     Unauthorized,
 )
-from img.application.ports.registry_contents import RegistryContents
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
-from img.application.ports.layout_writer import LayoutWriter
+from img.application.ports.image_layout import LayoutWriter
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
 from img.application.solver.results import Result, Stack

@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 
-from img.application.ports.blob_store import BlobStore
-from img.application.ports.blob_trash import BlobTrash
+from img.application.ports.blob_store import BlobStore, BlobTrash
 from img.application.ports.cache_mounts import CacheMounts
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.application.ports.context_views import ContextViews

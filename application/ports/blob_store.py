@@ -1,10 +1,11 @@
 """Bytes by digest."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
+from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError, NotFoundError, StateError
 
@@ -180,3 +181,42 @@ class _Fresh(IncomingBlob):
 
     def commit(self) -> None:
         self._writer.commit(self._digest)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobFacts:
+    """The bytes that a blob takes on disk, since when, and whether it is ours to delete."""
+
+    room: int
+    stored: float = 0.0  # seconds since 1970
+    ours: bool = True
+
+
+@runtime_checkable
+class BlobTrash(Protocol):
+    """Lets blobs go in two steps, so that nobody loses what he has found before.
+
+    What is condemned is no longer among the store's digests, but can be opened; who asks for its
+    size, or stores it again, brings it back. It is deleted when all who could have found it before
+    have ended.
+    """
+
+    @abstractmethod
+    def facts(self, digest: Digest) -> BlobFacts | None:
+        """Return what is known of the blob, condemned or not; None where there is none."""
+
+    @abstractmethod
+    def condemn(self, digest: Digest, generation: int) -> None:
+        """Condemn the blob in the collection ``generation``, if it is ours."""
+
+    @abstractmethod
+    def condemned(self) -> Iterator[tuple[int, Digest]]:
+        """Yield what is condemned, with its generation, in no order."""
+
+    @abstractmethod
+    def expire(self, generation: int) -> None:
+        """Delete what was condemned in that collection and not brought back."""
+
+    @abstractmethod
+    def adopt(self, digests: Iterable[Digest]) -> None:
+        """Take blobs for our own that others may have put into the store."""

@@ -1,7 +1,7 @@
-"""OCI image layouts that belong to somebody else (image-spec image-layout.md)."""
+"""OCI image layouts of other programs, read and written (image-spec image-layout.md)."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import BinaryIO, Protocol
 
 from img.domain.digest import Digest
@@ -26,3 +26,23 @@ class ImageLayouts(Protocol):
     @abstractmethod
     def open(self, path: str, blob: Descriptor) -> BinaryIO:
         """Return the blob for reading; the caller closes it and verifies it. Raises LayoutError."""
+
+
+class LayoutWriter(Protocol):
+    """Layouts by the path of their directory; one that is not there is made."""
+
+    @abstractmethod
+    def add(self, path: str, blob: Descriptor, content: BinaryIO) -> None:
+        """Have the blob in the layout; one that is there, in its size, is not written again.
+
+        Raises BlobMismatch, OutputNotWritten.
+        """
+
+    @abstractmethod
+    def name(
+        self, path: str, tag: str, manifest: Descriptor, *, only: Collection[Digest] | None = None
+    ) -> None:
+        """Let ``tag`` stand for the manifest. Atomic.
+
+        With ``only`` all other names go, and all blobs but these. Raises OutputNotWritten.
+        """

@@ -1,6 +1,7 @@
-"""Remote blobs and manifests."""
+"""Images in registries, and lists of what registries hold."""
 
 from abc import abstractmethod
+from collections.abc import Iterator
 from typing import BinaryIO, Protocol
 
 from img.application.ports.credential_store import Credentials
@@ -91,3 +92,31 @@ class Registry(Protocol):
     @abstractmethod
     def check_login(self, server: str, credentials: Credentials) -> None:
         """Make sure that ``server`` takes ``credentials``. Raises Unauthorized, RegistryError."""
+
+
+class RegistryContents(Protocol):
+    """Lists of a registry's contents, fetched page by page as they are read, and deletion.
+
+    All methods raise Unauthorized and RegistryError; lists raise them while they are read.
+    """
+
+    @abstractmethod
+    def tags(self, repository: ImageReference) -> Iterator[str]:
+        """Yield the tags, in the registry's order. Raises ManifestUnknown for no repository."""
+
+    @abstractmethod
+    def repositories(self, server: str) -> Iterator[str]:
+        """Yield the repositories of a registry that the user may see, if it lists them at all."""
+
+    @abstractmethod
+    def referrers(
+        self, repository: ImageReference, subject: Digest, artifact_type: str = ""
+    ) -> Iterator[Descriptor]:
+        """Yield the manifests that refer to ``subject``, of ``artifact_type`` if that is given."""
+
+    @abstractmethod
+    def delete(self, reference: ImageReference) -> None:
+        """Take out a tag, or the image of a digest with all its tags. Raises ManifestUnknown.
+
+        A registry may refuse the one or the other.
+        """

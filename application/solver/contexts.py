@@ -6,15 +6,16 @@ from threading import Event, Lock
 from typing import BinaryIO
 
 from img.application.layers.trees import Trees
-from img.application.ports.build_context import LARGEST_DOCKERFILE, FileTooLarge
-from img.application.ports.cache_store import CacheRecord
-from img.application.ports.clock import Clock
-from img.application.ports.context_source import (
+from img.application.ports.build_context import (
     DOCKERFILES,
+    LARGEST_DOCKERFILE,
     ContextSource,
     Dockerfiles,
     DockerfileText,
+    FileTooLarge,
 )
+from img.application.ports.cache_store import CacheRecord
+from img.application.ports.clock import Clock
 from img.application.ports.executor import Cancellation
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.scratch_space import ScratchSpace

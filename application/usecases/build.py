@@ -13,7 +13,7 @@ from img.application.outputs.places import check_places
 from img.application.outputs.solved import BuiltImage, Solved
 from img.application.planning.plan import PlanBuild, Planned
 from img.application.ports.blob_store import BlobDamaged
-from img.application.ports.context_source import DockerfileText
+from img.application.ports.build_context import DockerfileText
 from img.application.ports.foreign_programs import ForeignPrograms
 from img.application.ports.output_files import OutputFiles
 from img.application.ports.progress_sink import ProgressSink

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from img.application.planning.resolve import ResolvedBase
 from img.application.planning.warnings import known_stages, walk_of, warnings_of_file
-from img.application.ports.context_source import Dockerfiles, DockerfileText
+from img.application.ports.build_context import Dockerfiles, DockerfileText
 from img.application.ports.dockerfile_parser import DockerfileParser
 from img.application.ports.state_lock import StateLock
 from img.domain.build import BaseImage, BaseName, BuildRequest

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from img.application.ports.context_source import DockerfileText
+from img.application.ports.build_context import DockerfileText
 from img.application.usecases.check import (
     CheckDockerfile,
     CheckedDockerfile,

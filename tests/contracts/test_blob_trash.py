@@ -9,8 +9,8 @@ from img.adapters.blob_store.files import FileBlobStore
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
 from img.adapters.state_lock.memory import MemoryStateLock
-from img.application.ports.blob_store import BlobStore
-from img.application.ports.blob_trash import BlobTrash, DirectTrash
+from img.application.housekeeping.direct_trash import DirectTrash
+from img.application.ports.blob_store import BlobStore, BlobTrash
 from img.domain.digest import Digest
 from img.domain.oci.layout import INDEX_FILE, LAYOUT_FILE
 

@@ -13,7 +13,7 @@ from img.adapters.build_context.memory_source import MemoryContexts
 from img.adapters.file_digest_store.memory import MemoryFileDigestStore
 from img.adapters.layer_archive.tar import TarLayerArchive
 from img.adapters.scratch_space.memory import MemoryScratchSpace
-from img.application.ports.context_source import DOCKERFILES, ContextSource
+from img.application.ports.build_context import DOCKERFILES, ContextSource
 from img.domain.errors import ContextError
 
 PLAIN = {"Dockerfile": b"FROM scratch", "a": b"1", "b": b"2", ".dockerignore": b"b"}

@@ -10,8 +10,7 @@ from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
 from img.adapters.image_layout.directory import DirectoryLayouts
 from img.adapters.image_layout.writer import DirectoryLayoutWriter
 from img.application.ports.blob_store import BlobMismatch
-from img.application.ports.image_layout import LayoutError
-from img.application.ports.layout_writer import LayoutWriter
+from img.application.ports.image_layout import LayoutError, LayoutWriter
 from img.application.ports.output_files import OutputNotWritten
 from img.domain.digest import Digest
 from img.domain.oci import media_types

@@ -12,8 +12,7 @@ from img.adapters.registry.connections import Access
 from img.adapters.registry.contents import OrasRegistryContents
 from img.adapters.registry.memory import MemoryRegistry
 from img.adapters.registry.oras import OrasRegistry
-from img.application.ports.registry import ManifestUnknown, Registry
-from img.application.ports.registry_contents import RegistryContents
+from img.application.ports.registry import ManifestUnknown, Registry, RegistryContents
 from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor

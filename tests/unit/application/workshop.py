@@ -27,8 +27,7 @@ from img.adapters.snapshotter.memory import MemorySnapshotter, MemoryWorkspace
 from img.adapters.state_lock.memory import MemoryStateLock
 from img.adapters.state_space.memory import MemoryStateSpace
 from img.application.outputs.solved import BuiltImage
-from img.application.ports.build_context import BuildContext
-from img.application.ports.context_source import ContextSource, DockerfileText
+from img.application.ports.build_context import BuildContext, ContextSource, DockerfileText
 from img.application.ports.executor import OutputSink
 from img.application.ports.layer_archive import PackedEntry
 from img.application.transfer.catalog import Catalog, Image

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
 from img.adapters.state_lock.memory import MemoryStateLock
 from img.application.planning.resolve import ResolvedBase
-from img.application.ports.context_source import Dockerfiles, DockerfileText
+from img.application.ports.build_context import Dockerfiles, DockerfileText
 from img.application.usecases.check import CheckDockerfile, CheckedDockerfile, PlanStages
 from img.domain.build import BaseName, BuildRequest
 from img.domain.oci.config import RunConfig

@@ -1,0 +1,39 @@
+"""Deletion for blob stores without a trash."""
+
+from collections.abc import Iterable, Iterator
+
+from img.application.ports.blob_store import BlobFacts, BlobStore, BlobTrash
+from img.application.ports.state_lock import StateLock
+from img.domain.digest import Digest
+
+
+class DirectTrash(BlobTrash):
+    """Deletes marked blobs of a store without a trash, while no other process uses the state.
+
+    Blobs that are marked while another process works stay in the store.
+    """
+
+    def __init__(self, blobs: BlobStore, lock: StateLock) -> None:
+        self._blobs = blobs
+        self._lock = lock
+        self._condemned: list[tuple[int, Digest]] = []
+
+    def facts(self, digest: Digest) -> BlobFacts | None:
+        size = self._blobs.size(digest)
+        return None if size is None else BlobFacts(room=size)
+
+    def condemn(self, digest: Digest, generation: int) -> None:
+        self._condemned.append((generation, digest))
+
+    def condemned(self) -> Iterator[tuple[int, Digest]]:
+        yield from list(self._condemned)
+
+    def expire(self, generation: int) -> None:
+        with self._lock.alone() as alone:
+            for number, digest in self._condemned:
+                if alone and number == generation:
+                    self._blobs.remove(digest)
+        self._condemned = [each for each in self._condemned if each[0] != generation]
+
+    def adopt(self, digests: Iterable[Digest]) -> None:
+        pass  # all of it is ours
