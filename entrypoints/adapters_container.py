@@ -116,7 +116,8 @@ class Adapters(containers.DeclarativeContainer):
     executor: providers.Provider[Executor] = providers.Selector(
         config.executor,
         **dict.fromkeys(
-            make.OWN_EXECUTORS, providers.Singleton(make.of_host, host, config.emulate)
+            make.OWN_EXECUTORS,
+            providers.Singleton(at_first_use(make.of_host), host, config.emulate),
         ),
         scripted=providers.Singleton(make.scripted),
     )

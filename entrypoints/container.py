@@ -236,6 +236,7 @@ def close_container(container: Container, host: BuildHost) -> None:
     progress = container.progress()
     if is_made(progress):
         progress.close()
-    if host.fork_server is not None:
-        container.executor().close()
+    if is_made(executor := container.executor()):
+        executor.close()
+    host.close()
     container.database().close()

@@ -57,6 +57,11 @@ class BuildHost:
         launcher = self._launcher(self._emulation(emulate))
         return ForkServerExecutor(launcher, self.fork_server, obstacle=obstacle)
 
+    def close(self) -> None:
+        """End the fork server, and all steps with it. Idempotent."""
+        if self.fork_server is not None:
+            self.fork_server.close()
+
     def _launcher(self, emulation: Emulation | None) -> "Launcher":
         match self.executor_name:
             case "runc" | "crun":

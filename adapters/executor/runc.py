@@ -14,11 +14,11 @@ class RuntimeLauncher:
     """
 
     def __init__(self, runtime: str = "runc") -> None:
-        self._runtime = runtime
+        self.runtime = runtime
 
     def require(self) -> None:
-        find_program(self._runtime)
+        find_program(self.runtime)
 
     def launch(self, process: Process, root: Root) -> Launch:
-        runtime = find_program(self._runtime)
+        runtime = find_program(self.runtime)
         return Launch(process, root, Way.RUNTIME, runtime, network_program=network_of(process))

@@ -39,7 +39,9 @@ NET_RAW, MKNOD = 1 << 13, 1 << 27
 def lacks_mknod(steps: Steps) -> bool:
     """Tell whether a runtime is used by root that would let the devices of a step be opened."""
     ids = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
-    return getattr(steps.executor, "runtime", "") == "crun" and ids[2] == "4294967295"
+    assert isinstance(steps.executor, ForkServerExecutor)
+    runtime = getattr(steps.executor.launcher, "runtime", "")
+    return runtime == "crun" and ids[2] == "4294967295"
 
 
 @pytest.fixture(scope="module", params=ISOLATED)
