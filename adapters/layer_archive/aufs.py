@@ -29,12 +29,13 @@ def without_aufs_leftovers(entries: Iterable[Entry]) -> list[Entry]:
     files: dict[str, tuple[int, Entry]] = {}  # AUFS' linked files, and their places in ``kept``
     first_names: dict[str, str] = {}
     for entry in entries:
-        target = paths.clean(entry.link) if entry.kind == HARDLINK else ""
-        if is_aufs_leftover(entry.path):
+        if entry.path.startswith(_PREFIX) and is_aufs_leftover(entry.path):
             if entry.path.startswith(_LINKED_FILES) and entry.kind not in (DIRECTORY, HARDLINK):
                 files[entry.path] = (len(kept), entry)
                 kept.append(None)
-        elif target not in files:
+            continue
+        target = paths.clean(entry.link) if files and entry.kind == HARDLINK else ""
+        if target not in files:
             kept.append(entry)
         elif target in first_names:
             kept.append(entry._replace(link=first_names[target]))

@@ -17,7 +17,7 @@ from img.domain.filesystem.entry import (
     SYMLINK,
     Entry,
 )
-from img.domain.kernel_numbers import is_device, is_id
+from img.domain.kernel_numbers import LARGEST_ID, is_device
 
 _KINDS = {
     b"0": FILE,
@@ -116,10 +116,10 @@ def members(
             raise InvalidLayer(f"the headers in the archive have more than {most_headers} bytes")
         found = header.parse(block)
         if found.type in _KINDS:
-            entry, size = _entry(found, extension, stream.offset, path_of)
-            end = stream.offset + header.padded(size)
+            offset = stream.offset
+            entry, size = _entry(found, extension, offset, path_of)
             yield entry
-            stream.skip_to(end)
+            stream.skip_to(offset + header.padded(size))
             extension = {}
         elif found.type in (_EXTENDED, _LONG_NAME, _LONG_LINK):
             extension.update(_read_extension(found, stream))
@@ -165,10 +165,11 @@ def _entry(
     if kind_flag == b"\0" and name.endswith(b"/"):
         kind = DIRECTORY  # as V7 tars have them
     path = path_of(_text(name))
-    if not (is_id(uid) and is_id(gid)):
+    if not 0 <= uid <= LARGEST_ID >= gid >= 0:
         raise InvalidLayer(f"/{path} belongs to {uid}:{gid}, which cannot be")
     if kind == FILE:
-        return Entry(path, FILE, mode, uid, gid, size, mtime, "", (0, 0), xattrs, "", offset), size
+        fields = (path, FILE, mode, uid, gid, size, mtime, "", (0, 0), xattrs, "", offset)
+        return tuple.__new__(Entry, fields), size  # past the NamedTuple's own, as in header.parse
     if kind == DIRECTORY:
         return Entry(path, DIRECTORY, mode, uid, gid, 0, mtime, "", (0, 0), xattrs), 0
     if kind in (CHARACTER, BLOCK) and not is_device(device):

@@ -251,12 +251,12 @@ def _known(index: FileIndex, stream: TarStream) -> Iterator[Entry]:
 
 
 def _indexed(stream: TarStream) -> Iterator[Entry]:
-    make = tuple.__new__  # past the NamedTuple's own: 10^5 files pass here
+    make, sha256 = tuple.__new__, hashlib.sha256  # 10^5 files pass here
     for entry in _all_members(stream):
         if entry.kind != FILE:
             yield entry
             continue
-        digest = hashlib.sha256()
+        digest = sha256()
         for piece in stream.pieces(entry.size):
             digest.update(piece)
         yield make(Entry, (*entry[:10], digest.hexdigest(), entry[11]))
