@@ -10,6 +10,7 @@ from dataclasses import field, replace
 from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 from img.domain.filesystem import paths
+from img.domain.go.booleans import parse_boolean
 from img.domain.url import Url, is_query, query_values
 
 _SCHEMES = frozenset({"http", "https", "ssh", "git"})
@@ -19,8 +20,6 @@ _SCP_STYLE = (
 )
 _HUB = "github.com/"
 _COMMIT = r"[0-9a-f]{40}|[0-9a-f]{64}"
-_TRUE = frozenset({"", "1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _MAY_BE_EMPTY = frozenset({"submodules", "keep-git-dir", "fetch-by-commit"})
 
 
@@ -192,9 +191,10 @@ class _Query:
         if name not in self._values:
             return None
         value = self._values[name]
-        if value not in _TRUE | _FALSE:
+        boolean = parse_boolean(value or "true")
+        if boolean is None:
             raise BadGitReference(f'invalid {name} value: "{value}"')
-        return value in _TRUE
+        return boolean
 
     def mtime(self) -> str:
         value = self._values.get("mtime", "")

@@ -30,6 +30,7 @@ from img.domain.digest import Digest
 from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.ignore import read_ignore_patterns
 from img.domain.errors import BuildError, DockerfileError, ImgError, SourceError, UsageError
+from img.domain.go.booleans import parse_boolean
 from img.domain.graph.arguments import EPOCH, MAIN_CONTEXT
 from img.domain.graph.operations import Exec
 from img.domain.graph.vertex import Graph
@@ -46,8 +47,6 @@ _NO_CACHES = CacheExchange()
 _DEFINITION = "definition"
 _KEEP_GIT_DIR = "BUILDKIT_CONTEXT_KEEP_GIT_DIR"
 _MULTI_PLATFORM = "BUILDKIT_MULTI_PLATFORM"
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 class ForeignStep(BuildError):
@@ -134,7 +133,7 @@ class BuildImage:
         self, request: BuildRequest, location: str, file: str | None
     ) -> Iterator[DockerfileText]:
         """Enter with the Dockerfile, which is shown in the errors that leave."""
-        keep = request.build_args.get(_KEEP_GIT_DIR, "") in _TRUE
+        keep = parse_boolean(request.build_args.get(_KEEP_GIT_DIR, "")) is True
         dated = bool(request.build_args.get(EPOCH))
         dockerfile = self.contexts.dockerfile(location, file, keep_git_dir=keep, commit_mtime=dated)
         title = f"[internal] load build definition from {dockerfile.name}"
@@ -277,14 +276,15 @@ def _is_multi_platform(request: BuildRequest, platforms: Sequence[Platform]) -> 
     """Tell whether an index is wanted (BuildKit frontend/dockerui/config.go). Raises UsageError."""
     several = len(platforms) > 1
     text = request.build_args.get(_MULTI_PLATFORM, "")
-    if text and text not in _TRUE | _FALSE:
+    wanted = parse_boolean(text)
+    if text and wanted is None:
         raise UsageError(f"invalid boolean value for {_MULTI_PLATFORM}: {text}")
-    if several and text in _FALSE:
+    if several and wanted is False:
         raise UsageError(
             f"{_MULTI_PLATFORM}={text} is not possible for several platforms",
             hint="leave it out, or build for one platform",
         )
-    return several or text in _TRUE
+    return several or wanted is True
 
 
 def _ignored(dockerfile: DockerfileText) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from itertools import groupby
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.many_stars import ManyStars
 from img.domain.errors import ContextError
+from img.domain.go.file_paths import clean_path
 
 NOT_MATCHED = -1  # the state of a path that no pattern has said anything about
 _ATOM = r"(?:[^\\\-\]]|\\.)"
@@ -45,17 +46,8 @@ def read_ignore_patterns(text: str) -> tuple[str, ...]:
 
 
 def _cleaned(path: str) -> str:
-    """Return ``path`` as Go's filepath.Clean has it; "" stays "", so that a lone "!" is seen."""
-    if not path:
-        return ""
-    rooted = path.startswith("/")
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part == ".." and parts and parts[-1] != "..":
-            parts.pop()
-        elif part not in ("", ".") and not (part == ".." and rooted):
-            parts.append(part)
-    return ("/" if rooted else "") + "/".join(parts) or "."
+    """Return ``path`` as Go cleans it; "" stays "", so that a lone "!" is noticed."""
+    return clean_path(path) if path else ""
 
 
 class IgnoreMatcher:

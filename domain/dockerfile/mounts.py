@@ -6,6 +6,7 @@ from dataclasses import replace
 from img.domain.dockerfile.instructions import Run, RunMount
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.errors import DockerfileError
+from img.domain.go.booleans import parse_boolean
 from img.domain.go.csv_fields import BadCsv, split_csv
 from img.domain.go.quantities import BadQuantity, parse_byte_size, parse_unsigned
 from img.domain.kernel_numbers import is_id
@@ -17,8 +18,6 @@ _KEYS = (
     *("type", "from", "source", "target", "readonly", "id", "sharing", "required", "size"),
     *("mode", "uid", "gid", "src", "dst", "destination", "ro", "rw", "readwrite", "env"),
 )
-_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 Expander = Callable[[str], str]
 
@@ -149,9 +148,10 @@ def _one_of(value: str, options: tuple[str, ...], message: str) -> None:
 
 
 def _boolean(key: str, value: str) -> bool:
-    if value not in _TRUE | _FALSE:
+    boolean = parse_boolean(value)
+    if boolean is None:
         raise DockerfileError(f"invalid value for {key}: {value}")
-    return value in _TRUE
+    return boolean
 
 
 def _size(value: str) -> int:

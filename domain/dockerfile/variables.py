@@ -12,6 +12,7 @@ from img.domain.dockerfile.glob import (
     trim_suffix,
 )
 from img.domain.errors import DockerfileError
+from img.domain.go.formatting import quoted
 
 # Digits first: ``$1x`` is ``$1`` and an x. One special parameter alone, as in a shell.
 _ANGLES = re.compile(r"<(?:<[\t\r ]*)?")
@@ -75,7 +76,7 @@ def expand(
         raise ExpansionFailed(error.message, lines=lines) from None
     except ExpansionFailed as error:
         raise ExpansionFailed(
-            f'failed to process "{_go_quoted(word)}": {error.message}', lines=lines
+            f"failed to process {quoted(word)}: {error.message}", lines=lines
         ) from None
     except RecursionError:
         raise ExpansionFailed("variables are nested too deeply", lines=lines) from None
@@ -404,8 +405,3 @@ def _unsupported_modifier(colon: bool, operator: str) -> ExpansionFailed:
 
 def _invalid_pattern(pattern: str, error: BadEscape) -> ExpansionFailed:
     return ExpansionFailed(f"invalid pattern ({pattern}) in substitution: {error}")
-
-
-def _go_quoted(text: str) -> str:
-    """Return ``text`` as Go's ``%q`` shows it, without the quotes around."""
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")

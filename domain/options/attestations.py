@@ -1,7 +1,7 @@
 """``--provenance``, ``--sbom`` and ``--attest`` (buildx, util/buildflags/attests.go)."""
 
+from img.domain.go.booleans import parse_boolean
 from img.domain.go.csv_fields import BadCsv, split_csv
-from img.domain.options.attributes import parse_boolean
 
 
 def asks_for_nothing(text: str) -> bool:

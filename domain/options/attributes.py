@@ -5,10 +5,8 @@ from typing import NoReturn
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
+from img.domain.go.booleans import parse_boolean
 from img.domain.go.csv_fields import BadCsv, split_csv
-
-_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
-_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +75,3 @@ class Attributes:
     def refuse(self, problem: str, hint: str | None = None) -> NoReturn:
         """Raise what is wrong with this option."""
         raise UsageError(f"invalid {self.option} {self.text!r}: {problem}", hint=hint)
-
-
-def parse_boolean(text: str) -> bool | None:
-    """Return what Go's strconv.ParseBool makes of ``text``, None where that is nothing."""
-    return text in _TRUE if text in _TRUE | _FALSE else None

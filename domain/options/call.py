@@ -2,8 +2,8 @@
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
+from img.domain.go.booleans import parse_boolean
 from img.domain.go.csv_fields import BadCsv, split_csv
-from img.domain.options.attributes import parse_boolean
 
 _METHODS = ("build", "check", "outline", "targets", "subrequests.describe")
 

@@ -9,8 +9,8 @@ from enum import Enum
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
+from img.domain.go.booleans import parse_boolean
 from img.domain.options.attestations import asks_for_no_attestation, asks_for_nothing
-from img.domain.options.attributes import parse_boolean
 
 
 class Takes(Enum):

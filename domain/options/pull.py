@@ -1,7 +1,7 @@
 """``--pull``: docker's switch and podman's policies (buildah-build.1.md, "--pull")."""
 
 from img.domain.errors import UsageError
-from img.domain.options.attributes import parse_boolean
+from img.domain.go.booleans import parse_boolean
 from img.domain.pull_policy import PullPolicy
 
 _NAMES = {

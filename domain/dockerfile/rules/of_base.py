@@ -5,9 +5,10 @@ from dataclasses import field
 
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import Dockerfile, From
-from img.domain.dockerfile.rules.rule import Finding, Rule, at, quoted, rule
+from img.domain.dockerfile.rules.rule import Finding, Rule, at, rule
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.dockerfile.variables import Expanded, ExpansionFailed, expand
+from img.domain.go.formatting import quoted
 from img.domain.platform import InvalidPlatform, Platform
 from img.domain.reference import ImageReference, InvalidReference
 

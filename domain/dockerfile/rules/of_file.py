@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from img.domain.dockerfile.instructions import Dockerfile, From, Instruction
 from img.domain.dockerfile.raw import RawDockerfile
-from img.domain.dockerfile.rules.rule import Finding, Rule, quoted, rule
+from img.domain.dockerfile.rules.rule import Finding, Rule, rule
+from img.domain.go.formatting import quoted
 
 _RESERVED = frozenset({"context", "scratch"})
 

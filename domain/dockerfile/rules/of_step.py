@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from posixpath import normpath
 
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.ignore import IgnoreMatcher
@@ -24,10 +23,12 @@ from img.domain.dockerfile.instructions import (
     Workdir,
 )
 from img.domain.dockerfile.mounts import expand_mounts
-from img.domain.dockerfile.rules.rule import Finding, Rule, at, quoted, rule
+from img.domain.dockerfile.rules.rule import Finding, Rule, at, rule
 from img.domain.dockerfile.stage_walk import NOT_IN_ENV, KnownStage, Step
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.dockerfile.variables import Expanded, expand_word
+from img.domain.go.file_paths import clean_path
+from img.domain.go.formatting import quoted
 
 _SECRET = r"(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)"
 _NO_SECRET = r"(?i)(?:_|^)(?:public|file|version)(?:_|$)"
@@ -242,7 +243,7 @@ def copy_ignored_file(checked: CheckedStep) -> Iterator[Finding]:
         verb = "Add" if isinstance(instruction, Add) else "Copy"
         for word in instruction.sources:
             text = checked.step.expand(word).text
-            source = _cleaned(text)
+            source = clean_path(text)
             if not re.match(_REMOTE, text) and checked.excludes(source):
                 yield at(
                     instruction,
@@ -280,11 +281,6 @@ def _exposed(step: Step) -> Sequence[str]:
     if not isinstance(step.instruction, Expose):
         return ()
     return [port for word in step.instruction.ports for port in step.expand(word).words]
-
-
-def _cleaned(path: str) -> str:
-    """Return ``path`` as Go's filepath.Clean has it; Python keeps two slashes at the start."""
-    return normpath(path).replace("//", "/")
 
 
 STAGE_RULES: tuple[Rule[KnownStage], ...] = (invalid_base_image_platform,)

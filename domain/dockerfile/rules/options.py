@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.raw import Directive, RawDockerfile
-from img.domain.dockerfile.rules.rule import LintWarning, quoted
+from img.domain.dockerfile.rules.rule import LintWarning
 from img.domain.errors import DockerfileError
+from img.domain.go.booleans import parse_boolean
+from img.domain.go.formatting import quoted
 
 CHECK_ARGUMENT = "BUILDKIT_DOCKERFILE_CHECK"
 _ALL = "all"
 _MOST_OPTIONS = 3
-_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
-_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 # In a comment above an instruction; what follows the first blank explains.
 _COMMENT = r"(?i)check\s*=\s*([^ ]+)"
 
@@ -129,8 +129,9 @@ def _names(value: str) -> frozenset[str]:
 
 
 def _boolean(option: str, value: str) -> bool:
-    if value not in _TRUE | _FALSE:
+    boolean = parse_boolean(value)
+    if boolean is None:
         raise DockerfileError(
             f"failed to parse check option {quoted(option)}", hint="true or false"
         )
-    return value in _TRUE
+    return boolean

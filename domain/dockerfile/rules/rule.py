@@ -3,7 +3,6 @@
 Names, texts and addresses are BuildKit's (frontend/dockerfile/linter/ruleset.go).
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
@@ -92,8 +91,3 @@ def page_of(name: str) -> str:
 def at(instruction: Located, detail: str) -> Finding:
     """Return a finding at ``instruction``, which its comments may excuse."""
     return Finding(lines=instruction.lines, detail=detail, comments=instruction.comments)
-
-
-def quoted(text: str) -> str:
-    """Return ``text`` in double quotes, as Go's ``%q`` shows it."""
-    return json.dumps(text, ensure_ascii=False)
