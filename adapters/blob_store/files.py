@@ -41,7 +41,7 @@ class FileBlobStore(BlobStore, BlobTrash):
     ) -> None:
         self._directory_mode = directory_mode  # of blobs
         self._blobs = root / "blobs"
-        self._nursery = root / "tmp"
+        self._temp_dir = root / "tmp"
         self._incoming = root / "incoming"
         self._trash = Trash(str(root / trash))
 
@@ -64,7 +64,7 @@ class FileBlobStore(BlobStore, BlobTrash):
             return checked_file(self._path(digest), digest)
 
     def writer(self) -> "FileBlobWriter":
-        return FileBlobWriter(self._blobs, self._nursery, directory_mode=self._directory_mode)
+        return FileBlobWriter(self._blobs, self._temp_dir, directory_mode=self._directory_mode)
 
     @contextmanager
     def incoming(self, digest: Digest, waiting: Waiting) -> Iterator[IncomingBlob]:
@@ -153,20 +153,20 @@ class FileBlobWriter(BlobWriter):
     def __init__(
         self,
         blobs: Path,
-        nursery: Path,
+        temp_dir: Path,
         announce: Callable[[Digest], None] | None = None,
         directory_mode: int = PRIVATE_MODE,
     ) -> None:
         self._directory_mode = directory_mode
         self._blobs = blobs
-        self._nursery = nursery
+        self._temp_dir = temp_dir
         self._announce = announce
         self._file = self._new_file("sha256")
         self._hash = hashlib.sha256()
 
     def _new_file(self, algorithm: str) -> NewFile:
         directory = str(self._blobs / algorithm)
-        return NewFile(directory, str(self._nursery), directory_mode=self._directory_mode)
+        return NewFile(directory, str(self._temp_dir), directory_mode=self._directory_mode)
 
     def write(self, data: bytes | memoryview) -> int:
         written = self._file.write(data)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from img.adapters.blob_store.files import FileBlobStore, FileBlobWriter
 from img.adapters.storage.atomic_file import make_durable_directories, raise_state_error
-from img.adapters.storage.oci_layout import NURSERY, create_layout
+from img.adapters.storage.oci_layout import TEMP_DIR, create_layout
 from img.adapters.storage.own_files import READABLE_MODE, UMASK_MODE, open_own_file
 from img.application.ports.blob_store import IncomingBlob, Waiting
 from img.domain.digest import Digest
@@ -30,13 +30,13 @@ class OciLayoutBlobStore(FileBlobStore):
         super().__init__(root, trash=_TRASH, directory_mode=mode)
         self._root = root
         self._marks = marks
-        self._nursery = root / NURSERY
-        self._incoming = root / NURSERY / "incoming"
+        self._temp_dir = root / TEMP_DIR
+        self._incoming = root / TEMP_DIR / "incoming"
         self._own = str(root / _OWN)
 
     def writer(self) -> FileBlobWriter:
         create_layout(self._root, in_state=self._marks)
-        return FileBlobWriter(self._blobs, self._nursery, self._mark, self._directory_mode)
+        return FileBlobWriter(self._blobs, self._temp_dir, self._mark, self._directory_mode)
 
     @contextmanager
     def incoming(self, digest: Digest, waiting: Waiting) -> Iterator[IncomingBlob]:

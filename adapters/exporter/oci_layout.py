@@ -8,10 +8,10 @@ from img.adapters.exporter.oci_archive import index_entries
 from img.adapters.exporter.stored_images import StoredImages
 from img.adapters.storage.atomic_file import NewFile, write_file
 from img.adapters.storage.oci_layout import (
-    NURSERY,
+    TEMP_DIR,
     check_output_layout,
     create_layout,
-    remove_nursery,
+    remove_temp_dir,
     written_to,
 )
 from img.adapters.storage.own_files import UMASK_MODE, Lock
@@ -45,14 +45,14 @@ class OciLayoutExporter(LayoutExporter):
             with Lock(str(root / LAYOUT_FILE), any_owner=True):
                 index = decode_index((root / INDEX_FILE).read_bytes())
                 added = encode_index(_with(index, entries))
-                write_file(directory, INDEX_FILE, added, str(root / NURSERY))
-            remove_nursery(root)
+                write_file(directory, INDEX_FILE, added, str(root / TEMP_DIR))
+            remove_temp_dir(root)
 
     def _copy(self, digest: Digest, root: Path) -> None:
         path = root / blob_path(digest)
         if path.exists() and path.stat().st_size == self._stored.size(digest):
             return
-        file = NewFile(str(path.parent), str(root / NURSERY), directory_mode=UMASK_MODE)
+        file = NewFile(str(path.parent), str(root / TEMP_DIR), directory_mode=UMASK_MODE)
         try:
             for chunk in self._stored.chunks(digest):
                 file.write(chunk)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from img.adapters.linux import syscalls
 from img.adapters.linux.boot import boot_name
-from img.adapters.linux.host_probe_cache import Refusals
+from img.adapters.linux.host_probe_cache import HostProbeCache
 from img.adapters.linux.overlay_trial import try_overlay
 from img.adapters.linux.userns import IdMap
 from img.domain.errors import HostError
@@ -37,7 +37,7 @@ def overlay(directory: str, ids: IdMap) -> str:
         shutil.rmtree(base, ignore_errors=True)
     # If builds have found otherwise (snapshotter/auto.py), it is so no more.
     snapshots = f"{directory}/snapshots/{ids.value}/{boot_name()}"
-    Refusals(f"{snapshots}/overlay/refused.json").forget("overlay")
+    HostProbeCache(f"{snapshots}/overlay/refused.json").forget("overlay")
     return "mounted, with whiteouts and opaque directories"
 
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 
 from img.adapters.linux import userns
 from img.adapters.linux.hierarchies import hierarchies_of
+from img.adapters.linux.syscalls import FICLONE
 from img.adapters.linux.userns import RealUser
 from img.domain.errors import HostError
 
-_CLONE_FILE = 0x4004_9409  # FICLONE
 _PROGRAMS = ("runc", "crun", "proot", "fuse-overlayfs", "slirp4netns")
 _MAPPERS = ("newuidmap", "newgidmap")
 
@@ -53,7 +53,7 @@ def id_mappers(user: RealUser) -> str:
         return "not needed: this is root"
     if userns.has_one_id():
         raise userns.OneIdHere
-    paths = [userns.find_program(name) for name in _MAPPERS]
+    paths = [userns.find_id_mapper(name) for name in _MAPPERS]
     for path in paths:
         if not _gains_privileges(path):
             raise HostError(
@@ -111,7 +111,7 @@ def reflinks(directory: str) -> str:
         ):
             one.write(bytes(4096))
             one.flush()
-            fcntl.ioctl(two.fileno(), _CLONE_FILE, one.fileno())
+            fcntl.ioctl(two.fileno(), FICLONE, one.fileno())
     except OSError as error:
         raise HostError(
             f"{error.strerror} on {_file_system(directory)}",

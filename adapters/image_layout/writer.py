@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from img.adapters.linux.regular_files import read_regular
 from img.adapters.storage.atomic_file import write_file
-from img.adapters.storage.oci_layout import NURSERY, check_output_layout, create_layout, written_to
+from img.adapters.storage.oci_layout import TEMP_DIR, check_output_layout, create_layout, written_to
 from img.adapters.storage.own_files import Lock
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.image_layout import LayoutWriter
@@ -52,7 +52,7 @@ class DirectoryLayoutWriter(LayoutWriter):
                 check_layout(read_regular(str(root / LAYOUT_FILE), MOST_BYTES))
                 before = decode_index(read_regular(str(root / INDEX_FILE), MOST_BYTES))
                 index = with_name(before if only is None else Index(), tag, manifest)
-                write_file(path, INDEX_FILE, encode_index(index), str(root / NURSERY))
+                write_file(path, INDEX_FILE, encode_index(index), str(root / TEMP_DIR))
                 if only is not None:
                     self._remove_others(root, only)
 

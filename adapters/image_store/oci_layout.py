@@ -10,7 +10,7 @@ from pathlib import Path
 from img.adapters.linux.regular_files import read_regular
 from img.adapters.storage.atomic_file import raise_state_error, write_file
 from img.adapters.storage.disk_reserve import Reserve
-from img.adapters.storage.oci_layout import NURSERY, create_layout
+from img.adapters.storage.oci_layout import TEMP_DIR, create_layout
 from img.adapters.storage.own_files import Lock
 from img.application.ports.image_store import (
     ImageNotFound,
@@ -53,7 +53,7 @@ class OciLayoutImageStore(ImageStore):
     def __init__(self, root: Path, host: Platform | None = None) -> None:
         self._root = root
         self._host = host or Platform.of_machine(os.uname().machine)
-        self._reserve = Reserve(str(root / NURSERY))
+        self._reserve = Reserve(str(root / TEMP_DIR))
 
     def get(self, name: StoredName) -> StoredImage:
         try:
@@ -135,7 +135,7 @@ class OciLayoutImageStore(ImageStore):
             return datetime.fromtimestamp(0, UTC)
 
     def _write(self, index: Index) -> None:
-        write_file(str(self._root), INDEX_FILE, encode_index(index), str(self._root / NURSERY))
+        write_file(str(self._root), INDEX_FILE, encode_index(index), str(self._root / TEMP_DIR))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

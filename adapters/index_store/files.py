@@ -18,7 +18,7 @@ class FileIndexStore(IndexStore):
 
     def __init__(self, root: Path) -> None:
         self._directory = str(root / "indexes")
-        self._nursery = str(root / "tmp")
+        self._temp_dir = str(root / "tmp")
 
     def get(self, diff_id: DiffID) -> FileIndex | None:
         content = self._content(diff_id)
@@ -30,7 +30,7 @@ class FileIndexStore(IndexStore):
     def put(self, diff_id: DiffID, index: FileIndex) -> None:
         content = index.encode()
         if content != self._content(diff_id):
-            write_file(self._directory, diff_id.encoded, content, self._nursery)
+            write_file(self._directory, diff_id.encoded, content, self._temp_dir)
 
     def diff_ids(self) -> Iterator[DiffID]:
         try:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from img.adapters.layer_archive import metadata
 from img.adapters.layer_archive.below import LayersBelow
+from img.adapters.linux.syscalls import OPAQUE_XATTR
 from img.adapters.storage.ownership import Ownership
 from img.application.ports.layer_archive import InvalidLayer
 from img.domain.filesystem import paths
@@ -269,7 +270,7 @@ class Directories:
     def _mark_opaque(self, path: str) -> None:
         descriptor = self._open_to_read(path)
         try:
-            os.setxattr(descriptor, metadata.OPAQUE_XATTR, b"y")
+            os.setxattr(descriptor, OPAQUE_XATTR, b"y")
         finally:
             os.close(descriptor)
         self._drop_whiteouts(path)

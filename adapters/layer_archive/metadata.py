@@ -4,11 +4,10 @@ import errno
 import os
 import stat
 
+from img.adapters.linux.syscalls import OPAQUE_XATTR
 from img.adapters.storage.owner_records import CAPABILITY, OWNER, keep_capability
 from img.adapters.storage.ownership import Ownership
 from img.domain.filesystem.entry import CHARACTER, Entry
-
-OPAQUE_XATTR = "user.overlay.opaque"  # as mounts with the option userxattr read it
 
 
 def is_whiteout(status: os.stat_result) -> bool:

@@ -1,1 +1,1 @@
-"""The shared floor of the adapters: system calls and files."""
+"""System calls, namespaces and processes of Linux, shared by the adapters."""

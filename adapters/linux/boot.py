@@ -1,10 +1,10 @@
-"""Which run of the kernel this is."""
+"""The identity of the current boot of the kernel."""
 
 
 def boot_name() -> str:
-    """Return a name that is another one after the machine has started anew.
+    """Return a name that changes with every boot of the machine.
 
-    It is the same in all containers of the machine (random(4), boot_id).
+    All containers of the machine have the same name (random(4), boot_id).
     """
     try:
         with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:

@@ -1,6 +1,6 @@
 """Numbers of system calls, by architecture (the kernel's syscall tables, up to Linux 7.0).
 
-A call that is missing in a table does not exist there.
+A call that is missing in a table does not exist on that architecture.
 """
 
 from collections.abc import Mapping
@@ -232,7 +232,7 @@ _ARM = """
     statx 397  rseq 398  io_pgetevents 399  migrate_pages 400  kexec_file_load 401
     breakpoint 983041  cacheflush 983042  usr26 983043  usr32 983044  set_tls 983045  get_tls 983046
 """
-# 32-bit programs with times of 64 bits.
+# The variants with 64-bit times, for 32-bit programs.
 _TIME64 = """
     clock_gettime64 403  clock_settime64 404  clock_adjtime64 405  clock_getres_time64 406
     clock_nanosleep_time64 407  timer_gettime64 408  timer_settime64 409  timerfd_gettime64 410
@@ -241,7 +241,7 @@ _TIME64 = """
     mq_timedreceive_time64 419  semtimedop_time64 420  rt_sigtimedwait_time64 421  futex_time64 422
     sched_rr_get_interval_time64 423
 """
-# From 424 on all architectures count alike (asm-generic/unistd.h).
+# From 424 on the numbers are the same on all architectures (asm-generic/unistd.h).
 _EVERYWHERE = """
     pidfd_send_signal 424  io_uring_setup 425  io_uring_enter 426  io_uring_register 427
     open_tree 428  move_mount 429  fsopen 430  fsconfig 431  fsmount 432  fspick 433  pidfd_open 434
@@ -254,7 +254,7 @@ _EVERYWHERE = """
     listxattrat 465  removexattrat 466  open_tree_attr 467  file_getattr 468  file_setattr 469
     listns 470  rseq_slice_yield 471
 """
-# 32-bit ARM has none.
+# 32-bit ARM has no such call.
 _MEMFD_SECRET = "memfd_secret 447"
 
 

@@ -1,4 +1,4 @@
-"""The kernel's capabilities by name, and Docker's choice of them."""
+"""The kernel's capabilities by name, and the set that Docker grants by default."""
 
 import errno
 
@@ -17,7 +17,7 @@ NAMES = tuple(
 
 
 def mask_of(*names: str) -> int:
-    """Return the bit mask that stands for ``names``."""
+    """Return the bit mask of the capabilities ``names``."""
     return sum(1 << NAMES.index(name) for name in names)
 
 
@@ -49,11 +49,11 @@ the Python that becomes its neighbour.
 
 
 ALL = (1 << len(NAMES)) - 1
-_dropped = [0]  # what this process and its parents took from its bounding set
+_dropped = [0]  # capabilities that this process and its parents removed from its bounding set
 
 
 def effective() -> int:
-    """Return the bit mask of what this process may do."""
+    """Return the bit mask of the effective capabilities of this process."""
     for line in small_files.read_start("/proc/self/status").splitlines():
         if line.startswith(b"CapEff:"):
             return int(line.split()[1], 16)
@@ -61,9 +61,10 @@ def effective() -> int:
 
 
 def limit_to(mask: int) -> None:
-    """Let nothing started from here ever have more than ``mask`` (capabilities(7)).
+    """Limit this process and all its descendants to the capabilities in ``mask`` (capabilities(7)).
 
-    Only for a process with one thread, of which forks know what it has dropped already.
+    For processes with one thread only. Forked processes inherit the note of what is dropped
+    already.
     """
     dropped = _dropped[0]
     for number in range(len(NAMES)):
@@ -73,16 +74,19 @@ def limit_to(mask: int) -> None:
 
 
 def keep_only(mask: int) -> None:
-    """Give up every capability, inheritable and ambient ones too, that is not in ``mask``."""
+    """Drop every capability that is not in ``mask``, inheritable and ambient ones included."""
     syscalls.prctl(syscalls.PR_CAP_AMBIENT, syscalls.PR_CAP_AMBIENT_CLEAR_ALL)
     syscalls.capset(mask)
 
 
 def keep_until_execution(mask: int) -> None:
-    """Give up all that is not in ``mask`` but for GUARD; the bounding set has to lack that."""
+    """Drop all capabilities that are not in ``mask``, except GUARD.
+
+    GUARD must be missing in the bounding set, so that the next execve drops it.
+    """
     try:
         keep_only(mask | GUARD)
-    except PermissionError:  # a container's root may lack it
+    except PermissionError:  # root in a container may lack CAP_SETPCAP
         keep_only(mask)
 
 
@@ -90,5 +94,5 @@ def _drop_from_bounding_set(number: int) -> None:
     try:
         syscalls.prctl(syscalls.PR_CAPBSET_DROP, number)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # this kernel does not know that capability
+        if error.errno != errno.EINVAL:  # an older kernel, without that capability
             raise

@@ -1,4 +1,4 @@
-"""Files of ours with modes that keep their owner out, where no capability passes that by."""
+"""Access to this user's own files whose modes lock their owner out, without capabilities."""
 
 import errno
 import os
@@ -13,10 +13,10 @@ Target = int | str | bytes
 
 
 def as_owner(target: Target, act: Callable[[], _Result]) -> _Result:
-    """Return what ``act`` returns, which reads or writes a regular file or a directory.
+    """Return the result of ``act``, which reads or writes a regular file or a directory.
 
-    If its mode forbids that, the owner has both rights for a moment, which changes the ctime.
-    Raises what ``act`` raises.
+    If the mode of ``target`` forbids that, the owner gets read and write permission for that
+    moment, which changes the ctime. Raises what ``act`` raises.
     """
     try:
         return act()
@@ -25,7 +25,7 @@ def as_owner(target: Target, act: Callable[[], _Result]) -> _Result:
             raise
         refusal = error
     with _held(target) as held:
-        status = os.stat(held)  # nobody is refused so for a link itself
+        status = os.stat(held)  # a symbolic link itself never refuses access
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
             raise refusal
         mode = stat.S_IMODE(status.st_mode)
@@ -41,7 +41,7 @@ def as_owner(target: Target, act: Callable[[], _Result]) -> _Result:
 
 @contextmanager
 def _held(target: Target) -> Iterator[int | bytes]:
-    """Hold the file, so that none that takes its name meanwhile is given its mode."""
+    """Hold the file open, so that a file that replaces it under its name does not get its mode."""
     if isinstance(target, int):
         yield target
         return

@@ -1,4 +1,4 @@
-"""Handles of files: their numbers for as long as they exist (open_by_handle_at(2))."""
+"""File handles: identifiers of files for their whole lifetime (open_by_handle_at(2))."""
 
 import os
 
@@ -8,15 +8,15 @@ _FIRST_USER_NAMESPACE = 0xEFFF_FFFD  # PROC_USER_INIT_INO, include/linux/proc_ns
 
 
 def file_handle(path: str) -> bytes:
-    """Return the handle of a file, a link itself: a byte with its type, then the handle."""
+    """Return the handle of a file, without following a link: a type byte, then the handle."""
     kind, handle = syscalls.name_to_handle_at(path)
     return bytes([kind & 0xFF]) + handle
 
 
 def may_open_handles(directory: str) -> bool:
-    """Tell whether the kernel finds files of that file system by their handles for this process.
+    """Tell whether this process may open files of that file system by their handles.
 
-    It does for who has CAP_DAC_READ_SEARCH in the first user namespace, where the file system can.
+    That takes CAP_DAC_READ_SEARCH in the initial user namespace and a file system with handles.
     """
     try:
         if os.stat("/proc/self/ns/user").st_ino != _FIRST_USER_NAMESPACE:

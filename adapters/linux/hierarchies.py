@@ -1,4 +1,4 @@
-"""The hierarchies of control groups that are mounted, and where this process is in each."""
+"""The mounted control group hierarchies, and the control group of a process in each."""
 
 import os
 import re
@@ -9,16 +9,16 @@ from img.domain.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hierarchy:
-    """One mount of a hierarchy (cgroups(7)); v1 has several, of some controllers each."""
+    """One mount of a hierarchy (cgroups(7)); version 1 has several, with some controllers each."""
 
     unified: bool
     controllers: frozenset[str]
-    top: str  # directory of the mount
+    top: str  # directory of the mount point
     own: str  # directory of the group that this process is in
 
     @property
     def remedy(self) -> str:
-        """How a user gets a group in which others can be made."""
+        """Return the advice on how to get a control group in which groups can be made."""
         if self.unified:
             return "run it as `systemd-run --user --scope -p Delegate=yes img build …`"
         return (
@@ -28,14 +28,14 @@ class Hierarchy:
 
 
 def hierarchies_of(process: str) -> tuple[Hierarchy, ...]:
-    """Return what ``process``, a directory such as /proc/self, sees."""
+    """Return the hierarchies that ``process``, a directory such as /proc/self, sees."""
     groups = dict(_groups(_lines(f"{process}/cgroup")))
     found = (_hierarchy(line, groups) for line in _lines(f"{process}/mountinfo"))
     return tuple(hierarchy for hierarchy in found if hierarchy is not None)
 
 
 def _groups(lines: Iterable[str]) -> Iterable[tuple[str, str]]:
-    """Yield (controller, path of the group); the unified hierarchy's controller is ""."""
+    """Yield (controller, path of the group); the controller of the unified hierarchy is ""."""
     for line in lines:
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
@@ -60,9 +60,9 @@ def _hierarchy(line: str, groups: Mapping[str, str]) -> Hierarchy | None:
 
 
 def _below(top: str, root: str, path: str) -> str:
-    """Return the directory of the group ``path`` where ``root`` is mounted on ``top``."""
+    """Return the directory of the group ``path`` if ``root`` is mounted on ``top``."""
     relative = os.path.relpath(path, root)
-    if relative.startswith(".."):  # in a container, which sees only its own
+    if relative.startswith(".."):  # in a container, which sees only its own groups
         return top
     return os.path.normpath(f"{top}/{relative}")
 

@@ -1,4 +1,4 @@
-"""What this machine allowed or refused before, so that nobody has to try it in every build."""
+"""Results of earlier probes of this machine, so that builds need not repeat the probes."""
 
 import contextlib
 import json
@@ -6,34 +6,34 @@ import os
 from collections.abc import Mapping
 
 
-class Refusals:
-    """A file of a state: what failed and why, or worked, and under which circumstances.
+class HostProbeCache:
+    """A file in the state with the results of earlier probes and their conditions.
 
-    It counts as long as the machine runs, the state is on the same file system, and this process
-    is confined as it was. Whoever finds that it works after all has it forgotten.
+    A result is valid until the machine reboots, the state moves to another file system, or the
+    confinement of the process changes. Code that finds a refused feature working calls ``forget``.
     """
 
     def __init__(self, path: str) -> None:
         self._path = path
 
     def reason(self, what: str) -> str | None:
-        """Return why ``what`` was refused, None where it is not known to be."""
+        """Return why the feature ``what`` was refused, None without a record of a refusal."""
         return self._known(what) or None
 
     def is_allowed(self, what: str) -> bool:
-        """Tell whether ``what`` is known to have worked."""
+        """Tell whether there is a record that the feature ``what`` worked."""
         return self._known(what) == ""
 
     def add(self, what: str, reason: str) -> None:
-        """Remember that ``what`` was refused."""
+        """Record that the feature ``what`` was refused."""
         self._remember(what, reason)
 
     def allow(self, what: str) -> None:
-        """Remember that ``what`` worked."""
+        """Record that the feature ``what`` worked."""
         self._remember(what, "")
 
     def forget(self, what: str) -> None:
-        """Let ``what`` be tried again."""
+        """Delete the record of the feature ``what``, so that it is probed again."""
         records = dict(self._records())
         if records.pop(what, None) is not None:
             self._write(records)
@@ -55,7 +55,7 @@ class Refusals:
         return {}
 
     def _write(self, records: Mapping[str, object]) -> None:
-        # Where it cannot be written, or is read half, things are tried again.
+        # If the file cannot be written, or is read incomplete, the probes are only repeated.
         with contextlib.suppress(OSError), open(self._path, "w", encoding="utf-8") as file:
             json.dump(records, file, indent=1)
 

@@ -1,4 +1,4 @@
-"""Restrictions that a process puts on itself and on all it starts, for good (landlock(7))."""
+"""Permanent restrictions of this process and its descendants (landlock(7))."""
 
 import errno
 import os
@@ -11,7 +11,7 @@ from img.adapters.linux import syscalls
 
 
 class Access(IntFlag):
-    """What may be done to files (linux/landlock.h, LANDLOCK_ACCESS_FS_*)."""
+    """Access rights for files (linux/landlock.h, LANDLOCK_ACCESS_FS_*)."""
 
     EXECUTE = 1 << 0
     WRITE_FILE = 1 << 1
@@ -38,7 +38,7 @@ _OF_FILES = (
     Access.EXECUTE | Access.WRITE_FILE | Access.READ_FILE | Access.TRUNCATE | Access.IOCTL_DEV
 )
 _SINCE = {Access.REFER: 2, Access.TRUNCATE: 3, Access.IOCTL_DEV: 5}
-_WITH_FILES = 2  # the version from which files may be moved between directories
+_WITH_FILES = 2  # the version that first lets files move between directories
 _WITH_SCOPES = 6
 _ABSTRACT_UNIX_SOCKET, _SIGNAL = 1, 2  # LANDLOCK_SCOPE_*
 _VERSION = 1  # LANDLOCK_CREATE_RULESET_VERSION
@@ -48,7 +48,7 @@ _UNAVAILABLE = (errno.ENOSYS, errno.EOPNOTSUPP)
 
 @cache
 def version() -> int:
-    """Return the version of the interface that this kernel has, 0 for none."""
+    """Return the version of the Landlock interface of this kernel, 0 for none."""
     try:
         return syscalls.landlock_create_ruleset(b"", _VERSION)
     except OSError as error:
@@ -58,11 +58,11 @@ def version() -> int:
 
 
 def restrict(files: Sequence[tuple[int, Access]] | None = None) -> None:
-    """Keep this process from abstract sockets and processes that are not its own or its children's.
+    """Deny this process access to abstract sockets and signals outside of its own descendants.
 
-    ``files`` are descriptors of the files and directories that it may reach, and how; None leaves
-    files alone. It takes CAP_SYS_ADMIN or no_new_privs; the kernel does as much of it as it knows.
-    Raises OSError.
+    ``files`` are descriptors of the accessible files and directories with their access rights; None
+    does not restrict files. Requires CAP_SYS_ADMIN or no_new_privs. Restrictions that the kernel
+    does not support are left out. Raises OSError.
     """
     handled, attributes = plan(files=files is not None)
     if not attributes:
@@ -80,9 +80,9 @@ def restrict(files: Sequence[tuple[int, Access]] | None = None) -> None:
 
 @cache
 def plan(*, files: bool) -> tuple[Access, bytes]:
-    """Return what is refused about files, and the attributes of a ruleset, empty for none.
+    """Return the file access rights to handle, and the attributes of a ruleset, empty for none.
 
-    Processes forked after it was asked for once have it at hand.
+    The result is cached for processes that are forked later.
     """
     handled = handled_access(version()) if files else Access(0)
     attributes = ruleset_attributes(version(), handled)
@@ -90,7 +90,7 @@ def plan(*, files: bool) -> tuple[Access, bytes]:
 
 
 def handled_access(known: int) -> Access:
-    """Return what a kernel of the version ``known`` can refuse about files, nothing before 2."""
+    """Return the file access rights that version ``known`` can restrict, none before version 2."""
     if known < _WITH_FILES:
         return Access(0)
     late = [access for access, since in _SINCE.items() if known < since]
@@ -98,7 +98,7 @@ def handled_access(known: int) -> Access:
 
 
 def ruleset_attributes(known: int, handled: Access) -> bytes:
-    """Return ``struct landlock_ruleset_attr``, as long as a kernel of that version knows it."""
+    """Return ``struct landlock_ruleset_attr`` with the fields that version ``known`` has."""
     if known < _WITH_SCOPES:
         return struct.pack("Q", handled)
     return struct.pack("QQQ", handled, 0, _ABSTRACT_UNIX_SOCKET | _SIGNAL)

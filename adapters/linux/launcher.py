@@ -1,12 +1,12 @@
-"""A small ELF program that executes another one, made anew for each.
+"""A small generated ELF program that executes another program.
 
-The process that starts a step is Python until the step's program runs, and execve(2) reads the
-program's interpreters while it still is: a chain of "#!" lines, or the PT_INTERP of an ELF file,
-that ends at /proc/self/exe would run the host's Python in the step, which then holds a file of the
-host to change (CVE-2019-5736). So that process executes this first: from then on /proc/self/exe is
-a file in memory that belongs to the step alone, and that only its own next program may harm.
+The process that starts a step runs Python until the step's program runs, and execve(2) reads that
+program's interpreters before it replaces Python: a chain of "#!" lines, or the PT_INTERP of an ELF
+file, that ends at /proc/self/exe would run the host's Python in the step, which then could change a
+file of the host (CVE-2019-5736). So the process executes this program first: from then on
+/proc/self/exe is a file in memory that belongs to the step alone.
 
-There is no compiler: the few instructions are put together here (Linux psABIs; syscall(2)).
+No compiler is needed: the few instructions are assembled here (Linux psABIs; syscall(2)).
 """
 
 import errno
@@ -20,10 +20,10 @@ from typing import NoReturn, Protocol
 
 from img.domain.dataclass import dataclass
 
-# Where the file is mapped, as a whole: to be executed, and to be written to.
+# The addresses of the two mappings of the whole file: one executable, one writable.
 _CODE_AT, _DATA_AT = 0x40_0000, 0x1000_0000
 _MOST = 0x800_0000  # bytes of data
-_PAGE = 0x1_0000  # the largest there is
+_PAGE = 0x1_0000  # the largest page size of Linux
 _FILE_HEADER, _PROGRAM_HEADER = struct.Struct("<16sHHIQQQIHHHHHH"), struct.Struct("<IIQQQQQQ")
 _HEADERS = 3
 _DATA_OFFSET = _FILE_HEADER.size + _HEADERS * _PROGRAM_HEADER.size
@@ -40,7 +40,7 @@ _TEXTS_AT = _ERROR_AT + len(_FIRST_DATA)
 
 
 class _Machine(Protocol):
-    """The instructions that are needed; ``argument`` is the number of a system call's argument."""
+    """The machine instructions that the program needs; ``argument`` is the index of an argument."""
 
     number: int  # e_machine
     fcntl: int
@@ -50,7 +50,7 @@ class _Machine(Protocol):
 
     @abstractmethod
     def load(self, argument: int, value: int) -> bytes:
-        """Set an argument to a number below 2**31."""
+        """Load a number below 2**31 into an argument register."""
 
     @abstractmethod
     def call(self, number: int) -> bytes:
@@ -62,7 +62,7 @@ class _Machine(Protocol):
 
     @abstractmethod
     def store_error(self, address: int) -> bytes:
-        """Store the error of the last call, four bytes; arguments are lost."""
+        """Store the error of the last call, four bytes; this clobbers the argument registers."""
 
 
 class _X86(_Machine):
@@ -82,7 +82,7 @@ class _X86(_Machine):
 
 
 class _Generic(_Machine):
-    """What counts its system calls as asm-generic/unistd.h does, with words of four bytes."""
+    """An architecture with the numbers of asm-generic/unistd.h and instructions of four bytes."""
 
     fcntl, write, execve, exit_group = 25, 64, 221, 94
 
@@ -141,7 +141,7 @@ _HERE = os.uname().machine
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """What is to be executed: the first of ``paths`` that can be."""
+    """The program to execute: the first of ``paths`` that can be executed."""
 
     paths: Sequence[str]
     argv: Sequence[str]
@@ -149,7 +149,7 @@ class Program:
 
 
 def new_file() -> int:
-    """Return a descriptor of an empty file in memory, to be made before limits are set.
+    """Return a descriptor of a new empty file in memory; call it before limits are set.
 
     Raises OSError.
     """
@@ -162,7 +162,7 @@ def new_file() -> int:
 
 
 def fill(file: int, program: Program, report: int, *, inherited: bool = False) -> None:
-    """Write what ``content_of`` returns into ``file``. Raises ValueError, OSError.
+    """Write the result of ``content_of`` into ``file``. Raises ValueError, OSError.
 
     ``inherited``: another program executes the file by its descriptor, which is then closed too.
     """
@@ -172,7 +172,7 @@ def fill(file: int, program: Program, report: int, *, inherited: bool = False) -
 
 
 def execute(file: int, report: int) -> NoReturn:
-    """Become the program that ``file`` was filled with. Raises OSError if not even that runs."""
+    """Execute the program that ``fill`` wrote into ``file``. Raises OSError if that fails."""
     os.set_inheritable(report, True)
     os.execve(file, ("img",), {})
 
@@ -182,12 +182,12 @@ def content_of(
 ) -> bytes:
     """Return an ELF file that executes ``program``.
 
-    If that fails, it sends the error to the descriptor ``report``, in four bytes (``error_in``).
-    The descriptor must be open when the file is executed, and is closed when the program is: so
-    the file runs once. Executed again, as the interpreter of the program, it says so and ends.
-    The descriptor ``also`` is closed with it.
+    If that fails, the ELF program sends the error to the descriptor ``report``, in four bytes
+    (``error_in``). The descriptor must be open when the file is executed, and is closed when
+    ``program`` is executed: so the file runs only once. If it is executed again, as the interpreter
+    of ``program``, it reports that and exits. The descriptor ``also`` is closed as well.
 
-    Raises ValueError for a zero byte, OSError where the machine is unknown.
+    Raises ValueError for a zero byte, OSError for an unknown machine.
     """
     frame = frame_for(machine, len(program.paths))
     env = [f"{name}={value}" for name, value in program.env.items()]
@@ -215,20 +215,20 @@ def content_of(
 
 
 def prepare() -> None:
-    """Do once, in a process whose forks execute programs, what each would do. Raises OSError."""
+    """Prepare once what all forks of this process need to execute programs. Raises OSError."""
     content_of(Program(paths=("/",), argv=("a",), env={"A": ""}), 3)
 
 
 def error_in(message: bytes) -> int | None:
-    """Return the error in a message of such a file, None if the message is something else."""
+    """Return the error in a message of the ELF program, None if the message is something else."""
     number = int.from_bytes(message, sys.byteorder)
     return number if len(message) == 4 and 0 < number < 4096 else None
 
 
 class _Frame:
-    """The instructions that are the same for all programs with that many paths.
+    """The instructions that all programs with the same number of paths have in common.
 
-    They are made before a process is forked: what a fork touches at first it has to copy.
+    They are generated before a fork: a forked process has to copy each page that it touches first.
     """
 
     def __init__(self, machine: _Machine, paths: int) -> None:
@@ -242,16 +242,16 @@ class _Frame:
         self._tell += machine.call(machine.write) + end
         self._begin = machine.load(1, _F_SETFD) + machine.load(2, _FD_CLOEXEC)
         self._begin += machine.call(machine.fcntl)
-        # The descriptor is closed when the program has been executed.
+        # The descriptor is closed by the execution of the program.
         self._begin += machine.skip_if_failed(len(self._run(0, [(0, 0, 0)] * paths)))
 
     def closing(self, descriptor: int) -> bytes:
-        """Return what closes a descriptor when the program is executed."""
+        """Return the instructions that set a descriptor to be closed on execution."""
         machine = self.machine
         return self._loaded(descriptor, _F_SETFD, _FD_CLOEXEC) + machine.call(machine.fcntl)
 
     def code(self, report: int, calls: Sequence[tuple[int, int, int]]) -> bytes:
-        """Return all of them, for calls of execve(2) with those arguments."""
+        """Return the complete code, for calls of execve(2) with those arguments."""
         return b"".join(
             (self.machine.load(0, report), self._begin, self._run(report, calls), self._again)
         )
@@ -267,9 +267,9 @@ class _Frame:
 
 @cache
 def frame_for(machine: str, paths: int = 1) -> _Frame:
-    """Return the frame for programs with that many paths, once made for a process and its forks.
+    """Return the frame for programs with that many paths, cached for a process and its forks.
 
-    Raises OSError where the machine is unknown.
+    Raises OSError for an unknown machine.
     """
     if machine not in _MACHINES:
         raise OSError(errno.ENOSYS, f"no program can be made for {machine}")

@@ -1,7 +1,7 @@
-"""A process that stays outside when this one enters a user namespace.
+"""A helper process that stays outside of the user namespace that this process enters.
 
-Inside, everybody seems to be root: whoever asks the user's session for secrets over D-Bus, as
-credential helpers do, would not be answered.
+Inside, every process appears to be root: credential helpers that ask the user's session over D-Bus
+would get no answer.
 """
 
 import json
@@ -19,7 +19,7 @@ from img.domain.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HelperResult:
-    """What a helper program answered."""
+    """The exit code and the output of a helper program."""
 
     code: int
     stdout: bytes = field(repr=False)
@@ -31,7 +31,7 @@ HelperRunner = Callable[[Sequence[str], bytes], HelperResult]
 
 
 def run_here(argv: Sequence[str], stdin: bytes) -> HelperResult:
-    """Run a helper as this process (a ``HelperRunner``)."""
+    """Run a helper in this process' namespaces (a ``HelperRunner``)."""
     import subprocess
 
     done = subprocess.run(argv, input=stdin, capture_output=True, check=False)
@@ -39,7 +39,7 @@ def run_here(argv: Sequence[str], stdin: bytes) -> HelperResult:
 
 
 class Outsider:
-    """Runs helpers as the user that this process was. To be made before any thread is."""
+    """Runs helpers as the original user of this process. Create it before the first thread."""
 
     def __init__(self) -> None:
         ours, its = socket.socketpair()
@@ -53,7 +53,7 @@ class Outsider:
         ours.close()
 
     def run(self, argv: Sequence[str], stdin: bytes) -> HelperResult:
-        """Run a helper out there (a ``HelperRunner``); one at a time."""
+        """Run a helper outside of the namespace (a ``HelperRunner``); one at a time."""
         request = json.dumps({"argv": list(argv), "stdin": stdin.decode("latin-1")})
         with self._turn:
             self._connection.write(request + "\n")
@@ -71,7 +71,7 @@ class Outsider:
         )
 
     def close(self) -> None:
-        """End the process. Idempotent; it ends by itself with this one."""
+        """End the helper process. Idempotent; it also ends when this process does."""
         if self._pid:
             self._connection.close()
             os.waitpid(self._pid, 0)
@@ -81,7 +81,7 @@ class Outsider:
 def _be_the_outsider(connection: socket.socket) -> NoReturn:
     try:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
-        # Ctrl-C reaches everybody on the terminal; this one ends when the connection does.
+        # Ctrl-C signals all processes of the terminal; this one must end with the connection only.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         with connection.makefile("rw", encoding="ascii") as requests:
             for line in requests:

@@ -1,4 +1,4 @@
-"""Whether the kernel makes overlays of a directory: one is mounted, and written to."""
+"""Test whether the kernel can mount an overlay in a directory and keep deletions in it."""
 
 import errno
 import os
@@ -8,19 +8,18 @@ from img.adapters.linux import syscalls
 from img.domain.errors import HostError
 
 MOST_LAYERS = 500  # OVL_MAX_STACK
-OPAQUE = "user.overlay.opaque"  # as mounts with the option userxattr have it
 _REMEDY = (
     "put the state (--state) on ext4, xfs, btrfs or tmpfs, in a container on a volume; Linux 5.11 "
     "or newer mounts overlays for users"
 )
 
 
-# What may be otherwise in a moment: space, memory, a module that somebody loads.
+# Errors that may be temporary: space, memory, a kernel module that is not loaded yet.
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENODEV}
 
 
 class OverlayRefused(HostError):
-    """The kernel makes no overlay of that directory; ``lasting`` if it will not tomorrow either."""
+    """The kernel cannot use that directory for overlays; ``lasting`` if that is permanent."""
 
     def __init__(self, place: str, reason: str, *, lasting: bool) -> None:
         super().__init__(f"the kernel mounts no overlay on {place}: {reason}", hint=_REMEDY)
@@ -28,10 +27,10 @@ class OverlayRefused(HostError):
 
 
 def try_overlay(directory: str, place: str) -> None:
-    """Mount an overlay of what is made in ``directory``, which is empty and the caller's to remove.
+    """Mount an overlay of directories below ``directory``, which is empty; the caller removes it.
 
-    ``place`` is what it is a part of, for the message. The process has a mount namespace of its
-    own, so nobody else sees the mount. Raises OverlayRefused.
+    ``place`` names the surrounding directory in error messages. The process must have its own mount
+    namespace, which hides the mount from other processes. Raises OverlayRefused.
     """
     try:
         keeps = _keeps_deletions(directory)
@@ -43,18 +42,18 @@ def try_overlay(directory: str, place: str) -> None:
 
 
 def _keeps_deletions(directory: str) -> bool:
-    """Make and use an overlay; tell whether there are whiteouts and opaque directories in it."""
+    """Mount and use an overlay; tell whether it keeps whiteouts and opaque directories."""
     for name in ("lower/directory", "upper", "work", "merged"):
         os.makedirs(f"{directory}/{name}")
     os.mknod(f"{directory}/lower/file")
     _use_overlay(directory)
-    os.getxattr(f"{directory}/upper/directory", OPAQUE)
+    os.getxattr(f"{directory}/upper/directory", syscalls.OPAQUE_XATTR)
     return stat.S_ISCHR(os.lstat(f"{directory}/upper/file").st_mode)
 
 
 def _use_overlay(directory: str) -> None:
     merged = f"{directory}/merged"
-    # Descriptors, for a path may have characters that mean something in options.
+    # Paths of descriptors, because special characters in a path would end a mount option.
     parts = {name: _descriptor(f"{directory}/{name}") for name in ("lower", "upper", "work")}
     options = ",".join(f"{name}dir=/proc/self/fd/{part}" for name, part in parts.items())
     try:

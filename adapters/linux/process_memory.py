@@ -1,7 +1,7 @@
-"""Reading and writing what other processes point to (process_vm_readv(2)).
+"""Reading and writing the memory of other processes (process_vm_readv(2)).
 
-Docker's default filter forbids those calls before 23.0; then it is done through /proc, which has to
-be the working directory, and takes three calls instead of one.
+Docker's default filter forbids those calls before 23.0. The fallback goes through /proc, which has
+to be the working directory, and takes three calls instead of one.
 """
 
 import ctypes
@@ -13,7 +13,7 @@ _PAGE = 4096
 _LONGEST_PATH = 4096  # with its zero byte
 _USUAL_PATH = 128
 
-_libc = ctypes.PyDLL(None, use_errno=True)  # the calls are too short to let the GIL go
+_libc = ctypes.PyDLL(None, use_errno=True)  # the calls are too short to release the GIL
 _readv = _libc.process_vm_readv
 _writev = _libc.process_vm_writev
 _readv.restype = _writev.restype = ctypes.c_ssize_t
@@ -24,7 +24,7 @@ _readv.argtypes = _writev.argtypes = (
 _buffer = ctypes.create_string_buffer(_PAGE)
 _address = ctypes.addressof(_buffer)
 _view = memoryview(_buffer).cast("B")
-# struct iovec, twice: the memory here and the memory there.
+# struct iovec, twice: the local memory and the remote memory.
 _VECTORS = struct.Struct("QQQQ")
 _vectors = ctypes.create_string_buffer(_VECTORS.size)
 _here = ctypes.addressof(_vectors)
@@ -33,14 +33,14 @@ _pack = _VECTORS.pack_into
 
 
 def read_text(pid: int, address: int) -> bytes:
-    """Return the bytes up to the first zero, a path at most. Raises OSError (EFAULT, ...)."""
+    """Return the bytes up to the first zero, at most a whole path. Raises OSError (EFAULT, ...)."""
     found = _read(pid, address, min(_USUAL_PATH, _PAGE - address % _PAGE))
     end = found.find(b"\0")
     if end >= 0:
         return found[:end]
     address += len(found)
     while len(found) < _LONGEST_PATH:
-        # What lies in the next page may not be readable.
+        # The next page may not be readable.
         piece = _read(pid, address, _PAGE - address % _PAGE)
         if not piece:
             break
@@ -65,7 +65,7 @@ def read(pid: int, address: int, size: int) -> bytes:
 
 
 def write(pid: int, address: int, content: bytes) -> None:
-    """Write ``content`` to the process' memory. Raises OSError (EFAULT, ...)."""
+    """Write ``content`` to the memory of the process. Raises OSError (EFAULT, ...)."""
     if _FORBIDDEN:
         file = os.open(b"%d/mem" % pid, os.O_WRONLY | os.O_CLOEXEC)
         try:

@@ -1,8 +1,8 @@
-"""Values as JSON records, for processes of img to send to one another.
+"""Values as JSON records, which processes of img send to one another.
 
-A record may come from a process whose root file system an image made, so nothing in it names code:
-it is read as one expected type, and checked against that type's annotations field by field.
-Pickle, marshal and their like would run what the sender chooses.
+A record may come from a process in the root file system of an image, so nothing in a record names
+code: it is read as one expected type and checked against that type's annotations, field by field.
+Formats such as pickle and marshal could run code that the sender chooses.
 """
 
 import binascii
@@ -16,27 +16,27 @@ from typing import Any, Union, get_args, get_origin
 
 _Reader = Callable[[Any], Any]
 _BEYOND = 1 << 64
-# Made once: json.dumps and json.loads would look at options and encodings for each of the records.
+# Created once: json.dumps and json.loads would evaluate their options for each record.
 _to_json = json.JSONEncoder(separators=(",", ":")).encode
 _from_json = json.JSONDecoder().decode
 _AS_IT_IS = frozenset((str, int, bool, types.NoneType))
 
 
 class BadRecord(ValueError):
-    """Bytes that are no record of the expected type."""
+    """Bytes that are not a record of the expected type."""
 
 
 def encode(value: object) -> bytes:
-    """Return ``value`` as a record, ASCII.
+    """Return ``value`` as a record in ASCII.
 
-    Data classes, enumerations by value, tuples, mappings of strings, bytes, strings (with lone
-    surrogates), integers, truth values and None can be sent.
+    The supported types are data classes, enumerations (by value), tuples, mappings of strings,
+    bytes, strings (with lone surrogates), integers, booleans and None.
     """
     return _to_json(_plain(value)).encode("ascii")
 
 
 def decode(record: bytes, kind: Any) -> Any:
-    """Return the value of type ``kind`` in ``record``: one of those types, or a union of them.
+    """Return the value of type ``kind`` in ``record``: a supported type, or a union of them.
 
     Raises BadRecord.
     """
@@ -74,9 +74,9 @@ def _field_names(kind: Any) -> tuple[str, ...] | None:
 
 @cache
 def reader_of(kind: Any) -> Callable[[Any], Any]:
-    """Return what reads a ``kind`` from decoded JSON and raises ValueError or TypeError.
+    """Return a converter from decoded JSON to ``kind``, which raises ValueError or TypeError.
 
-    Made once for a process and its forks: ask for it before a fork that needs it.
+    It is cached for a process and its forks: call this before forks that need it.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (types.UnionType, Union):

@@ -1,8 +1,8 @@
-"""Regular files at paths that other people control: opened without waiting, read within a limit.
+"""Safe access to regular files at untrusted paths: no blocking open, bounded reads.
 
-A path in a context or a layout may be a FIFO, which blocks open(2), a device, which never ends, or
-a link to either. ``open_regular`` returns only regular files, and ``open_inside`` only those that
-lie below one directory.
+A path in a context or a layout may lead to a FIFO, which blocks open(2), to a device, which never
+ends, or to a link to either. ``open_regular`` opens only regular files, and ``open_inside`` only
+regular files below one directory.
 """
 
 import errno
@@ -23,7 +23,7 @@ _KINDS = {
 
 
 class LinkLeadsOut(OSError):
-    """A path below a directory that a link takes out of it."""
+    """A path below a directory that a symbolic link leads out of it."""
 
     def __init__(self, link: str) -> None:
         super().__init__(errno.EXDEV, f"the link to {link} leads out of the directory")
@@ -31,12 +31,12 @@ class LinkLeadsOut(OSError):
 
 
 def open_regular(path: str, *, at: int | None = None, follow: bool = True) -> int:
-    """Return a descriptor of the regular file ``path``, opened for reading, in no time.
+    """Return a descriptor of the regular file ``path``, opened for reading without blocking.
 
-    Raises OSError: EISDIR for a directory, EINVAL for anything else that is no regular file.
+    Raises OSError: EISDIR for a directory, EINVAL for any other file that is not regular.
     """
-    # Checked before, because opening alone makes some devices act; and after, for it may be another
-    # file by then.
+    # Checked before, because opening alone triggers some devices; and after, because the path may
+    # lead to another file by then.
     _check(os.stat(path, dir_fd=at, follow_symlinks=follow))
     file = os.open(path, _READ | (0 if follow else os.O_NOFOLLOW), dir_fd=at)
     try:
@@ -50,10 +50,10 @@ def open_regular(path: str, *, at: int | None = None, follow: bool = True) -> in
 def open_inside(root: int, path: str) -> int:
     """Return a descriptor of the regular file ``path`` below the directory ``root``.
 
-    Links are followed as if ``root`` were the root directory, as BuildKit follows those of a
+    Links are followed as if ``root`` were the root directory, as BuildKit follows links of a
     context (fsutil, "FollowLinks"). Every directory on the way is opened by itself and without
-    following links: no change meanwhile leads out. Raises LinkLeadsOut for a link that names
-    something above ``root``, if there is no such file inside; OSError as ``open_regular``.
+    following links, so concurrent changes cannot lead out of ``root``. Raises LinkLeadsOut for a
+    link to a path above ``root`` if there is no such file inside; OSError as ``open_regular``.
     """
     opened = [os.dup(root)]
     try:
@@ -64,7 +64,7 @@ def open_inside(root: int, path: str) -> int:
 
 
 def read_inside(root: int, path: str, most: int) -> bytes:
-    """Return the content of a file as ``open_inside`` finds it, of at most ``most`` bytes.
+    """Return the content of a file that ``open_inside`` finds, at most ``most`` bytes.
 
     Raises OSError, EFBIG for a larger one.
     """
@@ -72,7 +72,7 @@ def read_inside(root: int, path: str, most: int) -> bytes:
 
 
 def read_regular(path: str, most: int) -> bytes:
-    """Return the content of a regular file, links followed, of at most ``most`` bytes.
+    """Return the content of a regular file, following links, at most ``most`` bytes.
 
     Raises OSError, EFBIG for a larger one.
     """
@@ -80,7 +80,7 @@ def read_regular(path: str, most: int) -> bytes:
 
 
 def read_at_most(descriptor: int, most: int) -> bytes:
-    """Read a descriptor to its end. Raises OSError, EFBIG where there is more than ``most``."""
+    """Read a descriptor to its end. Raises OSError, EFBIG for more than ``most`` bytes."""
     pieces, left = [], most + 1
     while left and (piece := os.read(descriptor, min(left, _PIECE))):
         pieces.append(piece)
@@ -122,7 +122,7 @@ def _walk(opened: list[int], path: str) -> int:
 
 
 def _link(name: str, directory: int) -> str | None:
-    """Return where a link leads, None if it is no link. Raises OSError where there is nothing."""
+    """Return the target of a link, None for other files. Raises OSError if there is no file."""
     try:
         return os.readlink(name, dir_fd=directory)
     except OSError as error:

@@ -1,18 +1,18 @@
-"""Small files by os.open, for processes that may not use the built-in open.
+"""Small files, read and written with os.open, for processes that may not use the built-in open.
 
-Python's library opens its own files with that, so a process in a foreign root ends when it is
-called with a path (adapters/executor/closed_interpreter.py).
+Python's library opens its own files with the built-in open, so a process in a foreign root ends
+itself when that is called with a path (adapters/executor/closed_interpreter.py).
 """
 
 import os
 
 Path = str | bytes
 
-_MOST = 1 << 16  # bytes of one read
+_MOST = 1 << 16  # bytes per read
 
 
 def read_start(path: Path, size: int = _MOST) -> bytes:
-    """Return the first ``size`` bytes, less where the file gives less at once. Raises OSError."""
+    """Return up to ``size`` bytes from the start, the result of one read. Raises OSError."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         return os.read(file, size)
@@ -21,7 +21,7 @@ def read_start(path: Path, size: int = _MOST) -> bytes:
 
 
 def read_all(path: Path) -> bytes:
-    """Return the whole content. Raises OSError."""
+    """Return the whole content of the file. Raises OSError."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:
         pieces = []
@@ -33,7 +33,7 @@ def read_all(path: Path) -> bytes:
 
 
 def append(path: Path, content: bytes) -> None:
-    """Write ``content`` at the end of the file, which is made if it is missing. Raises OSError."""
+    """Append ``content`` to the file; create the file if it is missing. Raises OSError."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     file = os.open(path, flags, 0o600)
     try:

@@ -1,6 +1,6 @@
-"""System calls that Python's ``os`` does not have, through ctypes.
+"""System calls that Python's ``os`` lacks, through ctypes.
 
-Each raises OSError like its cousins in ``os``. Strings are encoded as ``os.fsencode`` does it.
+Each raises OSError as functions of ``os`` do. Strings are encoded with ``os.fsencode``.
 """
 
 import ctypes
@@ -46,21 +46,27 @@ PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
-_OPEN_TREE_CLONE = 0x1
+AT_FDCWD = -100
+AT_SYMLINK_NOFOLLOW = 0x100
+AT_REMOVEDIR = 0x200
+AT_EMPTY_PATH = 0x1000
 _AT_RECURSIVE = 0x8000
-_AT_EMPTY_PATH = 0x1000
+
+FICLONE = 0x4004_9409
+OPAQUE_XATTR = "user.overlay.opaque"  # of overlays with the mount option userxattr
+
+_OPEN_TREE_CLONE = 0x1
 _MOVE_MOUNT_EMPTY_PATHS = 0x4 | 0x40  # F_EMPTY_PATH, T_EMPTY_PATH
-_AT_FDCWD = -100
 _LONGEST_HANDLE = 128  # bytes, MAX_HANDLE_SZ
-_ATTEMPTS = 128  # of openat2, as runc makes them
+_ATTEMPTS = 128  # of openat2; runc makes as many
 _LAST_DESCRIPTOR = 0xFFFF_FFFF
 _KEYCTL_JOIN_SESSION_KEYRING = 1
 _INTERNAL_SIGNALS = (32, 33)  # nptl/internal-signals.h
-_SIGACTION_SIZE = 32  # of the kernel's; all zeros are SIG_DFL
+_SIGACTION_SIZE = 32  # bytes of the kernel's struct; all zeros are SIG_DFL
 _SIGSET_SIZE = 8
 _CAPABILITY_VERSION_3 = 0x2008_0522
 
-# From 424 on all architectures count alike (asm-generic/unistd.h).
+# From 424 on the numbers are the same on all architectures (asm-generic/unistd.h).
 _EVERYWHERE = {
     "open_tree": 428,
     "move_mount": 429,
@@ -79,9 +85,12 @@ NUMBERS = {
     "aarch64": _GENERIC,
     "riscv64": _GENERIC,
 }
-"""Numbers by ``uname -m``, only of the calls that the C libraries do not wrap."""
+"""Numbers by ``uname -m`` of the calls that this module makes and C libraries may not wrap.
 
-# What a step calls is looked up here: what its process looks up, the next one does not know.
+Not from ``call_numbers``, whose tables would slow down the start of every command.
+"""
+
+# Looked up before the fork of a step: each step process would repeat the lookup otherwise.
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 _libc.mount.argtypes = (
@@ -107,7 +116,7 @@ def setns(descriptor: int, kind: int) -> None:
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """Mount, remount or bind (mount(2)); ``options`` may hold a page at most."""
+    """Mount, remount or bind (mount(2)); ``options`` may take one page at most."""
     result = _libc.mount(
         os.fsencode(source),
         os.fsencode(target),
@@ -124,7 +133,7 @@ def umount2(target: str, flags: int = 0) -> None:
 
 
 def syncfs(descriptor: int) -> None:
-    """Write what is cached of the file system that ``descriptor`` is on (syncfs(2))."""
+    """Write the cached data of the file system of ``descriptor`` to disk (syncfs(2))."""
     _checked(_libc.syncfs(ctypes.c_int(descriptor)), "syncfs")
 
 
@@ -134,59 +143,59 @@ def pivot_root(new_root: str, put_old: str) -> None:
 
 
 def open_tree(path: str, *, directory: int = -100, recursive: bool = True) -> int:
-    """Return a copy, mounted nowhere yet, of what is mounted at ``path`` (open_tree(2))."""
+    """Return a detached copy of the mount at ``path`` (open_tree(2))."""
     flags = _OPEN_TREE_CLONE | os.O_CLOEXEC | (_AT_RECURSIVE if recursive else 0)
     return _call("open_tree", directory, os.fsencode(path), flags, what=path)
 
 
 def mount_setattr(mounted: int, attributes: int, *, recursive: bool = True) -> None:
     """Set ``MOUNT_ATTR_*`` on a tree that ``open_tree`` returned (mount_setattr(2), Linux 5.12)."""
-    flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
+    flags = AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
     attr = struct.pack("QQQQ", attributes, 0, 0, 0)
     _call("mount_setattr", mounted, b"", flags, attr, len(attr))
 
 
 def move_mount(mounted: int, target: int) -> None:
-    """Attach what ``open_tree`` returned where the O_PATH descriptor ``target`` is."""
+    """Attach a tree that ``open_tree`` returned at the O_PATH descriptor ``target``."""
     _call("move_mount", mounted, b"", target, b"", _MOVE_MOUNT_EMPTY_PATHS)
 
 
 def openat2(
     directory: int, path: str, flags: int, *, resolve: int = RESOLVE_IN_ROOT, mode: int = 0
 ) -> int:
-    """Open ``path`` with ``directory`` as the root that no link leads out of (openat2(2))."""
+    """Open ``path`` with ``directory`` as the root, which links cannot leave (openat2(2))."""
     how = struct.pack("QQQ", flags | os.O_CLOEXEC, mode, resolve)
     for _ in range(_ATTEMPTS):
         try:
             return _call("openat2", directory, os.fsencode(path), how, len(how), what=path)
-        except BlockingIOError:  # a rename or mount anywhere, while ".." was being looked up
+        except BlockingIOError:  # a concurrent rename or mount during the lookup of ".."
             continue
     return _call("openat2", directory, os.fsencode(path), how, len(how), what=path)
 
 
 def name_to_handle_at(path: str) -> tuple[int, bytes]:
-    """Return the type and the bytes of a file's handle, a link's own (open_by_handle_at(2))."""
+    """Return the type and the bytes of the handle of a file or a link (open_by_handle_at(2))."""
     handle = ctypes.create_string_buffer(struct.pack("Ii", _LONGEST_HANDLE, 0), 8 + _LONGEST_HANDLE)
     mounted = ctypes.c_int()
-    result = _libc.name_to_handle_at(_AT_FDCWD, os.fsencode(path), handle, ctypes.byref(mounted), 0)
+    result = _libc.name_to_handle_at(AT_FDCWD, os.fsencode(path), handle, ctypes.byref(mounted), 0)
     _checked(result, path)
     size, kind = struct.unpack_from("Ii", handle)
     return kind, handle.raw[8 : 8 + size]
 
 
 def open_by_handle_at(place: int, kind: int, handle: bytes) -> int:
-    """Open the file of that handle on the file system of ``place`` (open_by_handle_at(2))."""
+    """Open the file with that handle on the file system of ``place`` (open_by_handle_at(2))."""
     value = struct.pack("Ii", len(handle), kind) + handle
     return _checked(_libc.open_by_handle_at(place, value, os.O_PATH | os.O_CLOEXEC), "handle")
 
 
 def fork_into(namespaces: int) -> tuple[int, int]:
-    """Fork with the child in new ``CLONE_NEW*`` namespaces: return (pid, pidfd), (0, -1) there.
+    """Fork; return (pid, pidfd), or (0, -1) in the child, in new ``CLONE_NEW*`` namespaces.
 
-    Only for a process with one thread, and a child that forks no further and soon executes: no
-    hooks run, not Python's either, which cost as much as the fork and only care for threads.
+    For processes with one thread only, with a child that does not fork and soon executes: no fork
+    hooks run. Python's hooks serve threads, and cost as much as the fork itself.
     """
-    if not namespaces:  # as clone3 would, where a container's seccomp filter denies it
+    if not namespaces:  # as clone3 fails if a container's seccomp filter denies it
         plain = os.fork()
         return plain, os.pidfd_open(plain) if plain else -1
     pidfd = ctypes.c_int(-1)
@@ -201,7 +210,7 @@ def fork_into(namespaces: int) -> tuple[int, int]:
         0,
         0,
     )
-    # PyDLL: the GIL stays held, as in os.fork().
+    # PyDLL keeps the GIL, as os.fork() does.
     pid = _libc_with_gil.syscall(
         ctypes.c_long(_numbers["clone3"]), arguments, ctypes.c_size_t(len(arguments))
     )
@@ -212,7 +221,7 @@ def fork_into(namespaces: int) -> tuple[int, int]:
 
 
 def prctl(option: int, argument: int = 0) -> None:
-    """Change one property of the process (prctl(2))."""
+    """Set one property of the process (prctl(2))."""
     _checked(_libc.prctl(option, argument, 0, 0, 0), "prctl")
 
 
@@ -229,13 +238,13 @@ def capset(effective: int, inheritable: int = 0) -> None:
 
 
 def sethostname(name: str) -> None:
-    """Name this machine, within its uts namespace (sethostname(2))."""
+    """Set the host name of the current UTS namespace (sethostname(2))."""
     encoded = os.fsencode(name)
     _checked(_libc.sethostname(encoded, len(encoded)), name)
 
 
 def close_descriptors(*, but: int | Iterable[int]) -> None:
-    """Close everything above stderr except ``but`` (close_range(2))."""
+    """Close all descriptors above 2 except ``but`` (close_range(2))."""
     first = 3
     for kept in sorted([but] if isinstance(but, int) else but):
         _close_range(first, kept - 1, 0)
@@ -244,7 +253,7 @@ def close_descriptors(*, but: int | Iterable[int]) -> None:
 
 
 def pidfd_getfd(pid: int, descriptor: int) -> int:
-    """Return what another process has as ``descriptor`` (pidfd_getfd(2), Linux 5.6)."""
+    """Return a copy of another process' descriptor (pidfd_getfd(2), Linux 5.6)."""
     process = os.pidfd_open(pid)
     try:
         copy = _call("pidfd_getfd", process, descriptor, 0)
@@ -255,16 +264,16 @@ def pidfd_getfd(pid: int, descriptor: int) -> int:
 
 
 def default_internal_signals() -> None:
-    """Take SIG_DFL for the two signals that the C library keeps to itself and from ``signal``.
+    """Reset the two signals that the C library reserves, and ``signal`` cannot set, to SIG_DFL.
 
-    They are ignored in whatever posix_spawn(3) started, and in all that this starts in turn.
+    Programs that posix_spawn(3) starts ignore them, and so do all their descendants.
     """
     for number in _INTERNAL_SIGNALS:
         _call("rt_sigaction", number, bytes(_SIGACTION_SIZE), 0, _SIGSET_SIZE)
 
 
 def landlock_create_ruleset(attributes: bytes, flags: int) -> int:
-    """Return a new ruleset, or what ``flags`` ask for (landlock_create_ruleset(2), Linux 5.13)."""
+    """Return a new ruleset, or the result of ``flags`` (landlock_create_ruleset(2), Linux 5.13)."""
     size = len(attributes)
     created = _call("landlock_create_ruleset", attributes if size else 0, size, flags)
     if size:
@@ -278,12 +287,12 @@ def landlock_add_rule(ruleset: int, kind: int, rule: bytes) -> None:
 
 
 def landlock_restrict_self(ruleset: int) -> None:
-    """Enforce a ruleset on this process and all it starts (landlock_restrict_self(2))."""
+    """Enforce a ruleset on this process and its descendants (landlock_restrict_self(2))."""
     _call("landlock_restrict_self", ruleset, 0)
 
 
 def join_new_session_keyring() -> None:
-    """Leave the caller's kernel keyring, and the keys in it, behind (keyctl(2))."""
+    """Join a new session keyring, without the keys of the caller's keyring (keyctl(2))."""
     _call("keyctl", _KEYCTL_JOIN_SESSION_KEYRING, 0)
 
 
@@ -301,7 +310,7 @@ def _close_range(first: int, last: int, flags: int) -> None:
 def _close_if_open(descriptor: int) -> None:
     try:
         os.close(descriptor)
-    except OSError:  # the one that listed the directory
+    except OSError:  # the descriptor that listed the directory
         return
 
 

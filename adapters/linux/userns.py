@@ -1,4 +1,4 @@
-"""Entering the namespaces in which a user may build: own ids, own mounts."""
+"""Entering the user and mount namespaces in which builds run."""
 
 import errno
 import os
@@ -19,11 +19,11 @@ _CONTAINER_HINT = (
 
 
 class NamespacesRefused(HostError):
-    """The kernel, or what confines this process, lets it make no namespaces."""
+    """The kernel, or the confinement of this process, refuses new namespaces."""
 
 
 class NoSubordinateIds(HostError):
-    """Nobody gave this user ids to build with."""
+    """The user has no subordinate ids."""
 
     def __init__(self, user: str, file: str, hint: str) -> None:
         super().__init__(f"user {user} has no ids of its own to build with in {file}", hint=hint)
@@ -32,7 +32,7 @@ class NoSubordinateIds(HostError):
 
 
 class NoIdMappers(HostError):
-    """The two set-user-ID programs that write id maps are not installed."""
+    """The set-user-ID programs newuidmap and newgidmap are not installed."""
 
     def __init__(self, program: str) -> None:
         super().__init__(
@@ -48,7 +48,7 @@ class IdMapRefused(HostError):
 
 
 class OneIdHere(HostError):
-    """The user namespace that this process was started in has one id, so that it has none to give.
+    """The user namespace of this process has only one id, so builds cannot have more.
 
     ``unshare -Ur``, bubblewrap and Apptainer make such namespaces.
     """
@@ -61,16 +61,16 @@ class OneIdHere(HostError):
 
 
 class IdMap(Enum):
-    """How ids inside stand to ids outside; snapshots of one kind are of no use to another."""
+    """The kind of mapping between ids inside and outside, which snapshots depend on."""
 
-    SAME = "same"  # already root: no user namespace was needed
-    SUBORDINATE = "subordinate"  # 0 is the user, 1 and up are the user's subordinate ids
-    SINGLE = "single"  # 0 is the user, and that is all
+    SAME = "same"  # the process is root already: no user namespace is needed
+    SUBORDINATE = "subordinate"  # 0 is the user; ids from 1 on are the user's subordinate ids
+    SINGLE = "single"  # 0 is the user, and there are no other ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RealUser:
-    """Who the process was before it entered; looked up by name, so /etc/passwd or its like."""
+    """The user that started img, before the namespace is entered, as found in the user database."""
 
     name: str
     uid: int
@@ -80,31 +80,31 @@ class RealUser:
 
 @dataclass(frozen=True, slots=True)
 class IdRange:
-    """``count`` ids from ``first`` on."""
+    """``count`` ids, starting with ``first``."""
 
     first: int
     count: int
 
 
 def real_user() -> RealUser:
-    """Return who this process is; to be asked before ``enter``, inside everybody is root."""
+    """Return the user of this process; call it before ``enter``: inside, every user is root."""
     import pwd
 
     uid, gid = os.geteuid(), os.getegid()
     try:
         known = pwd.getpwuid(uid)
-    except KeyError:  # an arbitrary uid, as OpenShift gives
+    except KeyError:  # an arbitrary uid without a name, as on OpenShift
         return RealUser(name=str(uid), uid=uid, gid=gid)
     return RealUser(name=known.pw_name, uid=uid, gid=gid, home=known.pw_dir)
 
 
 def is_privileged(user: RealUser) -> bool:
-    """Tell whether the user may mount, and give files to others, as it is."""
+    """Tell whether the user may mount, and change owners of files, without a namespace."""
     return may_mount(user) and not has_one_id()
 
 
 def may_mount(user: RealUser) -> bool:
-    """Tell whether the user is root that may mount."""
+    """Tell whether the user is root with the right to mount."""
     return user.uid == 0 and bool(capabilities.effective() & capabilities.SYS_ADMIN)
 
 
@@ -114,24 +114,25 @@ def has_one_id() -> bool:
 
 
 def is_initial() -> bool:
-    """Tell whether this is the user namespace of the machine: in all others no device opens."""
+    """Tell whether this is the initial user namespace: in all others no device can be opened."""
     with open("/proc/self/uid_map", encoding="ascii") as extents:
         return extents.read().split() == ["0", "0", str((1 << 32) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """How this process stands now."""
+    """The result of ``enter``."""
 
     id_map: IdMap
-    obstacle: HostError | None = None  # why it has no more ids
+    obstacle: HostError | None = None  # why the namespace has only one id
 
 
 def enter(user: RealUser) -> Entered:
-    """Move this process, which must have one thread yet, where it may mount, as root.
+    """Move this process into namespaces where it is root and may mount; it must have one thread.
 
-    It has the user's subordinate ids there, or its own alone where it can have no others. cwd,
-    environment, groups and open files stay. Raises NamespacesRefused: all is as before then.
+    The namespace has the user's subordinate ids, or one id if there are no others to have. The
+    working directory, environment, groups and open files stay. Raises NamespacesRefused, and then
+    nothing has changed.
     """
     if is_privileged(user):
         _enter_mount_namespace()
@@ -161,7 +162,7 @@ def subordinate_ids(user: RealUser) -> tuple[list[IdRange], list[IdRange]]:
 
 
 def ranges_in(lines: Iterable[str], user: RealUser) -> list[IdRange]:
-    """Return all ranges that ``lines`` of subuid(5) give to ``user``, by name or by number."""
+    """Return the ranges that ``lines`` of subuid(5) assign to ``user``, by name or by number."""
     ranges: list[IdRange] = []
     for owner, found in _parsed(lines):
         if owner in (user.name, str(user.uid)) and not _overlaps(found, ranges):
@@ -188,8 +189,8 @@ def _enter_mount_namespace() -> None:
 
 
 def _enter_user_namespace(write_maps: Callable[[int], None]) -> None:
-    # A child makes the namespace and tries it, and this process joins what is proven to work:
-    # whoever unshares and then finds the maps refused is nobody for the rest of its life.
+    # A child makes the namespace and tests it, and this process joins it only when the test
+    # succeeds: a process that unshares and then finds its id maps refused stays unmapped.
     ours, its = _socketpair()
     pid = os.fork()
     if pid == 0:
@@ -214,14 +215,14 @@ def _enter_user_namespace(write_maps: Callable[[int], None]) -> None:
 
 
 def _make_user_namespace(socket: int) -> None:
-    """Be the child of ``_enter_user_namespace``: say 0 or errno after each of two steps."""
+    """Run the child of ``_enter_user_namespace``: send 0 or errno after each of its two steps."""
     try:
         try:
             syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
             syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
             os.write(socket, bytes([0]))
             if os.read(socket, 1):
-                # AppArmor lets everybody unshare, and nobody mount (Ubuntu 23.10 and later).
+                # AppArmor allows unshare and refuses mounts inside (Ubuntu 23.10 and later).
                 syscalls.mount("none", "/", flags=syscalls.MS_REC | syscalls.MS_PRIVATE)
                 syscalls.mount("tmpfs", "/proc", "tmpfs")
                 os.write(socket, bytes([0]))
@@ -247,7 +248,7 @@ def _expect(socket: int) -> None:
 
 
 def _write_maps(pid: int, user: RealUser, uids: list[IdRange], gids: list[IdRange]) -> None:
-    # Both at once: each takes 6 ms, most of them in the kernel's exec of a set-user-ID program.
+    # Both run in parallel: each takes 6 ms, mostly for the execution of a set-user-ID program.
     running = [
         _start_mapper("newuidmap", [str(pid), *map_arguments(user.uid, uids)]),
         _start_mapper("newgidmap", [str(pid), *map_arguments(user.gid, gids)]),
@@ -258,7 +259,7 @@ def _write_maps(pid: int, user: RealUser, uids: list[IdRange], gids: list[IdRang
 
 
 def _write_single_map(pid: int, user: RealUser) -> None:
-    # Who drops no groups cannot drop the one that bars him from a file (user_namespaces(7)).
+    # Without setgroups a process cannot drop a group that denies it a file (user_namespaces(7)).
     for file, text in (
         ("setgroups", "deny"),
         ("uid_map", f"0 {user.uid} 1"),
@@ -272,7 +273,7 @@ def _write_single_map(pid: int, user: RealUser) -> None:
 
 
 def _start_mapper(program: str, arguments: list[str]) -> tuple[str, int, int]:
-    path = find_program(program)
+    path = find_id_mapper(program)
     ours, its = os.pipe()
     try:
         pid = os.posix_spawn(
@@ -293,7 +294,7 @@ def _failure_of(program: str, pid: int, output: int) -> str:
     return f"{program}: {said or f'exit status {code}'}" if code else ""
 
 
-def find_program(name: str) -> str:
+def find_id_mapper(name: str) -> str:
     """Return the path of newuidmap or newgidmap. Raises NoIdMappers."""
     search = os.environ.get("PATH", "").split(os.pathsep)
     for directory in (*search, "/usr/bin", "/bin", "/usr/local/bin"):
@@ -304,7 +305,7 @@ def find_program(name: str) -> str:
 
 
 def _count_of_ids(file: str) -> int:
-    """Return how many ids a map has: inside, outside and count are an extent's words."""
+    """Return the number of ids in an id map; each line is (inside, outside, count)."""
     return sum(int(line.split()[2]) for line in _lines(file))
 
 
@@ -317,7 +318,7 @@ def _lines(file: str) -> list[str]:
 
 
 def _ask_name_service(user: RealUser, option: str) -> list[str]:
-    """Return what a directory such as FreeIPA says (getsubids(1)), as lines of subuid(5)."""
+    """Return what a directory service has (getsubids(1), FreeIPA), as lines of subuid(5)."""
     import shutil
     import subprocess
 
@@ -325,7 +326,7 @@ def _ask_name_service(user: RealUser, option: str) -> list[str]:
         return []
     command = ["getsubids", *([option] if option else []), user.name]
     said = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    # "0: alice 100000 65536"
+    # A line is "0: alice 100000 65536".
     return [":".join(line.partition(": ")[2].split()) for line in said.splitlines()]
 
 
@@ -338,7 +339,7 @@ def _parsed(lines: Iterable[str]) -> Iterator[tuple[str, IdRange]]:
 
 
 def _overlaps(one: IdRange, others: Iterable[IdRange]) -> bool:
-    # The kernel refuses a whole map for one id that is in it twice.
+    # The kernel refuses an id map that has an id twice.
     return any(
         one.first < other.first + other.count and other.first < one.first + one.count
         for other in others
@@ -383,7 +384,7 @@ def _hint_for(code: int | None) -> str:
 
 
 def _read(file: str, key: str = "") -> str:
-    """Return what stands in ``file`` after ``key``; "" where there is no such thing."""
+    """Return the rest of the line that starts with ``key`` in ``file``; "" if there is none."""
     for line in _lines(file):
         if line.startswith(key):
             return line.removeprefix(key).strip()

@@ -1,4 +1,4 @@
-"""Files whose readers and writers wait."""
+"""Files whose reads and writes block, even with O_NONBLOCK set."""
 
 import io
 import select
@@ -8,11 +8,11 @@ _CHUNK = 1 << 16
 
 
 class WaitingFile(io.FileIO):
-    """A file that waits where it is empty or full, whatever others make of its description.
+    """A file that waits for data or space, even if another process sets O_NONBLOCK.
 
-    O_NONBLOCK belongs to the open file description, so to other processes as well (open(2)): they
-    may set it at any time, and it is not ours to clear. Python's buffered files take it for the
-    end when they read; when they write they raise BlockingIOError and lose what they hold.
+    O_NONBLOCK belongs to the open file description, which other processes share (open(2)): they may
+    set it at any time, and img must not clear it. Python's buffered files would take EAGAIN for the
+    end of the file when reading, and raise BlockingIOError and lose their buffer when writing.
     """
 
     def readinto(self, buffer: Any, /) -> int:

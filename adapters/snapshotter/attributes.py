@@ -15,8 +15,6 @@ from img.domain.filesystem.entry import (
 )
 from img.domain.filesystem.file_index import WHITEOUT_PREFIX, FileIndex
 
-OPAQUE = "user.overlay.opaque"  # as mounts with the option userxattr have it
-
 
 class PathTooLong(BuildError):
     """A step made a path that is longer than the kernel takes at once (PATH_MAX)."""

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from img.adapters.linux.host_probe_cache import Refusals
+from img.adapters.linux.host_probe_cache import HostProbeCache
 from img.adapters.linux.overlay_trial import MOST_LAYERS, OverlayRefused, try_overlay
 from img.adapters.storage.atomic_file import raise_state_error
 from img.adapters.storage.own_files import make_directories
@@ -28,7 +28,7 @@ class AutoSnapshotter(Snapshotter):
 
     Copies as well for a stack of more layers than an overlay takes.
 
-    It is tried when that is asked for; how it went is remembered in the state (refusals.py).
+    It is tried when that is asked for; how it went is remembered in the state (probes.py).
     """
 
     def __init__(
@@ -91,12 +91,12 @@ class AutoSnapshotter(Snapshotter):
 
     def _try(self) -> str:
         """Return why there can be no overlay, "" where there can."""
-        refusals = Refusals(f"{self._root}/refused.json")
+        probes = HostProbeCache(f"{self._root}/refused.json")
         try:
             make_directories(f"{self._root}/work")
-            if known := refusals.reason("overlay"):
+            if known := probes.reason("overlay"):
                 return f"{known}, when last tried: `img doctor` tries again"
-            if refusals.is_allowed("overlay"):
+            if probes.is_allowed("overlay"):
                 return ""
             work = WorkDirectory.create(f"{self._root}/work")
         except OSError as error:
@@ -105,9 +105,9 @@ class AutoSnapshotter(Snapshotter):
             try_overlay(work.path, self._root)
         except OverlayRefused as refused:
             if refused.lasting:
-                refusals.add("overlay", refused.message)
+                probes.add("overlay", refused.message)
             return refused.message
         finally:
             work.remove()
-        refusals.allow("overlay")
+        probes.allow("overlay")
         return ""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Set as AbstractSet
 
 from img.adapters.linux import syscalls
-from img.adapters.snapshotter.attributes import OPAQUE
+from img.adapters.linux.syscalls import OPAQUE_XATTR
 from img.adapters.snapshotter.overlay import OverlaySnapshotter, OverlayWorkspace
 from img.adapters.storage.atomic_file import raise_state_error
 from img.adapters.storage.work_directory import WorkDirectory
@@ -157,7 +157,7 @@ def _restore_time(directory: str, names: list[str], base: FileTree, path: str) -
     directory itself, or made something in it and removed it again.
     """
     entry = base.get(path)
-    if entry is None or entry.kind != DIRECTORY or OPAQUE in os.listxattr(directory):
+    if entry is None or entry.kind != DIRECTORY or OPAQUE_XATTR in os.listxattr(directory):
         return
     prefix = f"{path}/" if path else ""
     if all(_is_copy(f"{directory}/{name}", base.get(prefix + name)) for name in names):
@@ -176,7 +176,7 @@ def _replace_marks(directory: str, names: list[str]) -> None:
     for name in names:
         path = f"{directory}/{name}"
         if name in _OPAQUE_FILES:
-            os.setxattr(directory, OPAQUE, b"y")
+            os.setxattr(directory, OPAQUE_XATTR, b"y")
         elif not os.path.lexists(hidden := f"{directory}/{name.removeprefix(WHITEOUT_PREFIX)}"):
             os.mknod(hidden, stat.S_IFCHR)
         os.unlink(path)
@@ -187,6 +187,6 @@ def _drop_own_xattrs(directory: str) -> None:
     for name in os.listxattr(directory):
         if name.startswith(_OWN_XATTRS):
             if name.endswith(".opaque"):
-                os.setxattr(directory, OPAQUE, b"y")
+                os.setxattr(directory, OPAQUE_XATTR, b"y")
             with contextlib.suppress(OSError):
                 os.removexattr(directory, name)

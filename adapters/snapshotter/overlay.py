@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 from img.adapters.linux.file_handles import may_open_handles
 from img.adapters.linux.overlay_trial import MOST_LAYERS
-from img.adapters.snapshotter.attributes import OPAQUE, copy_attributes, digest_of, set_times
+from img.adapters.linux.syscalls import OPAQUE_XATTR
+from img.adapters.snapshotter.attributes import copy_attributes, digest_of, set_times
 from img.adapters.snapshotter.hard_links import restore_links
 from img.adapters.snapshotter.lower_layers import LowerLayers
 from img.adapters.snapshotter.overlay_layers import OverlayLayers
@@ -135,7 +136,7 @@ class OverlaySnapshotter(Snapshotter):
         work = WorkDirectory.create(f"{self._root}/work")
         try:
             os.mknod(f"{work.path}/whiteout", stat.S_IFCHR)
-            os.setxattr(work.path, OPAQUE, b"y")
+            os.setxattr(work.path, OPAQUE_XATTR, b"y")
         except OSError as error:
             raise SnapshotterUnavailable(
                 f"the state directory {self._root} cannot hold an overlay's layers:"

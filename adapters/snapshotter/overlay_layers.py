@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 
-from img.adapters.snapshotter.attributes import OPAQUE, set_directory
+from img.adapters.linux.syscalls import OPAQUE_XATTR
+from img.adapters.snapshotter.attributes import set_directory
 from img.adapters.snapshotter.copies import copy_file
 from img.adapters.snapshotter.lower_layers import LowerLayers
 from img.adapters.snapshotter.snapshot_leases import Uses
@@ -57,7 +58,7 @@ class OverlayLayers:
         for layer in reversed(layers):
             lowers.append(self.path(layer.chain_id))
             # The kernel looks for this mark on no layer's root.
-            if OPAQUE in xattr_names(lowers[-1]):
+            if OPAQUE_XATTR in xattr_names(lowers[-1]):
                 break
         return lowers
 

@@ -5,7 +5,8 @@ import os
 import stat
 from collections.abc import Collection, Iterator
 
-from img.adapters.snapshotter.attributes import OPAQUE, PathTooLong
+from img.adapters.linux.syscalls import OPAQUE_XATTR
+from img.adapters.snapshotter.attributes import PathTooLong
 from img.adapters.storage.file_entries import entry_of, xattr_names
 from img.adapters.storage.ownership import REAL, Ownership
 from img.domain.filesystem import paths
@@ -13,7 +14,7 @@ from img.domain.filesystem.changes import Found
 from img.domain.filesystem.entry import DIRECTORY
 from img.domain.filesystem.tree import FileTree
 
-_OPAQUE = (OPAQUE, "trusted.overlay.opaque")
+_OPAQUE = (OPAQUE_XATTR, "trusted.overlay.opaque")
 
 
 class UpperDirectory:

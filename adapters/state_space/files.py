@@ -9,7 +9,7 @@ from pathlib import Path
 from img.adapters.storage.work_directory import WorkDirectory, bytes_below, remove_tree
 from img.application.ports.state_space import Leftover, StateSpace
 
-_NURSERIES = ("tmp", "layout/.img-tmp")
+_TEMP_DIRS = ("tmp", "layout/.img-tmp")
 _INCOMING = ("incoming", "layout/.img-tmp/incoming")
 _PART = "part of a download"
 _KEPT = {"incoming", "reserve"}
@@ -65,8 +65,8 @@ class FileStateSpace(StateSpace):
             remove_tree(path)
 
     def _candidates(self) -> Iterator[tuple[str, str]]:
-        for nursery in (f"{self._state}/{name}" for name in _NURSERIES):
-            for path in _listed(nursery):
+        for temp_dir in (f"{self._state}/{name}" for name in _TEMP_DIRS):
+            for path in _listed(temp_dir):
                 if os.path.basename(path) not in _KEPT:
                     yield path, "left by a process that was killed"
         for folder in (f"{self._state}/{name}" for name in _INCOMING):

@@ -1,4 +1,4 @@
-"""Files that are nowhere until they are whole."""
+"""Files that appear under their names only when they are complete."""
 
 import contextlib
 import errno
@@ -18,23 +18,25 @@ from img.domain.errors import StateError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
-# A file that belongs to a process of yesterday belongs to nobody: it was killed.
+# Age after which a temporary file is abandoned: its process was killed.
 _ABANDONED_S = 24 * 3600
 
 
 class NewFile:
-    """A file without a name in ``directory``, which appears whole or never.
+    """A file without a name in ``directory``, which is published complete or not at all.
 
-    Its blocks are freed by the kernel when the process dies (open(2), O_TMPFILE). Where the file
-    system cannot do that, it is a named file in ``nursery``, which must be on the same file
-    system. Directories that are missing are made with the mode ``directory_mode``. One thread at a
-    time. All methods raise StoreFull or StateError.
+    The kernel frees its blocks when the process dies (open(2), O_TMPFILE). On file systems without
+    O_TMPFILE it is a named file in ``temp_dir``, which must be on the same file system. Missing
+    directories are created with the mode ``directory_mode``. Not for several threads at a time. All
+    methods raise StoreFull or StateError.
     """
 
-    def __init__(self, directory: str, nursery: str, *, directory_mode: int = PRIVATE_MODE) -> None:
+    def __init__(
+        self, directory: str, temp_dir: str, *, directory_mode: int = PRIVATE_MODE
+    ) -> None:
         self._directory = directory
         self._directory_mode = directory_mode
-        self._nursery = nursery
+        self._temp_dir = temp_dir
         self._fd = -1
         self._path = ""  # "" while the file has no name
         try:
@@ -44,7 +46,7 @@ class NewFile:
 
     @property
     def descriptor(self) -> int:
-        """The open file, -1 once it is closed."""
+        """Return the descriptor of the open file, -1 once it is closed."""
         return self._fd
 
     def write(self, data: bytes | memoryview) -> int:
@@ -61,7 +63,7 @@ class NewFile:
     def publish(self, name: str) -> None:
         """Make the file durable, then visible as ``name``, then the name durable; close it.
 
-        A file that has the name already stays.
+        An existing file of that name stays.
         """
         try:
             self._finish()
@@ -74,7 +76,7 @@ class NewFile:
             self.discard()
 
     def replace(self, name: str) -> None:
-        """Do as ``publish`` does, but in place of a file that has the name."""
+        """Publish the file as ``publish`` does, but replace an existing file of that name."""
         try:
             self._finish()
             try:
@@ -104,22 +106,22 @@ class NewFile:
             self._open_named()
 
     def _open_named(self) -> None:
-        path = self._nursling()
+        path = self._temp_path()
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
         self._path = path
 
-    def _nursling(self) -> str:
-        """Return the path of a file to be in the nursery, which is swept on the occasion."""
-        nursery = _own_nursery(self._nursery)
-        return os.path.join(nursery, f"{os.getpid()}.{time.monotonic_ns()}")
+    def _temp_path(self) -> str:
+        """Return the path of a new temporary file; delete abandoned ones beside it."""
+        temp_dir = _own_temp_dir(self._temp_dir)
+        return os.path.join(temp_dir, f"{os.getpid()}.{time.monotonic_ns()}")
 
     def _finish(self) -> None:
         os.fchmod(self._fd, 0o644)
         os.fsync(self._fd)
 
     def _rename_over(self, target: str) -> None:
-        if not self._path:  # only rename(2) replaces, and it wants a name
-            stand_in = self._nursling()
+        if not self._path:  # only rename(2) replaces files, and it needs a name
+            stand_in = self._temp_path()
             self._link(stand_in)
             self._path = stand_in
         os.rename(self._path, target)
@@ -133,12 +135,12 @@ class NewFile:
         give_name(self._fd, target)
 
 
-def write_file(directory: str, name: str, content: bytes, nursery: str) -> None:
-    """Make ``content`` the file ``name`` in ``directory``, atomically and durably.
+def write_file(directory: str, name: str, content: bytes, temp_dir: str) -> None:
+    """Write ``content`` to the file ``name`` in ``directory``, atomically and durably.
 
     Raises StoreFull, StateError.
     """
-    file = NewFile(directory, nursery)
+    file = NewFile(directory, temp_dir)
     try:
         file.write(content)
         file.replace(name)
@@ -147,8 +149,8 @@ def write_file(directory: str, name: str, content: bytes, nursery: str) -> None:
 
 
 def open_nameless(directory: str, mode: int) -> int:
-    """Return a new file without a name in ``directory`` (open(2), O_TMPFILE), -1 if it has none."""
-    # Without /proc it could never be given a name (linkat(2)).
+    """Return a new file without a name in ``directory`` (open(2), O_TMPFILE), -1 if unsupported."""
+    # Without /proc the file could never get a name (linkat(2)).
     if os.path.isdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             return os.open(directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, mode)
@@ -156,7 +158,7 @@ def open_nameless(directory: str, mode: int) -> int:
 
 
 def give_name(descriptor: int, path: str) -> None:
-    """Let a file without a name be found at ``path``. Raises FileExistsError, OSError."""
+    """Give a nameless file the name ``path``. Raises FileExistsError, OSError."""
     directory = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         # Python calls linkat(2) with AT_SYMLINK_FOLLOW only if a directory is given.
@@ -171,17 +173,18 @@ def give_name(descriptor: int, path: str) -> None:
 
 
 def make_durable_directories(path: str, mode: int = PRIVATE_MODE) -> None:
-    """Make the directory and those above that are missing, each durable. Raises OSError."""
+    """Create the directory and its missing parents, each durable. Raises OSError."""
     make_directories(path, mode, lambda made: sync_directory(os.path.dirname(made) or "."))
 
 
 def move_to_new(path: str, target: str) -> None:
-    """Give the file at ``path`` the name ``target``. Raises FileExistsError, OSError."""
+    """Rename the file at ``path`` to ``target``. Raises FileExistsError, OSError."""
     try:
         os.link(path, target)
     except FileExistsError:
         raise
-    except OSError:  # no hard links here; then two at once may both rename, the same bytes mostly
+    # no hard links here; two processes at once may both rename, mostly the same bytes
+    except OSError:
         if os.path.exists(target):
             raise FileExistsError(target) from None
         os.rename(path, target)
@@ -199,7 +202,7 @@ def sync_directory(path: str) -> None:
 
 
 def raise_state_error(error: OSError, path: str) -> NoReturn:
-    """Raise the StateError that says what ``error`` means for the state at ``path``."""
+    """Raise the StateError that describes ``error`` for the state at ``path``."""
     reason = error.strerror or str(error)
     if error.errno in _FULL:
         raise StoreFull(
@@ -215,43 +218,43 @@ def raise_state_error(error: OSError, path: str) -> NoReturn:
 
 
 def _not_writable(path: str) -> str:
-    """Return what of ``path`` could not be made, or ``path``."""
+    """Return the part of ``path`` that could not be created, or ``path``."""
     while path != "/" and not os.path.lexists(os.path.dirname(path)):
         path = os.path.dirname(path)
     return path
 
 
-def _own_nursery(nursery: str) -> str:
-    """Return a directory of this user for drafts, without drafts of killed processes.
+def _own_temp_dir(temp_dir: str) -> str:
+    """Return a directory of this user for temporary files, without files of killed processes.
 
-    It is ``nursery``, unless that is another user's or a link: an archive that was unpacked there,
-    or a user who shares the directory, may have put one there.
+    It is ``temp_dir``, unless that is another user's directory or a link, which an unpacked archive
+    or another user of the directory may have put there.
     """
     with contextlib.suppress(NotOwn):
-        return _swept(nursery)
-    return _swept(own_name(nursery))
+        return _swept(temp_dir)
+    return _swept(own_name(temp_dir))
 
 
-def own_name(nursery: str) -> str:
-    """Return what a nursery is called where ``nursery`` is not this user's."""
-    return f"{nursery}-{os.geteuid()}"
+def own_name(temp_dir: str) -> str:
+    """Return the name to use if ``temp_dir`` is not this user's."""
+    return f"{temp_dir}-{os.geteuid()}"
 
 
-def _swept(nursery: str) -> str:
-    make_directories(nursery)
-    descriptor = open_own_directory(nursery)
+def _swept(temp_dir: str) -> str:
+    make_directories(temp_dir)
+    descriptor = open_own_directory(temp_dir)
     try:
         _remove_abandoned(descriptor)
     finally:
         os.close(descriptor)
-    return nursery
+    return temp_dir
 
 
-def _remove_abandoned(nursery: int) -> None:
+def _remove_abandoned(temp_dir: int) -> None:
     now = time.time()
-    with os.scandir(nursery) as entries:
+    with os.scandir(temp_dir) as entries:
         for entry in entries:
             with contextlib.suppress(OSError):
                 status = entry.stat(follow_symlinks=False)
                 if stat.S_ISREG(status.st_mode) and now - status.st_mtime > _ABANDONED_S:
-                    os.unlink(entry.name, dir_fd=nursery)
+                    os.unlink(entry.name, dir_fd=temp_dir)

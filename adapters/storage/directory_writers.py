@@ -1,4 +1,4 @@
-"""Which users, other than this one and root, may write to a directory."""
+"""The other users, except root, that may write to a directory."""
 
 import errno
 import os
@@ -13,19 +13,19 @@ _ALL_IDS = ["0", "0", str((1 << 32) - 1)]
 
 
 def is_trusted(path: str, status: os.stat_result) -> bool:
-    """Tell whether a file belongs to this user, to root, or to a user outside of the container."""
+    """Tell whether the owner of a file is this user, root, or a user outside of the container."""
     return status.st_uid in (_ROOT, os.geteuid()) or _is_from_outside(path, status.st_uid)
 
 
 def other_users_write(path: str, status: os.stat_result) -> bool:
     """Tell whether the mode or the access control list lets another user write to ``path``.
 
-    A group that has only this user and root as members does no harm: where each user has a group
-    of the same name, homes may be writable by it.
+    A group whose only members are this user and root does no harm: if each user has a group of the
+    same name, home directories may be writable by it.
     """
     if status.st_mode & stat.S_IWOTH:
         return True
-    # With an access control list, these bits are the most that it gives to anybody else (acl(5)).
+    # With an access control list, the group bits are its mask: the most that it grants (acl(5)).
     if not status.st_mode & stat.S_IWGRP:
         return False
     return not _has_no_others(status.st_gid) or _list_names_others(path)
@@ -42,10 +42,10 @@ def user_name(uid: int) -> str:
 
 
 def _is_from_outside(path: str, uid: int) -> bool:
-    """Tell whether the owner has no id in this user namespace: / and volumes of a container.
+    """Tell whether the owner has no id in this user namespace, as with volumes of a container.
 
-    Such files show the overflow id, which may be the id of a user in here as well. No capability
-    of root in here is good for them (inode_owner_or_capable).
+    Such files show the overflow id, which may be the id of a user in the namespace as well.
+    Capabilities of root in the namespace do not apply to them (inode_owner_or_capable).
     """
     if uid != _overflow_id():
         return False
@@ -73,7 +73,7 @@ def _overflow_id() -> int:
 
 
 def _has_no_others(gid: int) -> bool:
-    """Tell whether this user and root are all who are in the group, as far as is known."""
+    """Tell whether the group has no known members except this user and root."""
     import grp
     import pwd
 
@@ -85,7 +85,7 @@ def _has_no_others(gid: int) -> bool:
     try:
         entry = grp.getgrgid(gid)
         members, group = set(entry.gr_mem), entry.gr_name
-    except KeyError:  # as those that Kubernetes makes up
+    except KeyError:  # a made-up id, as Kubernetes assigns
         pass
     try:
         own = pwd.getpwuid(uid)
@@ -93,7 +93,7 @@ def _has_no_others(gid: int) -> bool:
         pass
     else:
         members.discard(own.pw_name)
-        # Not all directories of users can be listed: others may have the group as their first.
+        # The user database may not list all users: users in it may have the group as their first.
         if group and own.pw_gid == gid and group != own.pw_name:
             return False
     first = (user for user in pwd.getpwall() if user.pw_gid == gid)
@@ -101,10 +101,10 @@ def _has_no_others(gid: int) -> bool:
 
 
 def _list_names_others(path: str) -> bool:
-    """Tell whether an access control list names a user or a group that may write."""
+    """Tell whether an access control list lets a named user or group write."""
     try:
         content = os.getxattr(path, _ACL, follow_symlinks=False)
-    except OSError:  # there is none
+    except OSError:  # there is no access control list
         return False
     for tag, rights, id_ in struct.iter_unpack("<HHI", content[4:]):
         if not rights & _ACL_WRITE:

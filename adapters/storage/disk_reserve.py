@@ -1,4 +1,4 @@
-"""Room that is kept, so that a full disk can be cleaned up."""
+"""Reserved disk space, so that a full disk can be cleaned up."""
 
 import contextlib
 import os
@@ -7,12 +7,13 @@ import shutil
 from img.adapters.storage.own_files import PRIVATE_MODE, make_directories
 
 _SIZE = 1 << 20  # bytes
-_FILES = 16  # file systems and quotas may count them
+_FILES = 16  # file systems and quotas may limit the number of files
 
 
 class Reserve:
-    """Files in ``directory/reserve`` that are given up where deleting needs room: for a log, a new
-    index, a directory.
+    """Files in ``directory/reserve`` that are deleted when cleaning up needs space.
+
+    Deleting other data takes space for a log, a new index, a directory.
     """
 
     def __init__(self, directory: str) -> None:
@@ -20,7 +21,7 @@ class Reserve:
         self._path = os.path.join(directory, "reserve")
 
     def fill(self) -> None:
-        """Make the files unless they are there; they need not be where there is hardly room."""
+        """Create the reserved files that are missing, unless the disk is almost full."""
         with contextlib.suppress(OSError):
             if os.path.isdir(self._path):
                 return
@@ -33,7 +34,8 @@ class Reserve:
             try:
                 os.mkdir(draft, PRIVATE_MODE)
                 with open(f"{draft}/0", "wb") as file:
-                    file.write(os.urandom(_SIZE))  # zeros take no room where files are compressed
+                    # zeros take no space on file systems that compress
+                    file.write(os.urandom(_SIZE))
                 for number in range(1, _FILES):
                     open(f"{draft}/{number}", "wb").close()
                 os.rename(draft, self._path)
@@ -42,13 +44,13 @@ class Reserve:
 
     @property
     def needed(self) -> bool:
-        """Tell whether there is hardly any other room."""
+        """Tell whether the disk is almost full, apart from the reserve."""
         with contextlib.suppress(OSError):
             return not self._is_free(1)
         return False
 
     def spend(self) -> bool:
-        """Give the room back if there is hardly any other; tell whether there was need to."""
+        """Delete the reserve if the disk is almost full; tell whether it was."""
         if self.needed:
             shutil.rmtree(self._path, ignore_errors=True)
             with contextlib.suppress(OSError):
@@ -58,6 +60,6 @@ class Reserve:
 
     def _is_free(self, times: int) -> bool:
         facts = os.statvfs(self._directory)
-        # btrfs makes files as it goes, and counts none.
+        # btrfs creates inodes on demand, and reports none.
         enough_files = not facts.f_files or facts.f_favail > _FILES
         return enough_files and facts.f_bavail * facts.f_frsize >= times * _SIZE

@@ -35,7 +35,7 @@ _NO_XATTRS = {errno.ENOTSUP, errno.EPERM, errno.EACCES}
 
 
 def xattr_names(path: str) -> list[str]:
-    """Return the names of a file's extended attributes, none where there cannot be any."""
+    """Return the names of a file's extended attributes, none if attributes are unsupported."""
     try:
         return os.listxattr(path, follow_symlinks=False)
     except OSError as error:
@@ -51,7 +51,7 @@ def entry_of(
     xattrs: list[str],
     ownership: Ownership = REAL,
 ) -> Entry:
-    """Return the entry ``name`` for the file at ``path``; ``xattrs`` are the names it has."""
+    """Return the entry ``name`` for the file at ``path``; ``xattrs`` are its attribute names."""
     kind = KINDS[stat.S_IFMT(status.st_mode)]
     owner = ownership.of(path, status, xattrs)
     device = (0, 0)
@@ -78,12 +78,12 @@ def _stood_for(text: bytes | None) -> tuple[str, tuple[int, int]]:
         device = (int(match[2]), int(match[3]))
         if is_device(device):
             return (CHARACTER if match[1] == b"c" else BLOCK), device
-    return FILE, (0, 0)  # a step wrote it
+    return FILE, (0, 0)  # a step wrote the attribute
 
 
 def _xattrs(path: str, names: list[str], kind: str) -> tuple[tuple[str, bytes], ...]:
     kept = sorted(name for name in names if is_kept_xattr(name))
-    if kind != FILE and CAPABILITY in kept:  # an owner on record
+    if kind != FILE and CAPABILITY in kept:  # a recorded owner
         kept.remove(CAPABILITY)
     values = [(name, _value_of(path, name)) for name in kept]
     if CAPABILITY_KEPT in names and CAPABILITY not in kept:
@@ -96,6 +96,6 @@ def _value_of(path: str, name: str) -> bytes:
 
 
 def open_file(path: str) -> BinaryIO:
-    """Open a regular file and follow no link that took its place."""
+    """Open a regular file, and no link that replaced it."""
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
     return open(as_owner(path, lambda: os.open(path, flags)), "rb")

@@ -1,7 +1,7 @@
-"""Directories in memory that hold, or lead to, secrets of a step; emptied after a crash.
+"""Directories in memory with secrets of steps, or with paths of secrets; emptied after a crash.
 
-An executor without mounts has to give a step's secrets a path. The process that does holds a lock
-on such a directory as long as it lives: one without a lock was left by a process that was killed.
+An executor without mounts has to give the secrets of a step a path. Its process holds a lock on
+such a directory as long as it lives: a directory without a lock was left by a killed process.
 """
 
 import os
@@ -17,26 +17,26 @@ _SECRETS, _NOTES = "secrets", "notes"
 
 
 def new_directory() -> "WorkDirectory":
-    """Return a new one, empty, that only this user may enter. Raises OSError."""
+    """Return a new empty directory that only this user may enter. Raises OSError."""
     return _new(_SECRETS)
 
 
 def new_notes() -> "WorkDirectory":
-    """Return one for ``remember``, in which no step may write. Raises OSError."""
+    """Return a new directory for ``remember``, which steps cannot write to. Raises OSError."""
     return _new(_NOTES)
 
 
 def remember(directory: str, path: str) -> None:
-    """Note in ``directory``, of ``new_notes``, that a secret will be at ``path``, an absolute one.
+    """Record in ``directory``, from ``new_notes``, that a secret will be at the absolute ``path``.
 
-    The file may get other names: it is emptied. No other user may change the directories of
-    ``path``.
+    The file may get other names later, so cleaning up also empties it. No other user may be able to
+    change the directories of ``path``.
     """
     os.symlink(path, f"{directory}/{os.path.basename(path)}")
 
 
 def sweep() -> None:
-    """Empty and remove what killed processes of this user left. Never raises OSError."""
+    """Empty and delete what killed processes of this user left. Never raises OSError."""
     with suppress(OSError):
         for name in os.listdir(_parent()):
             for kind in (_SECRETS, _NOTES):
@@ -56,15 +56,15 @@ def _sweep_one(path: str, kind: str) -> None:
     with suppress(OSError):
         if (leftover := WorkDirectory.claim(path)) is not None:
             for name in os.listdir(path):
-                with suppress(OSError):  # it is gone, or another user's
+                with suppress(OSError):  # it is gone, or belongs to another user
                     file = f"{path}/{name}"
-                    # Links among secrets are what a step saw, and may be made by one.
+                    # Links among the secrets are visible to steps, and steps may have made them.
                     _empty(os.readlink(file) if kind == _NOTES else file)
             leftover.remove()
 
 
 def _empty(path: str) -> None:
-    """Remove the file and its content, which other names of it may lead to."""
+    """Empty and delete the file, which may have other names."""
     found = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if stat.S_ISREG(os.fstat(found).st_mode):

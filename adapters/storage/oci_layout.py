@@ -1,4 +1,4 @@
-"""The two files that make a folder an OCI image layout."""
+"""The two files that make a directory an OCI image layout."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from img.domain.oci.codec import encode_index
 from img.domain.oci.index import Index
 from img.domain.oci.layout import INDEX_FILE, LAYOUT_CONTENT, LAYOUT_FILE
 
-# Not "tmp": the layout may be somebody's, who should hardly ever see a stranger's file.
-NURSERY = ".img-tmp"
+# Not "tmp": other programs use the layout too, and users see this name in it.
+TEMP_DIR = ".img-tmp"
 
 
 def create_layout(root: Path, *, in_state: bool = False) -> None:
-    """Make ``root`` a layout without images unless it is a layout already.
+    """Make ``root`` an empty layout unless it is a layout already.
 
-    One ``in_state`` is closed to other users until its owner opens it: then all but what img alone
-    needs in it can be read. Raises StoreFull, StateError.
+    A layout ``in_state`` is closed to other users until its owner shares it: then all of it can be
+    read except what only img needs. Raises StoreFull, StateError.
     """
     try:
         if in_state:
@@ -29,20 +29,20 @@ def create_layout(root: Path, *, in_state: bool = False) -> None:
         make_directories(str(root / "blobs"), READABLE_MODE if in_state else UMASK_MODE)
     except OSError as error:
         raise_state_error(error, str(root))
-    # The index first: whoever finds oci-layout finds a whole layout.
+    # The index first: a directory with the file oci-layout is always complete.
     _add(root, INDEX_FILE, encode_index(Index()))
     _add(root, LAYOUT_FILE, LAYOUT_CONTENT)
 
 
-def remove_nursery(root: Path) -> None:
-    """Remove the directory for drafts, if there is one and nobody is at work in it."""
-    for name in (NURSERY, own_name(NURSERY)):
+def remove_temp_dir(root: Path) -> None:
+    """Delete the temporary directory, unless a process uses it."""
+    for name in (TEMP_DIR, own_name(TEMP_DIR)):
         with contextlib.suppress(OSError):
             (root / name).rmdir()
 
 
 def check_output_layout(root: Path) -> None:
-    """Refuse a layout that anybody may have made, if blobs in it lead out of it. Raises NotOwn.
+    """Raise NotOwn if links in an untrusted layout lead its blobs out of it.
 
     Blobs are written there, and deleted.
     """
@@ -55,17 +55,17 @@ def check_output_layout(root: Path) -> None:
 def _add(root: Path, name: str, content: bytes) -> None:
     if (root / name).exists():
         return
-    file = NewFile(str(root), str(root / NURSERY))
+    file = NewFile(str(root), str(root / TEMP_DIR))
     try:
         file.write(content)
-        file.publish(name)  # which keeps the index that another process may have begun meanwhile
+        file.publish(name)  # keeps the index that another process may have created meanwhile
     finally:
         file.discard()
 
 
 @contextmanager
 def written_to(directory: str) -> Iterator[None]:
-    """Tell what goes wrong inside as of a layout that somebody wants there, not as of the state.
+    """Report errors inside as errors of an output layout instead of the state.
 
     Raises OutputNotWritten.
     """

@@ -9,20 +9,20 @@ from types import TracebackType
 
 PRIVATE_MODE = 0o700
 READABLE_MODE = 0o755
-UMASK_MODE = 0o777  # less what the umask says
+UMASK_MODE = 0o777  # minus the umask
 
 
 class NotOwn(PermissionError):
-    """A name in a directory leads to a link, to another kind of file, or to another user's file."""
+    """A name leads to a link, to a file of another kind, or to another user's file."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(errno.EPERM, reason, path)
 
 
 def open_own_file(path: str, flags: int, *, any_owner: bool = False) -> int:
-    """Return a descriptor of a regular file of this user, which ``flags`` may make (mode 0600).
+    """Return a descriptor of a regular file of this user; ``flags`` may create it (mode 0600).
 
-    A link is never followed, so another user who may write the directory gains nothing by a name.
+    Links are never followed, so another user with write access to the directory cannot redirect it.
     Raises NotOwn, OSError.
     """
     # Without O_NONBLOCK, opening a FIFO waits for a reader.
@@ -39,9 +39,9 @@ def open_own_directory(path: str) -> int:
 def make_directories(
     path: str, mode: int = PRIVATE_MODE, on_made: Callable[[str], None] = lambda _: None
 ) -> None:
-    """Make the directory and those above that are missing, each with ``mode``. Raises OSError.
+    """Create the directory and its missing parents, each with ``mode``. Raises OSError.
 
-    The umask counts with UMASK_MODE only. ``on_made`` gets the path of each.
+    The umask applies to UMASK_MODE only. ``on_made`` gets the path of each new directory.
     """
     try:
         os.mkdir(path, mode)
@@ -64,7 +64,7 @@ def _opened(path: str, flags: int) -> int:
     except OSError as error:
         if error.errno in (errno.ELOOP, errno.ENOTDIR) and os.path.islink(path):
             raise NotOwn(path, "it is a link") from None
-        if error.errno == errno.ENXIO:  # a FIFO that nobody reads, or a socket
+        if error.errno == errno.ENXIO:  # a FIFO without a reader, or a socket
             raise NotOwn(path, "it is no regular file") from None
         raise
 
@@ -84,10 +84,10 @@ def _checked(
 
 
 class Lock:
-    """A lock on a file, between threads as well as processes; given back even by a crash.
+    """A lock on a file, between threads and between processes; a crash releases it.
 
-    The file is this user's, unless it may have ``any_owner``. Each ``with`` needs an instance of
-    its own.
+    The file belongs to this user, unless ``any_owner`` is set. Each ``with`` needs its own
+    instance.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Lock:
         self._descriptor = -1
 
     def __enter__(self) -> "Lock":
-        """Wait for the lock. Raises NotOwn, BlockingIOError where it was not to wait."""
+        """Wait for the lock. Raises NotOwn, BlockingIOError if it is held and ``wait`` is False."""
         flags = os.O_RDWR | os.O_CREAT
         descriptor = open_own_file(self._path, flags, any_owner=self._any_owner)
         try:

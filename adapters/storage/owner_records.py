@@ -1,11 +1,12 @@
-"""Owners that are written down, where files can have none but our own.
+"""Recorded file owners, for namespaces that have only one id.
 
-A record is kept by the file itself, so it lives as long, and is where the file is after a rename,
-under all its names, and in the copy that an overlay makes. Files of root have none.
+A record is an attribute of the file itself: it is deleted with the file, survives a rename, is
+visible under all names of the file, and is in the copy that an overlay makes. Files of root have no
+record.
 
-Only regular files and directories take attributes of the user's. On all others the record is a
-``security.capability``: the kernel gives it to any file, who is root in a user namespace may write
-it, and it means something on files that can be executed alone.
+Only regular files and directories take attributes with the prefix ``user.``. On all others the
+record is a ``security.capability`` attribute: the kernel accepts it on any file, root in a user
+namespace may write it, and it only has an effect on executable files.
 """
 
 import contextlib
@@ -22,12 +23,13 @@ from img.domain.kernel_numbers import is_id
 
 _PREFIX = "user.img."
 OWNER = "user.img.owner"  # "1000:1001"
-DEVICE = "user.img.dev"  # "c 1:3": the file stands for a device that could not be made here
+DEVICE = "user.img.dev"  # "c 1:3": the file stands for a device that could not be created here
 CAPABILITY = "security.capability"
-CAPABILITY_KEPT = "user.img.capability"  # the same of a file, where nobody may write that
+# the capability attribute of a file, if this process may not write the real one
+CAPABILITY_KEPT = "user.img.capability"
 
-# struct vfs_cap_data (linux/capability.h): revision, permitted, inheritable, and both once more
-# for the higher bits. The last but one holds what tells a record from a capability.
+# struct vfs_cap_data (linux/capability.h): revision, permitted, inheritable, and the latter two
+# again for the higher bits. The fourth number tells a record from a capability.
 _RECORD = struct.Struct("<5I")
 _REVISION_2 = 0x0200_0000
 _SIGN = int.from_bytes(b"img!", "little")
@@ -36,7 +38,7 @@ _UNSUPPORTED = {errno.ENOTSUP, errno.ENOSYS, errno.EROFS}
 
 
 class Owner(NamedTuple):
-    """Whose a file is."""
+    """Owner and group of a file."""
 
     uid: int
     gid: int
@@ -46,11 +48,11 @@ ROOT = Owner(0, 0)
 
 
 class Unrecordable(OSError):
-    """The file system keeps no attributes."""
+    """The file system does not support attributes."""
 
 
 def names_on(target: Target, *, follow: bool = False) -> list[str]:
-    """Return the names of the attributes of a file, none where it cannot have any."""
+    """Return the names of the attributes of a file, none if attributes are unsupported."""
     try:
         if isinstance(target, int):
             return os.listxattr(target)
@@ -62,7 +64,7 @@ def names_on(target: Target, *, follow: bool = False) -> list[str]:
 
 
 def read(target: Target, names: Collection[str], *, follow: bool = False) -> Owner | None:
-    """Return the owner on record, None where there is no record; ``names`` are as of names_on."""
+    """Return the recorded owner, None without a record; ``names`` come from ``names_on``."""
     if OWNER in names:
         return _parsed(_get(target, OWNER, follow=follow))
     if CAPABILITY in names:
@@ -75,9 +77,9 @@ def read(target: Target, names: Collection[str], *, follow: bool = False) -> Own
 
 
 def is_record(target: Target, name: str, *, follow: bool = False) -> bool:
-    """Tell whether an attribute that a file has is a record that no copy of the file should have.
+    """Tell whether an attribute of a file is a record that copies of the file must not have.
 
-    That of capabilities is none: what copies a file's attributes would else lose them.
+    The record of capabilities does not count: copies must keep it.
     """
     if name.startswith(_PREFIX):
         return name != CAPABILITY_KEPT
@@ -85,7 +87,7 @@ def is_record(target: Target, name: str, *, follow: bool = False) -> bool:
 
 
 def device_on(target: Target, names: Collection[str], *, follow: bool = False) -> bytes | None:
-    """Return the text of the device that an empty file stands for, None where it is a file."""
+    """Return the text of the device that an empty file stands for, None for a real file."""
     return _get(target, DEVICE, follow=follow) if DEVICE in names else None
 
 
@@ -106,14 +108,14 @@ def keep_capability(target: Target, value: bytes, *, follow: bool = False) -> No
 
 
 def capability_on(target: Target, *, follow: bool = False) -> bytes | None:
-    """Return the capabilities of a file that are on record, None where there are none."""
+    """Return the recorded capabilities of a file, None if there are none."""
     if CAPABILITY_KEPT not in names_on(target, follow=follow):
         return None
     return _get(target, CAPABILITY_KEPT, follow=follow)
 
 
 def drop_capability(target: Target, *, follow: bool = False) -> None:
-    """Forget the capabilities on record, if there are any."""
+    """Delete the recorded capabilities, if there are any."""
     if CAPABILITY_KEPT in names_on(target, follow=follow):
         _remove(target, CAPABILITY_KEPT, follow=follow)
 
@@ -182,16 +184,16 @@ def _judged(error: OSError) -> OSError:
 def _parsed(value: bytes) -> Owner | None:
     match = re.fullmatch(rb"(\d{1,10}):(\d{1,10})", value)
     owner = Owner(int(match[1]), int(match[2])) if match else None
-    return owner if owner and all(map(is_id, owner)) else None  # None: a step wrote it
+    return owner if owner and all(map(is_id, owner)) else None  # None: a step wrote the attribute
 
 
 class Journal:
-    """The records of files that cannot keep them themselves.
+    """Owner records of files that cannot store attributes.
 
-    They go by inode number, so a number that is given to another file later brings its record
-    with it: a file system without attributes is the worse place for a state. With a ``path``
-    they are in a file, for files of the device it is on: "<inode> <uid> <gid>" a line, and
-    "<inode> c 1:3" for what stands for a device. Those of others are forgotten with this object.
+    The key is the inode number, so a record may apply to a later file with the same number: a file
+    system without attributes is the worse choice for a state. With a ``path`` the records of files
+    on that device are also in a file: one line "<inode> <uid> <gid>" each, or "<inode> c 1:3" for a
+    file that stands for a device. All other records are lost with this object.
     """
 
     def __init__(self, path: str | None = None) -> None:
@@ -207,11 +209,11 @@ class Journal:
         return bool(self._known or self._devices)
 
     def owner_of(self, status: os.stat_result) -> Owner | None:
-        """Return the owner on record, None where there is no record."""
+        """Return the recorded owner, None without a record."""
         return self._known.get((status.st_dev, status.st_ino))
 
     def device_of(self, status: os.stat_result) -> bytes | None:
-        """Return the device that an empty file stands for, None where it stands for none."""
+        """Return the device that an empty file stands for, None for a real file."""
         return None if status.st_size else self._devices.get((status.st_dev, status.st_ino))
 
     def add_device(self, status: os.stat_result, device: bytes) -> None:

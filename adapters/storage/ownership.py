@@ -1,4 +1,4 @@
-"""Whose the files of root file systems are: for real, or on record."""
+"""Real or recorded file ownership."""
 
 import errno
 import os
@@ -13,30 +13,30 @@ from img.domain.filesystem.entry import CHARACTER
 
 
 class Ownership(Protocol):
-    """How files of the state get and have owners."""
+    """How the files of root file systems get their owners."""
 
     @abstractmethod
     def within(self, directory: str) -> "Ownership":
-        """Return the same for the files below ``directory``, which has to be said before use."""
+        """Return the ownership for files below ``directory``; call it before the other methods."""
 
     @abstractmethod
     def give(self, target: Target, uid: int, gid: int, *, at: int | None = None) -> None:
-        """Make a file the owner's; links are not followed. ``at``: what the path is relative to.
+        """Set the owner of a file without following links; the path is relative to ``at``.
 
         Set-user-ID bits and file capabilities may be lost, as with chown(2).
         """
 
     @abstractmethod
     def stand_for(self, file: int, device: bytes) -> None:
-        """Let an empty file stand for a device, such as "c 1:3", that cannot be made."""
+        """Record that an empty file stands for a device, such as "c 1:3"."""
 
     def guards(self, kind: str, device: tuple[int, int]) -> bool:
-        """Tell whether a device of that number is to be for root alone, whatever the image says."""
+        """Tell whether a device with that number must be closed to all users but root."""
         return False
 
     @abstractmethod
     def device_of(self, path: str, status: os.stat_result, names: Collection[str]) -> bytes | None:
-        """Return the device that a file stands for, None where it stands for none."""
+        """Return the device that a file stands for, None for a real file."""
 
     @abstractmethod
     def of(self, path: str, status: os.stat_result, names: Collection[str]) -> Owner:
@@ -44,7 +44,7 @@ class Ownership(Protocol):
 
 
 class RealOwnership(Ownership):
-    """What the kernel says: this process may give files to anybody."""
+    """Ownership in the file system: this process may change owners."""
 
     def within(self, directory: str) -> Ownership:
         return self
@@ -66,7 +66,7 @@ class RealOwnership(Ownership):
 
 
 class RecordedOwnership(Ownership):
-    """What is on record: all files are our own, for there is one id only."""
+    """Ownership in records: all files belong to the only id that there is."""
 
     def __init__(self, directory: str | None = None) -> None:
         self._journal = Journal(journal_of(directory)) if directory else Journal()
@@ -98,9 +98,9 @@ class RecordedOwnership(Ownership):
 
 
 class OutsideOwnership(RealOwnership):
-    """For files that leave the state: nothing in them stands for a device.
+    """Ownership of files that are written outside of the state: no file stands for a device.
 
-    Unless ``owners`` are wanted, they stay with whoever makes them.
+    Without ``owners`` the files belong to the process that creates them.
     """
 
     def __init__(self, *, owners: bool) -> None:
@@ -111,15 +111,15 @@ class OutsideOwnership(RealOwnership):
             super().give(target, uid, gid, at=at)
 
     def guards(self, kind: str, device: tuple[int, int]) -> bool:
-        # The state is closed to other users, and its file systems open no devices in steps. Where
-        # files go from there is not known here: a disk with mode 0666 is the host's own.
+        # The state is closed to other users, and steps cannot open devices on its file systems. An
+        # output directory may have neither protection: a disk with mode 0666 is the host's own.
         return kind != CHARACTER or device not in _HARMLESS
 
     def stand_for(self, file: int, device: bytes) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 
-# null, zero, full, random, urandom, tty, ptmx: what every container may open (runtime-spec
+# null, zero, full, random, urandom, tty, ptmx: the devices of every container (runtime-spec
 # config-linux.md, "Default Devices").
 _HARMLESS = {(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)}
 
@@ -127,7 +127,7 @@ REAL = RealOwnership()
 
 
 def journal_of(directory: str) -> str:
-    """Return where the records of files below ``directory`` are that cannot keep them."""
+    """Return the path of the journal for files below ``directory`` that cannot store records."""
     return f"{directory.rstrip('/')}.owners"
 
 

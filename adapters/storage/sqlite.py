@@ -1,4 +1,4 @@
-"""The state's one SQLite file, opened so that any number of processes may share it."""
+"""The SQLite database of the state, shared between processes."""
 
 import contextlib
 import os
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 
 _BUSY_TIMEOUT_S = 30
-_WORTH_IT = 1 << 20  # bytes; a tenth of a second for each 20 MB that stay
-_LONGEST_PATH = 490  # bytes: SQLite takes 512, with "-journal" and its like
+_WORTH_IT = 1 << 20  # bytes; compaction takes 0.1 s for each 20 MB that stay
+_LONGEST_PATH = 490  # bytes: SQLite's limit is 512, with suffixes such as "-journal"
 _UNWRITABLE = {3, 8, 14}  # SQLITE_PERM, SQLITE_READONLY, SQLITE_CANTOPEN
 _NO_SHARED_MEMORY = {10, 14, 15}  # SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_PROTOCOL
 
-# Each brings a database from the version of its place to the next: append, never edit.
+# Migrations, each from the version of its index to the next: append, never edit.
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         """CREATE TABLE images (
@@ -69,19 +69,19 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
         )""",
     ),
     (
-        "ALTER TABLE cache ADD COLUMN used TEXT",  # NULL: not since it was made
+        "ALTER TABLE cache ADD COLUMN used TEXT",  # NULL: not used since it was created
         "ALTER TABLE cache ADD COLUMN uses INTEGER NOT NULL DEFAULT 0",
     ),
-    # "KEY CONTENT" a line; NULL: nothing is known, and no definition key finds the record.
+    # One "KEY CONTENT" per line; NULL: unknown, and no definition key finds the record.
     ("ALTER TABLE cache ADD COLUMN made_from TEXT",),
 )
 
 
 class Database:
-    """One connection for all threads of this process, opened when it is first needed.
+    """One connection for all threads of this process, opened on first use.
 
-    Reading never creates the file. ``vfs`` is one of SQLite's ("unix-dotfile" needs no locks of
-    the file system). All methods raise StateError, or StoreFull when the disk is.
+    Reading never creates the file. ``vfs`` is one of SQLite's ("unix-dotfile" needs no locks of the
+    file system). All methods raise StateError, or StoreFull on a full disk.
     """
 
     def __init__(self, path: Path, *, vfs: str | None = None) -> None:
@@ -89,13 +89,13 @@ class Database:
         self._vfs = vfs
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        self._owner = 0  # process that opened the connection; a fork must not use it
-        self._inherited: list[sqlite3.Connection] = []  # nor close: sqlite.org/howtocorrupt.html
+        self._owner = 0  # the process that opened the connection; a forked process must not use it
+        self._inherited: list[sqlite3.Connection] = []  # nor close it: sqlite.org/howtocorrupt.html
         self._reserve = Reserve(str(path.parent))
         self._frees = False
 
     def read(self, query: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """Return all rows of a SELECT; none when there is no database yet."""
+        """Return all rows of a SELECT; none if there is no database yet."""
         import sqlite3
 
         with self._lock, self._translated():
@@ -106,15 +106,15 @@ class Database:
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode & 0xFF not in _UNWRITABLE:
                     raise
-                return self._read_only(query, parameters)  # no room for one more file
+                return self._read_only(query, parameters)  # no space for one more file
             return connection.execute(query, parameters).fetchall() if connection else []
 
     @contextmanager
     def transaction(self, *, durable: bool = True, frees: bool = False) -> Iterator["Transaction"]:
-        """Enter a transaction that alone may write; it is rolled back on any exception.
+        """Enter a transaction with the write lock; any exception rolls it back.
 
-        Unless it is ``durable``, a loss of power (never a crash of img) may undo it. One that
-        ``frees`` room finds some to work in even where the disk is full.
+        Unless it is ``durable``, a loss of power (never a crash of img) may undo it. A transaction
+        that ``frees`` space finds some to work with even on a full disk.
         """
         with self._lock, self._translated():
             if frees:
@@ -130,13 +130,13 @@ class Database:
                 yield Transaction(connection)
                 connection.execute("COMMIT")
             except BaseException:
-                # A full disk may have rolled back already.
+                # SQLite may have rolled back already on a full disk.
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
 
     def compact(self) -> None:
-        """Give back what deleted rows have left, if that is much and nobody writes."""
+        """Compact the database when a quarter of it is free and no process writes."""
         import sqlite3
 
         with self._lock, self._translated():
@@ -144,7 +144,7 @@ class Database:
             if connection is None or not _has_much_to_give(connection):
                 return
             connection.execute("PRAGMA busy_timeout=1000")
-            with contextlib.suppress(sqlite3.OperationalError):  # also: no room for a copy
+            with contextlib.suppress(sqlite3.OperationalError):  # also: no space for a copy
                 connection.execute("VACUUM")
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_S * 1000}")
@@ -153,7 +153,7 @@ class Database:
         """Close the connection; the next call opens it again. Idempotent."""
         with self._lock:
             self._disconnect()
-            if self._frees:  # what was deleted since has left room
+            if self._frees:  # rows that were deleted since then have left space
                 self._reserve.fill()
 
     def _disconnect(self) -> None:
@@ -169,11 +169,11 @@ class Database:
         )
 
     def _read_only(self, query: str, parameters: Sequence[object]) -> list[Row]:
-        """Read a database that is somebody else's, or on a read-only file system.
+        """Read a database without write access: another user's, or on a read-only file system.
 
-        SQLite makes no index to a write-ahead log then, and finds one only while others write
-        (sqlite.org/wal.html, "Read-Only Databases"). Where there is none the file alone is read:
-        again, if it has changed meanwhile.
+        SQLite then cannot create the index of a write-ahead log, and finds one only while another
+        process writes (sqlite.org/wal.html, "Read-Only Databases"). Without one only the main file
+        is read, and read again if it has changed meanwhile.
         """
         import sqlite3
 
@@ -205,7 +205,7 @@ class Database:
         return []
 
     def _stamp(self) -> tuple[int, int, int] | None:
-        """Return what changes when the file does, None where there is none."""
+        """Return a value that changes with the file, None if there is no file."""
         try:
             status = os.stat(self._path)
             return status.st_ino, status.st_mtime_ns, status.st_size
@@ -249,11 +249,11 @@ class Database:
         return connection
 
     def _without_shared_memory(self) -> "sqlite3.Connection":
-        """Open a database with a write-ahead log where processes cannot share an index to it.
+        """Open a database with a write-ahead log where processes cannot share its index.
 
-        The file system cannot do that, then the rollback journal takes the log's place for good;
-        or it is full, then the database is this process' alone (sqlite.org/wal.html, "Use of WAL
-        Without Shared-Memory").
+        If the file system does not support shared memory, the rollback journal replaces the log
+        permanently; if it is full, this process uses the database exclusively (sqlite.org/wal.html,
+        "Use of WAL Without Shared-Memory").
         """
         import sqlite3
 
@@ -264,7 +264,7 @@ class Database:
             with contextlib.suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA journal_mode=DELETE")
                 connection.execute("PRAGMA locking_mode=NORMAL")
-                self._version(connection)  # the next statement gives the lock back
+                self._version(connection)  # the next statement releases the lock
         except BaseException:
             connection.close()
             raise
@@ -273,7 +273,7 @@ class Database:
     def _connect(self, path: Path, how: str = "mode=rw") -> "sqlite3.Connection":
         import sqlite3
 
-        # mode=rw: a database that vanished is not made anew, empty and without WAL.
+        # mode=rw: a database that vanished must not be recreated, empty and without WAL.
         vfs = f"&vfs={self._vfs}" if self._vfs else ""
         return sqlite3.connect(
             f"{path.absolute().as_uri()}?{how}{vfs}",
@@ -284,11 +284,11 @@ class Database:
         )
 
     def _create(self) -> None:
-        """Make the file aside and move it in: nobody ever meets half a schema."""
-        nursery = self._path.parent / "tmp"
-        draft = nursery / f"{os.getpid()}.{time.monotonic_ns()}"
+        """Create the file under a temporary name and rename it: no process sees half a schema."""
+        temp_dir = self._path.parent / "tmp"
+        draft = temp_dir / f"{os.getpid()}.{time.monotonic_ns()}"
         try:
-            make_durable_directories(str(nursery))
+            make_durable_directories(str(temp_dir))
             try:
                 self._draft(draft)
                 with contextlib.suppress(FileExistsError):
@@ -304,7 +304,7 @@ class Database:
         # SQLite gives its other files the mode of this one.
         os.close(open_own_file(str(draft), os.O_RDWR | os.O_CREAT | os.O_EXCL))
         with contextlib.closing(self._connect(draft)) as connection:
-            # Where shared memory fails, the rollback journal ("delete") does as well, only slower.
+            # Without shared memory the rollback journal ("delete") works as well, only slower.
             with contextlib.suppress(sqlite3.OperationalError):
                 connection.execute("PRAGMA journal_mode=WAL")
             self._migrate(connection)
@@ -383,7 +383,7 @@ def _has_much_to_give(connection: "sqlite3.Connection") -> bool:
 
 
 class Transaction:
-    """What can be done inside a transaction."""
+    """The operations inside a transaction."""
 
     def __init__(self, connection: "sqlite3.Connection") -> None:
         self._connection = connection

@@ -1,7 +1,7 @@
-"""The state directory: who owns it, who else may write it, and the modes of what is in it.
+"""The state directory: its owner, its writers, and the modes of its content.
 
-Layers are unpacked in it with their set-user-ID programs, so all but ``layout`` is closed to other
-users (docs/adr/0028-the-state-is-private.md).
+Unpacked layers contain set-user-ID programs, so all but ``layout`` is closed to other users
+(docs/adr/0028-the-state-is-private.md).
 """
 
 import errno
@@ -14,8 +14,8 @@ from img.adapters.storage.directory_writers import is_trusted, other_users_write
 from img.adapters.storage.own_files import PRIVATE_MODE, make_directories, open_own_directory
 from img.domain.errors import StateError
 
-# What img makes directly below the state. The first ones hold files with the modes that images
-# give them, or bytes that nobody has verified yet.
+# The directories that img creates directly below the state. The first ones hold files with the
+# modes that images give them, or unverified bytes.
 _PRIVATE_DIRECTORIES = (
     "snapshots",
     "mounts",
@@ -35,18 +35,18 @@ _SHARED_DIRECTORIES = ("layout", "layout/blobs", "layout/blobs/sha256")
 _OTHERS = 0o077
 _OTHERS_WRITE = 0o022
 _OR_TRUSTED = "; or, where no other user runs, as in a pod, set IMG_STATE_TRUSTED=1"
-_MOST_LINKS = 40  # as many as the kernel follows
+_MOST_LINKS = 40  # the kernel's limit
 
 
 class StateAccess(Enum):
-    """What this user may do with a state."""
+    """The access of this user to a state."""
 
-    OWN = "own"  # all
-    FOREIGN = "foreign"  # read the images that its owner shares
+    OWN = "own"  # full access
+    FOREIGN = "foreign"  # read access to the images that its owner shares
 
 
 class StateNotSafe(StateError):
-    """Another user can change what is in the state directory."""
+    """Another user can change the content of the state directory."""
 
     def __init__(self, state: str, why: str, remedy: str = "") -> None:
         other = "choose a state directory of your own with --state"
@@ -57,11 +57,11 @@ class StateNotSafe(StateError):
 
 
 def open_state(path: str, *, trusted: bool = False) -> StateAccess:
-    """Verify the state directory at the absolute ``path``, and close to others what has to be.
+    """Verify the state directory at the absolute ``path``, and close it to other users.
 
-    One that does not exist is made where another user could make it first; else it is left to the
-    first command that writes. With ``trusted`` the modes of the state and its parents decide
-    nothing: the caller vouches that no other user reaches them. Raises StateNotSafe, StateError.
+    A missing directory is created if another user could create it first; otherwise the first
+    command that writes creates it. With ``trusted`` the modes of the state and its parents are not
+    checked: the caller guarantees that no other user reaches them. Raises StateNotSafe, StateError.
     """
     try:
         access = _verified(path, trusted=trusted)
@@ -87,7 +87,7 @@ def open_state(path: str, *, trusted: bool = False) -> StateAccess:
 
 
 def _verified(path: str, *, trusted: bool) -> StateAccess:
-    """Check the state and all directories that lead to it, where links lead as well."""
+    """Check the state and all directories on the way to it, also those behind links."""
     open_to_others: dict[str, int] = {}  # modes of directories
     found: tuple[str, os.stat_result] | None = None
     for directory, entry in _steps(path):
@@ -109,15 +109,14 @@ def _verified(path: str, *, trusted: bool) -> StateAccess:
             f"other users can write to {first} (mode {mode:04o})",
             f"as its owner, chmod go-w {' '.join(open_to_others)}{_OR_TRUSTED}",
         )
-    # Where there is none yet, only this user or root can make it.
+    # While there is no state, only this user or root can create it.
     return _access(path, *found, trusted=trusted) if found else StateAccess.OWN
 
 
 def _steps(path: str) -> Iterator[tuple[str, str | None]]:
-    """Yield each directory that the kernel goes through to ``path``, and the name it takes there.
+    """Yield each directory on the way to ``path`` with the name that is looked up in it.
 
-    The last one is the state itself, without a name; where that is missing, its nearest parent is
-    the last.
+    The last one is the state itself, without a name, or its nearest existing parent.
     """
     todo = [part for part in reversed(path.split("/")) if part not in ("", ".")]
     directory = "/"
@@ -145,11 +144,11 @@ def _steps(path: str) -> Iterator[tuple[str, str | None]]:
 
 
 def _check_entry(path: str, entry: str) -> None:
-    """Check a name in a directory in which everybody makes names, and keeps to his own."""
+    """Check a name in a directory where every user may create names and only delete their own."""
     try:
         status = os.lstat(entry)
     except FileNotFoundError:
-        make_directories(path, PRIVATE_MODE)  # now, before another user does
+        make_directories(path, PRIVATE_MODE)  # now, before another user creates it
         status = os.lstat(entry)
     if not is_trusted(entry, status):
         raise StateNotSafe(path, f"{entry} belongs to another user ({_owner(status)})")
@@ -172,7 +171,7 @@ def _access(path: str, directory: str, status: os.stat_result, *, trusted: bool)
 
 
 def _is_of_owner(path: str, status: os.stat_result) -> bool:
-    """Tell whether a parent is of a user whose state is only read: he may change it anyway."""
+    """Tell whether a parent belongs to the owner of a read-only state, who may change it anyway."""
     try:
         state = os.stat(path)
     except OSError:
@@ -181,7 +180,7 @@ def _is_of_owner(path: str, status: os.stat_result) -> bool:
 
 
 def _restrict_directory(state: str, path: str, taken: int) -> None:
-    """Take the bits ``taken`` from the mode of a directory, which may be reached by a link."""
+    """Remove the bits ``taken`` from the mode of a directory, which may be behind a link."""
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -190,7 +189,7 @@ def _restrict_directory(state: str, path: str, taken: int) -> None:
         return
     others_write = other_users_write(path, status)
     if status.st_uid != os.geteuid() or status.st_mode & stat.S_ISVTX:
-        # Not ours to change, or the /tmp of a machine, where --state / is given.
+        # Another user's directory, or the /tmp of a machine, given with --state /.
         if others_write:
             raise StateNotSafe(state, f"other users can write to {path}", f"chmod 0700 {path}")
         return

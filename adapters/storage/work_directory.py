@@ -13,7 +13,7 @@ _UNREADABLE = {errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENOTDIR}
 
 
 class WorkDirectory:
-    """A directory whose owner holds a lock on it; without the lock it is a leftover of a crash."""
+    """A directory with a lock that its process holds; without the lock it was left by a crash."""
 
     def __init__(self, path: str, descriptor: int) -> None:
         self.path = path
@@ -25,7 +25,7 @@ class WorkDirectory:
         while True:
             path = f"{parent}/{prefix}{os.urandom(8).hex()}"
             os.mkdir(path, 0o700)
-            # None when another process swept it away between the two calls.
+            # None if another process swept the directory between the two calls.
             with contextlib.suppress(FileNotFoundError):
                 if (directory := cls._claimed(path)) is not None:
                     return directory
@@ -34,7 +34,7 @@ class WorkDirectory:
     def claim(cls, path: str) -> "WorkDirectory | None":
         """Return the directory at ``path`` if it is this user's and no process holds its lock.
 
-        What is no directory, a link to one, or another user's is left alone.
+        Links, other files and directories of other users are left alone.
         """
         try:
             return cls._claimed(path)
@@ -50,27 +50,27 @@ class WorkDirectory:
                 return cls(path, descriptor)
         except (BlockingIOError, FileNotFoundError):
             pass
-        except BaseException:  # a file system without locks
+        except BaseException:  # also a file system without locks
             os.close(descriptor)
             raise
         os.close(descriptor)
         return None
 
     def move(self, path: str) -> None:
-        """Give the directory another name; it stays this process' own."""
+        """Rename the directory; it still belongs to this process."""
         os.rename(self.path, path)
         self.path = path
 
     def release(self) -> None:
-        """Let others have the directory. Idempotent."""
+        """Release the lock, so that other processes may use or sweep the directory. Idempotent."""
         if self._descriptor >= 0:
-            # Not by closing alone: a process forked in the meantime has the descriptor too.
+            # Not only closed: a process that was forked meanwhile has the descriptor too.
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
             self._descriptor = -1
 
     def remove(self) -> None:
-        """Delete the directory and all in it. Idempotent, and harmless after ``release``."""
+        """Delete the directory with its content. Idempotent; does nothing after ``release``."""
         if self._descriptor >= 0:
             _empty(self._descriptor, self.path)
             with contextlib.suppress(FileNotFoundError):
@@ -79,14 +79,14 @@ class WorkDirectory:
 
 
 def sweep(parent: str) -> None:
-    """Delete what crashed processes left in ``parent``."""
+    """Delete the directories of crashed processes in ``parent``."""
     for name in os.listdir(parent):
         if (leftover := WorkDirectory.claim(f"{parent}/{name}")) is not None:
             leftover.remove()
 
 
 def remove_tree(path: str) -> None:
-    """Delete a directory of any depth and width; one that is not there is no error.
+    """Delete a directory of any depth and width; a missing one is no error.
 
     Raises NotOwn for a link and for another user's directory.
     """
@@ -103,7 +103,7 @@ def remove_tree(path: str) -> None:
 
 
 def _empty(descriptor: int, path: str) -> None:
-    """Delete all that is in the open directory, wherever its name ``path`` leads by now."""
+    """Delete the content of the open directory, which was at ``path`` and may have moved."""
     by_descriptor = f"/proc/self/fd/{descriptor}"
     for directory in _flattened(by_descriptor if os.path.isdir(by_descriptor) else path):
         with contextlib.suppress(FileNotFoundError):
@@ -111,7 +111,7 @@ def _empty(descriptor: int, path: str) -> None:
 
 
 def publish(source: str, target: str) -> bool:
-    """Give the directory ``source`` the name ``target``; False if there is one already."""
+    """Rename the directory ``source`` to ``target``; return False if that exists already."""
     try:
         os.rename(source, target)
     except OSError as error:
@@ -133,7 +133,7 @@ def _flattened(path: str) -> Iterator[str]:
                 if not entry.is_dir(follow_symlinks=False):
                     os.unlink(entry.path)
                     continue
-                if os.geteuid():  # root empties what it may not enter
+                if os.geteuid():  # root may enter any directory
                     os.chmod(entry.path, 0o700)
                 if directory != path:
                     moved += 1
@@ -146,9 +146,9 @@ def _flattened(path: str) -> Iterator[str]:
 
 
 def bytes_below(path: str) -> int:
-    """Return the bytes that ``path`` and all below it take on disk; hard links count once.
+    """Return the disk usage of ``path`` and all below it in bytes; hard links count once.
 
-    Directories that may not be read, or lie too deep for open descriptors, count as empty.
+    Directories that cannot be read, or lie too deep for open descriptors, count as empty.
     """
     total = 0
     seen: set[int] = set()
@@ -176,7 +176,7 @@ def bytes_below(path: str) -> int:
 
 
 class _Held:
-    """A directory by an open descriptor, for as long as paths begin with it."""
+    """A directory kept open while paths start with its descriptor."""
 
     def __init__(self, path: str) -> None:
         self._descriptor = -1

@@ -1,1 +1,1 @@
-"""Answers to the system calls of a step (seccomp_unotify(2))."""
+"""The supervisor of system calls of steps (seccomp_unotify(2))."""

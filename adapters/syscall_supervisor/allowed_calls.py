@@ -1,7 +1,8 @@
-"""System calls that a step of a build may make.
+"""The system calls that a step may make.
 
-The calls, the capabilities that some of them take and the checks of arguments are those of Docker's
-default profile (github.com/moby/profiles, seccomp/default.json, June 2026). All else fails.
+The calls, the capabilities that some of them require and the checks of arguments are those of
+Docker's default profile (github.com/moby/profiles, seccomp/default.json, June 2026). All other
+calls fail.
 """
 
 import errno
@@ -87,17 +88,17 @@ _WITH_CAPABILITY = {
     "syslog": "syslog",
 }
 
-# What a process does with a user namespace of its own, where it has all capabilities.
+# The calls for a nested user namespace, in which a process has all capabilities.
 _IN_USER_NAMESPACE = """
     chroot fsconfig fsmount fsopen fspick mount mount_setattr move_mount open_tree pivot_root
     setdomainname sethostname setns umount umount2
 """
 
-# Later than the profile; libseccomp and runc answer so for what is later than it.
+# Newer than the profile: libseccomp and runc answer ENOSYS for calls that they do not know.
 _LATER = "open_tree_attr file_getattr file_setattr listns rseq_slice_yield"
 
 _CLONE_NEWCGROUP = 0x0200_0000
-_CLONE_NEW = 0x7E02_0000  # all CLONE_NEW* that clone(2) takes
+_CLONE_NEW = 0x7E02_0000  # all CLONE_NEW* flags of clone(2)
 _FAMILIES = 46  # AF_MAX (linux/socket.h)
 _AF_ALG, _AF_VSOCK = 38, 40
 _LINUX32, _UNAME26, _QUERY = 0x8, 0x2_0000, 0xFFFF_FFFF  # linux/personality.h
@@ -106,8 +107,8 @@ _LINUX32, _UNAME26, _QUERY = 0x8, 0x2_0000, 0xFFFF_FFFF  # linux/personality.h
 def rules_for(allowed: int, *, userns: bool = False) -> tuple[Rule, ...]:
     """Return the rules for a step with the capabilities ``allowed``, a bit mask.
 
-    Calls without a rule are to be REFUSED. ``userns``: it may make user namespaces, and all others
-    within them but those of control groups, which would show it the host's.
+    Calls without a rule are to be REFUSED. ``userns``: the step may make user namespaces, and all
+    other namespaces in them except for control groups, which would show it the host's groups.
     """
     names = set(_ALWAYS.split())
     for capability, calls in _WITH_CAPABILITY.items():
@@ -122,9 +123,9 @@ def rules_for(allowed: int, *, userns: bool = False) -> tuple[Rule, ...]:
 
 
 def before(own: Iterable[Rule], allowed: tuple[Rule, ...]) -> tuple[Rule, ...]:
-    """Return the rules ``allowed`` with ``own`` first, as far as these are about allowed calls.
+    """Return the rules ``allowed`` with ``own`` first, as far as ``own`` is about allowed calls.
 
-    What is refused by its arguments stays so.
+    Calls that ``allowed`` refuses because of their arguments stay refused.
     """
     calls = {rule.call for rule in allowed if rule.action == ALLOW}
     return (
@@ -145,7 +146,7 @@ def _program(machine: Machine, allowed: int, *, userns: bool) -> bytes:
 
 
 def relevant(allowed: int) -> int:
-    """Return those of the capabilities ``allowed`` that some call takes: filters differ in them."""
+    """Return the capabilities of ``allowed`` that calls require: filters differ only in those."""
     return allowed & _relevant()
 
 
@@ -155,7 +156,7 @@ def _relevant() -> int:
 
 
 def refused_calls(rules: Iterable[Rule]) -> list[str]:
-    """Return the names of all calls that ``rules`` say nothing about."""
+    """Return the names of all calls without a rule in ``rules``."""
     ruled = {rule.call for rule in rules}
     tables = (call_numbers.X86_64, call_numbers.I386, call_numbers.AARCH64, call_numbers.ARM)
     return sorted({name for table in tables for name in table} - ruled)
@@ -175,7 +176,7 @@ def _clone_rules(*, userns: bool) -> Iterable[Rule]:
     refused = _CLONE_NEWCGROUP if userns else _CLONE_NEW
     yield Rule("clone", REFUSED, (HasBits(0, refused),))
     yield Rule("clone", ALLOW, (LacksBits(0, refused),))
-    yield Rule("clone3", _MISSING)  # its flags are in memory: C libraries take clone(2) then
+    yield Rule("clone3", _MISSING)  # its flags are in memory: C libraries fall back to clone(2)
     if userns:
         yield Rule("unshare", REFUSED, (HasBits(0, refused),))
         yield Rule("unshare", ALLOW, (LacksBits(0, refused),))

@@ -1,7 +1,7 @@
-"""Filters for system calls (seccomp(2)), as BPF programs made here.
+"""Filters for system calls (seccomp(2)), assembled as BPF programs.
 
-A program looks at the architecture of a call first: one machine runs calls of several, each with
-numbers of its own. Then it searches the number in a balanced tree of ranges, so that a rule for
+A program checks the architecture of a call first: one machine runs programs of several, each with
+its own numbers. Then it searches for the number in a balanced tree of ranges, so that a rule for
 every call costs about eight comparisons.
 """
 
@@ -17,14 +17,13 @@ from img.domain.dataclass import dataclass
 
 ALLOW = 0x7FFF_0000
 NOTIFY = 0x7FC0_0000
-ERRNO_MASK = 0xFFFF  # what an action that makes a call fail holds of the error number
+ERRNO_MASK = 0xFFFF  # the part of a failing action with the error number
 _ERRNO = 0x0005_0000
 
 _X32_BIT = 0x4000_0000
 _SET_MODE_FILTER = 1
 _NEW_LISTENER = 8
 _WAIT_KILLABLE_RECV = 32  # since Linux 5.19
-_SECCOMP = {"x86_64": 317, "aarch64": 277}
 
 # Classic BPF (linux/bpf_common.h): LD|W|ABS, ALU|AND|K, JMP|JA, JMP|JEQ|K, JMP|JGE|K, JMP|JSET|K,
 # RET|K; and the offsets in struct seccomp_data.
@@ -48,7 +47,7 @@ def fail_with(code: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class HasBits:
-    """True where an argument's low 32 bits have any of ``bits``."""
+    """True if any of ``bits`` is set in the low 32 bits of an argument."""
 
     argument: int
     bits: int
@@ -56,7 +55,7 @@ class HasBits:
 
 @dataclass(frozen=True, slots=True)
 class LacksBits:
-    """True where an argument's low 32 bits have none of ``bits``."""
+    """True if none of ``bits`` is set in the low 32 bits of an argument."""
 
     argument: int
     bits: int
@@ -64,7 +63,7 @@ class LacksBits:
 
 @dataclass(frozen=True, slots=True)
 class IsOneOf:
-    """True where an argument's low 32 bits, as far as ``mask`` has them, are one of ``values``."""
+    """True if the low 32 bits of an argument, masked with ``mask``, are one of ``values``."""
 
     argument: int
     values: tuple[int, ...]
@@ -76,7 +75,7 @@ Condition = HasBits | LacksBits | IsOneOf
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What happens to a call if all conditions are true. A call may have several rules."""
+    """The action for a call if all conditions are true. A call may have several rules."""
 
     call: str
     action: int
@@ -92,7 +91,7 @@ _Piece = tuple[int, _Decision]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """The architectures whose programs a machine runs, by their AUDIT_ARCH_* (linux/audit.h)."""
+    """The architectures that a machine runs programs of, by AUDIT_ARCH_* (linux/audit.h)."""
 
     native: int
     calls: Mapping[str, int] = field(repr=False, compare=False)
@@ -118,7 +117,7 @@ MACHINES = {
 
 
 def this_machine() -> Machine | None:
-    """Return the machine this is, None where its call numbers are not known here."""
+    """Return the description of this machine, None for an unsupported architecture."""
     return MACHINES.get(os.uname().machine)
 
 
@@ -129,12 +128,12 @@ def program(
     otherwise: int = ALLOW,
     compat: int | None = None,
 ) -> bytes:
-    """Return the filter of ``rules``: of those of a call the first decides that is true.
+    """Return the filter for ``rules``: the first rule of a call with true conditions decides.
 
-    ``otherwise`` is what happens to a call for which no rule is true. If that is not ALLOW, a
-    number that belongs to no call known here fails with ENOSYS: C libraries try the older call
-    then, which they do not after EPERM. ``compat`` is what happens to every call of a 32-bit
-    program; None: ``rules`` hold for them too. x32 calls do not exist, as in most kernels.
+    ``otherwise`` is the action for a call without such a rule. Unless that is ALLOW, an unknown
+    call number fails with ENOSYS: C libraries then try the older call, which they do not after
+    EPERM. ``compat`` is the action for every call of a 32-bit program; None: ``rules`` apply to
+    them too. x32 calls do not exist, as in most kernels.
     """
     missing = ALLOW if otherwise == ALLOW else fail_with(errno.ENOSYS)
     decisions = _decisions(rules, otherwise)
@@ -159,24 +158,24 @@ def program(
 
 
 def load(filter_program: bytes) -> None:
-    """Put this process, and all it becomes and starts, under the filter; for good."""
+    """Load the filter for this process and all its descendants, permanently."""
     _load(filter_program, 0)
 
 
 def load_and_listen(filter_program: bytes) -> int:
-    """The same, and return the descriptor that calls with the action NOTIFY are told to."""
+    """Load the filter, and return the descriptor that receives the calls with the action NOTIFY."""
     try:
         return _load(filter_program, _NEW_LISTENER | _WAIT_KILLABLE_RECV)
     except OSError as error:
         if error.errno != errno.EINVAL:
             raise
-    # Without the second flag a signal interrupts a call that was told, and it is made again:
-    # Go's scheduler sends enough of them to make that noticeable.
+    # Without the second flag a signal interrupts a call that is being answered, and the call is
+    # repeated: Go's scheduler sends enough signals to make that noticeable.
     return _load(filter_program, _NEW_LISTENER)
 
 
 def prove_listening() -> None:
-    """Put this process under a filter that could tell of a call. Raises OSError."""
+    """Load a filter that could send notifications into this process. Raises OSError."""
     machine = this_machine()
     if machine is None:
         raise OSError(errno.ENOSYS, f"call numbers of {os.uname().machine} are not known to img")
@@ -185,7 +184,7 @@ def prove_listening() -> None:
 
 
 def obstacle_to_listening() -> OSError | None:
-    """Return why no filter can tell of calls here; a child of this process tries it."""
+    """Return why filters cannot send notifications here; a child process tries it."""
     pid = os.fork()
     if pid == 0:
         code = errno.ENOSYS
@@ -201,7 +200,7 @@ def obstacle_to_listening() -> OSError | None:
 
 
 def _decisions(rules: Sequence[Rule], otherwise: int) -> dict[str, _Decision]:
-    """Return by call what is decided about it; what follows an unconditional rule is left out."""
+    """Return the decision for each call; rules after an unconditional one are left out."""
     found: dict[str, _Decision] = {}
     for rule in rules:
         before = found.get(rule.call, ())
@@ -216,7 +215,7 @@ def _decisions(rules: Sequence[Rule], otherwise: int) -> dict[str, _Decision]:
 def _pieces(
     calls: Mapping[str, int], decisions: Mapping[str, _Decision], otherwise: int, missing: int
 ) -> list[_Piece]:
-    """Return where ranges of numbers begin about which the same is decided, in order."""
+    """Return the starts of the ranges of numbers with equal decisions, in order."""
     undecided: _Decision = (((), otherwise),)
     unknown: _Decision = (((), missing),)
     pieces: list[_Piece] = []
@@ -268,7 +267,7 @@ def _body(decision: _Decision) -> list[bytes]:
 
 
 def _test(condition: Condition, *, otherwise: int) -> list[bytes]:
-    """Return what goes on with the next instruction, or ``otherwise`` instructions later."""
+    """Return a test that continues with the next instruction, or ``otherwise`` later."""
     load = _instruction(_LOAD, _ARGUMENTS + 8 * condition.argument)
     match condition:
         case HasBits():
@@ -296,13 +295,16 @@ _libc.syscall.restype = ctypes.c_long
 
 
 def _load(filter_program: bytes, flags: int) -> int:
-    number = _SECCOMP.get(os.uname().machine)
-    if number is None:
+    machine = this_machine()
+    if machine is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "seccomp")
     code = ctypes.create_string_buffer(filter_program, len(filter_program))
     header = struct.pack("HxxxxxxQ", len(filter_program) // 8, ctypes.addressof(code))
     result = _libc.syscall(
-        ctypes.c_long(number), ctypes.c_long(_SET_MODE_FILTER), ctypes.c_long(flags), header
+        ctypes.c_long(machine.calls["seccomp"]),
+        ctypes.c_long(_SET_MODE_FILTER),
+        ctypes.c_long(flags),
+        header,
     )
     if result < 0:
         error = ctypes.get_errno()

@@ -1,4 +1,4 @@
-"""Answers the calls that a filter tells, each by what is known of it."""
+"""Dispatch of intercepted system calls to their handlers."""
 
 import errno
 import struct
@@ -12,13 +12,13 @@ Handler = Callable[[Notification], Answer]
 """Raises LookupError for what is the kernel's to do, OSError for what fails."""
 
 
-class Answerer:
-    """Finds the handler of a call by its name, and says what that says.
+class Dispatcher:
+    """Calls the handler of each intercepted call, and sends its result as the answer.
 
-    ``passing`` tells of a call which of its handler's errors mean that the kernel shall do it, or
-    say itself what is wrong with it: all but those returned; None: no error does. ``foreign`` gets
-    the calls of 32-bit programs that have no handler of that number; ``finish`` is called after
-    each.
+    ``final_errors`` returns the errors of a call's handler that the caller gets; after all other
+    errors the kernel executes the call, or reports the error itself. None: all errors are final.
+    ``foreign`` gets the calls of 32-bit programs that have no handler for that number; ``finish``
+    is called after each call.
     """
 
     def __init__(
@@ -26,7 +26,7 @@ class Answerer:
         listener: Listener,
         handlers: Mapping[str, Handler],
         *,
-        refusals: Callable[[str], Set[int] | None] = lambda _: None,
+        final_errors: Callable[[str], Set[int] | None] = lambda _: None,
         foreign: Handler | None = None,
         finish: Callable[[], None] = lambda: None,
     ) -> None:
@@ -39,14 +39,14 @@ class Answerer:
         if foreign is None:
             tables[machine.compat] = machine.compat_calls
         self._handlers = {
-            (architecture, number): (handlers[name], refusals(name))
+            (architecture, number): (handlers[name], final_errors(name))
             for architecture, calls in tables.items()
             for name, number in calls.items()
             if name in handlers
         }
 
     def attend(self) -> None:
-        """Wait for the next call and answer it. Raises EverybodyGone."""
+        """Wait for the next call and answer it. Raises NoProcessLeft."""
         call = self._listener.receive()
         if call is None:
             return
@@ -54,15 +54,15 @@ class Answerer:
         if found is None:
             assert self._foreign is not None, call
             found = self._foreign, None
-        handler, refusals = found
+        handler, final_errors = found
         try:
             answer = handler(call)
         except LookupError:
             answer = Reply.LET_PASS
         except (OSError, ValueError, OverflowError, struct.error) as error:
-            # All but OSError: a number or a text of the caller's that is none for Python.
+            # Everything but OSError: a number or a text of the caller that Python cannot convert.
             code = error.errno or errno.EIO if isinstance(error, OSError) else errno.EINVAL
-            if refusals is None or code in refusals:
+            if final_errors is None or code in final_errors:
                 self._listener.refuse(call, code)
                 return
             answer = Reply.LET_PASS

@@ -1,4 +1,4 @@
-"""Answering the system calls of others (seccomp_unotify(2))."""
+"""Receiving and answering the system calls of other processes (seccomp_unotify(2))."""
 
 import contextlib
 import errno
@@ -7,7 +7,7 @@ import os
 import struct
 from typing import NamedTuple
 
-# linux/seccomp.h; the sizes in them are of the structures below.
+# linux/seccomp.h; the sizes in them are those of the structures below.
 _RECEIVE = 0xC050_2100
 _SEND = 0xC018_2101
 _ID_VALID = 0x4008_2102
@@ -15,7 +15,7 @@ _ADD_DESCRIPTOR = 0x4018_2103
 _SET_FLAGS = 0x4008_2104
 _SYNC_WAKE_UP = 1
 _CONTINUE = 1
-_ADD_AND_SEND = 2  # since Linux 5.14, the rest since 5.9
+_ADD_AND_SEND = 2  # since Linux 5.14, the others since 5.9
 
 _NOTIFICATION = struct.Struct("QIIiIQ6Q")
 _RESPONSE = struct.Struct("QqiI")
@@ -23,23 +23,23 @@ _DESCRIPTOR = struct.Struct("QIIII")
 
 
 class Notification(NamedTuple):
-    """A call that waits for an answer."""
+    """An intercepted call that waits for an answer."""
 
     id: int
-    pid: int  # of the thread, as the receiver's pid namespace counts
+    pid: int  # of the thread, in the receiver's pid namespace
     number: int
     architecture: int
     arguments: tuple[int, ...]  # six, unsigned
 
 
-class EverybodyGone(Exception):
-    """No process is left under the filter."""
+class NoProcessLeft(Exception):
+    """No process with the filter is left."""
 
 
 class Listener:
-    """Receives the calls that a filter tells, and answers them.
+    """Receives the calls that a filter intercepts, and answers them.
 
-    Who asked may be killed at any time: answers to nobody are no error.
+    A caller may be killed at any time: an answer to a call that is gone is no error.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -48,34 +48,34 @@ class Listener:
         self._empty = bytes(_NOTIFICATION.size)
 
     def share_processor(self) -> None:
-        """Let caller and receiver take turns on one processor: 15 % less time for a call."""
+        """Run caller and receiver on one processor, in turns: a call takes 15 % less time."""
         with contextlib.suppress(OSError):  # before Linux 6.6
             fcntl.ioctl(self.descriptor, _SET_FLAGS, _SYNC_WAKE_UP)
 
     def receive(self) -> Notification | None:
-        """Wait for the next call; None where it was given up in the meantime.
+        """Wait for the next call; return None if the call was given up meanwhile.
 
-        Raises EverybodyGone.
+        Raises NoProcessLeft.
         """
         request = self._request
-        request[:] = self._empty  # the kernel insists
+        request[:] = self._empty  # the kernel requires zeros
         try:
             fcntl.ioctl(self.descriptor, _RECEIVE, request)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.EINTR):
                 return None
             if error.errno == errno.ENOTCONN:
-                raise EverybodyGone from None
+                raise NoProcessLeft from None
             raise
         found = _NOTIFICATION.unpack(request)
         return Notification(found[0], found[1], found[3], found[4], found[6:])
 
     def let_pass(self, call: Notification) -> None:
-        """Let the kernel do what was asked."""
+        """Let the kernel execute the call."""
         self._send(_RESPONSE.pack(call.id, 0, 0, _CONTINUE))
 
     def answer(self, call: Notification, value: int) -> None:
-        """Let the call return ``value``, without the kernel doing anything."""
+        """Let the call return ``value``; the kernel does not execute it."""
         self._send(_RESPONSE.pack(call.id, value, 0, 0))
 
     def refuse(self, call: Notification, error: int) -> None:
@@ -83,7 +83,7 @@ class Listener:
         self._send(_RESPONSE.pack(call.id, 0, -error, 0))
 
     def hand_over(self, call: Notification, descriptor: int, *, inheritable: bool) -> None:
-        """Let the call return a new descriptor of what ``descriptor`` is here."""
+        """Let the call return a new descriptor for the file of ``descriptor``."""
         flags = 0 if inheritable else os.O_CLOEXEC
         request = _DESCRIPTOR.pack(call.id, _ADD_AND_SEND, descriptor, 0, flags)
         try:
@@ -102,11 +102,12 @@ class Listener:
             if error.errno != errno.ENOENT:
                 raise
         else:
-            # A caller that a signal takes away right here keeps a descriptor it knows nothing of.
+            # If a signal interrupts the caller right here, it keeps a descriptor that it does not
+            # know of.
             self.answer(call, number)
 
     def is_waiting(self, call: Notification) -> bool:
-        """Tell whether the caller still waits, so that its pid is still its own."""
+        """Tell whether the caller still waits, so that the pid is still that of the caller."""
         try:
             fcntl.ioctl(self.descriptor, _ID_VALID, struct.pack("Q", call.id))
         except OSError:

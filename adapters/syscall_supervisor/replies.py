@@ -1,13 +1,13 @@
-"""What the supervisor says to a call."""
+"""Answers of the supervisor to a call."""
 
 from enum import Enum
 
 
 class Reply(Enum):
-    """Answers that are no value; a call that fails is an OSError."""
+    """Answers that are not a value; a handler that fails raises OSError."""
 
-    LET_PASS = "let pass"  # the kernel does it
-    SENT = "sent"  # answered already
+    LET_PASS = "let pass"  # the kernel executes the call
+    SENT = "sent"  # the answer is sent already
 
 
 Answer = int | Reply

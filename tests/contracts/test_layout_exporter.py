@@ -159,7 +159,7 @@ def test_nothing_is_written_where_a_link_leads(
     assert outside.stat().st_mtime_ns == before.st_mtime_ns
 
 
-def test_a_nursery_that_leads_elsewhere_is_not_swept(
+def test_a_temporary_directory_that_leads_elsewhere_is_not_swept(
     exporter: LayoutExporter, workshop: Workshop, tmp_path: Path
 ) -> None:
     victim, layout = tmp_path / "victim", tmp_path / "layout"

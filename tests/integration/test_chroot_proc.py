@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from img.adapters.linux import call_numbers
-from img.adapters.syscall_supervisor.root.paths import AT_FDCWD
+from img.adapters.linux.syscalls import AT_FDCWD
 from img.application.ports.executor import Executor
 from tests.support.steps.executors import executor_named
 from tests.support.steps.step_roots import GROUP, PASSWD, StepRoot, Steps, in_env, step_root

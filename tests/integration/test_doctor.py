@@ -10,7 +10,7 @@ import pytest
 
 from img.adapters.host_survey.linux import LinuxSurvey
 from img.adapters.linux.boot import boot_name
-from img.adapters.linux.host_probe_cache import Refusals
+from img.adapters.linux.host_probe_cache import HostProbeCache
 from img.application.usecases.diagnose import GIVES
 from tests.support.host.machine import REPOSITORY
 
@@ -66,12 +66,12 @@ def test_a_refusal_of_yesterday_is_forgotten_when_it_works_today(tmp_path: Path)
     ids = "same" if os.geteuid() == 0 else "subordinate"
     overlays = tmp_path / "snapshots" / ids / boot_name() / "overlay"
     overlays.mkdir(parents=True)
-    refusals = Refusals(f"{overlays}/refused.json")
-    refusals.add("overlay", "the moon")
+    probes = HostProbeCache(f"{overlays}/refused.json")
+    probes.add("overlay", "the moon")
 
     found = LinuxSurvey().look(tmp_path)
 
-    assert (refusals.reason("overlay") is None) == found["overlay"].works
+    assert (probes.reason("overlay") is None) == found["overlay"].works
 
 
 def test_what_is_found_is_what_a_build_does(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.linux.host_probe_cache import Refusals
+from img.adapters.linux.host_probe_cache import HostProbeCache
 from img.adapters.linux.overlay_trial import MOST_LAYERS
 from img.adapters.snapshotter.attributes import PathTooLong
 from img.adapters.snapshotter.auto import AutoSnapshotter
@@ -154,7 +154,7 @@ def test_nothing_outside_is_removed_with_what_was_placed(state: Path, lab: Lab) 
 
 def test_more_layers_than_an_overlay_takes_are_copied(state: Path, lab: Lab) -> None:
     (state / "work").mkdir()
-    Refusals(str(state / "refused.json")).allow("overlay")
+    HostProbeCache(str(state / "refused.json")).allow("overlay")
     snapshotter = AutoSnapshotter(
         state,
         lambda: OverlaySnapshotter(state / "overlay", lab.archive),

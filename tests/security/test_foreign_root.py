@@ -23,7 +23,7 @@ from img.adapters.executor import (
 from img.adapters.executor.fork_server_executor import ForkServerExecutor
 from img.adapters.executor.unshare import UnshareLauncher
 from img.adapters.linux import capabilities
-from img.adapters.syscall_supervisor.dispatcher import Answerer
+from img.adapters.syscall_supervisor.dispatcher import Dispatcher
 from img.adapters.syscall_supervisor.root.level import Emulation
 from img.application.ports.executor import Executor, ExecutorUnavailable, ProcessNotStarted
 from img.domain.errors import ImgError
@@ -224,7 +224,7 @@ def test_who_answers_calls_takes_nothing_from_the_root_either(
     traps: Traps,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ended, _ = run_with(kind, root, monkeypatch, (Answerer, "attend"), act)
+    ended, _ = run_with(kind, root, monkeypatch, (Dispatcher, "attend"), act)
 
     assert not traps.sprung()
     assert "exit code 0" not in ended

@@ -1,1 +1,1 @@
-"""A /proc for steps where none can be mounted: calls that look for it are answered."""
+"""An emulated /proc for steps in containers where /proc cannot be mounted."""

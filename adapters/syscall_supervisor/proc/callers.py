@@ -1,7 +1,7 @@
-"""Who asks: what it may see, this process may, for it becomes the same user.
+"""Access to callers with their own rights: this process takes on the ids of the caller.
 
-Nobody is given the right to look into others here (CAP_SYS_PTRACE is none of Docker's), so only the
-same user's memory can be read (ptrace(2), "access mode checking").
+Without CAP_SYS_PTRACE, which Docker does not grant, a process may only read the memory of processes
+of the same user (ptrace(2), "access mode checking").
 """
 
 import os
@@ -17,7 +17,7 @@ _KILL = 9
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Ids that decide what a process may."""
+    """The ids that decide on the access rights of a process."""
 
     uid: int
     gid: int
@@ -28,33 +28,34 @@ _ROOT = User(0, 0, ())
 
 
 class Callers:
-    """The callers' memory. This process has to be root, and changes its effective ids at need."""
+    """The memory of callers. This process has to be root; its effective ids change."""
 
     def __init__(self) -> None:
         self._now = _ROOT
 
     def text(self, call: Notification, address: int) -> bytes:
-        """Return a path that the caller points to. Raises LookupError where it cannot be read."""
+        """Return a path in the caller's memory. Raises LookupError if it cannot be read."""
         try:
             return process_memory.read_text(call.pid, address)
         except OSError:
             self.be(user_of(call.pid))
         try:
             return process_memory.read_text(call.pid, address)
-        except OSError as error:  # of a process that was root before, and executed nothing since
+        # also of a process that was root before, and has not executed a program since
+        except OSError as error:
             raise LookupError from error
 
     def read(self, call: Notification, address: int, size: int) -> bytes:
-        """Return bytes of the caller's memory; after ``text``. Raises OSError."""
+        """Return bytes of the caller's memory; call ``text`` first. Raises OSError."""
         return process_memory.read(call.pid, address, size)
 
     def write(self, call: Notification, address: int, content: bytes) -> None:
-        """Write to the caller's memory; after ``text``. Raises OSError."""
+        """Write to the caller's memory; call ``text`` first. Raises OSError."""
         process_memory.write(call.pid, address, content)
 
     @contextmanager
     def as_root(self) -> Iterator[None]:
-        """Be root for a moment."""
+        """Switch to root while the context lasts."""
         before = self._now
         self.be(_ROOT)
         try:
@@ -63,7 +64,7 @@ class Callers:
             self.be(before)
 
     def be(self, user: User) -> None:
-        """Become ``user``, whom the saved id of root brings back. Raises LookupError."""
+        """Switch to ``user``; the saved id of root allows to switch back. Raises LookupError."""
         if user == self._now:
             return
         try:
@@ -74,19 +75,22 @@ class Callers:
         except PermissionError as error:
             raise LookupError from error
         self._now = user
-        # The kernel forgets it when ids change.
+        # The kernel resets it when ids change.
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, _KILL)
 
 
 def user_of(pid: int) -> User:
-    """Return who a process is. Raises LookupError where it is gone."""
+    """Return the ids of a process. Raises LookupError if the process is gone."""
     status = status_of(pid)
     uid, gid = (int(status[name].split()[3]) for name in (b"Uid", b"Gid"))
     return User(uid, gid, tuple(map(int, status[b"Groups"].split())))
 
 
 def status_of(pid: int) -> dict[bytes, bytes]:
-    """Return what /proc, the working directory, tells of a process. Raises LookupError."""
+    """Return the fields of a process' status file; /proc is the working directory.
+
+    Raises LookupError if the process is gone.
+    """
     try:
         lines = small_files.read_start(b"%d/status" % pid).splitlines()
     except OSError as error:

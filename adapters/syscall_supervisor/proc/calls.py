@@ -1,4 +1,4 @@
-"""Calls that take a path, where that leads to /proc. All others are the kernel's to do."""
+"""Handlers for calls with a path that leads to /proc. The kernel executes all other calls."""
 
 import ctypes
 import errno
@@ -8,28 +8,27 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from img.adapters.linux.syscalls import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW
 from img.adapters.syscall_supervisor import bpf
 from img.adapters.syscall_supervisor.listener import Listener, Notification
 from img.adapters.syscall_supervisor.proc.callers import Callers, status_of
 from img.adapters.syscall_supervisor.proc.files import ProcFiles
 from img.adapters.syscall_supervisor.proc.places import Place
 from img.adapters.syscall_supervisor.replies import Answer, Reply
-from img.adapters.syscall_supervisor.root.paths import AT_FDCWD
 from img.adapters.syscall_supervisor.root.status import STAT_LAYOUTS, STATX_SIZE
 
-_AT_SYMLINK_NOFOLLOW, _AT_EMPTY_PATH = 0x100, 0x1000
 _OPEN_HOW = struct.Struct("QQQ")
 _CREATING = os.O_CREAT | os.O_EXCL
-_STATFS_SIZE = 120  # bytes, wherever a long has eight
+_STATFS_SIZE = 120  # bytes, on all 64-bit architectures
 _INT = 0xFFFF_FFFF
-_FLAGS = 0x7FFF_FFFF  # of open(2): the highest bit is none, and not for an int of C to hold
+_FLAGS = 0x7FFF_FFFF  # of open(2): bit 31 is no flag, and does not fit in a C int
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
 
 class PathCalls:
-    """Answers for files of /proc as the kernel would if it were mounted."""
+    """Answers for files of /proc, as the kernel would answer if /proc were mounted."""
 
     def __init__(self, listener: Listener, callers: Callers, files: ProcFiles) -> None:
         machine = bpf.this_machine()
@@ -41,7 +40,7 @@ class PathCalls:
         self._files = files
 
     def handlers(self) -> Mapping[str, Callable[[Notification], Answer]]:
-        """Return what answers each call."""
+        """Return the handler of each call."""
         here = AT_FDCWD
         creating = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
         return {
@@ -77,7 +76,7 @@ class PathCalls:
 
     def _openat2(self, call: Notification) -> Answer:
         directory, path, how, size = call.arguments[:4]
-        self._place(call, directory, path)  # before anything else of the caller's memory is read
+        self._place(call, directory, path)  # before any other memory of the caller is read
         if size < _OPEN_HOW.size:
             raise LookupError
         flags, mode, _ = _OPEN_HOW.unpack(self._callers.read(call, how, _OPEN_HOW.size))
@@ -145,18 +144,18 @@ class PathCalls:
     ) -> Answer:
         content = ctypes.create_string_buffer(self._stat_size)
         with self._found(call, directory, address, flags) as found:
-            self._ask("newfstatat", found, b"", content, _AT_EMPTY_PATH)
+            self._ask("newfstatat", found, b"", content, AT_EMPTY_PATH)
         self._callers.write(call, buffer, content.raw)
         return 0
 
     def _lstat(self, call: Notification) -> Answer:
         path, buffer = call.arguments[:2]
-        return self._stat(call, AT_FDCWD, path, buffer, _AT_SYMLINK_NOFOLLOW)
+        return self._stat(call, AT_FDCWD, path, buffer, AT_SYMLINK_NOFOLLOW)
 
     def _statx(self, call: Notification) -> Answer:
         directory, address, flags, mask, buffer = call.arguments[:5]
         content = ctypes.create_string_buffer(STATX_SIZE)
-        how = (flags & _INT & ~_AT_SYMLINK_NOFOLLOW) | _AT_EMPTY_PATH
+        how = (flags & _INT & ~AT_SYMLINK_NOFOLLOW) | AT_EMPTY_PATH
         with self._found(call, directory, address, flags) as found:
             self._ask("statx", found, b"", how, mask & _INT, content)
         self._callers.write(call, buffer, content.raw)
@@ -183,7 +182,7 @@ class PathCalls:
     def _chmod(
         self, call: Notification, directory: int, address: int, mode: int, flags: int = 0
     ) -> Answer:
-        place = self._place(call, directory, address, follow=not flags & _AT_SYMLINK_NOFOLLOW)
+        place = self._place(call, directory, address, follow=not flags & AT_SYMLINK_NOFOLLOW)
         if not place.link:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
         with self._files.reach(call, place) as found:
@@ -191,7 +190,7 @@ class PathCalls:
         return 0
 
     def _linkat(self, call: Notification) -> Answer:
-        """Name an open file, such as one that was made without a name (open(2), "O_TMPFILE")."""
+        """Link an open file, such as one that was created without a name (open(2), "O_TMPFILE")."""
         directory, address, new_directory, new_address = call.arguments[:4]
         place = self._place(call, directory, address)
         name = self._callers.text(call, new_address)
@@ -203,19 +202,19 @@ class PathCalls:
         return 0
 
     def _attribute(self, call: Notification) -> Answer:
-        """Say that files of /proc have no attributes: ls(1) asks, and would be told of no file."""
+        """Answer that a file of /proc has no attributes: to ls(1) it would not exist otherwise."""
         self._place(call, AT_FDCWD, call.arguments[0])
         raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
 
     def _go(self, call: Notification, directory: int, address: int) -> Answer:
-        """Let the kernel find the way to a directory or a program: nobody can go for another."""
+        """Make the path to a directory or a program exist, and let the kernel execute the call."""
         place = self._place(call, directory, address)
         self._files.make_real(call, place, int(status_of(call.pid)[b"Tgid"]))
         return Reply.LET_PASS
 
     @contextmanager
     def _found(self, call: Notification, directory: int, address: int, flags: int) -> Iterator[int]:
-        follow = not flags & _AT_SYMLINK_NOFOLLOW
+        follow = not flags & AT_SYMLINK_NOFOLLOW
         place = self._place(call, directory, address, follow=follow)
         with self._files.reach(call, place, follow=follow) as found:
             yield found
@@ -228,7 +227,7 @@ class PathCalls:
 
 
 def _open_patiently(path: bytes, flags: int, mode: int = 0, base: int | None = None) -> int:
-    """Open for a caller without waiting for the other end of a FIFO, as everybody would then."""
+    """Open a file without waiting for the other end of a FIFO, which would block all callers."""
     flags = flags & _FLAGS | os.O_CLOEXEC | os.O_NOCTTY
     if flags & os.O_PATH:
         return os.open(path, flags, dir_fd=base)

@@ -1,7 +1,7 @@
 """Files of /proc for callers that have none.
 
-This process has the step's root, so that no link leads it elsewhere, and the outer /proc as its
-working directory. What it opens there for a caller is handed over, but for directories.
+This process has the step's root, so that links cannot lead out of it, and the outer /proc as its
+working directory. Files that it opens there are handed to callers; directories are not.
 """
 
 import errno
@@ -11,27 +11,30 @@ from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 
 from img.adapters.linux import syscalls
+from img.adapters.linux.syscalls import AT_FDCWD
 from img.adapters.syscall_supervisor.listener import Listener, Notification
 from img.adapters.syscall_supervisor.proc.callers import Callers, status_of
-from img.adapters.syscall_supervisor.proc.family import Family
 from img.adapters.syscall_supervisor.proc.places import Place, may_lead_to_proc, place_of
+from img.adapters.syscall_supervisor.proc.process_tree import ProcessTree
 from img.adapters.syscall_supervisor.proc.skeleton import Kind, Skeleton
-from img.adapters.syscall_supervisor.root.paths import AT_FDCWD, from_process
+from img.adapters.syscall_supervisor.root.paths import from_process
 
 _PATH = os.O_PATH | os.O_CLOEXEC
 _AS_IT_IS = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_MAGICLINKS
 
 
 class ProcFiles:
-    """Finds what callers' paths mean. ``masked`` are paths below /proc that are nobody's business;
-    ``tables`` replaces files of processes, by their names.
+    """Finds the files for callers' paths.
+
+    ``masked`` are paths below /proc that callers may not see; ``tables`` replaces files of
+    processes, by their names.
     """
 
     def __init__(
         self,
         listener: Listener,
         callers: Callers,
-        family: Family,
+        tree: ProcessTree,
         skeleton: Skeleton,
         *,
         masked: Container[bytes],
@@ -39,15 +42,15 @@ class ProcFiles:
     ) -> None:
         self._listener = listener
         self._callers = callers
-        self._family = family
+        self._tree = tree
         self._skeleton = skeleton
         self._masked = masked
         self._empty = _file_of(b"")
         self._tables = {name: _file_of(content) for name, content in tables.items()}
-        self._entered = False  # somebody may be in one of its directories, or have one open
+        self._entered = False  # a process may be in one of the directories, or have one open
 
     def place(self, call: Notification, directory: int, text: bytes, *, follow: bool) -> Place:
-        """Return what in /proc a path means. Raises LookupError where that is nothing there."""
+        """Return the place in /proc that a path leads to. Raises LookupError if it is none."""
         if text[:1] == b"/":
             if not may_lead_to_proc(text):
                 raise LookupError
@@ -65,9 +68,9 @@ class ProcFiles:
 
     @contextmanager
     def reach(self, call: Notification, place: Place, *, follow: bool = True) -> Iterator[int]:
-        """Open a place as O_PATH: directories as they are named here, all else as it is there.
+        """Open a place as O_PATH: directories of the skeleton, other files of the real /proc.
 
-        ``follow`` a link at the end of the place's rest. Raises OSError.
+        ``follow`` a link at the end of ``place.rest``. Raises OSError.
         """
         if place.rest:
             with self.behind(call, place) as base:
@@ -94,7 +97,7 @@ class ProcFiles:
 
     @contextmanager
     def start(self, call: Notification, directory: int, text: bytes) -> Iterator[int]:
-        """Open, as O_PATH, where the path ``text`` of a new file starts. Raises OSError."""
+        """Open, as O_PATH, the start of the path ``text`` of a new file. Raises OSError."""
         try:
             self.place(call, directory, text, follow=False)
         except LookupError:
@@ -107,23 +110,23 @@ class ProcFiles:
             yield found
 
     def list(self, call: Notification, place: Place) -> int:
-        """Return a directory, to be closed by the caller, with all names in it. Raises OSError."""
+        """Return a directory with all names in it; the caller closes it. Raises OSError."""
         self._entered = True
         with self._base(call, place) as base, _closing(_open_below(base, place)) as found:
             names = {} if self._is_masked(place) else _names_in(found)
             status = os.fstat(found)
         if not place.whole:
             names = {name: kind for name, kind in names.items() if not name.isdigit()}
-            names |= {b"%d" % pid: Kind.DIRECTORY for pid in self._family.members()}
+            names |= {b"%d" % pid: Kind.DIRECTORY for pid in self._tree.members()}
         with self._callers.as_root():
             directory = self._skeleton.directory(place.whole, status.st_uid, status.st_gid)
             self._skeleton.fill(directory, names)
         return directory
 
     def make_real(self, call: Notification, place: Place, process: int) -> None:
-        """Make directories and links so that the kernel finds its way to ``place``.
+        """Create directories and links so that the kernel can look up ``place``.
 
-        Only one process at a time has /proc/self then, the last that asked.
+        /proc/self then exists for one process at a time, the last caller.
         """
         self._entered = True
         with self.reach(call, place), self._callers.as_root():
@@ -133,7 +136,9 @@ class ProcFiles:
 
     @contextmanager
     def _base(self, call: Notification, place: Place) -> Iterator[int]:
-        """Open the directory that ``place.path`` is below, and hold on to its process."""
+        """Open the directory that ``place.path`` is below, and check that its process stays the
+        same.
+        """
         if place.process is None:
             if self._is_masked(place) and b"/" in place.path:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
@@ -147,7 +152,7 @@ class ProcFiles:
     def _is_own(self, call: Notification, process: int) -> bool:
         if process == call.pid:
             return self._listener.is_waiting(call)
-        return self._family.has(process)
+        return self._tree.has(process)
 
     def _is_masked(self, place: Place) -> bool:
         return place.process is None and place.path.partition(b"/")[0] in self._masked
@@ -191,7 +196,7 @@ def _names_in(directory: int) -> dict[bytes, Kind | bytes]:
 def _text_of(name: bytes, directory: int) -> bytes:
     try:
         return _link(name, directory)
-    except OSError:  # gone, or not for this user to see
+    except OSError:  # gone, or this user may not see it
         return b"?"
 
 

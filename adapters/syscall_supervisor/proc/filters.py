@@ -1,7 +1,8 @@
-"""Which calls of a step without a /proc of its own are answered."""
+"""The filter of steps without a /proc of their own."""
 
 from functools import cache
 
+from img.adapters.linux.syscalls import AT_EMPTY_PATH
 from img.adapters.syscall_supervisor import allowed_calls, bpf
 from img.adapters.syscall_supervisor.bpf import (
     NOTIFY,
@@ -13,17 +14,17 @@ from img.adapters.syscall_supervisor.bpf import (
     Rule,
 )
 
-# What builds do with files of /proc. Whatever else takes a path finds an empty directory there.
+# The calls with which builds access files of /proc. Other calls find an empty directory there.
 _FILES = (
     *("open", "openat", "openat2", "creat", "readlink", "readlinkat", "stat", "lstat"),
     *("access", "faccessat", "chdir", "statfs", "execve", "chmod", "fchmodat"),
     *("getxattr", "lgetxattr", "listxattr", "llistxattr"),
 )
-# By the argument with their flags: without a path they are about a descriptor, as fstat(3) is.
+# Index of the argument with the flags: without a path these calls are about a descriptor, as
+# fstat(3) is.
 _FILES_OR_DESCRIPTORS = (
     *(("newfstatat", 3), ("statx", 2), ("faccessat2", 3), ("execveat", 4), ("fchmodat2", 3)),
 )
-_AT_EMPTY_PATH = 0x1000
 _AT_SYMLINK_FOLLOW = 0x400
 _PTRACE_ATTACH, _PTRACE_SEIZE = 16, 0x4206
 _ANY_BIT = 0xFFFF_FFFF
@@ -51,7 +52,7 @@ _CONDITIONS: dict[str, tuple[Condition, ...]] = {
 def filter_program(machine: Machine, allowed: int, *, insecure: bool) -> bytes:
     """Return the filter of a step with the capabilities ``allowed``.
 
-    32-bit programs get no /proc; what they may do to other processes is the same.
+    32-bit programs get no /proc; their access to other processes is limited in the same way.
     """
     return _program(machine, allowed_calls.relevant(allowed), insecure)
 
@@ -60,8 +61,8 @@ def filter_program(machine: Machine, allowed: int, *, insecure: bool) -> bytes:
 def _program(machine: Machine, allowed: int, insecure: bool) -> bytes:
     rules = [Rule(call, NOTIFY) for call in _FILES]
     for call, flags in _FILES_OR_DESCRIPTORS:
-        rules.append(Rule(call, NOTIFY, (LacksBits(flags, _AT_EMPTY_PATH),)))
-    # Without the flag a link of /proc is meant itself, of which there is no other name.
+        rules.append(Rule(call, NOTIFY, (LacksBits(flags, AT_EMPTY_PATH),)))
+    # Without the flag the call is about the link of /proc itself, which has no other name.
     rules.append(Rule("linkat", NOTIFY, (HasBits(4, _AT_SYMLINK_FOLLOW),)))
     if insecure:
         return bpf.program(machine, rules)

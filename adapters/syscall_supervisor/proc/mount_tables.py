@@ -1,4 +1,4 @@
-"""What /proc/PID/mounts says in a root that is no mount: the kernel would show nothing."""
+"""The content of /proc/PID/mounts for a root that is no mount: the kernel's would be empty."""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ _SHOWN = "rw,nosuid,nodev,noexec,relatime"
 
 
 def mount_tables(root: str, proc: int) -> Mapping[bytes, bytes]:
-    """Return the tables, by their names, for steps in ``root`` with the /proc ``proc``."""
+    """Return the tables by name, for steps in ``root`` with the /proc directory ``proc``."""
     kind, source, options = _mounted_at(root)
     device, proc_device = (_number(os.stat(what).st_dev) for what in (root, proc))
     mounts = f"{source} / {kind} {options} 0 0\nproc /proc proc {_SHOWN} 0 0\n"

@@ -1,6 +1,6 @@
-"""What a path means that leads to /proc: decided from its text, without a look at any file.
+"""The places in /proc that paths lead to, decided by the text of the path alone.
 
-Links of a process (its root, its open files) are a matter of their own: what follows one is a path
+Links of a process (its root, its open files) are special: the rest of the path after one is a path
 in the step's root, and no ".." there leads back.
 """
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from img.domain.dataclass import dataclass
 
-# Links to /proc that every root has; where they lead elsewhere nobody looks for /proc.
+# Links to /proc that every root file system has; if they lead elsewhere, programs do not use them
+# to find /proc.
 _KNOWN_LINKS: Mapping[tuple[bytes, ...], tuple[bytes, ...]] = {
     (b"dev", b"fd"): (b"proc", b"self", b"fd"),
     (b"dev", b"stdin"): (b"proc", b"self", b"fd", b"0"),
@@ -23,12 +24,12 @@ _TO_OWN = (b"mounts", b"net")  # /proc/mounts is a link to self/mounts
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Something in /proc."""
+    """A place in /proc."""
 
-    process: int | None  # whose it is; None: it is of the whole machine
+    process: int | None  # the process that it belongs to; None: the whole machine
     path: bytes  # below /proc or /proc/PID, "" is that directory itself
-    link: bool = False  # ``path`` is a link of a process that is to be followed
-    rest: bytes = b""  # what follows the link
+    link: bool = False  # ``path`` is a link of a process, which is to be followed
+    rest: bytes = b""  # the rest of the path after the link
 
     @property
     def whole(self) -> bytes:
@@ -39,14 +40,14 @@ class Place:
 
 
 def may_lead_to_proc(text: bytes) -> bool:
-    """Tell, quickly, whether a path from the root may lead to /proc."""
+    """Tell, with a quick test, whether a path from the root may lead to /proc."""
     return b"proc" in text or text.startswith(b"/dev/") or text == b"/etc/mtab"
 
 
 def place_of(text: bytes, process: int, thread: int, *, follow: bool) -> Place | None:
-    """Return what ``text``, a path from the root, is to a caller; None if it is not in /proc.
+    """Return the place of ``text``, a path from the root, for a caller; None outside of /proc.
 
-    ``follow``: a link at its end is not meant itself.
+    ``follow`` a link at the end of the path.
     """
     follow = follow or text.endswith(b"/")
     todo = _without_known_links(text, follow=follow)[::-1]

@@ -1,7 +1,7 @@
-"""The directory that a step has as /proc: names without contents, made when somebody asks.
+"""The directory that a step has as /proc: names without content, created on demand.
 
-A directory of the real /proc is outside of the step's root, and ".." would lead on from it: what a
-step opens as one is a directory here. Names below are a step's to change if it is root.
+The directories of the real /proc are outside of the step's root, and ".." would lead on from them:
+so a step opens directories of this skeleton instead. The step may change the names if it is root.
 """
 
 import os
@@ -17,20 +17,20 @@ _MODE = 0o555
 
 
 class Kind(Enum):
-    """What a name is of; links are given as their text."""
+    """The kind of file of a name; a link is given as its text."""
 
     DIRECTORY = "directory"
     FILE = "file"
 
 
 class Skeleton:
-    """Makes names in ``root``, a descriptor; to be used by root with no umask."""
+    """Creates names in ``root``, a descriptor; for root without a umask."""
 
     def __init__(self, root: int) -> None:
         self._root = root
 
     def directory(self, path: bytes, uid: int = 0, gid: int = 0) -> int:
-        """Return a descriptor of ``path``, made with what is above it. Raises OSError."""
+        """Return a descriptor of ``path``, which is created with its parents. Raises OSError."""
         done = b""
         for part in path.split(b"/") if path else ():
             done = b"%s/%s" % (done, part) if done else part
@@ -42,7 +42,7 @@ class Skeleton:
         return found
 
     def fill(self, directory: int, names: Mapping[bytes, Kind | bytes]) -> None:
-        """Let the directory have these names and no others."""
+        """Make ``names`` the only names in the directory."""
         there = {os.fsencode(name) for name in os.listdir(directory)}
         for name in there - names.keys():
             _remove(directory, name)
@@ -51,7 +51,7 @@ class Skeleton:
                 _make(directory, name, kind, exists=name in there)
 
     def link(self, path: bytes, text: bytes) -> None:
-        """Let ``path`` be a link to ``text``."""
+        """Make ``path`` a link to ``text``."""
         parent, _, name = path.rpartition(b"/")
         directory = self.directory(parent)
         try:

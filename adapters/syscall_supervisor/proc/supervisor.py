@@ -1,24 +1,24 @@
-"""What answers the calls of a step without a /proc."""
+"""The supervisor of steps without a /proc."""
 
 import os
 import select
 from collections.abc import Callable, Container, Mapping
 from contextlib import suppress
 
-from img.adapters.syscall_supervisor.dispatcher import Answerer, Handler
-from img.adapters.syscall_supervisor.listener import EverybodyGone, Listener
+from img.adapters.syscall_supervisor.dispatcher import Dispatcher, Handler
+from img.adapters.syscall_supervisor.listener import Listener, NoProcessLeft
 from img.adapters.syscall_supervisor.proc.callers import Callers
 from img.adapters.syscall_supervisor.proc.calls import PathCalls
-from img.adapters.syscall_supervisor.proc.family import Family, ReachingCalls
 from img.adapters.syscall_supervisor.proc.files import ProcFiles
+from img.adapters.syscall_supervisor.proc.process_tree import ProcessTree, ReachingCalls
 from img.adapters.syscall_supervisor.proc.skeleton import Skeleton
 
 
 class ProcSupervisor:
-    """Answers all that descends from this process, which is root, with the step's root as its own,
-    the outer /proc as its working directory, and no umask.
+    """Answers the calls of all descendants of this process.
 
-    Whoever fools it by changing a path meanwhile gets what it would find in its own root.
+    This process is root, has the step's root and no umask, and the outer /proc is its working
+    directory. A step that changes a path during a call only reaches files of its own root.
     """
 
     def __init__(
@@ -27,10 +27,10 @@ class ProcSupervisor:
         self._listener = Listener(descriptor)
         skeleton = Skeleton(os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         handlers = _handlers(self._listener, skeleton, masked, tables)
-        self._answerer = Answerer(self._listener, handlers)
+        self._answerer = Dispatcher(self._listener, handlers)
 
     def serve(self, waking: int, is_over: Callable[[], bool]) -> None:
-        """Answer until ``is_over``, which is asked whenever there is something in ``waking``."""
+        """Answer calls until ``is_over``, which is called whenever ``waking`` is readable."""
         self._listener.share_processor()
         poll = select.poll()
         poll.register(self._listener.descriptor, select.POLLIN)
@@ -42,14 +42,14 @@ class ProcSupervisor:
                     if is_over():
                         return
                 elif event & select.POLLIN:
-                    with suppress(EverybodyGone):
+                    with suppress(NoProcessLeft):
                         self._answerer.attend()
-                else:  # nobody is left under the filter
+                else:  # no process with the filter is left
                     poll.unregister(descriptor)
 
 
 def handled_calls() -> frozenset[str]:
-    """Return the names of the calls that can be answered."""
+    """Return the names of the calls that have a handler."""
     return frozenset(_handlers(Listener(-1), Skeleton(-1), (), {}))
 
 
@@ -59,9 +59,9 @@ def _handlers(
     masked: Container[bytes],
     tables: Mapping[bytes, bytes],
 ) -> Mapping[str, Handler]:
-    callers, family = Callers(), Family()
-    files = ProcFiles(listener, callers, family, skeleton, masked=masked, tables=tables)
+    callers, tree = Callers(), ProcessTree()
+    files = ProcFiles(listener, callers, tree, skeleton, masked=masked, tables=tables)
     return {
         **PathCalls(listener, callers, files).handlers(),
-        **ReachingCalls(family, callers).handlers(),
+        **ReachingCalls(tree, callers).handlers(),
     }

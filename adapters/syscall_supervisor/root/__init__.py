@@ -1,1 +1,1 @@
-"""Root, for steps that have one id: who they seem to be, and whose files seem to be."""
+"""Emulated root for steps with one id: their identities, and the owners of files."""

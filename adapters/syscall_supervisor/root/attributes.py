@@ -1,6 +1,7 @@
 """Extended attributes as a step sees them: without the records of owners (listxattr(2)).
 
-What lists attributes copies them (``cp -a``, ``tar --xattrs``), into archives in the image too.
+Programs that list attributes copy them (``cp -a``, ``tar --xattrs``), also into archives in the
+image.
 """
 
 import errno
@@ -9,39 +10,42 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from img.adapters.linux import process_memory
+from img.adapters.linux.syscalls import AT_FDCWD
 from img.adapters.storage import owner_records
 from img.adapters.storage.owner_records import CAPABILITY, CAPABILITY_KEPT
 from img.adapters.syscall_supervisor.listener import Notification
 from img.adapters.syscall_supervisor.replies import Answer, Reply
-from img.adapters.syscall_supervisor.root.paths import AT_FDCWD, Paths
+from img.adapters.syscall_supervisor.root.paths import Paths
 
 _SHOWN_AS = {CAPABILITY_KEPT: CAPABILITY}
 LISTING = ("listxattr", "llistxattr", "flistxattr")
 
 
 class AttributeCalls:
-    """Lists of names. What has no record, as next to everything, the kernel tells."""
+    """Handlers for lists of names. The kernel answers for files without a record, almost all."""
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
 
     def handlers(self) -> Mapping[str, Callable[[Notification], Answer]]:
-        """Return what answers each call."""
+        """Return the handler of each call."""
         return {name: partial(self._list, name) for name in LISTING}
 
     def _list(self, name: str, call: Notification) -> Answer:
         buffer, size = call.arguments[1:3]
-        where, follow = asked_of(self._paths, call, name)
+        where, follow = target_of(self._paths, call, name)
         is_record = partial(owner_records.is_record, where, follow=follow)
         names = owner_records.names_on(where, follow=follow)
         shown = [_SHOWN_AS.get(each, each) for each in names if not is_record(each)]
         if shown == names:
             return Reply.LET_PASS
-        return told(call, b"".join(os.fsencode(each) + b"\0" for each in shown), buffer, size)
+        return write_result(
+            call, b"".join(os.fsencode(each) + b"\0" for each in shown), buffer, size
+        )
 
 
-def asked_of(paths: Paths, call: Notification, name: str) -> tuple[bytes, bool]:
-    """Return the file that the call ``name`` asks about, and whether links to it are followed."""
+def target_of(paths: Paths, call: Notification, name: str) -> tuple[bytes, bool]:
+    """Return the file that the call ``name`` is about, and whether links to it are followed."""
     first = call.arguments[0]
     if name in ("fgetxattr", "flistxattr"):
         return paths.find(call, first, b""), True
@@ -50,10 +54,10 @@ def asked_of(paths: Paths, call: Notification, name: str) -> tuple[bytes, bool]:
     return paths.find(call, AT_FDCWD, text, follow=follow), follow
 
 
-def told(call: Notification, content: bytes, buffer: int, size: int) -> Answer:
-    """Write it to the caller's buffer, and return its length; without a size the length alone.
+def write_result(call: Notification, content: bytes, buffer: int, size: int) -> Answer:
+    """Write ``content`` to the caller's buffer, unless ``size`` is 0; return its length.
 
-    Raises OSError where the buffer is too small.
+    Raises OSError if the buffer is too small.
     """
     if size:
         if len(content) > size:

@@ -1,4 +1,4 @@
-"""File capabilities where nobody may write them (setxattr(2), capabilities(7))."""
+"""Recorded file capabilities, for steps that may not write real ones (capabilities(7))."""
 
 import errno
 import os
@@ -6,30 +6,34 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from img.adapters.linux import process_memory
+from img.adapters.linux.syscalls import AT_FDCWD
 from img.adapters.storage import owner_records
 from img.adapters.storage.owner_records import CAPABILITY
 from img.adapters.syscall_supervisor.listener import Notification
 from img.adapters.syscall_supervisor.replies import Answer, Reply
-from img.adapters.syscall_supervisor.root.attributes import asked_of, told
+from img.adapters.syscall_supervisor.root.attributes import target_of, write_result
 from img.adapters.syscall_supervisor.root.identities import Identities
-from img.adapters.syscall_supervisor.root.paths import AT_FDCWD, Paths
+from img.adapters.syscall_supervisor.root.paths import Paths
 
 SETTING = ("setxattr", "lsetxattr", "fsetxattr")
 GETTING = ("getxattr", "lgetxattr", "fgetxattr")
 REMOVING = ("removexattr", "lremovexattr", "fremovexattr")
-_MOST = 64  # bytes: more than a struct vfs_ns_cap_data has
+_MOST = 64  # bytes: more than the size of struct vfs_ns_cap_data
 _NAME = CAPABILITY.encode()
 
 
 class CapabilityCalls:
-    """Keeps them on record. Not emulated is that a file which is written to loses them."""
+    """Handlers that keep file capabilities in records.
+
+    Writing to a file does not remove its capabilities, as it would without emulation.
+    """
 
     def __init__(self, identities: Identities, paths: Paths) -> None:
         self._identities = identities
         self._paths = paths
 
     def handlers(self) -> Mapping[str, Callable[[Notification], Answer]]:
-        """Return what answers each call."""
+        """Return the handler of each call."""
         setting = {name: partial(self._set, opened=name[0] == "f") for name in SETTING}
         removing = {name: partial(self._remove, opened=name[0] == "f") for name in REMOVING}
         getting = {name: partial(self._get, name) for name in GETTING}
@@ -47,9 +51,9 @@ class CapabilityCalls:
         named, buffer, size = call.arguments[1:4]
         if process_memory.read_text(call.pid, named) != _NAME:
             return Reply.LET_PASS
-        where, follow = asked_of(self._paths, call, name)
+        where, follow = target_of(self._paths, call, name)
         value = owner_records.capability_on(where, follow=follow)
-        return Reply.LET_PASS if value is None else told(call, value, buffer, size)
+        return Reply.LET_PASS if value is None else write_result(call, value, buffer, size)
 
     def _remove(self, call: Notification, *, opened: bool) -> Answer:
         if not self._is_meant(call):

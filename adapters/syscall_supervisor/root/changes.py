@@ -1,4 +1,4 @@
-"""Removing, renaming and chmod by those who may not (unlink(2), rename(2), chmod(2))."""
+"""Permission checks for removing, renaming and chmod (unlink(2), rename(2), chmod(2))."""
 
 import errno
 import os
@@ -6,16 +6,17 @@ import stat
 from collections.abc import Callable, Mapping
 
 from img.adapters.linux import process_memory
+from img.adapters.linux.syscalls import AT_FDCWD
 from img.adapters.storage.owner_records import ROOT
 from img.adapters.syscall_supervisor.listener import Notification
 from img.adapters.syscall_supervisor.replies import Answer, Reply
 from img.adapters.syscall_supervisor.root.credentials import Credentials
 from img.adapters.syscall_supervisor.root.identities import Identities
 from img.adapters.syscall_supervisor.root.owners import Owners
-from img.adapters.syscall_supervisor.root.paths import AT_FDCWD, Paths
+from img.adapters.syscall_supervisor.root.paths import Paths
 from img.adapters.syscall_supervisor.root.permissions import SEARCH, WRITE, Permissions
 
-# Of each call, where its paths are: (argument of the directory, argument of the path).
+# The paths of each call: (argument of the directory, argument of the path).
 _NAMES: Mapping[str, tuple[tuple[int | None, int], ...]] = {
     "unlink": ((None, 0),),
     "unlinkat": ((0, 1),),
@@ -35,7 +36,7 @@ _MODES: Mapping[str, tuple[int | None, int | None]] = {
 
 
 class ChangeCalls:
-    """Refuses what Docker's users would be refused; the rest the kernel does."""
+    """Refuses calls that Docker would refuse to the user; the kernel executes the others."""
 
     def __init__(
         self, identities: Identities, paths: Paths, owners: Owners, permissions: Permissions
@@ -46,7 +47,7 @@ class ChangeCalls:
         self._permissions = permissions
 
     def handlers(self) -> Mapping[str, Callable[[Notification], Answer]]:
-        """Return what answers each call."""
+        """Return the handler of each call."""
         names = {name: self._handler_of_names(places) for name, places in _NAMES.items()}
         return names | {name: self._handler_of_mode(*place) for name, place in _MODES.items()}
 

@@ -1,4 +1,4 @@
-"""New files: they belong to who makes them (open(2), mkdir(2), symlink(2), mknod(2))."""
+"""Creation of files, with the caller as the owner (open(2), mkdir(2), symlink(2), mknod(2))."""
 
 import errno
 import os
@@ -6,6 +6,7 @@ import stat
 import struct
 
 from img.adapters.linux import process_memory, small_files, syscalls
+from img.adapters.linux.syscalls import AT_FDCWD
 from img.adapters.storage import owner_records
 from img.adapters.storage.owner_records import ROOT, Owner
 from img.adapters.syscall_supervisor.listener import Listener, Notification
@@ -13,15 +14,15 @@ from img.adapters.syscall_supervisor.replies import Answer, Reply
 from img.adapters.syscall_supervisor.root.credentials import Credentials
 from img.adapters.syscall_supervisor.root.identities import Identities
 from img.adapters.syscall_supervisor.root.owners import Owners
-from img.adapters.syscall_supervisor.root.paths import AT_FDCWD, Paths
+from img.adapters.syscall_supervisor.root.paths import Paths
 from img.adapters.syscall_supervisor.root.permissions import READ, SEARCH, WRITE, Permissions
 
 _OPEN_HOW = struct.Struct("QQQ")
 _WANTED = {os.O_RDONLY: READ, os.O_WRONLY: WRITE, os.O_RDWR: READ | WRITE}
 _INT = 0xFFFF_FFFF
-# Of open(2); the highest bit is none, and not for an int of C to hold. openat2(2) takes any.
+# Of open(2); bit 31 is no flag, and does not fit in a C int. openat2(2) takes all bits.
 _FLAGS = 0x7FFF_FFFF
-# Devices that every step has, by their records.
+# The devices that every step has, by the text of their records.
 _HARMLESS = {
     b"null": b"c 1:3",
     b"zero": b"c 1:5",
@@ -29,11 +30,11 @@ _HARMLESS = {
     b"random": b"c 1:8",
     b"urandom": b"c 1:9",
 }
-_MOST_LINKS = 40  # as many as the kernel follows
+_MOST_LINKS = 40  # the kernel's limit
 
 
 class CreationCalls:
-    """Makes files for their callers and records the owners. What is root's, the kernel makes."""
+    """Creates files for callers other than root and records the owners."""
 
     def __init__(
         self,
@@ -133,7 +134,7 @@ class CreationCalls:
         return self._open_new(call, where, flags, mode, resolve, parent, owner)
 
     def _device_meant(self, call: Notification, directory: int, text: bytes) -> bytes | None:
-        """Return which device the file stands for, of those that steps have themselves."""
+        """Return the device that the file stands for, if it is one of the step's own devices."""
         name = text.rpartition(b"/")[2]
         if name not in _HARMLESS or (text[:5] == b"/dev/" and not self._paths.strayed):
             return None
@@ -146,7 +147,7 @@ class CreationCalls:
         return name if recorded == _HARMLESS[name] else None
 
     def _open_device(self, call: Notification, name: bytes, flags: int) -> Answer:
-        # In a root below the step's (debootstrap), what is written to /dev/null is not to stay.
+        # In a root below the step's (debootstrap), data written to /dev/null must not be stored.
         opened = os.open(b"/dev/" + name, (flags & ~(os.O_CREAT | os.O_TRUNC)) | os.O_CLOEXEC)
         try:
             self._listener.hand_over(call, opened, inheritable=not flags & os.O_CLOEXEC)
@@ -161,7 +162,7 @@ class CreationCalls:
             return False
 
     def _end_of_links(self, call: Notification, where: bytes) -> bytes:
-        """Return where the file is missing that a link, or a link to one, leads to."""
+        """Return the path of the missing file that a link, or a chain of links, leads to."""
         for _ in range(_MOST_LINKS):
             if not os.path.islink(where):
                 return where
@@ -186,7 +187,7 @@ class CreationCalls:
                 made = _open_below(parent, where, flags, mode, resolve)
             else:
                 made = os.open(where, flags, mode)
-        except FileExistsError:  # somebody was quicker
+        except FileExistsError:  # another process created it meanwhile
             return Reply.LET_PASS
         try:
             self._owners.record(made, owner)
@@ -236,7 +237,7 @@ class CreationCalls:
         self._check_parent(who, text, parent)
         permissions = mode & 0o7777 & ~umask_of(call.pid)
         if is_device:
-            # 0:0 means a deletion to overlays, and the kernel allows it to nobody in one.
+            # 0:0 is a whiteout of overlays, and the kernel never allows it inside an overlay.
             if not who.privileged or device == 0:
                 raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
             self._stand_in(where, mode, permissions, device)
@@ -279,7 +280,7 @@ def _parent(where: bytes) -> bytes:
 
 
 def umask_of(pid: int) -> int:
-    """Return the mask of a process for the modes of new files. Raises OSError."""
+    """Return the umask of a process. Raises OSError."""
     _, _, rest = small_files.read_start(b"%d/status" % pid, 512).partition(b"\nUmask:\t")
     return int(rest.partition(b"\n")[0], 8)
 

@@ -1,4 +1,4 @@
-"""Who a process seems to be, and what it may become (credentials(7), setresuid(2))."""
+"""The emulated ids of a process, and the rules of their changes (credentials(7), setresuid(2))."""
 
 from dataclasses import replace
 from typing import Self
@@ -10,7 +10,7 @@ _UNCHANGED = 0xFFFF_FFFF  # -1
 
 @dataclass(frozen=True, slots=True)
 class Ids:
-    """A process' user ids, or its group ids."""
+    """The user ids of a process, or its group ids."""
 
     real: int
     effective: int
@@ -19,11 +19,11 @@ class Ids:
 
     @classmethod
     def all(cls, value: int) -> Self:
-        """Return ids that are all the same."""
+        """Return ids that all have the same value."""
         return cls(value, value, value, value)
 
     def set(self, value: int, *, privileged: bool) -> "Ids":
-        """Return what setuid(2) makes of them. Raises PermissionError."""
+        """Return the ids after setuid(2). Raises PermissionError."""
         if value == _UNCHANGED:
             raise ValueError(value)
         if privileged:
@@ -33,7 +33,7 @@ class Ids:
         return replace(self, effective=value, filesystem=value)
 
     def set_two(self, real: int, effective: int, *, privileged: bool) -> "Ids":
-        """Return what setreuid(2) makes of them. Raises PermissionError."""
+        """Return the ids after setreuid(2). Raises PermissionError."""
         allowed = privileged or (
             real in (_UNCHANGED, self.real, self.effective)
             and effective in (_UNCHANGED, self.real, self.effective, self.saved)
@@ -46,7 +46,7 @@ class Ids:
         return Ids(real, effective, self.saved if keeps_saved else effective, effective)
 
     def set_three(self, real: int, effective: int, saved: int, *, privileged: bool) -> "Ids":
-        """Return what setresuid(2) makes of them. Raises PermissionError."""
+        """Return the ids after setresuid(2). Raises PermissionError."""
         mine = (_UNCHANGED, self.real, self.effective, self.saved)
         if not privileged and not {real, effective, saved} <= set(mine):
             raise PermissionError
@@ -56,13 +56,13 @@ class Ids:
         return Ids(real, effective, saved, effective)
 
     def set_filesystem(self, value: int, *, privileged: bool) -> "Ids":
-        """Return what setfsuid(2) makes of them, which never fails."""
+        """Return the ids after setfsuid(2), which never fails."""
         if privileged or value in (self.real, self.effective, self.saved):
             return self if value == _UNCHANGED else replace(self, filesystem=value)
         return self
 
     def executing(self, owner: int | None) -> "Ids":
-        """Return the ids after execve(2); ``owner`` is that of a file with the set-ID bit."""
+        """Return the ids after execve(2); ``owner`` is the owner of a file with the set-ID bit."""
         effective = self.effective if owner is None else owner
         return Ids(self.real, effective, effective, effective)
 
@@ -75,7 +75,7 @@ class Credentials:
     group: Ids
     groups: tuple[int, ...] = ()
     privileged: bool = False  # it has root's capabilities
-    keeps_privileges: bool = False  # also once it is nobody who is root (PR_SET_KEEPCAPS)
+    keeps_privileges: bool = False  # also when none of its ids is root's (PR_SET_KEEPCAPS)
 
     def with_user(self, user: Ids) -> "Credentials":
         """Return the credentials after a change of user ids (capabilities(7), "Effect of")."""
@@ -90,15 +90,15 @@ class Credentials:
         )
 
     def as_real(self) -> "Credentials":
-        """Return who asks what it may do without the rights of the program it runs (access(2))."""
+        """Return the credentials with the real ids as the effective ones (access(2))."""
         user, group = (replace(ids, filesystem=ids.real) for ids in (self.user, self.group))
         return replace(self, user=user, group=group)
 
     def is_in(self, gid: int) -> bool:
-        """Tell whether files of the group are accessible as its own."""
+        """Tell whether the process has the rights of that group."""
         return gid == self.group.filesystem or gid in self.groups
 
 
 def credentials_of(uid: int, gid: int, groups: tuple[int, ...]) -> Credentials:
-    """Return what a process starts with."""
+    """Return the credentials of a new process."""
     return Credentials(Ids.all(uid), Ids.all(gid), groups, privileged=uid == 0)

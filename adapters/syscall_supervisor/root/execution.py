@@ -1,4 +1,4 @@
-"""Programs that run as their owner, roots that are left, and whom a socket leads to."""
+"""Execution of set-ID programs, changes of the root, and identities of socket peers."""
 
 import errno
 import os
@@ -7,20 +7,21 @@ import stat
 import struct
 
 from img.adapters.linux import process_memory, small_files, syscalls
+from img.adapters.linux.syscalls import AT_EMPTY_PATH, AT_FDCWD
 from img.adapters.storage.owner_records import ROOT
 from img.adapters.syscall_supervisor.listener import Notification
 from img.adapters.syscall_supervisor.replies import Answer, Reply
 from img.adapters.syscall_supervisor.root.identities import Identities
-from img.adapters.syscall_supervisor.root.owners import AT_EMPTY_PATH, Owners
-from img.adapters.syscall_supervisor.root.paths import AT_FDCWD, Paths
+from img.adapters.syscall_supervisor.root.owners import Owners
+from img.adapters.syscall_supervisor.root.paths import Paths
 from img.adapters.syscall_supervisor.root.permissions import SEARCH, Permissions
 
-_SET_GROUP_ID = stat.S_ISGID | stat.S_IXGRP  # without the second the bit means something else
+_SET_GROUP_ID = stat.S_ISGID | stat.S_IXGRP  # without the second bit it means something else
 _UCRED = struct.Struct("iII")
 
 
 class ExecutionCalls:
-    """execve(2) and what else changes the view of files or of others."""
+    """Handlers for execve(2) and for calls that change the view of files or processes."""
 
     def __init__(
         self, identities: Identities, paths: Paths, owners: Owners, permissions: Permissions
@@ -40,19 +41,19 @@ class ExecutionCalls:
         return self._execute(call, directory, path)
 
     def leave_root(self, call: Notification) -> Answer:
-        """Let pass chroot(2) and the like."""
+        """Let the kernel execute chroot(2) and similar calls, if the caller is root."""
         if not self._identities.of(call.pid).privileged:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
         self._paths.strayed = True
         return Reply.LET_PASS
 
     def unshare(self, call: Notification) -> Answer:
-        """Let pass unshare(2) and setns(2), which anybody may try."""
+        """Let the kernel execute unshare(2) and setns(2), which every process may try."""
         self._paths.strayed = True
         return Reply.LET_PASS
 
     def getsockopt(self, call: Notification) -> Answer:
-        """Tell who is at the other end of a socket (unix(7), "SO_PEERCRED")."""
+        """Return the emulated identity of the peer of a socket (unix(7), "SO_PEERCRED")."""
         descriptor, _, _, value, length, _ = call.arguments
         (room,) = struct.unpack("I", process_memory.read(call.pid, length, 4))
         if room < _UCRED.size:
@@ -60,7 +61,7 @@ class ExecutionCalls:
         peer = self._peer_of(call.pid, descriptor)
         if peer is None:
             return Reply.LET_PASS
-        # The pid is the caller's to know: only the kernel can tell it as the caller counts.
+        # The kernel writes the pid: only it knows the number in the caller's pid namespace.
         seen, uid, gid = peer
         process_memory.write(call.pid, value, _UCRED.pack(_inner_pid(seen), uid, gid))
         process_memory.write(call.pid, length, struct.pack("I", _UCRED.size))
@@ -85,7 +86,7 @@ class ExecutionCalls:
         return Reply.LET_PASS
 
     def _peer_of(self, pid: int, descriptor: int) -> tuple[int, int, int] | None:
-        """Return the peer's pid as counted here, and who it seems to be."""
+        """Return the peer's pid in this namespace, and its emulated ids."""
         try:
             copy = socket.socket(fileno=syscalls.pidfd_getfd(pid, descriptor))
         except OSError:

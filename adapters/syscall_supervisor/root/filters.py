@@ -1,4 +1,4 @@
-"""Which calls of a step are answered by whom."""
+"""The filter of steps with an emulated root."""
 
 import os
 from collections.abc import Iterator
@@ -26,10 +26,10 @@ CHANGE = (
     *("unlink", "unlinkat", "rmdir", "rename", "renameat", "renameat2", "link", "linkat"),
     *("chmod", "fchmod", "fchmodat", "fchmodat2"),
 )
-# After these a path may not mean what it means to the supervisor.
+# After these calls a path may mean another file for the caller than for the supervisor.
 LEAVE_ROOT = ("chroot", "unshare", "setns")
 
-_O_TMPFILE = 0o20000000  # without the O_DIRECTORY that it comes with
+_O_TMPFILE = 0o20000000  # without O_DIRECTORY, which it includes
 _CREATING = os.O_CREAT | _O_TMPFILE
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC
 _DEVICES = (0o020000, 0o060000)  # S_IFCHR, S_IFBLK
@@ -49,9 +49,9 @@ def filter_program(
 ) -> bytes:
     """Return the filter of a step with the capabilities ``allowed``.
 
-    32-bit programs are told to the supervisor where there is one: they are not emulated.
-    ``strict``: what a step's own user may not read or remove is worth knowing as well. For root's
-    steps, which become others in passing, that would cost more than it gives.
+    With a supervisor the calls of 32-bit programs are sent to it and refused: they are not
+    emulated. ``strict``: also check what the step's own user may not read or remove. For steps of
+    root, which change ids only briefly, that costs more than it gives.
     """
     return _program(machine, level, allowed_calls.relevant(allowed), strict, insecure, userns)
 
@@ -78,10 +78,9 @@ def _program(
 
 
 def rules_of(level: Emulation, *, strict: bool, capabilities: bool = False) -> Iterator[Rule]:
-    """Yield what is told of the calls of a step, or answered without asking.
+    """Yield the rules for calls that are intercepted, or answered by the filter itself.
 
-    ``capabilities``: those of files and processes are emulated too, where there is no user
-    namespace.
+    ``capabilities``: also emulate those of files and processes, without a user namespace.
     """
     if capabilities and level.is_supervised:
         yield from _rules((*SETTING, *GETTING, *REMOVING, *CALLS), NOTIFY)

@@ -1,9 +1,9 @@
-"""Which process has which credentials.
+"""The emulated credentials of each process.
 
-A table by pid would lose track: of a child whose parent became somebody else before it was first
-seen, of an orphan, of a pid given anew. So each process carries the number of its credentials
-itself, in a resource limit: children inherit it, programs keep it, and RLIMIT_LOCKS limits
-nothing since Linux 2.4.25 (getrlimit(2)).
+A table by pid would be wrong for a child whose parent changed ids before the child's first call,
+for an orphan, and for a pid that is used again. So each process carries the number of its
+credentials in a resource limit: children inherit it, programs keep it, and RLIMIT_LOCKS has no
+other effect since Linux 2.4.25 (getrlimit(2)).
 """
 
 import resource
@@ -22,14 +22,14 @@ class Identities:
         self._numbers = {initial: 0}
 
     def of(self, pid: int) -> Credentials:
-        """Return who a process seems to be. Raises ProcessLookupError."""
+        """Return the emulated credentials of a process. Raises ProcessLookupError."""
         soft, _ = resource.prlimit(pid, RLIMIT_LOCKS)
-        # Whatever else it is, unlimited at first, nobody has become somebody yet.
+        # Any other value, such as the initial "unlimited", means the initial credentials.
         number = soft - _FIRST
         return self._known[number if 0 <= number < len(self._known) else 0]
 
     def set(self, pid: int, credentials: Credentials) -> None:
-        """Make a process and the children it will have somebody. Raises ProcessLookupError."""
+        """Set the credentials of a process and its new children. Raises ProcessLookupError."""
         number = self._numbers.setdefault(credentials, len(self._known))
         if number == len(self._known):
             self._known.append(credentials)

@@ -1,4 +1,4 @@
-"""Answering who a process is, and letting it become somebody else."""
+"""Handlers for calls that return or change the ids of a process."""
 
 import errno
 import struct
@@ -19,13 +19,13 @@ _KEEP_BITS = 1 << 2 | 1 << 4  # SECBIT_NO_SETUID_FIXUP, SECBIT_KEEP_CAPS
 
 
 class IdCalls:
-    """getuid(2), setuid(2) and their like."""
+    """Handlers for getuid(2), setuid(2) and similar calls."""
 
     def __init__(self, identities: Identities) -> None:
         self._identities = identities
 
     def handlers(self) -> Mapping[str, Callable[[Notification], Answer]]:
-        """Return what answers each call."""
+        """Return the handler of each call."""
         of = self._identities.of
         return {
             "getuid": lambda call: of(call.pid).user.real,
@@ -101,7 +101,7 @@ class IdCalls:
 
 
 def _tell_unlimited(call: Notification, address: int) -> Answer:
-    """Answer for the limit that carries who the process is: it is nobody else's business.
+    """Answer that the limit that carries the credentials is unlimited: it is internal.
 
     Debian's pam_limits sets all limits to those of pid 1.
     """

@@ -1,17 +1,17 @@
-"""How much of root is emulated."""
+"""Levels of the emulation of root."""
 
 from enum import Enum
 
 
 class Emulation(Enum):
-    """What a step with one id believes."""
+    """How much of root is emulated for a step with one id."""
 
-    FULL = "full"  # layers are what they would be with many ids
-    IDS = "ids"  # who it is, and owners that it gives; what it makes as another user is root's
-    FAKE = "fake"  # nothing fails, nothing is remembered
+    FULL = "full"  # layers are the same as with many ids
+    IDS = "ids"  # own ids, and owners that it sets; files that other users create belong to root
+    FAKE = "fake"  # changes of ids and owners succeed without effect
     OFF = "off"
 
     @property
     def is_supervised(self) -> bool:
-        """Tell whether somebody has to answer calls."""
+        """Tell whether a supervisor has to answer calls."""
         return self in (Emulation.FULL, Emulation.IDS)

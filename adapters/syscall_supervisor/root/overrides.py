@@ -1,9 +1,9 @@
-"""What root may do in spite of modes, where it is a plain user to the kernel: under PRoot.
+"""Root's access in spite of modes, if the step is a plain user for the kernel: under PRoot.
 
-Files and directories of the step's root that their modes close to their owner are opened for the
-moment of a call, which is made here meanwhile (capabilities(7), "CAP_DAC_OVERRIDE"). Calls of one
-step are answered one after the other, so that no other sees the mode of that moment. Directories
-that may not be searched stay closed: PRoot finds no way through them itself.
+Files and directories of the step's root whose modes deny their owner access are made accessible for
+the duration of a call, which the supervisor makes itself (capabilities(7), "CAP_DAC_OVERRIDE").
+Calls of one step are answered one at a time, so no other call sees that mode. Directories without
+search permission stay closed: PRoot itself cannot look up paths in them.
 """
 
 import errno
@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from img.adapters.linux import process_memory, syscalls
+from img.adapters.linux.syscalls import AT_REMOVEDIR
 from img.adapters.syscall_supervisor.dispatcher import Handler
 from img.adapters.syscall_supervisor.listener import Listener, Notification
 from img.adapters.syscall_supervisor.replies import Answer, Reply
@@ -25,11 +26,10 @@ from img.domain.dataclass import dataclass
 _BENEATH = syscalls.RESOLVE_BENEATH | syscalls.RESOLVE_NO_SYMLINKS
 _PATH = os.O_PATH | os.O_NOFOLLOW
 _INT = 0xFFFF_FFFF
-_FLAGS = 0x7FFF_FFFF  # of open(2): the highest bit is none, and not for an int of C to hold
+_FLAGS = 0x7FFF_FFFF  # of open(2): bit 31 is no flag, and does not fit in a C int
 _CREAT = os.O_CREAT | os.O_WRONLY | os.O_TRUNC  # of creat(2)
 _MAKING = os.O_CREAT | os.O_EXCL
 _OF_NAMES = _MAKING | os.O_NOFOLLOW
-_AT_REMOVEDIR = 0x200
 _RIGHTS = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK, os.O_RDWR: os.R_OK | os.W_OK}
 
 _Place = tuple[int | None, int]
@@ -61,7 +61,7 @@ class Overrides:
         self._top = top
 
     def around(self, handlers: Mapping[str, Handler]) -> Mapping[str, Handler]:
-        """Return the handlers, with those of calls that modes may forbid to root wrapped."""
+        """Return the handlers, with wrappers for the calls that modes may forbid to root."""
         changes: dict[str, tuple[tuple[_Place, ...], _Act]] = {
             "unlink": (((None, 0),), _unlink),
             "unlinkat": (((0, 1),), _unlinkat),
@@ -96,7 +96,7 @@ class Overrides:
     def _change(
         self, handler: Handler, places: tuple[_Place, ...], act: _Act, call: Notification
     ) -> Answer:
-        """Change directories that may not be written to."""
+        """Make directories writable for a call that changes names in them."""
         texts = [text for place in places if (text := self._text(call, place))]
         if len(texts) < len(places) or all(map(_may_change, texts)):
             return handler(call)
@@ -114,7 +114,7 @@ class Overrides:
             return 0
 
     def _open(self, handler: Handler, place: _Place, how: _HowToOpen, call: Notification) -> Answer:
-        """Open files that may not be read or written, and make them where nothing may be made."""
+        """Open files without permission bits, and create files in directories without them."""
         flags, mode = how(call)
         flags &= _FLAGS
         text = self._text(call, place)
@@ -144,7 +144,7 @@ class Overrides:
         mode: int,
         directory: int | None = None,
     ) -> Answer:
-        """Open it here, unless the handler does, and hand it over."""
+        """Open the file and hand it over, unless the handler answers."""
         given = handler(call)
         if given is not Reply.LET_PASS:
             return given
@@ -160,7 +160,7 @@ class Overrides:
         return Reply.SENT
 
     def _access(self, handler: Handler, place: _Place, call: Notification) -> Answer:
-        """Tell root that it may read and write, and execute what somebody may execute."""
+        """Answer that root may read and write any file, and execute executable files."""
         wanted = call.arguments[place[1] + 1] & 7
         text = self._text(call, place)
         if text is not None and wanted:
@@ -172,7 +172,7 @@ class Overrides:
         return handler(call)
 
     def _text(self, call: Notification, place: _Place) -> bytes | None:
-        """Return a path of root's that is below the step's root, None for any other."""
+        """Return a path of a caller that is root, below the step's root; None for any other."""
         if self._paths.strayed or self._identities.of(call.pid).user.filesystem:
             return None
         directory, path = place
@@ -191,7 +191,7 @@ class Overrides:
 
     @contextmanager
     def _beneath(self, text: bytes, flags: int = _PATH) -> Iterator[int]:
-        """Open a path that PRoot has freed of links; one that has some again leads nowhere."""
+        """Open a path in which PRoot has resolved all links; a link in it is an error."""
         top = os.open(self._top, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             inside = os.fsdecode(text[len(self._top) + 1 :]) or "."
@@ -204,7 +204,7 @@ class Overrides:
             os.close(found)
 
     def _refuse(self, call: Notification, error: OSError) -> Answer:
-        # The kernel, if it were let do the call, would say of all that it may not be.
+        # The kernel, if it executed the call, would report the missing permission.
         self._listener.refuse(call, error.errno or errno.EIO)
         return Reply.SENT
 
@@ -222,7 +222,7 @@ def _rights_for(flags: int) -> int:
 
 @contextmanager
 def _with_rights(file: int, rights: int) -> Iterator[None]:
-    """Give the owner ``rights``, bits of a mode, for a moment."""
+    """Give the owner ``rights``, bits of a mode, while the context lasts."""
     mode = stat.S_IMODE(os.fstat(file).st_mode)
     if mode & rights == rights:
         yield
@@ -247,7 +247,7 @@ def _rmdir(_: Notification, names: Sequence[_Name]) -> None:
 
 
 def _unlinkat(call: Notification, names: Sequence[_Name]) -> None:
-    (_rmdir if call.arguments[2] & _AT_REMOVEDIR else _unlink)(call, names)
+    (_rmdir if call.arguments[2] & AT_REMOVEDIR else _unlink)(call, names)
 
 
 def _rename(_: Notification, names: Sequence[_Name]) -> None:

@@ -1,48 +1,47 @@
-"""Owners of files as a step sees and gives them."""
+"""Owners of files as a step sees and sets them."""
 
 import os
 
 from img.adapters.linux import process_memory
+from img.adapters.linux.syscalls import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW
 from img.adapters.storage import owner_records
 from img.adapters.storage.owner_records import ROOT, Journal, Owner, Unrecordable
 from img.adapters.syscall_supervisor.listener import Notification
 from img.adapters.syscall_supervisor.replies import Answer
 from img.adapters.syscall_supervisor.root.identities import Identities
-from img.adapters.syscall_supervisor.root.paths import AT_FDCWD, Paths, may_lead_through_proc
+from img.adapters.syscall_supervisor.root.paths import Paths, may_lead_through_proc
 
-AT_EMPTY_PATH = 0x1000
-AT_SYMLINK_NOFOLLOW = 0x100
 _UNCHANGED = 0xFFFF_FFFF
 
 
 class Owners:
-    """The records of a step's files: with the files, else in the journal."""
+    """The owner records of a step's files, as attributes or in the journal."""
 
     def __init__(self, journal: Journal, own: Owner = ROOT) -> None:
         self._journal = journal
         self._own = own
 
     @property
-    def are_as_told(self) -> bool:
-        """Tell whether the kernel is right about the owners of files without a record."""
+    def are_those_of_kernel(self) -> bool:
+        """Tell whether the kernel reports the right owners for files without a record."""
         return self._own == ROOT
 
     def unrecorded(self, uid: int, gid: int) -> Owner:
-        """Return the owner of a file without a record, of which the kernel says whose it is."""
+        """Return the emulated owner of a file without a record, given the kernel's ids."""
         return Owner(0 if uid == self._own.uid else uid, 0 if gid == self._own.gid else gid)
 
     @property
     def in_journal(self) -> bool:
-        """Tell whether any file's owner is in the journal."""
+        """Tell whether the owner of any file is in the journal."""
         return bool(self._journal)
 
     def on_record(self, path: bytes, *, follow: bool) -> Owner | None:
-        """Return the owner of a file, None where it is root's. Raises OSError."""
+        """Return the recorded owner of a file, None if it is root's. Raises OSError."""
         names = owner_records.names_on(path, follow=follow)
         return self.known(path, names, follow=follow)
 
     def known(self, path: bytes, names: list[str], *, follow: bool) -> Owner | None:
-        """Return the same, the names of the file's attributes being known."""
+        """Return the recorded owner of a file with the attributes ``names``."""
         if names and (owner := owner_records.read(path, names, follow=follow)):
             return owner
         if self._journal:
@@ -50,7 +49,7 @@ class Owners:
         return None
 
     def device_of(self, path: bytes, names: list[str], *, follow: bool) -> bytes | None:
-        """Return the device that a file stands for, None where it stands for none."""
+        """Return the device that a file stands for, None for a real file."""
         if device := owner_records.device_on(path, names, follow=follow):
             return device
         if self._journal:
@@ -58,14 +57,14 @@ class Owners:
         return None
 
     def stand_for(self, file: int, device: bytes) -> None:
-        """Let an empty file stand for a device."""
+        """Record that an empty file stands for a device."""
         try:
             owner_records.stand_for(file, device)
         except Unrecordable:
             self._journal.add_device(os.fstat(file), device)
 
     def record(self, path: bytes | int, owner: Owner, *, follow: bool = False) -> None:
-        """Write down whose a file is from now on."""
+        """Record the owner of a file."""
         try:
             owner_records.write(path, owner, follow=follow)
         except Unrecordable:
@@ -80,7 +79,7 @@ def _status(path: bytes | int, *, follow: bool) -> os.stat_result:
 
 
 class OwnerCalls:
-    """chown(2) and its like."""
+    """Handlers for chown(2) and similar calls."""
 
     def __init__(self, identities: Identities, paths: Paths, owners: Owners) -> None:
         self._identities = identities
@@ -139,15 +138,16 @@ class OwnerCalls:
             now.gid if gid == _UNCHANGED else gid,
         )
         self._check(call, now, to)
-        # The kernel takes set-user-ID bits and capabilities away, a record in those as well.
+        # The kernel removes set-user-ID bits and capabilities, and with them a record in the
+        # latter.
         os.chown(where, -1, -1, follow_symlinks=follow)
-        if not self._owners.are_as_told:
+        if not self._owners.are_those_of_kernel:
             owner_records.drop_capability(where, follow=follow)
         self._owners.record(where, to, follow=follow)
         return 0
 
     def _check(self, call: Notification, now: Owner, to: Owner) -> None:
-        """Refuse what only root may (chown(2), EPERM)."""
+        """Raise PermissionError for a change that only root may make (chown(2), EPERM)."""
         caller = self._identities.of(call.pid)
         if caller.privileged:
             return

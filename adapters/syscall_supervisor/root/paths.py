@@ -1,12 +1,13 @@
-"""Where the supervisor finds what a caller's path names.
+"""The supervisor's own paths for the paths of callers.
 
 The supervisor has the root of the step, and the outer /proc as its working directory. So an
-absolute path is what it is, and every other starts from a link in /proc: ``PID/cwd``, ``PID/fd/N``.
+absolute path stays the same, and every other path starts from a link in /proc: ``PID/cwd``,
+``PID/fd/N``.
 
-From the outer /proc paths lead to the files of the host: by "..", by its links to what the
-supervisor has open, by those of other processes to their roots. So no text of a caller is ever
-put behind anything else than such a link of the caller's; and where the step has the outer /proc
-itself, its links are not followed at all (``strayed``).
+From the outer /proc, paths may lead to the files of the host: by "..", by links to the supervisor's
+open files, by links to the roots of other processes. So a caller's text is only ever appended to
+such a link of the caller; and if the step itself has the outer /proc, its links are not followed at
+all (``strayed``).
 """
 
 import ctypes
@@ -15,11 +16,11 @@ import os
 import re
 
 from img.adapters.linux import syscalls
+from img.adapters.linux.syscalls import AT_FDCWD
 from img.adapters.syscall_supervisor.listener import Listener, Notification
 
-AT_FDCWD = -100
 _PATH = os.O_PATH | os.O_CLOEXEC
-# What a caller's own /proc leads to: a link, and what follows it.
+# A path through a caller's own /proc: a link, and the rest of the path.
 _OWN = re.compile(
     rb"/(?:dev|proc/self|proc/thread-self)/(fd/\d{1,9})(?:/(.*))?"
     rb"|/proc/(?:self|thread-self)/(cwd|root)(?:/(.*))?",
@@ -30,23 +31,23 @@ _LED_THROUGH_PROC = (errno.ENOENT, errno.ELOOP, errno.EXDEV)
 
 
 class Paths:
-    """Finds files of callers; ``release`` closes what that took."""
+    """Finds files of callers; ``release`` closes the descriptors that were needed."""
 
     def __init__(self, listener: Listener, *, strayed: bool = False) -> None:
         self._listener = listener
         self._opened: list[int] = []
-        # Somebody may have another root, or the outer /proc in it.
+        # A process may have another root, or the outer /proc in it.
         self.strayed = strayed
 
     def release(self) -> None:
-        """Forget what was found for a call."""
+        """Close everything that was opened for a call."""
         while self._opened:
             os.close(self._opened.pop())
 
     def find(
         self, call: Notification, directory: int, text: bytes, *, follow: bool = True
     ) -> bytes:
-        """Return where the file is; with an empty ``text`` the directory, or what else it is."""
+        """Return the path of a file; with an empty ``text`` that of ``directory`` itself."""
         if self.strayed:
             start = from_process(call.pid, directory)
             return self._find_anywhere(call, start, text, follow=follow)
@@ -55,9 +56,9 @@ class Paths:
     def find_to_change(
         self, call: Notification, directory: int, text: bytes, *, follow: bool = True
     ) -> bytes:
-        """Return the same, for good: nobody else can be meant who gets the caller's pid.
+        """Return a path to a file that stays valid if another process gets the caller's pid.
 
-        Raises ProcessLookupError where the caller is gone.
+        Raises ProcessLookupError if the caller is gone.
         """
         where = self.find(call, directory, text, follow=follow)
         if where[:1] == b"/" or where.startswith(b"self/"):
@@ -67,9 +68,9 @@ class Paths:
         return b"%s/%s" % (held, rest) if rest else held
 
     def find_own(self, call: Notification, text: bytes, *, follow: bool) -> bytes | None:
-        """Return the same for a path through the caller's own /proc; None where it is none.
+        """Return the file at a path through the caller's own /proc; None for other paths.
 
-        The step's /proc does not know the supervisor, so "self" is nobody there.
+        The step's /proc does not contain the supervisor, so "self" does not exist there for it.
         """
         found = _OWN.fullmatch(text)
         link, rest = (found[1] or found[3], found[2] or found[4]) if found else (None, None)
@@ -80,13 +81,13 @@ class Paths:
         return self._behind(held, rest, follow=follow) if rest else held
 
     def place(self, call: Notification, directory: int, text: bytes) -> bytes:
-        """Return where a new file has to be made; its parent is the path's."""
+        """Return the path for a new file, with the parent directory that the caller means."""
         if not self.strayed:
             return self.find_to_change(call, directory, text)
         return self._place_anywhere(call, from_process(call.pid, directory), text)
 
     def place_beside(self, call: Notification, where: bytes, text: bytes) -> bytes:
-        """Return the same for the text of a link that is at ``where``."""
+        """Return the path for a new file, given the text of a link that is at ``where``."""
         if text[:1] == b"/":
             return self.place(call, AT_FDCWD, text)
         parent = where.rpartition(b"/")[0] or b"/"
@@ -102,7 +103,7 @@ class Paths:
     def _find_anywhere(
         self, call: Notification, start: bytes, text: bytes, *, follow: bool
     ) -> bytes:
-        """Find by the caller's own root, which costs three calls more.
+        """Find a file by the caller's own root, which takes three more calls.
 
         ``start`` is the link in /proc that a relative ``text`` starts from.
         """
@@ -123,7 +124,7 @@ class Paths:
             os.close(root)
 
     def _behind(self, start: bytes, text: bytes, *, follow: bool) -> bytes:
-        """Find what is at ``text`` from ``start``, through no link of any /proc."""
+        """Find the file at ``text`` from ``start``, without following links of any /proc."""
         base = os.open(start, _PATH)
         try:
             found = syscalls.openat2(
@@ -137,7 +138,7 @@ class Paths:
         return self._hold(found)
 
     def _hold_of(self, call: Notification, link: bytes) -> bytes:
-        """Hold what a link of the caller's leads to. Raises ProcessLookupError."""
+        """Open the target of a caller's link. Raises ProcessLookupError."""
         held = self._hold(os.open(link, _PATH))
         if not self._listener.is_waiting(call):
             raise ProcessLookupError
@@ -149,7 +150,7 @@ class Paths:
 
 
 def may_lead_through_proc(error: OSError) -> bool:
-    """Tell whether a path failed as one does that leads through the caller's own /proc."""
+    """Tell whether ``error`` is typical for a path through the caller's own /proc."""
     return error.errno in _LED_THROUGH_PROC
 
 
@@ -158,14 +159,14 @@ def _flags(*, follow: bool) -> int:
 
 
 def from_process(pid: int, directory: int, text: bytes = b"") -> bytes:
-    """Return the path below /proc that leads where a process' path starts, ``text`` after it."""
+    """Return the path below /proc for a process' directory or descriptor, followed by ``text``."""
     number = ctypes.c_int(directory & 0xFFFF_FFFF).value
     base = b"%d/cwd" % pid if number == AT_FDCWD else b"%d/fd/%d" % (pid, number)
     return b"%s/%s" % (base, text) if text else base
 
 
 def _split(where: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return "PID/cwd" or "PID/fd/N", and what follows it."""
+    """Return "PID/cwd" or "PID/fd/N", and the rest of the path."""
     parts = where.split(b"/")
     count = 2 if parts[1] == b"cwd" else 3
     return b"/".join(parts[:count]), b"/", b"/".join(parts[count:])

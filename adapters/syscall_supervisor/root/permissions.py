@@ -1,7 +1,7 @@
-"""What a user that is not root may do with files, as far as it is worth knowing.
+"""Permission checks for users other than root.
 
-To the kernel all files are the step's own. Programs look whether they may write somewhere and do
-something else if not (pip: a user's site-packages), so it has to be told them.
+For the kernel all files belong to the step's only id. Programs check whether they may write
+somewhere and do something else if not (pip: a user's site-packages), so these checks are emulated.
 """
 
 import errno
@@ -9,22 +9,23 @@ import os
 import stat
 
 from img.adapters.linux import process_memory
+from img.adapters.linux.syscalls import AT_FDCWD, AT_SYMLINK_NOFOLLOW
 from img.adapters.storage.owner_records import Owner
 from img.adapters.syscall_supervisor.listener import Notification
 from img.adapters.syscall_supervisor.replies import Answer, Reply
 from img.adapters.syscall_supervisor.root.credentials import Credentials
 from img.adapters.syscall_supervisor.root.identities import Identities
-from img.adapters.syscall_supervisor.root.owners import AT_SYMLINK_NOFOLLOW, Owners
-from img.adapters.syscall_supervisor.root.paths import AT_FDCWD, Paths
+from img.adapters.syscall_supervisor.root.owners import Owners
+from img.adapters.syscall_supervisor.root.paths import Paths
 
 READ, WRITE, SEARCH = 4, 2, 1
 _AT_EACCESS = 0x200
-# Not files of the image: the kernel knows best.
+# Not files of the image: the kernel's own check applies.
 _SYSTEM = (b"/proc/", b"/sys/", b"/dev/")
 
 
 class Permissions:
-    """Compares owners on record and modes with who asks."""
+    """Checks modes and recorded owners against the credentials of the caller."""
 
     def __init__(self, paths: Paths, owners: Owners, top: bytes = b"") -> None:
         self._paths = paths
@@ -34,9 +35,9 @@ class Permissions:
     def check(
         self, who: Credentials, text: bytes, where: bytes, wanted: int, *, follow: bool = True
     ) -> None:
-        """Refuse what ``who`` may not do with a file. Raises PermissionError, FileNotFoundError.
+        """Raise PermissionError or FileNotFoundError unless ``who`` has access to a file.
 
-        ``text`` is what the caller calls it, ``where`` is where it is.
+        ``text`` is the path that the caller uses, ``where`` is the supervisor's.
         """
         if who.user.filesystem == 0 or self._is_none_of_the_image(text):
             return
@@ -52,7 +53,8 @@ class Permissions:
         return text.startswith(_SYSTEM)
 
     def _check_way(self, who: Credentials, text: bytes) -> None:
-        text = text.rstrip(b"/")  # mkdir(2) takes the name of what is not there yet with a slash
+        # mkdir(2) accepts a trailing slash for a directory that does not exist yet
+        text = text.rstrip(b"/")
         end = text.find(b"/", len(self._top) + 1)
         while end > 0:
             directory = text[:end]
@@ -69,7 +71,7 @@ class Permissions:
         follow: bool,
     ) -> None:
         if status.st_mode & 0o777 & (wanted * 0o111) == wanted * 0o111:
-            return  # everybody may
+            return  # every user has access
         owner = self._owners.on_record(where, follow=follow)
         owner = owner or self._owners.unrecorded(status.st_uid, status.st_gid)
         if wanted & ~_bits_for(who, status.st_mode, owner):
@@ -83,7 +85,7 @@ def _bits_for(who: Credentials, mode: int, owner: Owner) -> int:
 
 
 class AccessCalls:
-    """access(2) and its like."""
+    """Handlers for access(2) and similar calls."""
 
     def __init__(self, identities: Identities, paths: Paths, permissions: Permissions) -> None:
         self._identities = identities

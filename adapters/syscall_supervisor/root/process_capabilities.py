@@ -1,6 +1,6 @@
-"""Capabilities of processes where the kernel gives them none: under PRoot (capget(2)).
+"""Emulated capabilities of processes that have none: under PRoot (capget(2)).
 
-Programs such as setcap(8) look for the capability that they need before they use it.
+Programs such as setcap(8) check for the capability that they need before they use it.
 """
 
 import errno
@@ -15,21 +15,24 @@ from img.adapters.syscall_supervisor.root.identities import Identities
 
 CALLS = ("capget", "capset")
 _HEADER = struct.Struct("Ii")  # version, pid
-_DATA = struct.Struct("3I")  # effective, permitted, inheritable; once for 32 capabilities
+_DATA = struct.Struct("3I")  # effective, permitted, inheritable; one set for each 32 capabilities
 _TIMES = {0x1998_0330: 1, 0x2007_1026: 2, 0x2008_0522: 2}  # by version
 _WORD = 0xFFFF_FFFF
-# PRoot gives no network but the host's, with which steps have not the one of these.
+# PRoot only has the host's network, in which steps have none of the network capabilities.
 _OF_ROOT = capabilities.DOCKER_DEFAULT & ~capabilities.mask_of("net_raw")
 
 
 class ProcessCapabilityCalls:
-    """Says that root has those of Docker's default, and others none. What is given up stays."""
+    """Reports Docker's default capabilities for root, and none for other users.
+
+    Dropped capabilities stay dropped.
+    """
 
     def __init__(self, identities: Identities) -> None:
         self._identities = identities
 
     def handlers(self) -> Mapping[str, Callable[[Notification], Answer]]:
-        """Return what answers each call."""
+        """Return the handler of each call."""
         return {"capget": self._get, "capset": self._set}
 
     def _get(self, call: Notification) -> Answer:
@@ -55,7 +58,7 @@ class ProcessCapabilityCalls:
         return 0
 
     def _times(self, call: Notification) -> int:
-        """Return how many structures there are; 0 where it is the kernel's to answer."""
+        """Return the number of structures; 0 if the kernel should answer."""
         header, data = call.arguments[:2]
         version, pid = _HEADER.unpack(process_memory.read(call.pid, header, _HEADER.size))
         return _TIMES.get(version, 0) if data and pid in (0, call.pid) else 0

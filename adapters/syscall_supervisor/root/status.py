@@ -1,4 +1,4 @@
-"""Files as a step sees them: with their owners on record (stat(2), statx(2))."""
+"""Status of files as a step sees it: with recorded owners (stat(2), statx(2))."""
 
 import ctypes
 import os
@@ -6,23 +6,25 @@ import re
 import stat
 import struct
 
-from img.adapters.linux import call_numbers, process_memory
+from img.adapters.linux import process_memory
+from img.adapters.linux.syscalls import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW
 from img.adapters.storage import owner_records
 from img.adapters.storage.owner_records import Owner
+from img.adapters.syscall_supervisor.bpf import MACHINES
 from img.adapters.syscall_supervisor.listener import Listener, Notification
 from img.adapters.syscall_supervisor.replies import Answer, Reply
-from img.adapters.syscall_supervisor.root.owners import AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, Owners
-from img.adapters.syscall_supervisor.root.paths import AT_FDCWD, Paths
+from img.adapters.syscall_supervisor.root.owners import Owners
+from img.adapters.syscall_supervisor.root.paths import Paths
 from img.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatLayout:
-    """Where ``struct stat`` has what, in bytes (asm/stat.h)."""
+    """Offsets in ``struct stat``, in bytes (asm/stat.h)."""
 
     size: int
     mode: int
-    owner: int  # uid, and gid after it
+    owner: int  # uid, followed by gid
     device: int
 
 
@@ -30,8 +32,7 @@ STAT_LAYOUTS = {
     "x86_64": StatLayout(size=144, mode=24, owner=28, device=40),
     "aarch64": StatLayout(size=128, mode=16, owner=24, device=32),
 }
-_NUMBERS = {"x86_64": call_numbers.X86_64, "aarch64": call_numbers.AARCH64}
-# struct statx (linux/stat.h), the same everywhere.
+# struct statx (linux/stat.h), the same on all architectures.
 STATX_SIZE = 256
 _STATX_OWNER, _STATX_MODE, _STATX_DEVICE = 20, 28, 128
 
@@ -40,12 +41,12 @@ _libc.syscall.restype = ctypes.c_long
 
 
 class StatusCalls:
-    """stat(2) and its like. What is root's, as next to everything is, the kernel tells."""
+    """Handlers for stat(2) and similar calls. The kernel answers for files of root, almost all."""
 
     def __init__(self, listener: Listener, paths: Paths, owners: Owners) -> None:
         machine = os.uname().machine
         self._layout = STAT_LAYOUTS[machine]
-        self._numbers = _NUMBERS[machine]
+        self._numbers = MACHINES[machine].calls
         self._listener = listener
         self._paths = paths
         self._owners = owners
@@ -91,9 +92,9 @@ class StatusCalls:
         self, call: Notification, directory: int, path: int, buffer: int, flags: int
     ) -> Answer:
         where, follow = self._locate(call, directory, path, flags)
-        # Nine of ten calls a step makes end here.
+        # Nine of ten calls of a step end here.
         if (
-            self._owners.are_as_told
+            self._owners.are_those_of_kernel
             and not os.listxattr(where, follow_symlinks=follow)
             and not self._owners.in_journal
         ):
@@ -118,7 +119,7 @@ class StatusCalls:
     def _locate(
         self, call: Notification, directory: int, address: int, flags: int
     ) -> tuple[bytes, bool]:
-        """Return where the file is and whether to follow a link there. Raises OSError."""
+        """Return the path of the file and whether to follow a link there. Raises OSError."""
         text = process_memory.read_text(call.pid, address) if address else b""
         follow = not flags & AT_SYMLINK_NOFOLLOW
         where = self._paths.find(call, directory, text, follow=follow)
@@ -127,12 +128,12 @@ class StatusCalls:
     def _recorded(
         self, where: bytes, *, follow: bool
     ) -> tuple[Owner | None, tuple[int, int] | None] | None:
-        """Return what is to be told in place of what is; None where there is nothing else."""
+        """Return the recorded owner and device of a file; None if there is no record."""
         names = owner_records.names_on(where, follow=follow)
         owner = self._owners.known(where, names, follow=follow)
         text = self._owners.device_of(where, names, follow=follow)
         device = None if text is None else _device(text)
-        if owner is None and device is None and self._owners.are_as_told:
+        if owner is None and device is None and self._owners.are_those_of_kernel:
             return None
         return owner, device
 

@@ -1,4 +1,4 @@
-"""Answers the calls of a step, until the step is over."""
+"""The supervisor of steps with an emulated root."""
 
 import contextlib
 import errno
@@ -9,8 +9,8 @@ from functools import partial
 
 from img.adapters.linux import small_files
 from img.adapters.storage.owner_records import ROOT, Journal, Owner
-from img.adapters.syscall_supervisor.dispatcher import Answerer, Handler
-from img.adapters.syscall_supervisor.listener import EverybodyGone, Listener, Notification
+from img.adapters.syscall_supervisor.dispatcher import Dispatcher, Handler
+from img.adapters.syscall_supervisor.listener import Listener, NoProcessLeft, Notification
 from img.adapters.syscall_supervisor.replies import Answer, Reply
 from img.adapters.syscall_supervisor.root.attributes import LISTING, AttributeCalls
 from img.adapters.syscall_supervisor.root.capability_records import CapabilityCalls
@@ -28,18 +28,18 @@ from img.adapters.syscall_supervisor.root.permissions import AccessCalls, Permis
 from img.adapters.syscall_supervisor.root.process_capabilities import ProcessCapabilityCalls
 from img.adapters.syscall_supervisor.root.status import StatusCalls
 
-# Where these cannot be emulated, the kernel does them, or says itself what is wrong with them.
+# If one of these calls cannot be emulated, the kernel executes it, or reports the error itself.
 _LEFT_TO_THE_KERNEL = frozenset((*STAT, "getsockopt", "prctl"))
-# These as well, but for what the caller may not do.
+# The same, except for errors of missing permission.
 _CHECKED = frozenset((*CREATE, *ACCESS, *EXECUTE, *CHANGE, "open", "openat", "mknod", "mknodat"))
 _REFUSALS = frozenset((errno.EACCES, errno.EPERM))
 
 
 class Supervisor:
-    """The step's calls get what root's would; none of it is a boundary.
+    """Answers calls of a step as if the step had root's ids; this is no security boundary.
 
-    The process has the step's root and the outer /proc as its working directory, and may do what
-    the step itself may: who fools it mislabels files that are its own anyway.
+    The process has the step's root and the outer /proc as its working directory, and the same
+    rights as the step: a step that deceives it only mislabels files that it could change anyway.
     """
 
     def __init__(
@@ -51,27 +51,27 @@ class Supervisor:
         own: Owner = ROOT,
         top: bytes = b"",
     ) -> None:
-        """``own`` is whose files are root's, ``top`` where callers' paths begin in the root."""
+        """Create a supervisor; files of root belong to ``own``, the step's root is at ``top``."""
         self._listener = listener
         outer = not top and _is_outer_proc_mounted()
         paths, owners = Paths(listener, strayed=outer), Owners(journal, own)
         permissions = Permissions(paths, owners, top)
         identities = Identities(initial)
         handlers = _handlers(listener, identities, paths, owners, permissions)
-        if top:  # then this process, and the step's root, are a user's to the kernel
+        if top:  # then this process, and the step's root, belong to a plain user
             handlers = Overrides(listener, identities, paths, top).around(handlers)
-        self._answerer = Answerer(
+        self._answerer = Dispatcher(
             listener,
             handlers,
-            refusals=_refusals_of,
+            final_errors=_final_errors_of,
             foreign=partial(_refuse_program, listener),
             finish=paths.release,
         )
 
     def serve(self) -> None:
-        """Answer until nobody is left who could ask; an older kernel does not tell."""
+        """Answer calls until no process with the filter is left, if the kernel reports that."""
         self._listener.share_processor()
-        with contextlib.suppress(EverybodyGone):
+        with contextlib.suppress(NoProcessLeft):
             while True:
                 self._answerer.attend()
 
@@ -79,16 +79,16 @@ class Supervisor:
 def _is_outer_proc_mounted() -> bool:
     """Tell whether the step can reach the /proc that is this process' working directory.
 
-    A pid namespace has one of its own, unless parts of the outer one are hidden. An image may have
-    put a link at /proc, so all mounts are looked at. Under PRoot paths are the step's own anyway.
+    A pid namespace has its own, unless parts of the outer one are hidden. An image may have a link
+    at /proc, so all mounts are checked. Under PRoot all paths are the step's own anyway.
     """
     device = os.stat(".").st_dev
     number = b" %d:%d " % (os.major(device), os.minor(device))
     return number in small_files.read_all("self/mountinfo")
 
 
-def _refusals_of(name: str) -> frozenset[int] | None:
-    """Return the errors of a handler that are the answer; None: all are."""
+def _final_errors_of(name: str) -> frozenset[int] | None:
+    """Return the errors of a handler that are final; None: all are."""
     if name in _LEFT_TO_THE_KERNEL:
         return frozenset()
     if name in LISTING:
@@ -97,7 +97,7 @@ def _refusals_of(name: str) -> frozenset[int] | None:
 
 
 def handled_calls() -> frozenset[str]:
-    """Return the names of the calls that can be answered."""
+    """Return the names of the calls that have a handler."""
     listener = Listener(-1)
     nobody = Identities(credentials_of(0, 0, ()))
     paths, owners = Paths(listener), Owners(Journal())
@@ -159,7 +159,7 @@ def _refuse_program(listener: Listener, call: Notification) -> Answer:
     os.write(2, message.encode())
     caller = os.pidfd_open(call.pid)
     try:
-        if listener.is_waiting(call):  # else the pid may be another process' by now
+        if listener.is_waiting(call):  # otherwise the pid may belong to another process by now
             signal.pidfd_send_signal(caller, signal.SIGKILL)
     finally:
         os.close(caller)

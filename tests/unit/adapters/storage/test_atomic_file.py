@@ -28,7 +28,7 @@ def directory(
 
 
 def new(directory: Path, content: bytes) -> NewFile:
-    file = NewFile(str(directory), str(directory.parent / "nursery"))
+    file = NewFile(str(directory), str(directory.parent / "temp_dir"))
     file.write(content)
     return file
 
@@ -53,15 +53,15 @@ def test_a_published_file_never_takes_the_place_of_another(directory: Path) -> N
     new(directory, b"second").publish("name")
 
     assert files_in(directory) == {"name": b"first"}
-    assert not any(path.is_file() for path in directory.parent.glob("nursery/*"))
+    assert not any(path.is_file() for path in directory.parent.glob("temp_dir/*"))
 
 
 def test_a_file_can_be_replaced(directory: Path) -> None:
     new(directory, b"first").replace("name")
-    write_file(str(directory), "name", b"second", str(directory.parent / "nursery"))
+    write_file(str(directory), "name", b"second", str(directory.parent / "temp_dir"))
 
     assert files_in(directory) == {"name": b"second"}
-    assert not any(path.is_file() for path in directory.parent.glob("nursery/*"))
+    assert not any(path.is_file() for path in directory.parent.glob("temp_dir/*"))
 
 
 def test_a_discarded_file_never_was(directory: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_discarded_file_never_was(directory: Path) -> None:
     file.discard()
 
     assert files_in(directory) == {}
-    assert not any(path.is_file() for path in directory.parent.glob("nursery/*"))
+    assert not any(path.is_file() for path in directory.parent.glob("temp_dir/*"))
 
 
 @pytest.mark.parametrize(
@@ -103,18 +103,18 @@ def test_of_a_state_that_cannot_be_made_the_directory_is_named_that_is_missing(
 
 
 @pytest.mark.parametrize("kind", ["link", "of another user"])
-def test_a_nursery_that_is_not_ours_is_left_alone(directory: Path, kind: str) -> None:
-    victim, nursery = directory.parent / "victim", directory.parent / "nursery"
+def test_a_temporary_directory_that_is_not_ours_is_left_alone(directory: Path, kind: str) -> None:
+    victim, temp_dir = directory.parent / "victim", directory.parent / "temp_dir"
     victim.mkdir()
     (victim / "old").write_text("precious")
     os.utime(victim / "old", (0, 0))
     if kind == "link":
-        nursery.symlink_to(victim)
+        temp_dir.symlink_to(victim)
     else:
         need_root()
-        os.rename(victim, nursery)
-        os.chown(nursery, 64999, 64999)
-        victim = nursery
+        os.rename(victim, temp_dir)
+        os.chown(temp_dir, 64999, 64999)
+        victim = temp_dir
 
     new(directory, b"first").replace("name")
     new(directory, b"second").replace("name")

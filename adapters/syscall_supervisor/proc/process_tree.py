@@ -1,4 +1,4 @@
-"""Which processes are the step's, and what they may do to others: nothing."""
+"""The process tree of a step, and the calls with which it could reach other processes."""
 
 import ctypes
 import errno
@@ -16,14 +16,14 @@ from img.adapters.syscall_supervisor.replies import Answer, Reply
 _HERE = "."  # /proc is the working directory
 
 
-class Family:
-    """All that descends from this process, which has to gather orphans."""
+class ProcessTree:
+    """The descendants of this process, which has to be their subreaper."""
 
     def __init__(self) -> None:
         self._ancestor = os.getpid()
 
     def has(self, pid: int) -> bool:
-        """Tell whether a process or thread is the step's."""
+        """Tell whether a process or thread belongs to the step."""
         parent = processes.parent_of(pid, _HERE)
         while parent and parent != self._ancestor:
             parent = processes.parent_of(parent, _HERE)
@@ -35,17 +35,17 @@ class Family:
 
 
 class ReachingCalls:
-    """kill(2), ptrace(2) and their like: other processes of the container do not exist for them.
+    """Handlers for kill(2), ptrace(2) and similar calls, which only reach the step's processes.
 
-    The numbers are in registers: what was checked is what the kernel does then.
+    The numbers are in registers: the kernel uses the values that were checked.
     """
 
-    def __init__(self, family: Family, callers: Callers) -> None:
-        self._family = family
+    def __init__(self, tree: ProcessTree, callers: Callers) -> None:
+        self._tree = tree
         self._callers = callers
 
     def handlers(self) -> Mapping[str, Callable[[Notification], Answer]]:
-        """Return what answers each call."""
+        """Return the handler of each call."""
         checked = {call: partial(self._check, which) for call, which in REACHING.items()}
         return {**checked, "kill": self._kill}
 
@@ -56,7 +56,7 @@ class ReachingCalls:
 
     def _need(self, call: Notification, pid: int) -> None:
         own = pid == call.pid or os.path.exists(f"{call.pid}/task/{pid}")
-        if pid > 0 and not own and not self._family.has(pid):
+        if pid > 0 and not own and not self._tree.has(pid):
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
 
     def _kill(self, call: Notification) -> Answer:
@@ -70,18 +70,21 @@ class ReachingCalls:
         return Reply.LET_PASS  # 0 is the caller's own group, which is in the step's session
 
     def _need_group(self, group: int) -> None:
-        """Refuse groups with anybody else in it; all of one are in one session (setpgid(2))."""
+        """Raise ProcessLookupError for groups with processes outside of the step.
+
+        All processes of a group are in one session (setpgid(2)).
+        """
         members = [name for name in os.listdir(_HERE) if name.isdecimal()]
         found = [int(pid) for pid in members if processes.group_of(pid, _HERE) == group]
-        if not found or not all(map(self._family.has, found)):
+        if not found or not all(map(self._tree.has, found)):
             raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH))
 
     def _kill_all(self, call: Notification, number: int) -> Answer:
-        """Do what the kernel would do to everybody, to the step's alone (kill(2), "-1")."""
+        """Send the signal to all processes of the step, not of the machine (kill(2), "-1")."""
         caller = int(status_of(call.pid)[b"Tgid"])
         self._callers.be(user_of(call.pid))
         done = False
-        for pid in self._family.members():
+        for pid in self._tree.members():
             if pid != caller:
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
