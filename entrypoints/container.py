@@ -42,15 +42,13 @@ class Container(Steps):
     check_dockerfile: providers.Provider[CheckDockerfile] = providers.Factory(
         later("img.application.usecases.check.CheckDockerfile"),
         dockerfiles=Steps.build_contexts,
-        parser=Steps.parser,
-        plan=Steps.plan_stages,
+        analyse=Steps.analyse,
         lock=Steps.state_lock,
     )
     outline_dockerfile: providers.Provider[OutlineDockerfile] = providers.Factory(
         later("img.application.usecases.check.OutlineDockerfile"),
         dockerfiles=Steps.build_contexts,
-        parser=Steps.parser,
-        plan=Steps.plan_stages,
+        analyse=Steps.analyse,
         lock=Steps.state_lock,
     )
     list_targets: providers.Provider[ListTargets] = providers.Factory(
@@ -94,11 +92,7 @@ class Container(Steps):
     build_image: providers.Provider[BuildImage] = providers.Factory(
         later("img.application.usecases.build.BuildImage"),
         contexts=Steps.build_contexts,
-        plan=providers.Factory(
-            later("img.application.planning.plan.PlanBuild"),
-            parser=Steps.parser,
-            resolve=Steps.resolve,
-        ),
+        analyse=Steps.analyse,
         solver=Steps.solver,
         layers=Steps.layers,
         deliver=deliver,

@@ -195,6 +195,8 @@ class Steps(Adapters):
         layouts=copy_from_layout,
         progress=Adapters.progress,
     )
-    plan_stages = providers.Factory(
-        later("img.application.usecases.check.PlanStages"), resolve=resolve
+    analyse = providers.Factory(
+        later("img.application.planning.analyse.AnalyseDockerfile"),
+        parser=Adapters.parser,
+        resolve=resolve,
     )

@@ -11,7 +11,9 @@ from img.application.layers.on_demand import Layers
 from img.application.outputs.deliver import DeliverOutputs
 from img.application.outputs.places import check_places
 from img.application.outputs.solved import BuiltImage, Solved
-from img.application.planning.plan import PlanBuild, Planned
+from img.application.planning.analyse import AnalyseDockerfile, ParsedDockerfile, excerpts_of
+from img.application.planning.plan import Planned, plan_build
+from img.application.planning.resolve import ResolvedBase
 from img.application.ports.blob_store import BlobDamaged
 from img.application.ports.build_context import DockerfileText
 from img.application.ports.foreign_programs import ForeignPrograms
@@ -24,16 +26,15 @@ from img.application.solver.so_far import SoFar
 from img.application.solver.solve import Solver
 from img.application.solver.vertex_progress import vertex_ids
 from img.application.transfer.damage import drop_damaged, dropping_damaged
-from img.domain.build import BuildRequest
+from img.domain.build import BaseName, BuildRequest
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
-from img.domain.dockerfile.excerpt import render_excerpt
-from img.domain.dockerfile.ignore import read_ignore_patterns
-from img.domain.errors import BuildError, DockerfileError, ImgError, SourceError, UsageError
+from img.domain.dockerfile.frontend import OVERRIDE, check_frontend
+from img.domain.errors import BuildError, DockerfileError, ImgError, UsageError
 from img.domain.go.booleans import parse_boolean
 from img.domain.graph.arguments import EPOCH, MAIN_CONTEXT
 from img.domain.graph.operations import Exec
-from img.domain.graph.vertex import Graph
+from img.domain.graph.vertex import Graph, Plan
 from img.domain.options.cache import CacheExchange
 from img.domain.outputs import Output, reads_layers
 from img.domain.platform import Platform
@@ -66,7 +67,7 @@ class BuildImage:
     """Plans, solves, delivers. Nothing is delivered unless all of the steps went well."""
 
     contexts: Contexts
-    plan: PlanBuild
+    analyse: AnalyseDockerfile
     solver: Solver
     layers: Layers
     deliver: DeliverOutputs
@@ -109,13 +110,13 @@ class BuildImage:
         with self.lock.working(), self._dockerfile(request, location, file) as dockerfile:
             time_of = partial(self._time_of, location, request.contexts)
             with self._read():
-                planned = [(one, self._planned(dockerfile, one, time_of)) for one in requests]
+                parsed = self._parsed(dockerfile, request)
+                planned = self._planned(parsed, requests, time_of)
             self._warn(planned[0][1])
             for one, each in planned:
                 self._announce(_label(one), each.plan.graph, each.plan.target)
             self.deliver.announce(outputs)
-            ignore = _ignored(dockerfile)
-            contexts = self.contexts.of_build(location, ignore, request.contexts)
+            contexts = self.contexts.of_build(location, parsed.ignore, request.contexts)
             whole = any(reads_layers(output) for output in outputs)
             if caches.sources:
                 self.imported.load(caches.sources)
@@ -138,7 +139,7 @@ class BuildImage:
         dockerfile = self.contexts.dockerfile(location, file, keep_git_dir=keep, commit_mtime=dated)
         title = f"[internal] load build definition from {dockerfile.name}"
         self.progress.emit(VertexStarted(vertex=_DEFINITION, name=title))
-        with _excerpts(dockerfile):
+        with excerpts_of(dockerfile):
             yield dockerfile
 
     def _time_of(self, location: str, named: Mapping[str, str], context: str) -> int | None:
@@ -157,20 +158,34 @@ class BuildImage:
             self.progress.emit(VertexDone(vertex=_DEFINITION))
             raise
 
+    def _parsed(self, source: DockerfileText, request: BuildRequest) -> ParsedDockerfile:
+        text = source.content.decode("utf-8", "replace")
+        check_frontend(text, request.build_args.get(OVERRIDE, ""))
+        return self.analyse.parse(source)
+
     def _planned(
         self,
-        dockerfile: DockerfileText,
-        request: BuildRequest,
+        parsed: ParsedDockerfile,
+        requests: Sequence[BuildRequest],
         time_of: Callable[[str], int | None],
-    ) -> Planned:
-        planned = self.plan(dockerfile.content, request, _ignored(dockerfile), time_of)
-        plan = planned.plan
+    ) -> Sequence[tuple[BuildRequest, Planned]]:
+        """Return a plan for each request, a platform each; an image is looked up once."""
+        bases: dict[BaseName, ResolvedBase] = {}
+        planned: list[tuple[BuildRequest, Planned]] = []
+        for request in requests:
+            analysis = self.analyse(parsed, request, known=bases, time_of=time_of)
+            bases.update(analysis.bases)
+            one = plan_build(analysis)
+            self._refuse_foreign_steps(one.plan)
+            planned.append((request, one))
+        return planned
+
+    def _refuse_foreign_steps(self, plan: Plan) -> None:
         for position in plan.graph.needed_for(plan.target):
             vertex = plan.graph.vertices[position]
             match vertex.operation:
                 case Exec(platform=Platform() as platform) if not self.programs.run(platform):
                     raise ForeignStep(platform, vertex.lines)
-        return planned
 
     def _warn(self, planned: Planned) -> None:
         for warning in planned.warnings:
@@ -285,19 +300,3 @@ def _is_multi_platform(request: BuildRequest, platforms: Sequence[Platform]) -> 
             hint="leave it out, or build for one platform",
         )
     return several or wanted is True
-
-
-def _ignored(dockerfile: DockerfileText) -> tuple[str, ...]:
-    return () if dockerfile.ignore is None else read_ignore_patterns(dockerfile.ignore)
-
-
-@contextmanager
-def _excerpts(dockerfile: DockerfileText) -> Iterator[None]:
-    """Show in errors that know their lines what stands there."""
-    try:
-        yield
-    except SourceError as error:
-        if error.lines is not None and not error.excerpt:
-            text = dockerfile.content.decode("utf-8", "replace")
-            error.excerpt = render_excerpt(dockerfile.name, text, error.lines)
-        raise

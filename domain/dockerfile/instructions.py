@@ -4,7 +4,7 @@ Words are kept as written: variables are expanded when the graph is lowered, bec
 is it known which of them are in scope (Dockerfile reference, "Environment replacement").
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import field
 
 from img.domain.dataclass import dataclass
@@ -263,3 +263,11 @@ class Dockerfile:
     stages: tuple[Stage, ...]
     directives: Mapping[str, str] = field(default_factory=dict)
     escape: str = "\\"
+
+    @property
+    def instructions(self) -> Iterator[From | Instruction]:
+        """All instructions in the order of the file."""
+        yield from self.meta_args
+        for stage in self.stages:
+            yield stage.start
+            yield from stage.instructions

@@ -4,7 +4,7 @@ Source: Dockerfile reference; BuildKit frontend/dockerfile/instructions/parse.go
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypedDict
 
 from img.domain.dockerfile.flags import FlagKind, Flags, parse_flags
@@ -85,23 +85,35 @@ class _Located(TypedDict):
 
 def interpret(raw: RawDockerfile) -> Dockerfile:
     """Return what the file means. Raises DockerfileError for the first thing that means nothing."""
+    return arrange(raw, interpret_each(raw))
+
+
+def interpret_each(raw: RawDockerfile) -> Iterator[From | Instruction]:
+    """Return an iterator over what each instruction means; it raises DockerfileError.
+
+    Raises DockerfileError at once for flags and heredocs that cannot be read.
+    """
     # All are taken apart before any is given a meaning: so BuildKit's errors come in this order.
     parts = [take_apart(instruction, raw.escape) for instruction in raw.instructions]
+    return map(_meaning, parts)
+
+
+def arrange(raw: RawDockerfile, meant: Iterable[From | Instruction]) -> Dockerfile:
+    """Return the stages of a file whose instructions mean ``meant``. Raises DockerfileError."""
     meta_args: list[Arg] = []
     stages: list[Stage] = []
     start: From | None = None
     inside: list[Instruction] = []
-    for part in parts:
-        meant = _meaning(part)
-        if isinstance(meant, From):
+    for each in meant:
+        if isinstance(each, From):
             stages += _finished(start, inside, len(stages))
-            start, inside = meant, []
+            start, inside = each, []
         elif start:
-            inside.append(meant)
-        elif isinstance(meant, Arg):
-            meta_args.append(meant)
+            inside.append(each)
+        elif isinstance(each, Arg):
+            meta_args.append(each)
         else:
-            raise DockerfileError("no build stage in current context", lines=part.raw.lines)
+            raise DockerfileError("no build stage in current context", lines=each.lines)
     stages += _finished(start, inside, len(stages))
     if not stages:
         last = raw.instructions[-1].lines if raw.instructions else (1, 1)

@@ -3,7 +3,7 @@
 Nothing is built: this is for those who ask what a Dockerfile says (checks, outline).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 
 from img.domain.dataclass import dataclass
@@ -24,6 +24,23 @@ from img.domain.platform import Platform
 
 # For the scanner of software bills of materials: no variables of a process.
 NOT_IN_ENV = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
+
+
+def argument_value(
+    argument: Argument,
+    build_args: Mapping[str, str],
+    global_arguments: Mapping[str, str],
+    expand: Callable[[str], str],
+) -> str | None:
+    """Return the value of an ARG in a stage, None where it has none.
+
+    That is what --build-arg says, else the expanded default, else the global value of the name.
+    """
+    if argument.name in build_args:
+        return build_args[argument.name]
+    if argument.default is not None:
+        return expand(argument.default)
+    return global_arguments.get(argument.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +74,11 @@ class Walk:
 
         Raises ExpansionFailed.
         """
-        if argument.name in self.build_args:
-            return self.build_args[argument.name]
-        if argument.default is not None:
-            return expand_word(argument.default, variables, self.escape, lines=lines).text
-        return self.global_arguments.get(argument.name)
+
+        def expand(word: str) -> str:
+            return expand_word(word, variables, self.escape, lines=lines).text
+
+        return argument_value(argument, self.build_args, self.global_arguments, expand)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

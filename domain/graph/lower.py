@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from img.domain.build import BaseImage, BaseName, BuildRequest
-from img.domain.dockerfile.instructions import Add, Copy, Dockerfile, Run, Workdir
+from img.domain.dockerfile.instructions import Add, Copy, Run, Workdir
 from img.domain.errors import ImgError
 from img.domain.graph.arguments import source_date_epoch
 from img.domain.graph.lower_copy import lower_copy, lower_workdir
@@ -13,7 +13,7 @@ from img.domain.graph.names import name_step
 from img.domain.graph.operations import CopyFiles, PullBase, ReadContext, Scratch
 from img.domain.graph.settings import apply_setting, with_path
 from img.domain.graph.sources import FromContext, FromImage, FromScratch, FromStage, Source
-from img.domain.graph.stage_plan import PlannedStage, StagePlan, Step, plan_stages
+from img.domain.graph.stage_plan import PlannedStage, StagePlan, Step
 from img.domain.graph.state import GraphBuilder, StageScope, StageState, with_variable
 from img.domain.graph.vertex import HistoryItem, Plan, Vertex
 from img.domain.oci.config import ImageConfig, RunConfig
@@ -22,53 +22,33 @@ from img.domain.process import DEFAULT_PATH
 
 
 class MissingBases(ImgError):
-    """Images that ``bases_of`` names and nobody looked up."""
+    """Images that stages need and that were not looked up."""
 
     def __init__(self, names: Sequence[BaseName]) -> None:
         super().__init__(f"not looked up: {', '.join(name.text for name in names)}")
         self.names = tuple(names)
 
 
-def bases_of(
-    dockerfile: Dockerfile,
-    request: BuildRequest,
-    known: Mapping[BaseName, BaseImage] | None = None,
-) -> tuple[BaseName, ...]:
-    """Return the images that the target needs: of FROM, COPY --from and RUN --mount=from.
-
-    ONBUILD triggers of an image may name further ones. So ask again with what was looked up, until
-    nothing in the answer is new. Raises DockerfileError.
-    """
-    return plan_stages(dockerfile, request, known or {}).bases
-
-
-def lower(
-    dockerfile: Dockerfile, request: BuildRequest, bases: Mapping[BaseName, BaseImage]
-) -> Plan:
+def lower(stages: StagePlan, request: BuildRequest, bases: Mapping[BaseName, BaseImage]) -> Plan:
     """Return all there is to do for one image of one platform.
 
-    ``bases`` holds every image that ``bases_of`` names. Raises DockerfileError, MissingBases.
+    ``stages`` are planned for ``request``, and ``bases`` has every image they need.
+    Raises DockerfileError, MissingBases.
     """
-    stages = plan_stages(dockerfile, request, bases)
     if missing := [name for name in stages.bases if name not in bases]:
         raise MissingBases(missing)
-    return _Lowering(dockerfile, request, bases, stages).plan()
+    return _Lowering(stages, request, bases).plan()
 
 
 class _Lowering:
     def __init__(
-        self,
-        dockerfile: Dockerfile,
-        request: BuildRequest,
-        bases: Mapping[BaseName, BaseImage],
-        stages: StagePlan,
+        self, stages: StagePlan, request: BuildRequest, bases: Mapping[BaseName, BaseImage]
     ) -> None:
         self._request = request
         self._bases = bases
         self._stages = stages
-        self._escape = dockerfile.escape
         epoch = source_date_epoch(request, stages.arguments)
-        # Whose time was not looked up is as if it had none.
+        # A context whose time was not looked up is as if it had none.
         self._epoch = None if isinstance(epoch, str) else epoch
         self._graph = GraphBuilder()
         self._done: dict[int, StageState] = {}
@@ -90,7 +70,7 @@ class _Lowering:
             request=self._request,
             graph=self._graph,
             global_arguments=self._stages.arguments,
-            escape=self._escape,
+            escape=self._stages.escape,
             epoch=self._epoch,
             stage_name=stage.name,
             steps=stage.named_steps,

@@ -3,13 +3,12 @@
 History lines are BuildKit's, letter for letter (dockerfile2llb/convert.go).
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import assert_never
 
 from img.domain.dockerfile.instructions import (
     Arg,
-    Argument,
     Cmd,
     Command,
     Entrypoint,
@@ -27,6 +26,7 @@ from img.domain.dockerfile.instructions import (
 )
 from img.domain.dockerfile.ports import parse_ports
 from img.domain.dockerfile.signals import check_signal
+from img.domain.dockerfile.stage_walk import NOT_IN_ENV, argument_value
 from img.domain.dockerfile.variables import expand_words
 from img.domain.errors import DockerfileError
 from img.domain.go import formatting
@@ -49,10 +49,6 @@ Setting = (
     | OnBuild
     | Maintainer
 )
-
-
-# For the scanner of software bills of materials only: no process sees them.
-_NOT_IN_ENV = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
 
 
 def apply_setting(scope: StageScope, state: StageState, setting: Setting) -> StageState:
@@ -141,24 +137,17 @@ def _label(scope: StageScope, state: StageState, setting: Label) -> StageState:
 def _arg(scope: StageScope, state: StageState, setting: Arg) -> StageState:
     shown: list[str] = []
     for argument in setting.arguments:
-        value = _argument_value(scope, state, argument, setting)
+        value = argument_value(
+            argument,
+            scope.request.build_args,
+            scope.global_arguments,
+            partial(scope.expand, state, lines=setting.lines),
+        )
         shown.append(argument.name if value is None else f"{argument.name}={value}")
         state = replace(state, arguments=(*state.arguments, (argument.name, value or "")))
-        if value is not None and argument.name not in _NOT_IN_ENV:
+        if value is not None and argument.name not in NOT_IN_ENV:
             state = replace(state, env=with_variable(state.env, argument.name, value))
     return state.with_history(f"ARG {' '.join(shown)}")
-
-
-def _argument_value(
-    scope: StageScope, state: StageState, argument: Argument, setting: Arg
-) -> str | None:
-    """Return what --build-arg says, else the default, else the global value of the same name."""
-    given: Mapping[str, str] = scope.request.build_args
-    if argument.name in given:
-        return given[argument.name]
-    if argument.default is not None:
-        return scope.expand(state, argument.default, setting.lines)
-    return scope.global_arguments.get(argument.name)
 
 
 def _cmd(state: StageState, setting: Cmd) -> StageState:

@@ -85,6 +85,7 @@ class StagePlan:
     stages: tuple[PlannedStage, ...]
     target: int  # its index in the file
     arguments: Mapping[str, str] = field(hash=False)
+    escape: str = "\\"
 
     @property
     def bases(self) -> tuple[BaseName, ...]:
@@ -97,9 +98,10 @@ class StagePlan:
 def plan_stages(
     dockerfile: Dockerfile, request: BuildRequest, bases: Mapping[BaseName, BaseImage]
 ) -> StagePlan:
-    """Return what ``request`` needs of ``dockerfile``, as far as ``bases`` tell their triggers.
+    """Return what ``request`` needs of ``dockerfile``: stages, and with them images.
 
-    Raises DockerfileError.
+    ONBUILD triggers of an image may name further images. So look up the ``bases`` of the result
+    and ask again with them, until none is missing. Raises DockerfileError.
     """
     return _Planner(dockerfile, request, bases).plan()
 
@@ -131,7 +133,12 @@ class _Planner:
         needed = self._needed(stages, target)
         ordered = tuple(needed[index] for index in sorted(needed))
         _refuse_later_sources(ordered, stages)
-        return StagePlan(stages=ordered, target=target, arguments=self._arguments)
+        return StagePlan(
+            stages=ordered,
+            target=target,
+            arguments=self._arguments,
+            escape=self._dockerfile.escape,
+        )
 
     def _declared(self, stage: Stage) -> PlannedStage:
         """Return ``stage`` with its base found, and remember its name."""

@@ -16,7 +16,7 @@ from img.domain.build import BaseImage, BaseName, BuildRequest
 from img.domain.digest import Digest
 from img.domain.dockerfile.interpret import interpret
 from img.domain.errors import DockerfileError, ImgError
-from img.domain.graph.lower import bases_of, lower
+from img.domain.graph.lower import lower
 from img.domain.graph.operations import (
     CopyFiles,
     Exec,
@@ -30,6 +30,7 @@ from img.domain.graph.operations import (
     ReadContext,
     Scratch,
 )
+from img.domain.graph.stage_plan import plan_stages
 from img.domain.graph.vertex import Plan, Vertex
 from img.domain.oci.chain import DiffID
 from img.domain.oci.config import Health, History, ImageConfig, RunConfig
@@ -37,6 +38,7 @@ from img.domain.platform import Platform
 from img.domain.process import Network
 from tests.support.conformance_tables import Row, is_there, table_rows
 from tests.support.host.machine import CONFORMANCE
+from tests.unit.domain.graph.plans import missing_in
 
 HOST = Platform("linux", "amd64")
 
@@ -79,9 +81,9 @@ def planned(row: Row) -> Plan:
         labels=row.get("labels") or {},
     )
     bases: dict[BaseName, BaseImage] = {}
-    while missing := [name for name in bases_of(dockerfile, request, bases) if name not in bases]:
+    while missing := missing_in(stages := plan_stages(dockerfile, request, bases), bases):
         bases |= {name: base_image(name) for name in missing}
-    return lower(dockerfile, request, bases)
+    return lower(stages, request, bases)
 
 
 # The images of the table

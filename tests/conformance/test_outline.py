@@ -9,7 +9,8 @@ import pytest
 
 from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
 from img.adapters.state_lock.memory import MemoryStateLock
-from img.application.usecases.check import ListTargets, OutlineDockerfile, PlanStages
+from img.application.planning.analyse import AnalyseDockerfile
+from img.application.usecases.check import ListTargets, OutlineDockerfile
 from img.domain.dockerfile.outline import Outline, OutlinedMount
 from img.domain.dockerfile.targets import BuildTarget
 from tests.support.conformance_tables import Row, is_there, table_rows
@@ -25,8 +26,7 @@ pytestmark = pytest.mark.skipif(
 def test_a_target_takes_what_buildkit_says_it_takes(row: Row) -> None:
     outline = OutlineDockerfile(
         dockerfiles=OneDockerfile(row["dockerfile"]),
-        parser=DockerfileParseParser(),
-        plan=PlanStages(resolve=AnyImage()),
+        analyse=AnalyseDockerfile(parser=DockerfileParseParser(), resolve=AnyImage()),
         lock=MemoryStateLock(),
     )
     found = outline(a_request(build_args=row["build_args"]), location=".")

@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from img.domain.dockerfile.instructions import Dockerfile
-from img.domain.dockerfile.interpret import interpret_instruction
+from img.domain.dockerfile.instructions import Dockerfile, From, Instruction
 from img.domain.dockerfile.raw import RawDockerfile
 from img.domain.dockerfile.rules.of_base import FROM_RULES, FromLine
 from img.domain.dockerfile.rules.of_file import FILE_RULES, RAW_RULES
@@ -13,7 +12,6 @@ from img.domain.dockerfile.rules.of_step import STAGE_RULES, STEP_RULES, Checked
 from img.domain.dockerfile.rules.options import CheckOptions
 from img.domain.dockerfile.rules.rule import LintWarning, Rule, Subject
 from img.domain.dockerfile.stage_walk import KnownStage, Walk, walk_stages
-from img.domain.dockerfile.syntax import take_apart
 
 ALL_RULES: tuple[Rule[Any], ...] = (
     *RAW_RULES,
@@ -25,17 +23,16 @@ ALL_RULES: tuple[Rule[Any], ...] = (
 )
 
 
-def check_text(raw: RawDockerfile, options: CheckOptions) -> Iterator[LintWarning]:
-    """Yield what there is to say of each instruction by itself.
+def check_instructions(
+    raw: RawDockerfile, instructions: Iterable[From | Instruction], options: CheckOptions
+) -> Iterator[LintWarning]:
+    """Yield what there is to say of each of ``instructions``, those of ``raw``, by itself.
 
-    Raises DockerfileError at the first that means nothing.
+    Raises what iterating over ``instructions`` raises.
     """
-    for instruction in raw.instructions:  # BuildKit reads all before it objects to any
-        take_apart(instruction, raw.escape)
     yield from _applied(RAW_RULES, raw, options)
-    for instruction in raw.instructions:
-        understood = interpret_instruction(instruction, raw.escape)
-        yield from _applied(INSTRUCTION_RULES, understood, options)
+    for instruction in instructions:
+        yield from _applied(INSTRUCTION_RULES, instruction, options)
 
 
 def check_file(

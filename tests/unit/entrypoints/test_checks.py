@@ -8,11 +8,11 @@ import pytest
 
 from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
 from img.adapters.state_lock.memory import MemoryStateLock
+from img.application.planning.analyse import AnalyseDockerfile
 from img.application.usecases.check import (
     CheckDockerfile,
     ListTargets,
     OutlineDockerfile,
-    PlanStages,
 )
 from img.domain.errors import DockerfileError, UsageError
 from img.entrypoints.cli.checks import run_call
@@ -39,16 +39,14 @@ class Answers:
     def check_dockerfile(self) -> CheckDockerfile:
         return CheckDockerfile(
             dockerfiles=OneDockerfile(self.text),
-            parser=DockerfileParseParser(),
-            plan=PlanStages(resolve=AnyImage()),
+            analyse=AnalyseDockerfile(parser=DockerfileParseParser(), resolve=AnyImage()),
             lock=MemoryStateLock(),
         )
 
     def outline_dockerfile(self) -> OutlineDockerfile:
         return OutlineDockerfile(
             dockerfiles=OneDockerfile(self.text),
-            parser=DockerfileParseParser(),
-            plan=PlanStages(resolve=AnyImage()),
+            analyse=AnalyseDockerfile(parser=DockerfileParseParser(), resolve=AnyImage()),
             lock=MemoryStateLock(),
         )
 

@@ -1,17 +1,27 @@
 """From Dockerfile text to a plan."""
 
+from collections.abc import Callable
+
 import pytest
 
-from img.application.planning.plan import PlanBuild
+from img.application.planning.plan import Planned, plan_build
 from img.application.planning.resolve import BaseUnavailable
+from img.application.ports.build_context import DockerfileText
+from img.domain.build import BuildRequest
 from img.domain.errors import DockerfileError
 from img.domain.graph.operations import CopyFiles, Exec, PullBase
 from img.domain.oci.config import RunConfig
 from tests.unit.application.workshop import Workshop, a_request
 
 
-def planner(workshop: Workshop) -> PlanBuild:
-    return workshop.container.build_image().plan
+def planner(workshop: Workshop) -> Callable[[bytes, BuildRequest], Planned]:
+    analyse = workshop.container.build_image().analyse
+
+    def plan(dockerfile: bytes, request: BuildRequest) -> Planned:
+        parsed = analyse.parse(DockerfileText(name="Dockerfile", content=dockerfile))
+        return plan_build(analyse(parsed, request))
+
+    return plan
 
 
 def test_only_bases_that_the_target_needs_are_looked_up() -> None:

@@ -7,8 +7,9 @@ from img.domain.build import BaseImage, BaseName, BuildRequest
 from img.domain.digest import Digest
 from img.domain.dockerfile.instructions import Dockerfile
 from img.domain.dockerfile.interpret import interpret
-from img.domain.graph.lower import bases_of, lower
+from img.domain.graph.lower import lower
 from img.domain.graph.operations import Operation
+from img.domain.graph.stage_plan import StagePlan, plan_stages
 from img.domain.graph.vertex import Plan
 from img.domain.oci.chain import DiffID
 from img.domain.oci.config import History, ImageConfig, RunConfig
@@ -63,10 +64,15 @@ def plan_of(
     """Plan ``text``; ``runs`` are the configs of images by full name, others get a plain one."""
     dockerfile, request = a_dockerfile(text), request or a_request()
     bases: dict[BaseName, BaseImage] = {}
-    while missing := [name for name in bases_of(dockerfile, request, bases) if name not in bases]:
+    while missing := missing_in(stages := plan_stages(dockerfile, request, bases), bases):
         for name in missing:
             bases[name] = a_base(name.text, (runs or {}).get(name.text), name.platform)
-    return lower(dockerfile, request, bases)
+    return lower(stages, request, bases)
+
+
+def missing_in(stages: StagePlan, bases: Mapping[BaseName, BaseImage]) -> list[BaseName]:
+    """Return the images that ``stages`` need and ``bases`` lack."""
+    return [name for name in stages.bases if name not in bases]
 
 
 def names_of(plan: Plan) -> list[str]:

@@ -2,8 +2,9 @@ import pytest
 
 from img.domain.build import BaseName
 from img.domain.errors import DockerfileError
-from img.domain.graph.lower import MissingBases, bases_of, lower
+from img.domain.graph.lower import MissingBases, lower
 from img.domain.graph.operations import CopyFiles, Exec, PullBase, ReadContext, Scratch
+from img.domain.graph.stage_plan import plan_stages
 from img.domain.oci.config import RunConfig
 from tests.unit.domain.graph.plans import (
     AMD64,
@@ -146,18 +147,18 @@ def test_triggers_of_a_stage_run_in_its_child_only() -> None:
 
 def test_triggers_may_ask_for_further_images() -> None:
     dockerfile, request = a_dockerfile("FROM ob"), a_request()
-    first = bases_of(dockerfile, request)
+    first = plan_stages(dockerfile, request, {}).bases
     known = {first[0]: a_base(first[0].text, RunConfig(on_build=("COPY --from=alpine /a /b",)))}
-    further = bases_of(dockerfile, request, known)
-    assert further == (*first, BaseName("docker.io/library/alpine:latest", AMD64))
+    further = plan_stages(dockerfile, request, known)
+    assert further.bases == (*first, BaseName("docker.io/library/alpine:latest", AMD64))
     with pytest.raises(MissingBases):
-        lower(dockerfile, request, known)
+        lower(further, request, known)
 
 
 def test_an_image_is_looked_up_once_for_each_platform() -> None:
     text = "FROM --platform=linux/arm64 alpine AS a\nFROM alpine:latest\nCOPY --from=a / /\n"
-    names = bases_of(a_dockerfile(text + "COPY --from=alpine / /"), a_request())
-    assert names == (
+    dockerfile = a_dockerfile(text + "COPY --from=alpine / /")
+    assert plan_stages(dockerfile, a_request(), {}).bases == (
         BaseName("docker.io/library/alpine:latest", ARM64),
         BaseName("docker.io/library/alpine:latest", AMD64),
     )

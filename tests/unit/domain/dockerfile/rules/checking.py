@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
 from img.adapters.state_lock.memory import MemoryStateLock
+from img.application.planning.analyse import AnalyseDockerfile
 from img.application.planning.resolve import ResolvedBase
 from img.application.ports.build_context import Dockerfiles, DockerfileText
-from img.application.usecases.check import CheckDockerfile, CheckedDockerfile, PlanStages
+from img.application.usecases.check import CheckDockerfile, CheckedDockerfile
 from img.domain.build import BaseName, BuildRequest
 from img.domain.oci.config import RunConfig
 from img.domain.oci.descriptor import Descriptor
@@ -57,8 +58,7 @@ def a_check(
 ) -> CheckedDockerfile:
     check = CheckDockerfile(
         dockerfiles=OneDockerfile(text, ignore),
-        parser=DockerfileParseParser(),
-        plan=PlanStages(resolve=images or AnyImage()),
+        analyse=AnalyseDockerfile(parser=DockerfileParseParser(), resolve=images or AnyImage()),
         lock=MemoryStateLock(),
     )
     return check(request or a_request(), location=".")
