@@ -15,6 +15,8 @@ from tests.support.host import kinds, shared_things
 settings.register_profile("img", deadline=None)
 settings.load_profile("img")
 
+collect_ignore = ["extension_package"]  # tests/integration/test_extension.py runs its tests
+
 _LEFT_OUT = "left_out"  # of what a worker reports
 # Without SIGALRM and SIGPROF, which time limits use.
 _SIGNALS = (

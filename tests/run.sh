@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.."
 types=$!
 # Meanwhile compile what each worker, and each process that a test starts, would compile again.
 unset PYTHONDONTWRITEBYTECODE
-.venv/bin/python -m compileall -q domain application adapters entrypoints
+.venv/bin/python -m compileall -q domain application adapters entrypoints testing
 .venv/bin/python -m pytest --collect-only -qq >/dev/null || true # the tests' run says it better
 wait "$types"
 exec .venv/bin/python -m pytest -n "${JOBS:-3}" --dist worksteal "$@"

@@ -1,4 +1,4 @@
-"""What every way of letting blobs go promises."""
+"""Contract tests of deletion from blob stores."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +10,9 @@ from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
 from img.adapters.state_lock.memory import MemoryStateLock
 from img.application.housekeeping.direct_trash import DirectTrash
-from img.application.ports.blob_store import BlobStore, BlobTrash
 from img.domain.digest import Digest
 from img.domain.oci.layout import INDEX_FILE, LAYOUT_FILE
-
-Made = tuple[BlobStore, BlobTrash]
+from img.testing.blob_trash import BlobTrashContract, Made, add, read
 
 
 def in_memory(_root: Path) -> Made:
@@ -44,42 +42,8 @@ def on_disk(request: pytest.FixtureRequest, tmp_path: Path) -> FileBlobStore:
     return make(tmp_path / "state")[0]
 
 
-def add(store: BlobStore, content: bytes = b"content") -> Digest:
-    writer = store.writer()
-    writer.write(content)
-    return writer.commit()
-
-
-def read(store: BlobStore, digest: Digest) -> bytes:
-    with store.open(digest) as blob:
-        return blob.read()
-
-
-def test_what_is_condemned_can_be_read_until_it_expires(made: Made) -> None:
-    store, trash = made
-    digest = add(store)
-
-    trash.condemn(digest, 7)
-    assert read(store, digest) == b"content"
-    assert list(trash.condemned()) == [(7, digest)]
-    trash.expire(7)
-
-    assert store.size(digest) is None
-    assert not list(store.digests())
-    assert not list(trash.condemned())
-
-
-def test_only_one_generation_expires(made: Made) -> None:
-    store, trash = made
-    old, new = add(store, b"old"), add(store, b"new")
-    trash.condemn(old, 1)
-    trash.condemn(new, 2)
-
-    trash.expire(1)
-    trash.expire(1)
-
-    assert list(trash.condemned()) == [(2, new)]
-    assert read(store, new) == b"new"
+class TestBlobTrash(BlobTrashContract):
+    pass
 
 
 def test_who_asks_for_the_size_brings_it_back(on_disk: FileBlobStore) -> None:
@@ -102,26 +66,6 @@ def test_who_stores_it_again_keeps_it(on_disk: FileBlobStore) -> None:
     on_disk.expire(1)
 
     assert read(on_disk, digest) == b"content"
-
-
-def test_what_is_not_there_can_be_condemned(made: Made) -> None:
-    store, trash = made
-    trash.condemn(Digest.of(b"absent"), 1)
-    trash.expire(1)
-
-    assert store.size(Digest.of(b"absent")) is None
-
-
-def test_facts_are_known_of_what_is_condemned_too(made: Made) -> None:
-    store, trash = made
-    digest = add(store)
-    before = trash.facts(digest)
-
-    trash.condemn(digest, 1)
-
-    assert before is not None and before.room >= 7 and before.ours
-    assert trash.facts(digest) == before
-    assert trash.facts(Digest.of(b"absent")) is None
 
 
 def test_in_a_layout_blobs_of_others_stay_until_they_are_adopted(tmp_path: Path) -> None:

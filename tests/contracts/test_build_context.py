@@ -1,10 +1,8 @@
-"""What every build context promises."""
+"""Contract tests of build contexts."""
 
-import hashlib
 import io
 import os
 import tarfile
-import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
@@ -19,11 +17,8 @@ from img.application.ports.build_context import BuildContext
 from img.application.ports.file_digest_store import FileDigestStore, KnownFile
 from img.application.solver.filtered_context import FilteredContext
 from img.domain.dockerfile.ignore import IgnoreMatcher
-from img.domain.errors import ContextError
-from img.domain.filesystem.entry import DIRECTORY, FILE, SYMLINK, Entry
-
-FILES = {"Dockerfile": b"FROM scratch", "src/a.txt": b"a", "src/deep/b": b"b" * 3000, "empty": b""}
-LINK = "src/link"
+from img.domain.filesystem.entry import SYMLINK, Entry
+from img.testing.build_context import FILES, LINK, BuildContextContract
 
 
 class NoDigests(FileDigestStore):
@@ -73,68 +68,5 @@ def context(request: pytest.FixtureRequest, tmp_path: Path) -> BuildContext:
     return make(tmp_path)
 
 
-def sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def test_the_tree_holds_all_files_with_roots_as_owner(context: BuildContext) -> None:
-    tree = context.tree()
-    assert {entry.path: entry.kind for entry in tree.walk("")} == {
-        "": DIRECTORY,
-        **dict.fromkeys(FILES, FILE),
-        "src": DIRECTORY,
-        "src/deep": DIRECTORY,
-        LINK: SYMLINK,
-    }
-    assert {(entry.uid, entry.gid) for entry in tree.walk("")} == {(0, 0)}
-
-
-def test_the_tree_tells_sizes_modes_and_where_links_lead(context: BuildContext) -> None:
-    tree = context.tree()
-    file, link = tree.get("src/deep/b"), tree.get(LINK)
-    assert file is not None
-    assert link is not None
-    assert (file.size, file.mode, link.link) == (3000, 0o644, "a.txt")
-
-
-def test_files_can_be_read(context: BuildContext) -> None:
-    for path, content in FILES.items():
-        with context.open(path) as stream:
-            assert stream.read() == content
-
-
-def test_what_is_no_file_cannot_be_opened(context: BuildContext) -> None:
-    for path in ("nope", "src", LINK, "secret"):
-        with pytest.raises(ContextError):
-            context.open(path)
-
-
-def test_digests_are_those_of_the_contents(context: BuildContext) -> None:
-    assert context.read_digests(FILES) == {path: sha256(text) for path, text in FILES.items()}
-
-
-def test_digests_may_be_remembered(context: BuildContext) -> None:
-    context.remember(context.read_digests(FILES))
-    assert context.tree().get("src/a.txt") is not None
-
-
-def test_a_file_is_read_by_path_even_if_it_is_left_out(context: BuildContext) -> None:
-    assert context.read_file("Dockerfile") == FILES["Dockerfile"]
-    assert context.read_file("secret") == b"s"
-    assert context.tree().get("secret") is None
-
-
-def test_a_file_is_read_by_path_through_links(context: BuildContext) -> None:
-    assert context.read_file(LINK) == b"a"
-
-
-def test_no_file_reads_as_none(context: BuildContext) -> None:
-    assert context.read_file("nope") is None
-    assert context.read_file("src") is None
-    assert context.read_file("empty/below") is None
-
-
-def test_the_fingerprint_of_what_is_the_same_is_the_same(context: BuildContext) -> None:
-    time.sleep(0.06)  # what was written just now has none
-    assert context.fingerprint() == context.fingerprint()
-    assert context.fingerprint() is not None
+class TestBuildContext(BuildContextContract):
+    pass

@@ -1,4 +1,4 @@
-"""What every clock promises."""
+"""Contract tests of clocks."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -7,6 +7,7 @@ import pytest
 from img.adapters.clock.fixed import FixedClock
 from img.adapters.clock.system import SystemClock
 from img.application.ports.clock import Clock
+from img.testing.clock import ClockContract
 
 
 @pytest.fixture(params=[SystemClock, FixedClock])
@@ -15,12 +16,8 @@ def clock(request: pytest.FixtureRequest) -> Clock:
     return made
 
 
-def test_the_time_is_in_utc(clock: Clock) -> None:
-    assert clock.now().tzinfo is UTC
-
-
-def test_time_does_not_run_backwards(clock: Clock) -> None:
-    assert clock.now() <= clock.now()
+class TestClock(ClockContract):
+    pass
 
 
 def test_the_systems_clock_is_about_right() -> None:

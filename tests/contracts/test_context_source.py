@@ -1,9 +1,8 @@
-"""What every source of contexts on this machine promises."""
+"""Contract tests of sources of build contexts."""
 
 import io
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,28 +12,15 @@ from img.adapters.build_context.memory_source import MemoryContexts
 from img.adapters.file_digest_store.memory import MemoryFileDigestStore
 from img.adapters.layer_archive.tar import TarLayerArchive
 from img.adapters.scratch_space.memory import MemoryScratchSpace
-from img.application.ports.build_context import DOCKERFILES, ContextSource
-from img.domain.errors import ContextError
+from img.application.ports.build_context import DOCKERFILES
+from img.testing.context_source import INPUT, OUTSIDE, ContextSourceContract, Sources
 
 PLAIN = {"Dockerfile": b"FROM scratch", "a": b"1", "b": b"2", ".dockerignore": b"b"}
 OWN = {**PLAIN, "Dockerfile.dockerignore": b"a"}
-OUTSIDE = b"FROM outside"
-INPUT = b"FROM input"
 UNUSUAL = {
     name: {each: f"FROM {each}".encode() for each in DOCKERFILES[number:]}
     for number, name in enumerate(DOCKERFILES)
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """A source, where the directories are, and a Dockerfile outside of them."""
-
-    source: ContextSource
-    plain: str
-    own: str
-    outside: str
-    unusual: Mapping[str, str]  # by the name of the Dockerfile that counts
 
 
 class _Input:
@@ -88,51 +74,5 @@ def found(
     return make(tmp_path, monkeypatch)
 
 
-def test_directories_are_told_from_other_places(found: Sources) -> None:
-    assert found.source.is_directory(found.plain)
-    assert not found.source.is_directory(found.outside)
-    assert not found.source.is_directory("https://h/r.git")
-
-
-def test_the_default_dockerfile_comes_with_the_contexts_ignore_file(found: Sources) -> None:
-    text = found.source.dockerfile(found.plain, None)
-    assert (text.name, text.content, text.ignore) == ("Dockerfile", b"FROM scratch", "b")
-
-
-@pytest.mark.parametrize("name", DOCKERFILES)
-def test_a_dockerfile_may_have_other_names(found: Sources, name: str) -> None:
-    text = found.source.dockerfile(found.unusual[name], None)
-    assert (text.name, text.content) == (name, f"FROM {name}".encode())
-
-
-def test_an_ignore_file_beside_the_dockerfile_goes_first(found: Sources) -> None:
-    assert found.source.dockerfile(found.own, None).ignore == "a"
-
-
-def test_a_dockerfile_may_be_elsewhere_or_come_by_standard_input(found: Sources) -> None:
-    assert found.source.dockerfile(found.plain, found.outside).content == OUTSIDE
-    assert found.source.dockerfile(found.plain, "-").content == INPUT
-
-
-def test_a_dockerfile_or_directory_that_is_not_there_is_named(found: Sources) -> None:
-    with pytest.raises(ContextError, match="nope"):
-        found.source.dockerfile(found.plain, "nope")
-    with pytest.raises(ContextError, match="nope"):
-        found.source.open("nope", ())
-    with pytest.raises(ContextError, match="nope"):
-        found.source.read("nope")
-
-
-def test_a_directory_is_opened_without_what_is_ignored(found: Sources) -> None:
-    context = found.source.open(found.plain, ("b",))
-    assert context.tree().get("a") is not None
-    assert context.tree().get("b") is None
-    assert context.read_file("b") == b"2"
-
-
-def test_what_is_no_archive_is_no_context(found: Sources) -> None:
-    assert found.source.open_archive(io.BytesIO(b"FROM scratch\n")) is None
-
-
-def test_standard_input_can_be_read(found: Sources) -> None:
-    assert found.source.standard_input().read() == INPUT
+class TestContextSource(ContextSourceContract):
+    pass

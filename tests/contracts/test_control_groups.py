@@ -1,10 +1,8 @@
-"""What all limits promise."""
+"""Contract tests of control groups."""
 
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from img.adapters.control_groups.linux import LinuxControlGroups
 from img.adapters.control_groups.memory import MemoryControlGroups
 from img.application.ports.control_groups import ControlGroups, LimitRefused
 from img.domain.resources import Resources
+from img.testing.control_groups import ControlGroupsContract
 from tests.support.steps.delegation import a_group, hierarchy_of, sleeper_in
 
 _LIMITS = Resources(memory=64 << 20, cpu_shares=512)
@@ -26,31 +25,6 @@ def groups(request: pytest.FixtureRequest) -> ControlGroups:
     for controller in ("memory", "cpu"):
         hierarchy_of(controller)
     return LinuxControlGroups(_LIMITS)
-
-
-def test_limits_that_can_be_held_fall_short_of_nothing(groups: ControlGroups) -> None:
-    assert not groups.shortcomings()
-
-
-def test_a_group_is_gone_in_the_end(groups: ControlGroups) -> None:
-    with groups.group() as group:
-        made = group.directories
-        assert all(Path(directory).is_dir() for directory in made)
-
-    assert not any(Path(directory).exists() for directory in made)
-
-
-def test_what_used_no_memory_was_not_killed_for_it(groups: ControlGroups) -> None:
-    with groups.group() as group:
-        assert not group.ran_out_of_memory()
-
-
-def test_many_threads_have_groups_of_their_own(groups: ControlGroups) -> None:
-    with ExitStack() as held, ThreadPoolExecutor(8) as pool:
-        made = pool.map(lambda _: held.enter_context(groups.group()).directories, range(20))
-        names = [directory for directories in made for directory in directories]
-
-    assert len(names) == len(set(names))
 
 
 def inside(directories: tuple[str, ...], *command: str) -> int:
@@ -108,6 +82,10 @@ def parent() -> Iterator[Path]:
 @pytest.fixture
 def in_parent(parent: Path) -> Resources:
     return Resources(memory=64 << 20, cgroup_parent=f"/{parent.name}")
+
+
+class TestControlGroups(ControlGroupsContract):
+    pass
 
 
 @pytest.mark.userns

@@ -1,6 +1,5 @@
-"""What every store of file digests promises."""
+"""Contract tests of stores of file digests."""
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,11 +8,8 @@ import pytest
 from img.adapters.file_digest_store.memory import MemoryFileDigestStore
 from img.adapters.file_digest_store.sqlite import SqliteFileDigestStore
 from img.adapters.storage.sqlite import Database
-from img.application.ports.file_digest_store import FileDigestStore, FileStamp, KnownFile
-
-STAMP = FileStamp(64769, 12, 3, 1_700_000_000_123_456_789, 1_700_000_000_000_000_001)
-PLAIN = KnownFile(STAMP, hashlib.sha256(b"a").hexdigest(), ())
-OTHER = KnownFile(STAMP._replace(inode=13), hashlib.sha256(b"b").hexdigest(), (("user.x", b"\0"),))
+from img.application.ports.file_digest_store import FileDigestStore
+from img.testing.file_digest_store import PLAIN, STAMP, FileDigestStoreContract
 
 
 def in_sqlite(root: Path) -> FileDigestStore:
@@ -30,28 +26,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> FileDigestStore:
     return make(tmp_path)
 
 
-def test_known_files_come_back_as_they_were(store: FileDigestStore) -> None:
-    store.save("/context", {"a": PLAIN, "dir/ü": OTHER})
-
-    assert store.load("/context") == {"a": PLAIN, "dir/ü": OTHER}
-    assert isinstance(store.load("/context")["a"], KnownFile)
-    assert isinstance(store.load("/context")["a"].stamp, FileStamp)
-
-
-def test_each_context_knows_its_own_files(store: FileDigestStore) -> None:
-    store.save("/one", {"a": PLAIN})
-    store.save("/two", {"a": OTHER})
-
-    assert store.load("/one") == {"a": PLAIN}
-    assert store.load("/two") == {"a": OTHER}
-    assert store.load("/three") == {}
-
-
-def test_saving_adds_replaces_and_forgets_and_leaves_the_rest(store: FileDigestStore) -> None:
-    store.save("/context", {"a": PLAIN, "b": PLAIN, "c": PLAIN})
-    store.save("/context", {"b": OTHER, "d": OTHER}, gone=iter(["c", "never"]))
-
-    assert store.load("/context") == {"a": PLAIN, "b": OTHER, "d": OTHER}
+class TestFileDigestStore(FileDigestStoreContract):
+    pass
 
 
 def test_directories_that_are_gone_are_forgotten(store: FileDigestStore, tmp_path: Path) -> None:
@@ -65,19 +41,6 @@ def test_directories_that_are_gone_are_forgotten(store: FileDigestStore, tmp_pat
 
     store.forget(everything=True)
     assert store.load(str(tmp_path)) == {}
-
-
-def test_a_context_whose_name_is_no_text_is_one_too(store: FileDigestStore) -> None:
-    store.save("/\udcff", {"a": PLAIN})
-
-    assert store.load("/\udcff") == {"a": PLAIN}
-
-
-def test_the_largest_inode_is_one_too(store: FileDigestStore) -> None:
-    large = PLAIN._replace(stamp=STAMP._replace(inode=2**64 - 1, mtime_ns=-1, device=2**64 - 2))
-    store.save("/context", {"a": large})
-
-    assert store.load("/context") == {"a": large}
 
 
 def test_what_sqlite_cannot_hold_is_read_anew_each_time(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What everything that knows repositories of git promises."""
+"""Contract tests of git repositories."""
 
 import os
 import shutil
@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
@@ -26,28 +25,13 @@ from img.application.ports.git import (
     GitCheckout,
     GitCommit,
     GitError,
-    GitRepositories,
     GitUnavailable,
-    RefNotFound,
 )
 from img.domain.errors import ContextError
+from img.testing.git import NEVER, PUBLIC, GitRepositoriesContract, Hosted, checked_out, files_of
 from tests.support.servers.git_server import FIRST_COMMIT, GitServer, Repository
 
-NEVER = Event()
-PUBLIC = GitAccess()
-
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hosted:
-    """A repository: branches main and dev (with a directory app), tags v1 and (annotated) v2."""
-
-    git: GitRepositories
-    remote: str
-    first: str
-    second: str
-    dev: str
 
 
 def open_directory(path: Path) -> BuildContext:
@@ -124,82 +108,16 @@ def hosted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hosted]:
         yield found
 
 
-def files_of(context: BuildContext) -> dict[str, bytes]:
-    contents = {}
-    for entry in context.tree().walk(""):
-        if entry.kind == "f":
-            with context.open(entry.path) as content:
-                contents[entry.path] = content.read()
-    return contents
-
-
-def checked_out(hosted: Hosted, ref: str, **options: str) -> dict[str, bytes]:
-    commit = hosted.git.commit_of(hosted.remote, ref, PUBLIC, NEVER)
-    wanted = GitCheckout(remote=hosted.remote, commit=commit, **options)  # type: ignore[arg-type]
-    with hosted.git.checkout(wanted, PUBLIC, NEVER) as found:
-        return files_of(found.files)
-
-
-def test_refs_lead_to_commits(hosted: Hosted) -> None:
-    def commit_of(ref: str) -> str:
-        return hosted.git.commit_of(hosted.remote, ref, PUBLIC, NEVER).name
-
-    assert commit_of("") == hosted.second
-    assert commit_of("dev") == hosted.dev
-    assert commit_of("refs/heads/dev") == hosted.dev
-    assert commit_of("v1") == commit_of("refs/tags/v1") == hosted.first
-    assert commit_of("v2") == hosted.second  # not the tag's own name
-
-
-def test_the_whole_name_of_a_commit_is_taken_as_it_is(hosted: Hosted) -> None:
-    nowhere = "https://h/nowhere.git"
-    name = "f" * 40
-    assert hosted.git.commit_of(nowhere, name, PUBLIC, NEVER) == GitCommit(name=name)
-
-
-def test_a_ref_that_is_not_there_is_named(hosted: Hosted) -> None:
-    with pytest.raises(RefNotFound, match="does not contain ref nope"):
-        hosted.git.commit_of(hosted.remote, "nope", PUBLIC, NEVER)
-
-
-def test_a_branch_a_tag_and_a_commit_are_checked_out(hosted: Hosted) -> None:
-    assert checked_out(hosted, "") == {"x": b"2", "run": b"#!"}
-    assert checked_out(hosted, "v1") == {"x": b"1", "run": b"#!"}
-    assert checked_out(hosted, "v2")["x"] == b"2"
-    assert checked_out(hosted, hosted.first)["x"] == b"1"
-
-
-def test_a_directory_of_a_repository_is_checked_out(hosted: Hosted) -> None:
-    assert checked_out(hosted, "dev", subdir="app") == {"file": b"from git"}
-    with pytest.raises(ContextError, match="nope"):
-        checked_out(hosted, "dev", subdir="nope")
-
-
-def test_a_repository_that_is_not_there_is_named_without_its_password(hosted: Hosted) -> None:
-    remote = hosted.remote.replace("://", "://u:hidden@").replace("/r", "/other")
-    with pytest.raises(GitError, match="failed to fetch remote") as failure:
-        hosted.git.commit_of(remote, "main", PUBLIC, NEVER)
-    assert "hidden" not in failure.value.message
-
-
-def test_a_commit_that_is_not_there_is_named(hosted: Hosted) -> None:
-    with pytest.raises(RefNotFound, match="f" * 40):
-        checked_out(hosted, "f" * 40)
-
-
-def test_nothing_is_done_that_is_cancelled(hosted: Hosted) -> None:
-    cancelled = Event()
-    cancelled.set()
-    with pytest.raises((GitCanceled, RefNotFound)):
-        hosted.git.commit_of(hosted.remote, "nope", PUBLIC, cancelled)
-
-
 # --- the program alone ---
 
 
 @pytest.fixture
 def room(tmp_path: Path) -> Path:
     return tmp_path / "room"
+
+
+class TestGitRepositories(GitRepositoriesContract):
+    pass
 
 
 @needs_git

@@ -1,46 +1,24 @@
-"""What every reader of somebody else's image layouts promises."""
+"""Contract tests of readers of OCI image layouts."""
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from img.adapters.image_layout.directory import DirectoryLayouts
 from img.adapters.image_layout.memory import MemoryLayout, MemoryLayouts
-from img.application.ports.image_layout import ImageLayouts, LayoutError
+from img.application.ports.image_layout import LayoutError
 from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.codec import encode_index
-from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
-from img.domain.oci.layout import LAYOUT_CONTENT, REF_NAME, blob_path
+from img.domain.oci.layout import LAYOUT_CONTENT, blob_path
+from img.testing.image_layout import ONE, TWO, ImageLayoutsContract, Layouts, manifest
 
-
-def manifest(content: bytes, name: str = "") -> Descriptor:
-    return Descriptor(
-        media_type=media_types.OCI_MANIFEST,
-        digest=Digest.of(content),
-        size=len(content),
-        annotations={REF_NAME: name} if name else {},
-    )
-
-
-ONE, TWO = b'{"one": 1}', b'{"two": 2}'
 NAMED = Index(manifests=(manifest(ONE, "v1"), manifest(TWO, "docker.io/library/x:latest")))
 SINGLE = Index(manifests=(manifest(ONE, "else"),))
 BLOBS = {Digest.of(content): content for content in (ONE, TWO)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layouts:
-    """A reader, and the paths of two layouts."""
-
-    layouts: ImageLayouts
-    named: str
-    single: str
-    nowhere: str
 
 
 def on_disk(root: Path) -> Layouts:
@@ -71,13 +49,8 @@ def found(request: pytest.FixtureRequest, tmp_path: Path) -> Layouts:
     return make(tmp_path)
 
 
-def test_an_image_is_found_by_its_tag_or_by_latest(found: Layouts) -> None:
-    assert found.layouts.find(found.named, "v1", None)[0].digest == Digest.of(ONE)
-    assert found.layouts.find(found.named, "", None)[0].digest == Digest.of(TWO)
-
-
-def test_an_image_is_found_by_its_digest(found: Layouts) -> None:
-    assert found.layouts.find(found.named, "v1", Digest.of(TWO))[0].digest == Digest.of(TWO)
+class TestImageLayouts(ImageLayoutsContract):
+    pass
 
 
 def test_all_platforms_of_a_name_are_found(tmp_path: Path) -> None:
@@ -85,29 +58,6 @@ def test_all_platforms_of_a_name_are_found(tmp_path: Path) -> None:
     layouts = MemoryLayouts({"/": MemoryLayout(index=index, blobs=BLOBS)})
 
     assert layouts.find("/", "v1", None) == (index.manifests[0], index.manifests[2])
-
-
-def test_the_only_image_needs_no_name(found: Layouts) -> None:
-    assert found.layouts.find(found.single, "", None)[0].digest == Digest.of(ONE)
-
-
-def test_an_image_that_is_not_there_is_named(found: Layouts) -> None:
-    with pytest.raises(LayoutError, match="has no image nope"):
-        found.layouts.find(found.named, "nope", None)
-    with pytest.raises(LayoutError, match="has no image sha256:"):
-        found.layouts.find(found.named, "", Digest.of(b"nope"))
-
-
-def test_blobs_can_be_read(found: Layouts) -> None:
-    with found.layouts.open(found.named, manifest(ONE)) as content:
-        assert content.read() == ONE
-    with pytest.raises(LayoutError):
-        found.layouts.open(found.named, manifest(b"nope"))
-
-
-def test_a_layout_that_is_not_there_is_named(found: Layouts) -> None:
-    with pytest.raises(LayoutError, match="nowhere cannot be read: no such file"):
-        found.layouts.find(found.nowhere, "", None)
 
 
 def test_a_directory_that_is_no_layout_says_why(tmp_path: Path) -> None:

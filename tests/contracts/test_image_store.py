@@ -1,9 +1,8 @@
-"""What every image store promises."""
+"""Contract tests of image stores, and tests of what each adapter adds."""
 
 import multiprocessing
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -12,28 +11,14 @@ from img.adapters.image_store.memory import MemoryImageStore
 from img.adapters.image_store.oci_layout import OciLayoutImageStore
 from img.adapters.image_store.sqlite import SqliteImageStore
 from img.adapters.storage.sqlite import Database
-from img.application.ports.image_store import DigestNotNamed, ImageNotFound, ImageStore, StoredImage
+from img.application.ports.image_store import ImageNotFound, ImageStore
 from img.domain.digest import Digest
-from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index, encode_index
-from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.layout import LAYOUT_CONTENT, REF_NAME
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
-
-APP = ImageReference.parse("app")
-OTHER = ImageReference.parse("registry.example:5000/team/other:v1")
-NOON = datetime(2026, 1, 2, 12, 0, 0, 123456, tzinfo=UTC)
-LATER = NOON + timedelta(hours=1)
-TARGET = Descriptor(
-    media_type=media_types.OCI_MANIFEST,
-    digest=Digest.of(b"manifest"),
-    size=8,
-    annotations={"org.example": "ü"},
-    platform=Platform("linux", "arm", "v7"),
-)
-NEWER = replace(TARGET, digest=Digest.of(b"newer"))
+from img.testing.image_store import APP, NEWER, NOON, OTHER, TARGET, ImageStoreContract
 
 Make = Callable[[Path], ImageStore]
 
@@ -55,100 +40,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ImageStore:
     return make(tmp_path / "state")
 
 
-def test_an_image_can_be_had_by_its_name(store: ImageStore) -> None:
-    stored = store.put(APP, TARGET, NOON)
-
-    assert stored == StoredImage(name=APP, target=TARGET, created=NOON, updated=NOON)
-    assert store.get(APP) == stored
-
-
-def test_only_the_exact_name_will_do(store: ImageStore) -> None:
-    store.put(APP, TARGET, NOON)
-
-    for reference in (OTHER, APP.with_tag("other"), APP.with_digest(TARGET.digest)):
-        with pytest.raises(ImageNotFound) as missing:
-            store.get(reference)
-        assert missing.value.name == reference
-
-
-def test_a_name_that_comes_to_stand_for_something_else_keeps_when_it_was_made(
-    store: ImageStore,
-) -> None:
-    store.put(APP, TARGET, NOON)
-    stored = store.put(APP, NEWER, LATER)
-
-    assert stored == StoredImage(name=APP, target=NEWER, created=NOON, updated=LATER)
-    assert store.get(APP) == stored
-
-
-def test_the_same_again_changes_nothing(store: ImageStore) -> None:
-    first = store.put(APP, TARGET, NOON)
-
-    assert store.put(APP, TARGET, LATER) == first
-    assert store.get(APP) == first
-
-
-def test_times_are_utc_whatever_clock_they_came_from(store: ImageStore) -> None:
-    store.put(APP, TARGET, NOON.astimezone(timezone(timedelta(hours=9))))
-
-    assert store.get(APP).created == NOON
-
-
-def test_images_are_listed_by_name(store: ImageStore) -> None:
-    assert list(store.list()) == []
-
-    pinned = ImageReference.parse("app:v1").with_digest(TARGET.digest)
-    stored = [store.put(name, TARGET, NOON) for name in (OTHER, pinned, APP)]
-
-    assert list(store.list()) == sorted(stored, key=lambda image: str(image.reference))
-
-
-def test_a_removed_name_is_forgotten(store: ImageStore) -> None:
-    store.put(APP, TARGET, NOON)
-    store.put(OTHER, TARGET, NOON)
-    store.remove(APP)
-
-    assert [image.reference for image in store.list()] == [OTHER]
-    with pytest.raises(ImageNotFound):
-        store.remove(APP)
-
-
-def test_a_name_that_is_made_anew_is_new(store: ImageStore) -> None:
-    store.put(APP, TARGET, NOON)
-    store.remove(APP)
-
-    assert store.put(APP, TARGET, LATER).created == LATER
-
-
-def test_an_image_may_have_no_name(store: ImageStore) -> None:
-    store.put(OTHER, NEWER, NOON)
-    stored = store.put(TARGET.digest, TARGET, NOON)
-
-    assert stored == StoredImage(name=TARGET.digest, target=TARGET, created=NOON, updated=NOON)
-    assert stored.reference is None
-    assert store.get(TARGET.digest) == stored
-    assert store.put(TARGET.digest, TARGET, LATER) == stored
-    assert [image.name for image in store.list()] == [OTHER, TARGET.digest]
-    assert {target.digest for target in store.targets()} == {TARGET.digest, NEWER.digest}
-    store.remove(TARGET.digest)
-    assert [image.name for image in store.list()] == [OTHER]
-    with pytest.raises(ImageNotFound):
-        store.remove(TARGET.digest)
-
-
-def test_a_name_takes_the_place_of_the_digest(store: ImageStore) -> None:
-    store.put(TARGET.digest, TARGET, NOON)
-    store.put(NEWER.digest, NEWER, NOON)
-    named = store.put(APP, TARGET, LATER)
-
-    assert list(store.list()) == [named, store.get(NEWER.digest)]
-
-
-def test_what_has_a_name_is_not_kept_without_one_as_well(store: ImageStore) -> None:
-    named = store.put(APP, TARGET, NOON)
-
-    assert store.put(TARGET.digest, TARGET, LATER) == named
-    assert list(store.list()) == [named]
+class TestImageStore(ImageStoreContract):
+    pass
 
 
 @pytest.mark.parametrize("make", SHARED)
@@ -227,20 +120,6 @@ def test_in_a_layout_without_images_there_are_none(tmp_path: Path) -> None:
     (tmp_path / "index.json").write_bytes(encode_index(Index()))
 
     assert list(OciLayoutImageStore(tmp_path).list()) == []
-
-
-def test_a_name_with_a_digest_stands_for_that_alone(store: ImageStore) -> None:
-    pinned = APP.with_digest(TARGET.digest)
-
-    with pytest.raises(DigestNotNamed):
-        store.put(pinned, NEWER, NOON)
-    with pytest.raises(ImageNotFound):
-        store.get(pinned)
-
-    assert store.put(pinned, TARGET, NOON).target == TARGET
-    with pytest.raises(DigestNotNamed):
-        store.put(pinned, NEWER, LATER)
-    assert store.get(pinned).target == TARGET
 
 
 def test_a_wrong_image_that_an_earlier_version_put_under_a_digest_is_none(tmp_path: Path) -> None:

@@ -1,25 +1,18 @@
 """An adapter of another package, installed with pip and chosen by name (docs/extending.md)."""
 
-import inspect
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
-from img.application.ports.blob_store import BlobStore
-from img.application.ports.image_store import ImageStore
-from img.entrypoints.plugins import Surroundings
-from img.entrypoints.settings import host_platform
-from tests.contracts import test_blob_store as blob_store_promises
-from tests.contracts import test_image_store as image_store_promises
+from img.testing.blob_store import BlobStoreContract
+from img.testing.image_store import ImageStoreContract
 
 PACKAGE = Path(__file__).parent.parent / "extension_package"
 ROOT = PACKAGE.parent.parent
@@ -118,52 +111,29 @@ def test_a_name_that_nobody_has_is_refused_with_those_there_are(img: Run) -> Non
     assert "files, oci-layout, one-file" in refused.stderr
 
 
-def promises_of(module: ModuleType) -> list[Any]:
-    """Return the contract tests that need nothing but a store."""
-    tests = [(name, test) for name, test in vars(module).items() if name.startswith("test_")]
-    return [
-        pytest.param(test, id=name)
-        for name, test in tests
-        if list(inspect.signature(test).parameters) == ["store"]
-    ]
+def test_its_stores_keep_the_promises_of_their_ports(site: Path, tmp_path: Path) -> None:
+    promises = tmp_path / "promises"
+    shutil.copytree(PACKAGE / "promises", promises)
+    options = ["-p", "no:cacheprovider", "-p", "no:xdist", "-q", f"--rootdir={promises}"]
 
-
-@pytest.fixture
-def adapter(
-    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[BlobStore, ImageStore]]:
-    monkeypatch.syspath_prepend(str(site))
-    import img_one_file  # type: ignore[import-not-found]
-
-    surroundings = Surroundings(
-        state=tmp_path / "state",
-        platform=host_platform(),
-        archive=lambda: pytest.fail("a store needs none"),
-        credentials=lambda: pytest.fail("a store needs none"),
-        insecure_registries=frozenset(),
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, promises],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"},
     )
-    yield (
-        img_one_file.OneFileBlobStore(surroundings),
-        img_one_file.OneFileImageStore(surroundings),
-    )
-    sys.modules.pop("img_one_file")
+
+    assert done.returncode == 0, done.stdout
+    suites = (BlobStoreContract, ImageStoreContract)
+    promised = [name for suite in suites for name in vars(suite) if name.startswith("test_")]
+    assert f"{len(promised)} passed" in done.stdout
 
 
-@pytest.mark.parametrize("promise", promises_of(blob_store_promises))
-def test_it_keeps_what_blob_stores_promise(
-    promise: Callable[[BlobStore], None], adapter: tuple[BlobStore, ImageStore]
-) -> None:
-    promise(adapter[0])
-
-
-@pytest.mark.parametrize("promise", promises_of(image_store_promises))
-def test_it_keeps_what_image_stores_promise(
-    promise: Callable[[ImageStore], None], adapter: tuple[BlobStore, ImageStore]
-) -> None:
-    promise(adapter[1])
-
-
-@pytest.mark.parametrize("file", ["pyproject.toml", "src/img_one_file.py"])
+@pytest.mark.parametrize(
+    "file", ["pyproject.toml", "src/img_one_file.py", "promises/test_stores.py"]
+)
 def test_the_page_shows_the_very_code(file: str) -> None:
     shown = re.findall(r"^```(?:python|toml)\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
     code = (PACKAGE / file).read_text()

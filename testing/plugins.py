@@ -1,0 +1,22 @@
+"""What img gives to the factory of a plug-in, for tests of the plug-in."""
+
+from pathlib import Path
+
+from img.adapters.credential_store.memory import MemoryCredentials
+from img.adapters.layer_archive.tar import TarLayerArchive
+from img.entrypoints.plugins import Surroundings
+from img.entrypoints.settings import host_platform
+
+
+def surroundings_in(state: Path) -> Surroundings:
+    """Return the argument of a plug-in's factory, with the state directory ``state``.
+
+    It holds no credentials, and its archive is the one that img uses.
+    """
+    return Surroundings(
+        state=state,
+        platform=host_platform(),
+        archive=TarLayerArchive,
+        credentials=MemoryCredentials,
+        insecure_registries=frozenset(),
+    )
