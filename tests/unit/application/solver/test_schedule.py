@@ -1,7 +1,7 @@
 """Order, parallelism and cancellation."""
 
 from collections.abc import Sequence
-from threading import Barrier, Event, Lock, get_ident
+from threading import Barrier, Condition, Event, get_ident
 
 import pytest
 
@@ -73,23 +73,29 @@ def test_what_becomes_ready_at_once_is_done_at_the_same_time() -> None:
     assert set(results) == {0, 1, 2, 3, 4}
 
 
-def test_more_than_there_are_threads_for_are_done_one_after_the_other() -> None:
-    at_once = [0, 0]  # now, and the most
-    lock = Lock()
+@pytest.mark.parametrize("after", [(), (0,)])
+def test_at_most_eight_vertices_are_done_at_the_same_time(after: tuple[int, ...]) -> None:
+    running: list[int] = []
+    most = 0
+    changed = Condition()
 
     def solve(position: int, inputs: Sequence[Result]) -> Result:
-        with lock:
-            at_once[0] += 1
-            at_once[1] = max(at_once)
-        result = a_result(position)
-        with lock:
-            at_once[0] -= 1
-        return result
+        nonlocal most
+        if 0 < position < 51:
+            with changed:
+                running.append(position)
+                most = max(most, len(running))
+                changed.notify_all()
+                # The first wait for a ninth, which must not come, as long as it could take.
+                changed.wait_for(lambda: most > 8, timeout=0.01)
+                running.remove(position)
+        return a_result(position)
 
-    results = solve_all(graph(*[()] * 50, tuple(range(50))), 50, solve, Event())
+    many = graph((), *[after] * 50, tuple(range(51)))
+    results = solve_all(many, 51, solve, Event())
 
-    assert len(results) == 51
-    assert at_once[1] <= 8
+    assert len(results) == 52
+    assert most == 8
 
 
 def test_a_chain_is_done_by_one_thread() -> None:

@@ -372,3 +372,16 @@ def test_a_build_that_fetches_only_layers_looks_at_the_cap_of_the_cache(
 
     assert not workshop.container.lookup().has_new
     assert grown == [True]
+
+
+def test_a_build_that_stores_nothing_new_does_not_look_at_the_cap_of_the_cache() -> None:
+    workshop = Workshop()
+    grown: list[bool] = []
+    tidy = workshop.container.housekeeping.keep_tidy
+    tidy.override(lambda **looked: grown.append(looked["grown"]))
+    workshop.build(COPY, {"a": b"1"})
+    workshop.container.lookup.reset()  # as in the next process
+
+    workshop.build(COPY, {"a": b"1"})
+
+    assert grown == [True, False]
