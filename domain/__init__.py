@@ -1,1 +1,1 @@
-"""What a build is: pure rules and values, no I/O."""
+"""The rules and values of builds, without I/O."""

@@ -1,25 +1,25 @@
-"""Which network an IP address belongs to."""
+"""Classes of IP addresses, by network."""
 
 import ipaddress
 from enum import IntEnum
 
-_TUNNELS = ipaddress.ip_network("2002::/16")  # RFC 3056: any IPv4 address, private ones too
-_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: IPv4 behind a translator
+_TUNNELS = ipaddress.ip_network("2002::/16")  # RFC 3056 (6to4): holds an IPv4 address
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052 (NAT64): holds an IPv4 address
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class AddressClass(IntEnum):
-    """Networks by how far away they are."""
+    """Networks, by distance."""
 
     PUBLIC = 0
-    PRIVATE = 1  # of an organisation: 10.0.0.0/8, 192.168.0.0/16, fc00::/7 …
-    LINK_LOCAL = 2  # one cable; where clouds serve a machine's own secrets (169.254.169.254)
+    PRIVATE = 1  # private networks: 10.0.0.0/8, 192.168.0.0/16, fc00::/7 …
+    LINK_LOCAL = 2  # link-local; clouds serve a machine's own secrets there (169.254.169.254)
     LOOPBACK = 3  # this machine
 
     @classmethod
     def of_address(cls, text: str) -> "AddressClass | None":
-        """Return the class of an IP address, None where ``text`` is none."""
+        """Return the class of an IP address, None for another text."""
         try:
             address = _plain(ipaddress.ip_address(text.partition("%")[0]))
         except ValueError:
@@ -34,9 +34,9 @@ class AddressClass(IntEnum):
 
     @classmethod
     def of_name(cls, name: str) -> "AddressClass":
-        """Return what a host's name alone says: public unless it is an address, or this machine.
+        """Return the class of a host name: public unless it is an address, or names this machine.
 
-        Names for this machine are those of RFC 6761, "localhost".
+        Names of this machine are those of RFC 6761, "localhost".
         """
         name = name.lower().rstrip(".").strip("[]")
         if name == "localhost" or name.endswith(".localhost"):
@@ -44,10 +44,10 @@ class AddressClass(IntEnum):
         return cls.of_address(name) or cls.PUBLIC
 
     def may_lead_to(self, other: "AddressClass") -> bool:
-        """Tell whether a server of this class may send us to one of the ``other``.
+        """Return whether a server of this class may redirect img to one of class ``other``.
 
-        Never nearer than it is itself, or it would reach through us what it cannot reach. What
-        runs on this machine may send us anywhere but to the machine's own secrets.
+        A server may not redirect to a nearer network, which it cannot reach without img. A server
+        on this machine may redirect anywhere except to link-local addresses.
         """
         match other:
             case AddressClass.PUBLIC:

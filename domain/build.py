@@ -1,4 +1,4 @@
-"""What is asked of a build, and the images it starts from."""
+"""Build requests and base images."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -14,27 +14,27 @@ from img.domain.pull_policy import PullPolicy
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """All that decides a build of one platform, besides the Dockerfile and the files."""
+    """The parameters of a build for one platform, besides the Dockerfile and the context."""
 
     platform: Platform
-    implicit_platform: bool = False  # no --platform: an image of another one keeps its own
-    build_platform: Platform  # of this machine
+    implicit_platform: bool = False  # no --platform: a base image of another platform keeps its own
+    build_platform: Platform  # the platform of this machine
     build_args: Mapping[str, str] = field(default_factory=dict, hash=False)
-    target: str = ""  # a stage's name; "" is the last stage
+    target: str = ""  # a stage; "" is the last one
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     no_cache: bool = False
-    no_cache_filter: tuple[str, ...] = ()  # names of stages; with them no_cache means only these
+    no_cache_filter: tuple[str, ...] = ()  # names of stages; with them, no_cache is only for these
     pull: PullPolicy = PullPolicy.MISSING
     network: Network = Network.HOST
-    host_network: bool = False  # a RUN may ask for the host's, whatever ``network`` is
+    host_network: bool = False  # a RUN may use the host's network, for any ``network``
     hosts: tuple[tuple[str, str], ...] = ()  # --add-host: (name, address)
     shm_size: int = 64 << 20  # bytes
     ulimits: tuple[Ulimit, ...] = ()
     contexts: Mapping[str, str] = field(default_factory=dict, hash=False)  # --build-context
-    multi_platform: bool = False  # progress names tell the platform
+    multi_platform: bool = False  # names in progress output contain the platform
 
     def ignores_cache(self, stage: str) -> bool:
-        """Tell whether the steps of ``stage`` are to be done even if they were done before."""
+        """Return whether the steps of ``stage`` are executed even if they are cached."""
         if self.no_cache_filter:
             return stage.lower() in {name.lower() for name in self.no_cache_filter}
         return self.no_cache
@@ -42,19 +42,19 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True, order=True)
 class BaseName:
-    """An image that a build reads, and for which platform.
+    """The name of an image that a build reads, and its platform.
 
-    ``text`` is a full reference, or a transport and what it names (``oci-layout://…``).
+    ``text`` is a full reference, or a transport and its path (``oci-layout://…``).
     """
 
     text: str
     platform: Platform
-    lines: tuple[int, int] | None = field(default=None, compare=False)  # of who asks first
+    lines: tuple[int, int] | None = field(default=None, compare=False)  # of the first user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseImage:
-    """An image that was found: what its registry or store says of one platform of it."""
+    """A base image for one platform, as found in a registry or the store."""
 
     reference: str  # the full name
     manifest: Digest

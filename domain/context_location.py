@@ -1,4 +1,4 @@
-"""What the place of a build context says it is."""
+"""Locations of build contexts."""
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -38,7 +38,7 @@ Place = LocalPlace | InputPlace | GitPlace | WebPlace
 
 
 def place_of(location: str, *, is_directory: bool) -> Place:
-    """Return what ``location`` names; a directory of that name goes first.
+    """Return the kind of ``location``; an existing directory of that name has precedence.
 
     Raises BadGitReference.
     """
@@ -53,7 +53,7 @@ def place_of(location: str, *, is_directory: bool) -> Place:
 
 
 def is_web(location: str) -> bool:
-    """Tell whether ``location`` is an http(s) URL."""
+    """Return whether ``location`` is an http(s) URL."""
     return location.startswith(("http://", "https://"))
 
 
@@ -67,7 +67,7 @@ class LayoutPlace:
 
     @classmethod
     def parse(cls, text: str) -> "LayoutPlace | None":
-        """Return what ``text`` names, None for something else. Raises InvalidDigest."""
+        """Return the layout ``text`` names, None for another location. Raises InvalidDigest."""
         if not text.startswith(_LAYOUT):
             return None
         rest, _, digest = text.removeprefix(_LAYOUT).partition("@")

@@ -1,10 +1,10 @@
-"""Data classes that cost little to define.
+"""Data classes that are quick to define.
 
-dataclasses.dataclass compiles seven functions a class, half a millisecond for each of the 300
-classes that a build imports: 0.15 s before anything happens, most of it for classes of which one
-build makes none, or one instance. Here a class is made anew with slots and with methods that are
-shared. Its fields are looked at when something is made, compared or asked of it, and ``__init__``
-is compiled for those of which many are made.
+dataclasses.dataclass compiles seven functions for each class: half a millisecond for each of the
+300 classes that a build imports, 0.15 s at start-up, most of it for classes that a build
+instantiates once or never. Here a class is created with slots and with shared methods. Its fields
+are read when an instance is first created or compared, and ``__init__`` is compiled only for
+classes with many instances.
 """
 
 import dataclasses
@@ -19,29 +19,29 @@ _Class = TypeVar("_Class")
 _Method = Callable[..., Any]
 _ORDER = ("lt", "le", "gt", "ge")
 _LAZY = ("__dataclass_fields__", "__dataclass_params__", "__match_args__")
-_FEW = 16  # instances; to compile takes as long as to make so many without
+_FEW = 16  # instances; to compile takes as long as to make so many without compiled code
 
 
 @dataclass_transform(field_specifiers=(field,))
 def dataclass(
     *, slots: Literal[True], frozen: bool = False, kw_only: bool = False, order: bool = False
 ) -> Callable[[type[_Class]], type[_Class]]:
-    """Do as dataclasses.dataclass does; dataclasses.replace and fields take what comes of it.
+    """Make a data class like dataclasses.dataclass; dataclasses.replace and fields accept it.
 
-    Frozen and others cannot inherit from one another. InitVar has no meaning. What is wrong with a
-    field is said when the first instance is made.
+    Frozen and other classes cannot inherit from each other. InitVar is not supported. An error in a
+    field is raised when the first instance is made.
     """
-    assert slots  # which is here for type checkers: without it nothing can be assigned to
+    assert slots  # for type checkers, which otherwise allow no assignment
 
     def decorate(cls: type[_Class]) -> type[_Class]:
-        # Where there is none dataclasses writes one, from a signature: a third of a millisecond.
+        # Without a docstring, dataclasses makes one from the signature: a third of a millisecond.
         cls.__doc__ = cls.__doc__ or cls.__name__
         facts = _Facts(cls, frozen=frozen, kw_only=kw_only)
         own = cls.__dict__
         names = [name for name, kind in cls.__annotations__.items() if not _is_of_class(kind)]
         taken = {name for base in cls.__mro__[1:-1] for name in _slots_of(base)}
         left_out = {*names, "__dict__", "__weakref__"}
-        # Python gives each class that has __eq__ a __hash__, which is None.
+        # Python sets __hash__ to None in each class with __eq__.
         namespace = {
             **_methods(facts, order=order),
             **{name: facts.later(name) for name in _LAZY},
@@ -78,24 +78,25 @@ def _slots_of(cls: type) -> Sequence[str]:
 
 
 class _Facts:
-    """What a data class is like, found out when somebody wants to know."""
+    """The properties of a data class, computed when they are first needed."""
 
     def __init__(self, original: type, *, frozen: bool, kw_only: bool) -> None:
-        self.original = original  # the class without slots, which is the one with the defaults
+        self.original = original  # the class without slots, which has the defaults
         self.made: Any = None
         self.frozen = frozen
         self.kw_only = kw_only
 
     def later(self, name: str) -> "_Later":
-        """Return what is the attribute ``name`` of the standard library's class."""
+        """Return the attribute ``name`` of the standard library's class."""
         return _Later(self, name)
 
     @cached_property
     def standard(self) -> Any:
-        """The original, made a data class by the standard library; without methods.
+        """The original as a data class of the standard library, without methods.
 
-        The standard library replaces each field() in the class by its default. Two threads may
-        come here at the same time, and Ctrl-C may interrupt one: each takes a copy of the class.
+        The standard library replaces each field() in the class by its default. Each call takes a
+        copy of the class, because two threads may run here at the same time, and Ctrl-C may
+        interrupt one.
         """
         bare = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=self.kw_only)
         has_fields = any(isinstance(value, Field) for value in vars(self.original).values())
@@ -161,7 +162,7 @@ def _is_hashed(each: "Field[Any]") -> bool:
 
 
 def _values_of(names: list[str]) -> Callable[[Any], Any]:
-    """Return what gives the values of the attributes ``names``, always a tuple."""
+    """Return a function that returns the values of the attributes ``names``, always as a tuple."""
     if len(names) > 1:
         return operator.attrgetter(*names)
     return lambda one: tuple([getattr(one, name) for name in names])
@@ -210,7 +211,7 @@ def _initializer(facts: _Facts) -> _Method:
             if facts.is_checked:
                 self.__post_init__()  # type: ignore[attr-defined]
             return
-        # A second thread may come here too: it writes the same, and either stays.
+        # A second thread may run here too: it writes the same value.
         method = _written_initializer(facts)
         facts.made.__init__ = method
         method(self, *arguments, **named)
@@ -221,7 +222,7 @@ def _initializer(facts: _Facts) -> _Method:
 def _fill(
     facts: _Facts, self: object, arguments: tuple[object, ...], named: dict[str, object]
 ) -> bool:
-    """Set the fields, or return False for arguments that do not fit: who is compiled says why."""
+    """Set the fields, or return False for wrong arguments: the compiled method raises the error."""
     positional = facts.positional
     values = dict(zip(positional, arguments, strict=False))
     if len(arguments) > len(positional) or not values.keys().isdisjoint(named):
@@ -264,8 +265,8 @@ def _written_initializer(facts: _Facts) -> _Method:
     if facts.is_checked:
         body.append("self.__post_init__()")
     parameters = ",".join(positional + (["*", *named] if named else []))
-    # What is compiled are names of fields, nothing that comes from elsewhere.
+    # The compiled text holds only names of fields, nothing from outside.
     exec(f"def __init__({parameters}):\n " + "\n ".join(body or ["pass"]), names)
     method: _Method = names["__init__"]
-    method.__qualname__ = f"{facts.made.__qualname__}.__init__"  # messages have it
+    method.__qualname__ = f"{facts.made.__qualname__}.__init__"  # messages contain it
     return method

@@ -1,4 +1,4 @@
-"""The names of bytes."""
+"""Digests (image-spec descriptor.md, "Digests")."""
 
 import hashlib
 import re
@@ -11,11 +11,11 @@ DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 
 _ENCODED = re.compile(r"[a-f0-9]+")
 _ANY = r"[a-z0-9]+(?:[+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+"
-_LONGEST = 200  # characters; a file may have to be called by it
+_LONGEST = 200  # characters; it may be used as a file name
 
 
 class InvalidDigest(ImgError):
-    """Text that is no digest (image-spec descriptor.md, "Digests")."""
+    """A text that is not a digest (image-spec descriptor.md, "Digests")."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"invalid digest {text!r}")
@@ -23,7 +23,7 @@ class InvalidDigest(ImgError):
 
 
 class UnsupportedDigest(ImgError):
-    """A digest whose bytes nobody here can verify: its algorithm is unknown."""
+    """A digest of an unknown algorithm, which cannot be verified."""
 
     exit_code = 6
 
@@ -34,14 +34,14 @@ class UnsupportedDigest(ImgError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Digest:
-    """The name of some bytes (image-spec descriptor.md, "Digests"). Raises InvalidDigest.
+    """A digest of bytes (image-spec descriptor.md, "Digests"). Raises InvalidDigest.
 
-    Documents may name bytes by algorithms that are unknown here, such as sha256+b64; what has such
-    a name is passed on, never read.
+    Documents may hold digests of unknown algorithms, such as sha256+b64; such blobs are copied,
+    never read.
     """
 
     algorithm: str
-    encoded: str  # lower-case hex, where the algorithm is known
+    encoded: str  # lower-case hex for known algorithms
 
     def __post_init__(self) -> None:
         length = DIGITS.get(self.algorithm)
@@ -54,7 +54,7 @@ class Digest:
 
     @classmethod
     def parse(cls, text: str) -> "Digest":
-        """Return the digest that ``algorithm:hex`` spells, of a known algorithm.
+        """Return the digest in ``algorithm:hex``, of a known algorithm.
 
         Raises InvalidDigest (go-digest, Validate).
         """
@@ -65,7 +65,7 @@ class Digest:
 
     @classmethod
     def of_document(cls, text: str) -> "Digest":
-        """Return the digest that a document names, of any algorithm. Raises InvalidDigest."""
+        """Return a digest from a document, of any algorithm. Raises InvalidDigest."""
         algorithm, colon, encoded = text.partition(":")
         if not colon:
             raise InvalidDigest(text)
@@ -83,7 +83,7 @@ class Digest:
         return Digest(self.algorithm, actual.hexdigest())
 
     def new_hash(self) -> "hashlib._Hash":
-        """Return what computes a digest of this algorithm. Raises UnsupportedDigest."""
+        """Return a new hash object of this algorithm. Raises UnsupportedDigest."""
         if self.algorithm not in DIGITS:
             raise UnsupportedDigest(self)
         return hashlib.new(self.algorithm)

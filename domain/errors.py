@@ -1,11 +1,11 @@
-"""The root of every error raised on purpose."""
+"""The root of all expected errors."""
 
 
 class ImgError(Exception):
-    """A failure that a user can cause or meet: what, where, and what to do about it.
+    """An expected failure: its message says what failed and where.
 
-    ``hint`` is one sentence that says what to do; ``exit_code`` tells the family (docs/errors.md).
-    Anything that escapes and is no ImgError is a bug of ours.
+    ``hint`` is one sentence that says what to do; ``exit_code`` is that of the family
+    (docs/errors.md). Any other exception that reaches the user is a bug in img.
     """
 
     exit_code = 1
@@ -17,15 +17,15 @@ class ImgError(Exception):
 
 
 class UsageError(ImgError):
-    """The command line asks for what does not exist or does not fit together."""
+    """A command line with unknown or contradictory options."""
 
     exit_code = 1
 
 
 class SourceError(ImgError):
-    """A failure that belongs to lines of a Dockerfile: 1-based (first, last).
+    """A failure at lines of a Dockerfile: 1-based (first, last).
 
-    ``excerpt`` shows them; whoever knows the text fills it in.
+    ``excerpt`` shows the lines; the caller that has the text sets it.
     """
 
     def __init__(
@@ -37,42 +37,42 @@ class SourceError(ImgError):
 
 
 class DockerfileError(SourceError):
-    """The Dockerfile cannot be understood."""
+    """A Dockerfile with an error."""
 
     exit_code = 3
 
 
 class BuildError(SourceError):
-    """A step of a build failed."""
+    """A failed step of a build."""
 
     exit_code = 4
 
 
 class ContextError(ImgError):
-    """The build context cannot be read."""
+    """A build context that cannot be read."""
 
     exit_code = 5
 
 
 class RemoteError(ImgError):
-    """Something on the other side of the network: a registry, a server."""
+    """A failure of a registry or another server."""
 
     exit_code = 6
 
 
 class NotFoundError(ImgError):
-    """What was named does not exist here."""
+    """A name that the store does not have."""
 
     exit_code = 7
 
 
 class StateError(ImgError):
-    """The state directory is unusable: corrupt, full, locked, of another version."""
+    """An unusable state directory: corrupt, full, locked, or of another version."""
 
     exit_code = 8
 
 
 class HostError(ImgError):
-    """This machine does not allow what the step needs."""
+    """A host that does not allow an operation that a step needs."""
 
     exit_code = 9

@@ -1,4 +1,4 @@
-"""How a git repository, and what of it, is named in a Dockerfile or on the command line.
+"""References to git repositories in Dockerfiles and on the command line.
 
 The rules are BuildKit's (frontend/dockerfile/dfgitutil, ParseGitRef; util/gitutil, ParseURL).
 """
@@ -24,18 +24,18 @@ _MAY_BE_EMPTY = frozenset({"submodules", "keep-git-dir", "fetch-by-commit"})
 
 
 class BadGitReference(ImgError):
-    """Text that names a git repository, and asks for what cannot be."""
+    """A git reference with an invalid or contradictory part."""
 
     exit_code = 5
 
 
 class NotGit(ImgError):
-    """Text that names no git repository."""
+    """Text that is not a git reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitUrl:
-    """Where a repository is, and the fragment that says what of it (``#ref:directory``).
+    """The location of a repository, with the fragment ``#ref:directory``.
 
     ``subdir`` is clean: it never climbs out of the repository.
     """
@@ -48,7 +48,7 @@ class GitUrl:
     has_fragment: bool = False
     ref: str = ""
     subdir: str = ""
-    remote: str  # what git is to be given
+    remote: str  # the address for git
 
     @classmethod
     def parse(cls, text: str) -> "GitUrl":
@@ -86,24 +86,25 @@ class GitUrl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitReference:
-    """A repository, which commit of it, and which directory; None is "not said"."""
+    """A repository, with a commit and a directory of it; None means "not given"."""
 
     remote: str
-    ref: str = ""  # branch, tag or commit; "" is the remote's default
+    ref: str = ""  # branch, tag or commit; "" is the remote's default branch
     subdir: str = ""
-    checksum: str = ""  # the commit that ``ref`` must be, as hex, maybe shortened
+    checksum: str = ""  # the required commit of ``ref``, as hex, possibly short
     keep_git_dir: bool | None = None
     submodules: bool | None = None
-    mtime: str = ""  # "commit": files are as old as their commit; else as the checkout
+    mtime: str = ""  # "commit": mtimes are the commit's time; else that of the checkout
     fetch_by_commit: bool = False
-    like_a_path: bool = False  # github.com/… without scheme
+    like_a_path: bool = False  # github.com/… without a scheme
     unencrypted: bool = False
 
     @classmethod
     def parse(cls, text: str, *, known: bool = False) -> "GitReference":
-        """Return what ``text`` names. Raises NotGit, BadGitReference (then it is git, but wrong).
+        """Return the reference in ``text``. Raises NotGit, BadGitReference (git, but invalid).
 
-        An http(s) URL is a repository only if its path ends in ``.git``, or if that is ``known``.
+        An http(s) URL is a repository if its path ends in ``.git``, or if it is ``known`` to be
+        one.
         """
         if text.startswith(("./", "../")):
             raise NotGit("invalid argument")
@@ -128,24 +129,24 @@ class GitReference:
 
     @property
     def short_name(self) -> str:
-        """The repository's own name."""
+        """The last part of the repository's name."""
         return self.remote.rpartition("/")[2].removesuffix(".git")
 
     @property
     def address(self) -> str:
-        """What git is to be given."""
+        """The address for git."""
         return f"https://{self.remote}" if self.like_a_path else self.remote
 
     @property
     def wanted(self) -> str:
-        """What is to be fetched: the ref, or where a whole commit is named, that commit."""
+        """The ref to fetch, or the commit if a full one is given."""
         if is_commit(self.checksum) and (self.fetch_by_commit or not self.ref):
             return self.checksum
         return self.ref
 
 
 def is_git(text: str) -> bool:
-    """Tell whether ``text`` names a git repository, rightly or not."""
+    """Return whether ``text`` is a git reference, valid or not."""
     try:
         GitReference.parse(text)
     except NotGit:
@@ -156,7 +157,7 @@ def is_git(text: str) -> bool:
 
 
 def is_commit(text: str) -> bool:
-    """Tell whether ``text`` is the whole name of a commit (SHA-1, or SHA-256)."""
+    """Return whether ``text`` is a full commit hash (SHA-1 or SHA-256)."""
     return re.fullmatch(_COMMIT, text) is not None
 
 
@@ -176,18 +177,21 @@ class _Query:
             self._values[name] = value
 
     def text(self, name: str, before: str = "") -> str:
+        """Return the value of ``name``; it must not differ from ``before``."""
         value = self._values.get(name, "")
         if before and value and before != value:
             raise BadGitReference(f'{name} conflicts: "{before}" vs "{value}"')
         return before or value
 
     def checksum(self) -> str:
+        """Return the required commit of ``checksum`` or ``commit``, "" for none."""
         asked, commit = self.text("checksum"), self.text("commit")
         if asked and commit and asked != commit:
             raise BadGitReference(f'checksum conflicts: "{asked}" vs "{commit}"')
         return asked or commit
 
     def flag(self, name: str) -> bool | None:
+        """Return a boolean, None if it is not given."""
         if name not in self._values:
             return None
         value = self._values[name]
@@ -197,6 +201,7 @@ class _Query:
         return boolean
 
     def mtime(self) -> str:
+        """Return ``checkout``, ``commit`` or ""."""
         value = self._values.get("mtime", "")
         if value not in {"", "checkout", "commit"}:
             raise BadGitReference(

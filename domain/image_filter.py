@@ -1,4 +1,4 @@
-"""Which images are meant: ``--filter`` of ``img ls`` and ``img image prune``.
+"""Filters of images: ``--filter`` of ``img ls`` and ``img image prune``.
 
 Source: docker's docs/reference/commandline/image_ls.md, "Filtering".
 """
@@ -16,29 +16,29 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFacts:
-    """What filters look at."""
+    """The facts about an image that filters use."""
 
-    name: str  # in full; the digest where there is no name
+    name: str  # the full name; the digest of an image without a name
     reference: ImageReference | None
-    dangling: bool  # no name of the image has a tag
-    labels: Mapping[str, str] | None  # None where the image does not tell: it is damaged
-    created: datetime | None  # by the image's own config
+    dangling: bool  # the image has no name with a tag
+    labels: Mapping[str, str] | None  # None for a damaged image
+    created: datetime | None  # from the image's config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageFilter:
-    """Conditions, all of which have to hold; of several patterns one has to match."""
+    """Conditions; all of them have to hold, and one of the patterns has to match."""
 
-    text: str = ""  # part of the name
+    text: str = ""  # a part of the name
     patterns: tuple[str, ...] = ()
     dangling: bool | None = None
-    labels: tuple[tuple[str, str | None], ...] = ()  # None: whatever the value
+    labels: tuple[tuple[str, str | None], ...] = ()  # None: any value
     no_labels: tuple[tuple[str, str | None], ...] = ()
     before: datetime | None = None
     since: datetime | None = None
 
     def matches(self, facts: ImageFacts) -> bool:
-        """Tell whether the image is meant."""
+        """Return whether the image meets all conditions."""
         return (
             self.text in facts.name
             and (not self.patterns or any(_names(each, facts) for each in self.patterns))
@@ -49,7 +49,7 @@ class ImageFilter:
         )
 
     def _labels_match(self, labels: Mapping[str, str] | None) -> bool:
-        """Tell whether ``labels`` are as wanted; nobody can say so of those that are not known."""
+        """Return whether ``labels`` match; unknown labels match only if no label is wanted."""
         if labels is None:
             return not (self.labels or self.no_labels)
         return all(_has(labels, *each) for each in self.labels) and not any(
@@ -64,10 +64,10 @@ def parse_image_filters(
     created: Callable[[str], datetime],
     ago: Callable[[str], datetime],
 ) -> ImageFilter:
-    """Return what ``--filter`` and names behind the options ask for.
+    """Return the filter of ``--filter`` and of the names after the options.
 
-    ``created`` returns when an image was made, ``ago`` turns ``24h`` or a date into a moment.
-    Raises UsageError, and what these raise.
+    ``created`` returns the creation time of an image, ``ago`` converts ``24h`` or a date to a time.
+    Raises UsageError, and the errors of both.
     """
     text, dangling = "", None
     references = [*patterns]
@@ -120,10 +120,10 @@ def _check(pattern: str) -> None:
 
 
 def _names(pattern: str, facts: ImageFacts) -> bool:
-    """Tell whether ``pattern`` matches the name, or the repository alone.
+    """Return whether ``pattern`` matches the name or the repository.
 
-    As FamiliarMatch in distribution/reference has it, for names in short. One that begins with the
-    domain is meant for the name in full.
+    It is compared with the short names (distribution/reference, FamiliarMatch). A pattern that
+    begins with the domain is compared with the full name.
     """
     from img.domain.go.path_match import matches
 

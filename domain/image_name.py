@@ -1,4 +1,4 @@
-"""What users type for an image that is stored here."""
+"""Names of stored images, as users type them."""
 
 import re
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ from img.domain.digest import DIGITS, Digest
 from img.domain.errors import NotFoundError
 from img.domain.reference import ImageReference
 
-LEAST_DIGITS = 4  # of an ID that is cut short; as containerd's image store in Docker has it
+LEAST_DIGITS = 4  # of a short ID, as in Docker's containerd image store
 _MOST_SHOWN = 5  # candidates in a message
 _ID = r"(?:(?P<algorithm>sha256|sha384|sha512):)?(?P<digits>[a-f0-9]+)"
 
 
 class AmbiguousImage(NotFoundError):
-    """The beginning of an ID that is too short to tell which image is meant."""
+    """A short ID that fits several images."""
 
     def __init__(self, text: str, candidates: Sequence[str]) -> None:
         shown = ", ".join(candidates[:_MOST_SHOWN])
@@ -32,19 +32,19 @@ class AmbiguousImage(NotFoundError):
 class ImageName:
     """A name, the ID of an image, a digest, or the beginning of an ID or digest.
 
-    The ID is the digest of the config; that of an image of several platforms is the digest of
-    its index. A digest is that of a manifest or an index. A text that may be a name is one if an
-    image has that name.
+    The ID is the digest of the config; the ID of a multi-platform image is the digest of its index.
+    A digest is that of a manifest or an index. A text that can be a name is a name if an image has
+    it.
     """
 
     text: str
-    reference: ImageReference | None  # None: it is an ID or a digest in full
+    reference: ImageReference | None  # None: it is a full ID or digest
     algorithm: str = ""  # "": any
-    digits: str = ""  # hexadecimal; "": it is no ID
+    digits: str = ""  # hexadecimal; "": it is not an ID
 
     @classmethod
     def parse(cls, text: str) -> "ImageName":
-        """Return what ``text`` may mean. Raises InvalidReference."""
+        """Return the possible meanings of ``text``. Raises InvalidReference."""
         found = re.fullmatch(_ID, text)
         if found is None:
             return cls(text=text, reference=ImageReference.parse(text))
@@ -59,16 +59,16 @@ class ImageName:
 
     @classmethod
     def of(cls, reference: ImageReference) -> "ImageName":
-        """Return the name that is ``reference`` and can be nothing else."""
+        """Return ``reference`` as a name, which is never an ID."""
         return cls(text=str(reference), reference=reference)
 
     @property
     def digest(self) -> Digest | None:
-        """The ID or digest, unless it is cut short."""
+        """The ID or digest if it is complete, else None."""
         return None if self.reference else Digest(self.algorithm or "sha256", self.digits)
 
     def may_be(self, digest: Digest) -> bool:
-        """Tell whether ``digest`` is, or begins with, what was typed."""
+        """Return whether ``digest`` is the typed one or begins with it."""
         return (
             bool(self.digits)
             and self.algorithm in ("", digest.algorithm)

@@ -1,4 +1,4 @@
-"""Images as docker shows them: the fields of ``inspect``, ``images`` and ``history``.
+"""Views of images as docker shows them: the fields of ``inspect``, ``images`` and ``history``.
 
 Source: moby, api/types/image (InspectResponse, Summary, HistoryResponseItem) and docker/cli,
 cli/command/formatter/image.go and cli/command/image/formatter_history.go.
@@ -16,7 +16,7 @@ from img.domain.reference import ImageReference
 
 NONE = "<none>"
 MISSING = "<missing>"
-SHOWN_DIGITS = 12  # of an ID that is cut short
+SHOWN_DIGITS = 12  # of a short ID
 _SHOWN_COMMAND = 45  # characters
 
 
@@ -29,7 +29,7 @@ class HistoryStep:
 
 
 def short_id(digest: Digest | None) -> str:
-    """Return as much of an ID as docker shows."""
+    """Return the short form of an ID."""
     return digest.encoded[:SHOWN_DIGITS] if digest else NONE
 
 
@@ -42,7 +42,7 @@ def inspected(
     size: int,
     named: datetime | None,
 ) -> Value:
-    """Return the document of ``inspect``; ``size`` in bytes as stored, ``named``: when last."""
+    """Return the document of ``inspect``; ``size`` in stored bytes, ``named``: time of the tag."""
     digests = dict.fromkeys(f"{name.familiar_name}@{target.digest}" for name in names)
     platform, history = config.platform, config.history
     fields: dict[str, Value] = {
@@ -115,9 +115,9 @@ def _names(values: Mapping[str, Value]) -> Value:
 
 
 def history_of(config: ImageConfig, sizes: Sequence[int]) -> Sequence[HistoryStep]:
-    """Return the steps, the last one first; ``sizes`` are those of the layers, lowest first.
+    """Return the steps, last first; ``sizes`` are those of the layers, lowest first.
 
-    Layers of which the history says nothing are above all others.
+    Layers without a history entry are above all others.
     """
     left = list(sizes)
     steps = [
@@ -129,5 +129,5 @@ def history_of(config: ImageConfig, sizes: Sequence[int]) -> Sequence[HistorySte
 
 
 def shown_command(text: str) -> str:
-    """Return what made a layer, as short as docker shows it."""
+    """Return the command that made a layer, in docker's short form."""
     return text if len(text) <= _SHOWN_COMMAND else f"{text[: _SHOWN_COMMAND - 1]}…"

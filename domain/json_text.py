@@ -1,4 +1,4 @@
-"""JSON that comes from outside: registries, archives, image stores, helper programs."""
+"""A strict reader of JSON from outside: registries, archives, image stores, helper programs."""
 
 import json
 import re
@@ -7,29 +7,29 @@ from typing import NoReturn
 
 from img.domain.errors import ImgError
 
-MOST_BYTES = 32 * 1024 * 1024  # of one document; registries must take 4 MiB (distribution-spec)
-_DEEPEST = 64  # arrays and objects in one another; documents of the image-spec have fewer than 10
+MOST_BYTES = 32 * 1024 * 1024  # of one document; registries accept 4 MiB (distribution-spec)
+_DEEPEST = 64  # nested arrays and objects; documents of the image-spec have fewer than 10
 _MOST_VALUES = 1_000_000
 _LONGEST_NUMBER = 64  # characters; int64 has 20
 _LONE_SURROGATE = "[\ud800-\udfff]"
 _HALF_ESCAPED = r"\\u[dD][89a-fA-F]"
-# Strings are matched whole, so that brackets in them do not count; one without an end too, or the
-# search would begin anew behind each of its quotes.
+# Strings are matched as a whole, so that brackets in them do not count. Unterminated ones are
+# matched too: otherwise the search would start again after each of their quotes.
 _STRUCTURE = r'(?s)"(?:[^"\\]++|\\.)*+"?|[][{},]'
 
 
 class InvalidJson(ImgError):
-    """Text that is no JSON, or JSON that no reader should have to take; ``message`` says why."""
+    """Text that is not JSON, or JSON beyond the limits; ``message`` is the reason."""
 
     exit_code = 6
 
 
 def parse_json(text: bytes | str, *, most_bytes: int = MOST_BYTES) -> object:
-    """Return the value that ``text`` is. Raises InvalidJson, and nothing else.
+    """Return the value of ``text``. Raises InvalidJson, and no other exception.
 
-    Bounded are the size, the depth, the number of values, and the length of numbers; a name may
-    stand only once in an object, as two readers could choose differently. As in Go's decoder,
-    broken UTF-8 and halves of surrogate pairs become U+FFFD: so all can be encoded and shown.
+    The size, the depth, the number of values, and the length of numbers are limited. An object may
+    hold a name only once, because readers choose differently between two. As in Go's decoder,
+    invalid UTF-8 and halves of surrogate pairs become U+FFFD, so every value can be encoded.
     """
     if len(text) > most_bytes:
         raise InvalidJson(f"more than {most_bytes} bytes")
@@ -44,22 +44,22 @@ def parse_json(text: bytes | str, *, most_bytes: int = MOST_BYTES) -> object:
             parse_constant=_no_constant,
             object_pairs_hook=_object,
         )
-    except (ValueError, RecursionError) as error:  # the depth is also that of the caller's stack
+    except (ValueError, RecursionError) as error:  # the caller's stack counts too
         raise InvalidJson(f"no JSON: {error}") from None
     return _without_surrogates(value) if _has_halves(text) else value
 
 
 def _has_halves(text: str) -> bool:
-    # Of nearly every document it is enough to know that it is ASCII and escapes nothing.
+    # Quick: nearly every document is ASCII without escapes.
     escaped = "\\u" in text and re.search(_HALF_ESCAPED, text)
     return bool(escaped or (not text.isascii() and re.search(_LONE_SURROGATE, text)))
 
 
 def _check_structure(text: str) -> None:
-    """Raise InvalidJson for a text that is too deep, or makes too many values."""
+    """Raise InvalidJson for a text that is too deep, or has too many values."""
     opened = text.count("[") + text.count("{")
     if opened <= _DEEPEST and text.count(",") + opened < _MOST_VALUES:
-        return  # true of nearly every document, and ten times as fast
+        return  # true for nearly every document, and ten times as fast
     depth = values = 0
     for found in re.finditer(_STRUCTURE, text):
         match found[0]:

@@ -1,16 +1,16 @@
-"""Numbers that Linux has room for."""
+"""Ranges of numbers in Linux."""
 
-LARGEST_ID = 0xFFFFFFFE  # one more means "leave it" to chown(2), and is none to setuid(2)
+LARGEST_ID = 0xFFFFFFFE  # the next one means "unchanged" in chown(2)
 _LARGEST_MAJOR = (1 << 12) - 1  # Linux kdev_t.h, MINORBITS
 _LARGEST_MINOR = (1 << 20) - 1
 
 
 def is_id(number: int) -> bool:
-    """Tell whether there can be a user or group ``number``."""
+    """Return whether ``number`` is a valid user or group id."""
     return 0 <= number <= LARGEST_ID
 
 
 def is_device(device: tuple[int, int]) -> bool:
-    """Tell whether there can be the device (major, minor); of more the kernel drops bits."""
+    """Return whether the device (major, minor) is valid; the kernel truncates larger numbers."""
     major, minor = device
     return 0 <= major <= _LARGEST_MAJOR and 0 <= minor <= _LARGEST_MINOR

@@ -1,4 +1,4 @@
-"""What becomes of a build's result: the outputs that ``-o`` asks for."""
+"""The outputs of a build (``-o``)."""
 
 from img.domain.dataclass import dataclass
 from img.domain.oci.annotations import Annotation
@@ -10,12 +10,12 @@ STANDARD_OUTPUT = "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageForm:
-    """How an image is written: with the same files it may have other bytes."""
+    """The form of an image: layers and documents may differ in bytes for the same files."""
 
-    compression: Compression | None = None  # None: layers stay as they are
-    force_compression: bool = False  # of the base's layers too
-    rewrite_timestamp: bool = False  # of the build's own layers, to the epoch where they are later
-    epoch: int | None = None  # seconds; None: the build's SOURCE_DATE_EPOCH, if there is one
+    compression: Compression | None = None  # None: layers keep their compression
+    force_compression: bool = False  # recompress the base's layers too
+    rewrite_timestamp: bool = False  # limit mtimes in the build's own layers to the epoch
+    epoch: int | None = None  # seconds; None: the build's SOURCE_DATE_EPOCH, if set
     oci_types: bool = True  # False: Docker's
     annotations: tuple[Annotation, ...] = ()
 
@@ -25,18 +25,18 @@ AS_BUILT = ImageForm()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageOutput:
-    """An image in the store, in registries, or in both."""
+    """An image in the store, in registries, or both."""
 
     names: tuple[ImageReference, ...] = ()
     form: ImageForm = AS_BUILT
-    store: bool = True  # under its names, or without one
+    store: bool = True  # in the store, under its names or without one
     push: bool = False
-    push_by_digest: bool = False  # then names have no tags
-    insecure: bool = False  # plain HTTP to the registries
-    unpack: bool = False  # have the root file system ready for steps on top of it
-    name_canonical: bool = False  # let name@digest stand for it as well
-    dangling_prefix: str = ""  # PREFIX@digest stands for it
-    dangling_empty_only: bool = False  # but only if it has no other name
+    push_by_digest: bool = False  # names then have no tags
+    insecure: bool = False  # allow plain HTTP to the registries
+    unpack: bool = False  # prepare the root file system for steps of later builds
+    name_canonical: bool = False  # also store it as name@digest
+    dangling_prefix: str = ""  # also store it as PREFIX@digest
+    dangling_empty_only: bool = False  # only if it has no other name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ class ArchiveOutput:
     destination: str = STANDARD_OUTPUT
     names: tuple[ImageReference, ...] = ()
     form: ImageForm = AS_BUILT
-    tar: bool = True  # False: a directory, of the format "oci" only
+    tar: bool = True  # False: a directory, only for the format "oci"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +56,14 @@ class FilesOutput:
 
     destination: str
     tar: bool = False
-    delete: bool = False  # what else is in the directory
-    platform_split: bool | None = None  # a folder for each platform; None: if there are several
-    epoch: int | None = None  # seconds; the time of all files
+    delete: bool = False  # other files in the directory
+    platform_split: bool | None = None  # one directory per platform; None: if several
+    epoch: int | None = None  # seconds; mtime of all files
 
 
 @dataclass(frozen=True, slots=True)
 class CacheOnly:
-    """Nothing but what the build cache keeps."""
+    """No output besides the build cache."""
 
 
 Output = ImageOutput | ArchiveOutput | FilesOutput | CacheOnly
@@ -71,7 +71,7 @@ Output = ImageOutput | ArchiveOutput | FilesOutput | CacheOnly
 
 
 def reads_layers(output: Output) -> bool:
-    """Tell whether the bytes of the base's layers have to be here for ``output``."""
+    """Return whether ``output`` reads the bytes of the base's layers."""
     match output:
         case ImageOutput():
             return output.store or output.unpack or output.form.force_compression

@@ -1,4 +1,4 @@
-"""Which machines an image suits."""
+"""Platforms of images, and their compatibility."""
 
 import re
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
 
-# GOOS and GOARCH as Go knows them (containerd platforms, database.go).
+# Values of GOOS and GOARCH (containerd platforms, database.go).
 _KNOWN_OS = {"aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos",
              "ios", "js", "linux", "nacl", "netbsd", "openbsd", "plan9", "solaris",
              "windows", "zos"}  # fmt: skip
@@ -14,7 +14,7 @@ _KNOWN_ARCHITECTURES = {"386", "amd64", "amd64p32", "arm", "armbe", "arm64", "ar
                         "loong64", "mips", "mipsle", "mips64", "mips64le", "mips64p32",
                         "mips64p32le", "ppc", "ppc64", "ppc64le", "riscv", "riscv64",
                         "s390", "s390x", "sparc", "sparc64", "wasm"}  # fmt: skip
-# What uname(2) calls a machine, where normalisation (which is Docker's) does not know it.
+# Machine names of uname(2) that Docker's normalisation does not know.
 _MACHINES = {
     "i486": "i386",
     "i586": "i386",
@@ -28,13 +28,13 @@ _OS_PART = (
     r"(?:\((?P<version>[A-Za-z0-9_.%-]*)(?P<features>(?:\+[A-Za-z0-9_.%-]+)*)\))?"
 )
 _PART = r"[A-Za-z0-9_.-]+"
-_MOST_FEATURES = 10**6  # of one platform: more values no JSON document may have
+_MOST_FEATURES = 10**6  # of one platform; a limit for JSON documents
 # The first build of each long-term release of Windows Server since 2022.
 _LTSC = (20348, 26100)
 
 
 class InvalidPlatform(ImgError):
-    """Text that names no platform."""
+    """A text that is not a platform."""
 
     def __init__(self, text: str) -> None:
         super().__init__(
@@ -58,7 +58,7 @@ class Platform:
 
     @property
     def full_name(self) -> str:
-        """The name with version and features, these sorted: windows(10.0.17763+win32k)/amd64."""
+        """The name with version and sorted features: windows(10.0.17763+win32k)/amd64."""
         features = sorted(set(self.os_features) - {""})
         details = "".join([_escaped(self.os_version), *(f"+{_escaped(f)}" for f in features)])
         os = f"{self.os}({details})" if details else self.os
@@ -66,9 +66,9 @@ class Platform:
 
     @classmethod
     def parse(cls, text: str, host: "Platform") -> "Platform":
-        """Return, normalized, the platform that ``os``, ``arch`` or ``os/arch[/variant]`` names.
+        """Return the normalized platform of ``os``, ``arch`` or ``os/arch[/variant]``.
 
-        What is left out comes from ``host`` (containerd platforms, "Parse").
+        Missing parts are those of ``host`` (containerd platforms, "Parse").
         Raises InvalidPlatform.
         """
         first, *rest = text.split("/")
@@ -91,13 +91,13 @@ class Platform:
 
     @classmethod
     def of_machine(cls, machine: str) -> "Platform":
-        """Return the Linux platform of a machine that uname(2) calls ``machine``."""
+        """Return the Linux platform for the machine name of uname(2)."""
         return cls("linux", _MACHINES.get(machine, machine)).normalized()
 
     def normalized(self) -> "Platform":
-        """Return the platform under its standard names (containerd platforms, "Normalize").
+        """Return the platform with standard names (containerd platforms, "Normalize").
 
-        The operating system of a document that names none is Linux, the only one that img runs on.
+        A missing operating system is Linux, the only one that img runs on.
         """
         os = self.os.lower() or "linux"
         architecture, variant = _processor(self.architecture.lower(), self.variant.lower())
@@ -110,9 +110,9 @@ class Platform:
 
 
 def parse_platforms(text: str, host: Platform) -> tuple[Platform, ...]:
-    """Return the platforms of a list with commas, such as --platform's, each once.
+    """Return the platforms of a comma-separated list, such as --platform, each once.
 
-    ``local`` is the ``host``'s. Raises InvalidPlatform.
+    ``local`` means that of ``host``. Raises InvalidPlatform.
     """
     found = (
         host if part.lower() == "local" else Platform.parse(part, host).normalized()
@@ -122,11 +122,11 @@ def parse_platforms(text: str, host: Platform) -> tuple[Platform, ...]:
 
 
 def preference(wanted: Platform, offered: Platform) -> int | None:
-    """Return how well ``offered`` suits ``wanted``: the lowest is best, None is not at all.
+    """Return a rank for ``offered``: the lowest suits ``wanted`` best, None does not suit.
 
-    A processor runs what was made for older ones too. What needs features of the operating system
-    suits those who have them all, and of those the one that uses most is best. The source is
-    containerd platforms, "Only".
+    A processor also runs programs for older ones. An image that needs features of the operating
+    system suits platforms with all of them, and the image that uses most of them is best. The
+    source is containerd platforms, "Only".
     """
     wanted, offered = wanted.normalized(), offered.normalized()
     runs = _runs(wanted.architecture, wanted.variant)
@@ -137,7 +137,7 @@ def preference(wanted: Platform, offered: Platform) -> int | None:
     if wanted.os == "windows":
         if not _runs_windows(wanted.os_version, offered.os_version):
             return None
-        if "win32k" in needs:  # all have it
+        if "win32k" in needs:  # ranks are equal
             needs.remove("win32k")
     if not set(needs) <= set(wanted.os_features):
         return None
@@ -145,7 +145,7 @@ def preference(wanted: Platform, offered: Platform) -> int | None:
 
 
 def _processor(architecture: str, variant: str) -> tuple[str, str]:
-    """Return the standard architecture and variant; the usual variant of amd64 and arm64 is ""."""
+    """Return the standard architecture and variant; "" is the default of amd64 and arm64."""
     match architecture, variant:
         case "i386", _:
             return "386", ""
@@ -170,7 +170,7 @@ def _processor(architecture: str, variant: str) -> tuple[str, str]:
 
 
 def _runs(architecture: str, variant: str) -> list[tuple[str, str]]:
-    """Return the processors whose programs this one runs, best first, itself at the head."""
+    """Return the compatible processors, best first, beginning with this one."""
     itself = (architecture, variant)
     match architecture:
         case "amd64":
@@ -190,9 +190,9 @@ def _older(variant: str, oldest: int) -> list[str]:
 
 
 def _arm64(variant: str) -> list[str]:
-    """Return v8.N or v9.N and the variants below it; Armv9.N holds all of Armv8.(N+5).
+    """Return v8.N or v9.N and the variants below it; Armv9.N includes Armv8.(N+5).
 
-    Containerd knows the variants to v8.9 and v9.7; of others it takes none, not even the same.
+    Containerd knows the variants up to v8.9 and v9.7; others suit none, not even themselves.
     """
     number = re.fullmatch(r"v(8|9)(?:\.([1-9]))?", variant or "v8")
     if number is None or number[0] > "v9.7":
@@ -205,10 +205,10 @@ def _arm64(variant: str) -> list[str]:
 
 
 def _runs_windows(host: str, version: str) -> bool:
-    """Tell whether Windows of the version ``host`` runs images of ``version``.
+    """Return whether Windows of the version ``host`` runs images of ``version``.
 
-    A server of 2022 or later runs the images of its own and of the last long-term release before
-    it (containerd platforms, platform_windows_compat.go).
+    A server of 2022 or later runs images of its own release and of the last long-term release
+    before it (containerd platforms, platform_windows_compat.go).
     """
     if _windows_build(host) == (0, 0, 0) or not version:
         return True
@@ -221,7 +221,7 @@ def _runs_windows(host: str, version: str) -> bool:
 
 
 def _windows_build(version: str) -> tuple[int, int, int]:
-    """Return major, minor and build; zeros for what is no version of Windows."""
+    """Return the major, minor and build number; zeros for an invalid version."""
     found = re.match(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:\.|\Z)", version, re.ASCII)
     major, minor, build = (int(part) for part in found.groups()) if found else (0, 0, 0)
     return (major, minor, build) if max(major, minor) < 256 and build < 65536 else (0, 0, 0)
@@ -232,7 +232,7 @@ def _escaped(text: str) -> str:
 
 
 def _unescaped(text: str) -> str:
-    """Return what ``text`` spells with %XX. Raises ValueError."""
+    """Return ``text`` with %XX decoded. Raises ValueError."""
     if re.search(r"%(?![0-9A-Fa-f]{2})", text):
         raise ValueError(text)
     raw = re.sub(rb"%([0-9A-Fa-f]{2})", lambda m: bytes([int(m[1], 16)]), text.encode())

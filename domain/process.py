@@ -1,4 +1,4 @@
-"""What an executor is asked to run, and in which root."""
+"""Processes and root file systems for executors."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -11,23 +11,23 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class ImpossibleText(BuildError):
-    """A text that the kernel takes for no argument, variable or path of a program."""
+    """A text that the kernel refuses as an argument, variable or path."""
 
     def __init__(self, what: str, text: str) -> None:
         super().__init__(f"the step cannot start: its {what} {text[:200]!a} holds a NUL character")
 
 
 class Network(Enum):
-    """Which network a process sees (Dockerfile reference, "RUN --network")."""
+    """The network of a process (Dockerfile reference, "RUN --network")."""
 
     HOST = "host"
     NONE = "none"
-    PRIVATE = "private"  # one of its own, from which the world can be reached
+    PRIVATE = "private"  # a network namespace with access to the outside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BindMount:
-    """A file or directory of the host, seen at ``target``."""
+    """A file or directory of the host, mounted at ``target``."""
 
     source: str  # absolute, on the host
     target: str  # absolute, in the root
@@ -45,7 +45,7 @@ class TmpfsMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileMount:
-    """A file made of bytes that must not touch a disk (secrets), at ``target``."""
+    """A file at ``target`` with bytes that must not be written to a disk (secrets)."""
 
     target: str
     content: bytes = field(repr=False)
@@ -56,7 +56,7 @@ class FileMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DirectoryRoot:
-    """A root file system that is a plain directory; written in place."""
+    """A root file system in a directory; processes write to it in place."""
 
     path: str
 
@@ -67,9 +67,9 @@ class OverlayRoot:
 
     lowers: tuple[str, ...]  # topmost first
     upper: str
-    work: str  # fresh for every mount: "volatile" refuses one that was used
+    work: str  # new for every mount: "volatile" refuses a used one
     target: str  # an empty directory to mount on
-    # Mount with "index=on": hard links survive a write. The kernel has none in a user namespace.
+    # Mount with "index=on": hard links survive a write. Not possible in a user namespace.
     index: bool = False
 
 
@@ -78,13 +78,13 @@ Root = DirectoryRoot | OverlayRoot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeMount:
-    """A file or directory of another root file system, at ``target``.
+    """A file or directory of another root file system, mounted at ``target``.
 
-    What is written to it goes to that root, which its owner throws away afterwards.
+    Writes go to that root, which its owner deletes afterwards.
     """
 
     root: Root
-    source: str  # absolute, in that root; links are followed inside it
+    source: str  # absolute, in that root; links are followed inside of it
     target: str
     read_only: bool = True
 
@@ -94,7 +94,7 @@ ProcessMount = BindMount | TmpfsMount | FileMount | TreeMount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ulimit:
-    """A resource limit by its setrlimit(2) name in lower case, such as ``nofile``; -1: none."""
+    """A resource limit, by its name in setrlimit(2) in lower case (``nofile``); -1: none."""
 
     name: str
     soft: int
@@ -103,14 +103,14 @@ class Ulimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """One command in one root file system; what a step of a build runs.
+    """One command in one root file system: the process of a step.
 
     None of its texts holds a NUL. Raises ImpossibleText.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str]
-    cwd: str = "/"  # absolute; made, 0755 and root's, when missing
+    cwd: str = "/"  # absolute; created with mode 0755 and owner root if it is missing
     user: str = ""  # USER's text: user[:group], names or numbers; "" is root
     network: Network = Network.HOST
     mounts: tuple[ProcessMount, ...] = ()
@@ -118,9 +118,9 @@ class Process:
     hosts: tuple[tuple[str, str], ...] = ()  # (name, address), into /etc/hosts
     shm_size: int = 64 << 20  # bytes
     ulimits: tuple[Ulimit, ...] = ()
-    control_groups: tuple[str, ...] = ()  # directories of those that it is in from the start
+    control_groups: tuple[str, ...] = ()  # control group directories that it starts in
     insecure: bool = False
-    userns: bool = False  # it may make user namespaces, and others within them
+    userns: bool = False  # it may create user namespaces, and others inside of them
 
     def __post_init__(self) -> None:
         for what, texts in (
@@ -135,9 +135,9 @@ class Process:
                     raise ImpossibleText(what, text)
 
     def environment(self, home: str) -> dict[str, str]:
-        """Return its variables: PATH is set, and HOME, which is ``home`` unless ``env`` says more.
+        """Return its variables, with PATH set, and HOME, by default ``home``.
 
-        An empty HOME counts as none, as it does for runc.
+        An empty HOME is treated as unset, as in runc.
         """
         env = {"PATH": DEFAULT_PATH} | dict(self.env)
         return env | {"HOME": env.get("HOME") or home}
@@ -145,11 +145,12 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class ExitStatus:
-    """How a process ended: its exit code, or 128 + the signal that killed it."""
+    """The exit status of a process: its exit code, or 128 + the signal that killed it."""
 
     code: int
-    out_of_memory: bool = False  # it, or what it started, was killed for using more than allowed
+    out_of_memory: bool = False  # killed for exceeding a memory limit
 
     @property
     def success(self) -> bool:
+        """True for exit code 0."""
         return self.code == 0

@@ -1,19 +1,19 @@
-"""What happens during a build or a transfer, as events."""
+"""Progress events of builds and transfers."""
 
 from img.domain.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepsPlanned:
-    """What is going to be done, as far as that is known; it replaces what was said before."""
+    """The steps that are known so far; they replace those of the last event."""
 
-    plan: str  # which plan: a build for several platforms has several
+    plan: str  # the plan: a build for several platforms has several
     vertices: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexStarted:
-    """Work on something began; ``vertex`` names it in the events that follow."""
+    """The start of a vertex; ``vertex`` is its name in later events."""
 
     vertex: str
     name: str  # such as "[build 2/5] RUN make"
@@ -21,7 +21,7 @@ class VertexStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexCached:
-    """Nothing had to be done."""
+    """A vertex with a cached result."""
 
     vertex: str
     name: str
@@ -29,7 +29,7 @@ class VertexCached:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexOutput:
-    """A process wrote something."""
+    """A line of output from a process."""
 
     vertex: str
     stream: int  # 1 stdout, 2 stderr
@@ -38,18 +38,18 @@ class VertexOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexStatus:
-    """How far a part of the work is: a blob that moves, a layer that is unpacked."""
+    """The progress of a part of the work: a transfer of a blob, an unpacked layer."""
 
     vertex: str
     item: str
     current: int  # bytes
-    total: int  # bytes; 0 where unknown
+    total: int  # bytes; 0 if unknown
     done: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexWarning:
-    """Something a user should know, that stops nothing."""
+    """A warning to the user."""
 
     vertex: str
     message: str
@@ -57,14 +57,14 @@ class VertexWarning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexDone:
-    """The work is done."""
+    """The end of a vertex."""
 
     vertex: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexFailed:
-    """The work failed; ``message`` is one line."""
+    """A failed vertex; ``message`` is one line."""
 
     vertex: str
     message: str
@@ -72,7 +72,7 @@ class VertexFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexCanceled:
-    """The work was given up because something else failed, or because the user asked."""
+    """A vertex that was cancelled, because another one failed or the user interrupted."""
 
     vertex: str
 

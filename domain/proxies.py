@@ -1,6 +1,6 @@
-"""Which proxy a request goes through: the rules of Go's programs, golang.org/x/net/http/httpproxy.
+"""The proxy of a request, by the rules of Go programs (golang.org/x/net/http/httpproxy).
 
-So docker and img go the same way on one machine. ALL_PROXY counts for neither.
+So docker and img use the same proxies on one machine. Both ignore ALL_PROXY.
 """
 
 import ipaddress
@@ -24,13 +24,14 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Host:
-    """A host that needs no proxy, and all below it if it is a name; at one port, or at all."""
+    """A host without proxy, and its subdomains if it is a name; for one port, or for all ports."""
 
-    name: str = ""  # ".example.com": only the hosts below it
+    name: str = ""  # ".example.com": only the subdomains
     address: _Address | None = None
     port: int | None = None
 
     def covers(self, name: str, address: _Address | None, port: int | None) -> bool:
+        """Return whether a host and port need no proxy by this entry."""
         if self.port not in (None, port):
             return False
         if address is not None or self.address is not None:
@@ -40,7 +41,7 @@ class _Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProxyRules:
-    """What HTTP_PROXY, HTTPS_PROXY and NO_PROXY say, in capitals or else in small letters."""
+    """The rules of HTTP_PROXY, HTTPS_PROXY and NO_PROXY, or of their lower-case names."""
 
     http: str = ""  # a URL, or a host alone; "" for none
     https: str = ""
@@ -68,12 +69,12 @@ class ProxyRules:
         )
 
     def proxy_for(self, url: str) -> str:
-        """Return the URL of the proxy for a request to ``url``, "" where it needs none.
+        """Return the URL of the proxy for a request to ``url``, "" for none.
 
-        This machine never needs one. Raises UsageError for what can be no proxy.
+        Requests to this machine use no proxy. Raises UsageError for an invalid proxy.
         """
         place = _place(url)
-        if place is None:  # whoever asks for it will say so
+        if place is None:  # the request itself will report the error
             return ""
         scheme, host, port = place
         proxy = {"http": self.http, "https": self.https}.get(scheme, "")
@@ -89,7 +90,7 @@ class ProxyRules:
 
 
 def _url_of(text: str) -> str:
-    """Return the URL of a proxy; a host alone is one that speaks http. Raises UsageError."""
+    """Return the URL of a proxy; a host alone gets the scheme http. Raises UsageError."""
     url = text if "://" in text else f"http://{text}"
     place = _place(url)
     if place is None or place[0] not in _SCHEMES or not url.isprintable() or " " in url:
@@ -101,7 +102,7 @@ def _url_of(text: str) -> str:
 
 
 def _place(url: str) -> tuple[str, str, int | None] | None:
-    """Return scheme, host and port of a URL; None if it has no host, or a port out of range."""
+    """Return the scheme, host and port of a URL; None without a host, or with an invalid port."""
     parsed = Url.parse(url)
     found = _PLACE.fullmatch(parsed.host) if parsed else None
     if parsed is None or found is None or int(found[3] or 0) > _LAST_PORT:
@@ -111,7 +112,7 @@ def _place(url: str) -> tuple[str, str, int | None] | None:
 
 
 def _network(entry: str) -> _Network | None:
-    """Return the network of an entry such as 10.0.0.0/8, None if it is none."""
+    """Return the network of an entry such as 10.0.0.0/8, None for another entry."""
     if "/" not in entry:
         return None
     try:
@@ -121,7 +122,7 @@ def _network(entry: str) -> _Network | None:
 
 
 def _host(entry: str) -> _Host | None:
-    """Return the host of an entry; None if there is none in it."""
+    """Return the host of an entry, None if it holds none."""
     name, port = entry, None
     found = _PORT.fullmatch(entry)
     if found and (":" not in found[1] or (found[1][:1], found[1][-1:]) == ("[", "]")):
@@ -138,7 +139,7 @@ def _host(entry: str) -> _Host | None:
 
 
 def _address(text: str) -> _Address | None:
-    """Return the address that ``text`` is; IPv4 is the same in its IPv6 form."""
+    """Return the IP address in ``text``; an IPv4 address in IPv6 form becomes IPv4."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -147,7 +148,7 @@ def _address(text: str) -> _Address | None:
 
 
 def _ascii(name: str) -> str:
-    """Return a host's name as it is asked of name servers."""
+    """Return a host name in the form of DNS queries."""
     name = name.lower()
     if name.isascii():
         return name

@@ -1,12 +1,12 @@
-"""Whether registries are asked for base images."""
+"""Pull policies for base images."""
 
 from enum import Enum
 
 
 class PullPolicy(Enum):
-    """When registries are asked for base images."""
+    """The condition for a request to a registry for a base image."""
 
-    MISSING = "missing"  # for those that are not stored here
+    MISSING = "missing"  # for images that are not stored here
     ALWAYS = "always"
-    NEWER = "newer"  # always; where one does not answer, what is stored here is used
+    NEWER = "newer"  # always; if the registry does not answer, the stored image is used
     NEVER = "never"

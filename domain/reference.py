@@ -1,4 +1,4 @@
-"""The names of images."""
+"""Names of images (distribution/reference)."""
 
 import re
 from dataclasses import replace
@@ -9,7 +9,7 @@ from img.domain.errors import ImgError, UsageError
 
 DEFAULT_DOMAIN = "docker.io"
 DEFAULT_TAG = "latest"
-DOCKER_HUB_HOST = "registry-1.docker.io"  # what answers for docker.io
+DOCKER_HUB_HOST = "registry-1.docker.io"  # the host that serves docker.io
 DOCKER_HUB_SERVER = "https://index.docker.io/v1/"  # Docker Hub's key in credential stores
 DOCKER_HUB_NAMES = (DEFAULT_DOMAIN, "index.docker.io", DOCKER_HUB_HOST)
 
@@ -28,7 +28,7 @@ _PATH_LIMIT = 255  # characters; distribution/reference, RepositoryNameTotalLeng
 
 
 class InvalidReference(ImgError):
-    """Text that names no image."""
+    """Text that is not the name of an image."""
 
     def __init__(self, text: str, reason: str) -> None:
         super().__init__(f'parsing image name "{text}" failed: {reason}')
@@ -38,7 +38,7 @@ class InvalidReference(ImgError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceParts:
-    """A reference as it is written; what was left out is "" or None."""
+    """A reference as it is written; parts that were left out are "" or None."""
 
     domain: str
     path: str
@@ -88,7 +88,7 @@ class ImageReference:
 
     @classmethod
     def parse(cls, text: str, *, default_tag: bool = True) -> "ImageReference":
-        """Return what ``docker pull`` means by ``text``: busybox is docker.io/library/busybox.
+        """Return the image that ``docker pull`` takes: docker.io/library/busybox for busybox.
 
         With ``default_tag`` a bare name gets the tag "latest" (distribution/reference,
         ParseNormalizedNamed and TagNameOnly). Raises InvalidReference.
@@ -131,7 +131,7 @@ class ImageReference:
 
     @property
     def registry_host(self) -> str:
-        """Host, and port if any, that answers for the domain."""
+        """The host that serves the domain, with its port if it has one."""
         return DOCKER_HUB_HOST if self.domain == DEFAULT_DOMAIN else self.domain
 
     @property
@@ -144,7 +144,7 @@ class ImageReference:
         return replace(self, tag=tag, digest=None)
 
     def with_digest(self, digest: Digest) -> "ImageReference":
-        """Return the same name pinned to ``digest``; the tag stays, as text."""
+        """Return the same name pinned to ``digest``; the tag is kept."""
         return replace(self, digest=digest)
 
     @property
@@ -158,13 +158,13 @@ StoredName = ImageReference | Digest
 
 
 def may_name(name: StoredName, digest: Digest) -> bool:
-    """Tell whether the name may stand for what has ``digest``: one with a digest only for that."""
+    """Return whether the name may refer to ``digest``; a name with another digest may not."""
     own = name if isinstance(name, Digest) else name.digest
     return own in (None, digest)
 
 
 def parse_stored_name(text: str) -> StoredName:
-    """Return the name, or digest, whose ``str`` is ``text``. Raises ImgError."""
+    """Return the name or digest that ``str`` wrote as ``text``. Raises ImgError."""
     if "/" in text:  # as the full name of an image has, and no digest
         return ImageReference.parse(text, default_tag=False)
     return Digest.parse(text)
@@ -181,7 +181,7 @@ def registry_of(text: str) -> str:
 def server_of(text: str) -> str:
     """Return the key in credential stores for a registry as a user types it.
 
-    Docker Hub has a key of its own under all its names; of a URL the host counts (Docker's cli,
+    Docker Hub has one special key for all its names. The key of a URL is its host (Docker's cli,
     credentials.ConvertToHostname).
     """
     host = text.strip().removeprefix("https://").removeprefix("http://").partition("/")[0]
@@ -190,7 +190,9 @@ def server_of(text: str) -> str:
 
 
 def _split_domain(text: str) -> tuple[str, str]:
-    """Return domain and rest: a first part with dot, port or capitals is a domain, as localhost is.
+    """Return the domain and the rest.
+
+    The first part is a domain if it has a dot, a port or capitals, or is "localhost".
 
     The source is splitDockerDomain in distribution/reference, normalize.go.
     """

@@ -1,4 +1,4 @@
-"""Where images are really fetched from: mirrors, other locations, registries that are barred.
+"""Configuration of registries: mirrors, other locations, blocked registries.
 
 The rules are those of containers-registries.conf(5), version 2.
 """
@@ -13,14 +13,14 @@ from img.domain.reference import DEFAULT_DOMAIN, ImageReference
 
 
 class RegistriesUnreadable(ImgError):
-    """A file about registries that gives no sense."""
+    """An invalid configuration file of registries."""
 
     def __init__(self, path: object, why: str) -> None:
         super().__init__(f"registry configuration {path}: {why}")
 
 
 class RegistryBlocked(RemoteError):
-    """A name that this machine's configuration bars."""
+    """A name that this machine's configuration blocks."""
 
     def __init__(self, reference: ImageReference, prefix: str) -> None:
         super().__init__(
@@ -30,7 +30,7 @@ class RegistryBlocked(RemoteError):
 
 
 class PullFrom(Enum):
-    """Which names a mirror is asked for."""
+    """The kinds of names that a mirror is used for."""
 
     ALL = "all"
     DIGESTS = "digest-only"
@@ -39,14 +39,14 @@ class PullFrom(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A place that may have images: a host, and the start of a path if the location has one."""
+    """A location of images: a host, and optionally the start of a path."""
 
     location: str
     insecure: bool = False
     pull_from: PullFrom = PullFrom.ALL
 
     def suits(self, reference: ImageReference, *, pinned: bool) -> bool:
-        """Tell whether this mirror is to be asked; ``pinned`` where the digest is known by now."""
+        """Return whether this mirror is used; ``pinned`` means that the digest is known."""
         match self.pull_from:
             case PullFrom.ALL:
                 return True
@@ -58,16 +58,16 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryRule:
-    """What holds for the names that start with ``prefix``."""
+    """The rule for names that start with ``prefix``."""
 
-    prefix: str  # "*.example.com" is every host below example.com
-    location: str = ""  # stands in place of the prefix; "": the name is the place
+    prefix: str  # "*.example.com" matches each subdomain of example.com
+    location: str = ""  # replaces the prefix; "": the name is the location
     insecure: bool = False
     blocked: bool = False
     mirrors: tuple[Endpoint, ...] = ()
 
     def endpoints(self) -> tuple[Endpoint, ...]:
-        """The mirrors, and then the registry itself."""
+        """Return the mirrors, then the registry itself."""
         return (*self.mirrors, self.origin)
 
     @property
@@ -78,7 +78,7 @@ class RegistryRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryRules:
-    """All that is configured of registries."""
+    """The whole configuration of registries."""
 
     rules: tuple[RegistryRule, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)  # short name -> repository
@@ -86,10 +86,10 @@ class RegistryRules:
     def pull_places(
         self, reference: ImageReference, *, pinned: bool = False
     ) -> tuple[ImageReference, ...]:
-        """Return the names to try for ``reference``, in turn; the last is its own registry.
+        """Return the names to try for ``reference``, in order; the last is its own registry.
 
-        With ``pinned`` it is for content whose digest is known: a mirror cannot get it wrong.
-        Raises RegistryBlocked, InvalidReference.
+        ``pinned`` means that the digest is known, so a mirror cannot supply wrong content. Raises
+        RegistryBlocked, InvalidReference.
         """
         reference = self._unaliased(reference)
         rule = self._rule_for(reference)
@@ -100,12 +100,12 @@ class RegistryRules:
         return (*places, self._origin(reference, rule))
 
     def push_place(self, reference: ImageReference) -> ImageReference:
-        """Return where ``reference`` is pushed to. Raises RegistryBlocked, InvalidReference."""
+        """Return the push location of ``reference``. Raises RegistryBlocked, InvalidReference."""
         rule = self._rule_for(reference)
         return reference if rule is None else self._origin(reference, rule)
 
     def is_insecure(self, name: str) -> bool:
-        """Tell whether the place ``name``, a host or a repository, may lack good certificates."""
+        """Return whether ``name``, a host or repository, may use plain HTTP or bad certificates."""
         return any(
             endpoint.insecure and _match(name, endpoint.location)
             for rule in self.rules
@@ -113,7 +113,7 @@ class RegistryRules:
         )
 
     def merged(self, later: "RegistryRules") -> "RegistryRules":
-        """Return both; of two rules for one prefix, and two aliases, the later one counts."""
+        """Return both; of two rules for one prefix, or two aliases, the later one counts."""
         by_prefix = {rule.prefix: rule for rule in (*self.rules, *later.rules)}
         return RegistryRules(
             rules=tuple(by_prefix.values()), aliases={**self.aliases, **later.aliases}
@@ -138,7 +138,7 @@ class RegistryRules:
 
 
 def rules_in_effect(parts: Iterable[RegistryRules]) -> RegistryRules:
-    """Return what several files say together, the last with the last word."""
+    """Return the merged rules of several files; later files have precedence."""
     together = RegistryRules()
     for part in parts:
         together = together.merged(part)
@@ -146,25 +146,25 @@ def rules_in_effect(parts: Iterable[RegistryRules]) -> RegistryRules:
 
 
 def _match(name: str, prefix: str) -> int:
-    """Return how many characters of ``name`` the prefix stands for, 0 for none."""
+    """Return the number of characters of ``name`` that the prefix matches, 0 for none."""
     if prefix.startswith("*."):
         host = name.partition("/")[0]
         return len(host) if host.endswith(prefix[1:]) else 0
     if not name.startswith(prefix):
         return 0
     rest = name[len(prefix) :]
-    # What follows a host is a path: "example.com" is not example.com:5000.
+    # A path follows a host: "example.com" does not match example.com:5000.
     ends = "/:@" if "/" in prefix else "/"
     return len(prefix) if not rest or rest[0] in ends else 0
 
 
 def _moved(reference: ImageReference, prefix: str, location: str) -> ImageReference:
-    """Return ``reference`` with ``location`` in place of what ``prefix`` stands for."""
+    """Return ``reference`` with ``location`` in place of the part that ``prefix`` matches."""
     repository = reference.repository
     return _named(reference, location + repository[_match(str(reference), prefix) :])
 
 
 def _named(reference: ImageReference, repository: str) -> ImageReference:
-    """Return tag and digest of ``reference`` in another repository. Raises InvalidReference."""
+    """Return the tag and digest of ``reference`` in another repository. Raises InvalidReference."""
     domain, _, path = repository.partition("/")
     return ImageReference(domain=domain, path=path, tag=reference.tag, digest=reference.digest)

@@ -1,4 +1,4 @@
-"""What may be forgotten: that which nothing leads to, and what was not needed for longest."""
+"""Retention rules: unreferenced data is garbage, and the least recently used is pruned first."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
@@ -19,7 +19,7 @@ ReadBlob = Callable[[Digest], bytes | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """All that a state holds beside names and cache records."""
+    """The contents of a state besides names and cache records."""
 
     blobs: frozenset[Digest] = frozenset()
     indexes: frozenset[DiffID] = frozenset()
@@ -28,7 +28,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Garbage:
-    """The part of it that may go."""
+    """The part of ``Stored`` that may be deleted."""
 
     blobs: frozenset[Digest] = frozenset()
     indexes: frozenset[DiffID] = frozenset()
@@ -43,8 +43,8 @@ class _Live:
     snapshots: set[ChainID] = field(default_factory=set)
 
     def keep_image(self, target: Descriptor) -> None:
-        """Keep a manifest or index, and all below it; what is missing is no matter here."""
-        todo = [target]  # no recursion: there is no bound on how deep what is kept may be
+        """Keep a manifest or index, and all blobs below it; missing ones are skipped."""
+        todo = [target]  # no recursion: the depth has no limit
         while todo:
             target = todo.pop()
             if target.digest not in self.blobs:
@@ -52,9 +52,9 @@ class _Live:
                 todo += self._below(target)
 
     def _below(self, target: Descriptor) -> Sequence[Descriptor]:
-        """Keep what a manifest names; return the entries of an index."""
+        """Keep the blobs of a manifest; return the entries of an index."""
         if target.media_type not in media_types.MANIFESTS | media_types.INDEXES:
-            return ()  # what it leads to nobody knows, and it may be large
+            return ()  # its references are unknown, and it may be large
         content = self.read(target.digest)
         if content is None:
             return ()
@@ -88,7 +88,7 @@ class _Live:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """What something leads to."""
+    """The referenced data."""
 
     blobs: frozenset[Digest]
     indexes: frozenset[DiffID]
@@ -96,10 +96,10 @@ class Live:
 
 
 def live_in(*, images: Iterable[Descriptor], layers: Iterable[Layer], read: ReadBlob) -> Live:
-    """Return what ``images``, the targets of names, and ``layers`` of cache records lead to.
+    """Return the data that ``images``, the targets of names, and ``layers`` of cache records use.
 
-    A cache record does not say what its layer stands on, so it keeps no snapshot: one can always
-    be unpacked again.
+    A cache record does not name the layers below its own, so it keeps no snapshot: snapshots can
+    always be unpacked again.
     """
     live = _Live(read)
     for image in images:
@@ -110,7 +110,7 @@ def live_in(*, images: Iterable[Descriptor], layers: Iterable[Layer], read: Read
 
 
 def garbage_in(stored: Stored, live: Live) -> Garbage:
-    """Return what of ``stored`` is not ``live``."""
+    """Return the part of ``stored`` that is not ``live``."""
     return Garbage(
         blobs=stored.blobs - live.blobs,
         indexes=stored.indexes - live.indexes,
@@ -120,17 +120,16 @@ def garbage_in(stored: Stored, live: Live) -> Garbage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """When a result was last needed, by itself or by what stands on it, and how many steps it
-    stands on."""
+    """The last use of a result or of one on top of it, and the number of steps below it."""
 
     moment: datetime
     depth: int
 
 
 def needs_of(results: Mapping[Digest, tuple[datetime, Digest]]) -> Mapping[Digest, Need]:
-    """Return what results are needed for.
+    """Return the need of each result.
 
-    ``results`` tell by their definition keys when they were last used, and what they stand on.
+    ``results`` maps definition keys to the last use and the inputs.
     """
     moments: dict[Digest, datetime] = {}
     depths: dict[Digest, int] = {}
@@ -148,12 +147,12 @@ def needs_of(results: Mapping[Digest, tuple[datetime, Digest]]) -> Mapping[Diges
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrunePolicy:
-    """What is to go: all that may and that ``filter`` matches, or the oldest of it until it fits.
+    """The items to delete: all reclaimable ones of ``filter``, or the oldest above a limit.
 
-    ``whole_cache`` means the records too that lead to what images keep: the next build begins
-    anew. With ``max_used`` or ``min_free`` only so much goes that what is left takes no more, and
-    so much is free. ``reserved`` is left in any case. All in bytes. Without ``images`` those that
-    have no name stay, whatever else is said.
+    ``whole_cache`` includes records of layers that images use, so the next build starts without a
+    cache. With ``max_used`` or ``min_free`` items are deleted until the rest is not larger, and so
+    much is free. ``reserved`` is always kept. All in bytes. Without ``images``, images without a
+    name are kept in any case.
     """
 
     filter: UsageFilter = UsageFilter()
@@ -166,12 +165,12 @@ class PrunePolicy:
 
     @property
     def takes_images(self) -> bool:
-        """Tell whether images that have no name go: where there are no conditions."""
+        """Return whether images without a name are deleted: only without conditions."""
         without_sizes = self.max_used is None and self.min_free is None and not self.reserved
         return self.images and self.filter == UsageFilter() and without_sizes
 
     def chosen(self, items: Iterable[UsedItem], free: int) -> Sequence[UsedItem]:
-        """Return those of ``items`` that go, in their order; ``free`` is what the disk has left."""
+        """Return the ``items`` to delete, in order; ``free`` is the free space of the disk."""
         reclaimable = [item for item in items if item.reclaimable]
         used = sum(item.size for item in reclaimable)
         chosen = []
@@ -194,8 +193,8 @@ class PrunePolicy:
 
 
 def _age(item: UsedItem) -> tuple[int, datetime, bool, int]:
-    # Of what is equally old, a snapshot goes first: to unpack is quicker than to build. Then what
-    # stands on other results: without those nobody finds it.
+    # Of equally old items, snapshots come first: to unpack is quicker than to build. Then results
+    # on top of others, which are not found without those below.
     nothing_lost = item.kind is Kind.LEFTOVER and not item.resumable
     used = max(item.used or _LONG_AGO, item.needed or _LONG_AGO)
     return (0 if nothing_lost else 1, used, item.kind is not Kind.SNAPSHOT, -item.depth)

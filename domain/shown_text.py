@@ -1,9 +1,9 @@
-r"""Text of others as it is shown: on terminals, in logs, in the output of commands.
+r"""Text from outside, made safe for terminals, logs and the output of commands.
 
-Names, messages and output come from registries, images, Dockerfiles and steps. What would move a
-terminal's cursor, change the order of letters or hide some is shown as ``\x1b`` or ``\u202e``. What
-a CI system would take for a command to it ("::error::" at the start of a line, "##vso[" anywhere)
-gets a backslash. Passwords and tokens in URLs are not shown (``redact_urls``).
+Names, messages and output come from registries, images, Dockerfiles and steps. Characters that
+move a terminal's cursor, reorder letters or hide some are shown as ``\x1b`` or ``\u202e``. Texts
+that a CI system executes ("::error::" at the start of a line, "##vso[" anywhere) get a backslash.
+Passwords and tokens in URLs are hidden (``redact_urls``).
 """
 
 import re
@@ -16,36 +16,36 @@ _CONTROL = (
 _COLOUR = r"\x1b\[[0-9;:]{0,64}m"
 _RESET = "\x1b[0m"
 _LINE_BREAKS = r"[ \t]*(?:\r?\n)+[ \t]*"
-# GitHub and its like read "::name::" where a line begins, after blanks too. "##[name]" (GitHub,
-# Azure), "##vso[" (Azure) and "##teamcity[" count anywhere.
+# GitHub and Gitea read "::name::" at the start of a line, also after blanks. "##[name]" (GitHub,
+# Azure), "##vso[" (Azure) and "##teamcity[" are read anywhere.
 _COMMAND_AT_START = r"(?m)^([^\S\n]*)::"
 _COMMAND_ANYWHERE = r"(?i)#(?=#(?:vso|teamcity)?\[)"
 
 
 def shown(text: str) -> str:
-    """Return ``text``, in as many lines as it has, without what is said above."""
+    """Return ``text``, with the same lines, made safe."""
     if "://" in text:
-        from img.domain.url import redact_urls  # only now: its patterns take a moment
+        from img.domain.url import redact_urls  # slow to import
 
         text = redact_urls(text)
     return shown_exactly(text)
 
 
 def shown_exactly(text: str) -> str:
-    """Return ``text`` as ``shown`` does, but with the passwords in URLs: it was asked for."""
+    """Return ``text`` as ``shown`` does, but keep passwords in URLs: the user asked for it."""
     return _without_controls(_without_commands(text))
 
 
 def shown_in_line(text: str) -> str:
-    """Return ``text`` as one line: with a blank for each break."""
+    """Return ``text`` as one line, with a blank for each line break."""
     return shown(re.sub(_LINE_BREAKS, " ", text))
 
 
 def shown_output(line: str) -> str:
-    r"""Return a line that a step wrote, to be printed behind a prefix of ours.
+    r"""Return a line of a step's output, to be printed after img's prefix.
 
-    Colours stay, and end with the line. Of what carriage returns overwrite the last is shown, as on
-    a terminal. URLs stay: it is the step's own output, whose secrets are masked already.
+    Colours are kept, and end with the line. Of texts separated by carriage returns, the last is
+    shown, as on a terminal. URLs are kept: secrets in the output are already masked.
     """
     line = line.rstrip("\r").rpartition("\r")[2]
     if "##" in line:
@@ -59,14 +59,14 @@ def shown_output(line: str) -> str:
 
 
 def shown_json(text: str) -> str:
-    """Return a JSON text, in which all this can be said by JSON's own escapes."""
+    """Return a JSON text, made safe with JSON's own escapes."""
     escaped = re.sub(_CONTROL, lambda found: _json_escape(found[0]), text)
     return re.sub(_COMMAND_ANYWHERE, r"\\u0023", escaped)
 
 
 def _without_controls(text: str) -> str:
     if text.isascii() and text.isprintable():
-        return text  # quick, and true of nearly all
+        return text  # quick, and true for nearly all texts
     return re.sub(_CONTROL, lambda found: _escape(found[0]), text)
 
 

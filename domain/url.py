@@ -1,4 +1,4 @@
-"""URLs, taken apart, and shown without the secrets in them."""
+"""URLs: their parts, and their text without secrets."""
 
 import re
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from ipaddress import IPv6Address
 
 from img.domain.dataclass import dataclass
 
-_HIDDEN = "xxxxx"  # Go's word for a password that is not shown (net/url, URL.Redacted)
-# Texts, which re compiles when they are first needed: all of them would take 6 ms of each start.
+_HIDDEN = "xxxxx"  # Go's replacement for a password (net/url, URL.Redacted)
+# Not compiled here: all of them together would add 6 ms to each start.
 _URL = (
     r"(?s)(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)"
     r"(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?"
@@ -15,7 +15,7 @@ _URL = (
 _CONTROL = r"[\x00-\x1f\x7f]"
 _ESCAPE = rb"%([0-9a-fA-F]{2})"
 _BAD_ESCAPE = r"%(?![0-9a-fA-F]{2})"
-# What may stand for itself in each part (Go's net/url): the rest of it is written as %XX.
+# Characters that are not escaped in each part (Go's net/url); the others become %XX.
 _USER_WRITTEN = r"[A-Za-z0-9._:~!$&'()*+,;=%@-]*"
 _PATH_WRITTEN = r"[A-Za-z0-9._~$&+,/:;=@!'()*\[\]%-]*"
 _HOST_WRITTEN = r"(?:[A-Za-z0-9._~!\"$&'()*+,:;<=>\[\]\x80-\U0010ffff-]|%25|%[89a-fA-F].)*"
@@ -24,9 +24,9 @@ _NOT_IN_USER = rb"[^A-Za-z0-9._~$&+,;=-]"
 _NOT_IN_HOST = rb"[^A-Za-z0-9._~!\"$&'()*+,:;<=>\[\]-]"
 _BRACKETED = r"\[(?P<address>.*)\](?P<port>[^\]]*)"
 _PORT = r"(?::[0-9]*)?"
-# A word of a shell, a Dockerfile or a message; the look behind keeps the search linear.
+# A word of a shell, a Dockerfile or a message; the lookbehind keeps the search linear.
 _URL_IN_TEXT = r"(?<![a-zA-Z0-9+.-])[a-zA-Z][a-zA-Z0-9+.-]{0,30}://[^\s\"<>`]+"
-# Signatures of storage (Amazon's, Google's, Azure's), and what clients call their tokens.
+# Signatures of storage services (Amazon, Google, Azure), and common names of tokens.
 _SECRET_VALUE = (
     r"(?i)([?&;#](?:x-amz-(?:signature|security-token|credential)|x-goog-(?:signature|credential)"
     r"|signature|sig|verify|hmac|jwt|auth|authorization|(?:[a-z]+[_-])?(?:token|secret)"
@@ -42,14 +42,14 @@ class Url:
     host: str  # with the port
     path: str  # unescaped
     user: str = ""  # name[:password], unescaped
-    user_written: str = ""  # the same, escaped where a URL needs it
+    user_written: str = ""  # the credentials, escaped for a URL
     query: str = ""  # as written
-    fragment: str | None = None  # unescaped; None where there is none
-    address: str  # without query and fragment, escaped where a URL needs it
+    fragment: str | None = None  # unescaped; None if it is absent
+    address: str  # without query and fragment, escaped for a URL
 
     @classmethod
     def parse(cls, text: str) -> "Url | None":
-        """Return the parts of ``text``, None if it is no such URL."""
+        """Return the parts of ``text``, None if it is not such a URL."""
         found = re.fullmatch(_URL, text)
         if found is None or re.search(_CONTROL, text.partition("#")[0]):
             return None
@@ -83,12 +83,12 @@ class Url:
 
     @property
     def file_name(self) -> str:
-        """The last part of the path, "" where there is none."""
+        """The last part of the path, "" if it has none."""
         return self.path.rstrip("/").rpartition("/")[2]
 
 
 def _is_host(text: str, *, strict: bool) -> bool:
-    """Tell whether ``text`` is a host with or without port; ``strict`` allows one colon only."""
+    """Return whether ``text`` is a host with or without port; ``strict`` allows one colon only."""
     if "[" in text:
         found = re.fullmatch(_BRACKETED, text)
         return bool(found and re.fullmatch(_PORT, found["port"]) and _is_ipv6(found["address"]))
@@ -114,7 +114,7 @@ def _user_written(user: str) -> str:
 
 
 def _path_written(path: str) -> str:
-    """Return ``path`` as written, escaped anew where a character has to be."""
+    """Return ``path`` as written, with characters escaped that have to be."""
     return path if re.fullmatch(_PATH_WRITTEN, path) else _escaped(path, _NOT_IN_PATH)
 
 
@@ -123,17 +123,17 @@ def _escaped(text: str, reserved: bytes) -> str:
 
 
 def unescaped(text: str) -> str:
-    """Return ``text`` without its ``%20`` (RFC 3986, "Percent-Encoding")."""
+    """Return ``text`` with escapes such as ``%20`` decoded (RFC 3986, "Percent-Encoding")."""
     return _bytes(text).decode(errors="replace")
 
 
 def _bytes(text: str) -> bytes:
-    raw = text.encode(errors="surrogateescape")  # what a command line holds may be no UTF-8
+    raw = text.encode(errors="surrogateescape")  # a command line may hold bytes that are not UTF-8
     return re.sub(_ESCAPE, lambda found: bytes([int(found[1], 16)]), raw)
 
 
 def query_values(query: str) -> Mapping[str, tuple[str, ...]]:
-    """Return the values of each name in ``a=1&b=2``, in their order, without what is no pair."""
+    """Return the values of each name in ``a=1&b=2``, in order; invalid pairs are skipped."""
     values: dict[str, tuple[str, ...]] = {}
     for part in query.split("&"):
         if part and _is_pair(part):
@@ -144,7 +144,7 @@ def query_values(query: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def is_query(query: str) -> bool:
-    """Tell whether ``query`` holds nothing but pairs."""
+    """Return whether ``query`` holds only pairs."""
     return all(map(_is_pair, query.split("&")))
 
 
@@ -153,13 +153,13 @@ def _is_pair(part: str) -> bool:
 
 
 def redact_credentials(text: str) -> str:
-    """Return a URL without name, password and tokens (BuildKit util/urlutil, RedactCredentials).
+    """Return a URL without credentials and tokens (BuildKit util/urlutil, RedactCredentials).
 
-    What is no URL stays; blanks come back escaped, as Go writes them. BuildKit shows the query as
-    it is; img hides the values there that open what the URL leads to.
+    Other texts are returned unchanged; blanks are escaped, as in Go. BuildKit shows the query as it
+    is; img also hides tokens in it.
     """
     if re.match(r"[^/?#]*:(?!//)", text) or re.match(r"\d[^/]*://", text):
-        return text  # no URL: "git@host:path", a scheme that is none
+        return text  # not a URL: "git@host:path", or an invalid scheme
     if (found := re.match(r"([^:/?#]+://)([^/?#]*)@", text)) is not None:
         user, colon, _ = found[2].partition(":")
         hidden = (_HIDDEN if user else "") + (f":{_HIDDEN}" if colon else "")
@@ -168,7 +168,7 @@ def redact_credentials(text: str) -> str:
 
 
 def redact_urls(text: str) -> str:
-    """Return ``text`` with each URL in it as ``redact_credentials`` has it."""
+    """Return ``text`` with ``redact_credentials`` applied to each URL in it."""
     if "://" not in text:
         return text
     return re.sub(_URL_IN_TEXT, lambda found: redact_credentials(found[0]), text)

@@ -1,4 +1,4 @@
-"""What the state holds, item by item."""
+"""Disk usage of the state, item by item."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
@@ -12,7 +12,7 @@ from img.domain.go.quantities import BadQuantity, parse_duration
 
 
 class Kind(Enum):
-    """What an item is. The comments say what docker and buildx call it."""
+    """The kind of an item; the comments are the names in docker and buildx."""
 
     IMAGE = "image"
     LAYER = "layer"  # regular
@@ -31,45 +31,45 @@ _THEIR_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsedItem:
-    """A blob with its file index, a snapshot, a cache directory …"""
+    """An item of the state: a blob with its file index, a snapshot, a cache directory …"""
 
     id: str
     kind: Kind
     size: int  # bytes on disk
     description: str
-    kept_by: str = ""  # why it is not reclaimable: an image's name, who uses it
+    kept_by: str = ""  # the reason why it is not reclaimable: an image's name, or a running process
     created: datetime | None = None
     used: datetime | None = None  # when it was last needed
     uses: int = 0
-    keys: tuple[Digest, ...] = ()  # of the cache records that lead to it
-    needed: datetime | None = None  # when what stands on it was last needed
-    depth: int = 0  # how many steps it stands on
+    keys: tuple[Digest, ...] = ()  # of the cache records that name it
+    needed: datetime | None = None  # when a result on top of it was last needed
+    depth: int = 0  # number of steps below it
     resumable: bool = False
 
     @property
     def reclaimable(self) -> bool:
-        """Tell whether it may go."""
+        """Return whether it may be deleted."""
         return not self.kept_by
 
     @property
     def mutable(self) -> bool:
-        """Tell whether builds write to it."""
+        """Return whether builds write to it."""
         return self.kind is Kind.CACHE_MOUNT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageFilter:
-    """Which items somebody wants to see or delete: those that all conditions hold for."""
+    """Conditions for items; an item has to meet all of them."""
 
-    text: str = ""  # part of the id or the description
-    ids: frozenset[str] = frozenset()  # beginnings
+    text: str = ""  # a part of the id or of the description
+    ids: frozenset[str] = frozenset()  # prefixes
     kinds: frozenset[Kind] = frozenset()
     until: datetime | None = None  # not needed since then
     descriptions: frozenset[str] = frozenset()
     facts: Mapping[str, bool] = field(default_factory=dict)
 
     def matches(self, item: UsedItem) -> bool:
-        """Tell whether ``item`` is one of them."""
+        """Return whether ``item`` meets all conditions."""
         return (
             (self.text in item.id or self.text in item.description)
             and (not self.ids or any(item.id.startswith(each) for each in self.ids))
@@ -91,9 +91,9 @@ _BOOLEANS = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 
 def parse_filters(texts: Iterable[str], since: "Since") -> UsageFilter:
-    """Return what ``--filter`` asks for: ``name=value``, or any part of an id or a description.
+    """Return the filter of ``--filter``: ``name=value``, or a part of an id or a description.
 
-    ``since`` turns the value of ``until`` into a moment. Raises UsageError.
+    ``since`` converts the value of ``until`` to a time. Raises UsageError.
     """
     text, until = "", None
     ids: set[str] = set()
@@ -137,13 +137,13 @@ def _kind(name: str) -> Kind:
 
 
 class Since:
-    """Reads moments: RFC 3339, seconds since 1970, or how long ago (``24h``)."""
+    """A reader of times: RFC 3339, seconds since 1970, or a duration before now (``24h``)."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
 
     def __call__(self, text: str) -> datetime:
-        """Return the moment. Raises UsageError."""
+        """Return the time that ``text`` names. Raises UsageError."""
         try:
             return self._now - timedelta(microseconds=parse_duration(text) / 1000)
         except (BadQuantity, OverflowError):

@@ -1,1 +1,1 @@
-"""The language: Dockerfile text becomes typed instructions."""
+"""The Dockerfile language: from text to typed instructions."""

@@ -1,4 +1,4 @@
-"""Parser directives: ``# syntax=``, ``# escape=``, ``# check=`` above everything else.
+"""Parser directives at the top of a file: ``# syntax=``, ``# escape=``, ``# check=``.
 
 Source: Dockerfile reference, "Parser directives"; BuildKit
 frontend/dockerfile/parser/directives.go.
@@ -13,8 +13,8 @@ from img.domain.dockerfile.raw import Directive
 from img.domain.errors import DockerfileError
 
 _KNOWN = frozenset({"syntax", "escape", "check"})
-_MOST_LINES = len(_KNOWN) + 1  # of directives: each but once, then one that is none or a second
-_LARGEST_JSON = 1 << 20  # characters; such a file says which frontend it is for, and no more
+_MOST_LINES = len(_KNOWN) + 1  # of directives: each at most once, then another line
+_LARGEST_JSON = 1 << 20  # characters; a longer text is not parsed as JSON
 _DIRECTIVE = r"{}\s*([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*\Z"
 _HASH = _DIRECTIVE.format("#")
 _SLASHES = _DIRECTIVE.format("//")
@@ -22,9 +22,9 @@ _SLASHES = _DIRECTIVE.format("//")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Syntax:
-    """The frontend that a file asks for: its image, the whole value, and the line.
+    """The frontend of a file: its image, the whole value, and the line.
 
-    In JSON that is the line before the document, which may be 0.
+    For JSON, the line is the one before the document, so it may be 0.
     """
 
     reference: str
@@ -33,14 +33,14 @@ class Syntax:
 
 
 class DuplicateDirective(DockerfileError):
-    """A directive given twice; ``lines`` are those of the two."""
+    """A repeated directive; ``lines`` are the two lines."""
 
     def __init__(self, name: str, lines: tuple[int, int]) -> None:
         super().__init__(f"only one {name} parser directive can be used", lines=lines)
 
 
 def read_directives(lines: Sequence[str]) -> tuple[Directive, ...]:
-    """Return the directives on top; the first line that is none ends them.
+    """Return the directives at the top; the first other line ends them.
 
     Raises DuplicateDirective.
     """
@@ -48,7 +48,7 @@ def read_directives(lines: Sequence[str]) -> tuple[Directive, ...]:
 
 
 def escape_of(directives: Sequence[Directive]) -> str:
-    r"""Return the escape character, ``\`` if none is chosen. Raises DockerfileError for others."""
+    r"""Return the escape character, by default ``\``. Raises DockerfileError for an invalid one."""
     for directive in directives:
         if directive.name == "escape":
             if directive.value not in ("\\", "`"):
@@ -61,12 +61,12 @@ def escape_of(directives: Sequence[Directive]) -> str:
 
 
 def find_directive(name: str, text: str) -> Directive | None:
-    """Return the directive ``name`` of a file, which a ``#!`` line may stand above."""
+    """Return the directive ``name`` of a file; a ``#!`` line may precede it."""
     return _find(name, text, _HASH)
 
 
 def detect_syntax(text: str) -> Syntax | None:
-    """Return the frontend asked for by ``# syntax=``, ``// syntax=`` or ``{"syntax": …}``."""
+    """Return the frontend in ``# syntax=``, ``// syntax=`` or ``{"syntax": …}``."""
     found = _find("syntax", text, _HASH) or _find("syntax", text, _SLASHES)
     if found:
         return Syntax(reference=found.first_word, command_line=found.value, line=found.line)
@@ -84,7 +84,7 @@ def detect_syntax(text: str) -> Syntax | None:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(name)  # Python's json takes NaN and Infinity, JSON does not
+    raise ValueError(name)  # Python's json accepts NaN and Infinity, JSON does not
 
 
 def _find(name: str, text: str, pattern: str) -> Directive | None:

@@ -1,10 +1,10 @@
-"""The lines of a Dockerfile that an error is about, with what stands around them."""
+"""Excerpts of a Dockerfile for error messages."""
 
 _RULE = "-" * 20
 
 
 def render_excerpt(name: str, text: str, lines: tuple[int, int]) -> str:
-    """Return ``name:line`` and the lines marked, in BuildKit's form.
+    """Return ``name:line`` and the marked lines, in BuildKit's format.
 
     A single line is shown with two lines before and after it, a range with one (BuildKit
     solver/errdefs/source.go, "Print").

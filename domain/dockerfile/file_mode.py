@@ -1,8 +1,8 @@
 """``--chmod``: octal or symbolic modes.
 
-Symbolic ones as BSD's setmode(3) reads them, by way of tonistiigi/dchapes-mode, with umask 0:
-``X`` asks the mode before all changes, copying (``g=u``) asks the mode so far, and ``=`` clears
-again for the letters behind a copy (``u=gx`` is ``u=x``).
+Symbolic modes follow BSD's setmode(3), as in tonistiigi/dchapes-mode, with umask 0: ``X`` tests
+the mode before all changes, a copy (``g=u``) reads the current mode, and ``=`` clears the mode
+again for the letters after a copy (``u=gx`` is ``u=x``).
 """
 
 import re
@@ -31,7 +31,7 @@ class BadFileMode(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    operator: str  # "+" "-", or "X": add if it was a directory or executable
+    operator: str  # "+" "-", or "X": add for directories and executables
     bits: int
 
 
@@ -39,27 +39,27 @@ class _Step:
 class _CopyStep:
     operator: str  # + - =
     source: str  # u g o
-    shifts: tuple[int, ...]  # to where
+    shifts: tuple[int, ...]  # the target positions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileMode:
-    """What ``--chmod`` says, parsed once and applied to each file."""
+    """The parsed value of ``--chmod``."""
 
     octal: int | None = None
     steps: tuple[_Step | _CopyStep, ...] = ()
 
     @property
     def of_made_directories(self) -> int:
-        """The mode of directories that COPY makes on the way to its destination.
+        """The mode of the parent directories that COPY creates for its destination.
 
-        An octal mode without its upper three bits, whatever a symbolic one says 0755 (fsutil,
+        It is an octal mode without its upper three bits, and 0755 for a symbolic mode (fsutil,
         copy/copy.go, MkdirAll).
         """
         return _MADE if self.octal is None else self.octal & 0o777
 
     def apply(self, mode: int, is_directory: bool) -> int:
-        """Return the permission bits, 0 to 07777, that ``mode`` becomes."""
+        """Return the permission bits, 0 to 07777, that result from ``mode``."""
         if self.octal is not None:
             return self.octal
         before = mode = mode & _EVERYTHING
@@ -74,7 +74,7 @@ class FileMode:
 
 
 def parse_file_mode(text: str) -> FileMode:
-    """Return the mode that ``text`` stands for. Raises BadFileMode."""
+    """Return the mode that ``text`` describes. Raises BadFileMode."""
     if text.isdecimal():
         if not re.fullmatch("0*[0-7]{1,4}", text) or len(text) > 22:
             raise BadFileMode(text)

@@ -10,7 +10,7 @@ from img.domain.errors import DockerfileError
 
 
 class FlagKind(Enum):
-    """What a flag takes."""
+    """The kind of a flag's value."""
 
     BOOLEAN = "a boolean, true where none is given"
     TEXT = "a value, once"
@@ -19,25 +19,25 @@ class FlagKind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """The flags given, by name without the dashes."""
+    """Flags of an instruction, by name without the dashes."""
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
-        """Return the value, "" if the flag is not there."""
+        """Return the value of ``name``, "" if the flag is not given."""
         return self.values.get(name, ("",))[-1]
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """Return all values in the order given."""
+        """Return all values of ``name``, in order."""
         return self.values.get(name, ())
 
     def boolean(self, name: str) -> bool | None:
-        """Return what was said, None if nothing."""
+        """Return the value of ``name``, None if the flag is not given."""
         return self.text(name) == "true" if name in self.values else None
 
 
 def parse_flags(given: Sequence[str], known: Mapping[str, FlagKind]) -> Flags:
-    """Return the flags of an instruction that takes those in ``known``. Raises DockerfileError."""
+    """Return the flags of an instruction that accepts ``known``. Raises DockerfileError."""
     values: dict[str, tuple[str, ...]] = {}
     for flag in given:
         written, has_value, value = flag.partition("=")

@@ -1,16 +1,16 @@
-"""``# syntax=``: which language a Dockerfile is written in."""
+"""``# syntax=``: the frontend image of a Dockerfile."""
 
 from img.domain.dockerfile.directives import detect_syntax
 from img.domain.errors import DockerfileError
 from img.domain.reference import ImageReference, InvalidReference
 
-# img itself is the frontend of these images, whatever their tag.
+# img replaces these images as a frontend, with any tag.
 _OURS = frozenset({"docker.io/docker/dockerfile", "docker.io/docker/dockerfile-upstream"})
-OVERRIDE = "BUILDKIT_SYNTAX"  # the build argument that decides instead
+OVERRIDE = "BUILDKIT_SYNTAX"  # the build argument that overrides the directive
 
 
 class ForeignFrontend(DockerfileError):
-    """A file in a language that only some frontend image understands."""
+    """A file in a language that needs a frontend image."""
 
     def __init__(self, reference: str, lines: tuple[int, int] | None) -> None:
         super().__init__(
@@ -22,7 +22,7 @@ class ForeignFrontend(DockerfileError):
 
 
 def check_frontend(text: str, override: str = "") -> None:
-    """Accept the frontends whose language img speaks. Raises ForeignFrontend for others."""
+    """Accept frontends for the language that img reads. Raises ForeignFrontend for others."""
     syntax = detect_syntax(text)
     reference = override or (syntax.reference if syntax else "")
     if not reference:

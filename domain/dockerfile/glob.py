@@ -5,29 +5,29 @@ from functools import lru_cache
 
 
 class BadEscape(ValueError):
-    """A backslash before what needs none."""
+    """A backslash before a character that needs none."""
 
 
 class TooLong(ValueError):
-    """A result that is longer than it may be."""
+    """A result above the length limit."""
 
 
 def trim_prefix(value: str, pattern: str, *, longest: bool) -> str:
-    """Return ``value`` without the shortest or longest beginning that matches. Raises BadEscape."""
+    """Return ``value`` without its shortest or longest matching prefix. Raises BadEscape."""
     found = _compiled(pattern, greedy=longest).match(value)
     return value[found.end() :] if found else value
 
 
 def trim_suffix(value: str, pattern: str, *, longest: bool) -> str:
-    """Return ``value`` without the shortest or longest end that matches. Raises BadEscape."""
-    # Backwards both, as a regular expression finds the leftmost match and not the shortest last.
+    """Return ``value`` without its shortest or longest matching suffix. Raises BadEscape."""
+    # Both reversed: a regular expression finds the leftmost match, not the shortest suffix.
     return trim_prefix(value[::-1], _reversed(pattern), longest=longest)[::-1]
 
 
 def replace_matches(
     value: str, pattern: str, replacement: str, *, everywhere: bool, most: int
 ) -> str:
-    """Return ``value`` with the first match, or each, replaced. Raises BadEscape, TooLong."""
+    """Return ``value`` with the first match, or all, replaced. Raises BadEscape, TooLong."""
     left = most - len(value)
 
     def replaced(found: re.Match[str]) -> str:
@@ -42,7 +42,7 @@ def replace_matches(
 
 @lru_cache(maxsize=256)
 def _compiled(pattern: str, *, greedy: bool) -> re.Pattern[str]:
-    chunks = [""]  # what stands between stars
+    chunks = [""]  # the text between stars
     characters = iter(range(len(pattern)))
     for at in characters:
         char = pattern[at]
@@ -52,13 +52,13 @@ def _compiled(pattern: str, *, greedy: bool) -> re.Pattern[str]:
             chunks[-1] += "."
         elif char != "\\":
             chunks[-1] += re.escape(char)
-        elif pattern[at + 1 : at + 2] not in ("}", "/"):  # those lose their backslash silently
+        elif pattern[at + 1 : at + 2] not in ("}", "/"):  # they lose the backslash
             chunks[-1] += re.escape(_escaped(pattern[at + 1 : at + 2]))
             next(characters)
     first, *middle = chunks
     last = (".*" if greedy else ".*?") + middle.pop() if middle else ""
-    # Where the last chunk can be is the same wherever those before it are, so long as they are as
-    # early as possible; to try all their places takes longer than anybody can wait.
+    # The earliest place of each chunk leaves the most room for the last one, so no other place
+    # has to be tried. To try them all takes exponential time.
     return re.compile(first + "".join(f"(?>.*?{chunk})" for chunk in middle) + last)
 
 

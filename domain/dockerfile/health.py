@@ -1,4 +1,4 @@
-"""HEALTHCHECK's options and command (Dockerfile reference, "HEALTHCHECK")."""
+"""The options and command of HEALTHCHECK (Dockerfile reference, "HEALTHCHECK")."""
 
 from typing import TypedDict, Unpack
 
@@ -20,7 +20,7 @@ class _Located(TypedDict):
 def parse_healthcheck(
     words: tuple[str, ...], json: bool, flags: Flags, **located: Unpack[_Located]
 ) -> Healthcheck:
-    """Return the check that ``words``, the first NONE or CMD, ask for. Raises DockerfileError."""
+    """Return the health check in ``words``; the first is NONE or CMD. Raises DockerfileError."""
     kind, *command = words
     kind = kind.upper()
     if kind == "NONE":

@@ -1,4 +1,4 @@
-"""Here-documents: which words of a line open one, and what their bodies hold.
+"""Here-documents: the words that open them, and their bodies.
 
 Source: Dockerfile reference, "Here-Documents"; BuildKit frontend/dockerfile/parser/parser.go.
 """
@@ -18,7 +18,7 @@ _MAY_OPEN = frozenset({"run", "copy", "add"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeredocOpening:
-    """``3<<-NAME``: what a word says of the body below."""
+    """``3<<-NAME``: a word that opens a here-document."""
 
     name: str
     expand: bool
@@ -26,7 +26,7 @@ class HeredocOpening:
     descriptor: int
 
     def ends_at(self, line: str) -> bool:
-        """Tell whether ``line`` is the terminator."""
+        """Return whether ``line`` is the terminator."""
         line = line.rstrip("\r\n")
         return (line.lstrip("\t") if self.chomp else line) == self.name
 
@@ -43,12 +43,12 @@ class HeredocOpening:
 
 
 def without_leading_tabs(body: str) -> str:
-    """Return ``body`` as ``<<-`` gives it."""
+    """Return ``body`` without the leading tabs of its lines, as for ``<<-``."""
     return re.sub(r"^\t+", "", body, flags=re.MULTILINE)
 
 
 def heredoc_opening(word: str) -> HeredocOpening | None:
-    """Return what ``<<NAME`` opens, None where ``word`` opens nothing."""
+    """Return the here-document that ``<<NAME`` opens, None if ``word`` opens none."""
     found = re.fullmatch(_OPENING, word)
     if not found:
         return None
@@ -64,14 +64,14 @@ def heredoc_opening(word: str) -> HeredocOpening | None:
         return None
     return HeredocOpening(
         name=names[0],
-        expand=names == as_written,  # any quote at all turns expansion off; a backslash does not
+        expand=names == as_written,  # any quote disables expansion; a backslash does not
         chomp=bool(dash),
         descriptor=int(descriptor or "0"),
     )
 
 
 def openings_in(line: str, escape: str) -> tuple[HeredocOpening, ...]:
-    """Return the heredocs that an instruction, its lines joined, opens in order."""
+    """Return the here-documents that an instruction, with its lines joined, opens, in order."""
     if "<<" not in line or not _may_open(line, escape):
         return ()
     return tuple(_openings(line))
@@ -82,7 +82,7 @@ def _openings(line: str) -> Iterator[HeredocOpening]:
         words = expand_words(line, {}, skip_unset=True, raw_quotes=True, raw_escapes=True)
     except ExpansionFailed:
         return
-    for word in words:  # ``<< NAME`` is one, as a shell takes it too; ``<<- NAME`` is not
+    for word in words:  # ``<< NAME`` opens one, as in a shell; ``<<- NAME`` does not
         if opening := heredoc_opening(word):
             yield opening
 

@@ -1,7 +1,6 @@
-""".dockerignore: which paths of the context a build does not see.
+""".dockerignore: the paths of a build context that are excluded.
 
-Source: Dockerfile reference, ".dockerignore file"; moby/patternmatcher, whose
-MatchesOrParentMatches says what is excluded.
+Source: Dockerfile reference, ".dockerignore file"; moby/patternmatcher, MatchesOrParentMatches.
 """
 
 import re
@@ -14,16 +13,16 @@ from img.domain.dockerfile.many_stars import ManyStars
 from img.domain.errors import ContextError
 from img.domain.go.file_paths import clean_path
 
-NOT_MATCHED = -1  # the state of a path that no pattern has said anything about
+NOT_MATCHED = -1  # the state of a path that no pattern has matched
 _ATOM = r"(?:[^\\\-\]]|\\.)"
 _VALID = rf"(?s)(?:[^\\\[]|\\.|\[\^?(?:{_ATOM}(?:-{_ATOM})?)+\])*"
 _CHUNK = r"(?s)(\**)((?:\\.|\[(?:\\.|[^\]\\])*\]?|[^*\[\\]|\\\Z)*)"
 _WILDCARD = r"[*?\[\]\\]"
-_NOT_OF_NAMES = r"\*\*|[|^{}]"  # in expressions of a name alone
+_NOT_OF_NAMES = r"\*\*|[|^{}]"  # in expressions of a single name
 
 
 class BadIgnorePattern(ContextError):
-    """A pattern that means nothing."""
+    """A malformed pattern."""
 
     def __init__(self, pattern: str) -> None:
         problem = "illegal exclusion pattern" if pattern == "!" else "syntax error in pattern"
@@ -51,19 +50,19 @@ def _cleaned(path: str) -> str:
 
 
 class IgnoreMatcher:
-    """Tells which paths a list of patterns excludes; the last that matches a path decides.
+    """A matcher for a list of patterns; the last pattern that matches a path decides.
 
-    A pattern that matches a directory matches all beneath it. Whoever walks a tree carries each
-    directory's state to its children (``child_state``) and never looks at parents again::
+    A pattern that matches a directory also matches everything in it. To walk a tree, pass the
+    state of each directory to its children (``child_state``); parents are not matched again::
 
         state = matcher.child_state("a/b", state_of_a)
         if matcher.is_excluded(state): ...
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
-        """Raises BadIgnorePattern."""
+        """Compile ``patterns``. Raises BadIgnorePattern."""
         parsed = [_Pattern.parse(pattern) for pattern in patterns if pattern.strip()]
-        # Neighbours of one kind make a run: within it any match says the same.
+        # Adjacent patterns of one kind form a run: all matches in it have the same effect.
         self._runs = tuple(
             _Run.of(tuple(run), includes)
             for includes, run in groupby(parsed, key=lambda pattern: pattern.includes)
@@ -73,15 +72,15 @@ class IgnoreMatcher:
         self._directories: dict[str, int] = {}
 
     def __bool__(self) -> bool:
-        """Tell whether there is any pattern at all."""
+        """Return whether there are any patterns."""
         return bool(self._runs)
 
     def excludes(self, path: str) -> bool:
-        """Tell whether ``path``, relative and slash-separated, is excluded, or a parent is."""
+        """Return whether ``path`` (relative, with slashes) or a parent of it is excluded."""
         return path != "." and self._excluding[self._state(path)]
 
     def child_state(self, path: str, parent_state: int = NOT_MATCHED) -> int:
-        """Return the state of ``path`` whose parent has ``parent_state``."""
+        """Return the state of ``path``; that of its parent is ``parent_state``."""
         for index, run in self._backwards:
             if index <= parent_state:
                 return parent_state
@@ -90,7 +89,7 @@ class IgnoreMatcher:
         return NOT_MATCHED
 
     def is_excluded(self, state: int) -> bool:
-        """Tell whether a path of that state is excluded."""
+        """Return whether a path with this state is excluded."""
         return self._excluding[state]
 
     def excludes_child(self, path: str, parent_state: int) -> tuple[bool, int]:
@@ -99,7 +98,7 @@ class IgnoreMatcher:
         return self._excluding[state], state
 
     def may_skip_directory(self, path: str, state: int | None = None) -> bool:
-        """Tell whether nothing beneath the directory ``path`` can be included again."""
+        """Return whether no path in the directory ``path`` can be included again."""
         state = self._state(path) if state is None else state
         if not self._excluding[state]:
             return False
@@ -131,9 +130,9 @@ class _Pattern:
 
 
 def _is_well_formed(text: str) -> bool:
-    """Tell whether Go's filepath.Match takes ``text``, which moby tries with the name ".".
+    """Return whether Go's filepath.Match accepts ``text``; moby tries it with the name ".".
 
-    It looks at the text between two stars, and no further where that does not match.
+    It reads the text between two stars, and stops where that does not match.
     """
     for stars, chunk in re.findall(_CHUNK, text):
         if not re.fullmatch(_VALID, chunk):
@@ -152,7 +151,7 @@ def _takes_a_dot(chunk: str) -> bool:
 
 @dataclass(slots=True, kw_only=True)
 class _Run:
-    """Patterns of one kind, sorted into what is cheapest to ask: sets first, expressions last."""
+    """Patterns of one kind, grouped by cost: sets are tried first, expressions last."""
 
     includes: bool
     paths: frozenset[str]
@@ -179,7 +178,7 @@ class _Run:
         )
 
     def matches(self, path: str) -> bool:
-        """Tell whether one of the patterns matches ``path`` itself."""
+        """Return whether one of the patterns matches ``path`` itself."""
         if path in self.paths:
             return True
         if self.names or self.name_expression:
@@ -191,12 +190,13 @@ class _Run:
         return self.expression is not None and self.expression.fullmatch(path)
 
     def may_match_beneath(self, directory: str) -> bool:
+        """Return whether a pattern may match a path below ``path``."""
         parts = directory.split("/")
         return any(_reaches_beneath(parts, segments) for segments in self.segments)
 
 
 def _reaches_beneath(parts: Sequence[str], segments: Sequence[str]) -> bool:
-    """Tell whether a pattern may match a path under ``parts``; yes when in doubt."""
+    """Return whether a pattern may match a path under ``parts``; True when in doubt."""
     for part, segment in zip(parts, segments, strict=False):
         if "**" in segment or "[" in segment or "\\" in segment:
             return True
@@ -209,7 +209,7 @@ def _reaches_beneath(parts: Sequence[str], segments: Sequence[str]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _AnyOf:
-    """Expressions, asked all at once but for those that take their time."""
+    """Expressions, tried all at once except for the slow ones."""
 
     quick: re.Pattern[str] | None
     slow: tuple[ManyStars, ...]
@@ -218,7 +218,7 @@ class _AnyOf:
     def of(cls, texts: Sequence[str]) -> "_AnyOf":
         expressions = [_expression_of(text) for text in texts]
         for text, expression in zip(texts, expressions, strict=True):
-            _check(text, expression)  # so that the one in error is named
+            _check(text, expression)  # so that the error names the pattern
         slow = [ManyStars.of(expression) for expression in expressions]
         quick = [each for each, other in zip(expressions, slow, strict=True) if other is None]
         return cls(
@@ -227,6 +227,7 @@ class _AnyOf:
         )
 
     def fullmatch(self, text: str) -> bool:
+        """Return whether one of the expressions matches all of ``text``."""
         if self.quick is not None and self.quick.fullmatch(text):
             return True
         return any(each.fullmatch(text) for each in self.slow)
@@ -245,14 +246,14 @@ def _any_of(texts: Sequence[str]) -> _AnyOf | None:
 
 _PIECE = r"(?s)\*\*/?|\\.|."
 _CLASS_OR_BAR = r"(?s)(\[\^?\]?)((?:\\.|[^\]\\])*\])|\\.|\||\["
-_KEPT_FOR_LATER = r"[\[&~|]|(?<=-)-"  # by Python, inside of classes
-_ESCAPED = frozenset(".+()$")  # moby leaves "|", "{", "}" and "^" their meaning in expressions
+_KEPT_FOR_LATER = r"[\[&~|]|(?<=-)-"  # by Python, inside of character classes
+_ESCAPED = frozenset(".+()$")  # in moby, "|", "{", "}" and "^" keep their meaning in expressions
 
 
 def _expression_of(text: str) -> str:
     """Return the regular expression that moby makes of a pattern (Pattern.compile).
 
-    "**" before or behind plain text is no expression there: "**x" takes "yx", but "**x*" does not.
+    "**" next to plain text is a prefix or suffix test in moby: "**x" matches "yx"; "**x*" does not.
     """
     first, *rest = pieces = re.findall(_PIECE, text)
     if first == "**" and not re.search(_WILDCARD, text[2:]):
@@ -279,8 +280,11 @@ def _piece(piece: str, *, is_last: bool) -> str:
 
 
 def _for_python(found: re.Match[str]) -> str:
-    """Go searches: the ends of an alternative in the middle are free, and so on."""
+    """Return a part of an expression for Python, which needs more escapes in character classes.
+
+    Go searches for a match, so an alternative in the middle need not match the ends.
+    """
     opening, inside = found.groups()
     if opening:
         return opening + re.sub(_KEPT_FOR_LATER, r"\\\g<0>", inside)
-    return {"|": ".*|.*", "[": "[]"}.get(found[0], found[0])  # one that is not closed: no class
+    return {"|": ".*|.*", "[": "[]"}.get(found[0], found[0])  # not closed: no character class

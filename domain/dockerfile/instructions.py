@@ -1,7 +1,7 @@
 """The instructions of the Dockerfile language, one class each.
 
-Words are kept as written: variables are expanded when the graph is lowered, because only then
-is it known which of them are in scope (Dockerfile reference, "Environment replacement").
+Words are kept as written. Variables are expanded when the graph is made, because only then the
+variables in scope are known (Dockerfile reference, "Environment replacement").
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,11 +13,11 @@ from img.domain.dockerfile.raw import Heredoc
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Located:
-    """What every instruction carries: where it stands (1-based lines) and how it was written."""
+    """The place of an instruction (1-based lines) and its text."""
 
     lines: tuple[int, int] = (0, 0)
-    keyword: str = ""  # as written; the casing matters to the linter
-    original: str = ""  # the whole instruction as joined text, for messages and progress
+    keyword: str = ""  # as written; a check reads the casing
+    original: str = ""  # the whole instruction as one line, for messages and progress
     comments: tuple[str, ...] = ()
 
 
@@ -43,7 +43,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunMount:
-    """``RUN --mount=…`` (Dockerfile reference, "RUN --mount"); options that are absent are None."""
+    """``RUN --mount=…`` (Dockerfile reference, "RUN --mount"); absent options are None."""
 
     type: str = "bind"  # bind cache tmpfs secret ssh
     target: str = ""
@@ -66,7 +66,7 @@ class Run(Located):
 
     command: Command
     mounts: tuple[RunMount, ...] = ()
-    mount_words: tuple[str, ...] = ()  # the values of --mount as written, for late expansion
+    mount_words: tuple[str, ...] = ()  # the values of --mount as written; they are expanded later
     network: str = ""  # "" default none host
     security: str = ""  # "" sandbox insecure
     devices: tuple[str, ...] = ()
@@ -106,7 +106,7 @@ class Add(Located):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyValue:
-    """A name and a value of ENV or LABEL; ``legacy`` when written with a blank, not with ``=``."""
+    """A name and a value of ENV or LABEL; ``legacy`` is the form with a blank instead of ``=``."""
 
     key: str
     value: str
@@ -129,7 +129,7 @@ class Label(Located):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
-    """One variable of ARG; ``default`` is None where there is none."""
+    """One variable of ARG; ``default`` is None without a default value."""
 
     name: str
     default: str | None = None
@@ -201,7 +201,7 @@ class StopSignal(Located):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Healthcheck(Located):
-    """HEALTHCHECK; times in nanoseconds, 0 where not given."""
+    """HEALTHCHECK; times in nanoseconds, 0 if not given."""
 
     test: tuple[str, ...]  # ("NONE",), ("CMD", …) or ("CMD-SHELL", text)
     interval: int = 0
@@ -213,7 +213,7 @@ class Healthcheck(Located):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnBuild(Located):
-    """ONBUILD; the trigger is kept as text, and interpreted in the child stage."""
+    """ONBUILD; the trigger is kept as text and interpreted in the child stage."""
 
     expression: str
 
@@ -248,7 +248,7 @@ Instruction = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A FROM and what follows it, up to the next one."""
+    """A FROM and the instructions up to the next FROM."""
 
     start: From
     instructions: tuple[Instruction, ...]
@@ -257,7 +257,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dockerfile:
-    """A whole file, understood: global ARGs, stages in order, directives."""
+    """A parsed file: global ARGs, stages in order, directives."""
 
     meta_args: tuple[Arg, ...]
     stages: tuple[Stage, ...]

@@ -1,4 +1,4 @@
-"""Raw instructions become typed ones, with BuildKit's errors where they cannot.
+"""Conversion of raw instructions to typed ones, with BuildKit's errors.
 
 Source: Dockerfile reference; BuildKit frontend/dockerfile/instructions/parse.go.
 """
@@ -84,22 +84,22 @@ class _Located(TypedDict):
 
 
 def interpret(raw: RawDockerfile) -> Dockerfile:
-    """Return what the file means. Raises DockerfileError for the first thing that means nothing."""
+    """Return the typed Dockerfile. Raises DockerfileError for the first invalid instruction."""
     return arrange(raw, interpret_each(raw))
 
 
 def interpret_each(raw: RawDockerfile) -> Iterator[From | Instruction]:
-    """Return an iterator over what each instruction means; it raises DockerfileError.
+    """Return an iterator over the typed instructions; it raises DockerfileError.
 
-    Raises DockerfileError at once for flags and heredocs that cannot be read.
+    Raises DockerfileError at once for invalid flags and heredocs.
     """
-    # All are taken apart before any is given a meaning: so BuildKit's errors come in this order.
+    # All are parsed before one is interpreted, so that errors come in BuildKit's order.
     parts = [take_apart(instruction, raw.escape) for instruction in raw.instructions]
     return map(_meaning, parts)
 
 
 def arrange(raw: RawDockerfile, meant: Iterable[From | Instruction]) -> Dockerfile:
-    """Return the stages of a file whose instructions mean ``meant``. Raises DockerfileError."""
+    """Return the Dockerfile of ``raw`` with its typed instructions. Raises DockerfileError."""
     meta_args: list[Arg] = []
     stages: list[Stage] = []
     start: From | None = None
@@ -131,14 +131,14 @@ def _finished(start: From | None, inside: list[Instruction], index: int) -> list
 
 
 def interpret_instruction(raw: RawInstruction, escape: str = "\\") -> From | Instruction:
-    """Return what one instruction means. Raises DockerfileError."""
+    """Return one typed instruction. Raises DockerfileError."""
     return _meaning(take_apart(raw, escape))
 
 
 def interpret_onbuild(
     expression: str, escape: str = "\\", lines: tuple[int, int] = (1, 1)
 ) -> Instruction:
-    """Return the instruction that a trigger stands for; ``lines`` are those errors point at.
+    """Return the instruction of a trigger; errors name ``lines``.
 
     Raises DockerfileError.
     """
@@ -174,7 +174,7 @@ def _meaning(part: Syntax) -> From | Instruction:
 
 
 def _flags_of(part: Syntax) -> Flags:
-    """Return the flags; some instructions never look at those they are given, in BuildKit too."""
+    """Return the flags; some instructions ignore their flags, as in BuildKit."""
     unread = part.keyword in {"arg", "stopsignal"}
     if part.keyword == "healthcheck":
         unread = "".join(part.arguments.words[:1]).upper() == "NONE"
@@ -336,7 +336,7 @@ def _argument(word: str, part: Syntax) -> Argument:
 
 
 def _description(name: str, comments: tuple[str, ...]) -> str:
-    """Return what ``# NAME text`` above the instruction says (--call=outline)."""
+    """Return the text of the comment ``# NAME text`` above the instruction (--call=outline)."""
     for comment in comments:
         if comment.startswith(f"{name} "):
             return comment.removeprefix(f"{name} ")

@@ -1,7 +1,7 @@
-"""Expressions of ignore files that hold many wildcards, matched in a time that has a bound.
+"""A matcher in bounded time for expressions of ignore files with many wildcards.
 
-``re`` tries all ways in which their parts may share a text, which for a dozen of them takes longer
-than anybody can wait. BuildKit's matcher goes through the text once, as this does.
+``re`` tries all ways to divide a text among the wildcards: exponential time, so a dozen of them
+never end. BuildKit's matcher reads the text once, as this one does.
 """
 
 import re
@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from img.domain.dataclass import dataclass
 
-_FEW = 3  # wildcards; up to them ``re`` is quicker
-_FEW_DEEP = 2  # of them such as go on behind a slash: a path may have thousands
+_FEW = 3  # wildcards; with fewer, ``re`` is quicker
+_FEW_DEEP = 2  # wildcards that continue after a slash: a path may have thousands
 _STAR = r"\.\*|\[\^/\]\*|\(\?:\.\*/\)\?"
 _REPEATED = r"\{[\d,]+\}"
 _IN_NAME = "[^/]*"
@@ -24,7 +24,7 @@ _TOKEN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """What matches one character, or nothing like ``^``; ``most`` is None where there is no end."""
+    """A repeated part: it matches one character, or none like ``^``; None as ``most``: no limit."""
 
     expression: re.Pattern[str]
     least: int = 1
@@ -33,14 +33,14 @@ class _Part:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManyStars:
-    """An expression as ignore.py makes them: no groups but that for directories."""
+    """An expression made by ignore.py: its only groups are those for directories."""
 
-    ways: tuple[tuple[_Part | None, ...], ...]  # None: directories, or nothing
-    words: tuple[tuple[str, ...], ...]  # that a text needs to have for each of them
+    ways: tuple[tuple[_Part | None, ...], ...]  # None: directories, or ""
+    words: tuple[tuple[str, ...], ...]  # the words that a text has to contain, for each of them
 
     @classmethod
     def of(cls, expression: str, few: int = _FEW) -> "ManyStars | None":
-        """Return what matches ``expression``, which ``re`` accepts; None where ``re`` will do."""
+        """Return a matcher for ``expression``, a valid one; None if ``re`` is fast enough."""
         stars = re.findall(_STAR, expression)
         deep = len(stars) - stars.count(_IN_NAME)
         if len(stars) <= few and deep <= _FEW_DEEP and not re.search(_REPEATED, expression):
@@ -52,7 +52,7 @@ class ManyStars:
         )
 
     def fullmatch(self, text: str) -> bool:
-        """Tell whether all of ``text`` matches."""
+        """Return whether all of ``text`` matches."""
         return any(
             all(word in text for word in words) and len(text) in _ends(way, text)
             for way, words in zip(self.ways, self.words, strict=True)
@@ -84,7 +84,7 @@ def _part(token: re.Match[str]) -> _Part | None:
 
 
 def _words(way: Sequence[re.Match[str]]) -> Iterator[str]:
-    """Yield what stands in ``way`` as it is; a text without it need not be gone through."""
+    """Yield the literal words in ``way``; a text without one of them cannot match."""
     word = ""
     for token in way:
         plain = token["atom"] and token[0] in (token["atom"], "")
@@ -99,7 +99,7 @@ def _words(way: Sequence[re.Match[str]]) -> Iterator[str]:
 
 
 def _ends(way: Sequence[_Part | None], text: str) -> set[int]:
-    """Return up to where ``text`` may be matched by all of ``way``."""
+    """Return the positions in ``text`` at which a match of all of ``way`` can end."""
     ends = {0}
     for part in way:
         if part is None:

@@ -13,7 +13,7 @@ from img.domain.kernel_numbers import is_id
 
 _TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
 _SHARINGS = ("shared", "private", "locked")
-_ALONE = frozenset({"readonly", "ro", "readwrite", "rw", "required"})  # may go without a value
+_ALONE = frozenset({"readonly", "ro", "readwrite", "rw", "required"})  # the value may be left out
 _KEYS = (
     *("type", "from", "source", "target", "readonly", "id", "sharing", "required", "size"),
     *("mode", "uid", "gid", "src", "dst", "destination", "ro", "rw", "readwrite", "env"),
@@ -25,7 +25,7 @@ Expander = Callable[[str], str]
 def parse_mount(
     text: str, expand: Expander | None = None, lines: tuple[int, int] | None = None
 ) -> RunMount:
-    """Return the mount that ``--mount=text`` asks for, its values expanded by ``expand``.
+    """Return the mount that ``--mount=text`` asks for, with values expanded by ``expand``.
 
     Raises DockerfileError.
     """
@@ -36,10 +36,10 @@ def parse_mount(
 
 
 def parse_unexpanded_mount(text: str, lines: tuple[int, int]) -> RunMount:
-    """Return the mount as far as it is known while variables have no values yet.
+    """Return the mount as far as it is known before variables are expanded.
 
-    ``from`` may hold none: which stages a build needs is known before anything is expanded. All
-    else that is wrong shows when it is expanded, so never in a stage that nothing needs.
+    ``from`` may hold no variables, because the stages that a build needs are known before
+    expansion. Other errors are found at expansion, so never in a stage that is not needed.
     Raises DockerfileError.
     """
     try:
@@ -61,7 +61,7 @@ def parse_unexpanded_mount(text: str, lines: tuple[int, int]) -> RunMount:
 
 
 def expand_mounts(run: Run, expand: Expander) -> tuple[RunMount, ...]:
-    """Return the mounts of ``run`` once its variables have values. Raises DockerfileError."""
+    """Return the mounts of ``run`` with their variables expanded. Raises DockerfileError."""
     return tuple(parse_mount(word, expand, run.lines) for word in run.mount_words)
 
 
@@ -84,7 +84,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _fields(text: str) -> Iterator[tuple[str, str, str]]:
-    """Yield key, value and the field as written; a key alone has the value ``true``."""
+    """Yield the key, the value and the text of each field; a key alone has the value ``true``."""
     for field in _split(text):
         key, sign, value = field.partition("=")
         key = key.lower()

@@ -1,4 +1,4 @@
-"""``--call=outline``: what a build of a target takes from outside.
+"""``--call=outline``: the arguments, secrets and SSH agents of a target.
 
 Source: BuildKit frontend/dockerfile/dockerfile2llb/outline.go.
 """
@@ -19,7 +19,7 @@ Lines = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutlinedArgument:
-    """A build argument that makes a difference, and the value it has."""
+    """A build argument that the target uses, and its value."""
 
     name: str
     value: str
@@ -38,7 +38,7 @@ class OutlinedMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outline:
-    """What a target takes, in the order of the file."""
+    """The inputs of a target, in the order of the file."""
 
     name: str  # of the target, "" where it has none
     description: str
@@ -54,9 +54,9 @@ def outline_of(
     walk: Walk,
     predefined: Mapping[str, str],
 ) -> Outline:
-    """Return the outline of stage ``target``; ``stages`` are all it needs, in order.
+    """Return the outline of stage ``target``; ``stages`` are the stages that it needs, in order.
 
-    ``predefined`` are the variables there are above the first ARG. Raises DockerfileError.
+    ``predefined`` are the variables that exist above the first ARG. Raises DockerfileError.
     """
     captures = _captures(dockerfile, stages, walk, predefined)
     for step in walk_stages(stages, walk):
@@ -82,7 +82,7 @@ class _Declared:
 
 @dataclass(slots=True)
 class _Capture:
-    """What one stage uses."""
+    """The arguments, secrets and agents that one stage uses."""
 
     declared: dict[str, _Declared]
     used: set[str]
@@ -90,6 +90,7 @@ class _Capture:
     agents: dict[str, OutlinedMount] = field(default_factory=dict)
 
     def take(self, step: Step) -> None:
+        """Add the arguments, secrets and agents of ``step``."""
         match step.instruction:
             case Arg(arguments=(argument,)):
                 self._take_argument(step, argument)
@@ -97,7 +98,7 @@ class _Capture:
                 self._take_mounts(step, step.instruction)
 
     def used_arguments(self) -> Iterator[OutlinedArgument]:
-        """Yield the arguments used, and those that their defaults are made of."""
+        """Yield the arguments that are used, and those in their default values."""
         waiting, seen = set(self.used), set[str]()
         while waiting:
             name = waiting.pop()
@@ -110,7 +111,7 @@ class _Capture:
         self.used.add(argument.name)
         walk, lines = step.walk, step.instruction.lines
         own = argument.default is not None or argument.name in walk.build_args
-        if own or argument.name not in walk.global_arguments:  # else it is the global one
+        if own or argument.name not in walk.global_arguments:  # else the global argument is used
             value = walk.value_of(argument, step.variables, lines)
             self.declared[argument.name] = _Declared(_outlined(argument, value, lines))
 
@@ -129,7 +130,7 @@ def _captures(
     walk: Walk,
     predefined: Mapping[str, str],
 ) -> dict[int, _Capture]:
-    """Return a capture for each stage, with the arguments that its FROM and its bases' use."""
+    """Return a capture for each stage, with the arguments in its FROM and in those of its bases."""
     declared = _global_arguments(dockerfile, walk, predefined)
     captures: dict[int, _Capture] = {}
     for stage in stages:
@@ -152,7 +153,7 @@ def _global_arguments(
                 expanded = expand(argument.default, variables, walk.escape, lines=arg.lines)
                 value, uses = expanded.text, expanded.matched - {argument.name}
                 if argument.name in expanded.matched and argument.name in declared:
-                    uses |= declared[argument.name].uses  # it is made of what it was made of before
+                    uses |= declared[argument.name].uses  # the default names the argument itself
             if value is not None:
                 variables[argument.name] = value
             declared[argument.name] = _Declared(_outlined(argument, value, arg.lines), uses)
@@ -160,7 +161,7 @@ def _global_arguments(
 
 
 def _reached(stages: Sequence[KnownStage], target: int) -> Iterator[int]:
-    """Yield ``target``, the stage it continues and those it copies from, each once."""
+    """Yield ``target``, the stage that it continues and those that it copies from, each once."""
     by_index = {stage.index: stage for stage in stages}
     waiting, seen = [target], set[int]()
     while waiting:

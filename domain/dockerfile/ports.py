@@ -1,4 +1,4 @@
-"""EXPOSE: words to ports (BuildKit frontend/dockerfile/dockerfile2llb/convert_expose.go)."""
+"""The ports of EXPOSE (BuildKit frontend/dockerfile/dockerfile2llb/convert_expose.go)."""
 
 import re
 from collections.abc import Iterable
@@ -10,13 +10,13 @@ _LARGEST_PORT = 65535
 
 
 class BadPort(DockerfileError):
-    """A word of EXPOSE that names no port."""
+    """A word of EXPOSE that is not a port."""
 
 
 def parse_ports(words: Iterable[str], lines: tuple[int, int] | None = None) -> tuple[str, ...]:
     """Return keys of Config.ExposedPorts, ``80/tcp``, in the order of ``words``. Raises BadPort.
 
-    Host and address of the legacy form ``ip:host:port`` are checked and forgotten.
+    The host and address of the legacy form ``ip:host:port`` are checked and dropped.
     """
     try:
         return tuple(port for word in words for port in _ports(word))
@@ -41,7 +41,7 @@ def _ports(word: str) -> list[str]:
 
 
 def _split(text: str) -> tuple[str, str, str]:
-    """Return address, host port and container port; only the last need be there."""
+    """Return the address, host port and container port; only the last is required."""
     parts = text.rsplit(":", 2)
     address, host, container = ["", ""][: 3 - len(parts)] + parts
     if address.startswith("[") and address.endswith("]"):
@@ -64,7 +64,7 @@ def _number(text: str, whole: str, what: str) -> int:
 
 
 def _check_host(host: str, container: str, ports: tuple[int, int]) -> None:
-    """A range needs a host range of its size; one port may be given a choice of host ports."""
+    """Check the host ports: a range needs a host range of its size; one port may have a range."""
     start, end = _range(host, "hostPort")
     if ports[0] != ports[1] and end - start != ports[1] - ports[0]:
         raise BadPort(
@@ -73,7 +73,7 @@ def _check_host(host: str, container: str, ports: tuple[int, int]) -> None:
 
 
 def _is_address(text: str) -> bool:
-    from ipaddress import ip_address  # slow to import, and few words need it
+    from ipaddress import ip_address  # slow to import, and seldom needed
 
     try:
         ip_address(text)

@@ -1,4 +1,4 @@
-"""What reading a Dockerfile's lines yields, before any meaning is given to them."""
+"""The instructions of a Dockerfile as text, before they are interpreted."""
 
 from img.domain.dataclass import dataclass
 
@@ -10,13 +10,13 @@ class Heredoc:
     name: str
     content: str
     expand: bool  # False when NAME was quoted
-    chomp: bool = False  # True for <<-NAME: leading tabs are stripped already
+    chomp: bool = False  # True for <<-NAME: leading tabs are already stripped
     descriptor: int = 0  # the number in 3<<NAME
-    indented: str | None = None  # the body before its tabs were stripped, where chomp did that
+    indented: str | None = None  # the body before its tabs were stripped, if ``chomp`` is set
 
     @property
     def as_written(self) -> str:
-        """The body as it stands in the file, for whoever puts the text together again."""
+        """The body as it is in the file, for a caller that rebuilds the text."""
         return self.content if self.indented is None else self.indented
 
 
@@ -36,7 +36,7 @@ class RawInstruction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Directive:
-    """A parser directive, ``# key=value`` above everything else."""
+    """A parser directive: ``# key=value`` at the top of the file."""
 
     name: str  # lower case
     value: str
@@ -44,13 +44,13 @@ class Directive:
 
     @property
     def first_word(self) -> str:
-        """The value up to its first blank; BuildKit takes the rest of some as an explanation."""
+        """The value up to its first blank; BuildKit treats the rest of some as a comment."""
         return self.value.partition(" ")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawDockerfile:
-    """A whole file: its directives, the escape character they choose, its instructions."""
+    """A whole file: its directives, its escape character and its instructions."""
 
     instructions: tuple[RawInstruction, ...]
     directives: tuple[Directive, ...] = ()

@@ -1,4 +1,4 @@
-"""Names of signals that STOPSIGNAL takes (moby/sys signal.ParseSignal, on Linux)."""
+"""Signal names of STOPSIGNAL (moby/sys signal.ParseSignal, on Linux)."""
 
 from img.domain.errors import DockerfileError
 

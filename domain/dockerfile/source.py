@@ -1,7 +1,7 @@
-"""Which lines of a Dockerfile make one instruction.
+"""Statements of a Dockerfile: the lines of each instruction.
 
-Line by line as BuildKit's parser goes (frontend/dockerfile/parser/parser.go): continuations,
-comments and blank lines within them, here-documents below them.
+It follows BuildKit's parser (frontend/dockerfile/parser/parser.go) line by line: continuations,
+comments and blank lines in them, here-documents below them.
 """
 
 import re
@@ -12,17 +12,17 @@ from img.domain.dockerfile.heredoc import HeredocOpening, openings_in
 from img.domain.dockerfile.raw import Heredoc
 from img.domain.errors import DockerfileError
 
-LONGEST_LINE = 65535  # bytes; BuildKit's scanner takes no more
-MOST_LINES = 100_000  # each takes memory on the way to a plan; generated files have thousands
+LONGEST_LINE = 65535  # bytes; the limit of BuildKit's scanner
+MOST_LINES = 100_000  # each needs memory in a plan; generated files have thousands
 _COMMENT = re.compile(r"\s*#")
 _MANY = 256  # continuation lines
-# Keeps a backslash at the end of an instruction from continuing it, and one without text there.
+# Prevents a backslash at the end of an instruction, or alone on a line, from continuing it.
 _GUARD = "\x00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """One instruction: its lines without their continuation characters. Line numbers from 1."""
+    """The lines of one instruction, without continuation characters. Line numbers start at 1."""
 
     pieces: tuple[tuple[int, str], ...]  # line number, text
     lines: tuple[int, int]  # heredocs included
@@ -36,32 +36,32 @@ class Statement:
 
     @property
     def text_lines(self) -> frozenset[int]:
-        """The lines that count: not the comments within."""
+        """The lines without the comments between them."""
         last_piece = self.pieces[-1][0]
         below = range(last_piece + 1, self.lines[1] + 1) if self.heredocs else ()
         return frozenset((*(number for number, _ in self.pieces), *below))
 
 
 def check_line_count(text: str) -> None:
-    """Raises DockerfileError for a file of so many lines that nobody means it."""
+    """Raise DockerfileError for a file with too many lines."""
     if text.count("\n") > MOST_LINES:
         raise DockerfileError(f"the Dockerfile has more than {MOST_LINES} lines")
 
 
 def check_line_lengths(lines: Sequence[str]) -> None:
-    """Raises DockerfileError for a line that BuildKit would not read."""
+    """Raise DockerfileError for a line that is too long for BuildKit."""
     for number, line in enumerate(lines, 1):
         if len(line) * 4 > LONGEST_LINE and len(line.encode(errors="replace")) > LONGEST_LINE:
             raise DockerfileError(
                 f"dockerfile line greater than max allowed size of {LONGEST_LINE}",
-                lines=(max(number - 1, 1), number),  # BuildKit names the last line it could read
+                lines=(max(number - 1, 1), number),  # the last line that BuildKit reads
             )
 
 
 def check_no_nul(statements: Sequence[Statement]) -> None:
-    """Raises DockerfileError for a NUL: no path, variable or argument of a program can hold one.
+    """Raise DockerfileError for a NUL, which paths, variables and arguments cannot hold.
 
-    Here-documents may: they become files too.
+    Here-documents may hold one, because they can become files.
     """
     for statement in statements:
         for number, piece in statement.pieces:
@@ -85,10 +85,10 @@ class _Reader:
     def __init__(self, lines: Sequence[str], escape: str) -> None:
         self._lines = lines
         self._escape = escape
-        self._at = 0  # lines read, so the number of the last one
+        self._at = 0  # number of lines read
 
     def next(self) -> Statement | None:
-        """Return the instruction that starts at or below the current line."""
+        """Return the next instruction at or below the current line."""
         while self._at < len(self._lines):
             line = self._lines[self._at].strip()
             self._at += 1
@@ -117,9 +117,9 @@ class _Reader:
         )
 
     def _piece(self, line: str) -> tuple[str, bool]:
-        """Return ``line`` without its continuation character, and whether it had one.
+        """Return ``line`` without its continuation character, and whether it has one.
 
-        Two of them are an escaped one, and continue nothing.
+        Two of them are an escaped character and no continuation.
         """
         line = line.rstrip("\r")
         stripped = line.rstrip(" \t")
@@ -149,10 +149,10 @@ class _Reader:
 
 
 def plain_lines(lines: Sequence[str], statements: Sequence[Statement]) -> list[str]:
-    r"""Return as many lines, but such that a plain reader of Dockerfiles takes them right.
+    r"""Return as many lines in a form that a simple Dockerfile parser reads correctly.
 
-    Continued with ``\`` whatever the escape, no blank lines within, keyword and argument on one
-    line, no heredoc bodies. What ``guarded`` finds at the end of an argument is to be dropped.
+    Continued with ``\`` for any escape character, no blank lines inside, keyword and argument on
+    one line, no heredoc bodies. Remove the guard at the end of an argument (``without_guard``).
     """
     plain = [line if _COMMENT.match(line) else "" for line in lines]
     for statement in statements:
@@ -175,7 +175,7 @@ def without_guard(argument: str) -> str:
 
 
 def _joined_where_needed(statement: Statement) -> Sequence[tuple[int, str]]:
-    """Join first lines until the keyword has ended, or all where there are very many of them."""
+    """Join the first lines up to the end of the keyword, or all lines if there are very many."""
     pieces = statement.pieces
     if len(pieces) > _MANY:
         return [(pieces[0][0], "".join(piece for _, piece in pieces))]

@@ -1,6 +1,6 @@
 """The stages of a Dockerfile, step by step, with the variables that each step sees.
 
-Nothing is built: this is for those who ask what a Dockerfile says (checks, outline).
+Nothing is built: checks and the outline use it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ from img.domain.dockerfile.instructions import (
 from img.domain.dockerfile.variables import Expanded, expand_word
 from img.domain.platform import Platform
 
-# For the scanner of software bills of materials: no variables of a process.
+# Arguments of the SBOM scanner; a process does not see them.
 NOT_IN_ENV = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
 
 
@@ -45,23 +45,23 @@ def argument_value(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownStage:
-    """A stage of which it is known what it starts from."""
+    """A stage with its base."""
 
     index: int
     start: From
-    instructions: tuple[Instruction, ...]  # those that the base triggers first
+    instructions: tuple[Instruction, ...]  # the triggers of the base come first
     platform: Platform
     base: int | None = None  # the stage it continues
-    sources: tuple[int, ...] = ()  # stages it copies from or mounts
-    image: str = ""  # the base image as FROM names it, if it is one
-    image_platform: Platform | None = None  # what that image says it is for
+    sources: tuple[int, ...] = ()  # stages that it copies from or mounts
+    image: str = ""  # the base image as FROM names it, "" for a stage
+    image_platform: Platform | None = None  # the platform in that image's config
     env: Mapping[str, str] = field(default_factory=dict, hash=False)  # of the base image
-    has_shell: bool = False  # the base image's config names one
+    has_shell: bool = False  # the base image's config sets one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """What all stages have in common."""
+    """The arguments and variables that all stages share."""
 
     global_arguments: Mapping[str, str] = field(hash=False)
     build_args: Mapping[str, str] = field(hash=False)
@@ -70,7 +70,7 @@ class Walk:
     def value_of(
         self, argument: Argument, variables: Mapping[str, str], lines: tuple[int, int]
     ) -> str | None:
-        """Return what --build-arg says, else the default, else the global value of the name.
+        """Return the value of --build-arg, else the default, else the global value of the name.
 
         Raises ExpansionFailed.
         """
@@ -83,16 +83,16 @@ class Walk:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """An instruction and what holds just before it; ARG comes one variable a step."""
+    """An instruction and the state before it; ARG is divided into steps of one variable."""
 
     stage: KnownStage
     instruction: Instruction
     walk: Walk
-    variables: Mapping[str, str] = field(hash=False)  # what its words are expanded with
-    declared: frozenset[str] = frozenset()  # ARGs so far, with a value or not
+    variables: Mapping[str, str] = field(hash=False)  # the variables that expand its words
+    declared: frozenset[str] = frozenset()  # ARGs so far, with or without a value
     shell_chosen: bool = False
     directory_chosen: bool = False
-    overrides: Instruction | None = None  # the CMD, ENTRYPOINT or HEALTHCHECK it makes void
+    overrides: Instruction | None = None  # the CMD, ENTRYPOINT or HEALTHCHECK that it replaces
 
     def expand(self, word: str) -> Expanded:
         """Return ``word`` with the variables replaced. Raises ExpansionFailed."""
@@ -101,7 +101,7 @@ class Step:
 
 
 def walk_stages(stages: Iterable[KnownStage], walk: Walk) -> Iterator[Step]:
-    """Yield the steps of ``stages``, which come in order and with all that they continue.
+    """Yield the steps of ``stages``, which are in order and include all their base stages.
 
     Raises ExpansionFailed.
     """
@@ -114,7 +114,7 @@ def walk_stages(stages: Iterable[KnownStage], walk: Walk) -> Iterator[Step]:
 
 
 class _State:
-    """A stage while it is walked through."""
+    """The state of a stage between two steps."""
 
     def __init__(self, stage: KnownStage, walk: Walk, before: "_State | None") -> None:
         self._stage = stage
@@ -126,6 +126,7 @@ class _State:
         self._last: dict[type, Instruction] = {}
 
     def steps(self) -> Iterator[Step]:
+        """Yield the steps of the stage, and update the variables between them."""
         for written in self._stage.instructions:
             for instruction in _one_variable_each(written):
                 yield self._step(instruction)
@@ -163,7 +164,7 @@ class _State:
             self._variables = {**self._variables, argument.name: value}
 
     def _set(self, env: Env) -> None:
-        """All pairs are expanded with the variables as they were before the instruction."""
+        """Set ``pairs``; all are expanded with the variables from before the instruction."""
 
         def expanded(word: str) -> str:
             return expand_word(word, self._variables, self._walk.escape, lines=env.lines).text
@@ -173,7 +174,7 @@ class _State:
 
 
 def _one_variable_each(instruction: Instruction) -> Iterator[Instruction]:
-    """Yield ``ARG a b`` as two: the second sees the first."""
+    """Yield ``ARG a b`` as two instructions: the second sees the first."""
     if isinstance(instruction, Arg):
         for argument in instruction.arguments:
             yield replace(instruction, arguments=(argument,))

@@ -1,4 +1,4 @@
-"""How stages refer to one another: FROM, COPY --from, RUN --mount=from.
+"""References between stages: FROM, COPY --from, RUN --mount=from.
 
 Source: BuildKit frontend/dockerfile/dockerfile2llb/convert.go.
 """
@@ -13,7 +13,7 @@ from img.domain.errors import DockerfileError
 
 
 class TargetNotFound(DockerfileError):
-    """No stage is called that."""
+    """A target that names no stage."""
 
     def __init__(self, target: str, stages: Sequence[Stage]) -> None:
         names = [stage.start.name for stage in stages if stage.start.name]
@@ -37,15 +37,15 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageNeeds:
-    """What a stage takes from elsewhere: earlier stages by index, and what must be images."""
+    """The stages and images that a stage reads: stages by index, images by name."""
 
-    base: int | None  # index of the stage it starts from, None for an image
+    base: int | None  # index of the stage that it continues, None for an image
     stages: tuple[int, ...] = ()  # from COPY and RUN --mount
-    images: tuple[str, ...] = ()  # images or named contexts, from the same
+    images: tuple[str, ...] = ()  # images or named contexts, from the same instructions
 
 
 def find_stage(stages: Sequence[Stage], name_or_index: str, before: int) -> Stage | None:
-    """Return the stage called that, the last of its name above stage ``before``."""
+    """Return the last stage called ``name`` above stage ``before``."""
     found = _by_name(stages[:before], name_or_index)
     if found or not _is_index(name_or_index):
         return found
@@ -54,7 +54,7 @@ def find_stage(stages: Sequence[Stage], name_or_index: str, before: int) -> Stag
 
 
 def find_base(stages: Sequence[Stage], base: str, before: int) -> Stage | None:
-    """Return the stage that ``FROM base`` continues, None for an image; numbers are images here."""
+    """Return the stage that ``FROM base`` continues, None for an image; FROM takes no numbers."""
     return _by_name(stages[:before], base)
 
 
@@ -69,7 +69,7 @@ def select_target(stages: Sequence[Stage], target: str = "") -> Stage:
 
 
 def references_of(instructions: Sequence[Instruction]) -> Iterator[Reference]:
-    """Yield what COPY and RUN refer to. Raises DockerfileError for a variable in ``--from``."""
+    """Yield the references of COPY and RUN. Raises DockerfileError for a variable in ``--from``."""
     for instruction in instructions:
         match instruction:
             case Copy(from_=text) if text:
@@ -83,7 +83,7 @@ def references_of(instructions: Sequence[Instruction]) -> Iterator[Reference]:
 def needs_of(
     stages: Sequence[Stage], index: int, bases: Mapping[int, str] | None = None
 ) -> StageNeeds:
-    """Return what stage ``index`` needs; ``bases`` are base names with variables replaced.
+    """Return the needs of stage ``index``; ``bases`` are the base names after expansion.
 
     Raises DockerfileError for a reference to a stage that is not above it.
     """
@@ -106,7 +106,7 @@ def needs_of(
 
 
 def check_circles(stages: Sequence[Stage], bases: Mapping[int, str] | None = None) -> None:
-    """Raises DockerfileError where a stage needs itself, through others or not."""
+    """Raise DockerfileError for a stage that depends on itself, directly or through others."""
     edges = [tuple(_edges(stages, index, bases or {})) for index in range(len(stages))]
     done: set[int] = set()
     for start in range(len(stages)):
@@ -127,7 +127,7 @@ def check_circles(stages: Sequence[Stage], bases: Mapping[int, str] | None = Non
 
 
 def _edges(stages: Sequence[Stage], index: int, bases: Mapping[int, str]) -> Iterator[int]:
-    """Yield the stages that stage ``index`` names, those below it too."""
+    """Yield the stages that stage ``index`` names, including those below it."""
     stage = stages[index]
     base = find_base(stages, bases.get(index, stage.start.base), index)
     if base:
@@ -156,9 +156,9 @@ def _resolve(stages: Sequence[Stage], index: int, reference: Reference) -> Stage
 
 
 def _anywhere(stages: Sequence[Stage], index: int, reference: Reference) -> Stage | None:
-    """Return the stage meant: one above if there is any, else one below, which is an error."""
+    """Return the stage that is meant: one above, else one below, which is an error."""
     for before in (index, len(stages)):
-        if reference.is_mount:  # where a number is no index
+        if reference.is_mount:  # for a number that is no index
             found = _by_name(stages[:before], reference.text)
         else:
             found = find_stage(stages, reference.text, before)

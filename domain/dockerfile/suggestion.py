@@ -1,14 +1,14 @@
-"""The closest known name to one that is not known (BuildKit util/suggest)."""
+"""Suggestions for misspelt names (BuildKit util/suggest)."""
 
 from collections.abc import Iterable
 
-_FURTHEST = 3  # edits; from here on names are taken for unrelated
+_FURTHEST = 3  # edits; names that differ more are unrelated
 
 
 def did_you_mean(value: str, options: Iterable[str], *, case_sensitive: bool = True) -> str:
-    """Return `` (did you mean X?)`` to put behind a message, or nothing.
+    """Return `` (did you mean X?)`` for the end of a message, or "".
 
-    Nothing also when ``value`` is one of the options: then it is not the name that is wrong.
+    Also return "" if ``value`` is one of the options: then the name is not the error.
     """
     wanted = value if case_sensitive else value.lower()
     best, best_distance = "", _FURTHEST
@@ -25,11 +25,11 @@ def did_you_mean(value: str, options: Iterable[str], *, case_sensitive: bool = T
 
 
 def closest(word: str, options: Iterable[str]) -> str:
-    """Return what ``word`` was meant to be: the nearest of ``options``, or the one it begins.
+    """Return the nearest of ``options`` to ``word``, or the option that begins with it.
 
-    Return "" where none is near, or several of its length are equally so. In a word of three or
-    four letters one may be wrong, in one of less than ten two, else three; two in wrong order
-    count as one.
+    Return "" if none is near, or if several options of its length are equally near. One edit is
+    allowed in a word of three or four letters, two below ten letters, else three; two swapped
+    letters are one edit.
     """
     letters = word.strip("-")
     limit = 1 if len(letters) < 3 else 2 if len(letters) < 5 else 3 if len(letters) < 10 else 4
@@ -44,7 +44,7 @@ def closest(word: str, options: Iterable[str]) -> str:
 
 
 def _distance(first: str, second: str) -> int:
-    """Return how many edits make one of the other; two letters in wrong order are one edit."""
+    """Return the number of edits between two words; two swapped letters are one edit."""
     before: list[int] = []
     row = list(range(len(second) + 1))
     for i, left in enumerate(first, 1):
@@ -59,7 +59,7 @@ def _distance(first: str, second: str) -> int:
 
 
 def edit_distance(first: str, second: str, limit: int) -> int:
-    """Return the Levenshtein distance; ``limit`` where it is at least that."""
+    """Return the Levenshtein distance, at most ``limit``."""
     if abs(len(first) - len(second)) >= limit:
         return limit
     row = list(range(len(second) + 1))

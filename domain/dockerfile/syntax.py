@@ -1,4 +1,4 @@
-"""An instruction's arguments told apart, before they mean anything: BuildKit's syntax tree.
+"""The syntax of an instruction's arguments: BuildKit's syntax tree.
 
 Source: BuildKit frontend/dockerfile/parser/line_parsers.go.
 """
@@ -19,7 +19,7 @@ from img.domain.errors import DockerfileError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arguments:
-    """What follows a keyword. ``pairs`` are (name, value, "=" or "") of ENV and LABEL."""
+    """The arguments after a keyword. ``pairs`` are (name, value, "=" or "") of ENV and LABEL."""
 
     words: tuple[str, ...] = ()
     json: bool = False
@@ -28,17 +28,17 @@ class Arguments:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Syntax:
-    """One instruction, taken apart."""
+    """The syntax of one instruction."""
 
     raw: RawInstruction
     keyword: str  # lower case
     flags: tuple[str, ...]
     arguments: Arguments
-    trigger: "Syntax | None" = None  # what ONBUILD holds
+    trigger: "Syntax | None" = None  # the instruction inside ONBUILD
 
 
 def take_apart(raw: RawInstruction, escape: str) -> Syntax:
-    """Return ``raw`` with flags and arguments told apart. Raises DockerfileError."""
+    """Return the syntax of ``raw``: flags and arguments. Raises DockerfileError."""
     keyword = raw.keyword.lower()
     flags, rest = split_flags(raw.rest, escape)
     try:
@@ -102,7 +102,7 @@ def _health_check(rest: str, keyword: str, escape: str) -> Arguments:
 
 
 def _name_values(rest: str, keyword: str, escape: str) -> Arguments:
-    """The first word decides: with ``=`` all are pairs, without it the old form, NAME text."""
+    """Return pairs if the first word has a ``=``, else one pair of the old form, NAME text."""
     words = split_quoted(rest, escape)
     if not words:
         return Arguments()

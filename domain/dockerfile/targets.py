@@ -8,7 +8,7 @@ from img.domain.dockerfile.instructions import Dockerfile, From
 class BuildTarget:
     """A stage that ``--target`` may name; base and platform as they are written."""
 
-    name: str  # "" where it has none
+    name: str  # "": no name
     base: str
     lines: tuple[int, int]
     platform: str = ""
@@ -17,7 +17,7 @@ class BuildTarget:
 
 
 def targets_of(dockerfile: Dockerfile) -> tuple[BuildTarget, ...]:
-    """Return the stages in order; the last one is built where none is named."""
+    """Return the stages in order; the last one is the default target."""
     last = dockerfile.stages[-1]
     return tuple(
         BuildTarget(
@@ -33,7 +33,7 @@ def targets_of(dockerfile: Dockerfile) -> tuple[BuildTarget, ...]:
 
 
 def stage_description(start: From) -> str:
-    """Return what the comment ``# NAME text`` directly above a stage says."""
+    """Return the text of the comment ``# NAME text`` directly above a stage."""
     prefix = f"{start.name} "
     comments = start.comments if start.name else ()
     return next((line.removeprefix(prefix) for line in comments if line.startswith(prefix)), "")

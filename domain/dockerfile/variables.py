@@ -1,4 +1,4 @@
-"""Replacing ``$NAME`` and ``${NAME:-word}`` (Dockerfile reference, "Environment replacement")."""
+"""Expansion of variables (Dockerfile reference, "Environment replacement")."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from img.domain.dockerfile.glob import (
 from img.domain.errors import DockerfileError
 from img.domain.go.formatting import quoted
 
-# Digits first: ``$1x`` is ``$1`` and an x. One special parameter alone, as in a shell.
+# Digits come first: ``$1x`` is ``$1`` and an x. A special parameter is one character.
 _ANGLES = re.compile(r"<(?:<[\t\r ]*)?")
 _NAME = re.compile(r"\d+|[@*#?$!-]|\w+")
 
@@ -26,11 +26,11 @@ More than eight times of it no program can be given as an argument or a variable
 
 
 class ExpansionFailed(DockerfileError):
-    """A word that cannot be expanded: bad syntax, or ``${NAME:?message}`` said no."""
+    """A word that cannot be expanded: bad syntax, or a failed ``${NAME:?message}``."""
 
 
 class TooMuchAdded(ExpansionFailed):
-    """Values that would fill the memory."""
+    """Values that would exhaust memory."""
 
     def __init__(self) -> None:
         super().__init__(f"variables make it longer than {MOST_ADDED} characters")
@@ -38,21 +38,21 @@ class TooMuchAdded(ExpansionFailed):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expanded:
-    """A word after expansion, and the variables it asked for: those found and those not."""
+    """A word after expansion, and the variables in it: set and unset ones."""
 
     text: str
-    words: tuple[str, ...] = ()  # the same, split at blanks outside of quotes
+    words: tuple[str, ...] = ()  # the text, split at blanks outside of quotes
     matched: frozenset[str] = frozenset()
     unmatched: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quoting:
-    """What expansion leaves in place."""
+    """The characters that expansion keeps."""
 
-    skip_unset: bool = False  # ``$NAME`` stays as written where NAME is not set
-    raw_quotes: bool = False  # quotes still protect, but stay
-    raw_escapes: bool = False  # escape characters still protect, but stay
+    skip_unset: bool = False  # ``$NAME`` is kept if NAME is not set
+    raw_quotes: bool = False  # quotes protect their text, and are kept
+    raw_escapes: bool = False  # escape characters protect the next character, and are kept
     ignore_quotes: bool = False  # quotes are ordinary text (bodies of heredocs)
 
 
@@ -68,7 +68,7 @@ def expand(
     quoting: Quoting = PLAIN,
     lines: tuple[int, int] | None = None,
 ) -> Expanded:
-    """Return ``word`` with its variables replaced. Raises ExpansionFailed at ``lines``."""
+    """Return ``word`` with its variables expanded. Raises ExpansionFailed at ``lines``."""
     lexer = _Lexer(word, env, escape, quoting)
     try:
         text, words = lexer.until("")
@@ -99,7 +99,7 @@ def expand_word(
     ignore_quotes: bool = False,
     lines: tuple[int, int] | None = None,
 ) -> Expanded:
-    """Expand to one word, as in ENV, LABEL, WORKDIR, COPY. Raises ExpansionFailed."""
+    """Return one word, as in ENV, LABEL, WORKDIR and COPY. Raises ExpansionFailed."""
     if word.isalnum():
         return Expanded(text=word, words=(word,))
     quoting = Quoting(
@@ -121,13 +121,13 @@ def expand_words(
     raw_escapes: bool = False,
     lines: tuple[int, int] | None = None,
 ) -> list[str]:
-    """Expand to any number of words, as in EXPOSE and VOLUME. Raises ExpansionFailed."""
+    """Return any number of words, as in EXPOSE and VOLUME. Raises ExpansionFailed."""
     quoting = Quoting(skip_unset=skip_unset, raw_quotes=raw_quotes, raw_escapes=raw_escapes)
     return list(expand(word, env, escape, quoting=quoting, lines=lines).words)
 
 
 class _Words:
-    """Collects the words of a text whose quoted parts may not be split."""
+    """A collector of words; quoted parts are not split."""
 
     def __init__(self) -> None:
         self._done: list[str] = []
@@ -145,12 +145,15 @@ class _Words:
             self._flush()
 
     def add_whole(self, text: str) -> None:
+        """Add ``text`` without splitting it."""
         self._word.append(text)
 
     def forget(self) -> None:
+        """Drop the current word."""
         self._word.clear()
 
     def finish(self) -> list[str]:
+        """Return all words; end the current one."""
         self._flush()
         return self._done
 
@@ -162,7 +165,7 @@ class _Words:
 
 
 class _Lexer:
-    """Reads one text from left to right, as BuildKit's frontend/dockerfile/shell/lex.go does."""
+    """A lexer of one text (BuildKit frontend/dockerfile/shell/lex.go)."""
 
     def __init__(self, text: str, env: Mapping[str, str], escape: str, quoting: Quoting) -> None:
         self._text = text
@@ -176,11 +179,11 @@ class _Lexer:
         self._quotes = quotes
         self.matched: set[str] = set()
         self.unmatched: set[str] = set()
-        self._arguments = 0  # words inside of braces read so far
+        self._arguments = 0  # number of words in braces so far
         self._added = 0  # characters of values
 
     def until(self, stop: str, *, raw_escapes: bool | None = None) -> tuple[str, list[str]]:
-        """Return the text up to ``stop`` (or the end), and its words."""
+        """Return the text up to ``stop`` or the end, and its words."""
         before = self._raw_escapes
         self._raw_escapes = before if raw_escapes is None else raw_escapes
         try:
@@ -224,12 +227,12 @@ class _Lexer:
         return "".join(result), words.finish()
 
     def _forget_word(self, words: _Words, arguments: int) -> None:
-        """Drop the word begun before ``${v:-word}``: in BuildKit both share one buffer."""
+        """Drop the word before ``${v:-word}``: in BuildKit both share one buffer."""
         if self._arguments != arguments:
             words.forget()
 
     def _next(self) -> str:
-        """Return the next character and step over it; "" at the end."""
+        """Return the next character and advance; "" at the end."""
         char = self._text[self._at : self._at + 1]
         self._at += len(char)
         return char
@@ -244,9 +247,9 @@ class _Lexer:
         return kept + self._next()
 
     def _angles(self) -> str:
-        """Return ``<``, or ``<<`` with the blanks after it: a heredoc's name may stand apart."""
+        """Return ``<``, or ``<<`` and the blanks after it, which may precede a heredoc's name."""
         found = _ANGLES.match(self._text, self._at)
-        assert found is not None  # the caller has seen the first
+        assert found is not None  # the caller has read the first one
         self._at = found.end()
         return found.group()
 
@@ -377,7 +380,7 @@ class _Lexer:
 def _modified(
     name: str, value: str | None, operator: str, word: str, *, empty_is_unset: bool
 ) -> str:
-    """Return what ``${name<operator>word}`` stands for."""
+    """Return the value of ``${name<operator>word}``."""
     missing = value is None or (empty_is_unset and not value)
     text = value or ""
     match operator:

@@ -1,4 +1,4 @@
-"""How the arguments of an instruction fall into words, and the JSON form."""
+"""The words of an instruction's arguments, and the JSON form."""
 
 import json
 import re
@@ -10,14 +10,14 @@ _WHITESPACE = re.compile(r"[\t\v\f\r ]+")
 
 
 class NotStringArray(DockerfileError):
-    """A JSON array that holds something other than strings: neither exec form nor shell form."""
+    """A JSON array with items other than strings: neither exec form nor shell form."""
 
     def __init__(self) -> None:
         super().__init__("when using JSON array syntax, arrays must be comprised of strings only")
 
 
 def parse_json_form(text: str) -> tuple[str, ...] | None:
-    """Return the words of ``["a", "b"]``, None where ``text`` is no JSON array: then it is shell.
+    """Return the words of ``["a", "b"]``, None if ``text`` is no JSON array (shell form).
 
     Raises NotStringArray (Dockerfile reference, "Shell and exec form").
     """
@@ -36,28 +36,28 @@ def parse_json_form(text: str) -> tuple[str, ...] | None:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(name)  # Python's json takes NaN and Infinity, JSON does not
+    raise ValueError(name)  # Python's json accepts NaN and Infinity, JSON does not
 
 
 def _without_surrogates(value: str) -> str:
-    """Go's decoder makes U+FFFD of half a surrogate pair; Python's keeps it, and it encodes not."""
+    """Return ``value`` with U+FFFD for halves of surrogate pairs, as in Go's JSON decoder."""
     return value if value.isascii() else re.sub("[\ud800-\udfff]", "\ufffd", value)
 
 
 def split_first(text: str) -> tuple[str, str]:
-    """Return the first word and what follows it, both stripped."""
+    """Return the first word and the rest, both stripped."""
     parts = _WHITESPACE.split(text.strip(), maxsplit=1)
     return parts[0], parts[1].strip() if len(parts) > 1 else ""
 
 
 def split_blanks(text: str) -> tuple[str, ...]:
-    """Return the words between blanks; quotes mean nothing here (FROM, EXPOSE, COPY)."""
+    """Return the words between blanks; quotes are ordinary characters (FROM, EXPOSE, COPY)."""
     text = text.strip()
     return tuple(_WHITESPACE.split(text)) if text else ()
 
 
 def split_flags(text: str, escape: str) -> tuple[tuple[str, ...], str]:
-    """Return the leading ``--flags``, unquoted, and the rest; ``--`` alone ends them."""
+    """Return the leading ``--flags``, unquoted, and the rest; a single ``--`` ends the flags."""
     flags: list[str] = []
     at = 0
     while True:
@@ -93,7 +93,7 @@ def _flag_at(text: str, at: int, escape: str) -> tuple[str, int, bool]:
 
 
 def split_quoted(text: str, escape: str) -> tuple[str, ...]:
-    """Return the words of ENV, LABEL and ARG; quotes and escapes stay in them as written."""
+    """Return the words of ENV, LABEL and ARG; quotes and escapes are kept as written."""
     return tuple(_quoted_words(text, escape))
 
 
@@ -117,7 +117,8 @@ def _quoted_words(text: str, escape: str) -> Iterator[str]:
                 yield "".join(word)
                 word.clear()
         elif char == escape and quote != "'":
-            word.append(text[at : at + 2] if at + 1 < end else "")  # one at the very end is dropped
+            # A backslash at the end is dropped.
+            word.append(text[at : at + 2] if at + 1 < end else "")
             at += 1
         else:
             quote = char if not quote and char in "'\"" else "" if char == quote else quote

@@ -1,1 +1,1 @@
-"""What files are, without touching any."""
+"""File trees as values: entries, layers, paths and ownership."""

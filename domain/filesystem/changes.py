@@ -1,30 +1,28 @@
-"""What a step changed, by one rule for every way of keeping files.
+"""Changes of a step, by one rule for all snapshotters.
 
-A snapshotter finds candidates in its own way (what an overlay's upper folder holds; what two walks
-differ in) and may find too many. What is a change is decided here alone, so that the same commands
-give the same layer everywhere.
+A snapshotter finds candidates in its own way (the contents of an overlay's upper directory; the
+differences of two walks) and may find too many. Only this module decides on changes, so that the
+same commands make the same layer everywhere.
 
-**Attributes.** A path is listed when it is new or its kind, mode, owner, size, mtime, link text,
-device, kept xattrs or content differ from the base. A directory whose mtime alone changed is
-listed too, the root ("") as well. A symbolic link has no mode of its own. mtimes count to the
-nanosecond: layers hold whole seconds, and what a step leaves is cut to them when it is committed,
-so what the next one touches differs even in the same second. No layer depends on how fast the
-machine is.
+**Attributes.** A path is listed if it is new or its kind, mode, owner, size, mtime, link text,
+device, kept xattrs or content differ from the base. A directory with only a new mtime is
+listed too, also the root (""). A symbolic link has no mode. mtimes are compared in nanoseconds:
+layers hold whole seconds, and the files of a step are truncated to seconds at commit, so a change
+by the next step differs even within the same second. No layer depends on the machine's speed.
 
-**Deletions.** A whiteout stands for the top-most path that is gone, and never an opaque one: a
-directory that was replaced has a whiteout for each of the base's names it lacks. What replaces
-something of another kind needs none: appliers remove what is in the way (containerd's and
-Docker's: unless both are directories).
+**Deletions.** A whiteout marks the top-most deleted path. There are no opaque whiteouts: a replaced
+directory has a whiteout for each of the base's names that it lacks. A file that replaces one of
+another kind needs none: unpackers remove the old file (containerd's and Docker's: unless both are
+directories).
 
-**Hard links.** Names of one file, be it a symbolic link, a device or a FIFO, are listed together:
-when one of them is listed, all that exist now are, the first in sorted order as what it is and the
-others as HARDLINKs to it. So no layer ever links to a file of a lower one. A link that was broken
-is a change as well, also where the copies are equal: of such copies the one with the first name
-stays unlisted.
+**Hard links.** The names of one file (also of a symbolic link, a device or a FIFO) are listed
+together: if one of them is listed, all existing ones are, the first in sorted order as the file and
+the others as HARDLINKs to it. So a layer never links to a file of a lower layer. A broken link is a
+change even if the copies are equal: of equal copies, the one with the first name is not listed.
 
 **Parents.** Each directory above a listed path is listed too, unchanged (parents.py).
 
-Sockets cannot be in a layer (image-spec layer.md, "File Types"); a name under ``.wh.`` neither.
+Sockets and ``.wh.`` names cannot be in a layer (image-spec layer.md, "File Types", "Whiteouts").
 """
 
 from collections import defaultdict
@@ -51,7 +49,7 @@ _OURS = ("user.overlay.", "user.fuseoverlayfs.", "user.img.")
 
 
 class ReservedName(BuildError):
-    """A file whose name means a deletion once it is in a layer."""
+    """A file with a name that means a deletion in a layer."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -65,16 +63,16 @@ class ReservedName(BuildError):
 class Found(NamedTuple):
     """A path that exists after the step and may have changed."""
 
-    entry: Entry  # under all its names what it is, never HARDLINK
-    inode: Hashable = None  # the same for all names of one file; None: it has one name
+    entry: Entry  # the file itself under all its names, never HARDLINK
+    inode: Hashable = None  # equal for all names of one file; None: it has one name
 
 
 def is_kept_xattr(name: str) -> bool:
-    """Tell whether layers hold the extended attribute ``name``.
+    """Return whether layers hold the extended attribute ``name``.
 
-    Those of the user and file capabilities are part of a file; what an overlay, ``img`` or a
-    security module wrote on it belongs to the machine. Names with "=" are left out, as no tar can
-    hold them (POSIX.1-2017 pax, "Extended Header").
+    User attributes and file capabilities are part of a file; those of overlays, ``img`` and
+    security modules belong to the machine. Names with "=" are left out, because tar cannot hold
+    them (POSIX.1-2017 pax, "Extended Header").
     """
     return name == CAPABILITY or (
         name.startswith("user.") and not name.startswith(_OURS) and "=" not in name
@@ -82,13 +80,13 @@ def is_kept_xattr(name: str) -> bool:
 
 
 def refuse_reserved(path: str) -> None:
-    """Raise ReservedName for a path that would be a deletion in a layer."""
+    """Raise ReservedName for a path that means a deletion in a layer."""
     if WHITEOUT_PREFIX in path and paths.name(path).startswith(WHITEOUT_PREFIX):
         raise ReservedName(path)
 
 
 def whiteout_of(path: str) -> Entry:
-    """Return the entry that says ``path`` is gone (image-spec layer.md, "Whiteouts")."""
+    """Return the whiteout of ``path`` (image-spec layer.md, "Whiteouts")."""
     directory, slash, name = path.rpartition("/")
     return Entry(f"{directory}{slash}{WHITEOUT_PREFIX}{name}", FILE)
 
@@ -96,13 +94,12 @@ def whiteout_of(path: str) -> Entry:
 def changes_of(
     base: FileTree, found: Iterable[Found], deleted: Iterable[str], digest: Callable[[str], str]
 ) -> tuple[Entry, ...]:
-    """Return the entries of the layer that leads from ``base`` to what was found, sorted by path.
+    """Return the entries of the layer with the changes from ``base``, sorted by path.
 
-    ``found`` holds everything that may differ, and with a file all its other names and all that
-    were its other names in ``base`` and still exist. An entry that is the very one of
-    ``base`` is taken to be unchanged. ``deleted`` holds at least the top-most paths of ``base``
-    that are gone. ``digest`` gives the sha256 hex of a file's content and is only asked where all
-    else is equal. Raises ReservedName.
+    ``found`` holds all paths that may differ. With a file it also holds its other names, and its
+    existing other names in ``base``. An entry that is the same object as in ``base`` is unchanged.
+    ``deleted`` holds at least the top-most deleted paths of ``base``. ``digest`` returns the sha256
+    hex of a file's content; it is called only if all attributes are equal. Raises ReservedName.
     """
     now = {item.entry.path: item for item in found}
     changes = [whiteout_of(path) for path in _topmost(base, set(deleted), now)]
@@ -117,7 +114,7 @@ def changes_of(
             changes.append(_canonical(item.entry))
     for names in _listed(base, [sorted(names) for names in files.values()], now, digest):
         changes.extend(_linked_entries(names, now))
-    # Their times are the snapshot's: the next step's changes are told by them.
+    # They keep the snapshot's times, which the next step's changes are compared with.
     parents = missing_parents([(entry.path, 0) for entry in changes], base)
     changes += [_canonical(entry) for entry in parents]
     return tuple(sorted(changes, key=lambda entry: entry.path))
@@ -138,7 +135,7 @@ def _listed(
     now: dict[str, Found],
     digest: Callable[[str], str],
 ) -> Iterator[list[str]]:
-    """Yield the groups of names, each the names of one file, that belong in the layer."""
+    """Yield the changed files, each as the group of its names."""
     unchanged: defaultdict[str, list[list[str]]] = defaultdict(list)
     for names in groups:
         were = base.linked(names[0])
@@ -149,7 +146,7 @@ def _listed(
         else:
             yield names
     for parts in unchanged.values():
-        # One file of the base that became several: the base's stays what the first part is.
+        # One file of the base became several: the first part stays the base's file.
         yield from sorted(parts)[1:]
 
 

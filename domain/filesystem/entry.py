@@ -1,21 +1,21 @@
-"""One file of a layer, a tree or a build context."""
+"""Entries: files of a layer, a tree or a build context."""
 
 from typing import NamedTuple
 
 FILE = "f"
 DIRECTORY = "d"
 SYMLINK = "l"
-HARDLINK = "h"  # only in layers: another name for a file of the same or a lower layer
+HARDLINK = "h"  # only in layers: another name of a file of the same or a lower layer
 CHARACTER = "c"
 BLOCK = "b"
 FIFO = "p"
 SOCKET = "s"  # only in contexts; a layer cannot hold one
 
-CAPABILITY = "security.capability"  # an extended attribute that goes when a file gets an owner
+CAPABILITY = "security.capability"  # an extended attribute that chown(2) removes
 
 
 class Entry(NamedTuple):
-    """What a tar header says of a file (image-spec layer.md, "File Attributes").
+    """The attributes of a file, as in a tar header (image-spec layer.md, "File Attributes").
 
     A NamedTuple, not a dataclass: contexts and bases have 10^5 of them.
     """
@@ -25,10 +25,10 @@ class Entry(NamedTuple):
     mode: int = 0o644  # the twelve permission bits
     uid: int = 0
     gid: int = 0
-    size: int = 0  # bytes; 0 for all but FILE
+    size: int = 0  # bytes; 0 except for FILE
     mtime: int = 0  # nanoseconds since 1970
     link: str = ""  # SYMLINK: the text; HARDLINK: the path of the other name
     device: tuple[int, int] = (0, 0)  # major, minor
     xattrs: tuple[tuple[str, bytes], ...] = ()  # sorted by name
-    digest: str = ""  # FILE: sha256 hex of the content; "" where it is not known yet
-    offset: int = -1  # FILE in a layer: where the content starts in the uncompressed tar
+    digest: str = ""  # FILE: sha256 hex of the content; "" if it is not known yet
+    offset: int = -1  # FILE in a layer: offset of the content in the uncompressed tar

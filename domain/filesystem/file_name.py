@@ -1,7 +1,7 @@
-"""Names of files inside a tree.
+"""File names.
 
-Text from a Dockerfile, an archive, a URL or a registry becomes a FileName before a file is called
-by it: joined to a directory, no FileName leads anywhere but into that directory.
+A text from a Dockerfile, an archive, a URL or a registry is checked as a FileName before it names a
+file: joined to a directory, a FileName always leads into that directory.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _DIRECTORIES = frozenset(("", ".", ".."))
 
 
 class InvalidFileName(ImgError):
-    """Text that cannot be the name of a file; ``problem`` says why."""
+    """A text that is not a file name; ``problem`` is the reason."""
 
     def __init__(self, text: str, problem: str) -> None:
         super().__init__(f"{_shown(text)} cannot be the name of a file: {problem}")
@@ -25,8 +25,8 @@ class InvalidFileName(ImgError):
 class FileName(str):
     """One component of a path: never empty, ``.`` or ``..``, without ``/`` and NUL.
 
-    The kernel takes it: it has at most 255 bytes, and surrogates only in place of bytes that are
-    no UTF-8 (PEP 383). Raises InvalidFileName.
+    It has at most 255 bytes, the kernel's limit; surrogates only stand for bytes that are not UTF-8
+    (PEP 383). Raises InvalidFileName.
     """
 
     __slots__ = ()
@@ -38,15 +38,15 @@ class FileName(str):
 
 
 def is_file_name(text: str) -> bool:
-    """Tell whether ``text`` leads into the directory it is joined to; its length is not looked at.
+    """Return whether ``text``, joined to a directory, leads into it; the length is not checked.
 
-    For loops over many files, which would pay for a FileName each.
+    It is for loops over many files, where a FileName for each is slow.
     """
     return text not in _DIRECTORIES and "/" not in text and "\0" not in text
 
 
 def is_tree_path(path: str) -> bool:
-    """Tell whether ``path`` is names joined by "/", or "": the root."""
+    """Return whether ``path`` consists of names joined by "/", or is "", the root."""
     if not path or (
         "/." not in path and "//" not in path and "\0" not in path and path[0] not in "./"
     ):
@@ -55,7 +55,7 @@ def is_tree_path(path: str) -> bool:
 
 
 def are_tree_paths(paths: Sequence[str]) -> bool:
-    """Tell whether all ``paths`` are, at a tenth of the cost of asking for each."""
+    """Return whether all ``paths`` are tree paths, ten times as fast as a check of each."""
     named = [path for path in paths if path != ""]
     names = "\0".join(["", *named, ""])
     separators = names.count("\0")
@@ -85,6 +85,6 @@ def _problem(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return ``text`` for a message: in ASCII, and not endless."""
+    """Return ``text`` for a message: in ASCII, and shortened."""
     shown = ascii(text)
     return shown if len(shown) <= 80 else f"{shown[:77]}..."

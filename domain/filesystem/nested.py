@@ -1,4 +1,4 @@
-"""Which paths are below which."""
+"""Sets of paths with quick access to those below a path."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,10 @@ from img.domain.filesystem import paths
 
 
 class Nested:
-    """A set of paths of which those below one are found without a look at the others."""
+    """A set of paths; those below a path are found without a search of the others."""
 
     def __init__(self, found: Iterable[str] = ()) -> None:
-        self._inside: dict[str, set[str]] = {}  # by directory; also of those that only lead on
+        self._inside: dict[str, set[str]] = {}  # by directory, also those outside of the set
         for path in found:
             self.add(path)
 
@@ -19,12 +19,12 @@ class Nested:
             directory = paths.parent(path)
             inside = self._inside.setdefault(directory, set())
             if path in inside:
-                return  # and so is all above it
+                return  # its parents are known too
             inside.add(path)
             path = directory
 
     def take_below(self, path: str) -> list[str]:
-        """Remove all that is below ``path`` and return it, with the directories that lead there."""
+        """Remove and return all paths below ``path``, with the directories between."""
         taken: list[str] = []
         todo = [path]
         while todo:

@@ -1,4 +1,4 @@
-"""Who "user:group" is, by an image's own passwd and group files."""
+"""Lookup of "user:group" in an image's passwd and group files."""
 
 import re
 from collections.abc import Iterator
@@ -8,13 +8,13 @@ from img.domain.dataclass import dataclass
 from img.domain.errors import BuildError
 from img.domain.kernel_numbers import is_id
 
-_MOST = 2**31 - 1  # what moby/sys/user accepts
-_NUMBER = re.compile(r"[+-]?[0-9]+")  # as Go's strconv reads one
-_DIGITS = 19  # of the numbers in passwd and group that it reads
+_MOST = 2**31 - 1  # the range that moby/sys/user accepts
+_NUMBER = re.compile(r"[+-]?[0-9]+")  # the syntax of Go's strconv
+_DIGITS = 19  # the range of numbers in passwd and group files
 
 
 class UnknownUser(BuildError):
-    """A user name that the image's /etc/passwd does not have."""
+    """A user name that is not in the image's /etc/passwd."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"unable to find user {name}: no matching entries in passwd file")
@@ -22,7 +22,7 @@ class UnknownUser(BuildError):
 
 
 class UnknownGroup(BuildError):
-    """A group name that the image's /etc/group does not have."""
+    """A group name that is not in the image's /etc/group."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"unable to find group {name}: no matching entries in group file")
@@ -30,7 +30,7 @@ class UnknownGroup(BuildError):
 
 
 class IdOutOfRange(BuildError):
-    """A number that is no uid or gid."""
+    """A number that is not a uid or gid."""
 
     def __init__(self, number: str) -> None:
         super().__init__(f"{number[:40]}: uids and gids must be in range 0-{_MOST}")
@@ -38,7 +38,7 @@ class IdOutOfRange(BuildError):
 
 
 class ImpossibleId(BuildError):
-    """A user or group of the image whose number no process can have."""
+    """A user or group with a number that the kernel does not accept."""
 
     def __init__(self, name: str, number: int, file: str) -> None:
         super().__init__(
@@ -51,7 +51,7 @@ class ImpossibleId(BuildError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserIdentity:
-    """What a process becomes: ids, all its groups (the primary one first), and its home."""
+    """The identity of a process: ids, all groups (the primary one first), home directory."""
 
     uid: int
     gid: int
@@ -75,10 +75,10 @@ class _Group:
 
 
 def lookup_user(text: str, passwd: str, group: str) -> UserIdentity:
-    """Return who USER's ``text`` (``user[:group]``, names or numbers; "" is root) stands for.
+    """Return the identity for USER's ``text`` (``user[:group]``, names or numbers; "" is root).
 
-    As runc and BuildKit read it (moby/sys/user, GetExecUser): a number need not exist, a name
-    must; supplementary groups count only where no group is given. The primary group is among
+    As in runc and BuildKit (moby/sys/user, GetExecUser), a number need not exist but a name must;
+    supplementary groups count only if no group is given. The primary group is among
     ``groups`` (CVE-2022-36109). Raises UnknownUser, UnknownGroup, IdOutOfRange, ImpossibleId.
     """
     user_text, group_text, *_ = [*text.split(":"), ""]
@@ -99,7 +99,7 @@ def lookup_user(text: str, passwd: str, group: str) -> UserIdentity:
 
 
 class Owner(NamedTuple):
-    """Who gets files: ids, and the names that the image's files do not have."""
+    """The owner of new files: ids, and the names that are not in the image's files."""
 
     uid: int
     gid: int
@@ -107,12 +107,12 @@ class Owner(NamedTuple):
 
 
 def lookup_owner(text: str, passwd: str, group: str) -> Owner:
-    """Return who ``--chown=text`` gives files to; of WORKDIR it is USER's text.
+    """Return the owner for ``--chown=text``; for WORKDIR, the text is that of USER.
 
-    As BuildKit reads it (client/llb/fileop.go, WithUser; solver/llbsolver/ops/user_linux.go): a
-    user's number also names the group, a user's name brings its own group, and "user:" means
-    group 0. "root" is 0, whatever the files say. An unknown user counts as root, and an unknown
-    group changes nothing. Raises IdOutOfRange, ImpossibleId.
+    As in BuildKit (client/llb/fileop.go, WithUser; solver/llbsolver/ops/user_linux.go), a user's
+    number is also the group, a user's name implies its primary group, and "user:" means group 0.
+    "root" is always 0, an unknown user is root, and an unknown group changes nothing. Raises
+    IdOutOfRange, ImpossibleId.
     """
     user_text, colon, group_text = text.partition(":")
     uid, gid, unknown = 0, 0, list[UnknownUser | UnknownGroup]()
@@ -137,7 +137,7 @@ def _owner_number(text: str) -> int | None:
 
 
 def _find_user(wanted: str | int, passwd: str) -> _User | None:
-    """Return the first user of that name or number, which are not taken for one another."""
+    """Return the first user with that name or that number; a name never matches a number."""
     for user in _users(passwd):
         if wanted in (user.name, user.uid):
             for id_ in (user.uid, user.gid):
@@ -177,7 +177,7 @@ def _groups(group: str) -> Iterator[_Group]:
 
 
 def _rows(text: str) -> Iterator[list[str]]:
-    for line in text.split("\n"):  # nothing else ends a line: neither form feeds nor U+2028
+    for line in text.split("\n"):  # only "\n" ends a line: neither form feeds nor U+2028
         if line.strip() and not line.startswith("#"):
             yield line.strip().split(":")
 
@@ -187,7 +187,7 @@ def _is_id(text: str) -> bool:
 
 
 def _number(text: str) -> int | None:
-    """Return the id that ``text`` is, None where it is a name. Raises IdOutOfRange."""
+    """Return the id in ``text``, None for a name. Raises IdOutOfRange."""
     if not _NUMBER.fullmatch(text):
         return None
     if len(text.lstrip("+-0")) > len(str(_MOST)):

@@ -1,10 +1,10 @@
-"""The directories above what a layer changes: each has an entry, as the merged tree has it.
+"""Parent directories in layers: each parent of a change has an entry, as in the merged tree.
 
-Docker, podman and containerd put layers on one another as overlays: a directory that a layer holds
-files of and no entry for becomes 0755 and root's there, and hides the real one of the layers below
-(image-spec issue 1221). So every layer that is made here, of COPY, ADD, WORKDIR or RUN, has an
-entry for each directory above its other entries, with mode, owner, xattrs and time. The root itself
-has none unless it changed: unpackers take it from the layer below.
+Docker, podman and containerd stack layers as overlays. A directory without an entry in a layer that
+holds files of it gets mode 0755 and owner root there, and hides the real one of the layers below
+(image-spec issue 1221). So every layer of COPY, ADD, WORKDIR or RUN has an entry for each directory
+above its other entries, with mode, owner, xattrs and time. The root has an entry only if it
+changed: unpackers take it from the layer below.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,12 +17,12 @@ _SET_GROUP_ID = 0o2000
 
 
 def made_below(parent: Entry, made: Entry, *, chosen: bool) -> Entry:
-    """Return the new directory ``made`` as mkdir(2) leaves it in ``parent``.
+    """Return the new directory ``made`` with the attributes that mkdir(2) sets in ``parent``.
 
-    Below a set-group-ID directory a new one has that bit too, and the group, unless the owner is
-    ``chosen``: then it is given to that owner, which leaves the bit on directories (inode(7),
-    "S_ISGID"). BuildKit sets no mode after mkdir(2) on the way of COPY, ADD and WORKDIR (fsutil
-    copy/mkdir.go, "MkdirAll"), nor for what an archive implies (go-archive archive.go,
+    In a set-group-ID directory a new one inherits that bit and the group. If the owner is
+    ``chosen``, a chown(2) follows, which keeps the bit on directories (inode(7), "S_ISGID").
+    BuildKit sets no mode after mkdir(2) for parents in COPY, ADD and WORKDIR (fsutil copy/mkdir.go,
+    "MkdirAll"), nor for the implied directories of an archive (go-archive archive.go,
     "createImpliedDirectories").
     """
     if not parent.mode & _SET_GROUP_ID:
@@ -32,11 +32,11 @@ def made_below(parent: Entry, made: Entry, *, chosen: bool) -> Entry:
 
 
 def missing_parents(entries: Iterable[tuple[str, int]], base: FileTree) -> Iterator[Entry]:
-    """Yield the directories of ``base`` that are above the layer's entries and not among them.
+    """Yield the directories of ``base`` above the layer's entries that are not among them.
 
-    ``entries`` are the paths of all of them and a time in nanoseconds, which reaches the directory
-    right above: a directory that gets a new entry is at least as new as that, so that what goes by
-    its time (caches of fonts, of icons) notices. With 0 each keeps its own time.
+    ``entries`` are the paths and a time in nanoseconds each. A directory that directly holds a new
+    entry is at least as new as that entry, because caches (of fonts, of icons) compare its time.
+    With 0 a directory keeps its own time.
     """
     present: set[str] = set()
     newest: dict[str, int] = {}  # by directory

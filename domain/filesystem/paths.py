@@ -1,10 +1,10 @@
-"""Paths inside an image: they never climb out."""
+"""Paths inside an image; they never lead out of it."""
 
 
 def clean(path: str) -> str:
     """Return ``path`` relative to the root, without ``.``, ``..`` or doubled slashes.
 
-    ``..`` at the root stays at the root, as the kernel has it for a chroot.
+    ``..`` in the root is the root, as in a chroot.
     """
     parts: list[str] = []
     for part in path.split("/"):
@@ -17,17 +17,17 @@ def clean(path: str) -> str:
 
 
 def join(directory: str, path: str) -> str:
-    """Return the absolute path that ``path`` means in ``directory``; an absolute one stays."""
+    """Return the absolute path of ``path`` in ``directory``; an absolute path is only cleaned."""
     return "/" + clean(path if path.startswith("/") else f"{directory}/{path}")
 
 
 def below(directory: str, path: str) -> str:
-    """Return the clean path of ``path``, clean and relative, in ``directory``; "" is the root."""
+    """Return the path of ``path`` in ``directory``; both are clean and relative, "" is the root."""
     return f"{directory}/{path}" if directory and path else directory or path
 
 
 def parent(path: str) -> str:
-    """Return the clean path of the directory that holds ``path``; "" for a name in the root."""
+    """Return the directory of ``path``, "" for a name in the root."""
     return path.rpartition("/")[0]
 
 
@@ -37,6 +37,6 @@ def name(path: str) -> str:
 
 
 def ancestors(path: str) -> list[str]:
-    """Return the clean paths of the directories above ``path``, outermost first; not the root."""
+    """Return the directories above ``path``, outermost first, without the root."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[: i + 1]) for i in range(len(parts))]

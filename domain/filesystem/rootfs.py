@@ -1,4 +1,4 @@
-"""The files of an image as they are handed out: without layers and whiteouts."""
+"""The files of an image for output: without layers and whiteouts."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,9 +7,9 @@ from img.domain.filesystem.tree import FileTree
 
 
 def files_in(tree: FileTree) -> Iterator[Entry]:
-    """Yield what is in ``tree`` but its root: parents first, names sorted.
+    """Yield the entries of ``tree`` without its root: parents first, names sorted.
 
-    A file with several names comes under the first; the others are hard links to that.
+    A file with several names has the first one; the other names are hard links to it.
     """
     first: dict[int, str] = {}
     for entry in tree.walk(""):
@@ -31,7 +31,7 @@ def files_in(tree: FileTree) -> Iterator[Entry]:
 
 
 def moved_below(folder: str, entry: Entry) -> Entry:
-    """Return ``entry`` as it is called when all of its tree is in ``folder``."""
+    """Return ``entry`` with paths for a tree inside of ``folder``."""
     if not folder:
         return entry
     link = f"{folder}/{entry.link}" if entry.kind == HARDLINK else entry.link
@@ -39,7 +39,7 @@ def moved_below(folder: str, entry: Entry) -> Entry:
 
 
 def without_privileges(entry: Entry) -> Entry:
-    """Return ``entry`` with those attributes that every user may set on files of his own."""
+    """Return ``entry`` with only the attributes that a user may set on own files."""
     if not entry.xattrs:
         return entry
     kept = tuple(pair for pair in entry.xattrs if pair[0].startswith("user."))
@@ -47,7 +47,7 @@ def without_privileges(entry: Entry) -> Entry:
 
 
 def in_order_of_making(entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry], list[Entry]]:
-    """Return what has no content, directories first; files that have some; and hard links."""
+    """Return entries without content (directories first), files with content, and hard links."""
     known = list(entries)
     directories = [entry for entry in known if entry.kind == DIRECTORY]
     filled = [entry for entry in known if entry.kind == FILE and entry.size]

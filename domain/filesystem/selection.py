@@ -1,7 +1,7 @@
-"""What COPY and ADD take, and where it goes.
+"""The files that COPY and ADD copy, and their destinations.
 
-The rules are BuildKit's (tonistiigi/fsutil, copy/copy.go), which differ from cp(1): of a directory
-only the contents are copied; a link is followed when it is named, and kept when it is found.
+The rules are BuildKit's (tonistiigi/fsutil, copy/copy.go), and differ from cp(1): of a directory
+only the contents are copied; a link is followed if the source names it, and kept otherwise.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from img.domain.filesystem.unpacking import MADE_MODE, unpack
 
 _EMPTY = hashlib.sha256().hexdigest()
 _USUAL_ROOT = Entry("", DIRECTORY, 0o755)
-_LINES = 1000  # that are hashed at once
+_LINES = 1000  # lines that are hashed at once
 
 Matching = Callable[[Sequence[str]], Callable[[str], bool]]
 
 
 class InlineText(NamedTuple):
-    """A file whose content stands in the Dockerfile."""
+    """A file with content from the Dockerfile."""
 
     name: FileName
     content: bytes
@@ -34,27 +34,27 @@ class InlineText(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyRules:
-    """The words of a COPY or ADD, expanded and understood."""
+    """The rules of one COPY or ADD, parsed and expanded."""
 
-    sources: tuple[str, ...]  # relative to the source's root; with parents, "/./" is the pivot
-    destination: str  # absolute; ends in "/" or "/." where it must be a directory
+    sources: tuple[str, ...]  # relative to the source's root; with ``parents``, "/./" is the pivot
+    destination: str  # absolute; ends in "/" or "/." if it must be a directory
     inline: tuple[InlineText, ...] = ()
     parents: bool = False
-    exclude: tuple[str, ...] = ()  # patterns of .dockerignore, relative to each source
-    owner: tuple[int, int] | None = None  # uid and gid of all that is written; None keeps
-    mode: Callable[[int, bool], int] | None = None  # (mode, is a directory) -> mode; None keeps
-    made_mode: int = 0o755  # of directories that are made on the way
-    mtime: int = 0  # nanoseconds; of directories that are made and of inline files
+    exclude: tuple[str, ...] = ()  # patterns as in .dockerignore, relative to each source
+    owner: tuple[int, int] | None = None  # uid and gid of all entries; None keeps them
+    mode: Callable[[int, bool], int] | None = None  # (mode, is a directory) -> mode; None keeps it
+    made_mode: int = 0o755  # of created parent directories
+    mtime: int = 0  # nanoseconds; of created directories and inline files
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The entries of the layer that a COPY makes, sorted by path: parents before children."""
+    """The entries of the layer of a COPY, sorted by path: parents before children."""
 
     items: tuple[Selected, ...]
 
     def unknown(self) -> list[str]:
-        """Return the source paths of files whose content nobody has read yet."""
+        """Return the source paths of files that have no content digest yet."""
         return [
             source
             for source, entry, member in self.items
@@ -62,16 +62,16 @@ class Selection:
         ]
 
     def is_new_to(self, destination: FileTree | None) -> bool:
-        """Tell whether ``destination`` has nothing of it, not even a directory that it makes.
+        """Return whether ``destination`` holds none of the paths, not even a created directory.
 
-        The root, which is everywhere, does not count.
+        The root is always there and does not count.
         """
         return destination is None or all(
             destination.get(entry[0]) is None or not entry[0] for _, entry, _ in self.items
         )
 
     def dated(self, mtime: int) -> "Selection":
-        """Return the same with ``mtime``, in nanoseconds, for what has none: what is made."""
+        """Return it with ``mtime``, in nanoseconds, for created entries, which have none."""
         return Selection(
             tuple(
                 [
@@ -84,9 +84,9 @@ class Selection:
         )
 
     def with_directory(self, directory: Entry) -> "Selection":
-        """Return the same with ``directory`` as it is, not as one that is made for its files.
+        """Return it with ``directory`` itself, in place of a created parent.
 
-        A root that is like any other is left out, as it is of layers.
+        A root with default attributes is left out, as in layers.
         """
         others = [item for item in self.items if item.entry.path != directory.path]
         if not directory.path and directory._replace(mtime=0) == _USUAL_ROOT:
@@ -95,11 +95,11 @@ class Selection:
         return Selection(tuple(sorted([*others, found], key=lambda item: item.entry.path)))
 
     def contents_digest(self, read: Mapping[str, str] | None = None, *, dated: bool = False) -> str:
-        """Return a sha256, as hex, of all that ends up in the layer but for mtimes.
+        """Return the sha256, as hex, of the layer's entries without mtimes.
 
-        Not mtimes, so that a fresh clone or a touch is no change (BuildKit cache/contenthash);
-        those of the source's files, if it is ``dated``: somebody has asked for them. ``read`` has
-        the digests of what is ``unknown``, by source path.
+        Without mtimes, a fresh clone or a touch is no change (BuildKit cache/contenthash). With
+        ``dated``, those of the source's files are included, because the user asked for them.
+        ``read`` holds the digests of the ``unknown`` files, by source path.
         """
         known = read or {}
         contents = hashlib.sha256()
@@ -111,7 +111,7 @@ class Selection:
             line = f"{path}\0{kind}{mode:o}\0{uid}\0{gid}\0{link}\0{digest}\0\n"
             if xattrs or device != (0, 0):
                 line += f"{device}{[(name, value.hex()) for name, value in xattrs]}\0\n"
-            if member and source is not None:  # links of the root lead members to other places
+            if member and source is not None:  # links in the root change the places of members
                 line += f"{number}\0\n"
             if dated and source is not None:
                 line += f"{mtime}\0\n"
@@ -131,11 +131,11 @@ def select(
     matching: Matching,
     archives: Mapping[str, Sequence[Entry]] | None = None,
 ) -> Selection:
-    """Return what a COPY by ``rules`` writes onto ``destination`` (None: onto nothing, --link).
+    """Return the entries that a COPY writes onto ``destination`` (None: an empty root, --link).
 
-    ``matching`` makes of patterns in .dockerignore's language a test of paths. ``archives`` has
-    the entries of those files, by resolved source path, that ADD is to unpack.
-    Raises SourceNotFound, TooManyLinks, and the conflicts of Target.
+    ``matching`` compiles patterns in the language of .dockerignore. ``archives`` holds the entries
+    of the archives that ADD unpacks, by resolved source path. Raises SourceNotFound, TooManyLinks,
+    and the conflicts of Target.
     """
     copier = _Copier(source, rules, destination, matching, archives or {})
     for match in match_sources(source, rules.sources, rules.parents):
@@ -146,10 +146,10 @@ def select(
 
 
 def select_apart(source: FileTree, rules: CopyRules, *, matching: Matching) -> Selection:
-    """Return what an ADD by ``rules`` reads, that of each source in a directory of its own.
+    """Return the files that an ADD reads, those of each source in a separate directory.
 
-    What of it is an archive decides where the rest goes, so nothing is said of the destination:
-    no source hides another, or is in its way. Raises SourceNotFound, TooManyLinks.
+    The destinations are not known before it is known which files are archives; in separate
+    directories no source hides another or conflicts with it. Raises SourceNotFound, TooManyLinks.
     """
     copier = _Copier(source, rules, None, matching, {})
     for number, match in enumerate(match_sources(source, rules.sources, rules.parents)):
@@ -183,7 +183,7 @@ class _Copier:
         return Selection(self._target.items())
 
     def copy(self, match: SourceMatch, destination: str) -> None:
-        """Write what ``match`` names to ``destination``, of several files for one the last."""
+        """Write the files of ``match`` to ``destination``; the last one of several stays."""
         entry = self._source.get(match.resolved)
         assert entry is not None
         self._target.next_source()
@@ -202,7 +202,7 @@ class _Copier:
             self._target.put(where, match.resolved, entry, self._source.inode(match.resolved))
 
     def write(self, text: InlineText) -> None:
-        """Write a file of the Dockerfile."""
+        """Write a file with content from the Dockerfile."""
         where = self._place_of_file(text.name, self._rules.destination)
         self._target.put_inline(where, text.name, text.mode, text.content)
 
@@ -225,7 +225,7 @@ class _Copier:
             refuse_missing(self._source, match.required)
 
     def _parent(self, destination: str) -> str:
-        """Return the directory that is made before anything is looked at."""
+        """Return the directory that is created before the sources are checked."""
         above = destination if _means_directory(destination) else paths.parent(destination)
         return self._target.resolve(above)
 

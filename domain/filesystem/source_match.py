@@ -1,4 +1,4 @@
-"""Which files the source words of COPY and ADD name."""
+"""Files that the source words of COPY and ADD match."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ from img.domain.go.path_match import BadPattern, compile_pattern, has_wildcards
 
 
 class SourceNotFound(BuildError):
-    """A source without wildcards that names nothing (BuildKit's words)."""
+    """A source without wildcards that does not exist (BuildKit's message)."""
 
     def __init__(self, path: str, *, hint: str | None = None) -> None:
         super().__init__(f'"/{path}": not found', hint=hint)
@@ -20,7 +20,7 @@ class SourceNotFound(BuildError):
 
 
 class NoDirectory(BuildError):
-    """A file that is to have what wildcards match below it."""
+    """A file in a place where wildcards need a directory."""
 
     def __init__(self, path: str, word: str) -> None:
         super().__init__(f"/{path} is no directory: nothing in it can match {word}")
@@ -28,7 +28,7 @@ class NoDirectory(BuildError):
 
 
 class NoSocket(BuildError):
-    """A socket that is to be copied by its name; those that a wildcard matches are left out."""
+    """A socket that a source names; sockets that a wildcard matches are skipped."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"/{path} is a socket, which no image can hold", hint="leave it out")
@@ -36,25 +36,25 @@ class NoSocket(BuildError):
 
 
 class BadSource(BuildError):
-    """A source whose wildcards are malformed."""
+    """A source with malformed wildcards."""
 
 
 class SourceMatch(NamedTuple):
-    """One file or directory that a source word names."""
+    """One file or directory that a source word matches."""
 
-    path: str  # as named: the last part gives a file its name
-    resolved: str  # with links followed; this is what is copied
-    pattern: str = ""  # --parents: what is wanted below, in .dockerignore's language; "": all
-    prefix: tuple[str, ...] = ()  # --parents: the names on the way down to what is wanted
-    required: str = ""  # --parents: the path that must be found; "": a wildcard, or all
+    path: str  # as named; the last part is the name of a copied file
+    resolved: str  # with links followed; the copied path
+    pattern: str = ""  # --parents: the pattern below, in the language of .dockerignore; "": all
+    prefix: tuple[str, ...] = ()  # --parents: the names of the directories down to the pattern
+    required: str = ""  # --parents: the path that must exist; "": a wildcard, or all
 
 
 def match_sources(
     source: FileTree, words: Sequence[str], parents: bool = False
 ) -> Iterator[SourceMatch]:
-    """Yield what ``words`` name, in their order, what wildcards match sorted by name.
+    """Yield the matches of ``words``, in their order; those of a wildcard are sorted by name.
 
-    A wildcard may match nothing in a directory that is there; a plain path may not (fsutil,
+    A wildcard in an existing directory may match nothing; a plain path must exist (fsutil,
     copy/copy.go, resolveWildcards). Raises SourceNotFound, NoDirectory, BadSource,
     TooManyLinks, ClosedDirectory.
     """
@@ -81,8 +81,8 @@ def _is_socket(source: FileTree, path: str) -> bool:
 
 
 def _match_with_parents(source: FileTree, word: str) -> Iterator[SourceMatch]:
-    # The pivot "/./" parts what is dropped from what is kept (Dockerfile reference, "COPY
-    # --parents"). Nothing below it is followed through links.
+    # The pivot "/./" separates the dropped part from the kept part (Dockerfile reference, "COPY
+    # --parents"). Links below it are not followed.
     above, pivot, below = word.partition("/./")
     start, pattern = (above, below) if pivot else ("", word)
     pattern = paths.clean(pattern)
@@ -102,10 +102,10 @@ def _plain_parts(pattern: str) -> Iterator[str]:
 
 
 def _expand(source: FileTree, word: str) -> tuple[list[str], bool]:
-    """Return the paths that match ``word``, and whether it has wildcards.
+    """Return the matches of ``word``, and whether it has wildcards.
 
-    Links are followed in its plain part only.
-    Raises SourceNotFound, NoDirectory where the plain part names nothing, or a file.
+    Links are followed only in its part before the first wildcard. Raises SourceNotFound if that
+    part does not exist, NoDirectory if it is a file.
     """
     path = paths.clean(word)
     parts = path.split("/")
@@ -137,7 +137,7 @@ def _match_parts(source: FileTree, start: str, patterns: Sequence[re.Pattern[str
 
 
 def refuse_missing(source: FileTree, path: str) -> NoReturn:
-    """Raise SourceNotFound for a path of --parents, which is followed through no link."""
+    """Raise SourceNotFound for a missing path of --parents; links in it are not followed."""
     source.refuse_closed(path)
     if _is_socket(source, path):
         raise NoSocket(path)
@@ -150,7 +150,7 @@ def refuse_missing(source: FileTree, path: str) -> NoReturn:
 
 
 def find_source(source: FileTree, path: str) -> str:
-    """Return where ``path``, no pattern, leads. Raises SourceNotFound, ClosedDirectory."""
+    """Return the resolved ``path``, which is no pattern. Raises SourceNotFound, ClosedDirectory."""
     resolved = source.resolve(path)
     source.refuse_closed(resolved)
     if source.get(resolved) is None:
@@ -169,7 +169,7 @@ def _suggestion(source: FileTree, path: str) -> str | None:
             directory = here
             continue
         entry = source.get(source.resolve(named, follow=False))
-        if entry is not None:  # a link, which is all there is of this name
+        if entry is not None:  # a dangling link is copied as a link
             return f"/{entry.path} is a link to {entry.link}, and there is no /{here}"
         close = difflib.get_close_matches(part, source.names(directory), n=1)
         return f"did you mean /{paths.clean(f'{directory}/{close[0]}')}?" if close else None

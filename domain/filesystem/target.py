@@ -1,4 +1,4 @@
-"""The tree that a COPY writes onto, and what it has written so far."""
+"""The destination tree of a COPY, with the entries written so far."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +25,7 @@ _ROOT = Entry("", DIRECTORY)
 
 
 class NotADirectory(BuildError):
-    """A directory where there is something else (BuildKit's words)."""
+    """A directory at the path of another file (BuildKit's message)."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"cannot copy to non-directory: /{path}")
@@ -33,7 +33,7 @@ class NotADirectory(BuildError):
 
 
 class IsADirectory(BuildError):
-    """A file where there is a directory (BuildKit's words)."""
+    """A file at the path of a directory (BuildKit's message)."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"cannot replace to directory /{path} with file")
@@ -41,30 +41,30 @@ class IsADirectory(BuildError):
 
 
 class ImpossibleHardLink(BuildError):
-    """A hard link of an archive that no file system could hold."""
+    """A hard link of an archive that is impossible in a file system."""
 
     def __init__(self, path: str, target: str, reason: str) -> None:
         super().__init__(f"cannot make /{path} a hard link to /{target}: {reason}")
 
 
 class Selected(NamedTuple):
-    """An entry of the layer to be, and where its content comes from."""
+    """An entry of the new layer, with the source of its content."""
 
-    source: str | None  # path in the source; None: a directory made, or text of the Dockerfile
-    entry: Entry  # as it is to be written
-    member: str = ""  # the source is an archive: the entry's path in it; inline text: its name
+    source: str | None  # path in the source; None: a created directory, or text of the Dockerfile
+    entry: Entry  # as it is written
+    member: str = ""  # the path inside a source archive, or the name of an inline text
 
     @property
     def is_deletion(self) -> bool:
-        """Tell whether it is a whiteout: no file has neither a source nor a text."""
+        """Return whether it is a whiteout, which has neither a source nor a text."""
         return self.source is None and not self.member and self.entry.kind == FILE
 
 
 class Target:
-    """``base`` and what is written over it. Paths are clean; links in them are resolved first.
+    """``base`` and the entries written over it. Paths are clean; their links are resolved before.
 
-    ``owner`` and ``mode`` are applied to all that is copied, ``owner`` and ``made_mode`` to
-    directories that are made on the way, ``mtime`` to what has none.
+    ``owner`` and ``mode`` are those of copied files, ``owner`` and ``made_mode`` those of created
+    directories; entries without a time get ``mtime``.
     """
 
     def __init__(
@@ -82,32 +82,32 @@ class Target:
         self._made_mode = made_mode
         self._mtime = mtime
         self._written: dict[str, Selected] = {}
-        self._linked: dict[str, object] = {}  # path -> what its other names share
-        self._headers: dict[object, Entry] = {}  # by what names share: the last header of a link
-        self._nested: Nested | None = None  # what is written; known once something was replaced
-        self._emptied: set[str] = set()  # directories of the base that something else replaced
-        self._outer: dict[str, str] = {}  # path -> the file of the base that it is a name of
+        self._linked: dict[str, object] = {}  # path -> the key that all its names share
+        self._headers: dict[object, Entry] = {}  # by that key: the last header of a link
+        self._nested: Nested | None = None  # the written paths, once an entry was replaced
+        self._emptied: set[str] = set()  # directories of the base that another file replaced
+        self._outer: dict[str, str] = {}  # path -> the file of the base that it names
         self._turn = 0
 
     def next_source(self) -> None:
-        """Begin the next source: hard links hold together within one source only."""
+        """Begin the next source: hard links connect only files of one source."""
         self._turn += 1
 
     def get(self, path: str) -> Entry | None:
-        """Return the entry at exactly ``path``."""
+        """Return the entry at ``path``."""
         written = self._written.get(path)
         return self._below(path) if written is None else written.entry
 
     def is_directory(self, path: str) -> bool:
-        """Tell whether ``path`` itself is a directory."""
+        """Return whether ``path`` itself is a directory."""
         entry = self.get(path)
         return entry is not None and entry.kind == DIRECTORY
 
     def resolve(self, path: str, top: str = "") -> str:
-        """Return where ``path`` below ``top`` leads: links followed, missing parts kept.
+        """Return ``path`` below ``top`` with links resolved; missing parts are kept.
 
-        ``top`` is the root directory for ``path`` and for the links on its way: neither ``..`` nor
-        an absolute link leads out of it. Raises TooManyLinks.
+        ``top`` is the root directory for ``path`` and for links: neither ``..`` nor an absolute
+        link leads out of it. Raises TooManyLinks.
         """
         todo = _parts(path)
         done = ""
@@ -138,9 +138,9 @@ class Target:
         owner: tuple[int, int] | None = None,
         mtime: int | None = None,
     ) -> None:
-        """Make ``path`` and its missing parents; what is there stays as it is.
+        """Make ``path`` and its missing parents; existing directories do not change.
 
-        ``mode``, ``owner`` and ``mtime`` are those of the copy if not given. Raises NotADirectory.
+        ``mode``, ``owner`` and ``mtime`` default to those of the copy. Raises NotADirectory.
         """
         if not path or self.is_directory(path):
             return
@@ -160,7 +160,7 @@ class Target:
             above = there
 
     def put(self, path: str, source: str, entry: Entry, inode: object = None) -> None:
-        """Write ``entry``, no directory, at ``path``. Raises IsADirectory, NotADirectory."""
+        """Write ``entry``, not a directory, at ``path``. Raises IsADirectory, NotADirectory."""
         self.make_directories(paths.parent(path))
         self._check(path, entry.kind)
         self._write(path, source, entry, inode)
@@ -173,7 +173,7 @@ class Target:
         self._written[path] = self._written[path]._replace(source=None, member=name)
 
     def put_all(self, where: str, source: FileTree, top: str) -> None:
-        """Write all that is below the directory ``top`` of ``source`` to below ``where``.
+        """Write the contents of the directory ``top`` of ``source`` into ``where``.
 
         Raises IsADirectory, NotADirectory, ClosedDirectory.
         """
@@ -189,7 +189,7 @@ class Target:
             above = f"{directory}/" if directory else ""
             prefix = f"{target}/" if target else ""
             for name in names(directory):
-                # _put and _write, spelt out: 10^5 files pass here.
+                # _put and _write, inlined: this runs for 10^5 files.
                 path, place = above + name, prefix + name
                 _, kind, mode, uid, gid, size, mtime, link, device, xattrs, digest, offset = (
                     get(path) or _ROOT
@@ -219,10 +219,10 @@ class Target:
         only: Sequence[str],
         wanted: Callable[[str], bool],
     ) -> bool:
-        """Write those below ``top`` that are ``wanted`` by their path relative to it, if any.
+        """Write the files below ``top`` with a ``wanted`` relative path.
 
-        ``only`` has the single names to look at on the first levels. Tell whether there were any.
-        Raises IsADirectory, NotADirectory, ClosedDirectory.
+        ``only`` holds the names of the first levels. Return whether a file matched. Raises
+        IsADirectory, NotADirectory, ClosedDirectory.
         """
         found = False
         todo = [("", len(only))]
@@ -246,19 +246,19 @@ class Target:
         return found
 
     def replace(self, path: str, item: Selected) -> None:
-        """Write ``item`` at ``path``, whose parent is there, in place of whatever is there.
+        """Write ``item`` at ``path`` in an existing directory, and replace the file there.
 
-        Of two directories the new one takes the metadata, and what is in the old one stays.
+        A directory that replaces a directory changes its metadata and keeps its contents.
         """
         if not (item.entry.kind == DIRECTORY and self.is_directory(path)):
             self._forget(path)
         self._set(path, item)
 
     def link(self, path: str, to: str, header: Entry) -> None:
-        """Make ``path``, whose parent is there, another name of the file at ``to``.
+        """Make ``path``, in an existing directory, another name of the file at ``to``.
 
-        All names of a file that was written have the metadata of ``header`` then, as in a file
-        system; a file of the base keeps its own. Raises ImpossibleHardLink.
+        All names of a written file get the metadata of ``header``, as in a file system; a file of
+        the base keeps its own. Raises ImpossibleHardLink.
         """
         self._check_link(path, to)
         item = self._written.get(to)
@@ -276,7 +276,7 @@ class Target:
             self._headers[shared] = header
 
     def items(self) -> tuple[Selected, ...]:
-        """Return what was written and what is above it, sorted by path, with the hard links.
+        """Return the written entries and their parents, sorted by path, including hard links.
 
         Raises ImpossibleHardLink.
         """
@@ -290,7 +290,7 @@ class Target:
                 self._link(sorted(group))
         written = self._written
         for path, to in self._outer.items():
-            # The layer holds the new file of that name alone, or below one above it nothing.
+            # The layer holds only the new file at that path, and nothing below a replaced parent.
             lost = self._below(to) is None
             if lost or to in written or not all(map(self.is_directory, paths.ancestors(to))):
                 raise ImpossibleHardLink(path, to, "another file takes that name")
@@ -298,12 +298,12 @@ class Target:
         for parent in missing_parents(times, self._base):
             written[parent.path] = Selected(None, parent)
         for path in self._lacking():
-            deletion = whiteout_of(path)  # a name that says so itself stays, and is refused
+            deletion = whiteout_of(path)  # a file with a whiteout's name is kept, and refused later
             written.setdefault(deletion.path, Selected(None, deletion))
         return tuple([written[path] for path in sorted(written) if written[path][1][1] != SOCKET])
 
     def _check_link(self, path: str, to: str) -> None:
-        """Raise ImpossibleHardLink where a file system would not make one."""
+        """Raise ImpossibleHardLink for a link that link(2) would refuse."""
         if to.startswith(f"{path}/"):
             raise ImpossibleHardLink(path, to, "it replaces the directory that this is in")
         found = self.get(to)
@@ -315,9 +315,9 @@ class Target:
             raise ImpossibleHardLink(path, to, "it replaces that file")
 
     def _give(self, group: list[str], header: Entry) -> None:
-        """Give the names of one file the metadata of ``header``; a symbolic link has no mode.
+        """Set the metadata of all names of one file; a symbolic link has no mode.
 
-        Who gives a file to an owner, be it the same, takes its capabilities away.
+        A chown(2) removes file capabilities, even if the owner does not change.
         """
         for path in group:
             item = self._written[path]
@@ -344,7 +344,7 @@ class Target:
         self._write(place, path, entry, source.inode(path) if entry.offset >= 0 else None)
 
     def _check(self, place: str, kind: str) -> None:
-        """Raise NotADirectory or IsADirectory where ``kind`` does not fit what is there."""
+        """Raise NotADirectory or IsADirectory if ``kind`` conflicts with the existing file."""
         old = self.get(place)
         if old is not None and kind == DIRECTORY and old.kind != DIRECTORY:
             raise NotADirectory(place)
@@ -353,7 +353,7 @@ class Target:
         self._linked.pop(place, None)
 
     def _lead_to(self, where: str, source: FileTree, top: str, path: str) -> None:
-        """Write the directories above ``path`` that were not wanted for themselves."""
+        """Write the directories above ``path`` that did not match themselves."""
         for directory in paths.ancestors(path):
             place = paths.below(where, directory)
             if place in self._written:
@@ -364,7 +364,7 @@ class Target:
                 self._write(place, paths.below(top, directory), entry, None)
             elif old.kind != DIRECTORY:
                 raise NotADirectory(place)
-            elif old.mode != entry.mode:  # BuildKit sets the mode, and nothing else
+            elif old.mode != entry.mode:  # BuildKit sets only the mode
                 self._set(place, Selected(None, old._replace(mode=entry.mode)))
 
     def _write(self, place: str, path: str, entry: Entry, inode: object) -> None:
@@ -385,7 +385,7 @@ class Target:
             self._nested.add(path)
 
     def _below(self, path: str) -> Entry | None:
-        """Return what the base has at ``path`` if nothing has replaced a directory above it."""
+        """Return the base's entry at ``path``, None if a directory above it was replaced."""
         if self._emptied and not self._emptied.isdisjoint(paths.ancestors(path)):
             return None
         return self._base.get(path)
@@ -405,7 +405,7 @@ class Target:
             self._outer.pop(name, None)
 
     def _lacking(self) -> Iterator[str]:
-        """Yield what the base has in directories that were replaced, and are there again."""
+        """Yield the base's paths in directories that were replaced and created again."""
         todo = [path for path in self._emptied if path in self._written]
         seen = set(todo)
         while todo:

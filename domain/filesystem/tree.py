@@ -1,4 +1,4 @@
-"""An image's files, known without unpacking any."""
+"""The file tree of an image, without unpacked files."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,13 +9,13 @@ from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.file_index import OPAQUE_WHITEOUT, WHITEOUT_PREFIX, FileIndex
 
-_MOST_LINKS = 255  # as many as BuildKit follows before it calls them a loop
+_MOST_LINKS = 255  # BuildKit's limit
 
 _ROOT = Entry("", DIRECTORY, 0o755)
 
 
 class TooManyLinks(ImgError):
-    """Symbolic links that lead in a circle."""
+    """Circular symbolic links."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"too many levels of symbolic links at /{path}")
@@ -23,7 +23,7 @@ class TooManyLinks(ImgError):
 
 
 class DanglingHardLink(ImgError):
-    """A layer that names a hard link to a file that is nowhere."""
+    """A layer with a hard link to a missing file."""
 
     exit_code = 6
 
@@ -32,7 +32,7 @@ class DanglingHardLink(ImgError):
 
 
 class ClosedDirectory(BuildError):
-    """A directory of a build context that may not be read, and of which files are wanted."""
+    """A needed directory of a build context that may not be read."""
 
     exit_code = ContextError.exit_code
 
@@ -45,22 +45,22 @@ class ClosedDirectory(BuildError):
 class FileTree:
     """The layers' indexes merged with their whiteouts (image-spec layer.md, "Applying Changesets").
 
-    Paths are clean and relative; "" is the root. Hard links are shown as the file they are.
+    Paths are clean and relative; "" is the root. Hard links are represented by their file.
     """
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {"": _ROOT}
         self._layers: dict[str, int] = {}
-        self._names: dict[str, set[str]] = {"": set()}  # of directories only
-        self._lent: set[str] = set()  # directories whose names belong to the tree below this one
-        self._links: dict[str, set[str]] = {}  # of files that several names lead, or led, to
+        self._names: dict[str, set[str]] = {"": set()}  # only directories are keys
+        self._lent: set[str] = set()  # directories that share their names with the tree below
+        self._links: dict[str, set[str]] = {}  # of files that have, or had, several names
         self._depth = 0
         self._closed: Mapping[str, str] = {}
         self._sorted_closed: list[str] = []
 
     @classmethod
     def of(cls, layers: Iterable[FileIndex]) -> "FileTree":
-        """Return the tree that ``layers``, lowest first, make. Raises DanglingHardLink."""
+        """Return the merged tree of ``layers``, lowest first. Raises DanglingHardLink."""
         tree = cls()
         for layer in layers:
             tree._apply(layer)
@@ -70,11 +70,11 @@ class FileTree:
     def of_files(
         cls, entries: Iterable[Entry], closed: Mapping[str, str] | None = None
     ) -> "FileTree":
-        """Return the tree of files that are no layer: a name in ``.wh.`` is a name like any other.
+        """Return the tree of files outside of layers: ``.wh.`` names are ordinary names.
 
-        Paths are clean and unique, parents come before what they hold, none is a HARDLINK: names
-        of one file share an ``offset`` instead. A "" among them is the root. ``closed`` are
-        directories of which only the name is known, and why.
+        Paths are clean and unique, and parents come first. There are no HARDLINKs: names of one
+        file share an ``offset`` instead. An entry "" is the root. ``closed`` maps unreadable
+        directories to the reason.
         """
         tree = cls()
         tree._closed = closed or {}
@@ -94,7 +94,7 @@ class FileTree:
 
     @classmethod
     def of_archive(cls, members: FileIndex) -> "FileTree":
-        """Return the tree of an archive that is no layer: as above, a name in ``.wh.`` is a name.
+        """Return the tree of an archive that is no layer: ``.wh.`` names are ordinary names.
 
         Raises DanglingHardLink.
         """
@@ -104,7 +104,7 @@ class FileTree:
         return tree
 
     def with_layer(self, layer: FileIndex) -> "FileTree":
-        """Return the tree that this one becomes under one more layer. Raises DanglingHardLink."""
+        """Return the tree with one more layer on top. Raises DanglingHardLink."""
         tree = FileTree()
         tree._entries = dict(self._entries)
         tree._layers = dict(self._layers)
@@ -120,25 +120,25 @@ class FileTree:
         return len(self._entries) - 1
 
     def get(self, path: str) -> Entry | None:
-        """Return the entry at exactly ``path``; no link is followed. The root is always there."""
+        """Return the entry at ``path`` without following links. The root always exists."""
         return self._entries.get(path)
 
     def layer_of(self, path: str) -> int:
-        """Return which layer, counted from 0 at the bottom, holds the content of ``path``."""
+        """Return the number of the layer with the content of ``path``; the bottom one is 0."""
         return self._layers[path]
 
     def is_directory(self, path: str) -> bool:
-        """Tell whether ``path`` itself is a directory; no link is followed."""
+        """Return whether ``path`` itself is a directory; links are not followed."""
         return path in self._names
 
     def names(self, path: str) -> list[str]:
-        """Return the sorted names in the directory ``path``; none for what is no directory."""
+        """Return the sorted names in the directory ``path``, none for another file."""
         return sorted(self._names.get(path, ()))
 
     def refuse_closed(self, path: str, *, below: bool = False) -> None:
-        """Raise ClosedDirectory if what is at ``path``, or in it, is not known.
+        """Raise ClosedDirectory if ``path``, or its contents, could not be read.
 
-        No link is followed. ``below`` asks for all that is below ``path`` as well.
+        Links are not followed. With ``below``, the whole tree at ``path`` is checked.
         """
         if not self._closed:
             return
@@ -153,7 +153,7 @@ class FileTree:
                     raise ClosedDirectory(directory, self._closed[directory])
 
     def walk(self, path: str) -> Iterator[Entry]:
-        """Yield ``path`` and all below it; parents come before what they hold, names sorted."""
+        """Yield ``path`` and all paths below it; parents come first, names are sorted."""
         entry = self._entries.get(path)
         if entry is None:
             return
@@ -162,26 +162,26 @@ class FileTree:
             yield from self.walk(f"{path}/{name}" if path else name)
 
     def inode(self, path: str) -> tuple[int, int] | None:
-        """Return what all names of one regular file share; None for what is no regular file."""
+        """Return the inode that all names of one regular file share; None for another file."""
         entry = self._entries[path]
         return (self._layers[path], entry.offset) if entry.offset >= 0 else None
 
     def linked(self, path: str) -> AbstractSet[str]:
-        """Return all names of the file at ``path``, itself among them; no directory has several."""
+        """Return all names of the file at ``path``, including ``path``; a directory has one."""
         return self._links.get(path) or {path}
 
     def linked_files(self) -> list[AbstractSet[str]]:
-        """Return the names of each file, of whatever kind, that has several."""
+        """Return the names of each file of any kind that has several."""
         return [names for names in self.once_linked_files() if len(names) > 1]
 
     def once_linked_files(self) -> list[AbstractSet[str]]:
-        """Return the same, and the one name that is left of each that had several."""
+        """Return the same, and the last name of each file that had several names before."""
         return list({id(names): names for names in self._links.values()}.values())
 
     def resolve(self, path: str, *, follow: bool = True) -> str:
-        """Return ``path`` with symbolic links followed inside the tree, missing parts kept.
+        """Return ``path`` with symbolic links resolved inside the tree; missing parts are kept.
 
-        With ``follow`` False a link in the last component stays. Raises TooManyLinks.
+        With ``follow`` False a link in the last component is kept. Raises TooManyLinks.
         """
         todo = [part for part in path.split("/") if part and part != "."][::-1]
         done = ""
@@ -205,7 +205,7 @@ class FileTree:
         return done
 
     def place(self, path: str) -> str:
-        """Return where a layer's entry ``path`` belongs: links among its parents are followed."""
+        """Return the place of a layer's entry ``path``, with links among its parents resolved."""
         directory = paths.parent(path)
         if directory in self._names:
             return path
@@ -228,7 +228,7 @@ class FileTree:
             ):
                 self._add(entry)
                 continue
-            # _add, spelt out for what is new in a directory that is there: 10^5 files pass here.
+            # _add, inlined for a new file in an existing directory: this runs for 10^5 files.
             names[directory].add(name)
             entries[path] = entry
             layers[path] = depth
@@ -237,7 +237,7 @@ class FileTree:
         self._depth += 1
 
     def _delete_whiteouts(self, layer: FileIndex) -> None:
-        # All whiteouts first: they hide lower layers only, wherever they stand in the tar.
+        # All whiteouts first: they hide only lower layers, at any place in the tar.
         if not self._depth:
             return
         for entry in layer:
@@ -293,7 +293,7 @@ class FileTree:
         self._layers[path] = layer
 
     def _own_names(self, directory: str) -> set[str]:
-        """Return the names in ``directory``, to be changed."""
+        """Return the names in ``directory`` as a set that may be changed."""
         if directory in self._lent:
             self._lent.discard(directory)
             self._names[directory] = set(self._names[directory])

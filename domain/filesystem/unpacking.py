@@ -1,9 +1,9 @@
-"""The members of an archive that ADD unpacks, as entries of the layer.
+"""Unpacking of archives by ADD, into entries of the layer.
 
-As BuildKit does it (moby/go-archive, archive.go): the destination is the root directory meanwhile,
+As in BuildKit (moby/go-archive, archive.go), the destination is the root directory of the archive,
 so no name and no link among the parents leads out of it. Later members replace earlier ones and
-what is in the way. --chmod changes nothing, and a directory that the archive has files of and no
-member for is 0755, or 2755 below such a one, and root's, whatever --chown gives the members.
+existing files. --chmod has no effect. An implied directory, without a member, has mode 0755 (2755
+below a set-group-ID directory) and owner root, also with --chown.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from img.domain.filesystem import paths
 from img.domain.filesystem.entry import HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.target import Selected, Target
 
-MADE_MODE = 0o755  # of directories that no member stands for, the destination among them
+MADE_MODE = 0o755  # of implied directories, including the destination
 _ROOT = (0, 0)
 
 
 class DeadLink(BuildError):
-    """A member of an archive that is behind a link to nothing."""
+    """A member of an archive behind a dangling link."""
 
     def __init__(self, path: str, link: Entry, end: str) -> None:
         super().__init__(
@@ -34,17 +34,17 @@ def unpack(
     members: Sequence[Entry],
     owner: tuple[int, int] | None,
 ) -> None:
-    """Write the members of the archive ``source`` to below the directory ``top``.
+    """Write the members of the archive ``source`` into the directory ``top``.
 
     Raises NotADirectory, ImpossibleHardLink, DeadLink, TooManyLinks.
     """
     for member in members:
         if not member.path:
-            continue  # "./": the directory is there already and keeps what it has
+            continue  # "./": the directory exists and keeps its attributes
         path = _place(target, top, member.path)
         target.make_directories(paths.parent(path), mode=MADE_MODE, owner=_ROOT)
         uid, gid = owner or (member.uid, member.gid)
-        mode = 0o777 if member.kind == SYMLINK else member.mode  # whatever the header says
+        mode = 0o777 if member.kind == SYMLINK else member.mode  # regardless of the header
         entry = member._replace(path=path, mode=mode, uid=uid, gid=gid)
         if member.kind == HARDLINK:
             target.link(path, _place(target, top, paths.clean(member.link)), entry)
@@ -60,10 +60,10 @@ def _place(target: Target, top: str, path: str) -> str:
 
 
 def _refuse_dead_links(target: Target, top: str, path: str) -> None:
-    """Raise DeadLink where a link among the parents of ``path`` leads to nothing.
+    """Raise DeadLink for a dangling link among the parents of ``path``.
 
-    Nothing would be made there by a file system, and what is at its end is seldom what was meant:
-    an absolute link begins at ``top`` while the archive is unpacked, and at the root afterwards.
+    A file system would refuse the member, and its target is ambiguous: an absolute link begins at
+    ``top`` while the archive is unpacked, and at the root afterwards.
     """
     for directory in paths.ancestors(path):
         above = target.resolve(paths.parent(directory), top)

@@ -1,12 +1,12 @@
-"""One line of comma-separated values, as Go's encoding/csv reads it (mounts, and options alike)."""
+"""One line of comma-separated values, as Go's encoding/csv reads it (mounts, options)."""
 
 
 class BadCsv(ValueError):
-    """A quote where none may be."""
+    """A misplaced quote."""
 
 
 def split_csv(text: str) -> tuple[str, ...]:
-    """Return the fields of ``text``; ``"a,b"`` is one, ``""`` in it a quote. Raises BadCsv."""
+    """Return the fields of ``text``; ``"a,b"`` is one, ``""`` in it is a quote. Raises BadCsv."""
     if not text:
         return ()
     fields: list[str] = []

@@ -1,4 +1,4 @@
-"""Texts as Go's fmt and strconv write them: history lines of BuildKit hold them."""
+"""Formats of Go's fmt and strconv, which BuildKit's messages and history lines use."""
 
 from collections.abc import Iterable
 
@@ -21,12 +21,12 @@ def quoted(text: str) -> str:
 
 
 def quoted_list(texts: Iterable[str]) -> str:
-    """Return ``["a" "b"]``: a slice as ``%q`` writes it."""
+    """Return ``["a" "b"]``, the format ``%q`` of a slice."""
     return f"[{' '.join(quoted(text) for text in texts)}]"
 
 
 def plain_list(texts: Iterable[str]) -> str:
-    """Return ``[a b]``: a slice as ``%v`` writes it."""
+    """Return ``[a b]``, the format ``%v`` of a slice."""
     return f"[{' '.join(texts)}]"
 
 

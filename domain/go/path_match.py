@@ -1,4 +1,4 @@
-"""Wildcards of COPY and ADD sources, as Go's filepath.Match has them."""
+"""Wildcards of Go's filepath.Match, for sources of COPY and ADD."""
 
 import re
 from functools import lru_cache
@@ -10,7 +10,7 @@ _PIECE = rf"(?s)\*+|\?|\\.|{_CLASS}|[^\\\[]"
 
 
 class BadPattern(ValueError):
-    """A pattern that Go calls malformed: an open bracket, a backslash at the end."""
+    """A malformed pattern: an open bracket, or a backslash at the end."""
 
     def __init__(self, pattern: str) -> None:
         super().__init__(f"syntax error in pattern: {pattern}")
@@ -18,15 +18,15 @@ class BadPattern(ValueError):
 
 
 def has_wildcards(pattern: str) -> bool:
-    r"""Tell whether ``pattern`` is more than a path; ``\*`` and the like do not make it one."""
+    r"""Return whether ``pattern`` holds a wildcard; an escaped one (``\*``) does not count."""
     return re.match(_WILDCARD, pattern) is not None
 
 
 def literal(path: str) -> str:
-    """Return the source that names ``path`` and nothing else.
+    """Return the pattern that matches only ``path``.
 
-    Without wildcards that is the path itself, backslashes and all. From the first name with one on
-    a source is a pattern.
+    A path without wildcards is returned unchanged, including backslashes. A source is a pattern
+    only from its first name with a wildcard on.
     """
     names = path.split("/")
     for at, name in enumerate(names):
@@ -36,14 +36,14 @@ def literal(path: str) -> str:
 
 
 def matches(pattern: str, name: str) -> bool:
-    """Tell whether all of ``name`` matches; ``*`` and ``?`` stop at slashes. Raises BadPattern."""
+    """Return whether all of ``name`` matches; ``*`` and ``?`` match no slash. Raises BadPattern."""
     return compile_pattern(pattern).fullmatch(name) is not None
 
 
 @lru_cache(maxsize=1024)
 def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Return an expression for ``fullmatch``. Raises BadPattern."""
-    chunks = [""]  # what stands between stars
+    """Return ``pattern`` as an expression for ``fullmatch``. Raises BadPattern."""
+    chunks = [""]  # the text between stars
     at = 0
     while at < len(pattern):
         found = re.compile(_PIECE).match(pattern, at)
@@ -56,13 +56,13 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
             chunks[-1] += _expression(found[0])
     first, *middle = chunks
     last = f"[^/]*{middle.pop()}" if middle else ""
-    # As in Go a chunk is where it is found first, and no other place is tried: of a chunk of fixed
-    # length a later one is of no more use, and to try all takes longer than anybody can wait.
+    # As in Go, only the first place of a chunk is tried: chunks have a fixed length, so a later
+    # place cannot match more, and to try them all takes exponential time.
     return re.compile(first + "".join(f"(?>[^/]*?{chunk})" for chunk in middle) + last, re.DOTALL)
 
 
 def _escaped(name: str) -> str:
-    # In brackets: a wildcard behind a backslash does not make a pattern of a path.
+    # In brackets: a backslash alone does not make a pattern of a path.
     return re.sub(r"[*?\[]", r"[\g<0>]", name.replace("\\", "\\\\"))
 
 
@@ -79,7 +79,7 @@ def _class(piece: str) -> str:
     ranges = re.findall(rf"({_ATOM})(?:-({_ATOM}))?", piece[2 if negated else 1 : -1], re.DOTALL)
     inside = ""
     for low, high in ((low[-1], (high or low)[-1]) for low, high in ranges):
-        if low <= high:  # a range the wrong way round matches nothing
+        if low <= high:  # a reversed range matches nothing
             inside += f"{re.escape(low)}-{re.escape(high)}"
     if not inside:
         return "(?s:.)" if negated else "(?!)"

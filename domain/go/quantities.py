@@ -1,4 +1,4 @@
-"""Amounts as Go's libraries read them: durations, byte sizes, whole numbers."""
+"""Quantities as Go's libraries read them: durations, byte sizes, integers."""
 
 import re
 
@@ -19,11 +19,11 @@ _TOO_LARGE = 2**63
 
 
 class BadQuantity(ValueError):
-    """Text that is no such amount."""
+    """Text that is not a quantity of this kind."""
 
 
 def parse_duration(text: str) -> int:
-    """Return nanoseconds of ``1h2m3.5s`` (Go time.ParseDuration). Raises BadQuantity."""
+    """Return the nanoseconds of ``1h2m3.5s`` (Go time.ParseDuration). Raises BadQuantity."""
     unsigned = text[1:] if text[:1] in ("+", "-") else text
     if unsigned == "0":
         return 0
@@ -41,9 +41,11 @@ def parse_duration(text: str) -> int:
 
 
 def parse_byte_size(text: str) -> int:
-    """Return bytes of ``64m``, units of 1024 (docker/go-units RAMInBytes). Raises BadQuantity.
+    """Return the bytes of ``64m``, with units of 1024 (docker/go-units RAMInBytes).
 
-    What no 64 bits hold becomes the least number they do, as where Go runs; callers refuse it.
+    Raises BadQuantity.
+
+    A size above int64 becomes the lowest int64, as in Go on amd64; callers refuse it.
     """
     found = re.fullmatch(_SIZE, text.removesuffix(" ") if text.endswith(". ") else text.lower())
     if not found:
@@ -56,7 +58,7 @@ def parse_byte_size(text: str) -> int:
 
 
 def parse_unsigned(text: str, base: int = 10, bits: int = 32) -> int:
-    """Return a whole number of ``bits`` (Go strconv.ParseUint). Raises BadQuantity."""
+    """Return an unsigned integer of ``bits`` (Go strconv.ParseUint). Raises BadQuantity."""
     digits = "0-7" if base == 8 else "0-9"
     if not re.fullmatch(f"[{digits}]{{1,40}}", text) or (number := int(text, base)) >= 2**bits:
         raise BadQuantity(f"invalid number: '{text}'")

@@ -1,1 +1,1 @@
-"""What to do: instructions lowered to vertices with cache keys."""
+"""The graph of a build: vertices with operations and cache keys."""

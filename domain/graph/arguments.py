@@ -1,4 +1,4 @@
-"""Variables of the whole Dockerfile: what the platforms say, and the ARGs above the first FROM."""
+"""Variables of the whole Dockerfile: those of the platforms, and the ARGs above the first FROM."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ _LONGEST = 20  # characters of a time
 
 
 def global_arguments(dockerfile: Dockerfile, request: BuildRequest) -> dict[str, str]:
-    """Return what FROM lines may use, and a stage's ``ARG NAME`` takes over.
+    """Return the variables of FROM lines, which a stage can import with ``ARG NAME``.
 
     Raises DockerfileError.
     """
@@ -44,11 +44,11 @@ def global_arguments(dockerfile: Dockerfile, request: BuildRequest) -> dict[str,
 
 
 def source_date_epoch(request: BuildRequest, arguments: Mapping[str, str]) -> int | str | None:
-    """Return SOURCE_DATE_EPOCH, of a build arg, else of a global ARG, in seconds since 1970.
+    """Return SOURCE_DATE_EPOCH of a build argument, else of a global ARG, in seconds since 1970.
 
-    "context" and the names of other contexts stay as they are: it is their time (BuildKit
-    dockerfile2llb/epoch.go). Raises DockerfileError for all else that is no time; what BuildKit
-    takes besides, the name of a stage that downloads something, is refused too.
+    "context" and the names of other contexts are returned unchanged: they stand for the time of
+    that context (BuildKit dockerfile2llb/epoch.go). Raises DockerfileError for other values;
+    BuildKit also accepts the name of a stage that downloads a file, which img refuses.
     """
     text = request.build_args.get(EPOCH, arguments.get(EPOCH, ""))
     if not text or text == MAIN_CONTEXT or text in request.contexts:
@@ -66,7 +66,7 @@ def source_date_epoch(request: BuildRequest, arguments: Mapping[str, str]) -> in
 def with_source_date_epoch(
     dockerfile: Dockerfile, request: BuildRequest, seconds: int | None
 ) -> tuple[Dockerfile, BuildRequest]:
-    """Return both with SOURCE_DATE_EPOCH as ``seconds`` wherever it is given, None: nowhere."""
+    """Return both with ``seconds`` as the SOURCE_DATE_EPOCH that they set; None removes it."""
     value = None if seconds is None else str(seconds)
     build_args = dict(request.build_args)
     if build_args.pop(EPOCH, None) is not None and value is not None:
@@ -85,7 +85,7 @@ def with_source_date_epoch(
 
 
 def _predefined(request: BuildRequest, target: str) -> Iterable[tuple[str, str]]:
-    """Source: BuildKit dockerfile2llb/platform.go, defaultArgs."""
+    """Return the predefined arguments (BuildKit dockerfile2llb/platform.go, defaultArgs)."""
     yield "BUILDPLATFORM", str(request.build_platform)
     yield from _platform_arguments("BUILD", request.build_platform)
     yield "TARGETPLATFORM", request.platform.full_name

@@ -1,8 +1,8 @@
-"""The names under which what a vertex made is found again.
+"""The cache keys of vertices.
 
-In no key: the values of proxies (``hidden_env``) and the addresses of ``--add-host``, which
-change from network to network; the name of a base image, since its digest says it all; values of
-secrets and contents of cache mounts, which no operation holds; names and lines of vertices.
+Keys do not include: the values of proxies (``hidden_env``) and the addresses of ``--add-host``,
+which depend on the network; the name of a base image, because its digest identifies it; values of
+secrets and contents of cache mounts, which are in no operation; names and lines of vertices.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,24 +12,24 @@ from img.domain.digest import Digest
 from img.domain.graph.codec import Json, canonical_json, encode_operation
 from img.domain.graph.operations import Exec, Operation, PullBase
 
-# To be raised when the same operation comes to mean another result, or results were once kept by
-# keys that did not tell what they were made from: what was kept by other formats is not found.
+# Increase it when the result of an operation changes, or when older keys missed an input. Results
+# with keys of another format are not found.
 FORMAT = 2
 
 
 def definition_key(operation: Operation, input_keys: Sequence[Digest | None]) -> Digest:
-    """Return the digest of an operation and its inputs' keys; None is an input without a key.
+    """Return the digest of an operation and the keys of its inputs; None is an input without a key.
 
-    Known before anything runs. Everything that decides is in it, but what the module's text lists.
+    It is known before anything runs. It includes all inputs but those in the module's docstring.
     """
     return _key("definition", operation, input_keys)
 
 
 def content_key(operation: Operation, *contents: Digest) -> Digest:
-    """Return the digest of an operation and of what it reads, in the order of its inputs.
+    """Return the digest of an operation and of the contents it reads, in the order of its inputs.
 
-    Equal where inputs were made in another way but hold the same. Not in it: what made them, their
-    mtimes (the caller's digests of contents leave them out), and what the module's text lists.
+    It is equal for inputs with equal contents, even if they were made in different ways. It
+    excludes their mtimes (the caller's digests omit them) and the values in the module's docstring.
     """
     return _key("content", operation, contents)
 
@@ -46,7 +46,7 @@ def _key(kind: str, operation: Operation, inputs: Iterable[Digest | None]) -> Di
 
 
 def _deciding(operation: Operation) -> Operation:
-    """Return ``operation`` with what may differ from run to run blanked out."""
+    """Return ``operation`` without the fields that may differ from run to run."""
     match operation:
         case Exec(hosts=hosts):
             names = tuple((name, "") for name, _ in hosts)

@@ -1,4 +1,4 @@
-"""Operations as canonical JSON: for digests, and to hand them to another process."""
+"""Operations as canonical JSON, for digests."""
 
 import json
 from collections.abc import Mapping
@@ -13,12 +13,12 @@ Json = Mapping[str, "Json"] | list["Json"] | str | int | bool | None
 
 
 def encode_operation(operation: Operation) -> dict[str, Json]:
-    """Return ``operation`` as a JSON object: its type's name, and every field."""
+    """Return ``operation`` as a JSON object: the name of its type, and all fields."""
     return {"operation": type(operation).__name__, **_fields(operation)}
 
 
 def canonical_json(value: Json) -> bytes:
-    """Return ``value`` as the one text all agree on: sorted keys, no blanks, UTF-8."""
+    """Return ``value`` as canonical JSON: sorted keys, no blanks, UTF-8."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return text.encode(errors="surrogateescape")
 

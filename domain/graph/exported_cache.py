@@ -1,7 +1,7 @@
-"""What a build leaves for builds elsewhere: its cache records, as one document.
+"""The document of an exported cache: the records of a build.
 
-The document is the config of a manifest whose layers are those that the records name
-(``--cache-to`` type=registry, local), or a field of the image's own config (type=inline).
+It is the config of a manifest with the layers of the records (``--cache-to`` type=registry,
+local), or a field of the image's config (type=inline).
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,9 +26,9 @@ Input = tuple[Digest, Digest]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedRecord:
-    """A result and the keys that find it; ``diff_id`` is None where it was no layer.
+    """A result and its keys; ``diff_id`` is None for a result without a layer.
 
-    ``made_from`` are definition keys and contents (provenance.py), what it stands on first.
+    ``made_from`` are definition keys and contents (provenance.py); that of the root is first.
     """
 
     keys: tuple[Digest, ...]
@@ -40,7 +40,7 @@ class ExportedRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedMount:
-    """A directory of RUN --mount=type=cache: its name, and the layer that holds its files."""
+    """A directory of RUN --mount=type=cache: its name, and the layer with its files."""
 
     name: str
     diff_id: DiffID
@@ -48,9 +48,9 @@ class ExportedMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedCache:
-    """Records, and the layers they name: ``diff_ids`` stand in the order of the manifest's layers.
+    """Records and their layers; ``diff_ids`` are in the order of the manifest's layers.
 
-    ``variant`` tells results that are not everybody's (``--emulate=fake``) from those that are.
+    ``variant`` separates results of inexact builds (``--emulate=fake``) from exact ones.
     """
 
     records: tuple[ExportedRecord, ...] = ()
@@ -64,9 +64,9 @@ class ExportedCache:
         contents: Mapping[Digest, Digest],
         latest: datetime | None,
     ) -> "ExportedCache":
-        """Return the cache with its layers by the names they have in ``layers``, if they have one.
+        """Return the cache with the names of its layers in ``layers``, if they have one.
 
-        ``contents`` are those of stacks of such layers. No result is said to be made after
+        ``contents`` are those of stacks of such layers. Times of results are at most
         ``latest``.
         """
         records = tuple(
@@ -84,7 +84,7 @@ class ExportedCache:
 
 
 def cache_object(cache: ExportedCache) -> dict[str, object]:
-    """Return ``cache`` as an object of JSON; equal caches give equal ones."""
+    """Return ``cache`` as a JSON object; equal caches have equal objects."""
     document: dict[str, object] = {"version": _VERSION}
     if cache.variant:
         document["variant"] = cache.variant
@@ -92,7 +92,7 @@ def cache_object(cache: ExportedCache) -> dict[str, object]:
     inputs = list(dict.fromkeys(each for record in cache.records for each in record.made_from))
     places = {each: place for place, each in enumerate(inputs)}
     document["records"] = [_record_object(record, places) for record in cache.records]
-    if inputs:  # once each: what stages were made from is told of all that is copied from them
+    if inputs:  # each once: the provenance of a stage is part of all results that copy from it
         document["inputs"] = [{"key": str(key), "content": str(content)} for key, content in inputs]
     if cache.mounts:
         document["mounts"] = [
@@ -107,12 +107,12 @@ def encode_cache(cache: ExportedCache) -> bytes:
 
 
 def decode_cache(content: bytes) -> ExportedCache:
-    """Return the cache that ``content`` is. Raises InvalidDocument."""
+    """Return the cache in the document ``content``. Raises InvalidDocument."""
     return _cache(Fields.parse(content, _DOCUMENT))
 
 
 def cache_in(value: object) -> ExportedCache:
-    """Return the cache that an object of JSON is. Raises InvalidDocument."""
+    """Return the cache in a JSON object. Raises InvalidDocument."""
     return _cache(Fields(value, _DOCUMENT))
 
 

@@ -1,8 +1,8 @@
-"""Which steps can be found without the stages that they take files from.
+"""Steps that are found in the cache without the stages that they copy from.
 
-A step that is found by its definition key needs no more of such a stage: neither its layers nor
-its base image. Its result was made from *one* result of that stage, though, and all steps of a
-build must have been made from the same: else an image would have files of two runs of a step.
+A step that is found by its definition key does not need such a stage: neither its layers nor its
+base image. But its result was made from *one* result of that stage, and all steps of a build must
+be made from the same one: otherwise an image would mix files of two runs of a step.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,21 +16,21 @@ from img.domain.oci.chain import DiffID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Making:
-    """A result as it is recorded: the layer that a step added, and what it was made from."""
+    """A recorded result: the layer that a step added, and its provenance."""
 
     layer: DiffID | None
     made_from: Provenance
 
 
 Find = Callable[[int, Provenance], Making | None]
-"""Returns the result of the step at a position, if one is recorded that was made from these."""
+"""Returns the recorded result of the step at a position with this provenance, else None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foresight:
-    """What will be found: ``makings`` of the steps that are needed, by position.
+    """The cached steps of a build: ``makings`` are the results of needed steps, by position.
 
-    Those at ``alone`` need nothing but what they stand on.
+    The steps at ``alone`` need only their root.
     """
 
     makings: Mapping[int, Making]
@@ -39,11 +39,11 @@ class Foresight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foreseeing:
-    """A graph, and what is known of it before anything is done.
+    """A search for cached steps in a graph, before any step runs.
 
-    ``keys`` are the definition keys that are known, ``leaves`` the contents of base images and of
-    scratch, by position; ``takers`` are the steps that take files from stages. ``agreed`` are
-    contents by definition key that other images of the build were made from.
+    ``keys`` are the known definition keys, ``leaves`` the contents of base images and of scratch,
+    by position; ``takers`` are the steps that copy files from stages. ``agreed`` is the provenance
+    of other images of the build.
     """
 
     graph: Graph
@@ -55,10 +55,10 @@ class Foreseeing:
     find: Find
 
     def __call__(self) -> Foresight:
-        """Return what will be found, with as many steps alone as agree on what they took.
+        """Return the cached steps, with as many steps alone as agree on their provenance.
 
-        Whatever such a step took its files from is not looked at, and then must not be made anew
-        for others, nor be told by others to have been something else.
+        The sources of a step that is alone are not solved. So no other step may need them with
+        another content.
         """
         candidates = self.takers & self.keys.keys()
         while True:
@@ -70,7 +70,7 @@ class Foreseeing:
             candidates -= disagreeing
 
     def _needed(self, alone: frozenset[int]) -> list[int]:
-        """Return what has to be solved, in order, if those at ``alone`` need but their root."""
+        """Return the positions to solve, in order, if those at ``alone`` need only their root."""
         needed = {self.target}
         for position in range(self.target, -1, -1):
             if position in needed:
@@ -81,7 +81,7 @@ class Foreseeing:
     def _predicted(
         self, needed: list[int], alone: frozenset[int]
     ) -> tuple[dict[int, Making], dict[int, Digest]]:
-        """Return the results that will be found, and the contents of stacks that are certain."""
+        """Return the results that will be found, and the known contents of stacks."""
         makings: dict[int, Making] = {}
         contents: dict[int, Digest] = {}
         for position in needed:
@@ -91,7 +91,7 @@ class Foreseeing:
             inputs = self.graph.vertices[position].inputs
             if position in alone:
                 inputs = inputs[:1]
-            stacks = [i for i in inputs if i in self.keys]  # contexts are in the key themselves
+            stacks = [i for i in inputs if i in self.keys]  # contexts are part of the key
             if position not in self.keys or not contents.keys() >= set(stacks):
                 continue
             making = self.find(position, {self.keys[i]: contents[i] for i in stacks})
@@ -107,9 +107,9 @@ class Foreseeing:
         makings: Mapping[int, Making],
         contents: Mapping[int, Digest],
     ) -> frozenset[int]:
-        """Return the candidates that were made from something else than this build will have.
+        """Return the candidates with another provenance than this build will have.
 
-        One without a result is among them: it has to be done.
+        A candidate without a result is among them, because it has to run.
         """
         known: dict[Digest, Digest | None] = {
             **self.agreed,

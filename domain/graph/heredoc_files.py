@@ -1,4 +1,4 @@
-"""Here-documents that become files."""
+"""File names of here-documents."""
 
 from img.domain.dockerfile.raw import Heredoc
 from img.domain.errors import DockerfileError
@@ -7,9 +7,9 @@ from img.domain.filesystem.file_name import FileName, InvalidFileName
 
 
 def file_name_of(heredoc: Heredoc, lines: tuple[int, int]) -> FileName:
-    """Return the name of the file that ``<<NAME`` makes: of a path, cleaned, the last part.
+    """Return the file name of ``<<NAME``: the last part of the cleaned path.
 
-    So the file lies where BuildKit puts it, and in the destination always. Raises DockerfileError.
+    So the file has BuildKit's name, and is always inside the destination. Raises DockerfileError.
     """
     name = paths.name(paths.clean(heredoc.name)) or heredoc.name
     try:

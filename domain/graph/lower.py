@@ -1,4 +1,4 @@
-"""A Dockerfile and the configs of its bases become a graph, and the config of the image."""
+"""Lowering: from a Dockerfile and the configs of its bases to a graph and the image's config."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ from img.domain.process import DEFAULT_PATH
 
 
 class MissingBases(ImgError):
-    """Images that stages need and that were not looked up."""
+    """Images that stages need and the caller did not supply."""
 
     def __init__(self, names: Sequence[BaseName]) -> None:
         super().__init__(f"not looked up: {', '.join(name.text for name in names)}")
@@ -30,9 +30,9 @@ class MissingBases(ImgError):
 
 
 def lower(stages: StagePlan, request: BuildRequest, bases: Mapping[BaseName, BaseImage]) -> Plan:
-    """Return all there is to do for one image of one platform.
+    """Return the plan of one image for one platform.
 
-    ``stages`` are planned for ``request``, and ``bases`` has every image they need.
+    ``stages`` are planned for ``request``; ``bases`` holds all images that they need.
     Raises DockerfileError, MissingBases.
     """
     if missing := [name for name in stages.bases if name not in bases]:
@@ -48,7 +48,7 @@ class _Lowering:
         self._bases = bases
         self._stages = stages
         epoch = source_date_epoch(request, stages.arguments)
-        # A context whose time was not looked up is as if it had none.
+        # A context without a known time is treated like one without a time.
         self._epoch = None if isinstance(epoch, str) else epoch
         self._graph = GraphBuilder()
         self._done: dict[int, StageState] = {}
@@ -96,7 +96,7 @@ class _Lowering:
                 return apply_setting(scope, state, instruction)
 
     def _start(self, scope: StageScope, stage: PlannedStage) -> StageState:
-        """Return the state before the first step: that of the base, its triggers taken off."""
+        """Return the state before the first step: that of the base, without its triggers."""
         match stage.base:
             case FromStage(index):
                 base = self._done[index]
@@ -120,7 +120,7 @@ class _Lowering:
         return replace(state, root=self._pull(name, text))
 
     def _context_start(self, scope: StageScope, stage: PlannedStage, name: str) -> StageState:
-        """Start from the files of a named context: one layer, of which history says nothing."""
+        """Start from the files of a named context: one layer without a history entry."""
         state = _empty(self._scratch(), stage.platform)
         state, text = name_step(scope, state, f"FROM {name}")
         vertex = Vertex(
@@ -130,12 +130,12 @@ class _Lowering:
             lines=stage.start.lines,
         )
         root = self._graph.add(vertex)
-        # The comment of layers that no instruction made (BuildKit exporter/containerimage).
+        # The comment of layers that are from no instruction (BuildKit exporter/containerimage).
         item = HistoryItem(created_by="", vertex=root, comment="buildkit.exporter.image.v0")
         return replace(state, root=root, history=(item,))
 
     def _vertex(self, source: Source | None) -> int | None:
-        """Return the position of what a --from names; None for the build context."""
+        """Return the position of the source that a --from names; None for the build context."""
         match source:
             case None:
                 return None
@@ -165,7 +165,7 @@ class _Lowering:
         return self._graph.add(Vertex(operation=Scratch(), name="FROM scratch"))
 
     def _image_config(self, config: ImageConfig) -> ImageConfig:
-        """Return the config with the platform and the labels that were asked for."""
+        """Return the config with the platform and the labels of the request."""
         wanted, own = self._request.platform.normalized(), config.platform.normalized()
         if self._request.implicit_platform and own.architecture:
             wanted = own
@@ -191,7 +191,7 @@ def _empty(root: int, platform: Platform) -> StageState:
 
 
 def _with_base_env(state: StageState) -> StageState:
-    """Let RUN see the variables of the config, after the ARGs that a base stage declared."""
+    """Add the variables of the config for RUN, after the ARGs that a base stage declared."""
     env = state.env
     for name, value in state.run.env:
         env = with_variable(env, name, value)

@@ -1,4 +1,4 @@
-"""COPY, ADD and WORKDIR as vertices."""
+"""Vertices of COPY, ADD and WORKDIR."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,7 +29,7 @@ _PIVOT = "/./"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Words:
-    """The words of a COPY or ADD with their variables replaced."""
+    """The words of a COPY or ADD after expansion."""
 
     sources: tuple[str, ...]
     destination: str
@@ -41,7 +41,7 @@ class _Words:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """Where one source comes from: its position in the graph, and the path in there."""
+    """One source: its position in the graph, and the path inside it."""
 
     vertex: int
     path: str
@@ -55,7 +55,7 @@ def lower_copy(
     *,
     on_build: bool = False,
 ) -> StageState:
-    """Return the state after COPY or ADD; ``source`` is the vertex of --from, None: the context.
+    """Return the state after COPY or ADD; ``source`` is the vertex of --from, None for the context.
 
     Raises DockerfileError.
     """
@@ -75,7 +75,7 @@ def lower_copy(
         chmod=words.chmod,
         exclude=instruction.exclude,
         parents=isinstance(instruction, Copy) and instruction.parents,
-        link=instruction.link and not words.chmod,  # as BuildKit: --chmod takes --link away
+        link=instruction.link and not words.chmod,  # as in BuildKit, --chmod disables --link
         unpack=isinstance(instruction, Add) and instruction.unpack is not False,
         unpack_fetched=isinstance(instruction, Add) and instruction.unpack is True,
         epoch=scope.epoch,
@@ -95,7 +95,7 @@ def lower_copy(
 def lower_workdir(
     scope: StageScope, state: StageState, instruction: Workdir, *, on_build: bool = False
 ) -> StageState:
-    """Return the state after WORKDIR; the directory is made, unless it is the root."""
+    """Return the state after WORKDIR; the directory is created unless it is the root."""
     path = scope.expand(state, instruction.path, instruction.lines)
     if not path.startswith("/"):
         path = paths.join(state.directory, path)
@@ -109,7 +109,7 @@ def lower_workdir(
 
 
 def destination_path(state: StageState, text: str) -> str:
-    """Return where ``text`` is in the image; with a slash at the end if it says "a directory"."""
+    """Return the path of ``text`` in the image, with a slash at the end if it is a directory."""
     path = paths.join(state.directory, text)
     is_directory = text in {"", "."} or text.endswith(("/", "/."))
     return f"{path}/" if is_directory and path != "/" else path
@@ -138,7 +138,7 @@ def _expanded(scope: StageScope, state: StageState, instruction: Copy | Add) -> 
 
 
 def _inline(heredoc: Heredoc, env: Mapping[str, str], instruction: Copy | Add) -> InlineFile:
-    r"""Return the file of ``<<NAME``; its escape is ``\`` whatever the directive says."""
+    r"""Return the file of ``<<NAME``; its escape character is always ``\``."""
     content = heredoc.content
     if heredoc.expand:
         content = expand_word(content, env, ignore_quotes=True, lines=instruction.lines).text

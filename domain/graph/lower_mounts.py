@@ -1,4 +1,4 @@
-"""``RUN --mount`` as mounts of a vertex (BuildKit dockerfile2llb/convert_runmount.go)."""
+"""Mounts of a vertex from ``RUN --mount`` (BuildKit dockerfile2llb/convert_runmount.go)."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ _CACHE_NAMESPACE = "BUILDKIT_CACHE_MOUNT_NS"
 
 @dataclass(frozen=True, slots=True)
 class LoweredMounts:
-    """Mounts, and the vertices they show: the inputs after the root, in that order."""
+    """Mounts, and the vertices that they read: the inputs after the root, in that order."""
 
     mounts: tuple[ExecMount, ...]
     inputs: tuple[int, ...]
@@ -128,14 +128,14 @@ class _Lowering:
         return target
 
     def _input(self, vertex: int) -> int:
-        """Return the index of ``vertex`` among the inputs of the step; the root has 0."""
+        """Return the index of ``vertex`` among the inputs of the step; index 0 is the root."""
         if vertex not in self.inputs:
             self.inputs.append(vertex)
         return self.inputs.index(vertex) + 1
 
 
 def _with_sockets(mounts: Iterable[ExecMount]) -> tuple[ExecMount, ...]:
-    """Give each agent socket without a target its own."""
+    """Return ``mounts`` with a path for each agent socket that has no target."""
     placed: list[ExecMount] = []
     agents = 0
     for mount in mounts:

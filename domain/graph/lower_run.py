@@ -1,4 +1,4 @@
-"""RUN and its mounts as vertices."""
+"""Vertices of RUN and its mounts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -14,7 +14,7 @@ from img.domain.graph.state import StageScope, StageState, Variables, with_varia
 from img.domain.graph.vertex import Vertex
 from img.domain.process import Network
 
-SCRIPTS = "/dev/pipes"  # where a step sees heredocs that are run as scripts
+SCRIPTS = "/dev/pipes"  # the directory of heredocs that run as scripts
 _HOSTNAME = "BUILDKIT_SANDBOX_HOSTNAME"
 _PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy")
 
@@ -77,9 +77,9 @@ def history_of(state: StageState, argv: Sequence[str]) -> str:
 
 
 def proxy_variables(build_args: Mapping[str, str]) -> Variables:
-    """Return the proxies of --build-arg, each in capitals and in small letters.
+    """Return the proxies of --build-arg, each in upper case and in lower case.
 
-    Given in both, the small one counts (BuildKit, proxyEnvFromBuildArgs).
+    If both are given, the lower-case one counts (BuildKit, proxyEnvFromBuildArgs).
     """
     given = {name.lower(): build_args[name] for name in sorted(build_args)}
     return tuple(
@@ -91,10 +91,10 @@ def proxy_variables(build_args: Mapping[str, str]) -> Variables:
 
 
 def _command(state: StageState, run: Run) -> tuple[tuple[str, ...], tuple[InlineFile, ...]]:
-    """Return the words to run, and the heredocs that are scripts of their own.
+    """Return the command, and the heredocs that are separate scripts.
 
-    One heredoc alone is the shell's text, or, with ``#!``, a script. Others are put together
-    again for the shell to read (Dockerfile reference, "Here-Documents").
+    A single heredoc is the shell's text, or a script if it begins with ``#!``. Other heredocs are
+    part of the shell's text again (Dockerfile reference, "Here-Documents").
     """
     command = run.command
     if not command.heredocs:
@@ -117,7 +117,7 @@ def _reassembled(command: Command) -> str:
 
 
 def _summary(run: Run) -> str:
-    """Return the instruction for progress; a heredoc alone is shown by its first line."""
+    """Return the instruction for progress; a single heredoc is shown by its first line."""
     command = run.command
     if not command.heredocs or heredoc_opening(command.words[0]) is None:
         return run.original
@@ -142,12 +142,12 @@ def _network(scope: StageScope, run: Run) -> Network:
 
 
 def _refuses_host_network(scope: StageScope) -> bool:
-    """Tell whether the command line says another network, which a Dockerfile must not widen."""
+    """Return whether the command line forbids the host's network, which a RUN may ask for."""
     return scope.request.network is not Network.HOST and not scope.request.host_network
 
 
 def _environment(env: Variables, mounts: Iterable[ExecMount]) -> Variables:
-    """Return the variables of the process: ``env``, and where the first agent listens."""
+    """Return the variables of the process: ``env``, and the socket of the first agent."""
     socket = next((mount.target for mount in mounts if mount.type == "ssh"), None)
     if socket is None or "SSH_AUTH_SOCK" in dict(env):
         return env
@@ -155,5 +155,5 @@ def _environment(env: Variables, mounts: Iterable[ExecMount]) -> Variables:
 
 
 def _masked(env: Variables, mounts: Iterable[ExecMount]) -> Mapping[str, str]:
-    """Return the variables for progress, which shows that a value is a secret's."""
+    """Return the variables for progress, with the values of secrets masked."""
     return dict(env) | {mount.env: "****" for mount in mounts if mount.env}

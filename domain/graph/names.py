@@ -1,4 +1,4 @@
-"""What progress calls the steps of a stage: ``[build 2/5] RUN make``.
+"""Names of steps in progress output: ``[build 2/5] RUN make``.
 
 Source: BuildKit dockerfile2llb/convert.go, prefixCommand.
 """
@@ -15,7 +15,7 @@ from img.domain.url import redact_urls
 def name_step(
     scope: StageScope, state: StageState, text: str, *, on_build: bool = False
 ) -> tuple[StageState, str]:
-    """Return the state with one more step counted, and the step's name."""
+    """Return the state with the step counted, and the step's name."""
     text = redact_urls(text)
     if not scope.steps:
         return state, text
@@ -29,9 +29,9 @@ def name_step(
 def command_text(
     original: str, env: Mapping[str, str], escape: str, *, shell_text: bool = False
 ) -> str:
-    """Return an instruction as progress shows it: keyword in capitals, variables replaced.
+    """Return the text of an instruction for progress: keyword in capitals, variables expanded.
 
-    In ``shell_text`` (RUN) quotes stay, and variables that are not the Dockerfile's.
+    In ``shell_text`` (RUN), quotes and variables of the shell are kept.
     """
     try:
         text = expand_word(original, env, escape, skip_unset=shell_text, raw_quotes=shell_text).text
@@ -42,7 +42,7 @@ def command_text(
 
 
 def _platform_prefix(state: StageState) -> str:
-    """Return ``linux/amd64``, or ``linux/amd64->arm64`` where a stage compiles for another."""
+    """Return ``linux/amd64``, or ``linux/amd64->arm64`` for a stage that cross-compiles."""
     own = state.platform
     target = _declared_target(dict(state.env), own)
     if target is None or (target.os, target.architecture) == (own.os, own.architecture):

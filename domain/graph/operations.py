@@ -1,4 +1,4 @@
-"""The closed set of things a build does."""
+"""The operations of a build: a closed set."""
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -6,26 +6,26 @@ from img.domain.filesystem.file_name import FileName
 from img.domain.platform import Platform
 from img.domain.process import Network, Ulimit
 
-SANDBOX_HOSTNAME = "buildkitsandbox"  # BuildKit's; Dockerfiles that look for it exist
+SANDBOX_HOSTNAME = "buildkitsandbox"  # BuildKit's path; some Dockerfiles test for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scratch:
-    """Nothing: the root that FROM scratch starts from. No inputs."""
+    """The empty root of FROM scratch. No inputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullBase:
     """The layers of an image. No inputs."""
 
-    reference: str  # the full name, for messages and for finding the registry
-    manifest: Digest  # the manifest of the one platform, so never an index
+    reference: str  # the full name, for messages and for its registry
+    manifest: Digest  # the manifest of one platform, never an index
     platform: Platform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadContext:
-    """The files of a build context: the main one, or a named one. No inputs."""
+    """The files of the main build context, or of a named one. No inputs."""
 
     name: str = ""
 
@@ -36,7 +36,7 @@ class FetchUrl:
 
     url: str
     filename: FileName
-    checksum: Digest | None = None  # what the content must be
+    checksum: Digest | None = None  # the required digest of the content
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,17 +44,17 @@ class FetchGit:
     """ADD of a git repository: the tree of a commit, or a directory of it. No inputs."""
 
     remote: str
-    ref: str = ""  # branch, tag or commit; "" is the remote's default
+    ref: str = ""  # branch, tag or commit; "" is the remote's default branch
     subdir: str = ""
-    checksum: str = ""  # the commit that ``ref`` must be, as hex, maybe shortened
+    checksum: str = ""  # the required commit of ``ref``, as hex, possibly short
     keep_git_dir: bool = False
     submodules: bool = True
-    commit_mtime: bool = False  # files are as old as their commit, not as their checkout
+    commit_mtime: bool = False  # mtimes are the commit's time, not that of the checkout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InlineFile:
-    """A file whose text stands in the Dockerfile (a heredoc of COPY or ADD)."""
+    """A file with text from the Dockerfile (a heredoc of COPY or ADD)."""
 
     name: FileName
     content: str
@@ -63,32 +63,32 @@ class InlineFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyFiles:
-    """COPY and ADD. Inputs: the root, then the sources (one, or none if all is inline).
+    """COPY and ADD. Inputs: the root, then the sources (none if all files are inline).
 
-    Paths of sources are clean, relative to the source's root, "" is all of it; they may hold Go's
-    wildcards. With ``parents``, what stands before a ``/./`` is not repeated at the destination.
-    Where ADD mixes files and fetched things, ``source_inputs`` tells for each source which of the
-    inputs it is in; what was fetched (FetchUrl, FetchGit) is named literally, without wildcards.
+    Paths of sources are clean and relative to the source's root, "" is the root; they may hold
+    Go's wildcards. With ``parents``, the part before a ``/./`` is not repeated at the
+    destination. If ADD mixes files and downloads, ``source_inputs`` is the input of each source;
+    downloads (FetchUrl, FetchGit) have literal names, without wildcards.
     """
 
     sources: tuple[str, ...]
     inline: tuple[InlineFile, ...] = ()
     destination: str  # absolute; ends in "/" where it must be a directory
-    # user[:group], names or numbers; "user:" is group 0. "" keeps the source's (0:0 for contexts).
+    # user[:group], names or numbers; "user:" is group 0. "" keeps the owner (0:0 for contexts).
     chown: str = ""
     chmod: str = ""  # octal or symbolic; "" keeps
     exclude: tuple[str, ...] = ()
     parents: bool = False
-    link: bool = False  # the layer does not look at the root: no links followed, nothing shared
+    link: bool = False  # the layer does not depend on the root: no links are followed
     unpack: bool = False  # local tar archives are unpacked (ADD)
-    unpack_fetched: bool = False  # so are those that FetchUrl got (ADD --unpack)
+    unpack_fetched: bool = False  # archives of FetchUrl are unpacked (ADD --unpack)
     source_inputs: tuple[int, ...] = ()  # empty: all sources are in input 1
-    epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds: later mtimes are cut to it
+    epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds: the maximum of mtimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDirectory:
-    """WORKDIR: a directory and its missing parents, 0755. Inputs: the root."""
+    """WORKDIR: a directory and its missing parents, mode 0755. Inputs: the root."""
 
     path: str  # absolute, clean
     owner: str = ""  # USER's text; "" is root
@@ -97,10 +97,10 @@ class MakeDirectory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecMount:
-    """A mount of a RUN: ``input`` is an index into the vertex' inputs, None for the other types."""
+    """A mount of a RUN; ``input`` is an index into the vertex's inputs, None for other types."""
 
     type: str  # bind cache tmpfs secret ssh
-    target: str  # absolute; "" for a secret that is only a variable
+    target: str  # absolute; "" for a secret that is only an environment variable
     input: int | None = None
     source: str = "/"  # path inside the input
     read_only: bool = True
@@ -116,7 +116,7 @@ class ExecMount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exec:
-    """RUN. Inputs: the root, then what mounts show."""
+    """RUN. Inputs: the root, then the sources of mounts."""
 
     argv: tuple[str, ...]
     env: tuple[tuple[str, str], ...] = ()  # in order
@@ -125,15 +125,15 @@ class Exec:
     network: Network = Network.HOST
     insecure: bool = False
     mounts: tuple[ExecMount, ...] = ()
-    hosts: tuple[tuple[str, str], ...] = ()  # --add-host; names are in the key, addresses are not
+    hosts: tuple[tuple[str, str], ...] = ()  # --add-host; only names are part of the key
     shm_size: int = 64 << 20
     ulimits: tuple[Ulimit, ...] = ()
-    files: tuple[InlineFile, ...] = ()  # heredoc bodies run as scripts, seen at /dev/pipes/NAME
-    hidden_env: tuple[tuple[str, str], ...] = ()  # proxies: seen by the process, not in the key
+    files: tuple[InlineFile, ...] = ()  # heredoc bodies that run as scripts, at /dev/pipes/NAME
+    hidden_env: tuple[tuple[str, str], ...] = ()  # proxies; not part of the key
     epoch: int | None = None
     hostname: str = SANDBOX_HOSTNAME
     devices: tuple[str, ...] = ()  # RUN --device, as written
-    platform: Platform | None = None  # whose programs these are; None: this machine's
+    platform: Platform | None = None  # the platform of the programs; None: that of this machine
 
 
 Operation = (

@@ -1,7 +1,7 @@
-"""What results were made from: the contents of their inputs, by definition key.
+"""Provenance of results: the contents of their inputs, by definition key.
 
-A definition key says what was asked for, and not what came of it: a step that is done again may
-give other files. So the key finds a result only together with this.
+A definition key identifies the instructions, not the result: a step that runs again may make other
+files. So a result is found by its key and its provenance.
 """
 
 from collections.abc import Mapping
@@ -18,9 +18,9 @@ SCRATCH = Digest.of(b"scratch")
 
 
 def content_on(root: Digest, layer: DiffID | None) -> Digest:
-    """Return the content of a stack: that of what is below, with ``layer`` on it if there is one.
+    """Return the content digest of a stack: the one below, with ``layer`` on top if there is one.
 
-    It is the ChainID (image-spec config.md, "Layer ChainID") where there are layers.
+    For layers it is the ChainID (image-spec config.md, "Layer ChainID").
     """
     if layer is None:
         return root
@@ -28,13 +28,13 @@ def content_on(root: Digest, layer: DiffID | None) -> Digest:
 
 
 def made_from(recorded: Provenance, inputs: Provenance) -> bool:
-    """Tell whether a result with the provenance ``recorded`` was made from just these ``inputs``.
+    """Return whether a result with the provenance ``recorded`` was made from these ``inputs``.
 
-    False as well where nothing is recorded of one of them.
+    Also return False if one of them is not recorded.
     """
     return all(recorded.get(key) == content for key, content in inputs.items())
 
 
-def contradict(told: Provenance, known: Mapping[Digest, Digest | None]) -> bool:
-    """Tell whether ``told`` names a content that is ``known`` to be another one, or to be open."""
-    return any(key in known and known[key] != content for key, content in told.items())
+def contradict(claimed: Provenance, known: Mapping[Digest, Digest | None]) -> bool:
+    """Return whether ``claimed`` has another content than ``known``, or one still unknown."""
+    return any(key in known and known[key] != content for key, content in claimed.items())

@@ -1,4 +1,4 @@
-"""Sources of ADD that are not files: URLs, and git repositories."""
+"""Remote sources of ADD: URLs and git repositories."""
 
 from typing import TypeVar
 
@@ -13,17 +13,17 @@ from img.domain.graph.operations import FetchGit, FetchUrl
 from img.domain.url import Url, redact_credentials
 
 _Said = TypeVar("_Said", str | None, bool | None)
-_UNNAMED = FileName("__unnamed__")  # BuildKit's name of a file whose URL has none
-_HUB = "github.com/"  # without scheme: a repository as a context, but a path in ADD
+_UNNAMED = FileName("__unnamed__")  # BuildKit's file name for a URL without one
+_HUB = "github.com/"  # without a scheme: a repository as a context, but a path in ADD
 
 
 def is_git(source: str) -> bool:
-    """Tell whether ``source`` is a git repository; github.com/… without scheme is a path."""
+    """Return whether ``source`` is a git repository; github.com/… without a scheme is a path."""
     return not source.startswith(_HUB) and is_git_reference(source)
 
 
 def is_url(source: str) -> bool:
-    """Tell whether ``source`` is a file to download."""
+    """Return whether ``source`` is a file to download."""
     return source.startswith(("http://", "https://")) and not is_git(source)
 
 
@@ -37,7 +37,7 @@ def fetch_url(source: str, add: Add, checksum: str) -> FetchUrl:
 
 
 def _file_name(source: str, add: Add) -> FileName:
-    """Return the last part of the URL's path, as Go's path.Base gives it to BuildKit."""
+    """Return the last part of the URL's path (Go path.Base, as in BuildKit)."""
     url = Url.parse(source)
     name = url.file_name if url else ""
     if name in ("", "."):
@@ -53,7 +53,7 @@ def _file_name(source: str, add: Add) -> FileName:
 
 
 def fetch_git(source: str, add: Add, checksum: str) -> FetchGit:
-    """Return the checkout of ``source``, whose query or fragment tells what of it.
+    """Return the checkout of ``source``; its query or fragment selects the commit and directory.
 
     Raises DockerfileError.
     """
@@ -72,7 +72,7 @@ def fetch_git(source: str, add: Add, checksum: str) -> FetchGit:
 def checkout_of(
     reference: GitReference, *, keep_git_dir: bool = False, checksum: str = ""
 ) -> FetchGit:
-    """Return the checkout of what ``reference`` names."""
+    """Return the checkout that ``reference`` names."""
     return FetchGit(
         remote=reference.address,
         ref=reference.wanted,

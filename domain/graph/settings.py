@@ -1,6 +1,6 @@
-"""Instructions that make no layer: ENV, ARG, CMD, USER … as edits of the image's config.
+"""Instructions without a layer (ENV, ARG, CMD, USER …): edits of the image's config.
 
-History lines are BuildKit's, letter for letter (dockerfile2llb/convert.go).
+History lines are exactly those of BuildKit (dockerfile2llb/convert.go).
 """
 
 from dataclasses import replace
@@ -89,14 +89,14 @@ def apply_setting(scope: StageScope, state: StageState, setting: Setting) -> Sta
 
 
 def shell_words(state: StageState, text: str) -> tuple[str, ...]:
-    """Return the argv that runs ``text`` in the stage's shell."""
+    """Return the arguments that run ``text`` in the stage's shell."""
     windows = state.config.platform.os == "windows"
     default = ("cmd", "/S", "/C") if windows else ("/bin/sh", "-c")
     return (*(state.run.shell or default), text)
 
 
 def with_path(state: StageState) -> StageState:
-    """Return the state with PATH set, if it was not (Windows images know theirs)."""
+    """Return the state with PATH set, unless it has one (Windows images set their own)."""
     if any(name == "PATH" for name, _ in state.run.env) or state.platform.os == "windows":
         return state
     return state.with_run(state.run.with_env("PATH", DEFAULT_PATH))
@@ -109,7 +109,7 @@ def _argv(state: StageState, command: Command) -> tuple[str, ...]:
 def _pairs(
     scope: StageScope, state: StageState, setting: Env | Label
 ) -> tuple[tuple[str, str], ...]:
-    """Expand names and values, all with the variables as they were before the instruction."""
+    """Return names and values, expanded with the variables from before the instruction."""
 
     def expanded(pair: KeyValue) -> tuple[str, str]:
         key = scope.expand(state, pair.key, setting.lines)
@@ -157,7 +157,7 @@ def _cmd(state: StageState, setting: Cmd) -> StageState:
 
 
 def _entrypoint(state: StageState, setting: Entrypoint) -> StageState:
-    """Set the entrypoint; it takes a CMD of the base away, which was meant for another."""
+    """Return the state with the entrypoint; a CMD of the base, for the old one, is removed."""
     argv = _argv(state, setting.command)
     run = replace(state.run, entrypoint=argv, cmd=state.run.cmd if state.cmd_set else None)
     return state.with_run(run).with_history(f"ENTRYPOINT {formatting.quoted_list(argv)}")
@@ -167,7 +167,7 @@ def _expose(scope: StageScope, state: StageState, setting: Expose) -> StageState
     env = dict(state.env)
     words = [
         word
-        for port in setting.ports  # doubles stay
+        for port in setting.ports  # duplicates are kept
         for word in expand_words(port, env, scope.escape, lines=setting.lines)
     ]
     ports = parse_ports(words, lines=setting.lines)

@@ -1,4 +1,4 @@
-"""Where a stage, or a --from, takes its files from."""
+"""Sources of files for a stage or a --from."""
 
 import re
 from collections.abc import Mapping
@@ -20,19 +20,19 @@ _FETCHED = frozenset({"http", "https", "git", "ssh"})
 
 @dataclass(frozen=True, slots=True)
 class FromScratch:
-    """Nothing."""
+    """The empty file system (FROM scratch)."""
 
 
 @dataclass(frozen=True, slots=True)
 class FromStage:
-    """What another stage made."""
+    """The result of another stage."""
 
     index: int
 
 
 @dataclass(frozen=True, slots=True)
 class FromImage:
-    """An image, by its own name or by that of a context."""
+    """An image, by its own name or by the name of a context."""
 
     name: BaseName
 
@@ -48,13 +48,13 @@ Source = FromScratch | FromStage | FromImage | FromContext
 
 
 class NamedContexts:
-    """The ``--build-context`` of a build: they replace stages and images of their name."""
+    """The ``--build-context`` options: they replace stages and images of the same name."""
 
     def __init__(self, contexts: Mapping[str, str]) -> None:
         self._contexts = {_familiar(name): (name, text) for name, text in contexts.items()}
 
     def find(self, name: str, platform: Platform, lines: Lines) -> Source | None:
-        """Return what replaces ``name``, None for nothing. Raises DockerfileError."""
+        """Return the source that replaces ``name``, None for none. Raises DockerfileError."""
         familiar = _familiar(name)
         if familiar.lower() in _NEVER_REPLACED or familiar not in self._contexts:
             return None
@@ -69,7 +69,7 @@ def image_source(text: str, platform: Platform, lines: Lines) -> FromImage:
         raise DockerfileError(
             f'failed to parse stage name "{text}": {error.reason}', lines=lines
         ) from None
-    # An ID that is cut short is a name here: what FROM means does not hang on what else is stored.
+    # A short ID is a name here: the meaning of FROM must not depend on other stored images.
     return FromImage(BaseName(str(name.reference or name.digest), platform, lines))
 
 
@@ -87,7 +87,7 @@ def _context_source(name: str, text: str, platform: Platform, lines: Lines) -> S
 
 
 def _familiar(name: str) -> str:
-    """Return the name as BuildKit compares it: docker.io/library/alpine:latest is alpine."""
+    """Return the name as BuildKit compares it: alpine for docker.io/library/alpine:latest."""
     try:
         reference = ImageReference.parse(name)
     except InvalidReference:

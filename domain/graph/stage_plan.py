@@ -1,4 +1,4 @@
-"""Which stages and images a target needs (BuildKit dockerfile2llb/convert.go, toDispatchState)."""
+"""The stages and images of a target (BuildKit dockerfile2llb/convert.go, toDispatchState)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
@@ -38,28 +38,28 @@ _LONGEST_INDEX = 9  # digits
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """An instruction of a stage, and where its --from and its mounts' come from."""
+    """An instruction of a stage, and the sources of its --from and of its mounts."""
 
     instruction: Instruction
-    sources: tuple[Source | None, ...] = ()  # COPY: one; RUN: one a mount; None is the context
+    sources: tuple[Source | None, ...] = ()  # COPY: one; RUN: one per mount; None: the context
     on_build: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedStage:
-    """A stage: where it starts, and its steps, those that its base triggers first."""
+    """A stage: its base, and its steps; the triggers of the base come first."""
 
     index: int
     start: From
-    name: str  # as progress shows it; "" where the stage is the only one
+    name: str  # as progress shows it; "" for a single stage
     base: Source
     platform: Platform
-    replaced: bool = False  # by a named context: then there are no steps
+    replaced: bool = False  # by a named context; then it has no steps
     steps: tuple[Step, ...] = ()
 
     @property
     def named_steps(self) -> int:
-        """How many steps progress counts; every trigger is one, as BuildKit has it."""
+        """The number of steps in progress; each trigger is one, as in BuildKit."""
         own = sum(
             step.on_build or isinstance(step.instruction, Copy | Add | Run | Workdir)
             for step in self.steps
@@ -68,28 +68,29 @@ class PlannedStage:
 
     @property
     def step_sources(self) -> Iterator[Source]:
+        """The sources of all steps, in order."""
         for step in self.steps:
             yield from (source for source in step.sources if source is not None)
 
     @property
     def sources(self) -> Iterator[Source]:
-        """All that must be there before the stage can be built."""
+        """All sources that the stage needs."""
         yield self.base
         yield from self.step_sources
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagePlan:
-    """The stages that a target needs, in the order of the file, the target among them."""
+    """The stages that a target needs, including itself, in the order of the file."""
 
     stages: tuple[PlannedStage, ...]
-    target: int  # its index in the file
+    target: int  # the target's index in the file
     arguments: Mapping[str, str] = field(hash=False)
     escape: str = "\\"
 
     @property
     def bases(self) -> tuple[BaseName, ...]:
-        """The images the stages need, each once."""
+        """The images that the stages need, each once."""
         sources = (source for stage in self.stages for source in stage.sources)
         images = (source.name for source in sources if isinstance(source, FromImage))
         return tuple(dict.fromkeys(images))
@@ -98,7 +99,7 @@ class StagePlan:
 def plan_stages(
     dockerfile: Dockerfile, request: BuildRequest, bases: Mapping[BaseName, BaseImage]
 ) -> StagePlan:
-    """Return what ``request`` needs of ``dockerfile``: stages, and with them images.
+    """Return the stages and images of ``dockerfile`` that ``request`` needs.
 
     ONBUILD triggers of an image may name further images. So look up the ``bases`` of the result
     and ask again with them, until none is missing. Raises DockerfileError.
@@ -118,7 +119,7 @@ class _Planner:
         self._bases = bases
         self._arguments = global_arguments(dockerfile, request)
         self._contexts = NamedContexts(request.contexts)
-        self._indexes: dict[str, int] = {}  # of the stages declared so far, by name
+        self._indexes: dict[str, int] = {}  # the stages declared so far, by name
         self._no_image: DockerfileError | None = None
 
     def plan(self) -> StagePlan:
@@ -141,7 +142,7 @@ class _Planner:
         )
 
     def _declared(self, stage: Stage) -> PlannedStage:
-        """Return ``stage`` with its base found, and remember its name."""
+        """Return ``stage`` with its base, and add its name."""
         start = stage.start
         base = self._expanded(start.base, start)
         if not base:
@@ -184,10 +185,10 @@ class _Planner:
     def _source(
         self, name: str, platform: Platform, lines: tuple[int, int], *, exactly: bool = False
     ) -> Source:
-        """Return what ``name`` means: a stage above, nothing, a named context, or an image.
+        """Return the source called ``name``: a stage above, scratch, a named context, or an image.
 
-        Names of stages are lower case; FROM takes no other spelling, while --from does
-        (BuildKit dockerfile2llb/convert.go, addState and findStateByName).
+        Names of stages are lower case; FROM needs this spelling, --from accepts any case (BuildKit
+        dockerfile2llb/convert.go, addState and findStateByName).
         """
         stage = name if exactly else name.lower()
         if stage in self._indexes:
@@ -198,9 +199,9 @@ class _Planner:
         return replacement or self._image(name, platform, lines)
 
     def _image(self, name: str, platform: Platform, lines: tuple[int, int]) -> Source:
-        """Return an image; a bad name is refused later, and of several the last, as BuildKit does.
+        """Return an image; of several invalid names the last one is refused, later, as in BuildKit.
 
-        It looks names up only once it knows how the stages hang together, all at a time.
+        BuildKit looks all names up at once, after it knows the dependencies of the stages.
         """
         try:
             return image_source(name, platform, lines)
@@ -247,7 +248,7 @@ class _Planner:
         return self._source(name, self._request.platform, copy.lines)
 
     def _needed(self, stages: Sequence[PlannedStage], target: int) -> dict[int, PlannedStage]:
-        """Return the stages that ``target`` needs, with the triggers of their bases."""
+        """Return the stages that ``target`` needs, including the triggers of their bases."""
         needed: dict[int, PlannedStage] = {}
         waiting = [target]
         while waiting:
@@ -268,11 +269,11 @@ class _Planner:
         return replace(stage, steps=triggers + stage.steps)
 
     def _trigger(self, text: str, stage: PlannedStage) -> Instruction:
-        # Its escape is a backslash, whatever this file's directive says (BuildKit's choice).
+        # In triggers the escape character is always a backslash (BuildKit's choice).
         return interpret_onbuild(text, lines=stage.start.lines)
 
     def _trigger_texts(self, base: Source, stages: Sequence[PlannedStage]) -> Sequence[str]:
-        """Return ONBUILD of the base, which must be known for it; they are not inherited."""
+        """Return the ONBUILD triggers of the base, if it is known; triggers are not inherited."""
         if isinstance(base, FromStage):
             own = (step.instruction for step in stages[base.index].steps)
             return [each.expression for each in own if isinstance(each, OnBuild)]
@@ -282,9 +283,9 @@ class _Planner:
 
 
 def _refuse_circles(stages: Sequence[PlannedStage]) -> None:
-    """Refuse stages that copy from one another, needed or not. Raises DockerfileError."""
+    """Refuse circular references between stages, needed or not. Raises DockerfileError."""
     for stage, step, source in _references(stages):
-        # No circle is without a step that takes from its own stage or from one below.
+        # Each circle has a step that copies from its own stage or from one below it.
         if source.index >= stage.index and stage.index in _copied_from(stages, source.index):
             raise DockerfileError(
                 f"circular dependency detected on stage: {stages[source.index].name}",
@@ -295,7 +296,7 @@ def _refuse_circles(stages: Sequence[PlannedStage]) -> None:
 def _references(
     stages: Iterable[PlannedStage],
 ) -> Iterator[tuple[PlannedStage, Step, FromStage]]:
-    """Yield every --from of ``stages`` that names a stage."""
+    """Yield each --from of ``stages`` that names a stage."""
     for stage in stages:
         for step in stage.steps:
             for source in step.sources:
@@ -304,7 +305,7 @@ def _references(
 
 
 def _copied_from(stages: Sequence[PlannedStage], index: int) -> set[int]:
-    """Return ``index`` and the stages it copies from, through others or not."""
+    """Return ``index`` and the stages that it copies from, directly or through others."""
     reached: set[int] = set()
     waiting = [index]
     while waiting:
@@ -316,7 +317,7 @@ def _copied_from(stages: Sequence[PlannedStage], index: int) -> set[int]:
 
 
 def _refuse_later_sources(needed: Iterable[PlannedStage], stages: Sequence[PlannedStage]) -> None:
-    """Refuse a --from that stands below. Raises DockerfileError."""
+    """Refuse a --from of a stage below. Raises DockerfileError."""
     for stage, step, source in _references(needed):
         if source.index < stage.index:
             continue

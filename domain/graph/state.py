@@ -1,4 +1,4 @@
-"""A stage while it is being lowered: the image so far, and what its instructions share."""
+"""The state of a stage while it is lowered, and the scope of its instructions."""
 
 from collections.abc import Mapping
 from dataclasses import field, replace
@@ -12,45 +12,48 @@ from img.domain.oci.config import ImageConfig, RunConfig
 from img.domain.platform import Platform
 from img.domain.url import redact_urls
 
-_MOST_ADDED = 16 << 20  # characters that variables may add to all texts of a plan
+_MOST_ADDED = 16 << 20  # characters that expansion may add to the texts of a plan
 
 Lines = tuple[int, int]
 Variables = tuple[tuple[str, str], ...]
 
 
 def with_variable(variables: Variables, name: str, value: str) -> Variables:
-    """Return ``variables`` with one set; it becomes the last (BuildKit client/llb, EnvList)."""
+    """Return ``variables`` with one set; it moves to the end (BuildKit client/llb, EnvList)."""
     return (*(pair for pair in variables if pair[0] != name), (name, value))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageState:
-    """A stage between two of its instructions."""
+    """The state of a stage between two of its instructions."""
 
-    root: int  # the vertex whose result the next instruction works on
+    root: int  # the vertex with the root of the next instruction
     config: ImageConfig
     platform: Platform
-    env: Variables = ()  # what RUN sees and words are expanded with: ENV and ARG
-    arguments: Variables = ()  # ARGs in scope, "" where there is no value
+    env: Variables = ()  # the variables of RUN and of expansion: ENV and ARG
+    arguments: Variables = ()  # ARGs in scope, "" for no value
     history: tuple[HistoryItem, ...] = ()
     steps_named: int = 0
-    cmd_set: bool = False  # CMD stood in this stage, so ENTRYPOINT leaves it
+    cmd_set: bool = False  # CMD was in this stage, so ENTRYPOINT keeps it
 
     @property
     def run(self) -> RunConfig:
+        """The config for containers."""
         return self.config.run
 
     @property
     def directory(self) -> str:
+        """The working directory, by default "/"."""
         return self.config.run.working_dir or "/"
 
     def with_run(self, run: RunConfig) -> "StageState":
+        """Return the state with another config for containers."""
         return replace(self, config=replace(self.config, run=run))
 
     def with_history(self, created_by: str, vertex: int | None = None) -> "StageState":
-        """Return the state with a line of history; ``vertex`` made its layer and is the root.
+        """Return the state with a history line; ``vertex`` made its layer and is the new root.
 
-        Everybody who gets the image reads it, so it has no passwords of URLs.
+        Passwords in URLs are removed, because all users of the image can read the history.
         """
         item = HistoryItem(created_by=redact_urls(created_by), vertex=vertex)
         root = self.root if vertex is None else vertex
@@ -58,9 +61,10 @@ class StageState:
 
 
 class GraphBuilder:
-    """Collects vertices; what two stages do alike, to the same inputs, is done once.
+    """A builder of a graph; equal operations with equal inputs become one vertex.
 
-    If one of them ignores the cache, both do (BuildKit client/llb/state.go, "mergeMetadata").
+    If one of them ignores the cache, the vertex does (BuildKit client/llb/state.go,
+    "mergeMetadata").
     """
 
     def __init__(self) -> None:
@@ -69,17 +73,17 @@ class GraphBuilder:
         self._added = 0
 
     def note_added(self, count: int, lines: Lines) -> None:
-        """Count what variables add to texts. Raises ExpansionFailed where it fills the memory."""
+        """Count the characters that expansion adds. Raises ExpansionFailed above the limit."""
         self._added += count
         if self._added > _MOST_ADDED:
             what = f"variables make the Dockerfile longer than {_MOST_ADDED} characters"
             raise ExpansionFailed(what, lines=lines)
 
     def add(self, vertex: Vertex) -> int:
-        """Return the position of ``vertex``, or of one that does the same."""
+        """Return the position of ``vertex``, or of an equal one."""
         operation = vertex.operation
         if isinstance(operation, PullBase):
-            operation = replace(operation, reference="")  # the manifest says it all
+            operation = replace(operation, reference="")  # the manifest identifies the result
         position = self._positions.setdefault((operation, vertex.inputs), len(self._vertices))
         if position == len(self._vertices):
             self._vertices.append(vertex)
@@ -88,24 +92,25 @@ class GraphBuilder:
         return position
 
     def build(self) -> Graph:
+        """Return the graph of all vertices."""
         return Graph(tuple(self._vertices))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageScope:
-    """What the instructions of a stage share."""
+    """The scope of a stage, which its instructions share."""
 
     request: BuildRequest
     graph: GraphBuilder
     global_arguments: Mapping[str, str] = field(hash=False)
     escape: str = "\\"
     epoch: int | None = None
-    stage_name: str = ""  # as progress shows it; "" where there is only one
-    steps: int = 0  # that have a name
+    stage_name: str = ""  # as progress shows it; "" for a single stage
+    steps: int = 0  # of stages with a name
     ignore_cache: bool = False
 
     def expand(self, state: StageState, word: str, lines: Lines) -> str:
-        """Return ``word`` with the stage's variables. Raises ExpansionFailed."""
+        """Return ``word``, expanded with the stage's variables. Raises ExpansionFailed."""
         text = expand_word(word, dict(state.env), self.escape, lines=lines).text
         self.graph.note_added(max(len(text) - len(word), 0), lines)
         return text

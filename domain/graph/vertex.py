@@ -1,4 +1,4 @@
-"""A build as a graph of values."""
+"""The graph of a build."""
 
 from img.domain.dataclass import dataclass
 from img.domain.graph.operations import Operation
@@ -7,9 +7,9 @@ from img.domain.oci.config import ImageConfig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vertex:
-    """An operation and the vertices whose results it works on.
+    """An operation and its inputs.
 
-    ``inputs`` are positions in the graph, always lower than the vertex' own.
+    ``inputs`` are positions of other vertices in the graph, always lower than the vertex's own.
     """
 
     operation: Operation
@@ -21,12 +21,12 @@ class Vertex:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Vertices in an order in which they can be done: inputs before what uses them."""
+    """Vertices in topological order: inputs come first."""
 
     vertices: tuple[Vertex, ...]
 
     def needed_for(self, target: int) -> tuple[int, ...]:
-        """Return the positions of ``target`` and all it depends on, in order."""
+        """Return the positions of ``target`` and its dependencies, in order."""
         needed = {target}
         for position in range(target, -1, -1):
             if position in needed:
@@ -34,16 +34,16 @@ class Graph:
         return tuple(sorted(needed))
 
     def below(self, target: int) -> tuple[int, ...]:
-        """Return the positions whose layers are those of ``target``, which comes first."""
+        """Return the positions of the vertices with the layers of ``target``, topmost first."""
         found = [target]
         while inputs := self.vertices[found[-1]].inputs:
-            found.append(inputs[0])  # what an operation works on comes before what it reads
+            found.append(inputs[0])  # the root is the first input
         return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryItem:
-    """An instruction's line in the image's history; ``vertex`` made its layer, None: no layer."""
+    """An instruction in the image's history; ``vertex`` made its layer, None: it has no layer."""
 
     created_by: str
     vertex: int | None = None
@@ -53,14 +53,14 @@ class HistoryItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """All there is to do for one image of one platform.
+    """The plan of one image for one platform.
 
-    ``config`` holds the base's history and diff_ids, to which the build adds its own; its
-    ``created`` is to be filled in.
+    ``config`` holds the base's history and diff_ids; the build adds its own, and sets
+    ``created``.
     """
 
     graph: Graph
-    target: int  # the vertex whose layers are the image's
+    target: int  # the vertex that makes the image's top layer
     config: ImageConfig
     history: tuple[HistoryItem, ...]
     epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds

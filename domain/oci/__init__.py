@@ -1,1 +1,1 @@
-"""What comes out: the documents of the OCI image-spec."""
+"""The documents of the OCI image-spec."""

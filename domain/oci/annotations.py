@@ -1,4 +1,4 @@
-"""What is written beside images: annotations, and where they stand."""
+"""Annotations of images, and their places."""
 
 from collections.abc import Iterable
 from enum import Enum
@@ -8,17 +8,17 @@ from img.domain.platform import Platform
 
 
 class AnnotationPlace(Enum):
-    """The document that holds an annotation, by BuildKit's names."""
+    """The document with an annotation, by BuildKit's names."""
 
     MANIFEST = "manifest"
     INDEX = "index"
-    MANIFEST_DESCRIPTOR = "manifest-descriptor"  # what an index says of a manifest
-    INDEX_DESCRIPTOR = "index-descriptor"  # what a layout says of an index
+    MANIFEST_DESCRIPTOR = "manifest-descriptor"  # in an index, of a manifest
+    INDEX_DESCRIPTOR = "index-descriptor"  # in a layout, of an index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """One annotation; without ``platform`` it is for all."""
+    """One annotation; without ``platform`` it is for all platforms."""
 
     key: str
     value: str
@@ -29,7 +29,7 @@ class Annotation:
 def annotations_at(
     annotations: Iterable[Annotation], place: AnnotationPlace, platform: Platform | None = None
 ) -> dict[str, str]:
-    """Return what stands in ``place``, that of ``platform`` before that of all."""
+    """Return the annotations in ``place``; those of ``platform`` override the general ones."""
     here = [each for each in annotations if each.place is place]
     found = {each.key: each.value for each in here if each.platform is None}
     if platform is not None:

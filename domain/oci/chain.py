@@ -1,4 +1,4 @@
-"""Layers, and the names of stacks of them."""
+"""Layers, and the ChainIDs of stacks of layers."""
 
 from collections.abc import Iterable
 from typing import NewType
@@ -16,14 +16,14 @@ ChainID = NewType("ChainID", Digest)
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A change set: what it is when unpacked (DiffID), and the blob that holds it."""
+    """A change set: the digest of its tar (DiffID), and its blob."""
 
     diff_id: DiffID
     descriptor: Descriptor
 
 
 def chain_id_of(diff_ids: Iterable[DiffID]) -> ChainID | None:
-    """Return the name of the stack of ``diff_ids``, lowest first; None for an empty stack."""
+    """Return the ChainID of the stack of ``diff_ids``, lowest first; None for an empty stack."""
     chain: Digest | None = None
     for diff_id in diff_ids:
         chain = diff_id if chain is None else Digest.of(f"{chain} {diff_id}".encode())
@@ -31,7 +31,7 @@ def chain_id_of(diff_ids: Iterable[DiffID]) -> ChainID | None:
 
 
 def chain_ids_of(diff_ids: Iterable[DiffID]) -> list[ChainID]:
-    """Return the names of all stacks that start at the bottom: of one layer, of two …"""
+    """Return the ChainIDs of all stacks from the bottom: of one layer, of two …"""
     chains: list[ChainID] = []
     for diff_id in diff_ids:
         chain = Digest.of(f"{chains[-1]} {diff_id}".encode()) if chains else diff_id

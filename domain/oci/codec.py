@@ -1,8 +1,8 @@
-"""Documents of the image-spec as JSON bytes, and back; unknown fields are kept.
+"""The codec for documents of the image-spec; unknown fields are kept.
 
-Keys stand in the order of Go's structs (image-spec specs-go/v1), in which BuildKit, skopeo and
-others write them; unknown ones follow, sorted. Where Go has ``omitempty``, what is empty is left
-out. So the same value gives the same bytes, and the same digest, on every machine.
+Keys are in the order of Go's structs (image-spec specs-go/v1), like those of BuildKit and skopeo;
+unknown ones follow, sorted. Empty fields with Go's ``omitempty`` are left out. So equal values have
+equal bytes and digests on every machine.
 """
 
 import re
@@ -48,7 +48,7 @@ _Value = TypeVar("_Value")
 
 
 def decode_document(content: bytes) -> Manifest | Index:
-    """Return the manifest or index that ``content`` is, as its media type or its shape tells.
+    """Return the manifest or index in ``content``, by its media type or else its fields.
 
     Raises InvalidDocument.
     """
@@ -62,9 +62,9 @@ def decode_document(content: bytes) -> Manifest | Index:
 
 
 def media_type_of(content: bytes) -> str:
-    """Return the media type of a manifest or index, guessed where it does not say; "" if unknown.
+    """Return the media type of a manifest or index, guessed if the field is missing; "" if unknown.
 
-    image-spec before 1.0.2 had no mediaType in documents (containers/image, "GuessMIMEType").
+    Documents of image-spec before 1.0.2 had no mediaType (containers/image, "GuessMIMEType").
     """
     try:
         document = Fields.parse(content, "image")
@@ -88,11 +88,11 @@ def media_type_of(content: bytes) -> str:
 
 
 def decode_manifest(content: bytes) -> Manifest:
-    """Return the manifest that ``content`` is. Raises InvalidDocument."""
+    """Return the manifest in ``content``. Raises InvalidDocument."""
     fields = Fields.parse(content, _MANIFEST)
     _check_version(fields)
     if "manifests" in fields:
-        # image-spec GHSA-77vh-xpmg-72qh: one digest must not be two things to two readers.
+        # image-spec GHSA-77vh-xpmg-72qh: all readers must agree on the type of a document.
         fields.refuse("manifests", "a manifest must not be an index too")
     return Manifest(
         media_type=_document_type(fields, media_types.MANIFESTS, media_types.OCI_MANIFEST),
@@ -117,7 +117,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
 
 
 def decode_index(content: bytes) -> Index:
-    """Return the index that ``content`` is. Raises InvalidDocument."""
+    """Return the index in ``content``. Raises InvalidDocument."""
     fields = Fields.parse(content, _INDEX)
     _check_version(fields)
     for name in ("config", "layers"):
@@ -144,7 +144,7 @@ def encode_index(index: Index) -> bytes:
 
 
 def decode_descriptor(content: bytes) -> Descriptor:
-    """Return the descriptor that ``content`` is. Raises InvalidDocument."""
+    """Return the descriptor in ``content``. Raises InvalidDocument."""
     return _descriptor(Fields.parse(content, "descriptor"))
 
 
@@ -154,9 +154,9 @@ def encode_descriptor(descriptor: Descriptor) -> bytes:
 
 
 def decode_config(content: bytes) -> ImageConfig:
-    """Return the image config that ``content`` is. Raises InvalidDocument.
+    """Return the image config in ``content``. Raises InvalidDocument.
 
-    Platforms are "" where the config names none, as those of some older builders do.
+    Platform fields are "" if the config has none, like those of some older builders.
     """
     fields = Fields.parse(content, _CONFIG)
     root = fields.required_nested("rootfs")
@@ -211,13 +211,13 @@ def _descriptor(fields: Fields) -> Descriptor:
         annotations=fields.text_map("annotations"),
         platform=_platform(platform) if platform else None,
         artifact_type=_media_type(fields, "artifactType"),
-        # Last, as all that is in rest() was not taken before.
+        # Last: rest() returns the fields that were not read before.
         unknown={**fields.rest(), **_unknown_of("platform", platform)},
     )
 
 
 def _check_data(fields: Fields) -> None:
-    """Refuse ``data`` that is not the content in base64; it is kept as it came, never read."""
+    """Refuse ``data`` that is not the content in base64; it is kept as it is and never used."""
     data = fields.peek("data")
     try:
         if data is not None:
@@ -249,7 +249,7 @@ def _unknown_of(name: str, fields: Fields | None) -> _Object:
 
 
 def _platform(fields: Fields) -> Platform | None:
-    # Artifacts are listed with {} by some; that is no platform at all.
+    # Some tools list artifacts with {}, which is no platform.
     for name, other in (("os", "architecture"), ("architecture", "os")):
         if name not in fields and other in fields:
             fields.refuse(name, "is missing")
@@ -315,7 +315,7 @@ def _run_config_object(run: RunConfig) -> _Object:
 
 
 def _variable(text: str) -> tuple[str, str]:
-    # "NAME" without "=" is not allowed, but exists; BuildKit reads it as "NAME=" (parseKeyValue).
+    # "NAME" without "=" is not valid, but exists; BuildKit reads it as "NAME=" (parseKeyValue).
     name, _, value = text.partition("=")
     return name, value
 
@@ -363,7 +363,7 @@ def _history_object(step: History) -> _Object:
 
 
 def _check_version(fields: Fields) -> None:
-    # The image-spec requires it, and no other program looks at it where the media type is known.
+    # The image-spec requires it, but other programs ignore it if they know the media type.
     if (version := fields.number("schemaVersion")) not in {2, 0}:
         fields.refuse("schemaVersion", f"must be 2, not {version}")
 
@@ -383,7 +383,7 @@ def _media_type(fields: Fields, name: str) -> str:
 
 
 def _put(document: _Object, name: str, value: object) -> None:
-    """Set a field unless it is empty, as Go's ``omitempty`` does."""
+    """Set a field unless it is empty (Go's ``omitempty``)."""
     if value:
         document[name] = value
 

@@ -1,4 +1,4 @@
-"""What layers are compressed with."""
+"""Compression of layers."""
 
 from enum import Enum
 
@@ -7,7 +7,7 @@ from img.domain.oci import media_types
 
 
 class Algorithm(Enum):
-    """How the bytes of a layer are stored, by the names that BuildKit has for it."""
+    """A compression algorithm, by BuildKit's names."""
 
     GZIP = "gzip"
     ZSTD = "zstd"
@@ -15,7 +15,7 @@ class Algorithm(Enum):
 
     @property
     def media_type(self) -> str:
-        """The OCI media type of layers stored so."""
+        """The OCI media type of layers with this compression."""
         return {
             Algorithm.GZIP: media_types.OCI_LAYER_GZIP,
             Algorithm.ZSTD: media_types.OCI_LAYER_ZSTD,
@@ -25,7 +25,7 @@ class Algorithm(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Compression:
-    """An algorithm and how hard it tries; ``level`` None is what suits most."""
+    """An algorithm and its level; None is the default level."""
 
     algorithm: Algorithm = Algorithm.GZIP
     level: int | None = None  # gzip 0 to 9, zstd 1 to 22

@@ -1,4 +1,4 @@
-"""What an image says of itself: how to run it, how it came to be."""
+"""The configuration of an image (image-spec config.md)."""
 
 from collections.abc import Mapping
 from dataclasses import field, replace
@@ -8,14 +8,14 @@ from img.domain.dataclass import dataclass
 from img.domain.oci.chain import DiffID
 from img.domain.platform import Platform, preference
 
-# The years 1 to 9999 in seconds since 1970: what RFC 3339 can tell.
+# The years 1 to 9999 in seconds since 1970: the range of RFC 3339.
 FIRST_SECOND = -62135596800
 LAST_SECOND = 253402300799
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """How to ask a container whether it works; times in nanoseconds, 0 where not given."""
+    """A health check; times in nanoseconds, 0 if not given."""
 
     test: tuple[str, ...]
     interval: int = 0
@@ -27,7 +27,7 @@ class Health:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """How one layer came to be (image-spec config.md, "history")."""
+    """A history entry (image-spec config.md, "history")."""
 
     created: str = ""  # RFC 3339
     created_by: str = ""
@@ -38,7 +38,7 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
-    """How to run the image (image-spec config.md, "config"); None is "not said"."""
+    """The defaults of containers (image-spec config.md, "config"); None means "not given"."""
 
     user: str = ""
     exposed_ports: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class RunConfig:
     unknown: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     def with_env(self, name: str, value: str) -> "RunConfig":
-        """Return the config with one variable set, in its old place if it had one."""
+        """Return the config with one variable set, in its old place if it was set before."""
         pairs = list(self.env)
         for i, (known, _) in enumerate(pairs):
             if known == name:
@@ -82,16 +82,16 @@ class ImageConfig:
 
     @property
     def needs(self) -> Platform:
-        """The platform, with the features of the operating system that the image needs."""
+        """The platform, with the required features of the operating system."""
         return replace(self.platform, os_features=self.os_features)
 
     def suits(self, wanted: Platform) -> bool:
-        """Tell whether the image is for ``wanted``; one that names no processor is for any."""
+        """Return whether the image is for ``wanted``; one without an architecture is for any."""
         return not self.platform.architecture or preference(wanted, self.needs) is not None
 
 
 def moment_of(text: str) -> datetime | None:
-    """Return a time of a config, None where it says none."""
+    """Return a time of a config, None if it is not given."""
     try:
         moment = datetime.fromisoformat(text)
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""From an index down to its manifests, through indexes in it, within bounds."""
+"""Walks from an index to its manifests, through nested indexes, within limits."""
 
 from collections.abc import Callable, Iterable, Iterator
 
@@ -9,16 +9,16 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.fields import InvalidDocument
 from img.domain.platform import Platform
 
-MOST_NESTED = 8  # indexes in one another; nobody is known to have more than two
+MOST_NESTED = 8  # nested indexes; real images have at most two
 MOST_DOCUMENTS = 1000  # manifests and indexes below one name
 
 
 def manifest_for(
     target: Descriptor, wanted: Platform, read: Callable[[Descriptor], bytes]
 ) -> tuple[Descriptor, bytes]:
-    """Return what suits ``wanted`` best at or below ``target``, no index, and its bytes.
+    """Return the manifest at or below ``target`` that suits ``wanted`` best, and its bytes.
 
-    Raises InvalidDocument, NoPlatformMatch, and what ``read`` raises.
+    Raises InvalidDocument, NoPlatformMatch, and the errors of ``read``.
     """
     for _ in range(MOST_NESTED + 1):
         content = read(target)
@@ -31,10 +31,10 @@ def manifest_for(
 def descend(
     target: Descriptor, children: Callable[[Descriptor], Iterable[Descriptor]]
 ) -> Iterator[Descriptor]:
-    """Yield ``target`` and all below it, each document once, after those below it.
+    """Yield ``target`` and all documents below it, each once, children first.
 
-    ``children`` returns the entries of an index that are wanted, none for a manifest. It is called
-    once a document, before that is yielded. Raises InvalidDocument, and what ``children`` raises.
+    ``children`` returns the wanted entries of an index, none for a manifest. It is called once for
+    each document, before that is yielded. Raises InvalidDocument, and the errors of ``children``.
     """
     return _descend(target, children, set(), MOST_NESTED)
 

@@ -1,4 +1,4 @@
-"""What a document says of a blob."""
+"""Descriptors of blobs."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -11,11 +11,11 @@ from img.domain.platform import Platform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Descriptor:
-    """What a manifest or index says of a blob (image-spec descriptor.md, "Properties")."""
+    """A descriptor of a blob (image-spec descriptor.md, "Properties")."""
 
     media_type: str
     digest: Digest
-    size: int  # bytes as stored, so compressed for most layers
+    size: int  # bytes as stored, so compressed size for most layers
     annotations: Mapping[str, str] = field(default_factory=dict, hash=False)
     platform: Platform | None = None
     urls: tuple[str, ...] = ()
@@ -24,10 +24,10 @@ class Descriptor:
 
     @property
     def is_attestation(self) -> bool:
-        """Whether an index lists it as what is said of an image (BuildKit, attestation-storage)."""
+        """True for an attestation of an image in an index (BuildKit, attestation-storage)."""
         return self.platform is not None and self.platform.os == "unknown"
 
     @property
     def is_foreign(self) -> bool:
-        """Whether it is a layer that stays where its URLs say."""
+        """True for a layer that is only at its URLs (non-distributable)."""
         return self.media_type in media_types.FOREIGN_LAYERS and bool(self.urls)

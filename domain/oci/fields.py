@@ -1,4 +1,4 @@
-"""JSON objects taken apart field by field, with an error that names the field."""
+"""A reader of JSON objects, field by field, with errors that name the field."""
 
 import json
 import re
@@ -9,14 +9,14 @@ from img.domain.digest import Digest, InvalidDigest
 from img.domain.errors import ImgError
 from img.domain.json_text import InvalidJson, parse_json
 
-_MOST_OBJECTS = 10_000  # of one list: layers, manifests, steps of a history
-_LARGEST = 2**63 - 1  # Go's int64, which every other reader has
+_MOST_OBJECTS = 10_000  # items of one list: layers, manifests, history entries
+_LARGEST = 2**63 - 1  # int64, as in other readers
 _LONE_SURROGATE = "[\ud800-\udfff]"
 _NUL = "must not hold a NUL character"
 
 
 class InvalidDocument(ImgError):
-    """A manifest, index, config or layout that breaks the image-spec; ``field`` says where."""
+    """A manifest, index, config or layout with an error in ``field``."""
 
     exit_code = 6
 
@@ -29,11 +29,11 @@ class InvalidDocument(ImgError):
 
 
 class Fields:
-    """An object of a document; each field is taken once, what is left then is unknown to us.
+    """An object of a document; each field is read once, the remaining ones are unknown.
 
-    As in Go's decoder, which other builders use, null is the same as leaving the field out; in a
-    list or map of strings it is "", in a list of objects one without fields.
-    All methods raise InvalidDocument.
+    As in Go's decoder, which other builders use, null means an absent field; in a list or map of
+    strings it means "", in a list of objects one without fields. All methods raise
+    InvalidDocument.
     """
 
     def __init__(self, value: object, document: str, path: str = "") -> None:
@@ -45,7 +45,7 @@ class Fields:
 
     @classmethod
     def parse(cls, content: bytes, document: str) -> "Fields":
-        """Return the fields of the JSON object that ``content`` is."""
+        """Return the fields of the JSON object in ``content``."""
         try:
             return cls(parse_json(content), document)
         except InvalidJson as error:
@@ -55,11 +55,11 @@ class Fields:
         return self._left.get(name) is not None
 
     def peek(self, name: str) -> object:
-        """Return a value that stays unknown to us, None where there is none."""
+        """Return a value and leave it among the unknown fields, None if it is absent."""
         return self._left.get(name)
 
     def text(self, name: str) -> str:
-        """Return a string, "" where there is none."""
+        """Return a string, "" if it is absent."""
         value = self._left.pop(name, None)
         if value is None:
             return ""
@@ -68,14 +68,14 @@ class Fields:
         return value
 
     def word(self, name: str) -> str:
-        """Return a string for the kernel, which takes none with a NUL in it; "" if missing."""
+        """Return a string without NUL, for the kernel; "" if it is absent."""
         value = self.text(name)
         if "\0" in value:
             self._refuse(name, _NUL)
         return value
 
     def words(self, name: str) -> tuple[str, ...] | None:
-        """Return a list of strings for the kernel, None where there is none."""
+        """Return a list of strings without NUL, for the kernel; None if it is absent."""
         values = self.texts(name)
         for i, value in enumerate(values or ()):
             if "\0" in value:
@@ -83,11 +83,11 @@ class Fields:
         return values
 
     def required_text(self, name: str) -> str:
-        """Return a string that must be there and not be empty."""
+        """Return a required string, which is not empty."""
         return self.text(name) or self._refuse(name, "is missing")
 
     def number(self, name: str) -> int:
-        """Return an integer, 0 where there is none."""
+        """Return an integer, 0 if it is absent."""
         value = self._left.pop(name, None)
         if value is None:
             return 0
@@ -96,25 +96,25 @@ class Fields:
         return value
 
     def size(self, name: str) -> int:
-        """Return an integer that must be there and not be negative."""
+        """Return a required integer, which is not negative."""
         if name not in self:
             self._refuse(name, "is missing")
         value = self.number(name)
         return value if value >= 0 else self._refuse(name, "must not be negative")
 
     def flag(self, name: str) -> bool:
-        """Return a boolean, False where there is none."""
+        """Return a boolean, False if it is absent."""
         value = self._left.pop(name, None)
         if value is not None and not isinstance(value, bool):
             self._refuse(name, f"must be true or false, not {_kind_of(value)}")
         return bool(value)
 
     def digest(self, name: str) -> Digest:
-        """Return a digest that must be there, of any algorithm."""
+        """Return a required digest, of any algorithm."""
         return self._digest(name, self.required_text(name), Digest.of_document)
 
     def texts(self, name: str) -> tuple[str, ...] | None:
-        """Return a list of strings, None where there is none."""
+        """Return a list of strings, None if it is absent."""
         value = self._left.pop(name, None)
         if value is None:
             return None
@@ -122,14 +122,14 @@ class Fields:
         return tuple(self._member(f"{name}[{i}]", item) for i, item in enumerate(items))
 
     def digests(self, name: str) -> tuple[Digest, ...]:
-        """Return a list of digests of known algorithms, empty where there is none."""
+        """Return a list of digests of known algorithms, empty if it is absent."""
         texts = self.texts(name) or ()
         return tuple(
             self._digest(f"{name}[{i}]", text, Digest.parse) for i, text in enumerate(texts)
         )
 
     def places(self, name: str, *, among: int) -> tuple[int, ...]:
-        """Return a list of places in another list of so many, empty where there is none."""
+        """Return a list of indexes into a list of ``among`` items, empty if it is absent."""
         value = self._left.pop(name, None)
         if value is None:
             return ()
@@ -141,7 +141,7 @@ class Fields:
         return tuple(places)
 
     def names(self, name: str) -> tuple[str, ...]:
-        """Return the sorted members of a set, which JSON has as ``{"member": {}}``."""
+        """Return the sorted members of a set, in JSON ``{"member": {}}``."""
         value = self._left.pop(name, None)
         if value is None:
             return ()
@@ -150,7 +150,7 @@ class Fields:
         return tuple(sorted(value))
 
     def text_map(self, name: str) -> Mapping[str, str]:
-        """Return an object of strings, empty where there is none."""
+        """Return an object of strings, empty if it is absent."""
         value = self._left.pop(name, None)
         if value is None:
             return {}
@@ -159,16 +159,16 @@ class Fields:
         return {key: self._member(f"{name}.{key}", item) for key, item in value.items()}
 
     def nested(self, name: str) -> "Fields | None":
-        """Return the fields of a nested object, None where there is none."""
+        """Return the fields of a nested object, None if it is absent."""
         value = self._left.pop(name, None)
         return None if value is None else Fields(value, self._document, self._under(name))
 
     def required_nested(self, name: str) -> "Fields":
-        """Return the fields of a nested object that must be there."""
+        """Return the fields of a required nested object."""
         return self.nested(name) or self._refuse(name, "is missing")
 
     def nested_list(self, name: str) -> tuple["Fields", ...]:
-        """Return the fields of each object in a list, empty where there is none."""
+        """Return the fields of each object in a list, empty if it is absent."""
         value = self._left.pop(name, None)
         if value is None:
             return ()
@@ -181,7 +181,7 @@ class Fields:
         )
 
     def rest(self) -> Mapping[str, object]:
-        """Return what nobody took: the fields unknown to us."""
+        """Return the fields that were not read: the unknown ones."""
         return {name: value for name, value in self._left.items() if value is not None}
 
     def refuse(self, name: str, problem: str) -> NoReturn:
@@ -212,7 +212,7 @@ class Fields:
 
 
 def compact(document: Mapping[str, object]) -> bytes:
-    """Return the one way to write ``document``: its order of keys, no blanks, UTF-8.
+    """Return ``document`` as canonical JSON: its own order of keys, no blanks, UTF-8.
 
     A lone surrogate (an undecodable byte of a command line) becomes U+FFFD, as in Go's encoder.
     """

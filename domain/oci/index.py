@@ -1,4 +1,4 @@
-"""Many platforms under one name."""
+"""Image indexes (image-spec image-index.md)."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -11,7 +11,7 @@ from img.domain.platform import Platform, preference
 
 
 class NoPlatformMatch(ImgError):
-    """An index that has nothing for the wanted platform."""
+    """An index without a manifest for the wanted platform."""
 
     exit_code = 7
 
@@ -24,7 +24,7 @@ class NoPlatformMatch(ImgError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Index:
-    """Manifests, mostly one a platform (image-spec image-index.md)."""
+    """Manifests, usually one for each platform (image-spec image-index.md)."""
 
     manifests: tuple[Descriptor, ...] = ()
     media_type: str = media_types.OCI_INDEX
@@ -36,13 +36,13 @@ class Index:
     def best_for(self, wanted: Platform) -> Descriptor:
         """Return the manifest (or nested index) that suits ``wanted`` best. Raises NoPlatformMatch.
 
-        Entries for unknown/unknown are attestations, never images.
+        Entries of platform unknown/unknown are attestations, not images.
         """
         found: list[tuple[bool, int, int]] = []
         for i, manifest in enumerate(self.manifests):
             platform = manifest.platform
             if platform is None:
-                found.append((True, 0, i))  # the image-spec leaves it to us; a match by name wins
+                found.append((True, 0, i))  # not specified; a match by name wins
             elif (rank := preference(wanted, platform)) is not None:
                 found.append((False, rank, i))
         if not found:

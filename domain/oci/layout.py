@@ -14,11 +14,11 @@ LAYOUT_CONTENT = b'{"imageLayoutVersion":"1.0.0"}'
 INDEX_FILE = "index.json"
 
 REF_NAME = "org.opencontainers.image.ref.name"
-CONTAINERD_NAME = "io.containerd.image.name"  # the full name, where ref.name is but the tag
+CONTAINERD_NAME = "io.containerd.image.name"  # the full name, if ref.name is only the tag
 
 
 def check_layout(content: bytes) -> None:
-    """Raise InvalidDocument unless ``content`` is an ``oci-layout`` file of a version we know."""
+    """Raise InvalidDocument unless ``content`` is an ``oci-layout`` file of a known version."""
     fields = Fields.parse(content, LAYOUT_FILE)
     version = fields.required_text("imageLayoutVersion")
     if version.partition(".")[0] != "1":
@@ -26,12 +26,12 @@ def check_layout(content: bytes) -> None:
 
 
 def blob_path(digest: Digest) -> str:
-    """Return where the blob is in a layout (image-layout.md, "Blobs")."""
+    """Return the path of a blob in a layout (image-layout.md, "Blobs")."""
     return f"blobs/{digest.algorithm}/{digest.encoded}"
 
 
 def best_of(entries: Sequence[Descriptor], wanted: Platform) -> Descriptor:
-    """Return the entry that suits ``wanted`` best, of those under one name; else the first."""
+    """Return the entry that suits ``wanted`` best among those of one name, else the first."""
     try:
         return Index(manifests=tuple(entries)).best_for(wanted)
     except NoPlatformMatch:
@@ -39,26 +39,26 @@ def best_of(entries: Sequence[Descriptor], wanted: Platform) -> Descriptor:
 
 
 def name_of(entry: Descriptor) -> str:
-    """Return the name of an entry of ``index.json``, "" where it has none."""
+    """Return the name of an entry of ``index.json``, "" if it has none."""
     return entry.annotations.get(CONTAINERD_NAME) or entry.annotations.get(REF_NAME, "")
 
 
 def with_name(index: Index, name: str, entry: Descriptor) -> Index:
-    """Return ``index`` with ``entry`` under ``name``, in place of what had the name before."""
+    """Return ``index`` with ``entry`` under ``name``; it replaces the old entry of that name."""
     named = replace(entry, annotations={**entry.annotations, REF_NAME: name})
     return replace(index, manifests=(*without_name(index, name).manifests, named))
 
 
 def without_name(index: Index, name: str) -> Index:
-    """Return ``index`` without the entry of that name; unnamed entries of others stay."""
+    """Return ``index`` without the entry of that name; unnamed entries are kept."""
     return replace(index, manifests=tuple(m for m in index.manifests if name_of(m) != name))
 
 
 def find_images(index: Index, tag: str, digest: Digest | None) -> tuple[Descriptor, ...]:
-    """Return the entries of that digest, else of that name ("" is latest), else the only one.
+    """Return the entries with that digest, else with that name ("" is latest), else the only one.
 
-    So BuildKit finds images for ``oci-layout://`` contexts; a full name may stand for its tag.
-    Several entries of one name are platforms of an image.
+    BuildKit finds images of ``oci-layout://`` contexts in this way; a full name also matches by its
+    tag. Several entries of one name are platforms of one image.
     """
     if digest is not None:
         return tuple(entry for entry in index.manifests if entry.digest == digest)[:1]

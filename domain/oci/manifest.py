@@ -1,4 +1,4 @@
-"""What an image is made of."""
+"""Image manifests (image-spec manifest.md)."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -25,12 +25,12 @@ class Manifest:
 
     @property
     def blobs(self) -> tuple[Descriptor, ...]:
-        """The blobs the manifest names, each once, layers first."""
+        """The blobs that the manifest names, each once, layers first."""
         return tuple({blob.digest: blob for blob in (*self.layers, self.config)}.values())
 
     @property
     def encryption(self) -> str:
-        """What is encrypted of the image, "" where no layer is."""
+        """A description of the image's encrypted layers, "" if there are none."""
         for layer in self.layers:
             if layer.media_type.endswith(media_types.ENCRYPTED):
                 return f"layer {layer.digest} is {layer.media_type}"

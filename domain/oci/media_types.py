@@ -37,13 +37,13 @@ LAYERS = FOREIGN_LAYERS | {
     DOCKER_LAYER_GZIP,
     DOCKER_LAYER_ZSTD,
 }
-# Of a layer whose media type ends so the bytes are a secret (containers/ocicrypt, "spec").
+# The end of the media types of encrypted layers (containers/ocicrypt, "spec").
 ENCRYPTED = "+encrypted"
 CONFIGS = frozenset({OCI_CONFIG, DOCKER_CONFIG})
 
 
 def oci_layer_type(media_type: str) -> str:
-    """Return the OCI name of a layer's media type; one that is OCI's, or unknown, stays."""
+    """Return the OCI name of a layer's media type; unknown types are returned unchanged."""
     return {
         DOCKER_LAYER: OCI_LAYER,
         DOCKER_LAYER_GZIP: OCI_LAYER_GZIP,
@@ -53,7 +53,7 @@ def oci_layer_type(media_type: str) -> str:
 
 
 def docker_layer_type(media_type: str) -> str:
-    """Return Docker's name of a layer's media type; one that is Docker's, or unknown, stays."""
+    """Return Docker's name of a layer's media type; unknown types are returned unchanged."""
     return {
         OCI_LAYER: DOCKER_LAYER,
         OCI_LAYER_GZIP: DOCKER_LAYER_GZIP,

@@ -1,4 +1,4 @@
-"""Which images below a document are here: an index may name what is not (image-layout.md)."""
+"""Presence of images in a store: an index may name absent blobs (image-spec image-layout.md)."""
 
 from collections.abc import Callable
 
@@ -11,18 +11,18 @@ from img.domain.oci.descriptor import Descriptor
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
-    """The manifests at or below a document, each once: those that are here whole, and the others.
+    """The manifests at or below a document, each once, by whether they are complete here.
 
-    Entries of an index that are neither manifests nor indexes count in neither.
+    Entries of an index that are neither manifests nor indexes are in none of the fields.
     """
 
-    whole: tuple[Descriptor, ...]  # with all that they name, but layers that stay elsewhere
-    absent: tuple[Descriptor, ...]  # also indexes that are not here
-    indexes: tuple[Descriptor, ...]  # that are here, each after those below it
+    whole: tuple[Descriptor, ...]  # with all blobs that they name, except foreign layers
+    absent: tuple[Descriptor, ...]  # also absent indexes
+    indexes: tuple[Descriptor, ...]  # present ones, each after the indexes below it
 
     @property
     def images(self) -> tuple[Descriptor, ...]:
-        """Those that are whole, without attestations."""
+        """The complete manifests, without attestations."""
         return tuple(each for each in self.whole if not each.is_attestation)
 
 
@@ -31,10 +31,10 @@ def presence_of(
     read: Callable[[Descriptor], bytes | None],
     has: Callable[[Descriptor], bool],
 ) -> Presence:
-    """Return what is here of ``target``.
+    """Return the presence of ``target``.
 
-    ``read`` returns a document, None for one that is not here; ``has`` tells whether a blob is
-    here. Raises InvalidDocument, and what they raise.
+    ``read`` returns a document, None for an absent one; ``has`` returns whether a blob is present.
+    Raises InvalidDocument, and the errors of both.
     """
     whole: list[Descriptor] = []
     absent: list[Descriptor] = []

@@ -1,1 +1,1 @@
-"""What the values of options mean."""
+"""The values of command line options."""

@@ -12,7 +12,7 @@ _ATTRIBUTE = r"annotation(?:-([a-z-]+))?(?:\[([A-Za-z0-9_./()%-]+)\])?\.(.+)"
 
 
 def parse_annotation(text: str, host: Platform) -> list[Annotation]:
-    """Return what ``[TYPE[PLATFORM],…:]KEY=VALUE`` asks for, one for each type.
+    """Return the annotations that ``[TYPE[PLATFORM],…:]KEY=VALUE`` asks for, one for each type.
 
     Raises UsageError.
     """
@@ -35,7 +35,7 @@ def parse_annotation(text: str, host: Platform) -> list[Annotation]:
 
 
 def parse_annotation_attribute(key: str, value: str, host: Platform) -> Annotation | None:
-    """Return what the attribute ``key`` of an output asks for, None if it is another attribute.
+    """Return the annotation of attribute ``key`` of an output, None for another attribute.
 
     Raises UsageError.
     """
@@ -46,7 +46,7 @@ def parse_annotation_attribute(key: str, value: str, host: Platform) -> Annotati
 
 
 def is_annotation_attribute(key: str) -> bool:
-    """Tell whether an attribute of an output is an annotation."""
+    """Return whether an attribute of an output is an annotation."""
     return re.fullmatch(_ATTRIBUTE, key) is not None
 
 

@@ -5,12 +5,12 @@ from img.domain.go.csv_fields import BadCsv, split_csv
 
 
 def asks_for_nothing(text: str) -> bool:
-    """Tell whether ``text``, of ``--provenance`` or ``--sbom``, switches the attestation off."""
+    """Return whether ``text``, of ``--provenance`` or ``--sbom``, disables the attestation."""
     return not text or parse_boolean(text) is False or _is_disabled(text)
 
 
 def asks_for_no_attestation(text: str) -> bool:
-    """Tell whether ``text``, of ``--attest``, asks for nothing."""
+    """Return whether ``text``, of ``--attest``, asks for no attestation."""
     return not text or _is_disabled(text)
 
 

@@ -1,4 +1,4 @@
-"""The grammar of options that say several things at once: ``key=value,key="a,b"``."""
+"""The grammar of options with several fields: ``key=value,key="a,b"``."""
 
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
@@ -13,8 +13,8 @@ from img.domain.go.csv_fields import BadCsv, split_csv
 class Attributes:
     """The fields of one option's value, one line of CSV as Go's encoding/csv reads it.
 
-    Of a key that is there twice the last counts. Keys are told apart by their case; all methods
-    raise UsageError with the option's name and the value as it was written.
+    The last value of a repeated key counts. Keys are case-sensitive. All methods raise UsageError
+    with the option's name and the value as it was written.
     """
 
     option: str  # such as "--output"
@@ -23,7 +23,7 @@ class Attributes:
 
     @classmethod
     def parse(cls, option: str, text: str) -> "Attributes":
-        """Return the attributes that ``text`` has."""
+        """Return the attributes in ``text``."""
         try:
             fields = split_csv(text)
         except BadCsv as error:
@@ -37,15 +37,15 @@ class Attributes:
         return cls(option=option, text=text, values=values)
 
     def __getitem__(self, key: str) -> str:
-        """Return a value, "" where there is none."""
+        """Return the value of ``key``, "" if there is none."""
         return self.values.get(key, "")
 
     def names(self, key: str) -> tuple[str, ...]:
-        """Return a value that is a list, separated by commas; what is empty is left out."""
+        """Return the non-empty items of a value that is a list with commas."""
         return tuple(name for each in self[key].split(",") if (name := each.strip()))
 
     def flag(self, key: str) -> bool | None:
-        """Return yes or no as Go spells them, None where it is not said; ``key=`` is yes."""
+        """Return a boolean in Go's spelling, None if ``key`` is not given; ``key=`` is true."""
         if key not in self.values:
             return None
         value = parse_boolean(self[key] or "true")
@@ -54,7 +54,7 @@ class Attributes:
         return value
 
     def number(self, key: str, lowest: int, highest: int) -> int | None:
-        """Return a whole number, None where it is not said."""
+        """Return an integer, None if ``key`` is not given."""
         if not self[key]:
             return None
         try:
@@ -66,12 +66,12 @@ class Attributes:
         return number
 
     def choice(self, key: str, choices: Sequence[str]) -> str:
-        """Return one of ``choices``, the first where it is not said."""
+        """Return one of ``choices``, the first if ``key`` is not given."""
         value = self[key] or choices[0]
         if value not in choices:
             self.refuse(f"unsupported {key} {value!r}", hint=", ".join(choices))
         return value
 
     def refuse(self, problem: str, hint: str | None = None) -> NoReturn:
-        """Raise what is wrong with this option."""
+        """Raise UsageError with this option, its value and ``problem``."""
         raise UsageError(f"invalid {self.option} {self.text!r}: {problem}", hint=hint)

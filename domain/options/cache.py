@@ -1,6 +1,6 @@
 """``--cache-from`` and ``--cache-to`` (BuildKit README, "Export cache"; docker docs, "Cache").
 
-A word without ``=`` is an image whose cache, or own layers, are to be used: ``type=registry``.
+A word without ``=`` is an image; its cache or its layers are used (``type=registry``).
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ _USE_THESE = "use type=registry or type=local"
 
 @dataclass(frozen=True, slots=True)
 class RegistryCache:
-    """A cache that is a manifest of a registry, or inline in an image there."""
+    """A cache in a registry: a manifest, or inline in an image."""
 
     reference: ImageReference
 
@@ -32,7 +32,7 @@ class RegistryCache:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalCache:
-    """A cache in an OCI image layout, found by ``digest`` if there is one, else by ``tag``."""
+    """A cache in an OCI image layout, found by ``digest`` if it is given, else by ``tag``."""
 
     path: str
     tag: str = "latest"
@@ -47,18 +47,18 @@ CachePlace = RegistryCache | LocalCache
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheTarget:
-    """Where to leave a cache, and how much of it.
+    """The place of an exported cache, and its extent.
 
-    ``everything`` is mode=max: the layers of all stages, not of the resulting image alone.
+    ``everything`` is mode=max: the layers of all stages, not only those of the resulting image.
     """
 
     place: CachePlace | None  # None: inline, in the image itself
     everything: bool = False
-    mounts: bool = False  # the directories of RUN --mount=type=cache too
-    reset: bool = True  # a local cache loses what was in it before
+    mounts: bool = False  # also the directories of RUN --mount=type=cache
+    reset: bool = True  # earlier contents of a local cache are deleted
     ignore_error: bool = False
     docker_types: bool = False  # oci-mediatypes=false
-    compression: Compression | None = None  # None: layers stay as they are
+    compression: Compression | None = None  # None: layers keep their compression
 
     def __str__(self) -> str:
         match self.place:
@@ -72,14 +72,14 @@ class CacheTarget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheExchange:
-    """Where a build looks for results besides its own, and where it leaves them."""
+    """The caches that a build imports and exports."""
 
     sources: tuple[CachePlace, ...] = ()
     targets: tuple[CacheTarget, ...] = ()
 
     @classmethod
     def parse(cls, sources: Sequence[str], targets: Sequence[str]) -> "CacheExchange":
-        """Return what ``--cache-from`` and ``--cache-to`` say. Raises UsageError."""
+        """Return the caches of ``--cache-from`` and ``--cache-to``. Raises UsageError."""
         return cls(
             sources=tuple(parse_cache_source(text) for text in sources),
             targets=tuple(parse_cache_target(text) for text in targets),
@@ -87,12 +87,12 @@ class CacheExchange:
 
     @property
     def inline(self) -> bool:
-        """Whether images shall hold their own cache."""
+        """True if the cache is written into the image itself."""
         return any(target.place is None for target in self.targets)
 
 
 def parse_cache_source(text: str) -> CachePlace:
-    """Return what ``--cache-from`` names. Raises UsageError."""
+    """Return the cache that ``--cache-from`` names. Raises UsageError."""
     given = _attributes(_FROM, text)
     match given["type"]:
         case "registry":
@@ -111,7 +111,7 @@ def parse_cache_source(text: str) -> CachePlace:
 
 
 def parse_cache_target(text: str) -> CacheTarget:
-    """Return what ``--cache-to`` asks for. Raises UsageError."""
+    """Return the cache that ``--cache-to`` asks for. Raises UsageError."""
     given = _attributes(_TO, text)
     everything = given.choice("mode", ("min", "max")) == "max"
     match given["type"]:
@@ -140,7 +140,7 @@ _SHARED = (
 def _target(given: Attributes, place: CachePlace, everything: bool) -> CacheTarget:
     if given.flag("image-manifest") is False:
         given.refuse("a cache is written as an image manifest only")
-    given.flag("force-compression")  # the base's layers, which it is about, are in no cache
+    given.flag("force-compression")  # it concerns the layers of the base, which no cache holds
     compression = parse_compression(given)
     docker_types = given.flag("oci-mediatypes") is False
     if docker_types and compression is not None and compression.algorithm is Algorithm.ZSTD:
@@ -157,7 +157,7 @@ def _target(given: Attributes, place: CachePlace, everything: bool) -> CacheTarg
 
 
 def _attributes(option: str, text: str) -> Attributes:
-    """Return the attributes; words that are images alone mean ``type=registry,ref=``."""
+    """Return the attributes; a word that is only an image means ``type=registry,ref=``."""
     try:
         words = split_csv(text)
     except BadCsv:
@@ -190,7 +190,7 @@ def _digest(given: Attributes) -> Digest | None:
 
 
 def _only(given: Attributes, *known: str) -> None:
-    """Raise UsageError for an attribute that would change nothing."""
+    """Raise UsageError for an attribute that would have no effect."""
     for key in given.values:
         if key not in ("type", *known):
             given.refuse(f"unknown attribute {key}", hint=", ".join(known))

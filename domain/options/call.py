@@ -1,4 +1,4 @@
-"""``--call``: what is asked instead of an image."""
+"""``--call``: questions about a Dockerfile, instead of a build."""
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
@@ -10,7 +10,7 @@ _METHODS = ("build", "check", "outline", "targets", "subrequests.describe")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A method other than build, how its answer looks, and whether findings are no failure."""
+    """A method other than build, the format of its answer, and whether findings are accepted."""
 
     method: str
     json: bool = False
@@ -18,7 +18,7 @@ class Call:
 
     @classmethod
     def parse(cls, text: str) -> "Call | None":
-        """Return what ``method[,format=json][,ignorestatus=…]`` asks, None for a build.
+        """Return the call in ``method[,format=json][,ignorestatus=…]``, None for a build.
 
         Raises UsageError (buildx, util/buildflags/callfunc.go).
         """

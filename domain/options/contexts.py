@@ -5,10 +5,10 @@ from img.domain.reference import ImageReference, InvalidReference
 
 
 def parse_named_context(text: str) -> tuple[str, str]:
-    """Return the name and what it stands for, of ``name=value``. Raises UsageError.
+    """Return the name and the value of ``name=value``. Raises UsageError.
 
-    The name is one that FROM could name (buildx, util/buildflags/context.go). The value may be
-    empty here, as there; a build refuses it.
+    The name has the syntax of an image's name (buildx, util/buildflags/context.go). An empty value
+    is accepted here, as in buildx; the build refuses it.
     """
     name, equals, value = text.partition("=")
     if not equals:

@@ -1,4 +1,4 @@
-"""``--allow``: what a build may do beyond the usual."""
+"""``--allow``: additional permissions of a build."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Options of other builders' command lines that img takes, or refuses by name.
+"""Options of other builders that img accepts, or refuses by name.
 
 Sources: docker build and buildx build (docker/cli and docker/buildx, docs/reference), podman build
 (buildah, docs/buildah-build.1.md), the kaniko executor (README.md, "Additional Flags").
@@ -14,7 +14,7 @@ from img.domain.options.attestations import asks_for_no_attestation, asks_for_no
 
 
 class Takes(Enum):
-    """Whether a value follows an option."""
+    """Kinds of options, by the value that follows."""
 
     SWITCH = "switch"  # only behind "=", and then a boolean
     VALUE = "value"
@@ -22,24 +22,25 @@ class Takes(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForeignOption:
-    """An option that img has no use for.
+    """An option of another builder that img does not need.
 
-    A value that ``accepted`` takes asks for nothing, or for what img does anyway; of a switch it
-    is "true" or "false". ``instead`` says what to do where another one is refused.
+    ``accepted`` decides whether a value is harmless: it asks for nothing, or for what img does
+    anyway. The value of a switch is "true" or "false". ``instead`` is the hint that is shown when
+    another value is refused.
     """
 
     takes: Takes
     accepted: Callable[[str], bool]
     instead: str
-    heard: bool = False  # the command has a hidden switch of that name: others may contradict it
+    heard: bool = False  # the command has a hidden switch of that name
 
     @property
     def takes_value(self) -> bool:
-        """Whether a value follows."""
+        """True if a value follows the option."""
         return self.takes is Takes.VALUE
 
     def check(self, spelling: str, value: str) -> None:
-        """Raise UsageError where ``spelling``, with ``value``, asks for what img has not."""
+        """Raise UsageError if ``spelling`` with ``value`` asks for a feature that img lacks."""
         if not self.accepted(self._meaning(spelling, value)):
             shown = spelling if self.takes is Takes.SWITCH and not value else f"{spelling}={value}"
             raise UsageError(f"{shown} is not supported", hint=self.instead)
@@ -51,7 +52,7 @@ class ForeignOption:
 
 
 def switched(spelling: str, value: str) -> bool:
-    """Return whether ``spelling=value`` switches on. Raises UsageError for no boolean."""
+    """Return the boolean of ``spelling=value``. Raises UsageError for another value."""
     on = parse_boolean(value)
     if on is None:
         raise UsageError(f"invalid value {value!r} of {spelling}", hint="use true or false")

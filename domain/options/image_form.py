@@ -1,4 +1,6 @@
-"""How an output wants its image written (BuildKit, exporter/containerimage/opts.go)."""
+"""The attributes of outputs that change the form of an image.
+
+Source: BuildKit, exporter/containerimage/opts.go."""
 
 from collections.abc import Iterable
 
@@ -22,7 +24,7 @@ _ALGORITHMS = [algorithm.value for algorithm in Algorithm]
 def parse_image_form(
     attributes: Attributes, annotations: Iterable[Annotation], host: Platform
 ) -> ImageForm:
-    """Return the form that ``attributes`` ask for, with the annotations of all outputs too.
+    """Return the form that ``attributes`` ask for, including the annotations of all outputs.
 
     Raises UsageError.
     """
@@ -52,7 +54,7 @@ def parse_epoch(attributes: Attributes) -> int | None:
 
 
 def parse_compression(attributes: Attributes) -> Compression | None:
-    """Return ``compression`` with its level, None where neither is said. Raises UsageError."""
+    """Return ``compression`` and its level, None if neither is given. Raises UsageError."""
     if not attributes["compression"] and not attributes["compression-level"]:
         return None
     if attributes["compression"] == "estargz":
@@ -62,7 +64,7 @@ def parse_compression(attributes: Attributes) -> Compression | None:
         case Algorithm.GZIP:
             return Compression(algorithm, attributes.number("compression-level", 0, 9))
         case Algorithm.ZSTD:
-            # 0 is the usual level (zstd.h, ZSTD_compress)
+            # 0 means the default level (zstd.h, ZSTD_compress)
             return Compression(algorithm, attributes.number("compression-level", 0, 22) or None)
         case Algorithm.NONE:
             if attributes["compression-level"]:

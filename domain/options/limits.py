@@ -13,11 +13,11 @@ _NAMES = frozenset(
         "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
     }
 )  # fmt: skip
-_LARGEST = 2**63 - 1  # of docker, and of setrlimit(2)
+_LARGEST = 2**63 - 1  # in docker, and in setrlimit(2)
 
 
 def parse_ulimit(text: str) -> Ulimit:
-    """Return the limit that ``name=soft[:hard]`` sets; -1 is none. Raises UsageError."""
+    """Return the limit that ``name=soft[:hard]`` sets; -1 means no limit. Raises UsageError."""
     found = re.fullmatch(r"([^=]+)=([+-]?\d+)(?::([+-]?\d+))?", text)
     if found is None:
         raise UsageError(f"invalid ulimit argument: {text}", hint="use name=soft[:hard]")
@@ -39,7 +39,7 @@ def _limit(text: str) -> int:
 
 
 def parse_shm_size(text: str) -> int:
-    """Return the bytes that ``text`` (such as 128m) means. Raises UsageError."""
+    """Return the size of ``text`` (such as 128m) in bytes. Raises UsageError."""
     try:
         size = parse_byte_size(text)
     except (ImgError, ValueError) as error:

@@ -10,7 +10,7 @@ from img.domain.process import Network
 def parse_network(text: str) -> Network:
     """Return the network that ``default``, ``host``, ``none`` or ``private`` names.
 
-    There is no bridge without root, so the default is the host's network. Raises UsageError.
+    The default is the host's network, because a bridge needs root. Raises UsageError.
     """
     match text:
         case "" | "default" | "host":
@@ -24,9 +24,9 @@ def parse_network(text: str) -> Network:
 
 
 def parse_host(text: str) -> tuple[str, str]:
-    """Return name and address of ``name:address`` or ``name=address``. Raises UsageError.
+    """Return the name and address of ``name:address`` or ``name=address``. Raises UsageError.
 
-    ``host-gateway`` is this machine: steps share its network.
+    ``host-gateway`` is this machine, because steps share its network.
     """
     found = re.fullmatch(r"([^:=\s]+)[:=]\[?([^\]\s]+)\]?", text)
     if found is None:

@@ -25,7 +25,8 @@ from img.domain.reference import ImageReference
 _OPTION = "--output"
 _FILES = frozenset({"dest", "platform-split", "source-date-epoch"})
 _ARCHIVE = frozenset({"dest", "name"})
-_EMPTY_ONLY = ("dangling-name-empty-only", "danging-name-empty-only")  # the latter is BuildKit's
+# The second name is BuildKit's.
+_EMPTY_ONLY = ("dangling-name-empty-only", "danging-name-empty-only")
 _KNOWN = {
     "image": image_form.ATTRIBUTES
     | {
@@ -44,7 +45,7 @@ _WITH_ANNOTATIONS = ("image", "registry", "oci")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """What the command line says of outputs, as text."""
+    """The options of the command line that choose outputs, as text."""
 
     outputs: Sequence[str] = ()
     tags: Sequence[str] = ()
@@ -56,10 +57,10 @@ class OutputOptions:
 
 
 def parse_outputs(options: OutputOptions, host: Platform) -> tuple[Output, ...]:
-    """Return all that is to become of the result; with no word of it, an image in the store.
+    """Return the outputs that the options ask for; without any, an image in the store.
 
-    Names of ``-t`` are the names of every output that has some, in place of ``name``. Raises
-    UsageError, InvalidReference.
+    The names of ``-t`` replace ``name`` in every output that has names. Raises UsageError,
+    InvalidReference.
     """
     wanted = [_typed(text) for text in options.outputs]
     if options.push:
@@ -82,12 +83,12 @@ def _is_standard_output(output: Output) -> bool:
 
 
 def _typed(text: str) -> Attributes:
-    """Return the attributes of one ``-o``: a lone word is a directory, ``-`` a tar on stdout."""
+    """Return the attributes of one ``-o``; a word is a directory, ``-`` is a tar on stdout."""
     if _is_lone(text):
         kind = "tar" if text == STANDARD_OUTPUT else "local"
         return Attributes(option=_OPTION, text=text, values={"type": kind, "dest": text})
     read = Attributes.parse(_OPTION, text)
-    # buildx takes keys in any case; those of annotations have one.
+    # buildx accepts keys in any case; only the case of annotation keys matters.
     values = {
         key if key.lower().startswith("annotation") else key.lower(): value
         for key, value in read.values.items()
@@ -115,7 +116,7 @@ def _is_annotation(kind: str, key: str) -> bool:
 
 
 def _pushed(wanted: Sequence[Attributes]) -> list[Attributes]:
-    """Let the images among the outputs be pushed, or a new one if there is none."""
+    """Return the outputs with all images pushed; without an image among them, add one."""
     if not any(each["type"] in {"image", "registry"} for each in wanted):
         return [*wanted, _plain("registry", "--push")]
     return [

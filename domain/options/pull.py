@@ -15,7 +15,7 @@ _NAMES = {
 
 
 def parse_pull(text: str) -> PullPolicy:
-    """Return what ``--pull=text`` asks for. Raises UsageError."""
+    """Return the policy that ``--pull=text`` asks for. Raises UsageError."""
     on = parse_boolean(text)
     if on is not None:
         return PullPolicy.ALWAYS if on else PullPolicy.MISSING

@@ -1,4 +1,4 @@
-"""``--memory``, ``--cpu-quota`` and their neighbours."""
+"""The options that limit resources: ``--memory``, ``--cpu-quota``, ``--cpuset-cpus`` …"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,11 @@ from img.domain.errors import UsageError
 from img.domain.go.quantities import BadQuantity, parse_byte_size
 from img.domain.resources import Resources
 
-_LEAST_MEMORY = 6 << 20  # bytes; docker's, below it nothing starts
-_PERIOD = 100_000  # microseconds; the kernel's
+_LEAST_MEMORY = 6 << 20  # bytes; docker's minimum: a process does not start with less
+_PERIOD = 100_000  # microseconds; the kernel's minimum
 _PERIODS = range(1_000, 1_000_001)
 _LEAST_QUOTA = 1_000  # microseconds
-_MOST_CPUS = 1 << 20  # nobody has as many, and the kernel's numbers hold them
+_MOST_CPUS = 1 << 20  # more than any machine has, and small enough for the kernel's numbers
 _SHARES = range(2, 262_145)
 _OF_BUILDX = (
     "memory", "memory-swap", "cpu-shares", "cpu-period", "cpu-quota", "cpuset-cpus", "cpuset-mems",
@@ -21,8 +21,8 @@ _OF_BUILDX = (
 def parse_resources(options: Mapping[str, str], more: Sequence[str] = ()) -> Resources:
     """Return the limits of ``options``, by name, and of buildx's ``--resource name=value``.
 
-    Names are the long options' without dashes in front. Raises UsageError (docker, daemon_unix.go,
-    "verifyPlatformContainerResources").
+    Names are those of the long options, without dashes. Raises UsageError (docker,
+    daemon_unix.go, "verifyPlatformContainerResources").
     """
     texts = {**options, **dict(_resource(text) for text in more)}
     period, quota = _processor_time(texts)
@@ -79,7 +79,7 @@ def _processor_time(texts: Mapping[str, str]) -> tuple[int, int]:
         return period, quota
     if period or quota:
         raise UsageError("--cpus says what --cpu-period and --cpu-quota say: give one of them")
-    from decimal import Decimal, InvalidOperation  # only now: it takes a moment
+    from decimal import Decimal, InvalidOperation  # imported here, because it is slow
 
     try:
         count = Decimal(cpus)

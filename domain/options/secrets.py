@@ -10,7 +10,8 @@ from img.domain.go.csv_fields import BadCsv, split_csv
 class SecretSpec:
     """``id=X[,src=FILE|,env=NAME][,type=file|env]`` (buildx, util/buildflags/secrets.go).
 
-    Without file and variable the value is that of the variable X if there is one, else of file X.
+    With neither a file nor a variable, the value is that of variable X, or of file X if there is
+    no such variable.
     """
 
     id: str
@@ -19,7 +20,7 @@ class SecretSpec:
 
     @classmethod
     def parse(cls, text: str) -> "SecretSpec":
-        """Return what ``text`` says. Raises UsageError."""
+        """Return the secret that ``text`` describes. Raises UsageError."""
         values = {"id": "", "path": "", "env": ""}
         kind = ""
         for key, value in _pairs(text):
@@ -43,9 +44,9 @@ class SecretSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSpec:
-    """``id[=socket|key[,key]]``; without paths it is the agent of the environment.
+    """``id[=socket|key[,key]]``; without paths, the agent of the environment is used.
 
-    ``raw`` hands any socket on, not an agent's alone.
+    ``raw`` forwards any socket, not only that of an agent.
     """
 
     id: str
@@ -54,7 +55,7 @@ class AgentSpec:
 
     @classmethod
     def parse(cls, text: str) -> "AgentSpec":
-        """Return what ``text`` says. Raises UsageError."""
+        """Return the agent that ``text`` describes. Raises UsageError."""
         name, equals, rest = text.partition("=")
         if not equals:
             return cls(id=name)

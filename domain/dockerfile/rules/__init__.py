@@ -1,1 +1,1 @@
-"""What is worth a warning in a Dockerfile: BuildKit's build checks, one function a rule."""
+"""BuildKit's build checks, one function for each rule."""

@@ -1,4 +1,4 @@
-"""All rules, applied to what is known of a Dockerfile."""
+"""Application of all rules to a Dockerfile."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -26,9 +26,9 @@ ALL_RULES: tuple[Rule[Any], ...] = (
 def check_instructions(
     raw: RawDockerfile, instructions: Iterable[From | Instruction], options: CheckOptions
 ) -> Iterator[LintWarning]:
-    """Yield what there is to say of each of ``instructions``, those of ``raw``, by itself.
+    """Yield the warnings about each of ``instructions``, which are those of ``raw``.
 
-    Raises what iterating over ``instructions`` raises.
+    Raises the errors of the iterator ``instructions``.
     """
     yield from _applied(RAW_RULES, raw, options)
     for instruction in instructions:
@@ -38,7 +38,7 @@ def check_instructions(
 def check_file(
     dockerfile: Dockerfile, lines: Iterable[FromLine], options: CheckOptions
 ) -> Iterator[LintWarning]:
-    """Yield what there is to say of the instructions side by side, and of FROM lines."""
+    """Yield the warnings about the file and about FROM lines."""
     yield from _applied(FILE_RULES, dockerfile, options)
     for line in lines:
         yield from _applied(FROM_RULES, line, options)
@@ -47,7 +47,7 @@ def check_file(
 def check_stages(
     stages: Iterable[KnownStage], walk: Walk, excludes: Excludes, options: CheckOptions
 ) -> Iterator[LintWarning]:
-    """Yield what there is to say of the steps of ``stages``. Raises DockerfileError."""
+    """Yield the warnings about the steps of ``stages``. Raises DockerfileError."""
     stages = list(stages)
     for stage in stages:
         yield from _applied(STAGE_RULES, stage, options)

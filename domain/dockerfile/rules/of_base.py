@@ -1,4 +1,4 @@
-"""Rules that see what a FROM line stands for once its variables are replaced."""
+"""Rules for FROM lines after expansion."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field
@@ -15,15 +15,15 @@ from img.domain.reference import ImageReference, InvalidReference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromLine:
-    """A FROM with its words expanded, and what they were expanded with."""
+    """A FROM with expanded words, and the variables of the expansion."""
 
     start: From
-    base: Expanded | None  # None, as the platform, behind a line that no build gets beyond
-    default_base: str | None  # with no build arguments given; None from where that fails on
+    base: Expanded | None  # None, like the platform, below a line that fails every build
+    default_base: str | None  # without build arguments; None below a line where that fails
     platform: Expanded | None
-    arguments: Mapping[str, str] = field(hash=False)  # those with a value
-    declared: frozenset[str]  # ARGs above the first FROM, with a value or not
-    host: Platform  # completes platforms that leave something out
+    arguments: Mapping[str, str] = field(hash=False)  # the ones with a value
+    declared: frozenset[str]  # ARGs above the first FROM, with or without a value
+    host: Platform  # supplies the missing parts of platforms
 
 
 def from_lines(
@@ -32,10 +32,10 @@ def from_lines(
     defaults: Mapping[str, str] | None,
     host: Platform,
 ) -> Iterator[FromLine]:
-    """Yield the FROM lines; what they stand for up to the first that no build gets beyond.
+    """Yield the FROM lines, expanded up to the first line that fails every build.
 
-    ``defaults`` are the arguments when none is given on the command line, None if they cannot be.
-    With these BuildKit looks at all lines before anything else (dockerfile2llb/validations.go).
+    ``defaults`` are the arguments without the command line's, None if their expansion fails.
+    BuildKit checks all lines with them first (dockerfile2llb/validations.go).
     """
     declared = frozenset(
         argument.name for arg in dockerfile.meta_args for argument in arg.arguments
@@ -85,12 +85,13 @@ def _platform(text: str, host: Platform) -> Platform | None:
     "Default value for global ARG results in an empty or invalid base image name",
 )
 def invalid_default_arg_in_from(line: FromLine) -> Iterator[Finding]:
+    """Yield a finding for an invalid base name when no build argument is given."""
     if line.default_base is None:
         return
     try:
         ImageReference.parse(line.default_base)
     except InvalidReference:
-        yield Finding(  # no comment above FROM excuses it
+        yield Finding(  # comments above FROM do not suppress it
             lines=line.start.lines,
             detail=f"Default value for ARG {line.start.base} results in empty or invalid base "
             "image name",
@@ -99,6 +100,7 @@ def invalid_default_arg_in_from(line: FromLine) -> Iterator[Finding]:
 
 @rule("UndefinedArgInFrom", "FROM command must use declared ARGs")
 def undefined_arg_in_from(line: FromLine) -> Iterator[Finding]:
+    """Yield a finding for each variable of FROM that no ARG declares."""
     known = line.declared | line.arguments.keys()
     for words in (line.base, line.platform):
         for name in sorted(words.unmatched - known) if words else ():
@@ -112,6 +114,7 @@ def undefined_arg_in_from(line: FromLine) -> Iterator[Finding]:
     "behavior",
 )
 def redundant_target_platform(line: FromLine) -> Iterator[Finding]:
+    """Yield a finding for ``--platform=$TARGETPLATFORM``, which is the default."""
     words = line.platform
     if (
         words
@@ -128,11 +131,12 @@ def redundant_target_platform(line: FromLine) -> Iterator[Finding]:
 
 @rule("FromPlatformFlagConstDisallowed", "FROM --platform flag should not use a constant value")
 def from_platform_flag_const_disallowed(line: FromLine) -> Iterator[Finding]:
+    """Yield a finding for a constant ``--platform``."""
     words = line.platform
     if words is None or words.matched or words.unmatched:
         return
     platform = _platform(words.text, line.host)
-    # A stage that has the platform in its name is one of several, a platform each.
+    # A stage with the platform in its name is one of several, one for each platform.
     if platform and not any(
         part in line.start.name for part in (platform.os, platform.architecture)
     ):

@@ -1,4 +1,4 @@
-"""Rules that see the whole file: its lines, and its instructions side by side."""
+"""Rules for the whole file: its lines, and all its instructions."""
 
 from collections.abc import Iterator
 
@@ -12,16 +12,18 @@ _RESERVED = frozenset({"context", "scratch"})
 
 @rule("NoEmptyContinuation", "Empty continuation lines will become errors in a future release")
 def no_empty_continuation(raw: RawDockerfile) -> Iterator[Finding]:
+    """Yield a finding for each instruction with a blank line inside."""
     blanks = set(raw.empty_continuations)
     for each in raw.instructions:
         first, last = each.lines
         if not blanks.isdisjoint(range(first, last + 1)):
-            # As BuildKit: it notices, and points, where the instruction ends.
+            # As in BuildKit, the finding is at the end of the instruction.
             yield Finding(lines=(last, last), detail="Empty continuation line")
 
 
 @rule("DuplicateStageName", "Stage names should be unique")
 def duplicate_stage_name(dockerfile: Dockerfile) -> Iterator[Finding]:
+    """Yield a finding for each stage with the name of an earlier one."""
     seen: set[str] = set()
     for start in _named(dockerfile):
         if start.name in seen:
@@ -33,6 +35,7 @@ def duplicate_stage_name(dockerfile: Dockerfile) -> Iterator[Finding]:
 
 @rule("ReservedStageName", "Reserved words should not be used as stage names")
 def reserved_stage_name(dockerfile: Dockerfile) -> Iterator[Finding]:
+    """Yield a finding for each stage with a reserved name."""
     for start in _named(dockerfile):
         if start.name in _RESERVED:
             yield _finding(
@@ -46,6 +49,7 @@ def reserved_stage_name(dockerfile: Dockerfile) -> Iterator[Finding]:
     "All commands within the Dockerfile should use the same casing (either upper or lower)",
 )
 def consistent_instruction_casing(dockerfile: Dockerfile) -> Iterator[Finding]:
+    """Yield a finding for each keyword in another case than most others."""
     instructions = list(_instructions(dockerfile))
     lower = sum(each.keyword.islower() for each in instructions)
     upper = sum(each.keyword.isupper() for each in instructions)
@@ -60,7 +64,7 @@ def consistent_instruction_casing(dockerfile: Dockerfile) -> Iterator[Finding]:
 
 
 def _finding(instruction: From | Instruction, detail: str) -> Finding:
-    """Return what no comment above ``instruction`` excuses: BuildKit asks the directive alone."""
+    """Return a finding that comments cannot suppress: BuildKit reads only the directive here."""
     return Finding(lines=instruction.lines, detail=detail)
 
 
@@ -69,7 +73,7 @@ def _named(dockerfile: Dockerfile) -> Iterator[From]:
 
 
 def _instructions(dockerfile: Dockerfile) -> Iterator[From | Instruction]:
-    """Yield all but the ARGs above the first FROM, whose casing counts for nothing."""
+    """Yield the instructions without the ARGs above the first FROM, which the rule ignores."""
     for stage in dockerfile.stages:
         yield stage.start
         yield from stage.instructions

@@ -1,4 +1,4 @@
-"""Rules that see one instruction as it is read (BuildKit instructions/parse.go)."""
+"""Rules for a single instruction (BuildKit instructions/parse.go)."""
 
 from collections.abc import Iterator
 
@@ -8,6 +8,7 @@ from img.domain.dockerfile.rules.rule import Finding, Rule, at, rule
 
 @rule("StageNameCasing", "Stage names should be lowercase")
 def stage_name_casing(instruction: From | Instruction) -> Iterator[Finding]:
+    """Yield a finding for a stage name with capitals."""
     if isinstance(instruction, From):
         name = instruction.name_as_written
         if name != name.lower():
@@ -16,7 +17,8 @@ def stage_name_casing(instruction: From | Instruction) -> Iterator[Finding]:
 
 @rule("FromAsCasing", "The 'as' keyword should match the case of the 'from' keyword")
 def from_as_casing(instruction: From | Instruction) -> Iterator[Finding]:
-    # A FROM in mixed case is ConsistentInstructionCasing's.
+    # ConsistentInstructionCasing reports a FROM in mixed case.
+    """Yield a finding for an "as" in another case than its "FROM"."""
     if isinstance(instruction, From) and instruction.keyword in {"from", "FROM"}:
         keyword, as_keyword = instruction.keyword, instruction.as_keyword
         matching = as_keyword.upper() if keyword.isupper() else as_keyword.lower()
@@ -29,6 +31,7 @@ def from_as_casing(instruction: From | Instruction) -> Iterator[Finding]:
     "The MAINTAINER instruction is deprecated, use a label instead to define an image author",
 )
 def maintainer_deprecated(instruction: From | Instruction) -> Iterator[Finding]:
+    """Yield a finding for MAINTAINER."""
     if isinstance(instruction, Maintainer):
         yield at(instruction, "Maintainer instruction is deprecated in favor of using label")
 
@@ -41,6 +44,7 @@ def maintainer_deprecated(instruction: From | Instruction) -> Iterator[Finding]:
     experimental=True,
 )
 def invalid_definition_description(instruction: From | Instruction) -> Iterator[Finding]:
+    """Yield a finding for a comment that describes another stage or ARG."""
     names = _defined_by(instruction)
     comments = instruction.comments
     if names and comments and comments[-1].split(" ")[0] not in names:

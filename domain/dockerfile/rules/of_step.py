@@ -1,4 +1,4 @@
-"""Rules that see the steps of a stage, with the variables in scope (BuildKit dispatch*)."""
+"""Rules for the steps of a stage, with the variables in scope (BuildKit dispatch*)."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,25 +42,26 @@ Excludes = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedStep:
-    """A step, and what the build context keeps from it."""
+    """A step, and the .dockerignore test for its sources."""
 
     step: Step
     excludes: Excludes
 
     @property
     def instruction(self) -> Instruction:
+        """The instruction of the step."""
         return self.step.instruction
 
 
 def excludes_nothing(_path: str) -> bool:
-    """Stand for a context without an ignore file."""
+    """Return False for each path: the context has no ignore file."""
     return False
 
 
 def excluded_by(patterns: Sequence[str]) -> Excludes:
-    """Return what tells whether a source of COPY is kept from the build by .dockerignore.
+    """Return a test for sources of COPY that .dockerignore excludes.
 
-    With a ``!`` among the patterns nobody can tell without looking at the files.
+    With a ``!`` among the patterns the answer depends on the files, so it is always False.
     """
     if not patterns or any(pattern.startswith("!") for pattern in patterns):
         return excludes_nothing
@@ -70,7 +71,7 @@ def excluded_by(patterns: Sequence[str]) -> Excludes:
 
 
 def _is_excluded(matcher: IgnoreMatcher, whole: bool, path: str) -> bool:
-    if path in {".", "/"}:  # what is excluded is never the root itself, only all in it
+    if path in {".", "/"}:  # patterns exclude the contents of the root, never the root itself
         return whole
     return matcher.excludes(path)
 
@@ -81,6 +82,7 @@ def _is_excluded(matcher: IgnoreMatcher, whole: bool, path: str) -> bool:
     has_page=False,
 )
 def invalid_base_image_platform(stage: KnownStage) -> Iterator[Finding]:
+    """Yield a finding for a base image of another platform than the wanted one."""
     expected, actual = stage.platform, stage.image_platform
     if (
         actual
@@ -88,7 +90,7 @@ def invalid_base_image_platform(stage: KnownStage) -> Iterator[Finding]:
         and (expected.os, expected.architecture) != (actual.os, actual.architecture)
     ):
         shown = [quoted(each.normalized().full_name) for each in (actual, expected)]
-        yield Finding(  # no comment above FROM excuses it
+        yield Finding(  # comments above FROM do not suppress it
             lines=stage.start.lines,
             detail=f"Base image {stage.image} was pulled with platform {shown[0]}, expected "
             f"{shown[1]} for current build",
@@ -97,6 +99,7 @@ def invalid_base_image_platform(stage: KnownStage) -> Iterator[Finding]:
 
 @rule("UndefinedVar", "Variables should be defined before their use")
 def undefined_var(checked: CheckedStep) -> Iterator[Finding]:
+    """Yield a finding for each variable that is not set."""
     step = checked.step
     for words in _expanded(step):
         for name in sorted(words.unmatched - step.declared - NOT_IN_ENV):
@@ -105,12 +108,12 @@ def undefined_var(checked: CheckedStep) -> Iterator[Finding]:
 
 
 def _suggestion(name: str, known: Mapping[str, str]) -> str:
-    # Comparing with each is slow where every line of a long file asks for it.
+    # To compare with each name is slow if every line of a long file does it.
     return did_you_mean(f"${name}", (f"${each}" for each in known)) if len(known) < _MANY else ""
 
 
 def _expanded(step: Step) -> Iterator[Expanded]:
-    """Yield the words of the step as they are expanded, those of EXPOSE not among them."""
+    """Yield the expanded words of the step, except those of EXPOSE."""
     match step.instruction:
         case Env(pairs=pairs) | Label(pairs=pairs):
             for pair in pairs:
@@ -155,6 +158,7 @@ def _expanded_mounts(step: Step, run: Run) -> Sequence[Expanded]:
     "results if the base image changes",
 )
 def workdir_relative_path(checked: CheckedStep) -> Iterator[Finding]:
+    """Yield a finding for a relative WORKDIR without an absolute one before it."""
     step = checked.step
     if isinstance(step.instruction, Workdir) and not step.directory_chosen:
         path = step.expand(step.instruction.path).text
@@ -173,6 +177,7 @@ def workdir_relative_path(checked: CheckedStep) -> Iterator[Finding]:
     "signals",
 )
 def json_args_recommended(checked: CheckedStep) -> Iterator[Finding]:
+    """Yield a finding for CMD or ENTRYPOINT in shell form."""
     instruction = checked.instruction
     if (
         isinstance(instruction, Cmd | Entrypoint)
@@ -191,8 +196,9 @@ def json_args_recommended(checked: CheckedStep) -> Iterator[Finding]:
     "Multiple instructions of the same type should not be used in the same stage",
 )
 def multiple_instructions_disallowed(checked: CheckedStep) -> Iterator[Finding]:
+    """Yield a finding for a CMD, ENTRYPOINT or HEALTHCHECK that a later one replaces."""
     instruction, void = checked.instruction, checked.step.overrides
-    if void:  # which is where to point, but comments above the second one count
+    if void:  # the finding is there, but comments above the second one count
         yield Finding(
             lines=void.lines,
             detail=f"Multiple {instruction.keyword} instructions should not be used in the same "
@@ -206,6 +212,7 @@ def multiple_instructions_disallowed(checked: CheckedStep) -> Iterator[Finding]:
     "Legacy key/value format with whitespace separator should not be used",
 )
 def legacy_key_value_format(checked: CheckedStep) -> Iterator[Finding]:
+    """Yield a finding for ENV or LABEL without "="."""
     instruction = checked.instruction
     if isinstance(instruction, Env | Label) and any(pair.legacy for pair in instruction.pairs):
         keyword = instruction.keyword
@@ -220,6 +227,7 @@ def legacy_key_value_format(checked: CheckedStep) -> Iterator[Finding]:
     "Sensitive data should not be used in the ARG or ENV commands",
 )
 def secrets_used_in_arg_or_env(checked: CheckedStep) -> Iterator[Finding]:
+    """Yield a finding for each ARG or ENV with the name of a secret."""
     step = checked.step
     match step.instruction:
         case Env(pairs=pairs):
@@ -238,6 +246,7 @@ def secrets_used_in_arg_or_env(checked: CheckedStep) -> Iterator[Finding]:
 
 @rule("CopyIgnoredFile", "Attempting to Copy file that is excluded by .dockerignore")
 def copy_ignored_file(checked: CheckedStep) -> Iterator[Finding]:
+    """Yield a finding for each source that .dockerignore excludes."""
     instruction = checked.instruction
     if isinstance(instruction, Add) or (isinstance(instruction, Copy) and not instruction.from_):
         verb = "Add" if isinstance(instruction, Add) else "Copy"
@@ -253,6 +262,7 @@ def copy_ignored_file(checked: CheckedStep) -> Iterator[Finding]:
 
 @rule("ExposeProtoCasing", "Protocol in EXPOSE instruction should be lowercase")
 def expose_proto_casing(checked: CheckedStep) -> Iterator[Finding]:
+    """Yield a finding for a protocol with capitals in EXPOSE."""
     for port in _exposed(checked.step):
         protocol = port.rpartition(":")[2].partition("/")[2]
         if protocol != protocol.lower():
@@ -268,6 +278,7 @@ def expose_proto_casing(checked: CheckedStep) -> Iterator[Finding]:
     "an error in a future release",
 )
 def expose_invalid_format(checked: CheckedStep) -> Iterator[Finding]:
+    """Yield a finding for an address or host port in EXPOSE."""
     for port in _exposed(checked.step):
         if port.rpartition(":")[0].strip(":"):
             yield at(

@@ -1,4 +1,4 @@
-"""``# check=skip=A,B;error=true;experimental=all``: which rules run, and how much they matter.
+"""``# check=skip=A,B;error=true;experimental=all``: the options of build checks.
 
 Source: BuildKit frontend/dockerfile/linter/linter.go, ParseLintOptions.
 """
@@ -17,12 +17,12 @@ from img.domain.go.formatting import quoted
 CHECK_ARGUMENT = "BUILDKIT_DOCKERFILE_CHECK"
 _ALL = "all"
 _MOST_OPTIONS = 3
-# In a comment above an instruction; what follows the first blank explains.
+# In a comment above an instruction; the text after the first blank is an explanation.
 _COMMENT = r"(?i)check\s*=\s*([^ ]+)"
 
 
 class LintViolation(DockerfileError):
-    """``error=true``, and something was found."""
+    """A finding with ``error=true``."""
 
     def __init__(self, rules: Iterable[str], lines: tuple[int, int] | None) -> None:
         self.rules = tuple(sorted(set(rules)))
@@ -35,7 +35,7 @@ class LintViolation(DockerfileError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOptions:
-    """Names of rules to skip and of experimental ones to run."""
+    """The rules to skip and the experimental rules to run."""
 
     skip: frozenset[str] = frozenset()
     skip_all: bool = False
@@ -45,17 +45,17 @@ class CheckOptions:
 
     @classmethod
     def parse(cls, text: str) -> "CheckOptions":
-        """Return what ``text`` asks for. Raises DockerfileError."""
+        """Return the options in ``text``. Raises DockerfileError."""
         found = cls()
-        # No more than three: in a fourth the semicolon is part of the third's value.
+        # At most three: a fourth one is part of the third's value, with its semicolon.
         for option in text.strip().split(";", _MOST_OPTIONS - 1) if text.strip() else ():
             found = found._with(option)
         return found
 
     def runs(self, name: str, *, experimental: bool, comments: Iterable[str]) -> bool:
-        """Tell whether the rule ``name`` has a say about an instruction with those comments."""
+        """Return whether the rule ``name`` applies to an instruction with these comments."""
         local = options_in(comments)
-        if experimental:  # these are off anyway, and skip does not reach them
+        if experimental:  # experimental rules are off by default, and skip does not concern them
             every = self.experimental_all or local.experimental_all
             return every or name in self.experimental | local.experimental
         every = self.skip_all or local.skip_all
@@ -81,7 +81,7 @@ class CheckOptions:
 
 
 def options_of(raw: RawDockerfile, build_args: Mapping[str, str]) -> CheckOptions:
-    """Return the options: those of the build argument, else of the directive.
+    """Return the options of the build argument, else those of the directive.
 
     Raises DockerfileError.
     """
@@ -100,7 +100,7 @@ def options_of(raw: RawDockerfile, build_args: Mapping[str, str]) -> CheckOption
 
 
 def options_in(comments: Iterable[str]) -> CheckOptions:
-    """Return what the first ``check=`` among ``comments`` says; one in error says nothing."""
+    """Return the options in the first ``check=`` of ``comments``; invalid ones are ignored."""
     for comment in comments:
         if found := re.match(_COMMENT, comment):
             try:
@@ -113,7 +113,7 @@ def options_in(comments: Iterable[str]) -> CheckOptions:
 def refuse_violations(
     raw: RawDockerfile, build_args: Mapping[str, str], warnings: Iterable[LintWarning]
 ) -> None:
-    """Raises LintViolation if there are warnings and ``error=true`` is set."""
+    """Raise LintViolation if there are warnings and ``error=true`` is set."""
     rules = [warning.rule for warning in warnings]
     if rules and options_of(raw, build_args).error:
         directive = None if CHECK_ARGUMENT in build_args else _directive(raw)

@@ -1,4 +1,4 @@
-"""A rule, what it finds, and the warning that becomes of it.
+"""Rules, their findings, and warnings.
 
 Names, texts and addresses are BuildKit's (frontend/dockerfile/linter/ruleset.go).
 """
@@ -11,7 +11,7 @@ from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import Located
 
 _PAGES = "https://docs.docker.com/go/dockerfile/rule"
-# Between a small letter and a capital, and before the last capital of several: JSON-Args.
+# Between a small letter and a capital, and before the last of several capitals: JSON-Args.
 _WORD_START = r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"
 
 Subject = TypeVar("Subject")
@@ -19,7 +19,7 @@ Subject = TypeVar("Subject")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something a rule objects to; ``comments`` above it may say that it is to be left alone."""
+    """A finding of a rule; ``comments`` above the instruction may suppress it."""
 
     lines: tuple[int, int]
     detail: str
@@ -28,23 +28,23 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
 class LintWarning:
-    """What a check says; lines are 1-based, first and last."""
+    """A warning of a check; lines are 1-based, first and last."""
 
     lines: tuple[int, int]
     rule: str
     detail: str
-    description: str = ""  # what the rule is about
-    url: str = ""  # "" where the rule has no page
+    description: str = ""  # the purpose of the rule
+    url: str = ""  # "" if the rule has no page
 
     @property
     def summary(self) -> str:
-        """The warning on one line, as a build shows it (linter.go, LintFormatShort)."""
+        """The warning in one line, as a build prints it (linter.go, LintFormatShort)."""
         return f"{self.rule}: {self.detail} (line {self.lines[0]})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(Generic[Subject]):
-    """A check of one kind of subject; an ``experimental`` one runs only when asked for."""
+    """A check of one kind of subject; ``experimental`` rules run only on request."""
 
     name: str
     description: str
@@ -53,7 +53,7 @@ class Rule(Generic[Subject]):
     experimental: bool = False
 
     def warning(self, finding: Finding) -> LintWarning:
-        """Return what to say of ``finding``."""
+        """Return the warning for ``finding``."""
         return LintWarning(
             lines=finding.lines,
             rule=self.name,
@@ -69,7 +69,7 @@ Find = Callable[[Subject], Iterator[Finding]]
 def rule(
     name: str, description: str, *, experimental: bool = False, has_page: bool = True
 ) -> Callable[[Find[Subject]], Rule[Subject]]:
-    """Make a rule of the function that finds what it objects to."""
+    """Return a decorator that makes a rule of a function that yields findings."""
 
     def made(find: Find[Subject]) -> Rule[Subject]:
         return Rule(
@@ -84,10 +84,10 @@ def rule(
 
 
 def page_of(name: str) -> str:
-    """Return the address of a rule's page: JSONArgsRecommended is at json-args-recommended."""
+    """Return the URL of a rule's page; that of JSONArgsRecommended is json-args-recommended."""
     return f"{_PAGES}/{re.sub(_WORD_START, '-', name).lower()}/"
 
 
 def at(instruction: Located, detail: str) -> Finding:
-    """Return a finding at ``instruction``, which its comments may excuse."""
+    """Return a finding at ``instruction``, which comments above it may suppress."""
     return Finding(lines=instruction.lines, detail=detail, comments=instruction.comments)

@@ -1,1 +1,1 @@
-"""Templates of Go, as docker takes them for --format."""
+"""Go's templates, which docker uses for --format."""

@@ -1,4 +1,4 @@
-"""Go's fmt.Sprintf, as far as templates need it."""
+"""The part of Go's fmt.Sprintf that templates need."""
 
 import json
 import re
@@ -15,7 +15,7 @@ _FRACTIONS = frozenset("feEgG")
 def formatted(form: str, values: Sequence[Value]) -> str:
     """Return ``form`` with its verbs replaced. Raises TemplateError for fields that are too wide.
 
-    As in Go, what does not fit together is no error: it is said in the text (``%!d(string=a)``).
+    As in Go, a mismatch is no error: the text names it (``%!d(string=a)``).
     """
     left = list(values)
     text = _VERB.sub(lambda found: _replaced(found, left), form)

@@ -1,7 +1,7 @@
 """The functions of templates.
 
-Sources: text/template ("Functions"), and docker/cli, templates/templates.go, for those from
-``json`` on. ``and`` and ``or`` are not here: they look at no more arguments than they need.
+Sources: text/template ("Functions"); docker/cli, templates/templates.go, for those from ``json``
+on. ``and`` and ``or`` are not here, because they evaluate only the arguments that they need.
 """
 
 from collections.abc import Callable, Mapping
@@ -64,7 +64,7 @@ def _slice(value: Value, *ends: Value) -> Value:
 
 
 def _bytes(text: str) -> bytes:
-    # Half a character of UTF-16 can come from an image's JSON, a byte that is no UTF-8 from argv.
+    # An image's JSON may hold half a surrogate pair, a command line a byte that is not UTF-8.
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -111,7 +111,7 @@ def _sort(value: Value) -> str:
 
 
 def _print(*values: Value) -> str:
-    """As fmt.Sprint: a blank stands between two values neither of which is a string."""
+    """Return the text of fmt.Sprint: a blank separates two values that are not strings."""
     text, before = "", None
     for number, value in enumerate(values):
         apart = number and not isinstance(value, str) and not isinstance(before, str)
@@ -187,7 +187,7 @@ def _text(value: Value) -> str:
 
 
 def kind_of(value: Value) -> str:
-    """Return what to call ``value`` in messages."""
+    """Return the name of the type of ``value`` for messages."""
     match value:
         case None | Absent():
             return "nothing"

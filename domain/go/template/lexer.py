@@ -1,4 +1,4 @@
-"""A template's text in tokens (text/template/parse, lex.go)."""
+"""The lexer of templates (text/template/parse, lex.go)."""
 
 import re
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from img.domain.dataclass import dataclass
 from img.domain.go.template.values import TemplateError
 
 MOST_TOKENS = 10_000
-_SHOWN = 20  # characters of what is wrong in a message
+_SHOWN = 20  # characters of the template in a message
 
 _OPEN = re.compile(r"\{\{(?:-(?=[ \t\r\n])[ \t\r\n]*)?")
 _CLOSE = re.compile(r"(?:(?<=[ \t\r\n])-)?\}\}")
@@ -32,11 +32,11 @@ _BLANK = re.compile(r"[ \t\r\n]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """A word inside ``{{`` and ``}}``."""
+    """A token between ``{{`` and ``}}``."""
 
-    kind: str  # the groups above
+    kind: str  # a group of the expression above
     text: str
-    apart: bool  # blanks stand before it
+    apart: bool  # blanks precede it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ Piece = Literal | tuple[Token, ...]
 
 
 def pieces_of(template: str) -> Iterator[Piece]:
-    """Yield the pieces of ``template``, comments left out. Raises TemplateError."""
+    """Yield the pieces of ``template`` without comments. Raises TemplateError."""
     at, trim, count = 0, False, 0
     while True:
         opened = _OPEN.search(template, at)
@@ -73,7 +73,7 @@ def pieces_of(template: str) -> Iterator[Piece]:
 
 
 def _action(template: str, at: int) -> tuple[tuple[Token, ...], int, bool]:
-    """Return the tokens of an action, where it ends, and whether blanks after it go."""
+    """Return the tokens of an action, its end, and whether the blanks after it are trimmed."""
     tokens: list[Token] = []
     apart = False
     while True:

@@ -1,4 +1,4 @@
-"""What a template is made of."""
+"""The nodes of a parsed template."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from img.domain.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What is printed as it is."""
+    """Text outside of actions."""
 
     text: str
 
@@ -21,19 +21,19 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """What the template is given, or what ``range`` and ``with`` have put in its place."""
+    """The value of the template, or the one that ``range`` or ``with`` sets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """``$name``; ``$`` is what the template was given."""
+    """``$name``; ``$`` is the value of the template."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function, by name; its arguments are the other operands of the command."""
+    """A call of a function; its arguments are the other operands of the command."""
 
     name: str
 
@@ -48,10 +48,10 @@ class Chain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """Commands, each of which is given the value of the one before as its last argument."""
+    """Commands; the value of each is the last argument of the next one."""
 
     commands: tuple[tuple["Operand", ...], ...]
-    variables: tuple[str, ...] = ()  # that are set to the value
+    variables: tuple[str, ...] = ()  # that get the value
     declares: bool = False  # ":=", not "="
 
 

@@ -1,4 +1,4 @@
-"""A template's tokens as a tree (text/template/parse, parse.go)."""
+"""The parser of templates (text/template/parse, parse.go)."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from img.domain.go.template.nodes import (
 )
 from img.domain.go.template.values import TemplateError
 
-_DEEPEST = 50  # branches and parentheses in one another
+_DEEPEST = 50  # nested branches and parentheses
 _BRANCHES = frozenset({"if", "with", "range"})
 _CONSTANTS = {"true": True, "false": False, "nil": None}
 _UNSUPPORTED = frozenset({"define", "template", "block"})
@@ -45,12 +45,12 @@ def parse(template: str) -> tuple[Node, ...]:
 
 
 class _Reader:
-    """The pieces, read from left to right."""
+    """A parser of the pieces of a template."""
 
     def __init__(self, pieces: Sequence[Piece]) -> None:
         self._pieces = pieces
         self._at = 0
-        self._variables = ["$"]  # in sight
+        self._variables = ["$"]  # in scope
 
     def nodes(self, *, depth: int, in_range: bool) -> tuple[tuple[Node, ...], tuple[Token, ...]]:
         """Return the nodes up to ``end`` or ``else``, and that action's tokens; () at the end."""
@@ -83,7 +83,7 @@ class _Reader:
         otherwise: tuple[Node, ...] = ()
         if end and end[0].text == "else":
             if len(end) > 1 and end[1].text in ("if", "with"):
-                otherwise = (self._branch(end[1:], depth + 1, in_range),)  # and reads its end
+                otherwise = (self._branch(end[1:], depth + 1, in_range),)  # this also reads its end
                 del self._variables[sight:]
                 return Branch(word=word, pipeline=pipeline, body=body, otherwise=otherwise)
             if len(end) > 1:
@@ -99,7 +99,7 @@ class _Reader:
 
 
 class _PipelineReader:
-    """The tokens of one action."""
+    """A parser of the tokens of one action."""
 
     def __init__(self, tokens: Sequence[Token], variables: list[str]) -> None:
         self._tokens = tokens
@@ -108,7 +108,7 @@ class _PipelineReader:
         self._depth = 0
 
     def all(self, most_variables: int) -> Pipeline:
-        """Return the pipeline that all tokens are."""
+        """Return the pipeline of all tokens."""
         names, declares = self._assigned(most_variables)
         pipeline = self._commands(names, declares)
         if (token := self._peek()) is not None:
@@ -118,7 +118,7 @@ class _PipelineReader:
         return pipeline
 
     def _assigned(self, most: int) -> tuple[tuple[str, ...], bool]:
-        """Take ``$a, $b :=``, if that is how it begins."""
+        """Read ``$a, $b :=`` at the start, if it is there."""
         texts = [token.text for token in self._tokens[:4]]
         for count in range(1, most + 1):
             sign = texts[2 * count - 1 : 2 * count]

@@ -1,4 +1,4 @@
-"""A template and a value make a text (text/template, exec.go)."""
+"""Execution of templates (text/template, exec.go)."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -29,24 +29,24 @@ from img.domain.go.template.values import (
     printed,
 )
 
-_MOST_STEPS = 200_000  # commands and texts: ranges in one another could go on for years
+_MOST_STEPS = 200_000  # commands and texts: nested ranges could run for years
 
 
 class Template:
-    """A template that can be understood. Raises TemplateError."""
+    """A parsed template. Raises TemplateError."""
 
     def __init__(self, text: str) -> None:
         self._nodes = parse(text)
 
     def render(self, value: Value) -> str:
-        """Return what the template makes of ``value``. Raises TemplateError."""
+        """Return the output of the template for ``value``. Raises TemplateError."""
         run = _Run(value)
         run.nodes(self._nodes, value)
         return "".join(run.out)
 
 
 class _Jumped(Exception):
-    """``break`` or ``continue``, on its way to the range around it."""
+    """``break`` or ``continue``, which unwinds to the enclosing range."""
 
     def __init__(self, word: str) -> None:
         super().__init__(word)
@@ -54,7 +54,7 @@ class _Jumped(Exception):
 
 
 class _Run:
-    """One use of a template."""
+    """One execution of a template."""
 
     def __init__(self, value: Value) -> None:
         self.out: list[str] = []
@@ -63,7 +63,7 @@ class _Run:
         self._variables: list[tuple[str, Value]] = [("$", value)]
 
     def nodes(self, nodes: Sequence[Node], dot: Value) -> None:
-        """Append what ``nodes`` print."""
+        """Append the output of ``nodes``."""
         for node in nodes:
             self._step()
             match node:
@@ -131,7 +131,7 @@ class _Run:
     def _first(
         self, wanted: bool, operands: Iterable[Operand], dot: Value, last: tuple[Value, ...]
     ) -> Value:
-        """Return the first argument that is as ``wanted``, else the last one."""
+        """Return the first argument with the truth value ``wanted``, else the last one."""
         value: Value = None
         count = 0
         for count, value in enumerate(self._each(operands, dot, last), 1):  # noqa: B007
@@ -204,7 +204,7 @@ def _items(value: Value) -> Iterable[tuple[Value, Value]]:
 
 
 def _field(value: Value, name: str) -> Value:
-    """Return a field; as docker has it, ``.ID`` is ``.Id``."""
+    """Return a field; ``.ID`` is ``.Id``, as in docker."""
     match value:
         case Names():
             return value.get(name, NO_VALUE)

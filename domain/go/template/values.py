@@ -1,7 +1,7 @@
-"""What templates are given, and how Go prints it.
+"""Values of templates, and Go's text for them.
 
 A value is a string, a number, a boolean, None, a list of values, or a dict of values by name. A
-plain dict is a structure: its names are known, so another one is an error. A ``Names`` is a map.
+plain dict is a structure: an unknown name is an error. A ``Names`` is a map.
 """
 
 import json
@@ -12,13 +12,13 @@ from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.shown_text import shown_json
 
-Value = Any  # of the kinds above
+Value = Any  # of the types above
 
-MOST_CHARACTERS = 1 << 26  # of one text, and of the whole result
+MOST_CHARACTERS = 1 << 26  # characters of one text, and of the whole result
 
 
 class TemplateError(UsageError):
-    """A template that cannot be understood, or that does not fit what it is given."""
+    """A template with an error, or one that does not fit its value."""
 
     def __init__(self, reason: str, *, hint: str | None = None) -> None:
         super().__init__(f"invalid --format template: {reason}", hint=hint)
@@ -26,11 +26,11 @@ class TemplateError(UsageError):
 
 
 class Names(dict[str, Value]):
-    """A map: values by names that anybody may have chosen. An absent name is no error."""
+    """A map with arbitrary names. An absent name is no error."""
 
 
 class Structure(dict[str, Value]):
-    """A structure with fields that JSON leaves out, because they hold nothing (Go's omitempty)."""
+    """A structure with fields that JSON omits when they are empty (Go's omitempty)."""
 
     def __init__(self, fields: Mapping[str, Value], left_out: Mapping[str, Value]) -> None:
         super().__init__(fields)
@@ -39,7 +39,7 @@ class Structure(dict[str, Value]):
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A list or map that is not there: null in JSON, and empty in all else."""
+    """An absent list or map: null in JSON, otherwise empty."""
 
     printed: str
 
@@ -50,7 +50,7 @@ NO_VALUE = Absent("<no value>")
 
 
 def is_true(value: Value) -> bool:
-    """Tell what ``if`` makes of ``value`` (text/template, IsTrue)."""
+    """Return the truth value of ``value`` in ``if`` (text/template, IsTrue)."""
     if isinstance(value, Absent):
         return False
     if isinstance(value, dict) and not isinstance(value, Names):
@@ -59,7 +59,7 @@ def is_true(value: Value) -> bool:
 
 
 def printed(value: Value) -> str:
-    """Return ``value`` as Go's fmt prints it with %v."""
+    """Return the text of ``value`` in Go's format %v."""
     match value:
         case str():
             return value
@@ -83,13 +83,13 @@ def printed(value: Value) -> str:
 
 
 def as_json(value: Value) -> str:
-    """Return ``value`` as JSON in one line, as Go writes it, with what may not be shown escaped."""
+    """Return ``value`` as one line of JSON in Go's form, with unprintable characters escaped."""
     text = json.dumps(plain(value), ensure_ascii=False, separators=(",", ":"))
     return bounded(shown_json(text))
 
 
 def plain(value: Value) -> Value:
-    """Return ``value`` as ``json`` takes it: maps sorted, null for what is absent."""
+    """Return ``value`` in the form for ``json``: maps sorted, null for absent values."""
     match value:
         case Absent():
             return None
@@ -104,7 +104,7 @@ def plain(value: Value) -> Value:
 
 
 def bounded(text: str) -> str:
-    """Return ``text``. Raises TemplateError where it is too long."""
+    """Return ``text``. Raises TemplateError if it is too long."""
     if len(text) > MOST_CHARACTERS:
         raise TemplateError(f"it makes more than {MOST_CHARACTERS} characters")
     return text
