@@ -8,14 +8,13 @@ import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple, NoReturn
+from typing import BinaryIO, NamedTuple
 
 from img.adapters.linux.waiting_file import WaitingFile
+from img.adapters.output_files.failures import STANDARD_OUTPUT, named
 from img.adapters.storage.atomic_file import give_name, open_nameless
-from img.application.ports.exporter import ArchiveNotWritten
-from img.application.ports.output_files import OutputFiles, OutputNotWritten
+from img.application.ports.output_files import OutputFiles
 
-_STANDARD_OUTPUT = "-"
 _BLOCK = bytes(4096)  # what a disk that is not full has room for
 _DRAFT_DIRECTORY = re.compile(r"\.img-draft-[0-9a-f]{16}")
 _OWN_DESCRIPTOR = re.compile(r"/dev/(?:(stdout)|(stderr)|fd/(\d{1,9}))|/proc/self/fd/(\d{1,9})")
@@ -30,9 +29,9 @@ class LocalOutputFiles(OutputFiles):
         self._standard_output = standard_output
 
     def check_file(self, path: str) -> None:
-        if path == _STANDARD_OUTPUT:
+        if path == STANDARD_OUTPUT:
             return
-        try:
+        with named(path):
             if (own := _OWN_DESCRIPTOR.fullmatch(path)) is not None:
                 os.close(os.dup(_number(own)))
             elif os.path.isdir(path):
@@ -41,22 +40,18 @@ class LocalOutputFiles(OutputFiles):
                 _write_and_forget(os.path.dirname(os.path.realpath(path)))
             elif not os.access(path, os.W_OK):
                 raise _os_error(errno.EACCES)
-        except OSError as error:
-            _refuse(path, error)
 
     def check_directory(self, path: str) -> None:
         nearest = os.path.abspath(path)
         while not os.path.lexists(nearest):
             nearest = os.path.dirname(nearest)
-        try:
+        with named(path):
             _write_and_forget(nearest)
-        except OSError as error:
-            _refuse(path, error)
 
     @contextmanager
     def file(self, path: str) -> Iterator[BinaryIO]:
-        try:
-            if path == _STANDARD_OUTPUT:
+        with named(path):
+            if path == STANDARD_OUTPUT:
                 yield self._standard_output
                 self._standard_output.flush()
             elif (own := _OWN_DESCRIPTOR.fullmatch(path)) is not None:
@@ -69,18 +64,12 @@ class LocalOutputFiles(OutputFiles):
             else:
                 with _replacing(os.path.realpath(path)) as file:
                     yield file
-        except OSError as error:
-            _refuse(path, error)
-        except ArchiveNotWritten as error:  # which knows no path
-            if not isinstance(error.__cause__, OSError):
-                raise
-            _refuse(path, error.__cause__)
 
     @contextmanager
     def directory(self, path: str, *, delete: bool = False) -> Iterator[str]:
         from img.adapters.output_files.merge import merge
 
-        try:
+        with named(path):
             if os.path.isdir(path):
                 with _draft_directory(path) as draft:
                     yield draft.path
@@ -92,8 +81,6 @@ class LocalOutputFiles(OutputFiles):
                     yield draft.path
                     os.fchmod(draft.descriptor, 0o777 & ~_umask())
                     os.rename(os.path.join(parent, draft.name), path)
-        except OSError as error:
-            _refuse(path, error)
 
 
 def _number(own: re.Match[str]) -> int:
@@ -217,8 +204,3 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def _refuse(path: str, error: OSError) -> NoReturn:
-    place = "standard output" if path == _STANDARD_OUTPUT else path
-    raise OutputNotWritten(f"cannot write {place}: {error.strerror or error}") from error

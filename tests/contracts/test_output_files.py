@@ -1,6 +1,5 @@
-"""What every place for results promises."""
+"""Contract tests of outputs, and tests of output on this machine."""
 
-import errno
 import io
 import os
 import signal
@@ -11,13 +10,10 @@ from pathlib import Path
 import pytest
 
 from img.adapters.output_files.local import LocalOutputFiles
-from img.application.ports.exporter import ArchiveNotWritten
+from img.adapters.output_files.memory import MemoryOutputFiles
 from img.application.ports.output_files import OutputFiles, OutputNotWritten
+from img.testing.output_files import Broken, OutputFilesContract, Outputs
 from tests.support.host.machine import need_root
-
-
-class Broken(Exception):
-    pass
 
 
 @pytest.fixture
@@ -25,10 +21,43 @@ def printed() -> io.BytesIO:
     return io.BytesIO()
 
 
-@pytest.fixture(params=[LocalOutputFiles])
-def places(request: pytest.FixtureRequest, printed: io.BytesIO) -> OutputFiles:
-    made: OutputFiles = request.param(printed)
+@pytest.fixture
+def places(printed: io.BytesIO) -> OutputFiles:
+    return LocalOutputFiles(printed)
+
+
+def on_disk(root: Path) -> Outputs:
+    printed = io.BytesIO()
+
+    def files() -> dict[str, bytes]:
+        found = (path for path in root.rglob("*") if path.is_file())
+        return {str(path.relative_to(root)): path.read_bytes() for path in found}
+
+    return Outputs(
+        places=LocalOutputFiles(printed), root=str(root), files=files, printed=printed.getvalue
+    )
+
+
+def in_memory(_root: Path) -> Outputs:
+    printed = io.BytesIO()
+    places = MemoryOutputFiles(printed)
+    places.directories.add("/out")
+    return Outputs(
+        places=places,
+        root="/out",
+        files=lambda: {path.removeprefix("/out/"): c for path, c in places.files.items()},
+        printed=printed.getvalue,
+    )
+
+
+@pytest.fixture(params=[on_disk, in_memory])
+def outputs(request: pytest.FixtureRequest, tmp_path: Path) -> Outputs:
+    made: Outputs = request.param(tmp_path)
     return made
+
+
+class TestOutputFiles(OutputFilesContract):
+    pass
 
 
 def names(directory: Path) -> list[str]:
@@ -42,34 +71,6 @@ def killed_inside(place: AbstractContextManager[object]) -> None:
         with place:
             os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
-
-
-# files
-
-
-def test_a_file_is_there_when_it_is_whole(places: OutputFiles, tmp_path: Path) -> None:
-    path = tmp_path / "f"
-    path.write_bytes(b"older")
-
-    with places.file(str(path)) as file:
-        file.write(b"newer")
-        assert path.read_bytes() == b"older"
-
-    assert path.read_bytes() == b"newer"
-    assert names(tmp_path) == ["f"]
-
-
-@pytest.mark.parametrize("error", [Broken(), KeyboardInterrupt()])
-def test_a_file_that_fails_leaves_nothing(
-    places: OutputFiles, tmp_path: Path, error: BaseException
-) -> None:
-    path = tmp_path / "f"
-
-    with pytest.raises(type(error)), places.file(str(path)) as file:
-        file.write(b"half")
-        raise error
-
-    assert names(tmp_path) == []
 
 
 def test_a_new_file_has_the_mode_that_the_user_likes(places: OutputFiles, tmp_path: Path) -> None:
@@ -100,16 +101,6 @@ def test_devices_are_written_to_and_stay(places: OutputFiles, tmp_path: Path) ->
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
-def test_a_dash_is_standard_output(
-    places: OutputFiles, printed: io.BytesIO, tmp_path: Path
-) -> None:
-    with places.file("-") as file:
-        file.write(b"x")
-
-    assert printed.getvalue() == b"x"
-    assert not printed.closed
-
-
 def test_a_descriptor_that_is_open_is_written_to_where_it_stands(
     places: OutputFiles, tmp_path: Path
 ) -> None:
@@ -133,16 +124,6 @@ def test_a_place_that_takes_no_file_is_named(
         places.file(str(tmp_path / path)),
     ):
         pass
-
-
-def test_a_disk_that_is_full_is_told(places: OutputFiles, tmp_path: Path) -> None:
-    with (
-        pytest.raises(OutputNotWritten, match="No space left"),
-        places.file(str(tmp_path / "f")),
-    ):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    assert names(tmp_path) == []
 
 
 def test_a_file_of_a_process_that_is_killed_was_never_there(
@@ -181,16 +162,6 @@ def test_whether_a_file_has_a_place_is_known_before(places: OutputFiles, tmp_pat
 
     assert names(tmp_path) == ["directory", "f"]
     assert (tmp_path / "f").read_bytes() == b"there"
-
-
-def test_an_archive_that_cannot_be_written_is_named(places: OutputFiles, tmp_path: Path) -> None:
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    with (
-        pytest.raises(OutputNotWritten, match=f"cannot write {tmp_path}/f: No space left"),
-        places.file(str(tmp_path / "f")),
-    ):
-        raise ArchiveNotWritten("cannot write the archive") from full
 
 
 # directories
@@ -274,24 +245,6 @@ def test_a_directory_may_be_named_by_a_link(places: OutputFiles, tmp_path: Path)
         Path(draft, "f").write_bytes(b"1")
 
     assert names(tmp_path / "real") == ["f"]
-
-
-def test_with_delete_nothing_else_stays(places: OutputFiles, tmp_path: Path) -> None:
-    outside, path = tmp_path / "outside", tmp_path / "out"
-    outside.mkdir()
-    (outside / "f").write_bytes(b"precious")
-    for old in ("d/old", "gone/deep/f", "d/both"):
-        (path / old).parent.mkdir(parents=True, exist_ok=True)
-        (path / old).write_bytes(b"old")
-    (path / "link").symlink_to(outside)
-
-    with places.directory(str(path), delete=True) as draft:
-        Path(draft, "d").mkdir()
-        Path(draft, "d/both").write_bytes(b"new")
-
-    assert names(path) == ["d"]
-    assert names(path / "d") == ["both"]
-    assert (outside / "f").read_bytes() == b"precious"
 
 
 def test_names_of_one_file_stay_names_of_one_file(places: OutputFiles, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from img.adapters.file_digest_store.memory import MemoryFileDigestStore
 from img.adapters.image_store.memory import MemoryImageStore
 from img.adapters.index_store.memory import MemoryIndexStore
 from img.adapters.layer_archive.tar import TarLayerArchive
+from img.adapters.output_files.memory import MemoryOutputFiles
 from img.adapters.progress_sink.recorded import RecordedProgress
 from img.adapters.registry.memory import MemoryRegistry
 from img.adapters.scratch_space.memory import MemoryScratchSpace
@@ -142,6 +143,7 @@ class Workshop:
             "context_views": self.views,
             "snapshotter": self.snapshotter,
             "executor": self.executor,
+            "output_files": MemoryOutputFiles(),
         }.items():
             getattr(self.container, port).override(adapter)
         self.container.housekeeping.space.override(MemoryStateSpace())

@@ -1,0 +1,96 @@
+"""Every port has an adapters folder, a contract test and an in-memory adapter of its name."""
+
+import ast
+import importlib
+import inspect
+import re
+from types import ModuleType
+from typing import Protocol
+
+import pytest
+
+from tests.support.host.machine import REPOSITORY
+
+PORTS = sorted(
+    path.stem for path in (REPOSITORY / "application/ports").glob("*.py") if path.stem != "__init__"
+)
+# In-memory adapters with another name than memory.py: their work is not to store something.
+NAMED_BY_THEIR_WORK = {"clock": "fixed", "executor": "scripted", "progress_sink": "recorded"}
+# Protocols whose only adapters are in memory already, or cannot be.
+WITHOUT_MEMORY = {
+    "DockerfileParser": "turns bytes into values",
+    "Exporter": "reads a BlobStore and writes to a stream",
+    "Importer": "reads a stream and writes to a BlobStore",
+    "LayerArchive": "reads and writes streams; where it makes files, their attributes are the test",
+    "LayoutExporter": "its result is a directory; LayoutWriter is the port that works in memory",
+    "BlobTrash": "DirectTrash of the application works with any BlobStore",
+    "Cancellation": "threading.Event is one",
+}
+
+
+def is_protocol(value: object) -> bool:
+    return inspect.isclass(value) and Protocol in value.__bases__
+
+
+def protocols_of(port: str) -> dict[str, type]:
+    """Return the protocols that a module of application/ports defines."""
+    module = importlib.import_module(f"img.application.ports.{port}")
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if is_protocol(value) and value.__module__ == module.__name__
+    }
+
+
+def in_memory(port: str) -> list[ModuleType]:
+    """Return the modules with the in-memory adapters of a port."""
+    folder = REPOSITORY / "adapters" / port
+    first = NAMED_BY_THEIR_WORK.get(port, "memory")
+    names = sorted(path.stem for path in folder.glob(f"{first}*.py"))
+    return [importlib.import_module(f"img.adapters.{port}.{name}") for name in names]
+
+
+def test_every_module_is_a_port() -> None:
+    assert [port for port in PORTS if not protocols_of(port)] == []
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_a_port_has_a_folder_and_a_contract_test_of_its_name(port: str) -> None:
+    assert (REPOSITORY / f"adapters/{port}/__init__.py").is_file()
+    assert (REPOSITORY / f"tests/contracts/test_{port}.py").is_file()
+
+
+@pytest.mark.parametrize("port", PORTS)
+def test_each_protocol_of_a_port_has_an_in_memory_adapter(port: str) -> None:
+    classes = [
+        each
+        for module in in_memory(port)
+        for each in vars(module).values()
+        if inspect.isclass(each) and each.__module__ == module.__name__
+    ]
+    kept = {
+        name
+        for name, protocol in protocols_of(port).items()
+        if any(protocol in each.__mro__ for each in classes)
+    }
+
+    assert set(protocols_of(port)) - kept <= set(WITHOUT_MEMORY)
+    assert kept & set(WITHOUT_MEMORY) == set()
+
+
+def test_the_in_memory_adapters_pass_contract_tests() -> None:
+    texts = [path.read_text() for path in (REPOSITORY / "tests/contracts").glob("test_*.py")]
+    modules = [module.__name__ for port in PORTS for module in in_memory(port)]
+
+    assert [name for name in modules if not any(f"from {name} import" in t for t in texts)] == []
+
+
+def test_every_contract_suite_is_run_by_a_contract_test() -> None:
+    for path in sorted((REPOSITORY / "testing").glob("*.py")):
+        tree = ast.parse(path.read_text())
+        suites = [
+            n.name for n in tree.body if isinstance(n, ast.ClassDef) and n.name.endswith("Contract")
+        ]
+        test = REPOSITORY / f"tests/contracts/test_{path.stem}.py"
+        run = re.findall(r"^class Test\w+\((\w+)\):", test.read_text(), re.M) if suites else []
+        assert sorted(run) == sorted(suites), path
