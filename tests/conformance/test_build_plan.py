@@ -38,7 +38,7 @@ from img.domain.platform import Platform
 from img.domain.process import Network
 from tests.support.conformance_tables import Row, is_there, table_rows
 from tests.support.host.machine import CONFORMANCE
-from tests.unit.domain.graph.plans import missing_in
+from tests.support.plans import missing_in
 
 HOST = Platform("linux", "amd64")
 

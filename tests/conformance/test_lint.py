@@ -8,9 +8,9 @@ import json
 import pytest
 
 from img.domain.dockerfile.rules.check import ALL_RULES
+from tests.support.checking import a_check
 from tests.support.conformance_tables import Row, is_there, table_rows
 from tests.support.host.machine import CONFORMANCE
-from tests.unit.domain.dockerfile.rules.checking import a_check
 
 pytestmark = pytest.mark.skipif(
     not is_there(), reason="$IMG_CONFORMANCE names no conformance tables"

@@ -13,9 +13,9 @@ from img.application.planning.analyse import AnalyseDockerfile
 from img.application.usecases.check import ListTargets, OutlineDockerfile
 from img.domain.dockerfile.outline import Outline, OutlinedMount
 from img.domain.dockerfile.targets import BuildTarget
+from tests.support.checking import AnyImage, OneDockerfile
 from tests.support.conformance_tables import Row, is_there, table_rows
-from tests.unit.domain.dockerfile.rules.checking import AnyImage, OneDockerfile
-from tests.unit.domain.graph.plans import a_request
+from tests.support.plans import a_request
 
 pytestmark = pytest.mark.skipif(
     not is_there(), reason="$IMG_CONFORMANCE names no conformance tables"

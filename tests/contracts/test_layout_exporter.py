@@ -14,7 +14,7 @@ from img.domain.oci.codec import decode_index
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.layout import blob_path, check_layout, name_of
 from img.domain.reference import ImageReference
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
+from tests.support.workshop import ELSEWHERE, HERE, Workshop
 
 APP, OTHER = ImageReference.parse("app:v1"), ImageReference.parse("quay.io/other:2")
 

@@ -13,7 +13,7 @@ from img.domain.digest import Digest
 from img.domain.graph.cache_key import definition_key
 from img.domain.graph.codec import encode_operation
 from img.domain.graph.vertex import Plan
-from tests.unit.domain.graph.plans import plan_of
+from tests.support.plans import plan_of
 
 DOCKERFILES = sorted(Path(__file__).parent.glob("plans/*.Dockerfile"))
 

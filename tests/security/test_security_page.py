@@ -5,13 +5,9 @@ import re
 import pytest
 
 from tests.support.host.machine import REPOSITORY
+from tests.support.named_tests import TEST_NAMES
 
 PAGE = (REPOSITORY / "docs/security.md").read_text()
-_TESTS = {
-    name
-    for path in (REPOSITORY / "tests").rglob("test_*.py")
-    for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
-}
 
 
 @pytest.mark.parametrize("file", sorted(set(re.findall(r"`([\w/]+/test_\w+\.py)`", PAGE))))
@@ -24,7 +20,7 @@ def test_every_test_that_it_names_is_there() -> None:
     named = set(re.findall(r"`(test_\w+)`", PAGE))
 
     assert len(named) > 20
-    assert named - _TESTS == set()
+    assert named - TEST_NAMES == set()
 
 
 def test_every_cell_about_img_is_proven() -> None:

@@ -29,7 +29,7 @@ from img.domain.digest import Digest
 from img.domain.filesystem.entry import FILE
 from img.domain.platform import Platform
 from img.domain.process import DirectoryRoot, ExitStatus, Process, Root, TreeMount
-from tests.unit.application.workshop import Workshop, a_request
+from tests.support.workshop import Workshop, a_request
 
 _TOKEN = re.compile(rb"token (\w+) (\d+)")
 _MAKINGS = count(1)

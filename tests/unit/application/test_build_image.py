@@ -1,7 +1,7 @@
 """A whole build with no kernel, no disk and no network: every adapter is the in-memory one."""
 
 from img.domain.process import Network
-from tests.unit.application.workshop import Workshop, image_of
+from tests.support.workshop import Workshop, image_of
 
 PASSWD = b"root:x:0:0::/root:/bin/sh\napp:x:7:8::/:/bin/sh\n"
 DOCKERFILE = """\

@@ -20,7 +20,7 @@ from img.domain.outputs import ImageForm, ImageOutput
 from img.domain.progress import VertexWarning
 from img.domain.reference import ImageReference
 from tests.support.images.image_archives import LOW, add
-from tests.unit.application.workshop import Workshop, a_request, image_of
+from tests.support.workshop import Workshop, a_request, image_of
 
 DOCKERFILE = """\
 FROM compiler AS build
@@ -248,7 +248,7 @@ def test_without_cache_nothing_is_imported() -> None:
     first.build(DOCKERFILE, FILES, cache_to=[MAX])
     second = a_machine(first)
 
-    from tests.unit.application.workshop import a_request
+    from tests.support.workshop import a_request
 
     second.build(DOCKERFILE, FILES, request=a_request(no_cache=True), cache_from=[FROM])
 

@@ -8,8 +8,8 @@ from img.domain.image_name import ImageName
 from img.domain.reference import ImageReference
 from img.domain.retention import PrunePolicy
 from img.domain.usage import Kind, UsageFilter
+from tests.support.workshop import ELSEWHERE, HERE
 from tests.unit.application.telling import MINUTE, Store, machines
-from tests.unit.application.workshop import ELSEWHERE, HERE
 
 FILES = {"f": b"1"}
 APP = ImageName.of(ImageReference.parse("app"))

@@ -3,7 +3,7 @@
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 from img.domain.retention import live_in
-from tests.unit.application.workshop import Workshop
+from tests.support.workshop import Workshop
 
 
 def collect(workshop: Workshop, *removed: Descriptor) -> None:

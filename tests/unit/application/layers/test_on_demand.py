@@ -9,7 +9,7 @@ from img.application.ports.registry import RegistryError
 from img.domain.image_name import ImageName
 from img.domain.oci.chain import Layer
 from img.domain.reference import ImageReference
-from tests.unit.application.workshop import HERE, Workshop, image_of
+from tests.support.workshop import HERE, Workshop, image_of
 
 BASE = "registry.example/base"
 APP = ImageReference.parse("registry.example/team/app:1")

@@ -8,7 +8,7 @@ from img.domain.digest import Digest
 from img.domain.filesystem.entry import FILE, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.oci.chain import DiffID, Layer
-from tests.unit.application.workshop import Workshop
+from tests.support.workshop import Workshop
 
 
 def test_upper_layers_hide_what_is_below() -> None:

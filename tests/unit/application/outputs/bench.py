@@ -14,7 +14,7 @@ from img.domain.outputs import (
 )
 from img.domain.progress import VertexStarted
 from img.domain.reference import ImageReference
-from tests.unit.application.workshop import Workshop
+from tests.support.workshop import Workshop
 
 APP = ImageReference.parse("quay.io/team/app")
 OTHER = ImageReference.parse("quay.io/team/other")

@@ -15,7 +15,7 @@ from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.codec import decode_config, decode_manifest
 from img.domain.oci.config import ImageConfig
 from img.domain.oci.descriptor import Descriptor
-from tests.unit.application.workshop import HERE, Workshop
+from tests.support.workshop import HERE, Workshop
 
 LAYER = Layer(
     DiffID(Digest.of(b"tar")),

@@ -10,8 +10,8 @@ from img.domain.outputs import (
     ImageForm,
     ImageOutput,
 )
+from tests.support.workshop import ELSEWHERE, HERE, a_request
 from tests.unit.application.outputs.bench import APP, DEFAULT, ZSTD, Bench, names_here
-from tests.unit.application.workshop import ELSEWHERE, HERE, a_request
 
 
 def test_only_new_layers_are_compressed_as_wished_unless_it_is_forced(workshop: Bench) -> None:

@@ -14,8 +14,8 @@ from img.domain.outputs import (
     FilesOutput,
     ImageOutput,
 )
+from tests.support.workshop import ELSEWHERE, HERE, a_request
 from tests.unit.application.outputs.bench import Bench, members
-from tests.unit.application.workshop import ELSEWHERE, HERE, a_request
 
 
 @pytest.fixture

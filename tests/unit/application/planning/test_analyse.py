@@ -6,7 +6,7 @@ from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParse
 from img.application.ports.dockerfile_parser import DockerfileParser
 from img.domain.dockerfile.raw import RawDockerfile
 from img.domain.progress import VertexWarning
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
+from tests.support.workshop import ELSEWHERE, HERE, Workshop
 
 
 @dataclass

@@ -11,7 +11,7 @@ from img.domain.build import BuildRequest
 from img.domain.errors import DockerfileError
 from img.domain.graph.operations import CopyFiles, Exec, PullBase
 from img.domain.oci.config import RunConfig
-from tests.unit.application.workshop import Workshop, a_request
+from tests.support.workshop import Workshop, a_request
 
 
 def planner(workshop: Workshop) -> Callable[[bytes, BuildRequest], Planned]:

@@ -14,7 +14,7 @@ from img.domain.progress import (
     VertexWarning,
 )
 from img.domain.pull_policy import PullPolicy
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, image_of
+from tests.support.workshop import ELSEWHERE, HERE, Workshop, image_of
 
 BASE = BaseName("docker.io/library/base:latest", HERE, (3, 3))
 

@@ -7,8 +7,8 @@ from img.application.planning.analyse import AnalyseDockerfile
 from img.application.planning.warnings import warnings_of
 from img.application.ports.build_context import DockerfileText
 from img.domain.dockerfile.rules.rule import LintWarning
-from tests.unit.domain.dockerfile.rules.checking import AnyImage
-from tests.unit.domain.graph.plans import a_request
+from tests.support.checking import AnyImage
+from tests.support.plans import a_request
 
 
 def found_in(text: str) -> Sequence[LintWarning]:

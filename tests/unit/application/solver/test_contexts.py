@@ -18,7 +18,7 @@ from img.domain.build import BuildRequest
 from img.domain.errors import ContextError, DockerfileError, ImgError, UsageError
 from img.domain.git_reference import BadGitReference
 from img.domain.outputs import ImageOutput
-from tests.unit.application.workshop import Workshop, a_request, image_of
+from tests.support.workshop import Workshop, a_request, image_of
 
 COPY_ALL = b"FROM scratch\nCOPY . /all/\n"
 COMMIT = "1" * 40

@@ -14,7 +14,7 @@ from img.domain.filesystem.changes import ReservedName
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import Layer
-from tests.unit.application.workshop import Workshop, image_of
+from tests.support.workshop import Workshop, image_of
 
 COPY = "FROM scratch\nCOPY . /\n"
 

@@ -23,7 +23,7 @@ from img.domain.filesystem.selection import CopyRules, Selection, select
 from img.domain.filesystem.source_match import SourceNotFound
 from img.domain.filesystem.tree import FileTree
 from img.domain.process import BindMount, DirectoryRoot, Network, TmpfsMount, TreeMount
-from tests.unit.application.workshop import Workshop, a_request, image_of
+from tests.support.workshop import Workshop, a_request, image_of
 
 BASE = {"etc/conf": b"old", "etc/gone": b"x"}
 

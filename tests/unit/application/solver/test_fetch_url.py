@@ -10,7 +10,7 @@ from img.adapters.web.memory import MemoryPage, MemoryWeb
 from img.application.solver.fetch_sources import SourceUnavailable
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import Entry
-from tests.unit.application.workshop import Workshop, image_of
+from tests.support.workshop import Workshop, image_of
 
 URL = "https://host/dir/file.txt"
 ADD = f"FROM scratch\nADD {URL} /to/\n"

@@ -4,7 +4,7 @@ import pytest
 
 from img.domain.errors import BuildError
 from img.domain.filesystem.entry import DIRECTORY, Entry
-from tests.unit.application.workshop import Workshop, image_of
+from tests.support.workshop import Workshop, image_of
 
 PASSWD = b"root:x:0:0::/:/bin/sh\napp:x:7:8::/:/bin/sh\n"
 

@@ -5,7 +5,7 @@ import pytest
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.registry import RegistryError
 from img.domain.oci.codec import decode_manifest
-from tests.unit.application.workshop import Workshop, image_of
+from tests.support.workshop import Workshop, image_of
 
 
 def test_layers_are_fetched_once() -> None:

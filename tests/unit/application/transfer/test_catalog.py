@@ -11,7 +11,7 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import NoPlatformMatch
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, image_of
+from tests.support.workshop import ELSEWHERE, HERE, Workshop, image_of
 
 
 def put(workshop: Workshop, content: bytes, media_type: str) -> Descriptor:

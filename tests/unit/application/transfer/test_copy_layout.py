@@ -17,7 +17,7 @@ from img.domain.oci.index import Index
 from img.domain.oci.layout import REF_NAME
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, a_request
+from tests.support.workshop import ELSEWHERE, HERE, Workshop, a_request
 
 PLACE = "oci-layout:///layouts/base"
 

@@ -27,7 +27,7 @@ from img.domain.progress import (
 from img.domain.pull_policy import PullPolicy
 from img.domain.reference import ImageReference
 from img.domain.retention import live_in
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, a_request, image_of
+from tests.support.workshop import ELSEWHERE, HERE, Workshop, a_request, image_of
 
 APP = ImageReference.parse("app")
 COPY = "FROM scratch\nCOPY a /\n"

@@ -1,7 +1,7 @@
 """What takes how much room."""
 
 from img.domain.usage import UsageFilter, UsedItem
-from tests.unit.application.workshop import HERE, Workshop, image_of
+from tests.support.workshop import HERE, Workshop, image_of
 
 
 def used(workshop: Workshop, containing: str = "") -> list[UsedItem]:

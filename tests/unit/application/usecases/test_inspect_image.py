@@ -11,7 +11,7 @@ from img.domain.go.template.values import plain
 from img.domain.image_name import ImageName
 from img.domain.oci.config import RunConfig
 from img.domain.reference import ImageReference
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, image_of
+from tests.support.workshop import ELSEWHERE, HERE, Workshop, image_of
 
 APP = ImageReference.parse("app")
 

@@ -16,7 +16,7 @@ from img.domain.errors import UsageError
 from img.domain.image_filter import ImageFilter, parse_image_filters
 from img.domain.reference import ImageReference
 from img.domain.usage import Since
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, image_of
+from tests.support.workshop import ELSEWHERE, HERE, Workshop, image_of
 
 
 def listed(workshop: Workshop, containing: str = "") -> list[ListedImage]:

@@ -38,7 +38,7 @@ from tests.support.images.image_archives import (
     listed,
     without_layers,
 )
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
+from tests.support.workshop import ELSEWHERE, HERE, Workshop
 
 APP = ImageReference.parse("registry.example/team/app:1")
 NAMES = ("registry.example/team/app:1", "registry.example/team/other:2", "short")

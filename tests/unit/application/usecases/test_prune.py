@@ -9,7 +9,7 @@ from img.application.ports.state_space import Leftover
 from img.domain.reference import ImageReference
 from img.domain.retention import PrunePolicy
 from img.domain.usage import Kind, UsageFilter
-from tests.unit.application.workshop import Workshop, image_of
+from tests.support.workshop import Workshop, image_of
 
 APP = ImageReference.parse("app")
 RUN = "FROM scratch\nCOPY a /\nRUN make\n"

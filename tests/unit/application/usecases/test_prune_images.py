@@ -9,7 +9,7 @@ from img.domain.image_filter import ImageFilter
 from img.domain.oci import media_types
 from img.domain.oci.codec import encode_manifest
 from tests.support.images.image_archives import add
-from tests.unit.application.workshop import HERE, Workshop, image_of
+from tests.support.workshop import HERE, Workshop, image_of
 
 NOTHING = ImageFilter()
 

@@ -19,7 +19,7 @@ from img.domain.oci.index import Index, NoPlatformMatch
 from img.domain.oci.manifest import Manifest
 from img.domain.progress import VertexStatus
 from img.domain.reference import ImageReference
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
+from tests.support.workshop import ELSEWHERE, HERE, Workshop
 
 BASE = "registry.example/base"
 

@@ -20,7 +20,7 @@ from img.domain.oci.manifest import Manifest
 from img.domain.progress import VertexDone, VertexFailed, VertexStatus
 from img.domain.reference import ImageReference
 from img.domain.retention import PrunePolicy
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, image_of
+from tests.support.workshop import ELSEWHERE, HERE, Workshop, image_of
 
 APP = ImageReference.parse("registry.example/team/app:1")
 TWO_LAYERS = "FROM scratch\nCOPY a /a\nCOPY b /b\n"

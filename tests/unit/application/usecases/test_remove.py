@@ -6,7 +6,7 @@ from img.application.ports.image_store import ImageNotFound
 from img.application.usecases.remove import PartOfAnImage, SeveralRepositories
 from img.domain.image_name import ImageName
 from img.domain.reference import ImageReference
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop, image_of
+from tests.support.workshop import ELSEWHERE, HERE, Workshop, image_of
 
 BASE, APP, OTHER = (ImageReference.parse(name) for name in ("base", "app", "other"))
 

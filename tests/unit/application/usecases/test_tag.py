@@ -11,7 +11,7 @@ from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference, StoredName
-from tests.unit.application.workshop import Workshop, image_of
+from tests.support.workshop import Workshop, image_of
 
 APP, OTHER = ImageReference.parse("app"), ImageReference.parse("other:2")
 

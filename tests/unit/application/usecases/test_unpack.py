@@ -15,7 +15,7 @@ from img.domain.filesystem.entry import CHARACTER, FILE, Entry
 from img.domain.image_name import ImageName
 from img.domain.oci.index import NoPlatformMatch
 from img.domain.reference import ImageReference
-from tests.unit.application.workshop import ELSEWHERE, HERE, Workshop
+from tests.support.workshop import ELSEWHERE, HERE, Workshop
 
 APP = ImageReference.parse("app")
 NULL = Entry("dev/null", CHARACTER, 0o666, device=(1, 3))

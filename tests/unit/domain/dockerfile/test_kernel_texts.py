@@ -9,7 +9,7 @@ from img.domain.dockerfile.words import parse_json_form
 from img.domain.errors import DockerfileError, UsageError
 from img.domain.go.quantities import BadQuantity, parse_duration
 from img.domain.options.limits import parse_ulimit
-from tests.unit.domain.graph.plans import plan_of
+from tests.support.plans import plan_of
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from img.domain.filesystem.file_name import is_file_name
 from img.domain.graph.heredoc_files import file_name_of
 from img.domain.graph.operations import CopyFiles, Exec
 from img.domain.graph.remote_sources import fetch_url
-from tests.unit.domain.graph.plans import operation_of, plan_of
+from tests.support.plans import operation_of, plan_of
 
 ADD = Add(sources=(), destination="/", lines=(3, 4))
 TEXTS = st.text(max_size=6) | st.lists(

@@ -6,7 +6,7 @@ from img.domain.graph.lower import MissingBases, lower
 from img.domain.graph.operations import CopyFiles, Exec, PullBase, ReadContext, Scratch
 from img.domain.graph.stage_plan import plan_stages
 from img.domain.oci.config import RunConfig
-from tests.unit.domain.graph.plans import (
+from tests.support.plans import (
     AMD64,
     ARM64,
     a_base,

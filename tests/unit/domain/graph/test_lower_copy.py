@@ -16,7 +16,7 @@ from img.domain.graph.operations import (
     MakeDirectory,
     ReadContext,
 )
-from tests.unit.domain.graph.plans import (
+from tests.support.plans import (
     a_dockerfile,
     a_request,
     history_of,

@@ -7,7 +7,7 @@ from img.domain.filesystem.file_name import FileName
 from img.domain.graph.operations import Exec, ExecMount, InlineFile, PullBase, ReadContext
 from img.domain.graph.vertex import Plan
 from img.domain.process import Network
-from tests.unit.domain.graph.plans import a_request, operation_of, plan_of
+from tests.support.plans import a_request, operation_of, plan_of
 
 
 def run_of(text: str) -> Exec:

@@ -6,7 +6,7 @@ from img.domain.errors import DockerfileError
 from img.domain.oci.config import RunConfig
 from img.domain.platform import Platform
 from img.domain.process import DEFAULT_PATH
-from tests.unit.domain.graph.plans import a_request, history_of, plan_of
+from tests.support.plans import a_request, history_of, plan_of
 
 BASE = "docker.io/library/busybox:latest"
 DOUBLED = "\n".join(["ARG A=$A$A"] * 9)

@@ -5,8 +5,8 @@ import pytest
 from img.domain.dockerfile.rules.options import CheckOptions, LintViolation
 from img.domain.dockerfile.rules.rule import page_of
 from img.domain.errors import DockerfileError
-from tests.unit.domain.dockerfile.rules.checking import a_check, said
-from tests.unit.domain.graph.plans import a_request
+from tests.support.checking import a_check, said
+from tests.support.plans import a_request
 
 OLD = "FROM scratch\nMAINTAINER me\nENV a b"
 

@@ -4,8 +4,8 @@ import pytest
 
 from img.domain.oci.config import RunConfig
 from img.domain.platform import Platform
-from tests.unit.domain.dockerfile.rules.checking import AnyImage, said
-from tests.unit.domain.graph.plans import a_request
+from tests.support.checking import AnyImage, said
+from tests.support.plans import a_request
 
 
 def test_a_variable_of_the_base_image_is_defined() -> None:

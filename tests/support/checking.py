@@ -15,7 +15,7 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.platform import Platform
 from img.domain.pull_policy import PullPolicy
 from img.domain.reference import ImageReference
-from tests.unit.domain.graph.plans import a_base, a_request
+from tests.support.plans import a_base, a_request
 
 
 class OneDockerfile(Dockerfiles):

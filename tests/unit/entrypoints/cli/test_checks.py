@@ -16,8 +16,8 @@ from img.application.usecases.check import (
 )
 from img.domain.errors import DockerfileError, UsageError
 from img.entrypoints.cli.checks import run_call
-from tests.unit.domain.dockerfile.rules.checking import AnyImage, OneDockerfile
-from tests.unit.domain.graph.plans import a_request
+from tests.support.checking import AnyImage, OneDockerfile
+from tests.support.plans import a_request
 
 DESCRIBED = """\
 # VERSION sets the version
