@@ -7,6 +7,7 @@ outside, is forked on the way.
 import os
 from collections.abc import Sequence
 from dataclasses import field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from img.adapters.linux import syscalls, userns
@@ -207,6 +208,18 @@ def _with_proot(obstacle: HostError | None) -> HostError | None:
         obstacle.message,
         hint=f"install proot, which needs no namespaces; or {obstacle.hint}; see `img doctor`",
     )
+
+
+def is_foreign_state(state: Path) -> bool:
+    """Check the state directory; return whether it is another user's, with images for all to read.
+
+    ``$IMG_STATE_TRUSTED`` skips the check of its mode and its parents'. Raises StateNotSafe,
+    StateError.
+    """
+    from img.adapters.storage.state_directory import StateAccess, open_state
+
+    trusted = os.environ.get("IMG_STATE_TRUSTED", "") not in ("", "0", "false")
+    return open_state(str(state), trusted=trusted) is StateAccess.FOREIGN
 
 
 def sweep_secrets() -> None:

@@ -322,11 +322,11 @@ def build(
             from img.entrypoints.cli.checks import run_call
 
             method = "check" if check else call
-            raise typer.Exit(run_call(container, method, request, location, file))
-        container.announced().announce()
-        results = ResultFiles(container.output_files(), iidfile, metadata_file)
+            raise typer.Exit(run_call(container.building, method, request, location, file))
+        container.execution.announced().announce()
+        results = ResultFiles(container.system.output_files(), iidfile, metadata_file)
         results.check()
-        built = container.build_image()(
+        built = container.building.build_image()(
             request, location=location, file=file, outputs=outputs, platforms=wanted, caches=caches
         )
         results.write(built)

@@ -33,7 +33,7 @@ Document = Mapping[str, object]
 
 
 class Questions(Protocol):
-    """The part of the container that is needed here."""
+    """The part of the Building container that ``--call`` needs."""
 
     def check_dockerfile(self) -> CheckDockerfile: ...
 
@@ -43,7 +43,7 @@ class Questions(Protocol):
 
 
 def run_call(
-    container: Questions, call: str, request: BuildRequest, location: str, file: str | None
+    building: Questions, call: str, request: BuildRequest, location: str, file: str | None
 ) -> int:
     """Answer ``call``, such as ``check`` or ``outline,format=json``; return the exit code.
 
@@ -54,18 +54,18 @@ def run_call(
         raise UsageError(f"--call={call} asks for a build")
     match asked.method:
         case "outline":
-            outlined = container.outline_dockerfile()(request, location=location, file=file)
+            outlined = building.outline_dockerfile()(request, location=location, file=file)
             _print(asked, outline_text(outlined), outline_document(outlined))
             return 0
         case "subrequests.describe":
             _print(asked, methods_text(), methods_document())
             return 0
         case "targets":
-            listed = container.list_targets()(location=location, file=file)
+            listed = building.list_targets()(location=location, file=file)
             _print(asked, targets_text(listed), targets_document(listed))
             return 0
         case _:
-            checked = container.check_dockerfile()(request, location=location, file=file)
+            checked = building.check_dockerfile()(request, location=location, file=file)
             _print(asked, check_text(checked), check_document(checked))
             return _check_status(checked, asked)
 

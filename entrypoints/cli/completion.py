@@ -18,10 +18,10 @@ def stages(ctx: Any, incomplete: str) -> list[str]:
         return []
     from img.domain.dockerfile.interpret import interpret
     from img.domain.dockerfile.targets import targets_of
-    from img.entrypoints import adapter_factories
+    from img.entrypoints.wiring.without_container import dockerfile_parser
 
     try:
-        targets = targets_of(interpret(adapter_factories.parser().parse(content)))
+        targets = targets_of(interpret(dockerfile_parser().parse(content)))
     except ImgError:
         return []
     return [each.name for each in targets if each.name and each.name.startswith(incomplete)]

@@ -51,14 +51,13 @@ def doctor(
     debug: options.Debug = False,  # noqa: ARG001
 ) -> None:
     """Show what this machine lets builds do, what was chosen, and how to get more."""
-    from img.application.usecases.diagnose import Diagnose
-    from img.entrypoints import adapter_factories
+    from img.entrypoints.rootless import is_foreign_state
+    from img.entrypoints.wiring.without_container import diagnose
 
     session: Session = ctx.obj
-    # Without the container, whose imports take longer than the whole survey.
     path = session.state_path(state)
-    adapter_factories.is_foreign_state(path)  # which refuses what is not safe
-    diagnosis = Diagnose(survey=adapter_factories.linux_survey())(path)
+    is_foreign_state(path)  # raises StateNotSafe
+    diagnosis = diagnose()(path)
     if as_json:
         say_json(asdict(diagnosis), indent=2)
     else:

@@ -13,7 +13,7 @@ def image_names(ctx: Any, incomplete: str) -> list[str]:
     with suppress(ImgError, OSError):
         session = Session(state=_state(ctx))
         with session.open(state=None, backend=None, debug=False) as container:
-            images = container.images().list()
+            images = container.storage.images().list()
         names = [image.reference for image in images if image.reference]
         spellings = [*(name.familiar for name in names), *map(str, names)]
         return list(dict.fromkeys(each for each in spellings if each.startswith(incomplete)))

@@ -14,7 +14,7 @@ from img.entrypoints.cli.tables import bytes_size
 from img.entrypoints.settings import host_platform
 
 if TYPE_CHECKING:
-    from img.entrypoints.container import Container
+    from img.entrypoints.wiring.root import Container
 
 _FILTERS = ("until=", "label=", "label!=")
 
@@ -84,7 +84,7 @@ def system_prune(
         freed = _remove_images(container, everything, filters)
         of_cache = [each for each in filters or () if each.startswith("until=")]
         if len(of_cache) == len(filters or ()):  # the cache has no labels
-            wanted = parse_filters(of_cache, Since(container.clock().now()))
+            wanted = parse_filters(of_cache, Since(container.system.clock().now()))
             items = container.housekeeping.prune()(PrunePolicy(filter=wanted))
             freed += sum(item.size for item in items)
             say(f"Deleted build cache objects: {len(items)}")
@@ -93,8 +93,8 @@ def system_prune(
 
 def _remove_images(container: "Container", everything: bool, filters: list[str] | None) -> int:
     """Remove images, say which, and return how many bytes that gave back."""
-    now = container.clock().now()
-    wanted = image_filter(container.list_images(), filters, [], now)
+    now = container.system.clock().now()
+    wanted = image_filter(container.images.list_images(), filters, [], now)
     pruned = container.housekeeping.prune_images()(host_platform(), wanted, everything=everything)
     if pruned.removed:
         say("Deleted Images:")

@@ -89,8 +89,8 @@ def ls(
         raise UsageError("one NAME or pattern at most is expected")
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
-        now = container.clock().now()
-        list_images = container.list_images()
+        now = container.system.clock().now()
+        list_images = container.images.list_images()
         wanted = image_filter(list_images, filters, names or [], now)
         images = list_images(host_platform(), wanted)
     if quiet:
@@ -236,7 +236,7 @@ def rm(
         ),
     ) as container:
         removals: list[Callable[[], object]] = (
-            [partial(container.registry_contents().delete, each) for each in references]
+            [partial(container.registries.contents().delete, each) for each in references]
             if remote
             else [
                 partial(container.housekeeping.remove_image(), each, force=force) for each in images

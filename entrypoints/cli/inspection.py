@@ -136,7 +136,7 @@ def history(
     name, which = ImageName.parse(names[0]), _platform(platform)
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
-        now = container.clock().now()
+        now = container.system.clock().now()
         id_, steps = container.image_history()(name, which)
     rows = _rows(id_, steps, now, human=human, full=no_trunc)
     if quiet:

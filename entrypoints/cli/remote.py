@@ -51,7 +51,7 @@ def tags(
     with session.open(
         state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
     ) as container:
-        for tag in container.registry_contents().tags(reference):
+        for tag in container.registries.contents().tags(reference):
             say(tag)
 
 
@@ -74,7 +74,7 @@ def catalog(
     with session.open(
         state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
     ) as container:
-        for name in container.registry_contents().repositories(where):
+        for name in container.registries.contents().repositories(where):
             say(name)
 
 
@@ -100,8 +100,8 @@ def referrers(
     with session.open(
         state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
     ) as container:
-        subject = reference.digest or container.registry().resolve(reference).digest
-        found = list(container.registry_contents().referrers(reference, subject, artifact_type))
+        subject = reference.digest or container.registries.registry().resolve(reference).digest
+        found = list(container.registries.contents().referrers(reference, subject, artifact_type))
     rows = [(str(one.digest), bytes_size(one.size), one.artifact_type) for one in found]
     say_text(render_table([("DIGEST", "SIZE", "ARTIFACT TYPE"), *rows]))
 

@@ -23,7 +23,7 @@ from img.entrypoints.settings import (
 
 if TYPE_CHECKING:
     from img.domain.options.secrets import AgentSpec, SecretSpec
-    from img.entrypoints.container import Container
+    from img.entrypoints.wiring.root import Container
 
 
 class Needs(Enum):
@@ -80,10 +80,11 @@ class Session:
 
         Raises UsageError, StateError.
         """
-        from img.entrypoints.adapter_factories import is_foreign_state
+        # First of all: the namespaces take only a process without threads.
+        from img.entrypoints import rootless
 
         path = self.state_path(state)
-        foreign = needs is not Needs.REGISTRY and is_foreign_state(path)
+        foreign = needs is not Needs.REGISTRY and rootless.is_foreign_state(path)
         settings = Settings(
             state=path,
             foreign=foreign,
@@ -104,9 +105,6 @@ class Session:
             resources=resources or Resources(),
             access=access,
         )
-        # First of all: the namespaces take only a process without threads.
-        from img.entrypoints import rootless
-
         rootless.sweep_secrets()
         match needs:
             case Needs.BUILD:
@@ -115,8 +113,8 @@ class Session:
                 host = rootless.enter_for_state()
             case Needs.NOTHING | Needs.REGISTRY:
                 host = rootless.BuildHost(id_map=None)
-        from img.entrypoints.container import close_container, open_container
         from img.entrypoints.logs import configure_logs
+        from img.entrypoints.wiring.root import close_container, open_container
 
         configure_logs(debug=settings.debug)
 

@@ -67,7 +67,7 @@ def du(
     _refuse(extra)
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
-        now = container.clock().now()
+        now = container.system.clock().now()
         used = container.housekeeping.disk_usage()(_parsed(filters, now))
     _show(used, shape, now, verbose=verbose)
     if not filters and shape in ("", "table"):
@@ -111,7 +111,7 @@ def prune(
 
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
-        now = container.clock().now()
+        now = container.system.clock().now()
         policy = PrunePolicy(
             filter=_parsed(filters, now),
             max_used=_bytes("--max-used-space", max_used),

@@ -158,7 +158,7 @@ def save(
     session: Session = ctx.obj
     with session.open(state=state, backend=backend, debug=debug) as container:
         save_image = container.save_image()
-        with container.output_files().file(output or "-") as file:
+        with container.system.output_files().file(output or "-") as file:
             save_image(images, file, archive_format=archive)
 
 

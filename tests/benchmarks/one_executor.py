@@ -25,8 +25,8 @@ def main(name: str, times: int, directory: Path) -> None:
 
     host = enter_for_build(name)
     executor = host.executor()
+    import img.entrypoints.wiring.root  # noqa: F401 (by then a build is as large as that)
     from img.domain.process import Process
-    from img.entrypoints import container  # noqa: F401 (by then a build is as large as that)
 
     _make_image(directory / "image")
     process = Process(argv=("/bin/true",), env={})

@@ -32,9 +32,9 @@ from img.domain.oci.config import ImageConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.reference import ImageReference
-from img.entrypoints.container import Container, close_container, open_container
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
+from img.entrypoints.wiring.root import Container, close_container, open_container
 from tests.support.servers.fault_proxy import FaultProxy, no_fault
 from tests.support.servers.random_faults import random_faults
 from tests.support.servers.registry_server import PROGRAM, RegistryServer
@@ -86,7 +86,7 @@ class World:
     def container(self, state: Path, limits: Limits) -> Container:
         settings = Settings(state=state, platform=host_platform(), progress="quiet")
         container = open_container(settings, HOST)
-        container.registry.override(self.client(limits))
+        container.registries.registry.override(self.client(limits))
         return container
 
     def name(self, path: str, *, direct: bool = False) -> ImageReference:
@@ -148,7 +148,7 @@ def pull(world: World, state: Path, name: ImageReference, limits: Limits) -> Non
 def push(world: World, state: Path, name: ImageReference, limits: Limits) -> None:
     container = world.container(state, limits)
     try:
-        container.publish()(world.image, name)
+        container.images.publish()(world.image, name)
     finally:
         close_container(container, HOST)
 
@@ -157,18 +157,18 @@ def is_whole_here(world: World, state: Path, name: ImageReference) -> bool:
     """Tell whether the image has its name; whatever is stored must be right anyway."""
     container = world.container(state, PATIENT)
     try:
-        for digest in container.blobs().digests():
+        for digest in container.storage.blobs().digests():
             assert (state / "blobs" / "sha256" / digest.encoded).read_bytes() == (
                 world.contents[digest]
             )
-        for diff_id in container.indexes().diff_ids():
+        for diff_id in container.storage.indexes().diff_ids():
             assert diff_id in world.diff_ids
         try:
-            found = container.images().get(name).target
+            found = container.storage.images().get(name).target
         except ImageNotFound:
             return False
         assert found.digest == world.image.digest
-        assert set(container.blobs().digests()) == set(world.contents)
+        assert set(container.storage.blobs().digests()) == set(world.contents)
         return True
     finally:
         close_container(container, HOST)

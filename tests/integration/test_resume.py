@@ -26,9 +26,9 @@ from img.domain.oci.config import ImageConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.reference import ImageReference
-from img.entrypoints.container import open_container
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
+from img.entrypoints.wiring.root import open_container
 from tests.support.servers.fault_proxy import Exchange, Fault, FaultProxy, Line, no_fault
 from tests.support.servers.network_faults import CutBody, CutUpload, Say, Slow, WithoutRange, once
 from tests.support.servers.registry_server import PROGRAM, RegistryServer
@@ -334,8 +334,8 @@ def test_eight_builds_at_once_fetch_their_base_once(
     settings = Settings(state=tmp_path / "state", platform=host_platform(), progress="quiet")
     container = open_container(settings, BuildHost(id_map=None))
     for number in range(8):
-        stored = container.images().get(ImageReference.parse(f"app{number}"))
-        layers = container.catalog().image(stored.target, host_platform()).layers
+        stored = container.storage.images().get(ImageReference.parse(f"app{number}"))
+        layers = container.images.catalog().image(stored.target, host_platform()).layers
         assert layers[0].descriptor.digest == TARGET.digest
-        assert container.trees().read_file(layers, "own") == f"{number}".encode()
-    container.database().close()
+        assert container.images.trees().read_file(layers, "own") == f"{number}".encode()
+    container.storage.database().close()

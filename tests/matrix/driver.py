@@ -41,7 +41,7 @@ def _import_most() -> None:
     for package in (img.application, img.entrypoints.cli):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             import_module(module.name)
-    import_module("img.entrypoints.container")
+    import_module("img.entrypoints.wiring.root")
 
 
 def _build(order: Json, case: str, place: Path) -> Json:

@@ -190,8 +190,10 @@ class Context(Command):
     def __init__(self, place: Path) -> None:
         super().__init__(place)
         parts = self.img.container
-        self.source = _Input(parts.file_digests(), parts.archive(), parts.scratch())
-        parts.contexts.override(providers.Object(self.source))
+        self.source = _Input(
+            parts.storage.file_digests(), parts.storage.archive(), parts.storage.scratch()
+        )
+        parts.building.local_contexts.override(providers.Object(self.source))
 
     def make(self, rng: random.Random) -> Tar:
         made = super().make(rng)
@@ -228,7 +230,7 @@ class Loaded(Command):
         for image in self.img.container.load_image()(io.BytesIO(archive)):
             for name in image.references:
                 only = ImageFilter(text=str(name))
-                (listed,) = self.img.container.list_images()(host_platform(), only)
+                (listed,) = self.img.container.images.list_images()(host_platform(), only)
                 assert listed.size is not None
 
 
@@ -275,7 +277,7 @@ class Cached(Command):
             ),
         )
         write_layout(layout, _cache_documents(archive, layer))
-        imported = self.img.container.imported()
+        imported = self.img.container.building.imported()
         imported.load((LocalCache(path=str(layout)),))
         imported.fetched(layer)
 

@@ -97,10 +97,12 @@ class Dockerfiles(Beside[HostileDockerfile]):
         super().__init__(place)
         self.img = InProcess(place, executor="scripted")
         container = self.img.container
-        container.registry.override(providers.Object(AnyImage()))
-        container.web.override(providers.Object(MemoryWeb(pages=_AnyPage())))
-        container.git.override(providers.Object(MemoryGit()))
-        container.secrets.override(providers.Object(MemorySecrets(secrets={"s": b"of the secret"})))
+        container.registries.registry.override(providers.Object(AnyImage()))
+        container.building.web.override(providers.Object(MemoryWeb(pages=_AnyPage())))
+        container.building.git.override(providers.Object(MemoryGit()))
+        container.execution.secrets.override(
+            providers.Object(MemorySecrets(secrets={"s": b"of the secret"}))
+        )
         self._write_context()
         self._samples = [row["dockerfile"] for table in _TABLES for row in edge_rows(table)]
 
@@ -139,10 +141,12 @@ class Dockerfiles(Beside[HostileDockerfile]):
     def _questions(self, given: HostileDockerfile) -> Iterator[Callable[[], object]]:
         request = request_of(given.options)
         container, location = self.img.container, str(self.img.context)
-        yield lambda: _show_targets(container.list_targets()(location=location))
-        yield lambda: _show_check(container.check_dockerfile()(request, location=location))
-        yield lambda: _show_outline(container.outline_dockerfile()(request, location=location))
-        yield lambda: container.build_image()(
+        yield lambda: _show_targets(container.building.list_targets()(location=location))
+        yield lambda: _show_check(container.building.check_dockerfile()(request, location=location))
+        yield lambda: _show_outline(
+            container.building.outline_dockerfile()(request, location=location)
+        )
+        yield lambda: container.building.build_image()(
             request,
             location=location,
             outputs=(FilesOutput(destination=str(self.work / "out")), CacheOnly()),

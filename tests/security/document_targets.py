@@ -191,7 +191,7 @@ class Images(Beside[HostileImage]):
         super().__init__(place)
         self.img = InProcess(place)
         self.registry = MemoryRegistry()
-        self.img.container.registry.override(providers.Object(self.registry))
+        self.img.container.registries.registry.override(providers.Object(self.registry))
 
     def close(self) -> None:
         self.img.close()
@@ -221,7 +221,7 @@ class Images(Beside[HostileImage]):
         pushed(_NAME, top, given.media_type)
         self._import(given)
         self.img.container.pull_image()(_NAME, host_platform())
-        self.img.container.list_images()(host_platform())
+        self.img.container.images.list_images()(host_platform())
         inspect_image = self.img.container.inspect_image()
         inspect_image.config(ImageName.of(_NAME), host_platform())
         plain(inspect_image(ImageName.of(_NAME), host_platform()))
@@ -249,7 +249,7 @@ class Images(Beside[HostileImage]):
             [("oci-layout", b'{"imageLayoutVersion":"1.0.0"}'), ("index.json", index), *named],
         )
         places = (RegistryCache(_NAME), LocalCache(path=str(layout)))
-        self.img.container.imported().load(CacheExchange(sources=places).sources)
+        self.img.container.building.imported().load(CacheExchange(sources=places).sources)
 
     def render(self, given: HostileImage) -> bytes:
         fields = asdict(given)

@@ -40,7 +40,7 @@ class Builds:
         self.work.mkdir()
         self.img = InProcess(place, host, executor)
         self.registry = MemoryRegistry()
-        self.img.container.registry.override(providers.Object(self.registry))
+        self.img.container.registries.registry.override(providers.Object(self.registry))
         (self.img.context / "x").write_text("x")
         (self.img.context / "a.tar").write_bytes(a_tar((info("in-a-tar"), b"x")))
         busybox = info("bin/busybox")

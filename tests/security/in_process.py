@@ -8,9 +8,9 @@ from typing import TypeVar
 from img.adapters.linux.userns import IdMap
 from img.domain.build import BuildRequest
 from img.domain.outputs import CacheOnly, Output
-from img.entrypoints.container import close_container, open_container
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
+from img.entrypoints.wiring.root import close_container, open_container
 from tests.security.fuzzing import Target
 from tests.security.markers import Markers, files_with_the_token
 
@@ -61,7 +61,7 @@ class InProcess:
     def build(self, dockerfile: str, output: Output = _NOTHING, location: str = "") -> None:
         """Build a Dockerfile. Raises ImgError."""
         (self.context / "Dockerfile").write_text(dockerfile, errors="surrogateescape")
-        self.container.build_image()(
+        self.container.building.build_image()(
             BuildRequest(platform=host_platform(), build_platform=host_platform()),
             location=location or str(self.context),
             outputs=(output,),

@@ -18,10 +18,11 @@ from dependency_injector import providers
 
 from img.adapters.credential_store.memory import MemoryCredentials
 from img.domain.reference import ImageReference
-from img.entrypoints import container, logs, rootless
+from img.entrypoints import logs, rootless
 from img.entrypoints.cli import app
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
+from img.entrypoints.wiring import root as wiring
 from tests.security.command_lines import CommandLine, CommandLineMaker
 from tests.security.dockerfile_target import AnyImage
 from tests.security.fuzzing import CONTROLS, Target, shorter
@@ -132,9 +133,9 @@ class CommandLines(Beside[CommandLine]):
     def _open(self) -> None:
         self.img = InProcess(self.place)
         parts = self.img.container
-        parts.registry.override(providers.Object(AnyImage()))
-        parts.registry_contents.override(providers.Object(AnyImage()))
-        parts.credentials.override(providers.Object(MemoryCredentials()))
+        parts.registries.registry.override(providers.Object(AnyImage()))
+        parts.registries.contents.override(providers.Object(AnyImage()))
+        parts.registries.credentials.override(providers.Object(MemoryCredentials()))
         parts.pull_image()(_NAME, host_platform())
         (self.img.context / "Dockerfile").write_text("FROM busybox AS a\nARG A=1\nRUN x\n")
 
@@ -156,8 +157,8 @@ class CommandLines(Beside[CommandLine]):
                 mock.patch.object(rootless, "enter_for_state", _outside),
                 mock.patch.object(rootless, "sweep_secrets", _nothing),
                 mock.patch.object(logs, "configure_logs", _nothing),
-                mock.patch.object(container, "open_container", self._opened),
-                mock.patch.object(container, "close_container", _nothing),
+                mock.patch.object(wiring, "open_container", self._opened),
+                mock.patch.object(wiring, "close_container", _nothing),
                 contextlib.redirect_stdout(out),
                 contextlib.redirect_stderr(error),
                 mock.patch.object(sys, "stdin", io.StringIO()),
@@ -168,7 +169,7 @@ class CommandLines(Beside[CommandLine]):
         silent = "_IMG_COMPLETE" in given.environment
         self._told = _wrong_output(0 if silent else code, out.getvalue(), error.getvalue())
 
-    def _opened(self, settings: Settings, host: BuildHost) -> container.Container:
+    def _opened(self, settings: Settings, host: BuildHost) -> wiring.Container:
         """Return the container for the command that opens one, if it may go on."""
         command = sys._getframe(3).f_code.co_name  # this < open < contextlib's __enter__ <
         if command not in (*_HARMLESS, "build"):  # a build that asks only: see _stop
@@ -181,7 +182,7 @@ class CommandLines(Beside[CommandLine]):
         return self._told or found
 
     def _reset(self) -> None:
-        names = self.img.container.images().list()
+        names = self.img.container.storage.images().list()
         if [each.reference for each in names] == [_NAME]:
             return
         self.img.close()

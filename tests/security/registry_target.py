@@ -256,8 +256,8 @@ def _pull_from_mirrors(client: Client) -> None:
     mirrors = (Endpoint(location=f"{home.domain}/a"), Endpoint(location=f"{home.domain}/b"))
     rules = RegistryRules(rules=(RegistryRule(prefix=home.repository, mirrors=mirrors),))
     mirrored = MirroredRegistry(client.registry, lambda: rules)
-    client.img.container.registry.override(providers.Object(mirrored))
-    client.img.container.transfer.reset()
+    client.img.container.registries.registry.override(providers.Object(mirrored))
+    client.img.container.images.transfer.reset()
     _pull(client)
 
 
@@ -337,8 +337,8 @@ class Registry(Beside[int]):
         registry = OrasRegistry(
             credentials=credentials, insecure=_is_plain, sleep=_go_on, limits=_LIMITS
         )
-        self.img.container.registry.override(providers.Object(registry))
-        self.img.container.transfer.reset()
+        self.img.container.registries.registry.override(providers.Object(registry))
+        self.img.container.images.transfer.reset()
         return Client(
             img=self.img,
             registry=registry,

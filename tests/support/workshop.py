@@ -4,7 +4,9 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+from dependency_injector import providers
 
 from img.adapters.blob_origins.memory import MemoryBlobOrigins
 from img.adapters.blob_store.memory import MemoryBlobStore
@@ -48,9 +50,9 @@ from img.domain.platform import Platform
 from img.domain.process import DirectoryRoot, ExitStatus, Process, Root
 from img.domain.progress import VertexCached, VertexStarted
 from img.domain.reference import ImageReference
-from img.entrypoints.container import Container, open_container
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
+from img.entrypoints.wiring.root import Container, open_container
 
 HERE = host_platform()
 ELSEWHERE = Platform("linux", "s390x" if HERE.architecture != "s390x" else "riscv64")
@@ -123,29 +125,31 @@ class Workshop:
             state=Path("/nonexistent"), platform=HERE, progress="quiet", executor="scripted"
         )
         self.container = open_container(settings, BuildHost(id_map=None))
-        for port, adapter in {
-            "blobs": self.blobs,
-            "origins": self.origins,
-            "images": self.images,
-            "indexes": self.indexes,
-            "cache": self.cache,
-            "file_digests": MemoryFileDigestStore(),
-            "registry": self.registry,
-            "credentials": self.credentials,
-            "progress": self.progress,
-            "clock": self.clock,
-            "state_lock": self.lock,
-            "contexts": self.contexts,
-            "archive": self.archive,
-            "scratch": MemoryScratchSpace(),
-            "secrets": MemorySecrets(self.secrets),
-            "cache_mounts": MemoryCacheMounts(),
-            "context_views": self.views,
-            "snapshotter": self.snapshotter,
-            "executor": self.executor,
-            "output_files": MemoryOutputFiles(),
-        }.items():
-            getattr(self.container, port).override(adapter)
+        parts = self.container
+        adapters: list[tuple[providers.Provider[Any], object]] = [
+            (parts.storage.blobs, self.blobs),
+            (parts.storage.origins, self.origins),
+            (parts.storage.images, self.images),
+            (parts.storage.indexes, self.indexes),
+            (parts.storage.cache, self.cache),
+            (parts.storage.file_digests, MemoryFileDigestStore()),
+            (parts.registries.registry, self.registry),
+            (parts.registries.credentials, self.credentials),
+            (parts.system.progress, self.progress),
+            (parts.system.clock, self.clock),
+            (parts.storage.lock, self.lock),
+            (parts.building.local_contexts, self.contexts),
+            (parts.storage.archive, self.archive),
+            (parts.storage.scratch, MemoryScratchSpace()),
+            (parts.execution.secrets, MemorySecrets(self.secrets)),
+            (parts.execution.cache_mounts, MemoryCacheMounts()),
+            (parts.execution.context_views, self.views),
+            (parts.execution.snapshotter, self.snapshotter),
+            (parts.execution.executor, self.executor),
+            (parts.system.output_files, MemoryOutputFiles()),
+        ]
+        for provider, adapter in adapters:
+            provider.override(adapter)
         self.container.housekeeping.space.override(MemoryStateSpace())
 
     def build(
@@ -182,7 +186,7 @@ class Workshop:
         caches: CacheExchange | None = None,
     ) -> BuiltImage | None:
         """Build what was built last once more, and deliver the result to ``outputs``."""
-        return self.container.build_image()(
+        return self.container.building.build_image()(
             request or a_request(),
             location=".",
             outputs=outputs,
@@ -219,7 +223,7 @@ class Workshop:
 
     def files_in(self, layers: Sequence[Layer]) -> dict[str, bytes]:
         """Return the regular files of a stack of layers, by path."""
-        trees = self.container.trees()
+        trees = self.container.images.trees()
         found = [entry.path for entry in trees.of(layers).walk("") if entry.kind == FILE]
         return {path: trees.read_file(layers, path) or b"" for path in found}
 

@@ -7,16 +7,16 @@ from img_one_file import OneFileBlobStore, OneFileImageStore
 
 from img.testing.blob_store import BlobStoreContract
 from img.testing.image_store import ImageStoreContract
-from img.testing.plugins import surroundings_in
+from img.testing.plugins import plugin_context_in
 
 
 class TestOneFileBlobStore(BlobStoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> OneFileBlobStore:
-        return OneFileBlobStore(surroundings_in(tmp_path))
+        return OneFileBlobStore(plugin_context_in(tmp_path))
 
 
 class TestOneFileImageStore(ImageStoreContract):
     @pytest.fixture
     def store(self, tmp_path: Path) -> OneFileImageStore:
-        return OneFileImageStore(surroundings_in(tmp_path))
+        return OneFileImageStore(plugin_context_in(tmp_path))

@@ -17,12 +17,12 @@ from img.application.ports.image_store import (
     in_order,
     stored_already,
 )
+from img.application.ports.plugin import PluginContext
 from img.domain.digest import Digest
 from img.domain.errors import StateError
 from img.domain.oci.codec import decode_descriptor, encode_descriptor
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import StoredName, parse_stored_name
-from img.entrypoints.plugins import Surroundings
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS blobs (digest TEXT PRIMARY KEY, content BLOB NOT NULL);
@@ -34,8 +34,8 @@ CREATE TABLE IF NOT EXISTS images
 class OneFile:
     """A connection for each call, so that threads and processes need not know of one another."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self.path = surroundings.state / "one-file.db"
+    def __init__(self, context: PluginContext) -> None:
+        self.path = context.state / "one-file.db"
 
     def connect(self) -> sqlite3.Connection:
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,8 @@ from tests.support.host.img_command import Img
 _CLIENT = Path(__file__).with_name("warm_client.py")
 _SERVER = """
 import gc, json, os, signal, socket, sys, traceback
-from img.entrypoints import adapter_factories, container, rootless, start
+from img.entrypoints import rootless, start
+from img.entrypoints.wiring import root
 from img.entrypoints.cli import app, build
 
 def run(words, cwd, environment, streams):

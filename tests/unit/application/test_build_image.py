@@ -56,7 +56,7 @@ def test_names_of_owners_are_looked_up_in_the_image() -> None:
 
     built = image_of(workshop.build(DOCKERFILE, FILES))
 
-    main = workshop.container.trees().of(built.layers).get("bin/main")
+    main = workshop.container.images.trees().of(built.layers).get("bin/main")
     assert main is not None and (main.uid, main.gid) == (7, 8)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,19 +18,19 @@ from img.application.solver.announce import AnnouncedExecutor
 from img.domain.errors import HostError, UsageError
 from img.domain.retention import PrunePolicy
 from img.domain.usage import Kind
-from img.entrypoints.container import Container, close_container, open_container
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import FOR_TESTS, Settings, host_platform
+from img.entrypoints.wiring.root import Container, close_container, open_container
 
 OUTSIDE = BuildHost(id_map=None, obstacle=HostError("no namespaces in a unit test"))
 # The provider that a setting chooses from.
-CHOSEN = {
-    "store": "blobs",
-    "snapshotter": "snapshotter",
-    "executor": "executor",
-    "registry": "registry",
-    "credentials": "credentials",
-    "progress": "progress",
+CHOSEN: dict[str, providers.Provider[Any]] = {
+    "store": Container.storage.blobs,
+    "snapshotter": Container.execution.snapshotter,
+    "executor": Container.execution.executor,
+    "registry": Container.registries.registry,
+    "credentials": Container.registries.credentials,
+    "progress": Container.system.progress,
 }
 
 
@@ -41,19 +42,24 @@ def settings(state: Path, **chosen: str) -> Settings:
     )
 
 
+def names_of(provider: providers.Provider[Any]) -> Iterable[str]:
+    """Return the names of the adapters that a setting may choose."""
+    return cast("providers.Selector[Any]", provider).providers
+
+
 def choices() -> list[tuple[str, str]]:
     """Return every setting with every name it may have."""
     return [
         (setting, name)
         for setting, provider in CHOSEN.items()
-        for name in sorted(getattr(Container, provider).providers)
+        for name in sorted(names_of(provider))
     ]
 
 
 def use_cases(container: Container) -> dict[str, providers.Factory[Any]]:
     return {
         name: provider
-        for part in (container, cast(Container, container.housekeeping))
+        for part in (container, container.images, container.housekeeping, container.building)
         for name, provider in part.providers.items()
         if isinstance(provider, providers.Factory)
     }
@@ -90,7 +96,7 @@ def test_a_name_that_nobody_has_is_refused_with_those_there_are(
         open_container(settings(tmp_path, **{setting: "no-such"}), OUTSIDE)
 
     assert refused.value.hint is not None
-    for name in getattr(Container, CHOSEN[setting]).providers:
+    for name in names_of(CHOSEN[setting]):
         assert (name in refused.value.hint) is (name not in FOR_TESTS)
 
 
@@ -98,35 +104,38 @@ def test_an_adapter_can_be_swapped_wherever_it_is_used(tmp_path: Path) -> None:
     container = open_container(settings(tmp_path / "state"), OUTSIDE)
     blobs, executor = MemoryBlobStore(), ScriptedExecutor()
 
-    with container.blobs.override(blobs), container.executor.override(executor):
-        build = container.build_image()
+    with container.storage.blobs.override(blobs), container.execution.executor.override(executor):
+        build = container.building.build_image()
 
     assert build.deliver.images.assemble.blobs is blobs
     announced = build.solver.execute.executor
     assert isinstance(announced, AnnouncedExecutor)
     assert announced.executor is executor
-    assert container.build_image().deliver.images.assemble.blobs is not blobs
+    assert container.building.build_image().deliver.images.assemble.blobs is not blobs
 
 
 def test_what_holds_state_is_made_once(tmp_path: Path) -> None:
     container = open_container(settings(tmp_path / "state"), OUTSIDE)
 
     assert container.tag_image().images is container.pull_image().images
-    assert container.build_image().lock is container.housekeeping.prune().collect.inventory.lock
+    assert (
+        container.building.build_image().lock
+        is container.housekeeping.prune().collect.inventory.lock
+    )
 
 
 def test_two_containers_have_nothing_in_common(tmp_path: Path) -> None:
     one = open_container(settings(tmp_path / "one", store="memory"), OUTSIDE)
     two = open_container(settings(tmp_path / "two", store="memory"), OUTSIDE)
 
-    assert one.blobs() is not two.blobs()
+    assert one.storage.blobs() is not two.storage.blobs()
 
 
 @pytest.mark.parametrize(
     "slow", ["oras", "requests", "dockerfile_parse", "rich", "structlog", "isal", "zstandard"]
 )
 def test_what_is_slow_to_import_waits_until_it_is_needed(slow: str) -> None:
-    program = f"import sys, img.entrypoints.container; sys.exit({slow!r} in sys.modules)"
+    program = f"import sys, img.entrypoints.wiring.root; sys.exit({slow!r} in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 

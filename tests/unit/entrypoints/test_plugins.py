@@ -1,34 +1,35 @@
 """Adapters of other packages; tests/integration/test_extension.py installs a real one."""
 
 import sys
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from img.application.ports.plugin import PluginContext
 from img.domain.errors import UsageError
-from img.entrypoints.container import open_container
-from img.entrypoints.plugins import Surroundings
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
+from img.entrypoints.wiring.root import open_container
 
 GROUPS = {
     # group of entry points: (the setting that chooses, the provider that gives the adapter)
-    "img.blob_store": ("store", "blobs"),
-    "img.image_store": ("store", "images"),
-    "img.snapshotter": ("snapshotter", "snapshotter"),
-    "img.executor": ("executor", "executor"),
-    "img.registry": ("registry", "registry"),
-    "img.credential_store": ("credentials", "credentials"),
-    "img.progress_sink": ("progress", "progress"),
+    "img.blob_store": ("store", "storage.blobs"),
+    "img.image_store": ("store", "storage.images"),
+    "img.snapshotter": ("snapshotter", "execution.snapshotter"),
+    "img.executor": ("executor", "execution.executor"),
+    "img.registry": ("registry", "registries.registry"),
+    "img.credential_store": ("credentials", "registries.credentials"),
+    "img.progress_sink": ("progress", "system.progress"),
 }
 
 
 class Adapter:
     """Fits no port, and keeps what it was made of."""
 
-    def __init__(self, surroundings: Surroundings) -> None:
-        self.surroundings = surroundings
+    def __init__(self, context: PluginContext) -> None:
+        self.context = context
 
 
 @pytest.fixture
@@ -66,22 +67,22 @@ def test_an_adapter_is_chosen_by_its_name_and_made_once(group: str, tmp_path: Pa
         settings(tmp_path / "state", **{setting: "mine"}), BuildHost(id_map=None)
     )
 
-    adapter = getattr(container, provider)()
+    adapter = attrgetter(provider)(container)()
     assert isinstance(adapter, Adapter)
-    assert getattr(container, provider)() is adapter
-    assert adapter.surroundings.state == tmp_path / "state"
+    assert attrgetter(provider)(container)() is adapter
+    assert adapter.context.state == tmp_path / "state"
 
 
 @pytest.mark.usefixtures("installed")
 def test_it_may_use_what_img_has(tmp_path: Path) -> None:
     container = open_container(settings(tmp_path, registry="mine"), BuildHost(id_map=None))
 
-    adapter: object = container.registry()
+    adapter: object = container.registries.registry()
     assert isinstance(adapter, Adapter)
-    surroundings = adapter.surroundings
+    context = adapter.context
 
-    assert surroundings.archive() is container.archive()
-    assert surroundings.credentials() is container.credentials()
+    assert context.archive() is container.storage.archive()
+    assert context.credentials() is container.registries.credentials()
 
 
 @pytest.mark.usefixtures("installed")

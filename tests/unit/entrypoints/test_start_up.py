@@ -154,7 +154,7 @@ def test_a_build_with_nothing_to_do_imports_nothing_that_does_it(tmp_path: Path)
 
 def test_whoever_wants_asyncio_after_all_has_the_whole_of_it() -> None:
     use = (
-        "import img.entrypoints.container, asyncio\n"
+        "import img.entrypoints.wiring.root, asyncio\n"
         "async def three(): await asyncio.sleep(0); return 3\n"
         "assert asyncio.run(three()) == 3\n"
         "assert asyncio.Future is asyncio.futures.Future\n"

@@ -28,7 +28,7 @@ def test_nothing_that_leads_somewhere_goes() -> None:
 def test_what_nothing_leads_to_goes() -> None:
     workshop = Workshop()
     stray = workshop.layer({"a": b"1"})
-    workshop.container.trees().of([stray])
+    workshop.container.images.trees().of([stray])
 
     collect(workshop)
 

@@ -57,10 +57,10 @@ def test_they_are_fetched_from_where_they_are_known_to_be() -> None:
 def test_what_is_here_is_not_fetched() -> None:
     workshop = Workshop()
     layers = published(workshop, BASE)
-    workshop.container.layers().bring(layers)
+    workshop.container.images.layers().bring(layers)
     workshop.registry.fetched.clear()
 
-    workshop.container.layers().bring(layers)
+    workshop.container.images.layers().bring(layers)
 
     assert workshop.registry.fetched == []
 
@@ -72,9 +72,9 @@ def test_where_one_repository_fails_another_is_asked() -> None:
     workshop.origins.add("lost.example/copy", [layer.descriptor.digest for layer in layers])
     workshop.registry.lose("lost.example")
 
-    workshop.container.layers().bring(layers)
+    workshop.container.images.layers().bring(layers)
 
-    assert workshop.container.layers().are_here(layers)
+    assert workshop.container.images.layers().are_here(layers)
 
 
 def test_where_all_repositories_fail_the_last_failure_is_told() -> None:
@@ -83,7 +83,7 @@ def test_where_all_repositories_fail_the_last_failure_is_told() -> None:
     workshop.registry.lose("registry.example")
 
     with pytest.raises(RegistryError, match="cannot be reached"):
-        workshop.container.layers().bring(layers)
+        workshop.container.images.layers().bring(layers)
 
 
 def test_of_what_nobody_has_heard_nothing_can_be_had() -> None:
@@ -92,7 +92,7 @@ def test_of_what_nobody_has_heard_nothing_can_be_had() -> None:
     workshop.origins.remove(layer.descriptor.digest for layer in layers)
 
     with pytest.raises(BlobNotFound):
-        workshop.container.layers().bring(layers)
+        workshop.container.images.layers().bring(layers)
 
 
 def test_a_step_that_was_given_up_fetches_no_more() -> None:
@@ -100,9 +100,9 @@ def test_a_step_that_was_given_up_fetches_no_more() -> None:
     layers = published(workshop, BASE)
 
     with pytest.raises(StepCanceled), cancelled_by(Cancelled()):
-        workshop.container.layers().bring(layers)
+        workshop.container.images.layers().bring(layers)
 
-    assert not workshop.container.layers().are_here(layers)
+    assert not workshop.container.images.layers().are_here(layers)
 
 
 def test_a_build_that_needs_no_file_of_its_base_fetches_none() -> None:
@@ -127,7 +127,7 @@ def test_a_file_that_is_put_among_those_of_the_base_needs_to_know_them() -> None
 def test_it_is_enough_to_know_their_names() -> None:
     workshop = Workshop()
     layers = published(workshop, BASE)
-    workshop.container.layers().bring(layers)
+    workshop.container.images.layers().bring(layers)
     for layer in layers:
         workshop.blobs.remove(layer.descriptor.digest)
     workshop.registry.fetched.clear()
@@ -140,7 +140,7 @@ def test_it_is_enough_to_know_their_names() -> None:
 def test_of_a_stage_only_the_layers_come_whose_files_are_taken() -> None:
     workshop = Workshop()
     layers = published(workshop, BASE)
-    workshop.container.layers().bring(layers)
+    workshop.container.images.layers().bring(layers)
     for layer in layers:
         workshop.blobs.remove(layer.descriptor.digest)
     workshop.registry.fetched.clear()
@@ -182,7 +182,7 @@ def test_an_image_that_gets_a_name_here_is_here_whole_and_so_is_its_base() -> No
 
     workshop.build(LINKED, {"a": b"3"}, tags=["app"])
 
-    assert workshop.container.layers().are_here(layers)
+    assert workshop.container.images.layers().are_here(layers)
     assert workshop.images.get(ImageReference.parse(BASE))
 
 
@@ -201,7 +201,7 @@ def test_what_goes_back_to_the_bases_registry_never_comes_here() -> None:
     layers = published(workshop, BASE)
     target = workshop.build(LINKED, {"a": b"3"}, store=False).target
 
-    workshop.container.publish()(target, APP)
+    workshop.container.images.publish()(target, APP)
 
     assert set(workshop.registry.mounted) == {layer.descriptor.digest for layer in layers}
     assert fetched(workshop, layers) == [False, False]
@@ -213,7 +213,7 @@ def test_what_goes_to_another_registry_comes_through_here() -> None:
     layers = published(workshop, BASE)
     target = workshop.build(LINKED, {"a": b"3"}, store=False).target
 
-    workshop.container.publish()(target, AWAY)
+    workshop.container.images.publish()(target, AWAY)
 
     assert workshop.registry.mounted == []
     assert fetched(workshop, layers) == [True, True]

@@ -23,7 +23,7 @@ def test_a_lost_index_is_made_again_from_the_blob() -> None:
     layer = workshop.layer({"a": b"1"})
     assert workshop.indexes.get(layer.diff_id) is None
 
-    workshop.container.trees().of([layer])
+    workshop.container.images.trees().of([layer])
 
     assert workshop.indexes.get(layer.diff_id) is not None
 
@@ -34,7 +34,7 @@ def test_without_index_and_blob_nothing_can_be_said() -> None:
     workshop.blobs.remove(layer.descriptor.digest)
 
     with pytest.raises(BlobNotFound):
-        workshop.container.trees().of([layer])
+        workshop.container.images.trees().of([layer])
 
 
 def test_a_blob_that_is_another_layer_is_not_believed() -> None:
@@ -42,12 +42,12 @@ def test_a_blob_that_is_another_layer_is_not_believed() -> None:
     layer, other = workshop.layer({"a": b"1"}), workshop.layer({"b": b"2"})
 
     with pytest.raises(InvalidLayer, match=str(layer.diff_id)):
-        workshop.container.trees().of([Layer(layer.diff_id, other.descriptor)])
+        workshop.container.images.trees().of([Layer(layer.diff_id, other.descriptor)])
 
 
 def test_what_is_no_regular_file_has_no_content() -> None:
     workshop = Workshop()
-    trees = workshop.container.trees()
+    trees = workshop.container.images.trees()
     layer = workshop.layer({"dir/a": b"1"})
 
     assert trees.read_file([layer], "dir/a") == b"1"
@@ -58,7 +58,7 @@ def test_what_is_no_regular_file_has_no_content() -> None:
 
 def test_a_stack_that_is_known_is_not_read_again() -> None:
     workshop = Workshop()
-    trees = workshop.container.trees()
+    trees = workshop.container.images.trees()
     layers = [workshop.layer({"a": b"1"}), workshop.layer({"b": b"2"})]
     tree = trees.of(layers)
     for diff_id in list(workshop.indexes.diff_ids()):
@@ -71,7 +71,7 @@ def test_a_stack_that_is_known_is_not_read_again() -> None:
 
 def test_an_index_that_was_read_is_kept_until_there_are_too_many() -> None:
     workshop = Workshop()
-    trees = workshop.container.trees()
+    trees = workshop.container.images.trees()
     layer = workshop.layer({"a": b"1"})
     index = trees.index_of(layer)
     workshop.indexes.remove(layer.diff_id)

@@ -9,7 +9,7 @@ from tests.unit.application.outputs.bench import DOCKERFILE, FILES, Bench
 @pytest.fixture
 def workshop() -> Bench:
     made = Bench()
-    made.container.output_files.override(LocalOutputFiles(made.printed))
+    made.container.system.output_files.override(LocalOutputFiles(made.printed))
     made.publish("base", {"dir/of-base": b"3", "gone": b"4"})
     made.build(DOCKERFILE, FILES, store=False)
     made.forget_progress()

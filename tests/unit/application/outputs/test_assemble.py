@@ -37,7 +37,9 @@ PLAN = Plan(
 
 
 def an_assembly(clock: FixedClock | None = None) -> Assemble:
-    made: Assemble = Workshop(clock=clock or FixedClock()).container.deliver().images.assemble
+    made: Assemble = (
+        Workshop(clock=clock or FixedClock()).container.building.deliver().images.assemble
+    )
     return made
 
 

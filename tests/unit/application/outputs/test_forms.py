@@ -65,7 +65,7 @@ def test_later_times_of_new_layers_are_cut_to_the_epoch(workshop: Bench) -> None
         built = workshop.deliver(ImageOutput(form=form))
         assert built is not None
         image = built.images[0]
-        tree = workshop.container.trees().of(image.layers)
+        tree = workshop.container.images.trees().of(image.layers)
         found = {path: tree.get(path) for path in ("gone", "dir/a")}
         assert image.config.diff_ids == tuple(layer.diff_id for layer in image.layers)
         return {path: entry.mtime // 10**9 for path, entry in found.items() if entry}

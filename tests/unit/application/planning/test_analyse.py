@@ -22,7 +22,7 @@ class CountingParser(DockerfileParser):
 
 def test_a_build_for_two_platforms_parses_the_dockerfile_once() -> None:
     workshop, parser = Workshop(), CountingParser()
-    workshop.container.parser.override(parser)
+    workshop.container.building.parser.override(parser)
     text = "FROM scratch as x\nCOPY <<E /a\nE\n"
 
     built = workshop.build(text, platforms=[HERE, ELSEWHERE])

@@ -15,7 +15,7 @@ from tests.support.workshop import Workshop, a_request
 
 
 def planner(workshop: Workshop) -> Callable[[bytes, BuildRequest], Planned]:
-    analyse = workshop.container.build_image().analyse
+    analyse = workshop.container.building.build_image().analyse
 
     def plan(dockerfile: bytes, request: BuildRequest) -> Planned:
         parsed = analyse.parse(DockerfileText(name="Dockerfile", content=dockerfile))

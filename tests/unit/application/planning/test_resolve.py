@@ -20,7 +20,7 @@ BASE = BaseName("docker.io/library/base:latest", HERE, (3, 3))
 
 
 def resolver(workshop: Workshop) -> ResolveBases:
-    resolve: ResolveBases = workshop.container.resolve()
+    resolve: ResolveBases = workshop.container.building.resolve()
     return resolve
 
 
@@ -63,7 +63,8 @@ def test_a_name_with_a_digest_stands_for_that_here_too(platforms: tuple[Platform
     assert [base.named for base in found.values()] == [True]
     assert workshop.images.get(pinned).target.digest == pinned.digest
     sizes = [
-        each.size for each in workshop.container.list_images()(HERE, ImageFilter(text="@sha256:"))
+        each.size
+        for each in workshop.container.images.list_images()(HERE, ImageFilter(text="@sha256:"))
     ]
     assert sizes == [pulled.size]
     with pytest.raises(BaseUnavailable):

@@ -49,7 +49,7 @@ class World:
     ) -> None:
         self.workshop = Workshop()
         container = self.workshop.container
-        container.contexts.override(
+        container.building.local_contexts.override(
             MemoryContexts(
                 archive=self.workshop.archive,
                 scratch=MemoryScratchSpace(),
@@ -62,11 +62,11 @@ class World:
             url: MemoryPage(content=content, modified=modified)
             for url, content in (pages or {}).items()
         }
-        container.web.override(MemoryWeb(web))
+        container.building.web.override(MemoryWeb(web))
         files = {(COMMIT, ""): MemoryContext(repository or {})}
         hosted = MemoryRepository(refs={"refs/heads/main": COMMIT}, files=files, committed=90)
         self.git = MemoryGit({"https://host/r.git": hosted, "https://github.com/a/r": hosted})
-        container.git.override(self.git)
+        container.building.git.override(self.git)
 
     def built(
         self,
@@ -74,7 +74,7 @@ class World:
         file: str | None = None,
         request: BuildRequest | None = None,
     ) -> BuiltImage:
-        built = self.workshop.container.build_image()(
+        built = self.workshop.container.building.build_image()(
             request or a_request(),
             location=location,
             file=file,
@@ -166,7 +166,7 @@ def test_files_of_a_commit_have_its_time_where_an_epoch_is_given() -> None:
 
     built = image_of(world.built("https://host/r.git", request=request))
 
-    (entry,) = world.workshop.container.trees().index_of(built.layers[-1])
+    (entry,) = world.workshop.container.images.trees().index_of(built.layers[-1])
     assert entry.mtime == 90 * 10**9
 
 
@@ -224,7 +224,7 @@ def test_what_is_let_in_again_keeps_its_directory() -> None:
 def test_owners_of_an_archives_files_stay() -> None:
     world = World(stdin=an_archive({"Dockerfile": COPY_ALL}))
     layers = world.built("-").images[0].layers
-    entry = world.workshop.container.trees().of(layers).get("all/Dockerfile")
+    entry = world.workshop.container.images.trees().of(layers).get("all/Dockerfile")
     assert entry is not None
     assert entry.uid == 7
 

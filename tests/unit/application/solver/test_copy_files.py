@@ -24,7 +24,7 @@ def top_layer(workshop: Workshop, dockerfile: str, files: dict[str, bytes]) -> L
 
 
 def paths_in(workshop: Workshop, layer: Layer) -> list[str]:
-    return [entry.path for entry in workshop.container.trees().index_of(layer)]
+    return [entry.path for entry in workshop.container.images.trees().index_of(layer)]
 
 
 def test_the_layer_holds_what_was_chosen_and_its_parents() -> None:
@@ -204,7 +204,7 @@ def test_an_owner_that_the_image_does_not_know_is_read_as_buildkit_reads_it() ->
 
     def owner(line: str) -> tuple[int, int]:
         layer = top_layer(workshop, f"FROM base\n{line}\n", {"a": b"1"})
-        (entry,) = workshop.container.trees().index_of(layer)
+        (entry,) = workshop.container.images.trees().index_of(layer)
         return entry.uid, entry.gid
 
     assert owner("COPY --chown=www:nope a /a") == (33, 33)
@@ -263,7 +263,7 @@ def test_a_copy_that_wildcards_leave_nothing_for_is_a_layer_all_the_same() -> No
 
 
 def entries_of(workshop: Workshop, built: BuiltImage) -> list[Entry]:
-    return list(workshop.container.trees().index_of(image_of(built).layers[-1]))
+    return list(workshop.container.images.trees().index_of(image_of(built).layers[-1]))
 
 
 def a_tar(members: Iterable[tuple[str, bytes | str]]) -> bytes:

@@ -46,7 +46,7 @@ def test_changes_and_deletions_become_a_layer() -> None:
     built = workshop.build("FROM base\nRUN change\n")
 
     assert workshop.files_of(built) == {"etc/conf": b"new"}
-    index = workshop.container.trees().index_of(image_of(built).layers[-1])
+    index = workshop.container.images.trees().index_of(image_of(built).layers[-1])
     assert {entry.path for entry in index} >= {"etc/.wh.gone", "etc/conf"}
 
 
@@ -56,7 +56,7 @@ def test_a_command_that_changes_nothing_gives_an_empty_layer_as_in_buildkit() ->
     image = image_of(workshop.build("FROM base\nRUN true\n"))
 
     assert len(image.layers) == 2
-    assert len(workshop.container.trees().index_of(image.layers[-1])) == 0
+    assert len(workshop.container.images.trees().index_of(image.layers[-1])) == 0
 
 
 def test_what_it_wrote_is_kept_as_a_snapshot_for_the_next() -> None:
@@ -355,7 +355,7 @@ class _OneByOne(MemoryCacheMounts):
 def test_no_step_waits_for_itself_or_for_one_that_waits_for_it() -> None:
     workshop = a_workshop()
     caches = _OneByOne()
-    workshop.container.cache_mounts.override(providers.Object(caches))
+    workshop.container.execution.cache_mounts.override(providers.Object(caches))
     locked = "--mount=type=cache,sharing=locked"
     workshop.build(
         f"FROM base\nRUN {locked},id=a,target=/1 {locked},id=b,target=/2 make 1\n"

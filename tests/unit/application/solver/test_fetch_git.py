@@ -31,7 +31,7 @@ class Hub:
             authorization=authorization,
         )
         self.git = MemoryGit({REMOTE: repository, "git@host:r.git": repository})
-        self.workshop.container.git.override(self.git)
+        self.workshop.container.building.git.override(self.git)
 
     def build(self, source: str = REMOTE, flags: str = "") -> dict[str, bytes]:
         self.workshop.forget_progress()
@@ -86,7 +86,7 @@ def test_a_ref_must_be_the_commit_that_the_checksum_says() -> None:
 def test_files_may_be_as_old_as_their_commit() -> None:
     hub = Hub()
     image = image_of(hub.workshop.build(f"FROM scratch\nADD {REMOTE}?mtime=commit /r\n"))
-    entry = hub.workshop.container.trees().of(image.layers).get("r/x")
+    entry = hub.workshop.container.images.trees().of(image.layers).get("r/x")
     assert entry is not None
     assert entry.mtime == COMMITTED * 10**9
 
@@ -96,7 +96,7 @@ def test_files_of_other_times_are_not_taken_from_the_cache(flags: str) -> None:
     hub = Hub()
     for query, times in (("", {0}), ("?mtime=commit", {COMMITTED * 10**9}), ("", {0})):
         image = image_of(hub.workshop.build(f"FROM scratch\nADD {flags} {REMOTE}{query} /r\n"))
-        entry = hub.workshop.container.trees().of(image.layers).get("r/x")
+        entry = hub.workshop.container.images.trees().of(image.layers).get("r/x")
         assert entry is not None
         assert {entry.mtime} == times
 

@@ -24,7 +24,7 @@ class Site:
         self.workshop = Workshop(secrets=secrets or {})
         self.pages: dict[str, MemoryPage] = {}
         self.web = MemoryWeb(self.pages)
-        self.workshop.container.web.override(self.web)
+        self.workshop.container.building.web.override(self.web)
         self.put(content, '"1"', TIME)
 
     def put(self, content: bytes, etag: str = "", modified: int | None = None) -> None:
@@ -41,7 +41,7 @@ class Site:
 
 def entry_of(site: Site, path: str, dockerfile: str = ADD) -> Entry:
     image = image_of(site.workshop.build(dockerfile))
-    entry: Entry | None = site.workshop.container.trees().of(image.layers).get(path)
+    entry: Entry | None = site.workshop.container.images.trees().of(image.layers).get(path)
     assert entry is not None
     return entry
 

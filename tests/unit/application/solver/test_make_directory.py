@@ -15,7 +15,7 @@ def test_missing_directories_are_made() -> None:
 
     image = image_of(workshop.build("FROM base\nWORKDIR /srv/app/data\n"))
 
-    made = list(workshop.container.trees().index_of(image.layers[-1]))
+    made = list(workshop.container.images.trees().index_of(image.layers[-1]))
     assert [(entry.path, entry.kind, entry.mode) for entry in made][-2:] == [
         ("srv/app", DIRECTORY, 0o755),
         ("srv/app/data", DIRECTORY, 0o755),
@@ -29,7 +29,7 @@ def test_one_that_is_there_gives_an_empty_layer_as_in_buildkit() -> None:
 
     image = image_of(workshop.build("FROM scratch\nRUN mkdir\nWORKDIR /srv\n"))
 
-    assert len(workshop.container.trees().index_of(image.layers[-1])) == 0
+    assert len(workshop.container.images.trees().index_of(image.layers[-1])) == 0
     assert not image.config.history[-1].empty_layer
 
 
@@ -39,7 +39,7 @@ def test_it_belongs_to_the_user_of_the_stage() -> None:
 
     image = image_of(workshop.build("FROM base\nUSER app\nWORKDIR /home/app\n"))
 
-    made = workshop.container.trees().of(image.layers).get("home/app")
+    made = workshop.container.images.trees().of(image.layers).get("home/app")
     assert made is not None and (made.uid, made.gid) == (7, 8)
 
 
@@ -51,7 +51,7 @@ def test_one_below_a_set_group_id_directory_inherits(user: str, ids: tuple[int, 
 
     image = image_of(workshop.build(f"FROM base\nRUN mkdir\n{user}WORKDIR /srv/a/b\n"))
 
-    tree = workshop.container.trees().of(image.layers)
+    tree = workshop.container.images.trees().of(image.layers)
     for path in ("srv/a", "srv/a/b"):
         made = tree.get(path)
         assert made is not None and (made.mode, made.uid, made.gid) == (0o2755, *ids)

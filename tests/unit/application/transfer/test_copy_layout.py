@@ -33,7 +33,7 @@ class Layout:
         index = encode_index(Index(manifests=tuple(images)))
         target = self._added(index, media_types.OCI_INDEX, {REF_NAME: "v1"})
         layout = MemoryLayout(index=Index(manifests=(target,)), blobs=self.blobs)
-        workshop.container.layouts.override(MemoryLayouts({"/layouts/base": layout}))
+        workshop.container.storage.layouts.override(MemoryLayouts({"/layouts/base": layout}))
 
     def _image(self, platform: Platform) -> Descriptor:
         layer = self._workshop.layer({"base": str(platform).encode()})

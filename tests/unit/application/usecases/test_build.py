@@ -273,7 +273,7 @@ def test_source_date_epoch_is_the_time_of_everything(by: str, seconds: int, expe
 
     config = built.config
     assert {config.created, *(item.created for item in config.history)} == {expected}
-    index = workshop.container.trees().index_of(built.layers[-1])
+    index = workshop.container.images.trees().index_of(built.layers[-1])
     assert max(entry.mtime for entry in index) <= seconds * 10**9
     assert {entry.mtime for entry in index if entry.kind == DIRECTORY} == {seconds * 10**9}
 
@@ -370,7 +370,7 @@ def test_a_build_that_fetches_only_layers_looks_at_the_cap_of_the_cache(
     workshop.contexts.text = "FROM base\n"
     workshop.deliver(FilesOutput(destination=str(tmp_path / "out")))
 
-    assert not workshop.container.lookup().has_new
+    assert not workshop.container.building.lookup().has_new
     assert grown == [True]
 
 
@@ -380,7 +380,7 @@ def test_a_build_that_stores_nothing_new_does_not_look_at_the_cap_of_the_cache()
     tidy = workshop.container.housekeeping.keep_tidy
     tidy.override(lambda **looked: grown.append(looked["grown"]))
     workshop.build(COPY, {"a": b"1"})
-    workshop.container.lookup.reset()  # as in the next process
+    workshop.container.building.lookup.reset()  # as in the next process
 
     workshop.build(COPY, {"a": b"1"})
 

@@ -20,7 +20,7 @@ from tests.support.workshop import ELSEWHERE, HERE, Workshop, image_of
 
 
 def listed(workshop: Workshop, containing: str = "") -> list[ListedImage]:
-    return list(workshop.container.list_images()(HERE, ImageFilter(text=containing)))
+    return list(workshop.container.images.list_images()(HERE, ImageFilter(text=containing)))
 
 
 def names(images: list[ListedImage]) -> list[str]:
@@ -96,7 +96,7 @@ def test_a_damaged_image_is_listed_without_a_size() -> None:
 
 
 def chosen(workshop: Workshop, *filters: str, patterns: Sequence[str] = ()) -> list[str]:
-    list_images = workshop.container.list_images()
+    list_images = workshop.container.images.list_images()
     wanted = parse_image_filters(
         filters,
         patterns,

@@ -153,7 +153,9 @@ def check_usable(workshop: Workshop, made: Archive, image: ArchivedImage) -> Non
         assert reference.digest in (None, image.target.digest)
         sizes = [
             each.size
-            for each in workshop.container.list_images()(HERE, ImageFilter(text=str(reference)))
+            for each in workshop.container.images.list_images()(
+                HERE, ImageFilter(text=str(reference))
+            )
         ]
         assert None not in sizes
         check_saved(workshop, reference, image)

@@ -146,7 +146,7 @@ def test_a_build_keeps_the_cache_below_the_cap_and_images_whole() -> None:
 
 def test_where_nothing_has_grown_the_cap_is_not_looked_at() -> None:
     workshop = a_workshop()
-    lookup = workshop.container.lookup()
+    lookup = workshop.container.building.lookup()
     assert not lookup.has_new
     workshop.build(RUN, {"a": b"1"})
     assert lookup.has_new

@@ -70,7 +70,7 @@ def test_an_id_that_an_image_with_a_name_has_too_is_not_deleted() -> None:
     built = image_of(workshop.build("FROM scratch\nLABEL a=b\n", tags=["app:1"]))
     again = encode_manifest(replace(built.manifest, annotations={"other": "manifest"}))
     target = add(workshop.blobs, again, media_types.OCI_MANIFEST)
-    workshop.images.put(target.digest, target, workshop.container.clock().now())
+    workshop.images.put(target.digest, target, workshop.container.system.clock().now())
 
     pruned = workshop.container.housekeeping.prune_images()(HERE, NOTHING)
 

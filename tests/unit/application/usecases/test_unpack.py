@@ -37,7 +37,7 @@ def make(root: MemoryWorkspace) -> None:
 @pytest.fixture
 def workshop() -> Workshop:
     made = Workshop()
-    made.container.output_files.override(LocalOutputFiles(io.BytesIO()))
+    made.container.system.output_files.override(LocalOutputFiles(io.BytesIO()))
     made.commands["make"] = make
     made.build("FROM scratch\nRUN make\nCOPY a /dir/\n", {"a": b"1"})
     return made
@@ -77,5 +77,5 @@ def test_garbage_is_not_collected_meanwhile(workshop: Workshop, tmp_path: Path) 
                 assert not alone
             return super().directory(path, delete=delete)
 
-    workshop.container.output_files.override(Watching(io.BytesIO()))
+    workshop.container.system.output_files.override(Watching(io.BytesIO()))
     unpack(workshop)(ImageName.of(APP), HERE, str(tmp_path / "root"), owners=False)

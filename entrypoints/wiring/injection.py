@@ -5,12 +5,14 @@ wiring modules, and looks for web frameworks and for pydantic: 20 ms of each com
 these are installed.
 """
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 _CALLED_LATER = {
     "asyncio": ("Future", "ensure_future", "gather"),
@@ -71,4 +73,44 @@ def _calling(module: str, name: str) -> Callable[..., Any]:
 with _without_unused():
     from dependency_injector import containers, providers
 
-__all__ = ["containers", "providers"]
+__all__ = ["Wiring", "attributes_of", "needs", "part", "providers", "select"]
+
+_Provided = TypeVar("_Provided")
+
+if TYPE_CHECKING:
+
+    class Wiring:
+        """A container, with no other attributes than it declares.
+
+        The library's stub of DeclarativeContainer has an attribute of every name.
+        """
+
+        providers: ClassVar[dict[str, providers.Provider[Any]]]
+
+        def __init__(self, **dependencies: object) -> None: ...
+else:
+    Wiring = containers.DeclarativeContainer
+
+
+def part(container: type[_Provided], **dependencies: object) -> _Provided:
+    """Return a provider of a container inside another one, typed as the container."""
+    return cast(_Provided, providers.Container(container, **dependencies))
+
+
+def needs(container: type[_Provided]) -> _Provided:  # noqa: ARG001 (only its type)
+    """Return a placeholder of a container that ``part`` passes, typed as the container."""
+    return cast(_Provided, providers.DependenciesContainer())
+
+
+def attributes_of(provider: providers.Provider[_Provided]) -> _Provided:
+    """Return providers of the attributes of a provided object, typed as the object."""
+    return cast(_Provided, provider.provided)
+
+
+def select(choice: object, **adapters: Callable[..., _Provided]) -> providers.Provider[_Provided]:
+    """Return a provider that calls the one of ``adapters`` whose name ``choice`` provides."""
+    chosen = cast(Callable[[], str], choice)
+    return cast(
+        providers.Provider[_Provided],
+        providers.Selector(chosen, **cast(dict[str, providers.Provider[_Provided]], adapters)),
+    )

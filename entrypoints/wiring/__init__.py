@@ -1,0 +1,1 @@
+"""Dependency injection: adapters, chosen by settings, connected to use cases."""

@@ -1,0 +1,325 @@
+"""Wiring of builds: planning, solving, outputs and caches."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from img.entrypoints.wiring.execution import Execution
+from img.entrypoints.wiring.housekeeping import Housekeeping
+from img.entrypoints.wiring.images import Images
+from img.entrypoints.wiring.injection import Wiring, attributes_of, needs, providers
+from img.entrypoints.wiring.lazy import lazy, lazy_imports
+from img.entrypoints.wiring.registries import Registries
+from img.entrypoints.wiring.setup import Setup
+from img.entrypoints.wiring.storage import Storage
+from img.entrypoints.wiring.system import System
+
+with lazy_imports(__name__):
+    from img.adapters.build_context.directory import DirectoryContext
+    from img.adapters.build_context.local import LocalContexts
+    from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
+    from img.adapters.file_digest_store.memory import MemoryFileDigestStore
+    from img.adapters.git.program import GitProgram
+    from img.adapters.web.requests import RequestsWebFetcher
+    from img.application.cache_export.export import ExportCache
+    from img.application.cache_export.export_all import LeaveCaches
+    from img.application.cache_export.mounts import PackCacheMounts
+    from img.application.cache_import.imported import ImportedCaches
+    from img.application.cache_import.read import CacheReader
+    from img.application.outputs.assemble import Assemble
+    from img.application.outputs.deliver import DeliverOutputs
+    from img.application.outputs.files import WriteFiles
+    from img.application.outputs.images import DeliverImages
+    from img.application.outputs.recompress import LayerVariants
+    from img.application.planning.analyse import AnalyseDockerfile
+    from img.application.planning.resolve import ResolveBases
+    from img.application.solver.contexts import Contexts
+    from img.application.solver.copy_files import CopyIntoLayer
+    from img.application.solver.execute import ExecuteProcess
+    from img.application.solver.fetch_git import FetchRepository
+    from img.application.solver.fetch_sources import FetchSources
+    from img.application.solver.fetch_url import FetchFile
+    from img.application.solver.lookup import Lookup
+    from img.application.solver.make_directory import MakeDirectoryLayer
+    from img.application.solver.mounts import MountAll
+    from img.application.solver.owners import Owners
+    from img.application.solver.pull_base import PullLayers
+    from img.application.solver.roots import Roots
+    from img.application.solver.skip_cached_stages import Foresee
+    from img.application.solver.solve import Solver
+    from img.application.usecases.build import BuildImage
+    from img.application.usecases.check import CheckDockerfile, ListTargets, OutlineDockerfile
+
+if TYPE_CHECKING:
+    from img.application.ports.blob_origins import BlobOrigins
+    from img.application.ports.image_layout import LayoutWriter
+    from img.application.ports.index_store import IndexStore
+    from img.application.ports.layer_archive import LayerArchive
+    from img.application.ports.progress_sink import ProgressSink
+    from img.application.ports.registry import Registry
+    from img.application.transfer.blobs import Transfer
+    from img.application.transfer.copy_layout import CopyFromLayout
+    from img.domain.oci.chain import Layer
+
+
+def _imported(
+    registry: Registry,
+    copy: CopyFromLayout,
+    transfer: Transfer,
+    indexes: IndexStore,
+    archive: LayerArchive,
+    origins: BlobOrigins,
+    progress: ProgressSink,
+    namespace: str,
+) -> ImportedCaches:
+    reader = CacheReader(
+        registry=registry,
+        copy=copy,
+        transfer=transfer,
+        indexes=indexes,
+        archive=archive,
+        origins=origins,
+        progress=progress,
+    )
+    return ImportedCaches(reader=reader, progress=progress, variant=namespace)
+
+
+def _imported_mounts(imported: ImportedCaches) -> Callable[[str], Layer | None]:
+    """Return a function from the name of a cache mount to its imported files."""
+    return lambda name: imported.mount(name)  # noqa: PLW0108 (the attribute makes a LazyObject's object)
+
+
+def _export_caches(
+    registry: Registry,
+    layouts: LayoutWriter,
+    transfer: Transfer,
+    mount: MountAll,
+    assemble: Assemble,
+    imported: ImportedCaches,
+    progress: ProgressSink,
+) -> LeaveCaches:
+    export = ExportCache(
+        registry=registry,
+        layouts=layouts,
+        transfer=transfer,
+        blobs=assemble.blobs,
+        progress=progress,
+        fetch=imported.fetched,
+        recompress=assemble.variants.recompressed,
+        variant=imported.variant,
+    )
+    pack = PackCacheMounts(
+        mount=mount,
+        caches=mount.caches,
+        archive=mount.copy.archive,
+        blobs=assemble.blobs,
+        progress=progress,
+    )
+    return LeaveCaches(assemble=assemble, export=export, pack_mounts=pack, more_keys=imported.keys)
+
+
+class Building(Wiring):
+    """``img build``, and the checks of Dockerfiles."""
+
+    setup = providers.Dependency(instance_of=Setup)
+    given = attributes_of(setup)
+    system = needs(System)
+    storage = needs(Storage)
+    registries = needs(Registries)
+    images = needs(Images)
+    execution = needs(Execution)
+    housekeeping = needs(Housekeeping)
+
+    parser = providers.Singleton(DockerfileParseParser)
+    local_contexts = providers.Singleton(
+        LocalContexts, storage.file_digests, storage.archive, storage.scratch
+    )
+    git = providers.Singleton(
+        lazy(GitProgram),
+        given.temporary,
+        providers.Factory(
+            DirectoryContext, known=providers.Factory(MemoryFileDigestStore)
+        ).provider,
+    )
+    web = providers.Singleton(lazy(RequestsWebFetcher))
+
+    owners = providers.Singleton(Owners, trees=images.trees)
+    roots = providers.Singleton(Roots, snapshotter=execution.snapshotter, trees=images.trees)
+    copy = providers.Singleton(
+        CopyIntoLayer,
+        archive=storage.archive,
+        blobs=storage.blobs,
+        trees=images.trees,
+        owners=owners,
+        scratch=storage.scratch,
+        clock=system.clock,
+    )
+    imported = providers.Singleton(
+        lazy(_imported),
+        registries.registry,
+        images.copy_from_layout,
+        images.transfer,
+        storage.indexes,
+        storage.archive,
+        storage.origins,
+        system.progress,
+        storage.cache_namespace,
+    )
+    lookup = providers.Singleton(
+        Lookup, cache=storage.cache, blobs=storage.blobs, imported=imported
+    )
+    mount_all = providers.Factory(
+        MountAll,
+        roots=roots,
+        views=execution.context_views,
+        copy=copy,
+        secrets=execution.secrets,
+        caches=execution.cache_mounts,
+        imported=providers.Factory(_imported_mounts, imported),
+    )
+    execute = providers.Factory(
+        ExecuteProcess,
+        executor=execution.announced,
+        roots=roots,
+        mount=mount_all,
+        archive=storage.archive,
+        blobs=storage.blobs,
+        trees=images.trees,
+    )
+    fetch_file = providers.Factory(
+        FetchFile,
+        web=web,
+        secrets=execution.secrets,
+        blobs=storage.blobs,
+        lookup=lookup,
+        clock=system.clock,
+    )
+    fetch_repository = providers.Factory(
+        FetchRepository,
+        git=git,
+        secrets=execution.secrets,
+        archive=storage.archive,
+        blobs=storage.blobs,
+        trees=images.trees,
+        lookup=lookup,
+        clock=system.clock,
+    )
+    contexts = providers.Factory(
+        Contexts,
+        local=local_contexts,
+        git=fetch_repository,
+        web=fetch_file,
+        copy=copy,
+        lookup=lookup,
+        trees=images.trees,
+        scratch=storage.scratch,
+        clock=system.clock,
+        progress=system.progress,
+    )
+    solver = providers.Factory(
+        Solver,
+        lookup=lookup,
+        fetch=providers.Factory(FetchSources, url=fetch_file, git=fetch_repository),
+        pull=providers.Factory(
+            PullLayers,
+            layers=images.layers,
+            images=storage.images,
+            transfer=images.transfer,
+            clock=system.clock,
+        ),
+        copy=copy,
+        make_directory=providers.Factory(
+            MakeDirectoryLayer,
+            archive=storage.archive,
+            blobs=storage.blobs,
+            trees=images.trees,
+            owners=owners,
+            clock=system.clock,
+        ),
+        execute=execute,
+        foresee=providers.Factory(Foresee, lookup=lookup, copy=copy, execute=execute),
+        clock=system.clock,
+        progress=system.progress,
+    )
+    resolve = providers.Factory(
+        ResolveBases,
+        find=images.find,
+        catalog=images.catalog,
+        registry=registries.registry,
+        transfer=images.transfer,
+        layouts=images.copy_from_layout,
+        progress=system.progress,
+    )
+    analyse = providers.Factory(AnalyseDockerfile, parser=parser, resolve=resolve)
+
+    write_files = providers.Factory(
+        WriteFiles,
+        archive=storage.archive,
+        trees=images.trees,
+        scratch=storage.scratch,
+        places=system.output_files,
+    )
+    assemble = providers.Factory(
+        Assemble,
+        blobs=storage.blobs,
+        lookup=lookup,
+        clock=system.clock,
+        variants=providers.Factory(
+            LayerVariants,
+            archive=storage.archive,
+            blobs=storage.blobs,
+            trees=images.trees,
+            lookup=lookup,
+            clock=system.clock,
+        ),
+    )
+    deliver = providers.Factory(
+        DeliverOutputs,
+        images=providers.Factory(
+            DeliverImages,
+            assemble=assemble,
+            images=storage.images,
+            publish=images.publish,
+            exporters=storage.exporters.provider,
+            layouts=storage.layout_exporter.provider,
+            places=system.output_files,
+            roots=roots,
+            clock=system.clock,
+        ),
+        files=write_files,
+        progress=system.progress,
+    )
+    build_image = providers.Factory(
+        BuildImage,
+        contexts=contexts,
+        analyse=analyse,
+        solver=solver,
+        layers=images.layers,
+        deliver=deliver,
+        places=system.output_files,
+        imported=imported,
+        leave=providers.Factory(
+            lazy(_export_caches),
+            registries.registry,
+            storage.layout_writer,
+            images.transfer,
+            mount_all,
+            assemble,
+            imported,
+            system.progress,
+        ),
+        programs=system.foreign_programs,
+        progress=system.progress,
+        lock=storage.lock,
+        tidy=providers.Factory(lazy(operator.call), housekeeping.keep_tidy.provider),
+    )
+
+    check_dockerfile = providers.Factory(
+        CheckDockerfile, dockerfiles=contexts, analyse=analyse, lock=storage.lock
+    )
+    outline_dockerfile = providers.Factory(
+        OutlineDockerfile, dockerfiles=contexts, analyse=analyse, lock=storage.lock
+    )
+    list_targets = providers.Factory(ListTargets, dockerfiles=contexts, parser=parser)

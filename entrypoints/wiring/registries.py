@@ -1,0 +1,80 @@
+"""Wiring of registries: the client, its mirrors, and credentials."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from img.entrypoints.wiring.injection import Wiring, attributes_of, providers, select
+from img.entrypoints.wiring.lazy import lazy, lazy_imports
+from img.entrypoints.wiring.setup import Setup
+
+with lazy_imports(__name__):
+    from img.adapters.credential_store.auth_files import usual_auth_files
+    from img.adapters.credential_store.containers_auth import ContainersAuthCredentials
+    from img.adapters.registry.connections import Access
+    from img.adapters.registry.contents import OrasRegistryContents
+    from img.adapters.registry.mirrored import MirroredRegistry
+    from img.adapters.registry.oras import OrasRegistry
+    from img.adapters.registry.registries_conf import read_registry_rules
+
+if TYPE_CHECKING:
+    from img.application.ports.credential_store import CredentialStore
+    from img.application.ports.registry import Registry
+    from img.domain.registries import RegistryRules
+    from img.entrypoints.settings import RegistryAccess
+
+
+def _docker_credentials(setup: Setup) -> CredentialStore:
+    run_helper = setup.host.run_helper
+    if (file := setup.settings.access.auth_file) is not None:
+        return ContainersAuthCredentials(file, run=run_helper)
+    return usual_auth_files(os.environ, setup.host.user_id, run=run_helper)
+
+
+def _rules() -> Callable[[], RegistryRules]:
+    """Return a function that reads the configuration of registries once, when it is called."""
+    return functools.cache(lambda: read_registry_rules(os.environ))
+
+
+def _is_insecure(
+    access: RegistryAccess, rules: Callable[[], RegistryRules]
+) -> Callable[[str], bool]:
+    return lambda name: access.is_insecure(name) or rules().is_insecure(name)
+
+
+def _oras(
+    credentials: CredentialStore,
+    insecure: Callable[[str], bool],
+    rules: Callable[[], RegistryRules],
+) -> Registry:
+    return MirroredRegistry(OrasRegistry(credentials=credentials, insecure=insecure), rules)
+
+
+def _contents(
+    credentials: CredentialStore,
+    insecure: Callable[[str], bool],
+    rules: Callable[[], RegistryRules],
+) -> OrasRegistryContents:
+    access = Access(credentials=credentials, insecure=insecure)
+    return OrasRegistryContents(access, home=lambda name: rules().push_place(name))
+
+
+class Registries(Wiring):
+    """Registries, and the credentials for them."""
+
+    setup = providers.Dependency(instance_of=Setup)
+    given = attributes_of(setup)
+
+    credentials: providers.Provider[CredentialStore] = select(
+        given.settings.credentials, docker=providers.Singleton(lazy(_docker_credentials), setup)
+    )
+    rules = providers.Singleton(_rules)
+    insecure = providers.Singleton(_is_insecure, given.settings.access, rules)
+    registry: providers.Provider[Registry] = select(
+        given.settings.registry,
+        oras=providers.Singleton(lazy(_oras), credentials, insecure, rules),
+    )
+    contents = providers.Singleton(_contents, credentials, insecure, rules)

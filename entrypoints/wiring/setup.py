@@ -1,0 +1,70 @@
+"""The choices of one run, from which containers are made."""
+
+from pathlib import Path
+
+from img.domain.dataclass import dataclass
+from img.entrypoints.rootless import BuildHost
+from img.entrypoints.settings import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """The settings, the host, and the paths and choices that follow from both."""
+
+    settings: Settings
+    host: BuildHost
+    snapshotter: str  # the one that settings and the executor allow
+
+    @property
+    def records(self) -> str:
+        """Where origins, indexes and cache records are kept: another user's state is read-only."""
+        return "memory" if self.settings.foreign else "state"
+
+    @property
+    def progress(self) -> str:
+        """The progress display."""
+        return "quiet" if self.settings.quiet else self.settings.progress
+
+    @property
+    def database(self) -> Path:
+        """The SQLite database of the state."""
+        return self.settings.state / "state.db"
+
+    @property
+    def layout(self) -> Path:
+        """The OCI layout that replaces blobs and names with IMG_STORE=oci-layout."""
+        return self.settings.state / "layout"
+
+    @property
+    def temporary(self) -> Path:
+        """The directory of temporary files."""
+        return self.settings.state / "tmp"
+
+    @property
+    def snapshots(self) -> Path:
+        """The directory of snapshots whose files have owners as in this process."""
+        return self._snapshots_of(self.host.ids)
+
+    @property
+    def other_snapshots(self) -> list[Path]:
+        """The directories of snapshots with other owners: of no use here, but removable."""
+        return [self._snapshots_of(ids) for ids in self.host.other_ids]
+
+    @property
+    def cache_mounts(self) -> Path:
+        """The directory of RUN --mount=type=cache."""
+        return self._cache_mounts_of(self.host.ids)
+
+    @property
+    def other_cache_mounts(self) -> list[Path]:
+        """The directories of cache mounts with other owners."""
+        return [self._cache_mounts_of(ids) for ids in self.host.other_ids]
+
+    def _snapshots_of(self, ids: str) -> Path:
+        from img.adapters.linux.boot import boot_name  # most commands use no snapshots
+
+        # Snapshots are not synced to disk, so those of an earlier boot are not used.
+        return self.settings.state / "snapshots" / ids / boot_name()
+
+    def _cache_mounts_of(self, ids: str) -> Path:
+        return self.settings.state / "mounts" / ids

@@ -1,0 +1,134 @@
+"""Wiring of the state directory, and of images in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from img.entrypoints.wiring.injection import (
+    Wiring,
+    attributes_of,
+    needs,
+    providers,
+    select,
+)
+from img.entrypoints.wiring.lazy import lazy, lazy_imports
+from img.entrypoints.wiring.setup import Setup
+from img.entrypoints.wiring.system import System
+
+with lazy_imports(__name__):
+    from img.adapters.blob_origins.memory import MemoryBlobOrigins
+    from img.adapters.blob_origins.sqlite import SqliteBlobOrigins
+    from img.adapters.blob_store.files import FileBlobStore
+    from img.adapters.blob_store.memory import MemoryBlobStore
+    from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
+    from img.adapters.cache_store.memory import MemoryCacheStore
+    from img.adapters.cache_store.namespaced import ApartCacheStore
+    from img.adapters.cache_store.sqlite import SqliteCacheStore
+    from img.adapters.exporter.docker_archive import DockerArchiveExporter
+    from img.adapters.exporter.oci_archive import OciArchiveExporter
+    from img.adapters.exporter.oci_layout import OciLayoutExporter
+    from img.adapters.file_digest_store.memory import MemoryFileDigestStore
+    from img.adapters.file_digest_store.sqlite import SqliteFileDigestStore
+    from img.adapters.image_layout.directory import DirectoryLayouts
+    from img.adapters.image_layout.writer import DirectoryLayoutWriter
+    from img.adapters.image_store.memory import MemoryImageStore
+    from img.adapters.image_store.oci_layout import OciLayoutImageStore
+    from img.adapters.image_store.sqlite import SqliteImageStore
+    from img.adapters.importer.archive import ArchiveImporter
+    from img.adapters.index_store.files import FileIndexStore
+    from img.adapters.index_store.memory import MemoryIndexStore
+    from img.adapters.layer_archive.compression import decompressed
+    from img.adapters.layer_archive.tar import TarLayerArchive, archive_members
+    from img.adapters.scratch_space.files import FileScratchSpace
+    from img.adapters.state_lock.file import FileStateLock
+    from img.adapters.storage.sqlite import Database
+
+if TYPE_CHECKING:
+    from img.application.ports.blob_origins import BlobOrigins
+    from img.application.ports.blob_store import BlobStore
+    from img.application.ports.cache_store import CacheStore
+    from img.application.ports.file_digest_store import FileDigestStore
+    from img.application.ports.image_store import ImageStore
+    from img.application.ports.index_store import IndexStore
+    from img.application.ports.scratch_space import ScratchSpace
+
+
+def _cache_namespace(setup: Setup) -> str:
+    """Return the cache namespace of builds whose layers are not exact, "" for exact builds."""
+    departure = setup.host.departure(setup.settings.emulate)
+    return departure + ("--backend=fuse" if setup.snapshotter == "fuse" else "")
+
+
+def _sqlite_cache(database: Database, namespace: str) -> CacheStore:
+    store = SqliteCacheStore(database)
+    return ApartCacheStore(store, namespace) if namespace else store
+
+
+def _scratch_elsewhere() -> ScratchSpace:
+    import tempfile
+
+    return FileScratchSpace(Path(tempfile.gettempdir()))
+
+
+class Storage(Wiring):
+    """Blobs, names, records, locks; and images that are read from and written to files."""
+
+    setup = providers.Dependency(instance_of=Setup)
+    given = attributes_of(setup)
+    system = needs(System)
+
+    database = providers.Singleton(Database, given.database)
+    blobs: providers.Provider[BlobStore] = select(
+        given.settings.store,
+        files=providers.Singleton(FileBlobStore, given.settings.state),
+        memory=providers.Singleton(MemoryBlobStore),
+        **{"oci-layout": providers.Singleton(OciLayoutBlobStore, given.layout)},
+    )
+    images: providers.Provider[ImageStore] = select(
+        given.settings.store,
+        files=providers.Singleton(SqliteImageStore, database),
+        memory=providers.Singleton(MemoryImageStore),
+        **{"oci-layout": providers.Singleton(OciLayoutImageStore, given.layout)},
+    )
+    origins: providers.Provider[BlobOrigins] = select(
+        given.records,
+        state=providers.Singleton(SqliteBlobOrigins, database),
+        memory=providers.Singleton(MemoryBlobOrigins),
+    )
+    indexes: providers.Provider[IndexStore] = select(
+        given.records,
+        state=providers.Singleton(FileIndexStore, given.settings.state),
+        memory=providers.Singleton(MemoryIndexStore),
+    )
+    cache_namespace = providers.Callable(_cache_namespace, setup)
+    cache: providers.Provider[CacheStore] = select(
+        given.records,
+        state=providers.Singleton(_sqlite_cache, database, cache_namespace),
+        memory=providers.Singleton(MemoryCacheStore),
+    )
+    file_digests: providers.Provider[FileDigestStore] = select(
+        given.records,
+        state=providers.Singleton(SqliteFileDigestStore, database),
+        memory=providers.Singleton(MemoryFileDigestStore),
+    )
+    scratch: providers.Provider[ScratchSpace] = select(
+        given.records,
+        state=providers.Singleton(FileScratchSpace, given.temporary),
+        memory=providers.Singleton(_scratch_elsewhere),
+    )
+    lock = providers.Singleton(FileStateLock, given.settings.state)
+    archive = providers.Singleton(lazy(TarLayerArchive), system.ownership)
+
+    layouts = providers.Singleton(lazy(DirectoryLayouts))
+    layout_writer = providers.Singleton(
+        lazy(DirectoryLayoutWriter), providers.Factory(OciLayoutBlobStore, marks=False).provider
+    )
+    layout_exporter = providers.Factory(OciLayoutExporter, blobs)
+    exporters = providers.Dict(
+        docker=providers.Factory(DockerArchiveExporter, blobs, decompressed),
+        oci=providers.Factory(OciArchiveExporter, blobs),
+    )
+    importer = providers.Singleton(
+        ArchiveImporter, blobs, archive_members, decompressed, given.settings.platform
+    )
