@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from tests.support import long_tests
+from tests.support import left_out, long_tests
 from tests.support.host import kinds, shared_things
 
 # How long an example takes says more of the machine than of the code.
@@ -59,6 +59,21 @@ def pytest_testnodedown(node: Any) -> None:
             pytest.CollectReport(nodeid, "passed", longrepr=None, result=None)
             for nodeid in left_out
         ]
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was skipped, and which command brings what the skipped tests need."""
+    reports = terminalreporter.stats.get("skipped", [])
+    lines = left_out.summary(_reason(report) for report in reports)
+    if lines:
+        terminalreporter.section("skipped")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+def _reason(report: Any) -> str:
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return text.removeprefix("Skipped: ")
 
 
 @pytest.fixture(autouse=True)
