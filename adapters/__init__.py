@@ -1,1 +1,1 @@
-"""The world behind the ports: one folder a port, one file a technology."""
+"""Implementations of the ports: one folder per port, one file per technology."""

@@ -1,1 +1,1 @@
-"""Where blobs can be had."""
+"""The repositories that blobs come from."""

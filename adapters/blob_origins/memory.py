@@ -8,7 +8,7 @@ from img.domain.digest import Digest
 
 
 class MemoryBlobOrigins(BlobOrigins):
-    """Origins that are gone with the process."""
+    """Origins that are lost with the process."""
 
     def __init__(self) -> None:
         self._repositories: dict[Digest, dict[str, None]] = {}  # oldest first

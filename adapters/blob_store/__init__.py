@@ -1,1 +1,1 @@
-"""Immutable bytes by digest."""
+"""Storage of immutable bytes by digest."""

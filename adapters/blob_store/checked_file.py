@@ -15,9 +15,9 @@ _BUFFER = 256 << 10
 
 
 class CheckedFile(io.FileIO):
-    """A file that is hashed as it is read, and refuses its last bytes unless all were right.
+    """A file that is hashed while it is read, and withholds its last bytes if the digest differs.
 
-    Who reads only a part, or from the middle, reads it unverified.
+    Reading only a part, or from the middle, is not verified.
     """
 
     def __init__(self, path: str, digest: Digest) -> None:

@@ -1,4 +1,4 @@
-"""A file per blob."""
+"""Blobs as files."""
 
 import contextlib
 import errno
@@ -32,8 +32,8 @@ _CHUNK = 1 << 20
 class FileBlobStore(BlobStore, BlobTrash):
     """Blobs as ``root/blobs/<algorithm>/<hex>`` (image-spec image-layout.md, "Blobs").
 
-    What is being written is nowhere until it is whole: see NewFile. What arrives over the network
-    is in ``root/incoming`` until then. What is condemned is in ``root/trash``.
+    A blob appears when it is complete: see NewFile. Downloads are in ``root/incoming`` until then.
+    A blob that is marked for deletion is in ``root/trash``.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class FileBlobStore(BlobStore, BlobTrash):
             if path := self._trash.find(digest):
                 with contextlib.suppress(FileNotFoundError):
                     return checked_file(path, digest)
-            # Else it may just have been brought back.
+            # Otherwise it may just have been restored.
             return checked_file(self._path(digest), digest)
 
     def writer(self) -> "FileBlobWriter":
@@ -80,12 +80,12 @@ class FileBlobStore(BlobStore, BlobTrash):
         try:
             return os.stat(self._path(digest)).st_size
         except OSError:
-            return self._brought_back(digest)
+            return self._restored(digest)
 
-    def _brought_back(self, digest: Digest) -> int | None:
+    def _restored(self, digest: Digest) -> int | None:
         try:
             if path := self._trash.find(digest):
-                with contextlib.suppress(FileNotFoundError):  # somebody else did
+                with contextlib.suppress(FileNotFoundError):  # another process did it
                     os.rename(path, self._path(digest))
                 return os.stat(self._path(digest)).st_size
         except OSError:
@@ -98,7 +98,7 @@ class FileBlobStore(BlobStore, BlobTrash):
                 try:
                     yield Digest.parse(f"{algorithm}:{encoded}")
                 except InvalidDigest:
-                    continue  # nothing of ours
+                    continue  # not created by img
 
     def remove(self, digest: Digest) -> None:
         try:
@@ -123,32 +123,32 @@ class FileBlobStore(BlobStore, BlobTrash):
     def _is_ours(self, _digest: Digest) -> bool:
         return True
 
-    def condemn(self, digest: Digest, generation: int) -> None:
+    def mark_for_deletion(self, digest: Digest, generation: int) -> None:
         try:
             self._trash.put(self._path(digest), digest, generation)
         except OSError as error:
             raise_state_error(error, self._path(digest))
 
-    def condemned(self) -> Iterator[tuple[int, Digest]]:
+    def marked_for_deletion(self) -> Iterator[tuple[int, Digest]]:
         for generation in self._trash.generations():
             for digest in self._trash.digests(generation):
                 yield generation, digest
 
-    def expire(self, generation: int) -> None:
+    def sweep(self, generation: int) -> None:
         try:
             self._trash.empty(generation)
         except OSError as error:
             raise_state_error(error, str(self._blobs))
 
-    def adopt(self, digests: Iterable[Digest]) -> None:
-        pass  # all of it is ours
+    def claim(self, digests: Iterable[Digest]) -> None:
+        pass  # all blobs belong to img
 
     def _path(self, digest: Digest) -> str:
         return f"{self._blobs}/{digest.algorithm}/{digest.encoded}"
 
 
 class FileBlobWriter(BlobWriter):
-    """A blob in the making, hashed as it is written."""
+    """A new blob, hashed while it is written."""
 
     def __init__(
         self,
@@ -191,7 +191,7 @@ class FileBlobWriter(BlobWriter):
         self._file.discard()
 
     def _commit_other(self, expected: Digest) -> Digest:
-        """Store the blob under a digest of another algorithm, by which a manifest names it."""
+        """Store the blob under a digest of another algorithm, which a manifest uses."""
         file = self._new_file(expected.algorithm)
         try:
             actual_hash = expected.new_hash()

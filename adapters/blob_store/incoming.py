@@ -1,4 +1,4 @@
-"""Blobs that arrive in parts, over several processes' lives."""
+"""Partial blobs, which several processes may complete one after the other."""
 
 import contextlib
 import errno
@@ -14,13 +14,14 @@ from img.domain.digest import Digest
 
 _CHUNK = 1 << 20
 _POLL_S = 0.05
-_ABANDONED_S = 24 * 3600  # nobody comes back for a part that old
+_ABANDONED_S = 24 * 3600  # a part of that age will not be continued
 
 
 class IncomingFile(IncomingBlob):
-    """A part of a blob in a file of its own, named by the digest of the whole, and locked.
+    """A locked file with a part of a blob, named by the digest of the whole.
 
-    A part from before is not trusted: all of it is hashed again, and the whole has to fit.
+    An existing part is not trusted: all of it is hashed again, and the digest of the whole has to
+    match.
     """
 
     def __init__(
@@ -82,7 +83,7 @@ class IncomingFile(IncomingBlob):
         try:
             make_directories(directory, self._directory_mode)
             os.fchmod(self._descriptor, 0o644)
-            os.utime(self._descriptor)  # stored now, whenever its last byte came
+            os.utime(self._descriptor)  # the time of storing, not of the last byte
             os.fsync(self._descriptor)
             os.rename(self._path, self._target)
             sync_directory(directory)
@@ -93,7 +94,7 @@ class IncomingFile(IncomingBlob):
         while self._hashed < self._size:
             chunk = self._read(self._hashed)
             if not chunk:
-                return  # somebody cut the file: the digest will tell
+                return  # the file was truncated: the digest will not match
             self._take(chunk)
 
     def _take(self, chunk: bytes | memoryview) -> None:
@@ -115,7 +116,7 @@ def incoming_file(
     waiting: Waiting,
     directory_mode: int = PRIVATE_MODE,
 ) -> Iterator[IncomingFile]:
-    """Enter with the part of ``digest`` in ``folder``, alone; ``target`` is where the whole goes.
+    """Enter with the locked part of ``digest`` in ``folder``; ``target`` is the path of the whole.
 
     Raises StoreFull, StateError, UnsupportedDigest.
     """
@@ -130,7 +131,7 @@ def incoming_file(
     try:
         yield IncomingFile(descriptor, path, digest, target, directory_mode)
     finally:
-        # Still locked: an empty file is nothing to come back to.
+        # Still locked: an empty file is of no use later.
         if _is_at(path, descriptor) and not os.fstat(descriptor).st_size:
             with contextlib.suppress(OSError):
                 os.unlink(path)
@@ -138,20 +139,20 @@ def incoming_file(
 
 
 def remove_parts(folder: str) -> None:
-    """Delete all parts that nobody holds."""
+    """Delete all parts that no process has locked."""
     with contextlib.suppress(FileNotFoundError):
         _sweep(folder, 0)
 
 
 def _locked(path: str, waiting: Waiting) -> int:
-    """Return a descriptor of the file at ``path``, which nobody else has locked."""
+    """Return a descriptor of the file at ``path``, locked by this process."""
     while True:
         descriptor = open_own_file(path, os.O_RDWR | os.O_CREAT)
         try:
             while not _try_lock(descriptor):
                 waiting(os.fstat(descriptor).st_size)
                 time.sleep(_POLL_S)
-            if _is_at(path, descriptor):  # else it was committed or removed meanwhile
+            if _is_at(path, descriptor):  # otherwise it was committed or removed meanwhile
                 return descriptor
         except BaseException:
             os.close(descriptor)

@@ -20,7 +20,7 @@ _POLL_S = 0.05
 
 
 class MemoryBlobStore(BlobStore):
-    """Blobs that are gone with the process: for tests, and for images that are only looked at."""
+    """Blobs that are lost with the process: for tests, and for images that are only inspected."""
 
     def __init__(self, *blobs: bytes) -> None:
         self._blobs = {Digest.of(blob): blob for blob in blobs}
@@ -66,7 +66,7 @@ class MemoryBlobStore(BlobStore):
 
 
 class MemoryBlobWriter(BlobWriter):
-    """A blob in the making."""
+    """A new blob."""
 
     def __init__(self, blobs: dict[Digest, bytes]) -> None:
         self._blobs = blobs

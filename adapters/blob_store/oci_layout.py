@@ -18,11 +18,11 @@ _OWN = ".img-own"
 
 
 class OciLayoutBlobStore(FileBlobStore):
-    """The blobs of the layout at ``root``, which skopeo, umoci and others can read and write.
+    """The blobs of the layout at ``root``, which tools such as skopeo and umoci can read and write.
 
-    The first blob makes a layout out of a directory that is none yet. Only blobs that img has
-    stored or adopted are ever condemned: an empty file in ``root/.img-own`` says which. Without
-    ``marks`` there are none: for layouts in which nothing is ever collected.
+    The first blob makes the directory a layout. Only blobs that img has stored or claimed are ever
+    marked for deletion: an empty file in ``root/.img-own`` identifies them. Without ``marks`` there
+    are no such files: for layouts without garbage collection.
     """
 
     def __init__(self, root: Path, *, marks: bool = True) -> None:
@@ -45,27 +45,27 @@ class OciLayoutBlobStore(FileBlobStore):
             self._mark(digest)
             yield blob
 
-    def condemn(self, digest: Digest, generation: int) -> None:
+    def mark_for_deletion(self, digest: Digest, generation: int) -> None:
         if self._is_ours(digest):
-            super().condemn(digest, generation)
+            super().mark_for_deletion(digest, generation)
 
     def _is_ours(self, digest: Digest) -> bool:
         return os.path.exists(self._mark_of(digest))
 
-    def expire(self, generation: int) -> None:
+    def sweep(self, generation: int) -> None:
         gone = list(self._trash.digests(generation))
-        super().expire(generation)
+        super().sweep(generation)
         for digest in gone:
             if not os.path.exists(self._path(digest)):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(self._mark_of(digest))
 
-    def adopt(self, digests: Iterable[Digest]) -> None:
+    def claim(self, digests: Iterable[Digest]) -> None:
         for digest in digests:
             self._make_mark(digest)
 
     def _mark(self, digest: Digest) -> None:
-        """Say, before it is there, that the blob is ours; one that is there stays as it is."""
+        """Record, before it is stored, that the blob belongs to img; keep an older state."""
         if not os.path.exists(self._path(digest)):
             self._make_mark(digest)
 

@@ -1,4 +1,4 @@
-"""Blobs that are on their way out."""
+"""Blobs that are marked for deletion."""
 
 import contextlib
 import os
@@ -9,7 +9,7 @@ from img.domain.digest import Digest, InvalidDigest
 
 
 class Trash:
-    """``directory/<generation>/<algorithm>-<hex>``, on the same file system as the blobs.
+    """Files ``directory/<generation>/<algorithm>-<hex>``, on the same file system as the blobs.
 
     Methods raise OSError.
     """
@@ -18,13 +18,13 @@ class Trash:
         self._directory = directory
 
     def put(self, path: str, digest: Digest, generation: int) -> None:
-        """Move the file at ``path`` in; one that is not there is no error."""
+        """Move the file at ``path`` into the trash; a missing file is no error."""
         make_durable_directories(f"{self._directory}/{generation}")
         with contextlib.suppress(FileNotFoundError):
             os.rename(path, f"{self._directory}/{generation}/{_name(digest)}")
 
     def find(self, digest: Digest) -> str | None:
-        """Return where the blob is, None where it is not."""
+        """Return the path of the blob, None if it is not in the trash."""
         for generation in self.generations():
             path = f"{self._directory}/{generation}/{_name(digest)}"
             if os.path.exists(path):
@@ -32,14 +32,14 @@ class Trash:
         return None
 
     def generations(self) -> list[int]:
-        """Return the collections that have put something in."""
+        """Return the collections that have marked blobs."""
         try:
             return [int(name) for name in os.listdir(self._directory) if name.isdecimal()]
-        except (FileNotFoundError, PermissionError):  # of another user, who shares blobs alone
+        except (FileNotFoundError, PermissionError):  # another user shares only the blobs
             return []
 
     def digests(self, generation: int) -> Iterator[Digest]:
-        """Yield the blobs of a collection."""
+        """Yield the blobs that a collection has marked."""
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(f"{self._directory}/{generation}"):
                 algorithm, _, encoded = name.partition("-")
@@ -47,7 +47,7 @@ class Trash:
                     yield Digest.parse(f"{algorithm}:{encoded}")
 
     def empty(self, generation: int) -> None:
-        """Delete what a collection has put in."""
+        """Delete the blobs that a collection has marked."""
         directory = f"{self._directory}/{generation}"
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(directory):

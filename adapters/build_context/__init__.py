@@ -1,1 +1,1 @@
-"""The files COPY and ADD may read."""
+"""Build contexts: the files that COPY and ADD may read."""

@@ -33,11 +33,11 @@ _NO_XATTRS: tuple[tuple[str, bytes], ...] = ()
 
 
 class Found(NamedTuple):
-    """A directory that is still to be listed."""
+    """A directory that is not listed yet."""
 
     path: str
     identity: tuple[int, int]  # device, inode
-    state: int  # what the ignore patterns say of it
+    state: int  # of the ignore patterns
 
 
 Seen = tuple[
@@ -47,28 +47,28 @@ Seen = tuple[
 
 @dataclass(slots=True)
 class Walk:
-    """What one pass over a directory saw."""
+    """The result of one pass over a directory."""
 
-    others: list[Entry] = field(default_factory=list)  # all but regular files; parents first
+    others: list[Entry] = field(default_factory=list)  # all except regular files; parents first
     files: list[Seen] = field(default_factory=list)  # regular files
-    closed: dict[str, str] = field(default_factory=dict)  # directories that may not be read: why
+    closed: dict[str, str] = field(default_factory=dict)  # unreadable directories, with the reason
 
     def fingerprint(self) -> str:
-        """Return a digest of all that was seen, made without reading any file."""
-        # Version 2 knows no references, which depend on what else holds a string.
+        """Return a digest of the walk, without reading any file."""
+        # Version 2 has no references, which depend on other uses of a string.
         seen = marshal.dumps(
             ([tuple(entry) for entry in self.others], self.files, sorted(self.closed.items())), 2
         )
         return hashlib.sha256(seen).hexdigest()
 
     def newest(self) -> int:
-        """Return the latest ctime of a regular file, in nanoseconds; 0 where there is none."""
+        """Return the latest ctime of a regular file, in nanoseconds; 0 without any."""
         return max((seen[6] for seen in self.files), default=0)
 
     def stamp(self, known: Mapping[str, KnownFile], root: str) -> "Stamped":
         """Return the entries, with digests and xattrs of unchanged files taken from ``known``."""
         entries, stamps = list(self.others), {}
-        links: dict[tuple[int, int], int] = {}  # (device, inode) -> the n-th linked file
+        links: dict[tuple[int, int], int] = {}  # (device, inode) -> number of the linked file
         make, add, get_known, no_device = tuple.__new__, entries.append, known.get, (0, 0)
         for path, mode, device, inode, size, mtime, ctime, names in self.files:
             stamp = (device, inode, size, mtime, ctime)
@@ -78,7 +78,7 @@ class Walk:
             else:
                 stamps[path] = FileStamp(*stamp)
                 digest, xattrs = "", read_xattrs(f"{root}/{path}")
-            # Two names of one file share a number, as those in a layer share an offset.
+            # Two names of one file get the same number, as those in a layer have the same offset.
             number = -1 if names == 1 else links.setdefault((device, inode), len(links))
             row = (path, FILE, mode, 0, 0, size, mtime, "", no_device, xattrs, digest, number)
             add(make(Entry, row))
@@ -86,26 +86,26 @@ class Walk:
 
 
 class Stamped(NamedTuple):
-    """Entries, and what tells two states of a regular file apart."""
+    """Entries, and stamps that tell two states of a regular file apart."""
 
-    entries: list[Entry]  # parents before what they hold
+    entries: list[Entry]  # parents before their content
     stamps: dict[str, FileStamp]
 
 
 def stamp_of(status: os.stat_result) -> FileStamp:
-    """Return what tells two states of a regular file apart."""
+    """Return the stamp that tells two states of a regular file apart."""
     return FileStamp(
         status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
     )
 
 
 def walk(root: str, ignore: IgnoreMatcher | None) -> Walk:
-    """Return what is below ``root`` and not ignored. Raises ContextError, ContextFileChanged."""
+    """Return the unignored files below ``root``. Raises ContextError, ContextFileChanged."""
     return _Walker(root, ignore).run()
 
 
 def read_xattrs(path: str) -> tuple[tuple[str, bytes], ...]:
-    """Return the attributes that belong in an image; none where the file system has none."""
+    """Return the attributes that belong in an image; none if attributes are unsupported."""
     try:
         names = os.listxattr(path, follow_symlinks=False)
         kept = sorted(name for name in names if is_kept_xattr(name))
@@ -119,7 +119,7 @@ class _Walker:
         self._root = root
         self._ignore = ignore
         self._seen = Walk()
-        self._hidden: dict[str, Entry] = {}  # excluded, but something inside may be let in
+        self._hidden: dict[str, Entry] = {}  # excluded, but a file inside may be included
 
     def run(self) -> Walk:
         root = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -137,8 +137,8 @@ class _Walker:
         return self._seen
 
     def _enter(self, directory: Found, root: int) -> list[Found]:
-        # By its whole path, for a handle a level would run out; that no directory above was
-        # swapped for a link meanwhile shows in the inode.
+        # By the whole path, because one handle per level would be too many; if a directory on the
+        # way was replaced by a link, the inode differs.
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
             handle = os.open(directory.path, flags, dir_fd=root)
@@ -157,18 +157,19 @@ class _Walker:
             os.close(handle)
 
     def _close(self, directory: Found, error: PermissionError) -> list[Found]:
-        """Take note of a directory that may not be read; nobody may need what is in there.
+        """Record an unreadable directory; the build may not need its content.
 
-        Of one that is excluded BuildKit lets nothing in again either (fsutil, filter.go).
+        BuildKit does not include files in an excluded directory that is unreadable either (fsutil,
+        filter.go).
         """
         if directory.path not in self._hidden:
             self._seen.closed[directory.path] = (error.strerror or "").lower()
         return []
 
     def _list(self, directory: Found, handle: int) -> list[Found]:
-        """Add what is in ``directory`` and return the directories among it.
+        """Add the content of ``directory`` and return the directories in it.
 
-        The loop of the program: a context may have 10^5 files. Hence the bare tuples.
+        The most frequent loop of img: a context may have 10^5 files. Hence the plain tuples.
         """
         prefix = f"{directory.path}/" if directory.path else ""
         judge = self._ignore.excludes_child if self._ignore else None
@@ -188,7 +189,7 @@ class _Walker:
                 try:
                     status = item.stat(follow_symlinks=False)
                 except FileNotFoundError:
-                    continue  # gone since it was listed: as if the walk had come later
+                    continue  # deleted since it was listed, as if before the walk
                 except PermissionError:
                     raise  # the directory may be listed, but not entered
                 except OSError as error:
@@ -222,7 +223,7 @@ class _Walker:
         return below
 
     def _hide(self, path: str, item: "os.DirEntry[str]", state: int) -> list[Found]:
-        """Return the excluded directory ``item`` if something below may be let in again."""
+        """Return the excluded directory ``item`` if a file below may be included."""
         assert self._ignore is not None
         if not item.is_dir(follow_symlinks=False) or self._ignore.may_skip_directory(path, state):
             return []
@@ -236,7 +237,7 @@ class _Walker:
         return [Found(path, (status.st_dev, status.st_ino), state)]
 
     def _reveal(self, directory: str) -> None:
-        """Add the excluded directories that lead to something that is not."""
+        """Add the excluded directories on the way to an included file."""
         if not self._hidden:
             return
         chain = []

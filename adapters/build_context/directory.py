@@ -1,4 +1,4 @@
-"""A build context that is a directory of this machine."""
+"""Build contexts in directories of this machine."""
 
 import errno
 import gc
@@ -25,18 +25,18 @@ from img.domain.errors import ContextError
 from img.domain.filesystem.tree import FileTree
 
 _READERS = min(4, os.cpu_count() or 1)
-_CHUNK = 256  # files a thread takes at a time
-_BLOCK = 1 << 20  # bytes read at a time
+_CHUNK = 256  # files per task of a thread
+_BLOCK = 1 << 20  # bytes per read
 
-_TICK_NS = 50_000_000  # longer than any kernel's coarse clock stands still
+_TICK_NS = 50_000_000  # longer than the tick of any kernel's coarse clock
 _COARSE_TICK_NS = 2_000_000_000  # FAT, ext3, old NFS: whole seconds
 
 
 class DirectoryContext(BuildContext):
-    """The files below ``root``. A file that did not change since it was last read is only stat'ed.
+    """The files below ``root``. A file that has not changed since it was last read is only stat'ed.
 
-    ``name`` is what messages call the directory. The tree is that of the first call to tree();
-    a file that has changed since raises ContextFileChanged when it is opened.
+    ``name`` is the directory in messages. The tree is that of the first call to tree(); opening a
+    file that has changed since then raises ContextFileChanged.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class DirectoryContext(BuildContext):
         self._ignore = ignore
         self._lock = threading.Lock()
         self._handle = _open_root(self._root, self._name)
-        self._walk: Walk | None = None  # until there is a tree of it
+        self._walk: Walk | None = None  # until tree() is called
         self._fingerprint: str | None = None
         self._stamps: Mapping[str, FileStamp] = {}
         self._tree: FileTree | None = None
@@ -61,7 +61,7 @@ class DirectoryContext(BuildContext):
         self._racy: set[str] = set()
 
     def close(self) -> None:
-        """Let go of the directory. Idempotent."""
+        """Close the directory. Idempotent."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
@@ -142,10 +142,10 @@ class DirectoryContext(BuildContext):
         return stamp
 
     def _open(self, path: str, stamp: FileStamp) -> int:
-        """Return a handle of the file that the walk saw at ``path``."""
+        """Return a descriptor of the file that the walk saw at ``path``."""
         now = time.time_ns()
         try:
-            # O_NONBLOCK: what has become a FIFO meanwhile must not hang us.
+            # O_NONBLOCK: a FIFO that replaced the file must not block.
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             handle = os.open(path, flags, dir_fd=self._handle)
         except OSError as error:
@@ -184,7 +184,7 @@ class DirectoryContext(BuildContext):
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Keep Python's collector from going over 10^5 new tuples again and again: a third faster."""
+    """Stop Python's garbage collector from scanning 10^5 new tuples repeatedly: a third faster."""
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -214,10 +214,10 @@ def _open_root(root: str, name: str) -> int:
 
 
 def _is_racy(ctime_ns: int, read_at: int) -> bool:
-    """Tell whether a later change might not show in the ctime ("racily clean" in git's words).
+    """Tell whether a later change might not change the ctime ("racily clean" in git's terms).
 
-    A change in the same tick of the clock as the one before gives the same ctime. Ticks are short
-    where the file system keeps parts of a second.
+    Two changes in the same tick of the clock give the same ctime. Ticks are short on file systems
+    that store fractions of a second.
     """
     tick = _TICK_NS if ctime_ns % 1_000_000_000 else _COARSE_TICK_NS
     return ctime_ns > read_at - tick

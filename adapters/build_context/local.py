@@ -1,4 +1,4 @@
-"""Contexts that are on this machine."""
+"""Contexts on this machine."""
 
 import os
 import re
@@ -28,17 +28,17 @@ from img.domain.errors import ContextError
 _STDIN = "-"
 _IGNORE = ".dockerignore"
 _TOO_LARGE = f"larger than {LARGEST_DOCKERFILE} bytes"
-_LINKED = {  # what to do, by what it is
+_LINKED = {  # the remedy, by the kind of file
     "Dockerfile": "name the file itself with -f, or put a copy of it into the context",
     _IGNORE: "put a copy of the file into the context",
 }
-# What a shell hands over as `-f <(command)` is no file of any directory.
+# A path of `-f <(command)` is a pipe, and in no directory.
 _OWN_DESCRIPTOR = r"/dev/stdin|(?:/dev|/proc/self)/fd/\d{1,9}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A Dockerfile: its path below a directory, which links do not lead out of."""
+    """A Dockerfile: its path below a directory, which links may not leave."""
 
     directory: str
     path: str
@@ -48,12 +48,12 @@ class _Place:
 
     @property
     def ignore(self) -> "_Place":
-        """The ignore file that stands beside it."""
+        """Return the ignore file beside it."""
         return _Place(self.directory, f"{self.path}.dockerignore")
 
 
 class LocalContexts(ContextSource):
-    """Opens directories and archives, and Dockerfiles wherever they are."""
+    """Opens directories, archives and Dockerfiles."""
 
     def __init__(
         self, known: FileDigestStore, archive: LayerArchive, scratch: ScratchSpace
@@ -117,10 +117,10 @@ class LocalContexts(ContextSource):
 
 
 def _place(root: str, file: str) -> _Place:
-    """Return where the Dockerfile is that ``-f`` names.
+    """Return the place of the Dockerfile that ``-f`` names.
 
-    One in the context is a path below the context's directory. For one elsewhere the user vouches
-    for the directory, however its path leads there, but not for what the file itself links to.
+    A Dockerfile in the context is a path below the context's directory. For one elsewhere the path
+    of the directory is trusted, but not the links of the file itself.
     """
     path = os.path.abspath(file)
     for ancestor in reversed(Path(path).parents):
@@ -176,7 +176,7 @@ def _content(place: _Place) -> bytes:
 
 
 def _read_descriptor(path: str) -> bytes:
-    """Return what a pipe or file holds that the user opened for this process."""
+    """Return the content of a pipe or file that the user opened for this process."""
     with _opening("Dockerfile", path):
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -187,7 +187,7 @@ def _read_descriptor(path: str) -> bytes:
 
 @contextmanager
 def _opening(kind: str, shown: str) -> Iterator[None]:
-    """Say in one line why a Dockerfile or ignore file is not read. Raises ContextError."""
+    """Raise ContextError with one line for errors of reading a Dockerfile or ignore file."""
     try:
         yield
     except LinkLeadsOut as error:

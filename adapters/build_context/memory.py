@@ -1,4 +1,4 @@
-"""A build context that is nowhere but in memory."""
+"""Build contexts in memory, for tests."""
 
 import hashlib
 import io
@@ -13,10 +13,10 @@ from img.domain.filesystem.tree import FileTree
 
 
 class MemoryContext(BuildContext):
-    """``files`` by path, ``others`` (links, directories ...) as entries; parents are implied.
+    """A context of ``files`` by path, and ``others`` (links, directories ...) as entries.
 
-    ``excluded`` are the files that only read_file() sees. ``read`` and ``remembered`` tell what
-    was asked for.
+    Parents are implied. ``excluded`` are the files that only read_file() sees. ``read`` and
+    ``remembered`` record the requests.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Contexts that are nowhere but in memory, by location."""
+"""A source of contexts in memory, for tests."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -22,7 +22,7 @@ from img.domain.errors import ContextError
 
 @dataclass(slots=True, kw_only=True)
 class MemoryContexts(ContextSource):
-    """``directories`` are files by path, by location; ``others`` are files outside of them."""
+    """Contexts by location: ``directories`` of files by path; ``others`` are other files."""
 
     archive: LayerArchive
     scratch: ScratchSpace

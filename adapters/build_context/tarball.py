@@ -1,4 +1,4 @@
-"""A build context that came as a tar archive."""
+"""Build contexts from tar archives."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,8 +22,8 @@ _CHUNK = 1 << 20
 class TarContext(BuildContext):
     """The files of an archive, unpacked one after another into one nameless file.
 
-    Owners are the archive's. As tar does: later entries replace earlier ones, links among the
-    parents of a name are followed, inside.
+    Owners are the archive's. As with tar, later entries replace earlier ones, and links among the
+    parents of a name are followed, inside of the context.
     """
 
     def __init__(self, tree: FileTree, contents: "_Contents") -> None:
@@ -34,7 +34,7 @@ class TarContext(BuildContext):
     def of(
         cls, content: BinaryIO, archive: LayerArchive, scratch: ScratchSpace
     ) -> "TarContext | None":
-        """Return the context that the archive ``content`` is, None if it is none.
+        """Return the context in the archive ``content``, None if it is no archive.
 
         Raises ContextError.
         """
@@ -91,13 +91,13 @@ class _Contents:
     _end: int = 0
 
     def add(self, content: BinaryIO) -> tuple[int, str]:
-        """Append ``content`` to its end; return where it starts and its sha256 as hex."""
+        """Append ``content``; return its start and its sha256 as hex."""
         start, digest = self._end, hashlib.sha256()
         while chunk := content.read(_CHUNK):
             self._file.write(chunk)
             digest.update(chunk)
             self._end += len(chunk)
-        # One byte more: files that begin at the same place would pass for names of one file.
+        # One byte more: empty files with the same start would count as names of one file.
         self._end += self._file.write(b"\0")
         return start, digest.hexdigest()
 
@@ -111,7 +111,7 @@ class _Contents:
 
 
 class _Part(RawIOBase):
-    """Some of the bytes of a file, as a stream of their own."""
+    """A part of the file as a separate stream."""
 
     def __init__(self, contents: _Contents, start: int, end: int) -> None:
         self._contents = contents

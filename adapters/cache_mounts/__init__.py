@@ -1,1 +1,1 @@
-"""Directories that outlive builds."""
+"""Cache mounts: directories that outlive builds."""

@@ -22,15 +22,15 @@ from img.domain.errors import ContextError
 
 _SHARED, _PRIVATE = "shared", "private"
 _PATH_MAX = 4096  # linux/limits.h
-_STALE_S = 3600  # when a size that was measured is measured again
+_STALE_S = 3600  # age after which a size is measured again
 
 
 class DirectoryCacheMounts(CacheMounts):
-    """``root/<sha256 of the id>.<n>/data``; its users hold a lock on the directory above.
+    """Directories ``root/<sha256 of the id>.<n>/data``; users hold a lock on the parent.
 
-    Beside ``data`` is ``name``, the id itself, and ``size``, the bytes it took when last measured.
-    The directory's own mtime says when it was last used. Those in ``others`` have other ids: they
-    are listed and removed, and not used.
+    Beside ``data`` is ``name``, the id itself, and ``size``, the disk usage at the last
+    measurement. The mtime of the directory is the time of its last use. Those in ``others`` have
+    other ids: they are listed and removed, and not used.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class DirectoryCacheMounts(CacheMounts):
     @contextmanager
     def files(self, name: str) -> Iterator[Iterator[PackedEntry]]:
         directory, lock = self._locked(name, 0, _SHARED)
-        assert lock is not None  # as one of many it waits
+        assert lock is not None  # a shared cache is waited for
         try:
             data = f"{directory}/data"
             yield _entries_below(data, self._ownership.within(data))
@@ -129,7 +129,7 @@ def _listed(root: str) -> list[str]:
 
 
 def _size(directory: str, used: float, measured: bool) -> int:
-    """Return the bytes on disk; noted, so that not each build has to walk a large cache."""
+    """Return the disk usage in bytes, cached so that not every build walks a large cache."""
     noted = _read(f"{directory}/size")
     if not measured and noted.isdecimal():
         since = os.stat(f"{directory}/size").st_mtime
@@ -176,12 +176,12 @@ def _make(path: str, mode: int, owner: tuple[int, int], ownership: Ownership) ->
     os.chmod(draft, mode)
     try:
         os.rename(draft, path)
-    except OSError:  # somebody else shares it already, and was first
+    except OSError:  # another build shares it, and was first
         os.rmdir(draft)
 
 
 def _entries_below(directory: str, ownership: Ownership) -> Iterator[PackedEntry]:
-    """Yield what is in ``directory``, parents first; what vanishes meanwhile is left out."""
+    """Yield the content of ``directory``, parents first, without files that vanish meanwhile."""
     todo = [""]
     while todo:
         path = todo.pop()

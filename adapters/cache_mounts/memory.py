@@ -1,4 +1,4 @@
-"""Cache directories that last as long as the process."""
+"""Cache mounts that last as long as the process."""
 
 import io
 import tempfile
@@ -14,7 +14,7 @@ from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
 
 
 class MemoryCacheMounts(CacheMounts):
-    """Temporary directories by id; everything is shared."""
+    """Temporary directories by id; all of them are shared."""
 
     def __init__(self) -> None:
         self._directories: dict[str, tempfile.TemporaryDirectory[str]] = {}

@@ -1,1 +1,1 @@
-"""Cache key to layer."""
+"""Cache records: layers by cache key."""

@@ -9,7 +9,7 @@ from img.domain.digest import Digest
 
 
 class MemoryCacheStore(CacheStore):
-    """Records that are gone with the process."""
+    """Records that are lost with the process."""
 
     def __init__(self) -> None:
         self._records: dict[Digest, CacheRecord] = {}

@@ -10,7 +10,7 @@ from img.domain.graph.provenance import Provenance
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.codec import decode_descriptor, encode_descriptor
 
-_AT_ONCE = 1000  # keys, so that the log of it finds room on a full disk
+_AT_ONCE = 1000  # keys, so that their log fits on a full disk
 _COLUMNS = "key, diff_id, descriptor, created, description, used, uses, made_from"
 
 
@@ -28,7 +28,7 @@ class SqliteCacheStore(CacheStore):
         if not records:
             return
         with self._database.transaction(durable=False) as transaction:
-            # REPLACE gives a new id: what is stored again is the newest.
+            # REPLACE assigns a new id: a record that is stored again is the newest.
             transaction.write_all(
                 f"INSERT OR REPLACE INTO cache ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [_row(key, record) for key, record in records],

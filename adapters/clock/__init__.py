@@ -1,1 +1,1 @@
-"""What time it is."""
+"""The current time."""

@@ -1,4 +1,4 @@
-"""A clock that stands still."""
+"""A clock for tests that only changes on request."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ from img.application.ports.clock import Clock
 
 
 class FixedClock(Clock):
-    """Always ``moment``, until it is set forward."""
+    """The time ``moment``, until it is advanced."""
 
     def __init__(self, moment: datetime = datetime(2024, 1, 1, tzinfo=UTC)) -> None:
         self._moment = moment.astimezone(UTC)
@@ -15,5 +15,5 @@ class FixedClock(Clock):
         return self._moment
 
     def advance(self, by: timedelta) -> None:
-        """Let ``by`` pass."""
+        """Add ``by`` to the time."""
         self._moment += by

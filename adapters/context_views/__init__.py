@@ -1,1 +1,1 @@
-"""Files of build contexts as directories."""
+"""Files of build contexts as directories, for bind mounts."""

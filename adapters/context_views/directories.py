@@ -1,4 +1,4 @@
-"""Views below the state directory."""
+"""Views of contexts in the state directory."""
 
 import contextlib
 import fcntl
@@ -27,16 +27,16 @@ from img.domain.filesystem import paths
 from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.process import DirectoryRoot
 
-_MOST = 4  # views that are kept: several contexts, or states of one that builds go to and fro
-_FEW = 64  # files that are copied each time: to look for a view of them costs as much
-_LITTLE = 1 << 20  # bytes, likewise
+_MOST = 4  # views that are kept: of several contexts, or of alternating states of one
+_FEW = 64  # files that are always copied: looking for a view costs as much
+_LITTLE = 1 << 20  # bytes, for the same reason
 _LONGEST_SIZE = 32  # characters
 _WORK = "work"
 
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """A directory that is kept, and what it holds; its users hold a shared lock on it."""
+    """A directory with its listing; its users hold a shared lock on it."""
 
     path: str
     listing: Listing
@@ -47,14 +47,14 @@ class _View:
 
 
 class DirectoryContextViews(ContextViews):
-    """``root/<random>/files``, and beside it the ``listing`` of what is in there.
+    """Directories ``root/<random>/files``, each with a ``listing`` of its content beside it.
 
     Files are never written in place, so that views share them by hard links; the user's own files
-    are copied. A view without a listing was not brought to its end. Views are not synced, as
-    snapshots are not. The directory's own mtime says when it was last used.
+    are copied. A view without a listing is incomplete. As with snapshots, views are not synced. The
+    directory's own mtime is the time of its last use.
 
-    Where a mount does not keep steps from writing (``sharing`` is false) each gets a private one.
-    Those in ``others`` have other ids: they are listed and removed, and shown to no step.
+    If a mount does not keep steps from writing (``sharing`` is false) each gets a private one.
+    Those in ``others`` have other ids: they are listed and removed, and not used.
     """
 
     def __init__(
@@ -109,10 +109,10 @@ class DirectoryContextViews(ContextViews):
 
     def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
         found = []
-        for path in self._places():  # also of what a process that was killed has left half made
-            # It may have been removed just now; what nobody may look into is no view of ours.
+        for path in self._places():  # also incomplete ones of killed processes
+            # It may have been removed just now; a directory that may not be read is not img's.
             with contextlib.suppress(FileNotFoundError, PermissionError):
-                known = None if measured else _told_size(path)
+                known = None if measured else _listed_size(path)
                 size = bytes_below(path) if known is None else known
                 used = os.stat(path).st_mtime
                 id_, in_use = os.path.basename(path), not _is_free(path)
@@ -122,13 +122,13 @@ class DirectoryContextViews(ContextViews):
     def remove(self, id_: str) -> bool:
         for path in self._places():
             if os.path.basename(path) == id_:
-                # Else it might go between being chosen and being held.
+                # Otherwise it might be removed between being chosen and being locked.
                 with Lock(f"{os.path.dirname(path)}/lock"):
                     return _remove(path)
         return False
 
     def _wanted(self, files: Sequence[PackedEntry]) -> _View:
-        """Return a view of ``files``: the same, or the nearest brought up to date, or a new one."""
+        """Return a view of ``files``: an equal one, an updated similar one, or a new one."""
         listing = listing_of(each.entry for each in files)
         views = self._views()
         for view in views:
@@ -157,7 +157,7 @@ class DirectoryContextViews(ContextViews):
         return self._filled(view.path, files, listing, kept)
 
     def _new(self, files: Sequence[PackedEntry], listing: Listing, like: _View | None) -> _View:
-        """Return a new view; what is the same in ``like``, which is in use, is linked to."""
+        """Return a new view; unchanged files of ``like``, which is in use, are linked."""
         path = f"{self._root}/{os.urandom(8).hex()}"
         make_directories(f"{path}/files")
         same = set() if like is None else unchanged(listing, like.listing)
@@ -183,7 +183,7 @@ class DirectoryContextViews(ContextViews):
         self._archive.write_files(chain([root], files), directory, owners=False)
 
     def _views(self) -> list[_View]:
-        """Return the views that were brought to their end, those last used first."""
+        """Return the complete views, the last used first."""
         found = []
         for path in _paths_in(self._root):
             with contextlib.suppress(OSError):
@@ -235,7 +235,7 @@ def _link_all(wanted: Iterable[str], source: str, target: str) -> None:
 
 @contextmanager
 def _opened(directory: str) -> Iterator[int]:
-    """Enter with a descriptor: paths below it may be as long as the kernel takes any."""
+    """Enter with a descriptor: paths below it may have the kernel's full length."""
     descriptor = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         yield descriptor
@@ -244,7 +244,7 @@ def _opened(directory: str) -> Iterator[int]:
 
 
 def _held(path: str, how: int) -> int:
-    """Return the directory, open and locked."""
+    """Return a descriptor of the directory, locked."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     fcntl.flock(descriptor, how)
     return descriptor
@@ -257,8 +257,8 @@ def _is_free(path: str) -> bool:
     return True
 
 
-def _told_size(path: str) -> int | None:
-    """Return the size of a view by its listing, None where it has none."""
+def _listed_size(path: str) -> int | None:
+    """Return the size of a view from its listing, None without one."""
     try:
         with open(f"{path}/listing", encoding="ascii") as file:
             return size_in(file.readline(_LONGEST_SIZE))

@@ -1,4 +1,4 @@
-"""What a view holds, as it is written beside it."""
+"""The listing of a view: its content, in a file beside it."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ def listing_of(entries: Iterable[Entry]) -> Listing:
 
 
 def encode(listing: Listing) -> str:
-    """Return ``listing`` as text: a line with about the room that it takes, then the entries."""
+    """Return ``listing`` as text: a line with its approximate size, then the entries."""
     rows = [
         [*entry._replace(xattrs=()), [[name, value.hex()] for name, value in entry.xattrs]]
         for entry in listing.values()
@@ -27,16 +27,16 @@ def encode(listing: Listing) -> str:
 
 
 def size_in(line: str) -> int | None:
-    """Return the room in bytes that the first ``line`` of a listing tells, None without any.
+    """Return the size in bytes in the first ``line`` of a listing, None without any.
 
-    To read all of a listing takes a second for 100,000 files.
+    Reading a whole listing takes a second for 100,000 files.
     """
     digits = line.removesuffix("\n")
     return int(digits) if digits != line and digits.isdecimal() else None
 
 
 def decode(text: str) -> Listing | None:
-    """Return the listing in ``text``, None where it holds none: it was cut off, or is older."""
+    """Return the listing in ``text``, None if it is truncated or of an older version."""
     try:
         return {row[0]: _entry(row) for row in json.loads(text.partition("\n")[2])}
     except (ValueError, TypeError, KeyError, IndexError, RecursionError):
@@ -44,7 +44,7 @@ def decode(text: str) -> Listing | None:
 
 
 def same(path: str, one: Listing, other: Listing) -> bool:
-    """Tell whether both show the same at ``path``; another name of a file is what that file is."""
+    """Tell whether both have the same at ``path``; a hard link counts as its file."""
     entry = one.get(path)
     if entry is None or entry != other.get(path):
         return False
@@ -52,14 +52,14 @@ def same(path: str, one: Listing, other: Listing) -> bool:
 
 
 def unchanged(one: Listing, other: Listing) -> set[str]:
-    """Return the paths of all but directories that are the same in both."""
+    """Return the paths, without directories, that are the same in both."""
     return {
         path for path, entry in one.items() if entry.kind != DIRECTORY and same(path, one, other)
     }
 
 
 def _room_of(entry: Entry) -> int:
-    """Return how many bytes a file or directory takes on most file systems."""
+    """Return the disk usage of a file or directory on most file systems."""
     blocks = -(-entry.size // _BLOCK) if entry.kind == FILE else int(entry.kind == DIRECTORY)
     return blocks * _BLOCK
 

@@ -1,4 +1,4 @@
-"""Views that only say what was asked for."""
+"""Views that record requests, for tests."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from img.domain.process import DirectoryRoot
 
 
 class MemoryContextViews(ContextViews):
-    """Reads all files, as one that copies them would, and keeps their contents by path."""
+    """Views that read all files, as a copying view would, and keep their contents by path."""
 
     def __init__(self) -> None:
         self.shown: list[dict[str, bytes]] = []

@@ -1,1 +1,1 @@
-"""Adapters of the port `control_groups`."""
+"""Control groups with resource limits for steps."""

@@ -1,12 +1,12 @@
-"""Hierarchies of one or a few controllers: control groups, version 1 (cgroup-v1/*.rst)."""
+"""Control groups, version 1: hierarchies with one or a few controllers (cgroup-v1/*.rst)."""
 
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from img.adapters.control_groups.home import (
-    Home,
+from img.adapters.control_groups.parent_group import (
     LimitsUnavailable,
+    ParentGroup,
     Setting,
     read,
     require_writable,
@@ -15,13 +15,13 @@ from img.adapters.linux.hierarchies import Hierarchy
 from img.domain.resources import Resources
 
 
-def home(hierarchy: Hierarchy, controller: str, resources: Resources) -> Home:
-    """Return where groups with ``controller`` can be made. Raises LimitsUnavailable."""
+def parent_group(hierarchy: Hierarchy, controller: str, resources: Resources) -> ParentGroup:
+    """Return the parent for groups with ``controller``. Raises LimitsUnavailable."""
     directory = hierarchy.own
     if parent := resources.cgroup_parent:
         base = hierarchy.top if parent.startswith("/") else hierarchy.own
         directory = os.path.join(base, parent.strip("/"))
-        with suppress(OSError):  # said by who looks next
+        with suppress(OSError):  # reported by the next check
             os.makedirs(directory, exist_ok=True)
     try:
         require_writable(directory, own=directory)
@@ -29,7 +29,7 @@ def home(hierarchy: Hierarchy, controller: str, resources: Resources) -> Home:
         raise LimitsUnavailable(error.message, hint=hierarchy.remedy) from None
     settings = tuple(_settings(controller, resources, directory))
     counter = "memory.oom_control" if controller == "memory" else ""
-    return Home(directory=directory, settings=settings, counter=counter)
+    return ParentGroup(directory=directory, settings=settings, counter=counter)
 
 
 def _settings(controller: str, resources: Resources, directory: str) -> Iterator[Setting]:
@@ -46,7 +46,7 @@ def _settings(controller: str, resources: Resources, directory: str) -> Iterator
             if resources.cpu_quota:
                 yield Setting("cpu.cfs_quota_us", str(resources.cpu_quota))
         case "cpuset":
-            # A new group has neither, and takes no process before it has both.
+            # A new group has neither, and accepts no process before it has both.
             for name, wanted in (
                 ("cpuset.cpus", resources.cpuset_cpus),
                 ("cpuset.mems", resources.cpuset_mems),

@@ -1,4 +1,4 @@
-"""Control groups of Linux, of whichever version has the controller that a limit needs."""
+"""Control groups of Linux, of the version that has the controller for a limit."""
 
 import errno
 import fcntl
@@ -10,10 +10,10 @@ from itertools import count
 from threading import Lock
 
 from img.adapters.control_groups import legacy, unified
-from img.adapters.control_groups.home import (
+from img.adapters.control_groups.parent_group import (
     MARK,
-    Home,
     LimitsUnavailable,
+    ParentGroup,
     Setting,
     read,
     remove_leftovers,
@@ -24,19 +24,19 @@ from img.application.ports.control_groups import ControlGroup, ControlGroups, Li
 from img.domain.dataclass import dataclass
 from img.domain.resources import Resources
 
-_ATTEMPTS = 20  # to remove a group whose last process has just gone
+_ATTEMPTS = 20  # to remove a group after the end of its last process
 _PAUSE_S = 0.01
 
 
 class LinuxControlGroups(ControlGroups):
-    """Looks, when first asked, at what ``process`` (/proc/self) sees and may write."""
+    """Uses the hierarchies that ``process`` (/proc/self) sees and may write, read on first use."""
 
     def __init__(self, resources: Resources, process: str = "/proc/self") -> None:
         self._resources = resources
         self._process = process
         self._lock = Lock()
         self._names = (f"{MARK}{os.getpid()}-{number}" for number in count(1))
-        self._homes: tuple[Home, ...] | None = None
+        self._parents: tuple[ParentGroup, ...] | None = None
         self._shortcomings: tuple[str, ...] = ()
 
     def shortcomings(self) -> Sequence[str]:
@@ -45,37 +45,37 @@ class LinuxControlGroups(ControlGroups):
 
     @contextmanager
     def group(self) -> Iterator[ControlGroup]:
-        homes = self._prepared()
+        parents = self._prepared()
         with self._lock:
             name = next(self._names)
         with ExitStack() as made:
-            yield _Group(tuple(made.enter_context(_part(home, name)) for home in homes))
+            yield _Group(tuple(made.enter_context(_part(parent, name)) for parent in parents))
 
-    def _prepared(self) -> tuple[Home, ...]:
+    def _prepared(self) -> tuple[ParentGroup, ...]:
         with self._lock:
-            if self._homes is None:
-                self._homes = self._prepare()
-            return self._homes
+            if self._parents is None:
+                self._parents = self._prepare()
+            return self._parents
 
-    def _prepare(self) -> tuple[Home, ...]:
+    def _prepare(self) -> tuple[ParentGroup, ...]:
         hierarchies = hierarchies_of(self._process)
-        homes: dict[str, Home] = {}
+        parents: dict[str, ParentGroup] = {}
         missing: dict[tuple[str, str | None], list[str]] = {}
         for controller, options in _controllers(self._resources):
             try:
-                home = _home(hierarchies, controller, self._resources)
+                parent = _parent_group(hierarchies, controller, self._resources)
             except LimitsUnavailable as error:
                 missing.setdefault((error.message, error.hint), []).extend(options)
                 continue
-            known = homes.get(home.directory)
-            homes[home.directory] = known.joined(home) if known else home
+            known = parents.get(parent.directory)
+            parents[parent.directory] = known.merged(parent) if known else parent
         self._shortcomings = tuple(
             f"{', '.join(dict.fromkeys(options))}: no limit is set, for {message} ({hint})"
             for (message, hint), options in missing.items()
         )
-        for directory in homes:
+        for directory in parents:
             remove_leftovers(directory)
-        return tuple(homes.values())
+        return tuple(parents.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class _Group(ControlGroup):
 
 
 def _controllers(resources: Resources) -> Iterator[tuple[str, list[str]]]:
-    """Yield each controller that is needed, and the options that need it."""
+    """Yield each required controller, and the options that require it."""
     asked = resources.options
     for controller, options in (
         ("memory", ("--memory", "--memory-swap", "--cgroup-parent")),
@@ -109,38 +109,40 @@ def _controllers(resources: Resources) -> Iterator[tuple[str, list[str]]]:
             yield controller, needing
 
 
-def _home(hierarchies: Sequence[Hierarchy], controller: str, resources: Resources) -> Home:
+def _parent_group(
+    hierarchies: Sequence[Hierarchy], controller: str, resources: Resources
+) -> ParentGroup:
     root = os.geteuid() == 0 and _owns_the_machine()
-    # The one that has it is of version 1, or there is no other (cgroups(7), "hybrid").
+    # It is in a version 1 hierarchy, or there is no other (cgroups(7), "hybrid").
     for hierarchy in sorted(hierarchies, key=lambda hierarchy: hierarchy.unified):
         if hierarchy.unified:
-            return unified.home(hierarchy, controller, resources, root=root)
+            return unified.parent_group(hierarchy, controller, resources, root=root)
         if controller in hierarchy.controllers:
-            return legacy.home(hierarchy, controller, resources)
+            return legacy.parent_group(hierarchy, controller, resources)
     raise LimitsUnavailable(
         "there are no control groups here", hint="mount them: mount -t cgroup2 none /sys/fs/cgroup"
     )
 
 
 def _owns_the_machine() -> bool:
-    """Tell whether root here is root: in a user namespace it is somebody's."""
+    """Tell whether root is root of the machine, and not of a user namespace."""
     return read("/proc/self/uid_map").split() == ["0", "0", str((1 << 32) - 1)]
 
 
 @contextmanager
-def _part(home: Home, name: str) -> Iterator[_Part]:
-    """Make a group in one hierarchy, with its limits, and remove it in the end."""
-    directory = f"{home.directory}/{name}"
+def _part(parent: ParentGroup, name: str) -> Iterator[_Part]:
+    """Create a group in one hierarchy, with its limits, and remove it at the end."""
+    directory = f"{parent.directory}/{name}"
     try:
         os.mkdir(directory, 0o755)
     except OSError as error:
         raise _refusal("a group of its own", error) from error
     lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(lock, fcntl.LOCK_SH)  # whoever sweeps leaves it alone
-        for setting in home.settings:
+        fcntl.flock(lock, fcntl.LOCK_SH)  # protects the group from ``remove_leftovers``
+        for setting in parent.settings:
             _set(directory, setting)
-        yield _Part(directory, home.counter)
+        yield _Part(directory, parent.counter)
     finally:
         os.close(lock)
         _remove(directory)
@@ -173,6 +175,6 @@ def _remove(directory: str) -> None:
 
 
 def _killed(counters: str) -> bool:
-    """Tell whether ``oom_kill``, among lines of names and numbers, counts anything."""
+    """Tell whether the counter ``oom_kill``, in lines of names and numbers, is above 0."""
     words = (line.split() for line in counters.splitlines())
     return any(word[0] == "oom_kill" and word[1] != "0" for word in words if len(word) == 2)

@@ -1,4 +1,4 @@
-"""Limits that nobody holds, and that say so or are broken as a test wants."""
+"""Control groups for tests, which enforce nothing."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from img.domain.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryControlGroup(ControlGroup):
-    """Names, and an answer."""
+    """A group with given directories and a given result."""
 
     names: tuple[str, ...] = ()
     exceeded: bool = False
@@ -23,7 +23,7 @@ class MemoryControlGroup(ControlGroup):
 
 
 class MemoryControlGroups(ControlGroups):
-    """Hands out one group again and again, and counts those that are in use."""
+    """One group for all steps, and the number of its current uses."""
 
     def __init__(
         self, group: ControlGroup | None = None, *, shortcomings: Sequence[str] = ()

@@ -1,13 +1,13 @@
-"""The unified hierarchy: control groups, version 2 (kernel cgroup-v2.rst)."""
+"""Control groups, version 2: the unified hierarchy (kernel cgroup-v2.rst)."""
 
 import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from img.adapters.control_groups.home import (
-    Home,
+from img.adapters.control_groups.parent_group import (
     LimitsUnavailable,
+    ParentGroup,
     Setting,
     read,
     require_writable,
@@ -16,14 +16,16 @@ from img.adapters.control_groups.home import (
 from img.adapters.linux.hierarchies import Hierarchy
 from img.domain.resources import Resources
 
-OURSELVES = "img.main"  # the group that processes move to from one that has to have children
+OURSELVES = "img.main"  # the group for the processes of a group that has to have children
 
 
-def home(hierarchy: Hierarchy, controller: str, resources: Resources, *, root: bool) -> Home:
-    """Return where groups with ``controller`` can be made. Raises LimitsUnavailable.
+def parent_group(
+    hierarchy: Hierarchy, controller: str, resources: Resources, *, root: bool
+) -> ParentGroup:
+    """Return the parent for groups with ``controller``. Raises LimitsUnavailable.
 
-    For ``root`` that is the top, where systemd lets all controllers through; a user has at most
-    the group it is in, if that was delegated.
+    For ``root`` it is the root group, where systemd enables all controllers; other users have at
+    most their own group, if it was delegated.
     """
     directory = _directory(hierarchy, resources.cgroup_parent, root=root)
     try:
@@ -37,23 +39,23 @@ def home(hierarchy: Hierarchy, controller: str, resources: Resources, *, root: b
         raise LimitsUnavailable(reason, hint=_remedy(hierarchy, root=root)) from error
     counter = "memory.events" if controller == "memory" else ""
     settings = tuple(_settings(controller, resources))
-    return Home(directory=directory, settings=settings, counter=counter)
+    return ParentGroup(directory=directory, settings=settings, counter=counter)
 
 
 def _directory(hierarchy: Hierarchy, parent: str, *, root: bool) -> str:
     own = hierarchy.own
-    if os.path.basename(own) == OURSELVES:  # a build before this one moved us
+    if os.path.basename(own) == OURSELVES:  # an earlier build moved this process
         own = os.path.dirname(own)
     if not parent:
         return hierarchy.top if root else own
     directory = os.path.join(hierarchy.top if parent.startswith("/") else own, parent.strip("/"))
-    with suppress(OSError):  # said by who looks next
+    with suppress(OSError):  # reported by the next check
         os.makedirs(directory, exist_ok=True)
     return directory
 
 
 def _let_through(directory: str, controller: str) -> None:
-    """Let children of ``directory`` have ``controller``. Raises LimitsUnavailable, OSError."""
+    """Enable ``controller`` for children of ``directory``. Raises LimitsUnavailable, OSError."""
     above = os.path.dirname(directory)
     if not _has(directory, controller) and os.access(f"{above}/cgroup.subtree_control", os.W_OK):
         _let_through(above, controller)
@@ -67,7 +69,7 @@ def _let_through(directory: str, controller: str) -> None:
     except OSError as error:
         if error.errno != errno.EBUSY:
             raise
-        # "No Internal Process Constraint": who has processes lets no controller through.
+        # "No Internal Process Constraint": a group with processes cannot enable controllers.
         _move_processes(directory)
         write(control, f"+{controller}")
 
@@ -107,7 +109,7 @@ def _settings(controller: str, resources: Resources) -> Iterator[Setting]:
 
 
 def _swap(resources: Resources) -> str:
-    """Return bytes of swap alone; as much as memory if nobody says (docker run, "--memory")."""
+    """Return the limit of swap alone; by default as much as memory (docker run, "--memory")."""
     if resources.memory_swap < 0:
         return "max"
     return str((resources.memory_swap or 2 * resources.memory) - resources.memory)

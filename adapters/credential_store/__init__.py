@@ -1,1 +1,1 @@
-"""Who to be at which registry."""
+"""Credentials for registries."""

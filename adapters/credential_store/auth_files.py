@@ -1,4 +1,4 @@
-"""The files in which docker, podman, buildah and skopeo keep who the user is."""
+"""The credential files of docker, podman, buildah and skopeo."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ log = logger("credentials")
 
 
 class AuthFiles(CredentialStore):
-    """Several files: the first that knows somebody decides; a login is kept in the first."""
+    """Several files: the first one with a match decides; a login is stored in the first."""
 
     def __init__(self, files: Iterable[DockerConfigCredentials]) -> None:
         self._files = tuple(files)
@@ -33,7 +33,7 @@ class AuthFiles(CredentialStore):
         self._files[0].put(server, credentials)
 
     def remove(self, server: str) -> bool:
-        """As promised, but in the first file only: the others belong to other tools."""
+        """Remove a login, from the first file only: the others belong to other tools."""
         was_known = self._files[0].remove(server)
         for file in self._files[1:]:
             if file.get(server) is not None:
@@ -44,7 +44,7 @@ class AuthFiles(CredentialStore):
 def usual_auth_files(
     environment: Mapping[str, str], uid: int, run: HelperRunner = run_here
 ) -> AuthFiles:
-    """Return the files to look into: $REGISTRY_AUTH_FILE, Docker's, containers', the oldest.
+    """Return the files in use: $REGISTRY_AUTH_FILE, Docker's, containers', the oldest.
 
     ``uid`` is the user's. The source of the paths is containers-auth.json(5).
     """
@@ -60,7 +60,7 @@ def usual_auth_files(
         *([ContainersAuthCredentials(Path(named), run)] if named else []),
         DockerConfigCredentials(docker_config_path(environment), run),
     ]
-    # Some of these are guesses: what may not be read there, is not this user's.
+    # Some of these are guesses: an unreadable file there belongs to another user.
     files += [ContainersAuthCredentials(path, run) for path in others if os.access(path, os.R_OK)]
     oldest = Path(home, ".dockercfg")
     if os.access(oldest, os.R_OK):

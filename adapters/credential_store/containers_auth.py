@@ -7,7 +7,7 @@ from img.domain.reference import DEFAULT_DOMAIN, DOCKER_HUB_NAMES, DOCKER_HUB_SE
 
 
 class ContainersAuthCredentials(DockerConfigCredentials):
-    """As Docker's file, but keys may be namespaces too (containers-auth.json(5), "FORMAT")."""
+    """Docker's format, with namespaces as further keys (containers-auth.json(5), "FORMAT")."""
 
     def keys(self, server: str, repository: str) -> list[str]:
         # Host/namespace/name, host/namespace, host: as c/image's "authKeyLookupOrder".
@@ -23,7 +23,7 @@ class ContainersAuthCredentials(DockerConfigCredentials):
 
 
 class DockercfgCredentials(DockerConfigCredentials):
-    """~/.dockercfg, which is what auths is in Docker's newer file."""
+    """~/.dockercfg, which consists of the "auths" of Docker's newer file."""
 
     def auths(self, document: dict[str, Any]) -> dict[str, Any]:
         return document

@@ -1,4 +1,4 @@
-"""Docker's config.json, which every container tool shares."""
+"""Docker's config.json, which all container tools share."""
 
 import base64
 import binascii
@@ -23,7 +23,7 @@ from img.domain.reference import DOCKER_HUB_NAMES, DOCKER_HUB_SERVER
 
 
 def docker_config_path(environment: Mapping[str, str]) -> Path:
-    """Return where the file is: $DOCKER_CONFIG/config.json, or ~/.docker/config.json."""
+    """Return the path of the file: $DOCKER_CONFIG/config.json, or ~/.docker/config.json."""
     given = environment.get("DOCKER_CONFIG")
     folder = Path(given) if given else Path(environment.get("HOME", "/")) / ".docker"
     return folder / "config.json"
@@ -32,8 +32,8 @@ def docker_config_path(environment: Mapping[str, str]) -> Path:
 class DockerConfigCredentials(CredentialStore):
     """The keys auths, credsStore and credHelpers of ``path`` (Docker's cli/config/configfile).
 
-    Keys are servers and whole names of repositories (go-containerregistry's authn). Helpers are
-    run through ``run``: inside a user namespace they would not find their keyring.
+    Keys are servers and whole names of repositories (go-containerregistry's authn). Helpers are run
+    with ``run``: inside a user namespace they would not find their keyring.
     """
 
     def __init__(self, path: Path, run: HelperRunner = run_here) -> None:
@@ -51,7 +51,7 @@ class DockerConfigCredentials(CredentialStore):
         return None
 
     def keys(self, server: str, repository: str) -> list[str]:
-        """Return the keys to look up, the narrower one first."""
+        """Return the keys to look up, the most specific first."""
         return [f"{server}/{repository}", server] if repository else [server]
 
     def is_key_of(self, key: str, server: str) -> bool:
@@ -65,7 +65,7 @@ class DockerConfigCredentials(CredentialStore):
             if helper is not None:
                 helper.put(credentials)
             auths = self.auths(document)
-            # Docker leaves an empty entry to tell that somebody is logged in there.
+            # Docker leaves an empty entry as the record of a login.
             auths[server] = {} if helper is not None else _entry(credentials)
             self._write({**document, "auths": auths})
 
@@ -83,7 +83,7 @@ class DockerConfigCredentials(CredentialStore):
             return is_known or len(kept) < len(auths)
 
     def _in_file(self, document: dict[str, Any], key: str) -> Credentials | None:
-        """Return the entry for ``key``, or for a URL on the same host, as old files have them."""
+        """Return the entry for ``key``, or for a URL on the same host, as in old files."""
         auths = self.auths(document)
         entry = auths.get(key)
         if entry is None:
@@ -99,9 +99,9 @@ class DockerConfigCredentials(CredentialStore):
     def _helper(
         self, document: Mapping[str, Any], key: str, *, alone: bool = True
     ) -> CredentialHelper | None:
-        """Return the program that keeps ``key``; credsStore is asked for whole servers only.
+        """Return the helper that stores ``key``; credsStore is only used for whole servers.
 
-        Docker Hub may have its other names in credHelpers, by which its helper knows it then
+        Docker Hub may be in credHelpers under its other names, which its helper then uses
         (containers/image, config.go).
         """
         helpers = document.get("credHelpers")
@@ -136,7 +136,7 @@ class DockerConfigCredentials(CredentialStore):
         return document
 
     def _write(self, document: Mapping[str, Any]) -> None:
-        """Replace the file at once; where it is a link, what it leads to."""
+        """Replace the file atomically; if it is a link, replace its target."""
         target = Path(os.path.realpath(self.path))
         text = json.dumps(document, indent="\t") + "\n"
         descriptor, name = tempfile.mkstemp(prefix=".config.json", dir=target.parent)  # mode 0600
@@ -152,7 +152,7 @@ class DockerConfigCredentials(CredentialStore):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes of ours away while the file is read, changed and written."""
+        """Lock the file against other img processes while it is read, changed and written."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -174,7 +174,7 @@ def _host(key: str) -> str:
 
 
 def _credentials(entry: Mapping[str, Any]) -> Credentials | None:
-    """Return what an entry of ``auths`` says, None where it is empty. Raises ValueError."""
+    """Return the credentials of an ``auths`` entry, None if it is empty. Raises ValueError."""
     fields = {key: value for key, value in entry.items() if isinstance(value, str)}
     username, password = fields.get("username", ""), fields.get("password", "")
     if fields.get("auth"):
@@ -189,7 +189,7 @@ def _credentials(entry: Mapping[str, Any]) -> Credentials | None:
 
 
 def _decoded(auth: str) -> tuple[str, str]:
-    # As Go's decoder: base64(1) breaks lines, and editors end them.
+    # As Go's decoder: base64(1) wraps lines, and editors end them.
     auth = auth.replace("\r", "").replace("\n", "")
     try:
         text = base64.b64decode(auth, validate=True).decode()

@@ -1,4 +1,4 @@
-"""Programs that keep passwords: docker-credential-pass, -secretservice, -ecr-login and others.
+"""Credential helpers: docker-credential-pass, -secretservice, -ecr-login and others.
 
 The protocol is that of docker-credential-helpers: the verb is the argument, the rest is on stdin.
 """
@@ -10,13 +10,13 @@ from img.adapters.linux.outsider import HelperResult, HelperRunner
 from img.application.ports.credential_store import Credentials, CredentialsUnreadable
 from img.domain.json_text import InvalidJson, parse_json
 
-_TOKEN_USER = "<token>"  # the secret beside it is an identity token
+_TOKEN_USER = "<token>"  # the secret with it is an identity token
 _NOT_FOUND = "credentials not found in native keychain"
 _PROGRAM = re.compile(r"docker-credential-[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class CredentialHelper:
-    """One helper program, ``docker-credential-NAME``, and the server that it is asked about."""
+    """One helper program, ``docker-credential-NAME``, and the server to look up."""
 
     def __init__(self, name: str, server: str, run: HelperRunner) -> None:
         self._program = f"docker-credential-{name}"
@@ -24,7 +24,7 @@ class CredentialHelper:
         self._run = run
 
     def get(self) -> Credentials | None:
-        """Return what the helper keeps. Raises CredentialsUnreadable."""
+        """Return the stored credentials. Raises CredentialsUnreadable."""
         result = self._call("get", self._server.encode())
         if result.code != 0:
             if _NOT_FOUND in self._text(result):
@@ -36,7 +36,7 @@ class CredentialHelper:
         return Credentials(username=username, password=secret)
 
     def put(self, credentials: Credentials) -> None:
-        """Let the helper keep ``credentials``. Raises CredentialsUnreadable."""
+        """Store ``credentials`` in the helper. Raises CredentialsUnreadable."""
         is_token = bool(credentials.identity_token)
         entry = {
             "ServerURL": self._server,
@@ -46,7 +46,7 @@ class CredentialHelper:
         self._change("store", json.dumps(entry).encode())
 
     def remove(self) -> None:
-        """Let the helper forget the server. Raises CredentialsUnreadable."""
+        """Delete the server's credentials from the helper. Raises CredentialsUnreadable."""
         self._change("erase", self._server.encode())
 
     def _name_and_secret(self, answer: bytes) -> tuple[str, str]:

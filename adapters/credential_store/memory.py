@@ -6,7 +6,7 @@ from img.application.ports.credential_store import Credentials, CredentialStore
 
 
 class MemoryCredentials(CredentialStore):
-    """Credentials that nobody keeps; for tests, and for a build that is handed its own."""
+    """Credentials that are not stored; for tests, and for a build with credentials of its own."""
 
     def __init__(self, known: Mapping[str, Credentials] | None = None) -> None:
         self._known = dict(known or {})

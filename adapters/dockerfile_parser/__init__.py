@@ -1,1 +1,1 @@
-"""Dockerfile text becomes raw instructions."""
+"""Parsers of Dockerfile text into raw instructions."""

@@ -1,4 +1,4 @@
-"""The dockerfile-parse package as reader of Dockerfile lines."""
+"""The dockerfile-parse package as a reader of Dockerfile lines."""
 
 from collections.abc import Sequence
 from io import StringIO
@@ -29,11 +29,11 @@ class _Line(TypedDict):
 
 
 class DockerfileParseParser(DockerfileParser):
-    """Reads instructions and comments with dockerfile-parse.
+    """A parser of instructions and comments, based on dockerfile-parse.
 
-    The package knows no here-documents, ends an instruction at a blank line within it and drops one
-    that the file's end cuts short; so it is given lines in which these have been taken out. Line
-    numbers stay what they were.
+    The package does not support here-documents, ends an instruction at a blank line within it and
+    drops one that the end of the file truncates; so these are taken out of its input. Line numbers
+    stay the same.
     """
 
     def parse(self, content: bytes) -> RawDockerfile:
@@ -61,7 +61,7 @@ class DockerfileParseParser(DockerfileParser):
 
 
 def _check_encoding(content: bytes, text: str, statements: Sequence[Statement]) -> None:
-    """Raises DockerfileError for bytes that are not UTF-8; a comment may hold them."""
+    """Raise DockerfileError for bytes that are not UTF-8, except in comments."""
     if "\ufffd" not in text:
         return
     broken = {number for number, line in enumerate(content.split(b"\n"), 1) if not _is_utf8(line)}
@@ -83,7 +83,7 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _directives(text: str, lines: Sequence[str]) -> tuple[Directive, ...]:
-    """Return the directives on top, also those below a ``#!`` line, where BuildKit looks too."""
+    """Return the directives at the top, also below a ``#!`` line, as BuildKit does."""
     found = {each.name: each for each in read_directives([line.lstrip() for line in lines[:4]])}
     for name in ("syntax", "check"):
         if name not in found and (directive := find_directive(name, text)):
@@ -111,8 +111,8 @@ def _instructions(
     instructions: list[RawInstruction] = []
     comments: list[str] = []
     for line in read:
-        number = line["startline"]  # from 0, but one line was put above: so from 1
-        # Not by the package's word for it: an instruction may be called "comment", wrongly.
+        number = line["startline"]  # from 0, but one line was inserted above: so from 1
+        # Not the package's own flag: it is also set for an instruction called "comment".
         if not line["content"].lstrip().startswith("#"):
             instructions.append(_instruction(line, by_line[number], tuple(comments)))
             comments.clear()
@@ -120,7 +120,7 @@ def _instructions(
             continue
         elif comment := line["content"][1:].strip():  # as BuildKit: "  # x" is the comment "# x"
             comments.append(comment)
-        else:  # an empty one parts those above from the instruction; a blank line does not
+        else:  # an empty comment separates earlier ones from the instruction; a blank line does not
             comments.clear()
     return tuple(instructions)
 

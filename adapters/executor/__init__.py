@@ -1,1 +1,1 @@
-"""One process in one root file system."""
+"""Running one process in one root file system."""

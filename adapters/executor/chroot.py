@@ -1,6 +1,6 @@
 """Steps in a changed root, for root in a container that allows neither namespaces nor mounts."""
 
-from img.adapters.executor.launch import Launch, Way
+from img.adapters.executor.launch import Launch, LaunchMode
 from img.adapters.linux import capabilities, userns
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.process import DirectoryRoot, Network, Process, Root
@@ -9,7 +9,7 @@ _NEEDED = capabilities.mask_of("chown", "mknod", "setgid", "setpcap", "setuid", 
 
 
 def may_change_roots() -> bool:
-    """Tell whether this process may run steps in that way."""
+    """Tell whether this process may run steps in changed roots."""
     return capabilities.effective() & _NEEDED == _NEEDED and userns.is_initial()
 
 
@@ -31,11 +31,11 @@ class ChrootLauncher:
 
     def launch(self, process: Process, root: Root) -> Launch:
         refuse_what_needs_namespaces("chroot", process, root)
-        return Launch(process, root, Way.CHROOT)
+        return Launch(process, root, LaunchMode.CHROOT)
 
 
 def refuse_what_needs_namespaces(executor: str, process: Process, root: Root) -> None:
-    """Raise ExecutorUnavailable, ProcessNotStarted for what ``executor`` cannot give."""
+    """Raise ExecutorUnavailable or ProcessNotStarted for requests that take namespaces."""
     if not isinstance(root, DirectoryRoot):
         raise ExecutorUnavailable(
             f"the executor {executor} cannot mount an overlay", hint="use --backend naive"

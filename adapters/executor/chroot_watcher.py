@@ -1,8 +1,9 @@
-"""A step in a changed root and no namespace: for root in a container that may not even mount.
+"""The watcher of a step in a changed root without namespaces, for containers without mounts.
 
-What mounts would show is put into the root and taken out again (placements.py); what the step
-started and left is killed (descendants.py); calls that look for /proc are answered by a process
-between (proc_supervision.py). /sys holds the numbers of processors and nothing else.
+Substitutes of mounts are put into the root and removed again (mount_substitutes.py); processes that
+the step leaves behind are killed (descendants.py); calls with paths of /proc are answered by a
+process between watcher and step (proc_supervision.py). /sys has the number of processors and
+nothing else.
 """
 
 import os
@@ -23,7 +24,7 @@ from img.adapters.executor.first_process import (
     user_in,
 )
 from img.adapters.executor.launch import Launch
-from img.adapters.executor.mount_substitutes import Placements
+from img.adapters.executor.mount_substitutes import MountSubstitutes
 from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.system_mounts import DEVICES
 from img.adapters.executor.watching import gather_orphans, wait_for
@@ -42,46 +43,46 @@ _PROCESSORS = "devices/system/cpu"
 _SYS_CHROOT = capabilities.mask_of("sys_chroot")
 
 
-def become(launch: Launch, channel: socket.socket) -> NoReturn:
-    """Run ``launch``, tidy up, and end with its exit code."""
+def run_chroot_step(launch: Launch, channel: socket.socket) -> NoReturn:
+    """Run the step of ``launch``, clean up, and exit with its exit code."""
     gather_orphans()
-    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # nobody looks into our memory
+    syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)  # no process may read our memory
     assert isinstance(launch.root, DirectoryRoot)
     os._exit(_run(launch.process, launch.root.path, channel))
 
 
 def _run(process: Process, path: str, channel: socket.socket) -> int:
     own = capabilities.effective()
-    placements = Placements(path, lambda stub: reports.send(channel, stub))
+    substitutes = MountSubstitutes(path, partial(reports.send, channel))
     try:
-        _place(placements, process)
-        step = partial(_be_the_step, process, placements.path, channel, own)
+        _place(substitutes, process)
+        step = partial(_run_step, process, substitutes.path, channel, own)
         pid = os.fork()
         if pid == 0:
             kept = own if process.insecure else _allowed(process, own) | _SYS_CHROOT
-            proc_supervision.become(step, placements.path, channel, kept)
+            proc_supervision.run_supervised(step, substitutes.path, channel, kept)
         return wait_for(pid)
     finally:
-        placements.remove()
+        substitutes.remove()
 
 
-def _place(placements: Placements, process: Process) -> None:
+def _place(substitutes: MountSubstitutes, process: Process) -> None:
     with named("/proc, /sys and /dev"):
-        placements.directory("proc", 0o555)
-        placements.directory("sys", 0o555, fill=_fill_sys)
-        placements.directory("dev", fill=_fill_dev)
-    # The name of this machine stays, and programs such as sudo look it up.
+        substitutes.directory("proc", 0o555)
+        substitutes.directory("sys", 0o555, fill=_fill_sys)
+        substitutes.directory("dev", fill=_fill_dev)
+    # The machine keeps its name, which programs such as sudo look up.
     names = (*process.hosts, (os.uname().nodename, "127.0.0.1"))
     for target, content in (
         ("etc/resolv.conf", host_file("/etc/resolv.conf")),
         ("etc/hosts", hosts_file(process, names)),
     ):
         with named(target):
-            placements.file(target, content)
-    placements.all(process.mounts)
+            substitutes.file(target, content)
+    substitutes.all(process.mounts)
 
 
-def _be_the_step(
+def _run_step(
     process: Process, path: str, channel: socket.socket, own: int, supervisor: socket.socket
 ) -> NoReturn:
     try:
@@ -107,11 +108,11 @@ def _be_the_step(
 
 
 def _allowed(process: Process, own: int) -> int:
-    """Return what a step may be allowed: Docker's default less the ways out of a root.
+    """Return the capabilities that a step may have: Docker's default without ways out of a root.
 
-    With CAP_SYS_CHROOT a process leaves its root, and by lacking one that we have it may not trace
-    us or anybody else in the container (ptrace(2), "access mode checking"). Root that may mount is
-    confined by no device control group, and must not make the host's disks.
+    With CAP_SYS_CHROOT a process leaves its root, and a process that lacks a capability of another
+    one may not trace it (ptrace(2), "access mode checking"). Root with the right to mount is not
+    confined by a device control group, and must not create the host's disks.
     """
     ways_out = _SYS_CHROOT
     if own & capabilities.SYS_ADMIN:
@@ -120,7 +121,7 @@ def _allowed(process: Process, own: int) -> int:
 
 
 def _fill_sys(sys: str) -> None:
-    """Show how many processors there are: C libraries look there (sysconf(3))."""
+    """Create the files with the number of processors, which C libraries read (sysconf(3))."""
     os.makedirs(f"{sys}/{_PROCESSORS}")
     for name in ("online", "possible", "present"):
         with open(f"{sys}/{_PROCESSORS}/{name}", "wb") as file:
@@ -139,9 +140,9 @@ def _fill_dev(dev: str) -> None:
 
 
 def _read_nothing(null: str) -> None:
-    """Have the step's own device as standard input, which the step inherits.
+    """Replace standard input, which the step inherits, by the step's own /dev/null.
 
-    Its mode and owner are the step's to change, and the host's are not.
+    The step may change the mode and owner of its own device, and must not change the host's.
     """
     nothing = os.open(null, os.O_RDONLY | os.O_CLOEXEC)
     os.dup2(nothing, 0)

@@ -1,9 +1,9 @@
-"""A Python interpreter that takes nothing more from any file, for processes in a foreign root.
+"""A Python interpreter that opens no more files by itself, for processes in a foreign root.
 
-Where an image made the root file system, Python's own paths lead to files of the image: a late
-import, a codec, a time zone, or a traceback's look at its source would run the image's code in a
-process of ours. So each process that enters such a root, or its mount namespace, closes its
-interpreter first, here and nowhere else, and works with what it has in memory.
+In the root file system of an image, Python's own paths lead to files of the image: a late import, a
+codec, a time zone, or a traceback that reads its source would run the image's code in a process of
+img. So each process that enters such a root, or its mount namespace, closes its interpreter first,
+here and nowhere else, and works with what is in memory.
 """
 
 import os
@@ -15,8 +15,8 @@ from img.adapters.executor import reports
 from img.adapters.executor.reports import Crashed
 
 _EXIT_CODE = 127
-# Events of Python's audit hooks (docs.python.org, "Audit events table") that read code or data by
-# a path of Python's own, or by one of the C library's.
+# Events of Python's audit hooks (docs.python.org, "Audit events table") for reading code or data by
+# a path of Python's own, or of the C library's.
 _FORBIDDEN = frozenset(
     """
     import ctypes.dlopen marshal.load marshal.loads pickle.find_class os.system os.posix_spawn
@@ -29,10 +29,10 @@ _FORMER: list[tuple[object, ...]] = []
 
 
 def close_interpreter(channel: socket.socket) -> None:
-    """End this process from now on, with a report to ``channel``, where it imports or opens files.
+    """End this process, with a report to ``channel``, if it imports or opens files from now on.
 
-    os.open stays allowed: its callers name a file of the step's on purpose. The built-in open of a
-    path does not, for Python's library uses it for files of its own.
+    os.open stays allowed: its callers name a file of the step deliberately. The built-in open of a
+    path is forbidden, because Python's library opens its own files with it.
     """
     number = channel.fileno()  # the object may be closed, the descriptor stays
 
@@ -45,8 +45,8 @@ def close_interpreter(channel: socket.socket) -> None:
             return
         _end(number, event, arguments)
 
-    # What was there stays in memory: to free it would copy the pages that hold it, which takes
-    # longer than all the rest of a step's start in Python.
+    # The modules stay in memory: freeing them would copy the pages that hold them, which takes
+    # longer than the rest of a step's start in Python.
     _FORMER.append((sys.meta_path, sys.path_hooks, sys.path, sys.path_importer_cache))
     sys.meta_path, sys.path_hooks, sys.path, sys.path_importer_cache = [], [], [], {}
     sys.addaudithook(end_on)

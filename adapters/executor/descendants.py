@@ -1,4 +1,4 @@
-"""All that a process started, where no pid namespace keeps it together."""
+"""Killing all descendants of this process, without a pid namespace."""
 
 import os
 import signal
@@ -7,18 +7,18 @@ from collections.abc import Container
 
 from img.adapters.linux.processes import children_of_all, descendants_of
 
-_PATIENCE_S = 5.0  # what does not die in that time may not be killed by us
+_TIMEOUT_S = 5.0  # a process that still lives after that time cannot be killed by this one
 
 
 def kill_all(*, but: Container[int] = ()) -> None:
-    """Kill what descends from this process, and reap it; children in ``but`` are left alone.
+    """Kill and reap all descendants of this process, except the children in ``but``.
 
-    This process has to be a subreaper (prctl(2)): orphans are its children then, however often
-    they fork or leave their session.
+    This process has to be a subreaper (prctl(2)): orphans become its children, even if they fork or
+    leave their session.
     """
     if not but and not _has_children():
         return
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _TIMEOUT_S
     while found := list(descendants_of(os.getpid(), children_of_all(), but=but)):
         for pid in found:
             _kill(pid)
@@ -38,9 +38,9 @@ def _has_children() -> bool:
 
 
 def kill_orphans_beside(tracer: int) -> None:
-    """Kill what descends from this process once ``tracer``, a child of it, has no child itself.
+    """Kill the descendants of this process when ``tracer``, one of its children, has no child left.
 
-    That was the command, and what it left behind is ours, though ``tracer`` waits for it.
+    The traced command has ended then; the processes it left behind keep ``tracer`` waiting.
     """
     children = children_of_all()
     if not children.get(tracer):
@@ -51,12 +51,12 @@ def kill_orphans_beside(tracer: int) -> None:
 def _kill(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
-    except OSError:  # gone, or not ours to kill
+    except OSError:  # gone, or not permitted
         return
 
 
 def _reap(pid: int) -> None:
     try:
         os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:  # a grandchild; it is ours as soon as its parent is gone
+    except ChildProcessError:  # a grandchild; it becomes our child when its parent ends
         return

@@ -1,4 +1,4 @@
-"""Being a step's user where there is one id: the kernel's root, with answers that say otherwise."""
+"""The identity of a step with one id: root for the kernel, with emulated answers to the step."""
 
 import errno
 import os
@@ -15,12 +15,12 @@ from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import Process, Ulimit
 
 NEEDED = capabilities.DOCKER_DEFAULT | capabilities.SYS_ADMIN
-"""What a step may be allowed, and what loads a filter without no_new_privs."""
-_TAG = "locks"  # the limit that carries who a process is (emulation/identities.py)
+"""The capabilities a step may have, and the one for loading a filter without no_new_privs."""
+_TAG = "locks"  # the limit that carries the credentials of a process (root/identities.py)
 
 
 def prepare() -> None:
-    """Make the filters of most steps, for processes that are forked from here."""
+    """Compile the filters of most steps, for processes that are forked later."""
     machine = bpf.this_machine()
     if machine is not None:
         for strict in (False, True):
@@ -35,7 +35,7 @@ def limits_of(process: Process) -> Iterator[Ulimit]:
 def take(
     process: Process, user: UserIdentity, level: Emulation, supervisor: socket.socket | None
 ) -> None:
-    """Go under the filter of ``level`` as ``user``, with the step's capabilities.
+    """Load the filter of ``level``, as ``user`` with the step's capabilities.
 
     Raises ProcessNotStarted, ExecutorUnavailable.
     """
@@ -51,7 +51,7 @@ def take(
     privileges.separate(process)
     capabilities.limit_to(allowed)
     _go_under_filter(process, level, supervisor, user, allowed)
-    # With the bounding set alone a process under no_new_privs would end up with nothing.
+    # With the bounding set alone a process under no_new_privs would lose all capabilities.
     capabilities.keep_until_execution(allowed)
 
 
@@ -78,7 +78,7 @@ def _go_under_filter(
         listener = bpf.load_and_listen(program)
     except OSError as error:
         raise _refusal(error) from error
-    supervision.ask(supervisor, listener, user)
+    supervision.hand_over(supervisor, listener, user)
 
 
 def _refusal(error: OSError) -> ExecutorUnavailable:

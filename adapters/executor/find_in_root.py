@@ -1,4 +1,4 @@
-"""Finding the program of a step, with the words of runc where there is none."""
+"""Lookup of the program of a step; errors are worded as runc words them."""
 
 import errno
 import os
@@ -17,9 +17,9 @@ def find_executable(name: str, search: str) -> str:
 
 
 def find_executable_in(root: int, name: str, search: str, cwd: str) -> str:
-    """Return the path that ``name`` has in ``root``, an O_PATH descriptor of another root.
+    """Return the path of ``name`` inside ``root``, an O_PATH descriptor of another root.
 
-    What ``cwd`` is to be there must be there already. Raises ProcessNotStarted.
+    The directory ``cwd`` must exist there already. Raises ProcessNotStarted.
     """
 
     def status(path: str) -> os.stat_result:
@@ -33,7 +33,7 @@ def find_executable_in(root: int, name: str, search: str, cwd: str) -> str:
 
 
 def go_text(error: OSError) -> str:
-    """Return the error as Go words it, for that is what people search for."""
+    """Return the error in Go's words, because users search for those."""
     return os.strerror(error.errno or errno.EIO).lower()
 
 
@@ -44,7 +44,7 @@ def _found(name: str, search: str, status: _Status) -> str:
 
 
 def _status_for_us(path: str) -> os.stat_result:
-    """Return the status with no right to execute in it where we have none."""
+    """Return the status of a file, without execute bits if this process may not execute it."""
     found = os.stat(path)
     if os.access(path, os.X_OK, effective_ids=True):
         return found

@@ -1,4 +1,4 @@
-"""Finding the programs that executors need."""
+"""Lookup of programs of the host that executors need."""
 
 import os
 

@@ -1,9 +1,9 @@
-"""Becoming pid 1 of a step: from a fork of the fork server to the user's command.
+"""The first process (pid 1) of a step, from the fork server's fork to the user's command.
 
-The order of things is the kernel's: what needs the old root, then what needs capabilities, then
-what gives them up (runtime-spec config.md, "Process"). All that the image decides is read before
-its root is entered; from then on the interpreter is closed, and the process may do no more than the
-step itself.
+The kernel dictates the order: first what needs the old root, then what needs capabilities, then
+dropping them (runtime-spec config.md, "Process"). All input of the image is read before its root is
+entered; from then on the interpreter is closed, and the process may do no more than the step
+itself.
 """
 
 import errno
@@ -37,10 +37,10 @@ from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarte
 from img.domain.filesystem.ownership import UserIdentity, lookup_user
 from img.domain.process import Network, Process, Ulimit
 
-_OF_FILES = "fsize"  # the limit of what is written to a file, so also to the launcher's
+_OF_FILES = "fsize"  # the limit of file sizes, which applies to the launcher's file too
 
 
-def become(
+def run_first_process(
     launch: Launch,
     channel: socket.socket,
     system: SystemMounts,
@@ -48,9 +48,9 @@ def become(
     network: socket.socket | None = None,
     start: int | None = None,
 ) -> NoReturn:
-    """Run ``launch``; what is made in its root on the way is told ``channel``.
+    """Run ``launch``; report created mount points and failures to ``channel``.
 
-    ``start`` is a launcher's file that was made ahead.
+    ``start`` is a launcher's file that was created ahead.
     """
     limits, take = _identity(launch, supervisor)
     enter_control_groups(launch.process)
@@ -61,7 +61,7 @@ def become(
 
 
 def enter_control_groups(process: Process) -> None:
-    """Be limited as ``process`` is to be; to be done while the host's hierarchies are seen."""
+    """Enter the control groups of ``process``, while the host's hierarchies are visible."""
     for group in process.control_groups:
         try:
             with open(f"{group}/cgroup.procs", "wb", buffering=0) as members:
@@ -86,9 +86,9 @@ def _enter_root(
     ownership = REAL if launch.emulation is None else RecordedOwnership()
     scratch = mounts.attach_root(launch.root, ownership, devices=process.insecure)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    points = MountPoints(root, lambda stub: reports.send(channel, stub))
+    points = MountPoints(root, partial(reports.send, channel))
     system.move_to(points)
-    if process.control_groups:  # else they are mounted already
+    if process.control_groups:  # otherwise they are mounted already
         mount_own_groups(points, own_groups(), read_only=not process.insecure)
     hide_control_groups()
     mounts.mount_name_files(points, scratch, process)
@@ -99,8 +99,8 @@ def _enter_root(
     set_limits(limits)
     close_interpreter(channel)
     mounts.pivot_into_working_directory()
-    # Before anything looks at a path of the step's choice: /proc/self/fd would lead out of the
-    # root while a descriptor of the old one is open (CVE-2024-21626).
+    # Before any lookup of a path that the step chooses: /proc/self/fd would lead out of the root
+    # while a descriptor of the old one is open (CVE-2024-21626).
     kept = [start, *(line.fileno() for line in (channel, supervisor) if line is not None)]
     syscalls.close_descriptors(but=kept)
     return user
@@ -109,7 +109,7 @@ def _enter_root(
 def _identity(
     launch: Launch, supervisor: socket.socket | None
 ) -> tuple[Iterable[Ulimit], Callable[[UserIdentity], None]]:
-    """Return the step's limits, and what takes its user on: imported while files can be found."""
+    """Return the step's limits, and the function that takes on its user; both are imported now."""
     process, level = launch.process, launch.emulation
     if level is None:
         allowed = privileges.allowed_capabilities(process.network)
@@ -134,8 +134,8 @@ def take_identity(
 ) -> None:
     """Become ``user`` in the step's root, with at most the capabilities ``allowed``.
 
-    ``confine`` puts this process under the filter of its system calls. Nothing of the root is
-    looked at with more capabilities than root has in the step.
+    ``confine`` loads the filter of system calls. No file of the root is accessed with more
+    capabilities than root has in the step.
     """
     if not process.insecure:
         capabilities.limit_to(allowed)
@@ -143,16 +143,16 @@ def take_identity(
     if not process.insecure:
         capabilities.keep_until_execution(allowed)
     enter_directory(process.cwd)
-    _become(user)
+    _set_ids(user)
     if user.uid:
         capabilities.keep_only(0)
-    die_with_parent()  # again: the kernel forgets it when credentials change
+    die_with_parent()  # again: the kernel resets it when credentials change
 
 
 def execute(process: Process, user: UserIdentity, channel: socket.socket, start: int) -> NoReturn:
-    """Become the step's program by way of the launcher in the empty file ``start``.
+    """Execute the step's program through the launcher in the empty file ``start``.
 
-    ``channel`` is told before, and if the program cannot be executed. Raises ProcessNotStarted.
+    Reports to ``channel`` before, and if the program cannot be executed. Raises ProcessNotStarted.
     """
     env = process.environment(user.home)
     if not process.argv:
@@ -177,12 +177,12 @@ def execute(process: Process, user: UserIdentity, channel: socket.socket, start:
 
 
 def user_in(root: int, process: Process) -> UserIdentity:
-    """Return the step's user by the files of ``root``, an O_PATH descriptor. Raises BuildError."""
+    """Return the step's user, looked up in ``root``, an O_PATH descriptor. Raises BuildError."""
     return lookup_user(process.user, text_in(root, "etc/passwd"), text_in(root, "etc/group"))
 
 
 def enter_directory(path: str) -> None:
-    """Make ``path`` in this root, if it is missing, and enter it. Raises ProcessNotStarted."""
+    """Enter ``path`` in this root; create it if it is missing. Raises ProcessNotStarted."""
     try:
         try:
             os.chdir(path)
@@ -202,7 +202,7 @@ def _make_and_enter(path: str) -> None:
             os.chdir(part)
 
 
-def _become(user: UserIdentity) -> None:
+def _set_ids(user: UserIdentity) -> None:
     try:
         os.setgroups(user.groups)
         os.setresgid(user.gid, user.gid, user.gid)
@@ -218,20 +218,20 @@ def _become(user: UserIdentity) -> None:
 
 
 def set_limits(limits: Iterable[Ulimit]) -> None:
-    """Set those that a process may be under before it executes the step's program."""
+    """Set the limits that may already apply before the step's program is executed."""
     for limit in limits:
         if limit.name != _OF_FILES:
             set_limit(limit)
 
 
 def set_limit(limit: Ulimit) -> None:
-    """Set a limit, or as much of it as this system allows, with a warning."""
+    """Set a limit, or the closest value that this system allows, with a warning."""
     number = getattr(resource, f"RLIMIT_{limit.name.upper()}", None)
     if number is None:
         raise ProcessNotStarted(f"invalid ulimit type: {limit.name}")
     try:
         resource.setrlimit(number, (limit.soft, limit.hard))
-    except ValueError as error:  # soft above hard, or hard above what we may
+    except ValueError as error:  # soft above hard, or hard above the permitted maximum
         most = resource.getrlimit(number)[1]
         if limit.hard != -1 and not 0 <= limit.soft <= limit.hard:
             raise ProcessNotStarted(
@@ -243,12 +243,12 @@ def set_limit(limit: Ulimit) -> None:
 
 
 def bring_network_up(process: Process, network: socket.socket | None) -> None:
-    """Let this network namespace, if it is the step's own, reach itself, or wait for more."""
+    """Bring up the loopback of the step's network namespace, or wait for its private network."""
     if process.network is Network.NONE:
         _bring_loopback_up()
     if network is not None:
         if not network.recv(1):
-            signal.pause()  # the fork server tells why, and ends us
+            signal.pause()  # the fork server reports the reason, and ends this process
         network.close()
 
 
@@ -259,7 +259,7 @@ def _bring_loopback_up() -> None:
 
 
 def leave_session() -> None:
-    """Leave the terminal and the keyring of whoever started us."""
+    """Leave the terminal and the keyring of the parent."""
     os.setsid()
     try:
         syscalls.join_new_session_keyring()
@@ -268,5 +268,5 @@ def leave_session() -> None:
 
 
 def die_with_parent() -> None:
-    """Be killed when whoever forked this process ends."""
+    """Ask the kernel to kill this process when its parent ends."""
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)

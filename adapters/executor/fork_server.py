@@ -1,7 +1,7 @@
 """A small process that starts the processes of steps.
 
-Forking the command line itself would take 10 ms for every 100 MB of it, and is unsafe where
-threads are; so this one is forked early, stays small, and has one thread.
+Forking the command line process itself would take 10 ms for every 100 MB of memory, and is unsafe
+with threads; so the server is forked early, stays small, and has one thread.
 """
 
 import fcntl
@@ -17,8 +17,8 @@ from typing import NoReturn
 from img.adapters.executor import descendants, reports, signals
 from img.adapters.executor.launch import (
     Launch,
+    LaunchMode,
     Request,
-    Way,
     read_launch,
     read_request,
     receive,
@@ -32,25 +32,27 @@ from img.domain.process import Network
 
 
 class ForkServer:
-    """The command line's hold on it. To be made before any thread is; ``start`` is for all."""
+    """The client side of the fork server, to create before any thread; threads share ``start``."""
 
     def __init__(self, *, emulating: bool = False) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         parent = os.getpid()
-        # Blocked until the server ignores them: it must not raise what Ctrl-C raises here.
+        # Blocked until the server ignores them: it must not raise KeyboardInterrupt as this process
+        # does.
         former = signal.pthread_sigmask(signal.SIG_BLOCK, signals.OF_TERMINALS)
         try:
             self._pid = os.fork()
             if self._pid == 0:
-                _be_the_server(theirs, parent, former, emulating=emulating)
+                _run_server(theirs, parent, former, emulating=emulating)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, former)
         theirs.close()
 
     def start(self, launch: Launch, stdout: int, stderr: int) -> socket.socket:
-        """Start a step and return its channel: reports come, the last is ``Ended``.
+        """Start a step and return its channel, which receives reports; the last is ``Ended``.
 
-        To send anything, or to close it, kills the step. Raises OSError when the server is gone.
+        Sending any byte, or closing the channel, kills the step. Raises OSError if the server is
+        gone.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         order = write_launch(launch)
@@ -68,14 +70,14 @@ class ForkServer:
     def close(self) -> None:
         """Kill all steps and end the server. Idempotent."""
         if self._pid:
-            self._requests.shutdown(socket.SHUT_RDWR)  # whoever else was forked with it open
+            self._requests.shutdown(socket.SHUT_RDWR)  # also if another forked process has it open
             self._requests.close()
             os.waitpid(self._pid, 0)
             self._pid = 0
 
 
 def _line_to_supervisor() -> tuple[socket.socket, socket.socket]:
-    # Before anything is forked: the next step has it imported.
+    # Before any fork: the imports are shared with the next step.
     from img.adapters.executor import emulated_identity  # noqa: F401
 
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -88,7 +90,7 @@ def _start_supervisor(
 
     pid = os.fork()
     if pid == 0:
-        supervision.become(step, order, asked, channel, stderr)
+        supervision.run_supervisor(step, order, asked, channel, stderr)
     return Helper(pid, os.pidfd_open(pid))
 
 
@@ -99,21 +101,21 @@ def _start_network(program: str, step: int, ready: socket.socket) -> Helper:
     return Helper(pid, os.pidfd_open(pid), said)
 
 
-def _be_the_server(
+def _run_server(
     requests: socket.socket, parent: int, mask: Iterable[int], *, emulating: bool
 ) -> NoReturn:
     try:
-        os.umask(0o022)  # a usual one, for steps
-        os.setsid()  # what is sent to the terminal's processes is not for this one
+        os.umask(0o022)  # the usual umask, for steps
+        os.setsid()  # signals of the terminal must not reach this process
         signals.ignore_signals()
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
-        # What watches over a step waits for these two, and is forked with them blocked.
+        # The watchers of steps wait for these two signals, and inherit the blocked state.
         signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGCHLD))
         own_requests = _alone(requests)
         try:
             of_parent = os.pidfd_open(parent)
-        except ProcessLookupError:  # it had nothing to do after all
+        except ProcessLookupError:  # it had ended already
             os._exit(0)
         _rehearse(emulating=emulating)
         _Server(own_requests, of_parent).serve()
@@ -125,9 +127,9 @@ def _be_the_server(
 
 
 def _rehearse(*, emulating: bool) -> None:
-    """Do once what each fork would else do anew: imports, classes written, a filter put together.
+    """Do once what each fork would repeat: imports, classes, compiled filters.
 
-    Here, while the command line is busy with imports of its own.
+    The command line process is busy with its own imports meanwhile.
     """
     from img.adapters.executor import privileges
     from img.adapters.linux import launcher
@@ -142,13 +144,13 @@ def _rehearse(*, emulating: bool) -> None:
     reports.prepare()
     lookup_user("", "", "")
     privileges.prepare_filters()
-    with suppress(OSError):  # it is said when a step is started
+    with suppress(OSError):  # reported when a step is started
         launcher.prepare()
 
 
 def _alone(requests: socket.socket) -> socket.socket:
-    """Return ``requests`` as the only open descriptor beside /dev/null and stderr."""
-    gc.disable()  # nothing of the command line's may be finalized here
+    """Return ``requests`` as the only open descriptor besides /dev/null and stderr."""
+    gc.disable()  # objects of the command line process must not be finalized here
     kept = fcntl.fcntl(requests.detach(), fcntl.F_DUPFD_CLOEXEC, 3)
     nothing = os.open("/dev/null", os.O_RDWR)
     for number in (0, 1) if _is_open(2) else (0, 1, 2):
@@ -167,19 +169,19 @@ def _is_open(descriptor: int) -> bool:
 
 
 class _Server:
-    """Ends, and kills all steps, when ``parent`` does or closes ``requests``.
+    """The server; it kills all steps and ends when ``parent`` ends or closes ``requests``.
 
-    PR_SET_PDEATHSIG would do neither: it fires when the thread that forked ends, and a step that
-    executes a set-user-ID program is no longer subject to it.
+    PR_SET_PDEATHSIG is no replacement: it fires when the forking thread ends, and does not apply to
+    a step that executes a set-user-ID program.
     """
 
     def __init__(self, requests: socket.socket, parent: int) -> None:
-        from img.adapters.executor.standby import Standbys
+        from img.adapters.executor.standby import StandbyPool
 
         self._requests = requests
         self._parent = parent
         self._steps: dict[int, StartedStep] = {}  # by both of its descriptors
-        self._standbys = Standbys()
+        self._standbys = StandbyPool()
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
         self._poll.register(parent, select.POLLIN)
@@ -217,22 +219,23 @@ class _Server:
     def _start(
         self, request: Request, order: int, channel: socket.socket, stdout: int, stderr: int
     ) -> None:
-        kind = request.kind
+        key = request.key
         try:
-            standby = self._standbys.take(kind)
+            standby = self._standbys.take(key)
         except OSError as error:
             reports.send(channel, Refused(f"new namespaces: {error.strerror}"))
             channel.close()
             return
-        asked, asking = _line_to_supervisor() if kind.supervised else (None, None)
-        awaited, ready = socket.socketpair() if kind.network is Network.PRIVATE else (None, None)
-        log = RuntimeLog.new() if kind.way is Way.RUNTIME else None
+        asked, asking = _line_to_supervisor() if key.supervised else (None, None)
+        awaited, ready = socket.socketpair() if key.network is Network.PRIVATE else (None, None)
+        log = RuntimeLog.new() if key.mode is LaunchMode.RUNTIME else None
         others = {"supervisor": asking, "network": awaited, "log": log}
-        standby.become(
+        standby.run_step(
             (order, channel.fileno(), stdout, stderr),
             {name: other.fileno() for name, other in others.items() if other is not None},
         )
-        for theirs in (asking, awaited):  # or those who wait would not see the step end
+        # otherwise the waiting processes would not see the step end
+        for theirs in (asking, awaited):
             if theirs is not None:
                 theirs.close()
         helpers = []
@@ -246,7 +249,7 @@ class _Server:
             standby.pid,
             standby.pidfd,
             channel,
-            kind.way,
+            key.mode,
             request.control_groups,
             request.cwd,
             tuple(helpers),
@@ -255,7 +258,7 @@ class _Server:
         for descriptor in step.watched:
             self._steps[descriptor] = step
             self._poll.register(descriptor, select.POLLIN)
-        if kind.way is Way.RUNTIME:
+        if key.mode is LaunchMode.RUNTIME:
             from img.adapters.executor import runtime_starter
 
             runtime_starter.prepare(read_launch(order))
@@ -263,16 +266,16 @@ class _Server:
 
     def _attend(self, step: StartedStep, descriptor: int) -> None:
         if descriptor != step.pidfd:
-            if descriptor == step.channel.fileno():  # whatever is said there, it means the same
+            if descriptor == step.channel.fileno():  # any message means the same
                 with suppress(ConnectionResetError):  # nor does it matter whether it was read
                     step.channel.recv(16)
-            step.complain_of(descriptor)
-            step.kill()  # a step without its supervisor gets wrong answers
+            step.report_end_of_helper(descriptor)
+            step.kill()  # without its supervisor a step would get wrong answers
             self._poll.unregister(descriptor)
             del self._steps[descriptor]
             return
         code = os.waitstatus_to_exitcode(os.waitpid(step.pid, 0)[1])
-        if code < 0 and step.is_watched:  # by the step, no doubt
+        if code < 0 and step.is_watched:  # most likely by the step
             self._kill_strays()
         step.end_helpers()
         if step.log is not None and (failure := step.log.failure(step.cwd)):

@@ -1,4 +1,4 @@
-"""The executor that runs steps by way of the fork server."""
+"""The executor that runs steps through the fork server."""
 
 from typing import Protocol
 
@@ -23,7 +23,7 @@ class Launcher(Protocol):
 
 
 class ForkServerExecutor(Executor):
-    """Steps that the fork server starts, each as its ``launcher`` says.
+    """Runs steps through the fork server, in the way of ``launcher``.
 
     Without a ``server`` the executor forks one, so it has to be made before any thread is.
     ``obstacle`` is the reason why no step can run, such as namespaces that could not be entered:

@@ -1,6 +1,6 @@
-"""What a step sees of control groups: its own group, as the uppermost.
+"""Mounts of control groups in a step, with its own group as the root of the hierarchy.
 
-Where the step is in the host's uppermost group, /sys/fs/cgroup shows all groups, read-only.
+If the step is in the host's root group, /sys/fs/cgroup shows all groups, read-only.
 """
 
 import errno
@@ -19,14 +19,14 @@ from img.adapters.linux.syscalls import (
 from img.application.ports.executor import ExecutorUnavailable
 
 _TOP = "/sys/fs/cgroup"
-_MOST = 1 << 16  # bytes of /proc/self/cgroup that are looked at
+_MOST = 1 << 16  # bytes of /proc/self/cgroup that are read
 _ATTRIBUTES = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
 
 
 def mount_own_groups(
     points: MountPoints, groups: tuple[Hierarchy, ...], *, read_only: bool
 ) -> None:
-    """Mount ``groups`` in the root of ``points``, over what /sys shows there. Raises OSError."""
+    """Mount ``groups`` in the root of ``points``, over /sys/fs/cgroup. Raises OSError."""
     attributes = _ATTRIBUTES | (MOUNT_ATTR_RDONLY if read_only else 0)
     for group in groups:
         if group.top == _TOP or group.top.startswith(f"{_TOP}/"):
@@ -34,7 +34,7 @@ def mount_own_groups(
 
 
 def hide_control_groups() -> None:
-    """Make the groups of this process the uppermost it can name. Raises ExecutorUnavailable."""
+    """Make this process' groups the roots that it can name. Raises ExecutorUnavailable."""
     try:
         syscalls.unshare(syscalls.CLONE_NEWCGROUP)
     except OSError as error:
@@ -46,27 +46,27 @@ def hide_control_groups() -> None:
 
 
 def own_groups(process: str = "/proc/self") -> tuple[Hierarchy, ...]:
-    """Return the hierarchies in which ``process`` is in a group below the uppermost.
+    """Return the hierarchies in which ``process`` is in a group other than the root group.
 
-    To be asked before ``hide_control_groups``, and before /sys is mounted once more.
+    Call it before ``hide_control_groups``, and before /sys is mounted again.
     """
     lines = small_files.read_start(f"{process}/cgroup", _MOST).splitlines()
     if {line.rpartition(b":")[2] for line in lines} == {b"/"}:
-        return ()  # the usual case for root, without a look at all mounts
+        return ()  # the usual case for root, without reading all mounts
     return tuple(each for each in hierarchies_of(process) if each.own != each.top)
 
 
 class OwnGroups:
-    """``own_groups`` of a process that asks for each of its forks: a look at all mounts is slow."""
+    """A cache of ``own_groups``, for a process that forks: reading all mounts is slow."""
 
     def __init__(self, remounted: Callable[[], bool]) -> None:
-        """``remounted`` tells whether mounts have changed since it was asked the last time."""
+        """Create the cache; ``remounted`` tells whether mounts have changed since its last call."""
         self._remounted = remounted
         self._lines = b""
         self._found: tuple[Hierarchy, ...] = ()
 
     def now(self) -> tuple[Hierarchy, ...]:
-        """Return them, looked up again if the process is in other groups or mounts changed."""
+        """Return the groups, read again if this process is in other groups or mounts changed."""
         lines = small_files.read_start("/proc/self/cgroup", _MOST)
         if self._remounted() or lines != self._lines:
             self._lines, self._found = lines, own_groups()

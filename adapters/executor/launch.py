@@ -1,4 +1,4 @@
-"""What the fork server is told of a step, and passes on to what becomes it."""
+"""The description of a step, for the fork server and the processes that it forks."""
 
 import os
 import socket
@@ -18,79 +18,80 @@ _ISOLATED = (
 )
 
 
-class Way(Enum):
-    """How a step is run; the fork server makes other namespaces for each."""
+class LaunchMode(Enum):
+    """The kind of environment of a step; the fork server makes different namespaces for each."""
 
-    UNSHARE = "u"  # it becomes the step's first process
-    RUNTIME = "r"  # it starts runc or crun, as the first process of a pid namespace
-    CHROOT = "c"  # it watches over the step, in no namespace of its own
-    PROOT = "p"  # the same
+    UNSHARE = "u"  # the fork becomes the step's first process
+    RUNTIME = "r"  # the fork starts runc or crun, as the first process of a pid namespace
+    CHROOT = "c"  # the fork watches over the step, without namespaces
+    PROOT = "p"  # the same, with PRoot
 
     @property
     def isolated(self) -> bool:
-        """Whether steps have mounts and processes of their own."""
-        return self in (Way.UNSHARE, Way.RUNTIME)
+        """True if steps have their own mounts and processes."""
+        return self in (LaunchMode.UNSHARE, LaunchMode.RUNTIME)
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What a first process has to do."""
+    """The task of a first process."""
 
     process: Process
     root: Root
-    way: Way = Way.UNSHARE
+    mode: LaunchMode = LaunchMode.UNSHARE
     program: str = ""  # the path of the runtime, or of proot
     network_program: str = ""  # the path of slirp4netns, for a private network
-    emulation: Emulation | None = None  # where the step has one id
+    emulation: Emulation | None = None  # for steps with one id
 
     @property
     def is_supervised(self) -> bool:
-        """Whether calls of the step are answered by a process beside or above it."""
+        """True if a supervisor answers calls of the step."""
         return self.emulation is not None and self.emulation.is_supervised
 
 
 @dataclass(frozen=True, slots=True)
 class SystemNeeds:
-    """What /proc, /dev and /sys of a step depend on."""
+    """The properties of a step that its /proc, /dev and /sys depend on."""
 
-    proc: bool  # else /proc is left to somebody else, and so is what hides parts of it and of /sys
-    confined: bool  # what belongs to the whole machine is hidden or protected
+    proc: bool  # otherwise /proc, and hiding parts of /proc and /sys, is left to the runtime
+    confined: bool  # files of the whole machine are hidden or protected
     shm_size: int  # bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What those that stand by differ in."""
+class StandbyKey:
+    """The properties of a step that a standby process has to match."""
 
-    way: Way
+    mode: LaunchMode
     network: Network
-    supervised: bool  # by a process beside it
+    supervised: bool  # by a supervisor beside it
     system: SystemNeeds
 
     @classmethod
     def of(cls, launch: Launch) -> Self:
-        """Return the kind that can become ``launch``."""
+        """Return the key of the standby processes that can run ``launch``."""
         process = launch.process
-        proc = launch.way is not Way.RUNTIME
+        proc = launch.mode is not LaunchMode.RUNTIME
         system = SystemNeeds(proc, not process.insecure, process.shm_size)
-        beside = launch.way is Way.UNSHARE and launch.is_supervised
-        return cls(launch.way, process.network, beside, system)
+        beside = launch.mode is LaunchMode.UNSHARE and launch.is_supervised
+        return cls(launch.mode, process.network, beside, system)
 
     @property
     def namespaces(self) -> int:
-        """``CLONE_NEW*`` flags."""
+        """Return the ``CLONE_NEW*`` flags."""
         own_network = 0 if self.network is Network.HOST else syscalls.CLONE_NEWNET
-        return own_network | (_ISOLATED if self.way.isolated else 0)
+        return own_network | (_ISOLATED if self.mode.isolated else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What the fork server has to know of a launch, which it does not read.
+    """The part of a launch that the fork server needs; it does not read the launch itself.
 
-    Reading it writes to pages that server and steps share at first, so each step would pay for it.
+    Reading it writes to pages that server and steps share at first, so each step would pay for
+    that.
     """
 
-    kind: Kind
+    key: StandbyKey
     network_program: str
     control_groups: tuple[str, ...]
     cwd: str
@@ -101,7 +102,7 @@ class Request:
         """Return the request to start ``launch``."""
         process = launch.process
         return cls(
-            Kind.of(launch),
+            StandbyKey.of(launch),
             launch.network_program,
             process.control_groups,
             process.cwd,
@@ -114,25 +115,25 @@ def _is_mounted(root: Root) -> bool:
         return False  # the step itself mounts it
     try:
         return os.stat(root.path).st_dev != os.stat(os.path.dirname(root.path)).st_dev
-    except OSError:  # gone: the step will say so
+    except OSError:  # gone: the step will report it
         return True
 
 
 def rehearse() -> None:
-    """Read a launch, so that what it takes is at hand in this process and its forks."""
+    """Decode a launch once, so that this process and its forks have everything that takes."""
     launch = Launch(Process(argv=("a",), env={"A": "b"}), DirectoryRoot(path="/"))
     records.decode(records.encode(launch), Launch)
 
 
 @lru_cache(maxsize=8)
 def read_request(message: bytes) -> Request:
-    """Return what is in ``message``; most steps of a build ask for the same."""
+    """Return the request in ``message``, cached: most steps of a build have equal ones."""
     request: Request = records.decode(message, Request)
     return request
 
 
 def receive(line: socket.socket) -> tuple[bytes, list[int]]:
-    """Return the next message, empty at the end, and its descriptors, which no program inherits."""
+    """Return the next message, empty at the end, and its descriptors (close-on-exec)."""
     message, descriptors, _, _ = socket.recv_fds(line, _MOST, _MOST_DESCRIPTORS)
     for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
@@ -140,7 +141,7 @@ def receive(line: socket.socket) -> tuple[bytes, list[int]]:
 
 
 def write_launch(launch: Launch) -> int:
-    """Return a new file with it, which has no name: the size of a launch has no bound."""
+    """Return a nameless file with the launch: its size has no bound."""
     order = os.memfd_create("img-step")
     with open(order, "wb", closefd=False) as file:
         file.write(records.encode(launch))
@@ -148,6 +149,6 @@ def write_launch(launch: Launch) -> int:
 
 
 def read_launch(order: int) -> Launch:
-    """Return what is in the file, for every process that has it."""
+    """Return the launch in the file, which several processes may read."""
     launch: Launch = records.decode(os.pread(order, os.fstat(order).st_size, 0), Launch)
     return launch

@@ -1,31 +1,31 @@
-"""Mount points that are not in the root: made for the time of a step."""
+"""Mount points that are missing in a root: created for the duration of a step."""
 
 import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
 
-from img.adapters.executor.reports import Stub
+from img.adapters.executor.reports import MountPoint
 from img.adapters.linux import syscalls
 from img.adapters.storage import owner_records
 
-_MOST_LINKS = 40  # as many as the kernel follows
+_MOST_LINKS = 40  # the kernel's limit
 _DIRECTORY_MODE = 0o755
 _FILE_MODE = 0o644
 _MOST_TEXT = 1 << 20  # bytes
 
 
 class MountPoints:
-    """Finds mount points inside a root, whatever links are in there, and makes those missing."""
+    """Finds mount points inside a root, without following links out of it; creates missing ones."""
 
-    def __init__(self, root: int, made: Callable[[Stub], None]) -> None:
-        """``root`` is an O_PATH descriptor; ``made`` is told each stub that is left in the root."""
+    def __init__(self, root: int, on_created: Callable[[MountPoint], None]) -> None:
+        """Work in the O_PATH descriptor ``root``; call ``on_created`` with each new mount point."""
         self._root = root
         self._device = os.fstat(root).st_dev
-        self._made = made
+        self._on_created = on_created
 
     def open(self, target: str, *, directory: bool) -> int:
-        """Return an O_PATH descriptor of ``target``, made as an empty directory or file."""
+        """Return an O_PATH descriptor of ``target``; create it as an empty directory or file."""
         try:
             return syscalls.openat2(self._root, target, os.O_PATH)
         except FileNotFoundError:
@@ -79,7 +79,7 @@ class MountPoints:
             _restore_times(where, before)
             if before.st_dev == self._device:  # not in a mount that came before
                 made = os.stat(name, dir_fd=where, follow_symlinks=False)
-                self._made(Stub(path, directory, made.st_mtime_ns, made.st_ino))
+                self._on_created(MountPoint(path, directory, made.st_mtime_ns, made.st_ino))
         finally:
             os.close(where)
 
@@ -99,35 +99,35 @@ def text_in(root: int, path: str) -> str:
         os.close(found)
 
 
-def remove_stubs(root: str, stubs: Sequence[Stub]) -> None:
-    """Remove the ``stubs`` that nobody has used for anything, the last made first."""
-    if not stubs:
+def remove_mount_points(root: str, created: Sequence[MountPoint]) -> None:
+    """Remove the created mount points that the step did not use, the last one first."""
+    if not created:
         return
     directory = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for stub in reversed(stubs):
+        for point in reversed(created):
             try:
-                if not _remove(directory, stub, stub.path):
-                    _remove_moved(directory, stub)
-            except OSError:  # filled, or replaced by the step: it is the step's now
+                if not _remove(directory, point, point.path):
+                    _remove_moved(directory, point)
+            except OSError:  # filled or replaced by the step: it stays
                 continue
     finally:
         os.close(directory)
 
 
-def _remove_moved(root: int, stub: Stub) -> None:
-    """Remove a stub that is elsewhere: the step has moved a directory above it."""
-    name = os.path.basename(stub.path)
+def _remove_moved(root: int, point: MountPoint) -> None:
+    """Remove a mount point that the step has moved, with a directory above it."""
+    name = os.path.basename(point.path)
     for where, directories, files, descriptor in os.fwalk(".", dir_fd=root):
         if name in directories or name in files:
             found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-            if found.st_ino == stub.inode:
-                _remove(root, stub, f"{where}/{name}")
+            if found.st_ino == point.inode:
+                _remove(root, point, f"{where}/{name}")
                 return
 
 
-def _remove(root: int, stub: Stub, path: str) -> bool:
-    """Remove a stub unless the step has used it; return whether there is something at ``path``."""
+def _remove(root: int, point: MountPoint, path: str) -> bool:
+    """Remove an unused mount point; return whether there is a file at ``path``."""
     parent, name = os.path.split(path)
     resolve = syscalls.RESOLVE_IN_ROOT | syscalls.RESOLVE_NO_SYMLINKS
     try:
@@ -140,9 +140,9 @@ def _remove(root: int, stub: Stub, path: str) -> bool:
             found = os.stat(name, dir_fd=where, follow_symlinks=False)
         except FileNotFoundError:
             return False
-        if not _is_untouched(found, stub) or _has_owner_on_record(where, name):
+        if not _is_untouched(found, point) or _has_owner_on_record(where, name):
             return True
-        if stub.directory:
+        if point.directory:
             os.rmdir(name, dir_fd=where)
         else:
             os.unlink(name, dir_fd=where)
@@ -157,15 +157,15 @@ def _has_owner_on_record(directory: int, name: str) -> bool:
     return owner_records.read(path, owner_records.names_on(path)) is not None
 
 
-def _is_untouched(found: os.stat_result, stub: Stub) -> bool:
+def _is_untouched(found: os.stat_result, point: MountPoint) -> bool:
     if (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid()):
         return False
-    if stub.directory:
+    if point.directory:
         return found.st_mode == stat.S_IFDIR | _DIRECTORY_MODE
     return (
         found.st_mode == stat.S_IFREG | _FILE_MODE
         and found.st_size == 0
-        and found.st_mtime_ns == stub.mtime
+        and found.st_mtime_ns == point.mtime
     )
 
 

@@ -1,7 +1,7 @@
-"""What stands for mounts where nobody may mount: files put into a root, and taken out again.
+"""Substitutes for mounts: files that are put into a root for a step, and removed again.
 
-What a root has at such a place is moved aside for the time of a step. All are renames within one
-file system, so nothing but ctimes change, which no layer knows.
+Existing files at their places are moved aside for the duration of the step. All moves are renames
+within one file system, so nothing but ctimes change, which layers do not have.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeGuard
 
 from img.adapters.executor.mount_points import MountPoints
-from img.adapters.executor.reports import Stub
+from img.adapters.executor.reports import MountPoint
 from img.adapters.linux import syscalls
 from img.adapters.storage import left_secrets
 from img.adapters.storage.own_files import open_own_file
@@ -41,25 +41,25 @@ _BETWEEN_TRIES_S = 0.02
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Placed:
-    """Something at ``path`` in the root; ``hidden`` is what was there, ``home`` where it goes."""
+    """A substitute at ``path`` in the root; ``hidden`` was there before, ``home`` is its origin."""
 
-    path: str  # clean, without links
+    path: str  # normalized, without links
     hidden: str
     home: str  # "" if it is thrown away
     inode: int
 
 
-class Placements:
-    """Puts things into the root at ``path`` and takes them out again, the last first.
+class MountSubstitutes:
+    """Puts substitutes into the root at ``path`` and removes them again, the last one first.
 
-    Nothing that the step does to the root's names leads ``remove`` out of it. ``made`` is told of
-    the places that had to be made in the root.
+    Changes that the step makes to names in the root cannot lead ``remove`` out of it.
+    ``on_created`` gets the mount points that had to be created in the root.
     """
 
-    def __init__(self, path: str, made: Callable[[Stub], None]) -> None:
+    def __init__(self, path: str, on_created: Callable[[MountPoint], None]) -> None:
         self._path = os.path.realpath(path)
         self._root = os.open(self._path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._made = made
+        self._on_created = on_created
         self._points = MountPoints(self._root, self._report)
         self._aside = f"{self._path}.{os.urandom(8).hex()}"
         self._placed: list[_Placed] = []
@@ -69,13 +69,13 @@ class Placements:
 
     @property
     def path(self) -> str:
-        """Where the root is, without links."""
+        """Return the path of the root, without links."""
         return self._path
 
     def directory(
         self, target: str, mode: int = 0o755, fill: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Put a new directory at ``target``, and what ``fill`` makes in it."""
+        """Put a new directory at ``target``, with the content that ``fill`` makes."""
 
         def make(path: str) -> None:
             os.mkdir(path)
@@ -92,10 +92,10 @@ class Placements:
         self._place(target, lambda path: _write(path, content, mode, uid, gid), directory=False)
 
     def _secret(self, mount: FileMount) -> None:
-        """Put a new file at the mount's target that is empty after a crash.
+        """Put a secret at the mount's target, in a file that is emptied after a crash.
 
-        Its second name is not in the root: whatever a step does to the first one, the file is
-        found by the next command (left_secrets.py).
+        Its second name is outside of the root, so that the next command finds the file even if the
+        step changes the first name (left_secrets.py).
         """
         if self._secrets is None:
             self._secrets = left_secrets.new_notes()
@@ -105,7 +105,7 @@ class Placements:
         self._place(mount.target, lambda path: os.link(second, path), directory=False)
 
     def all(self, mounts: Sequence[ProcessMount]) -> None:
-        """Put in place what the step asks for, outer targets first. Raises ProcessNotStarted."""
+        """Put in place all mounts of the step, outer targets first. Raises ProcessNotStarted."""
         for source in sorted({mount.source for mount in filter(_is_moved, mounts)}):
             self._lock(source)
         for mount in sorted(mounts, key=lambda mount: mount.target):
@@ -115,12 +115,12 @@ class Placements:
                 raise ProcessNotStarted(f"cannot mount {mount.target}: {_reason(error)}") from error
 
     def remove(self) -> None:
-        """Take all out, put what was hidden back, in whatever state the step left the root."""
+        """Remove all substitutes and restore hidden files; the step may have changed the root."""
         while self._placed:
             placed = self._placed.pop()
             try:
                 self._put_back(placed)
-            except OSError:  # the step has moved things about: then they are its own
+            except OSError:  # the step has moved directories: the files stay in the root
                 continue
         for lock in self._locks:
             os.close(lock)
@@ -129,10 +129,10 @@ class Placements:
             self._secrets.remove()
         os.close(self._root)
 
-    def _report(self, stub: Stub) -> None:
-        # What is made in something that was put there goes with it.
-        if not any(stub.path.startswith(f"{placed.path}/") for placed in self._placed):
-            self._made(stub)
+    def _report(self, point: MountPoint) -> None:
+        # Mount points inside of a substitute are removed with it.
+        if not any(point.path.startswith(f"{placed.path}/") for placed in self._placed):
+            self._on_created(point)
 
     def _one(self, mount: ProcessMount) -> None:
         match mount:
@@ -149,7 +149,7 @@ class Placements:
         """Put the file or directory ``source`` at ``target``: itself, or a ``copy``."""
         kind = os.lstat(source).st_mode
         if stat.S_ISSOCK(kind):
-            # A second name of a socket is as good as the first, within one file system.
+            # A second name of a socket works as well as the first, within one file system.
             self._place(target, lambda path: os.link(source, path), directory=False)
             return
         directory = stat.S_ISDIR(kind)
@@ -166,7 +166,7 @@ class Placements:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                if signal.SIGTERM in signal.sigpending():  # blocked, as watching.py wants it
+                if signal.SIGTERM in signal.sigpending():  # blocked, for watching.py
                     raise
                 time.sleep(_BETWEEN_TRIES_S)
             else:
@@ -175,7 +175,7 @@ class Placements:
     def _place(
         self, target: str, make: Callable[[str], None], *, directory: bool, home: str = ""
     ) -> None:
-        """Move aside what is at ``target`` and ``make`` something else there."""
+        """Move an existing file at ``target`` aside and let ``make`` create the substitute."""
         found = self._points.open(target, directory=directory)
         try:
             path = os.readlink(f"/proc/self/fd/{found}")
@@ -213,7 +213,7 @@ class Placements:
             used = f"{placed.hidden}.used"
             with contextlib.suppress(FileNotFoundError):
                 os.rename(name, used, src_dir_fd=where)
-                # Nothing else that the step put there gets a place outside of its root.
+                # Other files that the step put there must not leave its root.
                 if placed.home and os.lstat(used).st_ino == placed.inode:
                     _move(used, placed.home)
             os.rename(placed.hidden, name, dst_dir_fd=where)
@@ -231,7 +231,7 @@ def _is_moved(mount: ProcessMount) -> TypeGuard[BindMount]:
 
 
 def path_in(root: Root, source: str) -> str:
-    """Return where ``source`` of another root is, its links followed inside that."""
+    """Return the path of ``source`` in another root; links are resolved inside that root."""
     if not isinstance(root, DirectoryRoot):
         raise ExecutorUnavailable("only roots that are plain directories can be put in place")
     directory = os.open(root.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

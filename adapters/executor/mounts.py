@@ -1,4 +1,4 @@
-"""What a step sees: its root, and what it asks to have mounted in it."""
+"""The root of a step and the mounts that the step asks for."""
 
 import os
 import stat
@@ -29,21 +29,21 @@ from img.domain.process import (
     TreeMount,
 )
 
-_OWN_RESOLVER = b"nameserver 10.0.2.3"  # slirp4netns(1): it asks the host's
+_OWN_RESOLVER = b"nameserver 10.0.2.3"  # slirp4netns(1): it forwards to the host's resolver
 
 
 class Scratch:
-    """Files in memory that are mounted one by one; the file system itself is seen by nobody."""
+    """Files in memory that are mounted one by one; the file system itself is never visible."""
 
     def __init__(self, under: str, ownership: Ownership) -> None:
-        """Cover the directory ``under``; what is mounted there next covers the scratch."""
+        """Mount a file system over the directory ``under``, where the next mount covers it."""
         syscalls.mount("tmpfs", under, "tmpfs", MS_NOSUID | MS_NODEV, "mode=700")
         self._directory = os.open(under, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._count = 0
         self._ownership = ownership
 
     def file(self, content: bytes, mode: int = 0o644, uid: int = 0, gid: int = 0) -> int:
-        """Return a new file as a mount that is not attached yet."""
+        """Return a detached mount of a new file."""
         name = str(self._count)
         self._count += 1
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -55,10 +55,10 @@ class Scratch:
 
 
 def attach_root(root: Root, ownership: Ownership = REAL, *, devices: bool = False) -> Scratch:
-    """Mount ``root`` where it is and make it the working directory.
+    """Mount ``root`` at its place and make it the working directory.
 
-    Unless ``devices``, none in it open: root may make any, and where no device control group says
-    which it may use, it would have the host's disks.
+    Without ``devices`` no device opens in it: root may create any device, and without a device
+    control group it would have the host's disks.
     """
     match root:
         case DirectoryRoot():
@@ -75,7 +75,7 @@ def attach_root(root: Root, ownership: Ownership = REAL, *, devices: bool = Fals
 
 @contextmanager
 def named(target: str) -> Iterator[None]:
-    """Say of what cannot be mounted where it was to be. Raises ProcessNotStarted."""
+    """Raise ProcessNotStarted that names ``target`` for errors inside."""
     try:
         yield
     except OSError as error:
@@ -93,7 +93,7 @@ def mount_name_files(points: MountPoints, scratch: Scratch, process: Process) ->
 
 
 def resolver_file(process: Process) -> bytes:
-    """Return what a step has as /etc/resolv.conf."""
+    """Return the content of a step's /etc/resolv.conf."""
     host = host_file("/etc/resolv.conf")
     if process.network is not Network.PRIVATE:
         return host
@@ -102,7 +102,7 @@ def resolver_file(process: Process) -> bytes:
 
 
 def hosts_file(process: Process, names: Sequence[tuple[str, str]]) -> bytes:
-    """Return what a step has as /etc/hosts: where the network is the host's, its names too."""
+    """Return the content of a step's /etc/hosts, with the host's names if it has its network."""
     hosts = [
         f"127.0.0.1\tlocalhost {process.hostname}",
         "::1\tlocalhost ip6-localhost ip6-loopback",
@@ -113,7 +113,7 @@ def hosts_file(process: Process, names: Sequence[tuple[str, str]]) -> bytes:
 
 
 def host_file(path: str) -> bytes:
-    """Return a file of the host, nothing where there is none."""
+    """Return the content of a file of the host, empty if there is none."""
     try:
         with open(path, "rb") as file:
             return file.read()
@@ -129,9 +129,9 @@ def mount_extra(points: MountPoints, scratch: Scratch, mounts: Sequence[ProcessM
 
 
 def attach_root_below(root: Root, *, devices: bool = False) -> tuple[Scratch, str]:
-    """Mount ``root`` as the directory "rootfs" of a scratch, for a runtime to take it from there.
+    """Mount ``root`` as the directory "rootfs" of a scratch, for a container runtime.
 
-    The scratch covers the root's own place; it and the root are returned, the root as a path.
+    Return the scratch, which covers the root's own place, and the path of the mounted root.
     """
     match root:
         case DirectoryRoot():
@@ -157,9 +157,9 @@ def pivot_into_working_directory() -> None:
 
 
 def _mount_overlay(root: OverlayRoot, target: str, *, devices: bool = False) -> None:
-    # Descriptors for names: 500 layers fit in the page that mount(2) takes, and no character of
-    # a path has to be escaped. "userxattr" is a must in a user namespace, and elsewhere keeps
-    # the names of the attributes the same; "volatile" spares an fsync for every copy-up.
+    # Layers are given as descriptors: 500 fit in the page that mount(2) takes, and no character of
+    # a path has to be escaped. "userxattr" is required in a user namespace, and keeps the names of
+    # attributes the same elsewhere; "volatile" saves an fsync for every copy-up.
     lowers = ":".join(str(_descriptor(path)) for path in root.lowers)
     upper, work = _descriptor(root.upper), _descriptor(root.work)
     options = f"userxattr,volatile,lowerdir={lowers},upperdir={upper},workdir={work}"
@@ -195,7 +195,7 @@ def _mount_one(points: MountPoints, scratch: Scratch, mount: ProcessMount) -> No
 
 
 def _copy_below(root: Root, source: str) -> int:
-    """Return ``source`` of another root as a mount that is not attached yet."""
+    """Return a detached mount of ``source`` in another root."""
     match root:
         case DirectoryRoot():
             top = root.path

@@ -1,7 +1,7 @@
-"""A network of a step's own that reaches the world through slirp4netns, which needs no root.
+"""A private network of a step, connected by slirp4netns, which needs no root.
 
-It is a program beside the step that speaks TCP, UDP and ICMP for it; nothing reaches the step from
-outside, and the step does not reach what listens on the host's loopback.
+slirp4netns is a program beside the step that translates TCP, UDP and ICMP; connections from outside
+do not reach the step, and the step does not reach the host's loopback.
 """
 
 import errno
@@ -23,7 +23,7 @@ _OPTIONS = (
 
 
 def require() -> str:
-    """Return the path of slirp4netns. Raises ExecutorUnavailable where it cannot do its work."""
+    """Return the path of slirp4netns. Raises ExecutorUnavailable if it cannot work."""
     program = find_program("slirp4netns", otherwise="use --network host or none")
     try:
         os.close(os.open(_TUN, os.O_RDWR | os.O_CLOEXEC))
@@ -35,24 +35,24 @@ def require() -> str:
 
 
 def start(program: str, step: int, ready: int) -> tuple[int, int]:
-    """Start it for the step, a pid; return its own and the file in which it says what is wrong.
+    """Start slirp4netns for the step ``step``; return its pid and the file of its messages.
 
     ``ready`` gets a byte when packets flow.
     """
     said = os.memfd_create("img-network")
     pid = os.fork()
     if pid == 0:
-        _be_slirp(program, step, ready, said)
+        _execute_slirp(program, step, ready, said)
     return pid, said
 
 
 def complaint(said: int) -> str:
-    """Return the last that was said."""
+    """Return the last message of slirp4netns."""
     lines = os.pread(said, _MOST_SAID, 0).decode("utf-8", "replace").split("\n")
     return next((line for line in reversed(lines) if line.strip()), "no reason given")
 
 
-def _be_slirp(program: str, step: int, ready: int, said: int) -> NoReturn:
+def _execute_slirp(program: str, step: int, ready: int, said: int) -> NoReturn:
     try:
         server = os.getppid()
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""What a step may do: its capabilities, and the filter of its system calls."""
+"""The privileges of a step: its capabilities, and the filter of its system calls."""
 
 import errno
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ _UNSUPPORTED = (errno.ENOSYS, errno.EINVAL)  # a kernel without filters
 def allowed_capabilities(network: Network) -> int:
     """Return Docker's default capabilities for a step with ``network``, as a bit mask.
 
-    Where the network is the host's, CAP_NET_RAW is not among them: with it, root in a step reads
-    the packets of every process of the host.
+    With the host's network, CAP_NET_RAW is left out: root in a step could read the packets of every
+    process of the host.
     """
     if network is Network.HOST:
         return capabilities.DOCKER_DEFAULT & ~capabilities.mask_of("net_raw")
@@ -24,10 +24,10 @@ def allowed_capabilities(network: Network) -> int:
 
 
 def separate(process: Process, files: Sequence[tuple[int, Access]] | None = None) -> None:
-    """Keep this process from processes and abstract sockets outside of the step, by Landlock.
+    """Deny this process other processes and abstract sockets outside of the step, by Landlock.
 
-    A step with the host's network could else get files of the host through such a socket.
-    ``files`` are all that it may reach. Nothing of it where the kernel has no Landlock. Raises
+    A step with the host's network could otherwise receive files of the host through such a socket.
+    ``files`` are all that it may access. Without effect on kernels without Landlock. Raises
     ExecutorUnavailable.
     """
     if process.insecure:
@@ -41,10 +41,10 @@ def separate(process: Process, files: Sequence[tuple[int, Access]] | None = None
 
 
 def confine(process: Process, allowed: int) -> None:
-    """Put this process under the filter of a step with the capabilities ``allowed``.
+    """Load the filter of a step with the capabilities ``allowed`` into this process.
 
-    Without effect where the kernel has no filters, or the call numbers of this machine are not
-    known. Raises ExecutorUnavailable.
+    Without effect on kernels without filters and on unsupported architectures. Raises
+    ExecutorUnavailable.
     """
     separate(process)
     machine = bpf.this_machine()
@@ -61,7 +61,7 @@ def confine(process: Process, allowed: int) -> None:
 
 
 def prepare_filters() -> None:
-    """Make the filter of most steps, for processes that are forked from here."""
+    """Compile the filter of most steps, for processes that are forked later."""
     machine = bpf.this_machine()
     if machine is not None:
         allowed_calls.filter_program(machine, capabilities.DOCKER_DEFAULT)

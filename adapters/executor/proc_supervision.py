@@ -1,6 +1,6 @@
-"""The process between a step without a /proc and whoever watches over it: it answers for /proc.
+"""The process between a step without a /proc and its watcher: it answers calls for /proc.
 
-It is above the step: where Yama restricts tracing, only ancestors may look into a process.
+It is an ancestor of the step: where Yama restricts tracing, only ancestors may read its memory.
 """
 
 import errno
@@ -28,20 +28,20 @@ _UNAVAILABLE = (errno.ENOSYS, errno.EINVAL, errno.EBUSY, errno.EACCES, errno.EPE
 
 
 def prepare() -> None:
-    """Make the filter of most steps, for processes that are forked from here."""
+    """Compile the filter of most steps, for processes that are forked later."""
     machine = bpf.this_machine()
     if machine is not None:
         filter_program(machine, capabilities.DOCKER_DEFAULT & ~_SYS_CHROOT, insecure=False)
     landlock.plan(files=True)
 
 
-def become(
+def run_supervised(
     step: Callable[[socket.socket], NoReturn], root: str, channel: socket.socket, kept: int
 ) -> NoReturn:
-    """Fork, become ``step`` there, answer it here, and end with its exit code.
+    """Fork a child that runs ``step``, answer its calls, and exit with its exit code.
 
-    ``kept`` are the capabilities that the answering needs: more than the step's, so that the step
-    may not trace this process.
+    ``kept`` are the capabilities of this process: more than the step's, so that the step may not
+    trace it.
     """
     code = 1
     try:
@@ -59,11 +59,11 @@ def become(
 
 
 def confine(supervisor: socket.socket, process: Process, allowed: int, *, privileged: bool) -> None:
-    """Put the step, which this process is, under the filter, and hand over what tells of calls.
+    """Load the filter into this process, a step, and send its listener to ``supervisor``.
 
-    Without notifications there is no /proc, and the filter refuses what it can.
+    Without notifications there is no /proc, and the filter only refuses calls.
     """
-    if not privileged:  # then it is the price of any filter: programs such as sudo do not work
+    if not privileged:  # then any filter has this price: programs such as sudo do not work
         syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     privileges.separate(process, [(root, landlock.ALL)])
@@ -118,7 +118,7 @@ def _enter(root: str, proc: int, used: tuple[int, ...], channel: socket.socket, 
 
 
 def _wake_for_children() -> tuple[int, int]:
-    """Return the ends of a pipe: there is something in it whenever a child has ended."""
+    """Return the ends of a pipe that becomes readable when a child ends."""
     waking, woken = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(woken, False)
     signal.set_wakeup_fd(woken)

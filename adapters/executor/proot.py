@@ -1,10 +1,10 @@
-"""Steps under PRoot, for users who may make no namespaces."""
+"""Steps under PRoot, for users without namespaces."""
 
 import os
 
 from img.adapters.executor.chroot import refuse_what_needs_namespaces
 from img.adapters.executor.find_on_host import find_program
-from img.adapters.executor.launch import Launch, Way
+from img.adapters.executor.launch import Launch, LaunchMode
 from img.adapters.syscall_supervisor.root.level import Emulation
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import Process, Root
@@ -30,4 +30,6 @@ class ProotLauncher:
     def launch(self, process: Process, root: Root) -> Launch:
         self.require()
         refuse_what_needs_namespaces("proot", process, root)
-        return Launch(process, root, Way.PROOT, find_program("proot"), emulation=self._emulation)
+        return Launch(
+            process, root, LaunchMode.PROOT, find_program("proot"), emulation=self._emulation
+        )

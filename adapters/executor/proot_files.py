@@ -1,7 +1,7 @@
-"""What PRoot, and with it a step, may reach of the host's files, where the kernel has Landlock.
+"""The files of the host that PRoot, and with it a step, may access, on kernels with Landlock.
 
-PRoot shows a step its root by rewriting paths, which is no boundary; this is one, for files: the
-step's root, what is mounted in it, /proc and /sys of the host, and what programs of the host need.
+PRoot shows a step its root by rewriting paths, which is no security boundary; this is one, for
+files: the step's root, its mounts, /proc and /sys of the host, and what programs of the host need.
 """
 
 import os
@@ -14,7 +14,7 @@ from img.adapters.linux import landlock, syscalls
 from img.adapters.linux.landlock import Access
 from img.domain.process import BindMount, DirectoryRoot, TreeMount
 
-# Where the host's programs and libraries are: PRoot is one of them.
+# The host's programs, such as PRoot, and their libraries.
 _PROGRAMS = ("/usr", "/lib", "/lib32", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache")
 _WRITING = Access.WRITE_FILE | Access.TRUNCATE | Access.IOCTL_DEV
 _READ_WRITE = landlock.READING | _WRITING
@@ -24,9 +24,9 @@ _TEMPORARY = (
 
 
 def confine_to_files(launch: Launch, own: str) -> None:
-    """Keep this process and all it starts from other files than the step's.
+    """Limit this process and its descendants to the files of the step.
 
-    ``own`` is the directory of img's with files for the step. Raises ExecutorUnavailable.
+    ``own`` is img's directory with files for the step. Raises ExecutorUnavailable.
     """
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     files = []
@@ -45,7 +45,8 @@ def _reached(launch: Launch) -> Iterator[tuple[str, Access]]:
     yield launch.root.path, landlock.ALL
     for path in (*_PROGRAMS, launch.program):
         yield path, landlock.READING
-    # PRoot puts a program of its own there, and starts it; older ones cannot be told where.
+    # PRoot writes and starts a helper program there; the path is not configurable in older
+    # versions.
     for directory in ("/tmp", os.environ.get("PROOT_TMP_DIR")):
         if directory:
             yield directory, _TEMPORARY

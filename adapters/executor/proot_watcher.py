@@ -1,7 +1,7 @@
-"""A step under PRoot, which rewrites paths by ptrace(2): for users who may do nothing else.
+"""The watcher of a step under PRoot, which rewrites paths by ptrace(2), without namespaces.
 
-PRoot 5.1 hands calls on that it does not know (statx, faccessat2 ...), so that their paths lead to
-the host's files. A filter below it makes them fail as on an old kernel, and C libraries fall back.
+PRoot 5.1 passes on calls that it does not know (statx, faccessat2 ...), so that their paths lead to
+the host's files. A filter makes them fail as on an old kernel, and C libraries fall back.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import shutil
 import socket
 import stat
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import NoReturn
 
 from img.adapters.executor import reports, supervision
@@ -27,7 +28,7 @@ from img.adapters.executor.mount_points import MountPoints
 from img.adapters.executor.mount_substitutes import path_in
 from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.proot_files import confine_to_files
-from img.adapters.executor.reports import Starting, Stub
+from img.adapters.executor.reports import MountPoint, Starting
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import capabilities, launcher, syscalls
@@ -73,20 +74,20 @@ _UNKNOWN_TO_PROOT = (
 )
 
 
-def become(launch: Launch, channel: socket.socket) -> NoReturn:
-    """Run ``launch``, tidy up, and end with its exit code."""
+def run_proot_step(launch: Launch, channel: socket.socket) -> NoReturn:
+    """Run the step of ``launch``, clean up, and exit with its exit code."""
     gather_orphans()
     os._exit(_run(launch, channel))
 
 
 def _run(launch: Launch, channel: socket.socket) -> int:
-    # In memory, for there are secrets among the files.
+    # In memory, because some of the files are secrets.
     own = left_secrets.new_directory()
     asked, asking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         pid = os.fork()
         if pid == 0:
-            _be_proot(launch, own.path, channel, asking)
+            _execute_proot(launch, own.path, channel, asking)
         asking.close()
         if launch.is_supervised:
             supervision.serve_beside(asked, launch.root)
@@ -96,7 +97,7 @@ def _run(launch: Launch, channel: socket.socket) -> int:
         own.release()
 
 
-def _be_proot(
+def _execute_proot(
     launch: Launch, directory: str, channel: socket.socket, supervisor: socket.socket
 ) -> NoReturn:
     try:
@@ -129,8 +130,8 @@ def _command(
 ) -> tuple[list[str], str]:
     """Return PRoot's command line, and the step's program, which the launcher in ``start`` runs.
 
-    So the step's environment is not PRoot's: LD_PRELOAD and its like would run the image's code
-    in PRoot, in front of all filters.
+    So PRoot does not get the step's environment: variables such as LD_PRELOAD would run the image's
+    code in PRoot, before all filters.
     """
     process, path = launch.process, _path_of(launch)
     root = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -144,7 +145,7 @@ def _command(
         launcher.fill(start, program, channel.fileno(), inherited=True)
     except ValueError as error:  # a zero byte
         raise ProcessNotStarted(f"exec {programs[-1]}: {error}") from error
-    places = _Places(path, root, own, lambda stub: reports.send(channel, stub))
+    places = _Places(path, root, own, partial(reports.send, channel))
     shown = [*_system(process, own, places), *_mounts(process, own, places)]
     os.close(root)
     options = [f"--rootfs={path}", f"--cwd={process.cwd}"]
@@ -163,13 +164,13 @@ def _path_of(launch: Launch) -> str:
 
 
 def _env_of_proot() -> dict[str, str]:
-    """Return what PRoot itself is told: by the user of img, nothing by the image."""
+    """Return the environment of PRoot itself: from the user of img, nothing from the image."""
     own = {name: value for name, value in os.environ.items() if name.startswith("PROOT_")}
     return {"PATH": DEFAULT_PATH, **own}
 
 
 def _programs(root: int, process: Process, search: str) -> tuple[str, ...]:
-    """Return where the program may be. Raises ProcessNotStarted."""
+    """Return the possible paths of the program. Raises ProcessNotStarted."""
     name = process.argv[0]
     try:
         return (find_executable_in(root, name, search, process.cwd),)
@@ -182,22 +183,26 @@ def _programs(root: int, process: Process, search: str) -> tuple[str, ...]:
 
 
 class _Places:
-    """Mount points, each made where it is missing: PRoot makes them too, but not always removes.
+    """Mount points, created if they are missing: PRoot does not always remove those it creates.
 
-    Those in /dev are made in a directory of our own, which is shown there.
+    Those in /dev are created in a directory of img, which PRoot shows as /dev.
     """
 
     def __init__(
-        self, path: str, root: int, own: "_OwnFiles", made: Callable[[Stub], None]
+        self,
+        path: str,
+        root: int,
+        own: "_OwnFiles",
+        on_created: Callable[[MountPoint], None],
     ) -> None:
         self._path = os.path.realpath(path)
-        self._points = MountPoints(root, made)
+        self._points = MountPoints(root, on_created)
         self.dev = own.directory(0o755, links=_LINKS)
         directory = os.open(self.dev, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._in_dev = MountPoints(directory, lambda _: None)
 
     def at(self, target: str, *, directory: bool) -> str:
-        """Return ``target`` free of links. Raises ProcessNotStarted."""
+        """Return ``target`` with all links resolved. Raises ProcessNotStarted."""
         with named(target):
             return self._at(target, directory=directory)
 
@@ -215,7 +220,7 @@ class _Places:
 
 
 def _system(process: Process, own: "_OwnFiles", places: _Places) -> Iterator[tuple[str, str]]:
-    """Yield what every step sees, and where."""
+    """Yield the files and directories that every step sees, and their places."""
     yield places.dev, places.at("/dev", directory=True)
     yield own.directory(0o1777), places.at("/dev/shm", directory=True)
     for name in _DEVICES:
@@ -228,7 +233,7 @@ def _system(process: Process, own: "_OwnFiles", places: _Places) -> Iterator[tup
 
 
 def _mounts(process: Process, own: "_OwnFiles", places: _Places) -> Iterator[tuple[str, str]]:
-    """Yield what the step asks for. Raises ProcessNotStarted."""
+    """Yield the mounts that the step asks for. Raises ProcessNotStarted."""
     for mount in sorted(process.mounts, key=lambda mount: mount.target):
         with named(mount.target):
             source = _source(own, mount)
@@ -250,7 +255,7 @@ def _source(own: "_OwnFiles", mount: ProcessMount) -> str:
 
 
 class _OwnFiles:
-    """Files and directories of ours that a step sees."""
+    """Files and directories of img that a step sees."""
 
     def __init__(self, directory: str) -> None:
         self._directory = directory
@@ -274,7 +279,7 @@ class _OwnFiles:
         return path
 
     def link(self, source: str) -> str:
-        """Return another name for ``source``: PRoot takes no colon in one."""
+        """Return a link to ``source``, because PRoot does not accept a colon in a path."""
         path = self._new()
         os.symlink(source, path)
         return path
@@ -296,10 +301,10 @@ def _make_working_directory(root: int, path: str) -> None:
 
 
 def _go_under_filter(launch: Launch, user: UserIdentity, supervisor: socket.socket) -> None:
-    """Hide what PRoot does not know, and have told what is to be answered.
+    """Load a filter that refuses calls unknown to PRoot, and intercepts emulated ones.
 
-    Filters see a call when PRoot has put paths of this machine into it, unless it has a filter
-    too, which it does without where there can be none.
+    A filter sees a call after PRoot has rewritten its paths, unless PRoot has a filter too, which
+    is switched off then.
     """
     machine = bpf.this_machine()
     if machine is None:
@@ -312,18 +317,18 @@ def _go_under_filter(launch: Launch, user: UserIdentity, supervisor: socket.sock
         return
     refused = bpf.IsOneOf(0, (_PR_SET_SECCOMP,))
     rules.append(bpf.Rule("prctl", bpf.fail_with(errno.EINVAL), (refused,)))
-    # Root's calls as well: what modes forbid to it, the supervisor does.
+    # Also the calls of root: the supervisor executes those that modes forbid to it.
     for rule in rules_of(launch.emulation, strict=True, capabilities=True):
         if rule.call not in _UNKNOWN_TO_PROOT:
             rules.append(rule)
     program = _filter_program(machine, rules)
-    supervision.ask(supervisor, bpf.load_and_listen(program), user)
+    supervision.hand_over(supervisor, bpf.load_and_listen(program), user)
 
 
 def _filter_program(machine: bpf.Machine, rules: Iterable[bpf.Rule]) -> bytes:
-    """Return the filter of ``rules``, and of what is allowed to the steps of all executors.
+    """Return the filter of ``rules`` and of the calls that all executors allow.
 
-    32-bit programs are none of PRoot's.
+    PRoot does not run 32-bit programs.
     """
     allowed = allowed_calls.rules_for(capabilities.DOCKER_DEFAULT)
     return bpf.program(

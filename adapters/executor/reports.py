@@ -1,7 +1,7 @@
-"""What a step's first process and the fork server tell the command line.
+"""Reports of a step's first process and of the fork server to the command line process.
 
-The sender may be in a root file system that an image made: a report is a checked record, and the
-text of a failure is put together without a look at any file.
+The sender may be in the root file system of an image: a report is a checked record, and the text of
+a failure is formatted without opening any file.
 """
 
 import os
@@ -14,13 +14,13 @@ from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, ImgError
 
 MOST = 1 << 16  # bytes of one report
-_MOST_TEXT = 4096  # characters of a message: six bytes each where they have to be escaped
+_MOST_TEXT = 4096  # characters of a message, six bytes each if they are escaped
 _MOST_FRAMES = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Stub:
-    """A mount point that had to be made, by its path in the root: clean, no links in it."""
+class MountPoint:
+    """A mount point that had to be created, by its normalized path in the root, without links."""
 
     path: str
     directory: bool
@@ -34,14 +34,14 @@ class Stub:
 
 @dataclass(frozen=True, slots=True)
 class NotStarted:
-    """What was asked for cannot be run."""
+    """The step's program or its environment cannot be run as requested."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The system does not allow something that every step needs."""
+    """The system refuses something that every step needs."""
 
     message: str
     hint: str | None = None
@@ -49,14 +49,14 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """A fault of ours."""
+    """An internal error of img."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class Starting:
-    """All is prepared: what comes next is the step's program, or what starts it."""
+    """The preparations are complete: the step's program, or its runtime, starts next."""
 
     path: str = ""  # of the program
 
@@ -70,16 +70,16 @@ class NotExecuted:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The first process is gone, and with it all that it started."""
+    """The first process has ended, and so have all its descendants."""
 
     code: int
 
 
-Report = Stub | NotStarted | Refused | Crashed | Starting | NotExecuted | Ended
+Report = MountPoint | NotStarted | Refused | Crashed | Starting | NotExecuted | Ended
 
 
 def send(channel: socket.socket, report: Report) -> None:
-    """Send ``report``; a reader that is gone is no error."""
+    """Send ``report``; it is no error if the reader is gone."""
     try:
         channel.send(records.encode(report))
     except (BrokenPipeError, ConnectionResetError):
@@ -87,10 +87,11 @@ def send(channel: socket.socket, report: Report) -> None:
 
 
 def receive(channel: socket.socket) -> Report | None:
-    """Return the next report, None when there can be no more."""
+    """Return the next report, None after the last one."""
     try:
         message = channel.recv(MOST)
-    except ConnectionResetError:  # told first, and once, by an end that closed with mail unread
+    # reported first, and once, if the other end closed with unread data
+    except ConnectionResetError:
         message = channel.recv(MOST)
     if not message:
         return None
@@ -104,9 +105,9 @@ def receive(channel: socket.socket) -> Report | None:
 
 
 def prepare() -> None:
-    """Import and compile what reports take, in a process whose forks send them."""
+    """Import and compile what reports need, for forks of this process that send them."""
     for report in (
-        Stub("a", directory=False, mtime=0, inode=0),
+        MountPoint("a", directory=False, mtime=0, inode=0),
         NotStarted(""),
         Refused(""),
         Crashed(""),
@@ -117,7 +118,7 @@ def prepare() -> None:
 
 @contextmanager
 def failures(channel: socket.socket) -> Iterator[None]:
-    """Tell ``channel`` of what is raised inside, which goes no further."""
+    """Report exceptions inside to ``channel``, and suppress them."""
     try:
         yield
     except HostError as error:
@@ -130,16 +131,16 @@ def failures(channel: socket.socket) -> Iterator[None]:
     except MemoryError:
         send(channel, Refused("there is not enough memory"))
     except (ValueError, OverflowError) as error:
-        # A number or text that an image or a Dockerfile gave, and that no system call takes.
+        # A number or text of an image or a Dockerfile that no system call accepts.
         send(channel, NotStarted(_cut(f"the step cannot be prepared: {error}")))
     except BaseException as error:
         send(channel, Crashed(description_of(error)))
 
 
 def description_of(error: BaseException) -> str:
-    """Return what was raised and where, innermost last, from what is in memory alone.
+    """Return the exception and its stack, innermost last, from what is in memory alone.
 
-    The traceback module would open our sources, whose paths an image may have put its own at.
+    The traceback module would open source files, at paths where an image may have its own.
     """
     lines = []
     trace = error.__traceback__

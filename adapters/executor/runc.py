@@ -1,7 +1,7 @@
 """Steps in containers of a runtime that implements runtime-spec: runc or crun."""
 
 from img.adapters.executor.find_on_host import find_program
-from img.adapters.executor.launch import Launch, Way
+from img.adapters.executor.launch import Launch, LaunchMode
 from img.adapters.executor.unshare import network_of
 from img.domain.process import Process, Root
 
@@ -21,4 +21,6 @@ class RuntimeLauncher:
 
     def launch(self, process: Process, root: Root) -> Launch:
         runtime = find_program(self.runtime)
-        return Launch(process, root, Way.RUNTIME, runtime, network_program=network_of(process))
+        return Launch(
+            process, root, LaunchMode.RUNTIME, runtime, network_program=network_of(process)
+        )

@@ -1,6 +1,6 @@
-"""The filter of a step's system calls as a container runtime takes it (config-linux.md, "Seccomp").
+"""The filter of system calls for a container runtime (config-linux.md, "Seccomp").
 
-The rules are those of the other executors. They are as few as can be: each costs runc time.
+The rules are those of the other executors, reduced to as few as possible: each costs runc time.
 Numbers above the highest that runc's library knows fail with ENOSYS, as runc does by itself.
 """
 
@@ -38,7 +38,7 @@ def seccomp_section(process: Process, allowed: int) -> _Json:
 @cache
 def _section(machine: Machine | None, allowed: int, *, userns: bool) -> _Json:
     rules = allowed_calls.rules_for(allowed, userns=userns)
-    if machine is None:  # a list of what is allowed would not be whole
+    if machine is None:  # the list of allowed calls would be incomplete
         refused = _entry(allowed_calls.refused_calls(rules), allowed_calls.REFUSED)
         return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [refused]}
     return {
@@ -50,9 +50,9 @@ def _section(machine: Machine | None, allowed: int, *, userns: bool) -> _Json:
 
 
 def annotations(process: Process, allowed: int) -> Mapping[str, str]:
-    """Return the same for crun, which takes a program that is made already.
+    """Return the compiled filter for crun, as an annotation.
 
-    That spares it to make one, which takes longer than all else it does.
+    Compiling it takes crun longer than everything else.
     """
     machine = bpf.this_machine()
     if machine is None:
@@ -73,7 +73,7 @@ def _entries(rules: Iterable[Rule]) -> Iterator[_Json]:
             unconditional.setdefault(rule.action, []).append(rule.call)
     yield from (_entry(names, action) for action, names in unconditional.items())
     for rule in rules:
-        if rule.conditions and rule.action != allowed_calls.REFUSED:  # that is the default
+        if rule.conditions and rule.action != allowed_calls.REFUSED:  # the default action
             for arguments in _alternatives(rule.conditions):
                 yield _entry([rule.call], rule.action, arguments)
 
@@ -86,7 +86,7 @@ def _entry(names: Sequence[str], action: int, arguments: Sequence[_Json] = ()) -
 
 
 def _alternatives(conditions: Sequence[Condition]) -> Iterator[list[_Json]]:
-    """Yield arguments that make the only condition true; no allowed call has a second."""
+    """Yield arguments that fulfil the only condition; no allowed call has a second one."""
     (condition,) = conditions
     match condition:
         case HasBits(argument, bits):
@@ -112,5 +112,5 @@ def _blocks(values: Iterable[int]) -> Iterator[tuple[int, int]]:
 
 
 def _masked(argument: int, mask: int, value: int) -> _Json:
-    # Not SCMP_CMP_EQ: the kernel looks at the low 32 bits of these arguments only.
+    # Not SCMP_CMP_EQ: the kernel only compares the low 32 bits of these arguments.
     return {"index": argument, "op": "SCMP_CMP_MASKED_EQ", "value": mask, "valueTwo": value}

@@ -1,7 +1,7 @@
-"""A process as the configuration of a container runtime (runtime-spec config.md).
+"""The configuration of a container runtime for a process (runtime-spec config.md).
 
-The runtime gets a root in which all is mounted already, by the same code that serves the other
-executors; what is left to it is what belongs to the pid namespace it makes.
+The runtime gets a root with all mounts, made by the same code as for the other executors; it only
+adds what belongs to the pid namespace that it creates.
 """
 
 import resource
@@ -19,7 +19,7 @@ _Json = Mapping[str, object]
 def configuration(process: Process, user: UserIdentity, root: str, allowed: int) -> _Json:
     """Return the ``config.json`` for ``process``, as ``user``, in ``root``.
 
-    ``allowed`` are the capabilities that root has in it, as a bit mask.
+    ``allowed`` are the capabilities of root in it, as a bit mask.
     """
     confined = not process.insecure
     return {
@@ -48,8 +48,8 @@ def configuration(process: Process, user: UserIdentity, root: str, allowed: int)
                 "source": "proc",
                 "options": ["nosuid", "nodev", "noexec"],
             },
-            # So that the runtime makes no devices of its own: those there are binds, on a file
-            # system where devices that a step makes do not open.
+            # So that the runtime creates no devices: the existing ones are bind mounts, on a file
+            # system where devices that a step creates cannot be opened.
             {
                 "destination": "/dev",
                 "type": "bind",
@@ -81,7 +81,7 @@ def _capabilities(user: UserIdentity, allowed: int) -> _Json:
 
 
 def _rlimit(limit: Ulimit) -> _Json:
-    """Return the limit as it was set on us, by our own rules for those out of reach."""
+    """Return the limit as this process got it, adjusted by img's own rules."""
     kind = f"RLIMIT_{limit.name.upper()}"
     soft, hard = resource.getrlimit(getattr(resource, kind))
     return {"type": kind, "soft": soft % (1 << 64), "hard": hard % (1 << 64)}

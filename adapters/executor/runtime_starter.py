@@ -1,12 +1,13 @@
 """Starting runc or crun for a step, as pid 1 of namespaces that end with it.
 
-Whatever the runtime leaves behind (its state, mounts, a shim) is in those, and goes with them.
+Everything that the runtime leaves behind (its state, mounts, a shim) is inside of them.
 """
 
 import json
 import os
 import re
 import socket
+from functools import partial
 from typing import NoReturn
 
 from img.adapters.executor import mounts, privileges, reports
@@ -39,16 +40,16 @@ _MOST_LOGGED = 1 << 16  # bytes
 _PATH_MAX = 4096  # linux/limits.h
 
 
-def become(
+def run_runtime(
     launch: Launch,
     channel: socket.socket,
     log: int,
     system: SystemMounts,
     network: socket.socket | None = None,
 ) -> NoReturn:
-    """Become the runtime that runs ``launch`` and ends with its exit code.
+    """Execute the runtime, which runs ``launch`` and exits with its exit code.
 
-    Why it could not is in the file ``log`` then (``failure_in``).
+    If it fails, the reason is in the file ``log`` (``failure_in``).
     """
     enter_control_groups(launch.process)
     bundle = _prepare(launch, channel, system, network)
@@ -60,7 +61,7 @@ def become(
 
 
 def prepare(launch: Launch) -> None:
-    """Make the filter of steps like this one, for processes that are forked from here."""
+    """Compile the filter of similar steps, for processes that are forked later."""
     allowed = _allowed(launch)
     seccomp_section(launch.process, allowed)
     annotations(launch.process, allowed)
@@ -83,9 +84,9 @@ def _prepare(
     process = launch.process
     scratch, rootfs = mounts.attach_root_below(launch.root, devices=process.insecure)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    points = MountPoints(root, lambda stub: reports.send(channel, stub))
+    points = MountPoints(root, partial(reports.send, channel))
     system.move_to(points)
-    if process.control_groups:  # else they are mounted already
+    if process.control_groups:  # otherwise they are mounted already
         mount_own_groups(points, own_groups(), read_only=not process.insecure)
     hide_control_groups()
     mounts.mount_name_files(points, scratch, process)
@@ -100,10 +101,11 @@ def _prepare(
     _refuse_unknown_ids(user)
     if not process.argv:
         raise ProcessNotStarted("no command to run")
-    if len(os.fsencode(process.cwd)) >= _PATH_MAX:  # crun would make it
+    if len(os.fsencode(process.cwd)) >= _PATH_MAX:  # crun would create it
         raise ProcessNotStarted(f'working directory "{process.cwd}": file name too long')
     search = dict(process.env).get("PATH", DEFAULT_PATH)
-    find_executable_in(root, process.argv[0], search, process.cwd)  # in our words, if it fails
+    # for our error message, if it fails
+    find_executable_in(root, process.argv[0], search, process.cwd)
     spec = configuration(process, user, rootfs, _allowed(launch))
     bundle = os.path.dirname(rootfs)
     with open(f"{bundle}/config.json", "w", encoding="utf-8", errors="surrogateescape") as file:
@@ -112,9 +114,9 @@ def _prepare(
 
 
 def _protect(program: str) -> None:
-    """Make a runtime's own program read-only, which it would else copy before it does anything.
+    """Make the runtime's own program read-only, which it would otherwise copy first.
 
-    It must be: the step's program could be a link to it, and write to it (CVE-2019-5736).
+    It must be read-only: the step's program could be a link to it, and write to it (CVE-2019-5736).
     """
     tree = syscalls.open_tree(program)
     syscalls.mount_setattr(tree, syscalls.MOUNT_ATTR_RDONLY)
@@ -122,13 +124,13 @@ def _protect(program: str) -> None:
 
 
 def _cover_ours(*, covers_groups: bool) -> None:
-    """Give the runtime a /proc of this pid namespace, and no control groups to stumble over."""
+    """Give the runtime the /proc of this pid namespace, and no control groups to fail on."""
     syscalls.mount("proc", "/proc", "proc")
     if not os.path.isdir("/sys/fs/cgroup"):
         return
-    if covers_groups:  # crun refuses to look at hybrid hierarchies
+    if covers_groups:  # crun refuses hybrid hierarchies
         syscalls.mount("tmpfs", "/sys/fs/cgroup", "tmpfs")
-    else:  # runc, told to be rootless, does without groups that it may not write
+    else:  # in rootless mode runc does without groups that it may not write
         groups = syscalls.open_tree("/sys/fs/cgroup")
         syscalls.mount_setattr(groups, syscalls.MOUNT_ATTR_RDONLY)
         syscalls.move_mount(groups, os.open("/sys/fs/cgroup", os.O_PATH | os.O_CLOEXEC))
@@ -139,7 +141,7 @@ def _command(runtime: str, bundle: str, log: str) -> list[str]:
     if _is_crun(runtime):
         options += ["--log", f"file:{log}", "--cgroup-manager", "disabled"]
     else:
-        # Whoever runs it, for that means: do without what control groups refuse.
+        # For every user: "rootless" only means to continue without control groups.
         options += ["--log", log, "--log-format", "json", "--rootless", "true"]
     return [runtime, *options, "run", "--bundle", bundle, _CONTAINER]
 
@@ -162,7 +164,7 @@ def _allowed(launch: Launch) -> int:
         return capabilities.effective()
     allowed = privileges.allowed_capabilities(launch.process.network)
     if _is_crun(launch.program) and userns.is_initial():
-        # It mounts the root once more, so that devices in it open again (mounts.attach_root).
+        # The runtime mounts the root again, so that devices in it open again (mounts.attach_root).
         return allowed & ~capabilities.mask_of("mknod")
     return allowed
 
@@ -172,7 +174,7 @@ def _is_crun(runtime: str) -> bool:
 
 
 def _execute(command: list[str]) -> NoReturn:
-    # Runtimes give the standard streams to the step's user, and /dev/null is the whole machine's.
+    # Runtimes give the standard streams to the step's user, and /dev/null belongs to the machine.
     nothing, end = os.pipe()
     os.close(end)
     os.dup2(nothing, 0)
@@ -181,14 +183,14 @@ def _execute(command: list[str]) -> NoReturn:
 
 
 def _error_of(line: str) -> str:
-    if not line.startswith("{"):  # crun, which logs nothing but errors, some after the time
+    if not line.startswith("{"):  # crun, which logs only errors, some of them after the time
         return re.sub(r"^\d{4}-\S+: ", "", line)
     record = json.loads(line)
     return str(record["msg"]) if record.get("level") == "error" else ""
 
 
 def _worded(failure: str, cwd: str) -> str:
-    """Return the failure without what says only where in the runtime it was."""
+    """Return the failure without the parts that name places in the runtime's code."""
     message = failure.rpartition("unable to start container process: ")[2]
     if f"mkdir {cwd}:" in message or "chdir" in message or "set in config.json" in message:
         return f'working directory "{cwd}": {message.rpartition(": ")[2].lower()}'

@@ -1,4 +1,4 @@
-"""An executor that runs nothing: it replays what a test scripted, and records what it was asked."""
+"""An executor for tests that runs nothing: it replays a script, and records the requests."""
 
 import threading
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from img.application.ports.executor import (
 from img.domain.process import ExitStatus, Process, Root
 
 Script = Callable[[Process, Root, OutputSink], ExitStatus]
-"""Stands for all commands: may write files below the root's path, give output, and raise."""
+"""The behaviour of all commands: may write files below the root's path, give output, and raise."""
 
 KILLED = ExitStatus(128 + 9)
 
 
 def succeed(process: Process, root: Root, output: OutputSink) -> ExitStatus:
-    """End well, having done nothing (a ``Script``)."""
+    """Return success without doing anything (a ``Script``)."""
     del process, root, output
     return ExitStatus(0)
 
 
 class ScriptedExecutor(Executor):
-    """Answers every ``run`` with the script's word, from several threads at once if asked so."""
+    """Answers every ``run`` with the result of the script; threads may share it."""
 
     def __init__(self, script: Script = succeed) -> None:
         self._script = script
@@ -34,13 +34,13 @@ class ScriptedExecutor(Executor):
 
     @property
     def asked(self) -> tuple[tuple[Process, Root], ...]:
-        """What was to be run and where, in order."""
+        """Return the processes and their roots, in order."""
         with self._lock:
             return tuple(self._asked)
 
     @property
     def processes(self) -> tuple[Process, ...]:
-        """What was to be run, in order."""
+        """Return the processes, in order."""
         return tuple(process for process, _ in self.asked)
 
     def run(

@@ -1,4 +1,4 @@
-"""What the fork server does with signals, and how a step gets them."""
+"""Signal dispositions of the fork server and of steps."""
 
 import signal
 
@@ -9,9 +9,9 @@ _IGNORED = (*OF_TERMINALS, signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def ignore_signals() -> None:
-    """Ignore what a terminal sends, and what Python ignores; take all others as programs do.
+    """Ignore signals of the terminal and those that Python ignores; reset all others.
 
-    So what is forked has few to reset, whatever the command line was started with.
+    So forked processes have few signals to reset, independent of the dispositions at the start.
     """
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         signal.signal(number, signal.SIG_IGN if number in _IGNORED else signal.SIG_DFL)
@@ -19,7 +19,7 @@ def ignore_signals() -> None:
 
 
 def reset_signals() -> None:
-    """Take all signals as a program expects to find them, in a fork of who ignored them."""
+    """Reset all signals to the defaults that programs expect, after ``ignore_signals``."""
     for number in _IGNORED:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

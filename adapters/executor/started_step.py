@@ -1,4 +1,4 @@
-"""What the fork server holds of each step that runs."""
+"""The fork server's records of running steps."""
 
 import errno
 import os
@@ -8,7 +8,7 @@ import time
 from typing import Self
 
 from img.adapters.executor import reports
-from img.adapters.executor.launch import Way
+from img.adapters.executor.launch import LaunchMode
 from img.adapters.executor.reports import Refused
 from img.domain.dataclass import dataclass
 
@@ -17,13 +17,14 @@ _ATTEMPTS, _PAUSE_S = 300, 0.01  # to remove a control group: a busy machine tak
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """A process without which a step cannot go on."""
+    """A process that a step depends on."""
 
     pid: int
     pidfd: int
-    said: int = -1  # the file in which it says why it ends
+    said: int = -1  # the file with its error messages
 
     def close(self) -> None:
+        """Close the descriptors of the process."""
         os.close(self.pidfd)
         if self.said >= 0:
             os.close(self.said)
@@ -31,23 +32,25 @@ class Helper:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeLog:
-    """Where a runtime says why it could not start a step."""
+    """The log file of a runtime, with the reason why it could not start a step."""
 
     file: int
 
     @classmethod
     def new(cls) -> Self:
-        """Return an empty one."""
+        """Return an empty log."""
         return cls(os.memfd_create("img-log"))
 
     def fileno(self) -> int:
+        """Return the descriptor of the log."""
         return self.file
 
     def close(self) -> None:
+        """Close the log."""
         os.close(self.file)
 
     def failure(self, cwd: str) -> str:
-        """Return why, "" if it could start a step in that directory."""
+        """Return the reason, "" if the runtime could start a step in that directory."""
         from img.adapters.executor import runtime_starter
 
         return runtime_starter.failure_in(self.file, cwd)
@@ -55,12 +58,12 @@ class RuntimeLog:
 
 @dataclass(frozen=True, slots=True)
 class StartedStep:
-    """A process that is a step, or watches over one, and what belongs to it."""
+    """A process that is a step, or watches over one, and its resources."""
 
     pid: int
     pidfd: int
     channel: socket.socket
-    way: Way
+    mode: LaunchMode
     control_groups: tuple[str, ...]
     cwd: str
     helpers: tuple[Helper, ...]
@@ -68,28 +71,28 @@ class StartedStep:
 
     @property
     def is_watched(self) -> bool:
-        """Whether the pid is that of a process that watches over the step, and tidies up."""
-        return self.way in (Way.CHROOT, Way.PROOT)
+        """True if the pid is that of a process that watches over the step, and cleans up."""
+        return self.mode in (LaunchMode.CHROOT, LaunchMode.PROOT)
 
     def kill(self) -> None:
-        """End it and all it started."""
+        """Kill the process and all its descendants."""
         number = signal.SIGTERM if self.is_watched else signal.SIGKILL
         signal.pidfd_send_signal(self.pidfd, number)
 
     @property
     def watched(self) -> tuple[int, ...]:
-        """The descriptors on which something may happen."""
+        """Return the descriptors to poll for events."""
         mine = (self.pidfd, self.channel.fileno())
         return (*mine, *(helper.pidfd for helper in self.helpers))
 
     def end_helpers(self) -> None:
-        """End what works for the step: nobody needs it any more."""
+        """End the helpers of the step."""
         for helper in self.helpers:
             signal.pidfd_send_signal(helper.pidfd, signal.SIGKILL)
             os.waitpid(helper.pid, 0)
 
-    def complain_of(self, pidfd: int) -> None:
-        """Tell why a helper ended before the step did, unless it does so itself."""
+    def report_end_of_helper(self, pidfd: int) -> None:
+        """Report why a helper ended before the step did, unless the helper reports it itself."""
         for helper in self.helpers:
             if helper.pidfd == pidfd and helper.said >= 0:
                 from img.adapters.executor import private_network
@@ -98,7 +101,7 @@ class StartedStep:
                 reports.send(self.channel, Refused(f"slirp4netns ended: {why}"))
 
     def remove_groups(self) -> None:
-        """Remove the control groups of the ended step, where nobody is left to do it."""
+        """Remove the control groups of the ended step, if no watcher does it."""
         for group in self.control_groups:
             _remove_group(group)
 
@@ -119,6 +122,6 @@ def _remove_group(group: str) -> None:
         except OSError as error:
             if error.errno != errno.EBUSY:
                 return
-            time.sleep(_PAUSE_S)  # the last of its processes is not quite gone
+            time.sleep(_PAUSE_S)  # the last of its processes has not quite ended
         else:
             return

@@ -1,4 +1,4 @@
-"""One step as its caller sees it: output, cancellation, the end."""
+"""The caller's side of a running step: output, cancellation, exit status."""
 
 import os
 import select
@@ -8,16 +8,16 @@ from collections.abc import Callable
 
 from img.adapters.executor.fork_server import ForkServer
 from img.adapters.executor.launch import Launch
-from img.adapters.executor.mount_points import remove_stubs
+from img.adapters.executor.mount_points import remove_mount_points
 from img.adapters.executor.reports import (
     Crashed,
     Ended,
+    MountPoint,
     NotExecuted,
     NotStarted,
     Refused,
     Report,
     Starting,
-    Stub,
     receive,
 )
 from img.application.ports.executor import (
@@ -28,21 +28,21 @@ from img.application.ports.executor import (
 )
 from img.domain.process import DirectoryRoot, ExitStatus, OverlayRoot, Root
 
-_CHUNK = 1 << 16  # bytes; what a pipe holds
-_MOST_STUBS = 1 << 14  # of one step; a path of the longest kind has 2048 directories
+_CHUNK = 1 << 16  # bytes; the capacity of a pipe
+_MOST_MOUNT_POINTS = 1 << 14  # of one step; the longest path has 2048 directories
 _WRITTEN_BY_ALL = 0o622
-_CANCELLATION_CHECKS = 20  # milliseconds between two
+_CANCELLATION_CHECKS = 20  # milliseconds between two checks
 
 
 class StepRun:
-    """One step as its caller sees it."""
+    """The caller's side of a running step."""
 
     def __init__(self, server: ForkServer, launch: Launch, output: OutputSink) -> None:
         self._root = launch.root
         self._output = output
         self._poll = select.poll()
         self._streams: dict[int, int] = {}  # pipe -> 1 or 2
-        self._stubs: list[Stub] = []
+        self._mount_points: list[MountPoint] = []
         self._failure: NotStarted | Refused | Crashed | None = None
         self._starting: Starting | None = None
         self._ended: Ended | None = None
@@ -60,7 +60,7 @@ class StepRun:
         return self._status()
 
     def end(self) -> None:
-        """Kill what still runs, close everything, leave nothing of ours in the root."""
+        """Kill remaining processes, close everything, and remove created mount points."""
         if not self._is_over():
             self._kill()
             self._streams_to(lambda _: None)
@@ -69,7 +69,7 @@ class StepRun:
         for pipe in list(self._streams):
             self._close(pipe)
         self._channel.close()
-        remove_stubs(_writable_directory(self._root), self._stubs)
+        remove_mount_points(_writable_directory(self._root), self._mount_points)
 
     def _start(self, server: ForkServer, launch: Launch) -> socket.socket:
         inputs = []
@@ -80,7 +80,7 @@ class StepRun:
                 self._streams[pipe] = stream
                 self._poll.register(pipe, select.POLLIN)
                 inputs.append(end)
-                # /dev/stdout and /dev/stderr, which a USER that is not root may open as well.
+                # /dev/stdout and /dev/stderr, which a USER other than root may open as well.
                 os.fchmod(end, _WRITTEN_BY_ALL)
             channel = server.start(launch, *inputs)
         except OSError as error:
@@ -109,9 +109,9 @@ class StepRun:
         match report:
             case None:
                 self._gone = True
-            case Stub() if len(self._stubs) < _MOST_STUBS:
-                self._stubs.append(report)
-            case Stub():
+            case MountPoint() if len(self._mount_points) < _MOST_MOUNT_POINTS:
+                self._mount_points.append(report)
+            case MountPoint():
                 if self._failure is None:
                     self._failure = NotStarted("too many directories are missing for its mounts")
                     self._ask_to_kill()
@@ -123,11 +123,12 @@ class StepRun:
             case Ended():
                 self._ended = report
             case _:
-                # The first: when a step has ended, who answers its calls cannot find it any more.
+                # Only the first one: after the end of a step its supervisor may report that it is
+                # gone.
                 self._failure = self._failure or report
 
     def _pass_on(self, pipe: int) -> bool:
-        """Give the sink what is there; tell whether there may be more."""
+        """Pass available output to the sink; return whether more may come."""
         try:
             data = os.read(pipe, _CHUNK)
         except BlockingIOError:
@@ -163,7 +164,8 @@ class StepRun:
 
     def _status(self) -> ExitStatus:
         if self._killed and self._failure is not None:
-            # Killed before it had started: what its processes say of one another's end is no news.
+            # Killed before it had started: reports of its processes about one another do not
+            # matter.
             return ExitStatus(128 + signal.SIGKILL)
         match self._failure:
             case NotStarted(message):
@@ -185,10 +187,10 @@ class StepRun:
 
 
 def not_started(message: str, root: Root) -> ProcessNotStarted:
-    """Return why a program in ``root`` does not start.
+    """Return the error for a program in ``root`` that does not start.
 
-    The kernel's error is the same for its mode and for a file system that is mounted noexec, which
-    an overlay on it does not mind.
+    The kernel's error is the same for a mode without execute bits and for a file system that is
+    mounted noexec, which does not affect an overlay on it.
     """
     if not isinstance(root, DirectoryRoot) or not message.lower().endswith("permission denied"):
         return ProcessNotStarted(message)

@@ -1,4 +1,4 @@
-"""The process beside a step that answers its calls, where root is emulated."""
+"""The supervisor process beside a step, for steps with an emulated root."""
 
 import os
 import signal
@@ -19,17 +19,17 @@ from img.domain.dataclass import dataclass
 from img.domain.filesystem.ownership import UserIdentity
 from img.domain.process import DirectoryRoot, Root
 
-_MOST = 1 << 16  # bytes of what the step hands over
-# What it does to files for their callers, and, to read the memory of callers, either all that they
-# have or the last one (ptrace(2), "access mode checking").
+_MOST = 1 << 16  # bytes of a message of the step
+# What it needs to change files for callers, and, to read the memory of callers, either all
+# capabilities that they have or the last one (ptrace(2), "access mode checking").
 _NEEDED = capabilities.mask_of("chown", "dac_override", "fowner", "fsetid", "setfcap", "sys_ptrace")
-_MOST_GROUPS = 4096  # a user in more groups is in the first ones
+_MOST_GROUPS = 4096  # a user in more groups gets the first ones
 _NO_ID = (1 << 32) - 1  # credentials(7): -1 leaves an id as it is
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
-    """Who a step starts as."""
+class _StepIdentity:
+    """The ids that a step starts with."""
 
     uid: int
     gid: int
@@ -40,22 +40,22 @@ class _Asking:
             raise ValueError("no user or group id")
 
 
-def ask(supervisor: socket.socket, listener: int, user: UserIdentity) -> None:
-    """Hand over, from the step's side, what answers are given to, and who the step starts as."""
-    asking = _Asking(user.uid, user.gid, user.groups[:_MOST_GROUPS])
+def hand_over(supervisor: socket.socket, listener: int, user: UserIdentity) -> None:
+    """Send the listener of this process and the user of its step to the supervisor."""
+    asking = _StepIdentity(user.uid, user.gid, user.groups[:_MOST_GROUPS])
     socket.send_fds(supervisor, [records.encode(asking)], [listener])
     os.close(listener)
     supervisor.close()
 
 
-def become(
+def run_supervisor(
     step: int, order: int, asked: socket.socket, channel: socket.socket, stderr: int
 ) -> NoReturn:
-    """Answer the step, a pid, until this process is ended; tell ``channel`` of faults.
+    """Answer calls of the step, a pid, until this process is ended; report faults to ``channel``.
 
     ``order`` is the file with its launch.
 
-    It belongs beside the step, not above it: the fork server has both, and ends both.
+    The supervisor is not an ancestor of the step: the fork server starts and ends both.
     """
     code = 1
     try:
@@ -73,9 +73,9 @@ def become(
 
 
 def serve_beside(asked: socket.socket, root: Root) -> None:
-    """Answer a step in a thread of this process, which is above the step and has no other root.
+    """Answer calls of a step in a thread of this process, an ancestor of the step in the same root.
 
-    Where there are no namespaces, only who is above another process may read its memory (Yama).
+    Without namespaces, only ancestors of a process may read its memory (Yama).
     """
     supervised = _wait(asked)
     if supervised is None:
@@ -92,18 +92,18 @@ def serve_beside(asked: socket.socket, root: Root) -> None:
 
 
 def _wait(asked: socket.socket) -> tuple[int, Credentials] | None:
-    """Return what the step hands over; None where it ended before."""
+    """Return the listener and the credentials of the step; None if the step ended before."""
     record, descriptors, _, _ = socket.recv_fds(asked, _MOST, 1)
     if not descriptors:
         return None
-    who: _Asking = records.decode(record, _Asking)
+    who: _StepIdentity = records.decode(record, _StepIdentity)
     return descriptors[0], credentials_of(who.uid, who.gid, who.groups)
 
 
 def _enter(step: int, root: Root, listener: int, channel: socket.socket) -> Journal:
-    """Take the step's root and, as the working directory, the outer /proc.
+    """Enter the step's root, with the outer /proc as the working directory.
 
-    Returns the journal of the root; no other descriptors than for these stay open.
+    Return the journal of the root; all descriptors except for these are closed.
     """
     processes = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     namespace = os.open(f"/proc/{step}/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
@@ -121,7 +121,7 @@ def _enter(step: int, root: Root, listener: int, channel: socket.socket) -> Jour
 
 
 def _directory_of(root: Root) -> int:
-    """Return a descriptor of where the journal of ``root`` is, -1 where it needs none."""
+    """Return a descriptor of the directory with the journal of ``root``, -1 if it needs none."""
     if not isinstance(root, DirectoryRoot):
-        return -1  # whatever holds an upper directory keeps attributes
+        return -1  # a file system with upper directories supports attributes
     return os.open(os.path.dirname(journal_of(root.path)), os.O_PATH | os.O_CLOEXEC)

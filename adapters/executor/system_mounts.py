@@ -1,4 +1,4 @@
-"""What runtime-spec says is mounted in every root: /proc, /dev and /sys.
+"""The mounts of every root that runtime-spec requires: /proc, /dev and /sys.
 
 They are complete before there is a root to attach them to. The options are runc's (runtime-spec
 config-linux.md, "Default Filesystems").
@@ -30,9 +30,9 @@ from img.adapters.linux.syscalls import (
     MS_STRICTATIME,
 )
 
-# A file system mounted over the root of this process: "/" leads to what is below it, and ".."
-# of the root to what covers it. So no directory has to be there for its sake; but while it is
-# there nothing else may be looked up: links with ".." in them would lead into it.
+# A file system mounted over the root of this process: "/" leads to the directory below it, and ".."
+# of the root to the mount that covers it. So no directory has to exist for this mount; but while it
+# is there no other path may be looked up: links with ".." would lead into it.
 _STAGE = "/.."
 _NAMES = ("proc", "dev", "sys")
 _NODES = "nodes"  # a file system of devices; only its files are attached
@@ -55,7 +55,7 @@ _DEVICE_LINKS = {
     "core": "/proc/kcore",
     "ptmx": "pts/ptmx",
 }
-# containerd's defaults, which BuildKit takes (oci/spec.go, "populateDefaultUnixSpec").
+# containerd's defaults, which BuildKit uses (oci/spec.go, "populateDefaultUnixSpec").
 MASKED = (
     "/proc/acpi",
     "/proc/asound",
@@ -73,7 +73,7 @@ READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-tri
 
 
 class SystemMounts:
-    """Those that a step needs, complete, and nowhere yet."""
+    """The system mounts of a step, complete, and not yet attached to a root."""
 
     def __init__(self, needs: SystemNeeds, groups: tuple[Hierarchy, ...]) -> None:
         """Mount them in the namespaces of a step, which no mount leaves or enters from now on.
@@ -100,10 +100,10 @@ class SystemMounts:
             syscalls.umount2(_STAGE, syscalls.MNT_DETACH)
 
     def move_to(self, points: MountPoints) -> None:
-        """Move them into a root, whatever is there. Raises ProcessNotStarted.
+        """Attach the mounts to a root with unknown content. Raises ProcessNotStarted.
 
-        Standard input becomes the /dev/null of these mounts: the one that this process has had
-        so far is the host's, and a step may change the mode of what it has open.
+        Standard input becomes the /dev/null of these mounts: the previous one is the host's, and a
+        step may change the mode of its open files.
         """
         for name in _NAMES:
             with named(f"/{name}"):
@@ -120,13 +120,13 @@ def _mount_proc() -> None:
     target = f"{_STAGE}/proc"
     try:
         syscalls.mount("proc", target, "proc", _PLAIN)
-    except PermissionError:  # parts of the outer /proc are hidden: we are in a container ourselves
+    except PermissionError:  # parts of the outer /proc are hidden: img runs in a container itself
         syscalls.mount("/proc", target, flags=MS_BIND | MS_REC)
 
 
 def _fill_dev(shm_size: int) -> None:
     dev = f"{_STAGE}/dev"
-    # The devices there are binds, which have flags of their own.
+    # The devices are bind mounts, which have flags of their own.
     flags = MS_NOSUID | MS_NODEV | MS_STRICTATIME
     syscalls.mount("tmpfs", dev, "tmpfs", flags, "mode=755,size=65536k")
     _attach_devices(dev)
@@ -140,11 +140,11 @@ def _fill_dev(shm_size: int) -> None:
 
 
 def _attach_devices(dev: str) -> None:
-    """Attach one device after another, so that no directory is there in which a step makes more.
+    """Attach one device after another, so that there is no directory in which a step makes more.
 
-    A step may change the mode and the owner of its devices. So they are inodes of its own, or,
-    where none can be made (mknod(2) in a user namespace), the host's on mounts that are read-only:
-    such a mount refuses changes of the inode, and a device on it can be written to.
+    A step may change the mode and the owner of its devices. So they are new inodes, or, if none can
+    be created (mknod(2) in a user namespace), the host's on mounts that are read-only: such a mount
+    refuses changes of the inode, and a device on it can be written to.
     """
     nodes = f"{_STAGE}/{_NODES}"
     os.mkdir(nodes)
@@ -165,7 +165,7 @@ def _attach_devices(dev: str) -> None:
 
 
 def _make_device(path: str, number: int) -> bool:
-    """Tell whether a device could be made: in a user namespace and in some containers it cannot."""
+    """Create a device; return False if that is forbidden, in a user namespace or a container."""
     try:
         os.mknod(path, stat.S_IFCHR | 0o666, number)
     except PermissionError:
@@ -186,7 +186,7 @@ def _mount_devpts(target: str) -> None:
     flags, options = MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620"
     try:
         syscalls.mount("devpts", target, "devpts", flags, f"{options},gid=5")
-    except OSError:  # EINVAL where the group tty is not mapped
+    except OSError:  # EINVAL if the group tty is not mapped
         syscalls.mount("devpts", target, "devpts", flags, options)
 
 
@@ -202,7 +202,7 @@ def _mount_sys(*, read_only: bool) -> None:
     flags = _PLAIN | (MS_RDONLY if read_only else 0)
     try:
         syscalls.mount("sysfs", sys, "sysfs", flags)
-    except PermissionError:  # only who owns the network namespace may
+    except PermissionError:  # requires ownership of the network namespace
         _attach_copy("/sys", sys, read_only=read_only)
     else:
         groups = "/sys/fs/cgroup"

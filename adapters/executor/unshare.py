@@ -1,4 +1,4 @@
-"""Steps in namespaces that Python makes itself: no runtime, no daemon."""
+"""Steps in namespaces that img makes itself: no runtime, no daemon."""
 
 from img.adapters.executor.launch import Launch
 from img.adapters.syscall_supervisor.root.level import Emulation
@@ -23,7 +23,7 @@ class UnshareLauncher:
 
 
 def network_of(process: Process) -> str:
-    """Return the program that makes a private network, "" where none is asked for.
+    """Return the program that makes a private network, "" without one.
 
     Raises ExecutorUnavailable.
     """

@@ -1,4 +1,4 @@
-"""Watching over a step that no pid namespace holds together."""
+"""Waiting for a step and all its descendants, without a pid namespace."""
 
 import os
 import signal
@@ -7,20 +7,20 @@ from img.adapters.executor import descendants
 from img.adapters.linux import syscalls
 
 _WAKING = (signal.SIGTERM, signal.SIGCHLD)
-_LOOKS_S = 0.05  # between two looks for orphans of what traces
+_LOOKS_S = 0.05  # between two searches for orphans of a tracer
 
 
 def gather_orphans() -> None:
-    """Be the one whose children all orphans of the step become; end when our own parent does."""
+    """Become the subreaper of all orphans of the step; end when the parent of this process does."""
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
 
 
 def wait_for(pid: int, *, traces: bool = False) -> int:
-    """Return the exit code of ``pid`` once it and all it started are gone; SIGTERM kills them.
+    """Return the exit code of ``pid`` when it and all descendants have ended; SIGTERM kills them.
 
-    SIGTERM and SIGCHLD have to be blocked. Whoever ``traces`` ends with the last of its tracees;
-    then those that outlive the first are killed.
+    SIGTERM and SIGCHLD have to be blocked. A process that ``traces`` ends with the last of its
+    tracees; tracees that outlive the first one are killed.
     """
     code: int | None = None
     while code is None:
@@ -35,7 +35,7 @@ def wait_for(pid: int, *, traces: bool = False) -> int:
 
 
 def exit_code_of_reaped(wanted: int) -> int | None:
-    """Reap whoever has ended; return the exit code of ``wanted`` if it has."""
+    """Reap all ended children; return the exit code of ``wanted`` if it is one of them."""
     code = None
     while True:
         try:

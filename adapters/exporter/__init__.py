@@ -1,1 +1,1 @@
-"""Images as archives."""
+"""Export of images as archives and layouts."""

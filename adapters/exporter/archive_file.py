@@ -1,4 +1,4 @@
-"""The tar file around an archive of images."""
+"""The tar file of an archive of images."""
 
 import tarfile
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ _RECORD = tarfile.RECORDSIZE
 
 
 class ArchiveFile:
-    """Writes entries without times and owners, so that the same contents give the same bytes.
+    """A tar file without times and owners, so that equal contents give equal bytes.
 
     All methods raise ArchiveNotWritten.
     """
@@ -28,11 +28,11 @@ class ArchiveFile:
         self._write(header.tobuf(tarfile.GNU_FORMAT))
 
     def add(self, name: str, size: int, content: Iterable[bytes]) -> None:
-        """Append a file whose ``content`` is ``size`` bytes long."""
+        """Append a file with the content ``content``, ``size`` bytes long."""
         header = tarfile.TarInfo(name)
         header.size = size
         header.mode = 0o644
-        self._write(header.tobuf(tarfile.GNU_FORMAT))  # GNU's sizes go beyond 8 GiB
+        self._write(header.tobuf(tarfile.GNU_FORMAT))  # GNU's format supports sizes above 8 GiB
         end = self._written + size
         for chunk in content:
             self._write(chunk)
@@ -55,7 +55,7 @@ class ArchiveFile:
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
         try:
-            while left:  # an unbuffered output may take less than it is given
+            while left:  # an unbuffered output may accept only a part
                 left = left[self._output.write(left) :]
         except OSError as error:
             raise _not_written(error) from error

@@ -25,9 +25,9 @@ class _Image:
 class DockerArchiveExporter(Exporter):
     """``manifest.json``, configs and uncompressed layers (moby image/spec v1.2, "Combined Image").
 
-    Layers are named by their DiffIDs. The size of one must stand before it, and is known only when
-    it was decompressed once: that is done twice, as the output may be a pipe and a layer larger
-    than the disk. An index cannot be told in this format.
+    Layers are named by their DiffIDs. The size of a layer precedes it, and is only known after
+    decompressing it: so each layer is decompressed twice, as the output may be a pipe and a layer
+    larger than the disk. The format has no indexes.
     """
 
     def __init__(self, blobs: BlobStore, decompress: Decompress) -> None:
@@ -64,7 +64,7 @@ class DockerArchiveExporter(Exporter):
         return _Image(
             config=manifest.config.digest,
             layers=layers,
-            # In full: podman takes docker.io's short names for localhost's.
+            # In full: podman would read docker.io's short names as localhost's.
             tags=tuple(str(ref) for ref in image.references if ref.tag and not ref.digest),
         )
 
@@ -87,7 +87,7 @@ class DockerArchiveExporter(Exporter):
 
 
 def _manifest(images: Iterable[_Image]) -> list[dict[str, object]]:
-    """Return what ``manifest.json`` says: one entry a config, with all its names."""
+    """Return the content of ``manifest.json``: one entry per config, with all its names."""
     tags: dict[Digest, dict[str, None]] = {}
     for image in images:
         tags.setdefault(image.config, {}).update(dict.fromkeys(image.tags))

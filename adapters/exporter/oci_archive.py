@@ -22,9 +22,9 @@ from img.domain.oci.layout import (
 
 
 class OciArchiveExporter(Exporter):
-    """Images as they are, byte for byte (image-spec image-layout.md; skopeo's ``oci-archive:``).
+    """Images unchanged, byte for byte (image-spec image-layout.md; skopeo's ``oci-archive:``).
 
-    Names are full ones, under the key of the image-spec and under containerd's.
+    Names are full ones, under the keys of the image-spec and of containerd.
     """
 
     def __init__(self, blobs: BlobStore) -> None:
@@ -34,7 +34,8 @@ class OciArchiveExporter(Exporter):
         digests = dict.fromkeys(
             digest for image in images for digest in self._stored.digests(image.target)
         )
-        sizes = {digest: self._stored.size(digest) for digest in digests}  # all there? then write
+        # check that all exist before writing
+        sizes = {digest: self._stored.size(digest) for digest in digests}
         index = encode_index(
             Index(manifests=tuple(e for image in images for e in index_entries(image)))
         )
@@ -50,7 +51,7 @@ class OciArchiveExporter(Exporter):
 
 
 def index_entries(image: ArchivedImage) -> list[Descriptor]:
-    """Return what ``index.json`` says of an image: an entry for each name, one if it has none."""
+    """Return the ``index.json`` entries of an image: one for each name, or one without a name."""
     if not image.references:
         return [image.target]
     return [

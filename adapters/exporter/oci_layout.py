@@ -25,7 +25,7 @@ from img.domain.oci.layout import INDEX_FILE, LAYOUT_FILE, blob_path, check_layo
 
 
 class OciLayoutExporter(LayoutExporter):
-    """Copies blobs that are not there yet, then names them in ``index.json``."""
+    """Copies missing blobs, then adds the images to ``index.json``."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._stored = StoredImages(blobs)
@@ -62,7 +62,7 @@ class OciLayoutExporter(LayoutExporter):
 
 
 def _with(index: Index, entries: Sequence[Descriptor]) -> Index:
-    """Return ``index`` with ``entries``; those of the same name, or the same without, give way."""
+    """Return ``index`` with ``entries``, which replace those of the same name, or equal ones."""
     names = {name_of(entry) for entry in entries}
     digests = {entry.digest for entry in entries if not name_of(entry)}
     kept = [

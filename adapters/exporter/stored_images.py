@@ -1,4 +1,4 @@
-"""What belongs to an image in the blob store."""
+"""The blobs of images in the blob store."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ _CHUNK = 1 << 20
 
 
 class StoredImages:
-    """Reads images out of a blob store.
+    """The images in a blob store.
 
     Methods raise BlobNotFound, BlobDamaged, InvalidDocument.
     """
@@ -24,12 +24,12 @@ class StoredImages:
         self._blobs = blobs
 
     def content(self, digest: Digest) -> bytes:
-        """Return a blob that is a document, so small."""
+        """Return the content of a small blob, such as a document."""
         with self._blobs.open(digest) as blob:
-            return blob.read(MOST_BYTES + 1)  # JSON that is longer is refused
+            return blob.read(MOST_BYTES + 1)  # longer JSON is refused
 
     def chunks(self, digest: Digest) -> Iterator[bytes]:
-        """Yield a blob that may be large."""
+        """Yield the content of a blob of any size."""
         with self._blobs.open(digest) as blob:
             while chunk := blob.read(_CHUNK):
                 yield chunk
@@ -46,7 +46,7 @@ class StoredImages:
         return decode_document(self.content(target.digest))
 
     def digests(self, target: Descriptor) -> Iterator[Digest]:
-        """Yield all that belongs to the image, the document itself last; some of it twice."""
+        """Yield all digests of the image, its document last; some may be repeated."""
         document = self.document(target)
         if isinstance(document, Manifest):
             yield from self._blobs_of(document)
@@ -63,13 +63,13 @@ class StoredImages:
 
     def _blobs_of(self, manifest: Manifest) -> Iterator[Digest]:
         for blob in manifest.blobs:
-            # Layers that may not be handed on are fetched from their URLs by whoever wants.
+            # Layers that may not be distributed are fetched from their URLs on demand.
             if not blob.urls or self._blobs.size(blob.digest) is not None:
                 self.check(blob)
                 yield blob.digest
 
     def check(self, blob: Descriptor) -> None:
-        """Refuse a blob that is not as long as what names it says. Raises BlobDamaged."""
+        """Raise BlobDamaged unless the blob has the length in its descriptor."""
         size = self.size(blob.digest)
         if size != blob.size:
             raise BlobDamaged(blob.digest, size, blob.size)

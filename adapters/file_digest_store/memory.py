@@ -7,7 +7,7 @@ from img.application.ports.file_digest_store import FileDigestStore, KnownFile
 
 
 class MemoryFileDigestStore(FileDigestStore):
-    """Known files that are forgotten with the process."""
+    """Known files that are lost with the process."""
 
     def __init__(self) -> None:
         self._contexts: dict[str, dict[str, KnownFile]] = {}

@@ -15,9 +15,10 @@ _STAMP = struct.Struct("<QQQqq")  # FileStamp's fields; an inode may need all 64
 
 
 class SqliteFileDigestStore(FileDigestStore):
-    """A row per file in the table ``files``; the context's name stands once in ``contexts``.
+    """A row per file in the table ``files``; the context's name is stored once in ``contexts``.
 
-    Paths that are no UTF-8, which SQLite's text cannot hold, are left out: they are read anew.
+    Paths that are not UTF-8, which SQLite's text cannot store, are left out: those files are read
+    again.
     """
 
     def __init__(self, database: Database) -> None:
@@ -39,7 +40,7 @@ class SqliteFileDigestStore(FileDigestStore):
         if not known and not gone:
             return
         directory = os.fsencode(context)
-        # A power cut may take the newest digests; they cost but reading again.
+        # A power cut may lose the newest digests; those files are only read again.
         with self._database.transaction(durable=False) as transaction:
             transaction.write("INSERT OR IGNORE INTO contexts (directory) VALUES (?)", (directory,))
             query = "SELECT id FROM contexts WHERE directory = ?"
@@ -64,7 +65,7 @@ class SqliteFileDigestStore(FileDigestStore):
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    # Else the collector walks the 10^5 new tuples, none of them garbage, again and again.
+    # Otherwise the collector scans the 10^5 new tuples, none of them garbage, repeatedly.
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -78,7 +79,7 @@ def _known_file(
     packed: bytes,
     digest: str,
     xattrs: bytes | None,
-    # Past the NamedTuples' own __new__, and bound here: a third faster.
+    # Bypasses the NamedTuples' own __new__ and binds it here: a third faster.
     new: Callable[..., Any] = tuple.__new__,
     unpack: Callable[[bytes], tuple[int, ...]] = _STAMP.unpack,
 ) -> KnownFile:

@@ -1,1 +1,1 @@
-"""Which machines' programs run here."""
+"""The platforms of the programs that this machine can run."""

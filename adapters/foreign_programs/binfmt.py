@@ -8,7 +8,7 @@ from img.domain.platform import Platform, preference
 
 _REGISTERED = Path("/proc/sys/fs/binfmt_misc")
 
-# What QEMU's binfmt entries are called, by the image-spec's names of processors.
+# The names of QEMU's binfmt entries, by the image-spec's names of processors.
 _INTERPRETERS = {
     "386": "i386",
     "amd64": "x86_64",
@@ -23,9 +23,9 @@ _INTERPRETERS = {
 
 
 class BinfmtPrograms(ForeignPrograms):
-    """The host's own programs, and those for which an interpreter stays open in every root.
+    """The host's own programs, and those with an interpreter that the kernel keeps open.
 
-    An interpreter without the flag F is looked for inside the image, where it is not.
+    An interpreter without the flag F would be looked up inside the image, where it does not exist.
     """
 
     def __init__(self, host: Platform, registered: Path = _REGISTERED) -> None:

@@ -1,11 +1,11 @@
-"""A set of platforms."""
+"""A fixed set of platforms, for tests."""
 
 from img.application.ports.foreign_programs import ForeignPrograms
 from img.domain.platform import Platform
 
 
 class MemoryPrograms(ForeignPrograms):
-    """Runs what it was told."""
+    """Runs programs of the given platforms."""
 
     def __init__(self, *platforms: Platform) -> None:
         self._platforms = platforms

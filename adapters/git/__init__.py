@@ -1,1 +1,1 @@
-"""Repositories of git."""
+"""Git repositories as build contexts."""

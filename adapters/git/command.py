@@ -1,4 +1,4 @@
-"""One run of git after another, for one repository."""
+"""Runs of the program git for one repository."""
 
 import os
 import re
@@ -14,9 +14,9 @@ from img.domain.url import redact_credentials
 if TYPE_CHECKING:
     import subprocess
 
-_POLL_S = 0.1  # how soon a cancellation is noticed
+_POLL_S = 0.1  # seconds until a cancellation is noticed
 _GRACE_S = 2.0  # for git to remove its own files
-# What a user must be able to say about the way to a server, and nothing else.
+# Settings of the user about the way to a server, and no others.
 _PASSED_ON = re.compile(r"(?i)(https?|all|no)_proxy|PATH|GIT_SSL_CAINFO|SSL_CERT_(FILE|DIR)")
 _SETTINGS = (
     "core.hooksPath=/dev/null",
@@ -35,9 +35,10 @@ class GitFailed(GitError):
 
 
 class Command:
-    """Runs git with nothing of the user's or the system's configuration.
+    """Runs git without the configuration of the user and the system.
 
-    ``home`` is a private directory; secrets are in the environment only, which nobody else sees.
+    ``home`` is a private directory; secrets are only in the environment, which other users cannot
+    read.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class Command:
         }
 
     def __call__(self, *arguments: str, directory: Path | None = None) -> str:
-        """Return what git prints. Raises GitFailed, GitCanceled, GitUnavailable."""
+        """Return the output of git. Raises GitFailed, GitCanceled, GitUnavailable."""
         settings = [word for setting in _SETTINGS for word in ("-c", setting)]
         process = self._started(["git", *settings, *arguments], directory or self._home)
         try:
@@ -79,7 +80,7 @@ class Command:
         return output.decode(errors="surrogateescape")
 
     def shallow(self, command: str, *arguments: str, directory: Path) -> str:
-        """Do the same without history, or, from servers that cannot do that, with all of it."""
+        """Run ``command`` without history, or with all of it if the server requires that."""
         at = arguments.index("update") + 1 if "update" in arguments else 0
         try:
             words = (*arguments[:at], _DEPTH, *arguments[at:])
@@ -100,7 +101,8 @@ class Command:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C is for us; git and its children end as a group
+                # Ctrl-C is handled here; git and its children are ended as a group
+                start_new_session=True,
                 umask=0o022,  # modes are 0644 and 0755
             )
         except FileNotFoundError as error:
@@ -133,7 +135,7 @@ class Command:
 
 
 def _ssh(home: Path, user_home: str) -> str:
-    # What the user knows of hosts counts; a new host is taken at its word, as BuildKit does.
+    # The user's known hosts count; new hosts are accepted, as in BuildKit.
     known = f"{home}/known_hosts {user_home}/.ssh/known_hosts"
     return (
         f"ssh -F /dev/null -o BatchMode=yes -o StrictHostKeyChecking=accept-new "
@@ -142,7 +144,7 @@ def _ssh(home: Path, user_home: str) -> str:
 
 
 def _authorized(remote: str, access: GitAccess) -> dict[str, str]:
-    """Return the variables that let git in (git-config(1), "GIT_CONFIG_COUNT")."""
+    """Return the variables with git's credentials (git-config(1), "GIT_CONFIG_COUNT")."""
     variables = {"SSH_AUTH_SOCK": access.agent} if access.agent else {}
     if access.authorization:
         variables |= {
@@ -154,7 +156,7 @@ def _authorized(remote: str, access: GitAccess) -> dict[str, str]:
 
 
 def _scope(remote: str) -> str:
-    # Submodules on GitHub mostly belong to the same people (BuildKit source/git, tokenScope).
+    # Submodules on GitHub mostly belong to the same owner (BuildKit source/git, tokenScope).
     for hub in ("https://github.com/", "https://www.github.com/"):
         if remote.startswith(hub):
             return hub

@@ -1,4 +1,4 @@
-"""Repositories of no server at all."""
+"""Git repositories in memory, for tests."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -29,12 +29,12 @@ class MemoryRepository:
     refs: Mapping[str, str]
     files: Mapping[tuple[str, str], BuildContext]  # by commit and subdir
     committed: int = 0
-    authorization: str = ""  # that is needed, if any
+    authorization: str = ""  # the required one, if any
 
 
 @dataclass(slots=True)
 class MemoryGit(GitRepositories):
-    """``repositories`` by remote; ``checkouts`` is what was asked for."""
+    """Serves ``repositories`` by remote; ``checkouts`` records the requests."""
 
     repositories: Mapping[str, MemoryRepository] = field(default_factory=dict)
     checkouts: list[GitCheckout] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Repositories, with the program git."""
+"""Git repositories, by the program git."""
 
 import os
 import time
@@ -24,11 +24,11 @@ from img.domain.git_reference import is_commit
 from img.domain.url import redact_credentials
 
 _PREFIX = "git-"
-_ABANDONED_S = 24 * 3600  # a checkout of yesterday belongs to nobody: img was killed
+_ABANDONED_S = 24 * 3600  # a checkout of that age was left by a killed process
 
 
 class GitProgram(GitRepositories):
-    """Shallow checkouts, each in a directory of its own below ``room``.
+    """Shallow checkouts, each in a separate directory below ``room``.
 
     ``open_directory`` makes a context of one.
     """
@@ -102,7 +102,7 @@ class GitProgram(GitRepositories):
 
 
 class _Checkout:
-    """One repository on its way to being a directory of files."""
+    """The checkout of one repository."""
 
     def __init__(self, git: Command, tree: Path, wanted: GitCheckout) -> None:
         self._git = git
@@ -111,8 +111,8 @@ class _Checkout:
         self._commit = wanted.commit.name
 
     def run(self) -> int:
-        """Fill the directory; return when the commit was made, in seconds since 1970."""
-        # Without the template: it brings hooks.
+        """Fill the directory; return the time of the commit, in seconds since 1970."""
+        # Without the template, which contains hooks.
         self._git("init", "--quiet", "--template=", str(self._tree))
         self._run("remote", "add", "origin", self._wanted.remote)
         self._fetch()
@@ -138,12 +138,12 @@ class _Checkout:
             )  # fmt: skip
         if self._is_here():
             return
-        # The commit was named itself, or the ref has moved on since it was looked up.
+        # The commit itself was requested, or the ref has changed since its lookup.
         with suppress(GitFailed):
             self._git.shallow("fetch", "--no-tags", "origin", self._commit, directory=self._tree)
         if self._is_here():
             return
-        # A server need not hand out commits by their names: then all there is.
+        # A server may refuse to send commits by their names: then fetch everything.
         unshallow = ["--unshallow"] if (self._tree / ".git" / "shallow").exists() else []
         self._run("fetch", "--tags", *unshallow, "origin", "+refs/heads/*:refs/remotes/origin/*")
         if not self._is_here():
@@ -162,7 +162,7 @@ class _Checkout:
         )
 
     def _clean(self) -> None:
-        """Leave neither secrets nor times of this checkout in the repository that is kept."""
+        """Remove secrets and times of this checkout from the repository, which is kept."""
         shown = redact_credentials(self._wanted.remote)
         self._run("remote", "set-url", "origin", shown)
         self._run("reflog", "expire", "--all", "--expire=now")
@@ -174,9 +174,9 @@ def _local(ref: str) -> str:
 
 
 def _advertised(git: Command, remote: str, ref: str) -> dict[str, str]:
-    """Return the refs of ``remote`` whose names end in ``ref``, and what they stand for.
+    """Return the refs of ``remote`` with names that end in ``ref``, and their commits.
 
-    "HEAD" may bring the name of the branch it is: then that is there as well.
+    "HEAD" may bring the branch that it points to.
     """
     refs: dict[str, str] = {}
     answer = git("ls-remote", "--symref", "--", remote, ref, f"{ref}^{{}}")
@@ -190,14 +190,14 @@ def _advertised(git: Command, remote: str, ref: str) -> dict[str, str]:
 
 
 def _chosen(refs: Mapping[str, str], ref: str) -> GitCommit | None:
-    """Return the commit that ``ref`` means: branches before tags, as ``git checkout`` has it."""
+    """Return the commit of ``ref``: branches before tags, as in ``git checkout``."""
     if not ref:
         branch = next((name for name, value in refs.items() if not value), "")
         head = refs.get("HEAD", "")
         return GitCommit(name=head, ref=branch or "HEAD") if head else None
     short = ref.removeprefix("refs/")
     for name in (ref, f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/{short}"):
-        # What an annotated tag leads to is listed under its name with "^{}".
+        # The commit of an annotated tag is listed under its name with "^{}".
         commit = refs.get(f"{name}^{{}}") or refs.get(name)
         if commit and (name.startswith("refs/") or name == "HEAD"):
             return GitCommit(name=commit, ref=name)

@@ -1,1 +1,1 @@
-"""What this machine lets this user do."""
+"""A survey of the features that this machine allows to this user."""

@@ -1,4 +1,4 @@
-"""What is tried in children of their own, for it changes who tries it."""
+"""Probes that change their own process, and run in separate child processes."""
 
 import ctypes
 import os
@@ -13,13 +13,13 @@ _TRACE_ME = 0
 
 
 def notification() -> str:
-    """Put a filter under this process that tells of a call."""
+    """Load a filter that sends notifications."""
     bpf.prove_listening()
     return "filters can ask"
 
 
 def chroot() -> str:
-    """Change the root, with what else a step there needs."""
+    """Change the root, with the rights that a step there needs."""
     if missing := _CHROOT_NEEDS & ~capabilities.effective():
         names = [name for bit, name in enumerate(capabilities.NAMES) if missing >> bit & 1]
         raise HostError(
@@ -31,7 +31,7 @@ def chroot() -> str:
 
 
 def ptrace() -> str:
-    """Let a child be traced."""
+    """Trace a child process."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.ptrace(_TRACE_ME, 0, 0, 0) != 0:
         raise HostError(

@@ -1,4 +1,4 @@
-"""What is tried in the namespaces of a build."""
+"""Probes that run in the namespaces of a build."""
 
 import os
 import shutil
@@ -16,26 +16,26 @@ NAMES = ("overlay", "proc", "network namespace")
 
 
 def probes(directory: str, ids: IdMap) -> Mapping[str, Callable[[], str]]:
-    """Return what to try, by name, for the state ``directory``."""
+    """Return the probes by name, for the state ``directory``."""
     tries = (lambda: overlay(directory, ids), proc, network)
     return dict(zip(NAMES, tries, strict=True))
 
 
 def id_ranges() -> str:
-    """Return how many ids there are."""
+    """Return the number of ids."""
     with open("/proc/self/uid_map", encoding="utf-8") as lines:
         count = sum(int(line.split()[2]) for line in lines)
     return f"{count} ids"
 
 
 def overlay(directory: str, ids: IdMap) -> str:
-    """Mount an overlay and write what it has to keep. Raises HostError."""
+    """Mount an overlay and check that it keeps deletions. Raises HostError."""
     base = tempfile.mkdtemp(dir=directory, prefix=".probe-")
     try:
         try_overlay(base, directory)
     finally:
         shutil.rmtree(base, ignore_errors=True)
-    # If builds have found otherwise (snapshotter/auto.py), it is so no more.
+    # A refusal that a build recorded (snapshotter/auto.py) is out of date now.
     snapshots = f"{directory}/snapshots/{ids.value}/{boot_name()}"
     HostProbeCache(f"{snapshots}/overlay/refused.json").forget("overlay")
     return "mounted, with whiteouts and opaque directories"

@@ -1,4 +1,4 @@
-"""A Linux machine, tried by doing: what changes a process in a child of its own, all at once."""
+"""A survey of a Linux machine by probes, which run in child processes, in parallel."""
 
 import errno
 import os
@@ -12,11 +12,11 @@ from img.application.ports.host_survey import Finding, HostSurvey
 from img.domain.errors import HostError
 
 Probe = Callable[[], str]
-"""Returns what was seen. Raises OSError, HostError for what does not work."""
+"""Returns a description of the finding. Raises OSError, HostError if the feature does not work."""
 
 
 class LinuxSurvey(HostSurvey):
-    """Forks; what a child does to itself (namespaces, filters) ends with it."""
+    """Forks for each probe that changes its process (namespaces, filters)."""
 
     def look(self, state: Path) -> Mapping[str, Finding]:
         directory = os.path.abspath(state)
@@ -39,7 +39,7 @@ def _alone(name: str, probe: Probe) -> Callable[[], dict[str, Finding]]:
 
 
 def _inside(user: userns.RealUser, directory: str) -> dict[str, Finding]:
-    """Enter the namespaces of a build, and try there what only works there."""
+    """Enter the namespaces of a build, and run the probes that need them."""
     try:
         entered = userns.enter(user)
     except HostError as error:
@@ -86,7 +86,7 @@ def _finish(pipe: int, pid: int) -> dict[str, Finding]:
         with open(pipe, "rb") as answer:
             found: dict[str, Finding] = records.decode(answer.read(), Mapping[str, Finding])
             return found
-    except records.BadRecord:  # it was killed by what it tried
+    except records.BadRecord:  # the probe killed the process
         return {}
     finally:
         os.waitpid(pid, 0)

@@ -1,4 +1,4 @@
-"""A machine that is as a test says."""
+"""A survey with given findings, for tests."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from img.application.ports.host_survey import Finding, HostSurvey
 
 
 class MemorySurvey(HostSurvey):
-    """Finds what it was given."""
+    """A survey with the given findings."""
 
     def __init__(self, found: Mapping[str, Finding]) -> None:
         self._found = found

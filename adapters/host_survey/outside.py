@@ -1,4 +1,4 @@
-"""What is tried as the user is, and changes nobody."""
+"""Probes that run as the user, and do not change their process."""
 
 import errno
 import fcntl
@@ -19,7 +19,7 @@ _MAPPERS = ("newuidmap", "newgidmap")
 
 
 def probes(directory: str, user: RealUser) -> Mapping[str, Callable[[], str]]:
-    """Return what to try, by name, for the state ``directory`` of ``user``."""
+    """Return the probes by name, for the state ``directory`` of ``user``."""
     return {
         "newuidmap": lambda: id_mappers(user),
         "no_new_privs": new_privileges,
@@ -37,7 +37,7 @@ def probes(directory: str, user: RealUser) -> Mapping[str, Callable[[], str]]:
 
 
 def apparmor_remedy() -> str:
-    """Return how to let this Python make namespaces, "" where AppArmor is not what forbids it."""
+    """Return the remedy if AppArmor forbids this Python to make namespaces, "" otherwise."""
     if _line_of("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") != "1":
         return ""
     python = os.path.realpath(sys.executable)
@@ -48,7 +48,7 @@ def apparmor_remedy() -> str:
 
 
 def id_mappers(user: RealUser) -> str:
-    """Find the programs that map subordinate ids, able to do it."""
+    """Find the programs that map subordinate ids, and check their privileges."""
     if userns.is_privileged(user):
         return "not needed: this is root"
     if userns.has_one_id():
@@ -64,7 +64,7 @@ def id_mappers(user: RealUser) -> str:
 
 
 def new_privileges() -> str:
-    """See whether set-user-ID programs work for this process."""
+    """Check whether set-user-ID programs work for this process."""
     if _status()["NoNewPrivs"] == "1":
         raise HostError(
             "set: newuidmap gains nothing, nor does sudo in a step",
@@ -74,7 +74,7 @@ def new_privileges() -> str:
 
 
 def apparmor() -> str:
-    """See whether AppArmor keeps users' namespaces from being of use."""
+    """Check whether AppArmor restricts user namespaces."""
     confined_by = _line_of("/proc/self/attr/current") or "unconfined"
     if remedy := apparmor_remedy():
         raise HostError(f"restricts namespaces of users ({confined_by})", hint=remedy)
@@ -82,7 +82,7 @@ def apparmor() -> str:
 
 
 def state(directory: str) -> str:
-    """Return the file system that the state is on."""
+    """Return the file system of the state."""
     with tempfile.TemporaryFile(dir=directory):
         facts = os.statvfs(directory)
     free = facts.f_bavail * facts.f_frsize // (1 << 20)
@@ -90,7 +90,7 @@ def state(directory: str) -> str:
 
 
 def xattrs(directory: str) -> str:
-    """Write an attribute."""
+    """Write an extended attribute."""
     try:
         with tempfile.TemporaryFile(dir=directory) as file:
             os.setxattr(file.fileno(), "user.img.probe", b"1")
@@ -121,7 +121,7 @@ def reflinks(directory: str) -> str:
 
 
 def cgroup() -> str:
-    """Find where control groups that count memory could be made."""
+    """Return a directory in which control groups with a memory limit can be created."""
     found = [each for each in hierarchies_of("/proc/self") if "memory" in each.controllers]
     if not found:
         raise HostError("no control groups that count memory are mounted")
@@ -146,7 +146,7 @@ def foreign_programs() -> str:
 
 
 def privileges() -> str:
-    """Return who this process is."""
+    """Return the user and the privileges of this process."""
     facts = _status()
     return (
         f"uid {os.geteuid()}, capabilities {facts['CapEff']}, seccomp {facts.get('Seccomp', '?')}"

@@ -1,4 +1,4 @@
-"""Answers of servers that may drag them out: http.client's, with bounds."""
+"""Responses of http.client with bounded waiting times, against servers that send slowly."""
 
 import io
 import time
@@ -8,15 +8,16 @@ from typing import Any
 
 STEP = 64 * 1024  # bytes that may take as long as one wait for an answer
 
-_MOST_INTERIM = 20  # answers that only announce another one (RFC 9110, "Informational 1xx")
-_SWITCHING_PROTOCOLS = 101  # ends HTTP on this connection; nobody here asks for it
+_MOST_INTERIM = 20  # responses before the final one (RFC 9110, "Informational 1xx")
+_SWITCHING_PROTOCOLS = 101  # ends HTTP on this connection; no client here requests it
 
 
 class BoundedResponse(HTTPResponse):
-    """An answer whose head, and each 64 KiB of whose body, come within the time for one wait.
+    """A response of a server, with a limit of the time for its head and each 64 KiB of its body.
 
-    For http.client each byte may take that long. Of interim answers it passes over 100 alone, and
-    over any number of those.
+    That limit is the timeout of one wait. With http.client each single byte may take that long.
+    Also limits the number of interim responses, of which http.client skips any number of 100s, and
+    no other ones.
     """
 
     def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
@@ -35,7 +36,7 @@ class BoundedResponse(HTTPResponse):
 
 
 class _SteadyReader(io.RawIOBase):
-    """Reads ``raw``; raises TimeoutError where all waits for 64 KiB together take too long."""
+    """A reader of ``raw``; raises TimeoutError if the waits for 64 KiB together take too long."""
 
     def __init__(self, raw: Any, limit_s: float | None) -> None:
         self._raw = raw

@@ -1,4 +1,4 @@
-"""Who may vouch for servers: what the environment says, else the system."""
+"""The trusted CA certificates: those that the environment names, otherwise the system's."""
 
 import os
 import ssl
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
-class UnusableAuthorities(OSError):
-    """A file or directory of certificates that is none; the message names it."""
+class UnusableCertificates(OSError):
+    """A file or directory of certificates that cannot be used; the message names it."""
 
 
-def named_authorities(environment: Mapping[str, str]) -> tuple[Path, ...]:
-    """Return files and directories that the environment names, none if it names none.
+def named_certificates(environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files and directories of the environment, none if it names none.
 
-    What one of OpenSSL's two variables leaves open, is the system's.
+    If only one of OpenSSL's two variables is set, the system's value is used for the other.
     """
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         if bundle := environment.get(name):
@@ -24,13 +24,13 @@ def named_authorities(environment: Mapping[str, str]) -> tuple[Path, ...]:
     paths = ssl.get_default_verify_paths()
     usual_file = paths.openssl_cafile if Path(paths.openssl_cafile).exists() else ""
     usual = paths.openssl_capath if Path(paths.openssl_capath).is_dir() else ""
-    # A file must be there, of directories those that are, as OpenSSL and Go have it.
+    # The file must exist; of several directories only existing ones are used, as OpenSSL and Go do.
     there = [place for place in (directories or usual).split(os.pathsep) if Path(place).is_dir()]
     return tuple(Path(place) for place in (file or usual_file, *there) if place)
 
 
-def system_authorities() -> tuple[Path, ...]:
-    """Return where the system has them; nothing in a small container."""
+def system_certificates() -> tuple[Path, ...]:
+    """Return the files and directories of the system; empty in a small container."""
     paths = ssl.get_default_verify_paths()
     if paths.cafile is not None:
         return (Path(paths.cafile),)
@@ -39,21 +39,21 @@ def system_authorities() -> tuple[Path, ...]:
     return ()
 
 
-def load_authorities(context: ssl.SSLContext, places: Iterable[Path]) -> None:
-    """Let ``context`` trust what is there. Raises UnusableAuthorities."""
+def load_certificates(context: ssl.SSLContext, places: Iterable[Path]) -> None:
+    """Load the certificates at ``places`` into ``context``. Raises UnusableCertificates."""
     for place in places:
         try:
             if place.is_dir():
                 context.load_verify_locations(capath=place)
             else:
                 context.load_verify_locations(cafile=place)
-        except OSError as error:  # SSLError is one
+        except OSError as error:  # includes SSLError
             text = f"certificates in {place} cannot be used: {reason_of(error)}"
-            raise UnusableAuthorities(text) from None
+            raise UnusableCertificates(text) from None
 
 
 def reason_of(error: OSError) -> str:
-    """Return what is wrong with a file of certificates."""
+    """Return the reason why a file of certificates cannot be loaded."""
     if isinstance(error, ssl.SSLError):
         return (error.reason or "it is none").lower().replace("_", " ")
     return (error.strerror or str(error)).lower()

@@ -1,4 +1,4 @@
-"""HTTP sessions that servers cannot send into networks which are not theirs to reach."""
+"""HTTP sessions that refuse to be redirected into private networks."""
 
 import os
 import threading
@@ -16,8 +16,8 @@ from img.domain.address_class import AddressClass
 from img.domain.errors import RemoteError
 from img.domain.proxies import ProxyRules
 
-ALLOWED = "IMG_PRIVATE_HOSTS"  # an environment variable: names or addresses, with commas
-_BODY_LIMIT = 64 * 1024  # bytes of a redirect's text, which nobody reads
+ALLOWED = "IMG_PRIVATE_HOSTS"  # an environment variable: names or addresses, separated by commas
+_BODY_LIMIT = 64 * 1024  # bytes of a redirect's body, which is not used
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _SEND_S = 60.0  # for one block of a body (http.client, "blocksize")
 _CLASSES = {
@@ -28,7 +28,7 @@ _CLASSES = {
 
 
 class AddressNotAllowed(RemoteError):
-    """A server sends us to an address that is nearer to us than the server is."""
+    """A server redirects to an address in a more private network than its own."""
 
     def __init__(self, host: str, address: str, kind: AddressClass) -> None:
         shown = host if host == address else f"{host} ({address})"
@@ -39,13 +39,13 @@ class AddressNotAllowed(RemoteError):
 
 
 class PeerGuard:
-    """Where connections may go that begin at one host, which the user has named.
+    """A check of the addresses that connections for one host, named by the user, may lead to.
 
     That host may be anywhere, and so may hosts in ``IMG_PRIVATE_HOSTS``; its redirects, token
-    servers and upload places only where ``AddressClass.may_lead_to`` says. What counts is the
-    address that the socket is connected to: a name may have another one each time it is looked up.
-    Nothing is sent before. Addresses that stand in a URL are checked without a connection; through
-    a proxy only those can be. Used by several threads.
+    servers and upload locations only where ``AddressClass.may_lead_to`` allows. The check uses the
+    address that the socket is connected to, because each lookup of a name may return another one.
+    Nothing is sent before. Addresses in a URL are checked without a connection; through a proxy
+    only those can be checked. Threads may share a guard.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class PeerGuard:
 
     @classmethod
     def of_registry(cls, host: str, environment: Mapping[str, str] = os.environ) -> "PeerGuard":
-        """Return the guard of a registry; without a port both of the usual ones are its own."""
+        """Return the guard of a registry; without a port both default ports belong to it."""
         name, port = _place(f"//{host}/")
         ports = frozenset(_DEFAULT_PORTS.values() if port is None else {port})
         return cls(name, ports, _allowed_in(environment))
@@ -72,18 +72,18 @@ class PeerGuard:
         return cls(name, ports, _allowed_in(environment))
 
     def check_peer(self, connected: socket, host: str, port: int | None) -> None:
-        """Raise AddressNotAllowed if the connection to ``host`` leads where it must not."""
+        """Raise AddressNotAllowed if the connection to ``host`` leads to a forbidden address."""
         address = str(connected.getpeername()[0])
         kind = AddressClass.of_address(address) or AddressClass.PUBLIC
         if self._is_origin(host, port):
             with self._lock:
-                # The farthest counts: the same name may stand for several addresses.
+                # The most public address counts: the same name may stand for several addresses.
                 self._found = kind if self._found is None else min(kind, self._found)
         elif not self._may_lead_to(host, kind):
             raise AddressNotAllowed(host, address, kind)
 
     def check_url(self, url: str) -> None:
-        """Raise AddressNotAllowed if ``url`` itself says that it leads where it must not."""
+        """Raise AddressNotAllowed if ``url`` contains a forbidden address."""
         host, port = _place(url)
         kind = AddressClass.of_name(host)
         if not self._is_origin(host, port) and not self._may_lead_to(host, kind):
@@ -101,9 +101,9 @@ class PeerGuard:
 
 
 class GuardedSession(requests.Session):
-    """A session whose redirects are bounded, well-formed, and carry no credentials elsewhere.
+    """A session with limited and validated redirects, which get no credentials of other hosts.
 
-    Proxies are those of ``ProxyRules``; of the environment nothing else counts.
+    Proxies follow ``ProxyRules``; no other setting of the environment is used.
     """
 
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
@@ -112,13 +112,13 @@ class GuardedSession(requests.Session):
         self._proxy_rules = ProxyRules.of(environment)
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        # Redirects come through here too, each with its own host.
+        # Redirects are sent by this method too, each with its own host.
         proxy = self._proxy_rules.proxy_for(request.url or "")
         kwargs["proxies"] = {"all": proxy} if proxy else {}
         return super().send(request, **kwargs)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        # requests would end in a ValueError for what is no URL, and read a body without end.
+        # requests would raise ValueError for an invalid URL, and read a body without limit.
         try:
             target = super().get_redirect_target(resp)
             if target is not None:
@@ -132,16 +132,16 @@ class GuardedSession(requests.Session):
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
-        # As the original, without its look into ~/.netrc for the new host.
+        # As the original, but without reading ~/.netrc for the new host.
         before, after = response.request.url or "", prepared_request.url or ""
         if self.should_strip_auth(before, after):  # type: ignore[no-untyped-call]
             prepared_request.headers.pop("Authorization", None)
 
 
 class GuardedAdapter(HTTPAdapter):
-    """Connections that a PeerGuard checks before anything is sent.
+    """An adapter with connections that a PeerGuard checks before anything is sent.
 
-    ``pools`` are classes by scheme that stand in for urllib3's own.
+    ``pools`` are classes by scheme that replace urllib3's own.
     """
 
     pools: Mapping[str, Any] = {}
@@ -180,7 +180,7 @@ class GuardedAdapter(HTTPAdapter):
 
 
 def _guarded_pool(pool: Any, guard: PeerGuard) -> Any:
-    """Return the class of urllib3's pool with connections that ``guard`` checks."""
+    """Return a class of urllib3's pool with connections that ``guard`` checks."""
     bounded = _bounded_pool(pool)
     unguarded: Any = bounded.ConnectionCls
 
@@ -198,7 +198,7 @@ def _guarded_pool(pool: Any, guard: PeerGuard) -> Any:
 
 
 def _bounded_pool(pool: Any) -> Any:
-    """Return the class of urllib3's pool with answers that cannot be dragged out."""
+    """Return a class of urllib3's pool with ``BoundedResponse``."""
 
     class Connection(pool.ConnectionCls):  # type: ignore[misc]  # a class of the caller's
         response_class = BoundedResponse
@@ -206,14 +206,14 @@ def _bounded_pool(pool: Any) -> Any:
         def connect(self) -> None:
             super().connect()
             if self.sock is not None:
-                # urllib3 would give each block of a body no more time than a connection.
+                # urllib3 would give each block of a body only the time for a connection.
                 self.sock.settimeout(_SEND_S)
 
     return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
 
 
 def _allowed_in(environment: Mapping[str, str]) -> frozenset[str]:
-    """Return the hosts that the user has named for all registries and downloads."""
+    """Return the hosts that the user has allowed for all registries and downloads."""
     names = environment.get(ALLOWED, "").split(",")
     return frozenset(_plain_name(name.strip()) for name in names if name.strip())
 
@@ -223,7 +223,7 @@ def _plain_name(host: str) -> str:
 
 
 def _place(url: str) -> tuple[str, int | None]:
-    """Return host and port of a URL; the port is None where there cannot be such a one."""
+    """Return host and port of a URL; the port is None if it is invalid."""
     try:
         parts = urlsplit(url)
         return parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
@@ -232,13 +232,13 @@ def _place(url: str) -> tuple[str, int | None]:
 
 
 def _drop_body(response: requests.Response) -> None:
-    """Read what little text a redirect has, so that the connection can be used again."""
+    """Read the short body of a redirect, so that the connection can be used again."""
     if getattr(response, "_content_consumed", False):
         return
     try:
         if len(response.raw.read(_BODY_LIMIT + 1, decode_content=False)) > _BODY_LIMIT:
             response.close()
-    except Exception:  # a broken body of a redirect is no error: it is not read
+    except Exception:  # a broken body of a redirect is no error: it is not used
         response.close()
-    # requests has no other way to say that there is nothing left to read.
+    # requests has no other way to mark a body as consumed.
     vars(response).update(_content=b"", _content_consumed=True)

@@ -1,6 +1,6 @@
-"""Connections through a SOCKS proxy (RFC 1928), after a login if it wants one (RFC 1929).
+"""Connections through a SOCKS proxy (RFC 1928), with a login if it requires one (RFC 1929).
 
-The proxy looks the names up, as with Go's client, whether its URL says socks5 or socks5h.
+The proxy looks up names, as with Go's client, for URLs with socks5 and with socks5h.
 """
 
 import ipaddress
@@ -31,11 +31,11 @@ _REASONS = {
 
 
 class SocksError(OSError):
-    """A proxy that will not connect us, or speaks another protocol."""
+    """A proxy that refuses the connection, or uses another protocol."""
 
 
 def pools_through(proxy: str, **options: Any) -> urllib3.PoolManager:
-    """Return connections that all go through the proxy at a ``socks5`` URL."""
+    """Return a pool manager that connects through the proxy at a ``socks5`` URL."""
     manager = urllib3.PoolManager(**options)
     classes: dict[str, Any] = dict(manager.pool_classes_by_scheme)
     manager.pool_classes_by_scheme = {
@@ -53,7 +53,7 @@ def _pool_through(pool: Any, proxy: str) -> Any:
 
 
 def _connected(connection: Any, proxy: str) -> socket.socket:
-    """Return a socket that leads to where ``connection`` wants to go. Raises ProxyError."""
+    """Return a socket to the destination of ``connection``. Raises ProxyError."""
     parts = urlsplit(proxy)
     place = (parts.hostname or "", parts.port or _PORT)
     login = (unquote(parts.username or "").encode(), unquote(parts.password or "").encode())
@@ -75,7 +75,7 @@ def _connected(connection: Any, proxy: str) -> socket.socket:
 
 
 def connect(there: socket.socket, host: str, port: int, login: tuple[bytes, bytes]) -> None:
-    """Let the proxy at the other end of ``there`` connect it to a host. Raises OSError."""
+    """Ask the proxy at ``there`` to connect to a host. Raises OSError."""
     name, password = login
     methods = bytes([_NO_LOGIN, _LOGIN] if name else [_NO_LOGIN])
     there.sendall(bytes([_VERSION, len(methods)]) + methods)
@@ -90,7 +90,7 @@ def connect(there: socket.socket, host: str, port: int, login: tuple[bytes, byte
     _, status, _, kind = _received(there, 4)
     if status:
         raise SocksError(_REASONS.get(status, f"reply {status}"))
-    # Where the proxy connects from; nobody needs it.
+    # The address that the proxy connects from, which is not used.
     sizes = {_IPV4: 4, _IPV6: 16}
     _received(there, sizes[kind] if kind in sizes else _received(there, 1)[0])
     _received(there, 2)
@@ -108,7 +108,7 @@ def _address(host: str) -> bytes:
     try:
         address = ipaddress.ip_address(host.strip("[]"))
     except ValueError:
-        name = host.encode("utf-8", "replace")  # urllib3 has made it ASCII
+        name = host.encode("utf-8", "replace")  # urllib3 has encoded it as ASCII
         if len(name) > 255:
             raise SocksError("the host's name is too long") from None
         return bytes([_NAME, len(name)]) + name
@@ -116,7 +116,7 @@ def _address(host: str) -> bytes:
 
 
 def _received(there: socket.socket, size: int) -> bytes:
-    """Return exactly ``size`` bytes."""
+    """Receive exactly ``size`` bytes."""
     data = b""
     while len(data) < size:
         if not (more := there.recv(size - len(data))):

@@ -1,1 +1,1 @@
-"""Image layouts that belong to somebody else."""
+"""Image layouts outside of the state."""

@@ -1,4 +1,4 @@
-"""Image layouts that are directories."""
+"""Image layouts in directories."""
 
 import os
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ from img.domain.oci.layout import (
 class DirectoryLayouts(ImageLayouts):
     """Layouts as skopeo, buildx and podman write them.
 
-    Files may be links, as those of Bazel's layouts are: their contents are checked by digest.
-    FIFOs, devices and what is larger than it should be are refused before they are read.
+    Files may be links, as in Bazel's layouts: their contents are checked by digest. FIFOs, devices
+    and oversized files are refused before they are read.
     """
 
     def find(self, path: str, tag: str, digest: Digest | None) -> Sequence[Descriptor]:
@@ -61,7 +61,7 @@ class DirectoryLayouts(ImageLayouts):
             raise LayoutError(f"{path} is no OCI image layout: {error.message}") from None
 
     def _unlisted(self, path: str, digest: Digest) -> tuple[Descriptor, ...]:
-        """Return a manifest that the index does not name itself, such as that of a platform."""
+        """Return a manifest that the index does not list itself, such as one of a platform."""
         try:
             content = _document(Path(path) / blob_path(digest))
         except OSError:

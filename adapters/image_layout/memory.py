@@ -1,4 +1,4 @@
-"""Image layouts in memory."""
+"""Image layouts in memory, for tests."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import field, replace
@@ -16,7 +16,7 @@ from img.domain.oci.layout import find_images, with_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryLayout:
-    """An index and the blobs it leads to."""
+    """An index and its blobs."""
 
     index: Index
     blobs: Mapping[Digest, bytes]
@@ -24,7 +24,7 @@ class MemoryLayout:
 
 @dataclass(frozen=True, slots=True)
 class MemoryLayouts(ImageLayouts):
-    """``layouts`` by path."""
+    """Layouts by path."""
 
     layouts: Mapping[str, MemoryLayout] = field(default_factory=dict)
 
@@ -49,7 +49,7 @@ class MemoryLayouts(ImageLayouts):
 
 @dataclass(frozen=True, slots=True)
 class MemoryLayoutWriter(LayoutWriter):
-    """Writes to ``layouts`` by path, which a MemoryLayouts can read."""
+    """A writer to ``layouts`` by path, which a MemoryLayouts can read."""
 
     layouts: dict[str, MemoryLayout]
 

@@ -1,4 +1,4 @@
-"""Image layouts that are written to directories."""
+"""Writing image layouts to directories."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -21,7 +21,7 @@ _CHUNK = 1 << 20
 
 
 class DirectoryLayoutWriter(LayoutWriter):
-    """Layouts that buildx, skopeo and podman read; ``blobs`` opens the blobs of one."""
+    """Layouts for buildx, skopeo and podman; ``blobs`` opens the blobs of one."""
 
     def __init__(self, blobs: Callable[[Path], BlobStore]) -> None:
         self._blobs = blobs
@@ -36,7 +36,7 @@ class DirectoryLayoutWriter(LayoutWriter):
             try:
                 while chunk := content.read(_CHUNK):
                     writer.write(chunk)
-                store.remove(blob.digest)  # one of another size is damaged, and would stay
+                store.remove(blob.digest)  # a blob with a wrong size is damaged, and would stay
                 writer.commit(blob.digest)
             finally:
                 writer.abort()

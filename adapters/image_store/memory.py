@@ -15,7 +15,7 @@ from img.domain.reference import StoredName
 
 
 class MemoryImageStore(ImageStore):
-    """Names that are gone with the process."""
+    """Names that are lost with the process."""
 
     def __init__(self) -> None:
         self._images: dict[StoredName, StoredImage] = {}

@@ -43,11 +43,11 @@ _OURS = {REF_NAME, CONTAINERD_NAME, _CREATED, _UPDATED}
 class OciLayoutImageStore(ImageStore):
     """Names as ``org.opencontainers.image.ref.name`` (image-spec annotations.md), in full.
 
-    So ``skopeo copy oci:ROOT:docker.io/library/app:latest`` finds them. Entries that others wrote
-    stay, and are listed when they have a name that names an image. A descriptor's own annotation
-    of a name is not part of what is stored. An entry without a name that has our times is an image
-    without a name. Of several entries of one name, which are platforms of an image, that for
-    ``host``, this machine, counts.
+    So ``skopeo copy oci:ROOT:docker.io/library/app:latest`` finds them. Entries of other programs
+    stay, and are listed if their name is an image name. The annotation of the name is not part of
+    the stored descriptor. An entry with img's times and without a name is an image without a name.
+    Of several entries with one name, which are platforms of an image, the one for ``host``, this
+    machine, is used.
     """
 
     def __init__(self, root: Path, host: Platform | None = None) -> None:
@@ -77,7 +77,7 @@ class OciLayoutImageStore(ImageStore):
         return image
 
     def remove(self, name: StoredName) -> None:
-        self.get(name)  # so that a name that is not there creates no layout
+        self.get(name)  # so that an unknown name creates no layout
         with self._locked():
             if name not in self._images():
                 raise ImageNotFound(name)
@@ -139,7 +139,7 @@ class OciLayoutImageStore(ImageStore):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Be the only img that changes the index: other programs do not ask."""
+        """Lock the index against other img processes; other programs do not check the lock."""
         try:
             with Lock(str(self._root / LAYOUT_FILE), any_owner=True):
                 yield
@@ -148,12 +148,12 @@ class OciLayoutImageStore(ImageStore):
 
 
 def _stored_name(entry: Descriptor) -> StoredName | None:
-    """Return what an entry is known by here; None for one of others that names no image."""
+    """Return the stored name of an entry; None if its name is no image name."""
     name = name_of(entry)
     if not name:
         return entry.digest if _CREATED in entry.annotations else None
     try:
-        return ImageReference.parse(name)  # others may have written it in short
+        return ImageReference.parse(name)  # other programs may have written a short name
     except InvalidReference:
         return None
 

@@ -19,7 +19,7 @@ _SELECT = "SELECT reference, target, created, updated FROM images"
 
 
 class SqliteImageStore(ImageStore):
-    """A row per name in the table ``images``; of an image without a name, per digest."""
+    """A row per name in the table ``images``; an image without a name has a row per digest."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -49,7 +49,7 @@ class SqliteImageStore(ImageStore):
         return _image(row)
 
     def remove(self, name: StoredName) -> None:
-        self.get(name)  # so that a name that is not there creates no database
+        self.get(name)  # so that an unknown name creates no database
         with self._database.transaction(frees=True) as transaction:
             if not transaction.write("DELETE FROM images WHERE reference = ?", (str(name),)):
                 raise ImageNotFound(name)
@@ -59,7 +59,7 @@ class SqliteImageStore(ImageStore):
 
 
 def _images(rows: Iterable[Row]) -> Sequence[StoredImage]:
-    """Return the images of ``rows``; earlier versions may have put a wrong one under a digest."""
+    """Return the images of ``rows``; earlier versions may have stored wrong ones under a digest."""
     return [image for image in map(_image, rows) if may_name(image.name, image.target.digest)]
 
 

@@ -1,1 +1,1 @@
-"""Archives of images, read."""
+"""Import of archives of images."""

@@ -1,4 +1,4 @@
-"""Archives of all formats."""
+"""Importer for archives of all formats."""
 
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -18,9 +18,9 @@ from img.domain.platform import Platform
 class ArchiveImporter(Importer):
     """An OCI layout in a tar, ``docker save`` of any age, or both in one; compressed or not.
 
-    Where an archive is both, the layout counts, as it has the manifests that were pushed; unless
-    there is something wrong with it, as with some that docker 25 wrote (moby#47065, moby#47210).
-    Of several images of one name, the one for ``host`` gets it.
+    In an archive with both, the layout is used, as it has the manifests that were pushed, unless it
+    is damaged, as some of docker 25 are (moby#47065, moby#47210). Of several images of one name,
+    the one for ``host`` gets it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The files of an archive, taken from a stream into the blob store."""
+"""The files of an archive, copied from a stream into the blob store."""
 
 import posixpath
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ _LARGEST_DOCUMENT = 4 << 20
 _ALL_DOCUMENTS = 64 << 20
 _DOCUMENTS = {"oci-layout", "repositories", "json", "VERSION"}
 _MOST_LINKS = 40
-_START = 8  # bytes that tell compressions apart
+_START = 8  # bytes that identify compressions
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file of the archive that is a blob now; ``start`` is its first bytes."""
+    """A file of the archive that is stored as a blob; ``start`` is its first bytes."""
 
     digest: Digest
     size: int  # bytes
@@ -29,7 +29,7 @@ class StoredFile:
 
 
 class Contents:
-    """What was in the archive: small documents in memory, all else in the blob store."""
+    """The content of an archive: small documents in memory, all else in the blob store."""
 
     def __init__(self, blobs: BlobStore) -> None:
         self._blobs = blobs
@@ -40,7 +40,7 @@ class Contents:
 
     @classmethod
     def of(cls, members: Iterator[tuple[Entry, BinaryIO]], blobs: BlobStore) -> "Contents":
-        """Take ``members``, all of them. Raises InvalidArchive, BlobMismatch."""
+        """Read all ``members``. Raises InvalidArchive, BlobMismatch."""
         contents = cls(blobs)
         try:
             for entry, content in members:
@@ -52,7 +52,7 @@ class Contents:
         return contents
 
     def document(self, name: str) -> bytes | None:
-        """Return a document, wherever it was put; None when the archive has none of that name."""
+        """Return a document, from memory or the blob store; None if there is none of that name."""
         name = self._resolved(name)
         if name in self._documents:
             return self._documents[name]
@@ -65,14 +65,14 @@ class Contents:
             return blob.read()
 
     def required_document(self, name: str) -> bytes:
-        """Return a document. Raises InvalidArchive when there is none."""
+        """Return a document. Raises InvalidArchive if there is none."""
         content = self.document(name)
         if content is None:
             raise InvalidArchive(f"{name} is missing")
         return content
 
     def file(self, name: str) -> StoredFile:
-        """Return a stored file. Raises InvalidArchive when there is none."""
+        """Return a stored file. Raises InvalidArchive if there is none."""
         try:
             return self._files[self._resolved(name)]
         except KeyError:
@@ -113,7 +113,7 @@ class Contents:
         self._files[name] = StoredFile(digest, size, start)
 
     def _resolved(self, name: str) -> str:
-        """Return where ``name`` leads, through links to files and to directories."""
+        """Return the path that ``name`` leads to, through links to files and to directories."""
         left = [part for part in name.split("/") if part not in {"", "."}][::-1]
         place: list[str] = []
         links = 0
@@ -143,7 +143,7 @@ def _is_document(name: str) -> bool:
 
 
 def _promised(name: str) -> Digest | None:
-    """Return the digest that a file of a layout has as its name."""
+    """Return the digest in the name of a layout's file."""
     match name.split("/"):
         case ["blobs", algorithm, encoded]:
             try:

@@ -1,4 +1,4 @@
-"""The digests of layers as they unpack."""
+"""The digests of uncompressed layers."""
 
 import hashlib
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from img.domain.oci.chain import DiffID
 
 
 class DiffIds:
-    """Reads each blob once, however many images it is a layer of."""
+    """Digests of layers, with each blob read once, even if several images share it."""
 
     def __init__(self, blobs: BlobStore, decompress: Decompress) -> None:
         self._blobs = blobs
@@ -20,7 +20,7 @@ class DiffIds:
         self._known: dict[tuple[Digest, str], DiffID] = {}
 
     def of(self, blob: Digest, algorithm: str = "sha256") -> DiffID:
-        """Return the digest of what is in a blob. Raises InvalidArchive."""
+        """Return the digest of the uncompressed content of a blob. Raises InvalidArchive."""
         if (blob, algorithm) not in self._known:
             content = hashlib.new(algorithm)
             for chunk in self.chunks(blob):
@@ -29,7 +29,7 @@ class DiffIds:
         return self._known[blob, algorithm]
 
     def chunks(self, blob: Digest) -> Iterator[bytes]:
-        """Yield what is in a blob. Raises InvalidArchive."""
+        """Yield the uncompressed content of a blob. Raises InvalidArchive."""
         try:
             with self._blobs.open(blob) as content:
                 yield from self._decompress(content)

@@ -1,4 +1,4 @@
-"""What ``docker save`` wrote, today and before manifests (moby image/spec v1.2 and v1)."""
+"""Archives of ``docker save``, of today and before manifests (moby image/spec v1.2 and v1)."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -23,10 +23,10 @@ _COMPRESSED = {
     b"\x28\xb5\x2f\xfd": media_types.OCI_LAYER_ZSTD,
 }
 _WITHOUT_MEDIA_TYPE = (b"BZh", b"\xfd7zXZ\0")
-# Of a v1 image's document, what no config has (moby image/v1, MakeConfigFromV1Config).
+# The fields of a v1 image that configs do not have (moby image/v1, MakeConfigFromV1Config).
 _V1_ONLY = {"id", "parent", "Size", "parent_id", "layer_id", "throwaway"}
 _MOST_IMAGES = 4096
-_MOST_LAYERS = 1024  # docker took 127
+_MOST_LAYERS = 1024  # docker's limit was 127
 
 
 def docker_images(contents: Contents, blobs: BlobStore, decompress: Decompress) -> list[FoundImage]:
@@ -75,7 +75,7 @@ def legacy_images(contents: Contents, blobs: BlobStore, decompress: Decompress) 
 
 
 class _Assembly:
-    """Makes manifests for configs and the files of their layers, each of which is read once."""
+    """Creates manifests for configs and the files of their layers, each of which is read once."""
 
     def __init__(self, blobs: BlobStore, decompress: Decompress) -> None:
         self._blobs = blobs
@@ -87,8 +87,8 @@ class _Assembly:
     ) -> FoundImage:
         """Store config and manifest, and return the image.
 
-        Layers stay uncompressed: so the config itself vouches for each of them, loading takes no
-        longer than copying, and whoever pushes the image can still compress them.
+        Layers stay uncompressed: so the digests in the config verify them, loading takes no longer
+        than copying, and a push can still compress them.
         """
         known = decode_config(config)
         diff_ids = known.diff_ids
@@ -127,7 +127,7 @@ class _Assembly:
         return Descriptor(media_type=media_type, digest=file.digest, size=file.size)
 
     def _uncompressed(self, file: StoredFile) -> StoredFile:
-        """Store a layer anew: manifests have no media type for bzip2 and xz."""
+        """Store a layer uncompressed: manifests have no media type for bzip2 and xz."""
         size = 0
         writer = self._blobs.writer()
         try:
@@ -176,7 +176,7 @@ def _references(names: Iterable[str]) -> tuple[ImageReference, ...]:
 
 
 def _v1_chain(contents: Contents, top: str) -> list[tuple[str, Fields]]:
-    """Return identity and document of ``top`` and what it stands on, the lowest first."""
+    """Return ids and documents of ``top`` and its ancestors, the lowest first."""
     chain: dict[str, Fields] = {}
     identity = top
     while identity:

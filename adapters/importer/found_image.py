@@ -1,4 +1,4 @@
-"""Images that an archive names, in whichever format."""
+"""Images in an archive, in any format."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,7 +21,7 @@ class FoundConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundImage:
-    """An image that is whole, with the names that the archive gives it and its configs."""
+    """A complete image, with its configs and its names in the archive."""
 
     target: Descriptor
     references: tuple[ImageReference, ...]
@@ -29,12 +29,12 @@ class FoundImage:
 
     @property
     def id(self) -> Digest:
-        """The digest of the config, or of the index for several platforms."""
+        """Return the digest of the config, or of the index for several platforms."""
         is_index = self.target.media_type in media_types.INDEXES
         return self.target.digest if is_index else self.configs[0].digest
 
     def preference_of(self, host: Platform) -> float:
-        """Return how well the image suits ``host``: the lowest is best, infinity is not at all."""
+        """Return a rank of the image for ``host``: the lowest is best, infinity is unsuitable."""
         ranks = [preference(host, config.platform) for config in self.configs]
         return min((rank for rank in ranks if rank is not None), default=float("inf"))
 

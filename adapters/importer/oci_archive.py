@@ -32,9 +32,10 @@ from img.domain.reference import ImageReference, InvalidReference
 def layout_images(contents: Contents, blobs: BlobStore, decompress: Decompress) -> list[FoundImage]:
     """Return the images of the layout, each once, with all its names.
 
-    Layers have to be what configs say. Of an index, what is not in the archive is left out. Entries
-    that are no images, such as artifacts and caches, are passed over; a layout of nothing else is
-    an error.
+    Layers have to match their configs. Parts of an index that are not in the archive are left out.
+    Entries that are no images, such as artifacts and caches, are skipped; a layout without images
+    is an error.
+
     Raises InvalidArchive, InvalidDocument.
     """
     check_layout(contents.required_document(LAYOUT_FILE))
@@ -62,12 +63,12 @@ class _Layout:
 
     blobs: BlobStore
     diff_ids: DiffIds
-    other: str = ""  # the media type of something that is no image
+    other: str = ""  # the media type of an entry that is no image
 
     def configs(self, target: Descriptor) -> tuple[FoundConfig, ...]:
-        """Return the configs of what is whole of an image, none for what is no image.
+        """Return the configs of the complete parts of an image, none for other entries.
 
-        Raises InvalidArchive where it has layers that its config does not name, or nothing whole.
+        Raises InvalidArchive if it has layers that its config does not name, or no complete part.
         """
         if target.media_type not in media_types.MANIFESTS | media_types.INDEXES:
             self.other = target.media_type
@@ -103,7 +104,7 @@ class _Layout:
         return FoundConfig(digest=manifest.config.digest, platform=target.platform or config.needs)
 
     def _check(self, layer: Layer) -> None:
-        """Refuse a layer that is here and not what the config says."""
+        """Raise an error for an existing layer that does not match its config."""
         blob, wanted = layer.descriptor, layer.diff_id
         if blob.media_type not in media_types.LAYERS or not self._has(blob):
             return
@@ -122,7 +123,7 @@ class _Layout:
 
     def _content(self, blob: Descriptor) -> bytes:
         with self.blobs.open(blob.digest) as content:
-            return content.read(MOST_BYTES + 1)  # JSON that is longer is refused
+            return content.read(MOST_BYTES + 1)  # longer JSON is refused
 
     def _has(self, blob: Descriptor) -> bool:
         size = self.blobs.size(blob.digest)
@@ -132,7 +133,7 @@ class _Layout:
         return size is not None
 
     def _problem(self, absent: Descriptor) -> str:
-        """Return what is missing of a manifest or index."""
+        """Return the missing part of a manifest or index."""
         missing = [absent]
         if self._has(absent) and absent.media_type in media_types.MANIFESTS:
             blobs = decode_manifest(self._content(absent)).blobs
@@ -141,7 +142,7 @@ class _Layout:
 
 
 def _references(entry: Descriptor) -> list[ImageReference]:
-    # A bare word as name is a tag to some and a name to others; only as a name is it of use.
+    # Tools take a bare word either as a tag or as a name; only a name is useful here.
     try:
         return [ImageReference.parse(name_of(entry))]
     except InvalidReference:

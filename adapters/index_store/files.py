@@ -1,4 +1,4 @@
-"""A file per index."""
+"""Indexes as files."""
 
 import os
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ class FileIndexStore(IndexStore):
             try:
                 yield DiffID(Digest(_ALGORITHMS.get(len(name), ""), name))
             except InvalidDigest:
-                continue  # nothing of ours
+                continue  # not created by img
 
     def size(self, diff_id: DiffID) -> int:
         try:

@@ -8,7 +8,7 @@ from img.domain.oci.chain import DiffID
 
 
 class MemoryIndexStore(IndexStore):
-    """Indexes that are gone with the process."""
+    """Indexes that are lost with the process."""
 
     def __init__(self) -> None:
         self._indexes: dict[DiffID, FileIndex] = {}

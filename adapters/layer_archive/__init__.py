@@ -1,1 +1,1 @@
-"""Layers as tar streams, and back."""
+"""Layers as tar streams, packed and unpacked."""

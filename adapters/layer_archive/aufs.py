@@ -1,7 +1,7 @@
-"""What AUFS kept for itself in a root, and Docker put into layers for years (aufs(5)).
+"""AUFS' own files in a root, which Docker stored in layers for years (aufs(5)).
 
-Of a file with several names the content is in the directory ``.wh..wh.plnk``, and each of its names
-is a hard link there.
+The content of a file with several names is in the directory ``.wh..wh.plnk``, and each of its names
+is a hard link to it.
 """
 
 from collections.abc import Iterable
@@ -15,18 +15,19 @@ _LINKED_FILES = f"{_PREFIX}plnk/"
 
 
 def is_aufs_leftover(path: str) -> bool:
-    """Tell whether ``path`` is AUFS' own."""
+    """Tell whether ``path`` is one of AUFS' own files."""
     top = path.partition("/")[0]
     return top.startswith(_PREFIX) and top != OPAQUE_WHITEOUT
 
 
 def without_aufs_leftovers(entries: Iterable[Entry]) -> list[Entry]:
-    """Return a layer's entries without AUFS' own, whose linked files are put in their places.
+    """Return a layer's entries without AUFS' own; linked files move to their real names.
 
-    The first name of such a file becomes the file, where its content is; the others link to it.
+    The first name of such a file becomes the file, at the offset of its content; the others link to
+    it.
     """
     kept: list[Entry | None] = []
-    files: dict[str, tuple[int, Entry]] = {}  # AUFS' linked files, and their places in ``kept``
+    files: dict[str, tuple[int, Entry]] = {}  # AUFS' linked files, and their indexes in ``kept``
     first_names: dict[str, str] = {}
     for entry in entries:
         if entry.path.startswith(_PREFIX) and is_aufs_leftover(entry.path):

@@ -1,4 +1,4 @@
-"""What a layer that is being unpacked leaves to be seen of the layers below it."""
+"""The visible parts of the lower layers while a layer is unpacked."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ from img.domain.filesystem.entry import DIRECTORY, Entry
 
 
 class LayersBelow:
-    """The layers below, as far as no whiteout and no file of this layer hides them.
+    """The lower layers, as far as no whiteout and no file of this layer hides them.
 
     Paths are placed: only their last component may be a link. ``place`` and ``implied`` are those
     of LayerArchive.unpack.
@@ -17,34 +17,36 @@ class LayersBelow:
         self._place = place
         self._implied = implied
         self._hidden: set[str] = set()
-        self._opaque: set[str] = set()  # directories whose names are hidden, not they themselves
+        # directories with hidden content, which are visible themselves
+        self._opaque: set[str] = set()
 
     def hide(self, path: str) -> None:
-        """Take note that nothing of ``path`` shows any more."""
+        """Record that ``path`` is hidden."""
         self._hidden.add(path)
 
     def hide_names_in(self, path: str) -> None:
-        """Take note that nothing in the directory ``path`` shows any more."""
+        """Record that the content of the directory ``path`` is hidden."""
         self._opaque.add(path)
 
     def directory(self, path: str) -> Entry | None:
-        """Return the directory that shows at ``path``, None where none does."""
+        """Return the visible directory at ``path``, None if there is none."""
         if path in self._hidden or not self.shows_name(path) or self._resolved(path) != path:
             return None
         entry = self._implied(path)
         return entry if entry is not None and entry.kind == DIRECTORY else None
 
     def link_at(self, path: str) -> str | None:
-        """Return where the link that shows at ``path`` leads; None where there is none."""
+        """Return the target of the visible link at ``path``; None if there is none."""
         if not self.shows_name(path):
             return None
         resolved = self._resolved(path)
         return None if resolved == path else f"/{resolved}"
 
     def shows_name(self, path: str) -> bool:
-        """Tell whether what is called ``path`` below, be it a link, shows."""
+        """Tell whether the file or link ``path`` of the lower layers is visible."""
         parent = paths.parent(path)
-        # Where the parent leads elsewhere below, this layer has a directory instead of that link.
+        # If the parent is a link in the lower layers, this layer has a directory instead of that
+        # link.
         return (
             path not in self._hidden
             and (not path or self.shows_in(parent))
@@ -52,7 +54,7 @@ class LayersBelow:
         )
 
     def shows_in(self, path: str) -> bool:
-        """Tell whether what is in ``path`` below may show."""
+        """Tell whether the lower content of ``path`` may be visible."""
         if not self._hidden and not self._opaque:
             return True
         around = ["", *paths.ancestors(path), path]

@@ -1,4 +1,4 @@
-"""Layers on their way into blobs: hashed and compressed in threads of their own."""
+"""Hashing and compression of layers in separate threads."""
 
 import hashlib
 from typing import Any
@@ -10,17 +10,17 @@ from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.compression import Algorithm, Compression
 from img.domain.oci.descriptor import Descriptor
 
-# What compressors make of the bytes depends on how they are cut: always the same way, then.
+# The output of compressors depends on how the input is cut, so it is always cut the same way.
 _CHUNK = 1 << 20
-# Of isal's levels 0 to 3, on a Debian root: 0.57, 0.488, 0.484 and 0.478 of the size; 1 and 2 are
-# as fast (330 MB/s), 3 takes twice as long for the last hundredth.
+# Of isal's levels 0 to 3, the sizes on a Debian root are 0.57, 0.488, 0.484 and 0.478; 1 and 2 are
+# equally fast (330 MB/s), 3 takes twice as long for the last hundredth.
 _ISAL_LEVEL = 2
-_GZIP_WINDOW = 31  # zlib.h: 15 bits and a gzip header, here with no time and no name
+_GZIP_WINDOW = 31  # zlib.h: 15 bits and a gzip header, without time and name
 _ZSTD_LEVEL = 3
 
 
 class CompressedBlob:
-    """An uncompressed layer that is being written into a blob."""
+    """A blob to which an uncompressed layer is written."""
 
     def __init__(self, blob: BlobWriter, compression: Compression) -> None:
         self._blob = blob
@@ -39,7 +39,7 @@ class CompressedBlob:
             self._hand_over()
 
     def close(self) -> DiffID:
-        """Write what is left, and return the digest of what was written."""
+        """Write the remaining data, and return the digest of the uncompressed layer."""
         for feeder in (self._hashing, self._compressing):
             feeder.put(bytes(self._buffer))
             feeder.finish()
@@ -56,7 +56,7 @@ class CompressedBlob:
         )
 
     def stop(self) -> None:
-        """End the threads, of which there may be nothing left. The blob is the caller's."""
+        """Stop the threads. The caller aborts the blob. Idempotent."""
         self._hashing.stop()
         self._compressing.stop()
 
@@ -78,7 +78,7 @@ class CompressedBlob:
 
 
 class _Stored:
-    """What leaves the bytes as they are."""
+    """A compressor that stores the bytes unchanged."""
 
     def compress(self, data: bytes) -> bytes:
         return data
@@ -94,7 +94,7 @@ def _compressor(compression: Compression) -> Any:
         case Algorithm.ZSTD:
             import zstandard
 
-            # Without threads of its own: with them it holds 10^8 bytes of what is to come.
+            # Without zstd's threads, which would buffer 10^8 bytes.
             level = compression.level or _ZSTD_LEVEL
             return zstandard.ZstdCompressor(level=level, write_checksum=True).compressobj()
         case Algorithm.GZIP if compression.level is None:

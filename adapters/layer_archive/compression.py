@@ -1,4 +1,4 @@
-"""What layers are compressed with, told by their first bytes."""
+"""Decompression of layers, in the format that their first bytes identify."""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, Protocol
@@ -15,11 +15,11 @@ _GZIP = b"\x1f\x8b"
 _BZIP2 = b"BZh"
 _XZ = b"\xfd7zXZ\0"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte 0x50 to 0x5f (RFC 8878, 3.1.2)
+_ZSTD_SKIPPABLE = b"\x2a\x4d\x18"  # after a byte from 0x50 to 0x5f (RFC 8878, 3.1.2)
 
 
 class _Decoder(Protocol):
-    """What bz2, lzma and isal decoders have in common: they do one member each."""
+    """The common interface of the bz2, lzma and isal decoders, for one member each."""
 
     @property
     def eof(self) -> bool: ...
@@ -34,10 +34,10 @@ class _Decoder(Protocol):
 
 
 def decompressed(source: BinaryIO) -> Iterator[bytes]:
-    """Yield what is in ``source`` in chunks of at most about 1 MiB, to its very end.
+    """Yield the content of ``source`` in chunks of at most about 1 MiB, to its very end.
 
-    No input makes a decoder take more than its window, of at most 128 MiB, and a few chunks.
-    Raises InvalidLayer where the compressed data are damaged, cut short, or want a larger window.
+    A decoder never uses more memory than its window, at most 128 MiB, and a few chunks. Raises
+    InvalidLayer if the compressed data are damaged, truncated, or require a larger window.
     """
     start = _read_start(source)
     if start.startswith(_GZIP):
@@ -67,7 +67,7 @@ def _plain(source: BinaryIO, start: bytes) -> Iterator[bytes]:
 
 
 def _members(source: BinaryIO, start: bytes, new: Callable[[], _Decoder]) -> Iterator[bytes]:
-    """Yield the members' contents one after the other; zeros between them are padding."""
+    """Yield the contents of all members in order; zeros between them are padding."""
     data = start
     while data:
         decoder = new()

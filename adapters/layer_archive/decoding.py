@@ -1,4 +1,4 @@
-"""Calls of decoders, which fail each in its own way."""
+"""Calls of decoders, with a common error."""
 
 from collections.abc import Callable
 
@@ -6,10 +6,10 @@ from img.application.ports.layer_archive import InvalidLayer
 
 
 def decode(decompress: Callable[..., bytes], *arguments: object) -> bytes:
-    """Call a decoder. Raises InvalidLayer for whatever it raises."""
+    """Call a decoder. Raises InvalidLayer for any error."""
     try:
         return decompress(*arguments)
     except MemoryError:
         raise
-    except Exception as error:  # each library has errors of its own, some of them plain OSError
+    except Exception as error:  # each library has its own errors, some of them plain OSError
         raise InvalidLayer(f"the compressed data are damaged: {error}") from error

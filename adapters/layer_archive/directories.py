@@ -1,4 +1,4 @@
-"""The directories of a layer that is being unpacked, and what stands in them already."""
+"""The directories of a layer that is being unpacked."""
 
 import os
 import stat
@@ -16,13 +16,13 @@ from img.domain.filesystem.file_name import is_file_name
 _PATH = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_OPEN = 64
-_MOST_LINKS = 255  # as many as domain.filesystem.tree follows
+_MOST_LINKS = 255  # the limit of domain.filesystem.tree
 
 
 class Directories:
-    """Finds, makes and empties directories below one root, never outside it.
+    """Finds, creates and empties directories below one root, never outside it.
 
-    A path is *placed* when no component but the last may be a link: it says where a thing is.
+    A path is *placed* if no component but the last may be a link: it is the real location.
     """
 
     def __init__(
@@ -38,20 +38,21 @@ class Directories:
         self.below = LayersBelow(place, implied)
         self._overlay = overlay
         self._open = {"": os.open(root, _PATH)}  # placed path -> descriptor, the oldest first
-        self._places = {"": ""}  # a directory as entries name it -> where it is
-        self._links: set[str] = set()  # placed links that the values of _places went through
-        self._own: set[str] = set()  # placed paths that this layer made
+        self._places = {"": ""}  # path of a directory in entries -> its placed path
+        self._links: set[str] = set()  # placed links on the way to values of _places
+        self._own: set[str] = set()  # placed paths that this layer created
         self._metadata: dict[str, Entry] = {}  # of this layer's directories, set at the end
-        self._kept: dict[str, int] = {}  # mtimes of directories that were there before
-        self._guessed: set[str] = set()  # of _metadata: what no entry of this layer gave
+        self._kept: dict[str, int] = {}  # mtimes of directories that existed before
+        self._guessed: set[str] = set()  # keys of _metadata without an entry in this layer
 
     def close(self) -> None:
+        """Close all cached descriptors."""
         for descriptor in self._open.values():
             os.close(descriptor)
         self._open.clear()
 
     def open(self, placed: str) -> int:
-        """Return a descriptor for the directory; good until the next call of ``find``."""
+        """Return a descriptor for the directory; valid until the next call of ``find``."""
         descriptor = self._open.get(placed)
         if descriptor is not None:
             return descriptor
@@ -66,7 +67,7 @@ class Directories:
         return descriptor
 
     def status(self, placed: str) -> os.stat_result | None:
-        """Return what stands at the placed path, None where there is nothing."""
+        """Return the status of the file at the placed path, None if there is none."""
         try:
             return os.stat(
                 file_name(placed),
@@ -77,13 +78,13 @@ class Directories:
             return None
 
     def own(self, placed: str) -> None:
-        """Take note that this layer made what stands there."""
+        """Record that this layer created the file at the placed path."""
         self._own.add(placed)
         if placed in self._links:
             self._forget_places()
 
     def find(self, directory: str) -> str:
-        """Return where the directory that entries name ``directory`` is, made if missing.
+        """Return the placed path of ``directory``, a path in entries; create missing directories.
 
         Links are followed. Raises InvalidLayer for links in a circle.
         """
@@ -92,7 +93,7 @@ class Directories:
         return placed
 
     def find_existing(self, directory: str) -> str | None:
-        """Return where ``directory`` is, None where neither this layer nor one below has it."""
+        """Return the placed path of ``directory``, None if no layer has it."""
         return self._find(directory, make=False)
 
     def _find(self, directory: str, *, make: bool) -> str | None:
@@ -108,7 +109,7 @@ class Directories:
         return placed
 
     def add(self, entry: Entry) -> None:
-        """Make the directory of an entry; one that is there stays, with the entry's metadata."""
+        """Create the directory of an entry; an existing one stays and gets its metadata."""
         if not entry.path:
             self._metadata[""] = entry
             return
@@ -123,7 +124,7 @@ class Directories:
         self.own(path)
 
     def remove(self, path: str) -> None:
-        """Remove what stands at the placed ``path``, a directory with all that is in it."""
+        """Remove the file at the placed ``path``, or a directory with its content."""
         at, name = self.open(paths.parent(path)), file_name(path)
         status = os.stat(name, dir_fd=at, follow_symlinks=False)
         if stat.S_ISDIR(status.st_mode):
@@ -136,7 +137,7 @@ class Directories:
                 self._forget_places()
 
     def hide(self, path: str) -> None:
-        """Apply a whiteout to the placed ``path``. What this layer put there itself stays."""
+        """Apply a whiteout to the placed ``path``. Files of this layer itself stay."""
         status = self.status(path)
         if self._overlay:
             self._hide_below(path, status)
@@ -147,10 +148,10 @@ class Directories:
         self.below.hide(path)
 
     def make_opaque(self, path: str) -> None:
-        """Hide what the layers below have in the placed directory ``path``.
+        """Hide the content that lower layers have in the placed directory ``path``.
 
-        The kernel looks for the mark on the root of no layer: there the caller must leave the
-        layers below out of the mount.
+        The kernel ignores the mark on the root of a layer: there the caller must leave the lower
+        layers out of the mount.
         """
         if self._overlay:
             self._mark_opaque(path)
@@ -159,7 +160,7 @@ class Directories:
         self.below.hide_names_in(path)
 
     def finish(self) -> None:
-        """Set the metadata that making files in the directories would have spoilt."""
+        """Set the metadata that creating files in the directories would change."""
         if self._overlay and "" not in self._metadata:
             self._metadata[""] = self._implied("")
         for path in sorted(self._metadata.keys() | self._kept.keys(), reverse=True):
@@ -209,7 +210,7 @@ class Directories:
         return done
 
     def _link_at(self, here: str, status: os.stat_result | None) -> str | None:
-        """Return where a link at the placed ``here`` leads, None where there is no link."""
+        """Return the target of a link at the placed ``here``, None if there is no link."""
         if status is not None:
             if not stat.S_ISLNK(status.st_mode):
                 return None
@@ -218,7 +219,7 @@ class Directories:
         return self.below.link_at(here) if self._overlay else None
 
     def _enter(self, here: str, status: os.stat_result | None, *, make: bool) -> bool:
-        """Make sure that a directory stands at the placed ``here``; tell whether it does."""
+        """Ensure that there is a directory at the placed ``here``; tell whether there is one."""
         if status is not None and stat.S_ISDIR(status.st_mode):
             return True
         if not make and (status is not None or not self._overlay or not self.below.directory(here)):
@@ -237,7 +238,7 @@ class Directories:
         return self.below.directory(path) or Entry(path, DIRECTORY, 0o755)
 
     def _make(self, path: str) -> os.stat_result | None:
-        """Make a directory, or return what stands there already."""
+        """Create a directory, or return the status of the existing file."""
         try:
             os.mkdir(file_name(path), 0o700, dir_fd=self.open(paths.parent(path)))
         except FileExistsError:
@@ -245,10 +246,10 @@ class Directories:
         return None
 
     def _replace(self, path: str) -> None:
-        """Put a directory where something else stands, be it a whiteout."""
+        """Replace a file or a whiteout by a directory."""
         self.remove(path)
         self._make(path)
-        # Whatever this layer put there hid a directory below as well.
+        # Any file that this layer put there also hid a lower directory.
         self.below.hide(path)
         if self._overlay:
             self._mark_opaque(path)
@@ -262,7 +263,7 @@ class Directories:
                 return
             self.remove(path)
         parent = paths.parent(path)
-        # In a directory of one layer alone the kernel lists whiteouts as files.
+        # In a directory that only one layer has, the kernel lists whiteouts as files.
         if self.below.shows_in(parent) and (not parent or self.below.directory(parent)):
             name = file_name(path)
             os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=self.open(parent))
@@ -276,7 +277,7 @@ class Directories:
         self._drop_whiteouts(path)
 
     def _drop_whiteouts(self, path: str) -> None:
-        """Remove the whiteouts below ``path``, and directories made for nothing else."""
+        """Remove the whiteouts below ``path``, and directories without other content."""
         for name in self._names(path):
             child = f"{path}/{name}" if path else name
             status = self.status(child)
@@ -291,7 +292,7 @@ class Directories:
         return path in self._guessed and not self._names(path)
 
     def _remove_lower(self, path: str, status: os.stat_result) -> None:
-        """Remove what stands at ``path``, but nothing that this layer made."""
+        """Remove the file at ``path`` and its content, except for files of this layer."""
         if not stat.S_ISDIR(status.st_mode):
             if path not in self._own:
                 self.remove(path)
@@ -338,7 +339,7 @@ class Directories:
         return os.open(file_name(path), _READ, dir_fd=self.open(paths.parent(path)))
 
     def _forget(self, path: str) -> None:
-        """Forget what was known of ``path`` and all below it."""
+        """Drop all cached data about ``path`` and the paths below it."""
         below = f"{path}/"
         for paths_known in (self._own, self._guessed):
             paths_known -= {each for each in paths_known if f"{each}/".startswith(below)}
@@ -375,9 +376,9 @@ def _remove_directory(at: int, name: bytes) -> None:
 
 
 def file_name(path: str) -> bytes:
-    """Return the last component of a placed ``path``, as the kernel is to be told it.
+    """Return the last component of a placed ``path``, encoded for the kernel.
 
-    Raises InvalidLayer for what would lead out of the directory that holds it.
+    Raises InvalidLayer for a name that would lead out of its directory.
     """
     name = path.rpartition("/")[2]
     if not is_file_name(name):

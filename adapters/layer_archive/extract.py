@@ -1,8 +1,8 @@
-"""Unpacking a layer: every entry lands inside one directory, whatever the archive says.
+"""Unpacking of a layer: no entry can reach files outside of one directory.
 
 Each directory on the way is opened by itself, relative to the one above and without following
-links; links are read and resolved here. So nothing outside is reached, on any kernel, and it costs
-as little as openat2(RESOLVE_IN_ROOT): parents' descriptors are kept.
+links; links are read and resolved here. This protects on any kernel, and is as fast as
+openat2(RESOLVE_IN_ROOT), because descriptors of parents are cached.
 """
 
 import errno
@@ -33,7 +33,7 @@ from img.domain.filesystem.file_name import is_tree_path
 
 _NEW_FILE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _PIECE = 1 << 20
-# The layer asks for what no file system can hold, or what would lead out of it.
+# The layer has a file that no file system can store, or that would lead out of the directory.
 _FAULTS_OF_THE_LAYER = {errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.EXDEV}
 
 
@@ -69,14 +69,14 @@ class Extraction:
         self._directories.close()
 
     def add(self, entry: Entry, content: Iterable[memoryview]) -> None:
-        """Make what ``entry`` says. Raises InvalidLayer, UnpackRefused, StoreFull."""
+        """Create the file of ``entry``. Raises InvalidLayer, UnpackRefused, StoreFull."""
         try:
             self._add(entry, content)
         except OSError as error:
             raise _failure(entry, error) from error
 
     def finish(self) -> None:
-        """Give the directories their owners, modes, xattrs and times."""
+        """Set owners, modes, xattrs and times of the directories."""
         try:
             self._directories.finish()
         except OSError as error:
@@ -128,7 +128,7 @@ class Extraction:
         )
 
     def _target(self, entry: Entry) -> str:
-        """Return where the other name of a hard link is, copied up from below if need be."""
+        """Return the target of a hard link, copied up from a lower layer if necessary."""
         directory = self._directories.find_existing(paths.parent(entry.link))
         if directory is not None:
             target = (
@@ -146,7 +146,7 @@ class Extraction:
         raise InvalidLayer(f"/{entry.path} is a hard link to /{entry.link}, which is missing")
 
     def _copy_up(self, entry: Entry, content: BinaryIO, path: str) -> None:
-        # As overlayfs does for link(2): both names are in the layer then, and share an inode.
+        # As overlayfs does for link(2): both names are then in this layer, and share an inode.
         with content:
             pieces = iter(lambda: memoryview(content.read(_PIECE)), b"")
             self._make(entry, paths.parent(path), path, pieces)
@@ -155,7 +155,7 @@ class Extraction:
     def _white_out(self, directory: str, name: str) -> None:
         parent = self._directories.find_existing(directory)
         if parent is None:
-            return  # nothing there that could be hidden
+            return  # there is no file to hide
         if name == OPAQUE_WHITEOUT:
             self._directories.make_opaque(parent)
         else:
@@ -186,7 +186,7 @@ def _make_symlink(entry: Entry, at: int, name: bytes, _: _Content, owned: Owners
 def _make_fifo(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownership) -> None:
     os.mkfifo(name, 0o600, dir_fd=at)
     metadata.set_all_but_mode(at, name, entry, owned)
-    os.chmod(name, entry.mode, dir_fd=at)  # made just now: it is no link
+    os.chmod(name, entry.mode, dir_fd=at)  # just created: it is no link
 
 
 def _make_device(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownership) -> None:
@@ -199,16 +199,16 @@ def _make_device(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownersh
         _make_placeholder(entry, at, name, owned)
         return
     if owned.guards(entry.kind, entry.device):
-        entry = entry._replace(mode=entry.mode & 0o600, uid=0, gid=0, xattrs=())  # nor any ACL
+        entry = entry._replace(mode=entry.mode & 0o600, uid=0, gid=0, xattrs=())  # without ACLs
     metadata.set_all_but_mode(at, name, entry, owned)
     os.chmod(name, entry.mode, dir_fd=at)
 
 
 def _make_placeholder(entry: Entry, at: int, name: bytes, owned: Ownership) -> None:
-    """Make an empty file that says which device should stand here.
+    """Create an empty file that stands for a device.
 
-    No user namespace may make devices. containerd leaves them out there, and so builds images
-    that have some; a placeholder does too, and can be told from a device that a step removed.
+    User namespaces may not create devices. containerd leaves them out of layers that have some;
+    with a placeholder the build does too, and can tell it from a device that a step removed.
     """
     file = os.open(name, _NEW_FILE, 0o600, dir_fd=at)
     try:

@@ -1,6 +1,6 @@
-"""Tar headers: 512 bytes that say what comes next (POSIX.1-2017 pax, "ustar Interchange Format").
+"""Tar headers of 512 bytes (POSIX.1-2017 pax, "ustar Interchange Format").
 
-Beside POSIX's there are the V7 layout, without a magic, and GNU's, whose magic is "ustar  ".
+Also the V7 layout, without a magic, and GNU's, with the magic "ustar  ".
 """
 
 import functools
@@ -11,18 +11,18 @@ from typing import NamedTuple
 from img.application.ports.layer_archive import InvalidLayer
 
 BLOCK = 512
-END = bytes(BLOCK)  # the end of an archive is two blocks of zeros
+END = bytes(BLOCK)  # two blocks of zeros end an archive
 
 _FIELDS = struct.Struct("100s8s8s8s12s12s8sc100s8s64x8s8s155s12x")
 _POSIX_MAGIC = b"ustar\x00"
 _CHECKSUM = slice(148, 156)
 _ADLER = 65521
-# Year 36812; Go writes year 1 where it knows no time. More would not fit the kernel's calls.
+# Year 36812; Go writes year 1 for unknown times. The kernel's calls accept no more.
 _LATEST = 1 << 40
 
 
 class Header(NamedTuple):
-    """The fields of one header as they stand there."""
+    """The fields of one header, unchanged."""
 
     name: bytes
     mode: int
@@ -36,12 +36,12 @@ class Header(NamedTuple):
 
 
 def padded(size: int) -> int:
-    """Return how many bytes ``size`` bytes of content take in an archive."""
+    """Return the size of ``size`` bytes of content in an archive, with padding."""
     return (size + 511) & ~511
 
 
 def parse(block: bytes) -> Header:
-    """Return what a header says. Raises InvalidLayer for what is none."""
+    """Return the fields of a header. Raises InvalidLayer if it is invalid."""
     name, mode, uid, gid, size, mtime, checksum, kind, link, magic, major, minor, prefix = (
         _FIELDS.unpack(block)
     )
@@ -71,7 +71,7 @@ def is_header(block: bytes) -> bool:
 
 
 def number(field: bytes) -> int:
-    """Return the number in a field: octal digits, or base 256 where the first bit is set (GNU)."""
+    """Return the number in a field: octal digits, or base 256 if the first bit is set (GNU)."""
     digits = field.strip(b" \0")
     try:
         if digits.isdigit():
@@ -85,11 +85,11 @@ def number(field: bytes) -> int:
         raise InvalidLayer(f"a tar header has {field!r} for a number") from None
 
 
-_often = functools.lru_cache(maxsize=1024)(number)  # modes and owners are few
+_often = functools.lru_cache(maxsize=1024)(number)  # there are few modes and owners
 
 
 def size_of(field: bytes) -> int:
-    """Return the number in a field that holds a length."""
+    """Return the number in a field for a length."""
     size = number(field)
     if not 0 <= size < 1 << 63:
         raise InvalidLayer(f"a tar header gives a size of {size}")
@@ -97,7 +97,7 @@ def size_of(field: bytes) -> int:
 
 
 def seconds(field: bytes) -> int:
-    """Return the number in a field that holds a time."""
+    """Return the number in a field for a time."""
     time = number(field)
     if not -_LATEST < time < _LATEST:
         raise InvalidLayer(f"a tar header gives a time of {time}")
@@ -141,7 +141,7 @@ def render(
     device: tuple[int, int] = (0, 0),
     prefix: bytes = b"",
 ) -> bytes:
-    """Return a USTAR header of ASCII ``name``, ``link`` and ``prefix``, and no names of owners."""
+    """Return a USTAR header of ASCII ``name``, ``link`` and ``prefix``, without owners' names."""
     block = b"%s%07o\0%07o\0%07o\0%011o\0%011o\0        %s%sustar\x0000%s%07o\0%07o\0%s" % (
         name.ljust(100, b"\0"),
         mode,
@@ -155,7 +155,7 @@ def render(
         *device,
         prefix.ljust(167, b"\0"),
     )
-    # The sum of 512 ASCII characters is below 65521, so adler32 has all of it.
+    # The sum of 512 ASCII characters is below 65521, so adler32 is exact.
     checksum = (zlib.adler32(block) & 0xFFFF) - 1
     return b"%s%06o\0 %s" % (block[:148], checksum, block[156:])
 

@@ -1,4 +1,4 @@
-"""What an archive holds: its headers, with the extensions that belong to them, as entries."""
+"""Members of an archive as entries: headers with their extensions."""
 
 from collections.abc import Callable, Iterator
 
@@ -22,7 +22,7 @@ from img.domain.kernel_numbers import LARGEST_ID, is_device
 _KINDS = {
     b"0": FILE,
     b"\0": FILE,
-    b"7": FILE,  # contiguous: "to be treated as a regular file" where there is no such thing
+    b"7": FILE,  # contiguous: "to be treated as a regular file" on other systems
     b"1": HARDLINK,
     b"2": SYMLINK,
     b"3": CHARACTER,
@@ -36,14 +36,14 @@ _LONG_NAME = b"L"
 _LONG_LINK = b"K"
 _VOLUME_LABEL = b"V"
 _SPARSE = b"S"
-_MOST_EXTENSION = 1 << 20  # bytes; as much as Go's archive/tar takes
-# Bytes of headers and extensions of one archive: 2 million files without extensions, and as much
-# memory for their names and attributes.
+_MOST_EXTENSION = 1 << 20  # bytes; the limit of Go's archive/tar
+# Limits of the headers and extensions of one archive in bytes: 2 million files without extensions,
+# and as much memory for their names and attributes.
 _MOST_HEADERS = 1 << 30
 _LONGEST_PATH = 4096  # the kernel's PATH_MAX
 _DEEPEST_PATH = 255
 _LONGEST_XATTR = 255  # bytes; the kernel's XATTR_NAME_MAX
-# Names the state itself uses; a layer that had them could lead an overlay mount astray.
+# Attributes that the state uses itself; a layer with them could confuse an overlay mount.
 _PRIVATE_XATTRS = (
     "user.overlay.",
     "trusted.overlay.",
@@ -64,9 +64,9 @@ def clean_name(name: str) -> str:
 
 
 def contained_name(name: str) -> str:
-    """Return a name in an archive as a path relative to the root, where ``..`` leads to the root.
+    """Return a name in an archive as a path relative to the root; ``..`` stops at the root.
 
-    As tools that unpack in a changed root have it (Go's filepath.Clean). Raises InvalidLayer.
+    So do tools that unpack in a changed root (Go's filepath.Clean). Raises InvalidLayer.
     """
     path = name.strip("/")
     if "/." in path or "//" in path or path.startswith("."):
@@ -96,14 +96,13 @@ def members(
     most_headers: int = _MOST_HEADERS,
     path_of: Callable[[str], str] = clean_name,
 ) -> Iterator[Entry]:
-    """Yield the entries; each one's content, ``entry.size`` bytes, is next in ``stream`` then.
+    """Yield the entries; the content of each, ``entry.size`` bytes, is next in ``stream`` then.
 
-    All headers and extensions together may have ``most_headers`` bytes: what of them is kept takes
-    memory. ``path_of`` makes paths of names.
+    All headers and extensions together may have ``most_headers`` bytes, because their content is
+    kept in memory. ``path_of`` converts names to paths.
 
-    Content that was not taken is skipped. Global extended headers are skipped too, as by all
-    tools made with Go's archive/tar, whose reading of a layer is the one everybody knows.
-    Raises InvalidLayer.
+    Unread content is skipped. Global extended headers are skipped too, as by all tools that use
+    Go's archive/tar, which is the reference for layers. Raises InvalidLayer.
     """
     extension: dict[bytes, bytes] = {}
     left = most_headers
@@ -147,7 +146,7 @@ def _read_extension(found: Header, stream: TarStream) -> dict[bytes, bytes]:
 def _entry(
     found: Header, extension: dict[bytes, bytes], offset: int, path_of: Callable[[str], str]
 ) -> tuple[Entry, int]:
-    """Return the entry, and how many bytes of content follow its header."""
+    """Return the entry, and the size of the content after its header."""
     name, mode, uid, gid, size, mtime, kind_flag, link, device = found
     mtime *= 10**9
     xattrs: tuple[tuple[str, bytes], ...] = ()
@@ -163,7 +162,7 @@ def _entry(
             raise InvalidLayer(f"{_text(name)!r} is a sparse file; pack it without holes")
     kind = _KINDS[kind_flag]
     if kind_flag == b"\0" and name.endswith(b"/"):
-        kind = DIRECTORY  # as V7 tars have them
+        kind = DIRECTORY  # as in V7 tars
     path = path_of(_text(name))
     if not 0 <= uid <= LARGEST_ID >= gid >= 0:
         raise InvalidLayer(f"/{path} belongs to {uid}:{gid}, which cannot be")

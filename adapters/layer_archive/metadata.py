@@ -1,4 +1,4 @@
-"""Owners, modes, extended attributes and times of what was unpacked."""
+"""Owners, modes, extended attributes and times of unpacked files."""
 
 import errno
 import os
@@ -11,29 +11,29 @@ from img.domain.filesystem.entry import CHARACTER, Entry
 
 
 def is_whiteout(status: os.stat_result) -> bool:
-    """Tell whether this is what hides a name in an overlay (the kernel's overlayfs.rst)."""
+    """Tell whether the file is a whiteout of an overlay (the kernel's overlayfs.rst)."""
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
 
 
 def device_text(entry: Entry) -> bytes:
-    """Return what a device is, in the words of Ownership.stand_for."""
+    """Return the text of a device for Ownership.stand_for."""
     major, minor = entry.device
     return b"%s %d:%d" % (b"c" if entry.kind == CHARACTER else b"b", major, minor)
 
 
 def set_all(file: int, entry: Entry, ownership: Ownership) -> None:
-    """Set everything on an open file or directory, in the one order that works."""
-    ownership.give(file, entry.uid, entry.gid)  # takes the setuid bits away, and file capabilities
+    """Set all metadata of an open file or directory, in the only order that works."""
+    ownership.give(file, entry.uid, entry.gid)  # removes the setuid bits, and file capabilities
     for name, value in entry.xattrs:
         _set_xattr(file, name, value)
-    os.chmod(file, entry.mode)  # may take the right to write, and so to do the above
+    os.chmod(file, entry.mode)  # may remove the write permission that the calls above need
     os.utime(file, ns=(entry.mtime, entry.mtime))
 
 
 def set_all_but_mode(at: int, name: bytes, entry: Entry, ownership: Ownership) -> None:
-    """Set owner, xattrs and times of what cannot be opened: a symbolic link, a FIFO, a device.
+    """Set owner, xattrs and times of a file that cannot be opened: a link, a FIFO, a device.
 
-    Takes set-user-ID bits away, as chown(2) does: modes come after it.
+    Removes set-user-ID bits, as chown(2) does: set the mode afterwards.
     """
     ownership.give(name, entry.uid, entry.gid, at=at)
     for attribute, value in entry.xattrs:
@@ -43,7 +43,7 @@ def set_all_but_mode(at: int, name: bytes, entry: Entry, ownership: Ownership) -
 
 
 def remove_other_xattrs(file: int, entry: Entry) -> None:
-    """Remove the extended attributes that ``entry`` has not, but not the state's own."""
+    """Remove the extended attributes that ``entry`` lacks, except for the state's own."""
     wanted = {OPAQUE_XATTR, OWNER, *(name for name, _ in entry.xattrs)}
     for name in os.listxattr(file):
         if name.startswith("user.") and name not in wanted:
@@ -58,8 +58,9 @@ def _set_xattr(target: int | bytes, name: str, value: bytes) -> None:
         else:
             os.setxattr(target, key, value, follow_symlinks=False)
     except OSError as error:
-        if error.errno == errno.EPERM and name == CAPABILITY:  # who has no namespace may set none
+        # only in a user namespace may a plain user set it
+        if error.errno == errno.EPERM and name == CAPABILITY:
             keep_capability(target, value)
-        # containerd goes on too where the file system has no such attributes.
+        # containerd also continues if the file system does not support attributes.
         elif error.errno != errno.ENOTSUP:
             raise

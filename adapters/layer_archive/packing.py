@@ -15,14 +15,14 @@ _EMPTY = hashlib.sha256().hexdigest()
 
 
 class TarWriter:
-    """Hands a tar file, piece by piece, to ``write``."""
+    """Passes the chunks of a tar file to ``write``."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._put = write
         self._offset = 0
 
     def add(self, packed: PackedEntry, mtime: int) -> Entry:
-        """Write one entry with ``mtime`` (ns) and return it as it stands in the file.
+        """Write one entry with ``mtime`` (ns) and return it as it is in the file.
 
         Raises ContextFileChanged, InvalidLayer.
         """
@@ -46,7 +46,7 @@ class TarWriter:
         assert packed.open is not None, f"/{entry.path} has a size and no content"
         with packed.open() as content:
             if entry.size < _CHUNK:
-                # One byte more than there should be tells that there is more.
+                # Reading one byte more than expected detects a file that has grown.
                 data = content.read(entry.size + 1)
                 if len(data) == entry.size:
                     digest = hashlib.sha256(data).hexdigest()

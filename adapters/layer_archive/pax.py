@@ -1,4 +1,4 @@
-"""Extended headers: records of what does not fit a header (POSIX.1-2017 pax, "Extended Header")."""
+"""Extended headers: records that do not fit a header (POSIX.1-2017 pax, "Extended Header")."""
 
 import re
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def _record(key: bytes, value: bytes) -> bytes:
 
 
 def nanoseconds(value: bytes) -> int:
-    """Return a time of day like ``1.5`` in nanoseconds; more digits are cut off."""
+    """Return a time such as ``1.5`` in nanoseconds; further digits are cut off."""
     match = _TIME.fullmatch(value)
     if not match:
         raise InvalidLayer(f"a tar extended header has {value!r} for a time")

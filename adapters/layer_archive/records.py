@@ -1,4 +1,4 @@
-"""Entries as they are written: a USTAR header, with an extended one before it where needed."""
+"""Encoding of entries: a USTAR header, after an extended header if necessary."""
 
 from img.adapters.layer_archive import header, pax
 from img.application.ports.layer_archive import InvalidLayer
@@ -26,11 +26,11 @@ _LONGEST_NAME = 100
 _LONGEST_PREFIX = 155
 _LARGEST_ID = 0o7777777
 _LARGEST = 0o77777777777  # size and time
-_EXTENDED_NAME = b"././@PaxHeader"  # any would do: whoever knows the type never looks at it
+_EXTENDED_NAME = b"././@PaxHeader"  # any name would do: readers that know the type ignore it
 
 
 def render(entry: Entry) -> bytes:
-    """Return the header or headers of ``entry``; its mtime counts in whole seconds."""
+    """Return the header or headers of ``entry``; its mtime is cut to whole seconds."""
     mtime = entry.mtime // 10**9
     records = {}
     name, prefix = _split(_name(entry))
@@ -82,7 +82,7 @@ def _name(entry: Entry) -> bytes:
 
 
 def _split(name: bytes) -> tuple[bytes, bytes | None]:
-    """Return the name and prefix fields for ``name``; prefix None where it does not fit."""
+    """Return the name and prefix fields for ``name``; prefix None if it does not fit."""
     if not name.isascii():
         return name, None
     if len(name) <= _LONGEST_NAME:
@@ -94,7 +94,7 @@ def _split(name: bytes) -> tuple[bytes, bytes | None]:
 
 
 def _ascii(name: bytes) -> bytes:
-    """Return something like ``name`` for readers that know no extended headers."""
+    """Return an ASCII approximation of ``name``, for readers without extended headers."""
     return bytes(byte if byte < 0x80 else 0x5F for byte in name[:_LONGEST_NAME])
 
 

@@ -1,4 +1,4 @@
-"""The bytes of an uncompressed archive, read once and forward."""
+"""A forward-only reader of an uncompressed archive."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class TarStream:
-    """Chunks of bytes as one stream that knows where it is."""
+    """Chunks of bytes as one stream with a position."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -21,14 +21,15 @@ class TarStream:
 
     @property
     def offset(self) -> int:
+        """Return the position in the stream, in bytes."""
         return self._before + self._at
 
     def at_end(self) -> bool:
-        """Tell whether nothing is left."""
+        """Tell whether the stream has ended."""
         return self._at == len(self._chunk) and not self._next()
 
     def take(self, size: int) -> bytes:
-        """Return the next ``size`` bytes. Raises InvalidLayer where there are fewer."""
+        """Return the next ``size`` bytes. Raises InvalidLayer if there are fewer."""
         end = self._at + size
         if end <= len(self._chunk):
             taken = self._chunk[self._at : end]
@@ -37,11 +38,11 @@ class TarStream:
         return b"".join(self._rest_of(size))
 
     def pieces(self, size: int) -> Iterable[memoryview]:
-        """Return the next ``size`` bytes in pieces. Raises InvalidLayer where there are fewer."""
+        """Return the next ``size`` bytes in pieces. Raises InvalidLayer if there are fewer."""
         start, end = self._at, self._at + size
         if end > len(self._chunk):
             return self._rest_of(size)
-        self._at = end  # as for most files: a generator costs more than their bytes
+        self._at = end  # the common case: a generator costs more than the bytes of most files
         return (memoryview(self._chunk)[start:end],) if size else ()
 
     def _rest_of(self, size: int) -> Iterator[memoryview]:
@@ -56,14 +57,14 @@ class TarStream:
             yield piece
 
     def skip_to(self, offset: int) -> None:
-        """Move forward to ``offset``. Raises InvalidLayer where the stream ends before."""
+        """Move forward to ``offset``. Raises InvalidLayer if the stream ends before."""
         while offset > self._before + len(self._chunk):
             if not self._next():
                 raise InvalidLayer("the archive is cut short")
         self._at = max(self._at, offset - self._before)
 
     def drain(self) -> None:
-        """Read what is left, for whoever hashes the chunks on their way."""
+        """Read the rest, for a caller that hashes the chunks on their way."""
         while self._next():
             pass
 
@@ -75,14 +76,14 @@ class TarStream:
 
 
 class Content(io.RawIOBase):
-    """The next ``size`` bytes of a stream as a file; stale once the stream has moved on."""
+    """The next ``size`` bytes of a stream as a file; invalid once the stream has moved on."""
 
     def __init__(self, stream: TarStream, size: int) -> None:
         self._pieces = iter(stream.pieces(size))
         self._rest = memoryview(b"")
 
     def pieces(self) -> Iterable[memoryview]:
-        """Return all of it in pieces, in place of reading it."""
+        """Return all bytes in pieces, instead of ``read``."""
         return self._pieces
 
     def readable(self) -> bool:

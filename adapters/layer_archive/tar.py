@@ -39,7 +39,7 @@ def _nothing(_path: str) -> None:
 
 
 class TarLayerArchive(LayerArchive):
-    """USTAR, and PAX where USTAR has no room, in gzip; reads all that other tools write."""
+    """USTAR, with PAX for values that do not fit, in gzip; reads the output of all other tools."""
 
     def __init__(self, ownership: Ownership = REAL) -> None:
         self._ownership = ownership
@@ -87,7 +87,7 @@ class TarLayerArchive(LayerArchive):
     def write_tar(self, entries: Iterable[PackedEntry], output: BinaryIO) -> None:
         def write(data: bytes) -> None:
             left = memoryview(data)
-            while left:  # an unbuffered output may take less than it is given
+            while left:  # an unbuffered output may accept only a part
                 left = left[output.write(left) :]
 
         _written(entries, write, None)
@@ -105,7 +105,7 @@ class TarLayerArchive(LayerArchive):
                 for packed in entries:
                     extraction.add(packed.entry, _pieces(packed))
                 extraction.finish()
-        except StoreFull as error:  # not of the store
+        except StoreFull as error:  # the target is full, not the store
             raise error.__cause__ or error from None
 
     def index(self, compressed: BinaryIO) -> tuple[DiffID, FileIndex]:
@@ -181,13 +181,13 @@ def archive_members(archive: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]]:
     stream = TarStream(decompressed(archive))
     found = members(stream, most_headers=_MOST_HEADERS_OF_IMAGES)
     yield from _with_contents(found, stream)
-    stream.drain()  # or the program that writes the archive into a pipe would be killed
+    stream.drain()  # otherwise a program that writes the archive into a pipe would be killed
 
 
 def _written(
     entries: Iterable[PackedEntry], write: Callable[[bytes], object], epoch: int | None
 ) -> list[Entry]:
-    """Write a whole tar file, and return what is in it."""
+    """Write a whole tar file, and return its entries."""
     writer = TarWriter(write)
     found = [
         writer.add(packed, _whole_seconds(packed.entry.mtime, epoch))
@@ -202,7 +202,7 @@ def _pieces(packed: PackedEntry) -> Iterable[memoryview]:
     if packed.open is None:
         return ()
     content = packed.open()
-    if isinstance(content, Content):  # of an archive: as it is there, for most files are small
+    if isinstance(content, Content):  # of an archive: copied directly, because most files are small
         return content.pieces()
     return _read(content)
 
@@ -233,7 +233,7 @@ def _layer_members(stream: TarStream) -> Iterator[Entry]:
 
 
 def _all_members(stream: TarStream) -> Iterator[Entry]:
-    """Yield the entries of a layer, and AUFS' own."""
+    """Yield the entries of a layer, including AUFS' own."""
     for entry in members(stream):
         if not entry.path and entry.kind != DIRECTORY:
             raise InvalidLayer("the root of a layer is no directory")
@@ -243,7 +243,7 @@ def _all_members(stream: TarStream) -> Iterator[Entry]:
 
 
 def _known(index: FileIndex, stream: TarStream) -> Iterator[Entry]:
-    """Yield the entries of ``index``, which stand in ``stream``, as ``_layer_members`` does."""
+    """Yield the entries of ``index``, which are in ``stream``, as ``_layer_members`` does."""
     for entry in index:
         if entry.kind == FILE:
             stream.skip_to(entry.offset)
@@ -251,7 +251,8 @@ def _known(index: FileIndex, stream: TarStream) -> Iterator[Entry]:
 
 
 def _indexed(stream: TarStream) -> Iterator[Entry]:
-    make, sha256 = tuple.__new__, hashlib.sha256  # 10^5 files pass here
+    # bypasses the NamedTuple's own __new__: there may be 10^5 files
+    make, sha256 = tuple.__new__, hashlib.sha256
     for entry in _all_members(stream):
         if entry.kind != FILE:
             yield entry
@@ -265,7 +266,7 @@ def _indexed(stream: TarStream) -> Iterator[Entry]:
 def _with_contents(found: Iterator[Entry], stream: TarStream) -> Iterator[tuple[Entry, BinaryIO]]:
     for entry in found:
         if not entry.path and entry.kind != DIRECTORY:
-            # A member without a name is no file of anywhere: docker leaves it out as well.
+            # A member without a name is no file: docker leaves it out as well.
             for _ in stream.pieces(entry.size):
                 pass
         elif entry.kind == FILE:

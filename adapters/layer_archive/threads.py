@@ -1,17 +1,17 @@
-"""Work beside the caller: hashing and (de)compression release the GIL."""
+"""Threads for hashing and (de)compression, which release the GIL."""
 
 import queue
 import threading
 from collections.abc import Callable, Iterator
 
-_DEPTH = 8  # chunks of 1 MiB that may wait; keeps memory flat when one side is slow
+_DEPTH = 8  # chunks of 1 MiB that may wait; keeps memory flat if one side is slow
 
 
 class ReadAhead(Iterator[bytes]):
-    """The chunks of an iterator that runs in a thread of its own.
+    """The chunks of an iterator that runs in a separate thread.
 
-    What the iterator raises is raised here. ``close`` must be called; nobody reads the
-    iterator's source any more once it returns.
+    Exceptions of the iterator are raised here. ``close`` must be called; afterwards the source of
+    the iterator is not read any more.
     """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
@@ -55,9 +55,9 @@ class ReadAhead(Iterator[bytes]):
 
 
 class Feeder:
-    """Hands chunks, in order, to a function that runs in a thread of its own.
+    """Passes chunks, in order, to a function that runs in a separate thread.
 
-    What the function raises is raised by the next ``put`` or by ``finish``.
+    Exceptions of the function are raised by the next ``put`` or by ``finish``.
     """
 
     def __init__(self, consume: Callable[[bytes], object], name: str) -> None:
@@ -69,13 +69,13 @@ class Feeder:
         self._thread.start()
 
     def put(self, chunk: bytes) -> None:
-        """Hand over ``chunk``; blocks while too many wait."""
+        """Queue ``chunk``; block while the queue is full."""
         if self._error is not None:
             raise self._error
         self._queue.put(chunk)
 
     def finish(self) -> None:
-        """Wait until everything is consumed, and raise what went wrong."""
+        """Wait until everything is consumed, and raise the exception of the function."""
         self.stop()
         if self._error is not None:
             raise self._error

@@ -1,4 +1,4 @@
-"""The names by which a layer says what is gone (image-spec layer.md, "Whiteouts")."""
+"""The names with which a layer deletes lower files (image-spec layer.md, "Whiteouts")."""
 
 from img.application.ports.layer_archive import InvalidLayer
 from img.domain.filesystem import paths

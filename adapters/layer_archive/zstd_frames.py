@@ -1,7 +1,7 @@
-"""Zstandard frames, given to the decoder block by block.
+"""Zstandard frames, passed to the decoder block by block.
 
-A decoder of the zstandard package cannot be told how much to return at most, and a block of 4 bytes
-may stand for 128 KiB. So the blocks are counted here: RFC 8878, 3.1.1.
+The output of a decoder of the zstandard package cannot be limited, and a block of 4 bytes may stand
+for 128 KiB. So the blocks are counted here: RFC 8878, 3.1.1.
 """
 
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ from img.adapters.layer_archive.decoding import decode
 from img.application.ports.layer_archive import InvalidLayer
 
 _INPUT = 256 << 10
-_LARGEST_WINDOW = 128 << 20  # bytes; `zstd --ultra -22 --long=27`, and `zstd -d` takes no more
-_MOST_BLOCKS = 2  # at a time: 256 KiB at most come out, which caches hold
+_LARGEST_WINDOW = 128 << 20  # bytes; `zstd --ultra -22 --long=27`, and the limit of `zstd -d`
+_MOST_BLOCKS = 2  # at a time: their content is at most 256 KiB, which fits in caches
 _LARGEST_BLOCK = 128 << 10
-_RUN = 1  # a block that is one byte, repeated
+_RUN = 1  # a block that is one repeated byte
 
 _MAGIC = b"\x28\xb5\x2f\xfd"
-_SKIPPABLE = b"\x2a\x4d\x18"  # after one byte 0x50 to 0x5f (3.1.2)
+_SKIPPABLE = b"\x2a\x4d\x18"  # after a byte from 0x50 to 0x5f (3.1.2)
 
 
 def zstd_frames(source: BinaryIO, start: bytes) -> Iterator[bytes]:
-    """Yield what is in the frames of ``source``, of which ``start`` was read, to its end.
+    """Yield the content of the frames of ``source`` to its end; ``start`` was read already.
 
-    Raises InvalidLayer where they are damaged, cut short, or want a window above 128 MiB.
+    Raises InvalidLayer if they are damaged, truncated, or require a window above 128 MiB.
     """
     import zstandard
 
@@ -46,7 +46,7 @@ def zstd_frames(source: BinaryIO, start: bytes) -> Iterator[bytes]:
 
 
 def _blocks(data: "_Input") -> Iterator[bytes]:
-    """Yield a frame, whose magic number was read, as header and some blocks at a time."""
+    """Yield a frame after its magic number: the header, then some blocks at a time."""
     has_checksum = _read_header(data)
     count, is_last = 0, False
     while not is_last:
@@ -90,36 +90,36 @@ def _content_size(field: bytes) -> int:
 
 
 class _Input:
-    """Compressed bytes: read one after the other, then taken as they stand."""
+    """A buffer of compressed bytes, which are first read and then taken unchanged."""
 
     def __init__(self, source: BinaryIO, start: bytes) -> None:
         self._source = source
         self._data = start
-        self._start = 0  # of what was not taken
+        self._start = 0  # of the bytes that are not taken yet
         self._at = 0
 
     def at_end(self) -> bool:
         return self._at == len(self._data) and not self._more()
 
     def read(self, size: int) -> bytes:
-        """Return the next ``size`` bytes. Raises InvalidLayer where there are fewer."""
+        """Return the next ``size`` bytes. Raises InvalidLayer if there are fewer."""
         self.pass_over(size)
         return self._data[self._at - size : self._at]
 
     def pass_over(self, size: int) -> None:
-        """Read ``size`` bytes without looking. Raises InvalidLayer where there are fewer."""
+        """Read ``size`` bytes without returning them. Raises InvalidLayer if there are fewer."""
         while self._at + size > len(self._data):
             if not self._more():
                 raise InvalidLayer("the compressed data are cut short")
         self._at += size
 
     def take(self) -> bytes:
-        """Return all that was read since the last time."""
+        """Return all bytes that were read since the last call."""
         start, self._start = self._start, self._at
         return self._data[start : self._at]
 
     def skip(self, size: int) -> None:
-        """Pass over ``size`` bytes, and take nothing of what was read up to their end."""
+        """Skip ``size`` bytes, and drop all bytes that were read before."""
         while size:
             self._start = self._at
             if self.at_end():
@@ -130,7 +130,7 @@ class _Input:
         self._start = self._at
 
     def _more(self) -> bool:
-        """Read on, and forget what was taken. Return whether there was more."""
+        """Read the next chunk, and drop the taken bytes. Return whether there was more."""
         more = self._source.read(_INPUT)
         self._data = self._data[self._start :] + more
         self._at -= self._start

@@ -13,7 +13,7 @@ NAMES = tuple(
     wake_alarm block_suspend audit_read perfmon bpf checkpoint_restore
     """.split()  # noqa: SIM905 (a column of 41 lines says no more)
 )
-"""In the order of their bits (linux/capability.h)."""
+"""The names, in the order of their bits (linux/capability.h)."""
 
 
 def mask_of(*names: str) -> int:
@@ -40,11 +40,11 @@ DOCKER_DEFAULT = mask_of(
 )
 
 GUARD = mask_of("wake_alarm")
-"""What a process of ours keeps, beside what a step is allowed, until it executes a program.
+"""A capability that img's processes keep, besides those of the step, until they execute a program.
 
-It does nothing to files and processes, no step has it, and who lacks it may not look into who has
-it (ptrace(2), "access mode checking"): where steps see the processes of others, none gets hold of
-the Python that becomes its neighbour.
+It has no effect on files and processes, and no step has it. A process without it may not trace one
+that has it (ptrace(2), "access mode checking"): so a step that sees other processes cannot trace
+the Python process that starts another step.
 """
 
 

@@ -1,4 +1,4 @@
-"""Access to this user's own files whose modes lock their owner out, without capabilities."""
+"""Access to this user's own files with modes that lock their owner out, without capabilities."""
 
 import errno
 import os

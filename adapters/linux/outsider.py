@@ -27,7 +27,7 @@ class HelperResult:
 
 
 HelperRunner = Callable[[Sequence[str], bytes], HelperResult]
-"""Runs a program with some bytes as its input. Raises OSError where it cannot be started."""
+"""Runs a program with some bytes as its input. Raises OSError if it cannot be started."""
 
 
 def run_here(argv: Sequence[str], stdin: bytes) -> HelperResult:
@@ -46,7 +46,7 @@ class Outsider:
         self._pid = os.fork()
         if self._pid == 0:
             ours.close()
-            _be_the_outsider(its)
+            _run_helpers(its)
         its.close()
         self._turn = threading.Lock()
         self._connection = ours.makefile("rw", encoding="ascii")
@@ -78,7 +78,7 @@ class Outsider:
             self._pid = 0
 
 
-def _be_the_outsider(connection: socket.socket) -> NoReturn:
+def _run_helpers(connection: socket.socket) -> NoReturn:
     try:
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGTERM)
         # Ctrl-C signals all processes of the terminal; this one must end with the connection only.

@@ -318,7 +318,7 @@ def _lines(file: str) -> list[str]:
 
 
 def _ask_name_service(user: RealUser, option: str) -> list[str]:
-    """Return what a directory service has (getsubids(1), FreeIPA), as lines of subuid(5)."""
+    """Return a directory service's ranges (getsubids(1), FreeIPA), as lines of subuid(5)."""
     import shutil
     import subprocess
 

@@ -1,4 +1,4 @@
-"""Files whose reads and writes block, even with O_NONBLOCK set."""
+"""Files with blocking reads and writes, even if O_NONBLOCK is set."""
 
 import io
 import select

@@ -1,1 +1,1 @@
-"""Files and directories that a user asked for."""
+"""Output files and directories of a build."""

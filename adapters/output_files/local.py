@@ -1,4 +1,4 @@
-"""Output on this machine."""
+"""Output files and directories on this machine."""
 
 import contextlib
 import errno
@@ -15,14 +15,16 @@ from img.adapters.output_files.failures import STANDARD_OUTPUT, named
 from img.adapters.storage.atomic_file import give_name, open_nameless
 from img.application.ports.output_files import OutputFiles
 
-_BLOCK = bytes(4096)  # what a disk that is not full has room for
+_BLOCK = bytes(4096)  # a disk that is not full has space for it
 _DRAFT_DIRECTORY = re.compile(r"\.img-draft-[0-9a-f]{16}")
 _OWN_DESCRIPTOR = re.compile(r"/dev/(?:(stdout)|(stderr)|fd/(\d{1,9}))|/proc/self/fd/(\d{1,9})")
 
 
 class LocalOutputFiles(OutputFiles):
-    """Drafts of files have no names; those of directories, and of files where the file system
-    knows no other, stand beside what they become, with a dot. They take its place at once.
+    """Output replaces files and directories atomically.
+
+    Temporary files have no names; temporary directories, and files without O_TMPFILE, are dot-files
+    next to the target.
     """
 
     def __init__(self, standard_output: BinaryIO) -> None:
@@ -55,7 +57,7 @@ class LocalOutputFiles(OutputFiles):
                 yield self._standard_output
                 self._standard_output.flush()
             elif (own := _OWN_DESCRIPTOR.fullmatch(path)) is not None:
-                # Opened by name, a file would lose what is in it already.
+                # Opening it by name would truncate a file.
                 with io.BufferedWriter(WaitingFile(os.dup(_number(own)), "wb")) as file:
                     yield file
             elif _is_special(path):
@@ -107,7 +109,7 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
                 try:
                     give_name(descriptor, path)
                     return
-                except FileExistsError:  # only rename(2) replaces, and it wants a name
+                except FileExistsError:  # only rename(2) replaces files, and it needs a name
                     give_name(descriptor, aside)
                     draft = aside
         os.rename(draft, path)
@@ -119,7 +121,7 @@ def _replacing(path: str) -> Iterator[BinaryIO]:
 
 
 def _draft_file(directory: str, aside: str) -> tuple[int, str]:
-    """Return a new file and its name: "" if it can do without one, else ``aside``."""
+    """Return a new file and its name: "" if it needs none, else ``aside``."""
     descriptor = open_nameless(directory, 0o666)
     if descriptor >= 0:
         return descriptor, ""
@@ -127,7 +129,7 @@ def _draft_file(directory: str, aside: str) -> tuple[int, str]:
 
 
 def _write_and_forget(directory: str) -> None:
-    """Write a file in ``directory`` that is gone after. Raises OSError."""
+    """Write a file in ``directory`` and delete it. Raises OSError."""
     descriptor, name = _draft_file(directory, os.path.join(directory, f".{os.urandom(8).hex()}"))
     try:
         os.write(descriptor, _BLOCK)
@@ -140,7 +142,7 @@ def _write_and_forget(directory: str) -> None:
 class _Draft(NamedTuple):
     """A new directory: ``path`` leads to it even when another process has renamed it."""
 
-    name: str  # in the directory that it was made in
+    name: str  # in its original parent
     path: str
     descriptor: int
 
@@ -160,18 +162,19 @@ def _draft_directory(parent: str) -> Iterator[_Draft]:
     try:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # "." so that it can be opened with O_NOFOLLOW.
+        # With "." so that it can be opened with O_NOFOLLOW.
         by_descriptor = f"/proc/self/fd/{descriptor}/."
         path = by_descriptor if os.path.isdir(by_descriptor) else named
         try:
             yield _Draft(name=name, path=path, descriptor=descriptor)
         finally:
-            if _is_at(named, descriptor):  # else it has become what it was to be
+            if _is_at(named, descriptor):  # otherwise it has been renamed to its target
                 empty(descriptor)
                 os.rmdir(named)
     finally:
         with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_UN)  # a process forked meanwhile has it, too
+            # a process forked meanwhile has the descriptor too
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
@@ -183,7 +186,7 @@ def _is_at(path: str, descriptor: int) -> bool:
 
 
 def _remove_abandoned(parent: str) -> None:
-    """Delete drafts in ``parent`` of processes of this user that were killed.
+    """Delete temporary directories in ``parent`` of killed processes of this user.
 
     A build context or an image may have such a name, too: links are left alone.
     """

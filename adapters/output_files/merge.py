@@ -1,19 +1,19 @@
-"""One directory's contents into another, by names alone: no link on either side is followed."""
+"""Merging directories by names alone: no link on either side is followed."""
 
 import contextlib
 import os
 import stat
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_OWN = 0o700  # what one needs of a directory to work in it
+_OWN = 0o700  # the permissions for work in a directory
 
 
 def merge(source: str, target: str, *, kept: str = "", delete: bool) -> None:
-    """Move what is in ``source`` to ``target``, and with ``delete`` nothing else stays there.
+    """Move the content of ``source`` to ``target``; with ``delete`` remove everything else there.
 
-    Directories on both sides become one, with the mode and time of the source's; all else that
-    has the same name is replaced. ``kept`` is a name in ``target`` that stays: that of ``source``,
-    which is empty in the end.
+    Directories on both sides are merged, with the mode and time of the source's; other files of the
+    same name are replaced. ``kept`` is a name in ``target`` that stays: that of ``source``, which
+    is empty at the end.
     """
     from_, to = (os.open(path, os.O_RDONLY | os.O_DIRECTORY) for path in (source, target))
     try:
@@ -24,7 +24,7 @@ def merge(source: str, target: str, *, kept: str = "", delete: bool) -> None:
 
 
 def empty(directory: int) -> None:
-    """Remove all that is in the open directory, whatever the modes in it say."""
+    """Remove the content of the open directory, independent of modes."""
     for name in os.listdir(directory):
         _remove(name, directory)
 
@@ -66,7 +66,7 @@ def _move(name: str, source: int, target: int, status: os.stat_result) -> None:
     if not stat.S_ISDIR(status.st_mode):
         os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
         return
-    # A directory that changes its parent is written to, by the kernel's rules.
+    # Moving a directory to another parent changes it, which requires write permission.
     mode = stat.S_IMODE(status.st_mode)
     os.chmod(name, mode | _OWN, dir_fd=source)
     os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
@@ -74,12 +74,12 @@ def _move(name: str, source: int, target: int, status: os.stat_result) -> None:
 
 
 def _open(name: str, at: int) -> int:
-    """Return a directory that may be listed and changed whatever its mode says."""
+    """Return a descriptor for listing and changing a directory, independent of its mode."""
     place = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
     try:
         mode = stat.S_IMODE(os.fstat(place).st_mode)
         if mode & _OWN != _OWN:
-            # Somebody else's may be open to us all the same.
+            # Another user's directory may be accessible all the same.
             with contextlib.suppress(PermissionError):
                 os.chmod(f"/proc/self/fd/{place}", mode | _OWN)
     finally:

@@ -1,1 +1,1 @@
-"""Where progress goes."""
+"""Displays and records of progress."""

@@ -1,4 +1,4 @@
-"""What a build looks like at one moment, as lines (BuildKit's display on terminals)."""
+"""The state of a build at one moment, as lines (BuildKit's display on terminals)."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _KEPT = 50  # of a failed one
 
 
 class Style(Enum):
-    """How a line is coloured."""
+    """The colour of a line."""
 
     PLAIN = ""
     DONE = "blue"
@@ -38,7 +38,7 @@ class Style(Enum):
 
 
 class Line(NamedTuple):
-    """A line of the display; ``right`` stands at its right edge."""
+    """A line of the display; ``right`` is aligned to the right edge."""
 
     text: str
     right: str = ""
@@ -73,8 +73,8 @@ class _Step:
                 yield Line(f" => => # {text}", style=Style.FAINT)
 
 
-class Picture:
-    """The state of all vertices; not safe for threads."""
+class Frame:
+    """The state of all vertices; not thread-safe."""
 
     def __init__(self, now: float) -> None:
         self._begun = now
@@ -83,7 +83,7 @@ class Picture:
         self._planned: dict[str, frozenset[str]] = {}
 
     def add(self, event: Event, now: float) -> None:
-        """Take an event into the picture."""
+        """Apply an event to the state."""
         if isinstance(event, StepsPlanned):
             self._planned[event.plan] = event.vertices
             return
@@ -112,7 +112,7 @@ class Picture:
                 assert_never(event)
 
     def lines(self, now: float, *, height: int | None = None, final: bool = False) -> list[Line]:
-        """Return the whole display; with ``height`` what has ended gives way to what runs."""
+        """Return the whole display; with ``height`` running steps replace ended ones."""
         steps = list(self._steps.values())
         ended = sum(step.ended is not None for step in steps)
         state = "" if not final else " ERROR" if self._failed else " FINISHED"
@@ -124,8 +124,8 @@ class Picture:
             blocks = _without_ended(blocks, steps, excess)
         return [head, *(line for block in blocks for line in block)][:height]
 
-    def afterwords(self) -> list[Line]:
-        """Return what is said once all is over: warnings, and the logs of what failed."""
+    def final_lines(self) -> list[Line]:
+        """Return the lines after the end: warnings, and the logs of failed steps."""
         lines = [
             Line(f"WARNING: {message}", style=Style.CANCELED)
             for step in self._steps.values()
@@ -161,7 +161,7 @@ def _without_ended(blocks: list[list[Line]], steps: list[_Step], excess: int) ->
 
 
 def _printable(text: str) -> str:
-    """Return ``text`` as it would stand in one line: no control characters, the last overwrite."""
+    """Return ``text`` as a terminal shows it: no control characters, overwrites applied."""
     text = text.rpartition("\r")[2].expandtabs(8)
     return "".join(char if char.isprintable() else "" for char in _without_escapes(text))
 

@@ -1,8 +1,8 @@
-"""How progress is put into words, as BuildKit's progressui has them."""
+"""Texts of progress, in the format of BuildKit's progressui."""
 
 import codecs
 
-_LONGEST = 64 * 1024  # characters of a line; what is longer is shown as several
+_LONGEST = 64 * 1024  # characters of a line; a longer one is split
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 
@@ -22,12 +22,12 @@ def size_text(size: int) -> str:
 
 
 def amount_text(current: int, total: int) -> str:
-    """Return how much of how much, as far as that is known."""
+    """Return the amount and the total, as far as they are known."""
     return f"{size_text(current)} / {size_text(total)}" if total else size_text(current)
 
 
 class LineSplitter:
-    """Makes lines of the pieces a process wrote, however they were cut."""
+    """Splits the output of a process into lines, independent of its chunks."""
 
     def __init__(self) -> None:
         self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
@@ -36,7 +36,7 @@ class LineSplitter:
     def lines(self, data: bytes) -> list[str]:
         """Return the lines that ``data`` completes."""
         *lines, rest = (self._rest + self._decode(data)).split("\n")
-        # What is overwritten is not shown, and need not be kept.
+        # Overwritten text is not shown, and need not be kept.
         self._rest = rest[rest.rfind("\r", 0, -1) + 1 :]
         if len(self._rest) > _LONGEST:
             lines.append(self._rest)
@@ -44,10 +44,10 @@ class LineSplitter:
         return [line.rstrip("\r") for line in lines]
 
     def unfinished(self) -> str:
-        """Return the last line as far as it is known; what carriage returns overwrite is not."""
+        """Return the last line so far, without text that carriage returns overwrite."""
         return self._rest.rstrip("\r")
 
     def rest(self) -> str:
-        """Return the last line where it had no end; forget it."""
+        """Return the unfinished last line; reset it."""
         rest, self._rest = self._rest + self._decode(b"", final=True), ""
         return rest.rstrip("\r")

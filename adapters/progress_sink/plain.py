@@ -26,15 +26,15 @@ from img.domain.progress import (
 )
 from img.domain.shown_text import shown_in_line, shown_output
 
-_KEPT = 20  # lines of a step, to be shown again when it fails
+_KEPT = 20  # lines of a step, shown again when it fails
 _STATUS_EVERY_S = 5.0
-_PATIENCE_S = 1.0  # with a line that has no end yet
+_DELAY_S = 1.0  # seconds before an unfinished line is shown
 
 
 @dataclass(slots=True)
 class _Stream:
     splitter: LineSplitter = field(default_factory=LineSplitter)
-    early: str = ""  # what was shown of its last line before that had an end
+    early: str = ""  # the part of its unfinished last line that was shown
 
 
 @dataclass(slots=True)
@@ -44,18 +44,18 @@ class _Vertex:
     started: float
     streams: dict[int, _Stream] = field(default_factory=dict)
     last: deque[str] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    shown: dict[str, float] = field(default_factory=dict)  # item of a status -> when
+    shown: dict[str, float] = field(default_factory=dict)  # item of a status -> time
     begun: dict[str, float] = field(default_factory=dict)
     ended: bool = False
 
 
 class PlainProgress(ProgressSink):
-    """Writes ``#N …`` lines to ``out``; says again what it is about when vertices take turns.
+    """Progress as ``#N …`` lines in ``out``, with the name when the output of vertices alternates.
 
-    Each line begins with the number of its vertex, also each line that a step wrote, so that no
-    step begins one of its own. Colours of steps are kept; other escape sequences are shown. A line
-    without an end (progress that ends in a carriage return, a prompt) is shown after ``patience_s``
-    seconds, and again when it has changed since.
+    Each line starts with the number of its vertex, also each line of a step's output, so that no
+    step can forge one. Colours of steps are kept; other escape sequences are shown as text. An
+    unfinished line (progress with carriage returns, a prompt) is shown after ``delay_s`` seconds,
+    and again when it has changed since.
     """
 
     def __init__(
@@ -63,11 +63,11 @@ class PlainProgress(ProgressSink):
         out: TextIO,
         *,
         now: Callable[[], float] = time.monotonic,
-        patience_s: float = _PATIENCE_S,
+        delay_s: float = _DELAY_S,
     ) -> None:
         self._out = out
         self._now = now
-        self._patience_s = patience_s
+        self._delay_s = delay_s
         self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
         self._vertices: dict[str, _Vertex] = {}
@@ -77,10 +77,10 @@ class PlainProgress(ProgressSink):
 
     def emit(self, event: Event) -> None:
         if isinstance(event, StepsPlanned):
-            return  # there are no totals in lines
+            return  # the plain format has no totals
         with self._lock:
             self._show(event)
-            # A reader that has gone away, a full disk: the work goes on unseen.
+            # If the reader is gone, or the disk is full, the work continues without output.
             with suppress(OSError, ValueError):
                 self._out.flush()
 
@@ -164,7 +164,7 @@ class PlainProgress(ProgressSink):
 
     def _wait_for_its_end(self, stream: _Stream) -> None:
         if self._timer is None and _is_news(stream):
-            self._timer = threading.Timer(self._patience_s, self._show_unfinished)
+            self._timer = threading.Timer(self._delay_s, self._show_unfinished)
             self._timer.daemon = True
             self._timer.start()
 
@@ -189,7 +189,7 @@ class PlainProgress(ProgressSink):
         vertex.ended = True
 
     def _say(self, vertex: _Vertex, *texts: str) -> None:
-        """Write ``texts`` under the number of ``vertex``, after its name where it needs saying."""
+        """Write ``texts`` with the number of ``vertex``, after its name if necessary."""
         before = self._current
         head: list[str] = []
         if before is not vertex:

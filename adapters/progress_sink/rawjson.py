@@ -1,4 +1,4 @@
-"""Progress for programs: a JSON object a line, as ``docker build --progress rawjson`` writes it."""
+"""Progress for programs: one JSON object per line, as ``docker build --progress rawjson``."""
 
 import base64
 import json
@@ -30,13 +30,13 @@ from img.domain.shown_text import shown_in_line, shown_json
 
 @dataclass(slots=True)
 class _Vertex:
-    """A vertex as it is written: all of it, whenever something of it changes."""
+    """A vertex in the output, which is written completely on every change."""
 
     digest: str
     name: str
     started: str
     ended: dict[str, Any] = field(default_factory=dict)
-    items: dict[str, str] = field(default_factory=dict)  # when each of them began
+    items: dict[str, str] = field(default_factory=dict)  # start times of the items
 
     def document(self) -> dict[str, Any]:
         named = {"digest": self.digest, "name": self.name}
@@ -44,9 +44,9 @@ class _Vertex:
 
 
 class RawJsonProgress(ProgressSink):
-    """Writes BuildKit's SolveStatus to ``out`` (BuildKit, client/graph.go).
+    """Progress as BuildKit's SolveStatus in ``out`` (BuildKit, client/graph.go).
 
-    What BuildKit calls the digest of a vertex is that of its name in our events.
+    The digest of a vertex is the digest of its name in img's events.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class RawJsonProgress(ProgressSink):
             self._write(self._said(event, self._now().isoformat().replace("+00:00", "Z")))
 
     def close(self) -> None:
-        """Do nothing: all is written when it happens."""
+        """Do nothing: each event is written immediately."""
 
     def _said(self, event: VertexEvent, now: str) -> dict[str, Any]:
         vertex = self._vertex(event, now)
@@ -78,7 +78,7 @@ class RawJsonProgress(ProgressSink):
             case VertexFailed():
                 vertex.ended = {"completed": now, "error": shown_in_line(event.message)}
             case VertexCanceled():
-                vertex.ended = {"completed": now, "error": "context canceled"}  # BuildKit's words
+                vertex.ended = {"completed": now, "error": "context canceled"}  # BuildKit's text
             case VertexOutput():
                 data = base64.b64encode(event.data).decode()
                 log = {"vertex": vertex.digest, "stream": event.stream, "data": data}
@@ -102,7 +102,7 @@ class RawJsonProgress(ProgressSink):
         return vertex
 
     def _write(self, document: dict[str, Any]) -> None:
-        # A reader that has gone away, a full disk: the work goes on unseen.
+        # If the reader is gone, or the disk is full, the work continues without output.
         with suppress(OSError, ValueError):
             self._out.write(shown_json(json.dumps(document)) + "\n")
             self._out.flush()

@@ -1,18 +1,18 @@
-"""Progress kept for later."""
+"""Recorded progress, for tests."""
 
 from img.application.ports.progress_sink import ProgressSink
 from img.domain.progress import Event
 
 
 class RecordedProgress(ProgressSink):
-    """Keeps all events, in the order in which they came."""
+    """Records all events, in order."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.closed = False
 
     def emit(self, event: Event) -> None:
-        self.events.append(event)  # one bytecode of a list: safe for threads
+        self.events.append(event)  # one bytecode of a list: thread-safe
 
     def close(self) -> None:
         self.closed = True

@@ -1,11 +1,11 @@
-"""Progress that nobody wants to see (--quiet)."""
+"""No display of progress (--quiet)."""
 
 from img.application.ports.progress_sink import ProgressSink
 from img.domain.progress import Event
 
 
 class SilentProgress(ProgressSink):
-    """Shows nothing."""
+    """Ignores all events."""
 
     def emit(self, event: Event) -> None:
         pass

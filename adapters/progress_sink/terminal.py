@@ -1,4 +1,4 @@
-"""Progress as a display that is drawn over and over, for people at a terminal."""
+"""Progress as a display that is redrawn, for terminals."""
 
 import os
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
-from img.adapters.progress_sink.frame import Line, Picture, Style
+from img.adapters.progress_sink.frame import Frame, Line, Style
 from img.application.ports.progress_sink import ProgressSink
 from img.domain.progress import Event
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
-_DELAY_S = 0.2  # what is over before that needs no display, and rich takes 0.1 s to load
+_DELAY_S = 0.2  # shorter work needs no display, and rich takes 0.1 s to load
 _FRAMES_PER_S = 8
 _CODES = {Style.DONE: "34", Style.FAILED: "31", Style.CANCELED: "33", Style.FAINT: "2"}
 _NARROWEST = 20
 
 
 class TerminalProgress(ProgressSink):
-    """Draws on ``out``, a terminal; the last state stays, and so do the logs of what failed."""
+    """Draws on ``out``, a terminal; the last state stays, and so do the logs of failed steps."""
 
     def __init__(
         self,
@@ -31,10 +31,10 @@ class TerminalProgress(ProgressSink):
         now: Callable[[], float] = time.monotonic,
         delay_s: float = _DELAY_S,
     ) -> None:
-        self._out = cast(TextIO, _Unbreakable(out))
+        self._out = cast(TextIO, _TolerantStream(out))
         self._now = now
         self._lock = threading.Lock()
-        self._picture = Picture(now())
+        self._state = Frame(now())
         self._delay_s = delay_s
         self._timer: threading.Timer | None = None
         self._live: Live | None = None
@@ -42,9 +42,9 @@ class TerminalProgress(ProgressSink):
 
     def emit(self, event: Event) -> None:
         with self._lock:
-            self._picture.add(event, self._now())
+            self._state.add(event, self._now())
             if self._timer is None and not self._closed:
-                # By a timer, not at the next event: a long step may say nothing.
+                # By a timer, not at the next event: a long step may send no event.
                 self._timer = threading.Timer(self._delay_s, self._begin)
                 self._timer.daemon = True
                 self._timer.start()
@@ -56,12 +56,12 @@ class TerminalProgress(ProgressSink):
             self._closed = True
         if self._timer is None:
             return
-        # Not under the lock: the threads waited for ask for it.
+        # Without the lock: the threads that are joined here need it.
         self._timer.cancel()
         self._timer.join()
         if self._live is not None:
             self._live.stop()
-        self._print([*self._picture.lines(self._now(), final=True), *self._picture.afterwords()])
+        self._print([*self._state.lines(self._now(), final=True), *self._state.final_lines()])
 
     def _begin(self) -> None:
         from rich.console import Console
@@ -85,7 +85,7 @@ class TerminalProgress(ProgressSink):
 
         width, height = self._size()
         with self._lock:
-            lines = self._picture.lines(self._now(), height=max(2, height - 1))
+            lines = self._state.lines(self._now(), height=max(2, height - 1))
         frame = Text(no_wrap=True, overflow="crop", end="")
         for at, line in enumerate(lines):
             frame.append("\n" if at else "")
@@ -111,8 +111,8 @@ class TerminalProgress(ProgressSink):
         return max(_NARROWEST, size.columns), size.lines or 24
 
 
-class _Unbreakable:
-    """A text stream that takes what its reader no longer wants, and letters it cannot spell."""
+class _TolerantStream:
+    """A text stream that ignores a closed reader, and replaces letters outside of its encoding."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
@@ -135,7 +135,7 @@ class _Unbreakable:
 
 
 def _fitted(line: Line, width: int) -> str:
-    """Return the line cut or filled to just below ``width``: at the edge a terminal may wrap."""
+    """Return the line cut or padded to just below ``width``: at the edge a terminal may wrap."""
     room = width - 1 - len(line.right) - bool(line.right)
     text = line.text if len(line.text) <= room else f"{line.text[: room - 1]}…"
     return f"{text:<{room}} {line.right}" if line.right else text

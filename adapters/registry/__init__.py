@@ -1,1 +1,1 @@
-"""Remote blobs and manifests."""
+"""Blobs and manifests in remote registries."""

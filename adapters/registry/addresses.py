@@ -1,11 +1,11 @@
-"""Where requests may go."""
+"""Checks of the URLs that a registry redirects to."""
 
 from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
 
 from img.application.ports.registry import RegistryError
 from img.domain.address_class import AddressClass
 
-_LONGEST_URL = 8000  # characters; RFC 9110, "URI References", asks for as many at least
+_LONGEST_URL = 8000  # characters; RFC 9110, "URI References", recommends at least as many
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -24,16 +24,17 @@ def is_same_host(url: str, host: str, scheme: str) -> bool:
             ours.hostname,
             ours.port or default,
         )
-    except ValueError:  # no URL, or a port that there cannot be
+    except ValueError:  # an invalid URL, or an invalid port
         return False
 
 
 def followed(location: str, base: str, *, host: str, scheme: str) -> str:
-    """Return the URL that a header of the registry at ``host`` names, relative to ``base``.
+    """Return the URL of a header of the registry at ``host``, relative to ``base``.
 
-    On the registry's own host it is https where the registry speaks that: a proxy that ends TLS
-    hides it from the registry. It has no fragment, which is not for servers, and behind which a
-    further parameter would be lost. Raises RegistryError as ``checked``.
+    On the registry's own host the scheme becomes https if the registry uses that: behind a proxy
+    that ends TLS the registry does not know. The fragment is removed: it is not sent to servers,
+    and parameters that are appended later would become part of it. Raises RegistryError as
+    ``checked``.
     """
     try:
         url = urlsplit(urljoin(base, location))._replace(fragment="")
@@ -45,10 +46,10 @@ def followed(location: str, base: str, *, host: str, scheme: str) -> str:
 
 
 def checked(url: str, *, host: str, scheme: str) -> str:
-    """Return ``url``, to which the registry at ``host`` sends us, if it may be followed.
+    """Return ``url``, a redirect of the registry at ``host``, if it may be followed.
 
-    A registry must not send us, nor our password, over plain http where itself speaks https. To
-    which machine the name leads is checked when the connection is made. Raises RegistryError.
+    A registry that uses https must not redirect to plain http, where a password could be read. The
+    address of the host is checked when the connection is made. Raises RegistryError.
     """
     parts = _split(url, host)
     if parts.scheme not in {"https", scheme} or not parts.hostname:
@@ -59,7 +60,7 @@ def checked(url: str, *, host: str, scheme: str) -> str:
 def _split(url: str, host: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # which is looked at only when somebody asks
+        _ = parts.port  # the port is only parsed when it is read
     except ValueError:
         raise _no_url(host, url) from None
     if len(url) > _LONGEST_URL or not url.isprintable() or " " in url:

@@ -1,4 +1,4 @@
-"""A blob that comes over the network."""
+"""Streams of blobs over the network."""
 
 import io
 import re
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from img.adapters.registry.failures import unreachable
-from img.adapters.registry.retry_policy import PROGRESS, Patience
+from img.adapters.registry.retry_policy import PROGRESS, RetryPolicy
 from img.application.ports.registry import RegistryError
 from img.domain.decimal_text import parse_count
 
@@ -17,9 +17,9 @@ _BLOCK = 1 << 20
 
 
 class BlobStream(io.RawIOBase):
-    """The bytes of a blob from ``offset`` on; a broken connection is taken up where it broke.
+    """The bytes of a blob from ``offset`` on; a broken connection is resumed at its position.
 
-    ``reopen`` asks for the blob from an offset on and returns the answer, 206 or 200
+    ``reopen`` requests the blob from an offset on and returns the response, 206 or 200
     (distribution-spec, "Resumable Pull"; a registry may ignore Range); ``response`` is the first.
     """
 
@@ -32,16 +32,16 @@ class BlobStream(io.RawIOBase):
         name: str,
         host: str,
         reopen: Callable[[int], "requests.Response"],
-        patience: Patience,
+        retries: RetryPolicy,
     ) -> None:
         self._response: requests.Response | None = response
-        self._is_placed = False  # whether the next byte of the response is that at the offset
+        self._is_placed = False  # whether the next byte of the response is the byte at the offset
         self._offset = offset
         self._size = size
         self._name = name
         self._host = host
         self._reopen = reopen
-        self._patience = patience
+        self._retries = retries
         self._failed_at = offset
 
     def readable(self) -> bool:
@@ -80,19 +80,19 @@ class BlobStream(io.RawIOBase):
         buffer[: len(data)] = data
         self._offset += len(data)
         if self._offset > self._size:
-            # Who promises a kilobyte must not fill the disk.
+            # A server that announces a kilobyte must not fill the disk.
             raise RegistryError(
                 f"registry {self._host} sent more than the {self._size} bytes of {self._name}"
             )
         return len(data)
 
     def _fail(self, failure: RegistryError) -> None:
-        """Prepare for a new connection; raise ``failure`` if there were enough of them."""
+        """Prepare for a new connection; raise ``failure`` after too many failures."""
         self._hang_up()
         if self._offset - self._failed_at >= PROGRESS:
-            self._patience.renew()
+            self._retries.renew()
         self._failed_at = self._offset
-        self._patience.bear(failure)
+        self._retries.wait_or_raise(failure)
 
     def _hang_up(self) -> None:
         response, self._response = self._response, None
@@ -101,14 +101,14 @@ class BlobStream(io.RawIOBase):
             response.close()
 
     def _find_place(self, response: "requests.Response") -> None:
-        """Read up to the offset. Raises RegistryError for an answer that has it nowhere."""
+        """Read up to the offset. Raises RegistryError for a response without it."""
         if response.status_code == 206:
             start = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
             if start is None or parse_count(start[1]) != self._offset:
                 raise RegistryError(f"registry {self._host} resumes at a wrong place")
             return
         left = self._offset
-        self._patience.spend(left, f"download of {self._name}")
+        self._retries.spend(left, f"download of {self._name}")
         while left and (data := response.raw.read(min(left, _BLOCK), decode_content=False)):
             left -= len(data)
 

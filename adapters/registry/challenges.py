@@ -1,4 +1,4 @@
-"""What a registry answers to somebody it does not know (RFC 9110, "WWW-Authenticate")."""
+"""Authentication challenges of a registry (RFC 9110, "WWW-Authenticate")."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,25 +8,25 @@ from img.domain.dataclass import dataclass
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _SCHEME = re.compile(rf"[\s,]*({_TOKEN})(?=\s|,|$)")
-# Blanks beside the "=" are bad, but recipients have to take them (RFC 9110, 11.2 and 5.6.3), which
-# is more than distribution and containerd do.
+# Blanks beside the "=" are invalid, but recipients have to accept them (RFC 9110, 11.2 and 5.6.3),
+# which is more than distribution and containerd do.
 _PARAMETER = re.compile(rf'\s*({_TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
-_TOKEN_68 = re.compile(r"\s+[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))")  # in the place of parameters
+_TOKEN_68 = re.compile(r"\s+[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))")  # instead of parameters
 _COMMA = re.compile(r"\s*,")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """One way to prove who one is; scheme and names of parameters in lower case."""
+    """One authentication scheme; scheme and names of parameters in lower case."""
 
     scheme: str
     parameters: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
-    """Return the challenges of all WWW-Authenticate headers; what makes no sense is left out.
+    """Return the challenges of all WWW-Authenticate headers, without invalid ones.
 
-    A header may hold several, with commas between them as between their parameters.
+    A header may contain several, with commas between them as between their parameters.
     """
     return [challenge for header in headers for challenge in _challenges_in(header)]
 
@@ -43,7 +43,7 @@ def _challenges_in(header: str) -> Iterable[Challenge]:
 
 
 def _parameters_at(header: str, position: int) -> tuple[dict[str, str], int]:
-    """Return the parameters from there on, and where they end."""
+    """Return the parameters from ``position`` on, and the position after them."""
     found: dict[str, str] = {}
     if token_68 := _TOKEN_68.match(header, position):
         return found, token_68.end()

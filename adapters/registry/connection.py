@@ -1,4 +1,4 @@
-"""One registry as oras talks to it: which scheme, who we are, how often we try."""
+"""A connection to one registry: scheme, credentials, retries."""
 
 import ssl
 import threading
@@ -14,8 +14,8 @@ from img.adapters.registry.failures import PASSING, refusal, unreachable
 from img.adapters.registry.limits import Limits
 from img.adapters.registry.oras_client import Client, do_request
 from img.adapters.registry.rate_limit import RateLimit
-from img.adapters.registry.request import Ask
-from img.adapters.registry.retry_policy import Patience
+from img.adapters.registry.request import Request
+from img.adapters.registry.retry_policy import RetryPolicy
 from img.adapters.registry.session import RegistrySession
 from img.adapters.registry.token_auth import NoAuth, Refused, ScopedAuth
 from img.adapters.registry.trust import Trust
@@ -27,15 +27,15 @@ _T = TypeVar("_T")
 
 log = logger("registry")
 
-_MOST_LOGINS = 3  # a token that ran out, a new one, a password
+_MOST_LOGINS = 3  # for an expired token, a new token, and a password
 _LOOPBACK_PROBE_S = 1.0
 _PROBE_S = 3.0
 
 
 class Connection:
-    """All talk with one registry host; used by several threads.
+    """All communication with one registry host; threads may share it.
 
-    Responses come unread (``stream=True``) and are the caller's to read or close.
+    Bodies of responses are unread (``stream=True``); the caller reads or closes them.
     """
 
     def __init__(
@@ -64,48 +64,51 @@ class Connection:
 
     @property
     def scheme(self) -> str:
-        """https, or http where that is allowed and found; asks the registry until it knows."""
+        """Return https, or http if that is allowed and found; ask until it is known."""
         with self._lock:
             if not self._found_scheme:
                 self._found_scheme = self._find_scheme()
             return self._found_scheme or ("http" if is_loopback(self.host) else "https")
 
-    def send(self, ask: Ask) -> requests.Response:
-        """Return the answer; statuses that do not pass are the caller's. Raises RegistryError."""
-        return self.persist(lambda: self.send_once(ask))
+    def send(self, request: Request) -> requests.Response:
+        """Return the response; the caller handles statuses that a retry would not change.
 
-    def document(self, ask: Ask, limit: int) -> tuple[requests.Response, bytes]:
-        """Return the answer and, if it is 200, its body. Raises RegistryError."""
+        Raises RegistryError.
+        """
+        return self.retry(lambda: self.send_once(request))
+
+    def document(self, request: Request, limit: int) -> tuple[requests.Response, bytes]:
+        """Return the response and, if its status is 200, its body. Raises RegistryError."""
 
         def read() -> tuple[requests.Response, bytes]:
-            response = self.send_once(ask)
+            response = self.send_once(request)
             return response, self._body(response, limit) if response.status_code == 200 else b""
 
-        return self.persist(read)
+        return self.retry(read)
 
-    def persist(self, attempt: Callable[[], _T]) -> _T:
-        """Return what ``attempt`` returns, made again while it fails for a passing reason."""
-        patience = self.patience()
+    def retry(self, attempt: Callable[[], _T]) -> _T:
+        """Return the result of ``attempt``, which is repeated after temporary failures."""
+        retries = self.retry_policy()
         while True:
             try:
                 return attempt()
             except RegistryError as error:
-                patience.bear(error)
+                retries.wait_or_raise(error)
 
-    def patience(self, size: int = 0) -> Patience:
-        """Return the patience for what takes several requests; ``size`` is that of a blob."""
-        return Patience(self._sleep, self.limits.copies * size)
+    def retry_policy(self, size: int = 0) -> RetryPolicy:
+        """Return the retry policy for several requests; ``size`` is the size of a blob."""
+        return RetryPolicy(self._sleep, self.limits.copies * size)
 
-    def send_once(self, ask: Ask) -> requests.Response:
-        """Return the answer to one try. Raises RegistryError, ``retryable`` when it may pass."""
-        url, scheme = ask.target, self.scheme
+    def send_once(self, request: Request) -> requests.Response:
+        """Return the response to one try. Raises RegistryError, ``retryable`` if temporary."""
+        url, scheme = request.target, self.scheme
         if url.startswith("/"):
             url = f"{scheme}://{self.host}{url}"
         is_ours = is_same_host(url, self.host, scheme)
-        client = self._client(scheme, ask.scope if is_ours else None)
+        client = self._client(scheme, request.scope if is_ours else None)
         try:
             client.auth.renew_if_stale()
-            response = _answered(client, url, ask)
+            response = _answered(client, url, request)
         except Refused as refused:
             response = refused.response
         except AddressNotAllowed as error:
@@ -115,7 +118,7 @@ class Connection:
         if limit := RateLimit.of(response.headers):
             log.debug("rate limit", host=self.host, limit=str(limit), remaining=limit.remaining)
         if response.status_code in PASSING:
-            raise refusal(response, ask.what, self.host)
+            raise refusal(response, request.what, self.host)
         return response
 
     def _body(self, response: requests.Response, limit: int) -> bytes:
@@ -129,9 +132,9 @@ class Connection:
             raise RegistryError(f"registry {self.host} sent a document of more than {limit} bytes")
         return body
 
-    def refusal(self, response: requests.Response, ask: Ask) -> RegistryError:
-        """Return the error for an answer that ``ask`` cannot live with."""
-        return refusal(response, ask.what, self.host)
+    def refusal(self, response: requests.Response, request: Request) -> RegistryError:
+        """Return the error for an unexpected response to ``request``."""
+        return refusal(response, request.what, self.host)
 
     def _client(self, scheme: str, scope: str | None) -> Client:
         """Return oras' client for one scope, None for other hosts; they share the session."""
@@ -159,7 +162,7 @@ class Connection:
         return client
 
     def _find_scheme(self) -> str:
-        """Return what the registry speaks, "" if it said nothing that tells."""
+        """Return the scheme of the registry, "" if its responses do not tell."""
         if not self._insecure and not is_loopback(self.host):
             return "https"
         timeout = _LOOPBACK_PROBE_S if is_loopback(self.host) else _PROBE_S
@@ -168,16 +171,16 @@ class Connection:
             case True:
                 return first
             case False:
-                # An answer of 400 may be that of an http server, too.
+                # A 400 may come from an http server, too.
                 is_plain = first == "http" and self._answers(other, timeout) is False
                 return first if is_plain else other
         return {True: other, False: first, None: ""}[self._answers(other, timeout)]
 
     def _answers(self, scheme: str, timeout: float) -> bool | None:
-        """Tell whether the host speaks ``scheme``; None where it is silent or breaks off.
+        """Tell whether the host uses ``scheme``; None if it does not answer or breaks off.
 
-        https servers answer http with 400, or send us to https; other answers are of http, and so
-        are other redirects, such as to a page for logging in.
+        https servers answer http with 400, or redirect to https; other responses, and other
+        redirects, such as to a login page, come from http servers.
         """
         try:
             response = self._session.request(
@@ -189,7 +192,7 @@ class Connection:
             )
         except (requests.RequestException, ssl.SSLError) as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
-                return True  # in vain: the next request says so
+                return True  # true, although the next request fails and reports it
             return False if "WRONG_VERSION_NUMBER" in str(error) else None
         response.close()
         if scheme == "https":
@@ -199,15 +202,20 @@ class Connection:
         ).lower().startswith("https:")
 
 
-def _answered(client: Client, url: str, ask: Ask) -> requests.Response:
-    """Return the answer, after a login if it takes one. Raises Refused."""
+def _answered(client: Client, url: str, request: Request) -> requests.Response:
+    """Return the response, after a login if required. Raises Refused."""
     for left in reversed(range(_MOST_LOGINS)):
         response = do_request(
-            client, url, ask.method, data=ask.data, headers=dict(ask.headers), stream=True
+            client,
+            url,
+            request.method,
+            data=request.data,
+            headers=dict(request.headers),
+            stream=True,
         )
         if response.status_code != 401 or not left:
             break
-        # oras logs in once; a registry may refuse that, and offer another way.
+        # oras logs in once; a registry may refuse that, and offer another scheme.
         client.auth.authenticate_request(response, {}, refresh=True)
     return response  # type: ignore[no-any-return]  # oras has no types
 

@@ -1,4 +1,4 @@
-"""The registries that were talked to, each with its connection."""
+"""The connections to registries, one for each host."""
 
 import functools
 import os
@@ -23,11 +23,11 @@ def _never(_name: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """How registries are reached.
+    """Settings for the access to registries.
 
-    ``insecure`` tells whether a host, or a repository with its host, may speak http, or https with
-    a certificate nobody knows; loopback hosts always may speak http. ``trust`` is that of this
-    process's environment if not given.
+    ``insecure`` tells whether a host, or a repository with its host, may use http, or https with an
+    unknown certificate; loopback hosts may always use http. ``trust`` defaults to the settings of
+    this process' environment.
     """
 
     credentials: CredentialStore
@@ -38,7 +38,7 @@ class Access:
 
 
 class Connections:
-    """One connection a host, made when it is first needed; oras and requests are loaded then."""
+    """One connection per host, created on first use, which also loads oras and requests."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
@@ -50,11 +50,11 @@ class Connections:
         return self._to(reference.registry_host, self._access.insecure(reference.repository))
 
     def to_server(self, server: str) -> "Connection":
-        """Return the connection to a registry as a user types it."""
+        """Return the connection to a registry, by the name that a user types."""
         host = _host_of(server)
         return self._to(host, self._access.insecure(host))
 
-    def apart(self, server: str, credentials: Credentials) -> "Connection":
+    def with_credentials(self, server: str, credentials: Credentials) -> "Connection":
         """Return a new connection to a registry, with these credentials."""
         host = _host_of(server)
         return self._new(host, self._access.insecure(host), lambda _: credentials)

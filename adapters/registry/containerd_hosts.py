@@ -1,4 +1,4 @@
-"""containerd's hosts.toml: a folder a registry, a table a mirror (containerd docs/hosts.md)."""
+"""containerd's hosts.toml: a directory per registry, a table per mirror (docs/hosts.md)."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,11 +14,11 @@ from img.domain.registries import (
     RegistryRules,
 )
 
-_REFUSED = ("ca", "client", "header")  # certificates have their own place: certs.d
+_REFUSED = ("ca", "client", "header")  # certificates are configured in certs.d
 
 
 def read_hosts_directory(folder: Path) -> RegistryRules:
-    """Return what the files ``folder``/HOST/hosts.toml say. Raises RegistriesUnreadable.
+    """Return the rules of the files ``folder``/HOST/hosts.toml. Raises RegistriesUnreadable.
 
     ``_default``, the rule for all hosts at once, is left out.
     """
@@ -30,7 +30,7 @@ def read_hosts_directory(folder: Path) -> RegistryRules:
 
 def _rule(path: Path) -> RegistryRule:
     document = read_toml(path)
-    # A colon may not be in every file name: containerd takes host_5000_ for host:5000.
+    # File names may not allow a colon: containerd accepts host_5000_ for host:5000.
     name, underscore, port = path.parent.name.removesuffix("_").rpartition("_")
     host = f"{name}:{port}" if underscore and port.isdecimal() else path.parent.name
     server = document.get("server", f"https://{host}")
@@ -66,7 +66,7 @@ def _mirrors(path: Path, hosts: Mapping[str, Any]) -> Iterator[Endpoint]:
 
 
 def _place(path: Path, url: str, table: Mapping[str, Any]) -> tuple[str, bool]:
-    """Return the location that ``url`` stands for, and whether it is plain http."""
+    """Return the location of ``url``, and whether it uses plain http."""
     for key in _REFUSED:
         if key in table:
             raise RegistriesUnreadable(path, f"{url}: {key} is not understood; see certs.d")
@@ -74,6 +74,6 @@ def _place(path: Path, url: str, table: Mapping[str, Any]) -> tuple[str, bool]:
         parts = urlsplit(url if "://" in url else f"https://{url}")
     except ValueError:
         raise RegistriesUnreadable(path, f"{url!r} is no URL") from None
-    # The path of the API: below /v2 is the start of repositories' names.
+    # The path of the API: names of repositories start below /v2.
     names = parts.path.strip("/").removeprefix("v2").strip("/")
     return f"{parts.netloc}/{names}".rstrip("/"), parts.scheme == "http"

@@ -1,4 +1,4 @@
-"""HTTP statuses and exceptions of oras, requests and urllib3 -> RegistryError."""
+"""Conversion of HTTP statuses and of exceptions of oras, requests and urllib3 to RegistryError."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     import requests
 
 PASSING = frozenset({408, 429, 499, 500, 502, 503, 504, 522})  # go-containerregistry, options.go
-_REASON_LIMIT = 4096  # characters of it that are shown
+_REASON_LIMIT = 4096  # characters of a message that are shown
 _BODY_LIMIT = 64 * 1024  # bytes of an error's text that are read
 
 
 class PassingFailure(RegistryError):
-    """A refusal that may not last; ``wait_s`` is how long the registry wants us to wait."""
+    """A temporary refusal; ``wait_s`` is the pause that the registry requests."""
 
     def __init__(self, message: str, *, hint: str | None, wait_s: float) -> None:
         super().__init__(message, hint=hint, retryable=True)
@@ -27,20 +27,20 @@ class PassingFailure(RegistryError):
 
 
 class NoAnswer(RegistryUnreachable):
-    """Silence for as long as a registry may take to answer."""
+    """No response within the timeout."""
 
     def __init__(self, host: str) -> None:
         super().__init__(f"registry {host} does not answer in time", retryable=True)
 
 
 def refusal(response: "requests.Response", what: str, host: str) -> RegistryError:
-    """Return the error that ``response`` stands for; ``what`` was tried. Consumes the body."""
+    """Return the error for ``response`` to the action ``what``. Consumes the body."""
     status = response.status_code
     message = f"{what}: {_reason(response)}"
     if status in {401, 403}:
         return Unauthorized(message, hint=login_hint(host))
     if status not in PASSING:
-        # Amazon's and Harbor's words; the code beside them is different in each.
+        # The texts of Amazon and Harbor; their error codes differ.
         is_taken = "immutable" in message.lower()
         return RegistryError(message, hint="push it under another tag" if is_taken else None)
     wait_s = _retry_after_s(response.headers.get("Retry-After", ""))
@@ -50,16 +50,16 @@ def refusal(response: "requests.Response", what: str, host: str) -> RegistryErro
 
 
 def _too_many(message: str, limit: RateLimit | None, host: str, wait_s: float) -> PassingFailure:
-    """Return the error for a limit that was reached, with the ways out of it."""
+    """Return the error for an exceeded limit, with possible remedies."""
     known = f"the limit is {limit}; " if limit else ""
     ways = f"wait, log in, which may raise it: `{_login(host)}`, or use a mirror (registries.conf)"
     if limit is not None and limit.remaining == 0:
-        wait_s = max(wait_s, float(limit.window_s))  # nothing comes back earlier
+        wait_s = max(wait_s, float(limit.window_s))  # no request succeeds earlier
     return PassingFailure(message, hint=known + ways, wait_s=wait_s)
 
 
 def _retry_after_s(text: str) -> float:
-    """Return how many seconds to wait: a number says it, or a date (RFC 9110, "Retry-After")."""
+    """Return the pause in seconds, given as a number or a date (RFC 9110, "Retry-After")."""
     if text.isdecimal():
         return float(text)
     from email.utils import parsedate_to_datetime
@@ -72,7 +72,7 @@ def _retry_after_s(text: str) -> float:
 
 def unreachable(error: Exception, host: str) -> RegistryUnreachable:
     """Return the error for a connection to ``host`` that failed, or broke."""
-    import ssl  # slow, and loaded long since when there is a connection
+    import ssl  # slow, but loaded already when there is a connection
 
     causes = list(_causes(error))
     for cause in causes:
@@ -104,17 +104,17 @@ def unreachable(error: Exception, host: str) -> RegistryUnreachable:
 
 
 def login_hint(host: str) -> str:
-    """Return what to do about an Unauthorized of ``host``."""
+    """Return the remedy for an Unauthorized of ``host``."""
     return f"the repository may not exist, or need a login: `{_login(host)}`"
 
 
 def limited_body(response: "requests.Response", limit: int = _BODY_LIMIT) -> bytes:
-    """Return at most ``limit`` bytes of the body, decoded; the connection is free then."""
+    """Return at most ``limit`` bytes of the body, decoded, and release the connection."""
     try:
         body: bytes = response.raw.read(limit + 1, decode_content=True)
         if len(body) > limit:
             response.close()
-    except Exception:  # a broken text of an error is no error of its own
+    except Exception:  # a broken text of an error is no separate error
         response.close()
         return b""
     return body[:limit]
@@ -127,7 +127,7 @@ def authenticate_headers(response: "requests.Response") -> list[str]:
 
 
 def _reason(response: "requests.Response") -> str:
-    """Return what the registry says (distribution-spec, "Error Codes"), else the HTTP status."""
+    """Return the registry's message (distribution-spec, "Error Codes"), or the HTTP status."""
     for challenge in parse_challenges(authenticate_headers(response)):
         if error := challenge.parameters.get("error"):
             return f"{error}: authorization failed"
@@ -150,7 +150,7 @@ def _error_text(error: Mapping[str, object]) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what it was made from: requests and urllib3 hide it in three ways."""
+    """Yield the error and its causes, which requests and urllib3 hide in three ways."""
     current: object = error
     while isinstance(current, BaseException):
         yield current

@@ -1,14 +1,14 @@
-"""A piece of a file on its way into a request."""
+"""Slices of files as bodies of requests."""
 
 from collections.abc import Iterator
 from typing import BinaryIO
 
 
-class Piece:
-    """The bytes of ``content`` from ``start`` on, where it is now; never held whole.
+class FileSlice:
+    """The bytes of ``content`` from ``start`` on, without reading them into memory.
 
-    As http.client wants a chunk of a body: it has a length, and is read to its end. A connection
-    that can do better asks for what it is a piece of.
+    http.client treats it as a chunk of a body: it has a length, and is read to its end. A
+    connection with a faster method accesses ``content`` directly.
     """
 
     def __init__(self, content: BinaryIO, start: int, size: int) -> None:
@@ -21,13 +21,14 @@ class Piece:
         return self._size
 
     def read(self, size: int) -> bytes:
+        """Return at most ``size`` bytes, none at the end of the slice."""
         data = self.content.read(min(size, self._left))
         self._left -= len(data)
         return data
 
 
-class PieceBody:
-    """A body of one piece, as requests wants a stream: each iteration is from its start."""
+class FileSliceBody:
+    """A body of one slice, in the form of a stream for requests: each iteration starts anew."""
 
     def __init__(self, content: BinaryIO, start: int, size: int) -> None:
         self._content = content
@@ -37,6 +38,6 @@ class PieceBody:
     def __len__(self) -> int:
         return self._size
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[FileSlice]:
         self._content.seek(self._start)
-        yield Piece(self._content, self._start, self._size)
+        yield FileSlice(self._content, self._start, self._size)

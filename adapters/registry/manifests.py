@@ -27,12 +27,12 @@ _SCHEMA_1 = "application/vnd.docker.distribution.manifest.v1+"
 def head_manifest(
     connection: "Connection", reference: ImageReference, what: str = "pull"
 ) -> Descriptor | None:
-    """Return what the registry says of a manifest, None unless it says all of it.
+    """Return the descriptor from the headers of a manifest, None if they are incomplete.
 
-    HEAD is not what every registry is good at; nor has it an error's text. Raises RegistryError.
+    Not every registry implements HEAD well, and it has no error text. Raises RegistryError.
     """
-    ask = reading("HEAD", reference, manifest_path(reference), _accepting(""), what)
-    response = connection.send(ask)
+    request = reading("HEAD", reference, manifest_path(reference), _accepting(""), what)
+    response = connection.send(request)
     response.close()
     return _described(response)
 
@@ -45,17 +45,17 @@ def get_manifest(
 ) -> tuple[bytes, str]:
     """Return content and media type of the manifest that ``reference`` names.
 
-    Where the registry gives a general type, or none, the document says what it is.
+    If the registry sends a general type, or none, the type in the document is used.
 
     Raises ManifestUnknown, RegistryError.
     """
-    ask = reading("GET", reference, manifest_path(reference), _accepting(media_type), what)
-    response, content = connection.document(ask, LIMIT)
+    request = reading("GET", reference, manifest_path(reference), _accepting(media_type), what)
+    response, content = connection.document(request, LIMIT)
     if response.status_code == 404:
         response.close()
         raise ManifestUnknown(f"{reference}: not found")
     if response.status_code != 200:
-        raise connection.refusal(response, ask)
+        raise connection.refusal(response, request)
     served = _content_type(response)
     known = served in _TYPES or served.startswith(_SCHEMA_1)
     return content, served if known else media_type_of(content) or served
@@ -64,15 +64,15 @@ def get_manifest(
 def put_manifest(
     connection: "Connection", reference: ImageReference, content: bytes, media_type: str
 ) -> Mapping[str, str]:
-    """Store a manifest under the digest of ``reference``, else its tag; return what was answered.
+    """Store a manifest under the digest of ``reference``, or its tag; return the response headers.
 
     Raises RegistryError.
     """
     headers = {"Content-Type": media_type}
-    ask = writing("PUT", reference, manifest_path(reference), headers, content)
-    response = connection.send(ask)
+    request = writing("PUT", reference, manifest_path(reference), headers, content)
+    response = connection.send(request)
     if response.status_code not in {200, 201, 202, 204}:
-        raise connection.refusal(response, ask)
+        raise connection.refusal(response, request)
     limited_body(response)
     return response.headers
 
@@ -91,7 +91,7 @@ def check_type(reference: ImageReference, media_type: str) -> None:
 
 
 def media_type_in(content: bytes) -> str:
-    """Return what a document says it is, "" if it does not."""
+    """Return the media type in a document, "" if there is none."""
     try:
         document = parse_json(content)
     except InvalidJson:
@@ -106,7 +106,7 @@ def digest_of(content: bytes, like: Digest | None) -> Digest:
 
 
 def _accepting(media_type: str) -> Mapping[str, str]:
-    """Return the header that takes every manifest we can read, and ``media_type``."""
+    """Return the Accept header for all supported manifests, and ``media_type``."""
     return {"Accept": ", ".join(sorted(_TYPES | ({media_type} - {""})))}
 
 

@@ -1,4 +1,4 @@
-"""A registry in a few dicts."""
+"""A registry in dicts, for tests."""
 
 import io
 import json
@@ -21,12 +21,11 @@ from img.domain.reference import ImageReference
 
 
 class MemoryRegistry(Registry, RegistryContents):
-    """A simulator of all registries of the world: no network, no waiting, every fault on request.
+    """A simulator of all registries: no network, no waiting, every fault on request.
 
-    What it is asked to keep it keeps by repository, as registries do; ``holding`` are blobs that
-    every repository has from the start. What was done to it can be read from ``received``,
-    ``mounted``, ``fetched`` and ``names``; what it shall do wrong is said with ``corrupt``,
-    ``cut``, ``lose`` and ``admit``.
+    It keeps pushed content by repository, as registries do; ``holding`` are blobs that every
+    repository has from the start. Tests read its history in ``received``, ``mounted``, ``fetched``
+    and ``names``, and cause faults with ``corrupt``, ``cut``, ``lose`` and ``admit``.
     """
 
     def __init__(self, holding: Iterable[bytes] = ()) -> None:
@@ -39,10 +38,10 @@ class MemoryRegistry(Registry, RegistryContents):
         self._cuts: dict[Digest, tuple[int, str]] = {}
         self._lost: set[str] = set()
         self._lock = threading.Lock()
-        self.received: list[bytes] = []  # blobs that were uploaded, in order
-        self.mounted: list[Digest] = []  # blobs that came from another repository, in order
-        self.fetched: list[Digest] = []  # blobs and manifests that were asked for, in order
-        self.names: set[ImageReference] = set()  # what manifests were pushed under
+        self.received: list[bytes] = []  # uploaded blobs, in order
+        self.mounted: list[Digest] = []  # blobs mounted from another repository, in order
+        self.fetched: list[Digest] = []  # requested blobs and manifests, in order
+        self.names: set[ImageReference] = set()  # names of pushed manifests
 
     def resolve(self, reference: ImageReference) -> Descriptor:
         with self._lock:
@@ -161,7 +160,7 @@ class MemoryRegistry(Registry, RegistryContents):
                     del self._tags[key]
 
     def add_blob(self, reference: ImageReference, content: bytes) -> Digest:
-        """Have ``content`` in the repository, as if somebody else had pushed it."""
+        """Store ``content`` in the repository, as if another client had pushed it."""
         digest = Digest.of(content)
         self._blobs[reference.repository, digest] = content
         return digest
@@ -171,12 +170,12 @@ class MemoryRegistry(Registry, RegistryContents):
         self._corrupt.add(digest)
 
     def forget(self, digest: Digest) -> None:
-        """Delete the blob everywhere, as registries do with what they hold for nobody."""
+        """Delete the blob everywhere, as registries do with unreferenced blobs."""
         self._everywhere.pop(digest, None)
         self._blobs = {key: blob for key, blob in self._blobs.items() if key[1] != digest}
 
     def cut(self, digest: Digest, after: int, domain: str = "") -> None:
-        """Let the connection break after so many bytes of the blob, each time; or at one place."""
+        """Break the connection after so many bytes of the blob, each time; at one domain or all."""
         self._cuts[digest] = (after, domain)
 
     def lose(self, domain: str) -> None:
@@ -188,7 +187,7 @@ class MemoryRegistry(Registry, RegistryContents):
         self._lost.discard(domain)
 
     def admit(self, server: str, credentials: Credentials) -> None:
-        """Take only ``credentials`` at a login to ``server``."""
+        """Accept only ``credentials`` at a login to ``server``."""
         self._logins[server] = credentials
 
     def _answer(self, reference: ImageReference) -> None:
@@ -210,7 +209,7 @@ class MemoryRegistry(Registry, RegistryContents):
         return self._blobs.get((reference.repository, digest), self._everywhere.get(digest))
 
     def _as_served(self, digest: Digest, content: bytes) -> bytes:
-        """Return ``content``, altered in its first byte if a test wants it corrupt."""
+        """Return ``content``, altered in its first byte if it is marked as corrupt."""
         if digest not in self._corrupt:
             return content
         return bytes([content[0] ^ 1]) + content[1:] if content else b"\0"
@@ -222,7 +221,7 @@ def _subject_of(document: Any) -> str:
 
 
 class _CutStream(io.RawIOBase):
-    """Bytes, and then a lost connection."""
+    """A stream that ends with a lost connection."""
 
     def __init__(self, content: bytes, host: str) -> None:
         self._content = io.BytesIO(content)

@@ -1,4 +1,4 @@
-"""Other places first: what registries.conf says, around any Registry."""
+"""Mirrors of registries, as configured in registries.conf, for any Registry."""
 
 import io
 from collections.abc import Callable
@@ -25,31 +25,30 @@ log = logger("registry")
 
 
 class MirroredRegistry(Registry):
-    """Asks ``registry`` for an image at its mirrors, in turn, and then where it is at home.
+    """Asks ``registry`` for an image at its mirrors, in turn, and then at its own location.
 
-    Whatever a mirror does wrong, the next is asked, in the middle of a blob too; one that could not
-    be reached is not asked again. What a mirror has under a tag must be an image, and not a page
-    for logging in. Wrong bytes of a blob show only at its end, and to who reads it: whoever opens
-    the blob again gets it from the next place. What is pushed goes home. ``rules`` are read when
-    they are first needed.
+    After any failure of a mirror the next place is asked, in the middle of a blob too; unreachable
+    mirrors are not asked again. The tag at a mirror must lead to an image, and not to a login page.
+    A wrong digest of a blob only shows at its end: opening the blob again uses the next place.
+    Pushes go to the image's own location. ``rules`` are read on first use.
     """
 
     def __init__(self, registry: Registry, rules: Callable[[], RegistryRules]) -> None:
         self._registry = registry
         self._rules = rules
         self._lost: set[str] = set()  # domains
-        self._opened: set[tuple[str, Digest]] = set()  # blobs, by the mirrors that gave them
+        self._opened: set[tuple[str, Digest]] = set()  # blobs, by the mirrors that served them
 
     def resolve(self, reference: ImageReference) -> Descriptor:
         home = self._rules().pull_places(reference)[-1]
 
-        def ask(place: ImageReference) -> Descriptor:
+        def request(place: ImageReference) -> Descriptor:
             target = self._registry.resolve(place)
             if place != home and reference.digest is None:
                 decode_document(self._registry.manifest(place, target))
             return target
 
-        return self._first(reference, ask)
+        return self._first(reference, request)
 
     def manifest(self, reference: ImageReference, target: Descriptor) -> bytes:
         return self._first(
@@ -98,25 +97,25 @@ class MirroredRegistry(Registry):
     def _first(
         self,
         reference: ImageReference,
-        ask: Callable[[ImageReference], _T],
+        request: Callable[[ImageReference], _T],
         *,
         pinned: bool = False,
     ) -> _T:
-        """Return the first answer; ``pinned`` if a digest says what it must be."""
+        """Return the first result; ``pinned`` if a digest fixes the result."""
         *mirrors, home = self._rules().pull_places(reference, pinned=pinned)
         failures = []
         for place in mirrors:
             if place.domain in self._lost:
                 continue
             try:
-                return ask(place)
+                return request(place)
             except (RemoteError, BlobMismatch, InvalidDocument) as error:
                 log.info("mirror failed", mirror=str(place), reason=error.message)
                 failures.append(error.message)
                 if isinstance(error, RegistryUnreachable) or getattr(error, "retryable", False):
                     self._lost.add(place.domain)
         try:
-            return ask(home)
+            return request(home)
         except ImgError as error:
             if failures:
                 also = f"mirrors failed too: {'; '.join(failures)}"

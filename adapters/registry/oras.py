@@ -18,8 +18,8 @@ from img.adapters.registry.manifests import (
     media_type_in,
     put_manifest,
 )
-from img.adapters.registry.referrers import has_subject, tell_referrer
-from img.adapters.registry.request import Ask, blob_path, reading
+from img.adapters.registry.referrers import add_to_referrers_tag, has_subject
+from img.adapters.registry.request import Request, blob_path, reading
 from img.adapters.registry.upload import Upload, mount
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials, CredentialStore
@@ -45,7 +45,7 @@ _LIMITS = Limits()
 
 
 class OrasRegistry(Registry):
-    """Any registry that speaks the OCI distribution-spec; oras carries the requests.
+    """Any registry that implements the OCI distribution-spec; oras sends the requests.
 
     The arguments are those of ``Access``. oras and requests are loaded at the first request.
     """
@@ -84,7 +84,7 @@ class OrasRegistry(Registry):
             raise BlobMismatch(target.digest, actual)
         claimed = media_type_in(content)
         if claimed not in ("", target.media_type):
-            # The same bytes must not be an image to one reader and an index to another.
+            # The same bytes must not be an image for one reader and an index for another.
             raise RegistryError(f"{reference} is {claimed}, but was announced {target.media_type}")
         return content
 
@@ -92,7 +92,7 @@ class OrasRegistry(Registry):
         connection = self._connection(reference)
         target = blob_path(reference, blob.digest)
         response = self._get_blob(connection, reference, target, offset)
-        for url in blob.urls:  # layers that may not be distributed live elsewhere
+        for url in blob.urls:  # layers that may not be distributed are stored elsewhere
             if response.status_code in {200, 206}:
                 break
             response.close()
@@ -111,20 +111,20 @@ class OrasRegistry(Registry):
             name=f"blob {blob.digest}",
             host=connection.host,
             reopen=lambda offset: self._again(connection, reference, target, offset),
-            patience=connection.patience(blob.size),
+            retries=connection.retry_policy(blob.size),
         )
         return io.BufferedReader(stream, _READ_AHEAD)
 
     def has_blob(self, reference: ImageReference, digest: Digest) -> bool:
         connection = self._connection(reference)
-        # It is before a push that users wait for the answer.
-        ask = reading("HEAD", reference, blob_path(reference, digest), {}, "push")
-        response = connection.send(ask)
+        # Users wait for this answer before a push.
+        request = reading("HEAD", reference, blob_path(reference, digest), {}, "push")
+        response = connection.send(request)
         response.close()
         if response.status_code == 404:
             return False
         if response.status_code >= 400:
-            raise connection.refusal(response, ask)
+            raise connection.refusal(response, request)
         return True  # a redirect leads to the blob
 
     def push_blob(self, reference: ImageReference, blob: Descriptor, content: BinaryIO) -> None:
@@ -147,15 +147,15 @@ class OrasRegistry(Registry):
         if answered.get("Docker-Content-Digest") != str(digest):
             self._confirm(reference, digest)
         if has_subject(content) and "OCI-Subject" not in answered:
-            tell_referrer(connection, reference, content, media_type)
+            add_to_referrers_tag(connection, reference, content, media_type)
         return digest
 
     def check_login(self, server: str, credentials: Credentials) -> None:
-        connection = self._connections.apart(server, credentials)
-        ask = Ask(method="GET", target="/v2/", what=f"login to {connection.host}")
+        connection = self._connections.with_credentials(server, credentials)
+        request = Request(method="GET", target="/v2/", what=f"login to {connection.host}")
         hint = "check the user name, and the password or token"
         try:
-            response = connection.send(ask)
+            response = connection.send(request)
         except Unauthorized as error:
             raise Unauthorized(error.message, hint=hint) from None
         if response.status_code in {401, 403}:
@@ -163,16 +163,16 @@ class OrasRegistry(Registry):
                 f"registry {connection.host} refuses the user name or password", hint=hint
             )
         if response.status_code != 200:
-            raise connection.refusal(response, ask)
+            raise connection.refusal(response, request)
         limited_body(response)
 
     def _confirm(self, reference: ImageReference, digest: Digest) -> None:
-        """Make sure that the registry has the manifest: there are proxies that say yes to all."""
+        """Check that the registry has the manifest: some proxies accept every push."""
         try:
             if self._described(reference, "push").digest == digest:
                 return
         except Unauthorized:
-            return  # who may push need not be one who may pull
+            return  # the right to push does not include the right to pull
         except ManifestUnknown:
             pass
         raise RegistryError(
@@ -181,7 +181,7 @@ class OrasRegistry(Registry):
         )
 
     def _described(self, reference: ImageReference, what: str) -> Descriptor:
-        """Return what the registry has under the name, of whatever kind."""
+        """Return the descriptor of the name, of any kind."""
         connection = self._connection(reference)
         found = head_manifest(connection, reference, what)
         if found is not None:
@@ -196,13 +196,14 @@ class OrasRegistry(Registry):
     def _get_blob(
         self, connection: "Connection", reference: ImageReference, target: str, offset: int
     ) -> "requests.Response":
-        # Without "identity" a server may pack the blob again, and its digest would not fit.
+        # Without "identity" a server may compress the blob again, and its digest would not match.
         headers = {"Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
-        ask = reading("GET", reference, target, headers)
-        response = connection.send(ask)
-        if offset and response.status_code == 416:  # where there are no ranges, it reads up to it
+        request = reading("GET", reference, target, headers)
+        response = connection.send(request)
+        # without support for ranges, the blob is read up to the offset
+        if offset and response.status_code == 416:
             response.close()
             return self._get_blob(connection, reference, target, 0)
         return response
@@ -217,7 +218,7 @@ class OrasRegistry(Registry):
 
 
 def _check_length(response: "requests.Response", blob: Descriptor, host: str) -> None:
-    """Raise RegistryError for an answer that is something else, such as a page for logging in."""
+    """Raise RegistryError for a response that is something else, such as a login page."""
     length = parse_count(response.headers.get("Content-Length", ""))
     if response.status_code == 200 and length not in (None, blob.size):
         response.close()

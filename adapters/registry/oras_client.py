@@ -1,4 +1,4 @@
-"""oras without what img does not use of it: its pauses, its messages, and jsonschema."""
+"""The client of oras without unused parts: its pauses, its log messages, and jsonschema."""
 
 import inspect
 import logging
@@ -9,31 +9,31 @@ from importlib import import_module
 from types import ModuleType
 
 
-class _Later(ModuleType):
-    """Stands for a module, which is imported when something is asked of it."""
+class _LazyModule(ModuleType):
+    """A placeholder for a module, which is imported on first use of an attribute."""
 
     def __getattr__(self, name: str) -> object:
         return getattr(import_module(self.__name__), name)
 
 
 @contextmanager
-def _later(name: str) -> Iterator[None]:
-    """Let who imports the module meanwhile have a stand-in; all others get the module."""
+def _imported_lazily(name: str) -> Iterator[None]:
+    """Make imports of the module inside return a placeholder; other threads get the module."""
     if name in sys.modules:
         yield
         return
-    sys.modules[name] = _Later(name)
+    sys.modules[name] = _LazyModule(name)
     try:
         yield
     finally:
         del sys.modules[name]
 
 
-# A third of what oras takes to import. It checks the manifests that oras writes; ours are not.
-with _later("jsonschema"):
+# A third of the import time of oras. It checks manifests that oras writes; img does not use those.
+with _imported_lazily("jsonschema"):
     from oras.provider import Registry as Client
 
-# Around it oras sleeps for 3, 5, 11, 29 and 83 s, whatever went wrong.
+# oras sleeps for 3, 5, 11, 29 and 83 s around it, after any error.
 do_request = inspect.unwrap(Client.do_request)
 # oras logs errors that it also returns; without a handler Python prints them on stderr.
 logging.getLogger("oras").addHandler(logging.NullHandler())

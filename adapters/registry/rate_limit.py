@@ -1,4 +1,4 @@
-"""How many images one may still pull (Docker Hub's ratelimit headers, also of other registries)."""
+"""Pull limits of a registry (Docker Hub's ratelimit headers, also of other registries)."""
 
 import re
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ _VALUE = re.compile(r"([0-9]{1,18})(?![0-9])(?:;w=([0-9]{1,18})(?![0-9]))?")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit:
-    """What a registry says of a limit: how much of it, in which time, is left to whom."""
+    """The state of a limit: total, remainder, window and account."""
 
     limit: int
     remaining: int | None
-    window_s: int  # 0: not said
+    window_s: int  # 0: unknown
     source: str  # an address, or an account
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> "RateLimit | None":
-        """Return what the headers of an answer say, None if nothing."""
+        """Return the limit in the headers of a response, None if there is none."""
         limit = _VALUE.match(headers.get("ratelimit-limit", "").strip())
         if limit is None:
             return None

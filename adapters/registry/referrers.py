@@ -1,7 +1,6 @@
-"""What refers to an image: signatures, lists of contents (distribution-spec, "Listing Referrers").
+"""Referrers of an image: signatures, SBOMs (distribution-spec, "Listing Referrers").
 
-Registries that know nothing of it have an index under a tag instead, which clients keep up to date
-("Referrers Tag Schema").
+In registries without this API clients maintain an index under a tag ("Referrers Tag Schema").
 """
 
 import re
@@ -33,28 +32,29 @@ _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]")
 def referrers(
     connection: "Connection", reference: ImageReference, subject: Digest, artifact_type: str
 ) -> Iterator[Descriptor]:
-    """Yield what refers to ``subject``, of one type if one is given. Raises RegistryError."""
+    """Yield the referrers of ``subject``, of one type if one is given. Raises RegistryError."""
     query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
     target = f"/v2/{reference.path}/referrers/{subject}{query}"
-    ask = reading("GET", reference, target, {"Accept": media_types.OCI_INDEX}, _WHAT)
-    for page in pages(connection, ask):
+    request = reading("GET", reference, target, {"Accept": media_types.OCI_INDEX}, _WHAT)
+    for page in pages(connection, request):
         index = (
             decode_index(page)
             if page is not None
             else _by_tag(connection, reference, subject, _WHAT)
         )
-        # A registry need not filter (OCI-Filters-Applied says whether it did), nor a tag's index.
+        # A registry need not filter (OCI-Filters-Applied tells whether it did), nor is a tag's
+        # index filtered.
         yield from (
             found for found in index.manifests if artifact_type in ("", found.artifact_type)
         )
 
 
-def tell_referrer(
+def add_to_referrers_tag(
     connection: "Connection", reference: ImageReference, content: bytes, media_type: str
 ) -> None:
-    """Add a manifest with a subject to the index of what refers to that. Raises RegistryError.
+    """Add a manifest with a subject to the index of its referrers. Raises RegistryError.
 
-    Two that do it at once may lose one: registries know no transactions.
+    Two clients at once may lose one entry: registries have no transactions.
     """
     document = _document(content, media_type)
     if document.subject is None:

@@ -1,4 +1,4 @@
-"""registries.conf of podman, buildah and skopeo (containers-registries.conf(5)), and its kin."""
+"""registries.conf of podman, buildah and skopeo (containers-registries.conf(5)); buildkitd.toml."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -21,10 +21,10 @@ _SYSTEM = Path("/etc/containers")
 
 
 def read_registry_rules(environment: Mapping[str, str], system: Path = _SYSTEM) -> RegistryRules:
-    """Return what is configured for this user. Raises RegistriesUnreadable.
+    """Return the configuration of this user. Raises RegistriesUnreadable.
 
-    $IMG_REGISTRIES_CONF stands for all other files, and is the only one whose aliases count: a
-    Dockerfile should mean the same image on every machine, unless somebody tells img otherwise.
+    $IMG_REGISTRIES_CONF replaces all other files; aliases are only read from this file, because a
+    Dockerfile should mean the same image on every machine, unless the user configures img itself.
     """
     if own := environment.get("IMG_REGISTRIES_CONF"):
         path = Path(own)
@@ -34,9 +34,9 @@ def read_registry_rules(environment: Mapping[str, str], system: Path = _SYSTEM) 
 
 
 def read_rules(path: Path) -> RegistryRules:
-    """Return what one file says: registries.conf, or a buildkitd.toml. Raises RegistriesUnreadable.
+    """Return the rules of one file: registries.conf or buildkitd.toml. Raises RegistriesUnreadable.
 
-    Keys that are not about where images are, are nobody's business here.
+    Keys that are not about the location of images are ignored.
     """
     document = read_toml(path)
     registries = document.get("registry", [])
@@ -54,13 +54,13 @@ def read_rules(path: Path) -> RegistryRules:
 
 
 def _files(environment: Mapping[str, str], system: Path) -> Iterator[Path]:
-    """Yield the files that count, the weightiest last (containers-registries.conf(5), "FILES")."""
-    user = Path(environment.get("HOME", "/"), ".config", "containers")  # whatever XDG says
+    """Yield the files in use, by rising priority (containers-registries.conf(5), "FILES")."""
+    user = Path(environment.get("HOME", "/"), ".config", "containers")  # independent of XDG
     is_users = False
     if named := environment.get("CONTAINERS_REGISTRIES_CONF"):
         yield Path(named)
     elif (user / "registries.conf").exists():
-        is_users = True  # it stands for the system's, drop-ins included
+        is_users = True  # it replaces the system's file and its drop-ins
         yield user / "registries.conf"
     elif (system / "registries.conf").exists():
         yield system / "registries.conf"
@@ -73,13 +73,13 @@ def _files(environment: Mapping[str, str], system: Path) -> Iterator[Path]:
 
 
 class _Reader:
-    """Takes tables apart; an error names the file."""
+    """A reader of the tables of one file; errors name the file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def registry(self, table: Mapping[str, Any]) -> RegistryRule:
-        """Return what a [[registry]] says."""
+        """Return the rule of a [[registry]] table."""
         location = self._location(table, "location")
         prefix = self._location(table, "prefix") or location
         if not prefix:
@@ -97,7 +97,7 @@ class _Reader:
         )
 
     def version_1(self, tables: object) -> list[RegistryRule]:
-        """Return what the old format says: lists of insecure and of blocked registries."""
+        """Return the rules of the old format: lists of insecure and of blocked registries."""
 
         def listed(kind: str) -> list[str]:
             group = tables.get(kind) if isinstance(tables, dict) else None
@@ -115,7 +115,7 @@ class _Reader:
         ]
 
     def buildkit(self, name: str, table: object) -> RegistryRule:
-        """Return what [registry."NAME"] of a buildkitd.toml says."""
+        """Return the rule of [registry."NAME"] in a buildkitd.toml."""
         if not isinstance(table, dict):
             raise self.invalid(f"registry.{name!r} is no table")
         for key in ("ca", "keypair", "tlsconfigdir"):

@@ -1,4 +1,4 @@
-"""A blob that comes from several places."""
+"""A stream of a blob from several places."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ from img.application.ports.registry import RegistryError
 
 
 class RelayStream(io.RawIOBase):
-    """Reads ``stream``; when it is lost for good, goes on where it broke, from another place.
+    """The bytes of ``stream`` and, after a final failure, the remaining ones of other places.
 
     ``others`` open the blob from an offset on, each at another place, and raise RegistryError.
     """

@@ -1,4 +1,4 @@
-"""A request to a registry, before anything is sent."""
+"""Requests to a registry, before they are sent."""
 
 from collections.abc import Mapping
 from dataclasses import field
@@ -10,7 +10,7 @@ from img.domain.reference import ImageReference
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Request:
     """One request: ``target`` is a path of the registry or a whole URL; ``what`` is for errors."""
 
     method: str
@@ -18,7 +18,7 @@ class Ask:
     what: str
     scope: str = ""  # such as "repository:library/busybox:pull" (distribution auth/scope.md)
     headers: Mapping[str, str] = field(default_factory=dict)
-    data: Any = None  # bytes, or what requests takes for a stream
+    data: Any = None  # bytes, or a stream that the library requests accepts
 
 
 def reading(
@@ -26,10 +26,10 @@ def reading(
     reference: ImageReference,
     target: str,
     headers: Mapping[str, str],
-    what: str = "pull",  # what the user wants, which need not be to read
-) -> Ask:
+    what: str = "pull",  # the user's action, which may be other than a pull
+) -> Request:
     """Return a request that only reads."""
-    return Ask(
+    return Request(
         method=method,
         target=target,
         what=f"{what} of {reference.familiar}",
@@ -43,10 +43,10 @@ def writing(
     reference: ImageReference,
     target: str,
     headers: Mapping[str, str],
-    data: Any = None,  # as in Ask
-) -> Ask:
+    data: Any = None,  # as in Request
+) -> Request:
     """Return a request that changes the repository."""
-    return Ask(
+    return Request(
         method=method,
         target=target,
         what=f"push of {reference.familiar}",
@@ -57,11 +57,11 @@ def writing(
 
 
 def manifest_path(reference: ImageReference) -> str:
-    """Return where the manifest is; the digest decides if there is one."""
+    """Return the path of the manifest, by digest if there is one."""
     name = reference.digest or reference.tag or "latest"
     return f"/v2/{reference.path}/manifests/{name}"
 
 
 def blob_path(reference: ImageReference, digest: Digest) -> str:
-    """Return where the blob is."""
+    """Return the path of the blob."""
     return f"/v2/{reference.path}/blobs/{digest}"

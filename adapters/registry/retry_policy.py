@@ -1,4 +1,4 @@
-"""How often something is tried, how long img waits in between, and how many bytes it may cost."""
+"""Retries: their number, the pauses between them, and the number of bytes they may cost."""
 
 import random
 from collections.abc import Callable
@@ -6,18 +6,18 @@ from collections.abc import Callable
 from img.adapters.registry.failures import NoAnswer, PassingFailure
 from img.application.ports.registry import RegistryError
 
-PROGRESS = 64 * 1024  # bytes; less from one connection is not worth another one
+PROGRESS = 64 * 1024  # bytes; with fewer from one connection a new one is no progress
 
 _PAUSES = (0.2, 0.6, 1.8)  # seconds before the second try and those after it
-_BUSY_PAUSES = (0.5, 1.0, 2.0, 4.0)  # where the registry itself says that it may pass
-_LONGEST_PAUSE_S = 20.0  # a registry that wants us to wait longer gets an error instead
-_MOST_SILENCES = 2  # each has cost the whole time that a registry gets for an answer
+_BUSY_PAUSES = (0.5, 1.0, 2.0, 4.0)  # for failures that the registry itself reports as temporary
+_LONGEST_PAUSE_S = 20.0  # a longer pause that the registry requests is an error instead
+_MOST_SILENCES = 2  # each has cost the whole timeout of a response
 
 
-class Patience:
-    """The tries of one request, or of one blob; ``sleep`` waits some seconds.
+class RetryPolicy:
+    """The state of the tries of one request, or of one blob; ``sleep`` waits some seconds.
 
-    ``most_bytes`` may be moved for the blob, all tries together.
+    At most ``most_bytes`` may be transferred for the blob, in all tries together.
     """
 
     def __init__(self, sleep: Callable[[float], None], most_bytes: int = 0) -> None:
@@ -26,8 +26,8 @@ class Patience:
         self._silences = 0
         self._bytes_left = most_bytes
 
-    def bear(self, error: RegistryError) -> None:
-        """Wait for another try; raise ``error`` where that would be of no use any more."""
+    def wait_or_raise(self, error: RegistryError) -> None:
+        """Wait before another try; raise ``error`` if no further try is useful."""
         is_busy = isinstance(error, PassingFailure)
         pauses = _BUSY_PAUSES if is_busy else _PAUSES
         wait_s = error.wait_s if isinstance(error, PassingFailure) else 0.0
@@ -43,11 +43,11 @@ class Patience:
         self._failures += 1
 
     def spend(self, size: int, what: str) -> None:
-        """Count bytes that are moved. Raises RegistryError where they are too many for a blob."""
+        """Count transferred bytes. Raises RegistryError if they are too many for the blob."""
         self._bytes_left -= size
         if self._bytes_left < 0:
             raise RegistryError(f"{what}: the registry wants the same bytes again and again")
 
     def renew(self) -> None:
-        """Begin to count failures anew: something was achieved."""
+        """Reset the count of failures after progress."""
         self._failures = self._silences = 0

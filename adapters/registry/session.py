@@ -1,4 +1,4 @@
-"""The HTTP session under oras."""
+"""The HTTP session of oras' client."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -14,21 +14,21 @@ from urllib3.connectionpool import HTTPConnectionPool
 
 from img import __version__
 from img.adapters.http.guarded_session import GuardedAdapter, GuardedSession, PeerGuard
-from img.adapters.registry.file_slice import Piece
+from img.adapters.registry.file_slice import FileSlice
 from img.adapters.registry.limits import Limits
 
 _CONNECTIONS = 16  # to one host at a time
-_BLOCK = 256 * 1024  # bytes an upload hands to the socket at once; http.client's own is 16 KiB
+_BLOCK = 256 * 1024  # bytes of an upload per write to the socket; http.client's own is 16 KiB
 
-# Who let a registry be insecure has been told what that means, and once is enough.
+# A user who allowed an insecure registry has been warned once, which is enough.
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 class RegistrySession(GuardedSession):
-    """A session that always has a timeout, no cookies, and no credentials but those it is given.
+    """A session that always has a timeout, no cookies, and no credentials but explicit ones.
 
-    ``context`` returns how to speak TLS, to ``host`` if its argument is true, else to where that
-    sends us; it is asked when TLS is first needed, for it takes a while. Shared by threads.
+    ``context`` returns the TLS context, for ``host`` if its argument is true, otherwise for
+    redirects; it is called on first use of TLS, because it is slow. Threads may share a session.
     """
 
     def __init__(
@@ -43,18 +43,18 @@ class RegistrySession(GuardedSession):
         self._place = f"https://{host}/".lower()
         self._context = context
         self._guard = PeerGuard.of_registry(host)
-        self._ready: set[bool] = set()  # for which arguments the context was asked for
+        self._ready: set[bool] = set()  # arguments for which the context exists
         self._lock = threading.Lock()
         self.max_redirects = 10
         self.headers["User-Agent"] = f"img/{__version__}"
-        # Harbor takes a client with cookies for a browser and wants CSRF tokens from it.
+        # Harbor takes a client with cookies for a browser and requires CSRF tokens from it.
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        # Any auth at all keeps ~/.netrc from replacing our Authorization header.
+        # Any auth object keeps ~/.netrc from replacing our Authorization header.
         self.auth = _as_it_is
         self.mount("http://", _Adapter(self._guard))
 
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]
-        # A redirect is an answer to HEAD: behind it is storage that often allows GET alone.
+        # A redirect answers a HEAD request: the storage behind it often allows GET only.
         kwargs.setdefault("allow_redirects", method != "HEAD")
         return super().request(method, url, **kwargs)
 
@@ -68,7 +68,7 @@ class RegistrySession(GuardedSession):
     def get_adapter(self, url: str) -> BaseAdapter:
         address = url.lower()
         known = address.startswith(self._place)
-        with self._lock:  # the list of adapters must not change while it is looked through
+        with self._lock:  # the list of adapters must not change during a lookup
             if address.startswith("https:") and known not in self._ready:
                 adapter = _Adapter(self._guard, self._context(known))
                 self.mount(self._place if known else "https://", adapter)
@@ -77,10 +77,10 @@ class RegistrySession(GuardedSession):
 
 
 class _PlainConnection(HTTPConnection):
-    """Plain http, for which the kernel sends a file's bytes itself; half the work of an upload."""
+    """Plain http with sendfile(2) for file slices; half the cost of an upload."""
 
     def send(self, data: Any) -> None:
-        if isinstance(data, Piece) and self.sock is not None:
+        if isinstance(data, FileSlice) and self.sock is not None:
             self.sock.sendfile(data.content, data.start, len(data))
         else:
             super().send(data)
@@ -91,7 +91,7 @@ class _PlainPool(HTTPConnectionPool):
 
 
 class _Adapter(GuardedAdapter):
-    """Leaves TLS to a context, whatever requests thinks of certificates (in all its versions)."""
+    """Uses a TLS context, in all versions of requests with their different certificate settings."""
 
     pools: Mapping[str, Any] = {"http": _PlainPool}
 

@@ -1,4 +1,4 @@
-"""Proving who we are, as oras asks for it."""
+"""Authentication at a registry, in the interface of oras."""
 
 import base64
 import re
@@ -26,12 +26,12 @@ from img.domain.json_text import InvalidJson, parse_json
 
 _DEFAULT_LIFE_S = 60  # distribution-spec auth/token, "expires_in"
 _CLIENT_ID = "img"
-# RFC 6750 has fewer characters; a header must not end in the token, nor hold what no header can.
+# RFC 6750 allows fewer characters; a token must not end the header, nor contain invalid characters.
 _TOKEN = re.compile(r"[!-~]{1,65536}")
 
 
-class Refused(Exception):  # control flow of this folder, no error of ours
-    """No answer to this 401 or 403 is known; it is the registry's last word."""
+class Refused(Exception):  # control flow of this package, no error for users
+    """There is no further answer to this 401 or 403, which is final."""
 
     def __init__(self, response: requests.Response) -> None:
         super().__init__(response.status_code)
@@ -45,7 +45,7 @@ class NoAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         """Do nothing; as ScopedAuth."""
 
     def get_auth_header(self) -> dict[str, str]:
-        return {}  # older versions of oras would say "Bearer None"
+        return {}  # older versions of oras would send "Bearer None"
 
     def authenticate_request(
         self,
@@ -57,10 +57,10 @@ class NoAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
 
 
 class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
-    """Answers the challenges of one registry for one scope; remembers what worked.
+    """Answers the challenges of one registry for one scope, and caches the result.
 
     oras sends ``get_auth_header()`` with each request while ``token`` is not None, and calls
-    ``authenticate_request`` at a 401 or 403. Used by several threads.
+    ``authenticate_request`` at a 401 or 403. Threads may share it.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         return {"Authorization": token} if token else {}
 
     def renew_if_stale(self) -> None:
-        """Replace a token that ran out: an upload would be sent in vain."""
+        """Replace an expired token, with which the registry would refuse a whole upload."""
         with self._lock:
             if self._challenge is not None and time.monotonic() > self._expires:
                 self.token = self._bearer(self._challenge)
@@ -95,13 +95,15 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         if original.status_code != 401:
             raise Refused(original)
         if not is_same_host(original.url, self._host, self._scheme):
-            raise Refused(original)  # the challenge of a redirect's target: nothing of ours is its
+            # the challenge of a redirect's target, which gets no credentials
+            raise Refused(original)
         used = original.request.headers.get("Authorization", "")
         with self._lock:
-            if self.token is None or self.token == used:  # else another thread was here first
+            # otherwise another thread has logged in already
+            if self.token is None or self.token == used:
                 challenges = parse_challenges(authenticate_headers(original))
                 if refresh:
-                    # What was just made for this challenge was refused: another way, if any.
+                    # The new answer to this challenge was refused: try another scheme, if any.
                     scheme = used.partition(" ")[0].lower()
                     challenges = [each for each in challenges if each.scheme != scheme]
                 token = self._answer(challenges, used)
@@ -112,9 +114,9 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         return {**headers, **self.get_auth_header()}, True
 
     def _answer(self, challenges: list[Challenge], used: str) -> str | None:
-        """Return the first answer that there is, other than ``used``; None if there is none.
+        """Return the first possible answer other than ``used``; None if there is none.
 
-        Raises the first failure where all fail.
+        Raises the first failure if all fail.
         """
         failure: Exception | None = None
         for challenge in challenges:
@@ -154,11 +156,11 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
     def _ask(
         self, realm: str, form: dict[str, Any], credentials: Credentials | None
     ) -> requests.Response:
-        """Ask by GET, with an identity token by POST; where that is unknown, the other way."""
+        """Request a token by GET, or by POST with an identity token, or else by the other one."""
         posted = _grant(credentials)
         by_post: dict[str, Any] = {
             "method": "POST",
-            # One field, with spaces (distribution auth/oauth.md).
+            # One field, separated by spaces (distribution auth/oauth.md).
             "data": {
                 **form,
                 "scope": " ".join(form["scope"]),
@@ -209,7 +211,7 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
 
 
 def _life_s(expires_in: object) -> float:
-    """Return for how long a token is good; some servers write the number as text."""
+    """Return the lifetime of a token; some servers send the number as text."""
     if isinstance(expires_in, str):
         expires_in = parse_count(expires_in)
     if not isinstance(expires_in, int | float) or isinstance(expires_in, bool):
@@ -218,9 +220,9 @@ def _life_s(expires_in: object) -> float:
 
 
 def _scopes(ours: str, asked_for: str) -> list[str]:
-    """Return what to ask for: what we need, and what the registry says beyond that.
+    """Return the scopes to request: our own, and others that the registry asks for.
 
-    Ours first: Docker Hub grants what the first scope of a repository asks for.
+    Our own first: Docker Hub grants the first scope of a repository.
     """
     scopes = ours.split()
     for scope in asked_for.split():
@@ -242,7 +244,7 @@ def _basic(credentials: Credentials | None) -> str | None:
 
 
 def _grant(credentials: Credentials | None) -> dict[str, str]:
-    """Return the OAuth2 fields that stand for the credentials (distribution auth/oauth.md)."""
+    """Return the OAuth2 fields for the credentials (distribution auth/oauth.md)."""
     if credentials is None:
         return {}
     if credentials.identity_token:

@@ -1,4 +1,4 @@
-"""TOML that other tools have too."""
+"""TOML files that other tools share."""
 
 from pathlib import Path
 from typing import Any
@@ -15,5 +15,5 @@ def read_toml(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise RegistriesUnreadable(path, why.lower()) from None
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError; numbers, depth without end
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError; huge numbers, unlimited depth
         raise RegistriesUnreadable(path, str(error)) from None

@@ -1,15 +1,15 @@
-"""Which certificates a registry may show, and which to show it."""
+"""TLS settings for registries: trusted CA certificates, and client certificates."""
 
 import ssl
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from img.adapters.http.ca_certificates import (
-    UnusableAuthorities,
-    load_authorities,
-    named_authorities,
+    UnusableCertificates,
+    load_certificates,
+    named_certificates,
     reason_of,
-    system_authorities,
+    system_certificates,
 )
 from img.application.log import logger
 from img.application.ports.registry import RegistryError
@@ -21,44 +21,45 @@ log = logger("registry")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCertificates:
-    """What a folder of certs.d holds for one host (Docker's "certificates")."""
+    """The certificates for one host in a directory of certs.d (Docker's "certificates")."""
 
-    authorities: tuple[Path, ...] = ()
+    ca_certificates: tuple[Path, ...] = ()
     clients: tuple[tuple[Path, Path], ...] = ()  # certificate and key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
-    """Where certificates come from.
+    """The sources of certificates.
 
-    ``authorities`` are files and directories in place of the system's; ``folders`` hold one folder
-    a host, named as it is in image names, with its port if it has one. They add to the others.
+    ``ca_certificates`` are files and directories that replace the system's; ``folders`` have one
+    directory per host, named as in image names, with a port if there is one. They add to the
+    others.
     """
 
-    authorities: tuple[Path, ...] = ()
+    ca_certificates: tuple[Path, ...] = ()
     folders: tuple[Path, ...] = ()
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Trust":
-        """Return what the environment says, and the folders that containers' tools look into."""
-        home = environment.get("HOME", "/")  # containers' tools do not look at XDG_CONFIG_HOME here
+        """Return the settings of the environment, and the directories that container tools use."""
+        home = environment.get("HOME", "/")  # container tools ignore XDG_CONFIG_HOME here
         folders = (f"{home}/.config/containers", "/etc/containers", "/etc/docker")
         return cls(
-            authorities=named_authorities(environment),
+            ca_certificates=named_certificates(environment),
             folders=tuple(Path(folder, "certs.d") for folder in folders),
         )
 
     def context(self, host: str, *, known: bool, verified: bool = True) -> ssl.SSLContext:
-        """Return how to speak TLS; our own certificate for ``host`` is shown where ``known``.
+        """Return the TLS context, with the client certificate for ``host`` if it is ``known``.
 
-        Without it for places that the registry sends us to: its authorities count there too, but
-        who we are is for the registry alone. Raises RegistryError.
+        Redirects of the registry get no client certificate, but its CA certificates apply to them
+        too. Raises RegistryError.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         certificates = self._certificates(host)
         if verified:
-            _load(context, self.authorities or _usual())
-            _load_usable(context, certificates.authorities)
+            _load(context, self.ca_certificates or _usual())
+            _load_usable(context, certificates.ca_certificates)
         else:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
@@ -68,7 +69,7 @@ class Trust:
         return context
 
     def _certificates(self, host: str) -> HostCertificates:
-        """Return what the first folder has that knows ``host``. Raises RegistryError."""
+        """Return the certificates in the first directory for ``host``. Raises RegistryError."""
         names = (DEFAULT_DOMAIN, host) if host == DOCKER_HUB_HOST else (host,)
         for folder in self.folders:
             for name in names:
@@ -81,8 +82,8 @@ class Trust:
 
 
 def _usual() -> tuple[Path, ...]:
-    """Return the system's authorities, or certifi's where it has none."""
-    if system := system_authorities():
+    """Return the system's CA certificates, or certifi's if there are none."""
+    if system := system_certificates():
         return system
     from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
@@ -91,19 +92,19 @@ def _usual() -> tuple[Path, ...]:
 
 def _load(context: ssl.SSLContext, places: Iterable[Path]) -> None:
     try:
-        load_authorities(context, places)
-    except UnusableAuthorities as error:
+        load_certificates(context, places)
+    except UnusableCertificates as error:
         raise RegistryError(str(error)) from None
 
 
 def _load_usable(context: ssl.SSLContext, files: Iterable[Path]) -> None:
-    """Load those that are certificates, if any are; docker and skopeo pass over the others."""
+    """Load the files that are certificates, if any is; docker and skopeo skip the others."""
     failures = []
     is_any_good = False
     for file in files:
         try:
-            load_authorities(context, (file,))
-        except UnusableAuthorities as error:
+            load_certificates(context, (file,))
+        except UnusableCertificates as error:
             failures.append(str(error))
         else:
             is_any_good = True
@@ -114,7 +115,7 @@ def _load_usable(context: ssl.SSLContext, files: Iterable[Path]) -> None:
 
 
 def _sorted_out(files: list[Path]) -> HostCertificates:
-    """Return what each file is by its name: x.crt an authority, x.cert and x.key ourselves."""
+    """Sort files by name: x.crt is a CA certificate, x.cert and x.key are for the client."""
     keys = {file.stem: file for file in files if file.suffix == ".key"}
     certificates = {file.stem: file for file in files if file.suffix == ".cert"}
     for name in keys.keys() ^ certificates.keys():
@@ -124,14 +125,14 @@ def _sorted_out(files: list[Path]) -> HostCertificates:
             hint="authorities are named .crt, our certificate .cert and its key .key",
         )
     return HostCertificates(
-        authorities=tuple(file for file in files if file.suffix == ".crt"),
+        ca_certificates=tuple(file for file in files if file.suffix == ".crt"),
         clients=tuple((certificates[name], keys[name]) for name in sorted(keys)),
     )
 
 
 def _load_client(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     try:
-        # A password would be asked for at the terminal.
+        # Otherwise OpenSSL would request for a password at the terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except OSError as error:
         text = f"certificate {certificate} with its key cannot be used: {reason_of(error)}"

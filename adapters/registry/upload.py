@@ -1,5 +1,6 @@
-"""Sending a blob: POST for a place, then PUT it there, a large one in parts (distribution-spec,
-"Pushing Blobs"). What the registry has of it already is not sent again.
+"""Uploads of blobs: POST for a location, then PUT, large blobs in parts.
+
+Bytes that the registry has already are not sent again (distribution-spec, "Pushing Blobs").
 """
 
 import contextlib
@@ -9,8 +10,8 @@ from urllib.parse import quote, urlsplit
 
 from img.adapters.registry.addresses import followed
 from img.adapters.registry.failures import PassingFailure, limited_body
-from img.adapters.registry.file_slice import PieceBody
-from img.adapters.registry.request import Ask, blob_path, writing
+from img.adapters.registry.file_slice import FileSliceBody
+from img.adapters.registry.request import Request, blob_path, writing
 from img.adapters.registry.retry_policy import PROGRESS
 from img.application.ports.registry import RegistryError, RegistryUnreachable
 from img.domain.decimal_text import parse_count
@@ -28,20 +29,20 @@ _REFUSED_TO_US = frozenset({401, 403})
 _MOST_FIRST_PARTS = 2
 
 
-class _Lost(RegistryError):
-    """The registry has nothing of the upload any more that is of use."""
+class _UploadLost(RegistryError):
+    """The registry has lost the upload."""
 
 
-class _Misplaced(RegistryError):
-    """The registry wants another part of the blob."""
+class _WrongOffset(RegistryError):
+    """The registry expects another part of the blob."""
 
 
 class Upload:
-    """One blob on its way to one repository, from the start of ``content``.
+    """One upload of a blob to one repository, from the start of ``content``.
 
-    Only what the registry confirms to have, and never had before, counts as progress: a registry
-    that fails, forgets, or says that it has less and less is tried a few times, and its bytes are
-    sent a few times, whatever it answers.
+    Only bytes that the registry confirms for the first time count as progress. So the number of
+    tries, and of bytes sent, is limited for a registry that fails, loses data, or confirms less and
+    less.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Upload:
         self._blob = blob
         self._content = content
         self._what = f"push of {reference.familiar}"
-        self._patience = connection.patience(blob.size)
+        self._retries = connection.retry_policy(blob.size)
         self._part = connection.limits.part
         self._in_parts = True  # until the registry refuses one
         self._place = ""  # URL, "" while there is none
@@ -66,7 +67,7 @@ class Upload:
         self._done = False
 
     def run(self) -> None:
-        """Send it all. Raises RegistryError, and lets the registry forget what it got then."""
+        """Send the whole blob. Raises RegistryError, after cancelling the upload."""
         try:
             while not self._done:
                 is_begun, is_last = self._place != "", self._is_last
@@ -78,9 +79,9 @@ class Upload:
                     )
                 if self._confirmed >= self._best + PROGRESS:
                     self._best = self._confirmed
-                    self._patience.renew()
+                    self._retries.renew()
         except RegistryUnreachable:
-            raise  # nor would it hear that it may forget the upload
+            raise  # a cancellation would not reach the registry either
         except BaseException:
             self._cancel()
             raise
@@ -98,10 +99,10 @@ class Upload:
         return not self._in_parts or self._blob.size - self._confirmed <= self._part
 
     def _begin(self) -> None:
-        ask = writing("POST", self._reference, f"/v2/{self._reference.path}/blobs/uploads/", {})
-        response = self._connection.send_once(ask)
+        request = writing("POST", self._reference, f"/v2/{self._reference.path}/blobs/uploads/", {})
+        response = self._connection.send_once(request)
         if response.status_code not in _STORED:
-            raise self._connection.refusal(response, ask)
+            raise self._connection.refusal(response, request)
         limited_body(response)
         if response.status_code == 201 and self._is_stored():
             self._done = True
@@ -116,8 +117,8 @@ class Upload:
         response = self._send("PATCH", self._place, end)
         self._place = self._location(response)
         has = _received(response)
-        # Amazon's registry repeats what it had after the first part. What it lacks in truth, the
-        # digest of the whole will tell.
+        # Amazon's registry repeats its state after the first part. Missing bytes are detected by
+        # the digest of the whole.
         self._confirmed = has if has is not None and start < has < end else end
 
     def _send_last(self) -> None:
@@ -127,58 +128,60 @@ class Upload:
         self._done = True
 
     def _send(self, method: str, target: str, end: int) -> "requests.Response":
-        """Send the bytes up to ``end``. Raises RegistryError, _Lost, _Misplaced."""
+        """Send the bytes up to ``end``. Raises RegistryError, _UploadLost, _WrongOffset."""
         start, size = self._confirmed, end - self._confirmed
         headers = {"Content-Type": "application/octet-stream"}
         if self._in_parts and (start or method == "PATCH"):
             headers["Content-Range"] = f"{start}-{end - 1}"
-        # requests sends an empty stream in chunks, which not every registry takes.
-        body = PieceBody(self._content, start, size) if size > 0 else b""
-        self._patience.spend(size, self._what)
-        ask = writing(method, self._reference, target, headers, body)
-        response = self._connection.send_once(ask)
+        # requests sends an empty stream in chunks, which some registries refuse.
+        body = FileSliceBody(self._content, start, size) if size > 0 else b""
+        self._retries.spend(size, self._what)
+        request = writing(method, self._reference, target, headers, body)
+        response = self._connection.send_once(request)
         if response.status_code not in _STORED:
-            raise self._refusal(response, ask)
+            raise self._refusal(response, request)
         limited_body(response)
         return response
 
-    def _refusal(self, response: "requests.Response", ask: Ask) -> RegistryError:
+    def _refusal(self, response: "requests.Response", request: Request) -> RegistryError:
         """Return the error for a part that was refused, or for the whole blob."""
         status = response.status_code
         if status == _GONE:
-            return _failed(response, _Lost, f"{ask.what}: the registry lost the upload")
+            return _failed(response, _UploadLost, f"{request.what}: the registry lost the upload")
         if status == _MISPLACED:
-            text = f"{ask.what}: the registry wants another part of the blob"
-            return _failed(response, _Misplaced, text)
-        is_part = self._in_parts and (ask.method == "PATCH" or self._confirmed > 0)
+            text = f"{request.what}: the registry wants another part of the blob"
+            return _failed(response, _WrongOffset, text)
+        is_part = self._in_parts and (request.method == "PATCH" or self._confirmed > 0)
         if is_part and status not in _REFUSED_TO_US:
             self._in_parts = False
-            return _failed(response, _Lost, f"{ask.what}: the registry takes no parts of blobs")
-        return self._connection.refusal(response, ask)
+            return _failed(
+                response, _UploadLost, f"{request.what}: the registry takes no parts of blobs"
+            )
+        return self._connection.refusal(response, request)
 
     def _fail(self, error: RegistryError, *, is_last: bool, is_part: bool) -> None:
-        """Find out what can be sent next. Raises ``error`` if it was tried often enough."""
+        """Find out what can be sent next. Raises ``error`` after too many tries."""
         if is_last and error.retryable and self._is_stored():
-            self._done = True  # only the answer was lost
+            self._done = True  # only the response was lost
             return
-        self._patience.bear(error)
+        self._retries.wait_or_raise(error)
         if is_part:
             self._count_first_part(error)
         if not self._place:
             return
-        if isinstance(error, _Lost) or not self._in_parts:
+        if isinstance(error, _UploadLost) or not self._in_parts:
             self._restart()
             return
-        refused_at = self._confirmed if isinstance(error, _Misplaced) else -1
+        refused_at = self._confirmed if isinstance(error, _WrongOffset) else -1
         self._look()
         if self._place and self._confirmed == refused_at:
-            self._in_parts = False  # it is no matter of the place: of the length, at ghcr.io
+            self._in_parts = False  # not because of the location, but of the length, at ghcr.io
             self._restart()
 
     def _count_first_part(self, error: RegistryError) -> None:
-        """Give up parts where not even a first one is taken, whatever the reason that is said.
+        """Send no more parts if the first one is refused, for any reason.
 
-        Where there is no way to send parts, servers and proxies answer 404 and 500 as well.
+        Servers and proxies without support for parts answer 404 and 500 as well.
         """
         if self._best or self._confirmed or isinstance(error, RegistryUnreachable):
             return
@@ -187,10 +190,10 @@ class Upload:
             self._in_parts = False
 
     def _look(self) -> None:
-        """Ask the registry how much it has; forget the upload if it does not say so."""
+        """Ask the registry for its confirmed offset; start again if it does not answer."""
         try:
-            ask = writing("GET", self._reference, self._place, {})
-            response = self._connection.send_once(ask)
+            request = writing("GET", self._reference, self._place, {})
+            response = self._connection.send_once(request)
         except RegistryError:
             self._forget()
             return
@@ -219,35 +222,35 @@ class Upload:
         self._place, self._confirmed = "", 0
 
     def _cancel(self) -> None:
-        """Tell the registry, which need not answer (distribution-spec, "Cancel a blob upload")."""
+        """Cancel the upload (distribution-spec, "Cancel a blob upload"). No response is needed."""
         if self._place:
             with contextlib.suppress(RegistryError):
-                ask = writing("DELETE", self._reference, self._place, {})
-                limited_body(self._connection.send_once(ask))
+                request = writing("DELETE", self._reference, self._place, {})
+                limited_body(self._connection.send_once(request))
 
     def _location(self, response: "requests.Response") -> str:
-        """Return the URL to upload to: Location may be relative, and have a query to keep."""
+        """Return the URL of the upload: Location may be relative, and its query must be kept."""
         return _followed(self._connection, response) or self._place or _nowhere(self._connection)
 
 
 def mount(
     connection: "Connection", reference: ImageReference, blob: Descriptor, source: ImageReference
 ) -> bool:
-    """Let the repository have a blob of ``source``'s; False where the registry will not.
+    """Mount a blob of the repository ``source``; return False if the registry refuses.
 
-    A refusal of any kind means no more than that: Docker Hub answers some of these with errors
-    (go-containerregistry, #1404), other registries with 5xx. Raises RegistryUnreachable.
+    All refusals are equal: Docker Hub answers some requests with errors (go-containerregistry,
+    #1404), other registries with 5xx. Raises RegistryUnreachable.
     """
     query = f"mount={blob.digest}&from={quote(source.path, safe='')}"
     scope = f"repository:{reference.path}:pull,push repository:{source.path}:pull"
-    ask = Ask(
+    request = Request(
         method="POST",
         target=f"/v2/{reference.path}/blobs/uploads/?{query}",
         what=f"push of {reference.familiar}",
         scope=scope,
     )
     try:
-        response = connection.persist(lambda: _once(connection, ask))
+        response = connection.retry(lambda: _once(connection, request))
     except RegistryUnreachable:
         raise
     except RegistryError:
@@ -257,18 +260,18 @@ def mount(
     limited_body(response)
     if response.status_code == 201:
         return True
-    if response.status_code in _STORED:  # an upload was begun, which nobody needs
+    if response.status_code in _STORED:  # an upload was started, which is not needed
         with contextlib.suppress(RegistryError):
             if place := _followed(connection, response):
-                cancel = Ask(method="DELETE", target=place, what=ask.what, scope=scope)
+                cancel = Request(method="DELETE", target=place, what=request.what, scope=scope)
                 limited_body(connection.send_once(cancel))
     return False
 
 
-def _once(connection: "Connection", ask: Ask) -> "requests.Response | None":
-    """Return the answer, None for one that may pass: to upload is quicker than to wait for it."""
+def _once(connection: "Connection", request: Request) -> "requests.Response | None":
+    """Return the response, None after a temporary failure: an upload is faster than waiting."""
     try:
-        return connection.send_once(ask)
+        return connection.send_once(request)
     except PassingFailure:
         return None
 
@@ -292,9 +295,9 @@ def _nowhere(connection: "Connection") -> str:
 
 
 def _received(response: "requests.Response") -> int | None:
-    """Return how many bytes the registry says it has: "0-9" are ten; None if it does not say.
+    """Return the number of bytes that the registry has: "0-9" are ten; None if unknown.
 
-    There is no word for none; distribution says "0-0" of it.
+    There is no notation for none; distribution sends "0-0".
     """
     found = re.fullmatch(r"(?:bytes=)?0-(\d+)", response.headers.get("Range", ""))
     last = parse_count(found[1]) if found else None

@@ -1,1 +1,1 @@
-"""Room for bytes that are needed for a moment."""
+"""Temporary storage for bytes."""

@@ -11,13 +11,13 @@ from img.application.ports.scratch_space import ScratchSpace
 
 
 class FileScratchSpace(ScratchSpace):
-    """Files that were never given a name (O_TMPFILE where there is one), so none is left over."""
+    """Files without a name (O_TMPFILE if supported), so none can be left over."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
     def new(self) -> BinaryIO:
-        import tempfile  # only now: it takes a moment
+        import tempfile  # only now: it is slow to import
 
         try:
             make_directories(os.fspath(self._directory))

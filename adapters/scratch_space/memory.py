@@ -1,4 +1,4 @@
-"""Bytes in memory."""
+"""Temporary storage in memory."""
 
 from io import BytesIO
 from typing import BinaryIO
@@ -7,7 +7,7 @@ from img.application.ports.scratch_space import ScratchSpace
 
 
 class MemoryScratchSpace(ScratchSpace):
-    """A buffer each."""
+    """A buffer for each request."""
 
     def new(self) -> BinaryIO:
         return BytesIO()

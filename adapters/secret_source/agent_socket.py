@@ -1,7 +1,7 @@
-"""A socket that leads to another one.
+"""A Unix socket that forwards connections to another one.
 
-The agent's own socket takes connections of its owner alone, and would be seen with the owner and
-mode it has; a RUN may be somebody else and wants its own.
+The agent's own socket only accepts its owner, and has a fixed owner and mode; a RUN step may run as
+another user and needs a socket with that owner.
 """
 
 import os
@@ -17,7 +17,7 @@ _CHUNK = 1 << 16
 
 
 class AgentSocket:
-    """Listens in a directory of its own while entered, and passes every connection on."""
+    """Listens in a separate directory while entered, and forwards every connection."""
 
     def __init__(
         self, upstream: str, *, mode: int, uid: int, gid: int, ownership: Ownership = REAL
@@ -100,7 +100,7 @@ class AgentSocket:
                 target.sendall(data)
                 return
         except OSError:
-            pass  # either end is gone: both are closed below
+            pass  # one end is gone: both are closed below
         for one in (source, target):
             selector.unregister(one)
             peers.pop(one)

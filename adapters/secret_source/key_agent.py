@@ -1,4 +1,4 @@
-"""An ssh-agent of our own, for keys that lie in files."""
+"""A separate ssh-agent, for keys in files."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ _LARGEST_KEY = 100 << 10  # bytes; BuildKit's limit (session/sshforward/sshprovi
 
 
 class KeyAgent:
-    """Runs ssh-agent while entered, with some keys in it and nothing else."""
+    """Runs ssh-agent while entered, with the given keys only."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._keys = keys
@@ -60,7 +60,7 @@ class KeyAgent:
         self._directory.cleanup()
 
     def _add(self, key: str) -> None:
-        # Read and handed over: a key that others may read is refused as a file by ssh-add.
+        # Passed on stdin: ssh-add refuses key files that other users may read.
         try:
             content = read_regular(key, _LARGEST_KEY)
         except OSError as error:

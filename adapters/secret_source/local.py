@@ -1,4 +1,4 @@
-"""Secrets out of files and the environment; agents that run here."""
+"""Secrets from files and the environment; SSH agents of this machine."""
 
 import errno
 import os
@@ -16,12 +16,12 @@ from img.application.ports.secret_source import SecretSource
 from img.domain.errors import ContextError, UsageError
 from img.domain.options.secrets import AgentSpec, SecretSpec
 
-_PATIENCE_S = 120  # for a program that asks for a passphrase first
+_TIMEOUT_S = 120  # for a program that asks for a passphrase first
 _LARGEST = 500 * 1024  # bytes; BuildKit's limit (session/secrets)
 
 
 class LocalSecrets(SecretSource):
-    """What ``--secret`` and ``--ssh`` name."""
+    """The secrets and agents of the options ``--secret`` and ``--ssh``."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ def _read(name: str, path: str) -> bytes:
 
 
 def _content(path: str) -> bytes:
-    """Return a file, or what is written into a FIFO, as of ``src=<(command)``. Raises OSError."""
+    """Return the content of a file or a FIFO, as of ``src=<(command)``. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
@@ -97,8 +97,8 @@ def _content(path: str) -> bytes:
 
 
 def _await_writer(fifo: int) -> None:
-    """Wait until a FIFO has something to read, or its writer is gone. Raises OSError."""
+    """Wait until a FIFO has data, or its writer is gone. Raises OSError."""
     waiting = select.poll()
     waiting.register(fifo, select.POLLIN)
-    if not waiting.poll(_PATIENCE_S * 1000):
-        raise OSError(errno.ETIMEDOUT, f"nothing was written into the FIFO for {_PATIENCE_S} s")
+    if not waiting.poll(_TIMEOUT_S * 1000):
+        raise OSError(errno.ETIMEDOUT, f"nothing was written into the FIFO for {_TIMEOUT_S} s")

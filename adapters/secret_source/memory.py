@@ -7,7 +7,7 @@ from img.application.ports.secret_source import SecretSource
 
 
 class MemorySecrets(SecretSource):
-    """``secrets`` by id, and paths of agents' sockets by id."""
+    """Serves ``secrets`` by id, and paths of agents' sockets by id."""
 
     def __init__(
         self, secrets: Mapping[str, bytes] | None = None, agents: Mapping[str, str] | None = None

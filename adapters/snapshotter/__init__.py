@@ -1,1 +1,1 @@
-"""Writable trees on committed layers, and what changed in them."""
+"""Writable trees on top of committed layers, and the changes in them."""

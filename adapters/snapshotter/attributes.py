@@ -1,4 +1,4 @@
-"""Files' attributes from entries, and from other files."""
+"""File attributes, set from entries or copied from other files."""
 
 import contextlib
 import hashlib
@@ -17,7 +17,7 @@ from img.domain.filesystem.file_index import WHITEOUT_PREFIX, FileIndex
 
 
 class PathTooLong(BuildError):
-    """A step made a path that is longer than the kernel takes at once (PATH_MAX)."""
+    """A step made a path that is longer than the kernel's limit (PATH_MAX)."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -41,7 +41,7 @@ def copy_attributes(
 ) -> None:
     """Give ``target`` the owner, mode, kept xattrs and times of ``source``; neither is a link.
 
-    ``owners`` is the source's ownership where that is another.
+    ``owners`` is the source's ownership if it is another.
     """
     status = os.lstat(source)
     names = xattr_names(source)
@@ -49,16 +49,16 @@ def copy_attributes(
     for name in names:
         if is_kept_xattr(name) or name == CAPABILITY_KEPT:
             os.setxattr(target, name, os.getxattr(source, name))
-    # After chown, which takes the set-user-ID bit away, and what may need the right to write.
+    # After chown, which removes the set-user-ID bit, and after changes that need write permission.
     os.chmod(target, status.st_mode & 0o7777)
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def set_times(directory: str, layer: FileIndex) -> list[str]:
-    """Give files the mtimes that ``layer`` has for them, and return those that had others.
+    """Set the mtimes of files to those in ``layer``, and return the files that had others.
 
-    What was packed has whole seconds, and may be older than what a step wrote (SOURCE_DATE_EPOCH);
-    a later step has to see what it would see after unpacking.
+    Layers have whole seconds, and may be older than the files of a step (SOURCE_DATE_EPOCH); a
+    later step has to see the same times as after unpacking.
     """
     changed = []
     for entry in layer:

@@ -1,4 +1,4 @@
-"""The best snapshotter that works here, found by trying."""
+"""Selection of the best snapshotter that works on this machine."""
 
 import os
 import threading
@@ -24,11 +24,11 @@ log = logger("snapshotter")
 
 
 class AutoSnapshotter(Snapshotter):
-    """Overlays if the kernel mounts one in the state directory ``root``, else copies.
+    """Overlays if the kernel mounts one in the state directory ``root``, otherwise copies.
 
-    Copies as well for a stack of more layers than an overlay takes.
+    Also copies for a stack of more layers than an overlay takes.
 
-    It is tried when that is asked for; how it went is remembered in the state (probes.py).
+    The kernel is probed on first use; the result is cached in the state (host_probe_cache.py).
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class AutoSnapshotter(Snapshotter):
 
     @property
     def chosen(self) -> str:
-        """What works here."""
+        """Return the name of the snapshotter in use."""
         self._choice()
         return "naive" if self._obstacle else "overlay"
 
     @property
     def obstacle(self) -> str:
-        """Why it is not the better one, "" where it is."""
+        """Return why overlays are not in use, "" if they are."""
         self._choice()
         return self._obstacle
 
@@ -90,7 +90,7 @@ class AutoSnapshotter(Snapshotter):
             return self._chosen
 
     def _try(self) -> str:
-        """Return why there can be no overlay, "" where there can."""
+        """Return why overlays do not work, "" if they do."""
         probes = HostProbeCache(f"{self._root}/refused.json")
         try:
             make_directories(f"{self._root}/work")

@@ -1,4 +1,4 @@
-"""Copies of whole root file systems, whose files share their blocks with the first."""
+"""Copies of whole root file systems that share the blocks of files with the originals."""
 
 import os
 import stat
@@ -13,11 +13,11 @@ Reflink = Callable[[int, int], None]
 
 
 class CannotClone(Exception):
-    """The file system shares no blocks, or cannot now."""
+    """The file system cannot share blocks, or not now."""
 
 
 def clone_tree(source: str, target: str, ownership: Ownership, reflink: Reflink) -> None:
-    """Make ``target`` a directory with all that ``source`` has. Raises CannotClone, OSError."""
+    """Make ``target`` a copy of the directory ``source``. Raises CannotClone, OSError."""
     _Clone(source, target, ownership, reflink).make()
 
 
@@ -33,7 +33,7 @@ class _Clone:
 
     def make(self) -> None:
         directories = [""]
-        for path in directories:  # which grows meanwhile
+        for path in directories:  # the list grows during the loop
             with os.scandir(self._source + path) as entries:
                 for entry in entries:
                     name = f"{path}/{entry.name}"
@@ -42,7 +42,7 @@ class _Clone:
                         directories.append(name)
                     else:
                         self._copy(name, entry.stat(follow_symlinks=False))
-        for path in reversed(directories):  # their times come last
+        for path in reversed(directories):  # directories get their times last
             copy_attributes(self._source + path, self._target + path, self._given, self._owners)
 
     def _copy(self, name: str, status: os.stat_result) -> None:

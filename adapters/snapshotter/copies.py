@@ -18,7 +18,7 @@ _CANNOT_SHARE = {errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errn
 
 
 def copy_content(source: int, target: int) -> None:
-    """Give the empty file ``target`` the content of ``source``, and its blocks if possible."""
+    """Give the empty file ``target`` the content of ``source``, sharing blocks if possible."""
     try:
         while os.copy_file_range(source, target, _MOST):
             pass
@@ -38,7 +38,7 @@ def copy_file(
     owners: Ownership,
     given: Ownership,
 ) -> None:
-    """Make ``target`` what ``source`` is, whose ``status`` is known: no directory, no socket.
+    """Copy ``source``, with the status ``status``, to ``target``: no directory, no socket.
 
     ``owners`` and ``given`` are the ownerships of the two.
     """

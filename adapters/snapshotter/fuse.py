@@ -1,4 +1,4 @@
-"""Root file systems as overlays in user space (fuse-overlayfs(1)): slow to write, needs little."""
+"""Overlays in user space (fuse-overlayfs(1)): slower writes, fewer requirements."""
 
 import contextlib
 import os
@@ -21,16 +21,16 @@ from img.domain.filesystem.tree import FileTree
 from img.domain.process import DirectoryRoot
 
 _PROGRAM = "fuse-overlayfs"
-_PATIENCE_S = 5.0
+_TIMEOUT_S = 5.0
 _OPAQUE_FILES = {".wh..wh..opq", ".wh..opq"}
 _ORIGIN = "user.fuseoverlayfs.origin"  # of a file that was copied up
 _OWN_XATTRS = ("user.fuseoverlayfs.", "trusted.fuseoverlayfs.")
 
 
 class FuseSnapshotter(OverlaySnapshotter):
-    """As with the kernel's overlay, but mounted here, for as long as the workspace lives.
+    """Overlays as ``OverlaySnapshotter``, mounted in this process while the workspace exists.
 
-    The process has a mount namespace of its own by now, so nobody else sees the mounts.
+    The process has its own mount namespace by now, which hides the mounts from other processes.
     """
 
     def _workspace(self, work: WorkDirectory, lowers: list[str], base: FileTree) -> "FuseWorkspace":
@@ -45,7 +45,7 @@ class FuseSnapshotter(OverlaySnapshotter):
 
 
 class FuseWorkspace(OverlayWorkspace):
-    """An upper directory under a mount of fuse-overlayfs; what that leaves is made the kernel's."""
+    """An upper directory of fuse-overlayfs, converted to the kernel's format at the end."""
 
     _mounted: "subprocess.Popen[bytes] | None" = None
 
@@ -85,7 +85,7 @@ class FuseWorkspace(OverlayWorkspace):
             stderr=subprocess.PIPE,
             preexec_fn=_die_with_parent,  # noqa: PLW1509 (one system call, no locks)
         )
-        deadline = time.monotonic() + _PATIENCE_S
+        deadline = time.monotonic() + _TIMEOUT_S
         while os.stat(merged).st_dev == before:
             if program.poll() is not None or time.monotonic() > deadline:
                 raise _failure(program)
@@ -98,14 +98,14 @@ class FuseWorkspace(OverlayWorkspace):
             return
         merged = f"{self._directory.path}/merged"
         directory = os.open(merged, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        # What the kernel holds back for the program is written by the end of the last mount, and
-        # steps that start right now have copies of it.
+        # Cached writes for the program are flushed by the end of the last mount, and steps that
+        # start right now have copies of the mount.
         syscalls.syncfs(directory)
         os.close(directory)
         with contextlib.suppress(OSError):
             syscalls.umount2(merged, syscalls.MNT_DETACH)
         try:
-            program.wait(_PATIENCE_S)
+            program.wait(_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             program.kill()
             program.wait()
@@ -114,7 +114,7 @@ class FuseWorkspace(OverlayWorkspace):
 
 
 def _die_with_parent() -> None:
-    # Of the thread that forked: a workspace belongs to one, to its end.
+    # The signal is tied to the forking thread: each workspace belongs to one thread.
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -125,7 +125,7 @@ def _escaped(path: str) -> str:
 def _failure(program: "subprocess.Popen[bytes]") -> SnapshotterUnavailable:
     program.kill()
     lines = program.communicate()[1].decode("utf-8", "replace").splitlines()
-    said = lines[-1] if lines else ""  # others are warnings
+    said = lines[-1] if lines else ""  # other messages are warnings
     return SnapshotterUnavailable(
         f"{_PROGRAM} mounts nothing: {said or 'no answer'}",
         hint="it needs /dev/fuse; use another backend where there is none",
@@ -133,7 +133,7 @@ def _failure(program: "subprocess.Popen[bytes]") -> SnapshotterUnavailable:
 
 
 def _make_the_kernels(upper: str, base: FileTree, placed: AbstractSet[str]) -> None:
-    """Turn what fuse-overlayfs leaves in its own ways into what overlayfs.rst has for it."""
+    """Convert the upper directory of fuse-overlayfs to the format of overlayfs.rst."""
     todo = [""]
     while todo:
         path = todo.pop()
@@ -151,10 +151,10 @@ def _make_the_kernels(upper: str, base: FileTree, placed: AbstractSet[str]) -> N
 
 
 def _restore_time(directory: str, names: list[str], base: FileTree, path: str) -> None:
-    """Give a directory in which nothing but copies was made the mtime that it had.
+    """Restore the mtime of a directory in which only copies of lower files were created.
 
-    The kernel keeps it when it copies a file up. Lost is, and only here, that a step touched the
-    directory itself, or made something in it and removed it again.
+    The kernel keeps it when it copies a file up. Only this conversion loses that a step touched the
+    directory itself, or created and removed something in it.
     """
     entry = base.get(path)
     if entry is None or entry.kind != DIRECTORY or OPAQUE_XATTR in os.listxattr(directory):

@@ -2,7 +2,7 @@
 
 A change through one name of a file copies the file into the upper directory under that name, and
 into the index. The other names show the copy while the overlay is mounted, yet are not in the upper
-directory. They are put there after the step.
+directory. They are added there after the step.
 """
 
 import os
@@ -17,7 +17,8 @@ from img.adapters.snapshotter.upper_links import UpperLinks
 from img.adapters.storage.ownership import Ownership
 from img.domain.filesystem.tree import FileTree
 
-_HEADER = 21  # bytes before a handle (struct ovl_fb, fs/overlayfs/overlayfs.h); its type ends them
+# bytes before a handle (struct ovl_fb, fs/overlayfs/overlayfs.h); its type is the last one
+_HEADER = 21
 _TYPE = 4
 
 
@@ -29,9 +30,9 @@ def restore_links(
     below: LowerLayers,
     ownership: Ownership,
 ) -> bool:
-    """Give the files in ``index`` all their names again, in the upper ``directory`` as well.
+    """Add all names of the files in ``index`` to the upper ``directory`` again.
 
-    Return whether anything was done; ``upper`` is out of date then.
+    Return whether names were added; ``upper`` is out of date then.
     """
     copies = _copies(index) if os.path.isdir(index) else {}
     if not copies:
@@ -49,10 +50,10 @@ def restore_links(
 
 
 def _copies(index: str) -> Mapping[bytes, str]:
-    """Return the copies in the index, by the handles of the files they are copies of."""
+    """Return the copies in the index, by the handles of their originals."""
     copies = {}
     for name in os.listdir(index):
-        # Whiteouts in the making are there too, under names that are no handles.
+        # Unfinished whiteouts are there too, under names that are no handles.
         if stat.S_ISREG(os.lstat(f"{index}/{name}").st_mode):
             handle = bytes.fromhex(name)
             copies[handle[_TYPE : _TYPE + 1] + handle[_HEADER:]] = f"{index}/{name}"
@@ -60,6 +61,6 @@ def _copies(index: str) -> Mapping[bytes, str]:
 
 
 def _files(base: FileTree, below: LowerLayers) -> Mapping[bytes, AbstractSet[str]]:
-    """Return the names of the files of the layers below that have several, by their handles."""
+    """Return the names of files with several names in the layers below, by their handles."""
     places = ((below.find(min(names)), names) for names in base.linked_files())
     return {file_handle(place): names for place, names in places if place is not None}

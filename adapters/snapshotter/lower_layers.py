@@ -1,4 +1,4 @@
-"""The files of a stack of layers, each where its layer has it."""
+"""Lookup of files in a stack of layers."""
 
 import os
 import stat
@@ -8,13 +8,14 @@ from img.domain.filesystem import paths
 
 
 class LowerLayers:
-    """Directories that an overlay stacks, the topmost first. None of them changes."""
+    """The directories that an overlay stacks, the topmost first. None of them changes."""
 
     def __init__(self, directories: Sequence[str]) -> None:
-        self._places = {"": list(directories)}  # of a directory: where layers have one
+        # of a directory: its paths in the layers that have it
+        self._places = {"": list(directories)}
 
     def find(self, path: str) -> str | None:
-        """Return where the file is that the stack shows at ``path``.
+        """Return the path of the file that the stack shows at ``path``.
 
         ``path`` has to be visible; None if no layer has it.
         """

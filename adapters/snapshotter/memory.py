@@ -1,4 +1,4 @@
-"""Root file systems that are dicts."""
+"""Root file systems in dicts, for tests."""
 
 import hashlib
 import io
@@ -18,10 +18,9 @@ from img.domain.process import DirectoryRoot
 
 
 class MemorySnapshotter(Snapshotter):
-    """Roots without any file, for tests: what a step does is said with a workspace's methods.
+    """Roots without real files, for tests, which describe a step's changes by method calls.
 
-    A scripted executor finds the workspace that it was asked to run in as
-    ``snapshotter.workspaces[root.path]``.
+    A scripted executor finds the workspace of its process as ``snapshotter.workspaces[root.path]``.
     """
 
     def __init__(self, archive: LayerArchive) -> None:
@@ -48,7 +47,7 @@ class MemorySnapshotter(Snapshotter):
 
 
 class MemoryWorkspace(Workspace):
-    """Entries and contents by path. Parents that are missing are made; their mtimes stay."""
+    """Entries and contents by path. Missing parents are created; the mtimes of parents stay."""
 
     def __init__(
         self,
@@ -74,7 +73,7 @@ class MemoryWorkspace(Workspace):
         return DirectoryRoot(path=self._path)
 
     def write(self, path: str, content: bytes = b"", mode: int = 0o644, mtime: int = 0) -> None:
-        """Make or overwrite a regular file under all its names; ``mtime`` in nanoseconds."""
+        """Create or overwrite a regular file under all its names; ``mtime`` in nanoseconds."""
         digest = hashlib.sha256(content).hexdigest()
         entry = Entry(path, FILE, mode, size=len(content), mtime=mtime, digest=digest)
         for name in self._names.get(path, {path}):
@@ -82,7 +81,7 @@ class MemoryWorkspace(Workspace):
             self._contents[name] = content
 
     def put(self, entry: Entry) -> None:
-        """Make whatever ``entry`` says, or change it to that."""
+        """Create or change a file so that it matches ``entry``."""
         for parent in paths.ancestors(entry.path):
             self._entries.setdefault(parent, Entry(parent, DIRECTORY, 0o755))
         self._entries[entry.path] = entry

@@ -1,4 +1,4 @@
-"""Root file systems as plain directories: works everywhere, at the price of copies."""
+"""Root file systems as plain directories: they work everywhere, but need copies."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ _MOST_COPIES = 2  # of one stack; parallel stages make several, of which the nex
 
 
 class OwnerKeptOut(BuildError):
-    """A directory without the right for its owner to read, write or enter it."""
+    """A directory that its owner may not read, write or enter."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -52,12 +52,12 @@ class OwnerKeptOut(BuildError):
 class NaiveSnapshotter(Snapshotter):
     """One directory per stack, handed from step to step.
 
-    ``root/roots/<algorithm>-<hex of the chain ID>.<random>`` holds a ``rootfs`` and the ``walk``
-    that its last step ended with. A workspace takes the directory away, into ``root/work``, and
-    commits it under another chain ID: a step costs two walks and no copy. A stack that is wanted
-    again is unpacked again; but where files can share their blocks, what was unpacked stays, with
-    the file ``unpacked`` beside it, and steps get copies of it. Must run as root, or inside the
-    user namespace of the state.
+    ``root/roots/<algorithm>-<hex of the chain ID>.<random>`` holds a ``rootfs`` and the ``walk`` of
+    it after the last step. A workspace moves the directory to ``root/work``, and commits it under
+    another chain ID: a step costs two walks and no copy. A stack that is needed again is unpacked
+    again; but on file systems that share blocks, the unpacked directory stays, with the file
+    ``unpacked`` beside it, and steps get copies of it. Must run as root, or inside the user
+    namespace of the state.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class NaiveSnapshotter(Snapshotter):
         self._archive = archive
         self._opening = threading.Lock()
         self._opened = False
-        self._reflink: Reflink | None = reflink  # None once the file system has refused it
+        self._reflink: Reflink | None = reflink  # None after the file system has refused it
         self._cloning = threading.Lock()
 
     def prepare(self, layers: Sequence[SnapshotLayer], base: FileTree) -> "NaiveWorkspace":
@@ -125,16 +125,16 @@ class NaiveSnapshotter(Snapshotter):
     def _keep(
         self, directory: WorkDirectory, walk: Walk, chain_id: ChainID
     ) -> tuple[WorkDirectory, Walk]:
-        """Keep what was just unpacked, if copies of it cost little; return what a step may have."""
+        """Keep the unpacked directory if copies are cheap; return the directory for the step."""
         with open(f"{directory.path}/size", "w", encoding="ascii") as file:
             file.write(str(walk.room))
         copy = self._copy_of(directory, chain_id)
         return copy, walk if copy is directory else Walk.of(f"{copy.path}/rootfs")
 
     def _copy_of(self, directory: WorkDirectory, chain_id: ChainID) -> WorkDirectory:
-        """Return a copy, and let others have the directory; or itself, if there can be no copy."""
+        """Return a copy and release the original; return the original if it cannot be copied."""
         marker = f"{directory.path}/{_UNPACKED}"
-        share = self._reflink  # another thread may find out meanwhile that there is none
+        share = self._reflink  # another thread may set it to None meanwhile
         if share is not None:
             copy = WorkDirectory.create(f"{self._root}/work")
             source, target = f"{directory.path}/rootfs", f"{copy.path}/rootfs"
@@ -188,7 +188,7 @@ class NaiveSnapshotter(Snapshotter):
     def _complete(
         self, directory: WorkDirectory, layers: Sequence[SnapshotLayer], there: int
     ) -> Walk:
-        """Unpack what is missing and return how the files are then."""
+        """Unpack the missing layers and return the walk of the result."""
         rootfs = f"{directory.path}/rootfs"
         if there and there == len(layers):
             return Walk.load(f"{directory.path}/walk") or Walk.of(rootfs)
@@ -211,7 +211,7 @@ class NaiveSnapshotter(Snapshotter):
 
 
 class NaiveWorkspace(Workspace):
-    """A directory that is written in place; what changed is what a second walk finds other."""
+    """A directory that is changed in place; a second walk finds the changes."""
 
     def __init__(
         self, directory: WorkDirectory, before: Walk, roots: str, ownership: Ownership
@@ -231,7 +231,7 @@ class NaiveWorkspace(Workspace):
         try:
             with _what_keeps_its_owner_out():
                 after = self._after = Walk.of(self._rootfs)
-            self._ownership = self._ownership.within(self._rootfs)  # what the step has recorded
+            self._ownership = self._ownership.within(self._rootfs)  # with the records of the step
             deleted = self._before.files.keys() - after.files.keys()
             return changes_of(base, self._found(base, after, deleted), deleted, self._digest)
         except OSError as error:
@@ -278,7 +278,7 @@ class NaiveWorkspace(Workspace):
         path = f"{self._directory.path}/walk"
         changed = set_times(self._rootfs, layer)
         if self._after is None:
-            # Nobody looked at what the step did.
+            # The changes of the step were never read.
             if os.path.lexists(path):
                 os.unlink(path)
             return
@@ -300,7 +300,7 @@ class NaiveWorkspace(Workspace):
 
 @contextlib.contextmanager
 def _what_keeps_its_owner_out() -> Iterator[None]:
-    """Say what it means that a user without capabilities may not do something in a root."""
+    """Raise OwnerKeptOut for permission errors of a user without capabilities inside."""
     try:
         yield
     except PermissionError as error:
@@ -329,8 +329,8 @@ def _names_by_inode(walk: Walk) -> dict[int, list[str]]:
 
 
 def _let_clock_pass(newest: int) -> None:
-    # A kernel before 6.13 stamps times once a tick (10 ms at HZ=100): a change in the same tick
-    # as the walk would leave no trace. A clock that ran ahead is not waited for.
+    # A kernel before 6.13 stamps times once a tick (10 ms at HZ=100): a change in the same tick as
+    # the walk would not be visible. A clock that ran ahead is not waited for.
     missing_s = (newest - time.time_ns()) / 1e9 + 0.010
     if 0 < missing_s < 0.050:
         time.sleep(missing_s)

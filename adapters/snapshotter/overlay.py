@@ -1,4 +1,4 @@
-"""Root file systems as kernel overlays (kernel overlayfs.rst): nothing is copied."""
+"""Root file systems as kernel overlays (kernel overlayfs.rst), without copies."""
 
 import os
 import stat
@@ -41,8 +41,8 @@ class OverlaySnapshotter(Snapshotter):
     """A directory per layer, stacked by the kernel in the executor's mount namespace.
 
     ``root/layers`` holds one directory per stack, ``root/work`` one per workspace or unpacking
-    (leftovers of crashes are swept), ``root/locks`` one lock per stack that was unpacked.
-    Must run as root, or inside the user namespace that the state belongs to.
+    (leftovers of crashes are swept), ``root/locks`` one lock per stack that was unpacked. Must run
+    as root, or inside the user namespace of the state.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class OverlaySnapshotter(Snapshotter):
         *,
         index: bool | None = None,
     ) -> None:
-        """``index``: whether overlays are mounted with an index; None: where the kernel has one."""
+        """Create a snapshotter; ``index`` mounts overlays with an index, None if supported."""
         self._root = os.path.abspath(root)
         self._ownership = ownership
         self._index = index
@@ -73,7 +73,7 @@ class OverlaySnapshotter(Snapshotter):
             try:
                 return self._on(self._layers.lowers(layers) or [f"{self._root}/empty"], base)
             except BaseException:
-                self._layers.uses.done()
+                self._layers.leases.release()
                 raise
         except OSError as error:
             raise_state_error(error, self._root)
@@ -93,13 +93,13 @@ class OverlaySnapshotter(Snapshotter):
     def facts(self, chain_id: ChainID) -> SnapshotFacts:
         size, used = self._noted(chain_id)
         name = os.path.basename(self._layers.path(chain_id))
-        return SnapshotFacts(size=size, used=used, in_use=name in self._layers.uses.in_use())
+        return SnapshotFacts(size=size, used=used, in_use=name in self._layers.leases.in_use())
 
     def size(self, chain_id: ChainID) -> int:
         return self._noted(chain_id)[0]
 
     def _noted(self, chain_id: ChainID) -> tuple[int, float | None]:
-        size, used = self._layers.uses.noted(os.path.basename(self._layers.path(chain_id)))
+        size, used = self._layers.leases.noted(os.path.basename(self._layers.path(chain_id)))
         return self.usage(chain_id) if size is None else size, used
 
     def _on(self, lowers: list[str], base: FileTree) -> "OverlayWorkspace":
@@ -132,7 +132,7 @@ class OverlaySnapshotter(Snapshotter):
             self._opened = True
 
     def _probe(self) -> None:
-        """Refuse a file system that cannot hold whiteouts and opaque directories."""
+        """Raise an error for a file system without whiteouts and opaque directories."""
         work = WorkDirectory.create(f"{self._root}/work")
         try:
             os.mknod(f"{work.path}/whiteout", stat.S_IFCHR)
@@ -215,7 +215,7 @@ class OverlayWorkspace(Workspace):
     def discard(self) -> None:
         if self._held:
             self._held = False
-            self._layers.uses.done()
+            self._layers.leases.release()
         self._directory.remove()
 
     def _digest(self, path: str) -> str:
@@ -223,7 +223,7 @@ class OverlayWorkspace(Workspace):
 
 
 def _found(upper: UpperDirectory, base: FileTree) -> Iterator[Found]:
-    """Yield what is in the upper directory, and other names of the base's files it touches."""
+    """Yield the files in the upper directory, and the base's other names of those files."""
     yield from upper.found.values()
     seen: set[str] = set()
     for path in [*upper.found, *upper.deleted(base)]:

@@ -12,7 +12,7 @@ from img.adapters.linux.syscalls import OPAQUE_XATTR
 from img.adapters.snapshotter.attributes import set_directory
 from img.adapters.snapshotter.copies import copy_file
 from img.adapters.snapshotter.lower_layers import LowerLayers
-from img.adapters.snapshotter.snapshot_leases import Uses
+from img.adapters.snapshotter.snapshot_leases import SnapshotLeases
 from img.adapters.snapshotter.upper_links import UpperLinks
 from img.adapters.storage.file_entries import xattr_names
 from img.adapters.storage.own_files import Lock
@@ -28,15 +28,15 @@ from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import ChainID
 
 _BLOCK = 4096
-_AT_ONCE = 3  # layers; more only wait for each other's disk
+_AT_ONCE = 3  # layers; more would only wait for the disk
 _SMALL = 64 << 10  # bytes of a file; larger ones take most of their time without the GIL
-_QUICK_S = 100e-6  # to make a file; several times that over a network
+_QUICK_S = 100e-6  # to create a file; several times that over a network
 
 
 class OverlayLayers:
-    """``layers/<algorithm>-<hex of the chain ID>``: the top layer of each stack, and no more.
+    """``layers/<algorithm>-<hex of the chain ID>``: the top layer of each stack.
 
-    Each directory's own attributes are those of the whole stack's root.
+    The attributes of each directory itself are those of the whole stack's root.
     """
 
     def __init__(self, root: str, archive: LayerArchive, ownership: Ownership) -> None:
@@ -46,10 +46,10 @@ class OverlayLayers:
         self._work = f"{root}/work"
         self._archive = archive
         self._turn = threading.Lock()
-        self.uses = Uses(root)
+        self.leases = SnapshotLeases(root)
 
     def path(self, chain_id: ChainID) -> str:
-        """Return where the stack's top layer is or will be."""
+        """Return the path of the stack's top layer, which may not exist yet."""
         return f"{self._layers}/{chain_id.algorithm}-{chain_id.encoded}"
 
     def lowers(self, layers: Sequence[SnapshotLayer]) -> list[str]:
@@ -57,49 +57,49 @@ class OverlayLayers:
         lowers = []
         for layer in reversed(layers):
             lowers.append(self.path(layer.chain_id))
-            # The kernel looks for this mark on no layer's root.
+            # The kernel ignores this mark on the root of a layer.
             if OPAQUE_XATTR in xattr_names(lowers[-1]):
                 break
         return lowers
 
     def chain_ids(self) -> list[ChainID]:
-        """Return the stacks that are here."""
+        """Return the stacks that are stored."""
         if not os.path.isdir(self._layers):
             return []
         names = (name.partition("-") for name in sorted(os.listdir(self._layers)))
         return [ChainID(Digest(algorithm, encoded)) for algorithm, _, encoded in names]
 
     def add(self, chain_id: ChainID, directory: str, layer: FileIndex) -> None:
-        """Take ``directory`` over as the stack's top layer, unless there is one already."""
+        """Move ``directory`` into place as the stack's top layer, unless there is one already."""
         publish(directory, self.path(chain_id))
-        self.uses.touch(os.path.basename(self.path(chain_id)), _room_of(layer))
+        self.leases.touch(os.path.basename(self.path(chain_id)), _room_of(layer))
 
     def remove(self, chain_id: ChainID) -> None:
-        """Delete the stack's top layer unless it is in use; nobody ever sees a part of it."""
+        """Delete the stack's top layer unless it is in use; it disappears as a whole."""
         path = self.path(chain_id)
         if not os.path.isdir(path):
             return
         trash = WorkDirectory.create(self._work)
-        with self.uses.removing(os.path.basename(path)) as unused:
+        with self.leases.removing(os.path.basename(path)) as unused:
             if unused and os.path.isdir(path):
                 publish(path, f"{trash.path}/layer")
         trash.remove()
 
     def hold(self, layers: Sequence[SnapshotLayer]) -> None:
-        """Unpack those of ``layers`` that are missing, and keep all until ``uses.done``."""
+        """Unpack the missing ones of ``layers``, and keep all until ``leases.release``."""
         names = [os.path.basename(self.path(layer.chain_id)) for layer in layers]
         while True:
             self.ensure(layers)
-            with self.uses.needing(names):
+            with self.leases.acquire(names):
                 complete = all(self._has(layer) for layer in layers)
             if complete:
                 break
-            self.uses.done()  # somebody removed one just now
+            self.leases.release()  # another process removed one just now
         for name in names:
-            self.uses.touch(name)
+            self.leases.touch(name)
 
     def ensure(self, layers: Sequence[SnapshotLayer]) -> None:
-        """Unpack those of ``layers``, lowest first, that are missing; several at a time."""
+        """Unpack the missing ones of ``layers``, lowest first; several at a time."""
         missing = {i for i, layer in enumerate(layers) if not self._has(layer)}
         if not missing:
             return
@@ -109,8 +109,8 @@ class OverlayLayers:
             for number in range(max(missing) + 1):
                 if number in missing:
                     linked = _links_below(layers[number].index, below)
-                    # Only so many at once, each keeps a tree; and a lower layer must be there
-                    # before something in it can be linked to.
+                    # Limited, because each keeps a tree; and a lower layer must exist before files
+                    # in it can be linked to.
                     while len(running) >= (1 if linked else _AT_ONCE):
                         running.popleft().result()
                     job = _Unpacking(layers=layers, number=number, below=below, linked=linked)
@@ -136,15 +136,15 @@ class OverlayLayers:
                 with self._turn_for(layer.index):
                     self._fill(directory, job)
                 publish(directory, self.path(layer.chain_id))
-                self.uses.touch(name, _room_of(layer.index))
+                self.leases.touch(name, _room_of(layer.index))
             finally:
                 work.remove()
 
     def _turn_for(self, layer: FileIndex) -> AbstractContextManager[object]:
-        """Return what lets only one layer of small files be unpacked at a time, if that is quicker.
+        """Return a lock that lets one layer of small files be unpacked at a time, or none.
 
-        Each call of the system passes the GIL on. Where a file is made sooner than that, two
-        threads take nearly twice as long as one after the other.
+        Each system call releases the GIL. If creating a file takes less time than that, two threads
+        take nearly twice as long as one after the other.
         """
         if _has_small_files(layer) and _makes_files_quickly(self._work):
             return self._turn
@@ -168,7 +168,7 @@ class OverlayLayers:
 
 
 class _Unpacking:
-    """One layer to unpack: the stack, its number in it, the tree below, and its links to that."""
+    """A layer to unpack: the stack, its number in it, the tree below, and its links to that."""
 
     __slots__ = ("below", "layers", "linked", "number")
 
@@ -196,7 +196,7 @@ def _makes_files_quickly(directory: str) -> bool:
 
 
 def _seconds_for_a_file(directory: str) -> float:
-    import tempfile  # only now: it takes a moment
+    import tempfile  # only now: it is slow to import
 
     start = time.perf_counter()
     with tempfile.TemporaryFile(dir=directory, buffering=0):
@@ -204,12 +204,12 @@ def _seconds_for_a_file(directory: str) -> float:
 
 
 def _room_of(layer: FileIndex) -> int:
-    """Return about how many bytes the files of ``layer`` take on disk."""
+    """Return the approximate disk usage of the files of ``layer`` in bytes."""
     return sum(_BLOCK + (entry.size + _BLOCK - 1) // _BLOCK * _BLOCK for entry in layer)
 
 
 def implied_by(below: FileTree) -> Callable[[str], Entry | None]:
-    """Return what tells the attributes of directories that a layer only implies."""
+    """Return a function for the attributes of directories that a layer only implies."""
 
     def implied(path: str) -> Entry | None:
         entry = below.get(path)
@@ -219,7 +219,7 @@ def implied_by(below: FileTree) -> Callable[[str], Entry | None]:
 
 
 def root_of(layer: FileIndex, below: FileTree) -> Entry:
-    """Return the root directory's entry under one more layer."""
+    """Return the root directory's entry with one more layer."""
     for entry in layer:
         if not entry.path:
             return entry
@@ -229,10 +229,10 @@ def root_of(layer: FileIndex, below: FileTree) -> Entry:
 
 
 def _links_below(layer: FileIndex, below: FileTree) -> list[list[str]]:
-    """Return the names of the files below that the layer makes more hard links to.
+    """Return the names of the files below that the layer adds hard links to.
 
-    Legal, but no directory of its own can hold such a link (image-spec layer.md, "Hardlinks").
-    Names that the layer itself gives to something else are left out.
+    Legal, but a separate directory cannot hold such a link (image-spec layer.md, "Hardlinks").
+    Names that the layer itself replaces are left out.
     """
     links = [entry for entry in layer if entry.kind == HARDLINK]
     if not links:
@@ -257,9 +257,9 @@ def _hidden(name: str, own: set[str]) -> bool:
 
 
 def _bring_up(directory: str, job: _Unpacking, below: LowerLayers, ownership: Ownership) -> None:
-    """Copy the files of lower layers that the layer links to into ``directory``, all their names.
+    """Copy the files that the layer links to from lower layers, with all their names.
 
-    What is missing is left out: the archive says what is wrong with the link.
+    Missing files are left out: the archive reports the broken link.
     """
     links = UpperLinks(directory, job.below, ownership)
     for names in job.linked:

@@ -1,14 +1,14 @@
-"""Files with several names, put into an upper directory before a step can change them.
+"""Files with several names, copied into an upper directory before a step can change them.
 
-An overlay copies a file up under the one name by which it is changed; its other names go on to show
-the file below, and nothing tells afterwards which file a copy was: whatever attribute a copy keeps,
-``cp -a`` keeps too. So each file with several names is copied into the upper directory, under all
-of them, before the step starts. There it is one file, as in a plain directory, whatever is done to
-it. What the step has not touched is taken out again afterwards.
+An overlay copies a file up under the one name by which it is changed; its other names still show
+the file below, and the copy cannot be identified afterwards: any attribute that marks it is copied
+by ``cp -a`` too. So each file with several names is copied into the upper directory, under all of
+them, before the step starts. There all changes apply to one file, as in a plain directory.
+Unchanged copies are removed after the step.
 
-With "index=on" the kernel does as much for regular files, only when it has to (kernel
-overlayfs.rst, "Index"). It keeps the number of names in an attribute that other kinds of files
-cannot have (xattr(7)), and refuses to change those: they are placed in any case.
+With "index=on" the kernel does the same for regular files, on demand (kernel overlayfs.rst,
+"Index"). It keeps the number of names in an attribute that other kinds of files cannot have
+(xattr(7)), and refuses to change those: they are placed in any case.
 """
 
 import os
@@ -28,12 +28,12 @@ _TICK_S = 0.010  # of the clock that stamps files, at most (HZ=100)
 
 class _Placed(NamedTuple):
     names: Sequence[str]
-    inode: tuple[int, int]  # and the device before it
-    changed: int  # ctime, in nanoseconds, which no step can set
+    inode: tuple[int, int]  # after the device
+    changed: int  # ctime, in nanoseconds, which steps cannot set
 
 
 class PlacedFiles:
-    """What was placed in one upper directory; ``base`` is the tree of the layers below."""
+    """The copies in one upper directory; ``base`` is the tree of the layers below."""
 
     def __init__(self, upper: str, base: FileTree, ownership: Ownership) -> None:
         self._upper = upper
@@ -42,7 +42,7 @@ class PlacedFiles:
         self._placed: list[_Placed] = []
 
     def names(self) -> set[str]:
-        """Return the names at which something is as it was placed, or changed in place."""
+        """Return the names that still lead to a placed file, unchanged or changed in place."""
         return {
             name
             for file in self._placed
@@ -51,9 +51,9 @@ class PlacedFiles:
         }
 
     def place(self, below: LowerLayers, *, index: bool) -> None:
-        """Place the files with several names of the layers below.
+        """Copy the files with several names of the layers below.
 
-        With ``index`` the kernel cares for regular files.
+        With ``index`` the kernel does so for regular files.
         """
         links = UpperLinks(self._upper, self._base, self._ownership)
         made = [
@@ -69,7 +69,7 @@ class PlacedFiles:
             self._placed.append(_Placed(names, _inode(status), status.st_ctime_ns))
 
     def take_back(self) -> None:
-        """Remove what is still as it was placed. Idempotent."""
+        """Remove the unchanged copies. Idempotent."""
         links = UpperLinks(self._upper, self._base, self._ownership)
         touched = []
         for file in self._placed:
@@ -85,8 +85,8 @@ class PlacedFiles:
         for names in self._base.once_linked_files():
             entry = self._base.get(min(names))
             assert entry is not None
-            # With an index the one name that is left of a special file counts: the kernel goes by
-            # the names that the file below has.
+            # With an index a special file with one remaining name counts too: the kernel uses the
+            # names of the file below.
             if (entry.kind != FILE) if index else len(names) > 1:
                 yield sorted(names)
 
@@ -99,7 +99,7 @@ class PlacedFiles:
         return first
 
     def _is_untouched(self, file: _Placed) -> bool:
-        # All names: what a step put in the place of a directory may lead out of here.
+        # All names: a step may have replaced a directory by a link that leads out of here.
         return all(
             (status := self._status(name)) is not None
             and _inode(status) == file.inode
@@ -119,7 +119,7 @@ def _inode(status: os.stat_result) -> tuple[int, int]:
 
 
 def _let_clock_pass(path: str) -> None:
-    """Wait until a change of ``path`` would show in its ctime.
+    """Wait until a change of ``path`` would change its ctime.
 
     Since Linux 6.13 that is at once; before, and on some file systems, the clock ticks.
     """

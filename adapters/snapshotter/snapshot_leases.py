@@ -1,4 +1,4 @@
-"""Who needs which directories right now."""
+"""Leases: the directories that running processes use."""
 
 import contextlib
 import errno
@@ -13,11 +13,11 @@ _SIZE_DIGITS = 20
 _UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
-class Uses:
-    """``root/uses/<random>`` lists what a living process needs, and is locked by it (flock(2)).
+class SnapshotLeases:
+    """A file ``root/uses/<random>`` with names per process, which holds a lock on it (flock(2)).
 
     A list and the lock on it end with the process. ``root/locks/<name>`` was touched when the
-    directory of that name was last needed, and says about how large it is. Threads share it.
+    directory of that name was last used, and contains its approximate size. Threads share it.
     """
 
     def __init__(self, root: str) -> None:
@@ -28,10 +28,10 @@ class Uses:
         self._lock = threading.Lock()
 
     @contextmanager
-    def needing(self, names: Iterable[str]) -> Iterator[None]:
-        """Keep all that is in the directories named from being removed, until ``done``.
+    def acquire(self, names: Iterable[str]) -> Iterator[None]:
+        """Protect the directories ``names`` from removal, until ``release``.
 
-        Inside, it can be looked whether they are there: nobody removes anything meanwhile.
+        Inside, the caller may check whether they exist: no process removes any meanwhile.
         """
         with self._lock, Lock(f"{self._root}/uses.lock", shared=True):
             self._users += 1
@@ -45,19 +45,19 @@ class Uses:
                 self._forget_one()
                 raise
 
-    def done(self) -> None:
-        """Say that what ``needing`` was entered for has ended."""
+    def release(self) -> None:
+        """End the use that ``acquire`` began."""
         with self._lock:
             self._forget_one()
 
     @contextmanager
     def removing(self, name: str) -> Iterator[bool]:
-        """Enter with True if nobody needs the directory ``name``; nobody can begin to meanwhile."""
+        """Enter with True if the directory ``name`` is unused, and keep it unused meanwhile."""
         with self._lock, Lock(f"{self._root}/uses.lock"):
             yield name not in self._needed()
 
     def in_use(self) -> set[str]:
-        """Return what is needed right now."""
+        """Return the names that are in use."""
         if not os.path.isdir(f"{self._root}/uses"):
             return set()
         try:
@@ -69,7 +69,7 @@ class Uses:
             return self._ever_needed()
 
     def touch(self, name: str, size: int | None = None) -> None:
-        """Note that the directory is needed now, and how many bytes it takes."""
+        """Record that the directory is used now, and its size in bytes."""
         path = f"{self._root}/locks/{name}"
         descriptor = open_own_file(path, os.O_WRONLY | os.O_CREAT)
         try:
@@ -80,7 +80,7 @@ class Uses:
             os.close(descriptor)
 
     def noted(self, name: str) -> tuple[int | None, float | None]:
-        """Return the size in bytes and when it was last needed, in seconds since 1970."""
+        """Return the size in bytes and the time of the last use, in seconds since 1970."""
         path = f"{self._root}/locks/{name}"
         try:
             with open(path, encoding="ascii") as file:
@@ -108,7 +108,7 @@ class Uses:
         return needed
 
     def _ever_needed(self) -> set[str]:
-        """Return what living processes need, or dead ones did: to tell takes a right to write."""
+        """Return the names in all leases, also of dead processes, without write access."""
         with contextlib.suppress(PermissionError):
             return {name for path in self._lists() for name in _names_in(path)}
         return set()

@@ -1,4 +1,4 @@
-"""How the files of a directory are at one moment, so that a later walk shows what changed."""
+"""The status of all files of a directory, so that a later walk shows the changes."""
 
 import errno
 import marshal
@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 
 from img.adapters.snapshotter.attributes import PathTooLong
 
-# What lstat(2) says that cannot stay while a file changes. ctime alone would do, as nobody can set
-# it, but for clocks that step back. In the order: mode, uid, gid, size (0 but for regular files),
-# mtime_ns, ctime_ns, inode, device number.
+# The fields of lstat(2) that change with a file. ctime alone would do, as it cannot be set, except
+# for clocks that step back. In order: mode, uid, gid, size (0 except for regular files), mtime_ns,
+# ctime_ns, inode, device number.
 FileStatus = tuple[int, int, int, int, int, int, int, int]
 _SIZE, _CTIME, _INODE = 3, 5, 6
 _BLOCK = 4096
@@ -25,7 +25,7 @@ class Walk:
 
     @classmethod
     def of(cls, directory: str) -> "Walk":
-        """Return how the files of ``directory`` are now. Raises PathTooLong."""
+        """Return the current status of the files of ``directory``. Raises PathTooLong."""
         files = {"": _status(os.lstat(directory))}
         try:
             _walk(directory, files)
@@ -37,7 +37,7 @@ class Walk:
 
     @classmethod
     def load(cls, path: str) -> "Walk | None":
-        """Return the walk that ``store`` wrote to ``path``, None if there is none to be read."""
+        """Return the walk that ``store`` wrote to ``path``, None if it cannot be read."""
         try:
             with open(path, "rb") as file:
                 version, files = marshal.load(file)
@@ -46,25 +46,25 @@ class Walk:
         return cls(files) if version == _FORMAT else None
 
     def store(self, path: str) -> None:
-        """Write the walk to ``path``, where nobody else reads or writes it."""
+        """Write the walk to ``path``, which no other process may use meanwhile."""
         with open(path, "wb") as file:
             marshal.dump((_FORMAT, self.files), file)
 
     @property
     def newest(self) -> int:
-        """The latest ctime, in nanoseconds since 1970."""
+        """Return the latest ctime, in nanoseconds since 1970."""
         return max(status[_CTIME] for status in self.files.values())
 
     @property
     def room(self) -> int:
-        """About how many bytes the files take on disk."""
+        """Return the approximate disk usage of the files in bytes."""
         return sum((_BLOCK + size + _BLOCK - 1) // _BLOCK * _BLOCK for size in self._sizes())
 
     def _sizes(self) -> Iterator[int]:
         return (status[_SIZE] for status in self.files.values())
 
     def differing(self, before: "Walk") -> list[str]:
-        """Return the paths that are new or not as they were ``before``."""
+        """Return the paths that are new or changed since ``before``."""
         then = before.files.get
         return [path for path, status in self.files.items() if then(path) != status]
 
@@ -75,7 +75,7 @@ class Walk:
                 yield path, status[_INODE]
 
     def refresh(self, directory: str, paths: Iterable[str]) -> None:
-        """Look at ``paths`` again."""
+        """Read the status of ``paths`` again."""
         for path in paths:
             self.files[path] = _status(os.lstat(f"{directory}/{path}" if path else directory))
 

@@ -1,4 +1,4 @@
-"""What an overlay mount left in its upper directory."""
+"""Changes in the upper directory of an overlay."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ _OPAQUE = (OPAQUE_XATTR, "trusted.overlay.opaque")
 class UpperDirectory:
     """The files of an upper directory (kernel overlayfs.rst, "whiteouts and opaque directories").
 
-    A picture of one moment, taken when it is made. Sockets count as whiteouts: a layer has none.
+    They are read once, when it is created. Sockets count as whiteouts: layers have none.
     """
 
     def __init__(self, directory: str, ownership: Ownership = REAL) -> None:
@@ -28,7 +28,7 @@ class UpperDirectory:
         self.found: dict[str, Found] = {}
         self._whiteouts: set[str] = set()
         self._opaque: set[str] = set()
-        self._replaced: list[str] = []  # directories that show nothing of the layers below
+        self._replaced: list[str] = []  # directories that hide the directories of the layers below
         try:
             self._scan(directory)
         except OSError as error:
@@ -37,7 +37,7 @@ class UpperDirectory:
             raise
 
     def shows(self, path: str) -> bool:
-        """Tell whether what the layers below have at ``path`` can still be seen."""
+        """Tell whether the file of the layers below at ``path`` is still visible."""
         if path in self.found or path in self._whiteouts:
             return False
         for parent in paths.ancestors(path):
@@ -51,7 +51,7 @@ class UpperDirectory:
         return True
 
     def deleted(self, base: FileTree) -> Iterator[str]:
-        """Yield the top-most paths of ``base`` that are hidden and have nothing in their place."""
+        """Yield the topmost paths of ``base`` that are hidden and not replaced."""
         yield from self._whiteouts
         for directory in self._replaced:
             for name in base.names(directory):

@@ -1,4 +1,4 @@
-"""New names in the directory of a layer, without a trace in the directories they are in."""
+"""New names in the directory of a layer, which leave the mtimes of parents unchanged."""
 
 import os
 
@@ -10,10 +10,10 @@ from img.domain.filesystem.tree import FileTree
 
 
 class UpperLinks:
-    """Adds and removes names in ``directory``; the directories they are in keep their mtimes.
+    """Adds and removes names in ``directory`` and restores the mtimes of their parents.
 
-    Missing ones are made what they are in ``base``, the tree of the layers below. The mtimes are
-    right after ``finish``.
+    Missing parents are created as in ``base``, the tree of the layers below. The mtimes are right
+    after ``finish``.
     """
 
     def __init__(self, directory: str, base: FileTree, ownership: Ownership) -> None:
@@ -23,7 +23,7 @@ class UpperLinks:
         self._times: dict[str, tuple[int, int]] = {}  # by path: atime and mtime, in nanoseconds
 
     def place(self, path: str) -> str:
-        """Return the full name of ``path``, which may be made or removed now."""
+        """Return the full name of ``path``, which may now be created or removed."""
         self._enter(paths.parent(path))
         return f"{self._directory}/{path}"
 
@@ -32,7 +32,7 @@ class UpperLinks:
         os.link(source, self.place(path), follow_symlinks=False)
 
     def finish(self) -> None:
-        """Give the directories their mtimes back."""
+        """Restore the mtimes of the directories."""
         for path, times in self._times.items():
             os.utime(f"{self._directory}/{path}", ns=times)
         self._times.clear()

@@ -1,1 +1,1 @@
-"""Who may collect garbage while whom."""
+"""Locks between garbage collection and builds."""

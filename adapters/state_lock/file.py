@@ -1,4 +1,4 @@
-"""Locks on files of the state directory; given back even by a crash."""
+"""Locks on files of the state directory; a crash releases them."""
 
 import contextlib
 import os
@@ -14,10 +14,10 @@ from img.domain.errors import StateError
 
 
 class FileStateLock(StateLock):
-    """Work holds a lock on a file of its own, ``state/leases/<number>`` (flock(2)).
+    """Each running command holds a lock on its own file, ``state/leases/<number>`` (flock(2)).
 
-    Numbers grow, ``state/leases/last`` is the last one. ``state/lock`` is held by who collects, in
-    the room of the reserve if need be.
+    Numbers increase, ``state/leases/last`` has the last one. Garbage collection holds
+    ``state/lock``, and uses the disk reserve if necessary.
     """
 
     def __init__(self, state: Path) -> None:
@@ -64,11 +64,12 @@ class FileStateLock(StateLock):
     def oldest(self) -> float | None:
         try:
             return min(self.live().values(), default=None)
-        except StateError:  # only who may write can tell; then it is better to believe in all
+        # telling takes write access; without it all leases are taken for live ones
+        except StateError:
             return min(self._all().values(), default=None)
 
     def live(self) -> dict[int, float]:
-        """Return when work began that still goes on, by number; forget the work of the dead."""
+        """Return the start times of running commands by number; delete leases of ended ones."""
         with self._numbers():
             return self._live()
 
@@ -96,7 +97,7 @@ class FileStateLock(StateLock):
         return [int(name) for name in os.listdir(self._leases) if name.isdecimal()]
 
     def _next(self) -> int:
-        """Return a number above all there were. After a crash of the machine it may be lower."""
+        """Return a number above all earlier ones. After a crash of the machine it may be lower."""
         path = f"{self._leases}/last"
         try:
             with open(path, encoding="ascii") as file:
@@ -104,14 +105,14 @@ class FileStateLock(StateLock):
         except (FileNotFoundError, ValueError):
             last = 0
         number = 1 + max(last, *self._listed(), 0)
-        # Written in place: who holds the lock is alone, and a full disk keeps the block.
+        # Written in place: the process has the lock, and a full disk keeps the block.
         with open(open_own_file(path, os.O_WRONLY | os.O_CREAT), "w") as file:
             file.write(f"{number:020d}")
         return number
 
     @contextmanager
     def _numbers(self) -> Iterator[None]:
-        """Keep leases from being given out, for a moment."""
+        """Lock the numbers, so that no lease is created meanwhile."""
         self._prepare()
         try:
             with Lock(f"{self._leases}/lock"):
@@ -122,7 +123,7 @@ class FileStateLock(StateLock):
             raise_state_error(error, self._leases)
 
     def _prepare(self) -> None:
-        """Make the directory: others have no business in there (0700)."""
+        """Create the directory, without access for other users (0700)."""
         try:
             make_directories(self._state)
         except OSError as error:
@@ -139,7 +140,7 @@ class FileStateLock(StateLock):
 
 
 class FileCollecting(Collecting):
-    """A collection, for as long as it goes on."""
+    """A running garbage collection."""
 
     def __init__(self, generation: int, lock: FileStateLock) -> None:
         self._generation = generation

@@ -9,7 +9,7 @@ from img.application.ports.state_lock import Collecting, StateLock
 
 
 class MemoryStateLock(StateLock):
-    """Knows who works."""
+    """Counts the running work."""
 
     def __init__(self) -> None:
         self._giving_out = Lock()
@@ -54,7 +54,7 @@ class MemoryStateLock(StateLock):
 
 
 class MemoryCollecting(Collecting):
-    """A collection that goes on."""
+    """A running garbage collection."""
 
     def __init__(self, generation: int, at_work: set[int]) -> None:
         self._generation = generation

@@ -1,1 +1,1 @@
-"""What else takes room in the state."""
+"""Disk usage of the state, and leftovers of killed processes."""

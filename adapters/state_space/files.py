@@ -1,4 +1,4 @@
-"""The state directory."""
+"""Disk usage of the state directory."""
 
 import contextlib
 import fcntl
@@ -16,9 +16,10 @@ _KEPT = {"incoming", "reserve"}
 
 
 class FileStateSpace(StateSpace):
-    """Looks for drafts in ``tmp``, for parts of downloads, for workspaces without an owner, and
-    for snapshots of earlier starts of the machine, beside ``snapshots`` and those with ``other``
-    ids, which are today's.
+    """Finds temporary files, parts of downloads, workspaces without a process, and old snapshots.
+
+    Old snapshots are those of earlier boots of the machine, except for ``snapshots`` and those in
+    ``other``, with other ids, which are in use.
     """
 
     def __init__(self, state: Path, snapshots: Path, other: Sequence[Path] = ()) -> None:

@@ -1,4 +1,4 @@
-"""A state of which nothing is on disk."""
+"""Disk usage of a state in memory, for tests."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from img.application.ports.state_space import Leftover, StateSpace
 
 
 class MemoryStateSpace(StateSpace):
-    """Says what it was told."""
+    """Disk usage and leftovers with the given values."""
 
     def __init__(self, *leftovers: Leftover, total: int = 0, free: int = 1 << 40) -> None:
         self.left = list(leftovers)

@@ -20,7 +20,7 @@ def is_trusted(path: str, status: os.stat_result) -> bool:
 def other_users_write(path: str, status: os.stat_result) -> bool:
     """Tell whether the mode or the access control list lets another user write to ``path``.
 
-    A group whose only members are this user and root does no harm: if each user has a group of the
+    A group with only this user and root as members does no harm: if each user has a group of the
     same name, home directories may be writable by it.
     """
     if status.st_mode & stat.S_IWOTH:

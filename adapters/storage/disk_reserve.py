@@ -44,7 +44,7 @@ class Reserve:
 
     @property
     def needed(self) -> bool:
-        """Tell whether the disk is almost full, apart from the reserve."""
+        """True if the disk is almost full, apart from the reserve."""
         with contextlib.suppress(OSError):
             return not self._is_free(1)
         return False

@@ -13,7 +13,7 @@ from img.domain.filesystem.entry import CHARACTER
 
 
 class Ownership(Protocol):
-    """How the files of root file systems get their owners."""
+    """The way in which the files of root file systems get their owners."""
 
     @abstractmethod
     def within(self, directory: str) -> "Ownership":

@@ -171,7 +171,10 @@ def _access(path: str, directory: str, status: os.stat_result, *, trusted: bool)
 
 
 def _is_of_owner(path: str, status: os.stat_result) -> bool:
-    """Tell whether a parent belongs to the owner of a read-only state, who may change it anyway."""
+    """Tell whether a parent belongs to the owner of a read-only state.
+
+    That user may change the state anyway.
+    """
     try:
         state = os.stat(path)
     except OSError:

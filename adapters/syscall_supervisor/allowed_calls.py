@@ -14,7 +14,7 @@ from img.adapters.syscall_supervisor import bpf
 from img.adapters.syscall_supervisor.bpf import ALLOW, HasBits, IsOneOf, LacksBits, Machine, Rule
 
 REFUSED = bpf.fail_with(errno.EPERM)
-"""What happens to a call that is not allowed: programs know this answer from Docker."""
+"""The result of calls that are not allowed, the same as with Docker."""
 
 _MISSING = bpf.fail_with(errno.ENOSYS)
 

@@ -83,10 +83,10 @@ class Rule:
 
 
 _Decision = tuple[tuple[tuple[Condition, ...], int], ...]
-"""Conditions and the action where all are true, in order; the last has no conditions."""
+"""Conditions and the action if all are true, in order; the last has no conditions."""
 
 _Piece = tuple[int, _Decision]
-"""The first number of a range, and what is decided about the calls in it."""
+"""The first number of a range, and the decision about the calls in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +113,7 @@ MACHINES = {
         compat_calls=call_numbers.ARM,
     ),
 }
-"""By ``uname -m``, the machines that filters are known for."""
+"""The supported machines, by ``uname -m``."""
 
 
 def this_machine() -> Machine | None:

@@ -9,7 +9,7 @@ from img.adapters.syscall_supervisor.listener import Listener, Notification
 from img.adapters.syscall_supervisor.replies import Answer, Reply
 
 Handler = Callable[[Notification], Answer]
-"""Raises LookupError for what is the kernel's to do, OSError for what fails."""
+"""Raises LookupError if the kernel should execute the call, OSError if the call fails."""
 
 
 class Dispatcher:

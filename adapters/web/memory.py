@@ -1,4 +1,4 @@
-"""Files of no server at all."""
+"""Web files in memory, for tests."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from img.domain.url import redact_credentials
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryPage:
-    """What is at an address, and the only authorization that opens it, if it needs one."""
+    """The content of a URL, and the authorization that it requires, if any."""
 
     content: bytes
     etag: str = ""
@@ -28,7 +28,7 @@ class MemoryPage:
 
 @dataclass(slots=True)
 class MemoryWeb(WebFetcher):
-    """``pages`` by URL; ``requests`` is what was asked for."""
+    """Serves ``pages`` by URL; ``requests`` records the requests."""
 
     pages: Mapping[str, MemoryPage] = field(default_factory=dict)
     requests: list[WebRequest] = field(default_factory=list)

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 _CHUNK = 256 << 10  # bytes
 _AHEAD = 8  # chunks that wait for their reader
-_POLL_S = 0.1  # how soon a cancellation is noticed
+_POLL_S = 0.1  # seconds until a cancellation is noticed
 
 
 class RequestsWebFetcher(WebFetcher):
-    """Each transfer has a thread of its own: a socket that waits cannot be interrupted."""
+    """Each transfer has its own thread, because a waiting socket cannot be interrupted."""
 
     @contextmanager
     def get(self, request: WebRequest, cancelled: Cancellation) -> Iterator[WebAnswer]:
@@ -49,18 +49,18 @@ class RequestsWebFetcher(WebFetcher):
 
 
 class _Head:
-    """What the headers of a response say."""
+    """The headers of a response."""
 
     def __init__(self, response: "requests.Response", request: WebRequest) -> None:
         self.etag = response.headers.get("ETag", "").removeprefix("W/")
-        # Some servers send all again for an ETag they know, some forget it in their 304.
+        # Some servers send everything again for a known ETag, some leave it out in their 304.
         self.unchanged = bool(request.etag) and (
             response.status_code == 304 or self.etag == request.etag
         )
         if self.unchanged:
             self.etag = request.etag
         self.modified = _seconds(response.headers.get("Last-Modified", ""))
-        # The length of what is compressed on its way says nothing of the file's.
+        # With Content-Encoding the length is not that of the file.
         plain = "Content-Encoding" not in response.headers
         self.sent = parse_count(response.headers.get("Content-Length", ""))
         self.size = self.sent or 0 if plain else 0
@@ -81,7 +81,7 @@ class _Transfer:
         Thread(target=self._receive, name="download", daemon=True).start()
 
     def next(self, cancelled: Cancellation) -> _Head | bytes | None:
-        """Return what comes next; None at the end. Raises WebError."""
+        """Return the next message; None at the end. Raises WebError."""
         while not cancelled.is_set():
             try:
                 message = self._messages.get(timeout=_POLL_S)
@@ -105,13 +105,13 @@ class _Transfer:
             for message in self._received():
                 if not self._tell(message):
                     return
-        except Exception as error:  # unexpected ones too: the build would wait for ever
+        except Exception as error:  # unexpected ones too: otherwise the build would wait forever
             self._tell(error)
         else:
             self._tell(None)
 
     def _tell(self, message: _Message) -> bool:
-        """Hand ``message`` over; return False if nobody wants it any more."""
+        """Queue ``message``; return False if the transfer is stopped."""
         while not self._stopped.is_set():
             try:
                 self._messages.put(message, timeout=_POLL_S)
@@ -151,7 +151,7 @@ class _Transfer:
 
 
 class _Authorization:
-    """Sends what was asked for, and never what a ~/.netrc says."""
+    """Sends the authorization of the request, and never that of ~/.netrc."""
 
     def __init__(self, request: WebRequest) -> None:
         url = Url.parse(request.url)
@@ -165,7 +165,7 @@ class _Authorization:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return in a few words why a transfer failed."""
+    """Return a short reason why a transfer failed."""
     causes = list(_causes(error))
     names = {type(cause).__name__ for cause in causes}
     if "SSLCertVerificationError" in names:
@@ -184,7 +184,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield the error and what it was made from: requests and urllib3 hide it in three ways."""
+    """Yield the error and its causes, which requests and urllib3 hide in three ways."""
     current: object = error
     while isinstance(current, BaseException):
         yield current
@@ -194,7 +194,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _headers(request: WebRequest) -> dict[str, str]:
-    # As Go's client, which BuildKit uses: gzip is asked for, and taken off again.
+    # As Go's client, which BuildKit uses: gzip is requested, and decoded.
     headers = {"Accept-Encoding": "gzip", "Accept": "*/*"}
     if request.etag:
         headers["If-None-Match"] = request.etag

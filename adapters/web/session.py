@@ -10,9 +10,9 @@ from urllib3.util import Retry
 
 from img import __version__
 from img.adapters.http.ca_certificates import (
-    load_authorities,
-    named_authorities,
-    system_authorities,
+    load_certificates,
+    named_certificates,
+    system_certificates,
 )
 from img.adapters.http.guarded_session import GuardedAdapter, GuardedSession, PeerGuard
 
@@ -23,9 +23,9 @@ _TRIES = 2  # after the first
 
 
 class WebSession(GuardedSession):
-    """A session for one URL with timeouts and further tries.
+    """A session for one URL with timeouts and retries.
 
-    Of the environment only proxies and authorities count.
+    Of the environment only proxies and CA certificates are used.
     """
 
     def __init__(self, url: str) -> None:
@@ -38,7 +38,7 @@ class WebSession(GuardedSession):
             allowed_methods=["GET"],
             backoff_factor=0.5,
             raise_on_status=False,
-            respect_retry_after_header=False,  # it may ask for hours
+            respect_retry_after_header=False,  # the server may ask for hours
         )
         self._retry = retry
         self._speaks_tls = False
@@ -47,7 +47,7 @@ class WebSession(GuardedSession):
 
     def get_adapter(self, url: str) -> BaseAdapter:
         if not self._speaks_tls and url.lower().startswith("https:"):
-            # Not before: to read all the authorities takes a while.
+            # Not before: reading all CA certificates is slow.
             self.mount("https://", _VerifyingAdapter(self._guard, max_retries=self._retry))
             self._speaks_tls = True
         return super().get_adapter(url)
@@ -59,7 +59,7 @@ class WebSession(GuardedSession):
 
 
 class _VerifyingAdapter(GuardedAdapter):
-    """Trusts whom the environment or the system trusts; requests would take certifi alone."""
+    """Trusts the CA certificates of the environment or the system; requests has its own."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         context = _context()
@@ -83,10 +83,10 @@ class _VerifyingAdapter(GuardedAdapter):
 
 
 def _context() -> ssl.SSLContext | None:
-    """Return what trusts them, None where there are none."""
-    places = named_authorities(os.environ) or system_authorities()
+    """Return a context with those certificates, None if there are none."""
+    places = named_certificates(os.environ) or system_certificates()
     if not places:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    load_authorities(context, places)
+    load_certificates(context, places)
     return context

@@ -21,7 +21,7 @@ log = logger("housekeeping")
 class Collect:
     """Deletes what nothing leads to any more; others may work meanwhile.
 
-    A blob that others may have found already is only condemned: it goes when they have ended.
+    A blob that another command may have found is only marked: it is deleted when that has ended.
     """
 
     inventory: Inventory
@@ -36,12 +36,12 @@ class Collect:
             assert collecting is not None
             self._bury(collecting)
             garbage = self._garbage()
-            self.inventory.trash.adopt(garbage.blobs & freed.blobs)
+            self.inventory.trash.claim(garbage.blobs & freed.blobs)
             self._delete(garbage, garbage.snapshots & freed.snapshots, collecting)
 
     def finished(self) -> None:
-        """Delete what was condemned and has waited for builds that have ended meanwhile."""
-        if any(True for _ in self.inventory.trash.condemned()):
+        """Delete the marked blobs that waited for builds which have ended meanwhile."""
+        if any(True for _ in self.inventory.trash.marked_for_deletion()):
             with self.inventory.lock.collecting(wait=False) as collecting:
                 if collecting is not None:
                     self._bury(collecting)
@@ -74,7 +74,7 @@ class Collect:
                 collecting,
             )
             self._clear(chosen)
-            waiting = {digest.encoded for _, digest in self.inventory.trash.condemned()}
+            waiting = {digest.encoded for _, digest in self.inventory.trash.marked_for_deletion()}
             return [replace(i, kept_by=RUNNING) if i.id in waiting else i for i in chosen]
 
     def _garbage(self) -> Garbage:
@@ -138,22 +138,22 @@ class Collect:
         for digest in garbage.blobs:
             facts = parts.trash.facts(digest)
             if facts is not None and (oldest is None or facts.stored < oldest):
-                parts.trash.condemn(digest, collecting.generation)
+                parts.trash.mark_for_deletion(digest, collecting.generation)
         self._bury(collecting)
         log.debug("collected", blobs=len(garbage.blobs), snapshots=len(snapshots))
 
     def _bury(self, collecting: Collecting) -> None:
-        """Delete what was condemned and can be in nobody's hands; what is needed again stays."""
-        condemned = list(self.inventory.trash.condemned())
-        if not condemned:
+        """Delete the marked blobs that no command can use; blobs that are needed again stay."""
+        marked = list(self.inventory.trash.marked_for_deletion())
+        if not marked:
             return
         live = self.inventory.live().blobs
-        for generation in sorted({generation for generation, _ in condemned}):
+        for generation in sorted({generation for generation, _ in marked}):
             if collecting.ended(generation):
-                for number, digest in condemned:
+                for number, digest in marked:
                     if number == generation and digest in live:
                         self.inventory.blobs.size(digest)  # which brings it back
-                self.inventory.trash.expire(generation)
+                self.inventory.trash.sweep(generation)
 
     def _clear(self, chosen: Sequence[UsedItem]) -> None:
         """Delete what is neither blob nor snapshot."""

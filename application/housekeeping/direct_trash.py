@@ -16,24 +16,24 @@ class DirectTrash(BlobTrash):
     def __init__(self, blobs: BlobStore, lock: StateLock) -> None:
         self._blobs = blobs
         self._lock = lock
-        self._condemned: list[tuple[int, Digest]] = []
+        self._marked: list[tuple[int, Digest]] = []
 
     def facts(self, digest: Digest) -> BlobFacts | None:
         size = self._blobs.size(digest)
         return None if size is None else BlobFacts(room=size)
 
-    def condemn(self, digest: Digest, generation: int) -> None:
-        self._condemned.append((generation, digest))
+    def mark_for_deletion(self, digest: Digest, generation: int) -> None:
+        self._marked.append((generation, digest))
 
-    def condemned(self) -> Iterator[tuple[int, Digest]]:
-        yield from list(self._condemned)
+    def marked_for_deletion(self) -> Iterator[tuple[int, Digest]]:
+        yield from list(self._marked)
 
-    def expire(self, generation: int) -> None:
+    def sweep(self, generation: int) -> None:
         with self._lock.alone() as alone:
-            for number, digest in self._condemned:
+            for number, digest in self._marked:
                 if alone and number == generation:
                     self._blobs.remove(digest)
-        self._condemned = [each for each in self._condemned if each[0] != generation]
+        self._marked = [each for each in self._marked if each[0] != generation]
 
-    def adopt(self, digests: Iterable[Digest]) -> None:
+    def claim(self, digests: Iterable[Digest]) -> None:
         pass  # all of it is ours

@@ -63,7 +63,7 @@ class Inventory:
         items = [
             *taken.blobs(oldest),
             *taken.indexes(oldest),
-            *self._condemned(),
+            *self._marked(),
             *self._snapshots(taken, measured),
             *self._views(measured),
             *self._mounts(measured),
@@ -102,8 +102,8 @@ class Inventory:
         total += sum(kept.size for kept in self.views.kept(measured=False))
         return total + sum(kept.size for kept in self.mounts.kept(measured=False))
 
-    def _condemned(self) -> Iterator[UsedItem]:
-        for _, digest in self.trash.condemned():
+    def _marked(self) -> Iterator[UsedItem]:
+        for _, digest in self.trash.marked_for_deletion():
             facts = self.trash.facts(digest)
             yield UsedItem(
                 id=digest.encoded,

@@ -194,29 +194,29 @@ class BlobFacts:
 
 @runtime_checkable
 class BlobTrash(Protocol):
-    """Lets blobs go in two steps, so that nobody loses what he has found before.
+    """Deletion of blobs in two steps, so that a running command never loses a blob it has found.
 
-    What is condemned is no longer among the store's digests, but can be opened; who asks for its
-    size, or stores it again, brings it back. It is deleted when all who could have found it before
-    have ended.
+    A blob that is marked for deletion is no longer among the store's digests, but can be opened; a
+    request for its size, or storing it again, restores it. It is deleted when all commands that
+    could have found it before have ended.
     """
 
     @abstractmethod
     def facts(self, digest: Digest) -> BlobFacts | None:
-        """Return what is known of the blob, condemned or not; None where there is none."""
+        """Return the facts of the blob, marked for deletion or not; None if there is none."""
 
     @abstractmethod
-    def condemn(self, digest: Digest, generation: int) -> None:
-        """Condemn the blob in the collection ``generation``, if it is ours."""
+    def mark_for_deletion(self, digest: Digest, generation: int) -> None:
+        """Mark the blob for deletion in the collection ``generation``, if img owns it."""
 
     @abstractmethod
-    def condemned(self) -> Iterator[tuple[int, Digest]]:
-        """Yield what is condemned, with its generation, in no order."""
+    def marked_for_deletion(self) -> Iterator[tuple[int, Digest]]:
+        """Yield the marked blobs with their generations, in no order."""
 
     @abstractmethod
-    def expire(self, generation: int) -> None:
-        """Delete what was condemned in that collection and not brought back."""
+    def sweep(self, generation: int) -> None:
+        """Delete the blobs that were marked in that collection and not restored."""
 
     @abstractmethod
-    def adopt(self, digests: Iterable[Digest]) -> None:
-        """Take blobs for our own that others may have put into the store."""
+    def claim(self, digests: Iterable[Digest]) -> None:
+        """Own blobs that other programs may have stored, so that they may be deleted."""

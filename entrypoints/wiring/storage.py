@@ -23,7 +23,7 @@ with lazy_imports(__name__):
     from img.adapters.blob_store.memory import MemoryBlobStore
     from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
     from img.adapters.cache_store.memory import MemoryCacheStore
-    from img.adapters.cache_store.namespaced import ApartCacheStore
+    from img.adapters.cache_store.namespaced import NamespacedCacheStore
     from img.adapters.cache_store.sqlite import SqliteCacheStore
     from img.adapters.exporter.docker_archive import DockerArchiveExporter
     from img.adapters.exporter.oci_archive import OciArchiveExporter
@@ -62,7 +62,7 @@ def _cache_namespace(setup: Setup) -> str:
 
 def _sqlite_cache(database: Database, namespace: str) -> CacheStore:
     store = SqliteCacheStore(database)
-    return ApartCacheStore(store, namespace) if namespace else store
+    return NamespacedCacheStore(store, namespace) if namespace else store
 
 
 def _scratch_elsewhere() -> ScratchSpace:

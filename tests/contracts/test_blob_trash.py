@@ -48,11 +48,11 @@ class TestBlobTrash(BlobTrashContract):
 
 def test_who_asks_for_the_size_brings_it_back(on_disk: FileBlobStore) -> None:
     digest = add(on_disk)
-    on_disk.condemn(digest, 1)
+    on_disk.mark_for_deletion(digest, 1)
     assert list(on_disk.digests()) == []
 
     assert on_disk.size(digest) == 7
-    on_disk.expire(1)
+    on_disk.sweep(1)
 
     assert list(on_disk.digests()) == [digest]
     assert read(on_disk, digest) == b"content"
@@ -60,10 +60,10 @@ def test_who_asks_for_the_size_brings_it_back(on_disk: FileBlobStore) -> None:
 
 def test_who_stores_it_again_keeps_it(on_disk: FileBlobStore) -> None:
     digest = add(on_disk)
-    on_disk.condemn(digest, 1)
+    on_disk.mark_for_deletion(digest, 1)
 
     add(on_disk)
-    on_disk.expire(1)
+    on_disk.sweep(1)
 
     assert read(on_disk, digest) == b"content"
 
@@ -76,14 +76,14 @@ def test_in_a_layout_blobs_of_others_stay_until_they_are_adopted(tmp_path: Path)
     again = add(store, b"theirs")  # the same bytes, which were there already
     assert again == theirs
 
-    store.condemn(theirs, 1)
+    store.mark_for_deletion(theirs, 1)
     facts = store.facts(theirs)
     assert facts is not None and not facts.ours
-    assert list(store.condemned()) == []
+    assert list(store.marked_for_deletion()) == []
 
-    store.adopt([theirs])
-    store.condemn(theirs, 1)
-    store.expire(1)
+    store.claim([theirs])
+    store.mark_for_deletion(theirs, 1)
+    store.sweep(1)
     assert store.size(theirs) is None
 
 
@@ -103,10 +103,10 @@ def test_a_store_without_a_trash_keeps_blobs_while_somebody_works() -> None:
     trash = DirectTrash(blobs, lock)
 
     with lock.working():
-        trash.condemn(digest, 1)
-        trash.expire(1)
+        trash.mark_for_deletion(digest, 1)
+        trash.sweep(1)
     assert blobs.size(digest) == 7
 
-    trash.condemn(digest, 2)
-    trash.expire(2)
+    trash.mark_for_deletion(digest, 2)
+    trash.sweep(2)
     assert blobs.size(digest) is None

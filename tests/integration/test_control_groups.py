@@ -39,9 +39,9 @@ def test_a_delegated_group_with_processes_in_it_moves_them_to_have_children(
     process = sleeper_in(scope)
     try:
         own = replace(hierarchy, own=str(scope))
-        home = unified.home(own, controller, Resources(), root=False)
+        parent = unified.parent_group(own, controller, Resources(), root=False)
 
-        step = Path(home.directory, "img-0-1")
+        step = Path(parent.directory, "img-0-1")
         step.mkdir()
         assert controller in (step / "cgroup.controllers").read_text().split()
         assert (scope / "cgroup.procs").read_text() == ""
@@ -49,7 +49,7 @@ def test_a_delegated_group_with_processes_in_it_moves_them_to_have_children(
 
         (step / "cgroup.procs").write_text(str(process.pid))  # as the first process of a step
         again = replace(hierarchy, own=str(scope / unified.OURSELVES))  # a build after this one
-        assert unified.home(again, controller, Resources(), root=False) == home
+        assert unified.parent_group(again, controller, Resources(), root=False) == parent
     finally:
         process.kill()
         process.communicate()

@@ -183,7 +183,7 @@ def test_a_bundle_of_certificates_makes_a_registry_known(
     tls_server: ScriptedServer, tmp_path: Path
 ) -> None:
     registry = OrasRegistry(
-        credentials=MemoryCredentials(), trust=Trust(authorities=(tmp_path / "only.pem",))
+        credentials=MemoryCredentials(), trust=Trust(ca_certificates=(tmp_path / "only.pem",))
     )
 
     assert registry.open_blob(_name(tls_server.address), _BLOB).read() == b"layer"

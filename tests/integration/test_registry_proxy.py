@@ -52,7 +52,7 @@ def _name(server: ScriptedServer) -> ImageReference:
 def _client(authority: Authority) -> OrasRegistry:
     return OrasRegistry(
         credentials=MemoryCredentials(),
-        trust=Trust(authorities=(authority.certificate,)),
+        trust=Trust(ca_certificates=(authority.certificate,)),
         sleep=lambda _: None,
     )
 

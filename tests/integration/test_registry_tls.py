@@ -186,7 +186,7 @@ def test_many_threads_at_once_are_sent_elsewhere(tmp_path: Path) -> None:
         ScriptedServer(send_away, context) as registry,
     ):
         name = ImageReference(domain=registry.address, path="team/app", tag="v1")
-        trust = Trust(authorities=(authority.certificate,))
+        trust = Trust(ca_certificates=(authority.certificate,))
         client = OrasRegistry(credentials=MemoryCredentials(), trust=trust, sleep=lambda _: None)
         with ThreadPoolExecutor(8) as pool:
             read = list(pool.map(lambda _: client.open_blob(name, _BLOB).read(), range(16)))

@@ -147,7 +147,7 @@ def stage_of(kind: str) -> list[tuple[object, str]]:
         return [
             (module, "take_identity"),
             (module, "enter_directory"),
-            (module, "_become"),
+            (module, "_set_ids"),
             (module, "find_executable"),
         ]
     if kind == "chroot":

@@ -221,7 +221,7 @@ def test_a_registry_on_https_leads_to_no_secret_in_the_clear(
         client.name = ImageReference(domain="registry.test", path="team/app", tag="v1")
         access = Access(
             credentials=MemoryCredentials({"registry.test": _ADA}),
-            trust=Trust(authorities=(authority.certificate,)),
+            trust=Trust(ca_certificates=(authority.certificate,)),
             sleep=lambda _: None,
             limits=Limits(connect_s=1.0, read_s=1.0),
         )

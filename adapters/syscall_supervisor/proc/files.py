@@ -136,9 +136,7 @@ class ProcFiles:
 
     @contextmanager
     def _base(self, call: Notification, place: Place) -> Iterator[int]:
-        """Open the directory that ``place.path`` is below, and check that its process stays the
-        same.
-        """
+        """Open the parent directory of ``place.path``, and check that its process is the same."""
         if place.process is None:
             if self._is_masked(place) and b"/" in place.path:
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))

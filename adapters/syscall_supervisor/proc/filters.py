@@ -41,7 +41,7 @@ REACHING = {
     "process_vm_writev": (0,),
     "prlimit64": (0,),
 }
-"""Calls that do something to another process, and the arguments that say to which."""
+"""Calls that affect another process, and the indexes of the arguments that name it."""
 
 _CONDITIONS: dict[str, tuple[Condition, ...]] = {
     "ptrace": (IsOneOf(0, (_PTRACE_ATTACH, _PTRACE_SEIZE)),),

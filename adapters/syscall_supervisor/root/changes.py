@@ -55,11 +55,11 @@ class ChangeCalls:
         self, places: tuple[tuple[int | None, int], ...]
     ) -> Callable[[Notification], Answer]:
         def check(call: Notification) -> Answer:
-            who = self._identities.of(call.pid)
-            if who.user.filesystem:
+            caller = self._identities.of(call.pid)
+            if caller.user.filesystem:
                 for directory, path in places:
                     at = AT_FDCWD if directory is None else call.arguments[directory]
-                    self._check_name(call, who, at, call.arguments[path])
+                    self._check_name(call, caller, at, call.arguments[path])
             return Reply.LET_PASS
 
         return check
@@ -68,27 +68,27 @@ class ChangeCalls:
         self, directory: int | None, path: int | None
     ) -> Callable[[Notification], Answer]:
         def check(call: Notification) -> Answer:
-            who = self._identities.of(call.pid)
-            if who.user.filesystem:
+            caller = self._identities.of(call.pid)
+            if caller.user.filesystem:
                 at = AT_FDCWD if directory is None else call.arguments[directory]
                 text = b""
                 if path is not None:
                     text = process_memory.read_text(call.pid, call.arguments[path])
                 owner = self._owners.on_record(self._paths.find(call, at, text), follow=True)
-                if (owner or ROOT).uid != who.user.filesystem:
+                if (owner or ROOT).uid != caller.user.filesystem:
                     raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
             return Reply.LET_PASS
 
         return check
 
     def _check_name(
-        self, call: Notification, who: Credentials, directory: int, address: int
+        self, call: Notification, caller: Credentials, directory: int, address: int
     ) -> None:
         text = process_memory.read_text(call.pid, address).rstrip(b"/")
         where = self._paths.place(call, directory, text)
         parent = where.rpartition(b"/")[0] or b"/"
-        self._permissions.check(who, text, parent, WRITE | SEARCH)
+        self._permissions.check(caller, text, parent, WRITE | SEARCH)
         if os.stat(parent).st_mode & stat.S_ISVTX and os.path.lexists(where):
             owners = [self._owners.on_record(path, follow=False) for path in (where, parent)]
-            if who.user.filesystem not in [(owner or ROOT).uid for owner in owners]:
+            if caller.user.filesystem not in [(owner or ROOT).uid for owner in owners]:
                 raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))

@@ -51,18 +51,22 @@ class CreationCalls:
         self._permissions = permissions
 
     def open(self, call: Notification) -> Answer:
+        """Answer open(2)."""
         path, flags, mode = call.arguments[:3]
         return self._open(call, AT_FDCWD, path, flags, mode)
 
     def openat(self, call: Notification) -> Answer:
+        """Answer openat(2)."""
         directory, path, flags, mode = call.arguments[:4]
         return self._open(call, directory, path, flags, mode)
 
     def creat(self, call: Notification) -> Answer:
+        """Answer creat(2)."""
         path, mode = call.arguments[:2]
         return self._open(call, AT_FDCWD, path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, mode)
 
     def openat2(self, call: Notification) -> Answer:
+        """Answer openat2(2)."""
         directory, path, how, size = call.arguments[:4]
         if size < _OPEN_HOW.size:
             return Reply.LET_PASS
@@ -72,26 +76,32 @@ class CreationCalls:
         return self._open(call, directory, path, flags, mode, resolve)
 
     def mkdir(self, call: Notification) -> Answer:
+        """Answer mkdir(2)."""
         path, mode = call.arguments[:2]
         return self._mkdir(call, AT_FDCWD, path, mode)
 
     def mkdirat(self, call: Notification) -> Answer:
+        """Answer mkdirat(2)."""
         directory, path, mode = call.arguments[:3]
         return self._mkdir(call, directory, path, mode)
 
     def symlink(self, call: Notification) -> Answer:
+        """Answer symlink(2)."""
         text, path = call.arguments[:2]
         return self._symlink(call, text, AT_FDCWD, path)
 
     def symlinkat(self, call: Notification) -> Answer:
+        """Answer symlinkat(2)."""
         text, directory, path = call.arguments[:3]
         return self._symlink(call, text, directory, path)
 
     def mknod(self, call: Notification) -> Answer:
+        """Answer mknod(2)."""
         path, mode, device = call.arguments[:3]
         return self._mknod(call, AT_FDCWD, path, mode, device)
 
     def mknodat(self, call: Notification) -> Answer:
+        """Answer mknodat(2)."""
         directory, path, mode, device = call.arguments[:4]
         return self._mknod(call, directory, path, mode, device)
 
@@ -105,32 +115,32 @@ class CreationCalls:
         resolve: int = 0,
     ) -> Answer:
         flags &= _FLAGS
-        who = self._identities.of(call.pid)
+        caller = self._identities.of(call.pid)
         if flags & os.O_PATH:
             return Reply.LET_PASS
         text = process_memory.read_text(call.pid, path)
         device = self._device_meant(call, directory, text)
         if device is not None and not flags & os.O_EXCL:
-            self._check_existing(call, who, directory, text, flags)
+            self._check_existing(call, caller, directory, text, flags)
             return self._open_device(call, device, flags)
         unnamed = flags & os.O_TMPFILE == os.O_TMPFILE
         if not unnamed and not flags & os.O_CREAT:
-            if who.user.filesystem:
-                self._check_existing(call, who, directory, text, flags)
+            if caller.user.filesystem:
+                self._check_existing(call, caller, directory, text, flags)
             return Reply.LET_PASS
         where = self._paths.place(call, directory, text)
         parent = where if unnamed else _parent(where)
-        owner = self._owner_of_new(who, parent)
+        owner = self._owner_of_new(caller, parent)
         if owner == ROOT:
             return Reply.LET_PASS
         if not unnamed and os.path.lexists(where):
             if flags & (os.O_EXCL | os.O_NOFOLLOW) or self._exists(call, directory, text):
-                self._check_existing(call, who, directory, text, flags)
+                self._check_existing(call, caller, directory, text, flags)
                 return Reply.LET_PASS
             where = self._end_of_links(call, where)
             parent = _parent(where)
-            owner = self._owner_of_new(who, parent)
-        self._check_parent(who, text, parent)
+            owner = self._owner_of_new(caller, parent)
+        self._check_parent(caller, text, parent)
         return self._open_new(call, where, flags, mode, resolve, parent, owner)
 
     def _device_meant(self, call: Notification, directory: int, text: bytes) -> bytes | None:
@@ -197,27 +207,27 @@ class CreationCalls:
         return Reply.SENT
 
     def _mkdir(self, call: Notification, directory: int, path: int, mode: int) -> Answer:
-        who = self._identities.of(call.pid)
+        caller = self._identities.of(call.pid)
         text = process_memory.read_text(call.pid, path)
         where = self._paths.place(call, directory, text.rstrip(b"/"))
         parent = _parent(where)
-        owner = self._owner_of_new(who, parent)
+        owner = self._owner_of_new(caller, parent)
         if owner == ROOT or os.path.lexists(where):
             return Reply.LET_PASS
-        self._check_parent(who, text, parent)
+        self._check_parent(caller, text, parent)
         os.mkdir(where, mode & 0o7777 & ~umask_of(call.pid))
         self._owners.record(where, owner)
         return 0
 
     def _symlink(self, call: Notification, target: int, directory: int, path: int) -> Answer:
-        who = self._identities.of(call.pid)
+        caller = self._identities.of(call.pid)
         text = process_memory.read_text(call.pid, path)
         where = self._paths.place(call, directory, text)
         parent = _parent(where)
-        owner = self._owner_of_new(who, parent)
+        owner = self._owner_of_new(caller, parent)
         if owner == ROOT:
             return Reply.LET_PASS
-        self._check_parent(who, text, parent)
+        self._check_parent(caller, text, parent)
         os.symlink(process_memory.read_text(call.pid, target), where)
         self._owners.record(where, owner)
         return 0
@@ -226,19 +236,19 @@ class CreationCalls:
         self, call: Notification, directory: int, path: int, mode: int, device: int
     ) -> Answer:
         device &= _INT
-        who = self._identities.of(call.pid)
+        caller = self._identities.of(call.pid)
         text = process_memory.read_text(call.pid, path)
         where = self._paths.place(call, directory, text)
         parent = _parent(where)
-        owner = self._owner_of_new(who, parent)
+        owner = self._owner_of_new(caller, parent)
         is_device = stat.S_IFMT(mode & _INT) in (stat.S_IFCHR, stat.S_IFBLK)
         if owner == ROOT and not is_device:
             return Reply.LET_PASS
-        self._check_parent(who, text, parent)
+        self._check_parent(caller, text, parent)
         permissions = mode & 0o7777 & ~umask_of(call.pid)
         if is_device:
             # 0:0 is a whiteout of overlays, and the kernel never allows it inside an overlay.
-            if not who.privileged or device == 0:
+            if not caller.privileged or device == 0:
                 raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
             self._stand_in(where, mode, permissions, device)
         else:
@@ -256,20 +266,20 @@ class CreationCalls:
         finally:
             os.close(file)
 
-    def _owner_of_new(self, who: Credentials, parent: bytes) -> Owner:
-        uid, gid = who.user.filesystem, who.group.filesystem
+    def _owner_of_new(self, caller: Credentials, parent: bytes) -> Owner:
+        uid, gid = caller.user.filesystem, caller.group.filesystem
         if os.stat(parent).st_mode & stat.S_ISGID:
             gid = (self._owners.on_record(parent, follow=True) or ROOT).gid
         return Owner(uid, gid)
 
     def _check_existing(
-        self, call: Notification, who: Credentials, directory: int, text: bytes, flags: int
+        self, call: Notification, caller: Credentials, directory: int, text: bytes, flags: int
     ) -> None:
         wanted = _WANTED.get(flags & os.O_ACCMODE, 0) | (WRITE if flags & os.O_TRUNC else 0)
-        self._permissions.check(who, text, self._paths.find(call, directory, text), wanted)
+        self._permissions.check(caller, text, self._paths.find(call, directory, text), wanted)
 
-    def _check_parent(self, who: Credentials, text: bytes, parent: bytes) -> None:
-        self._permissions.check(who, text, parent, WRITE | SEARCH)
+    def _check_parent(self, caller: Credentials, text: bytes, parent: bytes) -> None:
+        self._permissions.check(caller, text, parent, WRITE | SEARCH)
 
 
 def _parent(where: bytes) -> bytes:

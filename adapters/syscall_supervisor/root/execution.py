@@ -32,9 +32,11 @@ class ExecutionCalls:
         self._permissions = permissions
 
     def execve(self, call: Notification) -> Answer:
+        """Answer execve(2)."""
         return self._execute(call, AT_FDCWD, call.arguments[0])
 
     def execveat(self, call: Notification) -> Answer:
+        """Answer execveat(2)."""
         directory, path, _, _, flags, _ = call.arguments
         if flags & AT_EMPTY_PATH:
             return Reply.LET_PASS  # fexecve(3)
@@ -68,10 +70,10 @@ class ExecutionCalls:
         return 0
 
     def _execute(self, call: Notification, directory: int, path: int) -> Answer:
-        who = self._identities.of(call.pid)
+        caller = self._identities.of(call.pid)
         text = process_memory.read_text(call.pid, path)
         where = self._paths.find(call, directory, text)
-        self._permissions.check(who, text, where, SEARCH)
+        self._permissions.check(caller, text, where, SEARCH)
         mode = os.stat(where).st_mode
         if not stat.S_ISREG(mode):
             return Reply.LET_PASS
@@ -81,7 +83,7 @@ class ExecutionCalls:
             if not _is_script(where):
                 uid = owner.uid if mode & stat.S_ISUID else None
                 gid = owner.gid if mode & _SET_GROUP_ID == _SET_GROUP_ID else None
-        if (becomes := who.executing(uid, gid)) != who:
+        if (becomes := caller.executing(uid, gid)) != caller:
             self._identities.set(call.pid, becomes)
         return Reply.LET_PASS
 
@@ -95,10 +97,10 @@ class ExecutionCalls:
             content = copy.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
         peer, _, _ = _UCRED.unpack(content)
         try:
-            who = self._identities.of(peer) if peer > 0 else None
+            known = self._identities.of(peer) if peer > 0 else None
         except ProcessLookupError:
             return None
-        return (peer, who.user.effective, who.group.effective) if who else None
+        return (peer, known.user.effective, known.group.effective) if known else None
 
 
 def _is_script(where: bytes) -> bool:

@@ -1,7 +1,7 @@
 """The emulated credentials of each process.
 
-A table by pid would be wrong for a child whose parent changed ids before the child's first call,
-for an orphan, and for a pid that is used again. So each process carries the number of its
+A table by pid would be wrong for an orphan, for a pid that is used again, and for a child if the
+parent changed ids before the child's first call. So each process carries the number of its
 credentials in a resource limit: children inherit it, programs keep it, and RLIMIT_LOCKS has no
 other effect since Linux 2.4.25 (getrlimit(2)).
 """

@@ -4,7 +4,7 @@ from enum import Enum
 
 
 class Emulation(Enum):
-    """How much of root is emulated for a step with one id."""
+    """The extent of the emulation of root for a step with one id."""
 
     FULL = "full"  # layers are the same as with many ids
     IDS = "ids"  # own ids, and owners that it sets; files that other users create belong to root
@@ -13,5 +13,5 @@ class Emulation(Enum):
 
     @property
     def is_supervised(self) -> bool:
-        """Tell whether a supervisor has to answer calls."""
+        """True if a supervisor has to answer calls."""
         return self in (Emulation.FULL, Emulation.IDS)

@@ -1,9 +1,9 @@
 """Root's access in spite of modes, if the step is a plain user for the kernel: under PRoot.
 
-Files and directories of the step's root whose modes deny their owner access are made accessible for
-the duration of a call, which the supervisor makes itself (capabilities(7), "CAP_DAC_OVERRIDE").
-Calls of one step are answered one at a time, so no other call sees that mode. Directories without
-search permission stay closed: PRoot itself cannot look up paths in them.
+If modes deny their owner access to files and directories of the step's root, these are made
+accessible for the duration of a call, which the supervisor makes itself (capabilities(7),
+"CAP_DAC_OVERRIDE"). Calls of one step are answered one at a time, so no other call sees that mode.
+Directories without search permission stay closed: PRoot itself cannot look up paths in them.
 """
 
 import errno
@@ -33,7 +33,7 @@ _OF_NAMES = _MAKING | os.O_NOFOLLOW
 _RIGHTS = {os.O_RDONLY: os.R_OK, os.O_WRONLY: os.W_OK, os.O_RDWR: os.R_OK | os.W_OK}
 
 _Place = tuple[int | None, int]
-"""The arguments with the directory that a path starts from, None for the current, and the path."""
+"""Indexes of the arguments with the directory of a path, None for the current, and the path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class _Name:
 
 _Act = Callable[[Notification, Sequence[_Name]], None]
 _HowToOpen = Callable[[Notification], Sequence[int]]
-"""Returns the flags and the mode that a call has among its arguments."""
+"""Returns the flags and the mode in the arguments of a call."""
 
 
 class Overrides:

@@ -23,7 +23,7 @@ class Owners:
 
     @property
     def are_those_of_kernel(self) -> bool:
-        """Tell whether the kernel reports the right owners for files without a record."""
+        """True if the kernel reports the right owners for files without a record."""
         return self._own == ROOT
 
     def unrecorded(self, uid: int, gid: int) -> Owner:
@@ -32,7 +32,7 @@ class Owners:
 
     @property
     def in_journal(self) -> bool:
-        """Tell whether the owner of any file is in the journal."""
+        """True if the owner of any file is in the journal."""
         return bool(self._journal)
 
     def on_record(self, path: bytes, *, follow: bool) -> Owner | None:
@@ -87,17 +87,21 @@ class OwnerCalls:
         self._owners = owners
 
     def chown(self, call: Notification) -> Answer:
+        """Answer chown(2)."""
         return self._chown_path(call, AT_FDCWD, call.arguments[0], call.arguments[1:3])
 
     def lchown(self, call: Notification) -> Answer:
+        """Answer lchown(2)."""
         path, uid, gid = call.arguments[:3]
         return self._chown_path(call, AT_FDCWD, path, (uid, gid), AT_SYMLINK_NOFOLLOW)
 
     def fchownat(self, call: Notification) -> Answer:
+        """Answer fchownat(2)."""
         directory, path, uid, gid, flags, _ = call.arguments
         return self._chown_path(call, directory, path, (uid, gid), flags)
 
     def fchown(self, call: Notification) -> Answer:
+        """Answer fchown(2)."""
         descriptor, uid, gid = call.arguments[:3]
         where = self._paths.find_to_change(call, descriptor, b"")
         return self._chown(call, where, (uid, gid), follow=True)

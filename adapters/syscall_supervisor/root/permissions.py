@@ -33,37 +33,37 @@ class Permissions:
         self._top = top
 
     def check(
-        self, who: Credentials, text: bytes, where: bytes, wanted: int, *, follow: bool = True
+        self, caller: Credentials, text: bytes, where: bytes, wanted: int, *, follow: bool = True
     ) -> None:
-        """Raise PermissionError or FileNotFoundError unless ``who`` has access to a file.
+        """Raise PermissionError or FileNotFoundError unless ``caller`` has access to a file.
 
         ``text`` is the path that the caller uses, ``where`` is the supervisor's.
         """
-        if who.user.filesystem == 0 or self._is_none_of_the_image(text):
+        if caller.user.filesystem == 0 or self._is_none_of_the_image(text):
             return
         if text[:1] == b"/" and not self._paths.strayed:
-            self._check_way(who, text)
+            self._check_way(caller, text)
         status = os.stat(where, follow_symlinks=follow)
         if not stat.S_ISLNK(status.st_mode):
-            self._check_one(who, where, status, wanted, follow=follow)
+            self._check_one(caller, where, status, wanted, follow=follow)
 
     def _is_none_of_the_image(self, text: bytes) -> bool:
         if self._top:
             return text[:1] == b"/" and not text.startswith(self._top)
         return text.startswith(_SYSTEM)
 
-    def _check_way(self, who: Credentials, text: bytes) -> None:
+    def _check_way(self, caller: Credentials, text: bytes) -> None:
         # mkdir(2) accepts a trailing slash for a directory that does not exist yet
         text = text.rstrip(b"/")
         end = text.find(b"/", len(self._top) + 1)
         while end > 0:
             directory = text[:end]
-            self._check_one(who, directory, os.stat(directory), SEARCH, follow=True)
+            self._check_one(caller, directory, os.stat(directory), SEARCH, follow=True)
             end = text.find(b"/", end + 1)
 
     def _check_one(
         self,
-        who: Credentials,
+        caller: Credentials,
         where: bytes,
         status: os.stat_result,
         wanted: int,
@@ -74,14 +74,14 @@ class Permissions:
             return  # every user has access
         owner = self._owners.on_record(where, follow=follow)
         owner = owner or self._owners.unrecorded(status.st_uid, status.st_gid)
-        if wanted & ~_bits_for(who, status.st_mode, owner):
+        if wanted & ~_bits_for(caller, status.st_mode, owner):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
 
-def _bits_for(who: Credentials, mode: int, owner: Owner) -> int:
-    if who.user.filesystem == owner.uid:
+def _bits_for(caller: Credentials, mode: int, owner: Owner) -> int:
+    if caller.user.filesystem == owner.uid:
         return mode >> 6 & 7
-    return (mode >> 3 if who.is_in(owner.gid) else mode) & 7
+    return (mode >> 3 if caller.is_in(owner.gid) else mode) & 7
 
 
 class AccessCalls:
@@ -93,25 +93,28 @@ class AccessCalls:
         self._permissions = permissions
 
     def access(self, call: Notification) -> Answer:
+        """Answer access(2)."""
         return self._access(call, AT_FDCWD, call.arguments[0], call.arguments[1], 0)
 
     def faccessat(self, call: Notification) -> Answer:
+        """Answer faccessat(2)."""
         directory, path, mode = call.arguments[:3]
         return self._access(call, directory, path, mode, 0)
 
     def faccessat2(self, call: Notification) -> Answer:
+        """Answer faccessat2(2)."""
         directory, path, mode, flags = call.arguments[:4]
         return self._access(call, directory, path, mode, flags)
 
     def _access(
         self, call: Notification, directory: int, address: int, wanted: int, flags: int
     ) -> Answer:
-        who = self._identities.of(call.pid)
+        caller = self._identities.of(call.pid)
         if not flags & _AT_EACCESS:
-            who = who.as_real()
-        if who.user.filesystem != 0:
+            caller = caller.as_real()
+        if caller.user.filesystem != 0:
             text = process_memory.read_text(call.pid, address)
             follow = not flags & AT_SYMLINK_NOFOLLOW
             where = self._paths.find(call, directory, text, follow=follow)
-            self._permissions.check(who, text, where, wanted & 7, follow=follow)
+            self._permissions.check(caller, text, where, wanted & 7, follow=follow)
         return Reply.LET_PASS

@@ -52,22 +52,27 @@ class StatusCalls:
         self._owners = owners
 
     def stat(self, call: Notification) -> Answer:
+        """Answer stat(2)."""
         path, buffer = call.arguments[:2]
         return self._stat(call, AT_FDCWD, path, buffer, 0)
 
     def lstat(self, call: Notification) -> Answer:
+        """Answer lstat(2)."""
         path, buffer = call.arguments[:2]
         return self._stat(call, AT_FDCWD, path, buffer, AT_SYMLINK_NOFOLLOW)
 
     def newfstatat(self, call: Notification) -> Answer:
+        """Answer newfstatat(2)."""
         directory, path, buffer, flags = call.arguments[:4]
         return self._stat(call, directory, path, buffer, flags)
 
     def fstat(self, call: Notification) -> Answer:
+        """Answer fstat(2)."""
         descriptor, buffer = call.arguments[:2]
         return self._stat(call, descriptor, 0, buffer, AT_EMPTY_PATH)
 
     def statx(self, call: Notification) -> Answer:
+        """Answer statx(2)."""
         directory, path, flags, mask, buffer = call.arguments[:5]
         where, follow = self._locate(call, directory, path, flags)
         seen = self._recorded(where, follow=follow)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from img.adapters.control_groups import unified
-from img.adapters.control_groups.home import LimitsUnavailable, Setting
+from img.adapters.control_groups.parent_group import LimitsUnavailable, Setting
 from img.adapters.linux.hierarchies import Hierarchy
 from img.domain.resources import Resources
 
@@ -28,12 +28,14 @@ def seen_from(own: Path, top: Path) -> Hierarchy:
 def test_a_users_groups_are_made_below_the_one_that_was_delegated(tmp_path: Path) -> None:
     own = group(tmp_path / "user.slice")
 
-    home = unified.home(seen_from(own, tmp_path), "memory", Resources(memory=64 << 20), root=False)
+    parent = unified.parent_group(
+        seen_from(own, tmp_path), "memory", Resources(memory=64 << 20), root=False
+    )
 
-    assert home.directory == str(own)
+    assert parent.directory == str(own)
     assert (own / "cgroup.subtree_control").read_text() == "+memory"
-    assert home.counter == "memory.events"
-    assert home.settings == (
+    assert parent.counter == "memory.events"
+    assert parent.settings == (
         Setting("memory.max", str(64 << 20)),
         Setting("memory.swap.max", str(64 << 20), optional=True),
     )
@@ -43,18 +45,20 @@ def test_roots_groups_are_made_at_the_top(tmp_path: Path) -> None:
     top = group(tmp_path, through=ALL)
     own = group(tmp_path / "session.scope")
 
-    home = unified.home(seen_from(own, top), "cpu", Resources(cpu_shares=1024), root=True)
+    parent = unified.parent_group(seen_from(own, top), "cpu", Resources(cpu_shares=1024), root=True)
 
-    assert home.directory == str(top)
+    assert parent.directory == str(top)
 
 
 def test_who_was_moved_by_a_build_before_finds_the_place_again(tmp_path: Path) -> None:
     scope = group(tmp_path / "scope", through="memory")
     own = group(scope / unified.OURSELVES)
 
-    home = unified.home(seen_from(own, tmp_path), "memory", Resources(memory=1 << 30), root=False)
+    parent = unified.parent_group(
+        seen_from(own, tmp_path), "memory", Resources(memory=1 << 30), root=False
+    )
 
-    assert home.directory == str(scope)
+    assert parent.directory == str(scope)
 
 
 def test_a_parent_that_is_named_is_made_with_all_above_it_letting_through(tmp_path: Path) -> None:
@@ -63,9 +67,9 @@ def test_a_parent_that_is_named_is_made_with_all_above_it_letting_through(tmp_pa
     group(tmp_path / "builds")
     limits = Resources(cgroup_parent="/builds", memory=1 << 30)
 
-    home = unified.home(seen_from(own, top), "memory", limits, root=True)
+    parent = unified.parent_group(seen_from(own, top), "memory", limits, root=True)
 
-    assert home.directory == f"{top}/builds"
+    assert parent.directory == f"{top}/builds"
 
 
 @pytest.mark.parametrize(
@@ -97,16 +101,16 @@ def test_limits_are_written_as_version_2_spells_them(
 ) -> None:
     own = group(tmp_path, through=ALL)
 
-    home = unified.home(seen_from(own, tmp_path), controller, limits, root=False)
+    parent = unified.parent_group(seen_from(own, tmp_path), controller, limits, root=False)
 
-    assert {setting.file: setting.value for setting in home.settings} == settings
+    assert {setting.file: setting.value for setting in parent.settings} == settings
 
 
 def test_a_controller_that_was_not_given_is_missed_with_what_helps(tmp_path: Path) -> None:
     own = group(tmp_path / "scope", controllers="pids")
 
     with pytest.raises(LimitsUnavailable) as caught:
-        unified.home(seen_from(own, tmp_path), "cpu", Resources(cpu_shares=5), root=False)
+        unified.parent_group(seen_from(own, tmp_path), "cpu", Resources(cpu_shares=5), root=False)
 
     assert caught.value.message == f"{own} was not given the controller cpu"
     assert "systemd-run --user --scope -p Delegate=yes" in (caught.value.hint or "")
@@ -116,6 +120,8 @@ def test_a_group_that_was_not_delegated_is_no_place(tmp_path: Path) -> None:
     own = tmp_path / "gone"
 
     with pytest.raises(LimitsUnavailable) as caught:
-        unified.home(seen_from(own, tmp_path), "memory", Resources(memory=1 << 30), root=False)
+        unified.parent_group(
+            seen_from(own, tmp_path), "memory", Resources(memory=1 << 30), root=False
+        )
 
     assert caught.value.message == f"{own} may not be written"

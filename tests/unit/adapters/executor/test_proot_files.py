@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from img.adapters.executor.launch import Launch, Way
+from img.adapters.executor.launch import Launch, LaunchMode
 from img.adapters.executor.proot_files import confine_to_files
 from img.adapters.linux import landlock
 from img.domain.process import BindMount, DirectoryRoot, Process
@@ -34,7 +34,7 @@ def test_a_step_reaches_its_root_and_what_is_mounted_in_it(place: Path) -> None:
     shown = BindMount(source=str(place / "shown"), target="/shown")
     writable = BindMount(source=str(place / "writable"), target="/w", read_only=False)
     process = Process(argv=("true",), env={}, mounts=(shown, writable))
-    launch = Launch(process, DirectoryRoot(path=str(place / "root")), Way.PROOT, "/bin/true")
+    launch = Launch(process, DirectoryRoot(path=str(place / "root")), LaunchMode.PROOT, "/bin/true")
 
     def tries() -> int:
         confine_to_files(launch, str(place / "own"))

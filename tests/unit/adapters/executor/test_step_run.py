@@ -9,7 +9,7 @@ import pytest
 
 from img.adapters.executor import reports, step_run
 from img.adapters.executor.launch import Launch
-from img.adapters.executor.reports import Ended, Stub
+from img.adapters.executor.reports import Ended, MountPoint
 from img.adapters.executor.step_run import StepRun, not_started
 from img.adapters.linux import records, syscalls
 from img.application.ports.executor import ProcessNotStarted
@@ -39,7 +39,9 @@ class _Talkative:
             else:
                 break
             try:
-                self._channel.send(records.encode(Stub("d" * 99, directory=True, mtime=0, inode=0)))
+                self._channel.send(
+                    records.encode(MountPoint("d" * 99, directory=True, mtime=0, inode=0))
+                )
             except BlockingIOError:
                 continue
             self.told += 1
@@ -49,7 +51,7 @@ class _Talkative:
 
 
 def test_reports_without_end_are_not_kept(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step_run, "remove_stubs", lambda *_: None)
+    monkeypatch.setattr(step_run, "remove_mount_points", lambda *_: None)
     server: Any = _Talkative()
     launch = Launch(Process(argv=("/a",), env={}), DirectoryRoot(path=str(tmp_path)))
     run = StepRun(server, launch, lambda *_: None)

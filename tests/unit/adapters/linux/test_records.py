@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from img.adapters.executor.launch import Launch, Way
-from img.adapters.executor.reports import Report, Stub
+from img.adapters.executor.launch import Launch, LaunchMode
+from img.adapters.executor.reports import MountPoint, Report
 from img.adapters.linux import records
 from img.adapters.syscall_supervisor.root.level import Emulation
 from img.domain.process import (
@@ -58,7 +58,7 @@ ANYTHING = st.recursive(
         Launch,
         PROCESSES,
         ROOTS,
-        st.sampled_from(Way),
+        st.sampled_from(LaunchMode),
         TEXT,
         TEXT,
         st.none() | st.sampled_from(Emulation),
@@ -112,8 +112,8 @@ def test_values_of_other_types_are_refused(plain: str, kind: object) -> None:
 @pytest.mark.parametrize("path", ["", "/etc", "../x", "a/..", "a//b", "./a", "a\0"])
 def test_a_stub_is_a_clean_path_in_the_root(path: str) -> None:
     with pytest.raises(records.BadRecord):
-        records.decode(json.dumps(["Stub", path, True, 0, 7]).encode(), Report)
-    assert records.decode(b'["Stub","a/b",true,0,7]', Report) == Stub("a/b", True, 0, 7)
+        records.decode(json.dumps(["MountPoint", path, True, 0, 7]).encode(), Report)
+    assert records.decode(b'["MountPoint","a/b",true,0,7]', Report) == MountPoint("a/b", True, 0, 7)
 
 
 def test_what_cannot_be_sent_is_a_fault_of_ours() -> None:

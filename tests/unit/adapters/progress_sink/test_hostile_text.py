@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from img.adapters.progress_sink.frame import Picture
+from img.adapters.progress_sink.frame import Frame
 from img.adapters.progress_sink.labels import LineSplitter
 from img.adapters.progress_sink.plain import PlainProgress
 from img.application.ports.progress_sink import ProgressSink
@@ -79,11 +79,11 @@ def test_each_line_of_plain_progress_begins_as_we_begin_lines(
 def test_a_terminal_gets_no_control_characters(
     name: str, item: str, message: str, output: bytes
 ) -> None:
-    picture = Picture(0.0)
+    frame = Frame(0.0)
     for event in _events(name, item, message, output):
-        picture.add(event, 1.0)
+        frame.add(event, 1.0)
 
-    for line in (*picture.lines(2.0), *picture.lines(2.0, final=True), *picture.afterwords()):
+    for line in (*frame.lines(2.0), *frame.lines(2.0, final=True), *frame.final_lines()):
         assert not re.search("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u202e]", line.text)
 
 

@@ -129,7 +129,7 @@ class Seen(io.StringIO):
 @pytest.mark.parametrize("end", [b"\r", b""])
 def test_a_line_without_an_end_is_shown_all_the_same(end: bytes) -> None:
     out = Seen()
-    sink = PlainProgress(out, now=lambda: 0.0, patience_s=0.01)
+    sink = PlainProgress(out, now=lambda: 0.0, delay_s=0.01)
     sink.emit(VertexStarted(vertex="a", name="A"))
     sink.emit(VertexOutput(vertex="a", stream=1, data=b"10%" + end))
     out.wait_for("#1 0.000 10%\n")

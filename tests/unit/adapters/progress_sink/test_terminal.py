@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from img.adapters.progress_sink.frame import Picture, Style
+from img.adapters.progress_sink.frame import Frame, Style
 from img.adapters.progress_sink.terminal import TerminalProgress
 from img.domain.progress import (
     StepsPlanned,
@@ -22,19 +22,19 @@ from img.domain.progress import (
 )
 
 
-def a_picture() -> Picture:
-    picture = Picture(0.0)
-    picture.add(VertexCached(vertex="1", name="[1/3] FROM busybox"), 0.5)
-    picture.add(VertexStarted(vertex="2", name="[2/3] RUN make"), 1.0)
-    return picture
+def a_frame() -> Frame:
+    frame = Frame(0.0)
+    frame.add(VertexCached(vertex="1", name="[1/3] FROM busybox"), 0.5)
+    frame.add(VertexStarted(vertex="2", name="[2/3] RUN make"), 1.0)
+    return frame
 
 
-def texts(picture: Picture, now: float, *, height: int | None = None) -> list[str]:
-    return [line.text for line in picture.lines(now, height=height)]
+def texts(frame: Frame, now: float, *, height: int | None = None) -> list[str]:
+    return [line.text for line in frame.lines(now, height=height)]
 
 
 def test_each_step_has_a_line_with_its_time() -> None:
-    lines = a_picture().lines(2.25)
+    lines = a_frame().lines(2.25)
     assert [(line.text, line.right) for line in lines] == [
         ("[+] Building 2.2s (1/2)", ""),
         (" => CACHED [1/3] FROM busybox", "0.0s"),
@@ -44,66 +44,66 @@ def test_each_step_has_a_line_with_its_time() -> None:
 
 
 def test_the_last_lines_of_a_running_step_are_shown_until_it_ends() -> None:
-    picture = a_picture()
+    frame = a_frame()
     data = b"".join(b"line %d\n" % number for number in range(9))
-    picture.add(VertexOutput(vertex="2", stream=1, data=data), 2.0)
-    assert texts(picture, 2.0)[3:] == [f" => => # line {number}" for number in range(3, 9)]
-    picture.add(VertexDone(vertex="2"), 3.0)
-    assert len(texts(picture, 3.0)) == 3
+    frame.add(VertexOutput(vertex="2", stream=1, data=data), 2.0)
+    assert texts(frame, 2.0)[3:] == [f" => => # line {number}" for number in range(3, 9)]
+    frame.add(VertexDone(vertex="2"), 3.0)
+    assert len(texts(frame, 3.0)) == 3
 
 
 def test_a_line_without_an_end_is_shown_as_far_as_it_is_known() -> None:
-    picture = a_picture()
-    picture.add(VertexOutput(vertex="2", stream=2, data=b"begun\n"), 1.5)
+    frame = a_frame()
+    frame.add(VertexOutput(vertex="2", stream=2, data=b"begun\n"), 1.5)
     for percent in (b"10%\r", b"20%\r", b"3"):
-        picture.add(VertexOutput(vertex="2", stream=2, data=percent), 2.0)
-    assert texts(picture, 2.0)[3:] == [" => => # begun", " => => # 3"]
-    picture.add(VertexOutput(vertex="2", stream=2, data=b"0%\r"), 2.0)
-    assert texts(picture, 2.0)[3:] == [" => => # begun", " => => # 30%"]
-    picture.add(VertexOutput(vertex="2", stream=2, data=b"\n"), 2.0)
-    assert texts(picture, 2.0)[3:] == [" => => # begun", " => => # 30%"]
+        frame.add(VertexOutput(vertex="2", stream=2, data=percent), 2.0)
+    assert texts(frame, 2.0)[3:] == [" => => # begun", " => => # 3"]
+    frame.add(VertexOutput(vertex="2", stream=2, data=b"0%\r"), 2.0)
+    assert texts(frame, 2.0)[3:] == [" => => # begun", " => => # 30%"]
+    frame.add(VertexOutput(vertex="2", stream=2, data=b"\n"), 2.0)
+    assert texts(frame, 2.0)[3:] == [" => => # begun", " => => # 30%"]
 
 
 def test_the_total_knows_the_steps_to_come() -> None:
-    picture = a_picture()
-    picture.add(StepsPlanned(plan="amd64 ", vertices=frozenset({"1", "2", "3", "4"})), 1.0)
-    picture.add(StepsPlanned(plan="outputs", vertices=frozenset({"export 0"})), 1.0)
-    assert texts(picture, 2.0)[0] == "[+] Building 2.0s (1/5)"
-    picture.add(StepsPlanned(plan="amd64 ", vertices=frozenset({"2", "4"})), 1.0)
-    picture.add(VertexStarted(vertex="not planned", name="x"), 1.0)
-    assert texts(picture, 2.0)[0] == "[+] Building 2.0s (1/5)"
+    frame = a_frame()
+    frame.add(StepsPlanned(plan="amd64 ", vertices=frozenset({"1", "2", "3", "4"})), 1.0)
+    frame.add(StepsPlanned(plan="outputs", vertices=frozenset({"export 0"})), 1.0)
+    assert texts(frame, 2.0)[0] == "[+] Building 2.0s (1/5)"
+    frame.add(StepsPlanned(plan="amd64 ", vertices=frozenset({"2", "4"})), 1.0)
+    frame.add(VertexStarted(vertex="not planned", name="x"), 1.0)
+    assert texts(frame, 2.0)[0] == "[+] Building 2.0s (1/5)"
 
 
 def test_transfers_have_lines_of_their_own() -> None:
-    picture = a_picture()
-    picture.add(VertexStatus(vertex="2", item="sha256:1", current=1_200_000, total=3_000_000), 1.5)
-    line = picture.lines(2.0)[3]
+    frame = a_frame()
+    frame.add(VertexStatus(vertex="2", item="sha256:1", current=1_200_000, total=3_000_000), 1.5)
+    line = frame.lines(2.0)[3]
     assert (line.text, line.right) == (" => => sha256:1", "1.2MB / 3MB")
 
 
 def test_output_cannot_move_the_cursor() -> None:
-    picture = a_picture()
+    frame = a_frame()
     data = b"\x1b[2J\x1b[31mred\x1b[0m\x07\n10%\r99%\n"
-    picture.add(VertexOutput(vertex="2", stream=1, data=data), 2.0)
-    assert texts(picture, 2.0)[3:] == [" => => # red", " => => # 99%"]
+    frame.add(VertexOutput(vertex="2", stream=1, data=data), 2.0)
+    assert texts(frame, 2.0)[3:] == [" => => # red", " => => # 99%"]
 
 
 def test_what_has_ended_gives_way_when_there_is_no_room() -> None:
-    picture = a_picture()
+    frame = a_frame()
     for number in range(20):
-        picture.add(VertexCached(vertex=f"c{number}", name=f"c{number}"), 1.0)
-    shown = texts(picture, 2.0, height=5)
+        frame.add(VertexCached(vertex=f"c{number}", name=f"c{number}"), 1.0)
+    shown = texts(frame, 2.0, height=5)
     assert len(shown) == 5
     assert " => [2/3] RUN make" in shown
     assert " => CACHED c19" in shown
 
 
 def test_a_failure_keeps_its_log() -> None:
-    picture = a_picture()
-    picture.add(VertexOutput(vertex="2", stream=2, data=b"oops"), 1.5)
-    picture.add(VertexFailed(vertex="2", message="exit code: 1"), 2.0)
-    assert picture.lines(2.0, final=True)[0].text == "[+] Building 2.0s (2/2) ERROR"
-    assert [line.text for line in picture.afterwords()] == [
+    frame = a_frame()
+    frame.add(VertexOutput(vertex="2", stream=2, data=b"oops"), 1.5)
+    frame.add(VertexFailed(vertex="2", message="exit code: 1"), 2.0)
+    assert frame.lines(2.0, final=True)[0].text == "[+] Building 2.0s (2/2) ERROR"
+    assert [line.text for line in frame.final_lines()] == [
         "------",
         " > [2/3] RUN make:",
         "1.000 oops",
@@ -112,9 +112,9 @@ def test_a_failure_keeps_its_log() -> None:
 
 
 def test_warnings_are_said_at_the_end() -> None:
-    picture = a_picture()
-    picture.add(VertexWarning(vertex="2", message="old syntax"), 1.5)
-    assert [line.text for line in picture.afterwords()] == ["WARNING: old syntax"]
+    frame = a_frame()
+    frame.add(VertexWarning(vertex="2", message="old syntax"), 1.5)
+    assert [line.text for line in frame.final_lines()] == ["WARNING: old syntax"]
 
 
 def test_what_is_over_soon_needs_no_display(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from img.adapters.registry.connection import Connection
 from img.adapters.registry.failures import PASSING, NoAnswer, refusal
 from img.adapters.registry.limits import Limits
-from img.adapters.registry.request import Ask
+from img.adapters.registry.request import Request as RegistryRequest
 from img.adapters.registry.trust import Trust
 from img.adapters.registry.upload import Upload, mount
 from img.application.ports.registry import RegistryError, RegistryUnreachable
@@ -59,21 +59,21 @@ class ScriptedConnection(Connection):
     def scheme(self) -> str:
         return "https"
 
-    def send_once(self, ask: Ask) -> requests.Response:
-        body = b"".join(piece.read(len(piece)) for piece in ask.data) if ask.data else b""
+    def send_once(self, request: RegistryRequest) -> requests.Response:
+        body = b"".join(piece.read(len(piece)) for piece in request.data) if request.data else b""
         self.requests += 1
         self.bytes += len(body)
         assert self.requests <= _MOST_REQUESTS, "a registry is asked without end"
         headers = Message()
-        for name, value in ask.headers.items():
+        for name, value in request.headers.items():
             headers[name] = value
-        path = ask.target.removeprefix(f"https://{_HOST}").partition("#")[0]  # as HTTP has it
-        answer = self._serve(Request(method=ask.method, path=path, headers=headers, body=body))
+        path = request.target.removeprefix(f"https://{_HOST}").partition("#")[0]  # as HTTP has it
+        answer = self._serve(Request(method=request.method, path=path, headers=headers, body=body))
         if isinstance(answer, RegistryError):
             raise answer
         response = _response(answer, f"https://{_HOST}{path}")
         if answer.status in PASSING:
-            raise refusal(response, ask.what, self.host)
+            raise refusal(response, request.what, self.host)
         return response
 
 

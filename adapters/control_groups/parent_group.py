@@ -1,4 +1,4 @@
-"""Where the groups of steps are made, in one hierarchy, and what is written into each."""
+"""The parent directory of the groups of steps, in one hierarchy, and the settings of each group."""
 
 import os
 from contextlib import suppress
@@ -6,16 +6,16 @@ from contextlib import suppress
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError
 
-MARK = "img-"  # how the names of groups of ours begin
+MARK = "img-"  # the prefix of the names of img's groups
 
 
 class LimitsUnavailable(HostError):
-    """Groups of ours cannot be made here."""
+    """Control groups cannot be created."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A file of a group, and what it has to say."""
+    """A file of a group, and its content."""
 
     file: str
     value: str
@@ -23,16 +23,16 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
-    """A directory that groups may be made in."""
+class ParentGroup:
+    """A directory in which groups may be created."""
 
     directory: str
     settings: tuple[Setting, ...]
-    counter: str = ""  # the file that counts what was killed for want of memory
+    counter: str = ""  # the file that counts processes killed for lack of memory
 
-    def joined(self, other: "Home") -> "Home":
+    def merged(self, other: "ParentGroup") -> "ParentGroup":
         """Return the same directory with the settings of both."""
-        return Home(
+        return ParentGroup(
             directory=self.directory,
             settings=tuple(dict.fromkeys((*self.settings, *other.settings))),
             counter=self.counter or other.counter,
@@ -40,7 +40,7 @@ class Home:
 
 
 def write(path: str, value: str) -> None:
-    """Tell the kernel something, which takes it whole or not at all. Raises OSError."""
+    """Write to a kernel file, which accepts all or nothing. Raises OSError."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(descriptor, value.encode())
@@ -51,7 +51,7 @@ def write(path: str, value: str) -> None:
 
 
 def read(path: str) -> str:
-    """Return what the kernel says, "" where it says nothing."""
+    """Return the content of a kernel file, "" if it cannot be read."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             return file.read().strip()
@@ -60,7 +60,7 @@ def read(path: str) -> str:
 
 
 def require_writable(directory: str, *, own: str) -> None:
-    """Check that groups can be made in ``directory``, and entered from ``own``.
+    """Check that groups can be created in ``directory``, and entered from ``own``.
 
     Raises LimitsUnavailable.
     """
@@ -71,7 +71,7 @@ def require_writable(directory: str, *, own: str) -> None:
 
 
 def remove_leftovers(directory: str) -> None:
-    """Remove the groups of builds that were killed; whoever uses one holds a lock on it."""
+    """Remove the groups of killed builds; a group in use is locked."""
     import fcntl
 
     for name in os.listdir(directory):
