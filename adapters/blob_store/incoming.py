@@ -1,14 +1,18 @@
 """Partial blobs, which several processes may complete one after the other."""
 
 import contextlib
-import errno
-import fcntl
 import os
 import time
 from collections.abc import Iterator
 
 from img.adapters.storage.atomic_file import raise_state_error, sync_directory
-from img.adapters.storage.own_files import PRIVATE_MODE, make_directories, open_own_file
+from img.adapters.storage.own_files import (
+    PRIVATE_MODE,
+    is_at,
+    make_directories,
+    open_own_file,
+    try_lock,
+)
 from img.application.ports.blob_store import BlobMismatch, IncomingBlob, Waiting
 from img.domain.digest import Digest
 
@@ -132,7 +136,7 @@ def incoming_file(
         yield IncomingFile(descriptor, path, digest, target, directory_mode)
     finally:
         # Still locked: an empty file is of no use later.
-        if _is_at(path, descriptor) and not os.fstat(descriptor).st_size:
+        if is_at(path, descriptor) and not os.fstat(descriptor).st_size:
             with contextlib.suppress(OSError):
                 os.unlink(path)
         os.close(descriptor)
@@ -149,32 +153,15 @@ def _locked(path: str, waiting: Waiting) -> int:
     while True:
         descriptor = open_own_file(path, os.O_RDWR | os.O_CREAT)
         try:
-            while not _try_lock(descriptor):
+            while not try_lock(descriptor):
                 waiting(os.fstat(descriptor).st_size)
                 time.sleep(_POLL_S)
-            if _is_at(path, descriptor):  # otherwise it was committed or removed meanwhile
+            if is_at(path, descriptor):  # otherwise it was committed or removed meanwhile
                 return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in (errno.EWOULDBLOCK, errno.EINTR):
-            return False
-        raise
-    return True
-
-
-def _is_at(path: str, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def _sweep(folder: str, older_than_s: int) -> None:
@@ -189,7 +176,7 @@ def _sweep(folder: str, older_than_s: int) -> None:
 def _remove_unlocked(path: str) -> None:
     descriptor = open_own_file(path, os.O_RDWR)
     try:
-        if _try_lock(descriptor) and _is_at(path, descriptor):
+        if try_lock(descriptor) and is_at(path, descriptor):
             os.unlink(path)
     finally:
         os.close(descriptor)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.storage.file_entries import entry_of, open_file, xattr_names
-from img.adapters.storage.own_files import make_directories
+from img.adapters.storage.own_files import make_directories, try_lock
 from img.adapters.storage.ownership import REAL, Ownership
 from img.adapters.storage.work_directory import WorkDirectory, bytes_below
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts, KeptDirectory
@@ -148,12 +148,9 @@ def _is_locked(directory: str) -> bool:
     except PermissionError:
         return False
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not try_lock(lock)
     finally:
         os.close(lock)
-    return False
 
 
 def _read(path: str) -> str:

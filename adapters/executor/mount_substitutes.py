@@ -6,7 +6,6 @@ within one file system, so nothing but ctimes change, which layers do not have.
 
 import contextlib
 import errno
-import fcntl
 import os
 import shutil
 import signal
@@ -19,7 +18,7 @@ from img.adapters.executor.mount_points import MountPoints
 from img.adapters.executor.reports import MountPoint
 from img.adapters.linux import syscalls
 from img.adapters.storage import left_secrets
-from img.adapters.storage.own_files import open_own_file
+from img.adapters.storage.own_files import open_own_file, try_lock
 from img.adapters.storage.work_directory import WorkDirectory
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.dataclass import dataclass
@@ -162,15 +161,10 @@ class MountSubstitutes:
         """Wait until no other step has the directory ``source`` in its root."""
         lock = open_own_file(f"{source}.lock", os.O_RDWR | os.O_CREAT)
         self._locks.append(lock)
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if signal.SIGTERM in signal.sigpending():  # blocked, for watching.py
-                    raise
-                time.sleep(_BETWEEN_TRIES_S)
-            else:
-                return
+        while not try_lock(lock):
+            if signal.SIGTERM in signal.sigpending():  # blocked, for watching.py
+                raise BlockingIOError(errno.EWOULDBLOCK, os.strerror(errno.EWOULDBLOCK))
+            time.sleep(_BETWEEN_TRIES_S)
 
     def _place(
         self, target: str, make: Callable[[str], None], *, directory: bool, home: str = ""

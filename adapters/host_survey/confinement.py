@@ -1,10 +1,9 @@
 """Probes that change their own process, and run in separate child processes."""
 
-import ctypes
 import os
 from collections.abc import Callable, Mapping
 
-from img.adapters.linux import capabilities
+from img.adapters.linux import capabilities, syscalls
 from img.adapters.syscall_supervisor import bpf
 from img.domain.errors import HostError
 
@@ -32,8 +31,7 @@ def chroot() -> str:
 
 def ptrace() -> str:
     """Trace a child process."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.ptrace(_TRACE_ME, 0, 0, 0) != 0:
+    if syscalls.libc.ptrace(_TRACE_ME, 0, 0, 0) != 0:
         raise HostError(
             "nobody may be traced here", hint="in a container, start it with --cap-add SYS_PTRACE"
         )

@@ -9,13 +9,14 @@ import errno
 import os
 import struct
 
+from img.adapters.linux.syscalls import libc_with_gil
+
 _PAGE = 4096
 _LONGEST_PATH = 4096  # with its zero byte
 _USUAL_PATH = 128
 
-_libc = ctypes.PyDLL(None, use_errno=True)  # the calls are too short to release the GIL
-_readv = _libc.process_vm_readv
-_writev = _libc.process_vm_writev
+_readv = libc_with_gil.process_vm_readv
+_writev = libc_with_gil.process_vm_writev
 _readv.restype = _writev.restype = ctypes.c_ssize_t
 _readv.argtypes = _writev.argtypes = (
     *(ctypes.c_int, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p),

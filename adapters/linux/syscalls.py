@@ -90,34 +90,34 @@ NUMBERS = {
 Not from ``call_numbers``, whose tables would slow down the start of every command.
 """
 
-# Looked up before the fork of a step: each step process would repeat the lookup otherwise.
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
-_libc.mount.argtypes = (
+# Functions are looked up before the fork of a step: each step process would repeat the lookup.
+libc = ctypes.CDLL(None, use_errno=True)
+libc.syscall.restype = ctypes.c_long
+libc.mount.argtypes = (
     ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_ulong, ctypes.c_char_p,
 )  # fmt: skip
-_libc.umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
-_libc.prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
-_libc.capset.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
-_libc.sethostname.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
-_libc_with_gil = ctypes.PyDLL(None, use_errno=True)
-_libc_with_gil.syscall.restype = ctypes.c_long
+libc.umount2.argtypes = (ctypes.c_char_p, ctypes.c_int)
+libc.prctl.argtypes = (ctypes.c_int, *(ctypes.c_ulong,) * 4)
+libc.capset.argtypes = (ctypes.c_char_p, ctypes.c_char_p)
+libc.sethostname.argtypes = (ctypes.c_char_p, ctypes.c_size_t)
+libc_with_gil = ctypes.PyDLL(None, use_errno=True)  # for calls too short to release the GIL
+libc_with_gil.syscall.restype = ctypes.c_long
 _numbers = NUMBERS.get(os.uname().machine, _EVERYWHERE)
 
 
 def unshare(flags: int) -> None:
     """Move the process into new namespaces (unshare(2))."""
-    _checked(_libc.unshare(ctypes.c_int(flags)), "unshare")
+    _checked(libc.unshare(ctypes.c_int(flags)), "unshare")
 
 
 def setns(descriptor: int, kind: int) -> None:
     """Move the process into the namespace behind ``descriptor`` (setns(2))."""
-    _checked(_libc.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), "setns")
+    _checked(libc.setns(ctypes.c_int(descriptor), ctypes.c_int(kind)), "setns")
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
     """Mount, remount or bind (mount(2)); ``options`` may take one page at most."""
-    result = _libc.mount(
+    result = libc.mount(
         os.fsencode(source),
         os.fsencode(target),
         os.fsencode(kind),
@@ -129,12 +129,12 @@ def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str
 
 def umount2(target: str, flags: int = 0) -> None:
     """Unmount (umount2(2))."""
-    _checked(_libc.umount2(os.fsencode(target), flags), target)
+    _checked(libc.umount2(os.fsencode(target), flags), target)
 
 
 def syncfs(descriptor: int) -> None:
     """Write the cached data of the file system of ``descriptor`` to disk (syncfs(2))."""
-    _checked(_libc.syncfs(ctypes.c_int(descriptor)), "syncfs")
+    _checked(libc.syncfs(ctypes.c_int(descriptor)), "syncfs")
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
@@ -177,7 +177,7 @@ def name_to_handle_at(path: str) -> tuple[int, bytes]:
     """Return the type and the bytes of the handle of a file or a link (open_by_handle_at(2))."""
     handle = ctypes.create_string_buffer(struct.pack("Ii", _LONGEST_HANDLE, 0), 8 + _LONGEST_HANDLE)
     mounted = ctypes.c_int()
-    result = _libc.name_to_handle_at(AT_FDCWD, os.fsencode(path), handle, ctypes.byref(mounted), 0)
+    result = libc.name_to_handle_at(AT_FDCWD, os.fsencode(path), handle, ctypes.byref(mounted), 0)
     _checked(result, path)
     size, kind = struct.unpack_from("Ii", handle)
     return kind, handle.raw[8 : 8 + size]
@@ -186,7 +186,7 @@ def name_to_handle_at(path: str) -> tuple[int, bytes]:
 def open_by_handle_at(place: int, kind: int, handle: bytes) -> int:
     """Open the file with that handle on the file system of ``place`` (open_by_handle_at(2))."""
     value = struct.pack("Ii", len(handle), kind) + handle
-    return _checked(_libc.open_by_handle_at(place, value, os.O_PATH | os.O_CLOEXEC), "handle")
+    return _checked(libc.open_by_handle_at(place, value, os.O_PATH | os.O_CLOEXEC), "handle")
 
 
 def fork_into(namespaces: int) -> tuple[int, int]:
@@ -211,7 +211,7 @@ def fork_into(namespaces: int) -> tuple[int, int]:
         0,
     )
     # PyDLL keeps the GIL, as os.fork() does.
-    pid = _libc_with_gil.syscall(
+    pid = libc_with_gil.syscall(
         ctypes.c_long(_numbers["clone3"]), arguments, ctypes.c_size_t(len(arguments))
     )
     if pid == 0:
@@ -222,7 +222,7 @@ def fork_into(namespaces: int) -> tuple[int, int]:
 
 def prctl(option: int, argument: int = 0) -> None:
     """Set one property of the process (prctl(2))."""
-    _checked(_libc.prctl(option, argument, 0, 0, 0), "prctl")
+    _checked(libc.prctl(option, argument, 0, 0, 0), "prctl")
 
 
 def capset(effective: int, inheritable: int = 0) -> None:
@@ -234,13 +234,13 @@ def capset(effective: int, inheritable: int = 0) -> None:
         for part in ((effective >> shift) & 0xFFFF_FFFF,) * 2
         + ((inheritable >> shift) & 0xFFFF_FFFF,)
     ]
-    _checked(_libc.capset(header, struct.pack("6I", *halves)), "capset")
+    _checked(libc.capset(header, struct.pack("6I", *halves)), "capset")
 
 
 def sethostname(name: str) -> None:
     """Set the host name of the current UTS namespace (sethostname(2))."""
     encoded = os.fsencode(name)
-    _checked(_libc.sethostname(encoded, len(encoded)), name)
+    _checked(libc.sethostname(encoded, len(encoded)), name)
 
 
 def close_descriptors(*, but: int | Iterable[int]) -> None:
@@ -318,7 +318,7 @@ def _call(name: str, *arguments: int | bytes, what: str = "") -> int:
     if name not in _numbers:
         raise OSError(38, "Function not implemented", name)  # ENOSYS
     values = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-    return _checked(_libc.syscall(ctypes.c_long(_numbers[name]), *values), what or name)
+    return _checked(libc.syscall(ctypes.c_long(_numbers[name]), *values), what or name)
 
 
 def _checked(result: int, what: str) -> int:

@@ -152,7 +152,7 @@ def _draft_directory(parent: str) -> Iterator[_Draft]:
     import fcntl
 
     from img.adapters.output_files.merge import empty
-    from img.adapters.storage.own_files import open_own_directory
+    from img.adapters.storage.own_files import is_at, open_own_directory, try_lock
 
     _remove_abandoned(parent)
     name = f".img-draft-{os.urandom(8).hex()}"
@@ -161,14 +161,14 @@ def _draft_directory(parent: str) -> Iterator[_Draft]:
     descriptor = open_own_directory(named)
     try:
         with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try_lock(descriptor)
         # With "." so that it can be opened with O_NOFOLLOW.
         by_descriptor = f"/proc/self/fd/{descriptor}/."
         path = by_descriptor if os.path.isdir(by_descriptor) else named
         try:
             yield _Draft(name=name, path=path, descriptor=descriptor)
         finally:
-            if _is_at(named, descriptor):  # otherwise it has been renamed to its target
+            if is_at(named, descriptor):  # otherwise it has been renamed to its target
                 empty(descriptor)
                 os.rmdir(named)
     finally:
@@ -176,13 +176,6 @@ def _draft_directory(parent: str) -> Iterator[_Draft]:
             # a process forked meanwhile has the descriptor too
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
-
-
-def _is_at(path: str, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
-    except FileNotFoundError:
-        return False
 
 
 def _remove_abandoned(parent: str) -> None:

@@ -1,11 +1,11 @@
 """Disk usage of the state directory."""
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from img.adapters.storage.own_files import try_lock
 from img.adapters.storage.work_directory import WorkDirectory, bytes_below, remove_tree
 from img.application.ports.state_space import Leftover, StateSpace
 
@@ -103,12 +103,9 @@ def _is_locked(path: str) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not try_lock(descriptor)
     finally:
         os.close(descriptor)
-    return False
 
 
 def _unlink_unlocked(path: str) -> None:

@@ -83,6 +83,26 @@ def _checked(
     raise NotOwn(path, reason)
 
 
+def try_lock(descriptor: int, *, shared: bool = False) -> bool:
+    """Lock an open file without waiting; return False if another process has locked it.
+
+    Closing the descriptor, in all processes that have it, releases the lock. Raises OSError.
+    """
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def is_at(path: str, descriptor: int) -> bool:
+    """Tell whether ``path`` itself, not the target of a link, is the open file."""
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False
+
+
 class Lock:
     """A lock on a file, between threads and between processes; a crash releases it.
 

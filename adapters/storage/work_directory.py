@@ -6,7 +6,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 
-from img.adapters.storage.own_files import NotOwn, open_own_directory
+from img.adapters.storage.own_files import NotOwn, is_at, open_own_directory, try_lock
 
 _LONG = 2048  # characters: a name of 255 bytes more stays below PATH_MAX
 _UNREADABLE = {errno.ENOENT, errno.EACCES, errno.EMFILE, errno.ENOTDIR}
@@ -45,11 +45,8 @@ class WorkDirectory:
     def _claimed(cls, path: str) -> "WorkDirectory | None":
         descriptor = open_own_directory(path)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.lstat(path), os.fstat(descriptor)):
+            if try_lock(descriptor) and is_at(path, descriptor):
                 return cls(path, descriptor)
-        except (BlockingIOError, FileNotFoundError):
-            pass
         except BaseException:  # also a file system without locks
             os.close(descriptor)
             raise

@@ -290,17 +290,13 @@ def _instruction(code: int, operand: int, if_true: int = 0, if_false: int = 0) -
     return struct.pack("HBBI", code, if_true, if_false, operand)
 
 
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
-
-
 def _load(filter_program: bytes, flags: int) -> int:
     machine = this_machine()
     if machine is None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), "seccomp")
     code = ctypes.create_string_buffer(filter_program, len(filter_program))
     header = struct.pack("HxxxxxxQ", len(filter_program) // 8, ctypes.addressof(code))
-    result = _libc.syscall(
+    result = syscalls.libc.syscall(
         ctypes.c_long(machine.calls["seccomp"]),
         ctypes.c_long(_SET_MODE_FILTER),
         ctypes.c_long(flags),

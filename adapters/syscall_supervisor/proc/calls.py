@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from img.adapters.linux.syscalls import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW
+from img.adapters.linux.syscalls import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW, libc
 from img.adapters.syscall_supervisor import bpf
 from img.adapters.syscall_supervisor.listener import Listener, Notification
 from img.adapters.syscall_supervisor.proc.callers import Callers, status_of
@@ -22,9 +22,6 @@ _CREATING = os.O_CREAT | os.O_EXCL
 _STATFS_SIZE = 120  # bytes, on all 64-bit architectures
 _INT = 0xFFFF_FFFF
 _FLAGS = 0x7FFF_FFFF  # of open(2): bit 31 is no flag, and does not fit in a C int
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
 
 
 class PathCalls:
@@ -221,7 +218,7 @@ class PathCalls:
 
     def _ask(self, name: str, *arguments: object) -> None:
         values = [ctypes.c_long(a) if isinstance(a, int) else a for a in arguments]
-        if _libc.syscall(ctypes.c_long(self._numbers[name]), *values) < 0:
+        if libc.syscall(ctypes.c_long(self._numbers[name]), *values) < 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
 

@@ -7,7 +7,12 @@ import stat
 import struct
 
 from img.adapters.linux import process_memory
-from img.adapters.linux.syscalls import AT_EMPTY_PATH, AT_FDCWD, AT_SYMLINK_NOFOLLOW
+from img.adapters.linux.syscalls import (
+    AT_EMPTY_PATH,
+    AT_FDCWD,
+    AT_SYMLINK_NOFOLLOW,
+    libc_with_gil,
+)
 from img.adapters.storage import owner_records
 from img.adapters.storage.owner_records import Owner
 from img.adapters.syscall_supervisor.bpf import MACHINES
@@ -35,9 +40,6 @@ STAT_LAYOUTS = {
 # struct statx (linux/stat.h), the same on all architectures.
 STATX_SIZE = 256
 _STATX_OWNER, _STATX_MODE, _STATX_DEVICE = 20, 28, 128
-
-_libc = ctypes.PyDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
 
 
 class StatusCalls:
@@ -144,7 +146,7 @@ class StatusCalls:
 
     def _ask(self, name: str, where: bytes, *arguments: object) -> None:
         number = ctypes.c_long(self._numbers[name])
-        if _libc.syscall(number, ctypes.c_long(AT_FDCWD), where, *arguments) < 0:
+        if libc_with_gil.syscall(number, ctypes.c_long(AT_FDCWD), where, *arguments) < 0:
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code))
 
