@@ -37,6 +37,20 @@ class CacheStoreContract:
         assert found is not None and list(found.made_from) == list(MADE.made_from)
         assert store.get(Digest.of(b"absent")) is None
 
+    def test_an_alias_leads_to_a_key_and_is_a_record_without_a_layer(
+        self, store: CacheStore
+    ) -> None:
+        store.put([(B, RECORD)])
+
+        store.put_alias(A, C, NOON)
+
+        found = store.get_alias(A)
+        assert found is not None
+        assert (found.alias_of, found.last_used) == (C, NOON)
+        assert store.get(A) == CacheRecord(layer=None, created=NOON, description=str(C))
+        assert store.get_alias(B) is store.get_alias(C) is None
+        assert [key for key, record in store.records() if record.alias_of] == [A]
+
     def test_it_is_noted_when_a_record_was_found_and_how_often(self, store: CacheStore) -> None:
         store.put([(A, RECORD), (B, NOTHING)])
 

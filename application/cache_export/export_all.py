@@ -17,7 +17,7 @@ from img.domain.options.cache import CacheTarget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeaveCaches:
+class ExportCaches:
     """Gathers what the steps came to, for all platforms, and writes it to each target."""
 
     assemble: Assemble

@@ -9,8 +9,8 @@ from img.application.ports.blob_store import BlobStore
 from img.application.ports.cache_mounts import CacheMounts
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.progress_sink import ProgressSink
-from img.application.solver.mounts import MountAll, cache_name
 from img.application.solver.results import Result
+from img.application.solver.steps.mounts import PrepareMounts, cache_name
 from img.domain.dataclass import dataclass
 from img.domain.errors import BuildError, ImgError
 from img.domain.graph.exported_cache import ExportedMount
@@ -26,7 +26,7 @@ _VERTEX = "packing cache mounts"
 class PackCacheMounts:
     """Makes a layer of each cache directory that a build's steps may use."""
 
-    mount: MountAll
+    mount: PrepareMounts
     caches: CacheMounts
     archive: LayerArchive
     blobs: BlobStore
@@ -58,8 +58,8 @@ class PackCacheMounts:
                 for place, mount in enumerate(vertex.operation.mounts):
                     if mount.type == "cache" and (mount.input is None or mount.input in inputs):
                         with suppress(BuildError):
-                            shown = self.mount.shown(vertex.operation, inputs).get(place)
-                            names[cache_name(mount, shown)] = None
+                            source = self.mount.sources(vertex.operation, inputs).get(place)
+                            names[cache_name(mount, source)] = None
         return names
 
     def _packed(self, name: str) -> Layer | None:

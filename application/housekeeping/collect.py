@@ -8,7 +8,6 @@ from img.application.log import logger
 from img.application.ports.blob_origins import BlobOrigins
 from img.application.ports.state_lock import Collecting
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest, InvalidDigest
 from img.domain.oci.chain import ChainID
 from img.domain.oci.descriptor import Descriptor
 from img.domain.retention import Garbage, Live, PrunePolicy, Stored, garbage_in
@@ -114,11 +113,7 @@ class Collect:
         if not gone:
             return
         left = records.keys() - gone
-        aliases = {
-            key
-            for key in left
-            if records[key].layer is None and _names_one_of(records[key].description, gone)
-        }
+        aliases = {key for key in left if records[key].alias_of in gone}
         self.inventory.cache.remove([*gone, *aliases])
         if self.inventory.lock.oldest() is None:  # else a build may yet fetch what it has named
             live = self.inventory.live().blobs
@@ -166,10 +161,3 @@ class Collect:
         for leftover in self.inventory.space.leftovers(before=self.inventory.lock.oldest()):
             if leftover.id in ids:
                 self.inventory.space.remove(leftover)
-
-
-def _names_one_of(text: str, keys: set[Digest]) -> bool:
-    try:
-        return Digest.parse(text) in keys
-    except InvalidDigest:
-        return False

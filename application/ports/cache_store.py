@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest
+from img.domain.digest import Digest, InvalidDigest
 from img.domain.graph.provenance import Provenance
 from img.domain.oci.chain import Layer
 
@@ -29,6 +29,19 @@ class CacheRecord:
         """When it was last found, or made."""
         return self.used or self.created
 
+    @property
+    def alias_of(self) -> Digest | None:
+        """The key that an alias stands for, None for a result.
+
+        An alias is stored as a record without a layer, whose description is that key.
+        """
+        if self.layer is not None:
+            return None
+        try:
+            return Digest.parse(self.description)
+        except InvalidDigest:
+            return None
+
 
 class CacheStore(Protocol):
     """Results by cache key; safe for several processes. Losing records only costs time."""
@@ -43,6 +56,19 @@ class CacheStore(Protocol):
 
         A loss of power may undo it, a crash of img may not.
         """
+
+    def get_alias(self, alias: Digest) -> CacheRecord | None:
+        """Return the record of ``alias``, whose ``alias_of`` is a key; None where there is none."""
+        record = self.get(alias)
+        return record if record is not None and record.alias_of is not None else None
+
+    def put_alias(self, alias: Digest, key: Digest, now: datetime) -> None:
+        """Store that ``alias`` stands for ``key``, which need not have a record.
+
+        Promises what ``put`` does.
+        """
+        record = CacheRecord(layer=None, created=now, description=str(key))
+        self.put([(alias, record)])
 
     @abstractmethod
     def touch(self, keys: Sequence[Digest], now: datetime) -> None:

@@ -19,13 +19,19 @@ from img.application.ports.clock import Clock
 from img.application.ports.executor import Cancellation
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.scratch_space import ScratchSpace
-from img.application.solver.copy_files import CopyIntoLayer
-from img.application.solver.fetch_git import FetchRepository
-from img.application.solver.fetch_url import FetchFile
 from img.application.solver.fetched_file import FetchedFile
-from img.application.solver.filtered_context import FilteredContext
 from img.application.solver.lookup import Lookup
-from img.application.solver.results import ContextFiles, Fetched, Result, Stack, contents_of
+from img.application.solver.results import (
+    ContextFiles,
+    Fetched,
+    OpenContext,
+    Result,
+    Stack,
+    contents_of,
+)
+from img.application.solver.steps.copy_files import CopyIntoLayer
+from img.application.solver.steps.fetch_git import FetchRepository
+from img.application.solver.steps.fetch_url import FetchFile
 from img.domain.context_location import (
     GitPlace,
     InputPlace,
@@ -58,9 +64,6 @@ _DOWNLOAD = FileName("context")  # the name of a file that is a context by itsel
 _NOTHING = Stack(key=Digest.of(b"nothing"))
 _CHUNK = 1 << 20
 _SECOND = 10**9
-
-OpenContext = Callable[[str, Cancellation], Result]
-"""Returns the files of a context of a build, "" for the main one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -305,6 +308,8 @@ class Contexts(Dockerfiles):
     def _without(self, files: Result, patterns: tuple[str, ...]) -> Result:
         """Return ``files`` without what ``patterns`` exclude."""
         if isinstance(files, ContextFiles):
+            from img.application.solver.filtered_context import FilteredContext  # of archives
+
             if isinstance(files.context, FetchedFile):
                 return files
             return ContextFiles(context=FilteredContext(files.context, patterns))

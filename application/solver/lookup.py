@@ -10,7 +10,7 @@ from typing import Protocol
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest, InvalidDigest
+from img.domain.digest import Digest
 from img.domain.graph.provenance import Provenance, made_from
 
 _MOMENT = timedelta(minutes=1)
@@ -115,20 +115,18 @@ class Lookup:
         blob = record.layer.descriptor
         return self.blobs.size(blob.digest) == blob.size
 
-    def meaning(self, alias: Digest) -> Digest | None:
-        """Return the key that ``alias`` was said to stand for."""
-        record = self.stored(alias)
+    def definition_of(self, alias: Digest) -> Digest | None:
+        """Return the definition key that ``alias`` stands for, None where there is none."""
+        record = self.cache.get_alias(alias)
         if record is None:
             return None
-        try:
-            return Digest.parse(record.description)
-        except InvalidDigest:
-            return None
+        self._found[alias] = record.last_used
+        return record.alias_of
 
     def remember_alias(self, alias: Digest, key: Digest, now: datetime) -> None:
-        """Let ``alias`` stand for ``key``; where that has no record, it leads nowhere."""
-        record = CacheRecord(layer=None, created=now, description=str(key))
-        self._put((alias, record))
+        """Let ``alias`` stand for the definition key ``key``."""
+        self._new.set()
+        self.cache.put_alias(alias, key, now)
 
     def remember(
         self, record: CacheRecord, *contents: Digest, definition: Digest | None = None

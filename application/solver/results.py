@@ -1,12 +1,13 @@
-"""What vertices come to."""
+"""Results of vertices."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import field
 from datetime import datetime
 from typing import Any
 
 from img.application.ports.build_context import BuildContext
 from img.application.ports.cache_store import CacheRecord
+from img.application.ports.executor import Cancellation
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
@@ -58,16 +59,19 @@ class Stack:
 class ContextFiles:
     """The files of a build context; they have no key, only contents.
 
-    ``shown`` is what mounts show of it (mounts.Shown), by path and epoch: it is selected and read
-    once for all steps of a build.
+    ``mount_sources`` are the files that mounts show (steps/mounts.py, MountSource), by path and
+    epoch: they are selected and read once for all steps of a build.
     """
 
     context: BuildContext
-    shown: dict[tuple[str, int | None], Any] = field(default_factory=dict, compare=False)
+    mount_sources: dict[tuple[str, int | None], Any] = field(default_factory=dict, compare=False)
 
 
 Result = Stack | ContextFiles
-"""What a vertex comes to."""
+"""The result of a vertex."""
+
+OpenContext = Callable[[str, Cancellation], Result]
+"""A function that returns the files of a context of a build by its name, "" for the main one."""
 
 
 def stack_of(result: Result) -> Stack:

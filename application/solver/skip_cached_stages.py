@@ -1,43 +1,32 @@
-"""What a build need not even look at: stages whose only users are done already."""
+"""The parts of a build graph that need not be solved, as all steps that use them are cached."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field, replace
-from threading import Event
 
-from img.application.planning.resolve import ResolvedBase
 from img.application.ports.cache_store import CacheRecord
-from img.application.solver.contexts import OpenContext
-from img.application.solver.copy_files import CopyIntoLayer
-from img.application.solver.execute import ExecuteProcess
+from img.application.ports.executor import Cancellation
 from img.application.solver.lookup import Lookup
 from img.application.solver.results import Result, Stack
 from img.application.solver.so_far import SoFar
+from img.application.solver.steps.make import BuildInputs, MakeSteps
+from img.application.solver.steps.step import SourceStep, Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
-from img.domain.graph.cache_key import definition_key
 from img.domain.graph.foresight import Foreseeing, Making
-from img.domain.graph.operations import (
-    CopyFiles,
-    Exec,
-    MakeDirectory,
-    PullBase,
-    ReadContext,
-    Scratch,
-)
+from img.domain.graph.operations import ReadContext
 from img.domain.graph.provenance import Provenance
-from img.domain.graph.vertex import Graph, Vertex
-from img.domain.oci.chain import Layer
+from img.domain.graph.vertex import Graph
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foreseen:
-    """A build's graph without what it need not look at.
+class PrunedGraph:
+    """The graph of a build without the vertices that need not be solved.
 
-    ``found`` are the results of vertices that were found by their definition keys, all made from
-    one another. Those at ``alone`` have only their root left as an input. ``keys`` are all
-    definition keys that are known by now.
+    ``found`` has the results that were found by definition keys, all made from one another. The
+    vertices at ``alone`` have lost all inputs but their root. ``keys`` has all definition keys
+    that are known without pulling or running anything.
     """
 
     graph: Graph
@@ -47,122 +36,101 @@ class Foreseen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foresee:
-    """Knows definition keys before anything is pulled or run, as they are made of one another.
+class SkipCachedStages:
+    """Leaves stages out of a graph that only cached steps take files from.
 
-    A step that copies from a stage, or mounts one, and is found by its key, needs no more of that
-    stage: neither its layers nor its base image (BuildKit, solver/edge.go, has the same effect).
+    Definition keys are made of one another, so they are known before anything is pulled or run.
+    A step that is found by its key needs neither the layers nor the base image of a stage that it
+    copies from or mounts (BuildKit, solver/edge.go, has the same effect).
     """
 
     lookup: Lookup
-    copy: CopyIntoLayer
-    execute: ExecuteProcess
+    steps: MakeSteps
 
     def __call__(
         self,
         graph: Graph,
         target: int,
-        contexts: OpenContext,
-        bases: Mapping[Digest, ResolvedBase],
+        inputs: BuildInputs,
         so_far: SoFar,
-        cancelled: Event,
-    ) -> Foreseen:
-        """Return what has to be solved for ``target``. ``bases`` are found by manifest digest.
+        cancelled: Cancellation,
+    ) -> PrunedGraph:
+        """Return what has to be solved for ``target``.
 
-        What the build has come to ``so_far`` for other platforms is not to come out otherwise.
+        It agrees with ``so_far``, the results of the build for other platforms.
         """
-        takers = {i for i in graph.needed_for(target) if self._takes_from_stages(graph, i)}
+        takers = {i for i in graph.needed_for(target) if _takes_from_stages(graph, i)}
         if not takers:
-            return Foreseen(graph=graph)
-        known = self._known(graph, target, contexts, bases, cancelled)
-        look_up = _LookUp(self.lookup, known, so_far)
-
+            return PrunedGraph(graph=graph)
+        known = self._known(graph, target, inputs, cancelled)
+        keys = {position: stack.key for position, stack in known.stacks.items()}
+        look_up = _LookUp(self.lookup, known.stacks, so_far)
         foresight = Foreseeing(
             graph=graph,
             target=target,
-            keys={position: stack.key for position, stack in known.items()},
-            leaves={i: known[i].content for i in known if not _is_step(graph.vertices[i])},
+            keys=keys,
+            leaves={i: known.stacks[i].content for i in known.leaves},
             takers=frozenset(takers),
             agreed=so_far.contents,
             find=look_up,
         )()
         vertices = list(graph.vertices)
         for position in foresight.alone:
-            inputs = vertices[position].inputs
-            vertices[position] = replace(vertices[position], inputs=inputs[:1])
-        return Foreseen(
+            root = vertices[position].inputs[:1]
+            vertices[position] = replace(vertices[position], inputs=root)
+        return PrunedGraph(
             graph=Graph(tuple(vertices)),
             found={position: look_up.found[position] for position in foresight.makings},
             alone=foresight.alone,
-            keys={position: stack.key for position, stack in known.items()},
-        )
-
-    def _takes_from_stages(self, graph: Graph, position: int) -> bool:
-        vertex = graph.vertices[position]
-        return isinstance(vertex.operation, CopyFiles | Exec) and any(
-            not isinstance(graph.vertices[i].operation, ReadContext) for i in vertex.inputs[1:]
+            keys=keys,
         )
 
     def _known(
-        self,
-        graph: Graph,
-        target: int,
-        contexts: OpenContext,
-        bases: Mapping[Digest, ResolvedBase],
-        cancelled: Event,
-    ) -> Mapping[int, Stack]:
-        """Return the vertices whose key can be known; those of steps are without layers."""
-        known: dict[int, Result] = {}
+        self, graph: Graph, target: int, build: BuildInputs, cancelled: Cancellation
+    ) -> "_Known":
+        results: dict[int, Result] = {}
+        leaves: list[int] = []
         for position in graph.needed_for(target):
             vertex = graph.vertices[position]
-            inputs = [known[i] for i in vertex.inputs if i in known]
+            inputs = [results[i] for i in vertex.inputs if i in results]
             if vertex.ignore_cache or len(inputs) != len(vertex.inputs):
                 continue
-            if isinstance(vertex.operation, ReadContext):
-                if not vertex.operation.name:
-                    known[position] = contexts("", cancelled)
-                continue
-            with suppress(BuildError):  # which is raised again, with its lines, when it is solved
-                if (key := self._key(vertex, inputs)) is not None:
-                    known[position] = Stack(key=key, layers=_layers(vertex, bases))
-        return {i: result for i, result in known.items() if isinstance(result, Stack)}
+            with suppress(BuildError):  # the solver raises it again, with its lines
+                step = self.steps(position, vertex, inputs, build, cancelled)
+                if isinstance(step, SourceStep):
+                    leaves.append(position)
+                if (result := self._result(step)) is not None:
+                    results[position] = result
+        stacks = {i: result for i, result in results.items() if isinstance(result, Stack)}
+        return _Known(stacks, [i for i in leaves if i in stacks])
 
-    def _key(self, vertex: Vertex, inputs: Sequence[Result]) -> Digest | None:
-        match vertex.operation:
-            case Scratch() | PullBase() as operation:
-                return definition_key(operation, ())
-            case MakeDirectory() as operation:
-                return definition_key(operation, (_root(inputs).key,))
-            case CopyFiles() as operation:
-                return self.copy.definition(operation, _root(inputs), inputs[1:]) or self._meant(
-                    operation, inputs
-                )
-            case Exec() as operation:
-                step = self.execute.prepare(operation, _root(inputs), dict(enumerate(inputs)))
-                return step.definition_key()
-            case _:
-                return None
-
-    def _meant(self, operation: CopyFiles, inputs: Sequence[Result]) -> Digest | None:
-        """Return the key of a COPY from the context: as remembered, or of its files' contents."""
-        root = _root(inputs)
-        if operation.source_inputs:
-            return None
-        glance = self.copy.glance(operation, root, inputs[1:])
-        if glance is not None and (key := self.lookup.meaning(glance)) is not None:
-            return key
-        copy = self.copy.prepare(operation, root, inputs[1:])
-        return copy.definition_key() if copy.reads_first else None
+    def _result(self, step: Step | SourceStep) -> Result | None:
+        """Return the result of a source if it is known; of a step, a stack without layers."""
+        if isinstance(step, SourceStep):
+            return step.known()
+        quick = step.quick_key()
+        key = None if quick is None else self.lookup.definition_of(quick)
+        if key is None and not step.reads_much():
+            key = step.definition_key()
+        return None if key is None else Stack(key=key)
 
 
-def _root(inputs: Sequence[Result]) -> Stack:
-    assert isinstance(inputs[0], Stack)
-    return inputs[0]
+def _takes_from_stages(graph: Graph, position: int) -> bool:
+    sources = (graph.vertices[i].operation for i in graph.vertices[position].inputs[1:])
+    return any(not isinstance(operation, ReadContext) for operation in sources)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Vertices whose definition keys are known; at ``leaves`` are those without inputs."""
+
+    stacks: Mapping[int, Stack]
+    leaves: Sequence[int]
 
 
 @dataclass(slots=True)
 class _LookUp:
-    """Finds the results of vertices, each asked for once: a cache elsewhere takes its time."""
+    """Finds the results of vertices, each once: requests to a remote cache take time."""
 
     lookup: Lookup
     known: Mapping[int, Stack]
@@ -181,12 +149,3 @@ class _LookUp:
         self.found[position] = record
         layer = record.layer.diff_id if record.layer else None
         return Making(layer=layer, made_from=record.made_from)
-
-
-def _layers(vertex: Vertex, bases: Mapping[Digest, ResolvedBase]) -> tuple[Layer, ...]:
-    operation = vertex.operation
-    return bases[operation.manifest].image.layers if isinstance(operation, PullBase) else ()
-
-
-def _is_step(vertex: Vertex) -> bool:
-    return isinstance(vertex.operation, CopyFiles | MakeDirectory | Exec)

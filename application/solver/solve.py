@@ -1,22 +1,16 @@
-"""One vertex: looked up, else done."""
+"""One vertex: looked up in the cache, else run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from threading import Event
 
 from img.application.cancellation import StepCanceled, cancelled_by
 from img.application.log import logger
-from img.application.planning.resolve import ResolvedBase
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
 from img.application.ports.progress_sink import ProgressSink
-from img.application.solver.contexts import OpenContext
-from img.application.solver.copy_files import CopyIntoLayer
-from img.application.solver.execute import ExecuteProcess
-from img.application.solver.fetch_sources import FetchSources, canceled_steps
 from img.application.solver.lookup import Lookup
-from img.application.solver.make_directory import MakeDirectoryLayer
-from img.application.solver.pull_base import PullLayers
+from img.application.solver.progress import StepProgress, vertex_id
 from img.application.solver.results import (
     Result,
     Stack,
@@ -24,316 +18,222 @@ from img.application.solver.results import (
     provenance_of,
     stack_of,
 )
-from img.application.solver.skip_cached_stages import Foresee, Foreseen
+from img.application.solver.skip_cached_stages import PrunedGraph, SkipCachedStages
 from img.application.solver.so_far import SoFar
-from img.application.solver.vertex_progress import VertexProgress
+from img.application.solver.steps.make import BuildInputs, MakeSteps
+from img.application.solver.steps.pull_base import PullLayers
+from img.application.solver.steps.step import Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError, SourceError
-from img.domain.graph.cache_key import definition_key
-from img.domain.graph.operations import (
-    CopyFiles,
-    Exec,
-    FetchGit,
-    FetchUrl,
-    MakeDirectory,
-    PullBase,
-    ReadContext,
-    Scratch,
-)
 from img.domain.graph.vertex import Graph, Plan, Vertex
 from img.domain.oci.chain import Layer
-
-Work = Callable[[], Layer]
 
 log = logger("solver")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solver:
-    """Turns vertices into results; what it needs for one kind of operation is a field each."""
+    """Turns vertices into results."""
 
     lookup: Lookup
     pull: PullLayers
-    fetch: FetchSources
-    copy: CopyIntoLayer
-    make_directory: MakeDirectoryLayer
-    execute: ExecuteProcess
-    foresee: Foresee
+    steps: MakeSteps
+    skip: SkipCachedStages
     clock: Clock
     progress: ProgressSink
 
     def for_build(
         self,
         plan: Plan,
-        contexts: OpenContext,
-        bases: Mapping[Digest, ResolvedBase],
+        inputs: BuildInputs,
         cancelled: Event,
         so_far: SoFar,
-        eager: frozenset[int] = frozenset(),
         label: str = "",
         *,
         all_keys: bool = False,
     ) -> "BuildSolver":
-        """Return a solver of one image's vertices. ``bases`` are found by manifest digest.
+        """Return a solver of one image's vertices.
 
-        ``so_far`` is what the build has come to for other platforms.
-        Those at ``eager`` positions are fetched at once, others when somebody needs their files.
-        ``label`` tells the build's progress from that of others at the same time. With
-        ``all_keys`` results say by which keys they are found, even where one of them did.
+        ``so_far`` has the results of the build for other platforms. ``label`` distinguishes the
+        progress of the images of one build. With ``all_keys`` results have all the keys that find
+        them, even if one key found them.
         """
-        foreseen = self.foresee(plan.graph, plan.target, contexts, bases, so_far, cancelled)
         return BuildSolver(
             parts=self,
-            graph=foreseen.graph,
-            foreseen=foreseen,
-            contexts=contexts,
-            bases=bases,
+            pruned=self.skip(plan.graph, plan.target, inputs, so_far, cancelled),
+            inputs=inputs,
             cancelled=cancelled,
             so_far=so_far,
-            eager=eager,
             all_keys=all_keys,
-            progress=VertexProgress(sink=self.progress, label=label),
+            label=label,
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSolver:
-    """Solves the vertices of one build, each when its inputs are there (schedule.Solve)."""
+    """Solves the vertices of one image, each when its inputs are solved (schedule.Solve)."""
 
     parts: Solver
-    graph: Graph
-    contexts: OpenContext
-    bases: Mapping[Digest, ResolvedBase]
+    pruned: PrunedGraph
+    inputs: BuildInputs
     cancelled: Event
     so_far: SoFar
-    eager: frozenset[int] = frozenset()  # bases that are needed whatever comes
     all_keys: bool = False
-    foreseen: Foreseen
-    progress: VertexProgress
-    _making: Event = field(default_factory=Event)
+    label: str = ""
+    _running: Event = field(default_factory=Event)  # set once a step was run
+
+    @property
+    def graph(self) -> Graph:
+        """The vertices to solve."""
+        return self.pruned.graph
 
     def __call__(self, position: int, inputs: Sequence[Result]) -> Result:
-        """Return what the vertex at ``position`` comes to.
+        """Return the result of the vertex at ``position``.
 
-        Raises what its operation raises; a BuildError without lines gets the instruction's.
+        Raises what its step raises; a BuildError without lines gets those of the instruction.
         """
         vertex = self.graph.vertices[position]
+        progress = StepProgress(
+            self.parts.progress, vertex_id(self.label, position), vertex.name, self.cancelled
+        )
         try:
-            if position in self.foreseen.alone:
-                return self._found(position, vertex, inputs)
-            if self.cancelled.is_set():
-                raise StepCanceled
-            with cancelled_by(self.cancelled):
-                return self._solve(position, vertex, inputs)
+            return self._solve(position, vertex, inputs, progress)
         except StepCanceled:
-            self.progress.canceled(position)
+            progress.canceled()
             raise
         except ImgError as error:
             if isinstance(error, SourceError) and error.lines is None:
                 error.lines = vertex.lines
-            self.progress.failed(position, vertex, error.message)
+            progress.failed(error.message)
             raise
 
-    def not_looked_at(self) -> Mapping[int, Stack]:
-        """Return what is known of vertices that need not be solved: all but the layers below."""
+    def unsolved(self) -> Mapping[int, Stack]:
+        """Return the vertices that need not be solved, without the layers of their roots."""
         stacks = {}
-        for position, key in self.foreseen.keys.items():
+        for position, key in self.pruned.keys.items():
             record = self.parts.lookup.known(key)
             if record is not None:
                 stacks[position] = Stack(key=key).with_result(key, record)
         return stacks
 
-    def _found(self, position: int, vertex: Vertex, inputs: Sequence[Result]) -> Stack:
-        self._cached(position, vertex)
-        key, record = self.foreseen.keys[position], self.foreseen.found[position]
-        return stack_of(inputs[0]).with_result(key, record)
+    def _solve(
+        self, position: int, vertex: Vertex, inputs: Sequence[Result], progress: StepProgress
+    ) -> Result:
+        if position in self.pruned.alone:
+            self.note_cached(progress)
+            key, record = self.pruned.keys[position], self.pruned.found[position]
+            return stack_of(inputs[0]).with_result(key, record)
+        if self.cancelled.is_set():
+            raise StepCanceled
+        with cancelled_by(self.cancelled):
+            step = self.parts.steps(position, vertex, inputs, self.inputs, self.cancelled)
+            if isinstance(step, Step):
+                solving = _Solving(self, position, vertex, inputs, step, progress)
+                return solving.solve()
+            return step.solve(progress)
 
-    def _solve(self, position: int, vertex: Vertex, inputs: Sequence[Result]) -> Result:
-        match vertex.operation:
-            case Scratch() as operation:
-                return Stack(key=definition_key(operation, ()))
-            case PullBase() as operation:
-                return self._pulled(position, vertex, operation)
-            case ReadContext() as operation:
-                return self._context(position, vertex, operation)
-            case FetchUrl() | FetchGit() as operation:
-                return self._fetched(position, vertex, operation)
-            case CopyFiles() as operation:
-                return self._copied(position, vertex, operation, inputs)
-            case MakeDirectory() as operation:
-                return self._directory(position, vertex, operation, inputs)
-            case Exec() as operation:
-                return self._executed(position, vertex, operation, inputs)
-
-    def _pulled(self, position: int, vertex: Vertex, operation: PullBase) -> Stack:
-        base = self.bases[operation.manifest]
-        key = definition_key(operation, ())
-        if self.parts.pull.is_here(base):
-            self._cached(position, vertex)
-        else:
-            self.progress.started(position, vertex)
-            if position in self.eager or base.named:
-                self.parts.pull(base, self.progress.pulled(position, self.cancelled))
-            self.progress.done(position)
-        return Stack(key=key, layers=base.image.layers)
-
-    def _context(self, position: int, vertex: Vertex, operation: ReadContext) -> Result:
-        if not operation.name:
-            return self.contexts("", self.cancelled)
-        self.progress.started(position, vertex)
-        with canceled_steps():
-            files = self.contexts(operation.name, self.cancelled)
-        self.progress.done(position)
-        return files
-
-    def _fetched(self, position: int, vertex: Vertex, operation: FetchUrl | FetchGit) -> Result:
-        self.progress.started(position, vertex)
-        found = self.parts.fetch(operation, self.cancelled, self.progress.transferred(position))
-        if found.cached:
-            self._cached(position, vertex)
-        else:
-            self.progress.done(position)
-        return found.result
-
-    def _copied(
-        self, position: int, vertex: Vertex, operation: CopyFiles, inputs: Sequence[Result]
-    ) -> Stack:
-        root = stack_of(inputs[0])
-        definition = self.parts.copy.definition(operation, root, inputs[1:])
-        glance = None if definition else self.parts.copy.glance(operation, root, inputs[1:])
-        if glance is not None:
-            definition = self.parts.lookup.meaning(glance)
-        if definition is not None and not self.all_keys:
-            record = self._known(position, definition, inputs)
-            if record is not None:
-                self._cached(position, vertex)
-                return root.with_result(definition, record)
-        copied = self._compared(position, vertex, operation, inputs)
-        if glance is not None:
-            self.parts.lookup.remember_alias(glance, copied.key, self.parts.clock.now())
-        return copied
-
-    def _compared(
-        self, position: int, vertex: Vertex, operation: CopyFiles, inputs: Sequence[Result]
-    ) -> Stack:
-        """Copy, or find by the contents of the files that it is done already."""
-        root = stack_of(inputs[0])
-        copy = self.parts.copy.prepare(operation, root, inputs[1:])
-        if copy.reads_first:
-            return self._layered(
-                position, inputs, copy.definition_key(), copy.content_key, copy.pack
-            )
-        # Nothing is known of these files: pack them, and know their digests from that.
-        self._begin(position, vertex)
-        layer = copy.pack()
-        definition, content = copy.definition_key(), copy.content_key()
-        record = self._recorded(vertex, inputs, definition, content, layer)
-        self.progress.done(position)
-        return root.with_result(definition, record, content)
-
-    def _directory(
-        self, position: int, vertex: Vertex, operation: MakeDirectory, inputs: Sequence[Result]
-    ) -> Stack:
-        make, root = self.parts.make_directory, stack_of(inputs[0])
-        return self._layered(
-            position,
-            inputs,
-            definition_key(operation, (root.key,)),
-            lambda: make.content_key(operation, root),
-            lambda: make(operation, root),
-        )
-
-    def _executed(
-        self, position: int, vertex: Vertex, operation: Exec, inputs: Sequence[Result]
-    ) -> Stack:
-        root = stack_of(inputs[0])
-        step = self.parts.execute.prepare(operation, root, dict(enumerate(inputs)))
-        return self._layered(
-            position,
-            inputs,
-            step.definition_key(),
-            step.content_key,
-            lambda: step.run(self.progress.output(position), self.cancelled),
-        )
-
-    def _layered(
-        self,
-        position: int,
-        inputs: Sequence[Result],
-        definition: Digest,
-        content: Callable[[], Digest],
-        work: Work,
-    ) -> Stack:
-        vertex, root = self.graph.vertices[position], stack_of(inputs[0])
-        record = self._known(position, definition, inputs)
-        if record is None and not vertex.ignore_cache:
-            record = self.parts.lookup(content())
-            if record is not None:
-                record = self._remembered(record, inputs, definition)
-        log.debug("looked up", step=vertex.name, key=str(definition), found=record is not None)
-        if record is not None:
-            self._cached(position, vertex)
-        else:
-            self._begin(position, vertex)
-            layer = work()
-            record = self._recorded(vertex, inputs, definition, content(), layer)
-            self.progress.done(position)
-        return root.with_result(definition, record, *((content(),) if self.all_keys else ()))
-
-    def _known(
-        self, position: int, definition: Digest, inputs: Sequence[Result]
-    ) -> CacheRecord | None:
-        """Return what the definition key finds: it counts for what its inputs hold now alone."""
-        contents = contents_of(inputs)
-        made = self.so_far.made(definition, contents)
-        if made is not None or self.graph.vertices[position].ignore_cache:
-            return made
-        foreseen = self.foreseen.found.get(position)
-        return foreseen or self.parts.lookup.by_definition(definition, contents)
-
-    def _recorded(
-        self,
-        vertex: Vertex,
-        inputs: Sequence[Result],
-        definition: Digest,
-        content: Digest,
-        layer: Layer,
-    ) -> CacheRecord:
-        """Return the record of a layer just made, or of one that was made elsewhere meanwhile.
-
-        So builds that run at the same time go on with the same result, and find it later.
-        """
-        record = None if vertex.ignore_cache else self.parts.lookup.stored(content)
-        if record is None:
-            record = CacheRecord(
-                layer=layer,
-                created=self.parts.clock.now(),
-                description=vertex.name.partition("] ")[2] or vertex.name,
-            )
-        record = self._remembered(record, inputs, definition, content)
-        self.so_far.note_made(definition, record)
-        return record
-
-    def _remembered(
-        self, record: CacheRecord, inputs: Sequence[Result], definition: Digest, *contents: Digest
-    ) -> CacheRecord:
-        root, *sources = inputs
-        record = replace(record, made_from=provenance_of(stack_of(root), sources))
-        self.parts.lookup.remember(record, *contents, definition=definition)
-        return record
-
-    def _begin(self, position: int, vertex: Vertex) -> None:
-        """Tell that a step is done now. As this may take long, note what the build has found."""
-        self._making.set()
+    def note_running(self, progress: StepProgress) -> None:
+        """Show that a step is run. As that may take long, note what the build has found."""
+        self._running.set()
         self._note_used()
-        self.progress.started(position, vertex)
+        progress.started()
 
-    def _cached(self, position: int, vertex: Vertex) -> None:
-        if self._making.is_set():
+    def note_cached(self, progress: StepProgress) -> None:
+        """Show that the result of a step was found."""
+        if self._running.is_set():
             self._note_used()
-        self.progress.cached(position, vertex)
+        progress.cached()
 
     def _note_used(self) -> None:
-        """Keep others from giving up what this build has found (housekeeping/inventory.py)."""
+        """Keep results of this build from being deleted meanwhile (housekeeping/inventory.py)."""
         self.parts.lookup.note_used(self.parts.clock.now(), again=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Solving:
+    """One step, looked up by its keys, else run and recorded."""
+
+    build: BuildSolver
+    position: int
+    vertex: Vertex
+    inputs: Sequence[Result]
+    step: Step
+    progress: StepProgress
+
+    @property
+    def root(self) -> Stack:
+        return stack_of(self.inputs[0])
+
+    def solve(self) -> Stack:
+        """Return the root with the layer of the step on it. Raises what the step raises."""
+        quick, lookup = self.step.quick_key(), self.build.parts.lookup
+        definition = None if quick is None else lookup.definition_of(quick)
+        if definition is not None and not self.build.all_keys:
+            record = self._by_definition(definition)
+            if record is not None:
+                self.build.note_cached(self.progress)
+                return self.root.with_result(definition, record)
+        solved = self._run_first() if self.step.reads_much() else self._look_up_first()
+        if quick is not None:
+            lookup.remember_alias(quick, solved.key, self.build.parts.clock.now())
+        return solved
+
+    def _look_up_first(self) -> Stack:
+        lookup, definition = self.build.parts.lookup, self.step.definition_key()
+        record = self._by_definition(definition)
+        if record is None and not self.vertex.ignore_cache:
+            record = lookup(self.step.content_key())
+            if record is not None:
+                record = self._remember(record, definition)
+        found = record is not None
+        log.debug("looked up", step=self.vertex.name, key=str(definition), found=found)
+        if record is not None:
+            self.build.note_cached(self.progress)
+        else:
+            self.build.note_running(self.progress)
+            record = self._record(self.step.run(self.progress), definition)
+            self.progress.done()
+        content = (self.step.content_key(),) if self.build.all_keys else ()
+        return self.root.with_result(definition, record, *content)
+
+    def _run_first(self) -> Stack:
+        """Pack files without reading them before: their digests are known from that."""
+        self.build.note_running(self.progress)
+        layer = self.step.run(self.progress)
+        definition = self.step.definition_key()
+        record = self._record(layer, definition)
+        self.progress.done()
+        return self.root.with_result(definition, record, self.step.content_key())
+
+    def _by_definition(self, definition: Digest) -> CacheRecord | None:
+        """Return the result of the definition key that was made from the inputs of today."""
+        contents = contents_of(self.inputs)
+        made = self.build.so_far.made(definition, contents)
+        if made is not None or self.vertex.ignore_cache:
+            return made
+        found = self.build.pruned.found.get(self.position)
+        return found or self.build.parts.lookup.by_definition(definition, contents)
+
+    def _record(self, layer: Layer, definition: Digest) -> CacheRecord:
+        """Return the record of a layer just made, or of one that another build has made meanwhile.
+
+        Then builds that run at the same time continue with the same result.
+        """
+        content, parts = self.step.content_key(), self.build.parts
+        record = None if self.vertex.ignore_cache else parts.lookup.stored(content)
+        if record is None:
+            name = self.vertex.name
+            record = CacheRecord(
+                layer=layer,
+                created=parts.clock.now(),
+                description=name.partition("] ")[2] or name,
+            )
+        record = self._remember(record, definition, content)
+        self.build.so_far.note_made(definition, record)
+        return record
+
+    def _remember(self, record: CacheRecord, definition: Digest, *contents: Digest) -> CacheRecord:
+        record = replace(record, made_from=provenance_of(self.root, self.inputs[1:]))
+        self.build.parts.lookup.remember(record, *contents, definition=definition)
+        return record

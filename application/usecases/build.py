@@ -20,11 +20,13 @@ from img.application.ports.foreign_programs import ForeignPrograms
 from img.application.ports.output_files import OutputFiles
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.state_lock import StateLock
-from img.application.solver.contexts import Contexts, OpenContext
+from img.application.solver.contexts import Contexts
+from img.application.solver.progress import vertex_ids
+from img.application.solver.results import OpenContext
 from img.application.solver.schedule import solve_all
 from img.application.solver.so_far import SoFar
 from img.application.solver.solve import Solver
-from img.application.solver.vertex_progress import vertex_ids
+from img.application.solver.steps.make import BuildInputs
 from img.application.transfer.damage import drop_damaged, dropping_damaged
 from img.domain.build import BaseName, BuildRequest
 from img.domain.dataclass import dataclass
@@ -41,7 +43,7 @@ from img.domain.platform import Platform
 from img.domain.progress import StepsPlanned, VertexDone, VertexFailed, VertexStarted, VertexWarning
 
 if TYPE_CHECKING:  # few builds have caches elsewhere
-    from img.application.cache_export.export_all import LeaveCaches
+    from img.application.cache_export.export_all import ExportCaches
     from img.application.cache_import.imported import ImportedCaches
 
 _NO_CACHES = CacheExchange()
@@ -73,7 +75,7 @@ class BuildImage:
     deliver: DeliverOutputs
     places: OutputFiles
     imported: "ImportedCaches"
-    leave: "LeaveCaches"
+    export_caches: "ExportCaches"
     programs: ForeignPrograms
     progress: ProgressSink
     lock: StateLock
@@ -124,7 +126,7 @@ class BuildImage:
             with dropping_damaged(self.layers.blobs):
                 built = self.deliver(solved, outputs)
             if caches.targets:
-                self.leave(caches.targets, solved)
+                self.export_caches(caches.targets, solved)
             self.solver.lookup.note_used(self.solver.clock.now())
         self.tidy(grown=self.solver.lookup.has_new or self.layers.transfer.has_pulled)
         return built
@@ -254,18 +256,19 @@ class BuildImage:
         """Do the steps; only if the result has to be ``whole`` are all its layers here for sure."""
         plan = planned.plan
         cancelled = Event()
-        by_manifest = {base.image.manifest: base for base in planned.bases.values()}
         label = _label(request)
-        eager = frozenset(plan.graph.below(plan.target)) if whole else frozenset()
-        leaves = bool(caches.targets)
-        solve = self.solver.for_build(
-            plan, contexts, by_manifest, cancelled, so_far, eager, label, all_keys=leaves
+        inputs = BuildInputs(
+            contexts=contexts,
+            bases={base.image.manifest: base for base in planned.bases.values()},
+            eager=frozenset(plan.graph.below(plan.target)) if whole else frozenset(),
         )
+        exports = bool(caches.targets)
+        solve = self.solver.for_build(plan, inputs, cancelled, so_far, label, all_keys=exports)
         self._announce(label, solve.graph, plan.target)
         try:
             results = solve_all(solve.graph, plan.target, solve, cancelled)
-            if leaves:
-                results = {**solve.not_looked_at(), **results}
+            if exports:
+                results = {**solve.unsolved(), **results}
             solved = Solved(
                 platform=request.platform,
                 plan=plan,
@@ -274,7 +277,7 @@ class BuildImage:
                 multi_platform=request.multi_platform,
             )
             if caches.inline:
-                solved = replace(solved, inline=self.leave.inline(solved))
+                solved = replace(solved, inline=self.export_caches.inline(solved))
             if whole:
                 self.layers.bring(solved.stack.layers)
             return solved

@@ -24,7 +24,7 @@ with lazy_imports(__name__):
     from img.adapters.git.program import GitProgram
     from img.adapters.web.requests import RequestsWebFetcher
     from img.application.cache_export.export import ExportCache
-    from img.application.cache_export.export_all import LeaveCaches
+    from img.application.cache_export.export_all import ExportCaches
     from img.application.cache_export.mounts import PackCacheMounts
     from img.application.cache_import.imported import ImportedCaches
     from img.application.cache_import.read import CacheReader
@@ -36,19 +36,20 @@ with lazy_imports(__name__):
     from img.application.planning.analyse import AnalyseDockerfile
     from img.application.planning.resolve import ResolveBases
     from img.application.solver.contexts import Contexts
-    from img.application.solver.copy_files import CopyIntoLayer
-    from img.application.solver.execute import ExecuteProcess
-    from img.application.solver.fetch_git import FetchRepository
-    from img.application.solver.fetch_sources import FetchSources
-    from img.application.solver.fetch_url import FetchFile
     from img.application.solver.lookup import Lookup
-    from img.application.solver.make_directory import MakeDirectoryLayer
-    from img.application.solver.mounts import MountAll
     from img.application.solver.owners import Owners
-    from img.application.solver.pull_base import PullLayers
     from img.application.solver.roots import Roots
-    from img.application.solver.skip_cached_stages import Foresee
+    from img.application.solver.skip_cached_stages import SkipCachedStages
     from img.application.solver.solve import Solver
+    from img.application.solver.steps.copy_files import CopyIntoLayer
+    from img.application.solver.steps.execute import ExecuteProcess
+    from img.application.solver.steps.fetch_git import FetchRepository
+    from img.application.solver.steps.fetch_sources import FetchSources
+    from img.application.solver.steps.fetch_url import FetchFile
+    from img.application.solver.steps.make import MakeSteps
+    from img.application.solver.steps.make_directory import MakeDirectoryLayer
+    from img.application.solver.steps.mounts import PrepareMounts
+    from img.application.solver.steps.pull_base import PullLayers
     from img.application.usecases.build import BuildImage
     from img.application.usecases.check import CheckDockerfile, ListTargets, OutlineDockerfile
 
@@ -95,11 +96,11 @@ def _export_caches(
     registry: Registry,
     layouts: LayoutWriter,
     transfer: Transfer,
-    mount: MountAll,
+    mount: PrepareMounts,
     assemble: Assemble,
     imported: ImportedCaches,
     progress: ProgressSink,
-) -> LeaveCaches:
+) -> ExportCaches:
     export = ExportCache(
         registry=registry,
         layouts=layouts,
@@ -117,7 +118,7 @@ def _export_caches(
         blobs=assemble.blobs,
         progress=progress,
     )
-    return LeaveCaches(assemble=assemble, export=export, pack_mounts=pack, more_keys=imported.keys)
+    return ExportCaches(assemble=assemble, export=export, pack_mounts=pack, more_keys=imported.keys)
 
 
 class Building(Wiring):
@@ -170,8 +171,8 @@ class Building(Wiring):
     lookup = providers.Singleton(
         Lookup, cache=storage.cache, blobs=storage.blobs, imported=imported
     )
-    mount_all = providers.Factory(
-        MountAll,
+    prepare_mounts = providers.Factory(
+        PrepareMounts,
         roots=roots,
         views=execution.context_views,
         copy=copy,
@@ -183,7 +184,7 @@ class Building(Wiring):
         ExecuteProcess,
         executor=execution.announced,
         roots=roots,
-        mount=mount_all,
+        mount=prepare_mounts,
         archive=storage.archive,
         blobs=storage.blobs,
         trees=images.trees,
@@ -218,17 +219,17 @@ class Building(Wiring):
         clock=system.clock,
         progress=system.progress,
     )
-    solver = providers.Factory(
-        Solver,
-        lookup=lookup,
+    pull_layers = providers.Factory(
+        PullLayers,
+        layers=images.layers,
+        images=storage.images,
+        transfer=images.transfer,
+        clock=system.clock,
+    )
+    make_steps = providers.Factory(
+        MakeSteps,
+        pull=pull_layers,
         fetch=providers.Factory(FetchSources, url=fetch_file, git=fetch_repository),
-        pull=providers.Factory(
-            PullLayers,
-            layers=images.layers,
-            images=storage.images,
-            transfer=images.transfer,
-            clock=system.clock,
-        ),
         copy=copy,
         make_directory=providers.Factory(
             MakeDirectoryLayer,
@@ -239,7 +240,13 @@ class Building(Wiring):
             clock=system.clock,
         ),
         execute=execute,
-        foresee=providers.Factory(Foresee, lookup=lookup, copy=copy, execute=execute),
+    )
+    solver = providers.Factory(
+        Solver,
+        lookup=lookup,
+        pull=pull_layers,
+        steps=make_steps,
+        skip=providers.Factory(SkipCachedStages, lookup=lookup, steps=make_steps),
         clock=system.clock,
         progress=system.progress,
     )
@@ -300,12 +307,12 @@ class Building(Wiring):
         deliver=deliver,
         places=system.output_files,
         imported=imported,
-        leave=providers.Factory(
+        export_caches=providers.Factory(
             lazy(_export_caches),
             registries.registry,
             storage.layout_writer,
             images.transfer,
-            mount_all,
+            prepare_mounts,
             assemble,
             imported,
             system.progress,

@@ -108,7 +108,7 @@ def test_an_adapter_can_be_swapped_wherever_it_is_used(tmp_path: Path) -> None:
         build = container.building.build_image()
 
     assert build.deliver.images.assemble.blobs is blobs
-    announced = build.solver.execute.executor
+    announced = build.solver.steps.execute.executor
     assert isinstance(announced, AnnouncedExecutor)
     assert announced.executor is executor
     assert container.building.build_image().deliver.images.assemble.blobs is not blobs

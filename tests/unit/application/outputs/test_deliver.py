@@ -9,7 +9,7 @@ import pytest
 from img.adapters.build_context.memory import MemoryContext
 from img.application.ports.output_files import OutputNotWritten
 from img.application.ports.registry import RegistryError
-from img.application.solver.execute import ProcessFailed
+from img.application.solver.steps.execute import ProcessFailed
 from img.domain.oci import media_types
 from img.domain.oci.codec import decode_index, decode_manifest
 from img.domain.outputs import (

@@ -16,7 +16,7 @@ from img.adapters.snapshotter.memory import MemoryWorkspace
 from img.application.ports.build_context import ContextFileChanged
 from img.application.ports.cache_mounts import CacheDirectory
 from img.application.ports.layer_archive import PackedEntry
-from img.application.solver.execute import ProcessFailed
+from img.application.solver.steps.execute import ProcessFailed
 from img.domain.errors import BuildError
 from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.filesystem.selection import CopyRules, Selection, select
@@ -317,7 +317,7 @@ def test_what_mounts_show_of_a_context_is_selected_and_read_once_a_build(
         return digest_of(selection, *more, **named)
 
     digest_of = Selection.contents_digest
-    monkeypatch.setattr("img.application.solver.copy_files.select", counted)
+    monkeypatch.setattr("img.application.solver.steps.copy_files.select", counted)
     monkeypatch.setattr(Selection, "contents_digest", contents_digest)
 
     for _ in range(2):  # done, and found

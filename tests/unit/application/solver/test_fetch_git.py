@@ -6,7 +6,7 @@ import pytest
 
 from img.adapters.build_context.memory import MemoryContext
 from img.adapters.git.memory import MemoryGit, MemoryRepository
-from img.application.solver.fetch_sources import SourceUnavailable
+from img.application.solver.steps.fetch_sources import SourceUnavailable
 from tests.support.workshop import Workshop, image_of
 
 REMOTE = "https://host/r.git"

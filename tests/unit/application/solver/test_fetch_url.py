@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from img.adapters.web.memory import MemoryPage, MemoryWeb
-from img.application.solver.fetch_sources import SourceUnavailable
+from img.application.solver.steps.fetch_sources import SourceUnavailable
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import Entry
 from tests.support.workshop import Workshop, image_of

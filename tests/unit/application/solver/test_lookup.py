@@ -93,6 +93,6 @@ def test_an_alias_leads_to_its_key_and_to_nothing_else() -> None:
 
     lookup.remember_alias(OTHER, KEY, NOW)
 
-    assert lookup.meaning(OTHER) == KEY
-    assert lookup.meaning(KEY) is None
-    assert lookup.meaning(Digest.of(b"unknown")) is None
+    assert lookup.definition_of(OTHER) == KEY
+    assert lookup.definition_of(KEY) is None
+    assert lookup.definition_of(Digest.of(b"unknown")) is None

@@ -9,7 +9,7 @@ from img.adapters.snapshotter.memory import MemoryWorkspace
 from img.application.planning.resolve import BaseUnavailable
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.secret_source import SecretNotFound
-from img.application.solver.execute import ProcessFailed
+from img.application.solver.steps.execute import ProcessFailed
 from img.application.usecases.build import ForeignStep
 from img.domain.errors import BuildError, DockerfileError, SourceError
 from img.domain.filesystem.entry import DIRECTORY

@@ -8,9 +8,9 @@ from threading import Lock
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
 from img.application.ports.context_views import ContextViews
 from img.application.ports.secret_source import AgentNotForwarded, SecretNotFound, SecretSource
-from img.application.solver.copy_files import Copying, CopyIntoLayer
 from img.application.solver.results import ContextFiles, Result, Stack
 from img.application.solver.roots import Roots
+from img.application.solver.steps.copy_files import Copying, CopyIntoLayer
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem import paths
@@ -27,7 +27,7 @@ _NOTHING = Stack(key=Digest.of(b"nothing"))
 
 
 @dataclass(slots=True)
-class Mounted:
+class PreparedMounts:
     """What a process gets besides its root; ``secrets`` are the values it must not print."""
 
     mounts: list[ProcessMount] = field(default_factory=list)
@@ -36,7 +36,7 @@ class Mounted:
 
 
 @dataclass(slots=True, kw_only=True)
-class Shown:
+class MountSource:
     """What a mount shows of an input: the files below its source, and whose they are.
 
     A context has no layers; ``files`` makes one of what is wanted. A stack is not looked into
@@ -77,31 +77,31 @@ class Shown:
         return Stack(key=self.definition, layers=(self.files.pack(),))
 
 
-def cache_name(mount: ExecMount, shown: Shown | None) -> str:
+def cache_name(mount: ExecMount, source: MountSource | None) -> str:
     """Return the name of a cache mount's directory.
 
     What a cache begins with is part of it, as in BuildKit: other contents, owner or mode make
     another cache (solver/llbsolver/mounts, "getRefCacheDir").
     """
-    mode, (uid, gid) = _start(mount, shown)
-    begins = f"{mode}:{uid}:{gid}:{shown.content if shown else ''}"
+    mode, (uid, gid) = _start(mount, source)
+    begins = f"{mode}:{uid}:{gid}:{source.content if source else ''}"
     return f"{mount.id}\0{begins}"
 
 
-def _start(mount: ExecMount, shown: Shown | None) -> tuple[int | None, tuple[int, int]]:
+def _start(mount: ExecMount, source: MountSource | None) -> tuple[int | None, tuple[int, int]]:
     """Return mode (None: the usual one) and owner that a cache's directory begins with.
 
     One that begins as a directory of a stage or an image begins as that, whatever the mount says
     (BuildKit dockerfile2llb/convert_runmount.go).
     """
-    top = shown.directory(mount.source) if shown and mount.source != "/" else None
+    top = source.directory(mount.source) if source and mount.source != "/" else None
     if top is None:
         return mount.mode, (mount.uid, mount.gid)
     return top.mode, (top.uid, top.gid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MountAll:
+class PrepareMounts:
     """Makes what the mounts of a RUN show, for as long as it runs."""
 
     roots: Roots
@@ -111,29 +111,31 @@ class MountAll:
     caches: CacheMounts
     imported: Callable[[str], Layer | None]  # what a directory held elsewhere, by its name
 
-    def shown(self, operation: Exec, inputs: Mapping[int, Result]) -> Mapping[int, Shown]:
-        """Return what each mount with an input shows, by the mount's place in the operation."""
+    def sources(self, operation: Exec, inputs: Mapping[int, Result]) -> Mapping[int, MountSource]:
+        """Return the source of each mount with an input, by its place in the operation."""
         return {
-            place: self._shown(mount, inputs[mount.input], operation.epoch)
+            place: self._source(mount, inputs[mount.input], operation.epoch)
             for place, mount in enumerate(operation.mounts)
             if mount.input is not None
         }
 
     @contextmanager
-    def __call__(self, operation: Exec, shown: Mapping[int, Shown]) -> Iterator[Mounted]:
+    def __call__(
+        self, operation: Exec, sources: Mapping[int, MountSource]
+    ) -> Iterator[PreparedMounts]:
         """Enter with the mounts of ``operation``.
 
         Raises SecretNotFound, AgentNotForwarded, and what unpacking a stack raises.
         """
-        mounted = Mounted()
+        prepared = PreparedMounts()
         with ExitStack() as held:
-            caches = self._caches(operation, shown, held)
+            caches = self._caches(operation, sources, held)
             for place, mount in enumerate(operation.mounts):
                 match mount.type:
                     case "bind":
-                        mounted.mounts.append(self._bind(mount, shown[place], held))
+                        prepared.mounts.append(self._bind(mount, sources[place], held))
                     case "cache":
-                        mounted.mounts.append(
+                        prepared.mounts.append(
                             BindMount(
                                 source=caches[place].path,
                                 target=mount.target,
@@ -141,20 +143,20 @@ class MountAll:
                             )
                         )
                     case "tmpfs":
-                        mounted.mounts.append(TmpfsMount(target=mount.target, size=mount.size))
+                        prepared.mounts.append(TmpfsMount(target=mount.target, size=mount.size))
                     case "secret":
-                        self._secret(mount, mounted)
+                        self._secret(mount, prepared)
                     case _:
-                        self._agent(mount, mounted, held)
-            yield mounted
+                        self._agent(mount, prepared, held)
+            yield prepared
 
-    def _shown(self, mount: ExecMount, source: Result, epoch: int | None) -> Shown:
+    def _source(self, mount: ExecMount, of: Result, epoch: int | None) -> MountSource:
         path = paths.clean(mount.source)
         files = CopyFiles(sources=(literal(path),), destination=f"/{path}", epoch=epoch)
-        stack = source if isinstance(source, Stack) else None
+        stack = of if isinstance(of, Stack) else None
 
         def select() -> Copying:
-            copying = self._selected(files, path, source)
+            copying = self._selected(files, path, of)
             tree = copying.source.tree()
             top = tree.get(tree.resolve(path))
             # A mount shows the directory itself as well, of which COPY takes the files alone. What
@@ -163,28 +165,28 @@ class MountAll:
                 copying.selected = copying.selected.with_directory(top._replace(path=path))
             return copying
 
-        shown = Shown(select=select, stack=stack)
-        if isinstance(source, ContextFiles):
-            shown = source.shown.setdefault((path, epoch), shown)
-        return shown
+        source = MountSource(select=select, stack=stack)
+        if isinstance(of, ContextFiles):
+            source = of.mount_sources.setdefault((path, epoch), source)
+        return source
 
-    def _bind(self, mount: ExecMount, shown: Shown, held: ExitStack) -> TreeMount:
+    def _bind(self, mount: ExecMount, source: MountSource, held: ExitStack) -> TreeMount:
         return TreeMount(
-            root=self._root(mount, shown, held),
+            root=self._root(mount, source, held),
             source=mount.source,
             target=mount.target,
             read_only=mount.read_only,
         )
 
-    def _root(self, mount: ExecMount, shown: Shown, held: ExitStack) -> Root:
+    def _root(self, mount: ExecMount, source: MountSource, held: ExitStack) -> Root:
         """Return a root that has the mount's source: of layers, or of files of a context."""
-        if shown.stack is not None or shown.files.has_devices:
-            return held.enter_context(self.roots.workspace(shown.layers())).root
+        if source.stack is not None or source.files.has_devices:
+            return held.enter_context(self.roots.workspace(source.layers())).root
         view = self.views.shared if mount.read_only else self.views.private
-        return held.enter_context(view(shown.files.listed()))
+        return held.enter_context(view(source.files.listed()))
 
     def _caches(
-        self, operation: Exec, shown: Mapping[int, Shown], held: ExitStack
+        self, operation: Exec, sources: Mapping[int, MountSource], held: ExitStack
     ) -> Mapping[int, CacheDirectory]:
         """Return the directory of each cache mount, by the mount's place in the operation.
 
@@ -194,20 +196,20 @@ class MountAll:
         places: dict[str, list[int]] = {}
         for place, mount in enumerate(operation.mounts):
             if mount.type == "cache":
-                places.setdefault(cache_name(mount, shown.get(place)), []).append(place)
+                places.setdefault(cache_name(mount, sources.get(place)), []).append(place)
         found: dict[int, CacheDirectory] = {}
         for name in sorted(places):
             first, *_ = same = places[name]
             sharing = max((operation.mounts[each].sharing for each in same), key=_SHARINGS.index)
             mount = operation.mounts[first]
-            directory = self._cache(mount, name, sharing, shown.get(first), held)
+            directory = self._cache(mount, name, sharing, sources.get(first), held)
             found |= dict.fromkeys(same, directory)
         return found
 
     def _cache(
-        self, mount: ExecMount, name: str, sharing: str, shown: Shown | None, held: ExitStack
+        self, mount: ExecMount, name: str, sharing: str, source: MountSource | None, held: ExitStack
     ) -> CacheDirectory:
-        mode, owner = _start(mount, shown)
+        mode, owner = _start(mount, source)
         mode = _USUAL_MODE if mode is None else mode
         directory = held.enter_context(
             self.caches.use(name, sharing=sharing, mode=mode, owner=owner)
@@ -215,17 +217,14 @@ class MountAll:
         if directory.fresh:
             if (imported := self.imported(name)) is not None:
                 self._unpack(imported, directory)
-            elif shown is not None:
-                self._fill(directory, mount, shown)
+            elif source is not None:
+                self._fill(directory, mount, source)
         return directory
 
-    def _fill(self, directory: CacheDirectory, mount: ExecMount, shown: Shown) -> None:
-        source = _NOTHING if shown.stack is None else shown.stack
+    def _fill(self, directory: CacheDirectory, mount: ExecMount, source: MountSource) -> None:
         path = paths.clean(mount.source)
-        if shown.stack is None:
-            source = shown.layers()
         files = CopyFiles(sources=(literal(path),), destination="/")
-        self._unpack(self._selected(files, path, source).pack(), directory)
+        self._unpack(self._selected(files, path, source.layers()).pack(), directory)
 
     def _selected(self, files: CopyFiles, path: str, source: Result) -> Copying:
         """Return the copy of ``path``, which has to be there: it is no pattern."""
@@ -243,17 +242,17 @@ class MountAll:
                 implied=lambda _: None,
             )
 
-    def _secret(self, mount: ExecMount, mounted: Mounted) -> None:
+    def _secret(self, mount: ExecMount, prepared: PreparedMounts) -> None:
         value = self.secrets.secret(mount.id)
         if value is None:
             if mount.required:
                 raise SecretNotFound(mount.id)
             return
-        mounted.secrets.append(value)
+        prepared.secrets.append(value)
         if mount.env:
-            mounted.env[mount.env] = value.decode("utf-8", "surrogateescape")
+            prepared.env[mount.env] = value.decode("utf-8", "surrogateescape")
         if mount.target:
-            mounted.mounts.append(
+            prepared.mounts.append(
                 FileMount(
                     target=mount.target,
                     content=value,
@@ -263,7 +262,7 @@ class MountAll:
                 )
             )
 
-    def _agent(self, mount: ExecMount, mounted: Mounted, held: ExitStack) -> None:
+    def _agent(self, mount: ExecMount, prepared: PreparedMounts, held: ExitStack) -> None:
         socket = held.enter_context(
             self.secrets.agent(
                 mount.id,
@@ -276,5 +275,5 @@ class MountAll:
             if mount.required:
                 raise AgentNotForwarded(mount.id)
             return
-        mounted.mounts.append(BindMount(source=socket, target=mount.target, read_only=False))
-        mounted.env.setdefault(mount.env or "SSH_AUTH_SOCK", mount.target)
+        prepared.mounts.append(BindMount(source=socket, target=mount.target, read_only=False))
+        prepared.env.setdefault(mount.env or "SSH_AUTH_SOCK", mount.target)

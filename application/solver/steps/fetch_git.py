@@ -1,4 +1,4 @@
-"""Runs FetchGit: the files of a commit, as a layer."""
+"""The files of a git commit, as a layer."""
 
 from base64 import b64encode
 from collections.abc import Iterator

@@ -1,23 +1,23 @@
-"""Runs CopyFiles: the layer of a COPY or ADD, packed straight from where the files are."""
+"""Runs CopyFiles: the layer of a COPY or ADD, packed without copying the files first."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from io import BytesIO
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from img.application.layers.trees import Trees
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.clock import Clock
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.scratch_space import ScratchSpace
-from img.application.solver.archives import Archives
-from img.application.solver.checked_content import open_checked
 from img.application.solver.fetched_file import FetchedFile
 from img.application.solver.joined_source import JoinedSource
 from img.application.solver.owners import Owners
-from img.application.solver.results import ContextFiles, Result, Stack
+from img.application.solver.progress import StepProgress
+from img.application.solver.results import ContextFiles, Result, Stack, stack_of
 from img.application.solver.sources import ContextSource, NoSource, Source, StackSource
+from img.application.solver.steps.step import Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.dockerfile.file_mode import FileMode, parse_file_mode
@@ -38,6 +38,9 @@ from img.domain.graph.cache_key import content_key, definition_key
 from img.domain.graph.operations import CopyFiles
 from img.domain.oci.chain import Layer
 
+if TYPE_CHECKING:
+    from img.application.solver.archives import Archives
+
 _UNREAD = 16 << 20  # bytes: up to here it costs little to read files for their digests alone
 
 
@@ -52,27 +55,15 @@ class CopyIntoLayer:
     scratch: ScratchSpace
     clock: Clock
 
-    def glance(self, operation: CopyFiles, root: Stack, sources: Sequence[Result]) -> Digest | None:
-        """Return a key for which no file of a source was read or selected, None if there is none.
-
-        It changes with the definition key, but also when a file does that is not copied.
-        """
-        seen = [_glance_at(source) for source in sources]
-        if not seen or None in seen:
-            return None
-        key = definition_key(operation, (root.key, *seen))
-        return Digest.of(f"glance {key}".encode())
-
-    def definition(
-        self, operation: CopyFiles, root: Stack, sources: Sequence[Result]
-    ) -> Digest | None:
-        """Return the definition key if none of the files has to be looked at for it, else None."""
-        if operation.source_inputs or len(sources) != 1 or not isinstance(sources[0], Stack):
-            return None
-        return definition_key(operation, (root.key, sources[0].key))
+    def step(self, operation: CopyFiles, inputs: Sequence[Result]) -> "CopyStep":
+        """Return the step; ``inputs`` are the root and the sources. Raises BuildError."""
+        root, *sources = inputs
+        return CopyStep(
+            parts=self, operation=operation, root=stack_of(root), sources=tuple(sources)
+        )
 
     def prepare(self, operation: CopyFiles, root: Stack, sources: Sequence[Result]) -> "Copying":
-        """Return the copy, its sources selected. Raises BuildError for what is not there."""
+        """Return the copy with its files selected. Raises BuildError if a source is missing."""
         if operation.source_inputs:
             source, operation = self._joined(operation, sources)
         else:
@@ -102,11 +93,59 @@ class CopyIntoLayer:
 
 
 @dataclass(slots=True, kw_only=True)
-class Copying:
-    """One COPY, its sources known, its destination not yet looked at.
+class CopyStep(Step):
+    """One COPY or ADD; no source is looked into before its files matter."""
 
-    ``selected`` is placed by the destination's text alone: nothing of the root is known in it; of
-    an ADD that may unpack not even that, for nothing is known of archives.
+    parts: CopyIntoLayer
+    operation: CopyFiles
+    root: Stack
+    sources: tuple[Result, ...]
+    _copying: "Copying | None" = None
+
+    def quick_key(self) -> Digest | None:
+        """Return an alias made of the fingerprints of contexts.
+
+        It changes if any file of a context does, even one that is not copied.
+        """
+        if self._definition_of_stage() is not None:
+            return None
+        fingerprints = [_fingerprint_of(source) for source in self.sources]
+        if not fingerprints or None in fingerprints:
+            return None
+        key = definition_key(self.operation, (self.root.key, *fingerprints))
+        return Digest.of(f"glance {key}".encode())
+
+    def reads_much(self) -> bool:
+        return self._definition_of_stage() is None and not self._prepared().reads_first
+
+    def definition_key(self) -> Digest:
+        return self._definition_of_stage() or self._prepared().definition_key()
+
+    def content_key(self) -> Digest:
+        return self._prepared().content_key()
+
+    def run(self, progress: StepProgress) -> Layer:
+        return self._prepared().pack()
+
+    def _definition_of_stage(self) -> Digest | None:
+        """Return the definition key of a copy from one stage or image, which reads no file."""
+        sources = self.sources
+        if self.operation.source_inputs or len(sources) != 1 or not isinstance(sources[0], Stack):
+            return None
+        return definition_key(self.operation, (self.root.key, sources[0].key))
+
+    def _prepared(self) -> "Copying":
+        if self._copying is None:
+            self._copying = self.parts.prepare(self.operation, self.root, self.sources)
+        return self._copying
+
+
+@dataclass(slots=True, kw_only=True)
+class Copying:
+    """The files of one COPY or ADD, whose place in the root is not yet known.
+
+    ``selected`` is placed by the text of the destination alone, without the files of the root,
+    and, for an ADD that may unpack archives, without the destination too.
     """
 
     parts: CopyIntoLayer
@@ -114,7 +153,7 @@ class Copying:
     root: Stack
     source: Source
     selected: Selection
-    _archives: Archives | None = None
+    _archives: "Archives | None" = None
     _digests: dict[str, str] = field(default_factory=dict)  # learned, by path in the source
     _placed: Selection | None = None
     _definition: Digest | None = None
@@ -122,7 +161,7 @@ class Copying:
 
     @property
     def reads_first(self) -> bool:
-        """Whether files of unknown digest are few: then they are read before it is decided."""
+        """Whether the files without a known digest are small enough to be read for their keys."""
         tree = self.source.tree()
         unread = 0
         for path in self.selected.unknown():
@@ -171,6 +210,8 @@ class Copying:
         return [self._checked(item, packed) for item, packed in pairs]
 
     def _checked(self, item: Selected, packed: PackedEntry) -> PackedEntry:
+        from img.application.solver.checked_content import open_checked  # of bind mounts
+
         latest = None if self.operation.epoch is None else self.operation.epoch * 10**9
         entry = packed.entry
         if latest is not None and entry.mtime > latest:
@@ -215,7 +256,9 @@ class Copying:
             archives=self._archives.members if self._archives else None,
         )
 
-    def _look_for_archives(self) -> Archives:
+    def _look_for_archives(self) -> "Archives":
+        from img.application.solver.archives import Archives  # few files are archives
+
         # Only files that the instruction names are looked into, not those inside a directory
         # (Dockerfile reference, "Adding local tar archives").
         archives = Archives(archive=self.parts.archive, scratch=self.parts.scratch)
@@ -272,7 +315,7 @@ def _is_download(source: Source) -> bool:
     return isinstance(source, ContextSource) and isinstance(source.context, FetchedFile)
 
 
-def _glance_at(source: Result) -> Digest | None:
+def _fingerprint_of(source: Result) -> Digest | None:
     if not isinstance(source, ContextFiles):
         return source.key
     fingerprint = source.context.fingerprint()

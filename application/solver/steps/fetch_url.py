@@ -1,4 +1,4 @@
-"""Runs FetchUrl: a file from a web server, asked for again only if it has changed."""
+"""A file from a web server, downloaded again only if it has changed."""
 
 from collections.abc import Callable
 
@@ -24,8 +24,8 @@ _ANY = "application/octet-stream"
 _ETAG = "img.http.etag"
 _MODIFIED = "img.http.last-modified"
 
-Told = Callable[[int, int], None]
-"""Told how far a download is: (bytes so far, bytes in all, 0 where unknown)."""
+ProgressCallback = Callable[[int, int], None]
+"""Called during a download: (bytes so far, bytes in all, 0 if that is unknown)."""
 
 
 class ChecksumMismatch(RemoteError):
@@ -53,7 +53,9 @@ class FetchFile:
     lookup: Lookup
     clock: Clock
 
-    def __call__(self, operation: FetchUrl, cancelled: Cancellation, told: Told) -> Fetched:
+    def __call__(
+        self, operation: FetchUrl, cancelled: Cancellation, on_progress: ProgressCallback
+    ) -> Fetched:
         """Return the file; nothing is downloaded that is here and, by its checksum, right.
 
         Raises WebError, ChecksumMismatch, StoreFull.
@@ -74,7 +76,7 @@ class FetchFile:
             if here is not None and answer.unchanged:
                 self._check(operation, here.digest)
                 return Fetched(result=self._file(operation, here), cached=True)
-            blob = self._stored(operation, answer, told)
+            blob = self._stored(operation, answer, on_progress)
         self.lookup.remember(self._record(operation, blob), key)
         return Fetched(result=self._file(operation, blob), cached=False)
 
@@ -87,7 +89,9 @@ class FetchFile:
         header = self.secrets.secret(f"HTTP_AUTH_HEADER_{host}")
         return "" if header is None else _text(header)
 
-    def _stored(self, operation: FetchUrl, answer: WebAnswer, told: Told) -> Descriptor:
+    def _stored(
+        self, operation: FetchUrl, answer: WebAnswer, on_progress: ProgressCallback
+    ) -> Descriptor:
         expected = operation.checksum
         other = expected.new_hash() if expected else None
         writer = self.blobs.writer()
@@ -98,7 +102,7 @@ class FetchFile:
                 if other is not None:
                     other.update(chunk)
                 size += len(chunk)
-                told(size, answer.size)
+                on_progress(size, answer.size)
             if expected is not None and other is not None:
                 actual = Digest(expected.algorithm, other.hexdigest())
                 if actual != expected:

@@ -1,18 +1,19 @@
-"""Runs Exec: a process in the root its inputs make, and the layer of what it changed."""
+"""Runs Exec: a process in a root file system, and the layer of its changes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from img.application.cancellation import StepCanceled
 from img.application.layers.trees import Trees
 from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
-from img.application.ports.executor import Cancellation, Executor, OutputSink
+from img.application.ports.executor import Executor
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.snapshotter import Workspace
-from img.application.solver.masking import MaskedOutput
-from img.application.solver.mounts import MountAll, Mounted, Shown
-from img.application.solver.results import Result, Stack
+from img.application.solver.progress import StepProgress
+from img.application.solver.results import Result, Stack, stack_of
 from img.application.solver.roots import Roots
+from img.application.solver.steps.mounts import MountSource, PreparedMounts, PrepareMounts
+from img.application.solver.steps.step import Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
@@ -45,66 +46,71 @@ class ExecuteProcess:
 
     executor: Executor
     roots: Roots
-    mount: MountAll
+    mount: PrepareMounts
     archive: LayerArchive
     blobs: BlobStore
     trees: Trees
 
-    def prepare(self, operation: Exec, root: Stack, inputs: Mapping[int, Result]) -> "Execution":
-        """Return the step, what its mounts show selected. Raises BuildError."""
-        _refuse_what_is_missing(operation)
-        return Execution(
+    def step(self, operation: Exec, inputs: Sequence[Result]) -> "ExecStep":
+        """Return the step on the first of ``inputs``. Raises BuildError."""
+        _refuse_unsupported(operation)
+        return ExecStep(
             parts=self,
             operation=operation,
-            root=root,
-            shown=self.mount.shown(operation, inputs),
+            root=stack_of(inputs[0]),
+            sources=self.mount.sources(operation, dict(enumerate(inputs))),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
-    """One RUN, its inputs known."""
+class ExecStep(Step):
+    """One RUN."""
 
     parts: ExecuteProcess
     operation: Exec
     root: Stack
-    shown: Mapping[int, Shown]
+    sources: Mapping[int, MountSource]  # of mounts with files, by their place in the operation
 
     def definition_key(self) -> Digest:
-        """Return the key of the operation and of what its inputs were made from."""
-        shown = (self.shown[place].definition for place in sorted(self.shown))
-        return definition_key(self.operation, (self.root.key, *shown))
+        sources = (self.sources[place].definition for place in sorted(self.sources))
+        return definition_key(self.operation, (self.root.key, *sources))
 
     def content_key(self) -> Digest:
-        """Return the key of the operation and of what its inputs hold."""
-        shown = (self.shown[place].content for place in sorted(self.shown))
-        return content_key(self.operation, self.root.content, *shown)
+        sources = (self.sources[place].content for place in sorted(self.sources))
+        return content_key(self.operation, self.root.content, *sources)
 
-    def run(self, output: OutputSink, cancelled: Cancellation) -> Layer:
-        """Run the process and return the layer of its changes; an empty one if there are none.
+    def run(self, progress: StepProgress) -> Layer:
+        """Run the process and return the layer of its changes, empty if there are none.
 
         Raises ProcessFailed, ProcessNotStarted, StepCanceled, ExecutorUnavailable, and what
         unpacking the root raises.
         """
         self.parts.executor.require()
         with (
-            self.parts.mount(self.operation, self.shown) as mounted,
+            self.parts.mount(self.operation, self.sources) as mounts,
             self.parts.roots.workspace(self.root) as workspace,
         ):
-            if cancelled.is_set():
-                raise StepCanceled
-            masked = MaskedOutput(output, mounted.secrets)
-            process = _process(self.operation, mounted)
-            try:
-                status = self.parts.executor.run(process, workspace.root, masked, cancelled)
-            finally:
-                masked.end()
-            log.debug("process ended", argv=list(process.argv), status=status.code)
-            if cancelled.is_set():
-                raise StepCanceled
+            _raise_if_cancelled(progress)
+            status = self._status(mounts, workspace, progress)
+            _raise_if_cancelled(progress)
             if not status.success:
                 raise ProcessFailed(self.operation.argv, status)
             return self._commit(workspace)
+
+    def _status(
+        self, mounts: PreparedMounts, workspace: Workspace, progress: StepProgress
+    ) -> ExitStatus:
+        """Run the process to its end."""
+        from img.application.solver.masking import MaskedOutput  # only where a step is run
+
+        masked = MaskedOutput(progress.output, mounts.secrets)
+        process = _process(self.operation, mounts)
+        try:
+            status = self.parts.executor.run(process, workspace.root, masked, progress.cancelled)
+        finally:
+            masked.end()
+        log.debug("process ended", argv=list(process.argv), status=status.code)
+        return status
 
     def _commit(self, workspace: Workspace) -> Layer:
         changes = workspace.changes(self.parts.trees.of(self.root.layers))
@@ -119,13 +125,18 @@ class Execution:
         return packed.layer
 
 
+def _raise_if_cancelled(progress: StepProgress) -> None:
+    if progress.cancelled.is_set():
+        raise StepCanceled
+
+
 def _packed(entry: Entry, workspace: Workspace) -> PackedEntry:
     if entry.kind != FILE or entry.size == 0:
         return PackedEntry(entry=entry)
     return PackedEntry(entry=entry, open=lambda: workspace.open(entry.path))
 
 
-def _process(operation: Exec, mounted: Mounted) -> Process:
+def _process(operation: Exec, prepared: PreparedMounts) -> Process:
     scripts = (
         FileMount(
             target=f"/dev/pipes/{file.name}",
@@ -136,11 +147,11 @@ def _process(operation: Exec, mounted: Mounted) -> Process:
     )
     return Process(
         argv=operation.argv,
-        env={**dict(operation.hidden_env), **dict(operation.env), **mounted.env},
+        env={**dict(operation.hidden_env), **dict(operation.env), **prepared.env},
         cwd=operation.cwd,
         user=operation.user,
         network=operation.network,
-        mounts=(*scripts, *mounted.mounts),
+        mounts=(*scripts, *prepared.mounts),
         hostname=operation.hostname,
         hosts=operation.hosts,
         shm_size=operation.shm_size,
@@ -149,7 +160,7 @@ def _process(operation: Exec, mounted: Mounted) -> Process:
     )
 
 
-def _refuse_what_is_missing(operation: Exec) -> None:
+def _refuse_unsupported(operation: Exec) -> None:
     if operation.devices:
         raise BuildError(
             f"RUN --device={operation.devices[0]} is not supported",

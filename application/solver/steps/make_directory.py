@@ -1,11 +1,15 @@
 """Runs MakeDirectory: the layer of a WORKDIR."""
 
+from collections.abc import Sequence
+
 from img.application.layers.trees import Trees
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.clock import Clock
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.solver.owners import Owners
-from img.application.solver.results import Stack
+from img.application.solver.progress import StepProgress
+from img.application.solver.results import Result, Stack, stack_of
+from img.application.solver.steps.step import Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
@@ -13,14 +17,14 @@ from img.domain.filesystem import paths
 from img.domain.filesystem.changes import refuse_reserved
 from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.filesystem.parents import made_below, missing_parents
-from img.domain.graph.cache_key import content_key
+from img.domain.graph.cache_key import content_key, definition_key
 from img.domain.graph.operations import MakeDirectory
 from img.domain.oci.chain import Layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDirectoryLayer:
-    """Makes the layer of a directory that has to be there: empty if it is there already."""
+    """Makes layers with a directory and its parents; the layer is empty if they exist."""
 
     archive: LayerArchive
     blobs: BlobStore
@@ -28,8 +32,12 @@ class MakeDirectoryLayer:
     owners: Owners
     clock: Clock
 
+    def step(self, operation: MakeDirectory, inputs: Sequence[Result]) -> "MakeDirectoryStep":
+        """Return the step on the first of ``inputs``. Raises BuildError."""
+        return MakeDirectoryStep(parts=self, operation=operation, root=stack_of(inputs[0]))
+
     def content_key(self, operation: MakeDirectory, root: Stack) -> Digest:
-        """Return the key of the directories that the layer will hold, but for their times."""
+        """Return the key of the directories that the layer will hold, without their times."""
         rows = [
             f"{entry.path}\1{entry.mode:o}\1{entry.uid}:{entry.gid}\1{entry.xattrs}"
             for entry in self._missing(operation, root)
@@ -67,3 +75,21 @@ class MakeDirectoryLayer:
             made.append(above)
         parents = missing_parents([(entry.path, now) for entry in made], tree)
         return sorted([*parents, *made])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakeDirectoryStep(Step):
+    """One WORKDIR."""
+
+    parts: MakeDirectoryLayer
+    operation: MakeDirectory
+    root: Stack
+
+    def definition_key(self) -> Digest:
+        return definition_key(self.operation, (self.root.key,))
+
+    def content_key(self) -> Digest:
+        return self.parts.content_key(self.operation, self.root)
+
+    def run(self, progress: StepProgress) -> Layer:
+        return self.parts(self.operation, self.root)
