@@ -62,7 +62,7 @@ _PROOT: Exceptions = dict.fromkeys(
     ("copies", "kinds"),
     Fails(
         "a directory has a mode that keeps its owner out, and only root may pass that by",
-        "without a namespace nobody keeps directories that their owner may not enter",
+        "without a namespace, directories that exclude their owner cannot be kept",
     ),
 )
 

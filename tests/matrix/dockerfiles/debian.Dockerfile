@@ -1,4 +1,4 @@
-# packages: apt-get installs a package whose scripts make users and give files away
+# packages: apt-get installs a package with scripts that make users and change owners
 FROM debian AS packages
 ARG SOURCE_DATE_EPOCH
 ENV DEBIAN_FRONTEND=noninteractive
