@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -144,7 +143,6 @@ def test_a_writer_that_is_killed_leaves_nothing(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as child:
         assert child.stdout is not None
         child.stdout.readline()
-        time.sleep(0.05)
         child.send_signal(signal.SIGKILL)
         child.wait()
 

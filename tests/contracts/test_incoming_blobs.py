@@ -17,6 +17,7 @@ from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
 from img.application.ports.blob_store import BlobMismatch, BlobStore, IncomingBlob, Waiting
 from img.domain.digest import Digest
+from tests.support.host.waiting import wait_until
 
 CONTENT = bytes(range(256)) * 10_000
 WHOLE = Digest.of(CONTENT)
@@ -263,7 +264,7 @@ def fetch_slowly(root: Path, fetched: Path) -> None:
                 piece = CONTENT[start : start + 100_000]
                 log.write(b"x" * len(piece))
                 blob.write(piece)
-                time.sleep(0.002)
+                time.sleep(0.002)  # a slow server, so that the others wait
         blob.commit()
 
 
@@ -289,8 +290,7 @@ def test_a_killed_process_leaves_its_part_to_the_next(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     first = context.Process(target=fetch_slowly, args=(tmp_path / "state", fetched))
     first.start()
-    while not (fetched.exists() and fetched.stat().st_size > 500_000):
-        time.sleep(0.002)
+    wait_until(lambda: fetched.exists() and fetched.stat().st_size > 500_000, "half has arrived")
     assert first.pid is not None
     os.kill(first.pid, signal.SIGKILL)
     first.join()

@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from tests.support.host.machine import (
     program,
     this_account,
 )
+from tests.support.host.waiting import wait_while
 from tests.support.images import edited_layout
 from tests.support.servers import registry_server
 from tests.support.servers.registry_server import RegistryServer
@@ -92,12 +92,9 @@ def workplace() -> Iterator[Path]:
 
 def _left(text: str) -> list[str]:
     # A mount of this test is for a while in the mount namespaces that others make meanwhile.
-    deadline = time.monotonic() + _PATIENCE_S
-    while left := [*processes_naming(text), *mounts_naming(text)]:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
-    return left
+    return wait_while(
+        lambda: [*processes_naming(text), *mounts_naming(text)], patience_s=_PATIENCE_S
+    )
 
 
 @pytest.fixture

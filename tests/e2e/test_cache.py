@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.host.img_command import Img, ImgFor, WriteContext
+from tests.support.host.waiting import wait_until
 from tests.support.images.written_images import read_archive
 from tests.support.steps.watched_files import watching
 
@@ -30,8 +31,8 @@ def context(busybox: str, write_context: WriteContext) -> Path:
 
 @pytest.fixture
 def old_context(context: Path) -> Path:
-    """Return the context when the table of known files, which trusts nothing new, trusts it."""
-    time.sleep(2.5)
+    """Return the context when its files are old enough for the table of known files."""
+    time.sleep(2.5)  # a ctime cannot be set
     return context
 
 
@@ -61,14 +62,6 @@ def facts(state: Path) -> dict[str, tuple[int, int, int]]:
         path: (status.st_ino, status.st_mtime_ns, status.st_size)
         for path, status in statuses.items()
     }
-
-
-def appeared(state: Path, pattern: str) -> list[Path]:
-    """Return the files that match, once there are any."""
-    deadline = time.monotonic() + 60
-    while not (found := list(state.glob(pattern))) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return found
 
 
 def digest(img: Img, name: str) -> str:
@@ -201,7 +194,7 @@ def test_a_build_goes_on_while_others_remove_and_prune(
     img("rm", "other")
 
     build = img.start("build", "-t", "app", context)
-    (begun,) = appeared(img.state, "mounts/*/*/data/begun")
+    (begun,) = wait_until(lambda: list(img.state.glob("mounts/*/*/data/begun")), "RUN begins")
     pruned = img("prune").stdout
     img("prune", "--all")
     (begun.parent / "go").touch()

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import tarfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -15,6 +16,7 @@ import pytest
 
 from tests.support.host.img_command import Img, ImgFor, WriteContext
 from tests.support.host.machine import processes_naming
+from tests.support.host.waiting import wait_until
 from tests.support.images.written_images import read_archive
 from tests.support.servers.git_server import FIRST_COMMIT, GitServer, Repository
 from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
@@ -217,9 +219,7 @@ def test_secrets_of_servers_are_nowhere(
         git.delay.clear()
         knowing = img.with_environment(SECRET=SECRET)
         process = knowing.start("-d", "build", *options, "-t", "app", context)
-        deadline = time.monotonic() + 30
-        while not processes_naming("ls-remote") and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: processes_naming("ls-remote"), "git asks for refs")
         assert not [line for line in processes_naming(SECRET) if SECRET in line]
         git.delay.set()
         output, errors = process.communicate(timeout=60)
@@ -239,17 +239,20 @@ def test_a_download_that_is_interrupted_leaves_nothing(
 ) -> None:
     began = time.monotonic()
 
+    asked, ended = threading.Event(), threading.Event()
+
     def answer(request: Request) -> Answer:
-        time.sleep(20)
+        asked.set()
+        ended.wait(20)
         return Answer()
 
     with ScriptedServer(answer) as server:
         context = write_context(f"FROM scratch\nADD http://{server.address}/f /\n")
         process = img.start("build", "-t", "app", context)
-        while not server.requests:
-            time.sleep(0.02)
+        assert asked.wait(30)
         os.killpg(process.pid, signal.SIGINT)
         output, errors = process.communicate(timeout=15)
+        ended.set()
         img.outcome(process, output, errors, 130)
     assert time.monotonic() - began < 15
     assert leftovers(img) == []
@@ -262,10 +265,7 @@ def test_a_checkout_that_is_interrupted_leaves_nothing(
     with GitServer(workplace / "served", smart=True) as server:
         server.delay.clear()
         process = img.start("build", "-t", "app", f"{server.url}/repo/.git")
-        deadline = time.monotonic() + 30
-        while not processes_naming(server.url) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        time.sleep(0.5)
+        assert server.asked.wait(30)
         os.killpg(process.pid, signal.SIGINT)
         output, errors = process.communicate(timeout=15)
         img.outcome(process, output, errors, 130)

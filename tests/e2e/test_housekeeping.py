@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.host.img_command import Img, ImgFor, WriteContext
 from tests.support.host.machine import lacking, need_root
+from tests.support.host.waiting import wait_until
 from tests.support.servers.registry_server import RegistryServer
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
@@ -177,9 +178,7 @@ def test_what_a_build_uses_is_not_pruned_and_what_it_needs_comes_back(
     context = write_context(text.format(base=busybox, wait=wait))
     img("pull", busybox)
     build = img.start("build", "-t", "app", context)
-    deadline = time.monotonic() + _PATIENCE_S
-    while not list(img.state.glob("mounts/*/*/data/begun")) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: list(img.state.glob("mounts/*/*/data/begun")), "RUN begins")
 
     img("prune", "--all")
     img("prune", "--all")

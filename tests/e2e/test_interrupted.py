@@ -5,25 +5,17 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.support.host.img_command import Img, WriteContext
 from tests.support.host.machine import mounts_naming, processes_naming
+from tests.support.host.waiting import wait_until
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 
 _PATIENCE_S = 60.0
-
-
-def wait_until(holds: Callable[[], object], what: str) -> None:
-    """Return once ``holds`` is true."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"in vain: {what}"
-        time.sleep(0.05)
 
 
 def partial_blobs(state: Path) -> list[Path]:

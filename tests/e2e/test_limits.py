@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_interrupted import Sleeper, assert_nothing_left, wait_until
+from tests.e2e.test_interrupted import Sleeper, assert_nothing_left
 from tests.support.host.img_command import ImgFor, WriteContext
 from tests.support.host.machine import Account, this_account
+from tests.support.host.waiting import wait_until
 from tests.support.steps.delegation import delegated_to, hierarchy_of
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]

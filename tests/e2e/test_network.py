@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_interrupted import Sleeper, assert_nothing_left, wait_until
+from tests.e2e.test_interrupted import Sleeper, assert_nothing_left
 from tests.support.host.img_command import Img, ImgFor, WriteContext
 from tests.support.host.machine import lacking, need_root, program, this_account
+from tests.support.host.waiting import wait_until
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 

@@ -5,7 +5,6 @@ import signal
 import socket
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +22,7 @@ from img.domain.process import (
     TmpfsMount,
     TreeMount,
 )
+from tests.support.host.waiting import wait_until, wait_while
 from tests.support.steps.executors import executor_named
 from tests.support.steps.step_roots import (
     GROUP,
@@ -269,19 +269,14 @@ def test_a_step_that_is_not_watched_any_more_does_not_live_on(
     script = f"busybox setsid {tag} & echo $PPID; {tag}"
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(steps.run, ["/bin/sh", "-c", script])
-        deadline = time.monotonic() + 20
-        while not (steps.stdout and running(tag)) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: steps.stdout and running(tag), "the step runs", patience_s=20)
         watcher = int(steps.stdout)
         for _ in range(generations - 1):
             watcher = parent_of(watcher) or 0
         os.kill(watcher, signal.SIGKILL)
         ended.result(20)
 
-    deadline = time.monotonic() + 5
-    while running(tag) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not running(tag)
+    assert not wait_while(lambda: running(tag), patience_s=5)
 
 
 def test_its_own_root_is_as_it_was(steps: Steps) -> None:

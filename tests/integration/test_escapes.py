@@ -5,7 +5,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -23,6 +22,7 @@ from img.domain.process import (
     TreeMount,
 )
 from tests.support.host.machine import REPOSITORY
+from tests.support.host.waiting import last_of
 from tests.support.images.evil_archives import Outside
 from tests.support.steps.executors import ALL, ISOLATED, executor_named
 from tests.support.steps.orphans import gathered
@@ -337,9 +337,7 @@ def test_nothing_survives_its_step(name: str, root: StepRoot, how: str) -> None:
             steps.sh("true")  # somebody stands by from here on
             before = len(orphans.living())
             assert steps.run(["/bin/sh", "-c", f"{script}\nexit 0"]).code == 0
-            deadline = time.monotonic() + 5
-            while len(left := orphans.living()) > before and time.monotonic() < deadline:
-                time.sleep(0.01)
+            left = last_of(orphans.living, lambda found: len(found) <= before, patience_s=5)
             assert not [line for line in left if "5999" in line], left
             assert len(left) <= before, left
         finally:

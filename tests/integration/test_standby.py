@@ -5,8 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +16,12 @@ from img.adapters.executor.fork_server_executor import ForkServerExecutor
 from img.adapters.linux.processes import children_of_all
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import BindMount, DirectoryRoot, Network
+from tests.support.host.waiting import wait_until
 from tests.support.steps.executors import ISOLATED, executor_named
 from tests.support.steps.step_drivers import wait_for, wait_until_gone
 from tests.support.steps.step_roots import StepRoot, Steps, in_env, lasting, step_root
 
 pytestmark = pytest.mark.userns
-_PATIENCE_S = 5.0
 
 
 @pytest.fixture(params=ISOLATED)
@@ -52,13 +51,6 @@ def who_stands_by(steps: Steps) -> int:
     """Return the one child of the fork server, when no step runs."""
     (pid,) = children_of_all()[server_of(steps)]
     return pid
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert is_so()
 
 
 def test_who_stood_by_becomes_the_step(steps: Steps) -> None:
@@ -144,7 +136,10 @@ def test_the_next_step_runs_when_who_stood_by_was_killed(steps: Steps) -> None:
     steps.sh("true")
     pid = who_stands_by(steps)
     os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
+    wait_until(
+        lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z",
+        "the process ends",
+    )
 
     assert steps.sh("echo here") == "here\n"
 
@@ -164,7 +159,7 @@ def test_who_stands_by_goes_when_the_fork_server_is_killed(steps: Steps) -> None
 
     os.kill(server_of(steps), signal.SIGKILL)
 
-    wait_until(lambda: not os.path.exists(f"/proc/{pid}"))
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the process is reaped")
 
 
 def test_what_it_became_goes_when_the_fork_server_is_killed(steps: Steps) -> None:

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from tests.support.host import accounts
 from tests.support.host.kinds import KINDS
 from tests.support.host.machine import REPOSITORY, Account, program
+from tests.support.host.waiting import wait_while
 
 pytestmark = pytest.mark.userns
 
@@ -139,10 +139,9 @@ def test_nothing_is_left_running_after_the_user_is_gone(user: list[str]) -> None
 
     pids = run_as(user, INSIDE + marker).split()
 
-    deadline = time.monotonic() + 5
-    while any(Path(f"/proc/{pid}").exists() for pid in pids):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert not wait_while(
+        lambda: [pid for pid in pids if Path(f"/proc/{pid}").exists()], patience_s=5
+    )
 
 
 def test_where_parts_of_proc_are_hidden_the_outer_one_is_shown(user: list[str]) -> None:

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from tests.support.host.machine import (
     processes_naming,
     program,
 )
+from tests.support.host.waiting import wait_while
 from tests.support.steps.own_dev import OWN_DEV
 
 pytestmark = pytest.mark.userns
@@ -51,11 +51,9 @@ def place() -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix="img-images-", dir=in_memory()))
     made.chmod(0o755)
     yield made
-    deadline = time.monotonic() + _PATIENCE_S  # killed processes and their mounts go in a moment
-    while left := [*processes_naming(str(made)), *mounts_naming(str(made))]:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.1)
+    left = wait_while(  # killed processes and their mounts go in a moment
+        lambda: [*processes_naming(str(made)), *mounts_naming(str(made))], patience_s=_PATIENCE_S
+    )
     kill_processes_naming(str(made))
     shutil.rmtree(made)
     assert left == []

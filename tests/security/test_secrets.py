@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 from img.adapters.storage import left_secrets
 from img.adapters.storage.work_directory import WorkDirectory
 from tests.support.host.machine import REPOSITORY, need_root, processes_naming, program
+from tests.support.host.waiting import wait_while
 from tests.support.steps.step_drivers import processes, wait_for, wait_until_gone
 
 pytestmark = pytest.mark.userns
@@ -102,9 +102,8 @@ def test_a_secret_is_gone_when_the_next_command_has_started(executor: str, direc
     assert driver.stdout is not None
     driver.wait()
     wait_until_gone(marked)
-    deadline = time.monotonic() + 30  # until then what is killed holds its locks
-    while processes_naming(str(directory)) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    # A killed process holds its locks until it has ended.
+    wait_while(lambda: processes_naming(str(directory)), patience_s=30)
 
     sweep = "from img.entrypoints.rootless import sweep_secrets; sweep_secrets()"
     subprocess.run([*command(executor, directory, sweep)], check=True, cwd=REPOSITORY)

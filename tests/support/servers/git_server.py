@@ -71,7 +71,8 @@ class GitServer:
     def __init__(self, root: Path, *, smart: bool, token: str = "") -> None:
         self.delay = threading.Event()
         self.delay.set()
-        handler = _handler(root, smart, token, self.delay)
+        self.asked = threading.Event()  # set by the first request
+        handler = _handler(root, smart, token, self.delay, self.asked)
         self._server = _QuietServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -98,7 +99,7 @@ class _QuietServer(ThreadingHTTPServer):
 
 
 def _handler(
-    root: Path, smart: bool, token: str, delay: threading.Event
+    root: Path, smart: bool, token: str, delay: threading.Event, asked: threading.Event
 ) -> type[SimpleHTTPRequestHandler]:
     authorization = f"basic {b64encode(f'x-access-token:{token}'.encode()).decode()}"
 
@@ -118,6 +119,7 @@ def _handler(
                 self._run_backend()
 
         def _is_admitted(self) -> bool:
+            asked.set()
             delay.wait()
             if token and self.headers.get("Authorization") != authorization:
                 self.send_response(401)

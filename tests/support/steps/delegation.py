@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from img.adapters.linux.hierarchies import Hierarchy, hierarchies_of
 from tests.support.host.machine import Account, lacking, need_root
+from tests.support.host.waiting import wait_until
 
 _GIVEN = ("cgroup.procs", "cgroup.subtree_control", "tasks")  # what systemd hands over with it
 _PATIENCE_S = 5.0
@@ -73,14 +75,14 @@ def a_group(hierarchy: Hierarchy, controller: str) -> Iterator[Path]:
 
 
 def _remove(directory: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
     for path in (*(child for child in directory.iterdir() if child.is_dir()), directory):
-        while path.exists():
-            try:
-                path.rmdir()
-            except OSError:
-                assert time.monotonic() < deadline, path
-                time.sleep(0.05)
+        wait_until(partial(_is_removed, path), f"{path} is removed", patience_s=_PATIENCE_S)
+
+
+def _is_removed(path: Path) -> bool:
+    with suppress(OSError):  # the group's last process is not reaped yet
+        path.rmdir()
+    return not path.exists()
 
 
 def sleeper_in(directory: Path) -> "subprocess.Popen[bytes]":

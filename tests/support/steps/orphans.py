@@ -1,14 +1,12 @@
 """Who is left over when a program ends: its orphans become children of the process that tests."""
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from img.adapters.linux import syscalls
-
-_BETWEEN_LOOKS_S = 0.02
+from tests.support.host.waiting import wait_while
 
 
 class Orphans:
@@ -30,10 +28,7 @@ class Orphans:
 
     def wait(self, patience_s: float) -> list[str]:
         """Return who still lives after at most ``patience_s``."""
-        deadline = time.monotonic() + patience_s
-        while (left := self.living()) and time.monotonic() < deadline:
-            time.sleep(_BETWEEN_LOOKS_S)
-        return left
+        return wait_while(self.living, patience_s=patience_s)
 
     def kill(self) -> None:
         """End them, for the tests that come after."""

@@ -4,10 +4,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from tests.support.host.machine import REPOSITORY
+from tests.support.host.waiting import wait_until, wait_while
 
 _PATIENCE_S = 20.0  # for what a busy machine starts late
 _DRIVER = """
@@ -54,26 +54,20 @@ def start_driver(
 
 def wait_until_gone_from(directory: Path) -> None:
     """Wait until what stood beside a root is in it again."""
-    deadline = time.monotonic() + 5
-    while len(os.listdir(directory)) > 1 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert len(os.listdir(directory)) == 1
+    wait_until(lambda: len(os.listdir(directory)) == 1, f"{directory} has one entry", patience_s=5)
 
 
 def wait_until_gone(command: str) -> None:
-    deadline = time.monotonic() + 5
-    while processes(command) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not processes(command)
+    assert not wait_while(lambda: processes(command), patience_s=5)
 
 
 def wait_for(command: str, count: int = 1, driver: "subprocess.Popen[bytes] | None" = None) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while len(processes(command)) < count:
+    def runs() -> bool:
         if driver and driver.poll() is not None:
             raise AssertionError(f"{command} does not run: {driver.communicate()}")
-        assert time.monotonic() < deadline, f"{command} does not run"
-        time.sleep(0.02)
+        return len(processes(command)) >= count
+
+    wait_until(runs, f"{command} runs", patience_s=_PATIENCE_S)
 
 
 def kill(driver: "subprocess.Popen[bytes]", how: signal.Signals) -> None:
