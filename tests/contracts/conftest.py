@@ -13,7 +13,7 @@ from img.adapters.storage.ownership import REAL, RecordedOwnership
 from img.application.ports.layer_archive import (
     LayerArchive,
 )
-from tests.support.snapshots.snapshot_lab import Lab
+from img.testing.snapshots import Lab
 
 
 @pytest.fixture(params=[TarLayerArchive])

@@ -7,22 +7,19 @@ import pytest
 
 from img.application.ports.layer_archive import PackedLayer
 from img.application.ports.snapshotter import Snapshotter
-from tests.support.snapshots.snapshot_base import a_base, real
-from tests.support.snapshots.snapshot_lab import (
-    FUSE,
-    KINDS,
-    NAIVE,
-    OVERLAY,
-    Kind,
+from img.testing.snapshots import (
     Lab,
     Mutation,
     Picture,
+    a_base,
     described,
     picture,
     picture_of,
     run,
     tree_of,
 )
+from tests.support.snapshots.snapshot_base import real
+from tests.support.snapshots.snapshot_lab import FUSE, KINDS, NAIVE, OVERLAY, Kind
 from tests.support.snapshots.snapshot_steps import STEPS, Step
 
 # What fuse-overlayfs 1.10 itself does otherwise: it does not copy fifos up, gives symbolic links

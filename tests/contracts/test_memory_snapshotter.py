@@ -11,8 +11,9 @@ import pytest
 
 from img.adapters.snapshotter.memory import MemorySnapshotter
 from img.domain.process import DirectoryRoot
-from tests.support.snapshots.snapshot_base import a_base, real
-from tests.support.snapshots.snapshot_lab import KINDS, OLD, SECOND, Kind, Lab, run, tree_of
+from img.testing.snapshots import OLD, SECOND, Lab, a_base, run, tree_of
+from tests.support.snapshots.snapshot_base import real
+from tests.support.snapshots.snapshot_lab import KINDS, Kind
 
 
 class Hand(Protocol):

@@ -13,7 +13,8 @@ from img.adapters.snapshotter.naive import NaiveSnapshotter
 from img.adapters.storage.work_directory import remove_tree
 from img.application.ports.layer_archive import PackedLayer
 from img.domain.process import DirectoryRoot
-from tests.support.snapshots.snapshot_lab import OLD, Lab, copy_bytes, file, tree_of
+from img.testing.snapshots import OLD, Lab, file, tree_of
+from tests.support.snapshots.snapshot_lab import copy_bytes
 
 pytestmark = [
     pytest.mark.userns,

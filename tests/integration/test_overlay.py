@@ -22,20 +22,19 @@ from img.domain.filesystem.entry import DIRECTORY, FIFO, SYMLINK
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
 from img.domain.process import DirectoryRoot, OverlayRoot
-from tests.support.snapshots.snapshot_lab import (
+from img.testing.snapshots import (
     OLD,
     SECOND,
     Lab,
-    fake_chain_id,
     file,
     link,
-    needs_overlay,
     other,
     picture,
     picture_of,
     run,
     tree_of,
 )
+from tests.support.snapshots.snapshot_lab import fake_chain_id, needs_overlay
 
 pytestmark = [pytest.mark.userns, needs_overlay]
 

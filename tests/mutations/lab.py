@@ -12,18 +12,10 @@ from pathlib import Path
 from typing import cast
 
 from img.application.ports.layer_archive import PackedLayer
+from img.testing.snapshots import Lab, run, tree_of
 from tests.mutations.orders import SPECIAL, orders
 from tests.support.host.machine import program
-from tests.support.snapshots.snapshot_lab import (
-    FUSE,
-    KINDS,
-    NAIVE,
-    OVERLAY,
-    Kind,
-    Lab,
-    run,
-    tree_of,
-)
+from tests.support.snapshots.snapshot_lab import FUSE, KINDS, NAIVE, OVERLAY, Kind
 
 _NAME, _MODE, _TIME = 1, 2, 7  # where in a line: the first name of the file, and so on
 MUTATE = Path(__file__).with_name("mutate.pl")

@@ -3,14 +3,10 @@
 import os
 import shutil
 import socket
-import struct
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 
-from tests.support.snapshots.snapshot_lab import OLD, SECOND
-
-CAPABILITY = struct.pack("<IIIII", 0x0200_0001, 1 << 10, 0, 0, 0)  # v2, cap_net_bind_service=ep
+from img.testing.snapshots import CAPABILITY, OLD, SECOND, write
 
 Step = Callable[[Callable[[str], str]], object]
 STEPS: dict[str, Step] = {}
@@ -19,10 +15,6 @@ STEPS: dict[str, Step] = {}
 def step(work: Step) -> Step:
     STEPS[work.__name__] = work
     return work
-
-
-def write(path: str, content: bytes = b"new content") -> None:
-    Path(path).write_bytes(content)
 
 
 def append(path: str) -> None:

@@ -94,3 +94,8 @@ def test_every_contract_suite_is_run_by_a_contract_test() -> None:
         test = REPOSITORY / f"tests/contracts/test_{path.stem}.py"
         run = re.findall(r"^class Test\w+\((\w+)\):", test.read_text(), re.M) if suites else []
         assert sorted(run) == sorted(suites), path
+
+
+def test_the_contract_suites_import_nothing_of_these_tests() -> None:
+    for path in sorted((REPOSITORY / "testing").glob("*.py")):
+        assert not re.search(r"^(from|import) tests\b", path.read_text(), re.M), path
