@@ -9,18 +9,16 @@ import pytest
 
 from img.adapters.layer_archive.tar import TarLayerArchive
 from img.adapters.linux.syscalls import MNT_DETACH, umount2
-from img.adapters.storage.ownership import REAL, RecordedOwnership
 from img.application.ports.layer_archive import (
     LayerArchive,
 )
 from img.testing.snapshots import Lab
+from tests.support.host.machine import ownership
 
 
 @pytest.fixture(params=[TarLayerArchive])
 def archive(request: pytest.FixtureRequest) -> LayerArchive:
-    # A user without namespaces gives files to nobody, and records who is to have them.
-    ownership = REAL if os.geteuid() == 0 else RecordedOwnership()
-    made: LayerArchive = request.param(ownership)
+    made: LayerArchive = request.param(ownership())
     return made
 
 

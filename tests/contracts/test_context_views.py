@@ -23,6 +23,7 @@ from img.application.ports.build_context import ContextFileChanged
 from img.application.ports.context_views import ContextViews
 from img.application.ports.layer_archive import PackedEntry
 from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
+from tests.support.host.machine import ownership
 
 SECOND = 10**9
 
@@ -74,7 +75,7 @@ def wanted(files: Iterable[PackedEntry]) -> dict[str, tuple[str, int, int, str]]
 @pytest.fixture
 def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ContextViews:
     monkeypatch.setattr(directories, "_FEW", 0)
-    return DirectoryContextViews(tmp_path / "contexts", TarLayerArchive())
+    return DirectoryContextViews(tmp_path / "contexts", TarLayerArchive(ownership()))
 
 
 def show(views: ContextViews, files: Sequence[PackedEntry]) -> str:
@@ -241,7 +242,9 @@ def test_where_steps_could_write_to_it_nothing_is_shared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directories, "_FEW", 0)
-    views = DirectoryContextViews(tmp_path / "contexts", TarLayerArchive(), sharing=False)
+    views = DirectoryContextViews(
+        tmp_path / "contexts", TarLayerArchive(ownership()), sharing=False
+    )
     files = [a_file("f", b"1")]
 
     with views.shared(files) as one, views.shared(files) as other:
@@ -262,7 +265,7 @@ def test_paths_may_be_as_long_as_in_a_context(views: ContextViews) -> None:
 
 
 def test_few_small_files_are_not_kept(tmp_path: Path) -> None:
-    views = DirectoryContextViews(tmp_path / "contexts", TarLayerArchive())
+    views = DirectoryContextViews(tmp_path / "contexts", TarLayerArchive(ownership()))
 
     assert not os.path.exists(show(views, [a_file("f", b"1")]))
     assert views.kept() == []
@@ -295,7 +298,7 @@ def test_any_row_of_trees_is_shown(
     few = directories._FEW
     directories._FEW = 0
     try:
-        views = DirectoryContextViews(tmp_path / "contexts", TarLayerArchive())
+        views = DirectoryContextViews(tmp_path / "contexts", TarLayerArchive(ownership()))
         for files in trees:
             show(views, a_tree(files))
     finally:

@@ -11,11 +11,11 @@ import pytest
 
 from img.adapters.secret_source.local import LocalSecrets
 from img.adapters.secret_source.memory import MemorySecrets
-from img.adapters.storage.ownership import REAL, RecordedOwnership
 from img.application.ports.secret_source import SecretSource
 from img.domain.errors import ContextError
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.testing.secret_source import SECRET, SecretSourceContract
+from tests.support.host.machine import ownership
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def local(directory: Path, agent: Path) -> LocalSecrets:
         [SecretSpec(id=name, path=str(directory / name)) for name in ("token", "empty")],
         [AgentSpec(id="keys", paths=(str(agent),))],
         environment={},
-        ownership=REAL if os.geteuid() == 0 else RecordedOwnership(),
+        ownership=ownership(),
     )
 
 

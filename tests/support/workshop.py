@@ -53,6 +53,7 @@ from img.domain.reference import ImageReference
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
 from img.entrypoints.wiring.root import Container, open_container
+from tests.support.host.machine import ownership
 
 HERE = host_platform()
 ELSEWHERE = Platform("linux", "s390x" if HERE.architecture != "s390x" else "riscv64")
@@ -107,7 +108,7 @@ class Workshop:
     clock: FixedClock = field(default_factory=FixedClock)
     lock: MemoryStateLock = field(default_factory=MemoryStateLock)
     contexts: MemoryContexts = field(default_factory=MemoryContexts)
-    archive: TarLayerArchive = field(default_factory=TarLayerArchive)
+    archive: TarLayerArchive = field(default_factory=lambda: TarLayerArchive(ownership()))
     secrets: dict[str, bytes] = field(default_factory=dict)
     commands: dict[str, Act] = field(default_factory=dict)  # by the last word of a command's argv
     statuses: dict[str, int] = field(default_factory=dict)  # exit codes that are not 0

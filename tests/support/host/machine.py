@@ -12,6 +12,8 @@ from typing import NoReturn
 
 import pytest
 
+from img.adapters.storage.ownership import REAL, Ownership, RecordedOwnership
+
 REPOSITORY = Path(__file__).resolve().parents[3]
 CONFORMANCE = Path(os.environ.get("IMG_CONFORMANCE", REPOSITORY.parent / "shared" / "conformance"))
 """Cases and tables of other projects' facts; a checkout alone has none."""
@@ -40,6 +42,11 @@ def lacking(what: str) -> NoReturn:
 def program(name: str) -> str:
     """Return the path of a program, or end the test."""
     return shutil.which(name, path=_PROGRAMS) or lacking(f"{name} is not installed")
+
+
+def ownership() -> Ownership:
+    """Return real ownership of files for root, and recorded ownership for other users."""
+    return REAL if os.geteuid() == 0 else RecordedOwnership()
 
 
 def need_root() -> None:

@@ -14,6 +14,7 @@ from img.domain.outputs import (
 )
 from img.domain.progress import VertexStarted
 from img.domain.reference import ImageReference
+from tests.support.host.machine import ownership
 from tests.support.workshop import Workshop
 
 APP = ImageReference.parse("quay.io/team/app")
@@ -28,7 +29,7 @@ class Counting(TarLayerArchive):
     """Remembers what was compressed anew."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(ownership())
         self.recompressed: list[tuple[DiffID, str]] = []
 
     def recompress(

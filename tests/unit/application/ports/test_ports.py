@@ -11,8 +11,11 @@ import pytest
 
 from tests.support.host.machine import REPOSITORY
 
+NO_PORTS = {"__init__", "plugin"}  # plugin.py has the values that a plug-in is made of
 PORTS = sorted(
-    path.stem for path in (REPOSITORY / "application/ports").glob("*.py") if path.stem != "__init__"
+    path.stem
+    for path in (REPOSITORY / "application/ports").glob("*.py")
+    if path.stem not in NO_PORTS
 )
 # In-memory adapters with another name than memory.py: their work is not to store something.
 NAMED_BY_THEIR_WORK = {"clock": "fixed", "executor": "scripted", "progress_sink": "recorded"}
