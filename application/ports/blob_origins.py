@@ -1,4 +1,4 @@
-"""Where blobs can be had."""
+"""Repositories that blobs can be fetched from."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,27 +8,28 @@ from img.domain.digest import Digest
 
 
 class BlobOrigins(Protocol):
-    """The repositories that are known to hold a blob; safe for several threads and processes.
+    """The repositories that had a blob when img last saw them.
 
-    It is a memory, no promise: a registry may have deleted the blob since. Losing it costs time.
+    A registry may have deleted the blob since. Losing a record costs time only. Several threads
+    and processes may use it.
     """
 
     @abstractmethod
     def repositories(self, digest: Digest) -> Sequence[str]:
-        """Return the repositories (``registry/path``) of the blob, the one learned last first."""
+        """Return the repositories (``registry/path``) of the blob, the last added first."""
 
     @abstractmethod
     def add(self, repository: str, digests: Iterable[Digest]) -> None:
-        """Remember that ``repository`` holds the blobs; what is known already writes nothing."""
+        """Record that ``repository`` has the blobs; known ones cause no write."""
 
     @abstractmethod
     def forget(self, repository: str, digest: Digest) -> None:
-        """Forget that ``repository`` holds the blob; what is not known is no error."""
+        """Delete the record that ``repository`` has the blob, if there is one."""
 
     @abstractmethod
     def digests(self) -> Iterator[Digest]:
-        """Yield the blobs of which a repository is known, in no order."""
+        """Yield the blobs with a known repository in any order."""
 
     @abstractmethod
     def remove(self, digests: Iterable[Digest]) -> None:
-        """Forget all repositories of the blobs; those that are not known are no error."""
+        """Delete all records of the blobs, if there are any."""

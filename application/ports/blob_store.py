@@ -1,4 +1,4 @@
-"""Bytes by digest."""
+"""Storage of blobs by digest."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +11,7 @@ from img.domain.errors import ImgError, NotFoundError, StateError
 
 
 class BlobNotFound(NotFoundError):
-    """No blob of that digest is stored here."""
+    """The store has no blob with that digest."""
 
     def __init__(self, digest: Digest) -> None:
         super().__init__(f"no blob {digest} in the store", hint="pull or build the image again")
@@ -19,7 +19,7 @@ class BlobNotFound(NotFoundError):
 
 
 class BlobMismatch(ImgError):
-    """The bytes are not those that were promised; nothing was stored."""
+    """The bytes do not have the expected digest; nothing was stored."""
 
     exit_code = 6
 
@@ -30,7 +30,7 @@ class BlobMismatch(ImgError):
 
 
 class BlobDamaged(StateError):
-    """A stored blob that is not what its name says, or not as long as what names it says."""
+    """A stored blob does not have the digest of its name, or the size in its descriptor."""
 
     def __init__(self, digest: Digest, size: int = 0, expected: int = 0) -> None:
         wrong = f"{size} of {expected} bytes" if size != expected else "other bytes than its name's"
@@ -42,11 +42,11 @@ class BlobDamaged(StateError):
 
 
 class StoreFull(StateError):
-    """The disk that holds the state has no room left."""
+    """The file system of the state directory is full."""
 
 
 class BlobWriter(Protocol):
-    """A blob that is being written; nobody sees it before ``commit``."""
+    """A new blob, used by one thread; the store does not show it before ``commit``."""
 
     @abstractmethod
     def write(self, data: bytes | memoryview) -> int:
@@ -54,29 +54,29 @@ class BlobWriter(Protocol):
 
     @abstractmethod
     def commit(self, expected: Digest | None = None) -> Digest:
-        """Store what was written and return its sha256 digest; the writer is closed then.
+        """Store the written bytes, close the writer, and return their sha256 digest.
 
-        Atomic and durable: a reader, or the next process after a crash, sees all or nothing.
-        Bytes that are there already stay the same, but damaged ones are whole again. Raises
-        BlobMismatch, StoreFull.
+        Atomic and durable: a reader, or a process after a crash, finds the whole blob or none.
+        An existing blob stays unless it is damaged; then it is replaced. Raises BlobMismatch if
+        the digest is not ``expected``, StoreFull.
         """
 
     @abstractmethod
     def abort(self) -> None:
-        """Forget what was written. Idempotent, and harmless after ``commit``."""
+        """Delete the written bytes. Idempotent; no effect after ``commit``."""
 
 
 class IncomingBlob(Protocol):
-    """A blob that arrives from elsewhere; nobody else writes it meanwhile."""
+    """A blob that is being fetched; no other thread or process can write it."""
 
     @property
     @abstractmethod
     def size(self) -> int:
-        """How many bytes of it are here."""
+        """The number of bytes that are stored."""
 
     @abstractmethod
     def stored(self) -> Iterator[bytes]:
-        """Yield the bytes that are here, from the first on."""
+        """Yield the stored bytes from the start."""
 
     @abstractmethod
     def write(self, data: bytes | memoryview) -> int:
@@ -84,67 +84,72 @@ class IncomingBlob(Protocol):
 
     @abstractmethod
     def restart(self) -> None:
-        """Forget all that is here."""
+        """Delete the stored bytes."""
 
     @abstractmethod
     def check(self) -> None:
-        """Make sure that what is here is the blob; else forget it and raise BlobMismatch."""
+        """Verify the stored bytes; delete them if they are not the blob. Raises BlobMismatch."""
 
     @abstractmethod
     def commit(self) -> None:
-        """Check the blob and store it, in place of a damaged one too: atomic and durable.
+        """Verify the blob and add it to the store; a damaged one is replaced.
 
-        Last of all calls. Raises BlobMismatch, StoreFull.
+        Atomic and durable. No other method may be called afterwards. Raises BlobMismatch,
+        StoreFull.
         """
 
 
 Waiting = Callable[[int], None]
-"""Told now and then, while another fetches a blob, how many bytes of it are here."""
+"""Called repeatedly while another thread or process fetches a blob: (bytes so far)."""
 
 
 class BlobStore(Protocol):
-    """Immutable bytes found by their digest; several threads and processes share one store."""
+    """Immutable bytes by their digest.
+
+    Several threads and processes may use one store at the same time.
+    """
 
     @abstractmethod
     def open(self, digest: Digest) -> BinaryIO:
         """Return the blob for reading, seekable; the caller closes it. Raises BlobNotFound.
 
-        Who reads it from its start to its end gets BlobDamaged if it is not what its name says.
+        Reading it from start to end raises BlobDamaged if its digest is not ``digest``.
         """
 
     @abstractmethod
     def writer(self) -> BlobWriter:
-        """Return a new, empty blob to write. Raises StoreFull."""
+        """Return a writer for a new blob. Raises StoreFull."""
 
     @contextmanager
     def incoming(self, digest: Digest, waiting: Waiting) -> Iterator[IncomingBlob]:
-        """Enter with the blob as far as it arrived; waits while another thread or process is in.
+        """Enter with the part of the blob that was fetched before, to fetch the rest.
 
-        Whoever had to wait may find it stored. What was not committed stays for the next, even
-        after a crash, until ``forget_incoming``. This one is for stores that cannot keep parts:
-        it begins anew each time, and nobody waits. Raises StoreFull.
+        Wait while another thread or process is fetching the blob; it may be stored afterwards.
+        Bytes without ``commit`` are kept for the next call, even after a crash, until
+        ``forget_incoming``. This default implementation keeps no parts: each call starts with an
+        empty blob, and none waits. Raises StoreFull.
         """
         with _Fresh(self, digest) as blob:
             yield blob
 
     def forget_incoming(self) -> None:
-        """Delete the parts of blobs that nobody is fetching."""
+        """Delete partly fetched blobs, except those that are being fetched."""
 
     @abstractmethod
     def size(self, digest: Digest) -> int | None:
-        """Return the blob's length in bytes, None where there is none."""
+        """Return the size of the blob in bytes, None if it is not stored."""
 
     @abstractmethod
     def digests(self) -> Iterator[Digest]:
-        """Yield the digests of all blobs, in no order."""
+        """Yield the digests of all blobs in any order."""
 
     @abstractmethod
     def remove(self, digest: Digest) -> None:
-        """Delete the blob; a blob that is not there is no error. Open readers keep reading."""
+        """Delete the blob if it is stored. Open readers can read on."""
 
 
 class _Fresh(IncomingBlob):
-    """A blob that is gone unless it was committed."""
+    """An incoming blob of a store that keeps no parts."""
 
     def __init__(self, store: BlobStore, digest: Digest) -> None:
         self._store = store
@@ -177,7 +182,7 @@ class _Fresh(IncomingBlob):
         self._size = 0
 
     def check(self) -> None:
-        """Do nothing: it cannot be told before ``commit``."""
+        """Do nothing: ``commit`` verifies the digest."""
 
     def commit(self) -> None:
         self._writer.commit(self._digest)
@@ -185,7 +190,7 @@ class _Fresh(IncomingBlob):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BlobFacts:
-    """The bytes that a blob takes on disk, since when, and whether it is ours to delete."""
+    """The disk usage of a blob in bytes, its age, and whether img may delete it."""
 
     room: int
     stored: float = 0.0  # seconds since 1970

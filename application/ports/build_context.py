@@ -13,7 +13,7 @@ LARGEST_DOCKERFILE = 16 << 20
 
 
 class FileTooLarge(ContextError):
-    """A Dockerfile, ignore file or the like that nobody writes so large."""
+    """A Dockerfile or ignore file is larger than the limit."""
 
     def __init__(self, path: str, most: int = LARGEST_DOCKERFILE) -> None:
         super().__init__(f"unable to open {path}: larger than {most} bytes")
@@ -21,7 +21,7 @@ class FileTooLarge(ContextError):
 
 
 class ContextFileChanged(ContextError):
-    """A file of the context that was changed or removed while it was read."""
+    """A file of the context was changed or removed while it was read."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"{path} changed while it was being read", hint="build again")
@@ -29,22 +29,23 @@ class ContextFileChanged(ContextError):
 
 
 class BuildContext(Protocol):
-    """A tree of files, those left out that .dockerignore excludes; read only.
+    """A read-only tree of files, without those that .dockerignore excludes.
 
-    Owners are 0:0 (BuildKit's rule for local sources), mtimes kept.
+    Owners are 0:0 (BuildKit's rule for local sources), mtimes are those of the files. Several
+    threads may use one context.
     """
 
     @abstractmethod
     def fingerprint(self) -> str | None:
-        """Return text that is another one whenever any file, name or attribute is, in no time.
+        """Return a text that changes if any file, name or attribute does, without reading files.
 
-        It may also differ when nothing did. None where a change might go unseen: files that were
-        written just now. Raises ContextError.
+        It may change without them. None if a change might not be detected: for files that were
+        written a moment ago. Raises ContextError.
         """
 
     @abstractmethod
     def tree(self) -> FileTree:
-        """Return the files. Digests are filled in where they are known without reading.
+        """Return the files, with the digests that are known without reading them.
 
         Raises ContextError.
         """
@@ -58,80 +59,84 @@ class BuildContext(Protocol):
 
     @abstractmethod
     def read_digests(self, paths: Iterable[str]) -> Mapping[str, str]:
-        """Read the regular files ``paths`` and return their sha256 digests, as hex."""
+        """Read the regular files ``paths`` and return their sha256 digests as hex.
+
+        Raises ContextError, ContextFileChanged.
+        """
 
     @abstractmethod
     def remember(self, digests: Mapping[str, str]) -> None:
-        """Take note of the digests of files that somebody read to their end while packing them."""
+        """Store digests of files that were read to the end, for later builds."""
 
     @abstractmethod
     def read_file(self, path: str) -> bytes | None:
-        """Return a file by its path even if .dockerignore excludes it; None where there is none.
+        """Return a file by its path even if .dockerignore excludes it, None if it is missing.
 
-        For the Dockerfile and the ignore file themselves. Links are followed, as if the context
-        were the root directory. Raises ContextError for what cannot be read, FileTooLarge.
+        For the Dockerfile and the ignore file. Links are followed as if the context were the root
+        directory. Raises ContextError for unreadable files, FileTooLarge.
         """
 
 
 DOCKERFILES = ("Dockerfile", "dockerfile", "Containerfile")
-"""Names that a Dockerfile has if none is given; the first that is there."""
+"""The default names of a Dockerfile; the first that exists is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DockerfileText:
-    """A Dockerfile as found; ``ignore`` is the text of the ignore file that goes with it."""
+    """The text of a Dockerfile, and of its ignore file."""
 
-    name: str  # as messages call it
+    name: str  # in messages
     content: bytes
     ignore: str | None = None
 
 
 class Dockerfiles(Protocol):
-    """Finds Dockerfiles."""
+    """Dockerfiles by the location of their context."""
 
     @abstractmethod
     def dockerfile(self, location: str, file: str | None) -> DockerfileText:
         """Return the Dockerfile for the context at ``location``: ``file``, or one of DOCKERFILES.
 
         ``file`` is relative to the working directory, "-" is standard input. The ignore file is
-        ``<Dockerfile>.dockerignore`` beside it, else ``.dockerignore`` of the context
+        ``<Dockerfile>.dockerignore`` next to it, else ``.dockerignore`` of the context
         (Dockerfile reference, ".dockerignore file"). All are regular files of at most
         LARGEST_DOCKERFILE bytes; links in the context do not lead out of it. Raises ContextError.
         """
 
 
 class ContextSource(Dockerfiles, Protocol):
-    """Contexts that are on this machine: directories, archives, standard input."""
+    """Contexts on this machine: directories, archives, standard input."""
 
     @abstractmethod
     def is_directory(self, location: str) -> bool:
-        """Tell whether ``location`` is a directory."""
+        """Return whether ``location`` is a directory."""
 
     def ignore_file(self, location: str) -> str | None:
         """Return the text of the ``.dockerignore`` of the directory ``location``, None without one.
 
-        Raises ContextError for one that is no regular file of the directory.
+        Raises ContextError if it is not a regular file of the directory.
         """
         content = self.open(location, ()).read_file(".dockerignore")
         return None if content is None else content.decode("utf-8", "surrogateescape")
 
     @abstractmethod
     def open(self, location: str, ignore: tuple[str, ...]) -> BuildContext:
-        """Return the directory ``location`` without what the patterns ``ignore`` exclude.
+        """Return the directory ``location`` without the files that the patterns ``ignore`` exclude.
 
         Raises ContextError.
         """
 
     @abstractmethod
     def open_archive(self, content: BinaryIO) -> BuildContext | None:
-        """Return the files of a tar archive (none, gzip, bzip2, xz, zstd), None if it is none.
+        """Return the files of a tar archive (none, gzip, bzip2, xz, zstd), None if it is not one.
 
-        ``content`` can seek and is read to its end. Owners are the archive's. Raises ContextError.
+        ``content`` is seekable and is read to its end. Owners are those in the archive. Raises
+        ContextError.
         """
 
     @abstractmethod
     def standard_input(self) -> BinaryIO:
-        """Return standard input; what was read from it is gone."""
+        """Return standard input, which can be read once."""
 
     @abstractmethod
     def read(self, path: str) -> bytes:

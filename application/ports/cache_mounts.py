@@ -1,4 +1,4 @@
-"""Directories that outlive builds: RUN --mount=type=cache."""
+"""Directories of RUN --mount=type=cache, which are kept between builds."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ from img.domain.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class CacheDirectory:
-    """A directory of the host; ``fresh`` when this is its first use."""
+    """A directory of the host; ``fresh`` if this is its first use."""
 
     path: str
     fresh: bool
@@ -19,17 +19,20 @@ class CacheDirectory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptDirectory:
-    """A cache directory as housekeeping sees it."""
+    """Disk usage and last use of a kept directory."""
 
     id: str
-    name: str  # the id that the Dockerfile gave it, "" where that is not known
+    name: str  # the ID in the Dockerfile, "" if it is not known
     size: int  # bytes on disk
     used: float  # when it was last used, in seconds since 1970
     in_use: bool
 
 
 class CacheMounts(Protocol):
-    """Finds and makes cache directories by id; several builds may use them at once."""
+    """Cache directories by name; several threads and processes may use them at the same time.
+
+    A use ends with its process, also when it crashes.
+    """
 
     @abstractmethod
     def use(
@@ -37,21 +40,21 @@ class CacheMounts(Protocol):
     ) -> AbstractContextManager[CacheDirectory]:
         """Enter with the directory of ``name``, made with ``mode`` for uid and gid ``owner``.
 
-        With ``sharing`` "shared" anybody may use it at the same time, "locked" waits until it is
-        free, "private" gives another directory if it is in use (Dockerfile reference,
-        "RUN --mount=type=cache").
+        ``sharing``: with "shared" other steps may use it at the same time, "locked" waits until no
+        step uses it, "private" uses another directory if it is in use (Dockerfile reference,
+        "RUN --mount=type=cache"). Raises StoreFull.
         """
 
     @abstractmethod
     def files(self, name: str) -> AbstractContextManager[Iterator[PackedEntry]]:
-        """Enter with what is below the directory of ``name``, parents first; nothing if none is.
+        """Enter with the files in the directory of ``name``, parents first; none if it is missing.
 
-        Nobody who wants it locked uses it meanwhile; it may change under those who share it.
+        Steps with "locked" wait meanwhile; steps with "shared" may change the files.
         """
 
     @abstractmethod
     def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
-        """Return all directories; unless ``measured``, sizes may be those of an hour ago."""
+        """Return all directories; without ``measured``, sizes may be an hour old."""
 
     @abstractmethod
     def remove(self, id_: str) -> bool:

@@ -1,4 +1,4 @@
-"""Cache keys to layers."""
+"""Results of build steps by cache key."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -14,26 +14,26 @@ from img.domain.oci.chain import Layer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheRecord:
-    """What a vertex of that key once gave: a layer, or nothing (``layer`` is None)."""
+    """The result of a step: a layer, or no change (``layer`` is None)."""
 
     layer: Layer | None
     created: datetime  # UTC
     description: str = ""  # such as "RUN make", for `img du`
-    # Without it no definition key finds the record.
+    # Contents of the inputs by their keys; records without it are not found by definition keys.
     made_from: Provenance = field(default_factory=dict, hash=False)
-    used: datetime | None = None  # when it was last found, UTC; None: not since it was made
-    uses: int = 0  # how often that was noted
+    used: datetime | None = None  # the last time it was found, UTC; None: never
+    uses: int = 0  # the number of calls of ``touch``
 
     @property
     def last_used(self) -> datetime:
-        """When it was last found, or made."""
+        """The time when the record was last found, or else created."""
         return self.used or self.created
 
     @property
     def alias_of(self) -> Digest | None:
         """The key that an alias stands for, None for a result.
 
-        An alias is stored as a record without a layer, whose description is that key.
+        An alias is stored as a record without a layer that has the key as its description.
         """
         if self.layer is not None:
             return None
@@ -44,35 +44,39 @@ class CacheRecord:
 
 
 class CacheStore(Protocol):
-    """Results by cache key; safe for several processes. Losing records only costs time."""
+    """Results by cache key; several threads and processes may use one store.
+
+    Losing records costs time only.
+    """
 
     @abstractmethod
     def get(self, key: Digest) -> CacheRecord | None:
-        """Return the record of ``key``, None where there is none."""
+        """Return the record of ``key``, None if there is none."""
 
     @abstractmethod
     def put(self, records: Sequence[tuple[Digest, CacheRecord]]) -> None:
-        """Store ``records``, all or none. A key that exists is replaced.
+        """Store ``records``, in place of older ones with the same keys.
 
-        A loss of power may undo it, a crash of img may not.
+        Atomic: all records are stored or none. They survive a crash of img, but perhaps not a loss
+        of power.
         """
 
     def get_alias(self, alias: Digest) -> CacheRecord | None:
-        """Return the record of ``alias``, whose ``alias_of`` is a key; None where there is none."""
+        """Return the record of ``alias`` with its key in ``alias_of``, None if there is none."""
         record = self.get(alias)
         return record if record is not None and record.alias_of is not None else None
 
     def put_alias(self, alias: Digest, key: Digest, now: datetime) -> None:
         """Store that ``alias`` stands for ``key``, which need not have a record.
 
-        Promises what ``put`` does.
+        Atomic and durable as ``put`` is.
         """
         record = CacheRecord(layer=None, created=now, description=str(key))
         self.put([(alias, record)])
 
     @abstractmethod
     def touch(self, keys: Sequence[Digest], now: datetime) -> None:
-        """Note that the records were found; keys that are not there are no error."""
+        """Record that the keys were found at ``now``; unknown keys are ignored."""
 
     @abstractmethod
     def records(self) -> Iterator[tuple[Digest, CacheRecord]]:
@@ -80,4 +84,4 @@ class CacheStore(Protocol):
 
     @abstractmethod
     def remove(self, keys: Sequence[Digest]) -> None:
-        """Forget ``keys``; those that are not there are no error."""
+        """Delete the records of ``keys``; unknown keys are ignored."""

@@ -1,4 +1,4 @@
-"""What time it is."""
+"""The current time."""
 
 from abc import abstractmethod
 from datetime import datetime
@@ -6,8 +6,8 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """The time, in UTC."""
+    """A clock; several threads may use it."""
 
     @abstractmethod
     def now(self) -> datetime:
-        """Return the current time, with its zone (UTC)."""
+        """Return the current time with its zone, UTC."""

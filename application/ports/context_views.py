@@ -1,4 +1,4 @@
-"""Directories that hold the files of build contexts, for steps to look into."""
+"""Directories with the files of build contexts, for bind mounts."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -11,27 +11,27 @@ from img.domain.process import DirectoryRoot
 
 
 class ContextViews(Protocol):
-    """Makes directories of files that ``RUN --mount=type=bind`` shows; safe for several processes.
+    """Directories with the files that ``RUN --mount=type=bind`` shows.
 
-    Each file's entry has its digest, and all belong to 0:0. Both methods raise StoreFull, and what
-    opening a file raises.
+    The entry of each file has its digest, and all owners are 0:0. Several threads and processes
+    may use them. ``shared`` and ``private`` raise StoreFull, and errors of opening the files.
     """
 
     @abstractmethod
     def shared(self, files: Sequence[PackedEntry]) -> AbstractContextManager[DirectoryRoot]:
-        """Enter with a directory of exactly ``files``, to which nothing may be written.
+        """Enter with a directory of exactly ``files``, which must not be changed.
 
-        Other steps may see the same one at the same time. It is kept: the next time only what has
-        changed is read.
+        Other steps may use the same directory at the same time. It is kept: the next time only
+        changed files are read.
         """
 
     @abstractmethod
     def private(self, files: Sequence[PackedEntry]) -> AbstractContextManager[DirectoryRoot]:
-        """Enter with a directory of exactly ``files``, to be written to; it is gone after."""
+        """Enter with a directory of exactly ``files`` that may be changed; delete it at the end."""
 
     @abstractmethod
     def kept(self, *, measured: bool = True) -> Sequence[KeptDirectory]:
-        """Return the directories that are kept; unless ``measured``, sizes are estimates."""
+        """Return the kept directories; without ``measured``, sizes are estimates."""
 
     @abstractmethod
     def remove(self, id_: str) -> bool:

@@ -1,4 +1,4 @@
-"""Limits on what steps use of the machine."""
+"""Limits on the resources of steps."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -9,35 +9,35 @@ from img.domain.errors import HostError
 
 
 class LimitRefused(HostError):
-    """The kernel takes no such limit: a processor that is not there, less than it can do with."""
+    """The kernel refuses a limit: a processor that does not exist, a value that is too small."""
 
 
 class ControlGroup(Protocol):
-    """The limits of one step, held by the kernel for all processes that are in it."""
+    """A control group of the kernel with the limits of one step."""
 
     @property
     @abstractmethod
     def directories(self) -> tuple[str, ...]:
-        """Where it is in each hierarchy: what a process enters (``Process.control_groups``)."""
+        """The directory of each hierarchy, for ``Process.control_groups``; none without support."""
 
     @abstractmethod
     def ran_out_of_memory(self) -> bool:
-        """Tell whether the kernel has killed any process in it for want of memory."""
+        """Return whether the kernel killed a process of the group because of its memory limit."""
 
 
 class ControlGroups(Protocol):
-    """Makes groups that all have the same limits. Several threads may ask at once."""
+    """Control groups with the limits of a build; several threads may use them."""
 
     @abstractmethod
     def shortcomings(self) -> Sequence[str]:
-        """Return which limits cannot be held here, why, and what would help; none if all can.
+        """Return a message for each limit that does not work here: reason and remedy.
 
-        Found by doing; what builds that were killed have left is removed on the way.
+        Found by trial; groups of killed builds are deleted meanwhile.
         """
 
     @abstractmethod
     def group(self) -> AbstractContextManager[ControlGroup]:
-        """Make a group with the limits that can be held, and remove it in the end.
+        """Enter with a new group that has the limits that work, and delete it at the end.
 
-        It has no directories where none can be. Raises LimitRefused.
+        It has no directories if no limit works. Raises LimitRefused.
         """

@@ -1,4 +1,4 @@
-"""Who to be at which registry."""
+"""Credentials for registries."""
 
 from abc import abstractmethod
 from dataclasses import field
@@ -9,12 +9,12 @@ from img.domain.errors import ImgError
 
 
 class CredentialsUnreadable(ImgError):
-    """A credentials file, or a credential helper, that gives no sense."""
+    """A credentials file or the answer of a credential helper is invalid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """A name and a password, or a token that stands for both."""
+    """A user name and a password, or a token in their place."""
 
     username: str = ""
     password: str = field(default="", repr=False)
@@ -23,16 +23,25 @@ class Credentials:
 
 
 class CredentialStore(Protocol):
-    """Credentials by registry server, such as ``quay.io`` or ``https://index.docker.io/v1/``."""
+    """Credentials by registry server, such as ``quay.io`` or ``https://index.docker.io/v1/``.
+
+    Several threads may use one store.
+    """
 
     @abstractmethod
     def get(self, server: str, repository: str = "") -> Credentials | None:
-        """Return who to be, None for nobody. Raises CredentialsUnreadable."""
+        """Return the credentials for ``repository``, None for anonymous access.
+
+        Raises CredentialsUnreadable.
+        """
 
     @abstractmethod
     def put(self, server: str, credentials: Credentials) -> None:
-        """Remember; replaces what was there. Atomic, readable by the user alone."""
+        """Store credentials, in place of older ones. Atomic; only the user can read the file.
+
+        Raises CredentialsUnreadable.
+        """
 
     @abstractmethod
     def remove(self, server: str) -> bool:
-        """Forget; tell whether there was something to forget."""
+        """Delete credentials; return whether there were any. Raises CredentialsUnreadable."""

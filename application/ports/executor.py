@@ -1,4 +1,4 @@
-"""One process in one root file system."""
+"""Running a process in a root file system."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from img.domain.process import ExitStatus, Process, Root
 
 
 class ExecutorUnavailable(HostError):
-    """This machine does not allow this executor to work; ``hint`` says what would."""
+    """The executor does not work on this machine; ``hint`` names a remedy."""
 
 
 class ProcessNotStarted(BuildError):
@@ -17,7 +17,7 @@ class ProcessNotStarted(BuildError):
 
 
 class Cancellation(Protocol):
-    """Somebody may ask a running process to stop (``threading.Event`` fits)."""
+    """A request to stop; ``threading.Event`` implements it."""
 
     @abstractmethod
     def is_set(self) -> bool: ...
@@ -27,23 +27,23 @@ class Cancellation(Protocol):
 
 
 OutputSink = Callable[[int, bytes], None]
-"""Receives (1 for stdout, 2 for stderr; some bytes as they came)."""
+"""Called with output of a process: (1 for stdout or 2 for stderr, bytes)."""
 
 
 class Executor(Protocol):
-    """Runs processes as steps of a build, several at the same time from several threads.
+    """Processes of build steps; several threads may run one each at the same time.
 
-    The process sees what runtime-spec's Linux container sees: a fresh /proc, /dev with the
+    The process sees a Linux container as in runtime-spec: a new /proc, /dev with the
     standard nodes, /sys read-only, masked paths, Docker's default capabilities, its own pid,
-    ipc, uts and mount namespaces, stdin empty. It is pid 1: when it ends, all it started ends.
-    Nothing of the executor's own stays in the root: mount points it had to make are removed and
-    the times of their parents restored.
+    ipc, uts and mount namespaces, empty stdin. It is pid 1: its child processes end with it.
+    The executor leaves no files in the root: it removes the mount points that it made and
+    restores the times of their parents. If img is killed, the processes end too.
     """
 
     def require(self) -> None:
-        """Raise ExecutorUnavailable where nothing could be run; to be asked before a root is made.
+        """Raise ExecutorUnavailable if it is known already that no process can run.
 
-        Costs nothing, so that it finds only what is known already.
+        Called before a root is prepared; takes no time.
         """
         return
 
@@ -51,12 +51,12 @@ class Executor(Protocol):
     def run(
         self, process: Process, root: Root, output: OutputSink, cancelled: Cancellation
     ) -> ExitStatus:
-        """Run ``process`` to its end and return how it ended.
+        """Run ``process`` to its end and return its status.
 
-        When ``cancelled`` is set the process and all it started are killed and the status is
-        128 + 9. Raises ProcessNotStarted, ExecutorUnavailable.
+        When ``cancelled`` is set, the process and its children are killed and the code is 128 + 9.
+        Raises ProcessNotStarted, ExecutorUnavailable.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """End helpers; kills what still runs. Idempotent."""
+        """End helper processes and kill running steps. Idempotent."""

@@ -1,4 +1,4 @@
-"""Images as archives."""
+"""Writing images to archives and OCI layouts."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -12,19 +12,19 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 
 Decompress = Callable[[BinaryIO], Iterator[bytes]]
-"""Yields what is in a stream (none, gzip, zstd, bzip2 or xz by magic) in chunks, to its end.
+"""Yields the decompressed chunks of a stream (none, gzip, zstd, bzip2 or xz by magic).
 
 Adapters of archives take it as an argument; raises InvalidLayer.
 """
 
 
 class ArchiveNotWritten(ImgError):
-    """The output does not take the archive: a closed pipe, a full disk."""
+    """Writing the archive failed: a closed pipe, a full disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArchivedImage:
-    """A manifest or index in an archive, and the names it has there, if any."""
+    """A manifest or index in an archive, and its names there."""
 
     target: Descriptor
     references: tuple[ImageReference, ...] = ()
@@ -33,25 +33,25 @@ class ArchivedImage:
 
 
 class Exporter(Protocol):
-    """Writes images into one archive of its format."""
+    """A format of archives."""
 
     @abstractmethod
     def export(self, images: Sequence[ArchivedImage], output: BinaryIO) -> None:
-        """Write ``images`` to ``output``, which may be a pipe and stays open.
+        """Write ``images`` to ``output``, which may be a pipe and is not closed.
 
-        The same images in the same order give the same bytes. What several images share is written
-        once. Of an index those manifests are written that are stored here whole.
+        Deterministic: the same images in the same order give the same bytes. A blob of several
+        images is written once. Manifests of an index are left out if their blobs are not stored.
         Raises BlobNotFound, InvalidDocument, ArchiveNotWritten.
         """
 
 
 class LayoutExporter(Protocol):
-    """Writes images into a directory that other programs read as well."""
+    """Directories of images that other programs can read."""
 
     @abstractmethod
     def export(self, images: Sequence[ArchivedImage], directory: str) -> None:
-        """Add ``images`` to the OCI layout at ``directory``, which is made if there is none.
+        """Add ``images`` to the OCI layout at ``directory``, which is created if missing.
 
-        Images that are there stay; names that are taken come to stand for the new ones, last of
-        all. Raises BlobNotFound, BlobDamaged, InvalidDocument, OutputNotWritten.
+        Other images in it stay; existing names are moved to the new images at the end. Raises
+        BlobNotFound, BlobDamaged, InvalidDocument, OutputNotWritten.
         """

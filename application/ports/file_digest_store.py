@@ -1,4 +1,4 @@
-"""Digests of context files, so that a rebuild stats and does not read."""
+"""Digests of context files, so that a rebuild need not read unchanged files."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class FileStamp(NamedTuple):
-    """What stat(2) says of a file. No content changes unseen: ctime cannot be set back."""
+    """Result of stat(2) that changes with the content of a file: ctime cannot be set back."""
 
     device: int
     inode: int
@@ -16,7 +16,7 @@ class FileStamp(NamedTuple):
 
 
 class KnownFile(NamedTuple):
-    """A file as it was seen, with what was read from it then."""
+    """The stamp of a file, with the digest and the xattrs that it had then."""
 
     stamp: FileStamp
     digest: str  # sha256 hex
@@ -24,16 +24,19 @@ class KnownFile(NamedTuple):
 
 
 class FileDigestStore(Protocol):
-    """Known files by context directory and path. Losing them only costs reading."""
+    """Known files by context directory and path; several threads and processes may use it.
+
+    Losing records costs time only.
+    """
 
     @abstractmethod
     def load(self, context: str) -> Mapping[str, KnownFile]:
-        """Return what is known below the directory ``context`` (absolute), by relative path."""
+        """Return the known files in the directory ``context`` (absolute) by relative path."""
 
     @abstractmethod
     def save(self, context: str, known: Mapping[str, KnownFile], gone: Iterable[str] = ()) -> None:
-        """Add or replace ``known`` and forget ``gone``; other paths stay."""
+        """Add or replace ``known`` and delete ``gone``; other paths stay."""
 
     @abstractmethod
     def forget(self, *, everything: bool = False) -> None:
-        """Forget the files of contexts that are no directories any more, or all files."""
+        """Delete the files of contexts that do not exist any more, or all files."""

@@ -1,4 +1,4 @@
-"""Which machines' programs run here."""
+"""Programs for other processors."""
 
 from abc import abstractmethod
 from typing import Protocol
@@ -7,8 +7,8 @@ from img.domain.platform import Platform
 
 
 class ForeignPrograms(Protocol):
-    """Knows whether the kernel starts programs made for other processors."""
+    """The platforms of programs that the kernel can start, emulated or not."""
 
     @abstractmethod
     def run(self, platform: Platform) -> bool:
-        """Tell whether programs for ``platform`` run here."""
+        """Return whether programs for ``platform`` run here."""

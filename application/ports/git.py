@@ -1,4 +1,4 @@
-"""Repositories of git."""
+"""Git repositories."""
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager
@@ -12,11 +12,11 @@ from img.domain.errors import HostError, RemoteError
 
 
 class GitError(RemoteError):
-    """A repository that cannot be reached, or has not what is wanted."""
+    """A repository is not reachable, or a request to it failed."""
 
 
 class RefNotFound(GitError):
-    """A branch, tag or commit that the repository has not."""
+    """The repository does not have the branch, tag or commit."""
 
     def __init__(self, remote: str, ref: str) -> None:
         super().__init__(f"repository {remote} does not contain ref {ref}")
@@ -24,19 +24,19 @@ class RefNotFound(GitError):
 
 
 class GitCanceled(GitError):
-    """Work that was given up because somebody asked for it."""
+    """A transfer was cancelled."""
 
     def __init__(self) -> None:
         super().__init__("context canceled")
 
 
 class GitUnavailable(HostError):
-    """This machine has no git."""
+    """The program git is not installed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitAccess:
-    """What opens a repository that is not public."""
+    """Credentials for a repository that is not public."""
 
     authorization: str = field(default="", repr=False)  # value of the header, for http(s)
     agent: str = ""  # path of an SSH agent's socket
@@ -44,7 +44,7 @@ class GitAccess:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitCommit:
-    """A commit, and the full name of the ref that leads to it, "" if it was named itself."""
+    """A commit, and the full name of the ref that points to it, "" if it was given by its hash."""
 
     name: str  # hex
     ref: str = ""
@@ -52,29 +52,29 @@ class GitCommit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitCheckout:
-    """The files that are wanted of a repository."""
+    """A selection of the files of a commit."""
 
     remote: str
     commit: GitCommit
-    subdir: str = ""  # clean; only what is in there
-    keep_git_dir: bool = False  # the repository itself comes along as .git, if subdir is ""
+    subdir: str = ""  # clean; only the files in it
+    keep_git_dir: bool = False  # include the repository as .git, if subdir is ""
     submodules: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GitFiles:
-    """Files of a commit, as a context; modes are 0644 or 0755."""
+    """Files of a commit as a context; modes are 0644 or 0755."""
 
     files: BuildContext
     committed: int  # seconds since 1970
 
 
 class GitRepositories(Protocol):
-    """Repositories by http(s), ssh and git's own protocol; used by several threads.
+    """Repositories by HTTP(S), SSH and the git protocol; several threads may use them.
 
-    Neither the user's configuration nor the system's has a say. What a repository says of
-    itself is not trusted: no hooks run, no other protocol is spoken. Names and passwords of URLs
-    are in no message. All methods raise GitError, GitUnavailable, and GitCanceled soon after
+    The configuration of the user and of the system is ignored. Repositories are not trusted: no
+    hooks run, no other protocols are used. Messages contain no names and passwords of URLs. All
+    methods raise GitError, GitUnavailable, and GitCanceled soon after
     ``cancelled`` is set.
     """
 
@@ -82,9 +82,9 @@ class GitRepositories(Protocol):
     def commit_of(
         self, remote: str, ref: str, access: GitAccess, cancelled: Cancellation
     ) -> GitCommit:
-        """Return the commit that ``ref`` stands for now; a branch goes before a tag of its name.
+        """Return the commit that ``ref`` points to; a branch has precedence over a tag.
 
-        "" is the default branch. The whole name of a commit is taken as it is, without asking.
+        "" is the default branch. The full hash of a commit is returned without a request.
         Raises RefNotFound.
         """
 
@@ -92,4 +92,4 @@ class GitRepositories(Protocol):
     def checkout(
         self, wanted: GitCheckout, access: GitAccess, cancelled: Cancellation
     ) -> AbstractContextManager[GitFiles]:
-        """Enter with the files; nothing of them is left after."""
+        """Enter with the files, which are deleted at the end, also if img is interrupted."""

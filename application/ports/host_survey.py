@@ -1,4 +1,4 @@
-"""What this machine lets this user do."""
+"""Checks of the features of this machine that builds need."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -10,20 +10,20 @@ from img.domain.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Whether something works here, found by doing it."""
+    """The result of a trial of one feature."""
 
     works: bool
-    detail: str  # what was seen, or why it does not work
-    remedy: str = ""  # what would make it work; "" if nothing that is known would
+    detail: str  # the observation, or the reason why it does not work
+    remedy: str = ""  # a way to make it work; "" if none is known
 
 
 class HostSurvey(Protocol):
-    """Tries what builds may need, each where it can break nothing."""
+    """Trials of the features that builds need, without side effects."""
 
     @abstractmethod
     def look(self, state: Path) -> Mapping[str, Finding]:
-        """Return what was found, by name, for a state directory, which is made if missing.
+        """Return the findings by name for a state directory, which is created if missing.
 
-        Names are those of ``img doctor``; whoever has no use for one ignores it. Takes less than
-        0.2 s, and leaves nothing behind. Only for a process without threads.
+        Names are those of ``img doctor``; callers ignore names that they do not know. Takes less
+        than 0.2 s and leaves no files or processes. Only for a process with one thread.
         """

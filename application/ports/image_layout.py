@@ -10,17 +10,17 @@ from img.domain.oci.descriptor import Descriptor
 
 
 class LayoutError(NotFoundError):
-    """A layout that cannot be read, or has not what is wanted."""
+    """A layout is unreadable, or does not have the image."""
 
 
 class ImageLayouts(Protocol):
-    """Layouts by the path of their directory; read only."""
+    """Layouts by the path of their directory, for reading; several threads may use them."""
 
     @abstractmethod
     def find(self, path: str, tag: str, digest: Digest | None) -> Sequence[Descriptor]:
-        """Return the manifest or index of that digest, else of that tag, else the only one.
+        """Return the manifest or index with ``digest``, else with ``tag``, else the only one.
 
-        Several are platforms of one image. Raises LayoutError where there is none.
+        Several results are the platforms of one image. Raises LayoutError if there is none.
         """
 
     @abstractmethod
@@ -29,11 +29,11 @@ class ImageLayouts(Protocol):
 
 
 class LayoutWriter(Protocol):
-    """Layouts by the path of their directory; one that is not there is made."""
+    """Layouts by the path of their directory, for writing; a missing one is created."""
 
     @abstractmethod
     def add(self, path: str, blob: Descriptor, content: BinaryIO) -> None:
-        """Have the blob in the layout; one that is there, in its size, is not written again.
+        """Add the blob to the layout unless it is there with its size. Atomic.
 
         Raises BlobMismatch, OutputNotWritten.
         """
@@ -42,7 +42,7 @@ class LayoutWriter(Protocol):
     def name(
         self, path: str, tag: str, manifest: Descriptor, *, only: Collection[Digest] | None = None
     ) -> None:
-        """Let ``tag`` stand for the manifest. Atomic.
+        """Make ``tag`` the name of the manifest. Atomic.
 
-        With ``only`` all other names go, and all blobs but these. Raises OutputNotWritten.
+        With ``only``, delete all other names, and all blobs except these. Raises OutputNotWritten.
         """

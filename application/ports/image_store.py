@@ -1,4 +1,4 @@
-"""Images, by their names."""
+"""Images by name."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from img.domain.reference import ImageReference, StoredName, may_name
 
 
 class ImageNotFound(NotFoundError):
-    """No image of that name, ID or digest is stored here."""
+    """The store has no image with that name, ID or digest."""
 
     def __init__(self, name: StoredName | str) -> None:
         super().__init__(
@@ -24,7 +24,7 @@ class ImageNotFound(NotFoundError):
 
 
 class DigestNotNamed(ImgError):
-    """A name with a digest, and content that has another."""
+    """A name has another digest than the content."""
 
     exit_code = 6
 
@@ -36,16 +36,16 @@ class DigestNotNamed(ImgError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredImage:
-    """A name, and the manifest or index it stands for; an image without a name has its digest."""
+    """A name and its manifest or index; the name of an image without one is its digest."""
 
     name: StoredName
     target: Descriptor
-    created: datetime  # when the name was first stored here, UTC
-    updated: datetime  # when it last came to stand for something else, UTC
+    created: datetime  # the time when the name was first stored, UTC
+    updated: datetime  # the time of the last change of the target, UTC
 
     @property
     def reference(self) -> ImageReference | None:
-        """The name, None where the image has none."""
+        """The name, None if the image has none."""
         return self.name if isinstance(self.name, ImageReference) else None
 
 
@@ -57,9 +57,9 @@ def in_order(images: Iterable[StoredImage]) -> Sequence[StoredImage]:
 def stored_already(
     images: Iterable[StoredImage], name: StoredName, target: Descriptor
 ) -> StoredImage | None:
-    """Return the one of ``images`` for which to put ``name`` would write nothing, if any.
+    """Return the one of ``images`` that already has the name and the target, None if none has.
 
-    Raises DigestNotNamed where the name has another digest than ``target``.
+    Raises DigestNotNamed if the name has another digest than ``target``.
     """
     if not may_name(name, target.digest):
         raise DigestNotNamed(name, target.digest)
@@ -71,32 +71,32 @@ def stored_already(
 
 
 class ImageStore(Protocol):
-    """Names of images and what they stand for; safe for several processes.
+    """Names of images and their targets; several threads and processes may use one store.
 
-    An image that has no name is known by the digest of its target, until a name is put for it.
-    A name with a digest stands for what has that digest, or for nothing.
+    An image without a name is stored under the digest of its target until it gets a name. The
+    target of a name with a digest has that digest.
     """
 
     @abstractmethod
     def get(self, name: StoredName) -> StoredImage:
-        """Return the image of exactly that name. Raises ImageNotFound."""
+        """Return the image with exactly that name. Raises ImageNotFound."""
 
     @abstractmethod
     def put(self, name: StoredName, target: Descriptor, now: datetime) -> StoredImage:
-        """Let the name stand for ``target``. Atomic; putting the same again writes nothing.
+        """Make ``target`` the target of the name. Atomic and durable; no write if it is already.
 
-        With the digest of ``target`` as its name it is kept without one, unless it has a name:
-        then nothing is written, and one of those images is returned. Raises DigestNotNamed.
+        With the digest of ``target`` as the name, store an image without a name; if the target has
+        a name already, write nothing and return that image. Raises DigestNotNamed.
         """
 
     @abstractmethod
     def remove(self, name: StoredName) -> None:
-        """Forget the name. Raises ImageNotFound."""
+        """Delete the name. Atomic. Raises ImageNotFound."""
 
     @abstractmethod
     def list(self) -> Sequence[StoredImage]:
         """Return all images, sorted by name; those without a name are last."""
 
     def targets(self) -> Sequence[Descriptor]:
-        """Return all that the store leads to: the images, and what others have put beside them."""
+        """Return the targets of all images, and further ones that other programs stored."""
         return [image.target for image in self.list()]

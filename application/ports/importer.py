@@ -1,4 +1,4 @@
-"""Images out of archives."""
+"""Reading images from archives."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -9,15 +9,15 @@ from img.domain.errors import ImgError
 from img.domain.filesystem.entry import Entry
 
 ReadMembers = Callable[[BinaryIO], Iterator[tuple[Entry, BinaryIO]]]
-"""Yields what is in a tar archive (none, gzip, zstd, bzip2 or xz by magic), to its very end.
+"""Yields the members of a tar archive (none, gzip, zstd, bzip2 or xz by magic) to its end.
 
-Each member's content is stale once the next is asked for. Names lead nowhere above the archive's
-root; they and the headers have a largest size and number. Raises InvalidLayer.
+The content of a member is valid until the next member is read. Names do not lead out of the root
+of the archive; size and number of names and headers are limited. Raises InvalidLayer.
 """
 
 
 class InvalidArchive(ImgError):
-    """Bytes that are no archive of images, or one that is damaged or incomplete."""
+    """The bytes are not an archive of images, or the archive is damaged or incomplete."""
 
     exit_code = 5
 
@@ -26,12 +26,12 @@ class InvalidArchive(ImgError):
 
 
 class Importer(Protocol):
-    """Reads images out of archives, whatever their format."""
+    """All known formats of archives."""
 
     @abstractmethod
     def read(self, archive: BinaryIO) -> Sequence[ArchivedImage]:
         """Store the blobs of all images in ``archive``, a stream, and return the images.
 
-        Every blob is verified, and every image whole, when this returns. On an error some blobs
-        may be stored to which nothing refers. Raises InvalidArchive, BlobMismatch, StoreFull.
+        On return every blob is verified and every image is complete. On an error some blobs may
+        stay in the store without a reference. Raises InvalidArchive, BlobMismatch, StoreFull.
         """

@@ -1,4 +1,4 @@
-"""File indexes by the layers they belong to."""
+"""File indexes of layers."""
 
 from abc import abstractmethod
 from collections.abc import Iterator
@@ -9,24 +9,27 @@ from img.domain.oci.chain import DiffID
 
 
 class IndexStore(Protocol):
-    """File indexes of layers. A lost one can be made again from the layer's blob."""
+    """File indexes by the DiffID of the layer; several threads and processes may use one store.
+
+    A lost index can be made again from the blob of the layer.
+    """
 
     @abstractmethod
     def get(self, diff_id: DiffID) -> FileIndex | None:
-        """Return the index; None where there is none, or where it cannot be read."""
+        """Return the index, None if it is missing or unreadable."""
 
     @abstractmethod
     def put(self, diff_id: DiffID, index: FileIndex) -> None:
-        """Store the index. Atomic; putting it again changes nothing."""
+        """Store the index. Atomic and idempotent. Raises StoreFull."""
 
     @abstractmethod
     def diff_ids(self) -> Iterator[DiffID]:
-        """Yield the layers that have an index, in no order."""
+        """Yield the layers with an index in any order."""
 
     @abstractmethod
     def size(self, diff_id: DiffID) -> int:
-        """Return how many bytes the index takes; 0 where there is none."""
+        """Return the disk usage of the index in bytes, 0 if there is none."""
 
     @abstractmethod
     def remove(self, diff_id: DiffID) -> None:
-        """Delete the index; one that is not there is no error."""
+        """Delete the index if there is one."""

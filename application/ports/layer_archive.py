@@ -1,4 +1,4 @@
-"""Layers as tar streams, and back."""
+"""Packing and unpacking of layers as tar streams."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,13 +14,13 @@ from img.domain.oci.compression import USUAL, Compression
 
 
 class InvalidLayer(ImgError):
-    """Bytes that are no layer, or one that would reach outside its root."""
+    """The bytes are not a layer, or a name in it leads out of its root."""
 
     exit_code = 6
 
 
 class UnpackRefused(HostError):
-    """This machine does not let an entry be made: an owner outside the id map, an attribute."""
+    """The kernel refuses to create an entry: an owner outside the ID map, an attribute."""
 
 
 def _nothing(_path: str) -> None:
@@ -29,9 +29,9 @@ def _nothing(_path: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedEntry:
-    """An entry to write, and for a FILE of size > 0 how to open its content.
+    """An entry to write, and for a FILE of size > 0 a function that opens its content.
 
-    ``open`` is called once, when the entry's turn comes; the archive closes what it returns.
+    ``open`` is called once, when the entry is written; the archive closes the content.
     """
 
     entry: Entry
@@ -40,14 +40,14 @@ class PackedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedLayer:
-    """A layer that was written: its name, its blob, and its entries with digests and offsets."""
+    """A packed layer, and its entries with digests and offsets."""
 
     layer: Layer
     index: FileIndex
 
 
 class LayerArchive(Protocol):
-    """The one place that knows tar and compression."""
+    """The formats of layers: tar and compression. It has no state; threads may share it."""
 
     @abstractmethod
     def pack(
@@ -58,11 +58,11 @@ class LayerArchive(Protocol):
         epoch: int | None = None,
         compression: Compression = USUAL,
     ) -> PackedLayer:
-        """Write ``entries``, sorted by path already, as a layer into ``blob`` and commit it.
+        """Write ``entries``, sorted by path, as a layer into ``blob`` and commit it.
 
         Deterministic: the same entries and contents give the same bytes on every machine. mtimes
-        are cut to whole seconds, and to ``epoch`` (seconds) where they are later. File digests
-        are computed on the way. A file that changed size while being read raises ContextError.
+        are cut to whole seconds, and to ``epoch`` (seconds) if they are later. File digests
+        are computed meanwhile. A file that changed size while being read raises ContextError.
         On any error ``blob`` is aborted.
         """
 
@@ -70,33 +70,33 @@ class LayerArchive(Protocol):
     def recompress(
         self, compressed: BinaryIO, blob: BlobWriter, diff_id: DiffID, compression: Compression
     ) -> Layer:
-        """Write a layer, whatever it is compressed with, into ``blob`` anew and commit it.
+        """Write a layer with another compression into ``blob`` and commit it.
 
-        The tar inside stays as it is, and is verified to be ``diff_id``; else InvalidLayer is
-        raised. Deterministic as ``pack`` is. On any error ``blob`` is aborted.
+        The tar stream stays the same; InvalidLayer is raised if it does not have ``diff_id``.
+        Deterministic as ``pack`` is. On any error ``blob`` is aborted.
         """
 
     @abstractmethod
     def write_tar(self, entries: Iterable[PackedEntry], output: BinaryIO) -> None:
-        """Write ``entries`` in their order as a plain tar file to ``output``, which stays open.
+        """Write ``entries`` in their order as a plain tar file to ``output``, which is not closed.
 
-        mtimes are cut to whole seconds. What writing raises goes through.
+        mtimes are cut to whole seconds. Errors of ``output`` are raised unchanged.
         """
 
     @abstractmethod
     def write_files(self, entries: Iterable[PackedEntry], directory: str, *, owners: bool) -> None:
-        """Make ``entries`` in ``directory``, never outside it.
+        """Create ``entries`` in ``directory``, never outside it.
 
-        Directories come before what is in them, files before their other names. Modes, xattrs and
-        mtimes are set exactly; owners only with ``owners``, else all belongs to whoever runs this.
-        Raises InvalidLayer, UnpackRefused, and OSError where the disk is full.
+        Directories come before their files, files before their hard links. Modes, xattrs and
+        mtimes are set exactly; owners only with ``owners``, else the current user owns all.
+        Raises InvalidLayer, UnpackRefused, and OSError if the disk is full.
         """
 
     @abstractmethod
     def index(self, compressed: BinaryIO) -> tuple[DiffID, FileIndex]:
-        """Read a layer (none, gzip, zstd, bzip2 or xz by magic) to its end and list what is in it.
+        """Read a layer (none, gzip, zstd, bzip2 or xz by magic) to its end and return its index.
 
-        Names are cleaned; names that climb out raise InvalidLayer.
+        Names are cleaned; names that lead out of the root raise InvalidLayer.
         """
 
     @abstractmethod
@@ -113,21 +113,21 @@ class LayerArchive(Protocol):
     ) -> None:
         """Unpack a layer into ``directory``, never outside it.
 
-        ``index`` is what ``index`` or ``pack`` said of it: then no header is read again.
+        ``index`` is the result of ``index`` or ``pack`` for the layer, which saves reading headers.
 
         With ``overlay`` whiteouts become overlay whiteouts (character device 0:0; opaque: the
-        xattr user.overlay.opaque=y), else they are applied to what is in ``directory``.
-        ``place(path)`` says where an entry belongs (FileTree.place of the tree below: links among
-        its parents are followed); ``implied(path)`` gives the metadata of a parent directory
+        xattr user.overlay.opaque=y), else they are applied to the files in ``directory``.
+        ``place(path)`` returns the path of an entry (FileTree.place of the tree below: links among
+        its parents are followed); ``implied(path)`` returns the metadata of a parent directory
         that the layer does not list (None: 0755, root's, mtime 0); with ``overlay`` it must know
-        all directories below, for whiteouts are made only where there is one. Owners, modes,
+        all directories below, as whiteouts are made only in directories. Owners, modes,
         xattrs and mtimes are set exactly.
 
-        ``below(path)`` gives a file of the layers below, which is closed here, for the hard links
-        to it; only with ``overlay`` is it asked, and where it knows none InvalidLayer is raised.
+        ``below(path)`` returns a file of the layers below for hard links to it, and the archive
+        closes it; used only with ``overlay``. If it returns None, InvalidLayer is raised.
         An opaque root hides nothing in an overlay mount: leave the layers below out of it.
-        Where devices may not be made, an empty file with the xattr ``user.img.dev`` ("c 1:3")
-        stands for each. Raises InvalidLayer, UnpackRefused, StoreFull.
+        Without permission for device nodes, each becomes an empty file with the xattr
+        ``user.img.dev`` ("c 1:3"). Raises InvalidLayer, UnpackRefused, StoreFull.
         """
 
     @abstractmethod
@@ -136,14 +136,14 @@ class LayerArchive(Protocol):
     ) -> Iterator[tuple[int, BinaryIO]]:
         """Yield (offset, content) of the files of a layer that start at the offsets in ``wanted``.
 
-        ``wanted`` maps offsets to sizes; they come in ascending order in one pass; each content
-        must be read before the next is asked for.
+        ``wanted`` maps offsets to sizes. The contents come in ascending order in one pass; each is
+        valid until the next is requested. Raises InvalidLayer.
         """
 
     @abstractmethod
     def foreign(self, archive: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]] | None:
-        """Yield the entries of any tar archive (ADD of a local archive), None when it is none.
+        """Yield the entries of any tar archive (ADD of a local archive), None if it is not one.
 
-        ``..`` in a name leads to the archive's root at most. Each entry's content must be read
-        before the next is asked for.
+        ``..`` in a name does not lead out of the root of the archive. Each content is valid until
+        the next entry is requested.
         """

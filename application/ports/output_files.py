@@ -1,4 +1,4 @@
-"""Files and directories that a user asked for."""
+"""Files and directories for the results of a command."""
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager
@@ -8,40 +8,43 @@ from img.domain.errors import ImgError
 
 
 class OutputNotWritten(ImgError):
-    """A place that takes no output: a closed pipe, a full disk, a directory of somebody else."""
+    """Writing a result failed: a closed pipe, a full disk, a directory without permission."""
 
 
 class OutputFiles(Protocol):
-    """Places for results, by their paths; what is there changes when a result is whole.
+    """Results by path; a path changes only when its result is complete.
 
-    What a process that is killed leaves of a directory, the next one for the same place removes.
+    Temporary files of a killed process are deleted by the next one with the same path.
     """
 
     @abstractmethod
     def check_file(self, path: str) -> None:
-        """Look whether ``file`` will be possible, as far as one can see; change nothing.
+        """Check whether ``file`` can be written, without changing anything.
 
         Raises OutputNotWritten.
         """
 
     @abstractmethod
     def check_directory(self, path: str) -> None:
-        """Look whether ``directory`` will be possible, or another directory to be filled there."""
+        """Check whether ``directory`` can be written, without changing anything.
+
+        Raises OutputNotWritten.
+        """
 
     @abstractmethod
     def file(self, path: str) -> AbstractContextManager[BinaryIO]:
-        """Enter with a file to write, which is at ``path`` once it is left without an error.
+        """Enter with a file to write, which is moved to ``path`` on leaving without an error.
 
-        "-" is standard output, which sees everything at once and stays open, as do devices and
-        pipes. Raises OutputNotWritten, also for OSErrors from inside.
+        "-" is standard output; it, devices and pipes are written directly and not closed. Raises
+        OutputNotWritten, also for OSErrors from inside.
         """
 
     @abstractmethod
     def directory(self, path: str, *, delete: bool = False) -> AbstractContextManager[str]:
-        """Enter with an empty directory; what is in it when it is left without an error goes to
-        the directory at ``path``, which is made if there is none.
+        """Enter with an empty directory, and move its files to ``path`` if no error is raised.
 
-        What stands there under the same names is replaced, but for directories, which are joined;
-        no link there is followed. With ``delete`` all else there goes. Raises OutputNotWritten,
+        The directory ``path`` is created if missing. Files with the same names are replaced,
+        directories are merged, and no link is followed. With ``delete`` all other files in
+        ``path`` are deleted. Raises OutputNotWritten,
         also for OSErrors from inside.
         """

@@ -1,4 +1,4 @@
-"""Where events go."""
+"""Output of progress events."""
 
 from abc import abstractmethod
 from typing import Protocol
@@ -7,12 +7,12 @@ from img.domain.progress import Event
 
 
 class ProgressSink(Protocol):
-    """Receives events from several threads; never fails the work it reports on."""
+    """A receiver of events from several threads; its methods raise no errors."""
 
     @abstractmethod
     def emit(self, event: Event) -> None:
-        """Take ``event``. Events of one vertex come in order."""
+        """Show ``event``. Events of one vertex come in order."""
 
     @abstractmethod
     def close(self) -> None:
-        """Show what is left, restore the terminal. Idempotent."""
+        """Show pending events and restore the terminal. Idempotent."""

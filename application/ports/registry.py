@@ -12,7 +12,7 @@ from img.domain.reference import ImageReference
 
 
 class RegistryError(RemoteError):
-    """A registry could not be reached, or refused; ``retryable`` when another try may help."""
+    """A request to a registry failed; ``retryable`` if a retry may succeed."""
 
     def __init__(self, message: str, *, hint: str | None = None, retryable: bool = False) -> None:
         super().__init__(message, hint=hint)
@@ -24,22 +24,22 @@ class ManifestUnknown(RegistryError):
 
 
 class RegistryUnreachable(RegistryError):
-    """There is no connection to the registry, or none that lasts."""
+    """Connections to the registry fail or break."""
 
 
 class Unauthorized(RegistryError):
-    """The registry wants other credentials, or any."""
+    """The registry requires credentials, or other ones."""
 
 
 class Registry(Protocol):
-    """All registries, each reached by the domain of the reference; used by several threads.
+    """All registries, by the domain of a reference; several threads may use them.
 
-    What fails for a passing reason was tried again already when an error comes out.
+    Temporary failures are retried before an error is raised.
     """
 
     @abstractmethod
     def resolve(self, reference: ImageReference) -> Descriptor:
-        """Return what the name stands for: media type, digest, size of a manifest or index.
+        """Return the descriptor of the manifest or index with that name.
 
         Raises ManifestUnknown, Unauthorized, RegistryError.
         """
@@ -53,45 +53,46 @@ class Registry(Protocol):
 
     @abstractmethod
     def open_blob(self, reference: ImageReference, blob: Descriptor, offset: int = 0) -> BinaryIO:
-        """Return a stream of the blob from ``offset`` on, a byte that it has.
+        """Return a stream of the blob from ``offset``, which is less than its size.
 
-        The caller closes it, and verifies the blob when it has all of it.
+        The caller closes the stream and verifies the blob.
 
-        Reading raises RegistryError when the connection is lost for good.
+        Reading raises RegistryError if the connection breaks and retries fail.
         """
 
     @abstractmethod
     def has_blob(self, reference: ImageReference, digest: Digest) -> bool:
-        """Tell whether the repository holds the blob."""
+        """Return whether the repository has the blob. Raises Unauthorized, RegistryError."""
 
     @abstractmethod
     def mount_blob(
         self, reference: ImageReference, blob: Descriptor, source: ImageReference
     ) -> bool:
-        """Let the repository have a blob of another one of its registry; tell whether it does.
+        """Mount a blob of the repository of ``source``; return whether the registry did it.
 
-        Of ``source`` the repository counts. Registries need not do it, nor say why
-        (distribution-spec, "Mounting a blob from another repository").
+        Registries may refuse without a reason (distribution-spec, "Mounting a blob from another
+        repository"). Raises Unauthorized, RegistryError.
         """
 
     @abstractmethod
     def push_blob(self, reference: ImageReference, blob: Descriptor, content: BinaryIO) -> None:
-        """Upload the blob; ``content`` is seekable and stays open.
+        """Upload the blob; ``content`` is seekable and is not closed.
 
-        It may be sent unread, as the kernel does it: that it is what the digest says is then for
-        the registry to find out (distribution-spec, error code DIGEST_INVALID).
+        The kernel may send the file directly; then only the registry verifies the digest
+        (distribution-spec, error code DIGEST_INVALID). Raises Unauthorized, RegistryError.
         """
 
     @abstractmethod
     def push_manifest(self, reference: ImageReference, content: bytes, media_type: str) -> Digest:
         """Store a manifest or index under the reference's tag (or its digest); return its digest.
 
-        All it names must be there already (distribution-spec, "Pushing Manifests").
+        The blobs and manifests in it must be pushed before (distribution-spec, "Pushing
+        Manifests"). Raises Unauthorized, RegistryError.
         """
 
     @abstractmethod
     def check_login(self, server: str, credentials: Credentials) -> None:
-        """Make sure that ``server`` takes ``credentials``. Raises Unauthorized, RegistryError."""
+        """Check that ``server`` accepts ``credentials``. Raises Unauthorized, RegistryError."""
 
 
 class RegistryContents(Protocol):

@@ -1,15 +1,15 @@
-"""Room for bytes that are needed for a moment."""
+"""Temporary files."""
 
 from abc import abstractmethod
 from typing import BinaryIO, Protocol
 
 
 class ScratchSpace(Protocol):
-    """Makes nameless files; a crash leaves none of them behind."""
+    """Temporary files without names, which also a crash does not leave behind.
+
+    Several threads may use it; each file belongs to one thread.
+    """
 
     @abstractmethod
     def new(self) -> BinaryIO:
-        """Return an empty file to write, seek and read; closing it frees its room.
-
-        Raises StoreFull.
-        """
+        """Return an empty file to write, seek and read; closing deletes it. Raises StoreFull."""

@@ -1,4 +1,4 @@
-"""What a RUN may see and a layer may never hold: secrets and SSH agents."""
+"""Secrets and SSH agents for RUN, which are not part of layers."""
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager
@@ -8,7 +8,7 @@ from img.domain.errors import BuildError
 
 
 class SecretNotFound(BuildError):
-    """A required secret that nobody gave."""
+    """A required secret is missing."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"secret {name}: not found", hint=f"give it with --secret id={name}")
@@ -16,7 +16,7 @@ class SecretNotFound(BuildError):
 
 
 class AgentNotForwarded(BuildError):
-    """A required SSH agent that nobody forwarded."""
+    """A required SSH agent is missing."""
 
     def __init__(self, name: str) -> None:
         super().__init__(
@@ -26,17 +26,17 @@ class AgentNotForwarded(BuildError):
 
 
 class SecretSource(Protocol):
-    """Secrets and agents by id."""
+    """Secrets and agents by ID; several threads may use it."""
 
     @abstractmethod
     def secret(self, name: str) -> bytes | None:
-        """Return the value, None where there is none. Raises ContextError if unreadable."""
+        """Return the value, None if there is none. Raises ContextError if it is unreadable."""
 
     @abstractmethod
     def agent(
         self, name: str, *, mode: int, uid: int, gid: int
     ) -> AbstractContextManager[str | None]:
-        """Enter with the path of a socket that leads to the agent, None where there is none.
+        """Enter with the path of a socket of the agent, None if there is no agent.
 
-        The socket has ``mode`` and belongs to ``uid``:``gid``; it is gone after.
+        The socket has ``mode`` and the owner ``uid``:``gid``; it is deleted at the end.
         """

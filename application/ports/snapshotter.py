@@ -1,4 +1,4 @@
-"""Writable trees on committed layers, and what changed in them."""
+"""Writable root file systems on layers, and the changes made in them."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
@@ -14,12 +14,12 @@ from img.domain.process import Root
 
 
 class SnapshotterUnavailable(HostError):
-    """This machine or this state directory does not allow this snapshotter."""
+    """The snapshotter does not work on this machine or in this state directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotLayer:
-    """One layer of a stack that has to exist as files."""
+    """One layer of a root file system."""
 
     chain_id: ChainID  # of the stack up to and including this layer
     index: FileIndex
@@ -28,7 +28,7 @@ class SnapshotLayer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotFacts:
-    """About how many bytes a stack's own files take, and whether somebody needs them."""
+    """The approximate disk usage of a snapshot in bytes, and its last use."""
 
     size: int
     used: float | None = None  # when last, in seconds since 1970
@@ -36,21 +36,21 @@ class SnapshotFacts:
 
 
 class Workspace(Protocol):
-    """A writable root on top of a stack of layers; belongs to one step of a build."""
+    """A writable root file system on layers, for one step of a build and one thread."""
 
     @property
     @abstractmethod
     def root(self) -> Root:
-        """What the executor has to run in."""
+        """The root file system for the executor."""
 
     @abstractmethod
     def changes(self, base: FileTree) -> Sequence[Entry]:
-        """Return what differs from ``base``, the tree of the stack, sorted by path.
+        """Return the differences to ``base``, the tree of the layers, sorted by path.
 
         Deletions are whiteout entries (FILE, ``dir/.wh.name``, size 0); a directory that was
         replaced is listed by its differences, never as opaque. An entry is listed if and only if
         its kind, mode, owner, size, mtime, link, device, xattrs or content differ
-        from ``base``: the answer is the same for every snapshotter.
+        from ``base``: every snapshotter returns the same list.
         """
 
     @abstractmethod
@@ -59,48 +59,48 @@ class Workspace(Protocol):
 
     @abstractmethod
     def commit(self, chain_id: ChainID, layer: FileIndex) -> None:
-        """Keep the workspace as the snapshot of ``chain_id``, so that nothing need be unpacked.
+        """Keep the workspace as the snapshot of ``chain_id``, which is then not unpacked again.
 
-        ``layer`` is what was written for it; mtimes that were cut there are cut here too.
+        ``layer`` is the index of the packed changes; mtimes that were cut there are cut here too.
+        Atomic: a crash leaves the whole snapshot or none.
         """
 
     @abstractmethod
     def discard(self) -> None:
-        """Give the workspace up and remove it. Idempotent, and harmless after ``commit``."""
+        """Delete the workspace. Idempotent; no effect after ``commit``."""
 
 
 class Snapshotter(Protocol):
-    """Makes root file systems out of layers, and layers' changes out of root file systems."""
+    """Snapshots: unpacked layers, and workspaces on them.
+
+    Several threads and processes may use it. Files of crashed processes are deleted by a later one.
+    """
 
     @abstractmethod
     def prepare(self, layers: Sequence[SnapshotLayer], base: FileTree) -> Workspace:
-        """Return a new workspace on ``layers``, lowest first; unpacks those not there yet.
+        """Return a new workspace on ``layers``, lowest first; unpack those without a snapshot.
 
-        ``base`` is the tree of the layers. In the workspace a file with several names is one file.
-
-        Several threads and processes may prepare at once; a layer is unpacked once.
+        ``base`` is the tree of the layers. Hard links are kept. A layer is unpacked once, even if
+        several threads and processes need it.
         Raises SnapshotterUnavailable, InvalidLayer, StoreFull.
         """
 
     @abstractmethod
     def chain_ids(self) -> Sequence[ChainID]:
-        """Return the stacks that are unpacked here."""
+        """Return the chain IDs that have a snapshot."""
 
     @abstractmethod
     def usage(self, chain_id: ChainID) -> int:
-        """Return the bytes on disk that the stack's own files take; 0 where there are none."""
+        """Return the disk usage of the snapshot in bytes, 0 if there is none."""
 
     def facts(self, chain_id: ChainID) -> SnapshotFacts:
-        """Return what is known of a stack without looking at all of its files."""
+        """Return the facts of a snapshot, measured without visiting all of its files."""
         return SnapshotFacts(size=self.usage(chain_id))
 
     def size(self, chain_id: ChainID) -> int:
-        """Return the size alone; where it is dear to know who needs a stack, for less."""
+        """Return the size of ``facts``; adapters override it if the other facts are expensive."""
         return self.facts(chain_id).size
 
     @abstractmethod
     def remove(self, chain_id: ChainID) -> None:
-        """Delete the files of a stack, unless a workspace stands on them.
-
-        One that is not there is no error.
-        """
+        """Delete the snapshot if there is one and no workspace uses it."""

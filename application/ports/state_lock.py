@@ -1,4 +1,4 @@
-"""Who works on the state, and who collects garbage in it."""
+"""Locks between garbage collection and builds."""
 
 from abc import abstractmethod
 from contextlib import AbstractContextManager
@@ -6,40 +6,44 @@ from typing import Protocol
 
 
 class Collecting(Protocol):
-    """A collection of garbage that is going on."""
+    """A running garbage collection."""
 
     @property
     @abstractmethod
     def generation(self) -> int:
-        """A number above those of all work that has begun so far and of earlier collections."""
+        """A number greater than those of all leases and collections that exist."""
 
     @abstractmethod
     def ended(self, generation: int) -> bool:
-        """Tell whether all work that began before the collection ``generation`` has ended."""
+        """Return whether all leases that began before the collection ``generation`` have ended."""
 
 
 class StateLock(Protocol):
-    """Tells collections of garbage what may be in use; a crash ends all that its process held."""
+    """Leases of running commands, and the lock of garbage collection.
+
+    Several threads and processes may use it. The leases and locks of a process end with it, also
+    when it crashes.
+    """
 
     @abstractmethod
     def working(self) -> AbstractContextManager[None]:
-        """Be at work while inside: what is found in the state stays usable. Many may at a time."""
+        """Hold a lease, one of many: everything found in the state stays usable meanwhile."""
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[None]:
-        """Be at work that changes nothing; where nobody here may write, just go in."""
+        """Hold a lease for reading; enter without one if the state cannot be written."""
 
     @abstractmethod
     def collecting(self, *, wait: bool = True) -> AbstractContextManager[Collecting | None]:
-        """Be the only one who collects, while others work and begin to.
+        """Enter as the only garbage collection; leases can be held and taken meanwhile.
 
-        While another collects: wait, or enter with None.
+        While another collection runs, wait, or without ``wait`` enter with None.
         """
 
     @abstractmethod
     def alone(self) -> AbstractContextManager[bool]:
-        """Enter with True when nobody works, and keep work from beginning; else with False."""
+        """Enter with True if no lease is held, and let none begin meanwhile; else with False."""
 
     @abstractmethod
     def oldest(self) -> float | None:
-        """Return when the oldest work that goes on began, in seconds since 1970; None: no work."""
+        """Return the start of the oldest lease in seconds since 1970, None if none is held."""

@@ -12,11 +12,11 @@ from img.domain.errors import RemoteError
 
 
 class WebError(RemoteError):
-    """A server that could not be reached, or a connection that broke."""
+    """A server is not reachable, or a connection broke."""
 
 
 class InvalidStatus(WebError):
-    """A server that answers, but not with the file (BuildKit's words)."""
+    """A server answers with a status that is an error (message: BuildKit's)."""
 
     def __init__(self, url: str, status: int) -> None:
         super().__init__(f"{url}: invalid response status {status}")
@@ -24,7 +24,7 @@ class InvalidStatus(WebError):
 
 
 class WebTransferCanceled(WebError):
-    """A transfer that was given up because somebody asked for it."""
+    """A transfer was cancelled."""
 
     def __init__(self) -> None:
         super().__init__("context canceled")
@@ -32,35 +32,35 @@ class WebTransferCanceled(WebError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebRequest:
-    """What is wanted, and what is known of it already."""
+    """A URL, and the ETag of the content that is stored already."""
 
     url: str  # name and password in it are sent as Basic authorization
-    etag: str = ""  # of the content that is here; "" if there is none
+    etag: str = ""  # of the stored content; "" if there is none
     authorization: str = field(default="", repr=False)  # the header's whole value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebAnswer:
-    """What the server says; ``content`` is its bytes as they come, none if they are known."""
+    """An answer; ``content`` yields the bytes as they arrive, none if ``unchanged``."""
 
     content: Iterator[bytes]
     unchanged: bool = False
-    etag: str = ""  # without the mark of a weak one
+    etag: str = ""  # without W/
     modified: int | None = None  # Last-Modified, seconds since 1970
-    size: int = 0  # bytes to come; 0 where the server does not say
+    size: int = 0  # bytes to come; 0 if unknown
 
 
 class WebFetcher(Protocol):
-    """Gets files by http(s); used by several threads."""
+    """Downloads by HTTP and HTTPS; several threads may use one fetcher."""
 
     @abstractmethod
     def get(
         self, request: WebRequest, cancelled: Cancellation
     ) -> AbstractContextManager[WebAnswer]:
-        """Enter with the answer; redirects were followed, passing failures tried again.
+        """Enter with the answer, after redirects and retries of temporary failures.
 
-        An answer with the request's ``etag`` is ``unchanged``, whatever its status. The
-        authorization goes to the URL's own host only. Entering, and reading the content to its
-        end, raise InvalidStatus, WebError for less than was promised, and WebTransferCanceled
-        soon after ``cancelled`` is set.
+        An answer with the ``etag`` of the request is ``unchanged``, even if its status is 200.
+        The authorization is sent to the host of the URL only. Entering, and reading the content to
+        its end, raise InvalidStatus, WebError (also for truncated content), and
+        WebTransferCanceled soon after ``cancelled`` is set.
         """
