@@ -1,4 +1,4 @@
-"""Where logs go and how they look."""
+"""Configuration of logs."""
 
 import sys
 from collections.abc import Callable, MutableMapping
@@ -9,10 +9,10 @@ from img.application.log import DEBUG, WARNING, set_level
 
 
 def configure_logs(*, debug: bool = False, json: bool = False) -> None:
-    """Send logs to standard error: for people, or a JSON object a line.
+    """Write logs to standard error, for people or as one JSON object per line.
 
-    Only what is at least a warning, unless ``debug``. Results have standard output to themselves
-    (structlog would log there).
+    Warnings and worse, with ``debug`` everything. (structlog's default is standard output, which
+    is for results.)
     """
     level = DEBUG if debug else WARNING
     set_level(level, partial(_configure_structlog, level, json=json))
@@ -41,7 +41,7 @@ def _configure_structlog(level: int, *, json: bool) -> None:
 
 
 def _shown_values(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Any:
-    """Return the event with its texts as they may be shown, also those in other values."""
+    """Return the event with control characters escaped in all texts."""
     from img.domain.shown_text import shown, shown_in_line
 
     return {
@@ -55,7 +55,7 @@ def _shown_value(value: object, show: Callable[[str], str]) -> object:
 
 
 def _standard_error(*_: object) -> object:
-    # Asked for with every logger: a live display may stand in for sys.stderr by then.
+    # Looked up for each logger: a live display may have replaced sys.stderr.
     import structlog
 
     return structlog.PrintLogger(sys.stderr)

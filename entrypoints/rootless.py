@@ -1,7 +1,7 @@
-"""Puts the process where a user may build, before it has threads or imports much.
+"""Entry into the namespaces of builds, before the process has threads or large imports.
 
-What depends on who the user really is has to be settled first; what has to stay small, or
-outside, is forked on the way.
+The real user is looked up first. The helper process outside, and the fork server, which has to be
+small, are forked on the way.
 """
 
 import os
@@ -29,24 +29,24 @@ _MOUNTED = ("overlay", "fuse")  # snapshotters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildHost:
-    """How this process stands: inside, or outside with the reason why.
+    """The namespaces of this process: inside those of builds, or outside with the reason why.
 
-    Outside, all but RUN works: ``obstacle`` is raised by the executor when something has to run.
+    Outside, everything except RUN works: the executor raises ``obstacle`` when a step has to run.
     """
 
     id_map: IdMap | None  # None: outside
-    id_obstacle: HostError | None = None  # why there is one id alone, where there is
+    id_obstacle: HostError | None = None  # why only one id is mapped, if so
     obstacle: HostError | None = None
     run_helper: HelperRunner = run_here  # credential helpers, as the user
     fork_server: "ForkServer | None" = None
     executor_name: str = "unshare"
     user_id: int = field(default_factory=os.geteuid)  # outside
-    without_proc: OSError | None = None  # why steps have none, where they have none
+    without_proc: OSError | None = None  # why steps have no /proc, if so
 
     def executor(self, emulate: str = "full") -> "ForkServerExecutor":
-        """Return the executor of steps; it closes the fork server. Raises UsageError.
+        """Return the executor of steps; closing it ends the fork server. Raises UsageError.
 
-        ``emulate`` says how much of root is emulated where there is one id.
+        ``emulate`` is the level of emulation of root where one id is mapped.
         """
         from img.adapters.executor.fork_server_executor import ForkServerExecutor
 
@@ -83,27 +83,27 @@ class BuildHost:
                 return UnshareLauncher(emulation)
 
     def ownership(self) -> Ownership:
-        """Return how files of the state have owners."""
+        """Return the way in which files of the state have owners: real or recorded."""
         recorded = self.id_map is IdMap.SINGLE or self.executor_name == "proot"
         return RecordedOwnership() if recorded else REAL
 
     @property
     def ids(self) -> str:
-        """Whose the files of snapshots and caches are; those of one kind are no use to others."""
+        """The kind of ids that own files of snapshots and caches; other kinds cannot use them."""
         if self.id_map is None:
             return IdMap.SAME.value if self.executor_name == "chroot" else "none"
         return self.id_map.value
 
     @property
     def other_ids(self) -> Sequence[str]:
-        """The other kinds whose files can be removed: from outside, those that are the user's."""
+        """The other kinds of ids with files that this process can remove."""
         users = (IdMap.SINGLE.value, "none")
         mapped = self.id_map in (IdMap.SAME, IdMap.SUBORDINATE)
         kinds = (*users, IdMap.SAME.value, IdMap.SUBORDINATE.value) if mapped else users
         return [kind for kind in kinds if kind != self.ids]
 
     def snapshotter(self, asked: str) -> str:
-        """Return the snapshotter whose roots the executor can use. Raises UsageError."""
+        """Return the snapshotter for ``asked`` that suits the executor. Raises UsageError."""
         if asked == "fuse" and self.id_map is IdMap.SINGLE:
             raise UsageError(
                 "fuse-overlayfs loses owners that are on record, as they are where there is one id",
@@ -119,7 +119,7 @@ class BuildHost:
         )
 
     def described(self, emulate: str) -> tuple[str, str]:
-        """Return what runs the steps, "" for nothing, and why it is nothing faster, if it is."""
+        """Return the executor's name ("" for none), and why no faster executor is used, if so."""
         if self.fork_server is None and self.obstacle is not None:
             return "", self.obstacle.message
         if self.executor_name != "unshare" or self.id_obstacle is None:
@@ -131,14 +131,14 @@ class BuildHost:
         return f"unshare with one id, the others {how}", self.id_obstacle.message
 
     def departure(self, emulate: str) -> str:
-        """Return why layers are others than they should be, and nobody else's to find; or ""."""
+        """Return the cache namespace of inexact layers, "" if the executor's layers are exact."""
         return f"--emulate={emulate}" if self._emulation(emulate) not in (None, _EXACT) else ""
 
     def _too_few_ids(self) -> HostError | None:
-        """Return why a runtime cannot be used, where there is one id.
+        """Return the reason why a runtime cannot be used if one id is mapped.
 
-        It becomes the step's user itself, and gives files to it, before the filter of ours that
-        would answer those calls is in place (runtime-spec config-linux.md, "listenerPath").
+        The runtime switches to the step's user, and changes owners of files, before it installs the
+        filter by which img would answer these calls (runtime-spec config-linux.md, "listenerPath").
         """
         if self.id_obstacle is None:
             return None
@@ -159,10 +159,10 @@ class BuildHost:
 
 
 def enter_for_build(executor: str = "auto") -> BuildHost:
-    """Enter the namespaces of a build, and find who is to run its steps.
+    """Enter the namespaces of a build, and choose the executor of its steps.
 
-    "auto" is namespaces of our own; where there are none, chroot for root, proot for others if it
-    is installed. Never raises a HostError: the result keeps it.
+    "auto" is unshare; if namespaces cannot be entered, chroot for root, and proot for users if it
+    is installed. Raises no HostError: it is kept as ``obstacle``.
     """
     host = BuildHost(id_map=None) if executor == "proot" else _enter()
     name = executor
@@ -176,9 +176,9 @@ def enter_for_build(executor: str = "auto") -> BuildHost:
 
         host = replace(host, without_proc=bpf.obstacle_to_listening())
     if name in ("chroot", "proot"):
-        # A step is in our pid namespace: it shall not read our memory and environment.
+        # A step is in this pid namespace: it must not read img's memory and environment.
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
-    from img.adapters.executor.fork_server import ForkServer  # most commands need none
+    from img.adapters.executor.fork_server import ForkServer  # most commands use no fork server
 
     emulating = host.id_map is IdMap.SINGLE and name not in ("chroot", "proot")
     return replace(host, executor_name=name, fork_server=ForkServer(emulating=emulating))
@@ -201,7 +201,7 @@ def _automatic(host: BuildHost) -> str:
 
 
 def _with_proot(obstacle: HostError | None) -> HostError | None:
-    """Return why nothing can be run, with what helps where nothing else may be changed."""
+    """Return the obstacle with a hint at proot, which needs no change of the machine."""
     if obstacle is None or os.geteuid() == 0:
         return obstacle
     return HostError(
@@ -223,17 +223,17 @@ def is_foreign_state(state: Path) -> bool:
 
 
 def sweep_secrets() -> None:
-    """Remove what killed builds of this user left of secrets; to be called before entering."""
+    """Remove secrets that killed builds of this user left; call it before entering namespaces."""
     left_secrets.sweep()
 
 
 def enter_for_state() -> BuildHost:
-    """Enter to read or remove what builds have left in the state: it may belong to other ids."""
+    """Enter to read or remove files of the state, which may belong to subordinate ids."""
     return _enter()
 
 
 def enter_for_command() -> None:
-    """Enter to become another program there. Raises HostError."""
+    """Enter before ``img unshare`` executes another program. Raises HostError."""
     user = userns.real_user()
     _keep_home(user)
     userns.enter(user)
@@ -265,6 +265,6 @@ def _inside(user: RealUser, run_helper: HelperRunner) -> BuildHost:
 
 
 def _keep_home(user: RealUser) -> None:
-    # Without $HOME, "~" is looked up by uid, and inside that is root's.
+    # Without $HOME, "~" is looked up by uid, and inside uid 0 is root.
     if "HOME" not in os.environ and user.home:
         os.environ["HOME"] = user.home

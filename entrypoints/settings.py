@@ -1,4 +1,4 @@
-"""What flags and environment decide."""
+"""Settings from options and the environment."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ from img.domain.resources import Resources
 if TYPE_CHECKING:
     from img.domain.options.secrets import AgentSpec, SecretSpec
 
-# The seed's names, and those of img's later versions, for the snapshotters they mean.
+# Names of backends in img 0.5 and later → snapshotters.
 _BACKENDS = {
     "auto": "auto",
     "naive": "naive",
@@ -26,48 +26,48 @@ _BACKENDS = {
     "fuse-overlayfs": "fuse",
 }
 
-FOR_TESTS = frozenset({"memory", "scripted"})  # adapters that programs may choose, but no user
+FOR_TESTS = frozenset({"memory", "scripted"})  # adapters that users cannot choose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryAccess:
-    """What the command line says of registries; files say the rest (docs/registry.md)."""
+    """Options for registries; configuration files add others (docs/registry.md)."""
 
-    insecure: frozenset[str] = frozenset()  # hosts that may lack good certificates, or TLS
-    tls_verify: bool = True  # False: all of them may
-    auth_file: Path | None = None  # in place of the usual ones
+    insecure: frozenset[str] = frozenset()  # hosts that may have an invalid certificate or no TLS
+    tls_verify: bool = True  # False: as insecure, for all hosts
+    auth_file: Path | None = None  # replaces the default files
 
     def is_insecure(self, name: str) -> bool:
-        """Tell it of a host, or of a repository with its host."""
+        """Return whether the host of ``name``, a host or repository, may be insecure."""
         return not self.tls_verify or name.partition("/")[0] in self.insecure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How this run of img is to work."""
+    """The settings of one run."""
 
     state: Path  # absolute
-    foreign: bool = False  # the state is another user's, of whose images some can be read
+    foreign: bool = False  # the state is another user's, with images for all to read
     platform: Platform
     snapshotter: str = "auto"
     executor: str = "auto"  # or unshare, runc, crun, chroot, proot
-    userns: bool = False  # what a RUN starts may make user namespaces
-    emulate: str = "full"  # ids, fake, off: how much of root where there is one id
+    userns: bool = False  # RUN steps may create user namespaces
+    emulate: str = "full"  # or ids, fake, off: emulation of root where one id is mapped
     store: str = "files"  # or oci-layout
     registry: str = "oras"
     credentials: str = "docker"
-    max_cache: int | None = None  # bytes for what no image needs; None: img decides, 0: any
+    max_cache: int | None = None  # bytes for data that no image needs; None: img decides, 0: any
     progress: str = "auto"  # plain, tty, quiet, rawjson
-    quiet: bool = False  # whatever ``progress`` is
+    quiet: bool = False  # overrides ``progress``
     debug: bool = False
     secrets: "tuple[SecretSpec, ...]" = ()
     agents: "tuple[AgentSpec, ...]" = ()
-    resources: Resources = Resources()  # what a step may use
+    resources: Resources = Resources()  # limits of steps
     access: RegistryAccess = RegistryAccess()
 
 
 def byte_size(name: str, text: str) -> int:
-    """Return the bytes that ``text`` means, such as 20GB. Raises UsageError, with ``name``."""
+    """Return the size ``text``, such as 20GB, in bytes. Raises UsageError, which has ``name``."""
     from img.domain.go.quantities import BadQuantity, parse_byte_size
 
     try:
@@ -80,14 +80,14 @@ def byte_size(name: str, text: str) -> int:
 
 
 def snapshotter_of(backend: str) -> str:
-    """Return the snapshotter that a ``--backend`` means; other packages may have more."""
+    """Return the snapshotter for ``--backend``; a name may be another package's."""
     return _BACKENDS.get(backend, backend)
 
 
 def default_state(environment: Mapping[str, str]) -> Path:
     """Return the state directory: $IMG_STATE, $XDG_DATA_HOME/img, ~/.local/share/img, /tmp/img-UID.
 
-    Any user can make the last one first: whose it is has to be checked.
+    Another user can create the last one, so its owner has to be checked.
     """
     if state := environment.get("IMG_STATE"):
         return Path(state)
@@ -99,9 +99,9 @@ def default_state(environment: Mapping[str, str]) -> Path:
 
 
 def _own_home(home: str) -> str:
-    """Return ``home``; that of the database of users if it belongs to another user.
+    """Return ``home``, or the user database's directory if another user owns ``home``.
 
-    So it is under ``sudo -E``, and in the containers of GitHub's workflows.
+    ``sudo -E`` and the containers of GitHub's workflows keep the HOME of another user.
     """
     try:
         owner = os.stat(home).st_uid

@@ -1,4 +1,4 @@
-"""Where the process begins: before anything that takes time to import."""
+"""The start of the process, before imports that take time."""
 
 import gc
 import io
@@ -14,13 +14,13 @@ def main() -> None:
     """Run the command line and end the process with its exit code."""
     _fill_standard_descriptors()
     sys.stdin, sys.stdout, sys.stderr = map(_waiting, (sys.stdin, sys.stdout, sys.stderr))
-    # A caller may have had it ignored, and then no child process can be waited for.
+    # A caller may have ignored SIGCHLD; then waiting for child processes fails.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    # Ctrl-C ends this process without a word until there is somebody who says it well (app.main).
+    # Ctrl-C ends this process silently until app.main handles it.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # What a command makes lives to its end, or goes when nothing refers to it. Else the collector
-    # walks the 10^5 files of a context again and again: a quarter of a COPY.
+    # Objects live until the command ends, or are freed by reference counts. The default threshold
+    # makes the collector visit the 10^5 files of a context repeatedly: a quarter of a COPY.
     gc.set_threshold(500_000)
     from img.entrypoints.cli import app
 
@@ -28,7 +28,7 @@ def main() -> None:
 
 
 def _waiting(stream: Any) -> Any:
-    """Return ``stream`` so that it waits for its other end, whatever the caller has set."""
+    """Return ``stream`` with blocking reads and writes, even if the caller set O_NONBLOCK."""
     buffered: io.BufferedReader | io.BufferedWriter
     if stream.readable():
         buffered = io.BufferedReader(WaitingFile(stream.fileno(), "rb", closefd=False))
@@ -44,9 +44,10 @@ def _waiting(stream: Any) -> Any:
 
 
 def _fill_standard_descriptors() -> None:
-    """Open what the caller has closed of 0, 1 and 2: no file of ours may get these numbers.
+    """Open descriptors 0, 1 and 2 if they are closed, so that no other file gets their number.
 
-    Where standard output is closed results are lost, which has to be an error: its file takes none.
+    Standard output is opened for reading only: a command that writes results to a closed standard
+    output fails instead of losing them.
     """
     for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         try:

@@ -29,17 +29,17 @@ _ABOUT = (
     "container image builder"
 )
 
-# Typer brings its own copy of click, or the package itself in its older versions.
+# Typer has its own copy of click; older versions import the package.
 _UsageProblem = typer.BadParameter.__mro__[1]
 
 _INSTALLS_COMPLETION = "--install-completion"
 _COMPLETION_OPTIONS = (_INSTALLS_COMPLETION, "--show-completion")
-# Typer's variable for it: with it, the two options take the name of a shell. Without it they find
-# out which shell runs img, and fail in a script of sh.
+# With this variable, Typer's two options take the name of a shell. Without it they look for the
+# shell that runs img, and fail in a script of sh.
 _SHELL_IS_NAMED = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"
-_COMPLETION = "_IMG_COMPLETE"  # in the environment when a shell asks what words there may be
+_COMPLETION = "_IMG_COMPLETE"  # in the environment when a shell completes a line
 
-# The modules of commands, in the order of their help; each costs its imports.
+# The modules of commands, in the order of the help. Only the modules of the command are imported.
 COMMANDS = {
     "build": {"build"},
     "images": {"ls", "rm", "tag"},
@@ -58,9 +58,9 @@ _DOCKER_NAMES = "docker_names"
 
 
 def command_line(arguments: Sequence[str] | None = None) -> typer.Typer:
-    """Return img with the commands that ``arguments`` may mean: all of them if in doubt.
+    """Return img with the commands that ``arguments`` may name, with all commands if in doubt.
 
-    Where they are None, each group has all of its commands too.
+    With None, groups have all of their commands as well.
     """
     app = typer.Typer(
         name="img",
@@ -77,7 +77,7 @@ def command_line(arguments: Sequence[str] | None = None) -> typer.Typer:
     if words & {"-h", "--help"} or _COMPLETION in os.environ:
         named = []
     for module in named or COMMANDS:
-        if module == _DOCKER_NAMES:  # each of these costs the imports of what it stands for
+        if module == _DOCKER_NAMES:  # each imports the module of the command that it names
             complete = arguments is None or _COMPLETION in os.environ
             docker_names = import_module(f"img.entrypoints.cli.{module}")
             docker_names.add_to(app, None if complete else words, alone=bool(named))
@@ -87,7 +87,7 @@ def command_line(arguments: Sequence[str] | None = None) -> typer.Typer:
 
 
 class _Root(options.Group):
-    """All commands; in the help docker's names of them stand apart."""
+    """The root of all commands. Its help lists Docker's names of commands separately."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         rows = [
@@ -125,7 +125,7 @@ def root(
         ),
     ] = False,
 ) -> None:
-    """Take the options that may stand before the command."""
+    """Read the options before the command."""
     ctx.obj = Session(state=state, backend=backend, debug=debug)
     options.show_help_alone(ctx)
 
@@ -137,20 +137,20 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         code = run(sys.argv[1:] if arguments is None else list(arguments))
     except Exception as bug:
         code = _show_traceback(bug)
-    interrupts.ignore()  # too late to change anything
+    interrupts.ignore()  # the exit code is decided
     if (lost := output_error()) is not None:
         if not (code or isinstance(lost, BrokenPipeError)):
             code = report(output_lost(lost))
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.stderr.flush()
-    # All is closed by now. To take the interpreter apart takes a tenth of a build that has
-    # nothing to do.
+    # Everything is closed. Finalizing the interpreter takes a tenth of the time of a build that
+    # has nothing to do.
     atexit._run_exitfuncs()
     os._exit(code)
 
 
 def _show_traceback(bug: Exception) -> int:
-    """Print the traceback, whose texts may come from elsewhere; return Python's own exit code."""
+    """Print the traceback of ``bug`` with escaped control characters; return Python's exit code."""
     import traceback
 
     say_text("".join(traceback.format_exception(bug)), error=True)
@@ -188,12 +188,12 @@ def run(arguments: list[str]) -> int:
             raise
         return report(disk_full(error))
     except Exception as problem:
-        # Python 3.11 makes a RuntimeError of what is raised while a class is made.
+        # Python 3.11 wraps an exception of __set_name__ in a RuntimeError.
         if isinstance(problem.__cause__, KeyboardInterrupt):
             return INTERRUPTED
         if isinstance(problem.__cause__, interrupts.Terminated):
             return TERMINATED
-        if _COMPLETION in os.environ:  # a shell would show it amid what is being typed
+        if _COMPLETION in os.environ:  # a shell would print the message into the command line
             return 1
         if not isinstance(problem, _UsageProblem):
             raise
@@ -213,7 +213,7 @@ def _unknown_command(unknown: options.UnknownCommand) -> int:
     from img.domain.shown_text import shown_in_line
 
     group = unknown.group
-    # Of img itself not all commands are there: see command_line.
+    # command_line has not added all commands of img.
     names = set().union(*COMMANDS.values()) if group == "img" else unknown.commands
     near = closest(unknown.name, sorted(names))
     proposal = f" Did you mean '{near}'?" if near else ""
@@ -238,5 +238,5 @@ def _misused(problem: Exception, arguments: list[str]) -> int:
 
 
 def _unknown_option(problem: Exception) -> str:
-    """Return the option that click does not know, "" where it complains about something else."""
+    """Return the unknown option that click complains about, "" for other complaints."""
     return str(getattr(problem, "option_name", "")) if hasattr(problem, "possibilities") else ""

@@ -1,7 +1,7 @@
-"""Words of a command line as docker and podman read them, in the spelling that Typer reads.
+"""Translation of command lines as docker and podman parse them into the spelling of Typer.
 
-pflag, their parser, takes ``--switch=false`` and ``-x=value``; click, Typer's, takes neither. The
-long table of foreign options is imported by what looks into it: it takes a moment.
+Their parser, pflag, accepts ``--switch=false`` and ``-x=value``; Typer's, click, does not. The
+table of foreign options is slow to import, so modules import it where they use it.
 """
 
 from collections import deque
@@ -35,7 +35,7 @@ class Spellings:
     interspersed: bool = True  # options may follow other words
 
     def respelled(self, words: Sequence[str]) -> list[str]:
-        """Return ``words`` for click; what it is to complain about stays. Raises UsageError."""
+        """Return ``words`` for click, with unknown options unchanged. Raises UsageError."""
         return _Reading(self, deque(words)).result()
 
 
@@ -44,7 +44,7 @@ class _Reading:
     spellings: Spellings
     left: deque[str]
     kept: list[str] = field(default_factory=list)
-    set: dict[str, str] = field(default_factory=dict)  # switches: the last word about each counts
+    set: dict[str, str] = field(default_factory=dict)  # switches: the last value of each counts
 
     def result(self) -> list[str]:
         while self.left:
@@ -83,7 +83,7 @@ class _Reading:
             self._short_ones(word)
 
     def _short_ones(self, word: str) -> None:
-        """Take the first of the letters that stand together; a value may follow it at once."""
+        """Parse the first of several letters behind one dash; its value may follow directly."""
         name, rest = word[:2], word[2:]
         known = self.spellings
         foreign = known.foreign.get(name)

@@ -1,6 +1,7 @@
 """``img build``."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,7 +31,9 @@ from img.entrypoints.cli.build_outputs import (
     writes_to_standard_output,
 )
 from img.entrypoints.cli.build_request import build_request, platforms
+from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say
+from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
 
 if TYPE_CHECKING:
@@ -73,90 +76,132 @@ def _option(
 Texts = list[str] | None
 
 
+@shared_options
 def build(
-    ctx: typer.Context,
+    session: Session,
+    registries: RegistryOptions,
     path: Annotated[Texts, typer.Argument(hidden=True)] = None,
     tag: Annotated[
-        Texts, _option("--tag", "-t", says="Name, 'name:tag'. Repeatable.", value="NAME")
+        Texts, _option("--tag", "-t", says="Name the image ('name:tag'). Repeatable.", value="NAME")
     ] = None,
     file: Annotated[
         str | None,
-        _option("--file", "-f", says="The Dockerfile (PATH/Dockerfile).", value="FILE"),
+        _option(
+            "--file", "-f", says="Read this Dockerfile (default: PATH/Dockerfile).", value="FILE"
+        ),
     ] = None,
     build_arg: Annotated[
         Texts, _option("--build-arg", says="Set a build-time variable.", value="KEY[=VALUE]")
     ] = None,
     target: Annotated[
         str,
-        _option("--target", says="The stage to build.", value="STAGE", proposes=completion.stages),
+        _option(
+            "--target",
+            says="Build up to this stage (default: the last one).",
+            value="STAGE",
+            proposes=completion.stages,
+        ),
     ] = "",
     platform: Annotated[
-        Texts, _option("--platform", says="Platforms to build for.", value="OS/ARCH")
+        Texts,
+        _option(
+            "--platform",
+            says="Build for these platforms (default: this machine's).",
+            value="OS/ARCH",
+        ),
     ] = None,
     label: Annotated[
         Texts, _option("--label", says="Set metadata of the image.", value="KEY=VALUE")
     ] = None,
     secret: Annotated[
-        Texts, _option("--secret", says="A secret for RUN.", value="id=ID[,src=FILE|,env=NAME]")
+        Texts,
+        _option(
+            "--secret", says="Let RUN steps mount a secret.", value="id=ID[,src=FILE|,env=NAME]"
+        ),
     ] = None,
     ssh: Annotated[
-        Texts, _option("--ssh", says="An SSH agent or keys for RUN.", value="ID[=SOCKET|KEY]")
+        Texts,
+        _option("--ssh", says="Let RUN steps use an SSH agent or keys.", value="ID[=SOCKET|KEY]"),
     ] = None,
     build_context: Annotated[
-        Texts, _option("--build-context", says="A further context.", value="NAME=PLACE")
+        Texts, _option("--build-context", says="Add a named build context.", value="NAME=PLACE")
     ] = None,
     add_host: Annotated[
-        Texts, _option("--add-host", says="A host that RUN knows.", value="NAME:ADDRESS")
+        Texts,
+        _option("--add-host", says="Add a line to /etc/hosts of RUN steps.", value="NAME:ADDRESS"),
     ] = None,
     network: Annotated[
         str,
         _option(
             "--network",
-            says="Network of RUN: default, host, none, private.",
+            says="Set the network of RUN steps: default, host, none or private.",
             value="MODE",
             proposes=options.one_of("default", "host", "none", "private"),
         ),
     ] = "",
-    shm_size: Annotated[str, _option("--shm-size", says="Size of /dev/shm.", value="SIZE")] = "",
+    shm_size: Annotated[
+        str, _option("--shm-size", says="Set the size of /dev/shm of RUN steps.", value="SIZE")
+    ] = "",
     ulimit: Annotated[
-        Texts, _option("--ulimit", says="A resource limit of RUN.", value="NAME=SOFT[:HARD]")
+        Texts,
+        _option("--ulimit", says="Set a resource limit of RUN steps.", value="NAME=SOFT[:HARD]"),
     ] = None,
     memory: Annotated[
-        str, _option("--memory", "-m", says="Memory that RUN may use.", value="SIZE")
+        str, _option("--memory", "-m", says="Limit the memory of RUN steps.", value="SIZE")
     ] = "",
     memory_swap: Annotated[
         str,
-        _option("--memory-swap", says="Memory and swap together; -1: any swap.", value="SIZE"),
+        _option(
+            "--memory-swap",
+            says="Limit memory and swap together (-1: unlimited swap).",
+            value="SIZE",
+        ),
     ] = "",
     cpus: Annotated[
-        str, _option("--cpus", says="Processors that RUN may use.", value="NUMBER")
+        str, _option("--cpus", says="Limit the number of processors of RUN steps.", value="NUMBER")
     ] = "",
     cpu_shares: Annotated[
-        str, _option("--cpu-shares", "-c", says="Its weight against others' 1024.", value="NUMBER")
+        str,
+        _option(
+            "--cpu-shares",
+            "-c",
+            says="Set the processor weight of RUN steps (default: 1024).",
+            value="NUMBER",
+        ),
     ] = "",
     cpu_period: Annotated[
-        str, _option("--cpu-period", says="What --cpu-quota is of.", value="MICROSECONDS")
+        str,
+        _option(
+            "--cpu-period",
+            says="Set the period of --cpu-quota (default: 100000).",
+            value="MICROSECONDS",
+        ),
     ] = "",
     cpu_quota: Annotated[
-        str, _option("--cpu-quota", says="Processor time in a period.", value="MICROSECONDS")
+        str,
+        _option(
+            "--cpu-quota", says="Limit the processor time in each period.", value="MICROSECONDS"
+        ),
     ] = "",
     cpuset_cpus: Annotated[
-        str, _option("--cpuset-cpus", says="Which processors, such as 0-3.", value="LIST")
+        str,
+        _option("--cpuset-cpus", says="Run steps on these processors, such as 0-3.", value="LIST"),
     ] = "",
     cpuset_mems: Annotated[
-        str, _option("--cpuset-mems", says="Which memory nodes.", value="LIST")
+        str, _option("--cpuset-mems", says="Use memory of these nodes, such as 0,1.", value="LIST")
     ] = "",
     cgroup_parent: Annotated[
-        str, _option("--cgroup-parent", says="Where the control groups are made.", value="PATH")
+        str, _option("--cgroup-parent", says="Create the control groups in this one.", value="PATH")
     ] = "",
     resource: Annotated[
-        Texts, _option("--resource", says="One of these limits.", value="NAME=VALUE")
+        Texts,
+        _option("--resource", says="Set one of the limits above by its name.", value="NAME=VALUE"),
     ] = None,
     executor: Annotated[
         str | None,
         _option(
             "--executor",
-            says="What runs RUN: auto, unshare, runc, crun, chroot, proot.",
+            says="Run steps by auto, unshare, runc, crun, chroot or proot.",
             value="NAME",
             proposes=options.one_of("auto", "unshare", "runc", "crun", "chroot", "proot"),
         ),
@@ -165,58 +210,68 @@ def build(
         str,
         _option(
             "--emulate",
-            says="Of root, where there is one id: full, ids, fake, off.",
+            says="Emulate root where one id is mapped: full, ids, fake or off.",
             value="HOW",
             proposes=options.one_of("full", "ids", "fake", "off"),
         ),
     ] = "full",
-    no_cache: Annotated[
-        bool, _option("--no-cache", says="Use no results of builds before.")
-    ] = False,
+    no_cache: Annotated[bool, _option("--no-cache", says="Do not use the cache.")] = False,
     no_cache_filter: Annotated[
-        Texts, _option("--no-cache-filter", says="The same, for stages.", value="STAGE")
+        Texts,
+        _option("--no-cache-filter", says="Do not use the cache for these stages.", value="STAGE"),
     ] = None,
     cache_from: Annotated[
         Texts,
-        _option("--cache-from", says="Results of builds elsewhere.", value="type=TYPE,…|NAME"),
+        _option("--cache-from", says="Import a build cache.", value="type=TYPE,…|NAME"),
     ] = None,
     cache_to: Annotated[
-        Texts, _option("--cache-to", says="Leave results for others.", value="type=TYPE,…|NAME")
+        Texts, _option("--cache-to", says="Export the build cache.", value="type=TYPE,…|NAME")
     ] = None,
     pull: Annotated[
         str,
         _option(
             "--pull",
-            says="Ask for newer base images, or always, missing, newer, never.",
+            says="Pull base images: always, missing (default), newer or never.",
             value="[=WHEN]",
         ),
     ] = "missing",
     output: Annotated[
         Texts,
-        _option("--output", "-o", says="What to make of it. Repeatable.", value="type=TYPE[,…]"),
+        _option(
+            "--output",
+            "-o",
+            says="Write the result in this form. Repeatable.",
+            value="type=TYPE[,…]",
+        ),
     ] = None,
-    push: Annotated[bool, _option("--push", says="The same as -o type=registry.")] = False,
+    push: Annotated[
+        bool, _option("--push", says="Push the image (the same as -o type=registry).")
+    ] = False,
     no_push: Annotated[bool, typer.Option("--no-push", hidden=True)] = False,
-    load: Annotated[bool, _option("--load", says="The same as -o type=image.")] = False,
+    load: Annotated[
+        bool, _option("--load", says="Store the image (the same as -o type=image).")
+    ] = False,
     annotation: Annotated[
-        Texts, _option("--annotation", says="Annotate the image.", value="[TYPE:]KEY=VALUE")
+        Texts,
+        _option("--annotation", says="Add an annotation to the image.", value="[TYPE:]KEY=VALUE"),
     ] = None,
     allow: Annotated[
         Texts,
-        _option("--allow", says="Allow userns, network.host, buildx.local.delete.", value="NAME"),
+        _option("--allow", says="Allow userns, network.host or buildx.local.delete.", value="NAME"),
     ] = None,
     iidfile: Annotated[
         str, _option("--iidfile", says="Write the image ID to a file.", value="FILE")
     ] = "",
     metadata_file: Annotated[
-        str, _option("--metadata-file", says="Write what was built to a file.", value="FILE")
+        str,
+        _option("--metadata-file", says="Write metadata of the result to a file.", value="FILE"),
     ] = "",
-    check: Annotated[bool, _option("--check", says="Check the Dockerfile, build nothing.")] = False,
+    check: Annotated[bool, _option("--check", says="Check the Dockerfile, do not build.")] = False,
     call: Annotated[
         str,
         _option(
             "--call",
-            says="check, outline or targets.",
+            says="Print check, outline or targets, do not build.",
             value="METHOD[,format=json]",
             proposes=options.one_of("build", "check", "outline", "targets"),
         ),
@@ -225,27 +280,23 @@ def build(
         str,
         _option(
             "--progress",
-            says="auto, plain, tty, rawjson or quiet.",
+            says="Show progress as auto, plain, tty, rawjson or quiet.",
             value="HOW",
             proposes=options.one_of("auto", "plain", "tty", "rawjson", "quiet"),
             variable="BUILDKIT_PROGRESS",
         ),
     ] = "auto",
-    no_console: Annotated[bool, _option("--no-console", says="Use plain progress lines.")] = False,
+    no_console: Annotated[
+        bool, _option("--no-console", says="Show progress in plain lines.")
+    ] = False,
     quiet: options.Quiet = False,
-    insecure: options.Insecure = False,
-    tls_verify: options.TlsVerify = True,
-    authfile: options.AuthFile = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
     """Build an image from a Dockerfile.
 
-    PATH is a directory, the URL of an archive or a git repository, or -: an archive on stdin.
+    PATH is a directory, the URL of an archive or a Git repository, or - for an archive on stdin.
     """
     asked = Call.parse("check" if check else call or "build")
-    file = file or None  # as in buildx, where nothing is named as well
+    file = file or None  # buildx takes an empty name for the default as well
     location = _location(path or [])
     outputs: tuple[Output, ...] = ()
     allowed = parse_entitlements(_said(allow))
@@ -293,24 +344,18 @@ def build(
     agents = tuple(AgentSpec.parse(text) for text in _said(ssh))
     title = title_of(outputs, tag or ())
     progress = "plain" if no_console else progress
-    talks = not quiet and asked is None and progress != "rawjson"  # programs read nothing but JSON
+    talks = not quiet and asked is None and progress != "rawjson"  # programs read only JSON
     if talks:
         say(f"Building {title}", error=True)
         say("Setting up the rootfs... this may take a bit.", error=True)
-    session: Session = ctx.obj
+    access = replace(registries, insecure=True).access(
+        insecure_registries(outputs, all_of_them=registries.insecure)
+    )
     with session.open(
-        state=state,
-        backend=backend,
-        debug=debug,
         needs=Needs.BUILD if asked is None else Needs.NOTHING,
         progress=progress,
         quiet=quiet or asked is not None,
-        access=options.access(
-            insecure_registries(outputs, all_of_them=insecure),
-            insecure=True,
-            tls_verify=tls_verify,
-            auth_file=authfile,
-        ),
+        access=access,
         secrets=secrets,
         agents=agents,
         resources=resources,
@@ -339,7 +384,7 @@ def build(
 
 
 def _said(texts: Sequence[str] | None) -> list[str]:
-    """Return the values that say something: buildx takes --cache-from "$UNSET" for nothing."""
+    """Return the values that are not empty: buildx ignores --cache-from "$UNSET"."""
     return [text for text in texts or () if text]
 
 

@@ -1,4 +1,4 @@
-"""What ``img build`` is to make, and what it says of it in the end."""
+"""The outputs of ``img build``, and the messages about them."""
 
 import json
 import os
@@ -36,14 +36,14 @@ def outputs_of(asked: OutputOptions) -> tuple[Output, ...]:
 
 
 def title_of(outputs: Sequence[Output], tags: Sequence[str]) -> str:
-    """Return what a build is called: its first tag, else a name in an output, else "image"."""
+    """Return the title of a build: the first tag, else a name in an output, else "image"."""
     named = [each for each in outputs if isinstance(each, ImageOutput | ArchiveOutput)]
     names = [name.familiar for each in named for name in each.names]
     return [*tags, *names, "image"][0]
 
 
 def insecure_registries(outputs: Sequence[Output], *, all_of_them: bool) -> frozenset[str]:
-    """Return the registries that outputs want to reach by plain HTTP."""
+    """Return the registries that outputs may reach by plain HTTP."""
     return frozenset(
         name.domain
         for each in outputs
@@ -54,19 +54,19 @@ def insecure_registries(outputs: Sequence[Output], *, all_of_them: bool) -> froz
 
 @dataclass(frozen=True, slots=True)
 class ResultFiles:
-    """The files that tell what was built, by their paths, "" for none."""
+    """The files with the image ID and the metadata of a build, by path; "" for none."""
 
     places: "OutputFiles"
     iidfile: str
     metadata_file: str
 
     def check(self) -> None:
-        """Look whether they can be written. Raises OutputNotWritten."""
+        """Raise OutputNotWritten if the files cannot be written."""
         for path in filter(None, (self.iidfile, self.metadata_file)):
             self.places.check_file(_by_name(path))
 
     def write(self, built: "BuiltImage | None") -> None:
-        """Write what the options ask for. Raises OutputNotWritten."""
+        """Write the files. Raises OutputNotWritten."""
         if self.iidfile:
             self._write(self.iidfile, image_id(built))
         if self.metadata_file:
@@ -78,7 +78,7 @@ class ResultFiles:
 
 
 def writes_to_standard_output(outputs: Sequence[Output]) -> bool:
-    """Tell whether one of ``outputs`` goes where results are printed."""
+    """Return whether one of ``outputs`` is written to standard output."""
     return any(
         isinstance(each, ArchiveOutput | FilesOutput) and each.destination == STANDARD_OUTPUT
         for each in outputs
@@ -86,7 +86,7 @@ def writes_to_standard_output(outputs: Sequence[Output]) -> bool:
 
 
 def describe(built: "BuiltImage | None", outputs: Sequence[Output]) -> Iterator[str]:
-    """Yield the lines that tell what was built, and each of its names."""
+    """Yield the lines about the result, one for each of its names."""
     if built is None:
         return
     yield f"Image ID: {image_id(built)}"
@@ -98,7 +98,7 @@ def describe(built: "BuiltImage | None", outputs: Sequence[Output]) -> Iterator[
 
 
 def is_nameless(outputs: Sequence[Output]) -> bool:
-    """Tell whether an image is stored that only its ID leads to."""
+    """Return whether an image is stored without a name."""
     return any(
         isinstance(each, ImageOutput) and each.store and not (each.names or each.dangling_prefix)
         for each in outputs
@@ -124,7 +124,7 @@ def _check_place(output: Output) -> None:
 
 
 def image_id(built: "BuiltImage | None") -> str:
-    """Return the ID as docker gives it: the config's digest; of several platforms, the index'.
+    """Return the ID as Docker prints it: the config's digest; for several platforms, the index'.
 
     As with buildx it is empty where there is no image.
     """
@@ -136,7 +136,7 @@ def image_id(built: "BuiltImage | None") -> str:
 
 
 def _metadata(built: "BuiltImage | None") -> dict[str, object]:
-    """Return what buildx writes of an image (buildx docs, "--metadata-file")."""
+    """Return the metadata that buildx writes of an image (buildx docs, "--metadata-file")."""
     if built is None:
         return {}
     descriptor: dict[str, object] = {

@@ -1,4 +1,4 @@
-"""What the options of ``img build`` ask for."""
+"""The build request that the options of ``img build`` describe."""
 
 import os
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ def build_request(
     ulimits: Sequence[str],
     contexts: Sequence[str],
 ) -> BuildRequest:
-    """Return what is asked for, for this machine's platform. Raises UsageError."""
+    """Return the request for this machine's platform. Raises UsageError."""
     arguments = _build_args(build_args)
     if network == "private" and any(text.endswith("host-gateway") for text in hosts):
         raise UsageError(
@@ -61,9 +61,9 @@ def platforms(texts: Sequence[str]) -> tuple[Platform, ...]:
 
 
 def _build_args(texts: Sequence[str]) -> dict[str, str]:
-    """Return the arguments; a name alone takes its value from the environment, as docker does."""
+    """Return the build arguments; a name without "=" has its value from the environment."""
     arguments: dict[str, str] = {}
-    # buildx hands SOURCE_DATE_EPOCH on without being asked.
+    # buildx passes SOURCE_DATE_EPOCH on as well.
     if epoch := os.environ.get("SOURCE_DATE_EPOCH"):
         arguments["SOURCE_DATE_EPOCH"] = epoch
     for text in texts:

@@ -1,4 +1,4 @@
-"""``img builder prune``, ``img buildx prune``: as docker's, they leave all images alone."""
+"""``img builder prune``, ``img buildx prune``: as with Docker, they remove no images."""
 
 from functools import wraps
 from typing import Any
@@ -22,4 +22,4 @@ def builder_prune(ctx: typer.Context, **given: Any) -> None:
     prune(ctx, **given)
 
 
-builder_prune.__doc__ = "Prune the build cache: what no image and no build in work needs."
+builder_prune.__doc__ = "Prune the build cache that no image and no running build needs."

@@ -81,7 +81,7 @@ def _print(asked: Call, text: str, document: Document | Sequence[Document]) -> N
 
 
 def _check_status(checked: CheckedDockerfile, asked: Call) -> int:
-    """Print why a build would fail, if it would, and return the exit code."""
+    """Print the reason why a build would fail, if there is one, and return the exit code."""
     if checked.error:
         if checked.warnings and not asked.json:
             say()
@@ -91,7 +91,7 @@ def _check_status(checked: CheckedDockerfile, asked: Call) -> int:
 
 
 def check_text(checked: CheckedDockerfile) -> str:
-    """Return the warnings with what they are about; nothing if there is only an error."""
+    """Return the warnings with their excerpts; nothing if there is only an error."""
     if not checked.warnings:
         return "" if checked.error else "Check complete, no warnings found.\n"
     count = len(checked.warnings)
@@ -113,7 +113,7 @@ def _error_text(error: SourceError) -> str:
 
 
 def check_document(checked: CheckedDockerfile) -> Document:
-    """Return what ``format=json`` prints."""
+    """Return the document for ``format=json``."""
     document: dict[str, object] = {
         "warnings": [_warning_document(each) for each in checked.warnings],
         "sources": [
@@ -145,7 +145,7 @@ def _warning_document(warning: LintWarning) -> Document:
 
 
 def outline_text(outlined: OutlinedDockerfile) -> str:
-    """Return a table for each kind of thing that the target takes."""
+    """Return a table for each kind of parameter of the target."""
     outline = outlined.outline
     target = [("TARGET:", outline.name or "(default)")]
     if outline.description:
@@ -166,7 +166,7 @@ def _mounts_text(title: str, mounts: Sequence[OutlinedMount]) -> str:
 
 
 def outline_document(outlined: OutlinedDockerfile) -> Document:
-    """Return what ``format=json`` prints."""
+    """Return the document for ``format=json``."""
     outline = outlined.outline
     return _without_empty(
         name=outline.name,
@@ -195,7 +195,7 @@ def _mount_document(mount: OutlinedMount) -> Document:
 
 
 def targets_text(listed: ListedTargets) -> str:
-    """Return a line a stage."""
+    """Return one line for each stage."""
     rows = [(_target_name(each), each.description) for each in listed.targets]
     return _columns([("TARGET", "DESCRIPTION"), *rows], 1)
 
@@ -205,7 +205,7 @@ def _target_name(target: BuildTarget) -> str:
 
 
 def targets_document(listed: ListedTargets) -> Document:
-    """Return what ``format=json`` prints."""
+    """Return the document for ``format=json``."""
     return {
         "targets": [
             _without_empty(
@@ -222,7 +222,7 @@ def targets_document(listed: ListedTargets) -> Document:
     }
 
 
-# --- subrequests.describe: what can be asked, as BuildKit's Dockerfile frontend says it
+# --- subrequests.describe: the methods, as BuildKit's Dockerfile frontend describes them
 
 _METHODS = (
     ("frontend.outline", "List all parameters current build target supports"),
@@ -233,13 +233,13 @@ _VERSION = "1.0.0"  # of each, as of this list
 
 
 def methods_text() -> str:
-    """Return a line a method."""
+    """Return one line for each method."""
     rows = [(name.removeprefix("frontend."), _VERSION, says) for name, says in _METHODS]
     return _columns([("NAME", "VERSION", "DESCRIPTION"), *rows], 1)
 
 
 def methods_document() -> Sequence[Document]:
-    """Return what ``format=json`` prints."""
+    """Return the document for ``format=json``."""
     results = [_named("result.json"), _named("result.txt")]
     options: dict[str, list[Document] | None] = {
         "frontend.outline": [_named("target", "Target build stage")],
@@ -264,7 +264,7 @@ def _named(name: str, description: str = "") -> Document:
     return {"name": name, "description": description}
 
 
-# --- what they share
+# --- shared
 
 
 def _columns(rows: Sequence[Sequence[str]], padding: int) -> str:
@@ -286,5 +286,5 @@ def _encoded(source: DockerfileText) -> str:
 
 
 def _without_empty(**fields: object) -> Document:
-    """Leave out what Go's encoder leaves out with ``omitempty``."""
+    """Return the document without the fields that Go's encoder omits with ``omitempty``."""
     return {name: value for name, value in fields.items() if value}

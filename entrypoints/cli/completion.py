@@ -1,4 +1,4 @@
-"""What a shell proposes for values of ``img build``."""
+"""Shell completion of option values of ``img build``."""
 
 import os
 from typing import Any
@@ -10,8 +10,8 @@ _LARGEST = 16 << 20  # bytes
 
 
 def stages(ctx: Any, incomplete: str) -> list[str]:
-    """Return the names of stages that begin as typed, of the Dockerfile that was given before."""
-    # Where the option at hand has no value yet, click has not come to sort the other words.
+    """Return the stages of the given Dockerfile with the typed beginning."""
+    # If the current option has no value yet, click has not parsed the other words.
     places = ctx.params.get("path") or ctx.args or ["."]
     content = _dockerfile(ctx.params.get("file"), places)
     if content is None:
@@ -28,7 +28,7 @@ def stages(ctx: Any, incomplete: str) -> list[str]:
 
 
 def _dockerfile(file: str | None, places: list[str]) -> bytes | None:
-    """Return the text of the Dockerfile, None where it is not one that can be read now."""
+    """Return the content of the Dockerfile, None if it cannot be read."""
     names = [file] if file else [os.path.join(places[0], name) for name in _DOCKERFILES]
     for name in names:
         if os.path.isfile(name):

@@ -1,4 +1,4 @@
-"""Docker's names of commands that img has: ``images``, ``image ls``, ``builder prune`` …"""
+"""Docker's names of img's commands: ``images``, ``image ls``, ``builder prune`` and more."""
 
 from collections.abc import Collection
 from importlib import import_module
@@ -11,7 +11,7 @@ from img.entrypoints.cli import options
 _BUILD, _DU, _PRUNE = ("build", "build"), ("state", "du"), ("cache_pruning", "builder prune")
 _LS, _RM = ("images", "ls"), ("images", "rm")
 
-# Where a command is: its module, and its own name.
+# Docker's name → the module of the command, and its own name.
 _ALONE = {"images": _LS, "rmi": _RM}
 _GROUPS = {
     "image": (
@@ -51,10 +51,10 @@ _GROUPS = {
 
 
 def add_to(app: typer.Typer, words: Collection[str] | None = None, *, alone: bool = False) -> None:
-    """Add the commands, or ``alone`` those among ``words``.
+    """Add the commands; with ``alone``, only commands among ``words``.
 
-    A group among ``words`` gets those of its commands that are there too, all of them if in doubt;
-    another one none, for it is only listed. Where ``words`` is None all get all.
+    A group among ``words`` gets its commands that are among ``words``, or all if none is. Other
+    groups are only listed, so they get no commands. With None, all groups get all commands.
     """
     for name, place in _ALONE.items():
         if not alone or words is None or name in words:
@@ -66,7 +66,7 @@ def add_to(app: typer.Typer, words: Collection[str] | None = None, *, alone: boo
         shown = ", ".join(each for each in commands if len(each) > 1)
         group = typer.Typer(
             cls=options.Group,
-            help=f"{about} These are docker's names of img's own commands.",
+            help=f"{about} These are Docker's names of img's commands.",
             short_help=f"{about[:-1]}: {shown}.",
             callback=options.show_help_alone,
             invoke_without_command=True,

@@ -11,6 +11,7 @@ import typer
 from img.domain.errors import HostError, UsageError
 from img.entrypoints.cli import options
 from img.entrypoints.cli.output import say_json, say_text
+from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
         "unshare",
         cls=options.followed_by("COMMAND..."),
         short_help="Run a command where builds run.",
-        # What follows the command is the command's, --help too.
+        # Words after the command belong to it, --help as well.
         context_settings={
             "allow_extra_args": True,
             "allow_interspersed_args": False,
@@ -43,19 +44,16 @@ def add_to(app: typer.Typer) -> None:
     )(unshare)
 
 
+@shared_options
 def doctor(
-    ctx: typer.Context,
+    session: Session,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
-    state: options.State = None,
-    backend: options.Backend = None,  # noqa: ARG001 (every command takes these)
-    debug: options.Debug = False,  # noqa: ARG001
 ) -> None:
-    """Show what this machine lets builds do, what was chosen, and how to get more."""
+    """Show which features this machine offers to builds, which are used, and how to get more."""
     from img.entrypoints.rootless import is_foreign_state
     from img.entrypoints.wiring.without_container import diagnose
 
-    session: Session = ctx.obj
-    path = session.state_path(state)
+    path = session.state_path()
     is_foreign_state(path)  # raises StateNotSafe
     diagnosis = diagnose()(path)
     if as_json:
@@ -65,9 +63,9 @@ def doctor(
 
 
 def unshare(ctx: typer.Context) -> None:
-    """Run a command in the user namespace of builds, as its root: to look at what they left.
+    """Run a command as root of the user namespace of builds, such as ls on files of the state.
 
-    Its exit code is img's; 127 where it is not found, 126 where it cannot be executed.
+    The exit code is the command's; 127 if it is not found, 126 if it cannot be executed.
     """
     if not ctx.args:
         raise UsageError("no command", hint="such as `img unshare ls -l ~/.local/share/img`")

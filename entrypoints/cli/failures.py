@@ -1,4 +1,4 @@
-"""Errors become text and exit codes; nowhere else does that happen."""
+"""Messages and exit codes of errors. No other module prints errors."""
 
 import errno
 import sys
@@ -11,7 +11,7 @@ TERMINATED = 143
 
 
 def disk_full(error: OSError) -> StateError:
-    """Return what ``error``, whoever met it, means for the user."""
+    """Return the error that the user sees for a full disk."""
     return StateError(
         f"no space left: {error.filename or 'standard output or the state'}: {error.strerror}",
         hint="free some space (`img prune`), or choose another state directory with --state",
@@ -19,7 +19,7 @@ def disk_full(error: OSError) -> StateError:
 
 
 def output_error() -> OSError | None:
-    """Return why standard output takes nothing, if it does not."""
+    """Return the error of writing to standard output, None if there is none."""
     try:
         sys.stdout.flush()
     except OSError as error:
@@ -28,7 +28,7 @@ def output_error() -> OSError | None:
 
 
 def output_lost(error: OSError) -> UsageError:
-    """Return what ``error`` of standard output means for the user."""
+    """Return the error that the user sees if standard output cannot be written."""
     return UsageError(f"cannot write standard output: {error.strerror}")
 
 

@@ -1,4 +1,4 @@
-"""``--format``: rows as docker's templates, tables and JSON show them."""
+"""``--format``: rows as Docker's templates, tables and JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +23,7 @@ Format = Annotated[
 
 
 def is_template(shape: str) -> bool:
-    """Tell whether ``shape`` is more than "", "table" or "json"."""
+    """Return whether ``shape`` is a template: not "", "table" or "json"."""
     return shape not in ("", "table", "json")
 
 

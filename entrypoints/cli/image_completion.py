@@ -1,10 +1,10 @@
-"""Names of stored images, where a shell asks which words there may be."""
+"""Shell completion of names of stored images."""
 
 from typing import Any
 
 
 def image_names(ctx: Any, incomplete: str) -> list[str]:
-    """Return the names that begin as typed, short or in full; none where they cannot be read."""
+    """Return the names with the typed beginning, short or in full; none on errors."""
     from contextlib import suppress
 
     from img.domain.errors import ImgError
@@ -12,7 +12,7 @@ def image_names(ctx: Any, incomplete: str) -> list[str]:
 
     with suppress(ImgError, OSError):
         session = Session(state=_state(ctx))
-        with session.open(state=None, backend=None, debug=False) as container:
+        with session.open() as container:
             images = container.storage.images().list()
         names = [image.reference for image in images if image.reference]
         spellings = [*(name.familiar for name in names), *map(str, names)]
@@ -21,7 +21,7 @@ def image_names(ctx: Any, incomplete: str) -> list[str]:
 
 
 def _state(ctx: Any) -> str | None:
-    """Return the value of --state, behind the command or before it."""
+    """Return the value of --state, given after or before the command."""
     while ctx is not None:
         if ctx.params.get("state"):
             return str(ctx.params["state"])

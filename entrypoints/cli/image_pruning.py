@@ -9,6 +9,7 @@ from img.domain.errors import UsageError
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import image_filter
 from img.entrypoints.cli.output import say
+from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.cli.tables import bytes_size
 from img.entrypoints.settings import host_platform
@@ -34,7 +35,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 All = Annotated[bool, typer.Option("--all", "-a", help="Remove all images.")]
-Force = Annotated[bool, typer.Option("--force", "-f", help="Do not ask before removing all.")]
+Force = Annotated[
+    bool, typer.Option("--force", "-f", help="Do not ask before all images are removed.")
+]
 Filters = Annotated[
     list[str] | None,
     typer.Option(
@@ -43,44 +46,38 @@ Filters = Annotated[
 ]
 
 
+@shared_options
 def image_prune(
-    ctx: typer.Context,
+    session: Session,
     everything: All = False,
     force: Force = False,
     filters: Filters = None,
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """Remove the images of which no name has a tag; img never knows whether others are in use."""
+    """Remove images that no tag names. With --all, remove all: img cannot tell which are in use."""
     _check(filters)
     _ask(everything, force)
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
+    with session.open(needs=Needs.STATE) as container:
         freed = _remove_images(container, everything, filters)
     say(f"Total reclaimed space: {bytes_size(freed)}")
 
 
+@shared_options
 def system_prune(
-    ctx: typer.Context,
+    session: Session,
     everything: All = False,
     force: Force = False,
     filters: Filters = None,
     volumes: Annotated[  # noqa: ARG001 (img has none)
-        bool, typer.Option("--volumes", help="For docker's scripts: img has no volumes.")
+        bool, typer.Option("--volumes", help="Ignored: img has no volumes.")
     ] = False,
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """Remove the images of which no name has a tag, and the build cache that no image needs."""
+    """Remove images that no tag names, and the build cache that no image needs."""
     from img.domain.retention import PrunePolicy
     from img.domain.usage import Since, parse_filters
 
     _check(filters)
     _ask(everything, force)
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
+    with session.open(needs=Needs.STATE) as container:
         freed = _remove_images(container, everything, filters)
         of_cache = [each for each in filters or () if each.startswith("until=")]
         if len(of_cache) == len(filters or ()):  # the cache has no labels
@@ -92,7 +89,7 @@ def system_prune(
 
 
 def _remove_images(container: "Container", everything: bool, filters: list[str] | None) -> int:
-    """Remove images, say which, and return how many bytes that gave back."""
+    """Remove images, print their names and IDs, and return the number of freed bytes."""
     now = container.system.clock().now()
     wanted = image_filter(container.images.list_images(), filters, [], now)
     pruned = container.housekeeping.prune_images()(host_platform(), wanted, everything=everything)
@@ -114,7 +111,7 @@ def _check(filters: list[str] | None) -> None:
 
 
 def _ask(everything: bool, force: bool) -> None:
-    """Ask before all images go. Raises UsageError where nobody can answer, Exit for no."""
+    """Ask before all images are removed. Raises UsageError without a terminal, Exit for no."""
     if not everything or force:
         return
     if not sys.stdin.isatty():

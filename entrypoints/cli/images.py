@@ -15,7 +15,9 @@ from img.entrypoints.cli import options
 from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.formats import Format, is_template, show_rows
 from img.entrypoints.cli.image_completion import image_names
+from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say, say_lines, say_text
+from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.cli.tables import aligned, bytes_size, human_duration, render_table
 from img.entrypoints.settings import host_platform
@@ -65,30 +67,27 @@ def add_to(app: typer.Typer) -> None:
     )(tag)
 
 
+@shared_options
 def ls(
-    ctx: typer.Context,
+    session: Session,
     names: Names = None,
     filters: Filters = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print image IDs only.")] = False,
     shape: Format = "",
     digests: Annotated[
-        bool, typer.Option("--digests", help="Show digests in full on a terminal too.")
+        bool, typer.Option("--digests", help="Show full digests on a terminal as well.")
     ] = False,
     no_trunc: Annotated[
-        bool, typer.Option("--no-trunc", help="Cut neither IDs nor digests short.")
+        bool, typer.Option("--no-trunc", help="Do not shorten IDs and digests.")
     ] = False,
     everything: Annotated[  # noqa: ARG001 (docker hides some without it; img never does)
         bool, typer.Option("--all", "-a", help="Show all images (img always does).")
     ] = False,
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
     """List images and digests, by NAME or pattern if one is given."""
     if names and len(names) > 1:
         raise UsageError("one NAME or pattern at most is expected")
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug) as container:
+    with session.open() as container:
         now = container.system.clock().now()
         list_images = container.images.list_images()
         wanted = image_filter(list_images, filters, names or [], now)
@@ -106,7 +105,7 @@ def ls(
 def image_filter(
     list_images: "ListImages", filters: list[str] | None, patterns: Sequence[str], now: datetime
 ) -> "ImageFilter":
-    """Return what ``--filter`` and ``patterns`` say. Raises UsageError, ImageNotFound."""
+    """Return the filter of ``--filter`` and ``patterns``. Raises UsageError, ImageNotFound."""
     from img.domain.image_filter import ImageFilter, parse_image_filters
 
     if not filters and not patterns:
@@ -122,7 +121,7 @@ def image_filter(
 
 
 def _rows(images: "Sequence[ListedImage]", now: datetime) -> list[tuple[str, ...]]:
-    """Return what programs read: the columns of the first img."""
+    """Return a table for programs to read, with the columns of img 0.5."""
     rows = [
         (
             str(listed.image.reference or "<none>"),
@@ -184,59 +183,43 @@ def _ago(now: datetime, moment: datetime) -> str:
     return f"{human_duration((now - moment).total_seconds())} ago"
 
 
+@shared_options
 def tag(
-    ctx: typer.Context,
+    session: Session,
     names: Names = None,
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
     """Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE."""
     if not names or len(names) != 2:
         raise UsageError("must pass an image or repository and target to tag")
     source, target = ImageName.parse(names[0]), ImageReference.parse(names[1])
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug) as container:
+    with session.open() as container:
         container.tag_image()(source, target)
     say(f"Successfully tagged {names[0]} as {names[1]}")
 
 
+@shared_options
 def rm(
-    ctx: typer.Context,
+    session: Session,
+    registries: RegistryOptions,
     names: Names = None,
     remote: Annotated[
-        bool, typer.Option("--remote", help="Remove them from their registry, not from here.")
+        bool, typer.Option("--remote", help="Remove the images from their registry instead.")
     ] = False,
     force: Annotated[
-        bool, typer.Option("--force", "-f", help="By an ID, remove names in all repositories.")
+        bool, typer.Option("--force", "-f", help="Remove all names of an image given by its ID.")
     ] = False,
-    insecure: options.Insecure = False,
-    tls_verify: options.TlsVerify = True,
-    authfile: options.AuthFile = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
     """Remove one or more images, by name, ID or digest."""
     if not names:
         raise UsageError("must pass an image to remove")
     images = [] if remote else [ImageName.parse(name) for name in names]
     references = [ImageReference.parse(name) for name in names] if remote else []
-    session: Session = ctx.obj
     with session.open(
-        state=state,
-        backend=backend,
-        debug=debug,
         needs=Needs.NOTHING if remote else Needs.STATE,
-        access=options.access(
-            {name.domain for name in references},
-            insecure=insecure,
-            tls_verify=tls_verify,
-            auth_file=authfile,
-        ),
+        access=registries.access({name.domain for name in references}),
     ) as container:
         removals: list[Callable[[], object]] = (
-            [partial(container.registries.contents().delete, each) for each in references]
+            [partial(container.remove_remote_image(), each) for each in references]
             if remote
             else [
                 partial(container.housekeeping.remove_image(), each, force=force) for each in images
@@ -247,7 +230,7 @@ def rm(
             say(f"Removing {name}...")
             try:
                 remove()
-            except ImgError as error:  # the others go all the same, as with docker
+            except ImgError as error:  # docker removes the other images as well
                 code = code or report(error)
             else:
                 say(f"Successfully removed {name}")

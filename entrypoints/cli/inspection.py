@@ -13,6 +13,7 @@ from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.formats import Format, is_template, show_rows
 from img.entrypoints.cli.images import Names
 from img.entrypoints.cli.output import say_json, say_lines
+from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
 from img.entrypoints.cli.tables import aligned, bytes_size, human_duration
 from img.entrypoints.settings import host_platform
@@ -36,7 +37,7 @@ WhichPlatform = Annotated[
     str,
     typer.Option(
         "--platform",
-        help="Which of an image of several platforms (this machine's).",
+        help="Show the image of this platform (default: this machine's).",
         metavar="OS/ARCH",
         show_default=False,
     ),
@@ -48,38 +49,36 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "history",
         cls=options.followed_by("NAME"),
-        short_help="Show the steps that made an image, and how large their layers are.",
+        short_help="Show the steps of an image and the sizes of their layers.",
     )(history)
     app.command(
         "inspect",
         cls=options.followed_by("NAME..."),
-        short_help="Show all that is known of one or more images.",
+        short_help="Show details of one or more images.",
     )(inspect)
 
 
+@shared_options
 def inspect(
-    ctx: typer.Context,
+    session: Session,
     names: Names = None,
     shape: Annotated[
         str,
         typer.Option(
             "--format",
             "-f",
-            help="json or a Go template (JSON, indented).",
+            help="Print json or a Go template (default: indented JSON).",
             metavar="FORMAT",
             show_default=False,
         ),
     ] = "",
     config: Annotated[
-        bool, typer.Option("--config", help="Print the image's OCI config as it is stored.")
+        bool, typer.Option("--config", help="Print the stored OCI config of the image.")
     ] = False,
     kind: Annotated[str, typer.Option("--type", help="image.", metavar="TYPE", hidden=True)] = "",
     platform: WhichPlatform = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """Show all that is known of images, as docker inspect has it: by name, ID or digest."""
+    """Show details of images, given by name, ID or digest, in the format of docker inspect."""
     if not names or (config and len(names) != 1):
         raise UsageError("must pass an image to inspect")
     if kind not in ("", "image"):
@@ -87,8 +86,7 @@ def inspect(
     if config and shape:
         raise UsageError("--config and --format are mutually exclusive")
     wanted, which = [ImageName.parse(name) for name in names], _platform(platform)
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug) as container:
+    with session.open() as container:
         inspect_image = container.inspect_image()
         if config:
             from img.domain.json_text import parse_json
@@ -99,7 +97,7 @@ def inspect(
         for name in wanted:
             try:
                 documents.append(inspect_image(name, which))
-            except ImgError as error:  # the others are shown all the same, as with docker
+            except ImgError as error:  # docker shows the other images as well
                 problems.append(error)
     if shape in ("", "json"):
         from img.domain.go.template.values import plain
@@ -114,28 +112,26 @@ def inspect(
         raise typer.Exit(codes[0])
 
 
+@shared_options
 def history(
-    ctx: typer.Context,
+    session: Session,
     names: Names = None,
     human: Annotated[
-        bool, typer.Option("--human/--no-human", "-H", help="Sizes and times to be read.")
+        bool,
+        typer.Option("--human/--no-human", "-H", help="Print sizes and times in readable units."),
     ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print image IDs only.")] = False,
     shape: Format = "",
     no_trunc: Annotated[
-        bool, typer.Option("--no-trunc", help="Cut neither IDs nor commands short.")
+        bool, typer.Option("--no-trunc", help="Do not shorten IDs and commands.")
     ] = False,
     platform: WhichPlatform = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """Show the steps that made an image, the last one first, and the sizes of their files."""
+    """Show the steps of an image, the last one first, and the sizes of their layers."""
     if not names or len(names) != 1:
         raise UsageError("must pass an image to show the history of")
     name, which = ImageName.parse(names[0]), _platform(platform)
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug) as container:
+    with session.open() as container:
         now = container.system.clock().now()
         id_, steps = container.image_history()(name, which)
     rows = _rows(id_, steps, now, human=human, full=no_trunc)

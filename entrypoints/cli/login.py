@@ -9,7 +9,9 @@ from img.application.ports.credential_store import Credentials
 from img.domain.errors import UsageError
 from img.domain.reference import DOCKER_HUB_SERVER, registry_of, server_of
 from img.entrypoints.cli import options
+from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say
+from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
 
 
@@ -26,24 +28,20 @@ def add_to(app: typer.Typer) -> None:
 Server = Annotated[list[str] | None, typer.Argument(hidden=True)]
 
 
+@shared_options
 def login(
-    ctx: typer.Context,
+    session: Session,
+    registries: RegistryOptions,
     server: Server = None,
     username: Annotated[
-        str, typer.Option("--username", "-u", help="Username.", metavar="NAME")
+        str, typer.Option("--username", "-u", help="Set the user name.", metavar="NAME")
     ] = "",
     password: Annotated[
-        str, typer.Option("--password", "-p", help="Password.", metavar="TEXT")
+        str, typer.Option("--password", "-p", help="Set the password.", metavar="TEXT")
     ] = "",
     password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Take the password from stdin.")
+        bool, typer.Option("--password-stdin", help="Read the password from stdin.")
     ] = False,
-    insecure: options.Insecure = False,
-    tls_verify: options.TlsVerify = True,
-    authfile: options.AuthFile = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
     """Log in to a Docker registry."""
     if server and len(server) > 1:
@@ -57,19 +55,9 @@ def login(
             raise UsageError("must provide --username with --password-stdin")
         password = sys.stdin.read().removesuffix("\n").removesuffix("\r")
     where = registry_of(server[0]) if server else DOCKER_HUB_SERVER
-    session: Session = ctx.obj
     with session.open(
-        state=state,
-        backend=backend,
-        debug=debug,
         needs=Needs.REGISTRY,
-        access=options.access(
-            {where},
-            insecure=insecure,
-            tls_verify=tls_verify,
-            auth_file=authfile,
-            new_auth_file=True,
-        ),
+        access=registries.access({where}, new_authfile=True),
     ) as container:
         use_case = container.login()
         if not (username and password):
@@ -99,25 +87,18 @@ def _ask_username(known: str) -> str:
     )
 
 
+@shared_options
 def logout(
-    ctx: typer.Context,
+    session: Session,
     server: Server = None,
     authfile: options.AuthFile = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
     """Log out from a Docker registry."""
     if server and len(server) > 1:
         raise UsageError(f"logout expects zero or one arguments, found {len(server)}")
     where = server[0] if server else DOCKER_HUB_SERVER
-    session: Session = ctx.obj
-    access = options.access(
-        (), insecure=False, tls_verify=True, auth_file=authfile, new_auth_file=True
-    )
-    with session.open(
-        state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
-    ) as container:
+    access = RegistryOptions(authfile=authfile).access((), new_authfile=True)
+    with session.open(needs=Needs.REGISTRY, access=access) as container:
         was_logged_in = container.logout()(where)
     if not was_logged_in:
         say(f"Not logged in to {server_of(where)}")

@@ -1,4 +1,4 @@
-"""Options that commands share."""
+"""Options and argument parsing that commands share."""
 
 import os
 from collections.abc import Callable, Collection, Mapping
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.entrypoints.settings import RegistryAccess
 
@@ -28,27 +29,53 @@ Backend = Annotated[
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", "-d", help="Enable debug logging.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Do not show progress.")]
 Insecure = Annotated[
     bool,
-    typer.Option("--insecure-registry", help="Talk plain HTTP to the registry in the name."),
+    typer.Option("--insecure-registry", help="Use plain HTTP with the registry in the name."),
 ]
 TlsVerify = Annotated[
-    bool, typer.Option("--tls-verify/--no-tls-verify", help="Check registries' certificates.")
+    bool,
+    typer.Option("--tls-verify/--no-tls-verify", help="Verify the certificates of registries."),
 ]
 AuthFile = Annotated[
     str,
-    typer.Option("--authfile", help="Credentials file, in place of the usual.", metavar="FILE"),
+    typer.Option("--authfile", help="Use this credentials file.", metavar="FILE"),
 ]
 Filter = Annotated[
-    str, typer.Option("--filter", "-f", help="Only what contains this text.", metavar="TEXT")
+    str, typer.Option("--filter", "-f", help="Show lines that contain this text.", metavar="TEXT")
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryOptions:
+    """The options for access to registries."""
+
+    insecure: bool = False
+    tls_verify: bool = True
+    authfile: str = ""
+
+    def access(self, domains: Collection[str], *, new_authfile: bool = False) -> RegistryAccess:
+        """Return the access to the registries ``domains``; --insecure-registry is for no others.
+
+        Raises UsageError if the authfile does not exist, unless ``new_authfile``.
+        """
+        if self.authfile and not new_authfile and not os.path.lexists(self.authfile):
+            raise UsageError(
+                f"--authfile {self.authfile}: no such file", hint="`img login` makes one"
+            )
+        return RegistryAccess(
+            insecure=frozenset(domains) if self.insecure else frozenset(),
+            tls_verify=self.tls_verify,
+            auth_file=Path(self.authfile) if self.authfile else None,
+        )
+
 
 _NOTHING: Mapping[str, str] = {}
 
 
 class UnknownCommand(Exception):
-    """A word that names no command of ``group``, such as "img image", which has ``commands``."""
+    """A word that is not among ``commands``, the commands of ``group`` (such as "img image")."""
 
     def __init__(self, name: str, group: str, commands: Collection[str]) -> None:
         super().__init__(name)
@@ -58,7 +85,7 @@ class UnknownCommand(Exception):
 
 
 class Group(TyperGroup):
-    """Commands, and the options before them."""
+    """A group of commands, and the options before them."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         return super().parse_args(ctx, _respelled(self, ctx, args))
@@ -70,7 +97,7 @@ class Group(TyperGroup):
 
 
 def show_help_alone(ctx: typer.Context) -> None:
-    """Print the help of a group of commands where none of them was named."""
+    """Print the help of a group of commands if no command was given."""
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
 
@@ -81,10 +108,10 @@ def followed_by(
     foreign: "Callable[[], Mapping[str, ForeignOption]]" = dict,
     implied: Mapping[str, str] = _NOTHING,
 ) -> type[TyperCommand]:
-    """Return the class of commands whose usage has ``words`` after the options.
+    """Return a class of commands that show ``words`` after the options in their usage line.
 
-    It takes or refuses the options that ``foreign`` returns, which is asked when words are read;
-    those in ``implied`` have a value only behind "=".
+    ``foreign`` returns the options of other builders to accept or refuse; it is called when
+    arguments are parsed. Options in ``implied`` take a value only after "=".
     """
 
     class Command(TyperCommand):
@@ -98,7 +125,7 @@ def followed_by(
 
 
 def one_of(*values: str) -> Callable[[str], list[str]]:
-    """Return what proposes those of ``values`` that begin as typed, for ``autocompletion``."""
+    """Return an ``autocompletion`` function that proposes ``values`` with the typed beginning."""
     return lambda incomplete: [value for value in values if value.startswith(incomplete)]
 
 
@@ -111,7 +138,7 @@ def _respelled(
 ) -> list[str]:
     if not any(word[:1] == "-" for word in words):
         return [*words]
-    from img.entrypoints.cli.arguments import Spellings, Switch  # only now: it takes a moment
+    from img.entrypoints.cli.arguments import Spellings, Switch  # slow to import
 
     switches: dict[str, Switch] = {}
     valued: set[str] = set()
@@ -134,46 +161,25 @@ def _respelled(
     try:
         return spellings.respelled(words)
     except UsageError:
-        if ctx.resilient_parsing:  # a shell asks what may follow
+        if ctx.resilient_parsing:  # a shell completes the line
             return words
         raise
 
 
-def access(
-    domains: Collection[str],
-    *,
-    insecure: bool,
-    tls_verify: bool,
-    auth_file: str,
-    new_auth_file: bool = False,
-) -> RegistryAccess:
-    """Return what the options say; ``insecure`` is meant for the registries ``domains``.
-
-    Raises UsageError if ``auth_file`` is not there, unless it may be a new one.
-    """
-    if auth_file and not new_auth_file and not os.path.lexists(auth_file):
-        raise UsageError(f"--authfile {auth_file}: no such file", hint="`img login` makes one")
-    return RegistryAccess(
-        insecure=frozenset(domains) if insecure else frozenset(),
-        tls_verify=tls_verify,
-        auth_file=Path(auth_file) if auth_file else None,
-    )
-
-
-# The seed took Go's single-dash long flags; `-target` would else be read as `-t arget`.
-_SEED_SPELLINGS = ("state", "backend", "build-arg", "target", "password-stdin")
+# img 0.5 took Go's long flags with one dash. Typer would read `-target` as `-t arget`.
+_ONE_DASH = ("state", "backend", "build-arg", "target", "password-stdin")
 
 
 def modern_spelling(arguments: list[str]) -> list[str]:
-    """Return ``arguments`` with the seed's long flags spelled with two dashes.
+    """Return ``arguments`` with the long flags of img 0.5 spelled with two dashes.
 
-    What follows "--", or is another program's (``img unshare``), stays as it is.
+    Words after "--", and words of another program (``img unshare``), are not changed.
     """
     modern: list[str] = []
     for i, argument in enumerate(arguments):
         if argument == "--" or (argument == "unshare" and all(w[:1] == "-" for w in modern)):
             return [*modern, *arguments[i:]]
         name = argument[1:].partition("=")[0]
-        seed = argument.startswith("-") and name in _SEED_SPELLINGS
-        modern.append(f"-{argument}" if seed else argument)
+        is_old = argument.startswith("-") and name in _ONE_DASH
+        modern.append(f"-{argument}" if is_old else argument)
     return modern

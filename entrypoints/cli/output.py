@@ -1,4 +1,4 @@
-"""Results and notes of commands, as they are printed: one place for all of them.
+"""Printing of results and messages: no other module prints.
 
 Parts of them come from registries, images and Dockerfiles, so all goes through ``shown``. That
 module is imported when there is something to say: its patterns take a moment to compile.
@@ -17,21 +17,21 @@ def say(line: str = "", *, error: bool = False) -> None:
 
 
 def say_text(text: str, *, error: bool = False) -> None:
-    """Print ``text`` with the lines that it has."""
+    """Print ``text``, which has its own line ends."""
     from img.domain.shown_text import shown
 
     typer.echo(shown(text), err=error, nl=False)
 
 
 def say_lines(texts: Iterable[str]) -> None:
-    """Print ``texts`` one after the other, each with the lines that it has."""
+    """Print ``texts`` one after the other; they have their own line ends."""
     from img.domain.shown_text import shown_exactly
 
     typer.echo("".join(map(shown_exactly, texts)), nl=False)
 
 
 def say_json(document: object, *, indent: int | str | None = None) -> None:
-    """Print ``document`` as JSON, by whose escapes all can be said."""
+    """Print ``document`` as JSON; its escapes make control characters harmless."""
     import json
 
     from img.domain.shown_text import shown_json

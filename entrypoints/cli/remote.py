@@ -1,4 +1,4 @@
-"""``img tags``, ``catalog``, ``referrers``: what registries have."""
+"""``img tags``, ``catalog``, ``referrers``."""
 
 from typing import Annotated
 
@@ -8,7 +8,9 @@ from img.domain.errors import UsageError
 from img.domain.reference import ImageReference, registry_of
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import Names
+from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say, say_text
+from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.cli.tables import bytes_size, render_table
 
@@ -23,7 +25,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(
         "referrers",
         cls=options.followed_by("NAME"),
-        short_help="List what refers to an image in a registry.",
+        short_help="List signatures and attestations of an image in a registry.",
     )(referrers)
     app.command(
         "tags",
@@ -32,76 +34,50 @@ def add_to(app: typer.Typer) -> None:
     )(tags)
 
 
+@shared_options
 def tags(
-    ctx: typer.Context,
+    session: Session,
+    registries: RegistryOptions,
     names: Names = None,
-    insecure: options.Insecure = False,
-    tls_verify: options.TlsVerify = True,
-    authfile: options.AuthFile = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """List the tags of a repository in a registry, one a line."""
+    """List the tags of a repository in a registry, one per line."""
     reference = _one(names)
-    access = options.access(
-        {reference.domain}, insecure=insecure, tls_verify=tls_verify, auth_file=authfile
-    )
-    session: Session = ctx.obj
-    with session.open(
-        state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
-    ) as container:
-        for tag in container.registries.contents().tags(reference):
+    access = registries.access({reference.domain})
+    with session.open(needs=Needs.REGISTRY, access=access) as container:
+        for tag in container.list_tags()(reference):
             say(tag)
 
 
+@shared_options
 def catalog(
-    ctx: typer.Context,
+    session: Session,
+    registries: RegistryOptions,
     server: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,
-    insecure: options.Insecure = False,
-    tls_verify: options.TlsVerify = True,
-    authfile: options.AuthFile = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """List the repositories of a registry, one a line. Docker Hub and others have no such list."""
+    """List the repositories of a registry, one per line. Docker Hub and others refuse this."""
     if not server or len(server) != 1:
         raise UsageError("must pass a registry", hint="such as registry.example.com:5000")
     where = registry_of(server[0])
-    access = options.access({where}, insecure=insecure, tls_verify=tls_verify, auth_file=authfile)
-    session: Session = ctx.obj
-    with session.open(
-        state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
-    ) as container:
-        for name in container.registries.contents().repositories(where):
+    access = registries.access({where})
+    with session.open(needs=Needs.REGISTRY, access=access) as container:
+        for name in container.list_repositories()(where):
             say(name)
 
 
+@shared_options
 def referrers(
-    ctx: typer.Context,
+    session: Session,
+    registries: RegistryOptions,
     names: Names = None,
     artifact_type: Annotated[
-        str, typer.Option("--artifact-type", help="Only those of this type.", metavar="TYPE")
+        str, typer.Option("--artifact-type", help="List only this type.", metavar="TYPE")
     ] = "",
-    insecure: options.Insecure = False,
-    tls_verify: options.TlsVerify = True,
-    authfile: options.AuthFile = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """List what refers to an image in a registry: signatures, attestations, lists of contents."""
+    """List manifests that refer to an image in a registry: signatures, attestations, SBOMs."""
     reference = _one(names)
-    access = options.access(
-        {reference.domain}, insecure=insecure, tls_verify=tls_verify, auth_file=authfile
-    )
-    session: Session = ctx.obj
-    with session.open(
-        state=state, backend=backend, debug=debug, needs=Needs.REGISTRY, access=access
-    ) as container:
-        subject = reference.digest or container.registries.registry().resolve(reference).digest
-        found = list(container.registries.contents().referrers(reference, subject, artifact_type))
+    access = registries.access({reference.domain})
+    with session.open(needs=Needs.REGISTRY, access=access) as container:
+        found = list(container.list_referrers()(reference, artifact_type))
     rows = [(str(one.digest), bytes_size(one.size), one.artifact_type) for one in found]
     say_text(render_table([("DIGEST", "SIZE", "ARTIFACT TYPE"), *rows]))
 

@@ -1,4 +1,4 @@
-"""One run of the command: its settings, and the container made from them."""
+"""A run of a command: its settings, and the container for them."""
 
 import os
 import sys
@@ -27,29 +27,31 @@ if TYPE_CHECKING:
 
 
 class Needs(Enum):
-    """What a command needs of the namespaces."""
+    """The namespaces that a command needs."""
 
-    REGISTRY = "registry"  # nothing, nor of the state
-    NOTHING = "nothing"
+    REGISTRY = "registry"  # no namespaces, and not the state
+    NOTHING = "nothing"  # no namespaces
     STATE = "state"  # to read or remove files that belong to the user's subordinate ids
     BUILD = "build"  # to run steps
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Session:
-    """What the options before the command said; a command adds its own and opens the container."""
+    """The options of state, backend and debugging; a command opens the container from them."""
 
     state: str | None = None
     backend: str | None = None
     debug: bool = False
 
-    def state_path(self, state: str | None) -> Path:
-        """Return the absolute state directory, where the option after the command is ``state``.
+    def with_options(self, *, state: str | None, backend: str | None, debug: bool) -> "Session":
+        """Return the session with the options after the command, where these are given."""
+        return Session(
+            state=state or self.state, backend=backend or self.backend, debug=debug or self.debug
+        )
 
-        Raises StateError.
-        """
-        chosen = state or self.state
-        path = Path(chosen) if chosen else default_state(os.environ)
+    def state_path(self) -> Path:
+        """Return the absolute state directory. Raises StateError."""
+        path = Path(self.state) if self.state else default_state(os.environ)
         try:
             return path.absolute()
         except FileNotFoundError:
@@ -62,9 +64,6 @@ class Session:
     def open(
         self,
         *,
-        state: str | None,
-        backend: str | None,
-        debug: bool,
         needs: Needs = Needs.NOTHING,
         progress: str = "auto",
         quiet: bool = False,
@@ -76,20 +75,20 @@ class Session:
         executor: str | None = None,
         userns: bool = False,
     ) -> Iterator["Container"]:
-        """Enter with the container for a command, and close it after.
+        """Enter namespaces, yield the container for a command, and close it afterwards.
 
         Raises UsageError, StateError.
         """
-        # First of all: the namespaces take only a process without threads.
+        # Before other imports: only a process without threads can enter namespaces.
         from img.entrypoints import rootless
 
-        path = self.state_path(state)
+        path = self.state_path()
         foreign = needs is not Needs.REGISTRY and rootless.is_foreign_state(path)
         settings = Settings(
             state=path,
             foreign=foreign,
             platform=host_platform(),
-            snapshotter=snapshotter_of(backend or self.backend or "auto"),
+            snapshotter=snapshotter_of(self.backend or "auto"),
             store="oci-layout" if foreign else _store(),
             executor=_real(executor or os.environ.get("IMG_EXECUTOR", "auto"), "executor"),
             registry=os.environ.get("IMG_REGISTRY", "oras"),
@@ -99,7 +98,7 @@ class Session:
             max_cache=_max_cache(),
             progress=_progress(progress),
             quiet=quiet,
-            debug=debug or self.debug,
+            debug=self.debug,
             secrets=secrets,
             agents=agents,
             resources=resources or Resources(),
@@ -130,7 +129,7 @@ def _store() -> str:
 
 
 def _real(choice: str, title: str) -> str:
-    """Return ``choice``. Raises UsageError for those that keep nothing, or pretend to run it."""
+    """Return ``choice``. Raises UsageError for adapters that are for tests."""
     if choice in FOR_TESTS:
         raise UsageError(f"{choice} is not a valid {title}", hint="it is for tests")
     return choice

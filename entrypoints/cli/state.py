@@ -11,6 +11,7 @@ from img.domain.errors import UsageError
 from img.entrypoints.cli import options
 from img.entrypoints.cli.formats import Format, is_template, show_rows
 from img.entrypoints.cli.output import say, say_json, say_text
+from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.cli.tables import bytes_size, human_duration, render_table
 
@@ -22,7 +23,9 @@ def add_to(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("du", cls=options.followed_by(), short_help="Show image disk usage.")(du)
     app.command(
-        "fsck", cls=options.followed_by(), short_help="Check that all that is stored is whole."
+        "fsck",
+        cls=options.followed_by(),
+        short_help="Check that stored images and blobs are complete.",
     )(fsck)
     app.command(
         "prune", cls=options.followed_by(), short_help="Prune and clean up the build cache."
@@ -34,7 +37,7 @@ def _size(*names: str, says: str) -> Any:
 
 
 Extra = Annotated[list[str] | None, typer.Argument(hidden=True)]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all that is known.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show all fields.")]
 _HEADERS = {
     "ID": "ID",
     "Type": "TYPE",
@@ -47,26 +50,23 @@ _HEADERS = {
     "LastUsedAt": "LAST USED AT",
     "UsageCount": "USAGE COUNT",
 }
-CACHE_ALONE = "img.cache-alone"  # in the context of a prune that is to leave images alone
-_FILTER_HELP = "Only what has this in its name, or NAME=VALUE (id, type, until, …). Repeatable."
+CACHE_ALONE = "img.cache-alone"  # in the context of a prune that does not remove images
+_FILTER_HELP = "Select by a part of the name, or by NAME=VALUE (id, type, until, …). Repeatable."
 
 
+@shared_options
 def du(
-    ctx: typer.Context,
+    session: Session,
     extra: Extra = None,
     filters: Annotated[
         list[str] | None, typer.Option("--filter", "-f", help=_FILTER_HELP, metavar="FILTER")
     ] = None,
     verbose: Verbose = False,
     shape: Format = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """Show what the state holds, why, and what of it could go."""
+    """Show the contents of the state, their sizes, and which of them can be removed."""
     _refuse(extra)
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
+    with session.open(needs=Needs.STATE) as container:
         now = container.system.clock().now()
         used = container.housekeeping.disk_usage()(_parsed(filters, now))
     _show(used, shape, now, verbose=verbose)
@@ -75,42 +75,42 @@ def du(
         _show_totals(("Reclaimable:", free), ("Total:", sum(item.size for item in used)))
 
 
+@shared_options
 def prune(
     ctx: typer.Context,
+    session: Session,
     extra: Extra = None,
     everything: Annotated[
         bool,
-        typer.Option("--all", "-a", help="Cache mounts too, and all records of the build cache."),
+        typer.Option("--all", "-a", help="Remove cache mounts and all cache records too."),
     ] = False,
     filters: Annotated[
         list[str] | None, typer.Option("--filter", help=_FILTER_HELP, metavar="FILTER")
     ] = None,
     max_used: Annotated[
-        str, _size("--max-used-space", says="Leave at most so much, what was used last.")
+        str, _size("--max-used-space", says="Keep at most this much, the most recently used.")
     ] = "",
     min_free: Annotated[
-        str, _size("--min-free-space", says="Stop when the disk has so much free.")
+        str, _size("--min-free-space", says="Stop when this much of the disk is free.")
     ] = "",
     reserved: Annotated[
-        str, _size("--reserved-space", "--keep-storage", says="Always leave so much.")
+        str, _size("--reserved-space", "--keep-storage", says="Always keep this much.")
     ] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be removed, remove nothing.")
+    ] = False,
     force: Annotated[  # noqa: ARG001 (docker asks without it; img never does)
-        bool, typer.Option("--force", "-f", help="Do not ask (img never does).")
+        bool, typer.Option("--force", "-f", help="Do not ask (img never asks).")
     ] = False,
     verbose: Verbose = False,
     shape: Format = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """Prune the build cache and images without a name: what no name and no build in work needs."""
+    """Prune the build cache and images without a name, unless a running build needs them."""
     _refuse(extra)
     from img.domain.retention import PrunePolicy
     from img.domain.usage import Kind
 
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug, needs=Needs.STATE) as container:
+    with session.open(needs=Needs.STATE) as container:
         now = container.system.clock().now()
         policy = PrunePolicy(
             filter=_parsed(filters, now),
@@ -125,7 +125,7 @@ def prune(
         removed = container.housekeeping.prune()(policy, dry_run=dry_run)
     _show(removed, shape, now, verbose=verbose)
     if shape in ("", "table"):
-        # What builds that run may be reading is on the disk until they have ended.
+        # Files that running builds may read are deleted when these builds end.
         reclaimed = sum(item.size for item in removed if item.reclaimable)
         _show_totals(
             ("Reclaimable:" if dry_run else "Reclaimed:", reclaimed),
@@ -133,20 +133,17 @@ def prune(
         )
 
 
+@shared_options
 def fsck(
-    ctx: typer.Context,
+    session: Session,
     extra: Extra = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Fetch damaged blobs again, delete what is useless.")
+        bool, typer.Option("--repair", help="Fetch damaged blobs again, delete unusable files.")
     ] = False,
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """Check that every image is whole, and every blob what its name says."""
+    """Check that every image is complete, and that every blob has the content of its digest."""
     _refuse(extra)
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug) as container:
+    with session.open() as container:
         report = container.housekeeping.check_store()(repair=repair)
     for finding in report.findings:
         say(finding.text)

@@ -1,4 +1,4 @@
-"""Tables, sizes and ages as img has always printed them."""
+"""Tables, sizes and ages in the formats of img 0.5."""
 
 from collections.abc import Sequence
 from itertools import takewhile
@@ -61,7 +61,7 @@ def bytes_size(size: int) -> str:
 
 
 def human_duration(seconds: float) -> str:
-    """Return about how long ``seconds`` are (docker/go-units HumanDuration)."""
+    """Return ``seconds`` as a rounded duration in words (docker/go-units HumanDuration)."""
     minutes, hours = int(seconds / 60), int(seconds / 3600 + 0.5)
     if seconds < 60:
         return _below_a_minute(int(seconds))

@@ -14,7 +14,9 @@ from img.domain.image_name import ImageName
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import Names
+from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say
+from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
 from img.entrypoints.cli.tables import bytes_size
 from img.entrypoints.settings import host_platform
@@ -52,42 +54,31 @@ def _foreign_options() -> "Mapping[str, ForeignOption]":
     return OF_TRANSFER
 
 
+@shared_options
 def pull(
-    ctx: typer.Context,
+    session: Session,
+    registries: RegistryOptions,
     names: Names = None,
     quiet: options.Quiet = False,
-    insecure: options.Insecure = False,
-    tls_verify: options.TlsVerify = True,
-    authfile: options.AuthFile = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
     """Pull an image or a repository from a registry."""
     if not names or len(names) != 1:
         raise UsageError("must pass an image or repository to pull")
     reference = ImageReference.parse(names[0])
-    session: Session = ctx.obj
     say(f"Pulling {names[0]}...")
     with session.open(
-        state=state,
-        backend=backend,
-        debug=debug,
         quiet=quiet,
-        access=options.access(
-            {reference.domain},
-            insecure=insecure,
-            tls_verify=tls_verify,
-            auth_file=authfile,
-        ),
+        access=registries.access({reference.domain}),
     ) as container:
         image = container.pull_image()(reference, host_platform())
     say(f"Pulled: {image.target.digest}")
     say(f"Size: {bytes_size(image.size)}")
 
 
+@shared_options
 def push(
-    ctx: typer.Context,
+    session: Session,
+    registries: RegistryOptions,
     names: Names = None,
     quiet: options.Quiet = False,
     nondistributable: Annotated[
@@ -96,36 +87,21 @@ def push(
             "--allow-nondistributable-artifacts", help="Push layers that may not be distributed."
         ),
     ] = False,
-    insecure: options.Insecure = False,
-    tls_verify: options.TlsVerify = True,
-    authfile: options.AuthFile = "",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """Push an image to a registry; of several tags of a repository only the first sends layers."""
+    """Push images to a registry; further tags of a repository send no layers."""
     if not names:
         raise UsageError("must pass an image or repository to push")
     images = [ImageName.parse(name) for name in names]
     domains = {image.reference.domain for image in images if image.reference}
-    if insecure and (by_id := [image.text for image in images if image.digits]):
+    if registries.insecure and (by_id := [image.text for image in images if image.digits]):
         raise UsageError(
             f'--insecure-registry needs to know the registry, which "{by_id[0]}" does not say',
             hint="push NAME, or use --tls-verify=false",
         )
-    session: Session = ctx.obj
     say(f"Pushing {' '.join(names)}...")
     with session.open(
-        state=state,
-        backend=backend,
-        debug=debug,
         quiet=quiet,
-        access=options.access(
-            domains,
-            insecure=insecure,
-            tls_verify=tls_verify,
-            auth_file=authfile,
-        ),
+        access=registries.access(domains),
     ) as container:
         pushed = container.push_image()(*images, nondistributable=nondistributable)
     for name, published in zip(names, pushed, strict=True):
@@ -134,18 +110,18 @@ def push(
         say(f"Successfully pushed {name}")
 
 
+@shared_options
 def save(
-    ctx: typer.Context,
+    session: Session,
     names: Names = None,
     output: Annotated[
-        str, typer.Option("--output", "-o", help="Write to a file, not stdout.", metavar="FILE")
+        str,
+        typer.Option("--output", "-o", help="Write to a file instead of stdout.", metavar="FILE"),
     ] = "",
     archive: Annotated[
-        str, typer.Option("--format", help="Archive format: docker or oci.", metavar="FORMAT")
+        str,
+        typer.Option("--format", help="Set the archive format: docker or oci.", metavar="FORMAT"),
     ] = "docker",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
     """Save one or more images to a tar archive (to stdout by default)."""
     if not names:
@@ -155,29 +131,26 @@ def save(
     if not output and sys.stdout.isatty():
         raise UsageError("cowardly refusing to save to a terminal. Use the -o flag or redirect")
     images = [ImageName.parse(name) for name in names]
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug) as container:
+    with session.open() as container:
         save_image = container.save_image()
         with container.system.output_files().file(output or "-") as file:
             save_image(images, file, archive_format=archive)
 
 
+@shared_options
 def load(
-    ctx: typer.Context,
+    session: Session,
     input_: Annotated[
-        str, typer.Option("--input", "-i", help="Read from a file, not stdin.", metavar="FILE")
+        str,
+        typer.Option("--input", "-i", help="Read from a file instead of stdin.", metavar="FILE"),
     ] = "",
     quiet: options.Quiet = False,
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
-    """Load images from an archive that save made, or docker, podman or skopeo."""
+    """Load images from an archive of img, docker, podman or skopeo."""
     if not input_ and sys.stdin.isatty():
         raise UsageError("requested load from stdin, but stdin is empty", hint="use -i FILE")
-    session: Session = ctx.obj
     with (
-        session.open(state=state, backend=backend, debug=debug) as container,
+        session.open() as container,
         _opened(input_) as stream,
     ):
         loaded = container.load_image()(stream)
@@ -190,15 +163,16 @@ def load(
             say(f"Loaded image ID: {image.id or image.target.digest}")
 
 
+@shared_options
 def unpack(
-    ctx: typer.Context,
+    session: Session,
     names: Names = None,
     output: Annotated[
-        str, typer.Option("--output", "-o", help="Directory to make (./rootfs).", metavar="DIR")
+        str,
+        typer.Option(
+            "--output", "-o", help="Create this directory (default: ./rootfs).", metavar="DIR"
+        ),
     ] = "rootfs",
-    state: options.State = None,
-    backend: options.Backend = None,
-    debug: options.Debug = False,
 ) -> None:
     """Unpack the root file system of an image to a directory."""
     if not names or len(names) != 1:
@@ -206,8 +180,7 @@ def unpack(
     if os.path.lexists(output):
         raise UsageError(f"destination directory already exists: {output}")
     image = ImageName.parse(names[0])
-    session: Session = ctx.obj
-    with session.open(state=state, backend=backend, debug=debug) as container:
+    with session.open() as container:
         left_out = container.unpack_image()(
             image, host_platform(), output, owners=os.geteuid() == 0
         )

@@ -11,6 +11,8 @@ from img import __version__
 from img.domain.errors import UsageError
 from img.entrypoints.cli import options
 from img.entrypoints.cli.output import say, say_text
+from img.entrypoints.cli.params import shared_options
+from img.entrypoints.cli.session import Session
 from img.entrypoints.settings import host_platform
 
 
@@ -24,11 +26,10 @@ def add_to(app: typer.Typer) -> None:
 Extra = Annotated[list[str] | None, typer.Argument(hidden=True)]
 
 
+@shared_options
 def version(
+    session: Session,  # noqa: ARG001 (every command takes its options)
     extra: Extra = None,
-    state: options.State = None,  # noqa: ARG001 (every command takes these)
-    backend: options.Backend = None,  # noqa: ARG001
-    debug: options.Debug = False,  # noqa: ARG001
 ) -> None:
     """Show the version information."""
     if extra:

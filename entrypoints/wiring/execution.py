@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 OWN_EXECUTORS = ("auto", "unshare", "runc", "crun", "chroot", "proot")
-_MOUNTING = frozenset({"unshare", "runc", "crun"})  # executors whose steps cannot write to a mount
+_MOUNTING = frozenset({"unshare", "runc", "crun"})  # their steps cannot write to a read-only mount
 _WARNINGS = {
     "fuse": "fuse-overlayfs is no exact overlay: set-group-ID directories, hard links and times of"
     " directories may come out otherwise; use --backend auto where layers have to be the same",

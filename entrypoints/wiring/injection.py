@@ -1,8 +1,9 @@
-"""dependency_injector without what img has no use for, which is most of what it imports.
+"""dependency_injector, typed, without the modules that it imports and img does not use.
 
-It takes three names of asyncio, whose package brings ssl and all kinds of event loops, two for
-wiring modules, and looks for web frameworks and for pydantic: 20 ms of each command, and 60 where
-these are installed.
+An unmodified import takes three times as long (80 ms instead of 25 with Python 3.11), which every
+command would pay. The library imports asyncio, with ssl (40 ms), for three functions that only
+asynchronous providers call, and dependency_injector.wiring (7 ms) for two functions. It also looks
+for pydantic, yaml and web frameworks, which takes about 10 ms for each that is installed.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
-_CALLED_LATER = {
+# Functions that the library imports and img does not call.
+_UNUSED_FUNCTIONS = {
     "asyncio": ("Future", "ensure_future", "gather"),
-    "configparser": ("ConfigParser",),
     "dependency_injector.wiring": ("unwire", "wire"),
 }
-_UNUSED = (
+_UNUSED_PACKAGES = (
     "fast_depends",
     "fastapi",
     "pydantic",
@@ -30,40 +31,42 @@ _UNUSED = (
 )
 
 
-class _Hidden:
-    """A finder of modules that finds none of the unused ones."""
+class _HidingFinder:
+    """A finder that reports the unused packages as not installed."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> None:
-        if fullname in _UNUSED:
-            raise ModuleNotFoundError(f"{fullname} is of no use here", name=fullname)
+        if fullname in _UNUSED_PACKAGES:
+            raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)
 
 
 @contextmanager
 def _without_unused() -> Iterator[None]:
-    # None in sys.modules would say the same, but not to Cython.
-    hidden = _Hidden()
-    stand_ins = {name: _stand_in(name) for name in _CALLED_LATER.keys() - sys.modules.keys()}
-    sys.meta_path.insert(0, hidden)
-    sys.modules.update(stand_ins)
+    # None in sys.modules would hide a package from Python code, but not from Cython's imports.
+    hiding = _HidingFinder()
+    placeholders = {
+        name: _placeholder(name) for name in _UNUSED_FUNCTIONS.keys() - sys.modules.keys()
+    }
+    sys.meta_path.insert(0, hiding)
+    sys.modules.update(placeholders)
     try:
         yield
     finally:
-        for name in stand_ins:
+        for name in placeholders:
             del sys.modules[name]
-        sys.meta_path.remove(hidden)
+        sys.meta_path.remove(hiding)
 
 
-def _stand_in(module: str) -> ModuleType:
-    """Return what has the names that are taken of ``module``; to call one imports it."""
-    stand_in = ModuleType(module)
-    for name in _CALLED_LATER[module]:
-        setattr(stand_in, name, _calling(module, name))
-    return stand_in
+def _placeholder(module: str) -> ModuleType:
+    """Return a module with the unused functions of ``module``; a call imports the real one."""
+    placeholder = ModuleType(module)
+    for name in _UNUSED_FUNCTIONS[module]:
+        setattr(placeholder, name, _imported_when_called(module, name))
+    return placeholder
 
 
-def _calling(module: str, name: str) -> Callable[..., Any]:
+def _imported_when_called(module: str, name: str) -> Callable[..., Any]:
     def call(*arguments: object, **named: object) -> Any:
         return getattr(import_module(module), name)(*arguments, **named)
 
@@ -108,7 +111,7 @@ def attributes_of(provider: providers.Provider[_Provided]) -> _Provided:
 
 
 def select(choice: object, **adapters: Callable[..., _Provided]) -> providers.Provider[_Provided]:
-    """Return a provider that calls the one of ``adapters`` whose name ``choice`` provides."""
+    """Return a provider of one of ``adapters``: the one with the name that ``choice`` provides."""
     chosen = cast(Callable[[], str], choice)
     return cast(
         providers.Provider[_Provided],

@@ -55,7 +55,7 @@ class _LazyModule:
 
 
 class LazyName:
-    """A class or function whose module is imported when it is called.
+    """A class or function; its module is imported when it is called.
 
     It can be called and passed on; isinstance() and attributes need an import in the function.
     """

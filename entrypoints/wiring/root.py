@@ -29,6 +29,12 @@ with lazy_imports(__name__):
     from img.application.usecases.login import Login, Logout
     from img.application.usecases.pull import PullImage
     from img.application.usecases.push import PushImage
+    from img.application.usecases.registry_contents import (
+        ListReferrers,
+        ListRepositories,
+        ListTags,
+    )
+    from img.application.usecases.remove_remote import RemoveRemoteImage
     from img.application.usecases.save import SaveImage
     from img.application.usecases.tag import TagImage
     from img.application.usecases.unpack import UnpackImage
@@ -105,6 +111,12 @@ class Container(Wiring):
         files=building.write_files,
         lock=storage.lock,
     )
+    list_tags = providers.Factory(ListTags, contents=registries.contents)
+    list_repositories = providers.Factory(ListRepositories, contents=registries.contents)
+    list_referrers = providers.Factory(
+        ListReferrers, registry=registries.registry, contents=registries.contents
+    )
+    remove_remote_image = providers.Factory(RemoveRemoteImage, contents=registries.contents)
     login = providers.Factory(
         Login, registry=registries.registry, credentials=registries.credentials
     )

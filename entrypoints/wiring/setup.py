@@ -17,7 +17,7 @@ class Setup:
 
     @property
     def records(self) -> str:
-        """Where origins, indexes and cache records are kept: another user's state is read-only."""
+        """The place of origins, indexes and cache records: memory for another user's state."""
         return "memory" if self.settings.foreign else "state"
 
     @property
@@ -42,7 +42,7 @@ class Setup:
 
     @property
     def snapshots(self) -> Path:
-        """The directory of snapshots whose files have owners as in this process."""
+        """The directory of snapshots with owners that suit this process."""
         return self._snapshots_of(self.host.ids)
 
     @property

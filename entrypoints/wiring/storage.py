@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 
 def _cache_namespace(setup: Setup) -> str:
-    """Return the cache namespace of builds whose layers are not exact, "" for exact builds."""
+    """Return the cache namespace of builds with inexact layers, "" for exact builds."""
     departure = setup.host.departure(setup.settings.emulate)
     return departure + ("--backend=fuse" if setup.snapshotter == "fuse" else "")
 

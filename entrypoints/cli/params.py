@@ -1,0 +1,69 @@
+"""The options that most commands have, as parameters of the functions behind the commands."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from img.entrypoints.cli import options
+from img.entrypoints.cli.options import RegistryOptions
+from img.entrypoints.cli.session import Session
+
+
+def _option(name: str, annotation: object, default: object) -> inspect.Parameter:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Parameter(name, kind, annotation=annotation, default=default)
+
+
+_CONTEXT = inspect.Parameter(
+    "ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+)
+# In the order of the help.
+_OPTIONS = {
+    RegistryOptions: (
+        _option("insecure", options.Insecure, default=False),
+        _option("tls_verify", options.TlsVerify, default=True),
+        _option("authfile", options.AuthFile, default=""),
+    ),
+    Session: (
+        _option("state", options.State, default=None),
+        _option("backend", options.Backend, default=None),
+        _option("debug", options.Debug, default=False),
+    ),
+}
+
+
+def shared_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return ``command`` with options in place of its parameters of the types in ``_OPTIONS``.
+
+    A Session takes what the options before the command say, unless those after it say otherwise.
+    """
+    own = inspect.signature(command).parameters
+    made = {
+        kind: parameter.name
+        for kind in _OPTIONS
+        for parameter in own.values()
+        if parameter.annotation is kind
+    }
+
+    @functools.wraps(command)
+    def run(ctx: typer.Context, **given: Any) -> None:
+        for kind, name in made.items():
+            values = {option.name: given.pop(option.name) for option in _OPTIONS[kind]}
+            given[name] = (
+                ctx.obj.with_options(**values) if kind is Session else RegistryOptions(**values)
+            )
+        if "ctx" in own:
+            given["ctx"] = ctx
+        command(**given)
+
+    parameters = [
+        _CONTEXT,
+        *(each for each in own.values() if each.name not in {*made.values(), "ctx"}),
+        *(option for kind in made for option in _OPTIONS[kind]),
+    ]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run
