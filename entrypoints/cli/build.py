@@ -19,7 +19,7 @@ from img.domain.options.pull import parse_pull
 from img.domain.options.resources import parse_resources
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.outputs import Output
-from img.entrypoints.cli import completion, options
+from img.entrypoints.cli import options
 from img.entrypoints.cli.build_outputs import (
     ResultFiles,
     describe,
@@ -73,6 +73,12 @@ def _option(
     )
 
 
+def _stages(ctx: Any, incomplete: str) -> list[str]:
+    from img.entrypoints.cli.completion import stages  # only shells that complete a line need it
+
+    return stages(ctx, incomplete)
+
+
 Texts = list[str] | None
 
 
@@ -99,7 +105,7 @@ def build(
             "--target",
             says="Build up to this stage (default: the last one).",
             value="STAGE",
-            proposes=completion.stages,
+            proposes=_stages,
         ),
     ] = "",
     platform: Annotated[
