@@ -12,7 +12,7 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-TREES = (".ci", "domain")  # the finished ones
+TREES = (".ci", "adapters", "domain")  # the finished ones
 _SKIPPED = {"inputs", "edges", "__pycache__"}  # material from elsewhere
 
 # A function's docstring opens with a verb in the imperative, so with none of these.

@@ -39,7 +39,7 @@ class ForkServer:
         parent = os.getpid()
         # Blocked until the server ignores them: it must not raise KeyboardInterrupt as this process
         # does.
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, signals.OF_TERMINALS)
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, signals.TERMINAL_SIGNALS)
         try:
             self._pid = os.fork()
             if self._pid == 0:
@@ -97,8 +97,8 @@ def _start_supervisor(
 def _start_network(program: str, step: int, ready: socket.socket) -> Helper:
     from img.adapters.executor import private_network
 
-    pid, said = private_network.start(program, step, ready.fileno())
-    return Helper(pid, os.pidfd_open(pid), said)
+    pid, messages = private_network.start(program, step, ready.fileno())
+    return Helper(pid, os.pidfd_open(pid), messages)
 
 
 def _run_server(

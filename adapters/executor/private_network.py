@@ -16,7 +16,7 @@ from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import DEFAULT_PATH
 
 _TUN = "/dev/net/tun"
-_MOST_SAID = 4096  # bytes
+_MOST_BYTES = 4096  # bytes
 _OPTIONS = (
     "--configure", "--mtu=65520", "--disable-host-loopback", "--enable-sandbox", "--enable-seccomp",
 )  # fmt: skip
@@ -39,28 +39,28 @@ def start(program: str, step: int, ready: int) -> tuple[int, int]:
 
     ``ready`` gets a byte when packets flow.
     """
-    said = os.memfd_create("img-network")
+    messages = os.memfd_create("img-network")
     pid = os.fork()
     if pid == 0:
-        _execute_slirp(program, step, ready, said)
-    return pid, said
+        _execute_slirp(program, step, ready, messages)
+    return pid, messages
 
 
-def complaint(said: int) -> str:
+def last_message(messages: int) -> str:
     """Return the last message of slirp4netns."""
-    lines = os.pread(said, _MOST_SAID, 0).decode("utf-8", "replace").split("\n")
+    lines = os.pread(messages, _MOST_BYTES, 0).decode("utf-8", "replace").split("\n")
     return next((line for line in reversed(lines) if line.strip()), "no reason given")
 
 
-def _execute_slirp(program: str, step: int, ready: int, said: int) -> NoReturn:
+def _execute_slirp(program: str, step: int, ready: int, messages: int) -> NoReturn:
     try:
         server = os.getppid()
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != server:
             os._exit(1)
         reset_signals()
-        os.dup2(said, 1)
-        os.dup2(said, 2)
+        os.dup2(messages, 1)
+        os.dup2(messages, 2)
         os.set_inheritable(ready, True)
         command = [program, *_OPTIONS, f"--ready-fd={ready}", str(step), "tap0"]
         os.execve(program, command, {"PATH": DEFAULT_PATH})

@@ -90,7 +90,7 @@ def _run(launch: Launch, channel: socket.socket) -> int:
             _execute_proot(launch, own.path, channel, asking)
         asking.close()
         if launch.is_supervised:
-            supervision.serve_beside(asked, launch.root)
+            supervision.serve_in_thread(asked, launch.root)
         return wait_for(pid, traces=True)
     finally:
         shutil.rmtree(own.path, ignore_errors=True)

@@ -4,8 +4,8 @@ import signal
 
 from img.adapters.linux import syscalls
 
-OF_TERMINALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
-_IGNORED = (*OF_TERMINALS, signal.SIGPIPE, signal.SIGXFSZ)
+TERMINAL_SIGNALS = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM)
+_IGNORED = (*TERMINAL_SIGNALS, signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def ignore_signals() -> None:

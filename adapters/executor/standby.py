@@ -43,7 +43,7 @@ class Standby:
     pidfd: int
     line: socket.socket
 
-    def is_there(self) -> bool:
+    def is_alive(self) -> bool:
         """Tell whether the process is still alive."""
         return os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
@@ -97,7 +97,7 @@ class StandbyPool:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             # It lacks the mounts that were made since then.
-            if waiting.key == key and waiting.is_there() and not self._mounts.has_changed():
+            if waiting.key == key and waiting.is_alive() and not self._mounts.has_changed():
                 return waiting
             waiting.dismiss()
         return self._new(key)

@@ -21,13 +21,13 @@ class Helper:
 
     pid: int
     pidfd: int
-    said: int = -1  # the file with its error messages
+    messages: int = -1  # the file with its error messages
 
     def close(self) -> None:
         """Close the descriptors of the process."""
         os.close(self.pidfd)
-        if self.said >= 0:
-            os.close(self.said)
+        if self.messages >= 0:
+            os.close(self.messages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,10 @@ class StartedStep:
     def report_end_of_helper(self, pidfd: int) -> None:
         """Report why a helper ended before the step did, unless the helper reports it itself."""
         for helper in self.helpers:
-            if helper.pidfd == pidfd and helper.said >= 0:
+            if helper.pidfd == pidfd and helper.messages >= 0:
                 from img.adapters.executor import private_network
 
-                why = private_network.complaint(helper.said)
+                why = private_network.last_message(helper.messages)
                 reports.send(self.channel, Refused(f"slirp4netns ended: {why}"))
 
     def remove_groups(self) -> None:

@@ -72,7 +72,7 @@ def run_supervisor(
         os._exit(code)
 
 
-def serve_beside(asked: socket.socket, root: Root) -> None:
+def serve_in_thread(asked: socket.socket, root: Root) -> None:
     """Answer calls of a step in a thread of this process, an ancestor of the step in the same root.
 
     Without namespaces, only ancestors of a process may read its memory (Yama).

@@ -30,30 +30,30 @@ class LayersBelow:
 
     def directory(self, path: str) -> Entry | None:
         """Return the visible directory at ``path``, None if there is none."""
-        if path in self._hidden or not self.shows_name(path) or self._resolved(path) != path:
+        if path in self._hidden or not self.is_name_visible(path) or self._resolved(path) != path:
             return None
         entry = self._implied(path)
         return entry if entry is not None and entry.kind == DIRECTORY else None
 
     def link_at(self, path: str) -> str | None:
         """Return the target of the visible link at ``path``; None if there is none."""
-        if not self.shows_name(path):
+        if not self.is_name_visible(path):
             return None
         resolved = self._resolved(path)
         return None if resolved == path else f"/{resolved}"
 
-    def shows_name(self, path: str) -> bool:
+    def is_name_visible(self, path: str) -> bool:
         """Tell whether the file or link ``path`` of the lower layers is visible."""
         parent = paths.parent(path)
         # If the parent is a link in the lower layers, this layer has a directory instead of that
         # link.
         return (
             path not in self._hidden
-            and (not path or self.shows_in(parent))
+            and (not path or self.is_content_visible(parent))
             and self._resolved(parent) == parent
         )
 
-    def shows_in(self, path: str) -> bool:
+    def is_content_visible(self, path: str) -> bool:
         """Tell whether the lower content of ``path`` may be visible."""
         if not self._hidden and not self._opaque:
             return True

@@ -40,7 +40,7 @@ class Directories:
         self._open = {"": os.open(root, _PATH)}  # placed path -> descriptor, the oldest first
         self._places = {"": ""}  # path of a directory in entries -> its placed path
         self._links: set[str] = set()  # placed links on the way to values of _places
-        self._own: set[str] = set()  # placed paths that this layer created
+        self._created: set[str] = set()  # placed paths that this layer created
         self._metadata: dict[str, Entry] = {}  # of this layer's directories, set at the end
         self._kept: dict[str, int] = {}  # mtimes of directories that existed before
         self._guessed: set[str] = set()  # keys of _metadata without an entry in this layer
@@ -77,9 +77,9 @@ class Directories:
         except FileNotFoundError:
             return None
 
-    def own(self, placed: str) -> None:
+    def record_created(self, placed: str) -> None:
         """Record that this layer created the file at the placed path."""
-        self._own.add(placed)
+        self._created.add(placed)
         if placed in self._links:
             self._forget_places()
 
@@ -121,7 +121,7 @@ class Directories:
             self._replace(path)
         self._metadata[path] = entry
         self._guessed.discard(path)
-        self.own(path)
+        self.record_created(path)
 
     def remove(self, path: str) -> None:
         """Remove the file at the placed ``path``, or a directory with its content."""
@@ -132,7 +132,7 @@ class Directories:
             self._forget(path)
         else:
             os.unlink(name, dir_fd=at)
-            self._own.discard(path)
+            self._created.discard(path)
             if path in self._links:
                 self._forget_places()
 
@@ -231,7 +231,7 @@ class Directories:
             self._replace(here)
         self._metadata[here] = self._implied(here)
         self._guessed.add(here)
-        self.own(here)
+        self.record_created(here)
         return True
 
     def _implied(self, path: str) -> Entry:
@@ -264,7 +264,7 @@ class Directories:
             self.remove(path)
         parent = paths.parent(path)
         # In a directory that only one layer has, the kernel lists whiteouts as files.
-        if self.below.shows_in(parent) and (not parent or self.below.directory(parent)):
+        if self.below.is_content_visible(parent) and (not parent or self.below.directory(parent)):
             name = file_name(path)
             os.mknod(name, stat.S_IFCHR, os.makedev(0, 0), dir_fd=self.open(parent))
 
@@ -294,10 +294,10 @@ class Directories:
     def _remove_lower(self, path: str, status: os.stat_result) -> None:
         """Remove the file at ``path`` and its content, except for files of this layer."""
         if not stat.S_ISDIR(status.st_mode):
-            if path not in self._own:
+            if path not in self._created:
                 self.remove(path)
             return
-        if path in self._own:
+        if path in self._created:
             self._remove_lower_children(path)
             return
         if self._may_hold_own(path):
@@ -341,7 +341,7 @@ class Directories:
     def _forget(self, path: str) -> None:
         """Drop all cached data about ``path`` and the paths below it."""
         below = f"{path}/"
-        for paths_known in (self._own, self._guessed):
+        for paths_known in (self._created, self._guessed):
             paths_known -= {each for each in paths_known if f"{each}/".startswith(below)}
         for known in (self._metadata, self._kept):
             for each in [each for each in known if f"{each}/".startswith(below)]:

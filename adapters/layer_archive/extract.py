@@ -100,7 +100,7 @@ class Extraction:
             self._link(entry, parent, path)
         else:
             self._make(entry, parent, path, content)
-        self._directories.own(path)
+        self._directories.record_created(path)
 
     def _make(self, entry: Entry, parent: str, path: str, content: Iterable[memoryview]) -> None:
         at = self._directories.open(parent)
@@ -138,7 +138,9 @@ class Extraction:
             if status is not None and not stat.S_ISDIR(status.st_mode):
                 if not (self._overlay and metadata.is_whiteout(status)):
                     return target
-            elif status is None and self._overlay and self._directories.below.shows_name(target):
+            elif (
+                status is None and self._overlay and self._directories.below.is_name_visible(target)
+            ):
                 found = self._below(target)
                 if found is not None and found[0].kind != DIRECTORY:
                     self._copy_up(*found, target)
@@ -150,7 +152,7 @@ class Extraction:
         with content:
             pieces = iter(lambda: memoryview(content.read(_PIECE)), b"")
             self._make(entry, paths.parent(path), path, pieces)
-        self._directories.own(path)
+        self._directories.record_created(path)
 
     def _white_out(self, directory: str, name: str) -> None:
         parent = self._directories.find_existing(directory)
@@ -198,7 +200,7 @@ def _make_device(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownersh
     except PermissionError:
         _make_placeholder(entry, at, name, owned)
         return
-    if owned.guards(entry.kind, entry.device):
+    if owned.restricts_device(entry.kind, entry.device):
         entry = entry._replace(mode=entry.mode & 0o600, uid=0, gid=0, xattrs=())  # without ACLs
     metadata.set_all_but_mode(at, name, entry, owned)
     os.chmod(name, entry.mode, dir_fd=at)
@@ -212,7 +214,7 @@ def _make_placeholder(entry: Entry, at: int, name: bytes, owned: Ownership) -> N
     """
     file = os.open(name, _NEW_FILE, 0o600, dir_fd=at)
     try:
-        owned.stand_for(file, metadata.device_text(entry))
+        owned.record_device(file, metadata.device_text(entry))
         metadata.set_all(file, entry, owned)
     finally:
         os.close(file)

@@ -16,7 +16,7 @@ def is_whiteout(status: os.stat_result) -> bool:
 
 
 def device_text(entry: Entry) -> bytes:
-    """Return the text of a device for Ownership.stand_for."""
+    """Return the text of a device for Ownership.record_device."""
     major, minor = entry.device
     return b"%s %d:%d" % (b"c" if entry.kind == CHARACTER else b"b", major, minor)
 

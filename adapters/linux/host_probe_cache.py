@@ -24,11 +24,11 @@ class HostProbeCache:
         """Tell whether there is a record that the feature ``what`` worked."""
         return self._known(what) == ""
 
-    def add(self, what: str, reason: str) -> None:
+    def record_refusal(self, what: str, reason: str) -> None:
         """Record that the feature ``what`` was refused."""
         self._remember(what, reason)
 
-    def allow(self, what: str) -> None:
+    def record_success(self, what: str) -> None:
         """Record that the feature ``what`` worked."""
         self._remember(what, "")
 

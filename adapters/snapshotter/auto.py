@@ -105,9 +105,9 @@ class AutoSnapshotter(Snapshotter):
             try_overlay(work.path, self._root)
         except OverlayRefused as refused:
             if refused.lasting:
-                probes.add("overlay", refused.message)
+                probes.record_refusal("overlay", refused.message)
             return refused.message
         finally:
             work.remove()
-        probes.allow("overlay")
+        probes.record_success("overlay")
         return ""

@@ -65,7 +65,7 @@ def _copy_regular(source: str, target: str, content: CopyContent, given: Ownersh
             if os.fstat(one).st_size:
                 content(one, other)
             if DEVICE in xattr_names(source):
-                given.stand_for(other, os.getxattr(one, DEVICE))
+                given.record_device(other, os.getxattr(one, DEVICE))
         finally:
             os.close(other)
     finally:

@@ -42,7 +42,7 @@ def restore_links(
     done = False
     for handle, copy in sorted(copies.items()):
         for name in sorted(files.get(handle, ())):
-            if upper.shows(name):
+            if upper.is_visible(name):
                 links.link(copy, name)
                 done = True
     links.finish()

@@ -231,6 +231,6 @@ def _found(upper: UpperDirectory, base: FileTree) -> Iterator[Found]:
         if len(names) > 1:
             for name in names - seen:
                 entry = base.get(name)
-                if upper.shows(name) and entry is not None:
+                if upper.is_visible(name) and entry is not None:
                     yield Found(entry, ("below", min(names)))
             seen |= names

@@ -36,7 +36,7 @@ class UpperDirectory:
                 raise PathTooLong(str(error.filename)[len(directory) + 1 :]) from None
             raise
 
-    def shows(self, path: str) -> bool:
+    def is_visible(self, path: str) -> bool:
         """Tell whether the file of the layers below at ``path`` is still visible."""
         if path in self.found or path in self._whiteouts:
             return False

@@ -91,7 +91,7 @@ def device_on(target: Target, names: Collection[str], *, follow: bool = False) -
     return _get(target, DEVICE, follow=follow) if DEVICE in names else None
 
 
-def stand_for(target: Target, device: bytes, *, follow: bool = False) -> None:
+def record_device(target: Target, device: bytes, *, follow: bool = False) -> None:
     """Record that an empty file stands for a device, such as "c 1:3". Raises Unrecordable."""
     try:
         _set(target, DEVICE, device, follow=follow)

@@ -27,10 +27,10 @@ class Ownership(Protocol):
         """
 
     @abstractmethod
-    def stand_for(self, file: int, device: bytes) -> None:
+    def record_device(self, file: int, device: bytes) -> None:
         """Record that an empty file stands for a device, such as "c 1:3"."""
 
-    def guards(self, kind: str, device: tuple[int, int]) -> bool:
+    def restricts_device(self, kind: str, device: tuple[int, int]) -> bool:
         """Tell whether a device with that number must be closed to all users but root."""
         return False
 
@@ -55,8 +55,8 @@ class RealOwnership(Ownership):
         else:
             os.chown(target, uid, gid, dir_fd=at, follow_symlinks=False)
 
-    def stand_for(self, file: int, device: bytes) -> None:
-        owner_records.stand_for(file, device)
+    def record_device(self, file: int, device: bytes) -> None:
+        owner_records.record_device(file, device)
 
     def device_of(self, path: str, status: os.stat_result, names: Collection[str]) -> bytes | None:
         return owner_records.device_on(path, names)
@@ -84,9 +84,9 @@ class RecordedOwnership(Ownership):
             if self._journal:
                 self._journal.add(_status(where), ROOT)
 
-    def stand_for(self, file: int, device: bytes) -> None:
+    def record_device(self, file: int, device: bytes) -> None:
         try:
-            owner_records.stand_for(file, device)
+            owner_records.record_device(file, device)
         except Unrecordable:
             self._journal.add_device(os.fstat(file), device)
 
@@ -110,12 +110,12 @@ class OutsideOwnership(RealOwnership):
         if self._owners:
             super().give(target, uid, gid, at=at)
 
-    def guards(self, kind: str, device: tuple[int, int]) -> bool:
+    def restricts_device(self, kind: str, device: tuple[int, int]) -> bool:
         # The state is closed to other users, and steps cannot open devices on its file systems. An
         # output directory may have neither protection: a disk with mode 0666 is the host's own.
         return kind != CHARACTER or device not in _HARMLESS
 
-    def stand_for(self, file: int, device: bytes) -> None:
+    def record_device(self, file: int, device: bytes) -> None:
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
 

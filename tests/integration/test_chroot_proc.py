@@ -216,11 +216,11 @@ def test_it_is_not_in_the_root_afterwards(steps: Steps) -> None:
 
 _UNDER_ANOTHER_LISTENER = """
 import sys, threading
-from img.adapters.linux import seccomp, syscalls
+from img.adapters.syscall_supervisor import bpf
 from img.entrypoints.rootless import enter_for_build
 from img.domain.process import DirectoryRoot, Process
-machine = seccomp.this_machine()
-held = seccomp.load_and_listen(seccomp.program(machine, [seccomp.Rule("acct", seccomp.NOTIFY)]))
+machine = bpf.this_machine()
+held = bpf.load_and_listen(bpf.program(machine, [bpf.Rule("acct", bpf.NOTIFY)]))
 host = enter_for_build("chroot")
 print(*host.described("full"))
 script = "ls /proc; echo steps run; busybox reboot -f || echo denied"

@@ -67,7 +67,7 @@ def test_a_refusal_of_yesterday_is_forgotten_when_it_works_today(tmp_path: Path)
     overlays = tmp_path / "snapshots" / ids / boot_name() / "overlay"
     overlays.mkdir(parents=True)
     probes = HostProbeCache(f"{overlays}/refused.json")
-    probes.add("overlay", "the moon")
+    probes.record_refusal("overlay", "the moon")
 
     found = LinuxSurvey().look(tmp_path)
 

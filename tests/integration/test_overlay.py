@@ -153,7 +153,7 @@ def test_nothing_outside_is_removed_with_what_was_placed(state: Path, lab: Lab) 
 
 def test_more_layers_than_an_overlay_takes_are_copied(state: Path, lab: Lab) -> None:
     (state / "work").mkdir()
-    HostProbeCache(str(state / "refused.json")).allow("overlay")
+    HostProbeCache(str(state / "refused.json")).record_success("overlay")
     snapshotter = AutoSnapshotter(
         state,
         lambda: OverlaySnapshotter(state / "overlay", lab.archive),

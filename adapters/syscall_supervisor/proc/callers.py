@@ -38,7 +38,7 @@ class Callers:
         try:
             return process_memory.read_text(call.pid, address)
         except OSError:
-            self.be(user_of(call.pid))
+            self.switch_to(user_of(call.pid))
         try:
             return process_memory.read_text(call.pid, address)
         # also of a process that was root before, and has not executed a program since
@@ -57,13 +57,13 @@ class Callers:
     def as_root(self) -> Iterator[None]:
         """Switch to root while the context lasts."""
         before = self._now
-        self.be(_ROOT)
+        self.switch_to(_ROOT)
         try:
             yield
         finally:
-            self.be(before)
+            self.switch_to(before)
 
-    def be(self, user: User) -> None:
+    def switch_to(self, user: User) -> None:
         """Switch to ``user``; the saved id of root allows to switch back. Raises LookupError."""
         if user == self._now:
             return

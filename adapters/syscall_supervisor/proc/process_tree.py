@@ -82,7 +82,7 @@ class ReachingCalls:
     def _kill_all(self, call: Notification, number: int) -> Answer:
         """Send the signal to all processes of the step, not of the machine (kill(2), "-1")."""
         caller = int(status_of(call.pid)[b"Tgid"])
-        self._callers.be(user_of(call.pid))
+        self._callers.switch_to(user_of(call.pid))
         done = False
         for pid in self._tree.members():
             if pid != caller:

@@ -262,7 +262,7 @@ class CreationCalls:
         file = os.open(where, flags, permissions)
         try:
             text = b"%s %d:%d" % (kind, os.major(device), os.minor(device))
-            self._owners.stand_for(file, text)
+            self._owners.record_device(file, text)
         finally:
             os.close(file)
 

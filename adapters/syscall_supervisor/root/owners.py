@@ -56,10 +56,10 @@ class Owners:
             return self._journal.device_of(os.stat(path, follow_symlinks=follow))
         return None
 
-    def stand_for(self, file: int, device: bytes) -> None:
+    def record_device(self, file: int, device: bytes) -> None:
         """Record that an empty file stands for a device."""
         try:
-            owner_records.stand_for(file, device)
+            owner_records.record_device(file, device)
         except Unrecordable:
             self._journal.add_device(os.fstat(file), device)
 

@@ -10,7 +10,7 @@ def test_what_was_refused_is_known_with_the_reason(tmp_path: Path) -> None:
     path = str(tmp_path / "refused.json")
     assert HostProbeCache(path).reason("overlay") is None
 
-    HostProbeCache(path).add("overlay", "no such thing")
+    HostProbeCache(path).record_refusal("overlay", "no such thing")
 
     assert HostProbeCache(path).reason("overlay") == "no such thing"
     assert HostProbeCache(path).reason("fuse") is None
@@ -18,8 +18,8 @@ def test_what_was_refused_is_known_with_the_reason(tmp_path: Path) -> None:
 
 def test_what_is_forgotten_is_tried_again_and_the_rest_stays(tmp_path: Path) -> None:
     probes = HostProbeCache(str(tmp_path / "refused.json"))
-    probes.add("overlay", "no")
-    probes.add("fuse", "neither")
+    probes.record_refusal("overlay", "no")
+    probes.record_refusal("fuse", "neither")
 
     probes.forget("overlay")
     probes.forget("overlay")
@@ -30,7 +30,7 @@ def test_what_is_forgotten_is_tried_again_and_the_rest_stays(tmp_path: Path) -> 
 
 def test_it_does_not_count_after_the_machine_has_started_anew(tmp_path: Path) -> None:
     path = tmp_path / "refused.json"
-    HostProbeCache(str(path)).add("overlay", "no")
+    HostProbeCache(str(path)).record_refusal("overlay", "no")
     records = json.loads(path.read_text())
     records["overlay"]["where"][0] = "another boot"
     path.write_text(json.dumps(records))
@@ -52,9 +52,9 @@ def test_what_worked_is_known_until_it_is_refused(tmp_path: Path) -> None:
     path = str(tmp_path / "refused.json")
     assert not HostProbeCache(path).is_allowed("overlay")
 
-    HostProbeCache(path).allow("overlay")
+    HostProbeCache(path).record_success("overlay")
 
     assert HostProbeCache(path).is_allowed("overlay")
     assert HostProbeCache(path).reason("overlay") is None
-    HostProbeCache(path).add("overlay", "no")
+    HostProbeCache(path).record_refusal("overlay", "no")
     assert not HostProbeCache(path).is_allowed("overlay")
