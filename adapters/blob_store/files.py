@@ -12,6 +12,7 @@ from typing import BinaryIO
 from img.adapters.blob_store.checked_file import checked_file
 from img.adapters.blob_store.incoming import incoming_file, remove_parts
 from img.adapters.blob_store.trash import Trash
+from img.adapters.linux.buffers import CHUNK
 from img.adapters.storage.atomic_file import NewFile, raise_state_error
 from img.adapters.storage.own_files import PRIVATE_MODE
 from img.application.ports.blob_store import (
@@ -25,8 +26,6 @@ from img.application.ports.blob_store import (
     Waiting,
 )
 from img.domain.digest import Digest, InvalidDigest
-
-_CHUNK = 1 << 20
 
 
 class FileBlobStore(BlobStore, BlobTrash):
@@ -196,7 +195,7 @@ class FileBlobWriter(BlobWriter):
         try:
             actual_hash = expected.new_hash()
             offset = 0
-            while chunk := os.pread(self._file.descriptor, _CHUNK, offset):
+            while chunk := os.pread(self._file.descriptor, CHUNK, offset):
                 offset += file.write(chunk)
                 actual_hash.update(chunk)
             actual = Digest(expected.algorithm, actual_hash.hexdigest())

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 
+from img.adapters.linux.buffers import CHUNK
 from img.adapters.storage.atomic_file import raise_state_error, sync_directory
 from img.adapters.storage.own_files import (
     PRIVATE_MODE,
@@ -16,7 +17,6 @@ from img.adapters.storage.own_files import (
 from img.application.ports.blob_store import BlobMismatch, IncomingBlob, Waiting
 from img.domain.digest import Digest
 
-_CHUNK = 1 << 20
 _POLL_S = 0.05
 _ABANDONED_S = 24 * 3600  # a part of that age will not be continued
 
@@ -107,7 +107,7 @@ class IncomingFile(IncomingBlob):
 
     def _read(self, offset: int) -> bytes:
         try:
-            return os.pread(self._descriptor, min(_CHUNK, self._size - offset), offset)
+            return os.pread(self._descriptor, min(CHUNK, self._size - offset), offset)
         except OSError as error:
             raise_state_error(error, self._path)
 

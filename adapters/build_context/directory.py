@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.build_context.context_walk import Walk, stamp_of, walk
+from img.adapters.linux.buffers import CHUNK
 from img.adapters.linux.regular_files import LinkLeadsOut, read_inside
 from img.application.ports.build_context import (
     LARGEST_DOCKERFILE,
@@ -26,7 +27,6 @@ from img.domain.filesystem.tree import FileTree
 
 _READERS = min(4, os.cpu_count() or 1)
 _CHUNK = 256  # files per task of a thread
-_BLOCK = 1 << 20  # bytes per read
 
 _TICK_NS = 50_000_000  # longer than the tick of any kernel's coarse clock
 _COARSE_TICK_NS = 2_000_000_000  # FAT, ext3, old NFS: whole seconds
@@ -164,7 +164,7 @@ class DirectoryContext(BuildContext):
         handle = self._open(path, stamp)
         try:
             read = hashlib.sha256()
-            while block := os.read(handle, min(_BLOCK, stamp.size + 1)):
+            while block := os.read(handle, min(CHUNK, stamp.size + 1)):
                 read.update(block)
             if stamp_of(os.fstat(handle)) != stamp:
                 raise ContextFileChanged(path)

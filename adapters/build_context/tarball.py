@@ -7,6 +7,7 @@ from io import RawIOBase
 from threading import Lock
 from typing import BinaryIO, cast
 
+from img.adapters.linux.buffers import CHUNK
 from img.application.ports.build_context import LARGEST_DOCKERFILE, BuildContext, FileTooLarge
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.application.ports.scratch_space import ScratchSpace
@@ -15,8 +16,6 @@ from img.domain.errors import ContextError
 from img.domain.filesystem.entry import FILE, SOCKET, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import DanglingHardLink, FileTree
-
-_CHUNK = 1 << 20
 
 
 class TarContext(BuildContext):
@@ -93,7 +92,7 @@ class _Contents:
     def add(self, content: BinaryIO) -> tuple[int, str]:
         """Append ``content``; return its start and its sha256 as hex."""
         start, digest = self._end, hashlib.sha256()
-        while chunk := content.read(_CHUNK):
+        while chunk := content.read(CHUNK):
             self._file.write(chunk)
             digest.update(chunk)
             self._end += len(chunk)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from img.adapters.linux.buffers import CHUNK
 from img.application.ports.blob_store import BlobDamaged, BlobNotFound, BlobStore
 from img.domain.digest import Digest
 from img.domain.json_text import MOST_BYTES
@@ -10,8 +11,6 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
 from img.domain.oci.presence import presence_of
-
-_CHUNK = 1 << 20
 
 
 class StoredImages:
@@ -31,7 +30,7 @@ class StoredImages:
     def chunks(self, digest: Digest) -> Iterator[bytes]:
         """Yield the content of a blob of any size."""
         with self._blobs.open(digest) as blob:
-            while chunk := blob.read(_CHUNK):
+            while chunk := blob.read(CHUNK):
                 yield chunk
 
     def size(self, digest: Digest) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import BinaryIO
 
+from img.adapters.linux.buffers import CHUNK
 from img.adapters.linux.regular_files import read_regular
 from img.adapters.storage.atomic_file import write_file
 from img.adapters.storage.oci_layout import TEMP_DIR, check_output_layout, create_layout, written_to
@@ -16,8 +17,6 @@ from img.domain.oci.codec import decode_index, encode_index
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.layout import INDEX_FILE, LAYOUT_FILE, check_layout, with_name
-
-_CHUNK = 1 << 20
 
 
 class DirectoryLayoutWriter(LayoutWriter):
@@ -34,7 +33,7 @@ class DirectoryLayoutWriter(LayoutWriter):
                 return
             writer = store.writer()
             try:
-                while chunk := content.read(_CHUNK):
+                while chunk := content.read(CHUNK):
                     writer.write(chunk)
                 store.remove(blob.digest)  # a blob with a wrong size is damaged, and would stay
                 writer.commit(blob.digest)

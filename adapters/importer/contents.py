@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from img.adapters.linux.buffers import CHUNK
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.importer import InvalidArchive
 from img.application.ports.layer_archive import InvalidLayer
@@ -11,7 +12,6 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
 from img.domain.filesystem.entry import FILE, HARDLINK, SYMLINK, Entry
 
-_CHUNK = 1 << 20
 _LARGEST_DOCUMENT = 4 << 20
 _ALL_DOCUMENTS = 64 << 20
 _DOCUMENTS = {"oci-layout", "repositories", "json", "VERSION"}
@@ -97,14 +97,14 @@ class Contents:
         self._room -= size
         if size > _LARGEST_DOCUMENT or self._room < 0:
             raise InvalidArchive(f"{name} is too large")
-        pieces = iter(lambda: content.read(_CHUNK), b"")
+        pieces = iter(lambda: content.read(CHUNK), b"")
         self._documents[name] = b"".join(pieces)
 
     def _store(self, name: str, size: int, content: BinaryIO) -> None:
         writer = self._blobs.writer()
         try:
             start = b""
-            while chunk := content.read(_CHUNK):
+            while chunk := content.read(CHUNK):
                 start += chunk[: _START - len(start)]
                 writer.write(chunk)
             digest = writer.commit(_promised(name))

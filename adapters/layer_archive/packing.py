@@ -5,12 +5,12 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from img.adapters.layer_archive import header, records
+from img.adapters.linux.buffers import CHUNK
 from img.application.ports.build_context import ContextFileChanged
 from img.application.ports.layer_archive import InvalidLayer, PackedEntry
 from img.domain.filesystem.entry import FILE, Entry
 from img.domain.filesystem.file_name import is_tree_path
 
-_CHUNK = 1 << 20
 _EMPTY = hashlib.sha256().hexdigest()
 
 
@@ -45,7 +45,7 @@ class TarWriter:
         entry = packed.entry
         assert packed.open is not None, f"/{entry.path} has a size and no content"
         with packed.open() as content:
-            if entry.size < _CHUNK:
+            if entry.size < CHUNK:
                 # Reading one byte more than expected detects a file that has grown.
                 data = content.read(entry.size + 1)
                 if len(data) == entry.size:
@@ -65,7 +65,7 @@ class TarWriter:
             digest.update(data)
             self._write(data)
             left -= len(data)
-            data = content.read(min(left + 1, _CHUNK))
+            data = content.read(min(left + 1, CHUNK))
             if not data and not left:
                 return digest.hexdigest()
             if not data:

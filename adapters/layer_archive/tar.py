@@ -15,6 +15,7 @@ from img.adapters.layer_archive.packing import TarWriter
 from img.adapters.layer_archive.stream import Content, TarStream
 from img.adapters.layer_archive.threads import ReadAhead
 from img.adapters.layer_archive.whiteouts import check_whiteout
+from img.adapters.linux.buffers import CHUNK
 from img.adapters.storage.ownership import REAL, OutsideOwnership, Ownership
 from img.application.ports.blob_store import BlobWriter, StoreFull
 from img.application.ports.layer_archive import (
@@ -30,7 +31,6 @@ from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.compression import USUAL, Compression
 
 _SECOND = 10**9
-_CHUNK = 1 << 20
 _MOST_HEADERS_OF_IMAGES = 32 << 20  # bytes: 65,536 members
 
 
@@ -209,7 +209,7 @@ def _pieces(packed: PackedEntry) -> Iterable[memoryview]:
 
 def _read(content: BinaryIO) -> Iterator[memoryview]:
     with content:
-        while chunk := content.read(_CHUNK):
+        while chunk := content.read(CHUNK):
             yield memoryview(chunk)
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from img.adapters.linux.buffers import CHUNK
 from img.adapters.registry.failures import unreachable
 from img.adapters.registry.retry_policy import PROGRESS, RetryPolicy
 from img.application.ports.registry import RegistryError
@@ -12,8 +13,6 @@ from img.domain.decimal_text import parse_count
 
 if TYPE_CHECKING:
     import requests
-
-_BLOCK = 1 << 20
 
 
 class BlobStream(io.RawIOBase):
@@ -109,7 +108,7 @@ class BlobStream(io.RawIOBase):
             return
         left = self._offset
         self._retries.spend(left, f"download of {self._name}")
-        while left and (data := response.raw.read(min(left, _BLOCK), decode_content=False)):
+        while left and (data := response.raw.read(min(left, CHUNK), decode_content=False)):
             left -= len(data)
 
 

@@ -53,7 +53,7 @@ class OverlaySnapshotter(Snapshotter):
         *,
         index: bool | None = None,
     ) -> None:
-        """Create a snapshotter; ``index`` mounts overlays with an index, None if supported."""
+        """Create a snapshotter; ``index``: mount overlays with an index; None: if supported."""
         self._root = os.path.abspath(root)
         self._ownership = ownership
         self._index = index

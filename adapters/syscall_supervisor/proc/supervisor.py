@@ -27,7 +27,7 @@ class ProcSupervisor:
         self._listener = Listener(descriptor)
         skeleton = Skeleton(os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
         handlers = _handlers(self._listener, skeleton, masked, tables)
-        self._answerer = Dispatcher(self._listener, handlers)
+        self._dispatcher = Dispatcher(self._listener, handlers)
 
     def serve(self, waking: int, is_over: Callable[[], bool]) -> None:
         """Answer calls until ``is_over``, which is called whenever ``waking`` is readable."""
@@ -43,7 +43,7 @@ class ProcSupervisor:
                         return
                 elif event & select.POLLIN:
                     with suppress(NoProcessLeft):
-                        self._answerer.attend()
+                        self._dispatcher.attend()
                 else:  # no process with the filter is left
                     poll.unregister(descriptor)
 

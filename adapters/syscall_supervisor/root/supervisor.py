@@ -60,7 +60,7 @@ class Supervisor:
         handlers = _handlers(listener, identities, paths, owners, permissions)
         if top:  # then this process, and the step's root, belong to a plain user
             handlers = Overrides(listener, identities, paths, top).around(handlers)
-        self._answerer = Dispatcher(
+        self._dispatcher = Dispatcher(
             listener,
             handlers,
             final_errors=_final_errors_of,
@@ -73,7 +73,7 @@ class Supervisor:
         self._listener.share_processor()
         with contextlib.suppress(NoProcessLeft):
             while True:
-                self._answerer.attend()
+                self._dispatcher.attend()
 
 
 def _is_outer_proc_mounted() -> bool:
