@@ -1,4 +1,4 @@
-"""What several contracts are tried on."""
+"""Fixtures of several contracts."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ def lab() -> Lab:
 
 @pytest.fixture
 def state(tmp_path: Path) -> Iterator[Path]:
-    """A directory on a file system in memory: these tests make many files."""
+    """Return a directory on a file system in memory: these tests create many files."""
     if not os.access("/dev/shm", os.W_OK):
         yield tmp_path
         return

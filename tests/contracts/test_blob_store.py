@@ -160,7 +160,7 @@ def test_without_nameless_files_what_a_killed_writer_left_is_swept_a_day_later(
     assert list(store.digests()) == []
 
     add(store, b"a")
-    assert left.exists()  # it may be somebody's yet
+    assert left.exists()  # another process may still need it
 
     os.utime(left, (0, 0))
     add(store, b"b")

@@ -1,4 +1,4 @@
-"""What every maker of views of build contexts promises."""
+"""The contract of views of build contexts."""
 
 import os
 import stat
@@ -60,7 +60,7 @@ def looked_at(root: str) -> dict[str, tuple[str, int, int, str]]:
 
 
 def wanted(files: Iterable[PackedEntry]) -> dict[str, tuple[str, int, int, str]]:
-    """Return what ``looked_at`` is to find."""
+    """Return the expected result of ``looked_at``."""
     found: dict[str, tuple[str, int, int, str]] = {}
     for each in files:
         entry = each.entry
@@ -79,7 +79,7 @@ def views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ContextViews:
 
 
 def show(views: ContextViews, files: Sequence[PackedEntry]) -> str:
-    """Return the path of a view that nobody uses any more."""
+    """Return the path of a view that is not in use any more."""
     with views.shared(files) as root:
         assert looked_at(root.path) == wanted(files)
         return root.path

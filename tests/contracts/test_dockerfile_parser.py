@@ -1,4 +1,4 @@
-"""What every reader of Dockerfile lines promises."""
+"""The contract of readers of Dockerfile lines."""
 
 from time import process_time
 

@@ -1,4 +1,4 @@
-"""The same step gives the same layer, whatever the snapshotter."""
+"""The same step gives the same layer with every snapshotter."""
 
 from collections.abc import Sequence
 from pathlib import Path

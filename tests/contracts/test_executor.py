@@ -46,7 +46,7 @@ def small_shell(process: Process, root: Root, output: OutputSink) -> ExitStatus:
     ]
 )
 def kind(request: pytest.FixtureRequest) -> str:
-    """The name of an executor, and of the kind of root."""
+    """Return the name of an executor, and of the kind of root."""
     found: str = request.param
     return found
 

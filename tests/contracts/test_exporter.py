@@ -164,7 +164,7 @@ def test_a_layer_that_is_not_what_the_config_says_is_refused(blobs: MemoryBlobSt
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Callable[[Make], Path]:
-    """Return how to save an image of two layers, named app:v1, in a format."""
+    """Return a function that saves an image of two layers, named app:v1, in a format."""
 
     def save(make: Make) -> Path:
         blobs = MemoryBlobStore()

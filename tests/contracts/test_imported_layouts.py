@@ -1,4 +1,4 @@
-"""What importers promise of OCI layouts that are odd, partial or broken."""
+"""The contract of importers for OCI layouts that are odd, partial or broken."""
 
 import gzip
 import io

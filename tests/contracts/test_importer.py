@@ -1,4 +1,4 @@
-"""What every importer promises: archives of all ages and makers become images."""
+"""The contract of importers: archives of all ages and tools become images."""
 
 import bz2
 import gzip

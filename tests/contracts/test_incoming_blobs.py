@@ -1,4 +1,4 @@
-"""What every blob store promises of blobs that arrive in parts."""
+"""The contract of blob stores for blobs that arrive in parts."""
 
 import hashlib
 import multiprocessing

@@ -1,4 +1,4 @@
-"""What every layer archive promises of what it packs."""
+"""The contract of layer archives for packing."""
 
 import gzip
 import hashlib

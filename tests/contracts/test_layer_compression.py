@@ -1,4 +1,4 @@
-"""What every layer archive promises of layers in other compressions."""
+"""The contract of layer archives for layers in other compressions."""
 
 import gzip
 import io

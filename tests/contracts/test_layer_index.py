@@ -1,4 +1,4 @@
-"""What every layer archive promises of what it reads."""
+"""The contract of layer archives for reading."""
 
 import bz2
 import contextlib

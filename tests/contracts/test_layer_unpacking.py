@@ -1,4 +1,4 @@
-"""What every layer archive promises of what it unpacks."""
+"""The contract of layer archives for unpacking."""
 
 import contextlib
 import gzip

@@ -1,4 +1,4 @@
-"""What every exporter into a directory promises."""
+"""The contract of exporters into a directory."""
 
 import json
 import os

@@ -17,7 +17,7 @@ from tests.support.snapshots.snapshot_lab import KINDS, Kind
 
 
 class Hand(Protocol):
-    """What does a step's work, in a directory or in a MemoryWorkspace."""
+    """A worker that makes a step's changes, in a directory or in a MemoryWorkspace."""
 
     def write(self, path: str, content: bytes, mode: int = 0o644, mtime: int = 0) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Random steps give what they give in a plain directory, whatever the snapshotter."""
+"""Random steps give the same result with every snapshotter as in a plain directory."""
 
 from pathlib import Path
 

@@ -16,7 +16,7 @@ from img.testing.progress_sink import EVENTS, ProgressSinkContract
 
 
 class Gone(io.StringIO):
-    """A stream whose reader has gone away."""
+    """A stream that lost its reader."""
 
     def write(self, text: str) -> NoReturn:
         raise BrokenPipeError

@@ -48,7 +48,7 @@ def server(place: tuple[Registry, str]) -> str:
 
 @pytest.fixture(params=["memory", pytest.param("oras", marks=pytest.mark.registry)])
 def locked(request: pytest.FixtureRequest) -> Iterator[tuple[Registry, str]]:
-    """A registry that accepts CREDENTIALS alone."""
+    """Return a registry that accepts CREDENTIALS alone."""
     if request.param == "memory":
         simulator = MemoryRegistry()
         simulator.admit("registry.test", CREDENTIALS)

@@ -20,7 +20,7 @@ from tests.support.host.machine import ownership
 
 @pytest.fixture
 def agent(tmp_path: Path) -> Iterator[Path]:
-    """The socket of an agent that sends back what it gets, to one client."""
+    """Return the socket of an agent that echoes its input, for one client."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "agent"))
         listener.listen()

@@ -1,4 +1,4 @@
-"""Where img makes directories: in one place, so that none is open to other users by accident."""
+"""Directories are created in one place, so that none is open to other users by accident."""
 
 import ast
 

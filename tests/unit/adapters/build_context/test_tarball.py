@@ -1,4 +1,4 @@
-"""What is particular to contexts that came as archives."""
+"""Contexts from archives."""
 
 import bz2
 import gzip

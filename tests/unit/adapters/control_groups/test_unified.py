@@ -1,4 +1,4 @@
-"""What version 2 of control groups is told, on directories that look like its own."""
+"""Settings of control groups, version 2, in directories that look like its own."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which file knows who the user is, and which key in it."""
+"""The file, and the key in it, that the credentials of a registry are read from."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Files of credentials with anything at all in them: somebody, nobody, or an error."""
+"""Arbitrary content in files of credentials: it gives credentials, none, or an error."""
 
 import json
 from pathlib import Path

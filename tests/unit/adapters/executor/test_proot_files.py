@@ -1,4 +1,4 @@
-"""Which files a step under PRoot reaches where the kernel has Landlock."""
+"""The files that a step under PRoot can access on kernels with Landlock."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""The filter of a step as a container runtime is told it."""
+"""The filter of a step for a container runtime."""
 
 import base64
 import errno
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def said(section: Any, name: str, first_argument: int = 0) -> int:
-    """Return what the section says to a call, as config-linux.md says."""
+    """Return the section's action for a call, by the rules of config-linux.md."""
     for entry in section["syscalls"]:
         if name in entry["names"] and all(
             argument["op"] == "SCMP_CMP_MASKED_EQ"

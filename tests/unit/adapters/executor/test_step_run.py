@@ -1,4 +1,4 @@
-"""What a first process may tell, should somebody else ever speak for it."""
+"""Limits of the reports of a first process, in case an image ever controls it."""
 
 import socket
 import threading
@@ -18,7 +18,7 @@ from tests.support.host.machine import need_root
 
 
 class _Talkative:
-    """Stands for a fork server whose step tells of mount points until it is killed."""
+    """A fork server with a step that reports mount points until it is killed."""
 
     def __init__(self) -> None:
         self.told = 0
@@ -79,5 +79,5 @@ def test_a_mount_without_programs_is_named_where_one_does_not_start(tmp_path: Pa
 
 
 def an_overlay(path: Path) -> OverlayRoot:
-    """Return an overlay whose directories are all ``path``."""
+    """Return an overlay with ``path`` as all of its directories."""
     return OverlayRoot(lowers=(str(path),), upper=str(path), work=str(path), target=str(path))

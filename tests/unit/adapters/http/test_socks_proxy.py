@@ -1,4 +1,4 @@
-"""The conversation with a SOCKS proxy, whatever it answers."""
+"""The protocol of SOCKS proxies, with all kinds of answers."""
 
 import socket
 
@@ -12,7 +12,7 @@ from img.adapters.http.socks_proxy import connect
 def _said(
     answers: bytes, host: str = "registry.test", user: bytes = b"", word: bytes = b""
 ) -> bytes:
-    """Return what is sent to a proxy that gives these answers. Raises OSError."""
+    """Return the bytes sent to a proxy that gives these answers. Raises OSError."""
     here, there = socket.socketpair()
     with here, there:
         there.sendall(answers)

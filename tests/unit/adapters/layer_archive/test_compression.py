@@ -1,4 +1,4 @@
-"""What decoders take of this machine, whatever the compressed bytes say."""
+"""Limits of the resources of decoders, for any compressed bytes."""
 
 import binascii
 import bz2

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 def exit_code_of(work: Callable[[], int]) -> int:
-    """Return what ``work`` returned in a fork of this process; 255 for an exception."""
+    """Return the result of ``work`` in a fork of this process; 255 for an exception."""
     pid = os.fork()
     if pid == 0:
         code = 255

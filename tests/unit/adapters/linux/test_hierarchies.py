@@ -1,4 +1,4 @@
-"""Where a process is in which hierarchy, by what /proc says."""
+"""The control groups of a process in each hierarchy, from files like those of /proc."""
 
 from pathlib import Path
 

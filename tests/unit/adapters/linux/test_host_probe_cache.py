@@ -1,4 +1,4 @@
-"""What was refused is remembered as long as it can be expected to be refused again."""
+"""Refusals are cached while their conditions stay the same."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is asked of Landlock, by what a kernel knows of it; and that it holds where it is."""
+"""The requests to each version of Landlock, and their effect on this kernel."""
 
 import errno
 import os

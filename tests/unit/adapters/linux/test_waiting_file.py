@@ -1,4 +1,4 @@
-"""Files whose writers wait."""
+"""Files with blocking writes."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""What steps and remote places say begins no line of a log, and moves no terminal."""
+"""Text of steps and servers cannot forge a line of a log, nor control a terminal."""
 
 import io
 import re

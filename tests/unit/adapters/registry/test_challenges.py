@@ -1,4 +1,4 @@
-"""What registries offer in WWW-Authenticate."""
+"""Challenges of registries in WWW-Authenticate."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a registry's refusal says to a user."""
+"""Error messages for refusals of a registry."""
 
 import json
 
@@ -17,7 +17,7 @@ def _error(code: str, message: str) -> bytes:
 
 
 def _push(answer: Answer) -> tuple[RegistryError, int]:
-    """Return how a push of a manifest fails, and after how many tries."""
+    """Return the error of a push of a manifest, and the number of tries."""
 
     def answers(request: Request) -> Answer:
         return answer if request.method == "PUT" else Answer()

@@ -1,4 +1,4 @@
-"""Which scheme a registry speaks that may speak either."""
+"""Detection of the scheme of a registry that may use either."""
 
 import pytest
 

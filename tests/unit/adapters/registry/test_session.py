@@ -1,4 +1,4 @@
-"""What every request to a registry has, and what none has."""
+"""The common properties of all requests to a registry."""
 
 from pathlib import Path
 

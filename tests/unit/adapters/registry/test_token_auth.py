@@ -155,7 +155,7 @@ def test_a_token_that_is_refused_early_is_replaced() -> None:
     with ScriptedServer(registry) as server:
         client = _client(None, server)
         client.open_blob(_name(server), _BLOB).read()
-        registry.tokens += 1  # nobody was told
+        registry.tokens += 1  # no client is informed
 
         assert client.open_blob(_name(server), _BLOB).read() == b"layer"
 

@@ -175,7 +175,7 @@ def test_whatever_a_registry_answers_a_mount_succeeds_or_does_not(
 
 @dataclass(frozen=True)
 class Fault:
-    """What happens instead to the n-th request that has a body, of which some is received."""
+    """The fault at the n-th request with a body, after some bytes of it."""
 
     number: int
     status: int  # 0: the connection breaks

@@ -1,4 +1,4 @@
-"""What is found in a state directory that nobody needs."""
+"""Leftovers in a state directory."""
 
 import fcntl
 import os

@@ -60,7 +60,7 @@ def test_a_write_ahead_log_that_came_to_where_there_is_no_shared_memory_is_given
 
     assert moved.read(COUNT) == [(1,)]
     assert moved.read("PRAGMA journal_mode") == [("delete",)]
-    insert(Database(tmp_path / "state.db", vfs="unix-dotfile"), "b")  # nobody keeps it locked
+    insert(Database(tmp_path / "state.db", vfs="unix-dotfile"), "b")  # no process keeps it locked
     assert moved.read(COUNT) == [(2,)]
 
 

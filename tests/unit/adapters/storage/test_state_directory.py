@@ -1,4 +1,4 @@
-"""Which state directories are refused, and what is closed to other users in one."""
+"""State directories that are refused, and the access of other users to a state."""
 
 import grp
 import os
@@ -24,7 +24,7 @@ OK, FOREIGN, REFUSED = 10, 11, 12
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """Return a directory of root that everybody may enter."""
+    """Return a directory of root that all users may enter."""
     need_root()
     found = Path(tempfile.mkdtemp(dir=in_memory()))
     found.chmod(0o755)
@@ -42,7 +42,7 @@ def as_user(uid: int, groups: tuple[int, ...] = ()) -> Iterator[None]:
 
 
 def looked_at(path: Path, uid: int = DEV, groups: tuple[int, ...] = ()) -> int:
-    """Return what a user finds at ``path``."""
+    """Return the access of a user to ``path``."""
 
     def work() -> int:
         with as_user(uid, groups):
@@ -69,7 +69,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
 
-# whose it is, and who can write it
+# the owner, and the users that can write it
 
 
 @pytest.mark.parametrize("modes", [0o700, 0o755, 0o711, 0o2755])
@@ -341,7 +341,7 @@ def test_what_eve_shares_below_her_own_directory_can_be_read(place: Path) -> Non
 
 
 def in_namespace(work: Callable[[], int], extents: str) -> int:
-    """Return what ``work`` returns as root of a user namespace with these ids."""
+    """Return the result of ``work`` as root of a user namespace with these ids."""
     ready, go = os.pipe(), os.pipe()
 
     def inside() -> int:
@@ -382,7 +382,7 @@ def in_namespace(work: Callable[[], int], extents: str) -> int:
     "extents", [f"0 {DEV} 1\n", f"0 {DEV} 1\n1 200000 65536\n"], ids=["one id", "many ids"]
 )
 def test_root_of_a_container_takes_what_is_its_own(place: Path, extents: str) -> None:
-    """There / and ``place`` belong to nobody, and 65534 may be somebody inside."""
+    """Accept files of unmapped owners, such as / and ``place``; 65534 may be a user inside."""
     state = directory(place / "state", 0o700, DEV)
     directory(place / "of-eve", 0o755, EVE)  # has no id inside, as everything of the machine
     inside = directory(place / "of-nobody", 0o755, 200000 + 65533)

@@ -9,7 +9,7 @@ from img.adapters.storage.own_files import NotOwn
 from img.adapters.storage.work_directory import WorkDirectory, bytes_below, remove_tree, sweep
 from tests.support.host.machine import need_root
 
-_OTHER = 64999  # a uid that nobody has
+_OTHER = 64999  # a uid without a user
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What steps may call, beside what Docker allows to its containers."""
+"""The system calls of steps, compared with those that Docker allows."""
 
 import errno
 
@@ -67,7 +67,7 @@ def test_arguments_are_looked_at_as_the_kernel_does(which: tuple[str, bool], val
         allowed = moby_profile.allows(call, low)
         assert kind.says(kind.calls[call], value) == (ALLOW if allowed else REFUSED)
     if "socket" in kind.calls:
-        # The kernel knows no family from AF_MAX on: not even Docker's containers get a socket.
+        # The kernel has no family from AF_MAX on: not even Docker's containers get a socket.
         allowed = moby_profile.allows("socket", low) and low < 46
         assert kind.says(kind.calls["socket"], value) == (ALLOW if allowed else REFUSED)
 

@@ -1,4 +1,4 @@
-"""What is opened for callers in the place of files of /proc."""
+"""The files that callers get in the place of files of /proc."""
 
 import os
 

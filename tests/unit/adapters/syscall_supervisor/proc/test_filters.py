@@ -1,4 +1,4 @@
-"""Which calls of a step without a /proc are told, on both machines."""
+"""The intercepted calls of a step without a /proc, on both machines."""
 
 import errno
 

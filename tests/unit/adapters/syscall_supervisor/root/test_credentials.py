@@ -1,4 +1,4 @@
-"""Who may become whom (setresuid(2), setreuid(2), setuid(2), setfsuid(2), execve(2))."""
+"""Permitted changes of ids (setresuid(2), setreuid(2), setuid(2), setfsuid(2), execve(2))."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Which calls are answered by whom, on both machines."""
+"""The intercepted calls at each level of the emulation, on both machines."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Processes carry who they are themselves."""
+"""Processes carry the number of their credentials."""
 
 import os
 import resource
