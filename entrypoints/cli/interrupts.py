@@ -1,31 +1,31 @@
-"""Ctrl-C and SIGTERM: exceptions in the main thread, which are not lost."""
+"""Ctrl-C and SIGTERM as exceptions in the main thread (ADR 41)."""
 
 import signal
 import sys
 import types
 
-_PAUSE_S = 0.05  # from an interrupt to the look whether it is on its way
+_PAUSE_S = 0.05  # between checks whether the exception is being handled
 
 
 class Terminated(BaseException):
-    """SIGTERM came. Like KeyboardInterrupt, it is no error to be handled."""
+    """The exception of SIGTERM. Like KeyboardInterrupt, it is not an Exception."""
 
 
 def heed() -> None:
-    """Have SIGINT raise KeyboardInterrupt, and SIGTERM ``Terminated``, until it is handled.
+    """Let SIGINT raise KeyboardInterrupt, and SIGTERM ``Terminated``, until it is handled.
 
-    Such an exception comes anywhere, and may be dropped there: Python drops it in finalizers and
-    in callbacks of weak references, Cython wherever it only asks whether there is an attribute
-    (imports of dependency_injector do). What was dropped so is raised again.
+    Python drops exceptions in finalizers and in callbacks of weak references, and Cython where it
+    tests for an attribute (as imports of dependency_injector do). A dropped interrupt is raised
+    again.
     """
     signal.signal(signal.SIGTERM, _terminate)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a background job of sh
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # sh ignores it in background jobs
         signal.signal(signal.SIGINT, _interrupt)
-    sys.unraisablehook = _tell_others
+    sys.unraisablehook = _report_others
 
 
 def ignore() -> None:
-    """Let nothing interrupt this process any more."""
+    """Ignore further interrupts."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         signal.signal(number, signal.SIG_IGN)
 
@@ -41,7 +41,7 @@ def _terminate(_signal: int, _frame: types.FrameType | None) -> None:
 def _raise(kind: type[BaseException]) -> None:
     def again(_signal: int, _frame: types.FrameType | None) -> None:
         if _is_being_handled(kind):
-            signal.setitimer(signal.ITIMER_REAL, 0)  # what tidies up is not to be disturbed
+            signal.setitimer(signal.ITIMER_REAL, 0)  # do not interrupt the cleanup
         else:
             raise kind
 
@@ -51,13 +51,13 @@ def _raise(kind: type[BaseException]) -> None:
 
 
 def _is_being_handled(kind: type[BaseException]) -> bool:
-    """Tell whether a ``finally``, a ``with`` or an ``except`` has it, or what became of it."""
+    """Return whether a ``finally``, ``with`` or ``except`` handles it or a consequence of it."""
     exception = sys.exc_info()[1]
     while exception is not None and not isinstance(exception, kind):
         exception = exception.__context__
     return exception is not None
 
 
-def _tell_others(dropped: "sys.UnraisableHookArgs") -> None:
+def _report_others(dropped: "sys.UnraisableHookArgs") -> None:
     if not issubclass(dropped.exc_type, KeyboardInterrupt | Terminated):
         sys.__unraisablehook__(dropped)
