@@ -1,5 +1,7 @@
 """Configuration of logs."""
 
+from __future__ import annotations
+
 import sys
 from collections.abc import Callable, MutableMapping
 from functools import partial

@@ -4,6 +4,8 @@ The real user is looked up first. The helper process outside, and the fork serve
 small, are forked on the way.
 """
 
+from __future__ import annotations
+
 import os
 from collections.abc import Sequence
 from dataclasses import field, replace
@@ -38,12 +40,12 @@ class BuildHost:
     id_obstacle: HostError | None = None  # why only one id is mapped, if so
     obstacle: HostError | None = None
     run_helper: HelperRunner = run_here  # credential helpers, as the user
-    fork_server: "ForkServer | None" = None
+    fork_server: ForkServer | None = None
     executor_name: str = "unshare"
     user_id: int = field(default_factory=os.geteuid)  # outside
     without_proc: OSError | None = None  # why steps have no /proc, if so
 
-    def executor(self, emulate: str = "full") -> "ForkServerExecutor":
+    def executor(self, emulate: str = "full") -> ForkServerExecutor:
         """Return the executor of steps; closing it ends the fork server. Raises UsageError.
 
         ``emulate`` is the level of emulation of root where one id is mapped.
@@ -63,7 +65,7 @@ class BuildHost:
         if self.fork_server is not None:
             self.fork_server.close()
 
-    def _launcher(self, emulation: Emulation | None) -> "Launcher":
+    def _launcher(self, emulation: Emulation | None) -> Launcher:
         match self.executor_name:
             case "runc" | "crun":
                 from img.adapters.executor.runc import RuntimeLauncher

@@ -1,5 +1,7 @@
 """Settings from options and the environment."""
 
+from __future__ import annotations
+
 import os
 import platform
 import sys
@@ -60,8 +62,8 @@ class Settings:
     progress: str = "auto"  # plain, tty, quiet, rawjson
     quiet: bool = False  # overrides ``progress``
     debug: bool = False
-    secrets: "tuple[SecretSpec, ...]" = ()
-    agents: "tuple[AgentSpec, ...]" = ()
+    secrets: tuple[SecretSpec, ...] = ()
+    agents: tuple[AgentSpec, ...] = ()
     resources: Resources = Resources()  # limits of steps
     access: RegistryAccess = RegistryAccess()
 

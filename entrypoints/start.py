@@ -1,5 +1,7 @@
 """The start of the process, before imports that take time."""
 
+from __future__ import annotations
+
 import gc
 import io
 import os

@@ -1,5 +1,7 @@
 """The choices of one run, from which containers are made."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 from img.domain.dataclass import dataclass
