@@ -11,7 +11,7 @@ BASE = "docker.io/library/base"
 class BlobOriginsContract:
     """Promises of every BlobOrigins.
 
-    Fixtures: ``origins``, which knows no blob.
+    Fixtures: ``origins``, without a blob.
     """
 
     def test_of_an_unknown_blob_no_repository_is_known(self, origins: BlobOrigins) -> None:

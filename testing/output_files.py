@@ -13,7 +13,7 @@ from img.application.ports.output_files import OutputFiles, OutputNotWritten
 
 
 class Broken(Exception):
-    """What a test raises while it writes."""
+    """An error that a test raises while it writes."""
 
 
 FULL = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -1,4 +1,4 @@
-"""What img gives to the factory of a plug-in, for tests of the plug-in."""
+"""The argument of a plug-in's factory, for tests of the plug-in."""
 
 from pathlib import Path
 

@@ -48,7 +48,7 @@ class RegistryContract:
 
     @pytest.fixture
     def name(self, server: str, request: pytest.FixtureRequest) -> ImageReference:
-        """A repository of its own for each test."""
+        """Return the name of a repository that no other test uses."""
         path = "".join(c for c in request.node.name.lower() if c.isalnum())
         return ImageReference(domain=server, path=f"team/{path[:60]}", tag="v1")
 

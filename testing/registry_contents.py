@@ -61,7 +61,7 @@ class RegistryContentsContract:
 
     @pytest.fixture
     def name(self, place: Place, request: pytest.FixtureRequest) -> ImageReference:
-        """A repository of its own for each test."""
+        """Return the name of a repository that no other test uses."""
         path = "".join(c for c in request.node.name.lower() if c.isalnum())
         return ImageReference(domain=place.server, path=f"team/{path[:60]}", tag="v1")
 

@@ -13,7 +13,7 @@ from tests.support.host.machine import lacking, need_root, program
 from tests.support.host.shared_things import run
 from tests.support.servers.registry_server import RegistryServer
 
-pytestmark = pytest.mark.whoever
+pytestmark = pytest.mark.any_user
 
 USAGE, DOCKERFILE, STEP, CONTEXT, REGISTRY, NOT_FOUND, STATE = 1, 3, 4, 5, 6, 7, 8
 

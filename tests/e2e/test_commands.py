@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.host.img_command import Img, ImgFor, WriteContext
 
-pytestmark = pytest.mark.whoever
+pytestmark = pytest.mark.any_user
 
 _AGE = r"(Less than a second|1 second|\d+ seconds|About a minute|\d+ minutes) ago"
 

@@ -23,7 +23,7 @@ from tests.support.servers.scripted_server import Answer, Request, ScriptedServe
 
 pytestmark = [
     pytest.mark.userns,
-    pytest.mark.whoever,
+    pytest.mark.any_user,
     pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed"),
 ]
 

@@ -38,7 +38,7 @@ from tests.support.images.image_archives import (
 )
 from tests.support.servers.registry_server import RegistryServer
 
-pytestmark = pytest.mark.whoever
+pytestmark = pytest.mark.any_user
 
 _HERE = host_platform()
 _ELSEWHERE = Platform("linux", "s390x" if _HERE.architecture != "s390x" else "riscv64")

@@ -10,7 +10,7 @@ from tests.support.host.machine import lacking
 from tests.support.servers import registry_server
 from tests.support.servers.registry_server import RegistryServer
 
-pytestmark = [pytest.mark.registry, pytest.mark.whoever]
+pytestmark = [pytest.mark.registry, pytest.mark.any_user]
 
 _NAME, _PASSWORD = "jess", "correct horse"
 

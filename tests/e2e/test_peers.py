@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.userns,
     pytest.mark.registry,
     pytest.mark.peers,
-    pytest.mark.whoever,
+    pytest.mark.any_user,
 ]
 
 _DOCKERFILE = """

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.host.img_command import Img, WriteContext
 
-pytestmark = [pytest.mark.userns, pytest.mark.whoever]
+pytestmark = [pytest.mark.userns, pytest.mark.any_user]
 
 _COPY_ONLY = "FROM scratch\nARG TARGETARCH\nCOPY f /f-$TARGETARCH\n"
 _BUILDS_HERE = """\

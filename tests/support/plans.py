@@ -84,5 +84,5 @@ def history_of(plan: Plan) -> list[str]:
 
 
 def operation_of(plan: Plan) -> Operation:
-    """Return what the plan's last step does."""
+    """Return the operation of the plan's last step."""
     return plan.graph.vertices[plan.target].operation

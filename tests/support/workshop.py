@@ -1,4 +1,4 @@
-"""All of img with nothing around it: every adapter lives in memory, no step runs anything."""
+"""All of img with nothing around it: every adapter is in memory, no step runs anything."""
 
 import io
 from collections.abc import Callable, Mapping, Sequence
@@ -110,7 +110,7 @@ class Workshop:
     contexts: MemoryContexts = field(default_factory=MemoryContexts)
     archive: TarLayerArchive = field(default_factory=lambda: TarLayerArchive(ownership()))
     secrets: dict[str, bytes] = field(default_factory=dict)
-    commands: dict[str, Act] = field(default_factory=dict)  # by the last word of a command's argv
+    commands: dict[str, Act] = field(default_factory=dict)  # by the last argument of a command
     statuses: dict[str, int] = field(default_factory=dict)  # exit codes that are not 0
     outputs: dict[str, bytes] = field(default_factory=dict)
     views: MemoryContextViews = field(default_factory=MemoryContextViews)
@@ -211,7 +211,7 @@ class Workshop:
 
     @property
     def found(self) -> list[str]:
-        """The names of the steps whose results were there already."""
+        """The names of the steps with cached results."""
         return [event.name for event in self.progress.events if isinstance(event, VertexCached)]
 
     def forget_progress(self) -> None:

@@ -15,7 +15,7 @@ from tests.support.host.machine import (
 
 
 def user() -> Account:
-    """Return an ordinary user with subordinate ids, made by the first who asks."""
+    """Return an ordinary user with subordinate ids, made by the first call."""
     program("newuidmap")
     account = shared_things.recall_account(shared_things.once(shared_things.ACCOUNT, _add_account))
     if not has_subordinate_ids(account.name):

@@ -19,7 +19,7 @@ class DockerDaemon:
         options += [f"--host=unix://{base}/socket"]
         with open(base / "log", "wb") as log:
             self._daemon = subprocess.Popen(
-                # Its mounts are for nobody else, who could hold them after its end.
+                # No other process gets its mounts, and could hold them after its end.
                 [
                     *(program("unshare"), "--mount", "--propagation", "slave"),
                     *(program("dockerd"), *options, "--iptables=false", "--bridge=none"),

@@ -17,7 +17,7 @@ _TIMEOUT_S = 240.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a run of img ended."""
+    """The outcome of a run of img."""
 
     code: int
     output: bytes
@@ -91,7 +91,7 @@ class Img:
     def outcome(
         process: "subprocess.Popen[bytes]", output: bytes, errors: bytes, code: int
     ) -> Outcome:
-        """Return how it ended, which must be with ``code``."""
+        """Return the outcome of a process that must end with ``code``."""
         stderr = errors.decode("utf-8", "replace")
         assert "Traceback" not in stderr, stderr[-1500:]
         assert process.returncode == code, f"exit status {process.returncode}: {stderr[-1500:]}"

@@ -1,7 +1,7 @@
-"""Kinds of users that some tests are for, and who runs these tests for the others.
+"""Kinds of users that some tests are for, and the tests that run these for the others.
 
-A test with the mark of a kind is left out for everybody else, as one that was not asked for: the
-run that is named here has it. So is root's run of a test with the mark ``whoever``, in which the
+A test with the mark of a kind is left out for all other users, as one that was not asked for: the
+run that is named here has it. So is root's run of a test with the mark `any_user`, in which the
 same code serves root and users. What is skipped is lacking on this machine.
 """
 
@@ -76,9 +76,9 @@ KINDS: Mapping[str, Kind] = {
 def is_for_others(item: pytest.Item) -> bool:
     """Tell whether the test is for a kind of user that we are not, or a user's run is enough.
 
-    Raises UsageError where nobody runs it then.
+    Raises UsageError for a test that would never be run.
     """
-    if item.get_closest_marker("whoever") and "IMG_TESTS_ALL" not in os.environ:
+    if item.get_closest_marker("any_user") and "IMG_TESTS_ALL" not in os.environ:
         return isinstance(item, pytest.Function) and _parameters(item).get("img") == "root"
     file = item.nodeid.partition("::")[0]
     for name, kind in KINDS.items():

@@ -1,4 +1,4 @@
-"""What the machine that runs the tests has to offer, and what is left on it."""
+"""The programs, privileges, processes and mounts of the machine that runs the tests."""
 
 import os
 import pwd
@@ -24,7 +24,7 @@ _ROOM = 4 << 30  # bytes that a run of all tests takes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """Who runs a program."""
+    """A user account that runs programs."""
 
     name: str
     uid: int
@@ -74,7 +74,7 @@ def in_memory() -> Path:
 
 
 def this_account() -> Account:
-    """Return who runs the tests."""
+    """Return the account that runs the tests."""
     entry = pwd.getpwuid(os.geteuid())
     return Account(name=entry.pw_name, uid=entry.pw_uid, gid=entry.pw_gid, home=Path(entry.pw_dir))
 
@@ -101,7 +101,7 @@ def kill_processes_naming(text: str) -> None:
 
 
 def mounts_naming(text: str) -> list[str]:
-    """Return the mounts, of whatever mount namespace, that name ``text``."""
+    """Return the mounts, of all mount namespaces, that name ``text``."""
     return sorted(
         {
             line
@@ -132,5 +132,5 @@ def _processes() -> list[Path]:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except OSError:  # it ended, or is somebody else's
+    except OSError:  # it ended, or another user runs it
         return b""

@@ -38,7 +38,7 @@ for run in json.load(sys.stdin):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What to run, and a file for its standard input."""
+    """A command line, and a file for its standard input."""
 
     arguments: Sequence[str | Path]
     stdin: Path = Path("/dev/null")
@@ -46,7 +46,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How it ended, and what it wrote to standard error."""
+    """The exit code of a run, and its standard error."""
 
     code: int
     stderr: str

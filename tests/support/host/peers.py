@@ -15,7 +15,7 @@ _PATIENCE_S = 60.0
 def tool(
     name: str, *arguments: str | Path, stdin: bytes | None = None, cwd: Path | None = None
 ) -> str:
-    """Return what a tool prints; it must end well."""
+    """Return the standard output of a tool, which must succeed."""
     done = subprocess.run(
         [program(name), *arguments],
         input=stdin,
@@ -41,7 +41,7 @@ def podman(place: Path, *arguments: str | Path, stdin: bytes | None = None) -> s
 
 
 def podman_run(place: Path, image: str, *command: str) -> str:
-    """Return what a container prints."""
+    """Return the standard output of a container."""
     limits = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
     where = ("--network", "host", "--cgroups", "no-conmon", *limits)
     return podman(place, "run", "--rm", *where, image, *command)

@@ -1,4 +1,4 @@
-"""What is slow to make is made once for all the workers of a run, in one directory.
+"""A directory for the workers of a run, with the things that are slow to make.
 
 The process that starts the workers names the directory and removes it in the end.
 """
@@ -29,7 +29,7 @@ def name_directory() -> None:
 
 
 def directory() -> Path:
-    """Return the directory of this run, which everybody may enter."""
+    """Return the directory of this run, which all users may enter."""
     place = Path(os.environ[_VARIABLE])
     place.mkdir(mode=0o755, parents=True, exist_ok=True)
     place.chmod(0o755)
@@ -37,7 +37,7 @@ def directory() -> Path:
 
 
 def once(name: str, make: Callable[[Path], None]) -> Path:
-    """Return the directory ``name``, which ``make`` has filled for the first who asked.
+    """Return the directory ``name``, which ``make`` fills in the first call.
 
     What could not be made is not tried again: the test ends with the reason.
     """
@@ -61,7 +61,7 @@ def once(name: str, make: Callable[[Path], None]) -> Path:
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> bytes:
-    """Return what a program prints. Raises CalledProcessError."""
+    """Return the standard output of a program. Raises CalledProcessError."""
     done = subprocess.run(
         command, cwd=cwd, check=True, capture_output=True, stdin=subprocess.DEVNULL
     )

@@ -80,7 +80,7 @@ def warm(img: Img) -> Iterator[tuple[Path | str, ...]]:
         listener.listen()
         other = img.account.uid != os.geteuid()
         server = subprocess.Popen(
-            # All that descends from it names the path: who is left over is found.
+            # All its descendants name the path, so that those left over are found.
             [img.python, "-c", _SERVER, path],
             stdin=listener.fileno(),
             cwd=img.home,

@@ -1,4 +1,4 @@
-"""What another engine shows of an image, as an archive for the runner of the conformance cases.
+"""The files of an image in another engine, as an archive for the runner of the conformance cases.
 
 shown_by.py docker SOCKET|podman STORE ARCHIVE OUT
 

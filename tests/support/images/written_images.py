@@ -1,4 +1,4 @@
-"""Reads the images that img wrote, by means of the standard library alone."""
+"""A reader of the images that img wrote, with the standard library alone."""
 
 import gzip
 import hashlib
@@ -22,7 +22,7 @@ _KINDS = {
 }
 _XATTR = "SCHILY.xattr."
 
-Json = Any  # a document of somebody else's
+Json = Any  # a document of another program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class SavedImage:
 def differences(
     ours: Mapping[str, LayerEntry], theirs: Mapping[str, LayerEntry]
 ) -> dict[str, tuple[LayerEntry | None, LayerEntry | None]]:
-    """Return what differs between two layers, by path."""
+    """Return the differences between two layers, by path."""
     return {
         path: (ours.get(path), theirs.get(path))
         for path in sorted({*ours, *theirs})

@@ -1,4 +1,4 @@
-"""Certificates for a test, made by openssl: an authority, and who it vouches for."""
+"""Certificates for a test, made by openssl: an authority, and certificates that it has signed."""
 
 import shutil
 import ssl
@@ -19,7 +19,7 @@ class Certificate:
     key: Path
 
     def context(self, clients: "Path | None" = None) -> ssl.SSLContext:
-        """Return how a server speaks TLS with it; ``clients`` is who vouches for them."""
+        """Return a server's TLS context; ``clients`` is the authority for those of clients."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)
         if clients is not None:
@@ -39,7 +39,7 @@ class Authority:
 
     @property
     def certificate(self) -> Path:
-        """The file that those who trust it need."""
+        """The file with the authority's own certificate."""
         return self.own.certificate
 
     def issue(self, name: str, *subjects: str) -> Certificate:

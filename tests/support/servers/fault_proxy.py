@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Protocol
 
 _BLOCK = 64 * 1024
-_HANG_S = 5.0  # a client that waits longer for a stalled answer is told so by a closed connection
+_HANG_S = 5.0  # after it, the connection of a stalled answer is closed
 _TLS = b"\x16\x03"  # how a client that speaks https begins
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close with a reset
 
@@ -31,7 +31,7 @@ class Exchange:
 
 
 class Fault(Protocol):
-    """What goes wrong with one request; its repr is for the messages of tests."""
+    """A fault in one request; its repr is for the messages of tests."""
 
     def __call__(self, line: "Line") -> None:
         """Answer the request, or let ``line.forward`` do it."""
@@ -73,7 +73,7 @@ class FaultProxy:
                 client.shutdown(socket.SHUT_RDWR)
 
     def bytes_received(self, part_of_path: str) -> int:
-        """Return how many bytes of the answers to GET went to clients."""
+        """Return the number of bytes of answers to GET that went to clients."""
         return sum(
             each.received
             for each in self.exchanges
@@ -81,7 +81,7 @@ class FaultProxy:
         )
 
     def bytes_sent(self, part_of_path: str = "") -> int:
-        """Return how many bytes of uploads went to the registry."""
+        """Return the number of bytes of uploads that went to the registry."""
         return sum(
             each.sent
             for each in self.exchanges
@@ -101,7 +101,7 @@ class FaultProxy:
         try:
             with client, contextlib.suppress(OSError):
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                self._serve_one(client)  # who may break connections should not share them
+                self._serve_one(client)  # a proxy that breaks connections does not share them
         finally:
             self._clients.discard(client)
 

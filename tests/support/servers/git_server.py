@@ -64,8 +64,8 @@ class Repository:
 class GitServer:
     """``with GitServer(root, smart=True) as server: f"{server.url}/name/.git"``.
 
-    With a ``token`` nothing is served without it. ``delay`` is set by who wants a server that
-    does not answer for now.
+    With a ``token`` nothing is served without it. The server answers while ``delay``
+    is set.
     """
 
     def __init__(self, root: Path, *, smart: bool, token: str = "") -> None:

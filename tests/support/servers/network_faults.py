@@ -1,4 +1,4 @@
-"""What a FaultProxy can do wrong."""
+"""Faults that a FaultProxy can make."""
 
 import random
 import threading
@@ -145,7 +145,7 @@ class Header:
 
 @dataclass(frozen=True, slots=True)
 class WithoutRange:
-    """The registry seems to know no ranges."""
+    """The registry seems not to support ranges."""
 
     def __call__(self, line: Line) -> None:
         line.exchange.headers.pop("range", None)
@@ -159,7 +159,7 @@ def _flipped(data: bytes, at: int) -> bytes:
 
 
 def once(fault: Fault, method: str, part_of_path: str, *, skip: int = 0) -> Choose:
-    """Return what lets ``fault`` happen to the one such request that comes after ``skip``."""
+    """Return a rule that makes ``fault`` of one such request, after ``skip`` others."""
     seen = 0
     lock = threading.Lock()
 

@@ -1,4 +1,4 @@
-"""An HTTP proxy for whom every name is this machine."""
+"""An HTTP proxy that connects to this machine for every name."""
 
 import base64
 import contextlib
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 class ProxyServer:
     """``with ProxyServer() as proxy: proxy.url``; ``lines`` are the requests that came.
 
-    With ``login``, a name and a password, nobody else is let through.
+    With ``login``, a name and a password, no other client is let through.
     """
 
     def __init__(self, login: tuple[str, str] | None = None) -> None:
@@ -26,7 +26,7 @@ class ProxyServer:
 
     @property
     def url(self) -> str:
-        """What belongs into HTTP_PROXY."""
+        """The value of HTTP_PROXY."""
         user = ":".join(self._login) + "@" if self._login else ""
         return f"http://{user}127.0.0.1:{self._server.server_port}"
 
@@ -48,7 +48,7 @@ class SocksServer:
     """``with SocksServer() as proxy: proxy.url``: a proxy of the SOCKS protocol, version 5.
 
     Every name is this machine; ``names`` are those that came. With ``login``, a name and a
-    password, nobody else is let through; ``status`` is what it says to all (RFC 1928, "Replies").
+    password, no other client is let through; ``status`` is its answer to all (RFC 1928, "Replies").
     """
 
     def __init__(self, login: tuple[str, str] | None = None, status: int = 0) -> None:
@@ -59,7 +59,7 @@ class SocksServer:
 
     @property
     def url(self) -> str:
-        """What belongs into HTTPS_PROXY."""
+        """The value of HTTPS_PROXY."""
         user = ":".join(self._login) + "@" if self._login else ""
         return f"socks5://{user}127.0.0.1:{self._listener.getsockname()[1]}"
 

@@ -26,7 +26,7 @@ Make = Callable[[random.Random, Exchange], Fault]
 
 
 class LostAnswer:
-    """The registry does what it is asked to, and nobody hears of it."""
+    """The registry does its work, and its answer gets lost."""
 
     def __repr__(self) -> str:
         return "LostAnswer()"

@@ -21,7 +21,7 @@ class RegistryServer:
     """``with RegistryServer() as server: server.address``, such as "127.0.0.1:34567".
 
     ``htpasswd`` is the name and password that everything then needs, ``token`` lines of its
-    configuration that say who else decides. Plain http without ``tls``, a certificate with its key;
+    configuration of another authority. Plain http without ``tls``, a certificate with its key;
     ``clients`` is the authority that vouches for clients then. Deletion is on. The images lie in
     memory, or below the directory ``on_disk``, until the end.
     """

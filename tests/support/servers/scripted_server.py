@@ -11,7 +11,7 @@ from types import TracebackType
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What came in."""
+    """A request that arrived."""
 
     method: str
     path: str  # with the query
@@ -21,7 +21,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What goes out; ``cut`` closes the connection after so many bytes of the body."""
+    """An answer; ``cut`` closes the connection after so many bytes of the body."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class ScriptedServer:
         refusing: int = 0,
         host: str = "127.0.0.1",
     ) -> None:
-        """The first ``refusing`` connections are closed without a word."""
+        """Serve with ``answer``; close the first ``refusing`` connections without one."""
         self.requests: list[Request] = []
         self._server = _QuietServer((host, 0), _handler(answer, self.requests))
         self._server.refusing = refusing
@@ -65,7 +65,7 @@ class ScriptedServer:
         self._server.refusing = 0
 
     def asked(self, method: str, path: str) -> list[Request]:
-        """Return the requests of ``method`` whose path starts so."""
+        """Return the requests of ``method`` with a path that starts so."""
         return [r for r in self.requests if r.method == method and r.path.startswith(path)]
 
 

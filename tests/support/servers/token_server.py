@@ -21,7 +21,7 @@ _LEEWAY_S = 60  # docker-registry takes a token so long after its end
 class Granted:
     """A request for a token, and what it got."""
 
-    user: str  # "" for nobody
+    user: str  # "" without one
     method: str
     scopes: list[str]
     grant_type: str = ""
@@ -31,7 +31,7 @@ class Granted:
 class TokenServer:
     """``with TokenServer(folder) as tokens: RegistryServer(token=tokens.config)``.
 
-    Everybody may pull from ``public/…``, and who has a password may do anything. Tokens of the
+    All clients may pull from ``public/…``; users with a password may do anything. Tokens of the
     first ``short`` requests last a few seconds, and the server does not say so.
     """
 
@@ -64,7 +64,7 @@ class TokenServer:
 
     @property
     def config(self) -> Mapping[str, str | Path]:
-        """What docker-registry has to know (its configuration, "auth", "token")."""
+        """Settings for docker-registry (its configuration, "auth", "token")."""
         return {
             "realm": f"http://{self._server.address}/token",
             "service": _SERVICE,
@@ -98,7 +98,7 @@ class TokenServer:
         return parse_qs(text)
 
     def _user(self, request: Request, form: dict[str, list[str]]) -> str | None:
-        """Return who asks, "" for nobody, None for a liar."""
+        """Return the user that asks, "" without one, None for a wrong password."""
         if token := form.get("refresh_token"):
             return self.refresh_tokens.get(token[0])
         kind, _, proof = (request.headers.get("Authorization") or "").partition(" ")

@@ -72,7 +72,7 @@ def copy_bytes(source: int, target: int) -> None:
 
 
 def cloning(root: Path, archive: LayerArchive, ownership: Ownership = REAL) -> NaiveSnapshotter:
-    """Return the naive snapshotter as it is on a file system whose files share blocks."""
+    """Return the naive snapshotter as it is on a file system with reflinks."""
     return NaiveSnapshotter(root, archive, ownership, copy_bytes)
 
 

@@ -1,4 +1,4 @@
-"""What steps of a build do to their root file system, as a table of functions."""
+"""Changes that steps of a build make to their root, as a table of functions."""
 
 import os
 import shutil

@@ -13,7 +13,7 @@ def verdict(
     *,
     executed: list[int] | None = None,
 ) -> int:
-    """Return what the program says to a call (struct seccomp_data).
+    """Return the program's answer to a call (struct seccomp_data).
 
     ``executed`` gets the places of the instructions that are executed.
     """

@@ -25,7 +25,7 @@ class Delegated:
     unified: bool
 
     def entering(self, account: Account, command: tuple[Path | str, ...]) -> tuple[str, ...]:
-        """Return what root runs to have ``command`` run in it by ``account``."""
+        """Return a command of root that runs ``command`` in it as ``account``."""
         script = f'echo 0 > {self.directory}/cgroup.procs && exec setpriv "$@"'
         identity = (f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups")
         return ("/bin/sh", "-c", script, "sh", *identity, *map(str, command))

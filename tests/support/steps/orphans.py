@@ -1,4 +1,4 @@
-"""Who is left over when a program ends: its orphans become children of the process that tests."""
+"""Processes that outlive a program: its orphans become children of the process that tests."""
 
 import os
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from tests.support.host.waiting import wait_while
 
 
 class Orphans:
-    """What descends from this process and did not when this was made, and nobody has reaped."""
+    """Descendants of this process that are newer than this object, and not reaped."""
 
     def __init__(self) -> None:
         self._before = set(_descendants(os.getpid()))
@@ -27,7 +27,7 @@ class Orphans:
         return found
 
     def wait(self, patience_s: float) -> list[str]:
-        """Return who still lives after at most ``patience_s``."""
+        """Return the processes that still run after at most ``patience_s``."""
         return wait_while(self.living, patience_s=patience_s)
 
     def kill(self) -> None:
@@ -40,7 +40,7 @@ class Orphans:
 
 @contextmanager
 def gathered() -> Iterator[Orphans]:
-    """Adopt, meanwhile, all whose parents end (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    """Become the parent of orphaned descendants (prctl(2), PR_SET_CHILD_SUBREAPER)."""
     orphans = Orphans()
     syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
     try:
@@ -76,7 +76,7 @@ def _state(pid: int) -> str:
 
 
 def _command_line(pid: int) -> str:
-    """Return what ``pid`` runs, "" when it has just ended."""
+    """Return the command line of ``pid``, "" when it has just ended."""
     try:
         line = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
         return line.decode("utf-8", "replace") or Path(f"/proc/{pid}/comm").read_text()

@@ -1,4 +1,4 @@
-"""What root tries in a step to get out, or to stay."""
+"""Attempts of root in a step to get out of its root, or to outlive the step."""
 
 from collections.abc import Sequence
 

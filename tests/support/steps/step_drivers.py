@@ -1,4 +1,4 @@
-"""Command lines of one step, for tests that end them, and who of a step is left then."""
+"""Command lines of one step, for tests that end them, and the processes of a step that are left."""
 
 import os
 import signal

@@ -137,7 +137,7 @@ class Steps:
         )
 
     def sh(self, script: str, process: Process | None = None) -> str:
-        """Return what a script wrote on stdout; it must succeed."""
+        """Return the standard output of a script, which must succeed."""
         status = self.run(["/bin/sh", "-c", script], process=process)
         assert status.success, (status, self.stdout, self.stderr)
         return self.stdout
@@ -155,7 +155,7 @@ class Steps:
 
 
 def lasting() -> str:
-    """Return a command that lasts and that nobody else runs: tests look for it among all."""
+    """Return a command that lasts and that no other test runs: tests look for it by name."""
     return f"sleep 1000.{uuid4().int % 10**9}"
 
 

@@ -1,4 +1,4 @@
-"""Tells which files somebody opens (inotify(7))."""
+"""A watch on the files that are opened (inotify(7))."""
 
 import ctypes
 import os
