@@ -1,4 +1,4 @@
-"""Collecting what nobody refers to, and what nobody is likely to need."""
+"""Garbage collection and pruning of the state."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,45 +18,46 @@ log = logger("housekeeping")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collect:
-    """Deletes what nothing leads to any more; others may work meanwhile.
+    """Deletion of unreferenced blobs, indexes and snapshots while other commands run.
 
-    A blob that another command may have found is only marked: it is deleted when that has ended.
+    A blob that a running command may use is only marked, and deleted after that command ended.
     """
 
     inventory: Inventory
     origins: BlobOrigins
 
-    def unneeded(self, freed: Live) -> None:
-        """Delete garbage, and those of the snapshots in ``freed`` to which no image leads now.
+    def after_removal(self, freed: Live) -> None:
+        """Delete garbage after images were removed, and snapshots that only these images used.
 
-        Blobs in ``freed`` that others have put into the store are for us to delete.
+        ``freed`` are the parts of the removed images. Its blobs are deleted even if another program
+        stored them.
         """
         with self.inventory.lock.collecting() as collecting:
             assert collecting is not None
-            self._bury(collecting)
+            self._delete_expired(collecting)
             garbage = self._garbage()
             self.inventory.trash.claim(garbage.blobs & freed.blobs)
             self._delete(garbage, garbage.snapshots & freed.snapshots, collecting)
 
-    def finished(self) -> None:
-        """Delete the marked blobs that waited for builds which have ended meanwhile."""
+    def resume(self) -> None:
+        """Delete the marked blobs that no running command can use any more."""
         if any(True for _ in self.inventory.trash.marked_for_deletion()):
             with self.inventory.lock.collecting(wait=False) as collecting:
                 if collecting is not None:
-                    self._bury(collecting)
+                    self._delete_expired(collecting)
 
-    def pruned(
+    def prune(
         self, policy: PrunePolicy, *, wait: bool = True, former: Sequence[Descriptor] = ()
     ) -> Sequence[UsedItem]:
-        """Delete what ``policy`` chooses and return it; nothing while another collects, unless
-        one is to ``wait`` for that. ``former`` images have just been removed.
+        """Delete the items that ``policy`` chooses and return them.
 
-        What a build may be reading goes when that has ended: it is returned as kept by it.
+        While another collection runs, ``wait``, or delete nothing. ``former`` are images that were
+        just removed. Items that a running build may read are marked, and returned as kept by it.
         """
         with self.inventory.lock.collecting(wait=wait) as collecting:
             if collecting is None:
                 return []
-            self._bury(collecting)
+            self._delete_expired(collecting)
             before = self._garbage()
             items = self.inventory(measured=False, former=former)
             chosen = policy.chosen(items, self.inventory.space.free())
@@ -97,9 +98,9 @@ class Collect:
         return [chain_id for chain_id in self._chain_ids() if chain_id.encoded in ids]
 
     def _forget(self, chosen: Sequence[UsedItem], *, everything: bool) -> None:
-        """Forget the records of ``chosen``, and those that then lead nowhere.
+        """Delete the records of ``chosen``, and aliases of them.
 
-        Or ``everything`` but what builds that run have made or found.
+        With ``everything``, delete all records except those that running builds made or found.
         """
         records = dict(self.inventory.cache.records())
         gone = {key for item in chosen for key in item.keys}
@@ -115,7 +116,7 @@ class Collect:
         left = records.keys() - gone
         aliases = {key for key in left if records[key].alias_of in gone}
         self.inventory.cache.remove([*gone, *aliases])
-        if self.inventory.lock.oldest() is None:  # else a build may yet fetch what it has named
+        if self.inventory.lock.oldest() is None:  # else a running build may still use an origin
             live = self.inventory.live().blobs
             self.origins.remove([each for each in self.origins.digests() if each not in live])
 
@@ -127,17 +128,17 @@ class Collect:
             for chain_id in snapshots:
                 snapshotter.remove(chain_id)
         oldest = parts.lock.oldest()
-        if oldest is None:  # else it may belong to a layer that has no record yet
+        if oldest is None:  # else an index may belong to a layer without a record yet
             for diff_id in garbage.indexes:
                 parts.indexes.remove(diff_id)
         for digest in garbage.blobs:
             facts = parts.trash.facts(digest)
             if facts is not None and (oldest is None or facts.stored < oldest):
                 parts.trash.mark_for_deletion(digest, collecting.generation)
-        self._bury(collecting)
+        self._delete_expired(collecting)
         log.debug("collected", blobs=len(garbage.blobs), snapshots=len(snapshots))
 
-    def _bury(self, collecting: Collecting) -> None:
+    def _delete_expired(self, collecting: Collecting) -> None:
         """Delete the marked blobs that no command can use; blobs that are needed again stay."""
         marked = list(self.inventory.trash.marked_for_deletion())
         if not marked:
@@ -147,17 +148,17 @@ class Collect:
             if collecting.ended(generation):
                 for number, digest in marked:
                     if number == generation and digest in live:
-                        self.inventory.blobs.size(digest)  # which brings it back
+                        self.inventory.blobs.size(digest)  # which restores it
                 self.inventory.trash.sweep(generation)
 
     def _clear(self, chosen: Sequence[UsedItem]) -> None:
-        """Delete what is neither blob nor snapshot."""
+        """Delete cache mounts, context views and leftovers."""
         ids = {item.id for item in chosen}
         for item in chosen:
             if item.kind is Kind.CACHE_MOUNT:
                 self.inventory.mounts.remove(item.id)
             elif item.kind is Kind.SNAPSHOT:
-                self.inventory.views.remove(item.id)  # if it is one
+                self.inventory.views.remove(item.id)  # if it is a view
         for leftover in self.inventory.space.leftovers(before=self.inventory.lock.oldest()):
             if leftover.id in ids:
                 self.inventory.space.remove(leftover)

@@ -8,9 +8,9 @@ from img.domain.digest import Digest
 
 
 class DirectTrash(BlobTrash):
-    """Deletes marked blobs of a store without a trash, while no other process uses the state.
+    """A trash that deletes marked blobs at once if no other process uses the state.
 
-    Blobs that are marked while another process works stay in the store.
+    Blobs that are marked while another process uses it stay in the store.
     """
 
     def __init__(self, blobs: BlobStore, lock: StateLock) -> None:
@@ -36,4 +36,4 @@ class DirectTrash(BlobTrash):
         self._marked = [each for each in self._marked if each[0] != generation]
 
     def claim(self, digests: Iterable[Digest]) -> None:
-        pass  # all of it is ours
+        pass  # img owns all blobs

@@ -1,4 +1,4 @@
-"""All that the state holds, what it is for, and what may go."""
+"""The items in the state: their disk usage, their use, and whether they can be deleted."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import field
@@ -25,13 +25,13 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.retention import Live, Need, live_in, needs_of
 from img.domain.usage import Kind, UsedItem
 
-RUNNING = "builds that run"
+RUNNING = "running builds"
 _OTHERS = "another program"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inventory:
-    """Looks at every part of the state."""
+    """A list of all items in the state."""
 
     images: ImageStore
     blobs: BlobStore
@@ -52,11 +52,11 @@ class Inventory:
         without: Collection[Digest] = (),
         former: Sequence[Descriptor] = (),
     ) -> Sequence[UsedItem]:
-        """Return everything, in no order. Unless ``measured``, some sizes are estimates.
+        """Return all items in any order. Without ``measured``, some sizes are estimates.
 
-        Measured, the sizes are together what the state takes on disk. The images that have no name
-        and these digests are taken for gone. What only ``former`` images consist of is said to be
-        of them, and may go.
+        The sum of measured sizes is the disk usage of the state. Images without a name that have
+        the digests ``without`` count as removed. Items that only ``former`` images use are
+        described as theirs and can be deleted.
         """
         oldest = self.lock.oldest()
         taken = _Taking(self, without, former)
@@ -74,7 +74,7 @@ class Inventory:
         return items
 
     def live(self) -> Live:
-        """Return what names and cache records lead to."""
+        """Return the digests that names and cache records refer to."""
         records = (record for _, record in self.cache.records())
         return live_in(
             images=self.images.targets(),
@@ -83,15 +83,15 @@ class Inventory:
         )
 
     def read(self, digest: Digest) -> bytes | None:
-        """Return a document, None where it is not here or damaged."""
+        """Return a document, None if it is missing or damaged."""
         try:
             with self.blobs.open(digest) as content:
-                return content.read(MOST_BYTES + 1)  # JSON that is longer is refused
+                return content.read(MOST_BYTES + 1)  # longer JSON is refused
         except ImgError:
             return None
 
     def estimate(self) -> int:
-        """Return about how many bytes all but the smallest things take; quick."""
+        """Return the approximate disk usage in bytes without small items; quick."""
         facts = (self.trash.facts(digest) for digest in self.blobs.digests())
         total = sum(fact.room for fact in facts if fact is not None)
         total += sum(
@@ -172,16 +172,16 @@ class Inventory:
 
 @dataclass(slots=True)
 class _Taking:
-    """One look at names and records, and what they say of blobs."""
+    """The names and records at one time, and the blobs that they refer to."""
 
     parts: Inventory
     without: Collection[Digest]
     former: Sequence[Descriptor]
     were: set[Digest] = field(default_factory=set)  # parts of former images
-    names: dict[Digest, str] = field(default_factory=dict)  # of images, by what they consist of
+    names: dict[Digest, str] = field(default_factory=dict)  # of images, by their blobs
     descriptions: dict[Digest, str] = field(default_factory=dict)
     diff_ids: dict[Digest, DiffID] = field(default_factory=dict)
-    chains: dict[ChainID, str] = field(default_factory=dict)  # images, by their layers
+    chains: dict[ChainID, str] = field(default_factory=dict)  # of images, by their layers
     steps: dict[ChainID, str] = field(default_factory=dict)
     records: dict[Digest, list[tuple[Digest, CacheRecord]]] = field(default_factory=dict)
     needs: Mapping[Digest, Need] = field(default_factory=dict)
@@ -254,9 +254,9 @@ class _Taking:
                 )
 
     def _take_former(self, target: Descriptor) -> None:
-        """Say what was of an image that is gone; lists of its files are items of their own."""
+        """Describe the parts of a removed image; its indexes are items of their own."""
         if target.digest in self.names:
-            return  # it is there by another name
+            return  # the image has another name
         live = live_in(images=[target], layers=[], read=self.parts.read)
         self.were |= live.blobs
         for digest in live.blobs:
@@ -272,7 +272,7 @@ class _Taking:
         try:
             self._describe(target, name)
         except ImgError:
-            return  # a damaged image: `img ls` says so
+            return  # a damaged image, which `img ls` reports
 
     def _describe(self, target: Descriptor, name: str) -> None:
         catalog = self.parts.catalog
@@ -304,7 +304,7 @@ def _last_used(known: Sequence[tuple[Digest, CacheRecord]]) -> datetime | None:
 
 
 def _since(oldest: float, stored: float, known: Sequence[tuple[Digest, CacheRecord]]) -> bool:
-    """Tell whether work that began at ``oldest`` may have made a blob, or found it."""
+    """Return whether a command that began at ``oldest`` may have made or found a blob."""
     used = _last_used(known)
     return stored >= oldest or (used is not None and used.timestamp() >= oldest)
 

@@ -1,4 +1,4 @@
-"""Layers that are fetched when somebody needs their bytes."""
+"""Layers that are fetched when their bytes are needed."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import BinaryIO, cast
@@ -22,7 +22,7 @@ from img.domain.reference import ImageReference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layers:
-    """Layers of this store, and those that can be had from where they are known to be."""
+    """Layers in the store, and those in repositories that are known to have them."""
 
     blobs: BlobStore
     origins: BlobOrigins
@@ -30,19 +30,20 @@ class Layers:
     progress: ProgressSink
 
     def open(self, layer: Layer) -> BinaryIO:
-        """Return the layer's blob, to be read forward; the caller closes it. Raises as ``bring``.
+        """Return the blob of the layer for sequential reading; the caller closes it.
 
-        What cannot be understood because it is not what was stored raises BlobDamaged.
+        Raises the errors of ``bring``. If decoding fails, the blob is verified again, and
+        BlobDamaged is raised if its digest is wrong.
         """
         self.bring([layer])
         digest = layer.descriptor.digest
         return cast(BinaryIO, _Suspect(self.blobs, digest))
 
     def bring(self, layers: Iterable[Layer]) -> None:
-        """Fetch those of ``layers`` that are not here, several at a time.
+        """Fetch the missing ones of ``layers``, several at a time.
 
-        Raises BlobNotFound where nobody knows from where, RegistryError, BlobMismatch,
-        InvalidLayer, StoreFull; StepCanceled when the thread's cancellation is set.
+        Raises BlobNotFound if no repository is known, RegistryError, BlobMismatch,
+        InvalidLayer, StoreFull; StepCanceled if the cancellation of the thread is set.
         """
         tried: set[str] = set()
         failure: RegistryError | None = None
@@ -57,7 +58,7 @@ class Layers:
                 failure = error
 
     def are_here(self, layers: Iterable[Layer]) -> bool:
-        """Tell whether all are in the store."""
+        """Return whether all are in the store."""
         return all(
             self.blobs.size(layer.descriptor.digest) == layer.descriptor.size for layer in layers
         )
@@ -81,7 +82,7 @@ class Layers:
 
 
 class _Suspect:
-    """A blob that is looked at once more where it makes no sense."""
+    """A blob that is verified again when decoding fails."""
 
     def __init__(self, blobs: BlobStore, digest: Digest) -> None:
         self._blobs = blobs
@@ -104,7 +105,7 @@ class _Suspect:
 
 
 def _cancellable(report: Report) -> Report:
-    """Return a report that ends a transfer which nobody waits for any more."""
+    """Return a report that raises StepCanceled once the thread's cancellation is set."""
     cancellation = current_cancellation()
     if cancellation is None:
         return report

@@ -20,7 +20,7 @@ _KEPT_ENTRIES = 200_000  # of indexes; those of a kept tree take no room of thei
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trees:
-    """Answers what files a stack of layers holds, from their indexes alone."""
+    """File trees of layer stacks, made from the indexes of the layers."""
 
     layers: Layers
     indexes: IndexStore
@@ -30,7 +30,10 @@ class Trees:
     _lock: Lock = field(default_factory=Lock)
 
     def index_of(self, layer: Layer) -> FileIndex:
-        """Return the layer's entries; a lost index is made again. Raises as Layers.bring."""
+        """Return the layer's entries; a lost index is made again.
+
+        Raises the errors of Layers.bring.
+        """
         index = self._known_index(layer)
         if index is None:
             self.layers.bring([layer])
@@ -57,7 +60,7 @@ class Trees:
         return index
 
     def read_file(self, layers: Sequence[Layer], path: str) -> bytes | None:
-        """Return a small file of a stack, links followed; None if it is no regular file.
+        """Return a small file of a stack after following links, None if it is not a regular file.
 
         Raises FileTooLarge.
         """
@@ -66,7 +69,7 @@ class Trees:
         entry = tree.get(path)
         if entry is None or entry.kind != FILE:
             return None
-        if entry.size > LARGEST_DOCKERFILE:  # and /etc/passwd, which an image may blow up
+        if entry.size > LARGEST_DOCKERFILE:  # a hostile image may have a large /etc/passwd
             raise FileTooLarge(path)
         layer = layers[tree.layer_of(path)]
         with self.layers.open(layer) as blob:
@@ -75,11 +78,11 @@ class Trees:
         return None
 
     def of(self, layers: Sequence[Layer]) -> FileTree:
-        """Return the tree of a stack, lowest layer first. Raises as Layers.bring."""
+        """Return the tree of a stack, lowest layer first. Raises the errors of Layers.bring."""
         if not layers:
             return FileTree()
         chains = chain_ids_of(layer.diff_id for layer in layers)
-        # All at once, and with nobody waiting for the lock meanwhile.
+        # All at once, and without holding the lock meanwhile.
         unknown = layers[self._nearest(chains)[0] :]
         self.layers.bring([each for each in unknown if self._known_index(each) is None])
         with self._lock:
@@ -92,14 +95,14 @@ class Trees:
         return tree
 
     def _nearest(self, chains: Sequence[ChainID]) -> tuple[int, FileTree | None]:
-        """Return how many of the layers make the highest tree that is known, and that tree."""
+        """Return the highest known tree, and the number of layers that it has."""
         for depth in range(len(chains), 0, -1):
             if (tree := self._known.get(chains[depth - 1])) is not None:
                 return depth, tree
         return 0, None
 
     def _keep_index(self, diff_id: DiffID, index: FileIndex) -> None:
-        """Keep the indexes that were loaded last: each step asks for those of its whole stack."""
+        """Keep the indexes that were loaded last: each step uses those of its whole stack."""
         self._indexes[diff_id] = index
         kept = list(self._indexes.items())
         entries = sum(len(each) for _, each in kept)
@@ -109,7 +112,7 @@ class Trees:
                 entries -= len(each)
 
     def _keep(self, chain: ChainID, tree: FileTree) -> None:
-        """Keep the trees that were asked for last: one of a large base takes 50 MB."""
+        """Keep the trees that were used last: one of a large base takes 50 MB."""
         self._known.pop(chain, None)
         self._known[chain] = tree
         while len(self._known) > _KEPT:

@@ -1,4 +1,4 @@
-"""Copying images between a registry and the store, skipping what is there."""
+"""Copying of blobs between registries and the store, without those that are there."""
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -31,17 +31,17 @@ from img.domain.reference import ImageReference
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-_PARALLEL = 4  # layers at once, as containerd and BuildKit have it
+_PARALLEL = 4  # layers at once, as in containerd and BuildKit
 _MOST_MOUNTS = 3  # repositories that are tried as the source of one blob
 
 
 def _silent(_blob: Descriptor, _current: int, _done: bool) -> None:
-    """Report to nobody."""
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transfer:
-    """Moves blobs; what arrives is verified and, if it is a layer, indexed as it streams."""
+    """Copies of blobs, verified on arrival; layers are indexed meanwhile."""
 
     blobs: BlobStore
     origins: BlobOrigins
@@ -52,24 +52,24 @@ class Transfer:
 
     @property
     def has_pulled(self) -> bool:
-        """Whether layers were fetched, or begun to be, which were not here."""
+        """True once the transfer of a missing layer was started."""
         return self._begun.is_set()
 
     def pull_blob(self, reference: ImageReference, blob: Descriptor) -> bytes:
-        """Return a small blob (a config), from the store or the registry; it is stored then.
+        """Return a small blob (a config) from the store, or from the registry after storing it.
 
         Raises RegistryError, BlobMismatch.
         """
         if self.blobs.size(blob.digest) is not None:
             with self.blobs.open(blob.digest) as content:
-                return content.read(MOST_BYTES + 1)  # JSON that is longer is refused
+                return content.read(MOST_BYTES + 1)  # longer JSON is refused
         if blob.size > MOST_BYTES:
             raise RegistryError(
                 f"{reference.familiar} has a config of more than {MOST_BYTES} bytes"
             )
         try:
             return self._fetched(reference, blob)
-        except BlobMismatch:  # the fault may be at a mirror, which is passed over now
+        except BlobMismatch:  # perhaps of a mirror, which is skipped the second time
             return self._fetched(reference, blob)
 
     def _fetched(self, reference: ImageReference, blob: Descriptor) -> bytes:
@@ -79,9 +79,9 @@ class Transfer:
         return data
 
     def pull_document(self, reference: ImageReference, document: Descriptor) -> bytes:
-        """Return a manifest or index, from the store or the registry; it is stored then.
+        """Return a manifest or index from the store, or from the registry after storing it.
 
-        What its digest names never changes, and registries count how often manifests are fetched.
+        The content of a digest never changes, and registries count requests for manifests.
         Raises ManifestUnknown, RegistryError, BlobMismatch.
         """
         with suppress(BlobNotFound, BlobDamaged), self.blobs.open(document.digest) as content:
@@ -91,7 +91,7 @@ class Transfer:
         return data
 
     def store(self, data: bytes, expected: Descriptor) -> None:
-        """Store bytes that must be ``expected``. Raises BlobMismatch."""
+        """Store bytes with the descriptor ``expected``. Raises BlobMismatch."""
         writer = self.blobs.writer()
         try:
             writer.write(data)
@@ -102,9 +102,10 @@ class Transfer:
     def pull_layers(
         self, reference: ImageReference, layers: Iterable[Layer], report: Report = _silent
     ) -> None:
-        """Fetch the layers that are missing here, several at a time.
+        """Fetch the missing layers, several at a time.
 
-        Raises RegistryError, BlobMismatch, InvalidLayer, StoreFull; what came before stays.
+        Raises RegistryError, BlobMismatch, InvalidLayer, StoreFull; layers that
+        have arrived stay.
         """
         missing = {
             layer.descriptor.digest: layer
@@ -125,15 +126,16 @@ class Transfer:
     def push_blobs(
         self, reference: ImageReference, blobs: Iterable[Descriptor], report: Report = _silent
     ) -> None:
-        """Let the registry have the blobs that it lacks, several at a time.
+        """Upload the blobs that the repository lacks, several at a time.
 
-        What another of its repositories holds is mounted; what is not here is fetched first. It
-        is their origin then. Raises BlobNotFound, BlobDamaged, RegistryError.
+        Blobs of another repository of the registry are mounted; blobs that are not stored are
+        fetched first. The repository is recorded as their origin. Raises BlobNotFound, BlobDamaged,
+        RegistryError.
         """
         wanted = list(blobs)
         with threads(_PARALLEL, "push") as pool:
             _all_of([pool.submit(self._push_blob, reference, blob, report) for blob in wanted])
-        with suppress(StateError):  # full, or not to be written: a later push may send more
+        with suppress(StateError):  # full or read-only: without the record a later push sends more
             self.origins.add(reference.repository, [blob.digest for blob in wanted])
 
     def _pull_layer(self, reference: ImageReference, layer: Layer, report: Report) -> None:
@@ -151,7 +153,7 @@ class Transfer:
                     f"layer {layer.descriptor.digest} of {reference.familiar} unpacks to "
                     f"{diff_id}, not {layer.diff_id} as its config says"
                 )
-            # Before the blob: who waited for that needs this as well.
+            # Before the blob: a thread that waits for the blob needs the index too.
             self.indexes.put(diff_id, index)
 
         return finish
@@ -171,7 +173,7 @@ class Transfer:
                 except Unauthorized:
                     raise
                 except RegistryError:
-                    check_blob(self.blobs, blob.digest)  # if it is damaged here, that is why
+                    check_blob(self.blobs, blob.digest)  # a damaged blob is the likely reason
                     raise
         report(blob, blob.size, True)
 
@@ -186,7 +188,7 @@ class Transfer:
         )
 
     def _fetch(self, reference: ImageReference, blob: Descriptor, report: Report) -> None:
-        """Fetch a blob that is not here, and not in the repository either."""
+        """Fetch a blob that neither the store nor the repository has."""
         fetch = Download(blobs=self.blobs, registry=self.registry)
         failure: RegistryError | None = None
         for source in self._origins_of(blob.digest):
@@ -206,12 +208,12 @@ class Transfer:
 
 
 def _as_it_is(_content: BinaryIO) -> Callable[[], None]:
-    """Look at nothing: its digest is proof enough."""
+    """Check nothing: the digest suffices."""
     return lambda: None
 
 
 def _all_of(transfers: "Sequence[Future[None]]") -> None:
-    """Await all; after a failure none is begun any more."""
+    """Wait for all transfers; after a failure start no further ones."""
     try:
         for transfer in transfers:
             transfer.result()

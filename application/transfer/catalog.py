@@ -1,4 +1,4 @@
-"""The documents of stored images, read and understood."""
+"""Manifests and configs of stored images."""
 
 from collections.abc import Callable
 
@@ -19,7 +19,7 @@ from img.domain.platform import Platform
 
 
 class PlatformNotHere(BlobNotFound):
-    """The image of one platform, of an index of which other platforms may be here."""
+    """The store lacks the image of one platform of an index."""
 
     def __init__(self, platform: Platform, digest: Digest) -> None:
         NotFoundError.__init__(
@@ -33,7 +33,7 @@ class PlatformNotHere(BlobNotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """One platform's image: its manifest's descriptor, and what that leads to."""
+    """An image of one platform: the descriptor of its manifest, the manifest, the config."""
 
     target: Descriptor
     manifest: Manifest
@@ -49,7 +49,7 @@ class Image:
 
     @property
     def size(self) -> int:
-        """Bytes of manifest, config and layers as stored."""
+        """The bytes of manifest, config and layers as stored."""
         return size_of(self.target, self.manifest)
 
 
@@ -60,26 +60,26 @@ def size_of(target: Descriptor, manifest: Manifest) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
-    """Finds images in the blob store."""
+    """Images in the blob store."""
 
     blobs: BlobStore
 
     def read(self, blob: Descriptor) -> bytes:
         """Return a document's bytes. Raises BlobNotFound."""
         with self.blobs.open(blob.digest) as content:
-            return content.read(MOST_BYTES + 1)  # JSON that is longer is refused
+            return content.read(MOST_BYTES + 1)  # longer JSON is refused
 
     def manifests(self, target: Descriptor) -> tuple[Descriptor, ...]:
-        """Return the manifests that ``target``, a manifest or an index, leads to.
+        """Return ``target`` if it is a manifest, or the manifests of the index ``target``.
 
-        Of an index those count that are here whole. Raises BlobNotFound, InvalidDocument.
+        Manifests of an index with missing blobs are left out. Raises BlobNotFound, InvalidDocument.
         """
         if target.media_type not in media_types.INDEXES:
             return (target,)
         return self.presence(target, self._has).whole
 
     def presence(self, target: Descriptor, has: Callable[[Descriptor], bool]) -> Presence:
-        """Return what of ``target`` is here; ``has`` tells it of blobs.
+        """Return which parts of ``target`` are stored; ``has`` returns it for a blob.
 
         Raises BlobNotFound for ``target`` itself, InvalidDocument.
         """
@@ -98,7 +98,7 @@ class Catalog:
         return decode_manifest(self.read(target))
 
     def image(self, target: Descriptor, platform: Platform) -> Image:
-        """Return the image that ``target``, a manifest or an index, has for ``platform``.
+        """Return the image for ``platform`` of ``target``, a manifest or an index.
 
         Raises BlobNotFound, PlatformNotHere, NoPlatformMatch, InvalidDocument, StateError.
         """
@@ -112,7 +112,7 @@ class Catalog:
             raise PlatformNotHere(platform, error.digest) from None
 
     def image_of(self, target: Descriptor, manifest: Manifest) -> Image:
-        """Return the image whose ``manifest`` is the one at ``target``.
+        """Return the image with ``manifest``, which ``target`` describes.
 
         Raises BlobNotFound, InvalidDocument, StateError.
         """

@@ -1,4 +1,4 @@
-"""Images out of somebody else's OCI layout, into the store."""
+"""Copying of images from OCI layouts of other programs into the store."""
 
 from dataclasses import replace
 from functools import partial
@@ -20,7 +20,7 @@ _CHUNK = 1 << 20
 
 
 class DamagedLayout(LayoutError):
-    """A layout one of whose blobs is not what its name says."""
+    """A layout has a blob with a wrong digest."""
 
     def __init__(self, path: str, mismatch: BlobMismatch) -> None:
         super().__init__(f"oci-layout {path} is damaged: {mismatch.message}")
@@ -29,14 +29,14 @@ class DamagedLayout(LayoutError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyFromLayout:
-    """Copies what an image of one platform consists of; every blob is verified."""
+    """Copies of the images of one platform, with every blob verified."""
 
     layouts: ImageLayouts
     blobs: BlobStore
     catalog: Catalog
 
     def __call__(self, place: LayoutPlace, platform: Platform) -> Image:
-        """Return the image for ``platform``, all of it stored. What is here is not read again.
+        """Return the image for ``platform``, after storing it. Stored blobs are not read again.
 
         Raises LayoutError, NoPlatformMatch, InvalidDocument, StoreFull.
         """
@@ -55,7 +55,7 @@ class CopyFromLayout:
         return self.catalog.image(target, platform)
 
     def _entry(self, place: LayoutPlace, platform: Platform) -> Descriptor:
-        """Return the entry that suits ``platform`` best, of those that have the name."""
+        """Return the entry with the name that suits ``platform`` best."""
         entries = self.layouts.find(place.path, place.tag, place.digest)
         if len(entries) == 1:
             return entries[0]
@@ -74,7 +74,7 @@ class CopyFromLayout:
         return self.catalog.read(document)
 
     def blob(self, path: str, blob: Descriptor) -> None:
-        """Have one blob in the store, verified. Raises LayoutError, StoreFull."""
+        """Copy one blob into the store and verify it. Raises LayoutError, StoreFull."""
         if self.blobs.size(blob.digest) is not None:
             return
         writer = self.blobs.writer()

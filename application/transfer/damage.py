@@ -1,4 +1,4 @@
-"""Blobs that are not what they were."""
+"""Damaged blobs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,16 +21,16 @@ def check_blob(blobs: BlobStore, digest: Digest) -> None:
 
 
 def drop_damaged(blobs: BlobStore, digest: Digest) -> bool:
-    """Delete the blob if it is damaged, and tell whether it was.
+    """Delete the blob if it is damaged; return whether it was.
 
-    Then it is fetched or made again when somebody needs it.
+    It is fetched or made again when it is needed.
     """
     try:
         check_blob(blobs, digest)
     except BlobDamaged:
         try:
             blobs.remove(digest)
-        except StateError:  # it is not ours to mend
+        except StateError:  # without write permission
             return False
         log.info("damaged blob deleted", digest=str(digest))
         return True
@@ -39,7 +39,7 @@ def drop_damaged(blobs: BlobStore, digest: Digest) -> bool:
 
 @contextmanager
 def dropping_damaged(blobs: BlobStore) -> Iterator[None]:
-    """Delete the blob that turns out to be damaged inside, so that a next try has it anew."""
+    """Delete the blob of a BlobDamaged error, so that a retry fetches or makes it again."""
     try:
         yield
     except BlobDamaged as error:

@@ -1,4 +1,4 @@
-"""One blob from a registry into the store."""
+"""The download of one blob from a registry into the store."""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
@@ -13,15 +13,15 @@ from img.domain.reference import ImageReference
 _CHUNK = 1 << 20
 
 Report = Callable[[Descriptor, int, bool], None]
-"""Told how far a blob is: (blob, bytes so far, done)."""
+"""Called during a transfer: (blob, bytes so far, done)."""
 
 Inspect = Callable[[BinaryIO], Callable[[], None]]
-"""Reads a blob while it arrives, and returns what to do when it proved to be the one promised."""
+"""Reads a blob while it arrives, and returns a function to call once it is verified."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """Fetches what is missing of a blob; of all who want it at once, in any process, one does."""
+    """Downloads of blobs, one at a time for each blob, among all threads and processes."""
 
     blobs: BlobStore
     registry: Registry
@@ -29,12 +29,12 @@ class Download:
     def __call__(
         self, reference: ImageReference, blob: Descriptor, inspect: Inspect, report: Report
     ) -> None:
-        """Store the blob. What was fetched before a failure is not fetched again later.
+        """Store the blob. Bytes that arrived before a failure are not fetched again later.
 
-        Raises RegistryError, BlobMismatch, StoreFull, and what ``inspect`` raises.
+        Raises RegistryError, BlobMismatch, StoreFull, and the errors of ``inspect``.
         """
         with self.blobs.incoming(blob.digest, lambda size: report(blob, size, False)) as incoming:
-            if self.blobs.size(blob.digest) != blob.size:  # else it came while we waited
+            if self.blobs.size(blob.digest) != blob.size:  # else it arrived during the wait
                 self._fetch(reference, blob, incoming, inspect, report)
         report(blob, blob.size, True)
 
@@ -54,8 +54,8 @@ class Download:
             incoming.restart()
             raise
         except BlobMismatch:
-            # The fault may be in what was here from before, or at a mirror, which is passed over
-            # now: once more, from the start.
+            # Stored bytes of an earlier try may be wrong, or a mirror, which is skipped the second
+            # time: fetch the blob again from the start.
             incoming.restart()
             try:
                 self._receive(reference, blob, incoming, inspect, report)
@@ -76,7 +76,7 @@ class Download:
             try:
                 finish = inspect(cast(BinaryIO, arriving))
             except InvalidLayer:
-                # Bytes that are not those promised are named as such, not as a bad archive.
+                # For wrong bytes raise BlobMismatch, not InvalidLayer.
                 arriving.drain()
                 incoming.check()
                 raise
@@ -95,7 +95,7 @@ class Download:
 
 
 class _Arriving:
-    """A blob as a stream: what is here of it, and then the rest, which is stored on its way."""
+    """A blob as a stream: first the stored bytes, then the rest, which is stored meanwhile."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Images of the store, found by what users type for them."""
+"""Finding stored images by name, ID or digest."""
 
 from collections.abc import Iterator, Sequence
 
@@ -18,12 +18,12 @@ _SHOWN_DIGITS = 12  # as docker shows an ID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundImage:
-    """A manifest or index that was found here, and all that the store knows it by."""
+    """A manifest or index in the store, and its names."""
 
     target: Descriptor
-    stored: tuple[StoredImage, ...]  # none if it is only a part of an index
+    stored: tuple[StoredImage, ...]  # none for a part of an index
     part_of: StoredImage | None = None  # the image of that index
-    by_name: bool = False  # ``stored`` is the one image of exactly that name
+    by_name: bool = False  # ``stored`` is the one image with exactly that name
 
     @property
     def references(self) -> tuple[ImageReference, ...]:
@@ -31,7 +31,7 @@ class FoundImage:
         return tuple(image.reference for image in self.stored if image.reference)
 
     def reference_for(self, name: ImageName) -> ImageReference | None:
-        """Return what an image that ``name`` found is called elsewhere; None if it is an ID."""
+        """Return the reference of the image at registries, None if it was found by an ID."""
         if self.by_name or not name.digits:
             return name.reference
         return None
@@ -39,7 +39,7 @@ class FoundImage:
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """A document of an image, one of whose digests fits."""
+    """A document of an image with a matching digest."""
 
     id: Digest  # the image's ID
     target: Descriptor
@@ -52,13 +52,13 @@ class _Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindImage:
-    """Finds an image by its name, its ID, a digest, or the beginning of one of these."""
+    """Finds images by a name, an ID, a digest, or the beginning of one of the last two."""
 
     images: ImageStore
     catalog: Catalog
 
     def __call__(self, name: ImageName) -> FoundImage:
-        """Return the image. An exact name goes first. Raises ImageNotFound, AmbiguousImage."""
+        """Return the image; an exact name has precedence. Raises ImageNotFound, AmbiguousImage."""
         if name.reference is not None:
             try:
                 image = self.images.get(name.reference)
@@ -75,7 +75,7 @@ class FindImage:
         return _found(matches)
 
     def id_of(self, target: Descriptor, manifest: Manifest | None = None) -> Digest:
-        """Return the ID of the image at ``target``; ``manifest`` is the one there, if it is read.
+        """Return the ID of the image at ``target``; ``manifest`` is its manifest, if it was read.
 
         Raises BlobNotFound, InvalidDocument …
         """
@@ -84,13 +84,13 @@ class FindImage:
         return (manifest or self.catalog.manifest(target)).config.digest
 
     def _matches(self, name: ImageName) -> Iterator[_Match]:
-        """Yield what fits: of each image the image itself before parts of it."""
+        """Yield the matches, an image before its parts."""
         for image in self.images.list():
             for target in self._documents(image.target):
                 try:
                     id_ = self.id_of(target)
                 except ImgError:
-                    id_ = target.digest  # damaged; the digest of the manifest is known all the same
+                    id_ = target.digest  # the image is damaged; the digest of the manifest is known
                 if _fits(name, image, target.digest, id_):
                     yield _Match(id_, target, image)
 
@@ -112,7 +112,7 @@ def _fits(name: ImageName, image: StoredImage, digest: Digest, id_: Digest) -> b
 
 
 def _found(matches: Sequence[_Match]) -> FoundImage:
-    """Return the image of ``matches``, all of one ID; what is stored goes before parts."""
+    """Return the image of ``matches`` with one ID; images have precedence over parts."""
     whole = [match for match in matches if not match.is_part]
     first = (whole or matches)[0]
     return FoundImage(

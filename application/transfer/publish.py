@@ -1,4 +1,4 @@
-"""What a registry gets of an image that is stored here."""
+"""Pushing of stored images to registries."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ from img.domain.reference import ImageReference
 
 
 class PlatformsAbsent(NotFoundError):
-    """An image of several platforms of which not enough is here to push it."""
+    """The store lacks parts of an image of several platforms, so it cannot be pushed."""
 
     def __init__(self, name: ImageReference, absent: Sequence[Descriptor]) -> None:
         super().__init__(
@@ -33,18 +33,18 @@ class PlatformsAbsent(NotFoundError):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What registries have now: ``target``, and of the image without ``left_out``."""
+    """The pushed manifest or index, and the parts of the image that were left out."""
 
     target: Descriptor
     left_out: tuple[Descriptor, ...] = ()
 
     @property
     def digest(self) -> Digest:
-        """The digest under which they have it."""
+        """The digest in the registry."""
         return self.target.digest
 
     def difference_from(self, name: str) -> str:
-        """Return a sentence on what they have and what not, where something was left out."""
+        """Return a sentence about pushed and missing parts, "" if no part was left out."""
         return (
             f"of {name} only {_names_of([self.target])} is here and was pushed, as {self.digest}; "
             f"left out: {_names_of(self.left_out)}"
@@ -53,10 +53,10 @@ class Published:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishImage:
-    """Uploads what the registry lacks, then the documents that name it.
+    """Uploads of missing blobs, and then of the documents that name them.
 
-    An index goes whole. What of it is not here may be at the registry; where that lacks it too and
-    the index has but one image here, that image goes alone, as docker does (moby#48737).
+    An index is pushed whole. Parts that are not stored may be in the registry already; if they are
+    not, and the store has one image of the index, only that is pushed, as in docker (moby#48737).
     """
 
     registry: Registry
@@ -67,10 +67,10 @@ class PublishImage:
     def __call__(
         self, target: Descriptor, *names: ImageReference, nondistributable: bool = False
     ) -> Published:
-        """Return what registries have now of ``target``, a manifest or an index.
+        """Push ``target``, a manifest or an index, under ``names`` and return the result.
 
-        A name with a digest gives it no tag. A further tag of a repository costs one request.
-        Layers that may not be distributed are left where they are, unless ``nondistributable``.
+        A name with a digest sets no tag. A further tag of a repository costs one request. Layers
+        that must not be distributed are pushed only with ``nondistributable``.
         Raises PlatformsAbsent, BlobNotFound, BlobDamaged, Unauthorized, RegistryError.
         """
         present = self._presence(target)
@@ -97,7 +97,10 @@ class PublishImage:
     def _left_out(
         self, present: Presence, names: Sequence[ImageReference]
     ) -> tuple[Descriptor, ...]:
-        """Return what cannot be pushed of an index. Raises PlatformsAbsent, RegistryError."""
+        """Return the parts of an index that cannot be pushed.
+
+        Raises PlatformsAbsent, RegistryError.
+        """
         for name in names:
             absent = tuple(each for each in present.absent if not self._is_there(name, each))
             if absent and (len(present.images) != 1 or any(each.digest for each in names)):
@@ -121,7 +124,7 @@ class PublishImage:
         *,
         nondistributable: bool,
     ) -> None:
-        """Let one repository have it; what is damaged here is looked for elsewhere."""
+        """Push to one repository; damaged blobs are fetched again."""
         damaged: dict[Digest, BlobDamaged] = {}
         while True:
             try:
@@ -141,14 +144,14 @@ class PublishImage:
         *,
         nondistributable: bool,
     ) -> None:
-        """Let one repository have it."""
+        """Push to one repository."""
         repository = tags[0]
         with reporting(self.progress, f"push {repository.familiar}", repository) as report:
             for manifest in present.whole:
                 blobs = decode_manifest(self.catalog.read(manifest)).blobs
                 wanted = [blob for blob in blobs if nondistributable or not blob.is_foreign]
                 self.transfer.push_blobs(repository, wanted, report)
-            # Last: a registry may refuse a manifest whose blobs it lacks
+            # Last: a registry may refuse a manifest with blobs that it lacks
             # (distribution-spec, "Pushing Manifests").
             for document in (*present.whole, *present.indexes):
                 if document.digest != target.digest:
@@ -161,7 +164,7 @@ class PublishImage:
 
 
 def _names_of(documents: Sequence[Descriptor]) -> str:
-    """Return what messages call parts of an index: platforms, else digests."""
+    """Return parts of an index for messages: their platforms, else their digests."""
     names = (
         f"attestation {each.digest}" if each.is_attestation else each.platform or each.digest
         for each in documents

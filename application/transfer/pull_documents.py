@@ -1,4 +1,4 @@
-"""An image's documents, from its registry into the store."""
+"""Copying of manifests and configs from registries into the store."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,10 +22,10 @@ from img.domain.reference import ImageReference, may_name
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """An image of one platform, and what its name is to stand for here.
+    """An image of one platform, and the target of its name in the store.
 
-    That is the image's own manifest. A name with a digest stands for nothing else than that, so
-    for the index if the digest is one's; the other platforms of that are not here then.
+    The target is the manifest of the image; for a name with the digest of an index it is that
+    index, of which other platforms are not stored.
     """
 
     image: Image
@@ -35,9 +35,9 @@ class Fetched:
 def fetch_image(
     registry: Registry, transfer: Transfer, reference: ImageReference, platform: Platform
 ) -> Fetched:
-    """Return the image for ``platform``, its documents stored; no layer is fetched.
+    """Return the image for ``platform`` after storing its documents; fetch no layer.
 
-    From where its layers can be had is remembered.
+    The repository is recorded as the origin of the layers.
 
     Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch, NoPlatformMatch,
     InvalidDocument.
@@ -64,7 +64,7 @@ def fetch_image(
     image = Image(target=target, manifest=manifest, config=config)
     if may_name(reference, target.digest):
         return Fetched(image, target)
-    size = transfer.blobs.size(resolved.digest)  # what a registry says of it may be wrong
+    size = transfer.blobs.size(resolved.digest)  # the size from the registry may be wrong
     assert size is not None
     return Fetched(
         image, Descriptor(media_type=resolved.media_type, digest=resolved.digest, size=size)
@@ -73,7 +73,7 @@ def fetch_image(
 
 @contextmanager
 def reporting(progress: ProgressSink, name: str, reference: ImageReference) -> Iterator[Report]:
-    """Show a transfer as one vertex; the report inside tells how far each blob is."""
+    """Show a transfer as one vertex; enter with a callback for the progress of its blobs."""
     vertex = f"{name} {reference}"
     progress.emit(VertexStarted(vertex=vertex, name=name))
 

@@ -42,7 +42,7 @@ class Prune:
             for target in nameless:
                 with suppress(ImageNotFound):  # it may have got a name by now
                     self.images.remove(target.digest)
-            removed = self.collect.pruned(policy, former=nameless)
+            removed = self.collect.prune(policy, former=nameless)
             self.digests.forget(everything=policy.whole_cache)
             self.compact()
             return removed
@@ -76,7 +76,7 @@ class KeepTidy:
             log.info("not collected", reason=str(error))
 
     def _remove_leftovers(self) -> None:
-        self.collect.finished()
+        self.collect.resume()
         inventory = self.collect.inventory
         for leftover in inventory.space.leftovers(before=inventory.lock.oldest()):
             if not leftover.resumable:
@@ -86,7 +86,7 @@ class KeepTidy:
         cap = self._cap() if self.cap is None else self.cap
         if cap and self.collect.inventory.estimate() > cap:
             policy = PrunePolicy(kinds=_EVERYTHING, max_used=cap)
-            removed = self.collect.pruned(policy, wait=False)
+            removed = self.collect.prune(policy, wait=False)
             log.info("collected", items=len(removed), cap=cap)
 
     def _cap(self) -> int:

@@ -50,7 +50,7 @@ class PruneImages:
         for listed in removed:
             with suppress(ImageNotFound):  # another process was quicker
                 self.images.remove(listed.image.name)
-        self.collect.unneeded(freed)
+        self.collect.after_removal(freed)
         left = {_id_of(listed) for listed in self.list_images(platform)}
         return PrunedImages(
             removed=removed,

@@ -57,7 +57,7 @@ class RemoveImage:
         freed = live_in(images=targets, layers=[], read=self.collect.inventory.read)
         for image in found.stored:
             self.images.remove(image.name)
-        self.collect.unneeded(freed)
+        self.collect.after_removal(freed)
 
 
 def _check_repositories(name: ImageName, found: FoundImage) -> None:

@@ -10,7 +10,7 @@ def collect(workshop: Workshop, *removed: Descriptor) -> None:
     freed = live_in(
         images=removed, layers=[], read=workshop.container.housekeeping.inventory().read
     )
-    workshop.container.housekeeping.collect().unneeded(freed)
+    workshop.container.housekeeping.collect().after_removal(freed)
 
 
 def test_nothing_that_leads_somewhere_goes() -> None:

@@ -340,7 +340,7 @@ def test_what_a_build_has_made_is_not_collected_meanwhile() -> None:
 
     def make(root: MemoryWorkspace) -> None:
         root.write("b", b"")
-        collect.unneeded(nothing)
+        collect.after_removal(nothing)
 
     workshop.commands["make"] = make
 
