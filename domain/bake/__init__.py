@@ -1,0 +1,1 @@
+"""Definitions of several builds in one file, as ``docker buildx bake`` has them."""

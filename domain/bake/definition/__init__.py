@@ -1,0 +1,1 @@
+"""Definitions of targets: files to resolved targets."""

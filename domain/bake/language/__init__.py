@@ -1,0 +1,1 @@
+"""The HCL language: text to expressions, expressions to values."""

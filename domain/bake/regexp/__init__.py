@@ -1,0 +1,1 @@
+"""Go's regular expressions (RE2): no look-around, no back-references, linear time."""

@@ -1,0 +1,1 @@
+"""Typed values of expressions, as go-cty has them."""

@@ -1,0 +1,101 @@
+"""Any text is a definition or an error with its place, in a time that is bounded."""
+
+import time
+import unicodedata
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from img.domain.bake.definition.definition import define
+from img.domain.bake.definition.evaluator import Inputs
+from img.domain.bake.definition.plan import plan
+from img.domain.bake.definition.printing import print_plan
+from img.domain.bake.errors import BakeError, BakeSyntaxError, SourceText
+from img.domain.bake.language.body import Body, parse_hcl
+from img.domain.bake.language.json_body import parse_json
+
+_INPUTS = Inputs({}, {}, {})
+_WORDS = st.sampled_from(
+    """
+    target variable function group matrix name "a" a b { } [ ] ( ) = , . : ? => ... * / % + - ! &&
+    || == < > ${ %{ ~} <<E E # /* */ " \\ for in if null true 1 1.5 1e9 upper( default tags inherits
+    """.split()
+    + ["\n", " ", "é", "\u2028", "\r\n", "\ufeff"]
+)
+_TEXTS = st.text() | st.lists(_WORDS).map(" ".join) | st.lists(_WORDS).map("".join)
+
+
+def _run(body: Body) -> None:
+    definition = define([body], _INPUTS)
+    print_plan(plan(definition, ["*"], [], {}))
+
+
+@given(_TEXTS)
+@example("a = [for x in 5 : x]")
+@example('a = "${b[*].c}"\nb = null')
+@example("a = {for k, v in {} : k => v...}")
+@settings(deadline=None, max_examples=60)
+def test_any_text_gives_a_plan_or_an_error(text: str) -> None:
+    for parse in (parse_hcl, parse_json):
+        try:
+            _run(parse(SourceText("t", text)))
+        except BakeError as error:
+            assert str(error)
+            if isinstance(error, BakeSyntaxError):
+                assert error.lines is not None
+                assert error.excerpt.startswith("t:")
+
+
+@given(st.text(st.characters(codec="utf-8")))
+@settings(deadline=None, max_examples=50)
+def test_a_text_in_quotes_comes_back_as_it_was(text: str) -> None:
+    signs = text.replace("${", "$${").replace("%{", "%%{")
+    written = "".join(
+        f"\\U{ord(char):08x}" if char < " " or char in '"\\' else char for char in signs
+    )
+    body = parse_hcl(SourceText("t", f'target "a" {{\n  context = "{written}"\n}}\n'))
+
+    found = define([body], _INPUTS).targets["a"]["context"]
+
+    assert found == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = " + "(" * 50_000,
+        "a = " + "[" * 50_000 + "]" * 50_000,
+        "a = " + "1+" * 30_000 + "1\n",
+        "a = " + "true?1:" * 12_000 + "1\n",
+        'a = "' + '${"' * 20_000,
+        "/*" * 50_000,
+        "".join(f"v{i} = v{i + 1}\n" for i in range(6000)),
+        'v0 = "x"\n' + "".join(f'v{i + 1} = "${{v{i}}}${{v{i}}}"\n' for i in range(60)),
+        "v0 = [1]\n" + "".join(f"v{i + 1} = [v{i}, v{i}]\n" for i in range(60)),
+        "a = [for a in range(1000) : [for b in range(1000) : [for c in range(1000) : c]]]\n",
+        f'a = regexall("(a+)+$", "{"a" * 20_000}b")\n',
+        "a = 1" + "0" * 90_000 + "\n",
+        "a = 1e200000\nb = a * a * a * a * a\n",
+        'target "a" {\n name = "x"\n matrix = { a = range(1000), b = range(1000) }\n}\n',
+        "a = b" + "[*]" * 20_000 + "\n",
+    ],
+    ids=range(15),
+)
+def test_hostile_definitions_end_soon(text: str) -> None:
+    began = time.process_time()
+    try:
+        _run(parse_hcl(SourceText("t", text)))
+    except BakeError as error:
+        assert len(str(error)) < 10_000
+
+    assert time.process_time() - began < 3  # a second, on a machine that does nothing else
+
+
+def test_ten_thousand_lines_are_read_in_a_second() -> None:
+    text = 'target "a" {\n  tags = ["x:${1 + 1}"]\n}\n' * 3_334
+    began = time.process_time()
+
+    _run(parse_hcl(SourceText("t", text)))
+
+    assert time.process_time() - began < 3
