@@ -16,13 +16,11 @@ from img.domain.bake.language.body import Body, parse_hcl
 from img.domain.bake.language.json_body import parse_json
 
 _INPUTS = Inputs({}, {}, {})
-_WORDS = st.sampled_from(
-    """
-    target variable function group matrix name "a" a b { } [ ] ( ) = , . : ? => ... * / % + - ! &&
-    || == < > ${ %{ ~} <<E E # /* */ " \\ for in if null true 1 1.5 1e9 upper( default tags inherits
-    """.split()
-    + ["\n", " ", "é", "\u2028", "\r\n", "\ufeff"]
-)
+_SYNTAX = """
+target variable function group matrix name "a" a b { } [ ] ( ) = , . : ? => ... * / % + - ! && ||
+== < > ${ %{ ~} <<E E # /* */ " \\ for in if null true 1 1.5 1e9 upper( default tags inherits
+"""
+_WORDS = st.sampled_from([*_SYNTAX.split(), "\n", " ", "é", "\u2028", "\r\n", "\ufeff"])
 _TEXTS = st.text() | st.lists(_WORDS).map(" ".join) | st.lists(_WORDS).map("".join)
 
 

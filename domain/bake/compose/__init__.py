@@ -1,0 +1,1 @@
+"""Compose files as definitions of targets (compose-spec, bake/compose.go)."""

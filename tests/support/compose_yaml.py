@@ -1,0 +1,73 @@
+"""YAML documents of compose files, for tests: tags, and scalars as go-yaml resolves them."""
+
+import re
+from collections.abc import Hashable
+from typing import Any
+
+import yaml
+
+from img.domain.bake.compose.project import ComposeFile, Tagged
+from img.domain.bake.errors import BakeError
+
+
+class _Loader(yaml.SafeLoader):
+    """A safe loader with the scalars of YAML 1.2 and the tags of compose files."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+                raise BakeError(
+                    "failed to parse : yaml: construct errors:\n  line 1: line "
+                    f'{key.start_mark.line + 1}: mapping key "{key.value}" already defined at line '
+                    f"{seen[key.value]}"
+                )
+            seen[key.value] = key.start_mark.line + 1
+        return super().construct_mapping(node, deep)
+
+
+_DECIMAL = r"[0-9][0-9_]*\.[0-9_]*|\.[0-9_]+|[0-9][0-9_]*(?=[eE])"
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0|[1-9][0-9_]*|0x[0-9a-fA-F_]+)", "-+0123456789"),
+    ("float", rf"[-+]?(?:{_DECIMAL})(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf)", "-+0123456789."),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("merge", "<<", "<"),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), list(_first)
+    )
+
+
+def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    text = str(node.value).replace("_", "")
+    if re.fullmatch(r"[-+]?0[0-7]+", text):
+        return int(text, 8)
+    return int(text, 0)
+
+
+def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+    match node:
+        case yaml.MappingNode():
+            return loader.construct_mapping(node, deep=True)
+        case yaml.SequenceNode():
+            return loader.construct_sequence(node, deep=True)
+    return loader.construct_object(
+        yaml.ScalarNode(loader.resolve(yaml.ScalarNode, node.value, (True, False)), node.value)
+    )
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+for _name in ("!reset", "!override"):
+    _Loader.add_constructor(
+        _name, lambda loader, node, tag=_name: Tagged(tag, _plain(loader, node))
+    )
+
+
+def read_compose(path: str, data: bytes) -> ComposeFile:
+    """Return the documents of a compose file. Raises BakeError."""
+    try:
+        return ComposeFile(path, list(yaml.load_all(data.decode(), Loader=_Loader)))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise BakeError(f"failed to parse {path}: yaml: {error}") from None
