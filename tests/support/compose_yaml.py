@@ -1,7 +1,6 @@
 """YAML documents of compose files, for tests: tags, and scalars as go-yaml resolves them."""
 
 import re
-from collections.abc import Hashable
 from typing import Any
 
 import yaml
@@ -10,22 +9,21 @@ from img.domain.bake.compose.project import ComposeFile, Tagged
 from img.domain.bake.errors import BakeError
 
 
-class _Loader(yaml.SafeLoader):
-    """A safe loader with the scalars of YAML 1.2 and the tags of compose files."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: dict[str, int] = {}
-        for key, _ in node.value:
-            if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-                raise BakeError(
-                    "failed to parse : yaml: construct errors:\n  line 1: line "
-                    f'{key.start_mark.line + 1}: mapping key "{key.value}" already defined at line '
-                    f"{seen[key.value]}"
-                )
-            seen[key.value] = key.start_mark.line + 1
-        return super().construct_mapping(node, deep)
+def _mapping(loader: Any, node: Any, deep: bool = False) -> Any:
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+            raise BakeError(
+                "failed to parse : yaml: construct errors:\n  line 1: line "
+                f'{key.start_mark.line + 1}: mapping key "{key.value}" already defined at line '
+                f"{seen[key.value]}"
+            )
+        seen[key.value] = key.start_mark.line + 1
+    return yaml.SafeLoader.construct_mapping(loader, node, deep)
 
 
+# A safe loader with the scalars of YAML 1.2 and the tags of compose files.
+_Loader: Any = type("_Loader", (yaml.SafeLoader,), {"construct_mapping": _mapping})
 _DECIMAL = r"[0-9][0-9_]*\.[0-9_]*|\.[0-9_]+|[0-9][0-9_]*(?=[eE])"
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
@@ -40,14 +38,14 @@ for _tag, _pattern, _first in (
     )
 
 
-def _integer(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+def _integer(loader: Any, node: Any) -> int:
     text = str(node.value).replace("_", "")
     if re.fullmatch(r"[-+]?0[0-7]+", text):
         return int(text, 8)
     return int(text, 0)
 
 
-def _plain(loader: yaml.SafeLoader, node: yaml.Node) -> Any:
+def _plain(loader: Any, node: Any) -> Any:
     match node:
         case yaml.MappingNode():
             return loader.construct_mapping(node, deep=True)
