@@ -12,9 +12,9 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-TREES = (  # the finished ones
-    *(".ci", "adapters", "domain"),
-    *("testing", "tests/contracts", "tests/support"),
+TREES = (
+    *(".ci", "adapters", "domain", "entrypoints", "testing", "tests/contracts", "tests/support"),
+    *("docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
 )
 _SKIPPED = {"inputs", "edges", "__pycache__"}  # material from elsewhere
 

@@ -14,7 +14,7 @@ from img.application.solver.steps.step import SourceStep, Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError
-from img.domain.graph.foresight import Foreseeing, Making
+from img.domain.graph.cached_steps import FindCachedSteps, RecordedResult
 from img.domain.graph.operations import ReadContext
 from img.domain.graph.provenance import Provenance
 from img.domain.graph.vertex import Graph
@@ -65,7 +65,7 @@ class SkipCachedStages:
         known = self._known(graph, target, inputs, cancelled)
         keys = {position: stack.key for position, stack in known.stacks.items()}
         look_up = _LookUp(self.lookup, known.stacks, so_far)
-        foresight = Foreseeing(
+        cached = FindCachedSteps(
             graph=graph,
             target=target,
             keys=keys,
@@ -75,13 +75,13 @@ class SkipCachedStages:
             find=look_up,
         )()
         vertices = list(graph.vertices)
-        for position in foresight.alone:
+        for position in cached.alone:
             root = vertices[position].inputs[:1]
             vertices[position] = replace(vertices[position], inputs=root)
         return PrunedGraph(
             graph=Graph(tuple(vertices)),
-            found={position: look_up.found[position] for position in foresight.makings},
-            alone=foresight.alone,
+            found={position: look_up.found[position] for position in cached.results},
+            alone=cached.alone,
             keys=keys,
         )
 
@@ -138,7 +138,7 @@ class _LookUp:
     found: dict[int, CacheRecord] = field(default_factory=dict)
     _asked: dict[object, CacheRecord | None] = field(default_factory=dict)
 
-    def __call__(self, position: int, inputs: Provenance) -> Making | None:
+    def __call__(self, position: int, inputs: Provenance) -> RecordedResult | None:
         question = (position, tuple(inputs.items()))
         if question not in self._asked:
             key = self.known[position].key
@@ -148,4 +148,4 @@ class _LookUp:
             return None
         self.found[position] = record
         layer = record.layer.diff_id if record.layer else None
-        return Making(layer=layer, made_from=record.made_from)
+        return RecordedResult(layer=layer, made_from=record.made_from)

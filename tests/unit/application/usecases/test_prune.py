@@ -171,13 +171,13 @@ def test_images_without_a_name_go_and_their_layers_with_them() -> None:
     named = workshop.build(RUN, {"a": b"2"})
     prune = workshop.container.housekeeping.prune()
 
-    foreseen = prune(PrunePolicy(), dry_run=True)
+    announced = prune(PrunePolicy(), dry_run=True)
     assert nameless.target.digest in {image.name for image in workshop.images.list()}
     removed = prune(PrunePolicy())
 
     assert [image.name for image in workshop.images.list()] == [APP]
-    assert {item.id for item in foreseen} == {item.id for item in removed}
-    for items in (foreseen, removed):
+    assert {item.id for item in announced} == {item.id for item in removed}
+    for items in (announced, removed):
         (image,) = [item for item in items if item.id == nameless.target.digest.encoded]
         assert (image.kind, image.description) == (Kind.IMAGE, f"image {nameless.target.digest}")
     for blob in (nameless.target, nameless.manifest.config, nameless.layers[0].descriptor):

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from img.domain.digest import Digest
-from img.domain.graph.foresight import Foreseeing, Foresight, Making
+from img.domain.graph.cached_steps import CachedSteps, FindCachedSteps, RecordedResult
 from img.domain.graph.operations import Scratch
 from img.domain.graph.provenance import SCRATCH, content_on, contradict, made_from
 from img.domain.graph.vertex import Graph, Vertex
@@ -34,7 +34,7 @@ def content(position: int, run: int = 1) -> Digest:
 
 def recorded(
     position: int, *, run: int = 1, first: int = 1, stage: int = 1, on: Digest = SCRATCH
-) -> Making:
+) -> RecordedResult:
     """Return a result that was made from these runs of the steps below."""
     told = {
         FIRST: {},
@@ -43,19 +43,19 @@ def recorded(
         B: {key(FIRST): content(FIRST, first)},
     }[position]
     root = A if position == B else BASE
-    return Making(layer=layer(position, run), made_from={key(root): on, **told})
+    return RecordedResult(layer=layer(position, run), made_from={key(root): on, **told})
 
 
-def foresee(
-    makings: Mapping[int, Making],
+def cached_steps(
+    results: Mapping[int, RecordedResult],
     unknown: Sequence[int] = (),
     agreed: Mapping[Digest, Digest] | None = None,
-) -> Foresight:
-    def find(position: int, inputs: Mapping[Digest, Digest]) -> Making | None:
-        making = makings.get(position)
-        return making if making and made_from(making.made_from, inputs) else None
+) -> CachedSteps:
+    def find(position: int, inputs: Mapping[Digest, Digest]) -> RecordedResult | None:
+        result = results.get(position)
+        return result if result and made_from(result.made_from, inputs) else None
 
-    return Foreseeing(
+    return FindCachedSteps(
         graph=GRAPH,
         target=B,
         keys={position: key(position) for position in range(5) if position not in unknown},
@@ -66,12 +66,12 @@ def foresee(
     )()
 
 
-def on_a(**runs: int) -> Making:
+def on_a(**runs: int) -> RecordedResult:
     return recorded(B, on=content(A), **runs)
 
 
 @pytest.mark.parametrize(
-    ("makings", "alone"),
+    ("results", "alone"),
     [
         ({A: recorded(A), B: on_a()}, {A, B}),
         ({FIRST: recorded(FIRST), STAGE: recorded(STAGE), A: recorded(A), B: on_a()}, {A, B}),
@@ -88,30 +88,30 @@ def on_a(**runs: int) -> Making:
     ],
 )
 def test_steps_are_found_alone_that_were_made_from_the_same(
-    makings: Mapping[int, Making], alone: set[int]
+    results: Mapping[int, RecordedResult], alone: set[int]
 ) -> None:
-    assert foresee(makings).alone == alone
+    assert cached_steps(results).alone == alone
 
 
 def test_what_is_found_is_what_will_be_needed() -> None:
-    makings = {FIRST: recorded(FIRST), STAGE: recorded(STAGE), A: recorded(A), B: on_a()}
+    results = {FIRST: recorded(FIRST), STAGE: recorded(STAGE), A: recorded(A), B: on_a()}
 
-    assert foresee(makings).makings == {A: makings[A], B: makings[B]}
+    assert cached_steps(results).results == {A: results[A], B: results[B]}
 
 
 def test_a_step_without_a_key_is_done_and_so_is_what_it_takes() -> None:
-    makings = {FIRST: recorded(FIRST), STAGE: recorded(STAGE), A: recorded(A)}
+    results = {FIRST: recorded(FIRST), STAGE: recorded(STAGE), A: recorded(A)}
 
-    assert foresee(makings, unknown=[B]) == Foresight(
-        makings={FIRST: makings[FIRST], A: makings[A]}, alone=frozenset({A})
+    assert cached_steps(results, unknown=[B]) == CachedSteps(
+        results={FIRST: results[FIRST], A: results[A]}, alone=frozenset({A})
     )
 
 
 @pytest.mark.parametrize(("run", "alone"), [(1, {A, B}), (2, set())])
 def test_steps_are_made_from_what_other_images_were_made_from(run: int, alone: set[int]) -> None:
-    makings = {A: recorded(A), B: on_a()}
+    results = {A: recorded(A), B: on_a()}
 
-    assert foresee(makings, agreed={key(FIRST): content(FIRST, run)}).alone == alone
+    assert cached_steps(results, agreed={key(FIRST): content(FIRST, run)}).alone == alone
 
 
 def test_a_content_is_the_name_of_the_layers() -> None:

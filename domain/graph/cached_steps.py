@@ -15,30 +15,30 @@ from img.domain.oci.chain import DiffID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Making:
+class RecordedResult:
     """A recorded result: the layer that a step added, and its provenance."""
 
     layer: DiffID | None
     made_from: Provenance
 
 
-Find = Callable[[int, Provenance], Making | None]
+Find = Callable[[int, Provenance], RecordedResult | None]
 """Returns the recorded result of the step at a position with this provenance, else None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foresight:
-    """The cached steps of a build: ``makings`` are the results of needed steps, by position.
+class CachedSteps:
+    """The cached steps of a build: ``results`` are the results of needed steps, by position.
 
     The steps at ``alone`` need only their root.
     """
 
-    makings: Mapping[int, Making]
+    results: Mapping[int, RecordedResult]
     alone: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Foreseeing:
+class FindCachedSteps:
     """A search for cached steps in a graph, before any step runs.
 
     ``keys`` are the known definition keys, ``leaves`` the contents of base images and of scratch,
@@ -54,7 +54,7 @@ class Foreseeing:
     agreed: Provenance
     find: Find
 
-    def __call__(self) -> Foresight:
+    def __call__(self) -> CachedSteps:
         """Return the cached steps, with as many steps alone as agree on their provenance.
 
         The sources of a step that is alone are not solved. So no other step may need them with
@@ -63,10 +63,10 @@ class Foreseeing:
         candidates = self.takers & self.keys.keys()
         while True:
             needed = self._needed(candidates)
-            makings, contents = self._predicted(needed, candidates)
-            disagreeing = self._disagreeing(needed, candidates, makings, contents)
+            results, contents = self._predicted(needed, candidates)
+            disagreeing = self._disagreeing(needed, candidates, results, contents)
             if not disagreeing:
-                return Foresight(makings=makings, alone=candidates & makings.keys())
+                return CachedSteps(results=results, alone=candidates & results.keys())
             candidates -= disagreeing
 
     def _needed(self, alone: frozenset[int]) -> list[int]:
@@ -80,9 +80,9 @@ class Foreseeing:
 
     def _predicted(
         self, needed: list[int], alone: frozenset[int]
-    ) -> tuple[dict[int, Making], dict[int, Digest]]:
+    ) -> tuple[dict[int, RecordedResult], dict[int, Digest]]:
         """Return the results that will be found, and the known contents of stacks."""
-        makings: dict[int, Making] = {}
+        results: dict[int, RecordedResult] = {}
         contents: dict[int, Digest] = {}
         for position in needed:
             if position in self.leaves:
@@ -94,17 +94,17 @@ class Foreseeing:
             stacks = [i for i in inputs if i in self.keys]  # contexts are part of the key
             if position not in self.keys or not contents.keys() >= set(stacks):
                 continue
-            making = self.find(position, {self.keys[i]: contents[i] for i in stacks})
-            if making is not None:
-                makings[position] = making
-                contents[position] = content_on(contents[inputs[0]], making.layer)
-        return makings, contents
+            result = self.find(position, {self.keys[i]: contents[i] for i in stacks})
+            if result is not None:
+                results[position] = result
+                contents[position] = content_on(contents[inputs[0]], result.layer)
+        return results, contents
 
     def _disagreeing(
         self,
         needed: list[int],
         candidates: frozenset[int],
-        makings: Mapping[int, Making],
+        results: Mapping[int, RecordedResult],
         contents: Mapping[int, Digest],
     ) -> frozenset[int]:
         """Return the candidates with another provenance than this build will have.
@@ -119,9 +119,9 @@ class Foreseeing:
         for position in needed:
             if position not in candidates:
                 continue
-            making = makings.get(position)
-            if making is None or contradict(making.made_from, known):
+            result = results.get(position)
+            if result is None or contradict(result.made_from, known):
                 wrong.add(position)
             else:
-                known.update(making.made_from)
+                known.update(result.made_from)
         return frozenset(wrong)
