@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 TREES = (
-    *(".ci", "adapters", "domain", "entrypoints", "testing", "tests/contracts", "tests/support"),
+    *(".ci", "adapters", "application", "domain", "entrypoints"),
+    *("testing", "tests/contracts", "tests/support"),
     *("docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
 )
 _SKIPPED = {"inputs", "edges", "__pycache__"}  # material from elsewhere

@@ -1,1 +1,1 @@
-"""Use cases and the solver; knows ports, not adapters."""
+"""Use cases, planning and solving of builds, and the ports that adapters implement."""

@@ -1,4 +1,4 @@
-"""Giving up what is no longer wanted."""
+"""Cancellation of steps."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ _current: ContextVar[Cancellation | None] = ContextVar("cancellation", default=N
 
 
 class StepCanceled(BuildError):
-    """A step that was stopped because another failed, or because the user asked."""
+    """A step was stopped, as another one failed or the user interrupted the build."""
 
     def __init__(self) -> None:
         super().__init__("context canceled")
@@ -19,7 +19,7 @@ class StepCanceled(BuildError):
 
 @contextmanager
 def cancelled_by(cancellation: Cancellation) -> Iterator[None]:
-    """Let ``cancellation`` count for all that this thread does inside."""
+    """Make ``cancellation`` the current one of this thread."""
     token = _current.set(cancellation)
     try:
         yield
@@ -28,5 +28,5 @@ def cancelled_by(cancellation: Cancellation) -> Iterator[None]:
 
 
 def current_cancellation() -> Cancellation | None:
-    """Return what counts for this thread; ask before another thread does the work."""
+    """Return the cancellation of this thread; call it before work moves to another thread."""
     return _current.get()

@@ -1,7 +1,7 @@
-"""Logs for those who look for the cause of something (``img -d``).
+"""Debug logs (``img -d``).
 
-structlog takes longer to import (about 0.1 s) than most commands take to run. So a logger of ours
-is a name and a comparison until something is really logged.
+The import of structlog (about 0.1 s) takes longer than most commands. So a logger is a name and a
+comparison of levels until the first event is logged.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Any
 
 from img.domain.dataclass import dataclass
 
-DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40  # logging's numbers, without its import
+DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40  # as in logging, which takes time to import
 
 
 @dataclass(slots=True)
@@ -22,14 +22,14 @@ _settings = _Settings()
 
 
 def set_level(level: int, configure: Callable[[], None] | None = None) -> None:
-    """Log what is as grave as ``level`` or graver; ``configure`` structlog before the first."""
+    """Log events of ``level`` or above; call ``configure`` before the first event."""
     _settings.level = level
     _settings.configure = configure
 
 
 @dataclass(frozen=True, slots=True)
 class Logger:
-    """Logs under ``name``. An event is a constant phrase; what varies comes as keys."""
+    """A logger. An event is a constant phrase; its values are keyword arguments."""
 
     name: str
 
@@ -53,11 +53,11 @@ class Logger:
         import structlog
 
         if (configure := _settings.configure) is not None:
-            configure()  # perhaps twice, by two threads; before it is done none may log
+            configure()  # before any event; two threads may call it twice
             _settings.configure = None
         return structlog.get_logger().bind(logger=self.name)
 
 
 def logger(name: str) -> Logger:
-    """Return the logger of that name; a module makes its own, once."""
+    """Return a new logger with that name; each module makes one."""
     return Logger(name)

@@ -1,4 +1,4 @@
-"""Threads that wait for disks, processes and networks."""
+"""Thread pools for work that waits for disks, processes and networks."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,7 @@ if TYPE_CHECKING:
 
 
 def threads(most: int, name: str) -> "ThreadPoolExecutor":
-    """Return a pool of at most so many; to be entered, and all is done when it is left."""
-    from concurrent.futures import ThreadPoolExecutor  # only now: it takes a moment
+    """Return a thread pool, a context manager that waits for the work on leaving."""
+    from concurrent.futures import ThreadPoolExecutor  # takes time to import
 
     return ThreadPoolExecutor(most, name)

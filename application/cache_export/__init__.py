@@ -1,1 +1,1 @@
-"""Results for builds elsewhere (``--cache-to``)."""
+"""Export of caches (``--cache-to``)."""

@@ -1,4 +1,4 @@
-"""ExportableResults for builds elsewhere (``--cache-to``)."""
+"""Export of results to one target of ``--cache-to``."""
 
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,12 +36,12 @@ from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexW
 log = logger("cache export")
 
 MoreKeys = Callable[[Digest, Layer | None], tuple[Digest, ...]]
-"""Returns the keys that find the same layer as a key, in the caches that were imported."""
+"""Returns the keys of imported caches that find the same layer as a key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportableResults:
-    """Records that may be exported, and the layers they name."""
+    """Records for export, and their layers."""
 
     records: tuple[ExportedRecord, ...] = ()
     mounts: tuple[ExportedMount, ...] = ()
@@ -55,7 +55,7 @@ class ExportableResults:
         )
 
     def with_layers(self, layers: Iterable[Layer]) -> "ExportableResults":
-        """Return the results that need no other layers."""
+        """Return the results that use only these layers."""
         kept = {layer.diff_id: layer for layer in layers}
         return ExportableResults(
             records=tuple(r for r in self.records if r.diff_id is None or r.diff_id in kept),
@@ -71,9 +71,9 @@ def results_of(
     *,
     everything: bool,
 ) -> ExportableResults:
-    """Return what the steps of a build came to, in their order.
+    """Return the results of the steps of a build in their order.
 
-    Without ``everything`` these are the steps on which the image's layers stand (mode=min).
+    Without ``everything`` only those of the layers of the image (mode=min).
     """
     spine = set(_spine(plan.graph, plan.target))
     records, layers = [], []
@@ -96,7 +96,7 @@ def results_of(
 
 
 def _spine(graph: Graph, position: int) -> Iterable[int]:
-    """Yield the vertices whose results stand on one another below that at ``position``."""
+    """Yield ``position`` and the chain of its first inputs, which have the layers below."""
     while True:
         yield position
         inputs = graph.vertices[position].inputs
@@ -107,25 +107,25 @@ def _spine(graph: Graph, position: int) -> Iterable[int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportCache:
-    """Writes records and layers where other machines find them."""
+    """Export of records and layers to a registry or an OCI layout."""
 
     registry: Registry
     layouts: LayoutWriter
     transfer: Transfer
     blobs: BlobStore
     progress: ProgressSink
-    fetch: Callable[[Layer], bool]  # has a layer in the store, if it is to be had
+    fetch: Callable[[Layer], bool]  # fetches a layer into the store; returns whether it is there
     recompress: Callable[[Sequence[Layer], Compression], Iterable[Layer]]
     variant: str = ""
 
     def inline(self, results: ExportableResults) -> ExportedCache:
-        """Return what an image's own config holds: its layers are known from the image."""
+        """Return the cache for the config of an image, which has the layers already."""
         return ExportedCache(records=results.records, variant=self.variant)
 
     def __call__(self, target: CacheTarget, results: ExportableResults) -> None:
-        """Write ``results``. An inline target has them in its image already.
+        """Write ``results``, except for an inline target, which has them in its image.
 
-        Raises RegistryError, OutputNotWritten … unless the target says to go on.
+        Raises RegistryError, OutputNotWritten … unless the target ignores errors.
         """
         if target.place is None:
             return
@@ -170,7 +170,7 @@ class ExportCache:
         log.debug("cache exported", place=str(target), records=len(cache.records))
 
     def _is_there(self, target: CacheTarget, layer: Layer) -> bool:
-        """Tell whether the target's registry has the layer, so that it need not be here."""
+        """Return whether the registry of the target has the layer already."""
         return (
             target.compression is None
             and isinstance(target.place, RegistryCache)

@@ -1,4 +1,4 @@
-"""All caches that a build leaves, once its steps are done."""
+"""Export of the results of a build to all targets of ``--cache-to``."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from img.domain.options.cache import CacheTarget
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportCaches:
-    """Gathers what the steps came to, for all platforms, and writes it to each target."""
+    """Export of the results of all platforms to each target."""
 
     assemble: Assemble
     export: ExportCache
@@ -36,7 +36,7 @@ class ExportCaches:
             self.export(target, found + mounts if target.mounts else found)
 
     def inline(self, built: Solved) -> ExportedCache:
-        """Return the cache for the image of one platform to hold."""
+        """Return the cache for the config of the image of one platform."""
         return self.export.inline(self._results([built], everything=False))
 
     def _results(self, built: Sequence[Solved], *, everything: bool) -> ExportableResults:

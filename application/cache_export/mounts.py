@@ -1,4 +1,4 @@
-"""Directories of RUN --mount=type=cache, as layers for builds elsewhere."""
+"""Export of the directories of RUN --mount=type=cache as layers."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -24,7 +24,7 @@ _VERTEX = "packing cache mounts"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackCacheMounts:
-    """Makes a layer of each cache directory that a build's steps may use."""
+    """Packs each cache directory of the steps of a build as a layer."""
 
     mount: PrepareMounts
     caches: CacheMounts
@@ -33,7 +33,7 @@ class PackCacheMounts:
     progress: ProgressSink
 
     def __call__(self, plan: Plan, results: Mapping[int, Result]) -> ExportableResults:
-        """Return the directories that hold anything. One that changes meanwhile is left out."""
+        """Return the directories with files, except those that change meanwhile."""
         mounts, layers = [], []
         self.progress.emit(VertexStarted(vertex=_VERTEX, name=_VERTEX))
         for name in self._names(plan, results):
@@ -49,7 +49,7 @@ class PackCacheMounts:
         return ExportableResults(mounts=tuple(mounts), layers=tuple(layers))
 
     def _names(self, plan: Plan, results: Mapping[int, Result]) -> Iterable[str]:
-        """Return the names of all cache mounts; what was not looked at says none of its own."""
+        """Return the names of all cache mounts of steps with known inputs."""
         names: dict[str, None] = {}
         for position in sorted(results):
             vertex = plan.graph.vertices[position]

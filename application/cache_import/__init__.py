@@ -1,1 +1,1 @@
-"""Results of builds elsewhere (``--cache-from``)."""
+"""Import of caches (``--cache-from``)."""

@@ -1,4 +1,4 @@
-"""Results of builds elsewhere (``--cache-from``)."""
+"""Results in imported caches (``--cache-from``)."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -26,7 +26,7 @@ log = logger("cache import")
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A record, and where its layer is."""
+    """A record, and the place of its layer."""
 
     record: CacheRecord
     keys: tuple[Digest, ...]
@@ -35,7 +35,7 @@ class _Found:
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """What a cache directory held, and where that is."""
+    """The files of a cache directory, and the place of their layer."""
 
     layer: Layer
     place: CachePlace
@@ -43,9 +43,9 @@ class _Held:
 
 @dataclass(slots=True, kw_only=True)
 class ImportedCaches:
-    """The records of all caches that a build may use; their layers come when they are wanted.
+    """The records of all caches that a build uses; their layers are fetched when needed.
 
-    A cache that cannot be read, or a layer that is gone, costs time and fails nothing.
+    An unreadable cache or a missing layer causes a warning, not an error.
     """
 
     reader: CacheReader
@@ -56,7 +56,7 @@ class ImportedCaches:
     _places: dict[DiffID, CachePlace] = field(default_factory=dict)
 
     def load(self, places: Iterable[CachePlace]) -> None:
-        """Read what is at ``places``; of records for a key that of the first place counts first."""
+        """Read the caches at ``places``; records of earlier places have precedence."""
         for place in places:
             name = f"importing cache manifest from {place}"
             self.progress.emit(VertexStarted(vertex=name, name=name))
@@ -68,10 +68,7 @@ class ImportedCaches:
             self.progress.emit(VertexDone(vertex=name))
 
     def get(self, key: Digest, fits: Fits) -> CacheRecord | None:
-        """Return a record of ``key`` that ``fits``.
-
-        Its layer is in the store, or where Layers fetches it from.
-        """
+        """Return a record of ``key`` that ``fits``, with a layer that can be used or fetched."""
         for found in self._records.get(key, ()):
             if fits(found.record) and (record := self._usable(found)) is not None:
                 return record
@@ -87,12 +84,12 @@ class ImportedCaches:
         return found.record if self._here(layer, place, found.record.description) else None
 
     def peek(self, key: Digest) -> CacheRecord | None:
-        """Return the first record of ``key``, its layer wherever it is."""
+        """Return the first record of ``key``, even if its layer is not available."""
         found = self._records.get(key)
         return found[0].record if found else None
 
     def keys(self, key: Digest, layer: Layer | None) -> tuple[Digest, ...]:
-        """Return all keys of the records that ``key`` finds and that are of ``layer``."""
+        """Return all keys of the records with ``layer`` that ``key`` finds."""
         wanted = layer and layer.diff_id
         found = [
             each
@@ -102,14 +99,14 @@ class ImportedCaches:
         return tuple(dict.fromkeys(each for one in found for each in one.keys))
 
     def fetched(self, layer: Layer) -> bool:
-        """Have a layer that a record named in the store; tell whether it is there."""
+        """Fetch the layer of a record into the store; return whether it is there."""
         if self.reader.is_here(layer):
             return True
         place = self._places.get(layer.diff_id)
         return place is not None and self._here(layer, place, str(layer.descriptor.digest))
 
     def mount(self, name: str) -> Layer | None:
-        """Return the layer of what the cache directory ``name`` held, in the store."""
+        """Return the layer with the files of the cache directory ``name``, stored, else None."""
         held = self._mounts.get(name)
         if held is None or not self._here(held.layer, held.place, "a cache mount"):
             return None

@@ -1,4 +1,4 @@
-"""Reads caches that were left in registries and layouts."""
+"""Reading of caches from registries and OCI layouts."""
 
 from collections.abc import Iterable, Mapping
 from typing import assert_never
@@ -33,12 +33,12 @@ from img.domain.options.cache import CachePlace, LocalCache, RegistryCache
 
 
 class NoCache(NotFoundError):
-    """What was named as a cache holds none."""
+    """The image of --cache-from has no cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheReader:
-    """Reads caches, and fetches their layers."""
+    """Caches in registries and layouts, and their layers."""
 
     registry: Registry
     transfer: Transfer
@@ -71,18 +71,18 @@ class CacheReader:
             raise NoCache(f"{place} holds no cache that img can read")
 
     def is_there(self, place: CachePlace, layer: Layer) -> bool:
-        """Tell whether the layer can be fetched later, by whoever needs it (Layers)."""
+        """Return whether Layers can fetch the layer later."""
         return self.is_here(layer) or (
             isinstance(place, RegistryCache)
             and self.registry.has_blob(place.reference, layer.descriptor.digest)
         )
 
     def is_here(self, layer: Layer) -> bool:
-        """Tell whether the layer is in the store."""
+        """Return whether the layer is in the store."""
         return self.copy.blobs.size(layer.descriptor.digest) == layer.descriptor.size
 
     def fetch(self, place: CachePlace, layer: Layer, title: str) -> None:
-        """Have the layer in the store, verified.
+        """Fetch the layer into the store and verify it.
 
         Raises RegistryError, LayoutError, BlobMismatch, InvalidLayer, StoreFull.
         """
@@ -115,7 +115,7 @@ class CacheReader:
                 return decode_index(self._document(place, target)).manifests
             if target.media_type in media_types.MANIFESTS:
                 contents[target.digest] = self._document(place, target)
-            return ()  # an index of BuildKit's cache names its layers
+            return ()  # an index of a BuildKit cache has the layers
 
         for found in descend(target, entries):
             if content := contents.pop(found.digest, None):
@@ -124,7 +124,7 @@ class CacheReader:
     def _cache(
         self, place: CachePlace, manifest: Manifest
     ) -> tuple[tuple[DiffID, ...], ExportedCache] | None:
-        """Return the cache of a manifest, and of which layers it is, lowest first."""
+        """Return the cache of a manifest, and its layers, lowest first."""
         kind = manifest.config.media_type
         if kind == CACHE_CONFIG:
             cache = decode_cache(self._blob(place, manifest.config))

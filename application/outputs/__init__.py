@@ -1,1 +1,1 @@
-"""What becomes of the result of a build."""
+"""Outputs of builds: images, archives, files."""

@@ -1,4 +1,4 @@
-"""Layers and a config become an image in the store."""
+"""Manifests, configs and indexes of built images."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -45,10 +45,10 @@ log = logger("assembly")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assemble:
-    """Writes config and manifest of what a plan came to.
+    """Documents of built images: config, manifest, index.
 
-    A build that finds everything done gives the image it gave before, to the byte: the time of
-    creation belongs to the contents, and is remembered with them.
+    A fully cached build gives the same image as before, byte for byte: the time of creation belongs
+    to the contents and is kept in a cache record.
     """
 
     blobs: BlobStore
@@ -64,10 +64,10 @@ class Assemble:
         form: ImageForm = AS_BUILT,
         inline: ExportedCache | None = None,
     ) -> Image:
-        """Return the image in ``form``, its documents stored. ``epoch`` is in seconds.
+        """Store the documents of the image in ``form`` and return it. ``epoch`` is in seconds.
 
-        ``inline`` is a cache that the image's config shall hold.
-        Raises InvalidLayer, BlobNotFound, StoreFull where layers have to be made anew.
+        ``inline`` is a cache for the config of the image. Raises InvalidLayer, BlobNotFound,
+        StoreFull.
         """
         stack = results[plan.target]
         assert isinstance(stack, Stack)
@@ -102,7 +102,7 @@ class Assemble:
         return Image(target=target, manifest=manifest, config=config)
 
     def index(self, images: Sequence[Image], form: ImageForm = AS_BUILT) -> Descriptor:
-        """Store an index of ``images``, one a platform, and return what names it."""
+        """Store an index of ``images``, one for each platform, and return its descriptor."""
         index = Index(
             manifests=tuple(
                 replace(image.target, platform=image.config.platform) for image in images
@@ -115,14 +115,14 @@ class Assemble:
         return replace(target, annotations=annotations_at(form.annotations, place))
 
     def creation(self, plan: Plan, results: Mapping[int, Result]) -> ExportedRecord:
-        """Return when the image as built is said to be created, and the key that finds that."""
+        """Return the time of creation of the image as built, and the cache key of that time."""
         stack = results[plan.target]
         assert isinstance(stack, Stack)
         return self._creation(plan, _config(plan, stack.layers))
 
     def _creation(self, plan: Plan, config: ImageConfig) -> ExportedRecord:
         history = "\0".join(item.created_by for item in plan.history)
-        text = history.encode("utf-8", "surrogateescape")  # a --build-arg may be no UTF-8
+        text = history.encode("utf-8", "surrogateescape")  # a --build-arg may not be UTF-8
         key = Digest.of(b"image\0" + encode_config(config) + text)
         record = self.lookup(key)
         if record is None:
@@ -145,7 +145,7 @@ class Assemble:
 
 
 def _config(plan: Plan, layers: Sequence[Layer]) -> ImageConfig:
-    """Return the config of what a plan came to, without its dates, and without a base's cache."""
+    """Return the config of the image without its dates, and without the cache of a base."""
     unknown = {name: value for name, value in plan.config.unknown.items() if name != INLINE_FIELD}
     return replace(plan.config, diff_ids=tuple(layer.diff_id for layer in layers), unknown=unknown)
 
@@ -179,7 +179,7 @@ def _history(
 
 
 def _manifest(layers: Sequence[Layer], config: Descriptor, form: ImageForm) -> Manifest:
-    # A manifest names its layers by types of its own family, whatever the base came in.
+    # A manifest uses media types of its own family for all layers, including those of the base.
     layer_type = oci_layer_type if form.oci_types else docker_layer_type
     return Manifest(
         media_type=OCI_MANIFEST if form.oci_types else DOCKER_MANIFEST,
@@ -201,7 +201,7 @@ def _annotations(form: ImageForm, place: AnnotationPlace, config: ImageConfig) -
 
 
 def rfc3339(moment: datetime) -> str:
-    """Return ``moment`` (UTC) as the image-spec writes times, without needless zeros."""
+    """Return ``moment`` (UTC) in the format of the image-spec, without trailing zeros."""
     text = moment.strftime("%Y-%m-%dT%H:%M:%S")
     fraction = f"{moment.microsecond:06d}".rstrip("0")
     return f"{text}.{fraction}Z" if fraction else f"{text}Z"

@@ -1,4 +1,4 @@
-"""All outputs of a build, once all of its steps are done."""
+"""All outputs of a build."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,16 +15,16 @@ from img.domain.progress import StepsPlanned, VertexDone, VertexFailed, VertexSt
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverOutputs:
-    """Files first, then registries, and names in the store last: what is here can be undone."""
+    """Delivery to files first, then to registries, and of names in the store last."""
 
     images: DeliverImages
     files: WriteFiles
     progress: ProgressSink
 
     def __call__(self, built: Sequence[Solved], outputs: Sequence[Output]) -> BuiltImage | None:
-        """Return the image of the last output that is one, None if none is.
+        """Write the outputs; return the image of the last one that is an image, else None.
 
-        What fails ends it; outputs that were whole by then stay. Raises OutputNotWritten,
+        After an error no further output is written; complete ones stay. Raises OutputNotWritten,
         RegistryError, UsageError …
         """
         images = self.images.of_build(built)
@@ -45,7 +45,7 @@ class DeliverOutputs:
         return results[max(results)] if results else None
 
     def announce(self, outputs: Sequence[Output]) -> None:
-        """Say that there will be ``outputs``."""
+        """Show ``outputs`` as coming steps in the progress."""
         vertices = frozenset(_vertex(number) for number, _ in enumerate(outputs))
         self.progress.emit(StepsPlanned(plan="outputs", vertices=vertices))
 

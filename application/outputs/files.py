@@ -1,4 +1,4 @@
-"""The files of what was built, outside of any image."""
+"""Built files as an output, without an image."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -25,11 +25,11 @@ from img.domain.oci.chain import Layer
 from img.domain.outputs import FilesOutput
 
 _SECOND = 10**9
-_NO_KEY = Digest.of(b"")  # nothing is looked up
+_NO_KEY = Digest.of(b"")  # not a key of the cache
 
 
 class FilesOverlap(ImgError):
-    """Two platforms that have a file of the same name, and one place for both."""
+    """Two platforms have a file with the same name in one output."""
 
     def __init__(self, path: str, first: str, second: str) -> None:
         super().__init__(
@@ -41,7 +41,7 @@ class FilesOverlap(ImgError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Folder:
-    """Where the files of one platform go, "" is the place itself; and when they are from."""
+    """The folder for the files of one platform, "" for the place itself, and their time."""
 
     layers: tuple[Layer, ...]
     name: str = ""
@@ -58,7 +58,7 @@ class _Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteFiles:
-    """Takes files out of the layers' blobs: nothing is mounted, and no step's root is made."""
+    """Files from the blobs of layers, written without unpacking or mounting the layers."""
 
     archive: LayerArchive
     trees: Trees
@@ -90,7 +90,7 @@ class WriteFiles:
         *,
         owners: bool,
     ) -> None:
-        """Make ``entries``, of the tree of ``layers``, in ``directory``. Raises UnpackRefused."""
+        """Create ``entries`` of the tree of ``layers`` in ``directory``. Raises UnpackRefused."""
         self._make(_Folder(layers=layers), entries, directory, owners=owners)
 
     def _make(
@@ -110,7 +110,7 @@ class WriteFiles:
         self.archive.write_files(packed(), directory, owners=owners)
 
     def _by_layer(self, folder: _Folder, files: Iterable[Entry]) -> Iterator[PackedEntry]:
-        """Yield files in the order in which one pass over each layer finds them."""
+        """Yield files in the order of one pass over each layer."""
         layers = folder.layers
         tree = self.trees.of(layers)
         wanted: dict[int, dict[int, Entry]] = {}
@@ -124,7 +124,7 @@ class WriteFiles:
                     yield PackedEntry(entry=entry, open=lambda content=content: content)  # type: ignore[misc]
 
     def _in_order(self, folders: Sequence[_Folder]) -> Iterator[PackedEntry]:
-        """Yield all files in the order of their paths, as whoever unpacks a tar file likes it."""
+        """Yield all files in the order of their paths, as usual in tar files."""
         made: set[str] = set()
         for folder in folders:
             for entry in folder.itself if folder.name else ():

@@ -1,4 +1,4 @@
-"""What was built as an image: in the store, in registries, in files."""
+"""Built images in the store, in registries and in files."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
@@ -20,7 +20,7 @@ from img.domain.reference import ImageReference
 
 
 class IndexNotWanted(UsageError):
-    """An output for images of one platform, and a build for several."""
+    """The output takes images of one platform, and the build is for several."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -31,12 +31,12 @@ class IndexNotWanted(UsageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverImages:
-    """Assembles images in the forms that outputs want, and brings them where they belong."""
+    """Assembles images in the form of each output, and writes them to it."""
 
     assemble: Assemble
     images: ImageStore
     publish: PublishImage
-    exporters: Callable[[], Mapping[str, Exporter]]  # by format; made when one is needed
+    exporters: Callable[[], Mapping[str, Exporter]]  # by format; created on first use
     layouts: Callable[[], LayoutExporter]
     places: OutputFiles
     roots: Roots
@@ -49,16 +49,16 @@ class DeliverImages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltImages:
-    """The images of one build, each form of them assembled once."""
+    """The images of one build, assembled once in each form."""
 
     parts: DeliverImages
     built: Sequence[Solved]
     _known: dict[ImageForm, BuiltImage] = field(default_factory=dict)
 
     def __call__(self, form: ImageForm) -> BuiltImage:
-        """Return the image in ``form``, without names; its documents are stored.
+        """Store the documents of the image in ``form`` and return it, without names.
 
-        Raises UsageError where annotations have no place in it.
+        Raises UsageError if the form has no place for annotations.
         """
         known = self._known.get(form)
         if known is None:
@@ -66,7 +66,7 @@ class BuiltImages:
         return known
 
     def store(self, output: ImageOutput) -> BuiltImage:
-        """Let the output's names stand for the image here; without any it is kept all the same."""
+        """Set the names of the output in the store; without names, keep the image without one."""
         image = replace(self(output.form), names=output.names)
         now = self.parts.clock.now()
         if output.unpack:
@@ -80,7 +80,7 @@ class BuiltImages:
         return image
 
     def push(self, output: ImageOutput) -> BuiltImage:
-        """Let the registries of the output's names have the image."""
+        """Push the image to the registries of the names of the output."""
         image = replace(self(output.form), names=output.names)
         by_digest = image.target.digest if output.push_by_digest else None
         names = [name.with_digest(by_digest) if by_digest else name for name in output.names]
@@ -88,7 +88,7 @@ class BuiltImages:
         return image
 
     def archive(self, output: ArchiveOutput) -> BuiltImage:
-        """Write the image to the output's place. Raises IndexNotWanted, OutputNotWritten."""
+        """Write the image to the place of the output. Raises IndexNotWanted, OutputNotWritten."""
         if output.format == "docker" and is_multi_platform(self.built):
             raise IndexNotWanted
         image = replace(self(output.form), names=output.names)

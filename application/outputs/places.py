@@ -1,4 +1,4 @@
-"""Whether results will have a place."""
+"""Checks of the places of outputs before a build."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from img.domain.outputs import ArchiveOutput, FilesOutput, Output
 def check_places(
     places: OutputFiles, outputs: Iterable[Output], caches: Iterable[CacheTarget]
 ) -> None:
-    """Look at where files go, so that no build is done for nothing. Raises OutputNotWritten."""
+    """Check that outputs and caches can be written. Raises OutputNotWritten."""
     for output in outputs:
         match output:
             case FilesOutput(tar=False) | ArchiveOutput(tar=False):

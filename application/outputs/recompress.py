@@ -1,4 +1,4 @@
-"""Layers in another form: the same files, other bytes."""
+"""Layers with another compression or other times, but the same files."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,13 @@ from img.domain.oci.chain import Layer
 from img.domain.oci.compression import USUAL, Compression
 from img.domain.outputs import ImageForm
 
-_PARALLEL = 2  # layers at once; each has threads of its own
+_PARALLEL = 2  # layers at once; each uses several threads
 _SECOND = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerVariants:
-    """Makes layers anew in the form that an output wants, once: what was made is remembered."""
+    """Layers in the form of an output, made once and kept in the cache."""
 
     archive: LayerArchive
     blobs: BlobStore
@@ -37,9 +37,9 @@ class LayerVariants:
     def __call__(
         self, layers: Sequence[Layer], base: int, form: ImageForm, epoch: int | None
     ) -> tuple[Layer, ...]:
-        """Return ``layers``, of which the lowest ``base`` are not the build's own, in ``form``.
+        """Return ``layers`` in ``form``; the lowest ``base`` layers are those of the base image.
 
-        Those of the base keep their files always, and their compression unless it is forced.
+        Layers of the base keep their files, and their compression unless ``form`` forces it.
         ``epoch`` is in seconds. Raises BlobNotFound, InvalidLayer, StoreFull.
         """
 
@@ -62,7 +62,7 @@ class LayerVariants:
     def _recompressed(self, layer: Layer, compression: Compression) -> Layer:
         media_type = layer.descriptor.media_type
         if layer.descriptor.urls or media_type == media_types.DOCKER_FOREIGN_LAYER:
-            return layer  # what may not be handed on stays where it is
+            return layer  # a nondistributable layer is not changed
         stored_so = media_types.oci_layer_type(media_type) == compression.algorithm.media_type
         key = _key(f"{layer.diff_id} as {compression}")
         known = self.lookup(key)

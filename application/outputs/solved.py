@@ -1,4 +1,4 @@
-"""A build whose steps are done."""
+"""Results of a build."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solved:
-    """What the steps for one platform came to."""
+    """The results of the steps for one platform."""
 
     platform: Platform
     plan: Plan
     results: Mapping[int, Result]
     epoch: int | None = None  # SOURCE_DATE_EPOCH in seconds
-    inline: "ExportedCache | None" = None  # a cache for the image's config to hold
-    multi_platform: bool = False  # the image is in an index, be it the only one
+    inline: "ExportedCache | None" = None  # a cache for the config of the image
+    multi_platform: bool = False  # the image is in an index, even if alone
 
     @property
     def stack(self) -> Stack:
@@ -35,13 +35,13 @@ class Solved:
 
 
 def is_multi_platform(built: Sequence[Solved]) -> bool:
-    """Tell whether the images of a build are in an index, and their files in folders."""
+    """Return whether the images of a build are in an index, and their files in folders."""
     return len(built) > 1 or any(each.multi_platform for each in built)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltImage:
-    """What a build came to: what its names stand for, and the images of each platform."""
+    """A built image: the target of its names, and the image of each platform."""
 
     target: Descriptor
     images: tuple[Image, ...]

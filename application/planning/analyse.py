@@ -92,7 +92,7 @@ class AnalyseDockerfile:
         known: Mapping[BaseName, ResolvedBase] | None = None,
         time_of: Callable[[str], int | None] | None = None,
     ) -> Analysis:
-        """Return what ``request`` needs; no layer is fetched.
+        """Return the stages and images that ``request`` needs; fetch no layer.
 
         Images among ``known`` are not looked up again. ``time_of`` returns the time of a context
         in seconds since 1970, for a SOURCE_DATE_EPOCH that names one; None leaves it as it is.

@@ -1,4 +1,4 @@
-"""Names of base images become digests and configs."""
+"""Resolution of base image names to digests and configs."""
 
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -40,7 +40,7 @@ log = logger("resolve")
 
 
 class BaseUnavailable(BuildError):
-    """A base image that is neither here nor to be had; ``cause`` says why."""
+    """A base image is neither stored nor available from a registry."""
 
     def __init__(self, name: BaseName, cause: ImgError) -> None:
         super().__init__(f"{name.text}: {cause.message}", lines=name.lines, hint=cause.hint)
@@ -49,7 +49,7 @@ class BaseUnavailable(BuildError):
 
 
 class BaseNotHere(NotFoundError):
-    """A base image that is not stored, where registries are not to be asked."""
+    """A base image is not stored, and --pull=never forbids requests to registries."""
 
     def __init__(self, reference: ImageReference) -> None:
         super().__init__(
@@ -61,17 +61,17 @@ class BaseNotHere(NotFoundError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolvedBase:
-    """A base image, and what its name stands for; ``named`` if the store knows that already."""
+    """A base image, and the target of its name; ``named`` if the store has the name."""
 
     image: BaseImage
-    reference: ImageReference | None  # None: from no registry; then all of it is here
+    reference: ImageReference | None  # None: not from a registry, so it is stored
     target: Descriptor
     named: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveBases:
-    """Finds base images: those that are here under that name first, then at their registry."""
+    """Finds base images in the store first, then in their registry."""
 
     find: FindImage
     catalog: Catalog
@@ -83,10 +83,9 @@ class ResolveBases:
     def __call__(
         self, names: Iterable[BaseName], *, pull: PullPolicy = PullPolicy.MISSING
     ) -> Mapping[BaseName, ResolvedBase]:
-        """Return each base's config and layers; no layer is fetched.
+        """Return the config and the layers of each base image; fetch no layer.
 
-        ``pull`` says whether what is here counts, and whether registries are asked. Raises
-        BaseUnavailable.
+        ``pull`` selects between stored images and those of registries. Raises BaseUnavailable.
         """
         wanted = list(dict.fromkeys(names))
         resolve = partial(self._resolve, pull=pull)
@@ -119,7 +118,7 @@ class ResolveBases:
         return _resolved(name, reference, image, target)
 
     def _by_id(self, stored: ImageName, name: BaseName) -> ResolvedBase:
-        """Return an image of the store: no registry knows IDs."""
+        """Return a stored image: registries have no IDs."""
         image = self.catalog.image(self.find(stored).target, name.platform)
         if not image.config.suits(name.platform):
             raise NoPlatformMatch(name.platform, (image.config.platform,))
@@ -132,9 +131,9 @@ class ResolveBases:
     def _fetched(
         self, reference: ImageReference, platform: Platform, vertex: str, local: Image | None
     ) -> tuple[Image, Descriptor | None]:
-        """Return the registry's image and what its name is to stand for.
+        """Return the image from the registry and the new target of its name.
 
-        Where the registry has none to give it is the ``local`` one, whose name is known.
+        If that fails and there is a ``local`` image, return it and None.
         """
         try:
             fetched = fetch_image(self.registry, self.transfer, reference, platform)
@@ -160,7 +159,7 @@ class ResolveBases:
             return None
         except BlobDamaged as error:
             drop_damaged(self.catalog.blobs, error.digest)
-            return None  # the registry may have it whole
+            return None  # the registry may have an undamaged one
         return image if image.config.suits(platform) else None
 
 
@@ -170,7 +169,7 @@ def _resolved(
     image: Image,
     target: Descriptor | None = None,
 ) -> ResolvedBase:
-    """Return the base; ``target`` is what its name is to stand for, if that is not known here."""
+    """Return the base image; ``target`` is the new target of its name, None for the stored one."""
     named = target is None
     log.debug("base found", name=name.text, manifest=str(image.target.digest), local=named)
     return ResolvedBase(

@@ -52,7 +52,7 @@ def warnings_of_file(
 
 
 def walk_of(analysis: Analysis) -> Walk:
-    """Return what the stages have in common."""
+    """Return the arguments and the escape character of all stages."""
     return Walk(
         global_arguments=analysis.arguments,
         build_args=analysis.request.build_args,

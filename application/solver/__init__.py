@@ -1,1 +1,1 @@
-"""From a plan to layers."""
+"""Solving of plans: from vertices to layers."""

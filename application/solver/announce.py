@@ -1,4 +1,4 @@
-"""Says once what runs the steps of a build, and on what: it makes a difference of speed."""
+"""Announcement of the executor of a build, since speed depends on it."""
 
 from collections.abc import Callable, Sequence
 from threading import Lock
@@ -15,9 +15,9 @@ log = logger("executor")
 
 
 class AnnouncedExecutor(Executor):
-    """Another executor, announced once: when told to, or before the first thing that it runs.
+    """Another executor, announced once: by ``announce``, or before its first process.
 
-    ``describe`` is asked then, for it may try what works, and ``warnings`` for what it cannot do.
+    ``describe`` and ``warnings`` are called only then, as they may try features of the machine.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class AnnouncedExecutor(Executor):
         self.executor.close()
 
     def announce(self) -> None:
-        """Say what runs the steps. Idempotent."""
+        """Show the executor in the progress. Idempotent."""
         with self._lock:
             if self._announced:
                 return

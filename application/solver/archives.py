@@ -13,7 +13,7 @@ from img.domain.filesystem.entry import FILE, SOCKET, Entry
 
 @dataclass(slots=True, kw_only=True)
 class Archives:
-    """Lists archives and keeps their contents, in one pass over each."""
+    """Entries and contents of archives, read in one pass over each."""
 
     archive: LayerArchive
     scratch: ScratchSpace
@@ -21,7 +21,7 @@ class Archives:
     _spools: dict[str, Spool] = field(default_factory=dict)
 
     def look_into(self, source: Source, paths: Iterable[str]) -> None:
-        """List those of the files ``paths`` that are archives. Raises InvalidLayer."""
+        """Read those of the files ``paths`` that are archives. Raises InvalidLayer."""
         tree = source.tree()
         for path in paths:
             entry = tree.get(path)

@@ -1,4 +1,4 @@
-"""Contents that must be what is known of them."""
+"""Contents with a known digest, verified while they are read."""
 
 import hashlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Build contexts from wherever they are, with the Dockerfiles in them."""
+"""Build contexts from all kinds of places, and the Dockerfiles in them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import field, replace
@@ -31,7 +31,7 @@ from img.application.solver.results import (
 )
 from img.application.solver.steps.copy_files import CopyIntoLayer
 from img.application.solver.steps.fetch_git import FetchRepository
-from img.application.solver.steps.fetch_url import FetchFile
+from img.application.solver.steps.fetch_url import FetchFile, ProgressCallback
 from img.domain.context_location import (
     GitPlace,
     InputPlace,
@@ -60,7 +60,7 @@ from img.domain.url import redact_credentials
 
 _STDIN = "-"
 _IGNORE = ".dockerignore"
-_DOWNLOAD = FileName("context")  # the name of a file that is a context by itself, as in BuildKit
+_DOWNLOAD = FileName("context")  # the name of a downloaded file, as in BuildKit
 _NOTHING = Stack(key=Digest.of(b"nothing"))
 _CHUNK = 1 << 20
 _SECOND = 10**9
@@ -68,21 +68,21 @@ _SECOND = 10**9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Main:
-    """A main context that had to be fetched, or read from standard input.
+    """A main context that was fetched, or read from standard input.
 
-    ``dockerfile`` is set where there is nothing else: a Dockerfile alone.
+    ``dockerfile`` is set if the content is a Dockerfile alone.
     """
 
     files: Result
     dockerfile: bytes | None = None
-    modified: int = 0  # what a server said, seconds since 1970; 0: nothing
+    modified: int = 0  # Last-Modified of the server, seconds since 1970; 0: unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contexts(Dockerfiles):
-    """Finds main and named contexts: directories, standard input, git, http(s).
+    """Main and named contexts: directories, standard input, git, HTTP(S).
 
-    What a location led to is remembered: a Dockerfile and its files are of one state.
+    A fetched context is kept, so that a Dockerfile and its files are from the same state.
     """
 
     local: ContextSource
@@ -106,8 +106,8 @@ class Contexts(Dockerfiles):
     ) -> DockerfileText:
         """Return the Dockerfile for the context at ``location``.
 
-        In a context that is no directory, a relative ``file`` is a path in it. Of a commit,
-        ``commit_mtime`` gives its time to all files. Raises UsageError, ContextError,
+        In a context that is not a directory, a relative ``file`` is a path in it. With
+        ``commit_mtime`` all files of a commit get its time. Raises UsageError, ContextError,
         BadGitReference, GitError, WebError.
         """
         if location == file == _STDIN:
@@ -130,10 +130,10 @@ class Contexts(Dockerfiles):
     def of_build(
         self, location: str, ignore: tuple[str, ...], named: Mapping[str, str]
     ) -> OpenContext:
-        """Return what opens the contexts of a build, each when it is first needed.
+        """Return a function that opens the contexts of a build, each when it is first needed.
 
-        ``ignore`` are the patterns of what the main one leaves out; a named one has its own.
-        Raises ContextError for a named one that is nowhere.
+        ``ignore`` are the patterns for the main context; named ones have their own.
+        Raises ContextError for a named context without a place.
         """
         for name, place in named.items():
             if not place:
@@ -144,7 +144,7 @@ class Contexts(Dockerfiles):
         return _BuildContexts(contexts=self, location=location, ignore=ignore, named=named)
 
     def main(self, location: str, ignore: tuple[str, ...]) -> Result:
-        """Return the files at ``location``, for which ``dockerfile`` was asked before."""
+        """Return the files at ``location``; ``dockerfile`` must have been called for it."""
         found = self._found.get(location)
         if found is None:
             return ContextFiles(context=self.local.open(location, ignore))
@@ -160,7 +160,7 @@ class Contexts(Dockerfiles):
                 return self.git(checkout_of(reference), cancelled).result
             case WebPlace(url):
                 operation = FetchUrl(url=url, filename=_DOWNLOAD)
-                return self.web(operation, cancelled, _to_nobody).result
+                return self.web(operation, cancelled, _ignore_progress).result
             case _:
                 return self._named_directory(name, location)
 
@@ -172,10 +172,10 @@ class Contexts(Dockerfiles):
         return ContextFiles(context=self.local.open(location, patterns))
 
     def time_of(self, location: str) -> int | None:
-        """Return when the context at ``location`` was made, in seconds since 1970.
+        """Return the time of the context at ``location`` in seconds since 1970.
 
-        The time of a commit, what a web server says, or the newest file of an archive; None for a
-        directory, or if there is none (BuildKit dockerui/context.go).
+        It is the time of the commit, the Last-Modified of the server, or that of the newest file
+        of an archive; None for a directory, or if it is unknown (BuildKit dockerui/context.go).
         Raises BadGitReference, ContextError, GitError, WebError.
         """
         place = place_of(location, is_directory=self.local.is_directory(location))
@@ -191,7 +191,7 @@ class Contexts(Dockerfiles):
         return None
 
     def _main(self, location: str, *, keep_git_dir: bool, commit_mtime: bool) -> _Main | None:
-        """Return the main context if it is no directory."""
+        """Return the main context, None if it is a directory."""
         if location not in self._found:
             found = self._fetched(location, keep_git_dir=keep_git_dir, commit_mtime=commit_mtime)
             if found is None:
@@ -202,7 +202,7 @@ class Contexts(Dockerfiles):
     def _fetched(
         self, location: str, *, keep_git_dir: bool = False, commit_mtime: bool = False
     ) -> _Main | None:
-        never = Event()  # Ctrl-C reaches this thread by itself
+        never = Event()  # Ctrl-C interrupts this thread directly
         match place_of(location, is_directory=self.local.is_directory(location)):
             case LocalPlace():
                 return None
@@ -218,7 +218,7 @@ class Contexts(Dockerfiles):
             case WebPlace(url):
                 download = FetchUrl(url=url, filename=_DOWNLOAD)
                 title = "[internal] load remote build context"
-                found = self._shown(title, lambda told: self.web(download, never, told))
+                found = self._shown(title, lambda show: self.web(download, never, show))
                 return self._unpacked(found.result)
 
     def _from_input(self) -> _Main:
@@ -242,7 +242,7 @@ class Contexts(Dockerfiles):
             return _Main(files=found, dockerfile=text, modified=modified)
 
     def _spooled(self, stream: BinaryIO) -> BinaryIO:
-        """Return ``stream`` as a file that can seek."""
+        """Return ``stream`` as a seekable file."""
         spool = self.scratch.new()
         while chunk := stream.read(_CHUNK):
             spool.write(chunk)
@@ -257,7 +257,7 @@ class Contexts(Dockerfiles):
         return DockerfileText(name="Dockerfile", content=self._downloaded(file), ignore=ignore)
 
     def _from_outside(self, main: _Main, file: str) -> DockerfileText:
-        """Return a Dockerfile that is not in the context; the ignore file still is."""
+        """Return a Dockerfile from outside of the context, with the ignore file of the context."""
         if file == _STDIN:
             name, content = "-", _bounded(self.local.standard_input(), "-")
         elif is_web(file):
@@ -287,12 +287,12 @@ class Contexts(Dockerfiles):
     def _downloaded(self, url: str) -> bytes:
         operation = FetchUrl(url=url, filename=_DOWNLOAD)
         title = f"[internal] load build definition from {redact_credentials(url)}"
-        found = self._shown(title, lambda told: self.web(operation, Event(), told)).result
+        found = self._shown(title, lambda show: self.web(operation, Event(), show)).result
         assert isinstance(found, ContextFiles)
         return found.context.read_file(_DOWNLOAD) or b""
 
     def _read(self, main: _Main, path: str) -> bytes | None:
-        """Return a regular file of the context, None where nothing has its name."""
+        """Return a regular file of the context, None if it is missing."""
         if isinstance(main.files, ContextFiles):
             content = main.files.context.read_file(path)
             found = content is not None or main.files.context.tree().get(path)
@@ -306,7 +306,7 @@ class Contexts(Dockerfiles):
         return content
 
     def _without(self, files: Result, patterns: tuple[str, ...]) -> Result:
-        """Return ``files`` without what ``patterns`` exclude."""
+        """Return ``files`` without those that ``patterns`` exclude."""
         if isinstance(files, ContextFiles):
             from img.application.solver.filtered_context import FilteredContext  # of archives
 
@@ -328,17 +328,17 @@ class Contexts(Dockerfiles):
             self.lookup.remember(record, definition=key)
         return replace(_NOTHING.with_result(key, record), dated=files.dated)
 
-    def _shown(self, title: str, fetch: Callable[[Callable[[int, int], None]], Fetched]) -> Fetched:
-        """Fetch something before the build begins, and show that it is done."""
+    def _shown(self, title: str, fetch: Callable[[ProgressCallback], Fetched]) -> Fetched:
+        """Fetch something before the build begins, and show it in the progress."""
 
-        def told(current: int, total: int) -> None:
+        def on_progress(current: int, total: int) -> None:
             self.progress.emit(
                 VertexStatus(vertex=title, item="transferring", current=current, total=total)
             )
 
         self.progress.emit(VertexStarted(vertex=title, name=title))
         try:
-            found = fetch(told)
+            found = fetch(on_progress)
         except ImgError as error:
             self.progress.emit(VertexFailed(vertex=title, message=error.message))
             raise
@@ -351,7 +351,7 @@ class Contexts(Dockerfiles):
 
 @dataclass(slots=True, kw_only=True)
 class _BuildContexts:
-    """The contexts of one build (an ``OpenContext``); several threads may ask for the same."""
+    """The contexts of one build (an ``OpenContext``); several threads may open one."""
 
     contexts: Contexts
     location: str
@@ -378,12 +378,12 @@ def _newest(tree: FileTree) -> int | None:
     return max(times, default=None)
 
 
-def _to_nobody(_current: int, _total: int) -> None:
-    """Tell nobody."""
+def _ignore_progress(_current: int, _total: int) -> None:
+    """Ignore the progress."""
 
 
 def _bounded(content: BinaryIO, path: str) -> bytes:
-    """Return a Dockerfile that is all of a stream. Raises FileTooLarge."""
+    """Return the whole content of a stream as a Dockerfile. Raises FileTooLarge."""
     text = content.read(LARGEST_DOCKERFILE + 1)
     if len(text) > LARGEST_DOCKERFILE:
         raise FileTooLarge(path)

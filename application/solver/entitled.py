@@ -1,4 +1,4 @@
-"""Allows the steps of a build what the user allowed on the command line."""
+"""Entitlements of steps that the user granted on the command line."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from img.domain.process import ExitStatus, Process, Root
 
 
 class EntitledExecutor(Executor):
-    """Another executor, each of whose processes may make user namespaces."""
+    """Another executor; its processes may create user namespaces."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor

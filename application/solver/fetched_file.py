@@ -1,4 +1,4 @@
-"""A file that was downloaded, as a context of its own."""
+"""A downloaded file as a build context."""
 
 from collections.abc import Iterable, Mapping
 from typing import BinaryIO
@@ -16,7 +16,7 @@ _SECOND = 10**9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedFile(BuildContext):
-    """One file, root's, 0600, whose content is a blob (BuildKit source/http, "save")."""
+    """One file of root, mode 0600, with a blob as its content (BuildKit source/http, "save")."""
 
     blobs: BlobStore
     name: FileName

@@ -1,4 +1,4 @@
-"""A context without what .dockerignore excludes, where nobody left it out on the way."""
+"""Contexts of archives and URLs without the files that .dockerignore excludes."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
@@ -15,7 +15,7 @@ from img.domain.filesystem.tree import FileTree
 
 @dataclass(slots=True)
 class FilteredContext(BuildContext):
-    """``whole`` without what ``patterns`` exclude; directories on the way to the rest stay."""
+    """``whole`` without the files that ``patterns`` exclude; parents of other files stay."""
 
     whole: BuildContext
     patterns: tuple[str, ...]
@@ -46,7 +46,7 @@ class FilteredContext(BuildContext):
 
     def _kept(self) -> Iterator[Entry]:
         excludes = IgnoreMatcher(self.patterns).excludes
-        hidden: dict[str, Entry] = {}  # directories whose turn comes if something in them stays
+        hidden: dict[str, Entry] = {}  # excluded directories, kept if a file in them is
         for entry in self.whole.tree().walk(""):
             if entry.path and excludes(entry.path):
                 if entry.kind == DIRECTORY:

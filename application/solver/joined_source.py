@@ -1,4 +1,4 @@
-"""Sources of an ADD that are in several places: files, downloads and repositories."""
+"""Sources of an ADD of several kinds: files, downloads and repositories."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO
@@ -20,9 +20,9 @@ class _Origin:
 
 
 class JoinedSource(Source):
-    """What the words of an ADD name, each under a number of its own: ``0/name``, ``1`` …
+    """The files that the words of an ADD match, each under a number: ``0/name``, ``1`` …
 
-    Links are followed before, in the source they belong to.
+    Links are followed in the source of the file.
     """
 
     def __init__(self, named: Iterable[tuple[Source, str]]) -> None:
@@ -71,7 +71,7 @@ class JoinedSource(Source):
         return open_file
 
     def _add(self, source: Source, match: SourceMatch, number: str, entries: list[Entry]) -> str:
-        """Add what ``match`` names; return the word that names it here."""
+        """Add the files of ``match``; return their word in this source."""
         tree = source.tree()
         tree.refuse_closed(match.resolved, below=True)
         if tree.is_directory(match.resolved):
@@ -87,7 +87,7 @@ class JoinedSource(Source):
         return word
 
     def _by_source(self, paths: Iterable[str]) -> Iterator[tuple[Source, dict[str, list[str]]]]:
-        """Yield each source, and by its own paths those of ``paths`` that stand for them."""
+        """Yield each source, with those of ``paths`` that are from it by their paths there."""
         found: dict[int, tuple[Source, dict[str, list[str]]]] = {}
         for path in paths:
             origin = self._origins[path]

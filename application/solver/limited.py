@@ -1,4 +1,4 @@
-"""Puts limits on the steps of a build, whatever runs them."""
+"""Resource limits of steps, for all executors."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from img.domain.process import ExitStatus, Process, Root
 
 
 class LimitedExecutor(Executor):
-    """Another executor, each of whose processes starts in a control group of its own."""
+    """Another executor that starts each process in a control group of its own."""
 
     def __init__(self, executor: Executor, groups: ControlGroups) -> None:
         self._executor = executor

@@ -1,4 +1,4 @@
-"""Results that exist already."""
+"""Looking up and recording results of steps."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _MOMENT = timedelta(minutes=1)
 
 
 Fits = Callable[[CacheRecord], bool]
-"""Tells whether a record is of the result that is looked for."""
+"""Returns whether a record is the result that is looked for."""
 
 
 def _any(_record: CacheRecord) -> bool:
@@ -25,22 +25,19 @@ def _any(_record: CacheRecord) -> bool:
 
 
 class Elsewhere(Protocol):
-    """Results in caches of other machines."""
+    """Imported caches."""
 
     @abstractmethod
     def get(self, key: Digest, fits: Fits) -> CacheRecord | None:
-        """Return a result of ``key`` that ``fits`` and can be used.
-
-        That is one whose layer is here or can be fetched.
-        """
+        """Return a result of ``key`` that ``fits``, with a layer that can be used or fetched."""
 
     @abstractmethod
     def peek(self, key: Digest) -> CacheRecord | None:
-        """Return a result of ``key``, its layer wherever it is."""
+        """Return a result of ``key``, even if its layer is not available."""
 
 
 class Nowhere(Elsewhere):
-    """There are no other machines."""
+    """No imported caches."""
 
     def get(self, key: Digest, fits: Fits) -> CacheRecord | None:
         return None
@@ -51,23 +48,23 @@ class Nowhere(Elsewhere):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
-    """Finds and remembers results; a record whose blob is gone is no result."""
+    """Finds and records results; records with a missing blob are ignored."""
 
     cache: CacheStore
     blobs: BlobStore
-    imported: Elsewhere = Nowhere()  # asked for what is not here
+    imported: Elsewhere = Nowhere()  # used for keys without a stored result
     _found: dict[Digest, datetime] = field(default_factory=dict)
     _new: Event = field(default_factory=Event)
 
     @property
     def has_new(self) -> bool:
-        """Whether there are results now that were not here before."""
+        """True once a result was recorded."""
         return self._new.is_set()
 
     def note_used(self, now: datetime, *, again: bool = False) -> None:
-        """Note that what was found so far was used.
+        """Record that the results found so far were used.
 
-        What was noted a moment ago is noted ``again`` only if that is asked for.
+        Results with a use in the last minute are skipped, unless ``again`` is set.
         """
         found = dict(self._found)  # other threads may add to it meanwhile
         for key in found:
@@ -75,13 +72,13 @@ class Lookup:
         self.cache.touch([k for k, used in found.items() if again or now - used > _MOMENT], now)
 
     def __call__(self, key: Digest) -> CacheRecord | None:
-        """Return the result of ``key`` if it can be used. A content key says all that decides."""
+        """Return the result of a content key, None if there is none."""
         return self._find(key, _any)
 
     def by_definition(self, key: Digest, inputs: Provenance) -> CacheRecord | None:
-        """Return the result of a definition key if it was made from ``inputs`` and can be used.
+        """Return the result of a definition key if it was made from ``inputs``, else None.
 
-        These are the contents of what the vertex stands on and takes files from.
+        These are the contents of the inputs of the vertex.
         """
         return self._find(key, lambda record: made_from(record.made_from, inputs))
 
@@ -95,7 +92,7 @@ class Lookup:
         return record
 
     def stored(self, key: Digest, fits: Fits = _any) -> CacheRecord | None:
-        """Return the result of ``key`` that is in this store."""
+        """Return the stored result of ``key``, None if there is none."""
         record = self.cache.get(key)
         if record is None or not (fits(record) and self._is_here(record)):
             return None
@@ -103,7 +100,7 @@ class Lookup:
         return record
 
     def known(self, key: Digest) -> CacheRecord | None:
-        """Return the result of ``key``, wherever its layer is."""
+        """Return the stored or imported result of ``key``, even if its layer is not available."""
         record = self.cache.get(key)
         if record is not None and self._is_here(record):
             return record
@@ -116,7 +113,7 @@ class Lookup:
         return self.blobs.size(blob.digest) == blob.size
 
     def definition_of(self, alias: Digest) -> Digest | None:
-        """Return the definition key that ``alias`` stands for, None where there is none."""
+        """Return the definition key that ``alias`` stands for, None if there is none."""
         record = self.cache.get_alias(alias)
         if record is None:
             return None
@@ -124,16 +121,16 @@ class Lookup:
         return record.alias_of
 
     def remember_alias(self, alias: Digest, key: Digest, now: datetime) -> None:
-        """Let ``alias`` stand for the definition key ``key``."""
+        """Record ``alias`` as an alias of the definition key ``key``."""
         self._new.set()
         self.cache.put_alias(alias, key, now)
 
     def remember(
         self, record: CacheRecord, *contents: Digest, definition: Digest | None = None
     ) -> None:
-        """Let the keys of its contents find ``record`` from now on.
+        """Record a result under its content keys, and under its definition key.
 
-        And the ``definition``, where its inputs hold what the record was made from.
+        The definition key finds it only with the inputs that it was made from.
         """
         defined = [] if definition is None else [(definition, record)]
         bare = replace(record, made_from={})

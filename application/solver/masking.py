@@ -1,18 +1,17 @@
-"""Secrets kept out of what a process prints."""
+"""Masking of secrets in the output of processes."""
 
 from collections.abc import Iterable
 
 from img.application.ports.executor import OutputSink
 
 _MASK = b"****"
-_SHORTEST = 4  # bytes; shorter values are part of everything
+_SHORTEST = 4  # bytes; shorter values are too common
 
 
 class MaskedOutput:
-    """Passes output on with the secrets in it masked, even those cut in two by a pipe's bounds.
+    """An output sink that masks secrets, even if two chunks of output share one.
 
-    The values are those that were handed out for one step; lines of a value count on their own,
-    since that is how tools print them.
+    Each line of a secret is masked by itself, as tools print single lines.
     """
 
     def __init__(self, output: OutputSink, secrets: Iterable[bytes]) -> None:
@@ -22,7 +21,7 @@ class MaskedOutput:
         self._held: dict[int, bytes] = {}
 
     def __call__(self, stream: int, data: bytes) -> None:
-        """Take some output; the end of it may be held back until it is sure what it is."""
+        """Write output; hold back its end if it may be the start of a secret."""
         data = self._masked(self._held.pop(stream, b"") + data)
         keep = max((_overlap(data, secret) for secret in self._secrets), default=0)
         if keep:
@@ -32,7 +31,7 @@ class MaskedOutput:
             self._output(stream, data)
 
     def end(self) -> None:
-        """Pass on what was held back."""
+        """Write the output that was held back."""
         for stream, data in sorted(self._held.items()):
             self._output(stream, data)
         self._held.clear()
@@ -44,7 +43,7 @@ class MaskedOutput:
 
 
 def _overlap(data: bytes, secret: bytes) -> int:
-    """Return how many bytes at the end of ``data`` may be the beginning of ``secret``."""
+    """Return the number of bytes at the end of ``data`` that ``secret`` begins with."""
     for size in range(min(len(secret) - 1, len(data)), 0, -1):
         if data.endswith(secret[:size]):
             return size

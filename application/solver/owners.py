@@ -1,4 +1,4 @@
-"""Who a user name of a Dockerfile is, in a given root."""
+"""User and group IDs of the names in a Dockerfile."""
 
 from img.application.layers.trees import Trees
 from img.application.log import logger
@@ -11,15 +11,15 @@ log = logger("owners")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owners:
-    """Looks names up in the /etc/passwd and /etc/group of a root, read out of its layers."""
+    """Lookups in /etc/passwd and /etc/group of a root, read from its layers."""
 
     trees: Trees
 
     def of(self, text: str, root: Stack) -> tuple[int, int]:
         """Return uid and gid of ``user[:group]``. Raises IdOutOfRange.
 
-        A name that the root's files do not have counts as lookup_owner says, with a warning:
-        BuildKit does so without a word, and what it builds has to build here.
+        For an unknown name, log a warning and return the IDs of lookup_owner. BuildKit does the
+        same without a warning, and the same Dockerfiles must build.
         """
         if all(part.isdigit() for part in text.split(":")):
             found = lookup_owner(text, "", "")

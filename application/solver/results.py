@@ -17,13 +17,13 @@ from img.domain.oci.chain import Layer, chain_id_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """Layers on one another, lowest first: what most vertices come to.
+    """The layers of a vertex, lowest first.
 
-    ``key`` is the definition key, and ``found_by`` all keys that find what the vertex added, if
-    they were asked for. ``own`` is the layer the vertex itself added, None if it added none,
-    ``created`` when that was made, and ``made_from`` what from, as the cache records it.
-    ``below`` are the contents of all that the stack was made from, by definition key. The times
-    of files that are ``dated`` are part of what they hold.
+    ``key`` is the definition key. ``found_by`` are all keys of the layer that the vertex added, if
+    they were requested. ``own`` is that layer, None if it added none, ``created`` its time of
+    creation, and ``made_from`` the contents of its inputs, as in the cache record. ``below`` are
+    the contents of all vertices that the stack was made from, by definition key. If ``dated``, the
+    times of the files are part of their content.
     """
 
     key: Digest
@@ -38,11 +38,11 @@ class Stack:
 
     @property
     def content(self) -> Digest:
-        """What the stack holds, whatever it was made by."""
+        """The digest of the contents of the stack, the same for all ways to make it."""
         return self._content or chain_id_of(layer.diff_id for layer in self.layers) or SCRATCH
 
     def with_result(self, key: Digest, record: CacheRecord, *more_keys: Digest) -> "Stack":
-        """Return the stack of the vertex ``key`` that stands on this one and gave ``record``."""
+        """Return the stack of the vertex with ``key`` on this one, with the result ``record``."""
         return Stack(
             key=key,
             found_by=(key, *more_keys),
@@ -57,7 +57,7 @@ class Stack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextFiles:
-    """The files of a build context; they have no key, only contents.
+    """The files of a build context, which have no definition key.
 
     ``mount_sources`` are the files that mounts show (steps/mounts.py, MountSource), by path and
     epoch: they are selected and read once for all steps of a build.
@@ -75,7 +75,7 @@ OpenContext = Callable[[str, Cancellation], Result]
 
 
 def stack_of(result: Result) -> Stack:
-    """Return ``result``, which must have layers. Raises BuildError."""
+    """Return ``result`` if it has layers. Raises BuildError for a build context."""
     if not isinstance(result, Stack):
         raise BuildError("a build context cannot be a root file system")
     return result
@@ -84,28 +84,28 @@ def stack_of(result: Result) -> Stack:
 def contents_of(inputs: Iterable[Result]) -> Provenance:
     """Return the contents of the stacks among ``inputs``, by definition key.
 
-    The contents of a context are part of the definition key of what reads it.
+    The contents of a context are part of the definition keys of its readers.
     """
     return {stack.key: stack.content for stack in inputs if isinstance(stack, Stack)}
 
 
 def provenance_of(root: Stack, sources: Iterable[Result]) -> Provenance:
-    """Return what a vertex on ``root`` that takes files from ``sources`` is made from.
+    """Return the provenance of a vertex on ``root`` with files from ``sources``.
 
-    All is in it that need not be looked at when the vertex is found: not what ``root`` was made
-    from, as that is solved in any case.
+    It has everything that need not be solved if the vertex is found: not the inputs of ``root``,
+    which is always solved.
     """
-    told = {root.key: root.content}
+    provenance = {root.key: root.content}
     for source in sources:
         if isinstance(source, Stack):
-            told |= source.below
-            told[source.key] = source.content
-    return told
+            provenance |= source.below
+            provenance[source.key] = source.content
+    return provenance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """What came from the network, or, ``cached``, was here and is still the same."""
+    """A result from the network; ``cached`` if it was stored and is unchanged."""
 
     result: Result
     cached: bool

@@ -1,4 +1,4 @@
-"""Root file systems for stacks of layers, made when a process needs one."""
+"""Root file systems of layer stacks for processes."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,14 +12,14 @@ from img.domain.oci.chain import ChainID, Layer, chain_ids_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roots:
-    """Prepares workspaces."""
+    """Workspaces on layer stacks."""
 
     snapshotter: Snapshotter
     trees: Trees
 
     @contextmanager
     def workspace(self, stack: Stack) -> Iterator[Workspace]:
-        """Enter with a writable root of ``stack``; what was not committed in it is gone after.
+        """Enter with a writable root of ``stack``, which is deleted at the end unless committed.
 
         Raises SnapshotterUnavailable, InvalidLayer, BlobNotFound, StoreFull.
         """
@@ -38,7 +38,7 @@ class Roots:
             workspace.discard()
 
     def _bring(self, layers: Sequence[Layer], chains: Sequence[ChainID]) -> None:
-        """Fetch the layers that are not unpacked yet, all at once."""
+        """Fetch the layers without a snapshot, all at once."""
         if self.trees.layers.are_here(layers):
             return
         unpacked = set(self.snapshotter.chain_ids())

@@ -1,4 +1,4 @@
-"""All vertices of a graph: in order, in parallel, until one fails."""
+"""Solving of all vertices of a graph in several threads."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
@@ -8,17 +8,17 @@ from img.application.solver.results import Result
 from img.domain.dataclass import dataclass
 from img.domain.graph.vertex import Graph
 
-_THREADS = 8  # independent vertices at once; most of them wait for processes or the network
+_THREADS = 8  # vertices at once; most of them wait for processes or the network
 
 Solve = Callable[[int, Sequence[Result]], Result]
-"""Solves the vertex at a position, given the results of its inputs."""
+"""Returns the result of the vertex at a position from the results of its inputs."""
 
 
 def solve_all(graph: Graph, target: int, solve: Solve, cancelled: Event) -> Mapping[int, Result]:
-    """Return the results of ``target`` and of all it depends on, by position.
+    """Return the results of ``target`` and its direct and indirect inputs, by position.
 
-    When one vertex fails, or the caller is interrupted, ``cancelled`` is set, what runs is
-    awaited, and the first failure is raised; nothing new is begun.
+    If a vertex fails or the caller is interrupted, set ``cancelled``, start no further vertices,
+    wait for the running ones, and raise the first error.
     """
     solving = _Solving(graph, solve, cancelled, waiting=set(graph.needed_for(target)))
     try:
@@ -58,9 +58,9 @@ class _Solving:
             self._threads += 1
 
     def _solve_from(self, position: int | None) -> None:
-        """Solve the vertex, and then what that makes ready: other threads take all but the first.
+        """Solve the vertex and then the first one that becomes ready; start threads for others.
 
-        To wake a thread for each of many vertices that are found at once takes as long as these.
+        Waking a thread for each vertex would take longer than solving cached ones.
         """
         try:
             while position is not None:

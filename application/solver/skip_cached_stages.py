@@ -55,7 +55,7 @@ class SkipCachedStages:
         so_far: SoFar,
         cancelled: Cancellation,
     ) -> PrunedGraph:
-        """Return what has to be solved for ``target``.
+        """Return the vertices to solve for ``target``.
 
         It agrees with ``so_far``, the results of the build for other platforms.
         """
@@ -122,7 +122,7 @@ def _takes_from_stages(graph: Graph, position: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Vertices whose definition keys are known; at ``leaves`` are those without inputs."""
+    """Vertices with known definition keys; at ``leaves`` are those without inputs."""
 
     stacks: Mapping[int, Stack]
     leaves: Sequence[int]

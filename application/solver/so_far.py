@@ -1,4 +1,4 @@
-"""What the platforms of one build have come to so far."""
+"""Results of the platforms of one build that are solved."""
 
 from dataclasses import field
 
@@ -11,32 +11,32 @@ from img.domain.graph.provenance import Provenance, contradict, made_from
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoFar:
-    """Results of one build, by definition key: in all its images a step has the same.
+    """Results of one build by definition key, so that a step has one result in all its images.
 
-    ``contents`` are those that images were made from, ``_made`` what was done in this build.
+    ``contents`` are the contents of the results in images, ``_made`` the results of this build.
     """
 
     contents: dict[Digest, Digest] = field(default_factory=dict)
     _made: dict[Digest, CacheRecord] = field(default_factory=dict)
 
     def made(self, definition: Digest, inputs: Provenance) -> CacheRecord | None:
-        """Return what this build has made for a definition, from these inputs."""
+        """Return the result of this build for a definition key and inputs, else None."""
         record = self._made.get(definition)
         return record if record is not None and made_from(record.made_from, inputs) else None
 
     def note_made(self, definition: Digest, record: CacheRecord) -> None:
-        """Let a step that was done not be done again."""
+        """Keep the result of a step."""
         self._made[definition] = record
 
     def forget_made(self) -> None:
-        """Let steps be done again: a layer was damaged."""
+        """Drop the results, so that damaged layers are made again."""
         self._made.clear()
 
     def note_image(self, stack: Stack) -> None:
-        """Let images that come later be made from the same."""
+        """Keep the contents that an image was made from, for later images."""
         self.contents.update(stack.below)
         self.contents[stack.key] = stack.content
 
     def differs(self, stack: Stack) -> bool:
-        """Tell whether another image was made from another result of a step."""
+        """Return whether an image was made from another result of a step than ``stack``."""
         return contradict(stack.below, self.contents)

@@ -134,7 +134,7 @@ class BuildSolver:
             return step.solve(progress)
 
     def note_running(self, progress: StepProgress) -> None:
-        """Show that a step is run. As that may take long, note what the build has found."""
+        """Show that a step is run; record uses before, as it may take long."""
         self._running.set()
         self._note_used()
         progress.started()
@@ -198,7 +198,7 @@ class _Solving:
         return self.root.with_result(definition, record, *content)
 
     def _run_first(self) -> Stack:
-        """Pack files without reading them before: their digests are known from that."""
+        """Pack the files without reading them before; packing computes their digests."""
         self.build.note_running(self.progress)
         layer = self.step.run(self.progress)
         definition = self.step.definition_key()
@@ -207,7 +207,7 @@ class _Solving:
         return self.root.with_result(definition, record, self.step.content_key())
 
     def _by_definition(self, definition: Digest) -> CacheRecord | None:
-        """Return the result of the definition key that was made from the inputs of today."""
+        """Return the result of the definition key that was made from these inputs."""
         contents = contents_of(self.inputs)
         made = self.build.so_far.made(definition, contents)
         if made is not None or self.vertex.ignore_cache:
@@ -216,9 +216,9 @@ class _Solving:
         return found or self.build.parts.lookup.by_definition(definition, contents)
 
     def _record(self, layer: Layer, definition: Digest) -> CacheRecord:
-        """Return the record of a layer just made, or of one that another build has made meanwhile.
+        """Return the record of the new layer, or one that another build has made meanwhile.
 
-        Then builds that run at the same time continue with the same result.
+        So concurrent builds continue with the same result.
         """
         content, parts = self.step.content_key(), self.build.parts
         record = None if self.vertex.ignore_cache else parts.lookup.stored(content)

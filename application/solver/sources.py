@@ -1,4 +1,4 @@
-"""Where the files of a COPY come from."""
+"""Sources of the files of a COPY."""
 
 import hashlib
 from abc import abstractmethod
@@ -24,23 +24,23 @@ class Source(Protocol):
 
     @abstractmethod
     def tree(self) -> FileTree:
-        """Return the files; digests may be missing until ``learn`` was asked for them."""
+        """Return the files; digests may be missing before ``learn``."""
 
     @abstractmethod
     def key(self) -> Digest | None:
-        """Return what the files were made from, None if only their contents tell."""
+        """Return the definition key of the source, None for a build context."""
 
     @abstractmethod
     def dated(self) -> bool:
-        """Tell whether the times of the files are part of what they hold."""
+        """Return whether the times of the files are part of their content."""
 
     @abstractmethod
     def learn(self, paths: Iterable[str]) -> Mapping[str, str]:
-        """Return the digests of files that ``tree`` does not know."""
+        """Return digests of files that ``tree`` has without one."""
 
     @abstractmethod
     def packed(self, digests: Mapping[str, str]) -> None:
-        """Take note of digests that became known while the files were packed."""
+        """Store digests that were computed while the files were packed."""
 
     @abstractmethod
     def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
@@ -76,7 +76,7 @@ class ContextSource(Source):
 
 @dataclass(frozen=True, slots=True)
 class StackSource(Source):
-    """A stage or an image; contents are taken out of the layers' blobs, nothing is unpacked."""
+    """A stage or an image; contents are read from the blobs of the layers."""
 
     stack: Stack
     trees: Trees
@@ -98,7 +98,7 @@ class StackSource(Source):
         pass
 
     def contents(self, paths: Iterable[str]) -> Callable[[str], BinaryIO]:
-        """Copy what is wanted out of the layers, in one pass each, and open it from there."""
+        """Copy the contents from the layers into scratch files, in one pass over each layer."""
         tree = self.tree()
         wanted: dict[int, dict[int, Entry]] = {}
         for path in paths:
@@ -121,14 +121,14 @@ class StackSource(Source):
         sizes = {offset: entry.size for offset, entry in wanted.items()}
         with self.trees.layers.open(layer) as blob:
             for offset, content in self.trees.archive.contents(blob, sizes):
-                # The blob is not read to its end, where it would be verified.
+                # The blob is not read to its end, so its digest is not verified.
                 if spool.add(offset, content) != wanted[offset].digest:
                     raise BlobDamaged(layer.descriptor.digest)
         return spool
 
 
 class NoSource(Source):
-    """No files at all: what is copied stands in the Dockerfile."""
+    """No files, for a COPY of here-documents."""
 
     def tree(self) -> FileTree:
         return FileTree()
@@ -151,14 +151,14 @@ class NoSource(Source):
 
 @dataclass(slots=True)
 class Spool:
-    """Contents one after another in one scratch file, found by a number of the caller's."""
+    """Contents in one scratch file, each with a number."""
 
     _file: BinaryIO
     _places: dict[int, int] = field(default_factory=dict)
     _end: int = 0
 
     def add(self, number: int, content: BinaryIO) -> str:
-        """Append ``content`` to its end; return its sha256."""
+        """Append ``content`` and return its sha256."""
         self._places[number] = self._end
         digest = hashlib.sha256()
         while chunk := content.read(_CHUNK):
@@ -168,9 +168,9 @@ class Spool:
         return digest.hexdigest()
 
     def open(self, number: int, size: int) -> BinaryIO:
-        """Return the first ``size`` bytes of what was added under ``number``.
+        """Return the first ``size`` bytes of the content ``number``.
 
-        One reader at a time: all share the scratch file's position.
+        One reader at a time: all use the position of the scratch file.
         """
         self._file.seek(self._places[number])
         return _Slice(self._file, size)  # type: ignore[return-value]
@@ -178,7 +178,7 @@ class Spool:
 
 @dataclass(slots=True)
 class _Slice:
-    """The next bytes of a file, as a stream of their own."""
+    """The next bytes of a file as a stream."""
 
     _file: BinaryIO
     _left: int

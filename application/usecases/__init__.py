@@ -1,1 +1,1 @@
-"""What a user can ask for, one file each."""
+"""Use cases: one for each command."""

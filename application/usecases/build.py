@@ -1,4 +1,4 @@
-"""From a Dockerfile to an image."""
+"""Building of images."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -42,7 +42,7 @@ from img.domain.outputs import Output, reads_layers
 from img.domain.platform import Platform
 from img.domain.progress import StepsPlanned, VertexDone, VertexFailed, VertexStarted, VertexWarning
 
-if TYPE_CHECKING:  # few builds have caches elsewhere
+if TYPE_CHECKING:  # few builds import or export caches
     from img.application.cache_export.export_all import ExportCaches
     from img.application.cache_import.imported import ImportedCaches
 
@@ -53,7 +53,7 @@ _MULTI_PLATFORM = "BUILDKIT_MULTI_PLATFORM"
 
 
 class ForeignStep(BuildError):
-    """A RUN for a processor that this machine has not, and that nothing here emulates."""
+    """A RUN is for a processor that this machine neither has nor emulates."""
 
     def __init__(self, platform: Platform, lines: tuple[int, int] | None) -> None:
         super().__init__(
@@ -66,7 +66,7 @@ class ForeignStep(BuildError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildImage:
-    """Plans, solves, delivers. Nothing is delivered unless all of the steps went well."""
+    """``img build``: plan, solve, and write the outputs if all steps succeeded."""
 
     contexts: Contexts
     analyse: AnalyseDockerfile
@@ -93,10 +93,10 @@ class BuildImage:
     ) -> BuiltImage | None:
         """Build the Dockerfile ``file`` for the context at ``location``.
 
-        Return the image of the last of ``outputs`` that is one. Several ``platforms`` make an
-        index, and one of them if the build arg BUILDKIT_MULTI_PLATFORM says so; without any it is
-        the request's. Raises UsageError, ContextError, DockerfileError, BuildError,
-        RegistryError, OutputNotWritten … A SourceError carries an excerpt.
+        Return the image of the last of ``outputs`` that is an image. Several ``platforms`` make an
+        index, and a single one too with the build arg BUILDKIT_MULTI_PLATFORM; without any, the
+        platform of the request is built. Raises UsageError, ContextError, DockerfileError,
+        BuildError, RegistryError, OutputNotWritten … A SourceError carries an excerpt.
         """
         check_places(self.places, outputs, caches.targets)
         multi_platform = _is_multi_platform(request, platforms)
@@ -135,7 +135,7 @@ class BuildImage:
     def _dockerfile(
         self, request: BuildRequest, location: str, file: str | None
     ) -> Iterator[DockerfileText]:
-        """Enter with the Dockerfile, which is shown in the errors that leave."""
+        """Enter with the Dockerfile, and add excerpts of it to errors."""
         keep = parse_boolean(request.build_args.get(_KEEP_GIT_DIR, "")) is True
         dated = bool(request.build_args.get(EPOCH))
         dockerfile = self.contexts.dockerfile(location, file, keep_git_dir=keep, commit_mtime=dated)
@@ -145,12 +145,12 @@ class BuildImage:
             yield dockerfile
 
     def _time_of(self, location: str, named: Mapping[str, str], context: str) -> int | None:
-        """Return when ``context`` was made, in seconds since 1970; None for a directory."""
+        """Return the time of ``context`` in seconds since 1970, None for a directory."""
         return self.contexts.time_of(location if context == MAIN_CONTEXT else named[context])
 
     @contextmanager
     def _read(self) -> Iterator[None]:
-        """End the Dockerfile's vertex where something is raised: the file may be at fault."""
+        """End the vertex of the Dockerfile on an error, as failed if the Dockerfile caused it."""
         try:
             yield
         except DockerfileError as error:
@@ -171,7 +171,7 @@ class BuildImage:
         requests: Sequence[BuildRequest],
         time_of: Callable[[str], int | None],
     ) -> Sequence[tuple[BuildRequest, Planned]]:
-        """Return a plan for each request, a platform each; an image is looked up once."""
+        """Return a plan for each request, one for each platform; look an image up once."""
         bases: dict[BaseName, ResolvedBase] = {}
         planned: list[tuple[BuildRequest, Planned]] = []
         for request in requests:
@@ -206,10 +206,10 @@ class BuildImage:
         *,
         whole: bool,
     ) -> Sequence[Solved]:
-        """Do the steps for each platform. What they have in common has one result.
+        """Solve the steps for each platform; common steps have one result.
 
-        One that took a result from the cache which then had to be made anew for another is looked
-        at again.
+        A platform is solved again if it used a cached result that was then made again for another
+        platform.
         """
         so_far = SoFar()
         solved: dict[int, Solved] = {}
@@ -230,7 +230,7 @@ class BuildImage:
         *,
         whole: bool,
     ) -> Solved:
-        """Do the steps; what turns out to be damaged is fetched or made again."""
+        """Solve the steps; fetch or make damaged layers again."""
         damaged: set[Digest] = set()
         while True:
             try:
@@ -253,7 +253,7 @@ class BuildImage:
         *,
         whole: bool,
     ) -> Solved:
-        """Do the steps; only if the result has to be ``whole`` are all its layers here for sure."""
+        """Solve the steps; if ``whole``, have all layers of the image in the store."""
         plan = planned.plan
         cancelled = Event()
         label = _label(request)
@@ -286,12 +286,12 @@ class BuildImage:
 
 
 def _label(request: BuildRequest) -> str:
-    """Return what tells the steps of one platform from those of others."""
+    """Return the prefix of the vertex IDs of a platform, "" if there is one platform."""
     return f"{request.platform} " if request.multi_platform else ""
 
 
 def _is_multi_platform(request: BuildRequest, platforms: Sequence[Platform]) -> bool:
-    """Tell whether an index is wanted (BuildKit frontend/dockerui/config.go). Raises UsageError."""
+    """Return whether to make an index (BuildKit frontend/dockerui/config.go). Raises UsageError."""
     several = len(platforms) > 1
     text = request.build_args.get(_MULTI_PLATFORM, "")
     wanted = parse_boolean(text)

@@ -1,4 +1,4 @@
-"""Questions about a Dockerfile that are answered without building: ``--check``, ``--call``."""
+"""Checks and summaries of Dockerfiles without building: ``--check``, ``--call``."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -37,7 +37,7 @@ _TARGET_STAGE = "TARGETSTAGE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedDockerfile:
-    """What the checks found, in order of lines, and why a build would fail, if it would."""
+    """The warnings in the order of lines, and the error of a build if it would fail."""
 
     source: DockerfileText
     warnings: tuple[LintWarning, ...]
@@ -46,7 +46,7 @@ class CheckedDockerfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutlinedDockerfile:
-    """What a target takes from outside."""
+    """The outline of a target: its arguments, secrets and agents."""
 
     source: DockerfileText
     outline: Outline
@@ -54,7 +54,7 @@ class OutlinedDockerfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedTargets:
-    """What there is to build."""
+    """The targets of a Dockerfile."""
 
     source: DockerfileText
     targets: tuple[BuildTarget, ...]
@@ -62,7 +62,7 @@ class ListedTargets:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckDockerfile:
-    """Applies the rules to all stages of a Dockerfile, or to those the target needs."""
+    """``--check``: the rules for all stages of a Dockerfile, or for those the target needs."""
 
     dockerfiles: Dockerfiles
     analyse: AnalyseDockerfile
@@ -121,7 +121,7 @@ class CheckDockerfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutlineDockerfile:
-    """Finds what may be given to a build of a target."""
+    """``--call=outline``."""
 
     dockerfiles: Dockerfiles
     analyse: AnalyseDockerfile
@@ -152,7 +152,7 @@ class OutlineDockerfile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListTargets:
-    """Lists the stages of a Dockerfile."""
+    """``--call=targets``."""
 
     dockerfiles: Dockerfiles
     parser: DockerfileParser
@@ -195,9 +195,9 @@ def _first_error(analyses: Iterable[Analysis]) -> DockerfileError | None:
 
 
 def _requests(dockerfile: Dockerfile, request: BuildRequest) -> Sequence[tuple[int, BuildRequest]]:
-    """Return requests that together need all stages that are to be checked.
+    """Return requests that together need all stages to check, with the index of their targets.
 
-    Without a target that is every one, and all see the same TARGETSTAGE, as in a build.
+    Without a target these are all stages, with the same TARGETSTAGE as in a build.
     """
     stages = dockerfile.stages
     if request.target:

@@ -1,4 +1,4 @@
-"""Is all that is stored what it should be?"""
+"""Verification and repair of the store."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,21 +24,21 @@ from img.domain.oci.manifest import Manifest
 from img.domain.oci.presence import presence_of
 from img.domain.reference import ImageReference, StoredName
 
-_AT_ONCE = 4  # blobs: hashing leaves the interpreter free
+_AT_ONCE = 4  # blobs: hashing releases the GIL
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is wrong, or was."""
+    """A fault in the store, repaired or not."""
 
     text: str
     repaired: bool = False
-    is_fault: bool = True  # else it is only said
+    is_fault: bool = True  # else it is only reported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreReport:
-    """What a look at everything came to."""
+    """The result of a verification."""
 
     images: int
     blobs: int
@@ -46,13 +46,13 @@ class StoreReport:
 
     @property
     def clean(self) -> bool:
-        """Tell whether nothing is wrong any more."""
+        """Return whether the store has no faults any more."""
         return all(finding.repaired or not finding.is_fault for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckStore:
-    """Reads every blob; compares layers with their DiffIDs, and images with what they name."""
+    """``img fsck``: verification of all blobs, of DiffIDs, and of the parts of images."""
 
     inventory: Inventory
     archive: LayerArchive
@@ -60,7 +60,7 @@ class CheckStore:
     transfer: Transfer
 
     def __call__(self, *, repair: bool = False) -> StoreReport:
-        """Return what is wrong. To ``repair`` is to fetch again, and to forget what is useless."""
+        """Return the faults. ``repair`` fetches blobs again and deletes what cannot be repaired."""
         lock = self.inventory.lock
         with lock.working() if repair else lock.reading():
             return _Checking(parts=self, repair=repair).report()
@@ -68,7 +68,7 @@ class CheckStore:
 
 @dataclass(slots=True, kw_only=True)
 class _Checking:
-    """One run of it."""
+    """One verification."""
 
     parts: CheckStore
     repair: bool
@@ -79,7 +79,7 @@ class _Checking:
     absent: set[Digest] = field(default_factory=set)  # platforms that an image may lack
 
     def report(self) -> StoreReport:
-        """Look at everything."""
+        """Verify everything."""
         blobs = list(self.parts.inventory.blobs.digests())
         with ThreadPoolExecutor(_AT_ONCE, "check") as pool:
             whole = pool.map(self._is_whole, blobs)
@@ -105,7 +105,7 @@ class _Checking:
         return True
 
     def _image(self, name: StoredName, target: Descriptor) -> None:
-        """Check what ``name`` leads to."""
+        """Check the parts of the image ``name``."""
         try:
             self._absent(name, target)
             for _ in descend(target, partial(self._entries, name)):
@@ -114,7 +114,7 @@ class _Checking:
             self._found(f"{name}: {error.message}")
 
     def _absent(self, name: StoredName, target: Descriptor) -> None:
-        """Say which platforms of an image are not here, where others are."""
+        """Report the missing platforms of an image with other platforms in the store."""
         if target.media_type not in media_types.INDEXES:
             return
         read, size = self.parts.inventory.read, self.parts.inventory.blobs.size
@@ -131,7 +131,7 @@ class _Checking:
                     self.findings.append(Finding(text, is_fault=False))
 
     def _entries(self, name: StoredName, target: Descriptor) -> list[Descriptor]:
-        """Check a manifest, or return what there is of the entries of an index."""
+        """Check a manifest, or return the stored entries of an index."""
         content = self._document(name, target)
         if content is None or target.media_type not in media_types.MANIFESTS | media_types.INDEXES:
             return []
@@ -213,7 +213,7 @@ class _Checking:
     def _again(
         self, name: StoredName, blob: Descriptor, problem: str, attempts: Iterator[None]
     ) -> None:
-        """Go through the ways of fetching a blob until it is here."""
+        """Try all ways to fetch a blob until one succeeds."""
         text = f"{name}: blob {blob.digest} {problem}"
         if not self.repair:
             self._found(text)

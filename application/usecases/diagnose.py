@@ -1,4 +1,4 @@
-"""What builds can and cannot do on this machine, and why."""
+"""Diagnosis of the features of this machine."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -36,7 +36,7 @@ GIVES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """One thing that was tried, and what it is good for."""
+    """The finding for one feature, and its purpose."""
 
     name: str
     finding: Finding
@@ -45,7 +45,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
-    """All that was tried, and what "auto" comes to: executor "" where RUN is not possible."""
+    """All findings, and the choices of "auto": the executor is "" if RUN is not possible."""
 
     checked: tuple[Checked, ...]
     executor: str
@@ -56,12 +56,12 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnose:
-    """Surveys the machine."""
+    """``img doctor``."""
 
     survey: HostSurvey
 
     def __call__(self, state: Path) -> Diagnosis:
-        """Return what was found for the state directory ``state``."""
+        """Return the diagnosis for the state directory ``state``."""
         found = self.survey.look(state)
         executor = _executor(found)
         snapshotter = _snapshotter(found, executor)

@@ -1,4 +1,4 @@
-"""What the state holds, and what of it could go."""
+"""Disk usage of the state."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from img.domain.usage import UsageFilter, UsedItem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskUsage:
-    """Lists everything in the state."""
+    """``img du``."""
 
     inventory: Inventory
 
     def __call__(self, wanted: UsageFilter | None = None) -> Sequence[UsedItem]:
-        """Return what is here and ``wanted``, largest first; sizes are those on disk."""
+        """Return the items that are ``wanted``, the largest first; sizes are those on disk."""
         items = [item for item in self.inventory() if wanted is None or wanted.matches(item)]
         return sorted(items, key=lambda item: (-item.size, item.id))

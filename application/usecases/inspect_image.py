@@ -1,4 +1,4 @@
-"""What an image says of itself."""
+"""Details and history of images."""
 
 from collections.abc import Sequence
 
@@ -17,13 +17,13 @@ from img.domain.reference import ImageReference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectImage:
-    """Reads an image's documents. All raise ImageNotFound, BlobNotFound, NoPlatformMatch …"""
+    """``img inspect``. All methods raise ImageNotFound, BlobNotFound, NoPlatformMatch …"""
 
     find: FindImage
     catalog: Catalog
 
     def __call__(self, name: ImageName, platform: Platform) -> Value:
-        """Return the document of ``docker inspect``; of several platforms that of ``platform``."""
+        """Return the document of ``docker inspect`` for ``platform``."""
         found = self.find(name)
         image = self.catalog.image(found.target, platform)
         return inspected(
@@ -41,7 +41,7 @@ class InspectImage:
         return self.catalog.read(image.manifest.config)
 
     def _names(self, found: FoundImage) -> Sequence[ImageReference]:
-        """Return all names of the image, not only that by which it was found."""
+        """Return all names of the image."""
         return [
             image.reference
             for image in self.find.images.list()
@@ -51,14 +51,14 @@ class InspectImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageHistory:
-    """Tells which step made which layer."""
+    """``img history``."""
 
     find: FindImage
     catalog: Catalog
     trees: Trees
 
     def __call__(self, name: ImageName, platform: Platform) -> tuple[Digest, Sequence[HistoryStep]]:
-        """Return the image's ID, and its steps, the last one first.
+        """Return the ID of the image, and its steps, the last one first.
 
         Raises ImageNotFound, BlobNotFound, NoPlatformMatch, InvalidLayer …
         """
@@ -68,5 +68,5 @@ class ImageHistory:
         return self.find.id_of(target), history_of(image.config, sizes)
 
     def _size(self, layer: Layer) -> int:
-        """Return how many bytes the files of a layer have."""
+        """Return the size of the files of a layer in bytes."""
         return sum(entry.size for entry in self.trees.index_of(layer))

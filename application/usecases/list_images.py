@@ -1,4 +1,4 @@
-"""The images that are here."""
+"""Lists of stored images."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,10 +24,10 @@ _ALL = ImageFilter()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedImage:
-    """An image, and what it says of itself; of several platforms what that for this one says."""
+    """An image with its details; of several platforms those of this machine's."""
 
     image: StoredImage
-    id: Digest | None  # None where it is damaged, as ``size``
+    id: Digest | None  # None for a damaged image, as ``size``
     size: int | None  # bytes as stored
     created: datetime | None = None
     labels: Mapping[str, str] | None = field(default=None, hash=False)
@@ -35,7 +35,7 @@ class ListedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListImages:
-    """Lists images by name, and those without one behind them."""
+    """``img ls``: images by name, and at the end those without one."""
 
     images: ImageStore
     catalog: Catalog
@@ -51,7 +51,7 @@ class ListImages:
         return [each for each in listed if wanted.matches(_facts(each, tagged))]
 
     def created(self, name: str, platform: Platform) -> datetime:
-        """Return when an image was made by its own account. Raises ImageNotFound, UsageError …"""
+        """Return the time of creation of an image. Raises ImageNotFound, UsageError …"""
         target = self.find(ImageName.parse(name)).target
         created = moment_of(self.catalog.image(target, platform).config.created)
         if created is None:
@@ -59,7 +59,7 @@ class ListImages:
         return created
 
     def _listed(self, image: StoredImage, platform: Platform) -> ListedImage:
-        """Return what is to be said of ``image``; each of its documents is read once if it can."""
+        """Return the details of ``image``; each document is read once if possible."""
         target = image.target
         try:
             read = [(each, self.catalog.manifest(each)) for each in self.catalog.manifests(target)]
@@ -69,7 +69,7 @@ class ListImages:
             return ListedImage(image=image, id=None, size=None)
         shown = next(filter(None, images), None)
         if target.media_type in media_types.INDEXES:
-            with suppress(ImgError):  # it is not for this platform
+            with suppress(ImgError):  # the image has no such platform
                 shown = self.catalog.image(target, platform)
         return ListedImage(
             image=image,
@@ -80,7 +80,7 @@ class ListImages:
         )
 
     def _image_of(self, target: Descriptor, manifest: Manifest) -> Image | None:
-        """Return the image, None for what is no image: an attestation, an artifact."""
+        """Return the image, None for an attestation or another artifact."""
         try:
             return self.catalog.image_of(target, manifest)
         except ImgError:

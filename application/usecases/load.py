@@ -1,4 +1,4 @@
-"""Images out of an archive."""
+"""Loading of images from archives."""
 
 from collections.abc import Sequence
 from typing import BinaryIO
@@ -14,9 +14,9 @@ from img.domain.reference import may_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadImage:
-    """Stores the images of an archive under their names.
+    """``img load``: storing of the images of an archive.
 
-    File indexes of the layers are made when somebody needs them first.
+    File indexes of the layers are made when they are first needed.
     """
 
     images: ImageStore
@@ -25,10 +25,10 @@ class LoadImage:
     clock: Clock
 
     def __call__(self, archive: BinaryIO) -> Sequence[ArchivedImage]:
-        """Return the images; one without a name is kept without one.
+        """Return the images; images without a name are stored without one.
 
-        No name is set unless all of the archive is good; a name with a digest is that of nothing
-        else. Raises InvalidArchive, BlobMismatch.
+        No name is set unless the whole archive is valid; a name with a digest must match. Raises
+        InvalidArchive, BlobMismatch.
         """
         with self.lock.working():
             loaded = self.importer.read(archive)

@@ -1,4 +1,4 @@
-"""Being somebody at a registry."""
+"""Log in to and out of registries."""
 
 from img.application.ports.credential_store import Credentials, CredentialStore
 from img.application.ports.registry import Registry
@@ -8,16 +8,16 @@ from img.domain.reference import DOCKER_HUB_SERVER, server_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """Remembers credentials that the registry has taken."""
+    """``img login``: storing of credentials that a registry accepts."""
 
     registry: Registry
     credentials: CredentialStore
 
     def __call__(self, credentials: Credentials, server: str = DOCKER_HUB_SERVER) -> str:
-        """Return the server under whose name the credentials are kept.
+        """Check and store credentials; return the name of the server in the store.
 
-        What is kept is what the user gave, never the short-lived token they buy.
-        Raises Unauthorized, RegistryError, CredentialsUnreadable; nothing is kept then.
+        The credentials of the user are stored, not a token of the registry. Nothing is stored on
+        an error. Raises Unauthorized, RegistryError, CredentialsUnreadable.
         """
         server = server_of(server)
         self.registry.check_login(server, credentials)
@@ -32,10 +32,10 @@ class Login:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logout:
-    """Forgets the credentials for a registry."""
+    """``img logout``: deletion of the credentials for a registry."""
 
     credentials: CredentialStore
 
     def __call__(self, server: str = DOCKER_HUB_SERVER) -> bool:
-        """Tell whether there was somebody to forget. Raises CredentialsUnreadable."""
+        """Return whether there were credentials to delete. Raises CredentialsUnreadable."""
         return self.credentials.remove(server_of(server))

@@ -1,4 +1,4 @@
-"""Giving room back."""
+"""Pruning of the state."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -16,31 +16,30 @@ from img.domain.usage import Kind, UsedItem
 log = logger("housekeeping")
 
 _EVERYTHING = frozenset({Kind.LAYER, Kind.SNAPSHOT, Kind.CACHE_MOUNT, Kind.LEFTOVER})
-_LARGEST_SHARE = 10  # of the disk: a tenth
+_LARGEST_SHARE = 10  # of the disk: the cap is a tenth
 _LEAST, _MOST = 2 << 30, 20 << 30  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prune:
-    """Deletes what no image needs: the build cache, unpacked layers, leftovers.
+    """``img prune``: deletion of the build cache, unpacked layers and leftovers.
 
-    Images that have no name go as well if the policy takes them.
-
-    Of context files it forgets what is known in directories that are gone, and with the whole
-    cache all of it.
+    Images without a name are deleted as well if the policy includes them. Known digests of context
+    files are deleted for directories that do not exist any more, and all of them with the whole
+    cache.
     """
 
     collect: Collect
     images: ImageStore
     digests: FileDigestStore
-    compact: Callable[[], object]  # gives back what deleted records took
+    compact: Callable[[], object]  # compacts the database
 
     def __call__(self, policy: PrunePolicy, *, dry_run: bool = False) -> Sequence[UsedItem]:
-        """Return what was deleted, or would be. What builds that run may use stays."""
+        """Return the deleted items, or those to delete. Items of running builds stay."""
         nameless = self._nameless() if policy.takes_images else []
         if not dry_run:
             for target in nameless:
-                with suppress(ImageNotFound):  # it may have got a name by now
+                with suppress(ImageNotFound):  # it may have got a name meanwhile
                     self.images.remove(target.digest)
             removed = self.collect.prune(policy, former=nameless)
             self.digests.forget(everything=policy.whole_cache)
@@ -57,17 +56,17 @@ class Prune:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepTidy:
-    """Keeps what no image needs below ``cap`` bytes; cheap where it is below.
+    """Prunes the build cache if it is larger than ``cap`` bytes.
 
-    None is a tenth of the disk, but 2 GiB at least and 20 GiB at most; 0 is no cap. Where nothing
-    has ``grown`` it is still below, or was made so by what let it grow: that is not looked at.
+    None is a tenth of the disk, but at least 2 GiB and at most 20 GiB; 0 is no cap. If nothing has
+    ``grown``, the size is not measured.
     """
 
     collect: Collect
     cap: int | None = None
 
     def __call__(self, *, grown: bool = True) -> None:
-        """Collect if there is need to and nobody else does. Never raises."""
+        """Prune if necessary and no other process does. Raises nothing."""
         try:
             self._remove_leftovers()
             if grown:

@@ -1,4 +1,4 @@
-"""Removing images that nobody has a name for, or all."""
+"""Pruning of images."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,18 +16,18 @@ from img.domain.retention import live_in
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrunedImages:
-    """What pruning removed."""
+    """The removed images."""
 
-    removed: Sequence[ListedImage] = ()  # each a name of an image, or an image without one
-    deleted: Sequence[Digest] = ()  # IDs of images that are not here any more
-    freed: int = 0  # about how many bytes that gave back
+    removed: Sequence[ListedImage] = ()  # a name of an image each, or an image without one
+    deleted: Sequence[Digest] = ()  # IDs of images that are not stored any more
+    freed: int = 0  # approximate bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PruneImages:
-    """Removes images as ``docker image prune`` does: those of which no name has a tag.
+    """``img image prune``: removal of images without a tag, as in ``docker image prune``.
 
-    img runs no containers, so that no image is in use: with ``everything`` all of them go.
+    img runs no containers, so no image is in use: ``everything`` removes all of them.
     """
 
     images: ImageStore
@@ -48,7 +48,7 @@ class PruneImages:
         freed = live_in(images=targets, layers=[], read=inventory.read)
         before = inventory.estimate()
         for listed in removed:
-            with suppress(ImageNotFound):  # another process was quicker
+            with suppress(ImageNotFound):  # another process removed it
                 self.images.remove(listed.image.name)
         self.collect.after_removal(freed)
         left = {_id_of(listed) for listed in self.list_images(platform)}

@@ -1,4 +1,4 @@
-"""Fetching an image from its registry."""
+"""Pulling of images."""
 
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageStore
@@ -15,7 +15,7 @@ from img.domain.reference import ImageReference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullImage:
-    """Stores an image and lets its name stand for it."""
+    """``img pull``: storing of an image of a registry under its name."""
 
     images: ImageStore
     registry: Registry
@@ -25,7 +25,7 @@ class PullImage:
     lock: StateLock
 
     def __call__(self, reference: ImageReference, platform: Platform) -> Image:
-        """Return the image for ``platform``, now here whole; other platforms are not fetched.
+        """Return the image for ``platform`` after storing it; fetch no other platforms.
 
         Raises ManifestUnknown, Unauthorized, RegistryError, BlobMismatch, NoPlatformMatch.
         """

@@ -1,4 +1,4 @@
-"""Sending an image to its registry."""
+"""Pushing of images."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from img.domain.reference import ImageReference
 
 
 class NoNameToPush(UsageError):
-    """An ID, which does not say under which name the image is to be pushed."""
+    """The image was given by an ID and has no name, or several, to push it under."""
 
     def __init__(self, text: str, names: Sequence[ImageReference]) -> None:
         several = ", ".join(name.familiar for name in names)
@@ -27,17 +27,17 @@ class NoNameToPush(UsageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushImage:
-    """Lets registries have images under the names that they have here."""
+    """``img push``: pushing of stored images under their names."""
 
     find: FindImage
     publish: PublishImage
     lock: StateLock
 
     def __call__(self, *names: ImageName, nondistributable: bool = False) -> Sequence[Published]:
-        """Return what the registries have now, for each name; nothing is sent unless all are here.
+        """Push the images and return the results by name; push nothing if one is missing.
 
-        An ID stands for the one name that the image has. Layers that may not be distributed are
-        sent only if ``nondistributable``.
+        An ID is replaced by the single name of the image. Layers that must not be distributed are
+        pushed only with ``nondistributable``.
         Raises ImageNotFound, NoNameToPush, PlatformsAbsent, BlobNotFound, Unauthorized,
         RegistryError.
         """

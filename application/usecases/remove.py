@@ -1,4 +1,4 @@
-"""Forgetting an image, and what only it needed."""
+"""Removal of images."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from img.domain.retention import live_in
 
 
 class PartOfAnImage(UsageError):
-    """A manifest that is here as a part of an index, and goes with it only."""
+    """A manifest is part of a stored index and is removed only with it."""
 
     def __init__(self, text: str, image: StoredName) -> None:
         super().__init__(f'"{text}" is one platform of the image {image}', hint="remove that")
@@ -22,7 +22,7 @@ class PartOfAnImage(UsageError):
 
 
 class SeveralRepositories(UsageError):
-    """An ID of an image that has names in more than one repository."""
+    """The image was given by an ID and has names in several repositories."""
 
     def __init__(self, text: str, names: Sequence[ImageReference]) -> None:
         shown = ", ".join(name.familiar for name in names)
@@ -36,17 +36,17 @@ class SeveralRepositories(UsageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoveImage:
-    """Removes a name, or by an ID all names, then collects what nothing refers to any more."""
+    """``img rm``: removal of a name, or by an ID of all names, and of unreferenced blobs."""
 
     images: ImageStore
     find: FindImage
     collect: Collect
 
     def __call__(self, name: ImageName, *, force: bool = False) -> None:
-        """Unless by ``force``, an ID removes only an image with names in one repository, as Docker.
+        """Remove a name, or all names of an ID; those in several repositories only by ``force``.
 
-        Raises ImageNotFound, AmbiguousImage, PartOfAnImage, SeveralRepositories. What builds that
-        run may have found goes when they have ended.
+        Everything a running build may use is kept until that build ends. Raises ImageNotFound,
+        AmbiguousImage, PartOfAnImage, SeveralRepositories.
         """
         found = self.find(name)
         if not force:

@@ -1,4 +1,4 @@
-"""Images into an archive."""
+"""Saving of images to archives."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ from img.domain.platform import Platform
 
 
 class UnknownFormat(UsageError):
-    """An archive format that there is not."""
+    """The archive format is unknown."""
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         super().__init__(f'"{name}" is not a valid format', hint=f"use {' or '.join(known)}")
@@ -29,10 +29,10 @@ class UnknownFormat(UsageError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SaveImage:
-    """Writes images, together with all they share, into one archive.
+    """``img save``: writing of images to one archive.
 
-    In the format "oci" an image of many platforms goes in whole, as far as it is stored here; in
-    "docker", which knows no such images, it is the one for ``platform``.
+    The format "oci" has all stored platforms of an image; "docker", which does not support several
+    platforms, has the image for ``platform``.
     """
 
     find: FindImage
@@ -44,9 +44,9 @@ class SaveImage:
     def __call__(
         self, names: Sequence[ImageName], output: BinaryIO, *, archive_format: str
     ) -> None:
-        """Write the images to ``output``, which may be a pipe and stays open.
+        """Write the images to ``output``, which may be a pipe and is not closed.
 
-        What is asked for by an ID has no name in the archive.
+        An image that is given by an ID has no name in the archive.
 
         Raises ImageNotFound before anything is written, UnknownFormat, BlobNotFound,
         NoPlatformMatch, InvalidDocument, ArchiveNotWritten.

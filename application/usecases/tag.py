@@ -1,4 +1,4 @@
-"""Another name for an image."""
+"""Tagging of images."""
 
 from img.application.ports.clock import Clock
 from img.application.ports.image_store import ImageStore
@@ -13,7 +13,7 @@ from img.domain.reference import ImageReference
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TagImage:
-    """Lets a second name stand for what the first stands for."""
+    """``img tag``: a further name for an image."""
 
     images: ImageStore
     find: FindImage
@@ -21,7 +21,7 @@ class TagImage:
     lock: StateLock
 
     def __call__(self, source: ImageName, name: ImageReference) -> None:
-        """Raises ImageNotFound, UsageError."""
+        """Add a name to an image. Raises ImageNotFound, UsageError."""
         if name.familiar_name in DIGITS:
             raise UsageError(
                 f"refusing to create an ambiguous tag using digest algorithm as name: {name}",

@@ -1,4 +1,4 @@
-"""The files of an image, in a directory."""
+"""Unpacking of images into directories."""
 
 from img.application.outputs.files import WriteFiles
 from img.application.ports.state_lock import StateLock
@@ -14,7 +14,7 @@ from img.domain.platform import Platform
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnpackImage:
-    """Makes the root file system of an image: root's with all owners, a user's without."""
+    """``img unpack``: the root file system of an image, with all owners for root."""
 
     find: FindImage
     catalog: Catalog
@@ -24,9 +24,9 @@ class UnpackImage:
     def __call__(
         self, name: ImageName, platform: Platform, directory: str, *, owners: bool
     ) -> list[str]:
-        """Return the devices that were left out: without ``owners`` nobody could make them.
+        """Unpack an image; return the devices that were left out, which need ``owners``.
 
-        ``directory`` is there when all of it is. Raises ImageNotFound, NoPlatformMatch,
+        ``directory`` appears when it is complete. Raises ImageNotFound, NoPlatformMatch,
         BlobNotFound, UnpackRefused, OutputNotWritten.
         """
         with self.lock.reading():

@@ -41,12 +41,12 @@ from img.domain.oci.chain import Layer
 if TYPE_CHECKING:
     from img.application.solver.archives import Archives
 
-_UNREAD = 16 << 20  # bytes: up to here it costs little to read files for their digests alone
+_UNREAD = 16 << 20  # bytes that are read for digests alone, as that takes little time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopyIntoLayer:
-    """Makes layers out of files of a context, a stage, an image, or the Dockerfile itself."""
+    """Layers with files of a context, a stage, an image, or the Dockerfile itself."""
 
     archive: LayerArchive
     blobs: BlobStore
@@ -76,7 +76,7 @@ class CopyIntoLayer:
         return Copying(parts=self, operation=operation, root=root, source=source, selected=selected)
 
     def _joined(self, operation: CopyFiles, inputs: Sequence[Result]) -> tuple[Source, CopyFiles]:
-        """Return all sources of an ADD as one, and the operation in its words."""
+        """Return all sources of an ADD as one, and the operation with the words of that source."""
         sources = [self._source(each) for each in inputs]
         named = [
             (source, literal(word) if _is_download(source) else word)
@@ -94,7 +94,7 @@ class CopyIntoLayer:
 
 @dataclass(slots=True, kw_only=True)
 class CopyStep(Step):
-    """One COPY or ADD; no source is looked into before its files matter."""
+    """One COPY or ADD; its files are selected when a key or the layer needs them."""
 
     parts: CopyIntoLayer
     operation: CopyFiles
@@ -142,7 +142,7 @@ class CopyStep(Step):
 
 @dataclass(slots=True, kw_only=True)
 class Copying:
-    """The files of one COPY or ADD, whose place in the root is not yet known.
+    """The files of one COPY or ADD.
 
     ``selected`` is placed by the text of the destination alone, without the files of the root,
     and, for an ADD that may unpack archives, without the destination too.
@@ -161,7 +161,7 @@ class Copying:
 
     @property
     def reads_first(self) -> bool:
-        """Whether the files without a known digest are small enough to be read for their keys."""
+        """True if the files without a known digest are small enough to be read for the keys."""
         tree = self.source.tree()
         unread = 0
         for path in self.selected.unknown():
@@ -177,13 +177,13 @@ class Copying:
         return self._definition
 
     def content_key(self) -> Digest:
-        """Return the key of the entries the layer will hold; the rest of the root is not in it."""
+        """Return the key of the entries of the layer, without the rest of the root."""
         if self._content is None:
             self._content = content_key(self.operation, self._contents(self._placement()))
         return self._content
 
     def pack(self) -> Layer:
-        """Write the layer and return it; it is empty where wildcards match nothing.
+        """Write the layer and return it; it is empty if wildcards match no file.
 
         Raises ReservedName.
         """
@@ -197,12 +197,13 @@ class Copying:
 
     @property
     def has_devices(self) -> bool:
-        """Whether there is a device among the files: not everybody may make one."""
+        """True if a device is among the files, which needs privileges to create."""
         return any(item.entry.kind in (CHARACTER, BLOCK) for item in self.selected.items)
 
     def listed(self) -> list[PackedEntry]:
-        """Return what the layer would hold, with all digests; contents that have others raise
-        ContextFileChanged at their end. Raises ReservedName.
+        """Return the entries of the layer with all digests, without writing it.
+
+        A content with another digest raises ContextFileChanged at its end. Raises ReservedName.
         """
         self.content_key()
         placed = self._placement()
@@ -344,7 +345,7 @@ def _rules(
 
 
 def _texts(operation: CopyFiles) -> tuple[InlineText, ...]:
-    # A --build-arg in a text may hold bytes that are no UTF-8: they come back as they were.
+    # A --build-arg in a text may have bytes that are not UTF-8; they are kept.
     return tuple(
         InlineText(file.name, file.content.encode("utf-8", "surrogateescape"), file.mode)
         for file in operation.inline

@@ -27,7 +27,7 @@ log = logger("execute")
 
 
 class ProcessFailed(BuildError):
-    """A RUN whose command ended with a status other than 0."""
+    """The command of a RUN ended with a status other than 0."""
 
     def __init__(self, argv: tuple[str, ...], status: ExitStatus) -> None:
         command = " ".join(argv)
@@ -42,7 +42,7 @@ class ProcessFailed(BuildError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecuteProcess:
-    """Makes the layers of RUN."""
+    """Layers of RUN."""
 
     executor: Executor
     roots: Roots
@@ -82,8 +82,8 @@ class ExecStep(Step):
     def run(self, progress: StepProgress) -> Layer:
         """Run the process and return the layer of its changes, empty if there are none.
 
-        Raises ProcessFailed, ProcessNotStarted, StepCanceled, ExecutorUnavailable, and what
-        unpacking the root raises.
+        Raises ProcessFailed, ProcessNotStarted, StepCanceled, ExecutorUnavailable, and
+        the errors of Roots.workspace.
         """
         self.parts.executor.require()
         with (

@@ -38,7 +38,7 @@ _SECOND = 10**9
 
 
 class CommitMismatch(GitError):
-    """A ref that does not lead to the commit that was asked for (BuildKit's words)."""
+    """A ref does not point to the commit of --checksum (message: BuildKit's)."""
 
     def __init__(self, expected: str, actual: str) -> None:
         super().__init__(f"expected checksum to match {expected}, got {actual}")
@@ -48,7 +48,7 @@ class CommitMismatch(GitError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRepository:
-    """Asks which commit is meant, and fetches it unless its files are here."""
+    """Files of commits, fetched unless they are stored."""
 
     git: GitRepositories
     secrets: SecretSource
@@ -59,7 +59,7 @@ class FetchRepository:
     clock: Clock
 
     def __call__(self, operation: FetchGit, cancelled: Cancellation) -> Fetched:
-        """Return the files as a stack of one layer, whose key is the commit's.
+        """Return the files as a stack of one layer, with a key of the commit.
 
         Raises GitError, GitUnavailable, ContextError.
         """
@@ -96,7 +96,10 @@ class FetchRepository:
             yield GitAccess(agent=socket or "")
 
     def _authorization(self, host: str) -> str:
-        """Return the header (BuildKit source/git, "authSecretNames"): the host's own goes first."""
+        """Return the header (BuildKit source/git, "authSecretNames"):
+
+        that of the host has precedence.
+        """
         for suffix in (f".{host}", ""):
             if (header := self.secrets.secret(f"GIT_AUTH_HEADER{suffix}")) is not None:
                 return header.decode("utf-8", "surrogateescape").strip()
@@ -120,7 +123,7 @@ class FetchRepository:
 
 
 def _key(operation: FetchGit, commit: GitCommit) -> Digest:
-    """Return the key of a commit's files: where they come from matters only to a kept .git."""
+    """Return the key of the files of a commit; only a kept .git depends on the remote."""
     keep = operation.keep_git_dir and not operation.subdir
     remote = redact_credentials(operation.remote) if keep else ""
     return definition_key(replace(operation, remote=remote, ref=commit.name, checksum=""), ())

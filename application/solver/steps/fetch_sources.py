@@ -27,7 +27,7 @@ class SourceUnavailable(BuildError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchSources:
-    """Fetches sources of ADD."""
+    """Downloads and checkouts for ADD."""
 
     url: FetchFile
     git: FetchRepository

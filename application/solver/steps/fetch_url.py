@@ -29,7 +29,7 @@ ProgressCallback = Callable[[int, int], None]
 
 
 class ChecksumMismatch(RemoteError):
-    """A download that is not what --checksum says (BuildKit's words)."""
+    """A download does not have the digest of --checksum (message: BuildKit's)."""
 
     def __init__(self, url: str, actual: Digest, expected: Digest) -> None:
         super().__init__(
@@ -41,10 +41,10 @@ class ChecksumMismatch(RemoteError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchFile:
-    """Keeps what was downloaded as a blob, and what the server said of it as a cache record.
+    """Downloads, stored as blobs with a cache record for the headers of the answer.
 
-    An ETag alone tells that a file is the same. A Last-Modified does not: servers answer "not
-    modified" for a file that was put back to an older one, too.
+    Only an ETag proves that a file is unchanged. A Last-Modified does not: servers answer "not
+    modified" also if a file was replaced by an older one.
     """
 
     web: WebFetcher
@@ -56,7 +56,7 @@ class FetchFile:
     def __call__(
         self, operation: FetchUrl, cancelled: Cancellation, on_progress: ProgressCallback
     ) -> Fetched:
-        """Return the file; nothing is downloaded that is here and, by its checksum, right.
+        """Return the file; a stored one with the checksum of the operation is not downloaded.
 
         Raises WebError, ChecksumMismatch, StoreFull.
         """
@@ -81,7 +81,7 @@ class FetchFile:
         return Fetched(result=self._file(operation, blob), cached=False)
 
     def _authorization(self, url: str) -> str:
-        """Return the header for the URL's host; a token goes before a header, as in BuildKit."""
+        """Return the header for the URL's host; a token has precedence, as in BuildKit."""
         parsed = Url.parse(url)
         host = parsed.host_name if parsed else ""
         if (token := self.secrets.secret(f"HTTP_AUTH_TOKEN_{host}")) is not None:
@@ -128,7 +128,7 @@ class FetchFile:
             raise ChecksumMismatch(operation.url, actual, expected)
 
     def _record(self, operation: FetchUrl, blob: Descriptor) -> CacheRecord:
-        # Not a layer of any image: a blob that its record keeps from being collected.
+        # Not a layer of an image: the record protects the blob from garbage collection.
         return CacheRecord(
             layer=Layer(DiffID(blob.digest), blob),
             created=self.clock.now(),

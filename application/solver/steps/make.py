@@ -42,7 +42,7 @@ class BuildInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeSteps:
-    """Makes the steps of vertices; each kind of operation has a field for what it needs."""
+    """A factory of steps, with a field for each kind of operation."""
 
     pull: PullLayers
     fetch: FetchSources

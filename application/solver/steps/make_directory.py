@@ -24,7 +24,7 @@ from img.domain.oci.chain import Layer
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MakeDirectoryLayer:
-    """Makes layers with a directory and its parents; the layer is empty if they exist."""
+    """Layers with a directory and its parents; a layer is empty if they exist."""
 
     archive: LayerArchive
     blobs: BlobStore

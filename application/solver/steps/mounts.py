@@ -1,4 +1,4 @@
-"""The mounts of a RUN, from what the Dockerfile says to what an executor gets."""
+"""Mounts of RUN for the executor."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -21,14 +21,14 @@ from img.domain.graph.operations import CopyFiles, Exec, ExecMount
 from img.domain.oci.chain import Layer
 from img.domain.process import BindMount, FileMount, ProcessMount, Root, TmpfsMount, TreeMount
 
-_USUAL_MODE = 0o755  # of the directory of a cache
-_SHARINGS = ("shared", "private", "locked")  # the stricter the later
+_USUAL_MODE = 0o755  # of directories of cache mounts
+_SHARINGS = ("shared", "private", "locked")  # from lax to strict
 _NOTHING = Stack(key=Digest.of(b"nothing"))
 
 
 @dataclass(slots=True)
 class PreparedMounts:
-    """What a process gets besides its root; ``secrets`` are the values it must not print."""
+    """Mounts and variables for a process; ``secrets`` are the values to mask in its output."""
 
     mounts: list[ProcessMount] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
@@ -37,10 +37,10 @@ class PreparedMounts:
 
 @dataclass(slots=True, kw_only=True)
 class MountSource:
-    """What a mount shows of an input: the files below its source, and whose they are.
+    """The files of an input that a mount shows.
 
-    A context has no layers; ``files`` makes one of what is wanted. A stack is not looked into
-    before its contents matter. Steps that run at the same time may share one.
+    A context has no layers; ``files`` makes one of the files. The files of a stack are selected
+    when their contents are needed. Concurrent steps may share one.
     """
 
     select: Callable[[], Copying]
@@ -50,14 +50,14 @@ class MountSource:
 
     @property
     def files(self) -> Copying:
-        """The files below the mount's source. Raises BuildError where there is no such path."""
+        """The files below the mount's source. Raises BuildError if the path is missing."""
         with self._selecting:
             if self._files is None:
                 self._files = self.select()
             return self._files
 
     def directory(self, source: str) -> Entry | None:
-        """Return the directory at the mount's ``source``, None where that is no directory."""
+        """Return the directory at the mount's ``source``, None if it is not a directory."""
         tree = self.files.source.tree()
         found = tree.get(tree.resolve(source))
         return found if found is not None and found.kind == DIRECTORY else None
@@ -71,7 +71,7 @@ class MountSource:
         return self.files.content_key()
 
     def layers(self) -> Stack:
-        """Return a stack that holds the files at the mount's source."""
+        """Return a stack with the files at the mount's source."""
         if self.stack is not None:
             return self.stack
         return Stack(key=self.definition, layers=(self.files.pack(),))
@@ -80,8 +80,8 @@ class MountSource:
 def cache_name(mount: ExecMount, source: MountSource | None) -> str:
     """Return the name of a cache mount's directory.
 
-    What a cache begins with is part of it, as in BuildKit: other contents, owner or mode make
-    another cache (solver/llbsolver/mounts, "getRefCacheDir").
+    As in BuildKit, the initial contents, owner and mode are part of the name
+    (solver/llbsolver/mounts, "getRefCacheDir").
     """
     mode, (uid, gid) = _start(mount, source)
     begins = f"{mode}:{uid}:{gid}:{source.content if source else ''}"
@@ -89,10 +89,10 @@ def cache_name(mount: ExecMount, source: MountSource | None) -> str:
 
 
 def _start(mount: ExecMount, source: MountSource | None) -> tuple[int | None, tuple[int, int]]:
-    """Return mode (None: the usual one) and owner that a cache's directory begins with.
+    """Return the initial mode (None: the default) and owner of the directory of a cache.
 
-    One that begins as a directory of a stage or an image begins as that, whatever the mount says
-    (BuildKit dockerfile2llb/convert_runmount.go).
+    For a copy of a directory of a stage or an image they are those of that directory (BuildKit
+    dockerfile2llb/convert_runmount.go).
     """
     top = source.directory(mount.source) if source and mount.source != "/" else None
     if top is None:
@@ -102,14 +102,14 @@ def _start(mount: ExecMount, source: MountSource | None) -> tuple[int | None, tu
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareMounts:
-    """Makes what the mounts of a RUN show, for as long as it runs."""
+    """Preparation of the mounts of a RUN for the time that it runs."""
 
     roots: Roots
     views: ContextViews
     copy: CopyIntoLayer
     secrets: SecretSource
     caches: CacheMounts
-    imported: Callable[[str], Layer | None]  # what a directory held elsewhere, by its name
+    imported: Callable[[str], Layer | None]  # returns imported files of a cache mount by its name
 
     def sources(self, operation: Exec, inputs: Mapping[int, Result]) -> Mapping[int, MountSource]:
         """Return the source of each mount with an input, by its place in the operation."""
@@ -125,7 +125,7 @@ class PrepareMounts:
     ) -> Iterator[PreparedMounts]:
         """Enter with the mounts of ``operation``.
 
-        Raises SecretNotFound, AgentNotForwarded, and what unpacking a stack raises.
+        Raises SecretNotFound, AgentNotForwarded, and the errors of Roots.workspace.
         """
         prepared = PreparedMounts()
         with ExitStack() as held:
@@ -159,8 +159,8 @@ class PrepareMounts:
             copying = self._selected(files, path, of)
             tree = copying.source.tree()
             top = tree.get(tree.resolve(path))
-            # A mount shows the directory itself as well, of which COPY takes the files alone. What
-            # the root of a context is like is the machine's own affair.
+            # A mount shows the attributes of the directory itself as well, COPY only its files.
+            # Those of the root of a context are not part of the build.
             if top is not None and top.kind == DIRECTORY and (path or stack):
                 copying.selected = copying.selected.with_directory(top._replace(path=path))
             return copying
@@ -190,8 +190,8 @@ class PrepareMounts:
     ) -> Mapping[int, CacheDirectory]:
         """Return the directory of each cache mount, by the mount's place in the operation.
 
-        One that is mounted twice is used once, or a step would wait for itself. All steps take
-        them in the same order, or two would wait for one another.
+        A directory that is mounted twice is used once, to prevent a deadlock of a step with itself.
+        All steps use them in the same order, to prevent deadlocks between steps.
         """
         places: dict[str, list[int]] = {}
         for place, mount in enumerate(operation.mounts):
@@ -227,7 +227,7 @@ class PrepareMounts:
         self._unpack(self._selected(files, path, source.layers()).pack(), directory)
 
     def _selected(self, files: CopyFiles, path: str, source: Result) -> Copying:
-        """Return the copy of ``path``, which has to be there: it is no pattern."""
+        """Return the copy of ``path``, which is not a pattern. Raises BuildError."""
         copying = self.copy.prepare(files, _NOTHING, (source,))
         find_source(copying.source.tree(), path)
         return copying

@@ -18,7 +18,7 @@ from img.domain.graph.operations import PullBase
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PullLayers:
-    """Fetches the missing layers of base images, and names the images that are complete."""
+    """Layers of base images, and names of those that are completely stored."""
 
     layers: Layers
     images: ImageStore
@@ -41,7 +41,7 @@ class PullLayers:
         self.transfer.pull_layers(base.reference, base.image.layers, report)
 
     def name_whole(self, bases: Iterable[ResolvedBase]) -> None:
-        """Store the names of the ``bases`` whose layers are all in the store."""
+        """Store the names of those ``bases`` of which all layers are stored."""
         for base in bases:
             if base.reference and not base.named and self.layers.are_here(base.image.layers):
                 self.images.put(base.reference, base.target, self.clock.now())

@@ -25,7 +25,7 @@ class EmptyRoot(SourceStep):
 
 @dataclass(frozen=True, slots=True)
 class ReadBuildContext(SourceStep):
-    """The main context, whose name is "", or a named one."""
+    """The main context, with the name "", or a named one."""
 
     name: str
     contexts: OpenContext

@@ -1,4 +1,4 @@
-"""A vertex of a build graph whose inputs are solved, ready to be looked up or run."""
+"""Base classes of the steps of a build, one step for each vertex with solved inputs."""
 
 from abc import ABC, abstractmethod
 
@@ -9,20 +9,20 @@ from img.domain.oci.chain import Layer
 
 
 class Step(ABC):
-    """An operation that adds a layer to its first input, which may be found in the cache."""
+    """An operation that adds a layer to its first input; the cache may have the layer."""
 
     def quick_key(self) -> Digest | None:
-        """Return an alias of the definition key that takes no reading of files to compute.
+        """Return an alias of the definition key that is computed without reading files.
 
-        It changes with the definition key, and may change without it. None: the definition key
-        is as quick, or there is no such alias.
+        It changes whenever the definition key does, and may change without it. None if the
+        definition key needs no files either, or if there is no alias.
         """
         return None
 
     def reads_much(self) -> bool:
         """Return whether reading the files for the keys costs as much as packing them.
 
-        Then the step is run first, and its keys are asked for afterwards. Raises BuildError.
+        Then the step is run before its keys are computed. Raises BuildError.
         """
         return False
 
