@@ -13,7 +13,7 @@ Warn = Callable[[str], None]
 
 
 class BadInterpolation(ValueError):
-    """A text whose ``${…}`` is broken."""
+    """A text with an invalid ``${…}``."""
 
 
 class MissingVariable(ValueError):
@@ -23,7 +23,7 @@ class MissingVariable(ValueError):
 def interpolate(text: str, variables: Mapping[str, str], warn: Warn) -> str:
     """Return ``text`` with the values of variables. Raises BadInterpolation, MissingVariable.
 
-    ``warn`` is told the names of those that are not set.
+    ``warn`` gets the names of variables that are not set.
     """
     made, end = _read(text, 0, variables, warn, 0)
     assert end == len(text)
@@ -33,7 +33,7 @@ def interpolate(text: str, variables: Mapping[str, str], warn: Warn) -> str:
 def _read(
     text: str, at: int, variables: Mapping[str, str], warn: Warn, depth: int
 ) -> tuple[str, int]:
-    """Return what ``text`` means from ``at`` on, and where it ends: inside of braces, at one."""
+    """Return the value of ``text`` from ``at`` on, and its end: inside of braces, a brace."""
     if depth > _MOST_DEPTH:
         raise BadInterpolation(text)
     parts: list[str] = []

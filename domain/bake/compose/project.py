@@ -212,7 +212,7 @@ def _without_tags(node: Node) -> Node:
 
 
 def _relative(document: dict[str, Node], directory: str) -> dict[str, Node]:
-    """Return a document whose contexts are relative to the directory of its file."""
+    """Return a document with contexts relative to the directory of its file."""
     services = document.get("services")
     if not directory or not isinstance(services, dict):
         return document

@@ -33,7 +33,7 @@ _INVALID = "invalid compose project"
 
 
 class Machine(NamedTuple):
-    """What compose files ask of the machine."""
+    """The facts about this machine that compose files need."""
 
     variables: Mapping[str, str]
     home: str

@@ -40,7 +40,7 @@ _WHOLE = 1 << 63
 
 
 class AttributeKind(NamedTuple):
-    """How an attribute is read: its type, and what makes entries of texts and objects."""
+    """A kind of attribute: its type, and the reader of entries that are texts or objects."""
 
     type: Type
     entries: Callable[[str | dict[str, str]], list[Entry]] | None = None
@@ -92,7 +92,7 @@ RESOURCES: Mapping[str, type] = {
 
 
 def unset(name: str) -> Value:
-    """Return what an attribute that is not set is in expressions."""
+    """Return the value of an unset attribute in expressions."""
     kind = TARGET[name]
     if name == "description":
         return string("")

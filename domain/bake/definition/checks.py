@@ -1,4 +1,4 @@
-"""What is checked before a plan is built or printed (bake/bake.go, "toBuildOpt")."""
+"""Checks of a plan before it is built or printed (bake/bake.go, "toBuildOpt")."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ class LocalFiles(Protocol):
 
     @abstractmethod
     def kind(self, path: str) -> Literal["file", "directory", ""]:
-        """Return what is at ``path``, "" for nothing."""
+        """Return the kind of the file at ``path``, "" for none."""
 
     @abstractmethod
     def is_private_key(self, path: str) -> bool:

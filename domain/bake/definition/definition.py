@@ -68,7 +68,7 @@ def define(
     base: Definition | None = None,
     place: Place = as_written,
 ) -> Definition:
-    """Return what the files define, ``base`` (compose files) being before them.
+    """Return the definition in the files; ``base`` (compose files) comes before them.
 
     ``place`` makes paths of a block relative to its file. Raises BakeError.
     """

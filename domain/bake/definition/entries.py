@@ -26,7 +26,7 @@ def _split(field: str) -> tuple[str, str]:
 
 
 def cache_entries(form: str | dict[str, str]) -> list[Entry]:
-    """Return what an entry of ``cache-from`` or ``cache-to`` means. Raises BadEntry."""
+    """Return the fields of an entry of ``cache-from`` or ``cache-to``. Raises BadEntry."""
     if isinstance(form, dict):
         if not form.get("type"):
             raise BadEntry(f'type required for "{_as_json(form)}"')
@@ -48,7 +48,7 @@ def cache_entries(form: str | dict[str, str]) -> list[Entry]:
 
 
 def output_entries(form: str | dict[str, str]) -> list[Entry]:
-    """Return what an entry of ``output`` means. Raises BadEntry."""
+    """Return the fields of an entry of ``output``. Raises BadEntry."""
     if isinstance(form, dict):
         if not form.get("type"):
             raise BadEntry("type is required for output")
@@ -72,7 +72,7 @@ def output_entries(form: str | dict[str, str]) -> list[Entry]:
 
 
 def attest_entries(form: str | dict[str, str]) -> list[Entry]:
-    """Return what an entry of ``attest`` means. Raises BadEntry."""
+    """Return the fields of an entry of ``attest``. Raises BadEntry."""
     if isinstance(form, str):
         if not form:
             return []
@@ -102,7 +102,7 @@ _TRUTHS = {
 
 
 def secret_entries(form: str | dict[str, str]) -> list[Entry]:
-    """Return what an entry of ``secret`` means: id, src, env. Raises BadEntry."""
+    """Return the fields of an entry of ``secret``: id, src, env. Raises BadEntry."""
     pairs = list(form.items()) if isinstance(form, dict) else [_split(f) for f in _fields(form)]
     entry: dict[str, str] = {}
     kind = ""
@@ -126,7 +126,7 @@ def secret_entries(form: str | dict[str, str]) -> list[Entry]:
 
 
 def ssh_entries(form: str | dict[str, str]) -> list[Entry]:
-    """Return what an entry of ``ssh`` means: an id, and paths. Raises BadEntry."""
+    """Return the fields of an entry of ``ssh``: an id, and paths. Raises BadEntry."""
     if isinstance(form, dict):
         paths = form.get("paths", "")
         name = form.get("id", "")
@@ -141,7 +141,7 @@ def ssh_entries(form: str | dict[str, str]) -> list[Entry]:
 
 
 def policy_entries(form: str | dict[str, str]) -> list[Entry]:
-    """Return what an entry of ``policy`` means. Raises BadEntry."""
+    """Return the fields of an entry of ``policy``. Raises BadEntry."""
     pairs = list(form.items()) if isinstance(form, dict) else [_split(f) for f in _fields(form)]
     entry: Entry = {
         "Files": None,

@@ -18,14 +18,13 @@ from img.domain.bake.values.types import (
     Type,
 )
 from img.domain.bake.values.value import Value, boolean, map_of, number, string, tuple_of
+from img.domain.go.booleans import parse_boolean
 from img.domain.go.csv_fields import BadCsv, split_csv
 
 _FLOAT = re.compile(
     r"(?a)[+-]?(?:\d+(?:_\d+)*(?:\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)(?:[eE][+-]?\d+)?"
 )
 _NO_NUMBER = re.compile(r"(?ai)[+-]?(?:nan|inf|infinity)")
-_TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
-_FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
 
 
 class BadVariable(ValueError):
@@ -33,12 +32,11 @@ class BadVariable(ValueError):
 
 
 def parse_bool(text: str) -> bool:
-    """Return the truth value that ``text`` is (strconv.ParseBool). Raises BadVariable."""
-    if text in _TRUE:
-        return True
-    if text in _FALSE:
-        return False
-    raise BadVariable(f'strconv.ParseBool: parsing "{text}": invalid syntax')
+    """Return the boolean that ``text`` spells. Raises BadVariable with Go's message."""
+    boolean = parse_boolean(text)
+    if boolean is None:
+        raise BadVariable(f'strconv.ParseBool: parsing "{text}": invalid syntax')
+    return boolean
 
 
 def plain_variable(name: str, text: str, default: Value) -> Value:
@@ -68,7 +66,7 @@ def typed_variable(name: str, text: str, wanted: Type) -> Value:
 
 
 def json_variable(name: str, text: str, wanted: Type) -> Value:
-    """Return the value of a variable whose JSON is given. Raises BadVariable."""
+    """Return the value of a variable given as JSON. Raises BadVariable."""
     try:
         return convert(decode_json(text), wanted)
     except (BadJson, BadConversion) as error:

@@ -34,7 +34,7 @@ REFERENCES: Mapping[str, Mapping[str, Value]] = {
 
 
 class Inputs(NamedTuple):
-    """What comes from outside of the files."""
+    """The inputs of a definition besides its files."""
 
     overrides: Mapping[str, str]  # of the command line
     environment: Mapping[str, str]  # empty where it is not to be looked at

@@ -8,7 +8,7 @@ from img.domain.bake.language.body import Attribute, Block, Body
 
 
 class Merged(NamedTuple):
-    """What all files together define; of variables and functions the last of a name counts."""
+    """The merged files; the last variable or function of a name counts."""
 
     variables: dict[str, Block]
     functions: dict[str, Block]

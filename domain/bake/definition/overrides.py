@@ -198,7 +198,7 @@ def _bool(key: str, value: str) -> bool:
 
 
 def set_push(contents: Contents, *, push: bool) -> Contents:
-    """Return contents whose images are pushed, or not (bake/bake.go, "setPushOverride")."""
+    """Return contents with images that are pushed, or not (bake/bake.go, "setPushOverride")."""
     outputs = entries_of(contents, "output")
     if not push:
         kept = [entry for entry in outputs if entry.get("type") != "registry"]
@@ -224,7 +224,7 @@ def set_push(contents: Contents, *, push: bool) -> Contents:
 
 
 def set_load(contents: Contents) -> Contents:
-    """Return contents whose images are loaded (bake/bake.go, "setLoadOverride")."""
+    """Return contents with images that are loaded (bake/bake.go, "setLoadOverride")."""
     outputs = entries_of(contents, "output")
     for entry in outputs:
         match entry.get("type"):

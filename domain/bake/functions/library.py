@@ -25,7 +25,7 @@ from img.domain.bake.values.value import FALSE, TRUE, Value, string
 
 
 class Surroundings(NamedTuple):
-    """What functions may ask of the machine."""
+    """The facts about this machine that functions need."""
 
     seconds: int = 0  # since 1970
     home: str = "/"

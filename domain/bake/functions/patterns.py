@@ -95,7 +95,7 @@ def _expanded(regexp: Regexp, template: str, text: str, spans: Spans) -> str:
 
 
 def pattern_functions(spend: Spend) -> dict[str, Function]:
-    """Return the functions; ``spend`` is told of the work that patterns make."""
+    """Return the functions; ``spend`` counts the work of patterns."""
     return {
         "regex": function("pattern:s string:s", lambda p, s: _regex(p, s, spend)),
         "regexall": function("pattern:s string:s", lambda p, s: _regexall(p, s, spend)),

@@ -7,6 +7,7 @@ from img.domain.bake.functions.signature import function, integer
 from img.domain.bake.language.scope import FunctionFault
 from img.domain.bake.values.types import STRING
 from img.domain.bake.values.value import Value, list_of, number, string
+from img.domain.go.file_paths import clean_path
 
 _BLANKS = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
     map(chr, range(0x2000, 0x200B))
@@ -91,20 +92,6 @@ def _base(path: str) -> str:
     if not path:
         return "."
     return path.rstrip("/").rpartition("/")[2] or "/"
-
-
-def clean_path(path: str) -> str:
-    """Return ``path`` without empty and ``.`` parts, ``..`` taken back (Go path.Clean)."""
-    rooted = path.startswith("/")
-    parts: list[str] = []
-    for part in path.split("/"):
-        if part in ("", "."):
-            continue
-        if part == ".." and parts and parts[-1] != "..":
-            parts.pop()
-        elif part != ".." or not rooted:
-            parts.append(part)
-    return ("/" if rooted else "") + "/".join(parts) or "."
 
 
 TEXT = {

@@ -350,7 +350,7 @@ class Conditional(Expression):
         return convert(result, common)
 
     def _refuse_types(self, yes: Value, no: Value) -> None:
-        # Tuples and objects whose parts differ are kept as they are.
+        # Tuples and objects with different parts are kept unchanged.
         for kind in (TupleOf, ObjectOf):
             if isinstance(yes.type, kind) and isinstance(no.type, kind):
                 return

@@ -33,7 +33,7 @@ _LEVELS = {operator: level for level, row in enumerate(PRECEDENCE) for operator 
 
 
 class ExpressionParser(TokenReader):
-    """Reads expressions. All methods raise BakeSyntaxError."""
+    """A parser of expressions. All methods raise BakeSyntaxError."""
 
     def expression(self) -> Expression:
         """Read a whole expression."""

@@ -47,7 +47,7 @@ _Piece = _Text | _Directive | Expression
 
 
 class DefinitionParser(ExpressionParser):
-    """Reads expressions with templates in them."""
+    """A parser of expressions with templates in them."""
 
     def text_template(self) -> Expression:
         opening = self.read()
@@ -175,7 +175,7 @@ def _cut_indent(pieces: list[_Piece]) -> None:
 
 
 class _Assembler:
-    """Makes expressions of pieces; directives nest."""
+    """A builder of expressions from pieces; directives nest."""
 
     def __init__(self, pieces: list[_Piece], span: Span) -> None:
         self._pieces = pieces

@@ -11,7 +11,7 @@ from img.domain.bake.values.value import Value, string
 
 
 def as_text(value: Value, span: Span) -> str:
-    """Return what an interpolation puts into a text. Raises BakeSyntaxError."""
+    """Return the text of an interpolated value. Raises BakeSyntaxError."""
     if value.is_null:
         raise BakeSyntaxError(
             "Invalid template interpolation value",

@@ -35,7 +35,7 @@ class Token(NamedTuple):
 
 
 class Lexer:
-    """Makes tokens of a text whose first character is at ``base`` in the source."""
+    """A lexer of a text; its first character is at ``base`` in the source."""
 
     def __init__(self, source: SourceText, text: str, base: int = 0) -> None:
         self._source = source
@@ -204,7 +204,7 @@ _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))|\$\$\{|%%\{
 
 
 def unescape_quoted(token: Token) -> str:
-    """Return what the text of a quoted string means. Raises BakeSyntaxError."""
+    """Return the text of a quoted string without escapes. Raises BakeSyntaxError."""
     if "\\" not in token.text and "{" not in token.text:
         return token.text
 
@@ -233,7 +233,7 @@ def unescape_quoted(token: Token) -> str:
 
 
 def unescape_plain(text: str) -> str:
-    """Return what the text of a heredoc or of a JSON string means."""
+    """Return the text of a heredoc or of a JSON string without escapes."""
     if "{" not in text:
         return text
     return text.replace("$${", "${").replace("%%{", "%{")

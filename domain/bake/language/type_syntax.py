@@ -33,7 +33,7 @@ _NEEDS = {
 
 
 def static(expression: Expression) -> Expression:
-    """Return an expression whose words are looked at, not evaluated; JSON has it as a string."""
+    """Return an expression that is read and not evaluated; in JSON it is a string."""
     if not isinstance(expression, JsonText):
         return expression
     span = expression.span

@@ -32,7 +32,7 @@ class Regexp:
     def find(self, text: str, start: int, spend: Callable[[int], None]) -> Spans | None:
         """Return the leftmost match from ``start`` on, None if there is none.
 
-        ``spend`` is told of the steps that are taken.
+        ``spend`` counts the steps.
         """
         program, length = self._program, len(text)
         width = length + 1

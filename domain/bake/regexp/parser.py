@@ -256,7 +256,7 @@ class _Parser:
         return self._literal(self._code())
 
     def _class_escape(self) -> CharSet | None:
-        """Read ``\\d``, ``\\pL`` and the like, if there is one here."""
+        """Read ``\\d``, ``\\pL`` or another class, if there is one here."""
         char = self._text[self._at + 1 : self._at + 2]
         folded = "i" in self._flags
         if char and char in "dswDSW":

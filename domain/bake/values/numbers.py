@@ -188,7 +188,7 @@ class Number:
         )
 
     def __mod__(self, other: "Number") -> "Number":
-        """Return what is left of a division cut towards zero; all of it for zero and infinity."""
+        """Return the remainder of a division cut towards zero; all of it for zero and infinity."""
         if self.infinite or other.infinite or not other.mantissa:
             return self
         return self - Number((self / other).whole(), 0, PRECISION) * other

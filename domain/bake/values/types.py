@@ -32,7 +32,7 @@ DYNAMIC: Final = Primitive("dynamic")
 
 
 class Collection(Type):
-    """A type whose elements all have one type."""
+    """A type with elements of one type."""
 
     __slots__ = ("element",)
     kind = ""
