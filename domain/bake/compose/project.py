@@ -16,6 +16,7 @@ from img.domain.bake.errors import BakeError
 Node = Any  # what YAML has: mappings, lists, texts, numbers, truth values, None, and Tagged
 _SERVICE = re.compile(r"[a-zA-Z0-9._-]+")
 _MOST_FILES = 100
+_MOST_NODES = 200_000
 _APPENDED = frozenset(("tags", "platforms", "cache_from", "cache_to", "env_file"))
 _BY_NAME = {"args": "=", "labels": "=", "environment": "=", "additional_contexts": "=", "ssh": "="}
 
@@ -48,7 +49,10 @@ def load_project(
     files: list[ComposeFile], variables: Mapping[str, str], read: Read, warn: Warn
 ) -> Project:
     """Return the services of ``files``; ``read`` gives files that they name. Raises BakeError."""
-    return _Loader(variables, read, warn).project(files)
+    try:
+        return _Loader(variables, read, warn).project(files)
+    except RecursionError:
+        raise BakeError("a compose file nests too deeply") from None
 
 
 class _Loader:
@@ -57,6 +61,7 @@ class _Loader:
         self._read = read
         self._warn = warn
         self._files = 0
+        self._nodes = 0
 
     def project(self, files: list[ComposeFile]) -> Project:
         merged: dict[str, Node] = {}
@@ -96,6 +101,9 @@ class _Loader:
         return made
 
     def _interpolated(self, node: Node, path: tuple[str, ...]) -> Node:
+        self._nodes += 1  # aliases of aliases of aliases are counted each time
+        if self._nodes > _MOST_NODES:
+            raise BakeError(f"compose files with more than {_MOST_NODES} values")
         if isinstance(node, dict):
             return {
                 str(key): self._interpolated(value, (*path, str(key)))

@@ -121,8 +121,20 @@ class _Service:
             raise _failed(str(error)) from None
 
     def _text(self, key: str) -> str:
+        return self._scalar(key, self._build.get(key))
+
+    def _list(self, key: str) -> list[Node]:
         value = self._build.get(key)
-        return "" if value is None else scalar_text(value)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise BakeError(f"{self._path}.{key} must be a list")
+        return value
+
+    def _texts(self, key: str) -> list[str]:
+        """Return a list of strings, each once."""
+        texts = [self._scalar(f"{key}[{at}]", item) for at, item in enumerate(self._list(key))]
+        return list(dict.fromkeys(texts))
 
     def _truth(self, key: str) -> bool:
         value = self._build.get(key, False)
@@ -222,13 +234,13 @@ class _Service:
 
     def _lists(self) -> Contents:
         made: Contents = {}
-        tags = [str(tag) for tag in self._build.get("tags") or []]
+        tags = self._texts("tags")
         if image := self._service.get("image"):
-            tags = tags or [str(image)]
+            tags = tags or [scalar_text(image)]
         if tags:
             made["tags"] = tags
-        if platforms := self._build.get("platforms"):
-            made["platforms"] = [str(platform) for platform in platforms]
+        if platforms := self._texts("platforms"):
+            made["platforms"] = platforms
         if size := self._build.get("shm_size"):
             made["shm-size"] = _size(str(size))
         limits = self._build.get("ulimits")
@@ -240,9 +252,9 @@ class _Service:
         build = self._build
         made: Contents = {}
         for key in ("cache_from", "cache_to"):
-            if build.get(key):
-                made[key.replace("_", "-")] = [e for t in build[key] for e in cache_entries(str(t))]
-        if secrets := [self._secret(secret) for secret in build.get("secrets") or []]:
+            if texts := self._texts(key):
+                made[key.replace("_", "-")] = [e for text in texts for e in cache_entries(text)]
+        if secrets := [self._secret(secret) for secret in self._list("secrets")]:
             made["secret"] = secrets
         if ssh := build.get("ssh"):
             agents = dict(as_mapping(ssh).items())
@@ -279,10 +291,10 @@ class _Service:
             return contents
         made = dict(contents)
         if tags := _words(extension.get("tags")):
-            own = [str(tag) for tag in self._build.get("tags") or []]
+            own = self._texts("tags")
             made["tags"] = list(dict.fromkeys([*own, *tags]))
         if platforms := _words(extension.get("platforms")):
-            known = [str(platform) for platform in self._build.get("platforms") or []]
+            known = self._texts("platforms")
             made["platforms"] = list(dict.fromkeys([*known, *platforms]))
         for key, parse in _EXTENSION.items():
             if words := _words(extension.get(key)):

@@ -1,0 +1,109 @@
+"""Any values in compose files give targets or an error; variables are replaced in them."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from img.domain.bake.compose.interpolation import (
+    BadInterpolation,
+    MissingVariable,
+    interpolate,
+    read_dotenv,
+)
+from img.domain.bake.compose.project import ComposeFile, Tagged, load_project
+from img.domain.bake.compose.targets import Machine, targets_of
+from img.domain.bake.definition.definition import Definition
+from img.domain.bake.definition.plan import plan
+from img.domain.bake.definition.printing import print_plan
+from img.domain.bake.errors import BakeError
+
+_KEYS = """
+context dockerfile dockerfile_inline target args labels tags platforms cache_from cache_to network
+no_cache pull shm_size ulimits extra_hosts ssh secrets additional_contexts sbom provenance x-bake
+"""
+_SERVICE_KEYS = "build image environment env_file extends profiles"
+_SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text("ab${}:=-~./", max_size=8)
+)
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["a", "b", "service", "file", "source", "tags"]), inner, max_size=3
+        )
+        | st.builds(Tagged, st.sampled_from(["!reset", "!override"]), inner)
+    ),
+    max_leaves=6,
+)
+_BUILDS = _VALUES | st.dictionaries(st.sampled_from(_KEYS.split()), _VALUES, max_size=4)
+_SERVICES = st.dictionaries(st.sampled_from(_SERVICE_KEYS.split()), _BUILDS, max_size=4)
+_DOCUMENTS = _VALUES | st.fixed_dictionaries(
+    {"services": _VALUES | st.dictionaries(st.sampled_from("ab"), _SERVICES | _VALUES, max_size=2)},
+    optional={"secrets": _VALUES, "include": _VALUES, "name": _VALUES},
+)
+
+
+def _targets(documents: list[Any]) -> Definition:
+    def read(path: str) -> ComposeFile:
+        if path != "a":
+            raise BakeError(f"open {path}: no such file or directory")
+        return ComposeFile(path, documents)
+
+    variables = {"A": "x"}
+    warned: list[str] = []
+    machine = Machine(variables, "/home/user", {}.get, warned.append)
+    project = load_project([ComposeFile("c.yml", documents)], variables, read, warned.append)
+    return targets_of(project, machine)
+
+
+@given(st.lists(_DOCUMENTS, max_size=2))
+@settings(deadline=None, max_examples=150)
+def test_any_values_give_targets_or_an_error(documents: list[Any]) -> None:
+    try:
+        definition = _targets(documents)
+        assert print_plan(plan(definition, ["*"], [], {}))
+    except BakeError as error:
+        assert str(error)
+
+
+@given(st.text("${}:-?+ab\\ \n\"'#=", max_size=30))
+def test_any_text_is_interpolated_or_refused(text: str) -> None:
+    for read in (interpolate, read_dotenv):
+        try:
+            assert read(text, {"a": "x"}, lambda _: None) is not None
+        except (BadInterpolation, MissingVariable, BakeError) as error:
+            assert str(error) or text
+
+
+def test_aliases_of_aliases_end() -> None:
+    node: Any = "x"
+    for _ in range(60):
+        node = [node, node]
+    with pytest.raises(BakeError, match="more than"):
+        _targets([{"services": {"a": {"build": {"args": node}}}}])
+
+
+def test_values_in_one_another_without_an_end_are_refused() -> None:
+    node: Any = "x"
+    for _ in range(3000):
+        node = {"a": node}
+    with pytest.raises(BakeError, match="too deeply"):
+        _targets([{"services": {"a": {"build": node}}}])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("${A}-$A-$$A", "x-x-$A"),
+        ("${B:-${A}}", "x"),
+        ("${B-}", ""),
+        ("${A:+y}${B:+n}", "y"),
+        ("$1 $", "$1 $"),
+        ("${B:-a:b}", "a:b"),
+    ],
+)
+def test_variables_are_replaced(text: str, expected: str) -> None:
+    assert interpolate(text, {"A": "x"}, lambda _: None) == expected
