@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from img.domain.bake.definition.attributes import Contents, pairs_of, texts_of
 from img.domain.bake.definition.definition import Definition, GroupDefinition
+from img.domain.bake.definition.files import BASE
 from img.domain.bake.definition.merging import merge_contents, normalized, without_repeats
 from img.domain.bake.definition.overrides import Override, override_contents, parse_overrides
 from img.domain.bake.errors import BakeError
@@ -109,7 +110,8 @@ class _Planner:
     def _complete(self, name: str) -> Contents:
         contents = dict(self._target(name, ()))
         contents.pop("inherits", None)
-        contents.setdefault("context", ".")
+        base = contents.pop(BASE, ".")
+        contents.setdefault("context", base)
         if not contents.get("dockerfile"):
             contents["dockerfile"] = "Dockerfile"
         contents["context"] = shown_context(str(contents["context"]))

@@ -54,7 +54,7 @@ def _targets(documents: list[Any]) -> Definition:
 
     variables = {"A": "x"}
     warned: list[str] = []
-    machine = Machine(variables, "/home/user", {}.get, warned.append)
+    machine = Machine(variables, "/home/user", lambda _: None, warned.append)
     project = load_project([ComposeFile("c.yml", documents)], variables, read, warned.append)
     return targets_of(project, machine)
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import posixpath
 import re
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -12,8 +13,16 @@ from img.domain.bake.compose.interpolation import read_dotenv
 from img.domain.bake.compose.project import ComposeFile, load_project
 from img.domain.bake.compose.targets import Machine, targets_of
 from img.domain.bake.definition.checks import checked
-from img.domain.bake.definition.definition import Definition, define
+from img.domain.bake.definition.definition import Definition, as_written, define
 from img.domain.bake.definition.evaluator import Inputs
+from img.domain.bake.definition.files import (
+    DEFAULT_NAMES,
+    kind_of,
+    names_of_environment,
+    placed,
+    relative_to_files,
+)
+from img.domain.bake.definition.flags import Flags, overrides_of, parse_listing
 from img.domain.bake.definition.plan import plan
 from img.domain.bake.definition.printing import list_targets, list_variables, print_plan
 from img.domain.bake.errors import BakeError, BakeSyntaxError
@@ -26,16 +35,6 @@ from tests.support.compose_yaml import read_compose
 from tests.support.host.machine import CONFORMANCE
 
 Row = dict[str, Any]
-_NAMES = [
-    "compose.yaml",
-    "compose.yml",
-    "docker-compose.yml",
-    "docker-compose.yaml",
-    "docker-bake.json",
-    "docker-bake.hcl",
-    "docker-bake.override.json",
-    "docker-bake.override.hcl",
-]
 # Options of the command line alone, and answers that img gives otherwise on purpose: the ADR.
 _OTHER_ANSWERS = {
     "set-network",
@@ -94,10 +93,14 @@ class _Arguments:
         self.overrides: list[str] = []
         self.variables: dict[str, str] = {}
         self.listed = ""
+        self._flags: dict[str, Any] = {}
         words: Iterator[str] = iter(row["args"])
         for word in words:
+            name, _, value = word.partition("=")
             if word in ("-f", "--file"):
                 self.files.append(next(words).removeprefix("cwd://"))
+            elif name == "--file":
+                self.files.append(value)
             elif word == "--set":
                 self.overrides.append(next(words))
             elif word == "--var":
@@ -106,38 +109,57 @@ class _Arguments:
                     raise _Refused
                 self.variables[name] = value
             elif word in ("--push", "--load"):
-                self.overrides.append(f"*.{word[2:]}=true")
-            elif word == "--list-variables":
-                self.listed = "variables"
-            elif word.startswith("--list"):
-                self.listed = word.partition("=")[2] or "targets"
-            elif word.startswith("-") and word != "--print":
+                self._flags[word[2:]] = True
+            elif name in ("--no-cache", "--pull"):
+                self._flags[name[2:].replace("-", "_")] = value or "true"
+            elif name in ("--provenance", "--sbom", "--call"):
+                self._flags[name[2:]] = value or next(words)
+            elif name == "--check":
+                self._flags["call"] = "" if value == "false" else "check"
+            elif name == "--list" or word in ("--list-targets", "--list-variables"):
+                self.listed = value or word[7:] or "targets"
+            elif word in ("--metadata-file", "--progress"):
+                if next(words) == "foo":
+                    raise _Refused
+            elif word == "--":
+                self.names.extend(words)
+            elif word.startswith("-") and word not in ("--print", "-D"):
                 raise _Refused
             elif not word.startswith("-"):
                 self.names.append(word)
+        self.flags = Flags(**self._flags)
 
 
 def _answer(row: Row) -> tuple[str, Any, str | None]:
     arguments, files = _Arguments(row), _Files(row)
     environment = {"PATH": "/bin", "HOME": "/home/user", **row["env"]}
-    if any(name.startswith("BUILDX_BAKE_FILE") for name in environment):
-        raise _Refused
-    names = arguments.files or [name for name in _NAMES if name in files.contents]
-    if any(not re.search(r"\.(?:hcl|json|ya?ml)$", name) for name in names):
-        raise _Refused
-    if arguments.listed not in ("", "targets", "variables"):
-        raise _Refused
     try:
-        definition = _definition(names, files, arguments, environment)
-        if arguments.listed:
-            show = list_targets if arguments.listed == "targets" else list_variables
-            return "stdout", show(definition, as_json=False), None
-        found = plan(definition, arguments.names, arguments.overrides, environment)
+        listing = parse_listing(arguments.listed) if arguments.listed else None
+        definition = _definition(
+            _names(arguments, files, environment), files, arguments, environment
+        )
+        if listing:
+            show = list_variables if listing.variables else list_targets
+            return "stdout", show(definition, as_json=listing.as_json), None
+        overrides = (*arguments.overrides, *overrides_of(arguments.flags))
+        found = plan(definition, arguments.names, overrides, environment)
         host = Platform("linux", "amd64")
         return "expect", json.loads(print_plan(checked(found, files, environment, host))), None
     except BakeError as error:
         where = error.excerpt.partition("\n")[0] if isinstance(error, BakeSyntaxError) else None
         return "error", error.message, where
+
+
+def _names(arguments: _Arguments, files: _Files, environment: dict[str, str]) -> list[str]:
+    listed = names_of_environment(environment)
+    for name in () if arguments.files else listed:
+        if name != "-" and name not in files.contents:
+            raise BakeError(f"stat {name}: no such file or directory")
+    names = arguments.files or listed
+    found = names or [name for name in DEFAULT_NAMES if name in files.contents]
+    if not all(kind_of(name) for name in found):
+        raise _Refused  # the adapter tries one language after the other
+    return list(found)
 
 
 def _definition(
@@ -149,29 +171,31 @@ def _definition(
     hidden = environment.get("BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP") in ("1", "true")
     visible = {} if hidden else environment
     base = None
-    composed = [name for name in names if name.endswith((".yml", ".yaml"))]
+    composed = [name for name in names if kind_of(name) == "compose"]
     if composed:
-        base = _composed(composed, files, {**visible, **arguments.variables})
+        directory = posixpath.dirname(composed[0]) if relative_to_files(environment) else ""
+        base = _composed(composed, files, {**visible, **arguments.variables}, directory)
     bodies: list[Body] = []
     for name in names:
         if name not in composed:
-            parse = parse_json if name.endswith(".json") else parse_hcl
+            parse = parse_json if kind_of(name) == "json" else parse_hcl
             bodies.append(parse(decode_source(name, files.contents[name])))
     builtins = {"BAKE_CMD_CONTEXT": "cwd://", "BAKE_LOCAL_PLATFORM": "linux/amd64"}
     inputs = Inputs(
         arguments.variables, visible, builtins, Surroundings(1_700_000_000, "/home/user")
     )
-    return define(bodies, inputs, base)
+    place = placed if relative_to_files(environment) else as_written
+    return define(bodies, inputs, base, place)
 
 
-def _composed(names: list[str], files: _Files, known: dict[str, str]) -> Definition:
+def _composed(names: list[str], files: _Files, known: dict[str, str], directory: str) -> Definition:
     warned: list[str] = []
     dotenv = read_dotenv(files.text(".env") or "", known, warned.append)
     loaded = [files.compose(name) for name in names]
     documents = [d for file in loaded for d in file.documents if isinstance(d, dict)]
     project = next((str(d["name"]) for d in documents if "name" in d), "bake")
     variables = {"COMPOSE_PROJECT_NAME": project, **dotenv, **known}
-    machine = Machine(variables, "/home/user", files.text, warned.append)
+    machine = Machine(variables, "/home/user", files.text, warned.append, directory)
     return targets_of(load_project(loaded, variables, files.compose, warned.append), machine)
 
 
