@@ -112,7 +112,7 @@ def _controllers(resources: Resources) -> Iterator[tuple[str, list[str]]]:
 def _parent_group(
     hierarchies: Sequence[Hierarchy], controller: str, resources: Resources
 ) -> ParentGroup:
-    root = os.geteuid() == 0 and _owns_the_machine()
+    root = os.geteuid() == 0 and _is_initial_namespace()
     # It is in a version 1 hierarchy, or there is no other (cgroups(7), "hybrid").
     for hierarchy in sorted(hierarchies, key=lambda hierarchy: hierarchy.unified):
         if hierarchy.unified:
@@ -124,7 +124,7 @@ def _parent_group(
     )
 
 
-def _owns_the_machine() -> bool:
+def _is_initial_namespace() -> bool:
     """Tell whether root is root of the machine, and not of a user namespace."""
     return read("/proc/self/uid_map").split() == ["0", "0", str((1 << 32) - 1)]
 

@@ -30,7 +30,7 @@ def parent_group(
     directory = _directory(hierarchy, resources.cgroup_parent, root=root)
     try:
         require_writable(directory, own=hierarchy.own)
-        _let_through(directory, controller)
+        _enable_controller(directory, controller)
     except LimitsUnavailable as error:
         error.hint = error.hint or _remedy(hierarchy, root=root)
         raise
@@ -54,11 +54,11 @@ def _directory(hierarchy: Hierarchy, parent: str, *, root: bool) -> str:
     return directory
 
 
-def _let_through(directory: str, controller: str) -> None:
+def _enable_controller(directory: str, controller: str) -> None:
     """Enable ``controller`` for children of ``directory``. Raises LimitsUnavailable, OSError."""
     above = os.path.dirname(directory)
     if not _has(directory, controller) and os.access(f"{above}/cgroup.subtree_control", os.W_OK):
-        _let_through(above, controller)
+        _enable_controller(above, controller)
     if not _has(directory, controller):
         raise LimitsUnavailable(f"{directory} was not given the controller {controller}")
     control = f"{directory}/cgroup.subtree_control"

@@ -50,12 +50,12 @@ def take(
         allowed &= ~capabilities.mask_of("dac_override")
     privileges.separate(process)
     capabilities.limit_to(allowed)
-    _go_under_filter(process, level, supervisor, user, allowed)
+    _load_filter(process, level, supervisor, user, allowed)
     # With the bounding set alone a process under no_new_privs would lose all capabilities.
     capabilities.keep_until_execution(allowed)
 
 
-def _go_under_filter(
+def _load_filter(
     process: Process,
     level: Emulation,
     supervisor: socket.socket | None,

@@ -118,7 +118,7 @@ class MountSubstitutes:
         while self._placed:
             placed = self._placed.pop()
             try:
-                self._put_back(placed)
+                self._restore(placed)
             except OSError:  # the step has moved directories: the files stay in the root
                 continue
         for lock in self._locks:
@@ -140,11 +140,11 @@ class MountSubstitutes:
             case TmpfsMount():
                 self.directory(mount.target, mount.mode)
             case BindMount():
-                self._bring(mount.source, mount.target, copy=mount.read_only)
+                self._put(mount.source, mount.target, copy=mount.read_only)
             case TreeMount():
-                self._bring(path_in(mount.root, mount.source), mount.target, copy=False)
+                self._put(path_in(mount.root, mount.source), mount.target, copy=False)
 
-    def _bring(self, source: str, target: str, *, copy: bool) -> None:
+    def _put(self, source: str, target: str, *, copy: bool) -> None:
         """Put the file or directory ``source`` at ``target``: itself, or a ``copy``."""
         kind = os.lstat(source).st_mode
         if stat.S_ISSOCK(kind):
@@ -197,7 +197,7 @@ class MountSubstitutes:
             )
         )
 
-    def _put_back(self, placed: _Placed) -> None:
+    def _restore(self, placed: _Placed) -> None:
         parent, name = os.path.split(placed.path)
         where = syscalls.openat2(
             self._root, parent or ".", os.O_RDONLY | os.O_DIRECTORY, resolve=_INSIDE

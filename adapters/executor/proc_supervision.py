@@ -95,7 +95,7 @@ def _answer(step: int, asked: socket.socket, root: str, channel: socket.socket, 
             codes.append(code)
         return bool(codes)
 
-    waking, woken = _wake_for_children()
+    waking, woken = _pipe_of_ended_children()
     if descriptors:
         (listener,) = descriptors
         proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -117,7 +117,7 @@ def _enter(root: str, proc: int, used: tuple[int, ...], channel: socket.socket, 
     capabilities.keep_only(kept)
 
 
-def _wake_for_children() -> tuple[int, int]:
+def _pipe_of_ended_children() -> tuple[int, int]:
     """Return the ends of a pipe that becomes readable when a child ends."""
     waking, woken = os.pipe2(os.O_CLOEXEC)
     os.set_blocking(woken, False)

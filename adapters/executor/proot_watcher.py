@@ -116,7 +116,7 @@ def _execute_proot(
                 set_limit(limit)
             reset_signals()
             confine_to_files(launch, directory)
-            _go_under_filter(launch, user, supervisor)
+            _load_filter(launch, user, supervisor)
             for descriptor in (start, channel.fileno()):
                 os.set_inheritable(descriptor, True)
             reports.send(channel, Starting(program))
@@ -300,7 +300,7 @@ def _make_working_directory(root: int, path: str) -> None:
         raise ProcessNotStarted(f'working directory "{path}": {text}') from error
 
 
-def _go_under_filter(launch: Launch, user: UserIdentity, supervisor: socket.socket) -> None:
+def _load_filter(launch: Launch, user: UserIdentity, supervisor: socket.socket) -> None:
     """Load a filter that refuses calls unknown to PRoot, and intercepts emulated ones.
 
     A filter sees a call after PRoot has rewritten its paths, unless PRoot has a filter too, which

@@ -71,7 +71,7 @@ def failure_in(log: int, cwd: str) -> str:
     """Return why a runtime could not start a step with that working directory, "" if it could."""
     lines = os.pread(log, _MOST_LOGGED, 0).decode("utf-8", "replace").splitlines()
     errors = [message for line in lines if (message := _error_of(line))]
-    return _worded(errors[-1], cwd) if errors else ""
+    return _without_internals(errors[-1], cwd) if errors else ""
 
 
 def _prepare(
@@ -92,7 +92,7 @@ def _prepare(
     mounts.mount_name_files(points, scratch, process)
     mounts.mount_extra(points, scratch, process.mounts)
     _protect(launch.program)
-    _cover_ours(covers_groups=_is_crun(launch.program))
+    _cover_host_mounts(covers_groups=_is_crun(launch.program))
     syscalls.sethostname(process.hostname)
     bring_network_up(process, network)
     for limit in process.ulimits:
@@ -123,7 +123,7 @@ def _protect(program: str) -> None:
     syscalls.move_mount(tree, os.open(program, os.O_PATH | os.O_CLOEXEC))
 
 
-def _cover_ours(*, covers_groups: bool) -> None:
+def _cover_host_mounts(*, covers_groups: bool) -> None:
     """Give the runtime the /proc of this pid namespace, and no control groups to fail on."""
     syscalls.mount("proc", "/proc", "proc")
     if not os.path.isdir("/sys/fs/cgroup"):
@@ -189,7 +189,7 @@ def _error_of(line: str) -> str:
     return str(record["msg"]) if record.get("level") == "error" else ""
 
 
-def _worded(failure: str, cwd: str) -> str:
+def _without_internals(failure: str, cwd: str) -> str:
     """Return the failure without the parts that name places in the runtime's code."""
     message = failure.rpartition("unable to start container process: ")[2]
     if f"mkdir {cwd}:" in message or "chdir" in message or "set in config.json" in message:

@@ -145,7 +145,7 @@ def _wait(
         if key.mode.isolated:
             first_process.leave_session()
         syscalls.close_descriptors(but=line.fileno())
-        system = _mounts_ahead(key, groups) if key.mode.isolated else None
+        system = _prepare_mounts(key, groups) if key.mode.isolated else None
         start = _prepare(key) if key.mode.isolated else None
         message, descriptors = receive(line)
         if message:
@@ -167,7 +167,7 @@ def _wait(
         os._exit(127)
 
 
-def _mounts_ahead(key: StandbyKey, groups: tuple[Hierarchy, ...]) -> SystemMounts | None:
+def _prepare_mounts(key: StandbyKey, groups: tuple[Hierarchy, ...]) -> SystemMounts | None:
     try:
         return SystemMounts(key.system, groups)
     except Exception:  # repeated when the error can be reported

@@ -32,7 +32,7 @@ class DirectoryLayouts(ImageLayouts):
         index = self._index(path)
         found = find_images(index, tag, digest)
         if not found and digest is not None:
-            found = self._unlisted(path, digest)
+            found = self._manifest_beside_index(path, digest)
         if not found:
             wanted = digest or tag or "latest"
             raise LayoutError(f"oci-layout {path} has no image {wanted}")
@@ -60,7 +60,7 @@ class DirectoryLayouts(ImageLayouts):
         except InvalidDocument as error:
             raise LayoutError(f"{path} is no OCI image layout: {error.message}") from None
 
-    def _unlisted(self, path: str, digest: Digest) -> tuple[Descriptor, ...]:
+    def _manifest_beside_index(self, path: str, digest: Digest) -> tuple[Descriptor, ...]:
         """Return a manifest that the index does not list itself, such as one of a platform."""
         try:
             content = _document(Path(path) / blob_path(digest))

@@ -107,7 +107,7 @@ class Contents:
             while chunk := content.read(CHUNK):
                 start += chunk[: _START - len(start)]
                 writer.write(chunk)
-            digest = writer.commit(_promised(name))
+            digest = writer.commit(_digest_in_name(name))
         finally:
             writer.abort()
         self._files[name] = StoredFile(digest, size, start)
@@ -142,7 +142,7 @@ def _is_document(name: str) -> bool:
     return not name.startswith("blobs/") and (base in _DOCUMENTS or base.endswith(".json"))
 
 
-def _promised(name: str) -> Digest | None:
+def _digest_in_name(name: str) -> Digest | None:
     """Return the digest in the name of a layout's file."""
     match name.split("/"):
         case ["blobs", algorithm, encoded]:

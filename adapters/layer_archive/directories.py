@@ -43,7 +43,7 @@ class Directories:
         self._created: set[str] = set()  # placed paths that this layer created
         self._metadata: dict[str, Entry] = {}  # of this layer's directories, set at the end
         self._kept: dict[str, int] = {}  # mtimes of directories that existed before
-        self._guessed: set[str] = set()  # keys of _metadata without an entry in this layer
+        self._implied_paths: set[str] = set()  # keys of _metadata without an entry in this layer
 
     def close(self) -> None:
         """Close all cached descriptors."""
@@ -120,7 +120,7 @@ class Directories:
         if status is not None and not stat.S_ISDIR(status.st_mode):
             self._replace(path)
         self._metadata[path] = entry
-        self._guessed.discard(path)
+        self._implied_paths.discard(path)
         self.record_created(path)
 
     def remove(self, path: str) -> None:
@@ -143,7 +143,7 @@ class Directories:
             self._hide_below(path, status)
         elif status is not None:
             self._remove_lower(path, status)
-        if path in self._guessed:
+        if path in self._implied_paths:
             self._metadata[path] = Entry(path, DIRECTORY, 0o755)
         self.below.hide(path)
 
@@ -230,7 +230,7 @@ class Directories:
         else:
             self._replace(here)
         self._metadata[here] = self._implied(here)
-        self._guessed.add(here)
+        self._implied_paths.add(here)
         self.record_created(here)
         return True
 
@@ -259,7 +259,7 @@ class Directories:
             if not stat.S_ISDIR(status.st_mode):
                 return
             self._mark_opaque(path)
-            if not self._is_idle(path):
+            if not self._is_unused(path):
                 return
             self.remove(path)
         parent = paths.parent(path)
@@ -285,11 +285,11 @@ class Directories:
                 self.remove(child)
             elif status is not None and stat.S_ISDIR(status.st_mode):
                 self._drop_whiteouts(child)
-                if self._is_idle(child):
+                if self._is_unused(child):
                     self.remove(child)
 
-    def _is_idle(self, path: str) -> bool:
-        return path in self._guessed and not self._names(path)
+    def _is_unused(self, path: str) -> bool:
+        return path in self._implied_paths and not self._names(path)
 
     def _remove_lower(self, path: str, status: os.stat_result) -> None:
         """Remove the file at ``path`` and its content, except for files of this layer."""
@@ -341,7 +341,7 @@ class Directories:
     def _forget(self, path: str) -> None:
         """Drop all cached data about ``path`` and the paths below it."""
         below = f"{path}/"
-        for paths_known in (self._created, self._guessed):
+        for paths_known in (self._created, self._implied_paths):
             paths_known -= {each for each in paths_known if f"{each}/".startswith(below)}
         for known in (self._metadata, self._kept):
             for each in [each for each in known if f"{each}/".startswith(below)]:

@@ -58,7 +58,7 @@ def clean_name(name: str) -> str:
     ``..`` may lead back to the root, not above it. Raises InvalidLayer.
     """
     path = contained_name(name)
-    if ".." in name and _climbs(name):
+    if ".." in name and _leaves_root(name):
         raise InvalidLayer(f"{name!r} leads out of the archive's root")
     return path
 
@@ -78,7 +78,7 @@ def contained_name(name: str) -> str:
     return path
 
 
-def _climbs(name: str) -> bool:
+def _leaves_root(name: str) -> bool:
     depth = 0
     for part in name.split("/"):
         if part == "..":

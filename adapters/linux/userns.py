@@ -156,7 +156,7 @@ def subordinate_ids(user: RealUser) -> tuple[list[IdRange], list[IdRange]]:
     for file, option in (("/etc/subuid", ""), ("/etc/subgid", "-g")):
         ranges = ranges_in(_lines(file), user) or ranges_in(_ask_name_service(user, option), user)
         if not ranges:
-            raise NoSubordinateIds(user.name, file, _how_to_get_ids(user))
+            raise NoSubordinateIds(user.name, file, _subordinate_ids_hint(user))
         found.append(ranges)
     return found[0], found[1]
 
@@ -255,7 +255,7 @@ def _write_maps(pid: int, user: RealUser, uids: list[IdRange], gids: list[IdRang
     ]
     failures = [failure for mapper in running if (failure := _failure_of(*mapper))]
     if failures:
-        raise IdMapRefused(f"the user namespace got no ids: {failures[0]}", hint=_why_no_maps())
+        raise IdMapRefused(f"the user namespace got no ids: {failures[0]}", hint=_id_maps_hint())
 
 
 def _write_single_map(pid: int, user: RealUser) -> None:
@@ -346,7 +346,7 @@ def _overlaps(one: IdRange, others: Iterable[IdRange]) -> bool:
     )
 
 
-def _how_to_get_ids(user: RealUser) -> str:
+def _subordinate_ids_hint(user: RealUser) -> str:
     taken = [*_parsed(_lines("/etc/subuid")), *_parsed(_lines("/etc/subgid"))]
     first = max([100_000, *(found.first + found.count for _, found in taken)])
     ids = f"{first}-{first + _USUAL_COUNT - 1}"
@@ -356,7 +356,7 @@ def _how_to_get_ids(user: RealUser) -> str:
     )
 
 
-def _why_no_maps() -> str:
+def _id_maps_hint() -> str:
     if _read("/proc/self/status", "NoNewPrivs:") == "1":
         return "this process may gain no privileges (no_new_privs), so newuidmap cannot work"
     return "newuidmap and newgidmap must be set-user-ID root, and /etc/subuid must allow the range"

@@ -41,7 +41,7 @@ def followed(location: str, base: str, *, host: str, scheme: str) -> str:
         if scheme == "https" and url.hostname == urlsplit(f"//{host}").hostname:
             url = url._replace(scheme="https")
     except ValueError:
-        raise _no_url(host, location) from None
+        raise _invalid_url(host, location) from None
     return checked(urlunsplit(url), host=host, scheme=scheme)
 
 
@@ -62,13 +62,13 @@ def _split(url: str, host: str) -> SplitResult:
         parts = urlsplit(url)
         _ = parts.port  # the port is only parsed when it is read
     except ValueError:
-        raise _no_url(host, url) from None
+        raise _invalid_url(host, url) from None
     if len(url) > _LONGEST_URL or not url.isprintable() or " " in url:
-        raise _no_url(host, url)
+        raise _invalid_url(host, url)
     return parts
 
 
-def _no_url(host: str, url: str) -> RegistryError:
+def _invalid_url(host: str, url: str) -> RegistryError:
     return RegistryError(f"registry {host} sends us to {url[:200]!r}, which is no URL")
 
 

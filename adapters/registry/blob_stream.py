@@ -63,7 +63,7 @@ class BlobStream(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._hang_up()
+            self._disconnect()
         super().close()
 
     def _read(self, size: int) -> bytes:
@@ -87,13 +87,13 @@ class BlobStream(io.RawIOBase):
 
     def _fail(self, failure: RegistryError) -> None:
         """Prepare for a new connection; raise ``failure`` after too many failures."""
-        self._hang_up()
+        self._disconnect()
         if self._offset - self._failed_at >= PROGRESS:
             self._retries.renew()
         self._failed_at = self._offset
         self._retries.wait_or_raise(failure)
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         response, self._response = self._response, None
         self._is_placed = False
         if response is not None:

@@ -50,7 +50,7 @@ class RegistrySession(GuardedSession):
         # Harbor takes a client with cookies for a browser and requires CSRF tokens from it.
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         # Any auth object keeps ~/.netrc from replacing our Authorization header.
-        self.auth = _as_it_is
+        self.auth = _unchanged
         self.mount("http://", _Adapter(self._guard))
 
     def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override]
@@ -119,5 +119,5 @@ class _Adapter(GuardedAdapter):
         conn.cert_reqs = self._cert_reqs
 
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request

@@ -195,7 +195,7 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         token = fields.get("token") or fields.get("access_token")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             raise RegistryError(f"{realm} answers without a token")
-        self._expires = time.monotonic() + _life_s(fields.get("expires_in"))
+        self._expires = time.monotonic() + _lifetime_s(fields.get("expires_in"))
         return f"Bearer {token}"
 
     def _unknown_user(
@@ -210,7 +210,7 @@ class ScopedAuth(TokenAuth):  # type: ignore[misc]  # oras has no types
         )
 
 
-def _life_s(expires_in: object) -> float:
+def _lifetime_s(expires_in: object) -> float:
     """Return the lifetime of a token; some servers send the number as text."""
     if isinstance(expires_in, str):
         expires_in = parse_count(expires_in)

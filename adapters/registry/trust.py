@@ -77,7 +77,7 @@ class Trust:
                     files = sorted((folder / name).iterdir())
                 except OSError:
                     continue
-                return _sorted_out(files)
+                return _sort_by_kind(files)
         return HostCertificates()
 
 
@@ -114,7 +114,7 @@ def _load_usable(context: ssl.SSLContext, files: Iterable[Path]) -> None:
         log.warning("authority passed over", reason=failure)
 
 
-def _sorted_out(files: list[Path]) -> HostCertificates:
+def _sort_by_kind(files: list[Path]) -> HostCertificates:
     """Sort files by name: x.crt is a CA certificate, x.cert and x.key are for the client."""
     keys = {file.stem: file for file in files if file.suffix == ".key"}
     certificates = {file.stem: file for file in files if file.suffix == ".cert"}

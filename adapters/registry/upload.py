@@ -230,7 +230,9 @@ class Upload:
 
     def _location(self, response: "requests.Response") -> str:
         """Return the URL of the upload: Location may be relative, and its query must be kept."""
-        return _followed(self._connection, response) or self._place or _nowhere(self._connection)
+        return (
+            _followed(self._connection, response) or self._place or _no_location(self._connection)
+        )
 
 
 def mount(
@@ -290,7 +292,7 @@ def _followed(connection: "Connection", response: "requests.Response") -> str:
     return followed(location, response.url, host=connection.host, scheme=connection.scheme)
 
 
-def _nowhere(connection: "Connection") -> str:
+def _no_location(connection: "Connection") -> str:
     raise RegistryError(f"registry {connection.host} gives no place to upload to")
 
 

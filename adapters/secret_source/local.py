@@ -54,13 +54,13 @@ class LocalSecrets(SecretSource):
             yield None
             return
         with (
-            self._agent_behind(spec) as upstream,
+            self._socket_of(spec) as upstream,
             AgentSocket(upstream, mode=mode, uid=uid, gid=gid, ownership=self._ownership) as path,
         ):
             yield path
 
     @contextmanager
-    def _agent_behind(self, spec: AgentSpec) -> Iterator[str]:
+    def _socket_of(self, spec: AgentSpec) -> Iterator[str]:
         if not spec.paths:
             socket = self._environment.get("SSH_AUTH_SOCK", "")
             if not socket:
@@ -89,14 +89,14 @@ def _content(path: str) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     try:
         if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            _await_writer(descriptor)
+            _wait_for_writer(descriptor)
         os.set_blocking(descriptor, True)
         return read_at_most(descriptor, _LARGEST)
     finally:
         os.close(descriptor)
 
 
-def _await_writer(fifo: int) -> None:
+def _wait_for_writer(fifo: int) -> None:
     """Wait until a FIFO has data, or its writer is gone. Raises OSError."""
     waiting = select.poll()
     waiting.register(fifo, select.POLLIN)

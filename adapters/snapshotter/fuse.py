@@ -60,7 +60,7 @@ class FuseWorkspace(OverlayWorkspace):
         self._unmount()
         try:
             self._placed.take_back()
-            _make_the_kernels(self._upper, base, self._placed.names())
+            _convert_to_kernel_format(self._upper, base, self._placed.names())
         except OSError as error:
             raise_state_error(error, self._upper)
         return super().changes(base)
@@ -132,7 +132,7 @@ def _failure(program: "subprocess.Popen[bytes]") -> SnapshotterUnavailable:
     )
 
 
-def _make_the_kernels(upper: str, base: FileTree, placed: AbstractSet[str]) -> None:
+def _convert_to_kernel_format(upper: str, base: FileTree, placed: AbstractSet[str]) -> None:
     """Convert the upper directory of fuse-overlayfs to the format of overlayfs.rst."""
     todo = [""]
     while todo:

@@ -84,7 +84,7 @@ class NaiveSnapshotter(Snapshotter):
                 if os.path.exists(f"{directory.path}/{_UNPACKED}"):
                     directory = self._copy_of(directory, layers[there - 1].chain_id)
             try:
-                with _what_keeps_its_owner_out():
+                with _owner_access_errors():
                     walk = self._complete(directory, layers, there)
                 if layers and there == 0:
                     directory, walk = self._keep(directory, walk, layers[-1].chain_id)
@@ -93,7 +93,7 @@ class NaiveSnapshotter(Snapshotter):
                 raise
         except OSError as error:
             raise_state_error(error, self._root)
-        _let_clock_pass(walk.newest)
+        _wait_for_clock(walk.newest)
         ownership = self._ownership.within(f"{directory.path}/rootfs")
         return NaiveWorkspace(directory, walk, self._roots, ownership)
 
@@ -109,7 +109,7 @@ class NaiveSnapshotter(Snapshotter):
     def facts(self, chain_id: ChainID) -> SnapshotFacts:
         prefix = f"{_name(chain_id)}."
         roots = [f"{self._roots}/{name}" for name in self._names() if name.startswith(prefix)]
-        noted = [(_noted_size(root), os.stat(root).st_mtime) for root in roots]
+        noted = [(_recorded_size(root), os.stat(root).st_mtime) for root in roots]
         return SnapshotFacts(
             size=sum(size for size, _ in noted),
             used=max((used for _, used in noted), default=None),
@@ -229,7 +229,7 @@ class NaiveWorkspace(Workspace):
 
     def changes(self, base: FileTree) -> tuple[Entry, ...]:
         try:
-            with _what_keeps_its_owner_out():
+            with _owner_access_errors():
                 after = self._after = Walk.of(self._rootfs)
             self._ownership = self._ownership.within(self._rootfs)  # with the records of the step
             deleted = self._before.files.keys() - after.files.keys()
@@ -299,7 +299,7 @@ class NaiveWorkspace(Workspace):
 
 
 @contextlib.contextmanager
-def _what_keeps_its_owner_out() -> Iterator[None]:
+def _owner_access_errors() -> Iterator[None]:
     """Raise OwnerKeptOut for permission errors of a user without capabilities inside."""
     try:
         yield
@@ -313,7 +313,7 @@ def _name(chain_id: ChainID) -> str:
     return f"{chain_id.algorithm}-{chain_id.encoded}"
 
 
-def _noted_size(root: str) -> int:
+def _recorded_size(root: str) -> int:
     try:
         with open(f"{root}/size", encoding="ascii") as file:
             return int(file.read())
@@ -328,7 +328,7 @@ def _names_by_inode(walk: Walk) -> dict[int, list[str]]:
     return names
 
 
-def _let_clock_pass(newest: int) -> None:
+def _wait_for_clock(newest: int) -> None:
     # A kernel before 6.13 stamps times once a tick (10 ms at HZ=100): a change in the same tick as
     # the walk would not be visible. A clock that ran ahead is not waited for.
     missing_s = (newest - time.time_ns()) / 1e9 + 0.010

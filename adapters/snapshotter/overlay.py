@@ -99,7 +99,9 @@ class OverlaySnapshotter(Snapshotter):
         return self._noted(chain_id)[0]
 
     def _noted(self, chain_id: ChainID) -> tuple[int, float | None]:
-        size, used = self._layers.leases.noted(os.path.basename(self._layers.path(chain_id)))
+        size, used = self._layers.leases.size_and_last_use(
+            os.path.basename(self._layers.path(chain_id))
+        )
         return self.usage(chain_id) if size is None else size, used
 
     def _on(self, lowers: list[str], base: FileTree) -> "OverlayWorkspace":

@@ -133,14 +133,14 @@ class OverlayLayers:
             try:
                 directory = f"{work.path}/layer"
                 os.mkdir(directory)
-                with self._turn_for(layer.index):
+                with self._lock_for(layer.index):
                     self._fill(directory, job)
                 publish(directory, self.path(layer.chain_id))
                 self.leases.touch(name, _room_of(layer.index))
             finally:
                 work.remove()
 
-    def _turn_for(self, layer: FileIndex) -> AbstractContextManager[object]:
+    def _lock_for(self, layer: FileIndex) -> AbstractContextManager[object]:
         """Return a lock that lets one layer of small files be unpacked at a time, or none.
 
         Each system call releases the GIL. If creating a file takes less time than that, two threads
@@ -154,7 +154,7 @@ class OverlayLayers:
         layer = job.layers[job.number]
         if job.linked:
             lowers = [self.path(lower.chain_id) for lower in job.layers[: job.number][::-1]]
-            _bring_up(directory, job, LowerLayers(lowers), self._ownership)
+            _copy_up(directory, job, LowerLayers(lowers), self._ownership)
         with layer.open() as blob:
             self._archive.unpack(
                 blob,
@@ -256,7 +256,7 @@ def _hidden(name: str, own: set[str]) -> bool:
     return not own.isdisjoint(whiteouts)
 
 
-def _bring_up(directory: str, job: _Unpacking, below: LowerLayers, ownership: Ownership) -> None:
+def _copy_up(directory: str, job: _Unpacking, below: LowerLayers, ownership: Ownership) -> None:
     """Copy the files that the layer links to from lower layers, with all their names.
 
     Missing files are left out: the archive reports the broken link.

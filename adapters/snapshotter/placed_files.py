@@ -63,7 +63,7 @@ class PlacedFiles:
         ]
         links.finish()
         if made:
-            _let_clock_pass(made[-1][1])
+            _wait_for_clock(made[-1][1])
         for names, first in made:
             status = os.lstat(first)
             self._placed.append(_Placed(names, _inode(status), status.st_ctime_ns))
@@ -118,7 +118,7 @@ def _inode(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _let_clock_pass(path: str) -> None:
+def _wait_for_clock(path: str) -> None:
     """Wait until a change of ``path`` would change its ctime.
 
     Since Linux 6.13 that is at once; before, and on some file systems, the clock ticks.

@@ -54,7 +54,7 @@ class SnapshotLeases:
     def removing(self, name: str) -> Iterator[bool]:
         """Enter with True if the directory ``name`` is unused, and keep it unused meanwhile."""
         with self._lock, Lock(f"{self._root}/uses.lock"):
-            yield name not in self._needed()
+            yield name not in self._names_in_use()
 
     def in_use(self) -> set[str]:
         """Return the names that are in use."""
@@ -62,11 +62,11 @@ class SnapshotLeases:
             return set()
         try:
             with self._lock, Lock(f"{self._root}/uses.lock"):
-                return self._needed()
+                return self._names_in_use()
         except OSError as error:
             if error.errno not in _UNWRITABLE:
                 raise
-            return self._ever_needed()
+            return self._all_names()
 
     def touch(self, name: str, size: int | None = None) -> None:
         """Record that the directory is used now, and its size in bytes."""
@@ -79,7 +79,7 @@ class SnapshotLeases:
         finally:
             os.close(descriptor)
 
-    def noted(self, name: str) -> tuple[int | None, float | None]:
+    def size_and_last_use(self, name: str) -> tuple[int | None, float | None]:
         """Return the size in bytes and the time of the last use, in seconds since 1970."""
         path = f"{self._root}/locks/{name}"
         try:
@@ -97,7 +97,7 @@ class SnapshotLeases:
             self._own.__exit__(None, None, None)
             self._own = None
 
-    def _needed(self) -> set[str]:
+    def _names_in_use(self) -> set[str]:
         needed: set[str] = set()
         for path in self._lists():
             try:
@@ -107,7 +107,7 @@ class SnapshotLeases:
                 needed.update(_names_in(path))
         return needed
 
-    def _ever_needed(self) -> set[str]:
+    def _all_names(self) -> set[str]:
         """Return the names in all leases, also of dead processes, without write access."""
         with contextlib.suppress(PermissionError):
             return {name for path in self._lists() for name in _names_in(path)}

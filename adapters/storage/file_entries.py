@@ -58,7 +58,7 @@ def entry_of(
     if kind in (CHARACTER, BLOCK):
         device = (os.major(status.st_rdev), os.minor(status.st_rdev))
     elif kind == FILE and not status.st_size:
-        kind, device = _stood_for(ownership.device_of(path, status, xattrs))
+        kind, device = _device_in(ownership.device_of(path, status, xattrs))
     return Entry(
         name,
         kind,
@@ -73,7 +73,7 @@ def entry_of(
     )
 
 
-def _stood_for(text: bytes | None) -> tuple[str, tuple[int, int]]:
+def _device_in(text: bytes | None) -> tuple[str, tuple[int, int]]:
     if match := re.fullmatch(rb"([cb]) (\d{1,9}):(\d{1,9})", text or b""):
         device = (int(match[2]), int(match[3]))
         if is_device(device):

@@ -96,7 +96,7 @@ def record_device(target: Target, device: bytes, *, follow: bool = False) -> Non
     try:
         _set(target, DEVICE, device, follow=follow)
     except OSError as error:
-        raise _judged(error) from error
+        raise _as_unrecordable(error) from error
 
 
 def keep_capability(target: Target, value: bytes, *, follow: bool = False) -> None:
@@ -104,7 +104,7 @@ def keep_capability(target: Target, value: bytes, *, follow: bool = False) -> No
     try:
         _set(target, CAPABILITY_KEPT, value, follow=follow)
     except OSError as error:
-        raise _judged(error) from error
+        raise _as_unrecordable(error) from error
 
 
 def capability_on(target: Target, *, follow: bool = False) -> bytes | None:
@@ -129,14 +129,14 @@ def write(target: Target, owner: Owner, *, follow: bool = False) -> None:
         _set(target, OWNER, b"%d:%d" % owner, follow=follow)
     except OSError as error:
         if error.errno not in _OTHER_KINDS:
-            raise _judged(error) from error
+            raise _as_unrecordable(error) from error
     else:
         return
     try:
         record = _RECORD.pack(_REVISION_2, *owner, _SIGN, 0)
         _set(target, CAPABILITY, record, follow=follow)
     except OSError as error:
-        raise _judged(error) from error
+        raise _as_unrecordable(error) from error
 
 
 def _erase(target: Target, *, follow: bool) -> None:
@@ -175,7 +175,7 @@ def _remove(target: Target, name: str, *, follow: bool) -> None:
     as_owner(target, remove_it)
 
 
-def _judged(error: OSError) -> OSError:
+def _as_unrecordable(error: OSError) -> OSError:
     if error.errno in _UNSUPPORTED | {errno.EPERM}:
         return Unrecordable(error.errno, error.strerror, error.filename)
     return error

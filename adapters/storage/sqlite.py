@@ -141,7 +141,7 @@ class Database:
 
         with self._lock, self._translated():
             connection = self._opened(create=False)
-            if connection is None or not _has_much_to_give(connection):
+            if connection is None or not _is_worth_compacting(connection):
                 return
             connection.execute("PRAGMA busy_timeout=1000")
             with contextlib.suppress(sqlite3.OperationalError):  # also: no space for a copy
@@ -374,7 +374,7 @@ class Database:
         raise StateError(f"the state database {self._path} failed: {error}") from error
 
 
-def _has_much_to_give(connection: "sqlite3.Connection") -> bool:
+def _is_worth_compacting(connection: "sqlite3.Connection") -> bool:
     free, pages, size = (
         int(connection.execute(f"PRAGMA {name}").fetchone()[0])
         for name in ("freelist_count", "page_count", "page_size")

@@ -159,7 +159,7 @@ def stage_of(kind: str) -> list[tuple[object, str]]:
         ]
     return [
         (first_process, "enter_directory"),
-        (emulated_identity, "_go_under_filter"),
+        (emulated_identity, "_load_filter"),
         (first_process, "find_executable"),
     ]
 

@@ -40,7 +40,7 @@ class CapabilityCalls:
         return setting | getting | removing
 
     def _set(self, call: Notification, *, opened: bool) -> Answer:
-        if not self._is_meant(call):
+        if not self._is_emulated(call):
             return Reply.LET_PASS
         address, size = call.arguments[2:4]
         value = process_memory.read(call.pid, address, min(size, _MOST))
@@ -56,12 +56,12 @@ class CapabilityCalls:
         return Reply.LET_PASS if value is None else write_result(call, value, buffer, size)
 
     def _remove(self, call: Notification, *, opened: bool) -> Answer:
-        if not self._is_meant(call):
+        if not self._is_emulated(call):
             return Reply.LET_PASS
         owner_records.drop_capability(self._file(call, opened=opened), follow=True)
         return 0
 
-    def _is_meant(self, call: Notification) -> bool:
+    def _is_emulated(self, call: Notification) -> bool:
         if process_memory.read_text(call.pid, call.arguments[1]) != _NAME:
             return False
         if not self._identities.of(call.pid).privileged:

@@ -45,9 +45,9 @@ class IdCalls:
             "setfsgid": lambda call: self._set_filesystem(call, "group"),
             "setgroups": self._setgroups,
             "prctl": self._prctl,
-            "getrlimit": lambda call: _tell_unlimited(call, call.arguments[1]),
+            "getrlimit": lambda call: _answer_unlimited(call, call.arguments[1]),
             "setrlimit": lambda _: 0,
-            "prlimit64": lambda call: _tell_unlimited(call, call.arguments[3]),
+            "prlimit64": lambda call: _answer_unlimited(call, call.arguments[3]),
         }
 
     def _change(self, call: Notification, kind: str, how: Callable[..., Ids], count: int) -> Answer:
@@ -100,7 +100,7 @@ class IdCalls:
         return Reply.LET_PASS
 
 
-def _tell_unlimited(call: Notification, address: int) -> Answer:
+def _answer_unlimited(call: Notification, address: int) -> Answer:
     """Answer that the limit that carries the credentials is unlimited: it is internal.
 
     Debian's pam_limits sets all limits to those of pid 1.

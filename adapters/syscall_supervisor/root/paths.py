@@ -64,7 +64,7 @@ class Paths:
         if where[:1] == b"/" or where.startswith(b"self/"):
             return where
         base, _, rest = _split(where)
-        held = self._hold_of(call, base)
+        held = self._open_target(call, base)
         return b"%s/%s" % (held, rest) if rest else held
 
     def find_own(self, call: Notification, text: bytes, *, follow: bool) -> bytes | None:
@@ -77,7 +77,7 @@ class Paths:
         link = _STREAMS.get(text, link)
         if link is None or not (follow or rest):
             return None
-        held = self._hold_of(call, b"%d/%s" % (call.pid, link))
+        held = self._open_target(call, b"%d/%s" % (call.pid, link))
         return self._behind(held, rest, follow=follow) if rest else held
 
     def place(self, call: Notification, directory: int, text: bytes) -> bytes:
@@ -114,7 +114,7 @@ class Paths:
         if not text:
             return start
         if inside is None:  # a descriptor from outside of the root
-            return self._behind(self._hold_of(call, start), text, follow=follow)
+            return self._behind(self._open_target(call, start), text, follow=follow)
         if text[:1] != b"/":
             inside = b"%s/%s" % (inside, text)
         root = os.open(b"%d/root" % call.pid, _PATH)
@@ -137,7 +137,7 @@ class Paths:
             os.close(base)
         return self._hold(found)
 
-    def _hold_of(self, call: Notification, link: bytes) -> bytes:
+    def _open_target(self, call: Notification, link: bytes) -> bytes:
         """Open the target of a caller's link. Raises ProcessLookupError."""
         held = self._hold(os.open(link, _PATH))
         if not self._listener.is_waiting(call):

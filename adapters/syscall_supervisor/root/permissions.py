@@ -39,7 +39,7 @@ class Permissions:
 
         ``text`` is the path that the caller uses, ``where`` is the supervisor's.
         """
-        if caller.user.filesystem == 0 or self._is_none_of_the_image(text):
+        if caller.user.filesystem == 0 or self._is_outside_image(text):
             return
         if text[:1] == b"/" and not self._paths.strayed:
             self._check_way(caller, text)
@@ -47,7 +47,7 @@ class Permissions:
         if not stat.S_ISLNK(status.st_mode):
             self._check_one(caller, where, status, wanted, follow=follow)
 
-    def _is_none_of_the_image(self, text: bytes) -> bool:
+    def _is_outside_image(self, text: bytes) -> bool:
         if self._top:
             return text[:1] == b"/" and not text.startswith(self._top)
         return text.startswith(_SYSTEM)
