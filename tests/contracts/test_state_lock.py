@@ -33,7 +33,7 @@ from pathlib import Path
 from img.adapters.state_lock.file import FileStateLock
 with FileStateLock(Path(sys.argv[1])).working():
     print("working", flush=True)
-    time.sleep(600)
+    time.sleep(600)  # until it is killed
 """
 
 

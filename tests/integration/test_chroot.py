@@ -51,11 +51,6 @@ def root() -> Iterator[StepRoot]:
 
 
 @pytest.fixture
-def steps(executor: Executor, root: StepRoot) -> Steps:
-    return Steps(executor, root)
-
-
-@pytest.fixture
 def beside(root: StepRoot) -> Path:
     """A directory on the file system of the root."""
     place = root.changed.parent / "beside"

@@ -45,11 +45,6 @@ def root() -> Iterator[StepRoot]:
         yield root
 
 
-@pytest.fixture
-def steps(executor: Executor, root: StepRoot) -> Steps:
-    return Steps(executor, root)
-
-
 def needs_x86() -> None:
     if platform.machine() != "x86_64":
         pytest.skip("the programs are for x86-64")

@@ -10,7 +10,6 @@ from img.adapters.syscall_supervisor import bpf
 from img.application.ports.executor import Executor
 from img.domain.process import BindMount, Process
 from tests.support.steps import moby_profile
-from tests.support.steps.executors import ISOLATED, executor_named
 from tests.support.steps.step_roots import Steps, in_env, step_root
 
 pytestmark = pytest.mark.userns
@@ -38,13 +37,6 @@ REFUSED = {
 } - {"personality", "socket", "uprobe"}  # two by their argument; no kernel filters the last
 # Unknown to Docker's profile, or to the library that runc makes filters with.
 LATE = {name for name, number in call_numbers.X86_64.items() if number > 449} | {"clone3"}
-
-
-@pytest.fixture(scope="module", params=ISOLATED)
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    executor = executor_named(request.param)
-    yield executor
-    executor.close()
 
 
 @pytest.fixture

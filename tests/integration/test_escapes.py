@@ -58,11 +58,6 @@ def root(executor: Executor) -> Iterator[StepRoot]:
 
 
 @pytest.fixture
-def steps(executor: Executor, root: StepRoot) -> Steps:
-    return Steps(executor, root)
-
-
-@pytest.fixture
 def outside(root: StepRoot) -> Outside:
     """A directory beside the root, as the state's others are."""
     return Outside(root.changed.parent)

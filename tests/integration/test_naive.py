@@ -88,7 +88,7 @@ def test_a_process_forked_during_a_step_does_not_keep_the_root(state: Path, lab:
     workspace = lab.prepare(snapshotter, base)
     child = os.fork()
     if not child:
-        time.sleep(60)
+        time.sleep(60)  # until it is killed
         os._exit(0)
     workspace.commit(lab.stack(base)[-1].chain_id, base[-1].index)
     lab.opened.clear()

@@ -218,7 +218,7 @@ def test_a_process_that_is_killed_while_it_unpacks_leaves_nothing_behind(
 
     def stuck() -> io.BytesIO:
         os.write(writer, b"x")
-        time.sleep(60)
+        time.sleep(60)  # until it is killed
         return io.BytesIO()
 
     child = os.fork()

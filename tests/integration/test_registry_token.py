@@ -141,7 +141,7 @@ class _Slow(io.BytesIO):
 
     def read(self, size: int | None = -1) -> bytes:
         if self.tell() == 0:
-            time.sleep(4.5)
+            time.sleep(4.5)  # longer than the token is valid
         return super().read(size)
 
 

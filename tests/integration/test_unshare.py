@@ -2,7 +2,6 @@
 
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,14 +18,12 @@ from img.domain.process import (
     TmpfsMount,
     Ulimit,
 )
-from tests.support.steps.executors import ISOLATED, executor_named
 from tests.support.steps.step_roots import (
     GROUP,
     PASSWD,
     StepRoot,
     Steps,
     in_env,
-    skip_unless_steps_can_run,
     step_root,
 )
 
@@ -42,25 +39,6 @@ def lacks_mknod(steps: Steps) -> bool:
     assert isinstance(steps.executor, ForkServerExecutor)
     runtime = getattr(steps.executor.launcher, "runtime", "")
     return runtime == "crun" and ids[2] == "4294967295"
-
-
-@pytest.fixture(scope="module", params=ISOLATED)
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    executor = executor_named(request.param)
-    yield executor
-    executor.close()
-
-
-@pytest.fixture(params=["directory", "overlay"])
-def root(request: pytest.FixtureRequest) -> Iterator[StepRoot]:
-    skip_unless_steps_can_run()
-    with step_root(request.param) as root:
-        yield root
-
-
-@pytest.fixture
-def steps(executor: Executor, root: StepRoot) -> Steps:
-    return Steps(executor, root)
 
 
 def with_users(root: StepRoot) -> None:

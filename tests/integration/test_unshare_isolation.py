@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,31 +42,11 @@ from tests.support.steps.step_roots import (
     Steps,
     in_env,
     lasting,
-    skip_unless_steps_can_run,
     step_root,
 )
 
 pytestmark = pytest.mark.userns
 on_directories = pytest.mark.parametrize("root", ["directory"], indirect=True)
-
-
-@pytest.fixture(scope="module", params=ISOLATED)
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    executor = executor_named(request.param)
-    yield executor
-    executor.close()
-
-
-@pytest.fixture(params=["directory", "overlay"])
-def root(request: pytest.FixtureRequest) -> Iterator[StepRoot]:
-    skip_unless_steps_can_run()
-    with step_root(request.param) as root:
-        yield root
-
-
-@pytest.fixture
-def steps(executor: Executor, root: StepRoot) -> Steps:
-    return Steps(executor, root)
 
 
 # --- what stays in the root ---

@@ -9,6 +9,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 
+from tests.support.servers.in_thread import InThread
+
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "t",
     "GIT_AUTHOR_EMAIL": "t@example.com",
@@ -61,7 +63,7 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
 
-class GitServer:
+class GitServer(InThread):
     """``with GitServer(root, smart=True) as server: f"{server.url}/name/.git"``.
 
     With a ``token`` nothing is served without it. The server answers while ``delay``
@@ -76,10 +78,6 @@ class GitServer:
         self._server = _QuietServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> "GitServer":
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -87,8 +85,7 @@ class GitServer:
         trace: TracebackType | None,
     ) -> None:
         self.delay.set()
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__(kind, error, trace)
 
 
 class _QuietServer(ThreadingHTTPServer):

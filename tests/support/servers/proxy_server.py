@@ -11,8 +11,10 @@ from types import TracebackType
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from tests.support.servers.in_thread import InThread
 
-class ProxyServer:
+
+class ProxyServer(InThread):
     """``with ProxyServer() as proxy: proxy.url``; ``lines`` are the requests that came.
 
     With ``login``, a name and a password, no other client is let through.
@@ -21,7 +23,9 @@ class ProxyServer:
     def __init__(self, login: tuple[str, str] | None = None) -> None:
         self.lines: list[str] = []
         self._login = login
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self.lines, login))
+        self._server: ThreadingHTTPServer = ThreadingHTTPServer(
+            ("127.0.0.1", 0), _handler(self.lines, login)
+        )
         self._server.daemon_threads = True
 
     @property
@@ -29,19 +33,6 @@ class ProxyServer:
         """The value of HTTP_PROXY."""
         user = ":".join(self._login) + "@" if self._login else ""
         return f"http://{user}127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> "ProxyServer":
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 class SocksServer:

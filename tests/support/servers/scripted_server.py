@@ -1,12 +1,12 @@
 """A web server that does what a test tells it to, right or wrong."""
 
 import ssl
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
+
+from tests.support.servers.in_thread import InThread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Answer:
     cut: int | None = None
 
 
-class ScriptedServer:
+class ScriptedServer(InThread):
     """``with ScriptedServer(answer) as server: server.address``; ``requests`` is what came."""
 
     def __init__(
@@ -41,24 +41,11 @@ class ScriptedServer:
     ) -> None:
         """Serve with ``answer``; close the first ``refusing`` connections without one."""
         self.requests: list[Request] = []
-        self._server = _QuietServer((host, 0), _handler(answer, self.requests))
+        self._server: _QuietServer = _QuietServer((host, 0), _handler(answer, self.requests))
         self._server.refusing = refusing
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.address = f"{host}:{self._server.server_port}"
-
-    def __enter__(self) -> "ScriptedServer":
-        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
     def stop_refusing(self) -> None:
         """Answer from now on."""

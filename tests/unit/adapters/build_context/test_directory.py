@@ -46,7 +46,7 @@ def paths_of(context: DirectoryContext) -> list[str]:
 
 
 def let_clocks_tick() -> None:
-    time.sleep(0.06)
+    time.sleep(0.06)  # some ticks of the clock of the file system
 
 
 def read_all(root: Path, digests: Digests) -> list[str]:
