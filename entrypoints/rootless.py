@@ -120,7 +120,7 @@ class BuildHost:
             hint="use --backend naive",
         )
 
-    def described(self, emulate: str) -> tuple[str, str]:
+    def executor_and_reason(self, emulate: str) -> tuple[str, str]:
         """Return the executor's name ("" for none), and why no faster executor is used, if so."""
         if self.fork_server is None and self.obstacle is not None:
             return "", self.obstacle.message
@@ -132,7 +132,7 @@ class BuildHost:
         how = "not emulated" if emulate == Emulation.OFF.value else f"emulated ({emulate})"
         return f"unshare with one id, the others {how}", self.id_obstacle.message
 
-    def departure(self, emulate: str) -> str:
+    def cache_namespace(self, emulate: str) -> str:
         """Return the cache namespace of inexact layers, "" if the executor's layers are exact."""
         return f"--emulate={emulate}" if self._emulation(emulate) not in (None, _EXACT) else ""
 

@@ -1,11 +1,13 @@
 """Manifests, configs and indexes of built images."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from img.application.log import logger
-from img.application.outputs.recompress import LayerVariants
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
@@ -39,6 +41,9 @@ from img.domain.oci.media_types import (
     oci_layer_type,
 )
 from img.domain.outputs import AS_BUILT, ImageForm
+
+if TYPE_CHECKING:
+    from img.application.outputs.recompress import LayerVariants
 
 log = logger("assembly")
 

@@ -1,7 +1,10 @@
 """Built images in the store, in registries and in files."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
+from typing import TYPE_CHECKING
 
 from img.application.outputs.assemble import Assemble
 from img.application.outputs.solved import BuiltImage, Solved, is_multi_platform
@@ -10,13 +13,15 @@ from img.application.ports.exporter import ArchivedImage, Exporter, LayoutExport
 from img.application.ports.image_store import ImageStore
 from img.application.ports.output_files import OutputFiles
 from img.application.solver.roots import Roots
-from img.application.transfer.publish import PublishImage
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.oci.annotations import AnnotationPlace
 from img.domain.outputs import ArchiveOutput, ImageForm, ImageOutput
 from img.domain.reference import ImageReference
+
+if TYPE_CHECKING:
+    from img.application.transfer.publish import PublishImage
 
 
 class IndexNotWanted(UsageError):
@@ -42,7 +47,7 @@ class DeliverImages:
     roots: Roots
     clock: Clock
 
-    def of_build(self, built: Sequence[Solved]) -> "BuiltImages":
+    def of_build(self, built: Sequence[Solved]) -> BuiltImages:
         """Return the images of one build."""
         return BuiltImages(parts=self, built=built)
 

@@ -1,7 +1,10 @@
 """Resolution of base image names to digests and configs."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from img.application.log import logger
 from img.application.ports.blob_store import BlobDamaged, BlobNotFound
@@ -11,7 +14,6 @@ from img.application.ports.registry import Registry
 from img.application.threads import threads
 from img.application.transfer.blobs import Transfer
 from img.application.transfer.catalog import Catalog, Image
-from img.application.transfer.copy_layout import CopyFromLayout
 from img.application.transfer.damage import drop_damaged
 from img.application.transfer.find_image import FindImage
 from img.application.transfer.pull_documents import fetch_image
@@ -32,6 +34,9 @@ from img.domain.progress import (
 )
 from img.domain.pull_policy import PullPolicy
 from img.domain.reference import ImageReference
+
+if TYPE_CHECKING:
+    from img.application.transfer.copy_layout import CopyFromLayout
 
 _PARALLEL = 4
 _ALWAYS = PullPolicy.ALWAYS

@@ -132,7 +132,7 @@ def root(
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and end the process with its exit code."""
-    interrupts.heed()
+    interrupts.install_handlers()
     try:
         code = run(sys.argv[1:] if arguments is None else list(arguments))
     except Exception as bug:

@@ -305,13 +305,13 @@ def build(
     file = file or None  # buildx takes an empty name for the default as well
     location = _location(path or [])
     outputs: tuple[Output, ...] = ()
-    allowed = parse_entitlements(_said(allow))
+    allowed = parse_entitlements(_nonempty(allow))
     if asked is None:
         outputs = outputs_of(
             OutputOptions(
-                outputs=_said(output),
+                outputs=_nonempty(output),
                 tags=tag or (),
-                annotations=_said(annotation),
+                annotations=_nonempty(annotation),
                 allowed=allowed,
                 push=push,
                 no_push=no_push,
@@ -330,7 +330,7 @@ def build(
         hosts=add_host or [],
         shm_size=shm_size,
         ulimits=ulimit or [],
-        contexts=_said(build_context),
+        contexts=_nonempty(build_context),
     )
     limits = {
         "memory": memory,
@@ -345,9 +345,9 @@ def build(
     }
     resources = parse_resources(limits, resource or [])
     wanted = platforms(platform or [])
-    caches = CacheExchange.parse(_said(cache_from), _said(cache_to))
-    secrets = tuple(SecretSpec.parse(text) for text in _said(secret))
-    agents = tuple(AgentSpec.parse(text) for text in _said(ssh))
+    caches = CacheExchange.parse(_nonempty(cache_from), _nonempty(cache_to))
+    secrets = tuple(SecretSpec.parse(text) for text in _nonempty(secret))
+    agents = tuple(AgentSpec.parse(text) for text in _nonempty(ssh))
     title = title_of(outputs, tag or ())
     progress = "plain" if no_console else progress
     talks = not quiet and asked is None and progress != "rawjson"  # programs read only JSON
@@ -389,7 +389,7 @@ def build(
         say(image_id(built))
 
 
-def _said(texts: Sequence[str] | None) -> list[str]:
+def _nonempty(texts: Sequence[str] | None) -> list[str]:
     """Return the values that are not empty: buildx ignores --cache-from "$UNSET"."""
     return [text for text in texts or () if text]
 

@@ -11,7 +11,7 @@ class Terminated(BaseException):
     """The exception of SIGTERM. Like KeyboardInterrupt, it is not an Exception."""
 
 
-def heed() -> None:
+def install_handlers() -> None:
     """Let SIGINT raise KeyboardInterrupt, and SIGTERM ``Terminated``, until it is handled.
 
     Python drops exceptions in finalizers and in callbacks of weak references, and Cython where it

@@ -90,7 +90,7 @@ class Session:
             platform=host_platform(),
             snapshotter=snapshotter_of(self.backend or "auto"),
             store="oci-layout" if foreign else _store(),
-            executor=_real(executor or os.environ.get("IMG_EXECUTOR", "auto"), "executor"),
+            executor=_user_choice(executor or os.environ.get("IMG_EXECUTOR", "auto"), "executor"),
             registry=os.environ.get("IMG_REGISTRY", "oras"),
             credentials=os.environ.get("IMG_CREDENTIALS", "docker"),
             emulate=emulate,
@@ -125,10 +125,10 @@ class Session:
 
 
 def _store() -> str:
-    return _real(os.environ.get("IMG_STORE", "files"), "blob store")
+    return _user_choice(os.environ.get("IMG_STORE", "files"), "blob store")
 
 
-def _real(choice: str, title: str) -> str:
+def _user_choice(choice: str, title: str) -> str:
     """Return ``choice``. Raises UsageError for adapters that are for tests."""
     if choice in FOR_TESTS:
         raise UsageError(f"{choice} is not a valid {title}", hint="it is for tests")

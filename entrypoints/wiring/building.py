@@ -274,7 +274,7 @@ class Building(Wiring):
         lookup=lookup,
         clock=system.clock,
         variants=providers.Factory(
-            LayerVariants,
+            lazy(LayerVariants),
             archive=storage.archive,
             blobs=storage.blobs,
             trees=images.trees,

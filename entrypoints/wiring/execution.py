@@ -111,7 +111,7 @@ def _announced(
         executor = LimitedExecutor(executor, groups)
     name, reason = setup.settings.executor, ""
     if name in OWN_EXECUTORS:
-        name, reason = setup.host.described(setup.settings.emulate)
+        name, reason = setup.host.executor_and_reason(setup.settings.emulate)
 
     def describe() -> str:
         if not name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from img.entrypoints.wiring.injection import Wiring, needs, providers
-from img.entrypoints.wiring.lazy import lazy_imports
+from img.entrypoints.wiring.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.registries import Registries
 from img.entrypoints.wiring.storage import Storage
 from img.entrypoints.wiring.system import System
@@ -48,10 +48,10 @@ class Images(Wiring):
         Trees, layers=layers, indexes=storage.indexes, archive=storage.archive
     )
     copy_from_layout = providers.Factory(
-        CopyFromLayout, layouts=storage.layouts, blobs=storage.blobs, catalog=catalog
+        lazy(CopyFromLayout), layouts=storage.layouts, blobs=storage.blobs, catalog=catalog
     )
     publish = providers.Factory(
-        PublishImage,
+        lazy(PublishImage),
         registry=registries.registry,
         transfer=transfer,
         catalog=catalog,

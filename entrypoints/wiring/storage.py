@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 
 def _cache_namespace(setup: Setup) -> str:
     """Return the cache namespace of builds with inexact layers, "" for exact builds."""
-    departure = setup.host.departure(setup.settings.emulate)
-    return departure + ("--backend=fuse" if setup.snapshotter == "fuse" else "")
+    by_emulation = setup.host.cache_namespace(setup.settings.emulate)
+    return by_emulation + ("--backend=fuse" if setup.snapshotter == "fuse" else "")
 
 
 def _sqlite_cache(database: Database, namespace: str) -> CacheStore:

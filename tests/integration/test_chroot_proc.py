@@ -217,7 +217,7 @@ from img.domain.process import DirectoryRoot, Process
 machine = bpf.this_machine()
 held = bpf.load_and_listen(bpf.program(machine, [bpf.Rule("acct", bpf.NOTIFY)]))
 host = enter_for_build("chroot")
-print(*host.described("full"))
+print(*host.executor_and_reason("full"))
 script = "ls /proc; echo steps run; busybox reboot -f || echo denied"
 process = Process(argv=("/bin/sh", "-c", script), env={})
 executor = host.executor()

@@ -20,7 +20,7 @@ class Swallowing:
             pass
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-interrupts.heed()
+interrupts.install_handlers()
 try:
     swallowing = Swallowing()
     del swallowing
@@ -54,7 +54,7 @@ import os, signal, time
 from img.entrypoints.cli import interrupts
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-interrupts.heed()
+interrupts.install_handlers()
 try:
     try:
         os.kill(os.getpid(), signal.{name})
@@ -85,7 +85,7 @@ def tidying():
         print("tidied up", flush=True)
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-interrupts.heed()
+interrupts.install_handlers()
 try:
     with tidying():
         os.kill(os.getpid(), signal.{name})
