@@ -193,7 +193,7 @@ def tag(
         raise UsageError("must pass an image or repository and target to tag")
     source, target = ImageName.parse(names[0]), ImageReference.parse(names[1])
     with session.open() as container:
-        container.tag_image()(source, target)
+        container.images.tag_image()(source, target)
     say(f"Successfully tagged {names[0]} as {names[1]}")
 
 
@@ -219,7 +219,7 @@ def rm(
         access=registries.access({name.domain for name in references}),
     ) as container:
         removals: list[Callable[[], object]] = (
-            [partial(container.remove_remote_image(), each) for each in references]
+            [partial(container.registries.remove_remote_image(), each) for each in references]
             if remote
             else [
                 partial(container.housekeeping.remove_image(), each, force=force) for each in images

@@ -87,7 +87,7 @@ def inspect(
         raise UsageError("--config and --format are mutually exclusive")
     wanted, which = [ImageName.parse(name) for name in names], _platform(platform)
     with session.open() as container:
-        inspect_image = container.inspect_image()
+        inspect_image = container.images.inspect_image()
         if config:
             from img.domain.json_text import parse_json
 
@@ -133,7 +133,7 @@ def history(
     name, which = ImageName.parse(names[0]), _platform(platform)
     with session.open() as container:
         now = container.system.clock().now()
-        id_, steps = container.image_history()(name, which)
+        id_, steps = container.images.image_history()(name, which)
     rows = _rows(id_, steps, now, human=human, full=no_trunc)
     if quiet:
         say_lines([f"{row['ID']}\n" for row in rows])

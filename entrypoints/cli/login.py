@@ -59,7 +59,7 @@ def login(
         needs=Needs.REGISTRY,
         access=registries.access({where}, new_authfile=True),
     ) as container:
-        use_case = container.login()
+        use_case = container.registries.login()
         if not (username and password):
             if not sys.stdin.isatty():
                 raise UsageError("cannot perform an interactive login from a non TTY device")
@@ -99,7 +99,7 @@ def logout(
     where = server[0] if server else DOCKER_HUB_SERVER
     access = RegistryOptions(authfile=authfile).access((), new_authfile=True)
     with session.open(needs=Needs.REGISTRY, access=access) as container:
-        was_logged_in = container.logout()(where)
+        was_logged_in = container.registries.logout()(where)
     if not was_logged_in:
         say(f"Not logged in to {server_of(where)}")
         return

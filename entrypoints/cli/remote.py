@@ -44,7 +44,7 @@ def tags(
     reference = _one(names)
     access = registries.access({reference.domain})
     with session.open(needs=Needs.REGISTRY, access=access) as container:
-        for tag in container.list_tags()(reference):
+        for tag in container.registries.list_tags()(reference):
             say(tag)
 
 
@@ -60,7 +60,7 @@ def catalog(
     where = registry_of(server[0])
     access = registries.access({where})
     with session.open(needs=Needs.REGISTRY, access=access) as container:
-        for name in container.list_repositories()(where):
+        for name in container.registries.list_repositories()(where):
             say(name)
 
 
@@ -77,7 +77,7 @@ def referrers(
     reference = _one(names)
     access = registries.access({reference.domain})
     with session.open(needs=Needs.REGISTRY, access=access) as container:
-        found = list(container.list_referrers()(reference, artifact_type))
+        found = list(container.registries.list_referrers()(reference, artifact_type))
     rows = [(str(one.digest), bytes_size(one.size), one.artifact_type) for one in found]
     say_text(render_table([("DIGEST", "SIZE", "ARTIFACT TYPE"), *rows]))
 

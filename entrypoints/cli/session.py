@@ -113,7 +113,7 @@ class Session:
             case Needs.NOTHING | Needs.REGISTRY:
                 host = rootless.BuildHost(id_map=None)
         from img.entrypoints.logs import configure_logs
-        from img.entrypoints.wiring.root import close_container, open_container
+        from img.entrypoints.wiring.root import open_container
 
         configure_logs(debug=settings.debug)
 
@@ -121,7 +121,7 @@ class Session:
         try:
             yield container
         finally:
-            close_container(container, host)
+            container.close()
 
 
 def _store() -> str:

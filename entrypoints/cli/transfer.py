@@ -70,7 +70,7 @@ def pull(
         quiet=quiet,
         access=registries.access({reference.domain}),
     ) as container:
-        image = container.pull_image()(reference, host_platform())
+        image = container.images.pull_image()(reference, host_platform())
     say(f"Pulled: {image.target.digest}")
     say(f"Size: {bytes_size(image.size)}")
 
@@ -103,7 +103,7 @@ def push(
         quiet=quiet,
         access=registries.access(domains),
     ) as container:
-        pushed = container.push_image()(*images, nondistributable=nondistributable)
+        pushed = container.images.push_image()(*images, nondistributable=nondistributable)
     for name, published in zip(names, pushed, strict=True):
         if published.left_out:
             say(f"WARNING: {published.difference_from(name)}", error=True)
@@ -132,7 +132,7 @@ def save(
         raise UsageError("cowardly refusing to save to a terminal. Use the -o flag or redirect")
     images = [ImageName.parse(name) for name in names]
     with session.open() as container:
-        save_image = container.save_image()
+        save_image = container.images.save_image()
         with container.system.output_files().file(output or "-") as file:
             save_image(images, file, archive_format=archive)
 
@@ -153,7 +153,7 @@ def load(
         session.open() as container,
         _opened(input_) as stream,
     ):
-        loaded = container.load_image()(stream)
+        loaded = container.images.load_image()(stream)
     if quiet:
         return
     for image in loaded:
@@ -181,7 +181,7 @@ def unpack(
         raise UsageError(f"destination directory already exists: {output}")
     image = ImageName.parse(names[0])
     with session.open() as container:
-        left_out = container.unpack_image()(
+        left_out = container.images.unpack_image()(
             image, host_platform(), output, owners=os.geteuid() == 0
         )
     for path in left_out:

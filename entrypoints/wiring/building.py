@@ -6,15 +6,9 @@ import operator
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from img.entrypoints.wiring.execution import Execution
-from img.entrypoints.wiring.housekeeping import Housekeeping
-from img.entrypoints.wiring.images import Images
 from img.entrypoints.wiring.injection import Wiring, attributes_of, needs, providers
 from img.entrypoints.wiring.lazy import lazy, lazy_imports
-from img.entrypoints.wiring.registries import Registries
 from img.entrypoints.wiring.setup import Setup
-from img.entrypoints.wiring.storage import Storage
-from img.entrypoints.wiring.system import System
 
 with lazy_imports(__name__):
     from img.adapters.build_context.directory import DirectoryContext
@@ -30,7 +24,6 @@ with lazy_imports(__name__):
     from img.application.cache_import.read import CacheReader
     from img.application.outputs.assemble import Assemble
     from img.application.outputs.deliver import DeliverOutputs
-    from img.application.outputs.files import WriteFiles
     from img.application.outputs.images import DeliverImages
     from img.application.outputs.recompress import LayerVariants
     from img.application.planning.analyse import AnalyseDockerfile
@@ -63,6 +56,12 @@ if TYPE_CHECKING:
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.copy_layout import CopyFromLayout
     from img.domain.oci.chain import Layer
+    from img.entrypoints.wiring.execution import Execution
+    from img.entrypoints.wiring.housekeeping import Housekeeping
+    from img.entrypoints.wiring.images import Images
+    from img.entrypoints.wiring.registries import Registries
+    from img.entrypoints.wiring.storage import Storage
+    from img.entrypoints.wiring.system import System
 
 
 def _imported(
@@ -126,12 +125,12 @@ class Building(Wiring):
 
     setup = providers.Dependency(instance_of=Setup)
     given = attributes_of(setup)
-    system = needs(System)
-    storage = needs(Storage)
-    registries = needs(Registries)
-    images = needs(Images)
-    execution = needs(Execution)
-    housekeeping = needs(Housekeeping)
+    system: System = needs()
+    storage: Storage = needs()
+    registries: Registries = needs()
+    images: Images = needs()
+    execution: Execution = needs()
+    housekeeping: Housekeeping = needs()
 
     parser = providers.Singleton(DockerfileParseParser)
     local_contexts = providers.Singleton(
@@ -261,13 +260,6 @@ class Building(Wiring):
     )
     analyse = providers.Factory(AnalyseDockerfile, parser=parser, resolve=resolve)
 
-    write_files = providers.Factory(
-        WriteFiles,
-        archive=storage.archive,
-        trees=images.trees,
-        scratch=storage.scratch,
-        places=system.output_files,
-    )
     assemble = providers.Factory(
         Assemble,
         blobs=storage.blobs,
@@ -295,7 +287,7 @@ class Building(Wiring):
             roots=roots,
             clock=system.clock,
         ),
-        files=write_files,
+        files=images.write_files,
         progress=system.progress,
     )
     build_image = providers.Factory(

@@ -15,9 +15,7 @@ from img.entrypoints.wiring.injection import (
     select,
 )
 from img.entrypoints.wiring.lazy import lazy, lazy_imports
-from img.entrypoints.wiring.setup import Setup
-from img.entrypoints.wiring.storage import Storage
-from img.entrypoints.wiring.system import System
+from img.entrypoints.wiring.setup import OWN_EXECUTORS, Setup
 
 with lazy_imports(__name__):
     from img.adapters.cache_mounts.directories import DirectoryCacheMounts
@@ -40,9 +38,10 @@ if TYPE_CHECKING:
     from img.application.ports.layer_archive import LayerArchive
     from img.application.ports.progress_sink import ProgressSink
     from img.application.ports.snapshotter import Snapshotter
+    from img.entrypoints.wiring.storage import Storage
+    from img.entrypoints.wiring.system import System
 
 
-OWN_EXECUTORS = ("auto", "unshare", "runc", "crun", "chroot", "proot")
 _MOUNTING = frozenset({"unshare", "runc", "crun"})  # their steps cannot write to a read-only mount
 _WARNINGS = {
     "fuse": "fuse-overlayfs is no exact overlay: set-group-ID directories, hard links and times of"
@@ -142,8 +141,8 @@ class Execution(Wiring):
 
     setup = providers.Dependency(instance_of=Setup)
     given = attributes_of(setup)
-    system = needs(System)
-    storage = needs(Storage)
+    system: System = needs()
+    storage: Storage = needs()
 
     overlay = providers.Singleton(
         lazy(_overlay), given.snapshots, storage.archive, system.ownership

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from img.entrypoints.wiring.execution import Execution
-from img.entrypoints.wiring.images import Images
 from img.entrypoints.wiring.injection import Wiring, attributes_of, needs, providers
 from img.entrypoints.wiring.lazy import lazy_imports
-from img.entrypoints.wiring.registries import Registries
 from img.entrypoints.wiring.setup import Setup
-from img.entrypoints.wiring.storage import Storage
 
 with lazy_imports(__name__):
     from img.adapters.state_space.files import FileStateSpace
@@ -26,6 +22,10 @@ with lazy_imports(__name__):
 if TYPE_CHECKING:
     from img.application.ports.blob_store import BlobStore, BlobTrash
     from img.application.ports.state_lock import StateLock
+    from img.entrypoints.wiring.execution import Execution
+    from img.entrypoints.wiring.images import Images
+    from img.entrypoints.wiring.registries import Registries
+    from img.entrypoints.wiring.storage import Storage
 
 
 def _trash(blobs: BlobStore, lock: StateLock) -> BlobTrash:
@@ -40,10 +40,10 @@ class Housekeeping(Wiring):
 
     setup = providers.Dependency(instance_of=Setup)
     given = attributes_of(setup)
-    storage = needs(Storage)
-    registries = needs(Registries)
-    images = needs(Images)
-    execution = needs(Execution)
+    storage: Storage = needs()
+    registries: Registries = needs()
+    images: Images = needs()
+    execution: Execution = needs()
 
     space = providers.Singleton(
         FileStateSpace, given.settings.state, given.snapshots, given.other_snapshots

@@ -76,7 +76,7 @@ def _imported_when_called(module: str, name: str) -> Callable[..., Any]:
 with _without_unused():
     from dependency_injector import containers, providers
 
-__all__ = ["Wiring", "attributes_of", "needs", "part", "providers", "select"]
+__all__ = ["Wiring", "attributes_of", "needs", "providers", "select"]
 
 _Provided = TypeVar("_Provided")
 
@@ -95,14 +95,9 @@ else:
     Wiring = containers.DeclarativeContainer
 
 
-def part(container: type[_Provided], **dependencies: object) -> _Provided:
-    """Return a provider of a container inside another one, typed as the container."""
-    return cast(_Provided, providers.Container(container, **dependencies))
-
-
-def needs(container: type[_Provided]) -> _Provided:  # noqa: ARG001 (only its type)
-    """Return a placeholder of a container that ``part`` passes, typed as the container."""
-    return cast(_Provided, providers.DependenciesContainer())
+def needs() -> Any:
+    """Return a placeholder of another container; the attribute is annotated with its class."""
+    return providers.DependenciesContainer()
 
 
 def attributes_of(provider: providers.Provider[_Provided]) -> _Provided:

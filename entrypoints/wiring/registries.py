@@ -19,6 +19,13 @@ with lazy_imports(__name__):
     from img.adapters.registry.mirrored import MirroredRegistry
     from img.adapters.registry.oras import OrasRegistry
     from img.adapters.registry.registries_conf import read_registry_rules
+    from img.application.usecases.login import Login, Logout
+    from img.application.usecases.registry_contents import (
+        ListReferrers,
+        ListRepositories,
+        ListTags,
+    )
+    from img.application.usecases.remove_remote import RemoveRemoteImage
 
 if TYPE_CHECKING:
     from img.application.ports.credential_store import CredentialStore
@@ -78,3 +85,10 @@ class Registries(Wiring):
         oras=providers.Singleton(lazy(_oras), credentials, insecure, rules),
     )
     contents = providers.Singleton(_contents, credentials, insecure, rules)
+
+    list_tags = providers.Factory(ListTags, contents=contents)
+    list_repositories = providers.Factory(ListRepositories, contents=contents)
+    list_referrers = providers.Factory(ListReferrers, registry=registry, contents=contents)
+    remove_remote_image = providers.Factory(RemoveRemoteImage, contents=contents)
+    login = providers.Factory(Login, registry=registry, credentials=credentials)
+    logout = providers.Factory(Logout, credentials=credentials)

@@ -1,175 +1,143 @@
-"""The composition root: the use cases of all commands, on the parts that they share.
+"""The composition root: the containers of one run.
 
-Names that are imported lazily are imported when the first object is made of them, so that each
-command pays for the modules that it uses (lazy.py).
+Each part is imported and made when a command first asks for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import cast
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings
-from img.entrypoints.wiring.building import Building
-from img.entrypoints.wiring.execution import Execution
-from img.entrypoints.wiring.housekeeping import Housekeeping
-from img.entrypoints.wiring.images import Images
-from img.entrypoints.wiring.injection import Wiring, attributes_of, part, providers
 from img.entrypoints.wiring.lazy import is_made, lazy_imports
-from img.entrypoints.wiring.registries import Registries
-from img.entrypoints.wiring.setup import Setup
-from img.entrypoints.wiring.storage import Storage
-from img.entrypoints.wiring.system import System
+from img.entrypoints.wiring.setup import OWN_ADAPTERS, Setup
 
 with lazy_imports(__name__):
     from img.application.ports.plugin import PluginContext
-    from img.application.usecases.inspect_image import ImageHistory, InspectImage
-    from img.application.usecases.load import LoadImage
-    from img.application.usecases.login import Login, Logout
-    from img.application.usecases.pull import PullImage
-    from img.application.usecases.push import PushImage
-    from img.application.usecases.registry_contents import (
-        ListReferrers,
-        ListRepositories,
-        ListTags,
-    )
-    from img.application.usecases.remove_remote import RemoveRemoteImage
-    from img.application.usecases.save import SaveImage
-    from img.application.usecases.tag import TagImage
-    from img.application.usecases.unpack import UnpackImage
+    from img.entrypoints.wiring.building import Building
+    from img.entrypoints.wiring.execution import Execution
+    from img.entrypoints.wiring.housekeeping import Housekeeping
+    from img.entrypoints.wiring.images import Images
     from img.entrypoints.wiring.plugins import add_plugin
+    from img.entrypoints.wiring.registries import Registries
+    from img.entrypoints.wiring.storage import Storage
+    from img.entrypoints.wiring.system import System
+
+if TYPE_CHECKING:
+    from img.entrypoints.wiring.injection import providers
 
 
-class Container(Wiring):
-    """All parts, and the use cases on images that need more than one of them."""
+class Container:
+    """The parts, each a container of dependency_injector with adapters and use cases."""
 
-    setup = providers.Dependency(instance_of=Setup)
-    given = attributes_of(setup)
-    system = part(System, setup=setup)
-    storage = part(Storage, setup=setup, system=system)
-    registries = part(Registries, setup=setup)
-    images = part(Images, system=system, storage=storage, registries=registries)
-    execution = part(Execution, setup=setup, system=system, storage=storage)
-    housekeeping = part(
-        Housekeeping,
-        setup=setup,
-        storage=storage,
-        registries=registries,
-        images=images,
-        execution=execution,
-    )
-    building = part(
-        Building,
-        setup=setup,
-        system=system,
-        storage=storage,
-        registries=registries,
-        images=images,
-        execution=execution,
-        housekeeping=housekeeping,
-    )
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
 
-    pull_image = providers.Factory(
-        PullImage,
-        images=storage.images,
-        registry=registries.registry,
-        transfer=images.transfer,
-        clock=system.clock,
-        progress=system.progress,
-        lock=storage.lock,
-    )
-    push_image = providers.Factory(
-        PushImage, find=images.find, publish=images.publish, lock=storage.lock
-    )
-    tag_image = providers.Factory(
-        TagImage, images=storage.images, find=images.find, clock=system.clock, lock=storage.lock
-    )
-    inspect_image = providers.Factory(InspectImage, find=images.find, catalog=images.catalog)
-    image_history = providers.Factory(
-        ImageHistory, find=images.find, catalog=images.catalog, trees=images.trees
-    )
-    save_image = providers.Factory(
-        SaveImage,
-        find=images.find,
-        blobs=storage.blobs,
-        exporters=storage.exporters,
-        lock=storage.lock,
-        platform=given.settings.platform,
-    )
-    load_image = providers.Factory(
-        LoadImage,
-        images=storage.images,
-        importer=storage.importer,
-        lock=storage.lock,
-        clock=system.clock,
-    )
-    unpack_image = providers.Factory(
-        UnpackImage,
-        find=images.find,
-        catalog=images.catalog,
-        files=building.write_files,
-        lock=storage.lock,
-    )
-    list_tags = providers.Factory(ListTags, contents=registries.contents)
-    list_repositories = providers.Factory(ListRepositories, contents=registries.contents)
-    list_referrers = providers.Factory(
-        ListReferrers, registry=registries.registry, contents=registries.contents
-    )
-    remove_remote_image = providers.Factory(RemoveRemoteImage, contents=registries.contents)
-    login = providers.Factory(
-        Login, registry=registries.registry, credentials=registries.credentials
-    )
-    logout = providers.Factory(Logout, credentials=registries.credentials)
+    @cached_property
+    def system(self) -> System:
+        """The clock, the terminal and the user's files."""
+        return System(setup=self._setup)
+
+    @cached_property
+    def storage(self) -> Storage:
+        """The state directory, and images in files."""
+        return Storage(setup=self._setup, system=self.system)
+
+    @cached_property
+    def registries(self) -> Registries:
+        """Registries and credentials."""
+        return Registries(setup=self._setup)
+
+    @cached_property
+    def images(self) -> Images:
+        """Images and layers."""
+        return Images(
+            setup=self._setup,
+            system=self.system,
+            storage=self.storage,
+            registries=self.registries,
+        )
+
+    @cached_property
+    def execution(self) -> Execution:
+        """Snapshots and executors."""
+        return Execution(setup=self._setup, system=self.system, storage=self.storage)
+
+    @cached_property
+    def housekeeping(self) -> Housekeeping:
+        """Garbage collection and checks."""
+        return Housekeeping(
+            setup=self._setup,
+            storage=self.storage,
+            registries=self.registries,
+            images=self.images,
+            execution=self.execution,
+        )
+
+    @cached_property
+    def building(self) -> Building:
+        """Builds."""
+        return Building(
+            setup=self._setup,
+            system=self.system,
+            storage=self.storage,
+            registries=self.registries,
+            images=self.images,
+            execution=self.execution,
+            housekeeping=self.housekeeping,
+        )
+
+    def close(self) -> None:
+        """Show the last progress, end helper processes, close the database."""
+        made = vars(self)
+        if "system" in made and is_made(progress := self.system.progress()):
+            progress.close()
+        if "execution" in made and is_made(executor := self.execution.executor()):
+            executor.close()
+        self._setup.host.close()
+        if "storage" in made:
+            self.storage.database().close()
 
 
 def open_container(settings: Settings, host: BuildHost) -> Container:
     """Return the container for ``settings``. Raises UsageError for unknown adapters."""
-    setup = Setup(
-        settings=settings,
-        host=host,
-        snapshotter=host.snapshotter(settings.snapshotter),
-    )
-    container = Container(setup=providers.Object(setup))
-    for group, title, provider, choice in _extensible_ports(container, settings):
-        selector = cast("providers.Selector[object]", provider)
-        if choice not in selector.providers:
+    setup = Setup(settings=settings, host=host, snapshotter=host.snapshotter(settings.snapshotter))
+    container = Container(setup)
+    for group, own in OWN_ADAPTERS.items():
+        choice = own.choice(settings)
+        if choice not in own.names:
+            selector = cast("providers.Selector[Any]", _port(container, group))
             add_plugin(
-                selector, group, choice, title=title, context=_plugin_context(setup, container)
+                selector, group, choice, title=own.title, context=_context(container, settings)
             )
     return container
 
 
-def _extensible_ports(
-    container: Container, settings: Settings
-) -> Iterable[tuple[str, str, object, str]]:
-    """Yield the ports of plug-ins: entry point group, title in messages, provider, choice."""
-    storage, execution, registries = container.storage, container.execution, container.registries
-    yield "blob_store", "blob store", storage.blobs, settings.store
-    yield "image_store", "image store", storage.images, settings.store
-    yield "snapshotter", "snapshots backend", execution.snapshotter, settings.snapshotter
-    yield "executor", "executor", execution.executor, settings.executor
-    yield "registry", "registry client", registries.registry, settings.registry
-    yield "credential_store", "credential store", registries.credentials, settings.credentials
-    yield "progress_sink", "progress display", container.system.progress, settings.progress
+def _port(container: Container, group: str) -> providers.Provider[Any]:
+    """Return the provider of the port with the entry point group ``img.<group>``."""
+    match group:
+        case "blob_store":
+            return container.storage.blobs
+        case "image_store":
+            return container.storage.images
+        case "snapshotter":
+            return container.execution.snapshotter
+        case "executor":
+            return container.execution.executor
+        case "registry":
+            return container.registries.registry
+        case "credential_store":
+            return container.registries.credentials
+        case _:
+            return container.system.progress
 
 
-def _plugin_context(setup: Setup, container: Container) -> PluginContext:
+def _context(container: Container, settings: Settings) -> PluginContext:
     return PluginContext(
-        state=setup.settings.state,
-        platform=setup.settings.platform,
+        state=settings.state,
+        platform=settings.platform,
         archive=container.storage.archive,
         credentials=container.registries.credentials,
-        insecure_registries=setup.settings.access.insecure,
+        insecure_registries=settings.access.insecure,
     )
-
-
-def close_container(container: Container, host: BuildHost) -> None:
-    """Show the last progress, end helper processes, close the database."""
-    progress = container.system.progress()
-    if is_made(progress):
-        progress.close()
-    if is_made(executor := container.execution.executor()):
-        executor.close()
-    host.close()
-    container.storage.database().close()

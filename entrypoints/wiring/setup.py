@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from img.domain.dataclass import dataclass
@@ -70,3 +71,48 @@ class Setup:
 
     def _cache_mounts_of(self, ids: str) -> Path:
         return self.settings.state / "mounts" / ids
+
+
+OWN_EXECUTORS = ("auto", "unshare", "runc", "crun", "chroot", "proot")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnAdapters:
+    """The adapters of img for a port that other packages may have adapters for as well."""
+
+    choice: Callable[[Settings], str]
+    names: tuple[str, ...]
+    title: str  # in messages
+
+
+_STORES = ("files", "memory", "oci-layout")
+# By entry point group, without "img.".
+OWN_ADAPTERS = {
+    "blob_store": OwnAdapters(
+        choice=lambda settings: settings.store, names=_STORES, title="blob store"
+    ),
+    "image_store": OwnAdapters(
+        choice=lambda settings: settings.store, names=_STORES, title="image store"
+    ),
+    "snapshotter": OwnAdapters(
+        choice=lambda settings: settings.snapshotter,
+        names=("auto", "overlay", "naive", "fuse"),
+        title="snapshots backend",
+    ),
+    "executor": OwnAdapters(
+        choice=lambda settings: settings.executor,
+        names=("scripted", *OWN_EXECUTORS),
+        title="executor",
+    ),
+    "registry": OwnAdapters(
+        choice=lambda settings: settings.registry, names=("oras",), title="registry client"
+    ),
+    "credential_store": OwnAdapters(
+        choice=lambda settings: settings.credentials, names=("docker",), title="credential store"
+    ),
+    "progress_sink": OwnAdapters(
+        choice=lambda settings: settings.progress,
+        names=("plain", "tty", "quiet", "rawjson"),
+        title="progress display",
+    ),
+}

@@ -14,7 +14,6 @@ from img.entrypoints.wiring.injection import (
 )
 from img.entrypoints.wiring.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.setup import Setup
-from img.entrypoints.wiring.system import System
 
 with lazy_imports(__name__):
     from img.adapters.blob_origins.memory import MemoryBlobOrigins
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
     from img.application.ports.image_store import ImageStore
     from img.application.ports.index_store import IndexStore
     from img.application.ports.scratch_space import ScratchSpace
+    from img.entrypoints.wiring.system import System
 
 
 def _cache_namespace(setup: Setup) -> str:
@@ -76,7 +76,7 @@ class Storage(Wiring):
 
     setup = providers.Dependency(instance_of=Setup)
     given = attributes_of(setup)
-    system = needs(System)
+    system: System = needs()
 
     database = providers.Singleton(Database, given.database)
     blobs: providers.Provider[BlobStore] = select(

@@ -34,7 +34,7 @@ from img.domain.oci.manifest import Manifest
 from img.domain.reference import ImageReference
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
-from img.entrypoints.wiring.root import Container, close_container, open_container
+from img.entrypoints.wiring.root import Container, open_container
 from tests.support.servers.fault_proxy import FaultProxy, no_fault
 from tests.support.servers.random_faults import random_faults
 from tests.support.servers.registry_server import PROGRAM, RegistryServer
@@ -140,9 +140,9 @@ def described(content: bytes, media_type: str) -> Descriptor:
 def pull(world: World, state: Path, name: ImageReference, limits: Limits) -> None:
     container = world.container(state, limits)
     try:
-        container.pull_image()(name, host_platform())
+        container.images.pull_image()(name, host_platform())
     finally:
-        close_container(container, HOST)
+        container.close()
 
 
 def push(world: World, state: Path, name: ImageReference, limits: Limits) -> None:
@@ -150,7 +150,7 @@ def push(world: World, state: Path, name: ImageReference, limits: Limits) -> Non
     try:
         container.images.publish()(world.image, name)
     finally:
-        close_container(container, HOST)
+        container.close()
 
 
 def is_whole_here(world: World, state: Path, name: ImageReference) -> bool:
@@ -171,7 +171,7 @@ def is_whole_here(world: World, state: Path, name: ImageReference) -> bool:
         assert set(container.storage.blobs().digests()) == set(world.contents)
         return True
     finally:
-        close_container(container, HOST)
+        container.close()
 
 
 def is_whole_there(world: World, path: str) -> bool:

@@ -227,7 +227,7 @@ class Loaded(Command):
         return replace(made, members=tuple(members))
 
     def open(self, archive: bytes) -> None:
-        for image in self.img.container.load_image()(io.BytesIO(archive)):
+        for image in self.img.container.images.load_image()(io.BytesIO(archive)):
             for name in image.references:
                 only = ImageFilter(text=str(name))
                 (listed,) = self.img.container.images.list_images()(host_platform(), only)
@@ -242,12 +242,12 @@ class Unpacked(Command):
     def open(self, archive: bytes) -> None:
         members = _docker_archive(_BELOW, archive)
         whole = a_tar(*((info(name), content) for name, content in members))
-        self.img.container.load_image()(io.BytesIO(whole))
+        self.img.container.images.load_image()(io.BytesIO(whole))
         self.deliver()
 
     def deliver(self) -> None:
         """Have the files of the image."""
-        self.img.container.unpack_image()(
+        self.img.container.images.unpack_image()(
             ImageName.of(_NAME), host_platform(), str(self.work / "out"), owners=os.geteuid() == 0
         )
 

@@ -220,12 +220,12 @@ class Images(Beside[HostileImage]):
         top = given.index if given.media_type == media_types.OCI_INDEX else given.manifest
         pushed(_NAME, top, given.media_type)
         self._import(given)
-        self.img.container.pull_image()(_NAME, host_platform())
+        self.img.container.images.pull_image()(_NAME, host_platform())
         self.img.container.images.list_images()(host_platform())
-        inspect_image = self.img.container.inspect_image()
+        inspect_image = self.img.container.images.inspect_image()
         inspect_image.config(ImageName.of(_NAME), host_platform())
         plain(inspect_image(ImageName.of(_NAME), host_platform()))
-        self.img.container.image_history()(ImageName.of(_NAME), host_platform())
+        self.img.container.images.image_history()(ImageName.of(_NAME), host_platform())
         text = f"FROM {_NAME}\nWORKDIR a\nCOPY --chown=root Dockerfile ${{A}}\nENV X=$PATH\n"
         (self.img.context / "Dockerfile").write_text(text)
         name = (ImageReference.parse("out"),)

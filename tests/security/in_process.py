@@ -10,7 +10,7 @@ from img.domain.build import BuildRequest
 from img.domain.outputs import CacheOnly, Output
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
-from img.entrypoints.wiring.root import close_container, open_container
+from img.entrypoints.wiring.root import open_container
 from tests.security.fuzzing import Target
 from tests.security.markers import Markers, files_with_the_token
 
@@ -69,7 +69,7 @@ class InProcess:
 
     def close(self) -> None:
         """End helpers, close the database."""
-        close_container(self.container, self._host)
+        self.container.close()
 
 
 def _remove(entry: "os.DirEntry[str]") -> None:

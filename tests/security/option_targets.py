@@ -136,7 +136,7 @@ class CommandLines(Beside[CommandLine]):
         parts.registries.registry.override(providers.Object(AnyImage()))
         parts.registries.contents.override(providers.Object(AnyImage()))
         parts.registries.credentials.override(providers.Object(MemoryCredentials()))
-        parts.pull_image()(_NAME, host_platform())
+        parts.images.pull_image()(_NAME, host_platform())
         (self.img.context / "Dockerfile").write_text("FROM busybox AS a\nARG A=1\nRUN x\n")
 
     def close(self) -> None:
@@ -158,7 +158,7 @@ class CommandLines(Beside[CommandLine]):
                 mock.patch.object(rootless, "sweep_secrets", _nothing),
                 mock.patch.object(logs, "configure_logs", _nothing),
                 mock.patch.object(wiring, "open_container", self._opened),
-                mock.patch.object(wiring, "close_container", _nothing),
+                mock.patch.object(self.img.container, "close", _nothing),
                 contextlib.redirect_stdout(out),
                 contextlib.redirect_stderr(error),
                 mock.patch.object(sys, "stdin", io.StringIO()),

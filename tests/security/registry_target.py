@@ -233,7 +233,7 @@ class Client:
 
 
 def _pull(client: Client) -> None:
-    client.img.container.pull_image()(client.name, host_platform())
+    client.img.container.images.pull_image()(client.name, host_platform())
 
 
 def _push(client: Client) -> None:

@@ -120,7 +120,7 @@ def test_the_least_cache_has_the_steps_below_the_image_only() -> None:
 def test_an_image_can_hold_its_own_cache() -> None:
     first = a_machine()
     first.build(DOCKERFILE, FILES, tags=["app"], cache_to=["type=inline"])
-    first.container.push_image()(ImageName.of(ImageReference.parse("app")))
+    first.container.images.push_image()(ImageName.of(ImageReference.parse("app")))
     second = a_machine(first)
 
     again = second.build(DOCKERFILE, FILES, cache_from=["app"], cache_to=["inline"])

@@ -136,7 +136,7 @@ def test_the_cache_in_an_image_obeys_too() -> None:
     here, there = machines(2)
     text = USERS["COPY --from"]
     here.build(text, FILES, cache_to=["type=inline"])
-    here.process().container.push_image()(APP)
+    here.process().container.images.push_image()(APP)
 
     assert there.build(text, FILES, cache_from=["app"]) == []
     lose(there, "COPY --from=s /ra /t")

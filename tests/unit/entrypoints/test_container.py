@@ -20,17 +20,22 @@ from img.domain.retention import PrunePolicy
 from img.domain.usage import Kind
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import FOR_TESTS, Settings, host_platform
-from img.entrypoints.wiring.root import Container, close_container, open_container
+from img.entrypoints.wiring.execution import Execution
+from img.entrypoints.wiring.registries import Registries
+from img.entrypoints.wiring.root import Container, open_container
+from img.entrypoints.wiring.setup import OWN_ADAPTERS
+from img.entrypoints.wiring.storage import Storage
+from img.entrypoints.wiring.system import System
 
 OUTSIDE = BuildHost(id_map=None, obstacle=HostError("no namespaces in a unit test"))
 # The provider that a setting chooses from.
 CHOSEN: dict[str, providers.Provider[Any]] = {
-    "store": Container.storage.blobs,
-    "snapshotter": Container.execution.snapshotter,
-    "executor": Container.execution.executor,
-    "registry": Container.registries.registry,
-    "credentials": Container.registries.credentials,
-    "progress": Container.system.progress,
+    "store": Storage.blobs,
+    "snapshotter": Execution.snapshotter,
+    "executor": Execution.executor,
+    "registry": Registries.registry,
+    "credentials": Registries.credentials,
+    "progress": System.progress,
 }
 
 
@@ -59,7 +64,12 @@ def choices() -> list[tuple[str, str]]:
 def use_cases(container: Container) -> dict[str, providers.Factory[Any]]:
     return {
         name: provider
-        for part in (container, container.images, container.housekeeping, container.building)
+        for part in (
+            container.registries,
+            container.images,
+            container.housekeeping,
+            container.building,
+        )
         for name, provider in part.providers.items()
         if isinstance(provider, providers.Factory)
     }
@@ -75,7 +85,7 @@ def test_every_use_case_can_be_made_with_every_adapter(
 
     # dependency-injector shows a wrong keyword only when it is called; so call all.
     assert {"build_image", "pull_image", "push_image", "save_image", "prune"} <= set(made)
-    close_container(container, OUTSIDE)
+    container.close()
 
 
 def test_making_them_all_writes_nothing(tmp_path: Path) -> None:
@@ -83,7 +93,7 @@ def test_making_them_all_writes_nothing(tmp_path: Path) -> None:
 
     for make in use_cases(container).values():
         make()
-    close_container(container, OUTSIDE)
+    container.close()
 
     assert not (tmp_path / "state").exists()
 
@@ -114,10 +124,34 @@ def test_an_adapter_can_be_swapped_wherever_it_is_used(tmp_path: Path) -> None:
     assert container.building.build_image().deliver.images.assemble.blobs is not blobs
 
 
+def test_the_names_of_own_adapters_are_those_that_can_be_chosen() -> None:
+    selectors: dict[str, providers.Provider[Any]] = {
+        "blob_store": Storage.blobs,
+        "image_store": Storage.images,
+        "snapshotter": Execution.snapshotter,
+        "executor": Execution.executor,
+        "registry": Registries.registry,
+        "credential_store": Registries.credentials,
+        "progress_sink": System.progress,
+    }
+
+    for group, own in OWN_ADAPTERS.items():
+        assert sorted(own.names) == sorted(names_of(selectors[group]))
+    assert OWN_ADAPTERS.keys() == selectors.keys()
+
+
+def test_a_command_makes_the_parts_that_it_uses(tmp_path: Path) -> None:
+    container = open_container(settings(tmp_path / "state"), OUTSIDE)
+
+    container.images.list_images()
+
+    assert not {"execution", "housekeeping", "building"} & vars(container).keys()
+
+
 def test_what_holds_state_is_made_once(tmp_path: Path) -> None:
     container = open_container(settings(tmp_path / "state"), OUTSIDE)
 
-    assert container.tag_image().images is container.pull_image().images
+    assert container.images.tag_image().images is container.images.pull_image().images
     assert (
         container.building.build_image().lock
         is container.housekeeping.prune().collect.inventory.lock

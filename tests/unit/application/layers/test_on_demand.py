@@ -29,7 +29,7 @@ def published(workshop: Workshop, *names: str) -> tuple[Layer, ...]:
     """Have the image of two layers at the registry alone, under ``names``; return its layers."""
     for name in names:
         base = workshop.publish(name, {"etc/a": b"1"}, {"b": b"2"})
-    image = workshop.container.pull_image()(base, HERE)
+    image = workshop.container.images.pull_image()(base, HERE)
     forget(workshop, image.layers)
     workshop.images.remove(base)
     workshop.registry.fetched.clear()
@@ -225,7 +225,7 @@ def test_a_pushed_base_that_is_here_is_mounted_too() -> None:
     workshop.publish(BASE, {"etc/a": b"1"})
     workshop.build(LINKED, {"a": b"3"}, tags=[str(APP)])
 
-    workshop.container.push_image()(ImageName.of(APP))
+    workshop.container.images.push_image()(ImageName.of(APP))
 
     assert len(workshop.registry.mounted) == 1
     assert len(workshop.registry.received) == 2  # our layer, and the config

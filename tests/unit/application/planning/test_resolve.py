@@ -39,7 +39,7 @@ def test_a_registry_is_asked_for_documents_only() -> None:
 def test_what_is_here_comes_first() -> None:
     workshop = Workshop()
     reference = workshop.publish("base", {"a": b"1"})
-    workshop.container.pull_image()(reference, HERE)
+    workshop.container.images.pull_image()(reference, HERE)
     workshop.registry.lose("docker.io")
     workshop.forget_progress()
 
@@ -55,7 +55,7 @@ def test_a_name_with_a_digest_stands_for_that_here_too(platforms: tuple[Platform
     reference = workshop.publish("base", {"a": b"1"}, platforms=platforms)
     pinned = reference.with_digest(workshop.registry.resolve(reference).digest)
     workshop.build(f"FROM {pinned}\nRUN true\n", {})
-    pulled = workshop.container.pull_image()(pinned, HERE)
+    pulled = workshop.container.images.pull_image()(pinned, HERE)
     workshop.registry.lose("docker.io")
 
     found = resolver(workshop)([BaseName(str(pinned), HERE, (1, 1))])
@@ -74,7 +74,7 @@ def test_a_name_with_a_digest_stands_for_that_here_too(platforms: tuple[Platform
 def test_a_base_that_names_no_platform_is_used_where_it_is_here() -> None:
     workshop = Workshop()
     reference = workshop.publish("base", {"a": b"1"}, platforms=[Platform("", "")])
-    workshop.container.pull_image()(reference, HERE)
+    workshop.container.images.pull_image()(reference, HERE)
     workshop.registry.lose("docker.io")
 
     built = workshop.build("FROM base\nCOPY a /b\n", {"a": b"2"})
@@ -86,7 +86,7 @@ def test_a_base_that_names_no_platform_is_used_where_it_is_here() -> None:
 def test_with_pull_it_does_not() -> None:
     workshop = Workshop()
     reference = workshop.publish("base", {"a": b"1"})
-    workshop.container.pull_image()(reference, HERE)
+    workshop.container.images.pull_image()(reference, HERE)
 
     assert not resolver(workshop)([BASE], pull=PullPolicy.ALWAYS)[BASE].named
 
@@ -94,7 +94,7 @@ def test_with_pull_it_does_not() -> None:
 def test_what_is_here_will_do_where_newer_is_wanted_and_no_registry_answers() -> None:
     workshop = Workshop()
     reference = workshop.publish("base", {"a": b"old"})
-    workshop.container.pull_image()(reference, HERE)
+    workshop.container.images.pull_image()(reference, HERE)
     workshop.publish("base", {"a": b"new"})
     newer = resolver(workshop)([BASE], pull=PullPolicy.NEWER)[BASE]
     workshop.registry.lose("docker.io")
@@ -120,7 +120,7 @@ def test_no_registry_is_asked_where_none_may_be() -> None:
 
     with pytest.raises(BaseUnavailable, match="pull=never") as failed:
         resolver(workshop)([BASE], pull=PullPolicy.NEVER)
-    workshop.container.pull_image()(reference, HERE)
+    workshop.container.images.pull_image()(reference, HERE)
 
     assert failed.value.exit_code == 7
     assert resolver(workshop)([BASE], pull=PullPolicy.NEVER)[BASE].named
@@ -129,7 +129,7 @@ def test_no_registry_is_asked_where_none_may_be() -> None:
 def test_what_is_here_for_another_platform_does_not_count() -> None:
     workshop = Workshop()
     reference = workshop.publish("base", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
-    workshop.container.pull_image()(reference, HERE)
+    workshop.container.images.pull_image()(reference, HERE)
     elsewhere = BaseName(BASE.text, ELSEWHERE)
 
     found = resolver(workshop)([elsewhere])[elsewhere]
@@ -140,7 +140,7 @@ def test_what_is_here_for_another_platform_does_not_count() -> None:
 def test_what_is_damaged_here_is_fetched_again() -> None:
     workshop = Workshop()
     reference = workshop.publish("base", {"a": b"1"})
-    image = workshop.container.pull_image()(reference, HERE)
+    image = workshop.container.images.pull_image()(reference, HERE)
     workshop.blobs.remove(image.manifest.config.digest)
 
     assert not resolver(workshop)([BASE])[BASE].named
@@ -197,7 +197,7 @@ def test_an_id_that_is_not_here_or_for_another_platform_is_said() -> None:
 def test_a_digest_of_what_is_here_under_a_tag_needs_no_registry() -> None:
     workshop = Workshop()
     reference = workshop.publish("base", {"a": b"1"})
-    image = workshop.container.pull_image()(reference, HERE)
+    image = workshop.container.images.pull_image()(reference, HERE)
     workshop.registry.lose("docker.io")
     pinned = BaseName(f"docker.io/library/base@{image.target.digest}", HERE, (1, 1))
 

@@ -44,7 +44,7 @@ def test_what_an_image_needs_is_not_reclaimable_and_the_rest_is() -> None:
 def test_pulled_layers_are_named_by_their_image() -> None:
     workshop = Workshop()
     base = workshop.publish("base", {"a": b"1"})
-    workshop.container.pull_image()(base, HERE)
+    workshop.container.images.pull_image()(base, HERE)
 
     assert "pulled from docker.io/library/base:latest" in {i.description for i in used(workshop)}
 

@@ -121,7 +121,7 @@ def test_what_is_loaded_can_be_used_and_what_is_refused_leaves_no_name(
     made, archive = given_archive
     workshop = Workshop()
     try:
-        loaded = workshop.container.load_image()(io.BytesIO(archive))
+        loaded = workshop.container.images.load_image()(io.BytesIO(archive))
     except ImgError:
         assert list(workshop.images.list()) == []
         return
@@ -164,14 +164,14 @@ def check_usable(workshop: Workshop, made: Archive, image: ArchivedImage) -> Non
 
 def check_saved(workshop: Workshop, reference: ImageReference, image: ArchivedImage) -> None:
     output = io.BytesIO()
-    workshop.container.save_image()([ImageName.of(reference)], output, archive_format="oci")
-    again = Workshop().container.load_image()(io.BytesIO(output.getvalue()))
+    workshop.container.images.save_image()([ImageName.of(reference)], output, archive_format="oci")
+    again = Workshop().container.images.load_image()(io.BytesIO(output.getvalue()))
     assert again == [replace(image, references=(reference,))]
 
 
 def check_pushed(workshop: Workshop, reference: ImageReference, present: Presence) -> None:
     try:
-        (pushed,) = workshop.container.push_image()(ImageName.of(reference))
+        (pushed,) = workshop.container.images.push_image()(ImageName.of(reference))
     except PlatformsAbsent as error:
         assert error.absent
         assert len(present.images) > 1 or reference.digest
@@ -203,7 +203,7 @@ def test_a_name_with_a_digest_is_never_that_of_another_image(in_layout: bool) ->
     workshop = Workshop()
 
     with pytest.raises(InvalidArchive, match=r"it gives the name registry\.example/base@"):
-        workshop.container.load_image()(
+        workshop.container.images.load_image()(
             io.BytesIO(made.bytes(docker=not in_layout, null=not in_layout))
         )
 
@@ -219,7 +219,7 @@ def test_a_name_with_its_own_digest_is_taken() -> None:
     made.name(target, str(pinned))
     workshop = Workshop()
 
-    workshop.container.load_image()(io.BytesIO(made.bytes()))
+    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
 
     assert workshop.images.get(pinned).target.digest == target.digest
 
@@ -235,7 +235,7 @@ def a_partial_image(workshop: Workshop, *here: Platform, name: ImageReference = 
     made.name(index, str(name))
     for image in others:
         made.gone.add(decode_manifest(made.read(image)).layers[0].digest)
-    workshop.container.load_image()(io.BytesIO(made.bytes()))
+    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
     return made
 
 
@@ -244,7 +244,7 @@ def test_of_a_partial_image_the_platform_that_is_here_is_pushed_and_it_is_said()
     made = a_partial_image(workshop, HERE)
     ours = next(d for d, content in made.contents.items() if str(HERE) in content.decode())
 
-    (pushed,) = workshop.container.push_image()(ImageName.of(APP))
+    (pushed,) = workshop.container.images.push_image()(ImageName.of(APP))
 
     assert workshop.registry.resolve(APP).digest == pushed.digest == ours
     assert pushed.difference_from("app") == (
@@ -257,7 +257,7 @@ def test_of_a_partial_image_with_several_platforms_it_is_said_what_is_missing() 
     a_partial_image(workshop, HERE, Platform("linux", "riscv64"))
 
     with pytest.raises(PlatformsAbsent) as refused:
-        workshop.container.push_image()(ImageName.of(APP))
+        workshop.container.images.push_image()(ImageName.of(APP))
 
     assert refused.value.message == (
         f"cannot push {APP}: not here, nor at registry.example: linux/arm64, {ELSEWHERE}"
@@ -272,7 +272,7 @@ def test_under_a_name_with_a_digest_no_part_is_pushed() -> None:
     assert image.reference is not None
 
     with pytest.raises(PlatformsAbsent):
-        workshop.container.push_image()(ImageName.of(image.reference))
+        workshop.container.images.push_image()(ImageName.of(image.reference))
 
 
 def test_a_partial_image_is_pushed_whole_where_the_registry_has_the_rest() -> None:
@@ -285,7 +285,7 @@ def test_a_partial_image_is_pushed_whole_where_the_registry_has_the_rest() -> No
                 APP.with_digest(digest), manifest, media_types.OCI_MANIFEST
             )
 
-    (pushed,) = workshop.container.push_image()(ImageName.of(APP))
+    (pushed,) = workshop.container.images.push_image()(ImageName.of(APP))
 
     assert pushed.left_out == ()
     assert workshop.registry.resolve(APP).digest == made.entries[0].digest
@@ -296,12 +296,12 @@ def test_an_image_with_a_damaged_platform_is_not_pushed_without_it() -> None:
     made = Archive()
     images = [made.image(platform) for platform in (HERE, ELSEWHERE)]
     made.name(an_index(made.blobs, *images), str(APP))
-    workshop.container.load_image()(io.BytesIO(made.bytes()))
+    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
     (layer,) = decode_manifest(made.read(images[1])).layers
     workshop.blobs._blobs[layer.digest] = b"damaged"
 
     with pytest.raises(ImgError, match="damaged"):
-        workshop.container.push_image()(ImageName.of(APP))
+        workshop.container.images.push_image()(ImageName.of(APP))
 
     assert APP not in workshop.registry.names
 
@@ -324,7 +324,7 @@ def test_fsck_finds_a_lost_layer_of_the_only_platform() -> None:
     made = Archive()
     image = made.image(HERE)
     made.name(an_index(made.blobs, image, an_attestation(made.blobs)), str(APP))
-    workshop.container.load_image()(io.BytesIO(made.bytes()))
+    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
     (layer,) = decode_manifest(made.read(image)).layers
     workshop.blobs.remove(layer.digest)
 
@@ -337,11 +337,11 @@ def test_of_a_platform_that_is_not_here_it_is_said_which() -> None:
     image, other = made.image(HERE), made.image(ELSEWHERE)
     made.name(an_index(made.blobs, image, other), str(APP))
     made.gone.add(image.digest)
-    workshop.container.load_image()(io.BytesIO(made.bytes()))
+    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
 
     with pytest.raises(PlatformNotHere, match=f"the image for {HERE} is not here: no blob "):
-        workshop.container.inspect_image()(ImageName.of(APP), HERE)
-    assert workshop.container.inspect_image()(ImageName.of(APP), ELSEWHERE)
+        workshop.container.images.inspect_image()(ImageName.of(APP), HERE)
+    assert workshop.container.images.inspect_image()(ImageName.of(APP), ELSEWHERE)
 
 
 def test_indexes_in_an_index_are_pushed_before_it() -> None:
@@ -350,9 +350,9 @@ def test_indexes_in_an_index_are_pushed_before_it() -> None:
     inner = an_index(made.blobs, made.image(HERE), made.image(ELSEWHERE))
     outer = an_index(made.blobs, inner)
     made.name(outer, str(APP))
-    workshop.container.load_image()(io.BytesIO(made.bytes()))
+    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
 
-    (pushed,) = workshop.container.push_image()(ImageName.of(APP))
+    (pushed,) = workshop.container.images.push_image()(ImageName.of(APP))
 
     assert pushed.left_out == ()
     assert workshop.registry.resolve(APP).digest == outer.digest
@@ -369,6 +369,6 @@ def test_a_name_with_a_digest_is_refused_in_the_oldest_archives_too() -> None:
     workshop = Workshop()
 
     with pytest.raises(InvalidArchive, match=r"it gives the name registry\.example/base:1@"):
-        workshop.container.load_image()(io.BytesIO(an_archive(files)))
+        workshop.container.images.load_image()(io.BytesIO(an_archive(files)))
 
     assert list(workshop.images.list()) == []

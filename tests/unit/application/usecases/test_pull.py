@@ -42,7 +42,7 @@ def test_a_pulled_image_is_here_whole_under_its_name() -> None:
     workshop = Workshop()
     base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
 
-    image = workshop.container.pull_image()(base, HERE)
+    image = workshop.container.images.pull_image()(base, HERE)
 
     assert workshop.images.get(base).target.digest == image.target.digest
     assert workshop.files_in(image.layers) == {"a": b"1", "b": b"2"}
@@ -52,7 +52,7 @@ def test_layers_are_indexed_while_they_stream() -> None:
     workshop = Workshop()
     base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
 
-    image = workshop.container.pull_image()(base, HERE)
+    image = workshop.container.images.pull_image()(base, HERE)
 
     assert set(workshop.indexes.diff_ids()) == set(image.config.diff_ids)
 
@@ -60,7 +60,7 @@ def test_layers_are_indexed_while_they_stream() -> None:
 def test_what_is_here_is_not_fetched_again() -> None:
     workshop = Workshop()
     base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
-    pull = workshop.container.pull_image()
+    pull = workshop.container.images.pull_image()
     image = pull(base, HERE)
     workshop.registry.fetched.clear()
 
@@ -72,7 +72,7 @@ def test_what_is_here_is_not_fetched_again() -> None:
 def test_a_blob_that_lost_its_end_is_fetched_again() -> None:
     workshop = Workshop()
     base = workshop.publish(BASE, {"a": b"1" * 1000})
-    pull = workshop.container.pull_image()
+    pull = workshop.container.images.pull_image()
     image = pull(base, HERE)
     blob = image.manifest.layers[0]
     workshop.blobs._blobs[blob.digest] = b"torn"
@@ -86,7 +86,7 @@ def test_of_an_index_only_our_platform_is_fetched() -> None:
     workshop = Workshop()
     base = workshop.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, HERE])
 
-    image = workshop.container.pull_image()(base, HERE)
+    image = workshop.container.images.pull_image()(base, HERE)
 
     assert image.config.platform == HERE
     assert workshop.images.get(base).target.media_type == media_types.OCI_MANIFEST
@@ -97,7 +97,7 @@ def test_an_index_without_our_platform_is_refused_with_what_it_offers() -> None:
     base = workshop.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, ELSEWHERE])
 
     with pytest.raises(NoPlatformMatch, match=str(ELSEWHERE)):
-        workshop.container.pull_image()(base, HERE)
+        workshop.container.images.pull_image()(base, HERE)
 
 
 _UNREADABLE = Digest.of_document("sha256+b64:LCa0a2j_xo_5m0U8HTBBNBNCLXBkg7-g-YpeiGJm564")
@@ -111,9 +111,11 @@ def test_an_entry_of_an_index_may_have_a_digest_that_is_not_understood() -> None
     content = encode_index(Index(manifests=(other, own)))
     workshop.registry.push_manifest(base, content, media_types.OCI_INDEX)
 
-    assert workshop.files_in(workshop.container.pull_image()(base, HERE).layers) == {"a": b"1"}
+    assert workshop.files_in(workshop.container.images.pull_image()(base, HERE).layers) == {
+        "a": b"1"
+    }
     with pytest.raises(ImgError, match="sha256"):
-        workshop.container.pull_image()(base, ELSEWHERE)
+        workshop.container.images.pull_image()(base, ELSEWHERE)
 
 
 def test_a_layer_whose_digest_is_not_understood_is_not_taken() -> None:
@@ -125,7 +127,7 @@ def test_a_layer_whose_digest_is_not_understood_is_not_taken() -> None:
     workshop.registry.push_manifest(base, content, media_types.OCI_MANIFEST)
 
     with pytest.raises(ImgError):
-        workshop.container.pull_image()(base, HERE)
+        workshop.container.images.pull_image()(base, HERE)
 
     assert is_nothing_here(workshop, base)
 
@@ -134,7 +136,7 @@ def test_progress_ends_with_all_bytes_of_each_layer() -> None:
     workshop = Workshop()
     base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
 
-    image = workshop.container.pull_image()(base, HERE)
+    image = workshop.container.images.pull_image()(base, HERE)
 
     done = {e.item for e in workshop.progress.events if isinstance(e, VertexStatus) and e.done}
     assert done == {str(layer.digest) for layer in image.manifest.layers}
@@ -144,7 +146,7 @@ def test_an_unknown_name_is_said() -> None:
     workshop = Workshop()
 
     with pytest.raises(ManifestUnknown):
-        workshop.container.pull_image()(ImageReference.parse(BASE), HERE)
+        workshop.container.images.pull_image()(ImageReference.parse(BASE), HERE)
 
 
 def test_layers_that_are_not_what_was_promised_are_not_kept() -> None:
@@ -154,7 +156,7 @@ def test_layers_that_are_not_what_was_promised_are_not_kept() -> None:
     workshop.registry.corrupt(layer.digest)
 
     with pytest.raises(BlobMismatch):
-        workshop.container.pull_image()(base, HERE)
+        workshop.container.images.pull_image()(base, HERE)
 
     assert workshop.blobs.size(layer.digest) is None
     assert is_nothing_here(workshop, base)
@@ -167,7 +169,7 @@ def test_a_lost_connection_leaves_no_name_and_no_half_blob() -> None:
     workshop.registry.cut(second.digest, after=10)
 
     with pytest.raises(RegistryError, match="broke the connection"):
-        workshop.container.pull_image()(base, HERE)
+        workshop.container.images.pull_image()(base, HERE)
 
     assert workshop.blobs.size(second.digest) is None
     assert is_nothing_here(workshop, base)
@@ -178,7 +180,7 @@ def test_what_came_before_a_failure_is_not_fetched_again() -> None:
     base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
     first, second = layers_of(workshop, base)
     workshop.registry.cut(second.digest, after=10)
-    pull = workshop.container.pull_image()
+    pull = workshop.container.images.pull_image()
     with pytest.raises(RegistryError):
         pull(base, HERE)
     workshop.registry.fetched.clear()
@@ -194,7 +196,7 @@ def test_a_layer_that_unpacks_to_something_else_is_refused() -> None:
     base = published_by_hand(workshop, diff_id_of={"other": b"content"})
 
     with pytest.raises(InvalidLayer, match="as its config says"):
-        workshop.container.pull_image()(base, HERE)
+        workshop.container.images.pull_image()(base, HERE)
 
     assert is_nothing_here(workshop, base)
 
@@ -204,7 +206,7 @@ def test_a_manifest_that_lies_about_a_size_is_refused() -> None:
     base = published_by_hand(workshop, extra=1)
 
     with pytest.raises(ImgError, match=r"bytes"):
-        workshop.container.pull_image()(base, HERE)
+        workshop.container.images.pull_image()(base, HERE)
 
     assert is_nothing_here(workshop, base)
 
@@ -214,7 +216,7 @@ def test_a_config_that_names_other_layers_than_the_manifest_is_refused() -> None
     base = published_by_hand(workshop, diff_ids=0)
 
     with pytest.raises(RegistryError, match="is broken: 1 layers, 0 diff_ids"):
-        workshop.container.pull_image()(base, HERE)
+        workshop.container.images.pull_image()(base, HERE)
 
 
 def published_by_hand(
@@ -253,7 +255,7 @@ def test_where_its_blobs_can_be_had_is_remembered() -> None:
     workshop = Workshop()
     base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
 
-    image = workshop.container.pull_image()(base, HERE)
+    image = workshop.container.images.pull_image()(base, HERE)
 
     for blob in image.manifest.blobs:
         assert workshop.origins.repositories(blob.digest) == [BASE]
@@ -266,7 +268,7 @@ def test_an_index_in_an_index_is_followed() -> None:
     content = encode_index(Index(manifests=(inner,)))
     workshop.registry.push_manifest(base.with_tag("outer"), content, media_types.OCI_INDEX)
 
-    image = workshop.container.pull_image()(base.with_tag("outer"), HERE)
+    image = workshop.container.images.pull_image()(base.with_tag("outer"), HERE)
 
     assert image.config.platform == HERE
 
@@ -274,7 +276,7 @@ def test_an_index_in_an_index_is_followed() -> None:
 def test_documents_that_are_here_are_not_fetched_again() -> None:
     workshop = Workshop()
     base = workshop.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, HERE])
-    pull = workshop.container.pull_image()
+    pull = workshop.container.images.pull_image()
     pull(base, HERE)
     workshop.registry.fetched.clear()
 
@@ -295,7 +297,7 @@ def test_an_artifact_is_no_image() -> None:
     workshop.registry.push_manifest(reference, content, media_types.OCI_MANIFEST)
 
     with pytest.raises(RegistryError, match=r"is no image but application/vnd\.oci\.empty"):
-        workshop.container.pull_image()(reference, HERE)
+        workshop.container.images.pull_image()(reference, HERE)
 
 
 @pytest.mark.parametrize("kind", [media_types.OCI_LAYER_GZIP, media_types.DOCKER_LAYER_GZIP])
@@ -309,7 +311,7 @@ def test_an_encrypted_image_is_named_as_such_before_a_layer_is_fetched(kind: str
     workshop.registry.push_manifest(reference, content, media_types.OCI_MANIFEST)
 
     with pytest.raises(RegistryError, match=r"is encrypted: layer sha256:.*\+encrypted") as refused:
-        workshop.container.pull_image()(reference, HERE)
+        workshop.container.images.pull_image()(reference, HERE)
 
     assert "decrypt" in str(refused.value.hint)
     assert layers[0].digest not in workshop.registry.fetched

@@ -37,7 +37,7 @@ def test_layers_and_config_go_first_and_the_manifest_last() -> None:
     workshop = Workshop()
     image = image_of(built(workshop))
 
-    (pushed,) = workshop.container.push_image()(ImageName.of(APP))
+    (pushed,) = workshop.container.images.push_image()(ImageName.of(APP))
 
     assert pushed.digest == image.target.digest
     assert workshop.registry.names == {APP}
@@ -53,7 +53,7 @@ def test_only_what_the_registry_lacks_is_sent() -> None:
     with workshop.blobs.open(base.digest) as blob:
         workshop.registry.add_blob(APP, blob.read())
 
-    workshop.container.push_image()(ImageName.of(APP))
+    workshop.container.images.push_image()(ImageName.of(APP))
 
     sent = [len(blob) for blob in workshop.registry.received]
     assert sorted(sent) == sorted([app.size, image.manifest.config.size])
@@ -62,7 +62,7 @@ def test_only_what_the_registry_lacks_is_sent() -> None:
 def test_a_second_push_sends_no_blob() -> None:
     workshop = Workshop()
     built(workshop)
-    push = workshop.container.push_image()
+    push = workshop.container.images.push_image()
     push(ImageName.of(APP))
     workshop.registry.received.clear()
 
@@ -75,7 +75,7 @@ def test_each_blob_is_reported_to_its_end() -> None:
     workshop = Workshop()
     image = image_of(built(workshop))
 
-    workshop.container.push_image()(ImageName.of(APP))
+    workshop.container.images.push_image()(ImageName.of(APP))
 
     done = {e.item for e in workshop.progress.events if isinstance(e, VertexStatus) and e.done}
     assert done == {str(blob.digest) for blob in image.manifest.blobs}
@@ -91,7 +91,7 @@ def test_of_an_index_every_manifest_goes_before_the_index() -> None:
         platforms=[HERE, ELSEWHERE],
     )
 
-    workshop.container.push_image()(ImageName.of(APP))
+    workshop.container.images.push_image()(ImageName.of(APP))
 
     pushed = workshop.registry.manifest(APP, workshop.registry.resolve(APP))
     manifests = decode_index(pushed).manifests
@@ -104,7 +104,7 @@ def test_of_an_index_every_manifest_goes_before_the_index() -> None:
 
 def test_an_image_that_is_not_here_is_not_pushed() -> None:
     with pytest.raises(ImageNotFound):
-        Workshop().container.push_image()(ImageName.of(APP))
+        Workshop().container.images.push_image()(ImageName.of(APP))
 
 
 def test_an_image_with_a_blob_missing_gets_no_name_at_the_registry() -> None:
@@ -113,7 +113,7 @@ def test_an_image_with_a_blob_missing_gets_no_name_at_the_registry() -> None:
     workshop.blobs.remove(image.manifest.layers[0].digest)
 
     with pytest.raises(BlobNotFound):
-        workshop.container.push_image()(ImageName.of(APP))
+        workshop.container.images.push_image()(ImageName.of(APP))
 
     assert workshop.registry.names == set()
 
@@ -124,7 +124,7 @@ def test_a_lost_registry_is_said_once_and_ends_the_vertex() -> None:
     workshop.registry.lose(APP.domain)
 
     with pytest.raises(RegistryError, match="cannot be reached"):
-        workshop.container.push_image()(ImageName.of(APP))
+        workshop.container.images.push_image()(ImageName.of(APP))
 
     assert isinstance(workshop.progress.events[-1], VertexFailed)
 
@@ -136,14 +136,14 @@ def test_garbage_is_not_collected_meanwhile() -> None:
     with workshop.lock.working():
         workshop.container.housekeeping.prune()(PrunePolicy())
 
-    workshop.container.push_image()(ImageName.of(APP))
+    workshop.container.images.push_image()(ImageName.of(APP))
 
 
 def test_where_it_went_is_remembered_of_each_blob() -> None:
     workshop = Workshop()
     image = image_of(built(workshop))
 
-    workshop.container.push_image()(ImageName.of(APP))
+    workshop.container.images.push_image()(ImageName.of(APP))
 
     for blob in image.manifest.blobs:
         assert workshop.origins.repositories(blob.digest) == [APP.repository]
@@ -153,7 +153,7 @@ def test_a_second_tag_costs_one_request() -> None:
     workshop = Workshop()
     built(workshop)
     also = APP.with_tag("also")
-    workshop.container.tag_image()(ImageName.of(APP), also)
+    workshop.container.images.tag_image()(ImageName.of(APP), also)
     asked: list[Digest] = []
     has_blob = workshop.registry.has_blob
 
@@ -162,7 +162,7 @@ def test_a_second_tag_costs_one_request() -> None:
         return has_blob(reference, digest)
 
     workshop.registry.has_blob = counted  # type: ignore[method-assign]
-    workshop.container.push_image()(ImageName.of(APP), ImageName.of(also))
+    workshop.container.images.push_image()(ImageName.of(APP), ImageName.of(also))
 
     assert len(asked) == len(set(asked)) == 3
     assert workshop.registry.resolve(also) == workshop.registry.resolve(APP)
@@ -173,7 +173,9 @@ def test_nothing_is_sent_unless_all_are_here() -> None:
     built(workshop)
 
     with pytest.raises(ImageNotFound):
-        workshop.container.push_image()(ImageName.of(APP), ImageName.of(APP.with_tag("other")))
+        workshop.container.images.push_image()(
+            ImageName.of(APP), ImageName.of(APP.with_tag("other"))
+        )
 
     assert workshop.registry.names == set()
 
@@ -194,7 +196,7 @@ def test_layers_that_may_not_be_distributed_stay_where_they_are(allowed: bool) -
     target = stored(workshop, manifest, media_types.OCI_MANIFEST)
     workshop.images.put(APP, target, workshop.clock.now())
 
-    workshop.container.push_image()(ImageName.of(APP), nondistributable=allowed)
+    workshop.container.images.push_image()(ImageName.of(APP), nondistributable=allowed)
 
     assert workshop.registry.has_blob(APP, foreign.digest) is allowed
     assert workshop.registry.resolve(APP).digest == target.digest
@@ -210,13 +212,13 @@ def test_an_id_is_pushed_under_the_one_name_it_has() -> None:
     workshop = Workshop()
     image = image_of(built(workshop))
     id_ = ImageName.parse(image.manifest.config.digest.encoded[:12])
-    push = workshop.container.push_image()
+    push = workshop.container.images.push_image()
 
     assert push(id_) == [Published(image.target)]
     assert APP in workshop.registry.names
     by_digest = ImageName.parse(f"{APP.repository}@{image.target.digest}")
     assert push(by_digest) == [Published(image.target)]
-    workshop.container.tag_image()(id_, APP.with_tag("other"))
+    workshop.container.images.tag_image()(id_, APP.with_tag("other"))
     with pytest.raises(NoNameToPush, match="several names: "):
         push(id_)
 
@@ -226,6 +228,6 @@ def test_an_image_without_a_name_has_nowhere_to_go() -> None:
     image = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[]))
 
     with pytest.raises(NoNameToPush, match="has no name"):
-        workshop.container.push_image()(ImageName.parse(str(image.manifest.config.digest)))
+        workshop.container.images.push_image()(ImageName.parse(str(image.manifest.config.digest)))
 
     assert workshop.registry.names == set()

@@ -14,7 +14,7 @@ BASE, APP, OTHER = (ImageReference.parse(name) for name in ("base", "app", "othe
 def test_what_only_a_removed_image_needed_goes_with_it() -> None:
     workshop = Workshop()
     workshop.publish("base", {"a": b"1"})
-    workshop.container.pull_image()(BASE, HERE)
+    workshop.container.images.pull_image()(BASE, HERE)
 
     workshop.container.housekeeping.remove_image()(ImageName.of(BASE))
 
@@ -26,8 +26,8 @@ def test_what_only_a_removed_image_needed_goes_with_it() -> None:
 def test_what_another_name_needs_stays() -> None:
     workshop = Workshop()
     workshop.publish("base", {"a": b"1"})
-    image = workshop.container.pull_image()(BASE, HERE)
-    workshop.container.tag_image()(ImageName.of(BASE), OTHER)
+    image = workshop.container.images.pull_image()(BASE, HERE)
+    workshop.container.images.tag_image()(ImageName.of(BASE), OTHER)
 
     workshop.container.housekeeping.remove_image()(ImageName.of(BASE))
 
@@ -58,7 +58,7 @@ def test_a_name_that_is_not_here_cannot_be_removed() -> None:
 def test_while_others_work_the_name_goes_and_the_bytes_wait() -> None:
     workshop = Workshop()
     workshop.publish("base", {"a": b"1"})
-    workshop.container.pull_image()(BASE, HERE)
+    workshop.container.images.pull_image()(BASE, HERE)
 
     with workshop.lock.working():
         workshop.container.housekeeping.remove_image()(ImageName.of(BASE))

@@ -21,7 +21,7 @@ def test_the_new_name_stands_for_the_same_image() -> None:
     built = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
     workshop.clock.advance(timedelta(hours=1))
 
-    workshop.container.tag_image()(ImageName.of(APP), OTHER)
+    workshop.container.images.tag_image()(ImageName.of(APP), OTHER)
 
     assert workshop.images.get(OTHER).target == built.target
     assert workshop.images.get(OTHER).created == workshop.clock.now()
@@ -32,7 +32,7 @@ def test_a_name_that_stood_for_something_else_moves() -> None:
     workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["other:2"])
     newer = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"2"}, tags=["app"])
 
-    workshop.container.tag_image()(ImageName.of(APP), OTHER)
+    workshop.container.images.tag_image()(ImageName.of(APP), OTHER)
 
     assert workshop.images.get(OTHER).target == newer.target
 
@@ -41,7 +41,7 @@ def test_a_name_that_is_not_here_cannot_be_tagged() -> None:
     workshop = Workshop()
 
     with pytest.raises(ImageNotFound):
-        workshop.container.tag_image()(ImageName.of(APP), OTHER)
+        workshop.container.images.tag_image()(ImageName.of(APP), OTHER)
 
     assert list(workshop.images.list()) == []
 
@@ -52,9 +52,9 @@ def test_a_name_with_a_digest_is_not_given_away() -> None:
 
     pinned = ImageReference.parse(f"app@sha256:{'0' * 64}")
     with pytest.raises(UsageError, match="refusing to create a tag with a digest"):
-        workshop.container.tag_image()(ImageName.of(APP), pinned)
+        workshop.container.images.tag_image()(ImageName.of(APP), pinned)
     with pytest.raises(UsageError, match="ambiguous tag"):
-        workshop.container.tag_image()(ImageName.of(APP), ImageReference.parse("sha256:abc"))
+        workshop.container.images.tag_image()(ImageName.of(APP), ImageReference.parse("sha256:abc"))
 
 
 class WatchedImages(MemoryImageStore):
@@ -78,7 +78,7 @@ def test_garbage_is_not_collected_between_looking_and_naming() -> None:
     workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
     images.collectable.clear()
 
-    workshop.container.tag_image()(ImageName.of(APP), OTHER)
+    workshop.container.images.tag_image()(ImageName.of(APP), OTHER)
 
     assert images.collectable == [False]
 
@@ -88,7 +88,7 @@ def test_an_image_without_a_name_gets_one_by_its_id() -> None:
     built = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[]))
 
     id_ = built.manifest.config.digest.encoded[:12]
-    workshop.container.tag_image()(ImageName.parse(id_), APP)
+    workshop.container.images.tag_image()(ImageName.parse(id_), APP)
 
     assert [image.name for image in workshop.images.list()] == [APP]
     assert workshop.images.get(APP).target == built.target

@@ -44,7 +44,7 @@ def workshop() -> Workshop:
 
 
 def unpack(workshop: Workshop) -> UnpackImage:
-    made: UnpackImage = workshop.container.unpack_image()
+    made: UnpackImage = workshop.container.images.unpack_image()
     return made
 
 
