@@ -197,7 +197,8 @@ def build(
         str, _option("--cpuset-mems", says="Use memory of these nodes, such as 0,1.", value="LIST")
     ] = "",
     cgroup_parent: Annotated[
-        str, _option("--cgroup-parent", says="Create the control groups in this one.", value="PATH")
+        str,
+        _option("--cgroup-parent", says="Create the control groups below this one.", value="PATH"),
     ] = "",
     resource: Annotated[
         Texts,

@@ -15,7 +15,7 @@ Format = Annotated[
     str,
     typer.Option(
         "--format",
-        help='table, json, a Go template, or "table TEMPLATE".',
+        help='Print as table, json, a Go template or "table TEMPLATE".',
         metavar="FORMAT",
         show_default=False,
     ),
