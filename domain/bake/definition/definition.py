@@ -12,8 +12,10 @@ from img.domain.bake.definition.merged import Merged, merge
 from img.domain.bake.definition.merging import merge_contents
 from img.domain.bake.errors import BakeSyntaxError
 from img.domain.bake.language.body import Attribute, Block, Body
+from img.domain.bake.language.expressions import Parentheses, Variable
 from img.domain.bake.language.scope import Scope
 from img.domain.bake.language.template_parser import too_deep
+from img.domain.bake.language.templates import Wrapped
 from img.domain.bake.values.convert import BadConversion, convert
 from img.domain.bake.values.types import (
     STRING,
@@ -97,8 +99,9 @@ class _Definer:
             }
         )
         defined = dict(base.targets)
+        known = {named.name: named for named in targets}
         for named in targets:
-            contents = self._place(named.block.body, self._contents(named))
+            contents = self._placed(named, known)
             before = defined.get(named.name)
             defined[named.name] = contents if before is None else merge_contents(before, contents)
         all_groups = dict(base.groups)
@@ -113,6 +116,19 @@ class _Definer:
             for name, (value, of) in variables.items()
         )
         return Definition(defined, all_groups, listed)
+
+    def _placed(self, named: NamedBlock, known: dict[str, NamedBlock]) -> Contents:
+        """Return the contents of a block; a context of another target keeps its directory."""
+        written = self._contents(named)
+        contents = self._place(named.block.body, written)
+        origin, seen = named, set[str]()
+        while (name := _copied_context(origin.block)) in known and name not in seen:
+            seen.add(name)
+            origin = known[name]
+        if origin is not named and "context" in written:
+            copied = self._place(origin.block.body, {"context": written["context"]})
+            contents["context"] = copied["context"]
+        return contents
 
     def _description(self, name: str) -> str:
         attribute = self._merged.variables[name].body.attributes.get("description")
@@ -231,3 +247,16 @@ class _Definer:
             if made and made != [label]:
                 members.setdefault(label, []).extend(made)
         return {label: GroupDefinition(label, tuple(made)) for label, made in members.items()}
+
+
+def _copied_context(block: Block) -> str:
+    """Return the target whose context a block takes as it is, "" if there is none."""
+    attribute = block.body.attributes.get("context")
+    expression = attribute.expression if attribute else None
+    while isinstance(expression, Wrapped | Parentheses):
+        expression = expression.inner
+    if isinstance(expression, Variable) and expression.name == "target":
+        names = [name for name, _, _ in expression.steps]
+        if len(names) == 2 and names[1] == "context":
+            return names[0] or ""
+    return ""

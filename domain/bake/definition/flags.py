@@ -3,9 +3,16 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from img.domain.bake.definition.entries import BadEntry, policy_entries
 from img.domain.bake.definition.environment import BadVariable, parse_bool
 from img.domain.bake.errors import BakeError
 
+_ALLOWED_ALONE = frozenset(
+    ("network.host", "security.insecure", "ssh", "device", "buildx.local.delete")
+)
+_ALLOWED_WITH_VALUE = frozenset(
+    ("device", "fs", "fs.read", "fs.write", "image", "image.load", "image.push")
+)
 _METHODS = {"check": "lint"}
 
 
@@ -19,6 +26,7 @@ class Flags(NamedTuple):
     provenance: str = ""
     sbom: str = ""
     call: str = ""
+    policies: tuple[str, ...] = ()
 
 
 def overrides_of(flags: Flags) -> tuple[str, ...]:
@@ -31,7 +39,49 @@ def overrides_of(flags: Flags) -> tuple[str, ...]:
             made.append(f"*.attest={_attestation(kind, value)}")
     if method := method_of(flags.call):
         made.append(f"*.call={method}")
-    return tuple(made)
+    return (*made, *_policies(flags.policies))
+
+
+def _policies(policies: tuple[str, ...]) -> list[str]:
+    made = []
+    for text in policies:
+        try:
+            (policy,) = policy_entries(text)
+        except BadEntry as error:
+            raise BakeError(str(error)) from None
+        if policy["Reset"]:
+            raise BakeError(
+                "--policy does not accept reset; define policy composition in the bake definition"
+            )
+        if policy["Disabled"] and (len(policies) > 1 or "," in text):
+            raise BakeError("disabled policy cannot be combined with other policy flags")
+        made.append(f"*.policy{'' if policy['Disabled'] else '+'}={text}")
+    return made
+
+
+def parse_variables(texts: Iterable[str]) -> dict[str, str]:
+    """Return the variables of ``--var NAME=VALUE``. Raises BakeError."""
+    made = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not text:
+            continue
+        if not equals:
+            raise BakeError(f'invalid variable "{text}", expected key=value')
+        if not name:
+            raise BakeError(f'invalid variable "{text}", key is empty')
+        made[name] = value
+    return made
+
+
+def check_allowed(text: str) -> None:
+    """Check an argument of ``--allow``. Raises BakeError."""
+    key, equals, value = text.partition("=")
+    if key in _ALLOWED_ALONE and not equals:
+        return
+    if key in _ALLOWED_WITH_VALUE and (value or key == "device"):
+        return
+    raise BakeError(f'unknown entitlement key "{key}"')
 
 
 def _attestation(kind: str, value: str) -> str:

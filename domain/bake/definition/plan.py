@@ -32,7 +32,10 @@ def plan(
     environment: Mapping[str, str],
 ) -> Plan:
     """Return the targets of ``names``, "default" if there is none. Raises BakeError."""
-    return _Planner(definition, overrides, environment).plan(list(names) or ["default"])
+    try:
+        return _Planner(definition, overrides, environment).plan(list(names) or ["default"])
+    except RecursionError:
+        raise BakeError("targets or groups name one another too often") from None
 
 
 class _Planner:
@@ -46,6 +49,8 @@ class _Planner:
         )
         self._resolved: dict[str, Contents] = {}
         self._linked: set[str] = set()
+        self._followed: set[str] = set()
+        self._cut = False
 
     def plan(self, names: list[str]) -> Plan:
         asked = [name for given in names for name in self._expanded(given.replace(".", "_"))]
@@ -58,7 +63,8 @@ class _Planner:
                     targets[target] = self._complete(target)
             groups.update({group: self._definition.groups[group] for group in met})
         for name in list(targets):
-            self._link(name, targets, ())
+            if name not in self._followed:
+                self._link(name, targets, ())
         groups["default"] = self._default(asked, groups.get("default"))
         for contents in targets.values():
             self._add_epoch(contents)
@@ -99,16 +105,13 @@ class _Planner:
         groups = [name]
         for member in group.targets:
             found, met = self._members(member, seen)
-            # A group in itself is looked up as a target.
-            targets.extend(found or ([member] if member == name or member not in seen else []))
-            if not found and member in seen and member != name and not seen[member][1]:
-                targets.append(member)
+            targets.extend(found or [member])  # a group in itself is looked up as a target
             groups.extend(met)
-        seen[name] = (targets, groups)
-        return without_repeats(targets), without_repeats(groups)
+        seen[name] = (without_repeats(targets), without_repeats(groups))
+        return seen[name]
 
     def _complete(self, name: str) -> Contents:
-        contents = dict(self._target(name, ()))
+        contents = dict(self._target(name))
         contents.pop("inherits", None)
         base = contents.pop(BASE, ".")
         contents.setdefault("context", base)
@@ -117,23 +120,36 @@ class _Planner:
         contents["context"] = shown_context(str(contents["context"]))
         return contents
 
-    def _target(self, name: str, running: tuple[str, ...]) -> Contents:
+    def _target(self, name: str) -> Contents:
+        """Return the contents of a target with those of its parents."""
+        self._cut = False
+        visited: dict[str, Contents | None] = {}
+        contents = self._visited(name, visited)
+        if not self._cut:
+            # Where a cycle was cut, the contents depend on where it was entered.
+            self._resolved.update({k: v for k, v in visited.items() if v is not None})
+        assert contents is not None
+        return contents
+
+    def _visited(self, name: str, visited: dict[str, Contents | None]) -> Contents | None:
         if name in self._resolved:
             return self._resolved[name]
+        if name in visited:
+            self._cut = self._cut or visited[name] is None
+            return visited[name]
         own = self._definition.targets.get(name)
         if own is None:
             raise BakeError(f"failed to find target {name}")
+        visited[name] = None
         contents: Contents = {}
         for parent in texts_of(own, "inherits"):
-            if parent != name and parent not in running:
-                inherited = self._target(parent, (*running, name))
+            inherited = self._visited(parent, visited)
+            if inherited is not None:
                 contents = merge_contents(contents, inherited)
         contents = merge_contents(contents, own)
         contents = override_contents(name, contents, self._overrides.get(name, {}).values())
-        contents = normalized(contents)
-        if not running:
-            self._resolved[name] = contents
-        return contents
+        visited[name] = normalized(contents)
+        return visited[name]
 
     def _link(self, name: str, targets: dict[str, Contents], above: tuple[str, ...]) -> None:
         above = (*above, name)
@@ -148,9 +164,11 @@ class _Planner:
             if base not in targets:
                 targets[base] = {**self._complete(base), "output": [{"type": "cacheonly"}]}
                 self._linked.add(base)
-            self._link(base, targets, above)
+            if base not in self._followed:
+                self._link(base, targets, above)
             self._pass_up(targets[base], targets[name])
             _check_platforms(base, targets[base], name, targets[name])
+        self._followed.add(name)
 
     def _pass_up(self, base: Contents, user: Contents) -> None:
         needed = texts_of(base, "entitlements")

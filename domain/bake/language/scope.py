@@ -7,7 +7,7 @@ from img.domain.bake.errors import BakeError
 from img.domain.bake.values.types import DYNAMIC, Type
 from img.domain.bake.values.value import Value
 
-_MOST_WORK = 500_000
+_MOST_WORK = 300_000
 
 
 class Budget:

@@ -60,7 +60,7 @@ def _targets(documents: list[Any]) -> Definition:
 
 
 @given(st.lists(_DOCUMENTS, max_size=2))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_any_values_give_targets_or_an_error(documents: list[Any]) -> None:
     try:
         definition = _targets(documents)
