@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from img.domain.go.booleans import parse_boolean
 from img.domain.go.csv_fields import BadCsv, split_csv
 
 Entry = dict[str, object]
@@ -87,18 +88,13 @@ def attest_entries(form: str | dict[str, str]) -> list[Entry]:
         made.setdefault("type", "")
     entry: Entry = dict(made)
     disabled = str(made.pop("disabled", "false"))
-    if disabled not in _TRUTHS:
+    is_disabled = parse_boolean(disabled)
+    if is_disabled is None:
         raise BadEntry(_no_bool(disabled))
     entry.pop("disabled", None)
-    if _TRUTHS[disabled]:
+    if is_disabled:
         entry["disabled"] = True
     return [entry]
-
-
-_TRUTHS = {
-    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
-}
 
 
 def secret_entries(form: str | dict[str, str]) -> list[Entry]:
@@ -156,9 +152,10 @@ def policy_entries(form: str | dict[str, str]) -> list[Entry]:
                 files = entry["Files"] if isinstance(entry["Files"], list) else []
                 entry["Files"] = [*files, {"Filename": value, "Data": None}]
             case "reset" | "disabled" | "strict":
-                if value not in _TRUTHS:
+                truth = parse_boolean(value)
+                if truth is None:
                     raise BadEntry(f"invalid value {key}={value}: {_no_bool(value)}")
-                entry[key.capitalize()] = _TRUTHS[value]
+                entry[key.capitalize()] = truth
             case "log-level":
                 if value.lower() not in _LEVELS:
                     raise BadEntry(

@@ -7,11 +7,9 @@ from img.domain.bake.functions.signature import function, integer
 from img.domain.bake.language.scope import FunctionFault
 from img.domain.bake.values.types import STRING
 from img.domain.bake.values.value import Value, list_of, number, string
+from img.domain.go.characters import SPACES
 from img.domain.go.file_paths import clean_path
 
-_BLANKS = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)
 _MOST_TEXT = 4 << 20  # characters of one result
 
 
@@ -29,7 +27,7 @@ def _title(text: str) -> str:
     separated = True
     for char in text:
         made.append(_upper(char) if separated else char)
-        separated = not (char.isalnum() or char == "_") and (char.isascii() or char in _BLANKS)
+        separated = not (char.isalnum() or char == "_") and (char.isascii() or char in SPACES)
     return "".join(made)
 
 
@@ -111,7 +109,7 @@ TEXT = {
     ),
     "trimprefix": function("str:s prefix:s", lambda s, p: string(s.text.removeprefix(p.text))),
     "trimsuffix": function("str:s suffix:s", lambda s, p: string(s.text.removesuffix(p.text))),
-    "trimspace": function("str:s", lambda s: string(s.text.strip(_BLANKS))),
+    "trimspace": function("str:s", lambda s: string(s.text.strip(SPACES))),
     "sanitize": function("name:s", lambda s: string(re.sub(r"[^a-zA-Z0-9_-]", "_", s.text))),
     "basename": function("path:s", lambda s: string(_base(s.text))),
     "dirname": function("path:s", lambda s: string(clean_path(s.text[: s.text.rfind("/") + 1]))),

@@ -18,10 +18,7 @@ from img.domain.bake.language.tokens import (
     unescape_quoted,
 )
 from img.domain.bake.values.value import string
-
-_BLANKS = " \t\n\v\f\r\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(
-    map(chr, range(0x2000, 0x200B))
-)
+from img.domain.go.characters import SPACES
 
 
 class _Text:
@@ -87,11 +84,11 @@ class DefinitionParser(ExpressionParser):
             trim, trim_next = trim_next, False
             if token.kind == "text":
                 text = unescape_quoted(token) if quoted else unescape_plain(token.text)
-                pieces.append(_Text(text.lstrip(_BLANKS) if trim else text, token.span))
+                pieces.append(_Text(text.lstrip(SPACES) if trim else text, token.span))
                 continue
             last = pieces[-1] if pieces else None
             if token.text.endswith("~") and isinstance(last, _Text):
-                last.text = last.text.rstrip(_BLANKS)
+                last.text = last.text.rstrip(SPACES)
             before = self.inside()
             if token.kind == "interpolation":
                 pieces.append(self.expression())
@@ -160,7 +157,7 @@ def _cut_indent(pieces: list[_Piece]) -> None:
             at_start = False
             spaces: int | None = 0
             if isinstance(piece, _Text):
-                trimmed = piece.text.lstrip(_BLANKS)
+                trimmed = piece.text.lstrip(SPACES)
                 if not trimmed and piece.text.endswith("\n"):
                     spaces = None  # a blank line counts for nothing
                 else:

@@ -30,10 +30,10 @@ from img.domain.bake.definition.flags import (
 )
 from img.domain.bake.definition.plan import plan
 from img.domain.bake.definition.printing import list_targets, list_variables, print_plan
-from img.domain.bake.definition.reading import read_definition
 from img.domain.bake.errors import BakeError, BakeSyntaxError
 from img.domain.bake.functions.library import Surroundings
 from img.domain.bake.language.body import Body
+from img.domain.bake.reading import read_definition
 from img.domain.platform import Platform
 from tests.support.compose_yaml import read_compose
 from tests.support.host.machine import CONFORMANCE
