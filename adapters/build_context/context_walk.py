@@ -23,10 +23,16 @@ from img.domain.filesystem.entry import (
     SOCKET,
     SYMLINK,
     Entry,
+    EntryKind,
 )
 
 _TYPE = 0o170000
-_KINDS = {0o020000: CHARACTER, 0o060000: BLOCK, 0o010000: FIFO, 0o140000: SOCKET}
+_KINDS: Mapping[int, EntryKind] = {
+    0o020000: CHARACTER,
+    0o060000: BLOCK,
+    0o010000: FIFO,
+    0o140000: SOCKET,
+}
 _REGULAR, _DIRECTORY, _SYMLINK = 0o100000, 0o040000, 0o120000
 
 _NO_XATTRS: tuple[tuple[str, bytes], ...] = ()
@@ -265,7 +271,7 @@ def _symlink(path: str, status: os.stat_result, name: str, directory: int) -> En
     return Entry(path, SYMLINK, 0o777, mtime=status.st_mtime_ns, link=link)
 
 
-def _special(path: str, status: os.stat_result, kind: str) -> Entry:
+def _special(path: str, status: os.stat_result, kind: EntryKind) -> Entry:
     device = (0, 0) if kind == FIFO else (os.major(status.st_rdev), os.minor(status.st_rdev))
     return Entry(path, kind, status.st_mode & 0o7777, mtime=status.st_mtime_ns, device=device)
 

@@ -1,6 +1,6 @@
 """Members of an archive as entries: headers with their extensions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from img.adapters.layer_archive import header, pax
 from img.adapters.layer_archive.header import Header
@@ -16,10 +16,11 @@ from img.domain.filesystem.entry import (
     HARDLINK,
     SYMLINK,
     Entry,
+    EntryKind,
 )
 from img.domain.kernel_numbers import LARGEST_ID, is_device
 
-_KINDS = {
+_KINDS: Mapping[bytes, EntryKind] = {
     b"0": FILE,
     b"\0": FILE,
     b"7": FILE,  # contiguous: "to be treated as a regular file" on other systems

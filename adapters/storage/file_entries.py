@@ -4,6 +4,7 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Mapping
 from typing import BinaryIO
 
 from img.adapters.linux.closed_files import as_owner
@@ -19,10 +20,11 @@ from img.domain.filesystem.entry import (
     SOCKET,
     SYMLINK,
     Entry,
+    EntryKind,
 )
 from img.domain.kernel_numbers import is_device
 
-KINDS = {
+KINDS: Mapping[int, EntryKind] = {
     stat.S_IFREG: FILE,
     stat.S_IFDIR: DIRECTORY,
     stat.S_IFLNK: SYMLINK,
@@ -73,7 +75,7 @@ def entry_of(
     )
 
 
-def _device_in(text: bytes | None) -> tuple[str, tuple[int, int]]:
+def _device_in(text: bytes | None) -> tuple[EntryKind, tuple[int, int]]:
     if match := re.fullmatch(rb"([cb]) (\d{1,9}):(\d{1,9})", text or b""):
         device = (int(match[2]), int(match[3]))
         if is_device(device):

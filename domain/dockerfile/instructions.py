@@ -6,6 +6,7 @@ variables in scope are known (Dockerfile reference, "Environment replacement").
 
 from collections.abc import Iterator, Mapping
 from dataclasses import field
+from typing import Literal
 
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.raw import Heredoc
@@ -41,11 +42,15 @@ class Command:
     heredocs: tuple[Heredoc, ...] = ()
 
 
+MountType = Literal["bind", "cache", "tmpfs", "secret", "ssh"]
+"""The types of mounts of RUN."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunMount:
     """``RUN --mount=…`` (Dockerfile reference, "RUN --mount"); absent options are None."""
 
-    type: str = "bind"  # bind cache tmpfs secret ssh
+    type: MountType = "bind"
     target: str = ""
     source: str = ""
     from_: str = ""  # stage, image or named context

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from img.domain.dockerfile.instructions import Run, RunMount
+from img.domain.dockerfile.instructions import MountType, Run, RunMount
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.errors import DockerfileError
 from img.domain.go.booleans import parse_boolean
@@ -11,7 +11,7 @@ from img.domain.go.csv_fields import BadCsv, split_csv
 from img.domain.go.quantities import BadQuantity, parse_byte_size, parse_unsigned
 from img.domain.kernel_numbers import is_id
 
-_TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
+_TYPES: tuple[MountType, ...] = ("bind", "cache", "tmpfs", "secret", "ssh")
 _SHARINGS = ("shared", "private", "locked")
 _ALONE = frozenset({"readonly", "ro", "readwrite", "rw", "required"})  # the value may be left out
 _KEYS = (
@@ -105,8 +105,7 @@ def _mount(text: str, expand: Expander) -> RunMount:
 def _with_field(mount: RunMount, key: str, value: str) -> RunMount:
     match key:
         case "type":
-            _one_of(value, _TYPES, f'unsupported mount type "{value}"')
-            return replace(mount, type=value.lower())
+            return replace(mount, type=_type(value))
         case "from":
             return replace(mount, from_=value)
         case "source" | "src":
@@ -140,6 +139,14 @@ def _with_field(mount: RunMount, key: str, value: str) -> RunMount:
 def _only_for(mount: RunMount, key: str, *types: str) -> None:
     if mount.type not in types:
         raise DockerfileError(f"unexpected key '{key}' for mount type '{mount.type}'")
+
+
+def _type(value: str) -> MountType:
+    for each in _TYPES:
+        if value.lower() == each:
+            return each
+    problem = f'unsupported mount type "{value}"'
+    raise DockerfileError(problem + did_you_mean(value, _TYPES))
 
 
 def _one_of(value: str, options: tuple[str, ...], message: str) -> None:

@@ -1,15 +1,18 @@
 """Entries: files of a layer, a tree or a build context."""
 
-from typing import NamedTuple
+from typing import Final, Literal, NamedTuple
 
-FILE = "f"
-DIRECTORY = "d"
-SYMLINK = "l"
-HARDLINK = "h"  # only in layers: another name of a file of the same or a lower layer
-CHARACTER = "c"
-BLOCK = "b"
-FIFO = "p"
-SOCKET = "s"  # only in contexts; a layer cannot hold one
+FILE: Final = "f"
+DIRECTORY: Final = "d"
+SYMLINK: Final = "l"
+HARDLINK: Final = "h"  # only in layers: another name of a file of the same or a lower layer
+CHARACTER: Final = "c"
+BLOCK: Final = "b"
+FIFO: Final = "p"
+SOCKET: Final = "s"  # only in contexts; a layer cannot hold one
+
+EntryKind = Literal["f", "d", "l", "h", "c", "b", "p", "s"]
+"""The kinds of entries. Literals, not an enum: an enum takes longer to create and to compare."""
 
 CAPABILITY = "security.capability"  # an extended attribute that chown(2) removes
 
@@ -21,7 +24,7 @@ class Entry(NamedTuple):
     """
 
     path: str  # relative, "/"-separated, no "." or ".."; "" is the root itself
-    kind: str
+    kind: EntryKind
     mode: int = 0o644  # the twelve permission bits
     uid: int = 0
     gid: int = 0

@@ -54,7 +54,7 @@ class _Lowering:
                 return ExecMount(type="tmpfs", target=target, read_only=False, size=mount.size)
             case "cache":
                 return self._cache(mount, source)
-            case _:
+            case "bind":
                 return self._bind(mount, source)
 
     def _bind(self, mount: RunMount, source: int | None) -> ExecMount:

@@ -2,6 +2,7 @@
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.dockerfile.instructions import MountType
 from img.domain.filesystem.file_name import FileName
 from img.domain.platform import Platform
 from img.domain.process import Network, Ulimit
@@ -99,7 +100,7 @@ class MakeDirectory:
 class ExecMount:
     """A mount of a RUN; ``input`` is an index into the vertex's inputs, None for other types."""
 
-    type: str  # bind cache tmpfs secret ssh
+    type: MountType
     target: str  # absolute; "" for a secret that is only an environment variable
     input: int | None = None
     source: str = "/"  # path inside the input

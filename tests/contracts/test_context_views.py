@@ -22,7 +22,7 @@ from img.adapters.layer_archive.tar import TarLayerArchive
 from img.application.ports.build_context import ContextFileChanged
 from img.application.ports.context_views import ContextViews
 from img.application.ports.layer_archive import PackedEntry
-from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, EntryKind
 from tests.support.host.machine import ownership
 
 SECOND = 10**9
@@ -34,7 +34,9 @@ def a_file(path: str, content: bytes, mode: int = 0o644, mtime: int = SECOND) ->
     return PackedEntry(entry=entry, open=partial(BytesIO, content))
 
 
-def an_entry(path: str, kind: str = DIRECTORY, mode: int = 0o755, link: str = "") -> PackedEntry:
+def an_entry(
+    path: str, kind: EntryKind = DIRECTORY, mode: int = 0o755, link: str = ""
+) -> PackedEntry:
     return PackedEntry(entry=Entry(path, kind, mode, mtime=2 * SECOND, link=link))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive, PackedEntry
 from img.domain.errors import ImgError
-from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, EntryKind
 from img.domain.filesystem.file_index import FileIndex
 from tests.support.images.evil_archives import a_tar, info
 from tests.support.images.layer_archives import a_file
@@ -87,7 +87,7 @@ def test_no_such_name_is_packed(archive: LayerArchive, name: str) -> None:
 @pytest.mark.parametrize("kind", [DIRECTORY, SYMLINK, FIFO, HARDLINK])
 @pytest.mark.parametrize("name", [".", "..", "d/.."])
 def test_nothing_of_any_kind_is_made_by_such_a_name(
-    archive: LayerArchive, place: Place, kind: str, name: str
+    archive: LayerArchive, place: Place, kind: EntryKind, name: str
 ) -> None:
     entries = [a_file("f"), PackedEntry(entry=Entry(name, kind, 0o777, link="f"))]
     with pytest.raises(InvalidLayer):
@@ -119,7 +119,7 @@ def test_an_index_leads_nowhere_else(
 def test_whatever_the_names_are_nothing_outside_is_touched(
     archive: LayerArchive,
     tmp_path_factory: pytest.TempPathFactory,
-    rows: list[tuple[str, str, str]],
+    rows: list[tuple[str, EntryKind, str]],
     indexed: bool,
 ) -> None:
     place = Place(tmp_path_factory.mktemp("names"))

@@ -18,7 +18,7 @@ from img.adapters.snapshotter.naive import NaiveSnapshotter
 from img.adapters.snapshotter.overlay import OverlaySnapshotter
 from img.application.ports.snapshotter import SnapshotLayer
 from img.domain.digest import Digest
-from img.domain.filesystem.entry import Entry
+from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.filesystem.tree import FileTree
 from img.domain.image_filter import ImageFilter
 from img.domain.image_name import ImageName
@@ -94,7 +94,7 @@ class AsOverlay(Applied):
 
 
 def _implied(path: str) -> Entry | None:
-    return Entry(path, "directory", 0o755) if path in ("a", "b", "a/b") else None
+    return Entry(path, DIRECTORY, 0o755) if path in ("a", "b", "a/b") else None
 
 
 class _Snapshotted(Door):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from img.application.layers.trees import Trees
 from img.application.ports.blob_store import BlobStore
@@ -12,7 +12,6 @@ from img.application.ports.clock import Clock
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.fetched_file import FetchedFile
-from img.application.solver.joined_source import JoinedSource
 from img.application.solver.owners import Owners
 from img.application.solver.progress import StepProgress
 from img.application.solver.results import ContextFiles, Result, Stack, stack_of
@@ -40,6 +39,7 @@ from img.domain.oci.chain import Layer
 
 if TYPE_CHECKING:
     from img.application.solver.archives import Archives
+    from img.application.solver.joined_source import JoinedSource
 
 _UNREAD = 16 << 20  # bytes that are read for digests alone, as that takes little time
 
@@ -77,6 +77,8 @@ class CopyIntoLayer:
 
     def _joined(self, operation: CopyFiles, inputs: Sequence[Result]) -> tuple[Source, CopyFiles]:
         """Return all sources of an ADD as one, and the operation with the words of that source."""
+        from img.application.solver.joined_source import JoinedSource  # few builds have one
+
         sources = [self._source(each) for each in inputs]
         named = [
             (source, literal(word) if _is_download(source) else word)
@@ -269,10 +271,10 @@ class Copying:
         return archives
 
     def _unpacks(self, path: str) -> bool:
-        joined = self.source
-        if isinstance(joined, JoinedSource) and _is_download(joined.origin(path)):
-            return self.operation.unpack_fetched
-        return True
+        if not self.operation.source_inputs:
+            return True
+        joined = cast("JoinedSource", self.source)  # CopyIntoLayer.prepare
+        return self.operation.unpack_fetched or not _is_download(joined.origin(path))
 
     def _now(self) -> int:
         return int(self.parts.clock.now().timestamp()) * 10**9

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import field
 from threading import Lock
+from typing import assert_never
 
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts
 from img.application.ports.context_views import ContextViews
@@ -146,8 +147,10 @@ class PrepareMounts:
                         prepared.mounts.append(TmpfsMount(target=mount.target, size=mount.size))
                     case "secret":
                         self._secret(mount, prepared)
-                    case _:
+                    case "ssh":
                         self._agent(mount, prepared, held)
+                    case unknown:
+                        assert_never(unknown)
             yield prepared
 
     def _source(self, mount: ExecMount, of: Result, epoch: int | None) -> MountSource:

@@ -32,7 +32,7 @@ def test_an_index_is_read_as_it_was_written() -> None:
         Entry("a/", FILE),
         Entry("a\0b", FILE),
         Entry(".", DIRECTORY),
-        Entry("a", "?"),
+        Entry("a", "?"),  # type: ignore[arg-type]
         Entry("a", FILE, 0o10000),
         Entry("a", FILE, uid=-1),
         Entry("a", FILE, gid=2**32 - 1),

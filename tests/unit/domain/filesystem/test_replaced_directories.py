@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry
+from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, SYMLINK, Entry, EntryKind
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.nested import Nested
 from img.domain.filesystem.selection import CopyRules, Selection, select
@@ -25,7 +25,7 @@ def add(members: Sequence[Entry], onto: FileTree, *more: str) -> Selection:
 
 
 def files_in(tree: FileTree) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     todo = [""]
     while todo:
         directory = todo.pop()
@@ -39,7 +39,7 @@ def files_in(tree: FileTree) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", [FILE, SYMLINK])
-def test_a_directory_that_comes_back_is_empty(kind: str) -> None:
+def test_a_directory_that_comes_back_is_empty(kind: EntryKind) -> None:
     base = a_tree("d/", "d/old", "d/sub/", "d/sub/old", "other/", "other/f")
     members = [
         Entry("d", kind, link="other" if kind == SYMLINK else ""),
@@ -146,7 +146,7 @@ def _work_of(members: list[Entry]) -> int:
 
 def test_to_replace_a_directory_takes_no_look_at_all_others() -> None:
     def pairs(number: int) -> list[Entry]:
-        kinds = (DIRECTORY, FILE)
+        kinds: tuple[EntryKind, ...] = (DIRECTORY, FILE)
         return [Entry(f"d{i}", kind) for i in range(number) for kind in kinds]
 
     assert _work_of(pairs(160)) < 2.5 * _work_of(pairs(80))

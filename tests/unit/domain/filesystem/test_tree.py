@@ -13,6 +13,7 @@ from img.domain.filesystem.entry import (
     HARDLINK,
     SYMLINK,
     Entry,
+    EntryKind,
 )
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import ClosedDirectory, DanglingHardLink, FileTree, TooManyLinks
@@ -149,7 +150,7 @@ def test_a_file_without_other_names_is_linked_to_itself() -> None:
 
 
 @pytest.mark.parametrize("kind", [SYMLINK, FIFO, CHARACTER, BLOCK])
-def test_a_file_of_any_kind_may_have_several_names(kind: str) -> None:
+def test_a_file_of_any_kind_may_have_several_names(kind: EntryKind) -> None:
     names = [Entry("p", kind), Entry("q", HARDLINK, link="p"), Entry("r", HARDLINK, link="p")]
     tree = tree_of(names, [Entry(".wh.p", FILE)])
     assert tree.linked("q") == {"q", "r"}
