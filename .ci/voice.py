@@ -14,22 +14,23 @@ from pathlib import Path
 
 TREES = (
     *(".ci", "adapters", "application", "domain", "entrypoints"),
-    *("testing", "tests/contracts", "tests/support"),
+    *("testing", "tests"),
     *("docs", "README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
 )
 _SKIPPED = {"inputs", "edges", "__pycache__"}  # material from elsewhere
 
 # A function's docstring opens with a verb in the imperative, so with none of these.
 _NO_VERB = re.compile(
-    r"(An?|The|Th(is|at|ese|ose)|Its?|There|What\w*|Which|Whether|Who\w*|Where|When|Why|How|Is|Are"
-    r"|Was|Does|Has|Can|May|Raises|Returns|Yields|Writes|Reads|Tells|Takes|Gives|Makes|Keeps"
+    r"(An?|The|Th(is|at|ese|ose)|Its?|There|What\w*|Which|Whether|Who(se|m|ever)?|Where|When|Why|How"
+    r"|Is|Are|Was|Does|Has|Can|May|Raises|Returns|Yields|Writes|Reads|Tells|Takes|Gives|Makes|Keeps"
     r"|Sources?|As|If|For|From|With|Without|In|On|At|Of|Nothing|Everything|All|Each|One|Two|No|Not"
     r"|(Return|Yield|Write|Tell|Read|Give|Append|Copy|Make) (what|who|where|how))\b"
 )
 # That of a class, a module or a property is a noun phrase ("Return" is welcome at a property).
 _NO_NOUN = re.compile(
-    r"(What\w*|Which|Whether|Who\w*|Where|When|Why|How|Being|Is|Are|Was|Does|Has|Can|May|Do|Tells"
-    r"|Reads|Collects|Keeps|Makes|Takes|Gives|Holds|Returns|Raises|Writes|Says|Raise|Write|Tell)\b"
+    r"(What\w*|Which|Whether|Who(se|m|ever)?|Where|When|Why|How|Being|Is|Are|Was|Does|Has|Can|May|Do"
+    r"|Tells|Reads|Collects|Keeps|Makes|Takes|Gives|Holds|Returns|Raises|Writes|Says"
+    r"|Raise|Write|Tell)\b"
 )
 # The pronoun of persons is not for things. (Checked behind the word: so the search is quicker.)
 _PERSONS = ("user", "users", "person", "people", "administrator", "contributor", "reader")

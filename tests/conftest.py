@@ -39,7 +39,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what somebody else runs, and put the rest in order."""
+    """Leave out the tests for other kinds of user, and sort the rest."""
     left_out = [item for item in items if kinds.is_for_others(item)]
     ours = [item for item in items if not kinds.is_for_others(item)]
     items[:] = long_tests.longest_first(ours)
@@ -78,7 +78,7 @@ def _reason(report: Any) -> str:
 
 @pytest.fixture(autouse=True)
 def _the_process_stays_as_it_is() -> Iterator[None]:
-    """A test that changes where or how this process works breaks others, much later."""
+    """Check that a test does not change the state of this process, which breaks later tests."""
     before = _ways()
     yield
     after = _ways()

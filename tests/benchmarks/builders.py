@@ -19,10 +19,10 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one build took."""
+    """The cost of one build."""
 
     seconds: float
-    cpu_seconds: float | None = None  # user and system; None: a daemon's, which nobody knows
+    cpu_seconds: float | None = None  # user and system; None: unknown, of a daemon
     peak_bytes: int | None = None  # of the largest process
 
 
@@ -99,7 +99,7 @@ class ImgBuilder(Builder):
             self.python("-c", remove, str(state))
 
     def prepare(self) -> Path:
-        """Make what belongs to the user, and return the home."""
+        """Make the files of the user, and return the home directory."""
         self._home.mkdir(exist_ok=True)
         self._bytecode.mkdir(exist_ok=True)
         if os.geteuid() == 0:
@@ -108,7 +108,7 @@ class ImgBuilder(Builder):
         return self._home
 
     def _compiled(self) -> Mapping[str, str]:
-        """Return what lets Python keep bytecode, as it is kept where pip installed img."""
+        """Return the environment in which Python keeps bytecode, as in an installation by pip."""
         return {"PYTHONPYCACHEPREFIX": str(self._bytecode)}
 
 
@@ -146,7 +146,7 @@ class BuildahBuilder(Builder):
             shutil.rmtree(self._work, ignore_errors=True)
 
     def command(self) -> list[str]:
-        """Return what every command of buildah begins with."""
+        """Return the common beginning of commands of buildah."""
         places = [f"--root={self._work}/root", f"--runroot={self._work}/run"]
         return ["buildah", *places, f"--storage-driver={self._driver}"]
 
@@ -210,7 +210,7 @@ class BuildKitBuilder(Builder):
         shutil.rmtree(self._work, ignore_errors=True)
 
     def client(self) -> list[str]:
-        """Return what every command of docker begins with."""
+        """Return the common beginning of commands of docker."""
         return [_docker() or "docker", f"--host={self._socket}"]
 
     def _wait(self) -> None:

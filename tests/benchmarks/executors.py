@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What each executor costs, and what emulating root costs.
+"""The cost of each executor, and of the emulation of root.
 
     tests/benchmarks/executors.py [--only steps,builds,apt] [--executors unshare,crun,…]
                                   [--as root,user,one-id] [--user NAME] [--small]
@@ -15,7 +15,7 @@ apt: the build that installs packages which are there already, with one id (root
     with subordinate ids. It takes ``--debian``: the name of an image that has apt and its sources,
     or a directory as debootstrap makes it.
 
-Who is compared takes turns, so that what else the machine does falls on all. Printed are medians
+The executors take turns, so that other load of the machine affects all. Printed are medians
 and, in brackets, the least of all. Nothing is left behind.
 """
 
@@ -42,7 +42,7 @@ _PARTS = ("steps", "builds", "apt")
 _EXECUTORS = ("unshare", "crun", "runc", "chroot", "proot")
 _COLUMNS = ("root", "user", "one-id")
 _MOUNTING = ("unshare", "crun", "runc")
-_NAMELESS = 64996  # a user whom nobody gave ids
+_NAMELESS = 64996  # a user without subordinate ids
 _PACKAGES = "openssh-server sudo redis-server nginx-light man-db"
 _CHILD = Path(__file__).with_name("one_executor.py")
 
@@ -52,7 +52,7 @@ Samples = dict[tuple[str, str], list[float]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Who:
-    """A column: somebody, and the executors that somebody can use."""
+    """A column: a user, and the executors that the user can use."""
 
     name: str
     account: pwd.struct_passwd
@@ -61,7 +61,7 @@ class Who:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """Where, of whom and how often is measured."""
+    """The places, users and repetitions of a measurement."""
 
     work: Path
     everybody: Sequence[Who]
@@ -70,7 +70,7 @@ class Bench:
     times: int  # steps in a round
 
     def pairs(self) -> Iterator[tuple[Who, str]]:
-        """Yield who uses which executor, once a round."""
+        """Yield the pairs of user and executor, once a round."""
         for _ in range(self.rounds):
             for executor in self.executors:
                 for who in self.everybody:

@@ -1,4 +1,4 @@
-"""What is built: generated contexts, and base images in a registry."""
+"""Inputs: generated contexts, and base images in a registry."""
 
 import gzip
 import hashlib
@@ -24,7 +24,7 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How much of everything there is."""
+    """The sizes of the inputs."""
 
     steps: int = 30  # of the build that has nothing to do
     runs: int = 20

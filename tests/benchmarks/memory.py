@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How much memory img takes for one large layer.
+"""The memory of img for one large layer.
 
     tests/benchmarks/memory.py [--bytes 3000000000] [--random 12] [--limit 150] [--user NAME]
                                [--directory DIR]
@@ -54,7 +54,7 @@ class Commands:
     registry: str
 
     def costs(self, large: Large) -> Iterator[tuple[str, Cost]]:
-        """Yield what each command costs, as it is done."""
+        """Yield the cost of each command after it ends."""
         remote = f"{self.registry}/large:latest"
         context = self.work / "context"
         _apart(_write_copy, context, large)

@@ -1,4 +1,4 @@
-"""How long a tree of many small files takes to pack: ``python -m tests.benchmarks.pack_tree``."""
+"""The time to pack a tree of many small files: ``python -m tests.benchmarks.pack_tree``."""
 
 import argparse
 import functools

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How fast img is, next to Debian's buildah and to BuildKit in the docker daemon.
+"""The speed of img, compared with Debian's buildah and with BuildKit in the docker daemon.
 
     tests/benchmarks/run.py [--only no-op,run,copy,pull] [--with img,user,buildah,buildkit]
                             [--user NAME] [--repeat N] [--small] [--directory DIR]
@@ -46,7 +46,7 @@ _BUILDERS = ("img", "user", "buildah", "buildkit")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
-    """What one line of the table says of one builder."""
+    """The result of one builder in one line of the table."""
 
     work: str
     builder: str
@@ -60,7 +60,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """Where, how much and how often is measured."""
+    """The places, sizes and repetitions of a measurement."""
 
     work: Path
     registry: str
@@ -121,7 +121,7 @@ class Bench:
         yield Measured(work=what, builder=builder.name, costs=costs)
 
     def _written(self, context: Path, write: Callable[["Bench", Path], None]) -> None:
-        """Write what is to be built, once."""
+        """Write the inputs, once."""
         if context.exists():
             return
         # In a process of its own: what a builder's process takes at most begins with what its

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How fast images come and go: img, next to skopeo with umoci, buildah and docker.
+"""The speed of transfers: img, compared with skopeo with umoci, buildah and docker.
 
     tests/benchmarks/transfer.py [--with img,skopeo,buildah,docker,bare] [--repeat N] [--small]
                                  [--directory DIR]
@@ -7,7 +7,7 @@
 Run it as root by a Python in which img's dependencies are installed. Measured are the pull of a
 generated image (82,000 files in two layers, 410 MB, 179 MB packed) until its files are there, and
 its push to a registry that has nothing of it. buildah and docker unpack while they pull; img and
-skopeo by another command, whose time is added. All states are in memory (/dev/shm). Printed are
+skopeo by another command, with its time added. All states are in memory (/dev/shm). Printed are
 medians of wall-clock time, and how many times as long as img the others take; what is not
 installed has no column. Nothing is left behind.
 
@@ -186,7 +186,7 @@ class DockerCarrier(Carrier):
 
 
 class BareCarrier(Carrier):
-    """Nobody: what the registry and tar need, whoever asks them."""
+    """No builder: the time of the registry and of tar for any client."""
 
     name = "bare"
 

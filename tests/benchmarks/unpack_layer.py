@@ -1,4 +1,4 @@
-"""How long a layer takes to unpack: ``python -m tests.benchmarks.unpack_layer LAYER.tar[.gz]``."""
+"""The time to unpack a layer: ``python -m tests.benchmarks.unpack_layer LAYER.tar[.gz]``."""
 
 import argparse
 import os

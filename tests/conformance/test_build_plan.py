@@ -227,7 +227,7 @@ def inputs_in_llb_order(vertex: Vertex) -> list[int]:
 
 
 def each_file_once(ops: list[Op]) -> list[Op]:
-    """In LLB a heredoc and a cache's directory are vertices of their own, the same ones merged."""
+    """Leave out the vertices of heredocs and cache directories, which LLB merges if equal."""
     return [
         op
         for at, op in enumerate(ops)

@@ -36,7 +36,7 @@ def rows(table: str) -> tuple[Row, ...]:
 
 
 def answers(row: Row, answer: Callable[[Row], object]) -> str | None:
-    """Return what is wrong with our answer to ``row``, None if nothing is."""
+    """Return the fault of img's answer to ``row``, None if it is right."""
     try:
         got = answer(row)
     except (ImgError, ValueError) as error:

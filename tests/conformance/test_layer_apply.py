@@ -71,7 +71,7 @@ def tar_of(layer: list[Row]) -> bytes:
 
 
 def merged(layers: list[bytes]) -> dict[str, Row]:
-    """The tree as the indexes have it."""
+    """Return the tree of the indexes."""
     archive = TarLayerArchive()
     indexes = [archive.index(io.BytesIO(layer))[1] for layer in layers]
     tree = FileTree.of(indexes)
@@ -102,7 +102,7 @@ def entry_row(entry: Entry, text: str) -> Row:
 
 
 def unpacked(layers: list[bytes], directory: str) -> dict[str, Row]:
-    """The tree as it stands on the disk."""
+    """Return the tree on the disk."""
     archive = TarLayerArchive()
     below: list[FileIndex] = []
     for layer in layers:
@@ -221,7 +221,7 @@ def assert_links(row: Row, root: str) -> None:
 
 
 def overlaid(layers: list[bytes], work: str) -> dict[str, Row]:
-    """The tree as an overlay mount of the layers, each in a folder of its own, shows it."""
+    """Return the tree of an overlay mount of the layers, each in its own directory."""
     archive = TarLayerArchive()
     below: list[FileIndex] = []
     folders = [os.path.join(work, "nothing")]

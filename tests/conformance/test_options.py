@@ -32,7 +32,7 @@ def rows(table: str) -> tuple[Row, ...]:
 
 
 def disagreements(table: Iterable[Row], answer: Callable[[Row], object]) -> list[str]:
-    """Return what our answers get wrong; a row with an error must be refused."""
+    """Return the faults of img's answers; a row with an error must be refused."""
     wrong = []
     for row in table:
         try:

@@ -28,13 +28,13 @@ Built = Mapping[int, Shown | str]
 
 
 class Judge(Protocol):
-    """A builder whose results are right."""
+    """The reference builder."""
 
     name: str
     is_of_2020: bool  # before here-documents, --link, --parents and others
 
     def build(self, cases: Sequence[Case], place: Path) -> Built:
-        """Return what comes of the cases, each built by itself; some may be left out."""
+        """Return the results of the cases, each built separately; some may be left out."""
 
 
 def prepare(case: Case, text: str, account: Account, place: Path) -> tuple[Path, Path]:
@@ -55,7 +55,7 @@ def prepare(case: Case, text: str, account: Account, place: Path) -> tuple[Path,
 def built_by_img(
     img: Img, cases: Sequence[Case], place: Path, layout: Path
 ) -> tuple[Built, Mapping[int, str]]:
-    """Return what comes of each case, and the digests."""
+    """Return the result of each case, and the digests."""
     place.mkdir()
     os.chown(place, img.account.uid, img.account.gid)
     runs = []

@@ -37,7 +37,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What is built, by everybody with the same options."""
+    """A Dockerfile with its context, built by all users with the same options."""
 
     number: int
     files: tuple[File, ...]

@@ -12,13 +12,13 @@ from tests.differential.judgement import differences
 from tests.differential.shrinking import smallest
 from tests.support.host.img_command import Img
 
-_BATCH = 25  # cases, whose images are in memory at a time
+_BATCH = 25  # cases with images in memory at a time
 _PLACES = count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How many cases there were, and what is not alike."""
+    """The number of cases, and the differences."""
 
     cases: int
     instructions: int
@@ -29,7 +29,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """All builders; root's image is compared with everybody's."""
+    """All builders; root's image is compared with that of each user."""
 
     imgs: Mapping[str, Img]  # with "root"
     judges: Sequence[Judge]

@@ -85,7 +85,7 @@ def _file(random: Random, path: str, others: dict[str, File]) -> File:
 def write(files: Sequence[File], place: Path, uid: int, gid: int) -> None:
     """Write the files to ``place``, which must not exist; they are of this user.
 
-    Files whose directory is not there are left out.
+    Files without a directory are left out.
     """
     place.mkdir(mode=0o755)
     os.chown(place, uid, gid)

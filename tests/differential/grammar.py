@@ -24,7 +24,7 @@ _IGNORED = ("a", "*.txt", "d", "!d/sub", "d/*", "**/x", "*/b.txt", "# note", "e/
 
 
 class Grammar:
-    """Makes one case of a number."""
+    """A generator of one case from a number."""
 
     def __init__(self, number: int, new: bool) -> None:
         self._random = Random(number)

@@ -31,7 +31,7 @@ _CAPABILITY = "security.capability"
 def differences(
     case: Case, ours: Shown | str, theirs: Shown | str, of_2020: bool = False
 ) -> list[str]:
-    """Return a line for each difference that is not listed; ``of_2020`` is who built theirs."""
+    """Return a line for each difference that is not listed; ``of_2020``: by the old BuildKit."""
     if isinstance(ours, str) or isinstance(theirs, str):
         if isinstance(ours, str) and isinstance(theirs, str):
             return []
@@ -88,7 +88,7 @@ def _is_empty(entry: LayerEntry) -> bool:
 
 
 def _left_out(case: Case) -> Iterator[str]:
-    """Yield what only BuildKit's layers have: places that it made for mounts."""
+    """Yield the mount points that only BuildKit's layers have."""
     yield from _STUBS
     for target in case.mounted:
         path = os.path.join("/", target)

@@ -1,4 +1,4 @@
-"""What an image shows: its files when all layers lie over one another, its config and history."""
+"""The contents of an image: the files of its merged layers, its config and history."""
 
 import gzip
 import json
@@ -29,7 +29,7 @@ class Shown:
 
 
 def of_oci_archive(archive: Path) -> Shown:
-    """Return what the only image of an OCI archive shows."""
+    """Return the contents of the only image of an OCI archive."""
     with tarfile.open(archive) as tar:
         read = _reader(tar)
 
@@ -44,7 +44,7 @@ def of_oci_archive(archive: Path) -> Shown:
 
 
 def of_docker_archive(archive: Path) -> dict[str, Shown]:
-    """Return what the images of an archive of ``docker save`` show, by their names."""
+    """Return the contents of the images of an archive of ``docker save``, by their names."""
     with tarfile.open(archive) as tar:
         read = _reader(tar)
         return {

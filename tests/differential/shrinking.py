@@ -1,4 +1,4 @@
-"""Makes a case small that still shows what it is about."""
+"""Reduction of a case to a small one with the same difference."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace

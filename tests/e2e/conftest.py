@@ -1,4 +1,4 @@
-"""What end-to-end tests stand on: an installed img, two users, a registry with base images."""
+"""Fixtures of the end-to-end tests: an installed img, users, a registry with base images."""
 
 import os
 import shutil
@@ -28,11 +28,11 @@ from tests.support.servers import registry_server
 from tests.support.servers.registry_server import RegistryServer
 
 _PATIENCE_S = 30.0
-_NAMELESS = 64997  # a user whom nobody gave a name or ids
+_NAMELESS = 64997  # a user without a name and ids
 _NOT_SOURCE = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "tests")
 # The recorded results of the conformance cases were made with a base that says so.
 _DEBIAN_LABELS = {"io.buildah.version": "1.28.2"}
-# What two thirds of Debian's files are; no step of those who take the smaller one looks at them.
+# Two thirds of Debian's files, which the steps on the smaller image do not use.
 _UNUSED = (
     *("usr/share/doc/", "usr/share/man/", "usr/share/locale/", "usr/share/zoneinfo/"),
     *("usr/share/perl", "usr/lib/x86_64-linux-gnu/gconv/", "usr/lib/aarch64-linux-gnu/gconv/"),
@@ -61,7 +61,7 @@ def _install(place: Path) -> None:
 def installed() -> Path:
     """Return the ``bin`` of a new environment in which img's wheel is installed.
 
-    $IMG_TESTS_BIN may name that of an environment to take instead, which everybody may enter.
+    $IMG_TESTS_BIN may name the ``bin`` of another environment, which all users may enter.
     """
     if given := os.environ.get("IMG_TESTS_BIN"):
         return Path(given)
@@ -69,7 +69,7 @@ def installed() -> Path:
     return shared_things.once("installed", _install) / "venv/bin"
 
 
-# --- who runs it ---
+# --- users ---
 
 
 @pytest.fixture(scope="session")
@@ -99,10 +99,10 @@ def _left(text: str) -> list[str]:
 
 @pytest.fixture
 def img_for(installed: Path, workplace: Path, request: pytest.FixtureRequest) -> ImgFor:
-    """Return a function: who runs it, and a name for the state, to img.
+    """Return a function from a kind of user, and a name for the state, to img.
 
-    "root"; "user", who has subordinate ids; "one-id", who has none; "no-new-privileges": the user,
-    who cannot use them.
+    "root"; "user", with subordinate ids; "one-id", without; "no-new-privileges": the user with
+    ids that cannot be used.
     """
 
     def prepared(who: str, state: str = "state") -> Img:

@@ -1,4 +1,4 @@
-"""What was built once is not built again."""
+"""Cached steps do not run again."""
 
 import re
 import time
@@ -37,7 +37,7 @@ def old_context(context: Path) -> Path:
 
 
 def steps_of(log: str) -> dict[str, str]:
-    """Return how each vertex of a plain log ended, by its name."""
+    """Return the outcome of each vertex of a plain log, by its name."""
     names = dict(re.findall(r"^#(\d+) (\[.*)$", log, re.M))
     ends = dict(re.findall(r"^#(\d+) (CACHED|DONE|ERROR|CANCELED)", log, re.M))
     return {name: ends[number] for number, name in names.items() if number in ends}
@@ -51,7 +51,7 @@ def ran(log: str) -> set[str]:
 
 
 def facts(state: Path) -> dict[str, tuple[int, int, int]]:
-    """Return what a write would change of each file and directory in the state.
+    """Return the attributes of each file and directory in the state that a write would change.
 
     Not of the state's own directory: SQLite makes files for as long as its database is open. Nor
     of the leases, by which a build says that it is at work.

@@ -1,4 +1,4 @@
-"""What one machine built, another one finds: caches in a registry, an image, a directory."""
+"""Caches for other machines: in a registry, an image, a directory."""
 
 import json
 import re
@@ -36,7 +36,7 @@ def context(busybox: str, write_context: WriteContext) -> Path:
 
 @pytest.fixture
 def cache(registry: RegistryServer) -> str:
-    """Return a name in the registry that nobody else uses."""
+    """Return a new name in the registry."""
     return f"{registry.address}/{uuid4().hex}/cache:latest"
 
 

@@ -1,4 +1,4 @@
-"""What ``auto`` comes to is said in a build's first line; and why, where it is something slower."""
+"""The first line of a build names the choices of ``auto``, with the reason for a slower one."""
 
 import os
 import re

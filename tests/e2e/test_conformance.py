@@ -1,4 +1,4 @@
-"""What BuildKit builds from hundreds of Dockerfiles, img builds as well."""
+"""Hundreds of Dockerfiles give the same images as BuildKit."""
 
 import json
 import os
@@ -55,9 +55,9 @@ def _target(file: Path) -> str:
 def test_every_case_comes_out_as_buildkit_builds_it(
     img: Img, registry: RegistryServer, workplace: Path
 ) -> None:
-    """In a process that has started already: how img starts is in all other tests.
+    """Build in a warm process: all other tests cover the start of img.
 
-    With IMG_TESTS_ALL everybody builds all cases, by way of the store; else see _part().
+    With IMG_TESTS_ALL each user builds all cases, through the store; otherwise see _part().
     """
     for needed in ("skopeo", "git", "zstd", "ssh-agent"):
         program(needed)
@@ -115,7 +115,7 @@ _OF_LAYERS = re.compile(r'"(layer_paths|same_layers_as_first|same_digest_as_firs
 def test_other_engines_show_the_same_files(
     img_for: ImgFor, registry: RegistryServer, workplace: Path, engine: str
 ) -> None:
-    """A part of the cases; with IMG_TESTS_ALL all that do not ask for layers."""
+    """Run a part of the cases; with IMG_TESTS_ALL all that need no layers."""
     need_root()
     img = img_for("root")
     place = workplace / "engine"

@@ -71,7 +71,7 @@ def git_url(workplace: Path, repository: Repository) -> Iterator[str]:
 
 
 def leftovers(img: Img) -> list[str]:
-    """Return what is in the state's room for unfinished things."""
+    """Return the names of unfinished files in the state."""
     return sorted(path.name for path in (img.state / "tmp").glob("*"))
 
 

@@ -1,4 +1,4 @@
-"""What COPY and ADD of odd files come to, as BuildKit builds it."""
+"""COPY and ADD of unusual files, with BuildKit's results."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Generated Dockerfiles give everybody what they give BuildKit.
+"""Generated Dockerfiles give each user BuildKit's image.
 
 $IMG_DIFF_SEEDS says how many, $IMG_DIFF_FIRST where to begin; $IMG_DIFF_BUILDKIT may name a
 directory with buildkitd and buildctl, which then judge all of the language.

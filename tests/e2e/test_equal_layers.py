@@ -101,7 +101,7 @@ def comparable(layer: Mapping[str, LayerEntry]) -> Mapping[str, LayerEntry]:
 def test_the_layers_are_equal_entry_for_entry_as_root_and_as_user_by_overlay_and_by_copies(
     img_for: ImgFor, write_context: WriteContext, small_debian: str
 ) -> None:
-    """In two places: the other test has more, the same to the bit; with IMG_TESTS_ALL in all."""
+    """Compare two environments, with IMG_TESTS_ALL all; the other test covers more files."""
     places = _PLACES if "IMG_TESTS_ALL" in os.environ else _FEW
     images = built_in(places, img_for, write_context, small_debian, "--target", "made")
 

@@ -1,4 +1,4 @@
-"""What users met when steps copied, moved and removed files with several names."""
+"""Steps that copy, move and remove files with several names."""
 
 import io
 import tarfile

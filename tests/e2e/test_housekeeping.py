@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.userns, pytest.mark.registry]
 
 _STATE_ERROR = 8
 _PATIENCE_S = 120.0
-_SLACK = 256 << 10  # bytes of SQLite's files that are there only while somebody looks
+_SLACK = 256 << 10  # bytes of SQLite's files that exist only while a process reads
 _RUN = """\
 FROM {base}
 COPY big /
@@ -83,7 +83,7 @@ def test_what_is_listed_is_what_the_disk_says(
     items = used(img)
 
     total = sum(item["Size"] for item in items)
-    if who == "root":  # nobody else may look
+    if who == "root":  # only root may look
         assert abs(total - on_disk(img.state)) < _SLACK
     by_kind = {kind: [i for i in items if i["Type"] == kind] for kind in (i["Type"] for i in items)}
     assert {"image", "snapshot", "cache-mount", "state"} <= by_kind.keys()
@@ -305,7 +305,7 @@ def test_a_build_makes_damaged_layers_anew(
     damage(blob(img.state, "RUN dd if=/dev/urandom of=/made bs=1k count=100", img))
 
     built = img("build", "-t", "app", "--build-arg", "x=1", context, "--target", "one")
-    assert "CACHED" in built.stderr  # nobody has looked at its bytes
+    assert "CACHED" in built.stderr  # no step has read its bytes
     again = write_context(
         f"FROM {busybox} AS one\nRUN dd if=/dev/urandom of=/made bs=1k count=100\n"
         "FROM scratch\nCOPY --from=one /made /other\n"

@@ -43,7 +43,7 @@ class Sleeper:
         wait_until(self.processes, "the RUN starts")
 
     def processes(self) -> list[str]:
-        """Return what sleeps."""
+        """Return the processes that sleep."""
         return [line for line in processes_naming(self.length) if f"sleep {self.length}" in line]
 
     def end(self) -> tuple[bytes, bytes]:

@@ -20,7 +20,7 @@ _PATIENCE_S = 20.0
 _MOMENTS = int(os.environ.get("IMG_TESTS_MOMENTS", "2"))
 _HOW = (signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 _SEED = os.environ.get("IMG_TESTS_SEED") or str(random.SystemRandom().randrange(10**6))
-# Who builds, with which options: every executor, every way of having ids.
+# Users and options: every executor, and every kind of id mapping.
 _WAYS = [
     "root unshare",
     "root runc",
@@ -109,7 +109,7 @@ def prepared(way: str, img: Img, busybox: str, write_context: WriteContext) -> K
 
 
 def new_state(img: Img, workplace: Path, name: str) -> Path:
-    """Return a new directory of whoever runs img."""
+    """Return a new directory of the user who runs img."""
     state = workplace / name
     state.mkdir()
     os.chown(state, img.account.uid, img.account.gid)
@@ -117,16 +117,16 @@ def new_state(img: Img, workplace: Path, name: str) -> Path:
 
 
 def leftovers(orphans: Orphans, state: Path) -> list[str]:
-    """Return what does not go away by itself: processes, and mounts that somebody still sees."""
+    """Return the processes and visible mounts that remain."""
     left = orphans.wait(_PATIENCE_S)
     return [*left, *mounts_naming(str(state))]
 
 
 def unfinished(state: Path) -> list[Path]:
-    """Return what is there for the time of a build only.
+    """Return the files that exist only during a build.
 
-    Files in the making are nobody else's to remove for a day: who made them may be a process of
-    another container, so that nobody knows whether it lives.
+    Unfinished files are removed after a day: their writer may be a process of another container,
+    which img cannot see.
     """
     places = [*state.glob("tmp"), *state.glob("snapshots/*/*/*/work"), *state.glob("*/tmp")]
     found = [path for place in places for path in place.iterdir()]

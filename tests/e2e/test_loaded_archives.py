@@ -82,7 +82,7 @@ def _broken(*, null: bool) -> Callable[[str], bytes]:
 
 
 def _partial(*gone: int, other: str = "platform") -> Callable[[str], bytes]:
-    """Return what makes an index of a whole image and another, without blobs of the latter."""
+    """Return an edit: an index of a complete image and of another one without its blobs."""
 
     def make(name: str) -> bytes:
         blobs = MemoryBlobStore()

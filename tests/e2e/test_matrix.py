@@ -36,7 +36,7 @@ _REPEATED = {
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """Return a directory in memory; what is in it may belong to anybody."""
+    """Return a directory in memory; its files may belong to any user."""
     directory = Path(tempfile.mkdtemp(prefix="matrix-", dir=shared_things.directory()))
     directory.chmod(0o755)
     yield directory
@@ -45,7 +45,7 @@ def place() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def matter(busybox_layout: Path, small_debian_layout: Path, user: Account) -> Matter:
-    """Return what is built, and what root made of it on overlays: once for all workers."""
+    """Return the Dockerfiles, and the images of root on overlays: once for all workers."""
     need_root()
     for name in ("unshare", "setpriv", "mkfs.ext4", "crun", "runc", "proot", "fuse-overlayfs"):
         program(name)
@@ -82,7 +82,7 @@ def _run(
 ) -> Ran:
     environment = _ENVIRONMENTS[cell.environment]
     wanted = ["hardlinks"]
-    if isinstance(cell, Builds):  # and what somebody else's program decides says nothing of img
+    if isinstance(cell, Builds):  # the result of another program says nothing about img
         wanted = [case for case in cases() if not isinstance(cell.exceptions.get(case), MayDiffer)]
     order = matter.order(cell.executor, cell.snapshotter, wanted)
     if environment.in_docker:
@@ -120,7 +120,7 @@ def test_the_images_are_what_root_builds_on_overlays(
 
 
 def _fault(cell: Builds, case: str, image: Json, reference: Json, shown: str) -> str:
-    """Return what of the outcome was not promised."""
+    """Return the unexpected parts of the outcome."""
     differences = image.get("error") or "\n".join(_differences(image, reference))
     match cell.exceptions.get(case):
         case Fails(text=text):

@@ -1,4 +1,4 @@
-"""Random steps give everybody what they give in a plain directory."""
+"""Random steps give each user the same result as in a plain directory."""
 
 import io
 import json

@@ -30,7 +30,7 @@ def slirp() -> None:
 
 
 def with_tun(img: Img, mode: str) -> Img:
-    """Return img on a machine whose /dev/net/tun has ``mode``; "" for none at all."""
+    """Return img on a machine with a /dev/net/tun of ``mode``; "" for none."""
     need_root()
     node = f"mknod -m {mode} /dev/net/tun c 10 200 && " if mode else ""
     account = img.account
@@ -52,7 +52,7 @@ def outer_address() -> str:
 
 @contextmanager
 def greeter(address: str) -> Iterator[int]:
-    """Listen on ``address`` and greet who connects; yield the port."""
+    """Listen on ``address`` and greet each connection; yield the port."""
     with socket.create_server((address, 0)) as server:
 
         def greet() -> None:

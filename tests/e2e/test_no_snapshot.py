@@ -7,7 +7,7 @@ from tests.support.images.written_images import read_archive
 
 
 def unpacked(state: Path) -> list[Path]:
-    """Return whatever lies in directories of unpacked layers and of snapshots."""
+    """Return the names in directories of unpacked layers and of snapshots."""
     return [
         path
         for path in (state / "snapshots").rglob("*")

@@ -47,7 +47,7 @@ def owners(layer: Mapping[str, LayerEntry]) -> Mapping[str, LayerEntry]:
 def test_unmodified_packages_are_installed_with_the_same_owners_as_with_many_ids(
     img_for: ImgFor, write_context: WriteContext, debian: str, registry: RegistryServer
 ) -> None:
-    """With IMG_TESTS_ALL under no_new_privs as well, which is emulated by the same code."""
+    """Run also under no_new_privs with IMG_TESTS_ALL: the code is the same."""
     emulated = _EMULATED if "IMG_TESTS_ALL" in os.environ else _EMULATED[:1]
     root = img_for("root", "root")
     base = f"{registry.address}/downloaded:latest"
@@ -165,7 +165,7 @@ def test_a_runtime_is_refused_by_name_for_it_emulates_no_ids(
 def test_owners_are_emulated_in_a_namespace_of_one_id_that_img_was_started_in(
     img_for: ImgFor, write_context: WriteContext, busybox: str, mapped: str
 ) -> None:
-    """As by unshare(1), so by bubblewrap and Apptainer: the first makes the user its root."""
+    """Start img like unshare(1), which maps the user to root, and like bubblewrap and Apptainer."""
     context = write_context(
         f"FROM {busybox}\nCOPY --chown=5:6 f /\nRUN chown 7:8 /f && touch /g && chgrp 42 /g\n",
         {"f": ""},

@@ -1,4 +1,4 @@
-"""What ``img build -o`` makes, read by the tools that it is made for."""
+"""Outputs of ``img build -o``, read by other tools."""
 
 import hashlib
 import json

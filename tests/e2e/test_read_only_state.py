@@ -24,7 +24,7 @@ def context(write_context: WriteContext) -> str:
 
 
 def read_only(owner: Img) -> Img:
-    """Return img, run by the same user, on a state that nobody can write."""
+    """Return img, run by the same user, on a read-only state."""
     mounting = ("unshare", "-m", program("sh"), "-ec", _READ_ONLY, "sh")
     return replace(owner, command=(*mounting, *owner.command))
 

@@ -1,4 +1,4 @@
-"""What a machine's configuration says of registries, and what registries list."""
+"""Configuration of registries, and their lists."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def img(img_for: ImgFor) -> Img:
 
 @pytest.fixture
 def tiny(write_context: WriteContext) -> Path:
-    """Return a context whose image needs no base."""
+    """Return a context of an image without a base."""
     return write_context("FROM scratch\nCOPY f /\n", {"f": "f"}, name="tiny")
 
 

@@ -52,7 +52,7 @@ def root() -> Iterator[StepRoot]:
 
 @pytest.fixture
 def beside(root: StepRoot) -> Path:
-    """A directory on the file system of the root."""
+    """Return a directory on the file system of the root."""
     place = root.changed.parent / "beside"
     place.mkdir()
     return place
@@ -232,7 +232,7 @@ def test_root_in_a_step_is_not_root_of_the_machine(steps: Steps, attempt: str) -
 
 
 def test_its_capabilities_are_fewer_than_those_of_others(steps: Steps) -> None:
-    # Who has one more may not be traced: where no filter can be loaded, that is what is left.
+    # A process with one more capability may not be traced: the only protection without a filter.
     mask = int(steps.sh("grep CapPrm /proc/self/status").split()[1], 16)
 
     assert mask == capabilities.DOCKER_DEFAULT & ~capabilities.mask_of(

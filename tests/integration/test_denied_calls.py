@@ -1,4 +1,4 @@
-"""The system calls that are refused to a step, as a program in one sees it, whatever runs it."""
+"""The system calls that are refused to a program in a step, with each executor."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from tests.support.steps.step_roots import Steps, in_env, step_root
 
 pytestmark = pytest.mark.userns
 
-# With arguments that mean nothing: a call that is let through says EINVAL, EFAULT, ENOSYS.
+# With invalid arguments: a permitted call fails with EINVAL, EFAULT or ENOSYS.
 _CALLER = """
 import ctypes, errno, json, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -48,7 +48,7 @@ def steps(executor: Executor) -> Iterator[Steps]:
 
 
 def answers(steps: Steps, process: Process, names: set[str]) -> dict[str, str]:
-    """Return what each call says to a Python of the host that runs in the step."""
+    """Return the result of each call for a Python of the host that runs in the step."""
     machine = bpf.this_machine()
     assert machine is not None
     numbers = {name: machine.calls[name] for name in names if name in machine.calls}

@@ -233,7 +233,7 @@ def built_from_busybox(
 
 
 def outside(context: Path, file: str) -> str:
-    """Return what is said of the image when it is built here, by root."""
+    """Return the description of the image that root builds here."""
     state = Path(tempfile.mkdtemp(dir=in_memory(), prefix="img-outside-"))
     script = f"{BUILD} -f {context / file} {context} && {LIST}".replace("/tmp/state", str(state))
     env = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}

@@ -1,4 +1,4 @@
-"""What a real machine lets us do, as ``img doctor`` finds it."""
+"""The findings of ``img doctor`` on a real machine."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What an image, a Dockerfile or a step may try to reach what is not theirs, in every executor."""
+"""Escape attempts of images, Dockerfiles and steps, in every executor."""
 
 import os
 import re
@@ -59,13 +59,13 @@ def root(executor: Executor) -> Iterator[StepRoot]:
 
 @pytest.fixture
 def outside(root: StepRoot) -> Outside:
-    """A directory beside the root, as the state's others are."""
+    """Return a directory next to the root, like others of the state."""
     return Outside(root.changed.parent)
 
 
 @pytest.fixture
 def mounts(root: StepRoot) -> Iterator[dict[str, ProcessMount]]:
-    """One mount of each kind; the target is the test's."""
+    """Return one mount of each kind; the test chooses the target."""
     beside = root.changed.parent / "beside"
     (beside / "directory").mkdir(parents=True)
     (beside / "file").write_text("x")
@@ -247,7 +247,7 @@ def test_our_own_directories_go_nowhere_else(
 
 
 def test_files_outside_cannot_be_read(steps: Steps, outside: Outside, name: str) -> None:
-    # PRoot is no boundary for who looks through /proc (docs/rootless.md).
+    # PRoot is no boundary for a step that reads /proc (docs/rootless.md).
     attempts = [one for one in READS if name != "proot" or "/proc/" not in one]
     script = trying(attempts).replace("{outside}", str(outside.path))
 
@@ -279,7 +279,7 @@ def test_nothing_comes_in_but_what_was_given(steps: Steps, name: str) -> None:
 
 
 def test_neither_environment_nor_descriptors_of_ours_are_seen(name: str, root: StepRoot) -> None:
-    # From a process that was started with both: what it was executed with, anybody may read.
+    # From a process that was started with both: all users may read its initial arguments.
     executor_named(name).close()
     root.write("look", LOOK, mode=0o755)
     with open(root.changed / "bin/busybox", "rb") as held:
@@ -329,7 +329,7 @@ def test_nothing_survives_its_step(name: str, root: StepRoot, how: str) -> None:
         executor = executor_named(name)
         steps = Steps(executor, root)
         try:
-            steps.sh("true")  # somebody stands by from here on
+            steps.sh("true")  # a process stands by from here on
             before = len(orphans.living())
             assert steps.run(["/bin/sh", "-c", f"{script}\nexit 0"]).code == 0
             left = last_of(orphans.living, lambda found: len(found) <= before, patience_s=5)

@@ -23,7 +23,7 @@ Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory that pip installed the package into, from its source and nothing else."""
+    """Return a directory into which pip installed the package from its source."""
     work = tmp_path_factory.mktemp("extension")
     source, site = work / "source", work / "site"
     shutil.copytree(PACKAGE, source)
@@ -42,7 +42,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def img(site: Path, tmp_path: Path) -> Run:
-    """The img command, with the package installed."""
+    """Return the img command, with the package installed."""
 
     def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
         paths = [str(site), str(ROOT), os.environ.get("PYTHONPATH", "")]

@@ -154,7 +154,7 @@ def push(world: World, state: Path, name: ImageReference, limits: Limits) -> Non
 
 
 def is_whole_here(world: World, state: Path, name: ImageReference) -> bool:
-    """Tell whether the image has its name; whatever is stored must be right anyway."""
+    """Return whether the image has its name; all stored data must be right in any case."""
     container = world.container(state, PATIENT)
     try:
         for digest in container.storage.blobs().digests():

@@ -1,4 +1,4 @@
-"""Runs tests in a user namespace with one id, as a user whom nobody gave ids."""
+"""Tests in a user namespace with one id, as a user without subordinate ids."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ IMPOSSIBLE = (
 )
 
 
-# As in a container: the kernel lets nobody mount a /proc anew then (mount_namespaces(7)).
+# As in a container: the kernel then refuses to mount a new /proc (mount_namespaces(7)).
 HIDE = 'mount -t tmpfs none /proc/fs && exec "$@"'
 
 

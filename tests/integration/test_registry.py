@@ -135,7 +135,7 @@ def test_a_big_blob_passes_through_little_memory() -> None:
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A key and a certificate for 127.0.0.1 that nobody signed but itself."""
+    """Return a key and a self-signed certificate for 127.0.0.1."""
     file = tmp_path / "registry.pem"
     subprocess.run(
         [

@@ -1,4 +1,4 @@
-"""Who is trusted, and who we are, at registries that speak TLS."""
+"""Certificate authorities and client certificates at registries with TLS."""
 
 import io
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def picky(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """A registry that takes clients only for whom its authority vouches."""
+    """Yield a registry that accepts only client certificates of its authority."""
     if PROGRAM is None:
         lacking("docker-registry is not installed")
     authority = Authority(tmp_path_factory.mktemp("authority"))

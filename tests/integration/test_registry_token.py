@@ -1,4 +1,4 @@
-"""A real registry whose tokens come from elsewhere, as those of Docker Hub and of GitLab do."""
+"""A real registry with a separate token server, like Docker Hub and GitLab."""
 
 import io
 import time
@@ -43,7 +43,7 @@ class Place:
         return OrasRegistry(credentials=known, sleep=lambda _: None)
 
     def asked(self) -> list[tuple[str, list[str]]]:
-        """Return who got a token, and for what, since the last time; forget it."""
+        """Return the users and scopes of tokens since the last call, and forget them."""
         answers = [(one.user, one.scopes) for one in self.tokens.granted]
         self.tokens.granted.clear()
         return answers

@@ -1,4 +1,4 @@
-"""What broke off goes on where it broke: only what is missing is sent."""
+"""Interrupted transfers continue: only the missing bytes are sent."""
 
 import io
 import os
@@ -171,7 +171,7 @@ def test_an_upload_whose_answer_is_lost_is_not_sent_again(
 
 
 class Lost:
-    """The registry does what it is asked to, and nobody hears of it."""
+    """Let the registry do its work, and drop the response."""
 
     def __call__(self, line: Line) -> None:
         line.forward(answer_limit=0)

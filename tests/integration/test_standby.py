@@ -36,7 +36,7 @@ def steps(request: pytest.FixtureRequest) -> Iterator[Steps]:
 
 @pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Path]:
-    """A directory to mount on; what is mounted there in the end is unmounted."""
+    """Return a mount point; it is unmounted at the end."""
     yield tmp_path
     subprocess.run(["umount", "--lazy", tmp_path], check=False, capture_output=True)
 
@@ -54,7 +54,7 @@ def who_stands_by(steps: Steps) -> int:
 
 
 def test_who_stood_by_becomes_the_step(steps: Steps) -> None:
-    for _ in range(20):  # whenever anybody mounts something, another one takes its place
+    for _ in range(20):  # after each mount on the machine another one takes its place
         steps.sh("true")
         before = who_stands_by(steps)
         namespace = os.readlink(f"/proc/{before}/ns/uts")

@@ -1,4 +1,4 @@
-"""What a step sees and what it cannot do, in real namespaces."""
+"""The environment and the limits of a step in real namespaces."""
 
 import os
 import stat
@@ -46,7 +46,7 @@ def with_users(root: StepRoot) -> None:
     root.write("etc/group", GROUP)
 
 
-# --- who the process is ---
+# --- the identity of the process ---
 
 
 def test_the_command_is_pid_1_and_sees_no_other_process(steps: Steps) -> None:

@@ -1,4 +1,4 @@
-"""What a step leaves behind, how it ends, and what it cannot do, in real namespaces."""
+"""Leftovers, the end, and the limits of a step in real namespaces."""
 
 import os
 import shutil
@@ -189,7 +189,7 @@ def test_close_kills_what_still_runs(root: StepRoot) -> None:
 
 @on_directories
 def test_a_program_that_rises_to_root_does_not_outlive_the_command_line(root: StepRoot) -> None:
-    # The kernel forgets whose death a process wanted to share when it executes such a program.
+    # The kernel clears the parent death signal when a process executes such a program.
     risen = root.changed / "bin/busybox-risen"
     shutil.copy(root.changed / "bin/busybox", risen)
     risen.chmod(0o4755)
@@ -250,7 +250,7 @@ def test_root_in_a_step_is_not_root_of_the_machine(steps: Steps, attempt: str) -
 
 
 def test_a_step_leads_a_session_of_its_own(steps: Steps) -> None:
-    # Else it would have the terminal of whoever builds.
+    # Otherwise it would have the terminal of the user.
     state = steps.sh("exec cat /proc/self/stat")
 
     pid, session = state.split()[0], state.rpartition(")")[2].split()[3]

@@ -24,7 +24,7 @@ host = enter_for_build()
 
 @pytest.fixture(scope="session")
 def account() -> Account:
-    """Return a plain user with subordinate ids: the one of this run, or who runs it."""
+    """Return a plain user with subordinate ids: the one of this run, or the current user."""
     return accounts.user()
 
 
@@ -48,8 +48,8 @@ def command(
 
 
 def run_as(user: list[str], program: str) -> str:
-    """Return what a Python program prints, run as the user."""
-    home = str(Path.home())  # of who runs this; the words of the user have the user's
+    """Return the output of a Python program that runs as the user."""
+    home = str(Path.home())  # of the current user; the user's command has the user's home
     env = {"PATH": os.environ["PATH"], "HOME": home, "PYTHONDONTWRITEBYTECODE": "1"}
     done = command([*user, sys.executable, "-c", program], check=False, env=env)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -168,7 +168,7 @@ def test_where_parts_of_proc_are_hidden_the_outer_one_is_shown(user: list[str]) 
 
 
 def test_the_executors_promises_hold_for_a_plain_user(user: list[str]) -> None:
-    """With one of the two runtimes, which are run alike; with both by IMG_TESTS_ALL."""
+    """Run with one of the two runtimes, which use the same code; with both by IMG_TESTS_ALL."""
     left_out = "not scripted" if "IMG_TESTS_ALL" in os.environ else "not scripted and not runc"
     seen = run_as(
         user,

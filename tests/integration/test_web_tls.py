@@ -1,4 +1,4 @@
-"""Whom img trusts when it fetches files."""
+"""Certificate authorities for downloads of files."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -36,7 +36,7 @@ mkfifo -m 0620 /var/lib/service/pipe && chown service /var/lib/service/pipe
 
 
 def write_context(place: Path) -> None:
-    """Fill the directory ``place``, the same for everybody."""
+    """Fill the directory ``place`` with the same files for each user."""
     for name, text, mode in (
         ("tree/f", "a file\n", 0o644),
         ("tree/exec", "#!/bin/sh\n", 0o755),

@@ -1,6 +1,6 @@
 """Runs ``img build`` for many Dockerfiles, and tells what came out.
 
-It is run where and by whom a cell of the matrix says: ``python -m tests.matrix.driver ORDER``. Each
+It runs in the environment and as the user of a cell: ``python -m tests.matrix.driver ORDER``. Each
 build is the whole command line in a process of its own, forked when all is imported: that saves
 half of the time.
 """

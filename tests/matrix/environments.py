@@ -1,4 +1,4 @@
-"""Runs the driver of the matrix as somebody, somewhere; all of it is real."""
+"""Real environments and users for the driver of the matrix."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.support.host.machine import REPOSITORY, Account, program
 Json = Any  # what goes to the driver and comes from it
 
 _EPOCH = "1700000000"
-_NAMELESS = 64996  # a user whom nobody gave a name or ids
+_NAMELESS = 64996  # a user without a name and ids
 _PLAIN = 1234  # the user in a container of Docker
 _TIMEOUT_S = 300.0
 
@@ -45,13 +45,13 @@ _FILE_SYSTEMS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
-    """What is built: base images, a context, and what root made of them (None: not yet)."""
+    """The inputs: base images, a context, and root's images of them (None: not yet)."""
 
     place: Path
     reference: Json = None
 
     def order(self, executor: str, snapshotter: str, cases: Sequence[str]) -> Json:
-        """Return what a driver is told."""
+        """Return the order for a driver."""
         images = self.reference or {}
         return {
             "executor": executor,
@@ -66,7 +66,7 @@ class Matter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """What the driver said, and what the builds showed meanwhile."""
+    """The report of the driver, and the output of the builds."""
 
     outcome: Json
     shown: str
@@ -78,7 +78,7 @@ class Ran:
 
     @property
     def announced(self) -> str:
-        """What was said of who runs the steps; "" if there was none to run."""
+        """The announced executor; "" if there was no step to run."""
         lines = (line.partition("[internal] ")[2] for line in self.shown.splitlines())
         return next((line for line in lines if line.startswith("executor ")), "")
 

@@ -1,4 +1,4 @@
-"""Makes what the matrix builds: the context, and the base images."""
+"""The inputs of the matrix: the context, and the base images."""
 
 import shutil
 from pathlib import Path

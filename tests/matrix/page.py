@@ -1,4 +1,4 @@
-"""Writes the tables of docs/matrix.md: ``python -m tests.matrix.page``."""
+"""A writer of the tables of docs/matrix.md: ``python -m tests.matrix.page``."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ _START, _END = "<!-- made by tests/matrix/page.py -->\n", "<!-- end -->\n"
 
 
 def render() -> str:
-    """Return what lies between the marks of the page."""
+    """Return the text between the marks of the page."""
     return "\n".join((*_cells(), "", *_notes(), "", *_dockerfiles(), ""))
 
 

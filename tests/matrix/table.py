@@ -1,4 +1,4 @@
-"""What is built where, by what, and what comes of it: the matrix that docs/matrix.md shows."""
+"""The matrix of docs/matrix.md: environments, executors, Dockerfiles and results."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ DOCKERFILES = Path(__file__).with_name("dockerfiles")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """Who builds, and on what."""
+    """The users, and their environments."""
 
     name: str
     title: str
@@ -19,7 +19,7 @@ class Environment:
 
     @property
     def in_docker(self) -> bool:
-        """Whether it is a container of Docker."""
+        """True for a container of Docker."""
         return self.who.startswith("docker-")
 
 
@@ -33,14 +33,14 @@ class Fails:
 
 @dataclass(frozen=True, slots=True)
 class Differs:
-    """A Dockerfile whose layers are others there than everywhere else."""
+    """A Dockerfile with other layers in one environment."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class MayDiffer:
-    """The same, or one that fails: somebody else's program decides, by its version."""
+    """A Dockerfile with other layers or a failure, by the version of a program."""
 
     why: str
 
@@ -55,7 +55,7 @@ class Builds:
     environment: str
     executor: str
     snapshotter: str
-    announced: str = ""  # what the build says of who runs its steps; "": what was asked for
+    announced: str = ""  # the executor that the build announces; "": the requested one
     exceptions: Exceptions = field(default_factory=dict)
 
 
@@ -70,7 +70,7 @@ class Refuses:
 
 
 def cases() -> Mapping[str, str]:
-    """Return what is built, "FILE" or "FILE:STAGE", and what it tries."""
+    """Return the Dockerfiles, "FILE" or "FILE:STAGE", with their descriptions."""
     found = {}
     for path in sorted(DOCKERFILES.glob("*.Dockerfile")):
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -95,7 +95,7 @@ def compare(
 
 
 def seen_by_steps(lines: list[str]) -> set[str]:
-    """Return what steps are sure to see."""
+    """Return the attributes that steps can rely on."""
     # An overlay shows other inode numbers once it has copied a file up, unless the copy has an
     # attribute that only regular files can have.
     return {line if _kind(line) == "10" else "\t".join(_without(line, _NAME)) for line in lines}

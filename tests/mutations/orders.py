@@ -1,4 +1,4 @@
-"""What is done to files, by a number: the same for each who asks."""
+"""Changes of files by a number: equal for each caller."""
 
 import random
 from collections.abc import Iterator

@@ -14,7 +14,7 @@ _SUITE = "trixie"
 _AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 _LIMIT_S = 3600.0
 
-# The name that projects have for it, and the stage of base_images/Dockerfile that stands in for it.
+# The name in projects, and the stage of base_images/Dockerfile that replaces it.
 STAGES = {
     "docker.io/library/debian:trixie-slim": "debian",
     "docker.io/library/ubuntu:24.04": "debian",
@@ -53,7 +53,7 @@ class Bases:
         self.mirrors.write_text("".join(map(self._mirror, sorted({*map(_host, STAGES)}))))
 
     def place(self, name: str) -> str:
-        """Return where the registry has what ``name`` stands for."""
+        """Return the place in the registry for the image ``name``."""
         return f"{self._registry}/{name}"
 
     def provide(self, names: Iterable[str]) -> None:

@@ -1,4 +1,4 @@
-"""What differs between two images of one Dockerfile."""
+"""Differences between two images of one Dockerfile."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.projects.saved import File, Saved
 
-# Names of files are told apart from their contents: times and random numbers get into contents.
+# Names of files are compared separately: contents hold times and random numbers.
 _OF_FILES = tuple(each.name for each in fields(File) if each.name != "content")
 
 
@@ -100,7 +100,7 @@ def _config(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[Diff
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, object]:
-    """Return what is said; false, zero and nothing are not."""
+    """Return the set fields; false, zero and empty ones are left out."""
     own = {name: value for name, value in config.items() if name not in _APART}
     inner: Mapping[str, Any] = own.pop("config", None) or {}
     flat = {**own, **{f"config.{name}": value for name, value in inner.items()}}

@@ -1,4 +1,4 @@
-"""What was found of each project, kept in files, and the table of docs/compatibility.md."""
+"""The results of each project, in files, and the table of docs/compatibility.md."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -36,14 +36,14 @@ class Result:
 
     @classmethod
     def load(cls, file: Path) -> "Result":
-        """Return what was kept."""
+        """Return the stored results."""
         facts = json.loads(file.read_text())
         found = {name: Found(**each) for name, each in facts["found"].items()}
         return cls(found=found, failed=facts["failed"])
 
 
 def compared(found: Found, with_peer: Compared) -> Found:
-    """Return what was found, with what differs from the peer's."""
+    """Return the results, with the differences from the peer's."""
     differences = (*with_peer.entries, *with_peer.config)
     new = [str(difference) for difference in differences if not known(difference)]
     return replace(
@@ -52,7 +52,7 @@ def compared(found: Found, with_peer: Compared) -> Found:
 
 
 def shown(project: Project, result: Result) -> Iterator[str]:
-    """Yield what a person reads of a project when it is done."""
+    """Yield the lines of the report of a project."""
     for name, each in result.found.items():
         yield (
             f"{project.name}: {name}: {each.seconds:.1f} s, {each.entries} entries, "

@@ -36,7 +36,7 @@ _PROGRAMS = ("docker", "dockerd", "podman", "runc", "debootstrap", "curl", "nsen
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Return how many images are not as they should be."""
+    """Return the number of wrong images."""
     parser = argparse.ArgumentParser(prog="python -m tests.projects.run")
     parser.add_argument("--work", type=Path, default=Path("/var/tmp/img-projects"))
     parser.add_argument("--users", default=",".join(_USERS))
@@ -77,7 +77,7 @@ def _named(names: Sequence[str]) -> list[Project]:
 
 
 class _Place:
-    """What all projects need; gone at the end, but for the base images."""
+    """The common parts of all projects; only the base images remain at the end."""
 
     def __init__(self, work: Path) -> None:
         self.work = work

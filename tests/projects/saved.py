@@ -26,7 +26,7 @@ _PIECE = 1 << 20  # bytes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """What is compared of a file, besides its names."""
+    """The compared attributes of a file, besides its names."""
 
     kind: str
     mode: str  # octal

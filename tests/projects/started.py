@@ -26,11 +26,11 @@ class Podman:
         )  # fmt: skip
 
     def __call__(self, *arguments: str | Path) -> str:
-        """Return what it prints; it must end well."""
+        """Return its output; it must succeed."""
         return tool("podman", *self._places, *arguments)
 
     def run(self, *arguments: str) -> str:
-        """Return what a container prints on its standard output."""
+        """Return the standard output of a container."""
         return self("run", "--rm", *_LIMITS, *arguments)
 
     @contextmanager
@@ -66,7 +66,7 @@ class Podman:
         subprocess.run(command, check=False, capture_output=True)
 
     def words(self) -> tuple[str | Path, ...]:
-        """Return how each of its commands begins."""
+        """Return the common beginning of its commands."""
         return (program("podman"), *self._places)
 
 

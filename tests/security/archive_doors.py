@@ -152,7 +152,7 @@ _BELOW = a_tar(
 
 
 class _Input(LocalContexts):
-    """Contexts whose standard input is given."""
+    """Contexts with a given standard input."""
 
     stream: BinaryIO = io.BytesIO()
 
@@ -264,7 +264,7 @@ class Delivered(Unpacked):
 
 
 class Cached(Command):
-    """A layer of a cache that somebody else left in a directory."""
+    """A layer of a foreign cache in a directory."""
 
     name = "cached"
 
@@ -335,7 +335,7 @@ def _oci_archive(*layers: bytes) -> list[tuple[str, bytes]]:
 
 
 def _both_archives(*layers: bytes) -> list[tuple[str, bytes]]:
-    """Return what docker has written since version 25."""
+    """Return an archive in the form of docker 25 and later."""
     config, manifest = _docker_archive(*layers)[:2]
     entry = {
         **json.loads(manifest[1])[0],

@@ -1,6 +1,6 @@
 """Builds hostile images in one process: ``python -m tests.security.build_images EXECUTOR …``.
 
-A process of its own, for it enters namespaces; whoever starts it decides who runs it.
+It is a separate process, because it enters namespaces; its parent chooses the user.
 """
 
 import argparse

@@ -115,7 +115,7 @@ def _commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[_Command]:
 
 
 class CommandLineMaker:
-    """Makes command lines, decided by the generator it is given alone."""
+    """A generator of command lines, which depend only on the random generator."""
 
     def __init__(self) -> None:
         self._commands = list(_commands(typer.main.get_command(command_line())))

@@ -1,6 +1,6 @@
 """A world of hosts in this process: names have addresses, and one server stands for each of them.
 
-What is sent to a host is known, whoever sends it and by whatever library.
+All data that is sent to a host is recorded, for each sender and library.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ class ConnectionsWatch:
     """Names and addresses of a world that there is not; ``routes`` lead to servers that there are.
 
     All other addresses are answered by nobody: what is sent there is kept in ``sent``, with the
-    address. A socket says that it is connected to the address that it was told.
+    address. A socket reports a connection to the requested address.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
@@ -79,7 +79,7 @@ class ConnectionsWatch:
             self._peers[one] = place
             here = "::ffff:127.0.0.1" if one.family == socket.AF_INET6 else "127.0.0.1"
             port = self.routes.get(place)
-            if port is None:  # nobody is there
+            if port is None:  # no server is there
                 one.bind((here, 0))
                 self._addresses[one.getsockname()[1]] = place[0]
                 port = self._sink.getsockname()[1]
@@ -107,7 +107,7 @@ class ConnectionsWatch:
 
 
 def distance(address: str) -> int:
-    """Return how far away an address is: 0 this machine, 1 its link, 2 its networks, 3 the rest."""
+    """Return the distance of an address: 0 this machine, 1 its link, 2 its networks, 3 the rest."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(parsed, "ipv4_mapped", None) or parsed
     if mapped.is_loopback or mapped.is_unspecified:

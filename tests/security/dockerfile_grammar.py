@@ -60,7 +60,7 @@ _WORDS = ('["a", "b"]', "a b", "[]", '["a', "$A")
 
 
 class DockerfileMaker:
-    """Makes the text of a Dockerfile, decided by ``rng`` alone."""
+    """A generator of Dockerfiles, which depend only on ``rng``."""
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng

@@ -1,4 +1,4 @@
-"""Where documents of other people are read, as targets of the fuzzer."""
+"""Readers of foreign documents, as targets of the fuzzer."""
 
 import json
 import random
@@ -168,12 +168,12 @@ class Documents(Target[Document]):
         return ""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
 
 @dataclass(frozen=True)
 class HostileImage:
-    """Documents of an image whose digests are right, unless they were changed themselves."""
+    """Documents of an image with correct digests, unless the digests were changed themselves."""
 
     config: bytes
     manifest: bytes

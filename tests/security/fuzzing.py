@@ -1,4 +1,4 @@
-"""What all fuzzers have in common: seeds, limits, and what is told and kept of a failure.
+"""The common part of all fuzzers: seeds, limits, and reports of failures.
 
 A target takes one input after the other. Each input is made from its seed alone, so a failure is
 repeated by its seed: ``python -m tests.security.fuzz --target NAME --seed SEED --count 1``.
@@ -55,7 +55,7 @@ class Target(Protocol[_Input]):
 
     @abstractmethod
     def broken(self) -> str:
-        """Return what the input has done that nothing may do, "" for nothing; then clean up."""
+        """Return the forbidden effect of the input, "" for none; then clean up."""
 
     def smaller(self, given: _Input) -> Iterator[_Input]:
         """Yield inputs that are like ``given`` and smaller, the smallest first."""
@@ -74,12 +74,12 @@ class Target(Protocol[_Input]):
         return
 
     def keep(self, given: _Input, directory: Path) -> None:
-        """Write the input to ``directory`` for whoever looks for the fault."""
+        """Write the input to ``directory`` for the search for the fault."""
         (directory / "input").write_bytes(self.render(given))
 
 
 def rng_of(target: str, seed: int) -> random.Random:
-    """Return what decides the input of ``seed``; other targets get others for the same."""
+    """Return the random generator of ``seed``; each target has another one."""
     return random.Random(f"{target}:{seed}")
 
 
@@ -163,7 +163,7 @@ def shards(count: int, of: int) -> list[range]:
 
 
 def _bad_message(error: ImgError) -> str:
-    """Return what is wrong with a refusal: it must say something, and that as plain text."""
+    """Return the fault of a refusal: it needs a message in plain text."""
     try:
         words = f"{error.message} {error.hint or ''}".strip()
         told = io.StringIO()
@@ -209,7 +209,7 @@ def smallest(target: Target[_Input], given: _Input, reason: str) -> _Input:
 
 
 def shorter(text: bytes, mark: bytes) -> Iterator[bytes]:
-    """Yield what is left of ``text`` without one or more of its parts, then of its bytes."""
+    """Yield ``text`` without one or more of its parts, then without some of its bytes."""
     parts = text.split(mark)
     sizes = (len(parts) // 2, len(parts) // 4, 1)
     for size in sorted({size for size in sizes if size}, reverse=True):

@@ -90,7 +90,7 @@ class Tar:
 
 
 class TarMaker:
-    """Makes archives whose members know of one another, and of the ``outside`` to get at."""
+    """A generator of archives with members that refer to each other and to ``outside``."""
 
     def __init__(self, rng: random.Random, outside: str) -> None:
         self._rng = rng

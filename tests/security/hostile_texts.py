@@ -28,7 +28,7 @@ _LONGEST = 20_000  # characters; the limits of longer ones are tests of their ow
 
 
 class TextMaker:
-    """Makes texts of ``samples``, of which each is good for something."""
+    """A generator of texts from valid ``samples``."""
 
     def __init__(self, rng: random.Random, samples: Sequence[str]) -> None:
         self._rng = rng

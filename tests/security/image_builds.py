@@ -80,7 +80,7 @@ class Builds:
         sys.stdout.write(json.dumps(self.outcomes) + "\n")
 
     def _failure(self, image: HostileImage) -> str:
-        """Return what went wrong with one image, "" for nothing."""
+        """Return the fault of one image, "" for none."""
         reason, outcome = "", "built"
         try:
             with time_limit(_TIME_LIMIT_S, _TIME_LIMIT_S):

@@ -14,7 +14,7 @@ _LARGEST_KEPT = 4000  # bytes
 
 
 class Findings:
-    """What failed in a run; of each kind the first few are kept, in ``place``."""
+    """The failures of a run; the first few of each kind are kept, in ``place``."""
 
     def __init__(self, place: Path) -> None:
         self._place = place

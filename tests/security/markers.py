@@ -5,7 +5,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-TOKEN = "token-of-the-markers-7f3a91"  # only the markers hold it: whoever has it has read them
+TOKEN = "token-of-the-markers-7f3a91"  # only the markers hold it: an output with it has read them
 
 _PROGRAM = '#!/bin/sh\necho ran >>"$(dirname "$0")/ran"\n'
 _LARGEST_READ = 1 << 20
@@ -57,7 +57,7 @@ class Markers:
         self._allowed.add(name)
 
     def changes(self) -> list[str]:
-        """Return what is not as it was: paths with what was seen before and now."""
+        """Return the changed markers: paths with the old and the new state."""
         now = self._seen()
         names = sorted({*self._before, *now})
         return [

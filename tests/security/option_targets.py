@@ -74,7 +74,7 @@ class _NoPrograms:
 
 @dataclass(frozen=True)
 class Text:
-    """A text, and who reads it."""
+    """A text, and its reader."""
 
     reader: str
     content: str
@@ -90,7 +90,7 @@ class Texts(Target[Text]):
         self._readers = readers(place)
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: nothing is open."""
 
     def make(self, rng: random.Random) -> Text:
         name = rng.choice(list(self._readers))
@@ -118,7 +118,7 @@ class Texts(Target[Text]):
 
 
 class CommandLines(Beside[CommandLine]):
-    """Whole command lines in this process; what would write outside the state ends before it."""
+    """Whole command lines in this process; commands that would write outside end before."""
 
     name = "command-lines"
 
@@ -231,7 +231,7 @@ def _run(words: list[str]) -> int | None:
 
 
 def _wrong_output(code: int | None, out: str, error: str) -> str:
-    """Return what is wrong with what was printed, "" for nothing."""
+    """Return the fault of the printed text, "" for none."""
     if found := CONTROLS.search(out) or CONTROLS.search(error):
         return f"printed {found[0]!r}"
     if code and not error.strip():

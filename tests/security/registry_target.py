@@ -105,7 +105,7 @@ class Script:
         return self._wrong(right)
 
     def _login(self, request: Request) -> Answer | None:
-        """Return a challenge for who comes without an answer to one, if it wants any."""
+        """Return a challenge for a request without credentials, if the server wants any."""
         if not self._wants_a_login or "Authorization" in request.headers:
             return None
         if request.path.startswith("/token"):
@@ -207,7 +207,7 @@ def _go_on(_seconds: float) -> None:
 
 
 def _place_of(url: str) -> tuple[str, int, str]:
-    """Return host, port and path of a URL, whoever is named in it."""
+    """Return the host, port and path of a URL, without its credentials."""
     try:
         parts = urlsplit(url)
         return parts.hostname or "", parts.port or 80, parts.path.removesuffix("/")
@@ -224,7 +224,7 @@ def _json_or(body: bytes, other: Json) -> Json:
 
 @dataclass(frozen=True)
 class Client:
-    """What asks the registry."""
+    """A client of the registry."""
 
     img: InProcess
     registry: OrasRegistry
@@ -357,7 +357,7 @@ class Registry(Beside[int]):
     def broken(self) -> str:
         own = distance(_NAMES.get(self.script.host, self.script.host))
         for address, data in self.watch.sent:
-            # Where clouds keep a machine's secrets nobody leads to, from however near.
+            # No server may redirect to the metadata addresses of clouds, not even a near one.
             if min(distance(address), own) != own or distance(address) == 1:
                 return f"{self.script.host} made us send {data[:80]!r} to {address}"
             if any(secret in data for secret in _SECRETS) and not self._is_asked_for(data):

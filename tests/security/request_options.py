@@ -1,4 +1,4 @@
-"""What the options of ``img build`` ask for, good and odd, as a target gives it to a build."""
+"""Build requests for valid and unusual options of ``img build``."""
 
 import random
 
@@ -49,7 +49,7 @@ def some_options(rng: random.Random) -> Options:
 
 
 def request_of(options: Options) -> BuildRequest:
-    """Return what ``options`` ask for. Raises UsageError."""
+    """Return the request of ``options``. Raises UsageError."""
     lists: dict[str, list[str]] = {}
     for name, value in options:
         lists.setdefault(name, []).append(value)

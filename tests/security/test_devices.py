@@ -1,4 +1,4 @@
-"""What a step does to devices and to its standard input changes nothing outside of the step.
+"""Changes of a step to devices and to its standard input have no effect outside of the step.
 
 The tests have a /dev of their own: where the promise is broken, the machine's stays as it is.
 """

@@ -316,7 +316,7 @@ def test_flags_that_are_none_make_a_call_fail_and_nothing_else(
     try:
         steps = Steps(executor, root)
         if kind == Emulation.OFF.value:
-            user = ""  # there is nobody else
+            user = ""  # there is no other user
         said = steps.sh("/call0; /call1; echo still here", in_env(user=user))
     finally:
         executor.close()

@@ -1,4 +1,4 @@
-"""Hostile manifests, indexes, configs and caches: refused or taken, whoever reads them."""
+"""Hostile manifests, indexes, configs and caches: each reader refuses or accepts them."""
 
 import shutil
 import tempfile

@@ -2,7 +2,7 @@
 
 Statuses, headers, bodies, redirects, links to the next page, challenges and tokens are changed.
 Nothing but an ImgError comes out; nothing is sent to places that are nearer than the registry is;
-the password is told to nobody else; time, memory and the number of requests are bounded.
+the password is sent to no other host; time, memory and the number of requests are limited.
 """
 
 import shutil

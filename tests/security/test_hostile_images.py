@@ -2,7 +2,7 @@
 
 Hypothesis makes passwd and group files, configs, links, special files and modes in all places
 that img or an executor uses, and Dockerfiles on them. The markers are written, read, changed,
-executed by nobody; the host's devices stay as they are; an outcome is a result or an ImgError.
+not executed; the host's devices do not change; an outcome is a result or an ImgError.
 $IMG_FUZZ_IMAGES says how many images in place of the number here, $IMG_FUZZ_SEED which ones.
 """
 
@@ -33,9 +33,9 @@ from tests.support.steps.own_dev import OWN_DEV
 pytestmark = pytest.mark.userns
 
 _PATIENCE_S = 30.0
-_NAMELESS = 64996  # a user whom nobody gave a name or ids
+_NAMELESS = 64996  # a user without a name and ids
 _WAYS = {
-    # by who and which executor: how many images, for some take longer than others
+    # number of images by user and executor; some take longer than others
     ("root", "unshare"): 30,
     ("user", "unshare"): 20,
     ("one-id", "unshare"): 20,
@@ -47,7 +47,7 @@ _WAYS = {
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    """Return a directory that everybody may enter; what still runs there in the end is a fault."""
+    """Return a directory for all users; a process that still runs there at the end is a fault."""
     made = Path(tempfile.mkdtemp(prefix="img-images-", dir=in_memory()))
     made.chmod(0o755)
     yield made
@@ -95,7 +95,7 @@ def test_nothing_that_an_image_or_a_dockerfile_says_gets_out(
 
 
 def _become(who: str, directory: Path) -> list[str]:
-    """Return the words before a command that make it one of ``who``, with ``directory``."""
+    """Return the prefix of a command for a kind of user, with ``directory``."""
     if who == "root":
         return []
     if who == "one-id":

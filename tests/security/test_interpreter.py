@@ -67,13 +67,13 @@ echo x >>/proc/self/fd/3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """Where img runs, by a user's own copies of the programs that could be changed."""
+    """An environment of img with copies of the programs that could be changed."""
 
     directory: Path
-    words: tuple[str, ...]  # before a command: who runs it
+    words: tuple[str, ...]  # before a command: they choose the user
 
     def run(self, executor: str, files: dict[str, bytes], attempts: str) -> list[Any]:
-        """Return what steps said; the copies must be as they were."""
+        """Return the output of steps; the copies must not change."""
         listed = self.directory / "files.json"
         listed.write_text(json.dumps({name: content.hex() for name, content in files.items()}))
         indented = "".join(f"    {line}\n" for line in attempts.splitlines())
@@ -253,7 +253,7 @@ for thread in threads:
 
 @pytest.mark.parametrize("host", ["subordinate ids", "one id"], indirect=True)
 def test_a_step_that_sees_its_neighbours_cannot_reach_their_python(host: Host) -> None:
-    """Where parts of /proc are hidden, steps have the outer one (system_mounts.py)."""
+    """Run steps with the outer /proc, as if parts of /proc are hidden (system_mounts.py)."""
     hidden = 'while read -r _ at kind _; do [ "$kind:$at" = proc:/proc ] || '
     hidden += '[ "$kind" != proc ] || umount --lazy "$at"; done </proc/mounts; '
     hidden += 'mount --bind /dev/null /proc/uptime; exec "$@"'

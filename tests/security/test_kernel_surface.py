@@ -1,4 +1,4 @@
-"""What of the kernel a step reaches, as docs/security.md compares it with Docker's default."""
+"""The kernel interfaces of a step, in the comparison with Docker in docs/security.md."""
 
 import os
 import platform
@@ -36,7 +36,7 @@ AF_UNIX, AF_INET, AF_PACKET, AF_ALG, AF_VSOCK = 1, 2, 17, 38, 40
 STREAM, RAW, SEQPACKET = 1, 3, 5
 ADDR_NO_RANDOMIZE = 0x40000
 
-# With arguments that mean nothing, so that only a filter answers EPERM to root.
+# With invalid arguments, so that only a filter answers EPERM to root.
 REFUSED = """
     acct add_key bpf delete_module fanotify_init finit_module fsconfig fsmount fsopen fspick
     get_mempolicy init_module io_uring_enter io_uring_register io_uring_setup ioperm iopl kcmp
@@ -335,7 +335,7 @@ def test_signals_by_way_of_descriptors_stay_in_the_step(steps: Steps) -> None:
 
 @pytest.mark.parametrize("name", ["chroot"], indirect=True)
 def test_the_files_of_a_changed_root_are_all_that_is_reached(steps: Steps, tmp_path: Path) -> None:
-    """A descriptor of a directory outside, which no step should get, leads nowhere."""
+    """Check that a descriptor of a directory outside leads nowhere."""
     if landlock.version() < 2:
         pytest.skip("no Landlock in this kernel, or it is not among its LSMs")
     assert isinstance(steps.root.root, DirectoryRoot)

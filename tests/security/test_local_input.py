@@ -1,4 +1,4 @@
-"""Whatever files a neighbour plants, ``img`` reads none from elsewhere, ends soon, stays small.
+"""With hostile files in a context, ``img`` reads no others, and needs little time and memory.
 
 The real command, started anew for each attack: what it prints, how long it takes, its memory.
 """
@@ -49,7 +49,7 @@ sys.exit(code)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """How a command ended."""
+    """The outcome of a command."""
 
     code: int
     output: str
@@ -255,7 +255,7 @@ def test_a_context_from_standard_input_takes_little_memory(place: Place) -> None
 
 
 def _layout(root: Path, size: int) -> Path:
-    """Write a layout whose config is missing, and return where it should be."""
+    """Write a layout without a config, and return the path of the missing config."""
     config = Descriptor(media_type=media_types.OCI_CONFIG, digest=Digest.of(b"config"), size=size)
     manifest = encode_manifest(Manifest(config=config))
     target = Descriptor(

@@ -1,7 +1,7 @@
 """Names and numbers that lead out of a tree, or that the kernel has no room for.
 
 The inputs of the audit's findings 1 and 2a, and their relatives: real builds beside a directory
-that must stay as it is, whoever runs them and wherever the result goes.
+that must not change, for each user and each kind of output.
 """
 
 import json
@@ -158,7 +158,7 @@ def an_image(
     config: Mapping[str, object] | None = None,
     members: bytes = b"",
 ) -> bytes:
-    """Return what ``docker save`` writes of an image called "evil", with a shell.
+    """Return the archive of ``docker save`` for an image called "evil", with a shell.
 
     ``members`` stand before the others in its one layer.
     """
@@ -182,7 +182,7 @@ def an_image(
 
 
 def a_device(major: bytes, minor: bytes) -> bytes:
-    """Return a header of a device whose numbers are in base 256 (GNU)."""
+    """Return a header of a device with numbers in base 256 (GNU)."""
     header = bytearray(info("dev/evil", tarfile.CHRTYPE).tobuf(tarfile.USTAR_FORMAT))
     header[329:337], header[337:345] = major, minor
     header[148:156] = b" " * 8

@@ -1,4 +1,4 @@
-"""Whatever a registry, a token server or a web server says, the answer is a value or an error.
+"""Any response of a registry, a token server or a web server gives a value or an error.
 
 Nothing is sent to where they must not lead us, and nothing grows without bound.
 """

@@ -94,7 +94,7 @@ def test_a_secret_is_gone_when_the_next_command_has_started(executor: str, direc
         env={"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
     )
     wait_for(marked, driver=driver)
-    # Whatever tidies up dies with the rest, as it does when a container is killed.
+    # All processes are killed, also those that would clean up, as with a container.
     ours = [line.split(":")[0] for line in processes_naming(str(directory))]
     for pid in [*ours, str(driver.pid), *processes(marked)]:
         with suppress(ProcessLookupError):  # it went with the one before

@@ -1,4 +1,4 @@
-"""The state is closed to other users, whatever makes it first; they cannot put another there."""
+"""The state is closed to other users after any first command; they cannot replace it."""
 
 import os
 import stat
@@ -60,7 +60,7 @@ def as_neighbour(*command: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 def open_to_others(state: Path) -> list[str]:
-    """Return what of a state has a mode that lets others in, but for files below closed ones."""
+    """Return the files of a state that other users can access, except below closed directories."""
     found = [state, *state.iterdir()]
     return [f"{path} {path.stat().st_mode:o}" for path in found if path.stat().st_mode & 0o077]
 
@@ -101,7 +101,7 @@ def test_in_a_state_that_is_open_all_is_closed(owner: Img, context: Path) -> Non
 
     owner("ls")
 
-    assert owner.state.stat().st_mode & 0o777 == 0o755  # nobody knows what else is in there
+    assert owner.state.stat().st_mode & 0o777 == 0o755  # its other contents are unknown
     assert as_neighbour("test", "-r", database).returncode == 1
     for command in ((suid, "id"), ("ls", owner.state / "snapshots"), ("cat", database)):
         try:
@@ -134,7 +134,7 @@ _OWN_TMP = 'mount --bind "$0" /tmp; exec "$@"'
 
 @pytest.fixture
 def tmp(workplace: Path) -> Path:
-    """Return what is /tmp for ``homeless``."""
+    """Return the /tmp of ``homeless``."""
     tmp = workplace / "tmp"
     tmp.mkdir()
     tmp.chmod(0o1777)

@@ -1,4 +1,4 @@
-"""What is said to a registry is said to no other host, however the registry leads there.
+"""Data for a registry is sent to no other host, with any redirect of the registry.
 
 A registry that wants a password or a token leads to a stranger in every way that HTTP and the
 distribution-spec have. The stranger answers all it is asked with challenges. It may be asked, and
@@ -55,7 +55,7 @@ def _stranger(request: Request) -> Answer:
 
 
 class Registry:
-    """A registry that wants a proof of who asks, unless it is open, and leads to the stranger."""
+    """A registry that needs a login, unless it is open, and redirects to the stranger."""
 
     def __init__(self, style: str, lead: Lead, stranger: str) -> None:
         self._style = style

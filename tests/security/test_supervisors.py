@@ -1,4 +1,4 @@
-"""Who answers calls of a step sees more than the step: no path of the step's makes use of that."""
+"""A supervisor has more rights than its step, and no path of the step can use them."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What registries, images and Dockerfiles say is shown, and does nothing to a terminal or a log."""
+"""Text of registries, images and Dockerfiles has no effect on a terminal or a log."""
 
 import ast
 import json
@@ -22,7 +22,7 @@ _PASSWORD = "l0velace"
 
 
 class Result:
-    """How img ended, and all it said."""
+    """The exit code of img, and its output."""
 
     def __init__(self, done: "subprocess.CompletedProcess[bytes]") -> None:
         self.code = done.returncode
@@ -184,7 +184,7 @@ def test_passwords_in_addresses_are_nowhere(home: Path, tmp_path: Path) -> None:
 
 
 def test_the_cache_knows_addresses_by_what_they_are(home: Path, tmp_path: Path) -> None:
-    """Two tokens are two addresses, though both are shown alike."""
+    """Use two addresses with two tokens, which are shown equally."""
     with ScriptedServer(lambda request: Answer(body=request.path.encode())) as server:
         digests = []
         for token in ("one", "two", "one"):
@@ -225,7 +225,7 @@ def test_a_bug_of_ours_is_shown_like_all_else(home: Path) -> None:
 
 
 def test_all_is_printed_in_one_place() -> None:
-    """Whoever prints goes through entrypoints/cli/output.py, or says here why not."""
+    """Search for output outside of entrypoints/cli/output.py; exceptions have a reason."""
     allowed = {
         "entrypoints/cli/output.py",
         "entrypoints/cli/failures.py",  # ``report``, which uses ``shown`` itself

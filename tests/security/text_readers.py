@@ -1,4 +1,4 @@
-"""Who reads the texts that people and servers write, with texts that each of them takes."""
+"""Readers of texts from people and servers, with valid texts for each of them."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -74,7 +74,7 @@ _NEAR_HANGS = (
 
 @dataclass(frozen=True)
 class Reader:
-    """What takes a text; ``refusals`` are its errors besides ImgError."""
+    """A reader of a text; ``refusals`` are its errors besides ImgError."""
 
     take: Callable[[str], object]
     samples: tuple[str, ...]

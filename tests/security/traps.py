@@ -1,6 +1,6 @@
 """Files that a hostile image puts where Python would look, and a watch over all of them.
 
-Whoever opens one in a process of img is seen by inotify(7), whatever comes of it.
+inotify(7) reports each process of img that opens one.
 """
 
 import ctypes

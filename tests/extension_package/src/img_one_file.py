@@ -42,7 +42,9 @@ class OneFile:
         connection = sqlite3.connect(
             self.path, timeout=30, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA journal_mode = WAL")  # whoever reads a blob keeps it
+        connection.execute(
+            "PRAGMA journal_mode = WAL"
+        )  # readers keep the blobs that they have open
         connection.executescript(_TABLES)
         return connection
 

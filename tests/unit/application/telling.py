@@ -1,4 +1,4 @@
-"""Builds whose images tell what they were made from.
+"""Builds of images that record their inputs.
 
 Steps named ``random`` give other files each time they are done; steps named ``derive`` tell of all
 that they saw. So an image tells of which makings it is: it has to be one of each step, and a build
@@ -67,7 +67,7 @@ class TimedLock(MemoryStateLock):
 
 
 class FragileCacheStore(MemoryCacheStore):
-    """A store whose writer may be killed before the next record is there."""
+    """A store; its writer may be killed before the next record."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class FragileCacheStore(MemoryCacheStore):
 
 @dataclass(slots=True)
 class ImgProcess(Workshop):
-    """A process of img, whose steps tell of what they saw.
+    """A process of img; its steps record their inputs.
 
     ``makings`` gives what a random step leaves, by the step's name. ``during`` is called in the
     middle of each step.
@@ -127,7 +127,7 @@ def _contents(workspace: MemoryWorkspace) -> dict[str, bytes]:
 
 
 class Store:
-    """A state directory, and who works on it."""
+    """A state directory, and its processes."""
 
     def __init__(self, clock: FixedClock, registry: MemoryRegistry) -> None:
         self.clock = clock

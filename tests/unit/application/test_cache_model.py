@@ -1,4 +1,4 @@
-"""Whatever happens to the cache, an image is one that a build without a cache could have given."""
+"""After any change of the cache, an image is one that a build without a cache could give."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Which network an address belongs to, and where servers of one may lead."""
+"""Classes of addresses, and permitted redirects."""
 
 import ipaddress
 

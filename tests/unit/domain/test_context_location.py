@@ -1,4 +1,4 @@
-"""What the place of a context says it is."""
+"""Locations of contexts."""
 
 import pytest
 

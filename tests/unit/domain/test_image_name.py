@@ -1,4 +1,4 @@
-"""What users type for images."""
+"""Names of images, as users type them."""
 
 import pytest
 from hypothesis import given

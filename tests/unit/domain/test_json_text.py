@@ -1,4 +1,4 @@
-"""JSON from outside is a value or a clear refusal, whatever the bytes are."""
+"""JSON from outside: any bytes give a value or a clear refusal."""
 
 import ast
 import json
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from img.domain.json_text import InvalidJson, parse_json
 
 _ROOT = Path(__file__).parents[3]
-# Who reads only what img itself wrote or has bounds of its own, or the text of a Dockerfile.
+# Readers of img's own files, of a Dockerfile's text, or with their own limits.
 _OWN = {
     "adapters/executor/runtime_starter.py",
     "adapters/linux/outsider.py",
@@ -104,7 +104,7 @@ def test_any_bytes_are_a_value_or_refused(text: bytes) -> None:
 
 
 def test_there_is_no_other_door() -> None:
-    """Whoever parses JSON is listed here with the reason, or goes through ``parse_json``."""
+    """Search for JSON parsers besides ``parse_json``; exceptions have a reason."""
     found = {
         str(path.relative_to(_ROOT))
         for folder in ("adapters", "application", "domain", "entrypoints")

@@ -1,4 +1,4 @@
-"""Which proxy is asked: the table is that of Go's httpproxy."""
+"""Choice of a proxy; the table is that of Go's httpproxy."""
 
 import ipaddress
 import itertools

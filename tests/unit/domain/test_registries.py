@@ -1,4 +1,4 @@
-"""Where a name leads, by the rules of registries.conf."""
+"""Locations of images, by the rules of registries.conf."""
 
 import pytest
 

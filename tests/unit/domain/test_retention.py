@@ -1,4 +1,4 @@
-"""What may be forgotten."""
+"""Garbage, and pruned items."""
 
 from collections.abc import Sequence
 from dataclasses import replace

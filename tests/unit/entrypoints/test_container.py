@@ -1,4 +1,4 @@
-"""The composition root: whatever is chosen, everything can be made."""
+"""The composition root: all parts can be made with each choice of adapters."""
 
 import hashlib
 import subprocess

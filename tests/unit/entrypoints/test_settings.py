@@ -1,4 +1,4 @@
-"""What flags and environment decide."""
+"""Settings from flags and environment."""
 
 import os
 import pwd

@@ -1,4 +1,4 @@
-"""What commands import: that is what most of them spend their time with."""
+"""Imports of commands, which most of their time is spent on."""
 
 import subprocess
 import sys
@@ -126,7 +126,7 @@ def ours(imported: set[str]) -> set[str]:
 def test_small_commands_import_few_modules_of_img(
     arguments: tuple[str, ...], most: int, tmp_path: Path
 ) -> None:
-    """Each takes a third of a millisecond: see whether a new one is needed by all."""
+    """Check the number of imports: each takes a third of a millisecond."""
     assert len(ours(imported_by(tmp_path, *arguments))) <= most
 
 

@@ -1,4 +1,4 @@
-"""What files a stack of layers holds, without unpacking any."""
+"""The files of a stack of layers, without unpacking."""
 
 import pytest
 

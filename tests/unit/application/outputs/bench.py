@@ -1,4 +1,4 @@
-"""A workshop whose outputs can be looked at."""
+"""A workshop with readable outputs."""
 
 import io
 import tarfile
@@ -41,7 +41,7 @@ class Counting(TarLayerArchive):
 
 @dataclass(slots=True)
 class Bench(Workshop):
-    """A workshop whose outputs go to real files."""
+    """A workshop that writes outputs to real files."""
 
     archive: Counting = field(default_factory=Counting)
     printed: io.BytesIO = field(default_factory=io.BytesIO)

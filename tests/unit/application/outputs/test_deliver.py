@@ -1,4 +1,4 @@
-"""What becomes of the result of a build, and where it goes."""
+"""Outputs of a build, and their places."""
 
 import json
 import tarfile

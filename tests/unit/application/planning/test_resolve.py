@@ -1,4 +1,4 @@
-"""Where base images are found."""
+"""Resolution of base images."""
 
 import pytest
 

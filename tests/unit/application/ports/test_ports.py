@@ -19,7 +19,7 @@ PORTS = sorted(
 )
 # In-memory adapters with another name than memory.py: their work is not to store something.
 NAMED_BY_THEIR_WORK = {"clock": "fixed", "executor": "scripted", "progress_sink": "recorded"}
-# Protocols whose only adapters are in memory already, or cannot be.
+# Protocols that have only in-memory adapters, or cannot have one.
 WITHOUT_MEMORY = {
     "DockerfileParser": "turns bytes into values",
     "Exporter": "reads a BlobStore and writes to a stream",

@@ -1,4 +1,4 @@
-"""Steps in control groups, whatever runs them."""
+"""Steps in control groups, with each executor."""
 
 import threading
 

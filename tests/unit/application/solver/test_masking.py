@@ -12,7 +12,7 @@ SECRET = b"hunter2-and-more"
 
 
 def printed(secrets: list[bytes], *chunks: tuple[int, bytes]) -> dict[int, bytes]:
-    """Return what comes out of each stream when ``chunks`` go in."""
+    """Return the masked output of each stream for ``chunks``."""
     streams: dict[int, bytes] = defaultdict(bytes)
 
     def output(stream: int, data: bytes) -> None:

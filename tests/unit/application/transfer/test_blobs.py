@@ -60,7 +60,7 @@ def test_a_small_blob_that_is_something_else_is_not_stored() -> None:
 
 
 class RefusingRegistry(MemoryRegistry):
-    """Takes nothing, and lets the first refusal wait until more has been asked for."""
+    """A store that refuses all blobs, the first one only after further requests."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Base images out of somebody else's OCI layout."""
+"""Base images in a foreign OCI layout."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What BuildImage promises besides layers: names, excerpts, platforms, all or nothing."""
+"""Guarantees of BuildImage besides layers: names, excerpts, platforms, atomic results."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is chosen for what was found."""
+"""Choices for the findings about a host."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What takes how much room."""
+"""Disk usage by item."""
 
 from img.domain.usage import UsageFilter, UsedItem
 from tests.support.workshop import HERE, Workshop, image_of

@@ -25,7 +25,7 @@ NEWER = Descriptor(media_type=media_types.OCI_MANIFEST, digest=Digest.of(b"newer
 
 
 class Prepared(Importer):
-    """Has been told what is in the archive."""
+    """An importer with a given content of the archive."""
 
     def __init__(self, *images: ArchivedImage) -> None:
         self._images = images

@@ -1,4 +1,4 @@
-"""What load says that it has loaded can be used; all else is refused, and nothing stays of it."""
+"""Loaded images can be used; other archives are refused, and leave nothing."""
 
 import io
 import json

@@ -226,7 +226,7 @@ def published_by_hand(
     diff_ids: int = 1,
     extra: int = 0,
 ) -> ImageReference:
-    """Publish an image of one layer whose documents do not say the truth of it."""
+    """Publish an image of one layer with wrong documents."""
     reference = ImageReference.parse(BASE)
     layer = workshop.layer({"a": b"1"})
     named = workshop.layer(diff_id_of) if diff_id_of else layer

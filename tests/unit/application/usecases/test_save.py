@@ -32,7 +32,7 @@ APP, OTHER = ImageReference.parse("app"), ImageReference.parse("other")
 
 
 class Recorder(Exporter):
-    """Writes nothing, and keeps what it was asked to write."""
+    """An exporter that records its images and writes nothing."""
 
     def __init__(self) -> None:
         self.images: Sequence[ArchivedImage] = ()

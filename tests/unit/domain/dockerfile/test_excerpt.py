@@ -1,4 +1,4 @@
-"""What is shown of a Dockerfile around the lines that an error is about."""
+"""Excerpts of a Dockerfile for errors."""
 
 import pytest
 

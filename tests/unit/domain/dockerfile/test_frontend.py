@@ -1,4 +1,4 @@
-"""Which languages are accepted."""
+"""Accepted frontends."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How stages refer to one another."""
+"""References between stages."""
 
 import pytest
 

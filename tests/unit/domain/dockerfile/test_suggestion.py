@@ -1,4 +1,4 @@
-"""What a word was meant to be."""
+"""Suggestions for misspelt words."""
 
 import pytest
 from hypothesis import given

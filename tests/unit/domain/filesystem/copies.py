@@ -28,7 +28,7 @@ def a_tree(*words: str) -> FileTree:
 
 
 def matching(patterns: Sequence[str]) -> Callable[[str], bool]:
-    """A rough .dockerignore: a pattern takes what it matches and all below that."""
+    """Return a simple .dockerignore test: a pattern includes all paths below a match."""
 
     def test(path: str) -> bool:
         parts = path.split("/")

@@ -126,7 +126,7 @@ def test_what_is_below_a_path_is_taken_with_what_leads_there(found: set[str], pa
 
 
 def _work_of(members: list[Entry]) -> int:
-    """Return how many instructions of Python it takes to unpack ``members``."""
+    """Return the number of Python instructions for unpacking ``members``."""
     count = 0
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:

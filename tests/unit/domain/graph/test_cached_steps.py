@@ -1,4 +1,4 @@
-"""Which steps are found without the stages that they take files from."""
+"""Steps that are found without the stages that they copy from."""
 
 from collections.abc import Mapping, Sequence
 
@@ -75,7 +75,7 @@ def on_a(**runs: int) -> RecordedResult:
     [
         ({A: recorded(A), B: on_a()}, {A, B}),
         ({FIRST: recorded(FIRST), STAGE: recorded(STAGE), A: recorded(A), B: on_a()}, {A, B}),
-        ({FIRST: recorded(FIRST, run=2), A: recorded(A), B: on_a()}, {A, B}),  # nobody asks
+        ({FIRST: recorded(FIRST, run=2), A: recorded(A), B: on_a()}, {A, B}),  # it is not needed
         ({A: recorded(A)}, set()),  # the first stage is done for B, and A was made from another
         ({FIRST: recorded(FIRST), A: recorded(A)}, {A}),
         ({FIRST: recorded(FIRST, run=2), A: recorded(A)}, set()),

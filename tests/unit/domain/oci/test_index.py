@@ -1,4 +1,4 @@
-"""Which of an index's manifests a machine takes."""
+"""Selection of a manifest in an index."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What ``-o``, ``--push`` and ``--load`` ask for."""
+"""Outputs of ``-o``, ``--push`` and ``--load``."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What the options for limits mean."""
+"""Options for limits."""
 
 import pytest
 

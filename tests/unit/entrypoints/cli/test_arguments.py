@@ -132,7 +132,7 @@ def test_each_switch_of_each_command_takes_a_boolean() -> None:
                     values = [
                         f"{switch}={value}" for value in ("true", "0", "t", "F", "1", "false")
                     ]
-                    # What is wrong with the last word is told if all before are right.
+                    # An error in the final word is reported if all words before are valid.
                     with pytest.raises(UsageError) as failed:
                         command.make_context(name, [*values, f"{switch}=maybe"])
                     assert failed.value.message == f"invalid value 'maybe' of {switch}"

@@ -1,4 +1,4 @@
-"""What the options of ``img build`` ask for."""
+"""Requests of ``img build``."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""How answers about a Dockerfile look."""
+"""Output of checks, outlines and targets."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""What a shell proposes."""
+"""Shell completion."""
 
 from pathlib import Path
 from types import SimpleNamespace

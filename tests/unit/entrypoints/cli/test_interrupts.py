@@ -1,4 +1,4 @@
-"""What interrupts the command line is not lost."""
+"""Interrupts of the command line are not lost."""
 
 import signal
 import subprocess

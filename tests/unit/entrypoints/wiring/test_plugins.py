@@ -34,7 +34,7 @@ class Adapter:
 
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two entry points in every group: "mine", and "broken", which names no module."""
+    """Add two entry points to every group: "mine", and "broken", which names no module."""
     module = ModuleType("img_test_plugin")
     module.__dict__["Adapter"] = Adapter
     monkeypatch.setitem(sys.modules, "img_test_plugin", module)

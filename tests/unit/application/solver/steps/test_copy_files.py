@@ -60,7 +60,7 @@ def test_files_whose_digests_are_known_are_not_read_again() -> None:
 
 
 class CountedContext(MemoryContext):
-    """Counts how often somebody looks at its files."""
+    """A context that counts the reads of its files."""
 
     looked_at = 0
 

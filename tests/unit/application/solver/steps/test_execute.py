@@ -333,7 +333,7 @@ def test_what_mounts_show_of_a_context_is_selected_and_read_once_a_build(
 
 
 class _OneByOne(MemoryCacheMounts):
-    """Directories that nobody gets twice: who asks for one that is in use would wait for ever."""
+    """Directories with exclusive use: a second request for one in use would wait for ever."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Which rules run, and what error=true does."""
+"""Selection of rules, and error=true."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What each rule objects to, and what it lets pass; the tables hold the plain cases."""
+"""Findings of each rule, and accepted cases; the tables hold the simple cases."""
 
 import pytest
 

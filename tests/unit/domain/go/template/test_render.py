@@ -1,4 +1,4 @@
-"""What templates make of values."""
+"""Output of templates."""
 
 import json
 import re
