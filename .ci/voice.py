@@ -63,6 +63,12 @@ _IDIOMS = {
 _ANY_IDIOM = re.compile(
     r"\b(?:" + "|".join(rf"({words})" for words in _IDIOMS) + r")\b", re.IGNORECASE
 )
+# Parsing is slow: it is needed only for modules with one of these.
+_SUSPECT = re.compile(
+    rf'(?:\A|class [^\n]*:\n +|property\n[^\n]*\n +)r?"""(?:{_NO_NOUN.pattern})'
+    rf'|^ *(?:(?:async )?def [^\n]*|\)[^\n]*):\n +r?"""(?:{_NO_VERB.pattern})',
+    re.MULTILINE,
+)
 _CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 
 _Finding = tuple[int, str, str]  # the line, the words, the advice
@@ -94,6 +100,8 @@ def _idioms_in(text: str, first_line: int) -> Iterator[_Finding]:
 
 def findings_in_code(source: str) -> Iterator[_Finding]:
     """Yield the findings in the docstrings and comments of a Python module."""
+    if not _SUSPECT.search(source) and not _ANY_IDIOM.search(source):
+        return
     for line, text, forbidden in _docstrings(ast.parse(source)):
         if found := forbidden.match(text):
             kind = "a verb in the imperative" if forbidden is _NO_VERB else "a noun phrase"

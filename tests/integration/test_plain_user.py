@@ -34,7 +34,7 @@ def files() -> Iterator[Path]:
 
 
 def run_by_a_user(files: Path, *arguments: str) -> None:
-    """Run tests as an ordinary user, who must pass them."""
+    """Run tests as an ordinary user; all must pass."""
     need_root()
     user = ["setpriv", "--reuid=64998", "--regid=64998", "--clear-groups"]
     options = ["-q", "-p", "no:cacheprovider", f"--basetemp={files}/pytest"]

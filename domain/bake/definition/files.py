@@ -1,4 +1,4 @@
-"""Which files define targets, and how paths in them are meant (bake/bake.go, commands/bake.go)."""
+"""The files that define targets, and their relative paths (bake/bake.go, commands/bake.go)."""
 
 import posixpath
 import re
@@ -59,7 +59,7 @@ def relative_to_files(environment: Mapping[str, str]) -> bool:
 
 
 def placed(body: Body, contents: Contents) -> Contents:
-    """Return contents whose relative paths begin at the working directory, not at the file."""
+    """Return contents with paths relative to the working directory, not to the file."""
     name = body.source.name
     directory = "" if name == STANDARD_INPUT or "://" in name else posixpath.dirname(name)
     made: Contents = {**contents, BASE: directory or "."}

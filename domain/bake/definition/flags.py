@@ -30,7 +30,7 @@ class Flags(NamedTuple):
 
 
 def overrides_of(flags: Flags) -> tuple[str, ...]:
-    """Return what the options mean for ``--set``. Raises BakeError."""
+    """Return the options as values of ``--set``. Raises BakeError."""
     made = [f"*.{name}=true" for name in ("push", "load") if getattr(flags, name)]
     made += [f"*.no-cache={flags.no_cache}"] if flags.no_cache else []
     made += [f"*.pull={flags.pull}"] if flags.pull else []
@@ -107,14 +107,14 @@ def method_of(call: str) -> str:
 
 
 class Listing(NamedTuple):
-    """What ``--list`` asks for."""
+    """The list of ``--list``, and its format."""
 
     variables: bool
     as_json: bool
 
 
 def parse_listing(text: str) -> Listing:
-    """Return what ``--list=text`` asks for. Raises BakeError."""
+    """Return the listing of ``--list=text``. Raises BakeError."""
     kind, form = text, "table"
     if "," in text or text.startswith("type="):
         kind = ""

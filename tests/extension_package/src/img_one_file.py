@@ -42,9 +42,7 @@ class OneFile:
         connection = sqlite3.connect(
             self.path, timeout=30, isolation_level=None, check_same_thread=False
         )
-        connection.execute(
-            "PRAGMA journal_mode = WAL"
-        )  # readers keep the blobs that they have open
+        connection.execute("PRAGMA journal_mode = WAL")  # readers keep open blobs
         connection.executescript(_TABLES)
         return connection
 
