@@ -13,7 +13,7 @@ ReadYaml = Callable[[str, bytes], ComposeFile]
 
 
 def read_definition(name: str, data: bytes, read_yaml: ReadYaml) -> Body | ComposeFile:
-    """Return what a file has; where its name tells no language, each is tried.
+    """Return the contents of a file; without a known file name extension, each language is tried.
 
     ``read_yaml`` reads compose files, raising BakeError. Raises BakeError.
     """

@@ -250,7 +250,7 @@ class _Definer:
 
 
 def _copied_context(block: Block) -> str:
-    """Return the target whose context a block takes as it is, "" if there is none."""
+    """Return the target that gives its context to a block unchanged, "" if there is none."""
     attribute = block.body.attributes.get("context")
     expression = attribute.expression if attribute else None
     while isinstance(expression, Wrapped | Parentheses):
