@@ -1,9 +1,12 @@
 """Thread pools for work that waits for disks, processes and networks."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+_Result = TypeVar("_Result")
 
 
 def threads(most: int, name: str) -> "ThreadPoolExecutor":
@@ -11,3 +14,13 @@ def threads(most: int, name: str) -> "ThreadPoolExecutor":
     from concurrent.futures import ThreadPoolExecutor  # takes time to import
 
     return ThreadPoolExecutor(most, name)
+
+
+def gather(futures: "Sequence[Future[_Result]]") -> list[_Result]:
+    """Return the results of all, in order; after a failure, which is raised, none is begun."""
+    try:
+        return [future.result() for future in futures]
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise

@@ -125,7 +125,7 @@ class _Transfer:
         from urllib3.exceptions import HTTPError
 
         from img.adapters.http.guarded_session import AddressNotAllowed
-        from img.adapters.web.session import WebSession
+        from img.adapters.http.web_session import WebSession
 
         try:
             with (

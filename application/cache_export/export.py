@@ -3,14 +3,15 @@
 import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import assert_never
 
 from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.image_layout import LayoutWriter
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry
+from img.application.ports.remote_cache import RemoteCache, RemoteCacheBusy, RemoteCaches
 from img.application.solver.results import Result, Stack
+from img.application.threads import gather, threads
 from img.application.transfer.blobs import Transfer
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
@@ -23,6 +24,7 @@ from img.domain.graph.exported_cache import (
     encode_cache,
 )
 from img.domain.graph.operations import CopyFiles, Exec, MakeDirectory
+from img.domain.graph.remote_cache import encode_remote_cache
 from img.domain.graph.vertex import Graph, Plan
 from img.domain.oci import media_types
 from img.domain.oci.chain import Layer
@@ -31,6 +33,7 @@ from img.domain.oci.compression import Compression
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.options.cache import CacheTarget, LocalCache, RegistryCache
+from img.domain.options.remote_cache import ActionsCache, ObjectStoreCache, RemotePlace
 from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexWarning
 
 log = logger("cache export")
@@ -110,6 +113,7 @@ class ExportCache:
     """Export of records and layers to a registry or an OCI layout."""
 
     registry: Registry
+    remotes: RemoteCaches
     layouts: LayoutWriter
     transfer: Transfer
     blobs: BlobStore
@@ -134,24 +138,63 @@ class ExportCache:
         try:
             self._write(target, results)
         except ImgError as error:
-            if not target.ignore_error:
+            if not (target.ignore_error or isinstance(error, RemoteCacheBusy)):
                 self.progress.emit(VertexFailed(vertex=name, message=error.message))
                 raise
             self.progress.emit(VertexWarning(vertex=name, message=error.message))
         self.progress.emit(VertexDone(vertex=name))
 
     def _write(self, target: CacheTarget, results: ExportableResults) -> None:
+        match target.place:
+            case ActionsCache() | ObjectStoreCache() as place:
+                cache = self._write_remote(place, target.compression, results)
+            case _:
+                cache = self._write_image(target, results)
+        log.debug("cache exported", place=str(target), records=len(cache.records))
+
+    def _write_remote(
+        self, place: RemotePlace, compression: Compression | None, results: ExportableResults
+    ) -> ExportedCache:
+        """Upload the layers that are missing there, several at a time, and then the manifest."""
+        remote = self.remotes.open(place)
+        if compression is not None:
+            here = [layer for layer in results.layers if self.fetch(layer)]
+            results = results.with_layers(self.recompress(here, compression))
+        with threads(remote.parallelism, "cache") as pool:
+            kept = gather([pool.submit(self._upload, remote, each) for each in results.layers])
         results = results.with_layers(
-            layer for layer in results.layers if self._is_there(target, layer) or self.fetch(layer)
+            layer for layer, is_kept in zip(results.layers, kept, strict=True) if is_kept
         )
-        if target.compression is not None:
-            results = results.with_layers(self.recompress(results.layers, target.compression))
-        cache = ExportedCache(
+        cache = self._cache_of(results)
+        remote.publish(encode_remote_cache(cache, results.layers))
+        return cache
+
+    def _upload(self, remote: RemoteCache, layer: Layer) -> bool:
+        """Have the layer in the cache; return whether it is there."""
+        blob = layer.descriptor
+        if remote.keep(blob.digest):
+            return True
+        if not self.fetch(layer):
+            return False
+        with self.blobs.open(blob.digest) as content:
+            remote.add(blob, content)
+        return True
+
+    def _cache_of(self, results: ExportableResults) -> ExportedCache:
+        return ExportedCache(
             records=results.records,
             mounts=results.mounts,
             diff_ids=tuple(layer.diff_id for layer in results.layers),
             variant=self.variant,
         )
+
+    def _write_image(self, target: CacheTarget, results: ExportableResults) -> ExportedCache:
+        results = results.with_layers(
+            layer for layer in results.layers if self._is_there(target, layer) or self.fetch(layer)
+        )
+        if target.compression is not None:
+            results = results.with_layers(self.recompress(results.layers, target.compression))
+        cache = self._cache_of(results)
         content = encode_cache(cache)
         config = Descriptor(media_type=CACHE_CONFIG, digest=Digest.of(content), size=len(content))
         self.transfer.store(content, config)
@@ -163,11 +206,7 @@ class ExportCache:
                 self.registry.push_manifest(reference, document, manifest.media_type)
             case LocalCache(path=path, tag=tag):
                 self._write_layout(path, tag, manifest, reset=target.reset)
-            case None:
-                return
-            case _:
-                assert_never(target.place)
-        log.debug("cache exported", place=str(target), records=len(cache.records))
+        return cache
 
     def _is_there(self, target: CacheTarget, layer: Layer) -> bool:
         """Return whether the registry of the target has the layer already."""

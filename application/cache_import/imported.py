@@ -1,15 +1,19 @@
 """Results in imported caches (``--cache-from``)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
 
 from img.application.cache_import.read import CacheReader, NoCache
+from img.application.layers.on_demand import ImportedLayers, LayerLost, Watched
 from img.application.log import logger
+from img.application.ports.blob_store import StoreFull
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import RegistryError
+from img.application.ports.remote_cache import RemoteBlobNotFound, RemoteCacheError
 from img.application.solver.lookup import Fits
+from img.application.threads import gather, threads
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
@@ -19,9 +23,12 @@ from img.domain.graph.exported_cache import (
 )
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.options.cache import CachePlace
+from img.domain.options.remote_cache import ActionsCache, ObjectStoreCache, RemotePlace
 from img.domain.progress import VertexDone, VertexStarted, VertexWarning
 
 log = logger("cache import")
+
+_PARALLEL = 4  # layers at a time, as for images
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +52,26 @@ class _Held:
 class ImportedCaches:
     """The records of all caches that a build uses; their layers are fetched when needed.
 
-    An unreadable cache or a missing layer causes a warning, not an error.
+    An unreadable cache or a missing layer causes a warning, not an error. A remote cache that
+    fails once is not asked again: each failure may take as long as all its retries.
     """
 
     reader: CacheReader
+    layers: ImportedLayers
     progress: ProgressSink
     variant: str = ""
     _records: dict[Digest, list[_Found]] = field(default_factory=dict)
     _mounts: dict[str, _Held] = field(default_factory=dict)
     _places: dict[DiffID, CachePlace] = field(default_factory=dict)
+    _remote: dict[Digest, RemotePlace] = field(default_factory=dict)  # by digests of blobs
+    _lost: set[Digest] = field(default_factory=set)  # blobs that a remote cache did not give
+    _given_up: set[str] = field(default_factory=set)  # remote caches that failed
 
     def load(self, places: Iterable[CachePlace]) -> None:
         """Read the caches at ``places``; records of earlier places have precedence."""
+        self.layers.bring = self.bring
         for place in places:
-            name = f"importing cache manifest from {place}"
+            name = _importing(place)
             self.progress.emit(VertexStarted(vertex=name, name=name))
             try:
                 for cache, layers in self.reader.caches(place):
@@ -78,10 +91,49 @@ class ImportedCaches:
         layer, place = found.record.layer, found.place
         if layer is None:
             return found.record
+        if isinstance(place, ActionsCache | ObjectStoreCache):
+            return found.record if self._is_offered(place, layer) else None
         with suppress(RegistryError):
             if self.reader.is_there(place, layer):
                 return found.record
         return found.record if self._here(layer, place, found.record.description) else None
+
+    def _is_offered(self, place: RemotePlace, layer: Layer) -> bool:
+        """Return whether a remote cache has the layer; ``bring`` fetches it."""
+        if layer.descriptor.digest in self._lost or str(place) in self._given_up:
+            return self.reader.is_here(layer)
+        try:
+            return self.reader.is_there(place, layer)
+        except RemoteCacheError as error:
+            self._give_up(place, error)
+            return False
+
+    def bring(self, layers: Sequence[Layer], watched: Watched) -> None:
+        """Fetch those of ``layers`` that remote caches hold, several at a time.
+
+        Raises LayerLost for one that cannot be had, StoreFull.
+        """
+        held = [
+            (self._remote[layer.descriptor.digest], layer)
+            for layer in layers
+            if layer.descriptor.digest in self._remote
+        ]
+        if not held:
+            return
+        with threads(min(_PARALLEL, len(held)), "cache") as pool:
+            gather([pool.submit(self._bring, place, layer, watched) for place, layer in held])
+
+    def _bring(self, place: RemotePlace, layer: Layer, watched: Watched) -> None:
+        digest = layer.descriptor.digest
+        try:
+            self.reader.remote.fetch(place, layer, f"importing cache layer of {place}", watched)
+        except StoreFull:
+            raise
+        except ImgError as error:
+            self._lost.add(digest)
+            if isinstance(error, RemoteCacheError) and not isinstance(error, RemoteBlobNotFound):
+                self._given_up.add(str(place))
+            raise LayerLost(digest, error.message) from None
 
     def peek(self, key: Digest) -> CacheRecord | None:
         """Return the first record of ``key``, even if its layer is not available."""
@@ -117,28 +169,43 @@ class ImportedCaches:
     ) -> None:
         if cache.variant != self.variant:
             raise NoCache(f"the cache is one of builds {_with(cache.variant)}")
-        for diff_id in layers:
+        for diff_id, layer in layers.items():
             self._places.setdefault(diff_id, place)
+            if isinstance(place, ActionsCache | ObjectStoreCache):
+                self._remote.setdefault(layer.descriptor.digest, place)
         for record in cache.records:
-            layer = layers.get(record.diff_id) if record.diff_id else None
-            if record.diff_id is None or layer is not None:
-                found = _Found(_record(record, layer), record.keys, place)
+            own = layers.get(record.diff_id) if record.diff_id else None
+            if record.diff_id is None or own is not None:
+                found = _Found(_record(record, own), record.keys, place)
                 for key in record.keys:
                     self._records.setdefault(key, []).append(found)
         for mount in cache.mounts:
-            if (layer := layers.get(mount.diff_id)) is not None:
-                self._mounts.setdefault(mount.name, _Held(layer, place))
+            if (held := layers.get(mount.diff_id)) is not None:
+                self._mounts.setdefault(mount.name, _Held(held, place))
         log.debug("cache imported", place=str(place), records=len(cache.records))
 
     def _here(self, layer: Layer, place: CachePlace, what: str) -> bool:
         if self.reader.is_here(layer):
             return True
+        if layer.descriptor.digest in self._lost or str(place) in self._given_up:
+            return False
         try:
             self.reader.fetch(place, layer, f"importing cache layer of {what}")
+        except RemoteBlobNotFound as error:
+            self._lost.add(error.digest)
+            self._warn(_importing(place), f"{what}: {error.message}")
+            return False
+        except RemoteCacheError as error:
+            self._give_up(place, error)
+            return False
         except ImgError as error:
-            self._warn(f"importing cache manifest from {place}", f"{what}: {error.message}")
+            self._warn(_importing(place), f"{what}: {error.message}")
             return False
         return True
+
+    def _give_up(self, place: CachePlace, error: RemoteCacheError) -> None:
+        self._given_up.add(str(place))
+        self._warn(_importing(place), f"cache not used any more: {error.message}")
 
     def _warn(self, vertex: str, message: str) -> None:
         self.progress.emit(VertexWarning(vertex=vertex, message=message))
@@ -151,6 +218,10 @@ def _record(record: ExportedRecord, layer: Layer | None) -> CacheRecord:
         description=record.description,
         made_from=dict(record.made_from),
     )
+
+
+def _importing(place: CachePlace) -> str:
+    return f"importing cache manifest from {place}"
 
 
 def _with(variant: str) -> str:

@@ -1,8 +1,9 @@
-"""Reading of caches from registries and OCI layouts."""
+"""Reading of caches from registries, OCI layouts and object stores."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
+from img.application.cache_import.remote import RemoteCacheReader
 from img.application.ports.blob_origins import BlobOrigins
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.index_store import IndexStore
@@ -30,6 +31,9 @@ from img.domain.oci.descent import descend
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.options.cache import CachePlace, LocalCache, RegistryCache
+from img.domain.options.remote_cache import ActionsCache, ObjectStoreCache
+
+_ImagePlace = RegistryCache | LocalCache
 
 
 class NoCache(NotFoundError):
@@ -46,18 +50,30 @@ class CacheReader:
     archive: LayerArchive
     origins: BlobOrigins
     copy: CopyFromLayout
+    remote: RemoteCacheReader
     progress: ProgressSink
 
     def caches(self, place: CachePlace) -> Iterable[tuple[ExportedCache, Mapping[DiffID, Layer]]]:
         """Yield the caches at ``place``, each with its layers; an index may have several.
 
-        Raises ManifestUnknown, RegistryError, LayoutError, InvalidDocument, NoCache.
+        Raises ManifestUnknown, RegistryError, RemoteCacheError, LayoutError, InvalidDocument,
+        NoCache.
         """
         found = False
+        if isinstance(place, ActionsCache | ObjectStoreCache):
+            held = self.remote.caches(place)
+        else:
+            held = self._images(place)
+        for cache, layers in held:
+            found = True
+            yield cache, layers
+        if not found:
+            raise NoCache(f"{place} holds no cache that img can read")
+
+    def _images(self, place: _ImagePlace) -> Iterator[tuple[ExportedCache, Mapping[DiffID, Layer]]]:
         for manifest in self._manifests(place):
             if (held := self._cache(place, manifest)) is None:
                 continue
-            found = True
             diff_ids, cache = held
             layers = {
                 diff_id: Layer(diff_id, blob)
@@ -67,15 +83,23 @@ class CacheReader:
                 digests = [layer.descriptor.digest for layer in layers.values()]
                 self.origins.add(place.reference.repository, digests)
             yield cache, layers
-        if not found:
-            raise NoCache(f"{place} holds no cache that img can read")
 
     def is_there(self, place: CachePlace, layer: Layer) -> bool:
-        """Return whether Layers can fetch the layer later."""
-        return self.is_here(layer) or (
-            isinstance(place, RegistryCache)
-            and self.registry.has_blob(place.reference, layer.descriptor.digest)
-        )
+        """Return whether the layer can be fetched later, when its bytes are needed (Layers).
+
+        Raises RegistryError, RemoteCacheError.
+        """
+        match place:
+            case _ if self.is_here(layer):
+                return True
+            case RegistryCache(reference=reference):
+                return self.registry.has_blob(reference, layer.descriptor.digest)
+            case ActionsCache() | ObjectStoreCache():
+                return self.remote.has(place, layer)
+            case LocalCache():
+                return False
+            case _:
+                assert_never(place)
 
     def is_here(self, layer: Layer) -> bool:
         """Return whether the layer is in the store."""
@@ -84,7 +108,7 @@ class CacheReader:
     def fetch(self, place: CachePlace, layer: Layer, title: str) -> None:
         """Fetch the layer into the store and verify it.
 
-        Raises RegistryError, LayoutError, BlobMismatch, InvalidLayer, StoreFull.
+        Raises RegistryError, RemoteCacheError, LayoutError, BlobMismatch, InvalidLayer, StoreFull.
         """
         match place:
             case RegistryCache(reference=reference):
@@ -97,10 +121,12 @@ class CacheReader:
                 if diff_id != layer.diff_id:
                     raise InvalidLayer(f"{layer.descriptor.digest} in {path} unpacks to {diff_id}")
                 self.indexes.put(diff_id, index)
+            case ActionsCache() | ObjectStoreCache():
+                self.remote.fetch(place, layer, title)
             case _:
                 assert_never(place)
 
-    def _manifests(self, place: CachePlace) -> Iterable[Manifest]:
+    def _manifests(self, place: _ImagePlace) -> Iterable[Manifest]:
         match place:
             case RegistryCache(reference=reference):
                 target = self.registry.resolve(reference)
@@ -122,7 +148,7 @@ class CacheReader:
                 yield decode_manifest(content)
 
     def _cache(
-        self, place: CachePlace, manifest: Manifest
+        self, place: _ImagePlace, manifest: Manifest
     ) -> tuple[tuple[DiffID, ...], ExportedCache] | None:
         """Return the cache of a manifest, and its layers, lowest first."""
         kind = manifest.config.media_type
@@ -135,12 +161,12 @@ class CacheReader:
                 return config.diff_ids, cache_in(config.unknown[INLINE_FIELD])
         return None
 
-    def _document(self, place: CachePlace, target: Descriptor) -> bytes:
+    def _document(self, place: _ImagePlace, target: Descriptor) -> bytes:
         if isinstance(place, RegistryCache):
             return self.registry.manifest(place.reference, target)
         return self._blob(place, target)
 
-    def _blob(self, place: CachePlace, blob: Descriptor) -> bytes:
+    def _blob(self, place: _ImagePlace, blob: Descriptor) -> bytes:
         match place:
             case RegistryCache(reference=reference):
                 return self.transfer.pull_blob(reference, blob)

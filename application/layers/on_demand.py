@@ -1,11 +1,14 @@
 """Layers that are fetched when their bytes are needed."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import field
+from functools import partial
 from typing import BinaryIO, cast
 
 from img.application.cancellation import StepCanceled, current_cancellation
 from img.application.ports.blob_origins import BlobOrigins
 from img.application.ports.blob_store import BlobNotFound, BlobStore
+from img.application.ports.executor import Cancellation
 from img.application.ports.layer_archive import InvalidLayer
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import RegistryError
@@ -15,9 +18,35 @@ from img.application.transfer.download import Report
 from img.application.transfer.pull_documents import reporting
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.errors import RemoteError
 from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
+
+Watched = Callable[[Report], Report]
+"""Returns a report that raises StepCanceled when the transfer is no longer needed."""
+
+BringImported = Callable[[Sequence[Layer], Watched], None]
+"""Fetches those layers that remote caches of this build hold. Raises LayerLost, StoreFull."""
+
+
+class LayerLost(RemoteError):
+    """A layer that a remote cache listed and then did not give: its step has to be done."""
+
+    def __init__(self, digest: Digest, reason: str) -> None:
+        super().__init__(f"cache layer {digest} is lost: {reason}")
+        self.digest = digest
+
+
+def _no_imported(_layers: Sequence[Layer], _watched: Watched) -> None:
+    """Fetch nothing: the build has no remote caches."""
+
+
+@dataclass(slots=True)
+class ImportedLayers:
+    """The layers of remote caches that a build reads; ``bring`` is set when it reads one."""
+
+    bring: BringImported = _no_imported
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +57,7 @@ class Layers:
     origins: BlobOrigins
     transfer: Transfer
     progress: ProgressSink
+    imported: ImportedLayers = field(default_factory=ImportedLayers)
 
     def open(self, layer: Layer) -> BinaryIO:
         """Return the blob of the layer for sequential reading; the caller closes it.
@@ -43,8 +73,11 @@ class Layers:
         """Fetch the missing ones of ``layers``, several at a time.
 
         Raises BlobNotFound if no repository is known, RegistryError, BlobMismatch,
-        InvalidLayer, StoreFull; StepCanceled if the cancellation of the thread is set.
+        InvalidLayer, StoreFull, LayerLost; StepCanceled if the thread's cancellation is set.
         """
+        layers = tuple(layers)
+        if missing := self._missing(layers):
+            self.imported.bring(missing, partial(_cancellable, current_cancellation()))
         tried: set[str] = set()
         failure: RegistryError | None = None
         while missing := self._missing(layers):
@@ -78,7 +111,9 @@ class Layers:
         ]
         reference = ImageReference.parse(repository, default_tag=False)
         with reporting(self.progress, f"pull {reference.familiar}", reference) as report:
-            self.transfer.pull_layers(reference, there, _cancellable(report))
+            self.transfer.pull_layers(
+                reference, there, _cancellable(current_cancellation(), report)
+            )
 
 
 class _Suspect:
@@ -104,9 +139,8 @@ class _Suspect:
             check_blob(self._blobs, self._digest)
 
 
-def _cancellable(report: Report) -> Report:
-    """Return a report that raises StepCanceled once the thread's cancellation is set."""
-    cancellation = current_cancellation()
+def _cancellable(cancellation: Cancellation | None, report: Report) -> Report:
+    """Return a report that raises StepCanceled once ``cancellation`` is set."""
     if cancellation is None:
         return report
     is_cancelled: Callable[[], bool] = cancellation.is_set

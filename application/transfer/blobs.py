@@ -1,9 +1,8 @@
 """Copying of blobs between registries and the store, without those that are there."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import field
-from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -15,11 +14,11 @@ from img.application.ports.blob_store import (
     BlobStore,
 )
 from img.application.ports.index_store import IndexStore
-from img.application.ports.layer_archive import InvalidLayer, LayerArchive
+from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.registry import Registry, RegistryError, Unauthorized
-from img.application.threads import threads
+from img.application.threads import gather, threads
 from img.application.transfer.damage import check_blob
-from img.application.transfer.download import Download, Report
+from img.application.transfer.download import BlobSource, Download, Report, indexing
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import StateError
@@ -29,7 +28,7 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    pass
 
 _PARALLEL = 4  # layers at once, as in containerd and BuildKit
 _MOST_MOUNTS = 3  # repositories that are tried as the source of one blob
@@ -116,7 +115,7 @@ class Transfer:
             return
         self._begun.set()
         with threads(min(_PARALLEL, len(missing)), "pull") as pool:
-            _all_of(
+            gather(
                 [
                     pool.submit(self._pull_layer, reference, layer, report)
                     for layer in missing.values()
@@ -134,29 +133,14 @@ class Transfer:
         """
         wanted = list(blobs)
         with threads(_PARALLEL, "push") as pool:
-            _all_of([pool.submit(self._push_blob, reference, blob, report) for blob in wanted])
+            gather([pool.submit(self._push_blob, reference, blob, report) for blob in wanted])
         with suppress(StateError):  # full or read-only: without the record a later push sends more
             self.origins.add(reference.repository, [blob.digest for blob in wanted])
 
     def _pull_layer(self, reference: ImageReference, layer: Layer, report: Report) -> None:
-        fetch = Download(blobs=self.blobs, registry=self.registry)
-        fetch(reference, layer.descriptor, partial(self._index, reference, layer), report)
-
-    def _index(
-        self, reference: ImageReference, layer: Layer, content: BinaryIO
-    ) -> Callable[[], None]:
-        diff_id, index = self.archive.index(content)
-
-        def finish() -> None:
-            if diff_id != layer.diff_id:
-                raise InvalidLayer(
-                    f"layer {layer.descriptor.digest} of {reference.familiar} unpacks to "
-                    f"{diff_id}, not {layer.diff_id} as its config says"
-                )
-            # Before the blob: a thread that waits for the blob needs the index too.
-            self.indexes.put(diff_id, index)
-
-        return finish
+        inspect = indexing(self.archive, self.indexes, layer, reference.familiar)
+        source = BlobSource.of_registry(self.registry, reference)
+        Download(blobs=self.blobs)(source, layer.descriptor, inspect, report)
 
     def _push_blob(self, reference: ImageReference, blob: Descriptor, report: Report) -> None:
         if not (
@@ -189,13 +173,13 @@ class Transfer:
 
     def _fetch(self, reference: ImageReference, blob: Descriptor, report: Report) -> None:
         """Fetch a blob that neither the store nor the repository has."""
-        fetch = Download(blobs=self.blobs, registry=self.registry)
+        fetch = Download(blobs=self.blobs)
         failure: RegistryError | None = None
         for source in self._origins_of(blob.digest):
             if source.repository == reference.repository:
                 continue
             try:
-                return fetch(source, blob, _as_it_is, report)
+                return fetch(BlobSource.of_registry(self.registry, source), blob, _as_it_is, report)
             except RegistryError as error:
                 failure = error
         raise failure or BlobNotFound(blob.digest)
@@ -210,14 +194,3 @@ class Transfer:
 def _as_it_is(_content: BinaryIO) -> Callable[[], None]:
     """Check nothing: the digest suffices."""
     return lambda: None
-
-
-def _all_of(transfers: "Sequence[Future[None]]") -> None:
-    """Wait for all transfers; after a failure start no further ones."""
-    try:
-        for transfer in transfers:
-            transfer.result()
-    except BaseException:
-        for transfer in transfers:
-            transfer.cancel()
-        raise

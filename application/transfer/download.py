@@ -1,12 +1,15 @@
-"""The download of one blob from a registry into the store."""
+"""The download of one blob into the store."""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO, cast
 
 from img.application.ports.blob_store import BlobMismatch, BlobStore, IncomingBlob, StoreFull
-from img.application.ports.layer_archive import InvalidLayer
+from img.application.ports.index_store import IndexStore
+from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.application.ports.registry import Registry, RegistryError
 from img.domain.dataclass import dataclass
+from img.domain.errors import ImgError
+from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference
 
@@ -20,27 +23,44 @@ Inspect = Callable[[BinaryIO], Callable[[], None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BlobSource:
+    """A place that blobs are fetched from: ``open`` returns a blob's bytes from a position on."""
+
+    name: str
+    open: Callable[[Descriptor, int], BinaryIO]
+    error: Callable[[str], ImgError]  # for what the place got wrong
+
+    @classmethod
+    def of_registry(cls, registry: Registry, reference: ImageReference) -> "BlobSource":
+        """Return the repository of ``reference``."""
+        return cls(
+            name=reference.familiar,
+            open=lambda blob, start: registry.open_blob(reference, blob, start),
+            error=RegistryError,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
     """Downloads of blobs, one at a time for each blob, among all threads and processes."""
 
     blobs: BlobStore
-    registry: Registry
 
     def __call__(
-        self, reference: ImageReference, blob: Descriptor, inspect: Inspect, report: Report
+        self, source: BlobSource, blob: Descriptor, inspect: Inspect, report: Report
     ) -> None:
         """Store the blob. Bytes that arrived before a failure are not fetched again later.
 
-        Raises RegistryError, BlobMismatch, StoreFull, and the errors of ``inspect``.
+        Raises the errors of the source, BlobMismatch, StoreFull, and the errors of ``inspect``.
         """
         with self.blobs.incoming(blob.digest, lambda size: report(blob, size, False)) as incoming:
             if self.blobs.size(blob.digest) != blob.size:  # else it arrived during the wait
-                self._fetch(reference, blob, incoming, inspect, report)
+                self._fetch(source, blob, incoming, inspect, report)
         report(blob, blob.size, True)
 
     def _fetch(
         self,
-        reference: ImageReference,
+        source: BlobSource,
         blob: Descriptor,
         incoming: IncomingBlob,
         inspect: Inspect,
@@ -49,7 +69,7 @@ class Download:
         if incoming.size > blob.size:
             incoming.restart()
         try:
-            self._receive(reference, blob, incoming, inspect, report)
+            self._receive(source, blob, incoming, inspect, report)
         except (StoreFull, InvalidLayer):
             incoming.restart()
             raise
@@ -58,20 +78,20 @@ class Download:
             # time: fetch the blob again from the start.
             incoming.restart()
             try:
-                self._receive(reference, blob, incoming, inspect, report)
+                self._receive(source, blob, incoming, inspect, report)
             except (BlobMismatch, InvalidLayer):
                 incoming.restart()
                 raise
 
     def _receive(
         self,
-        reference: ImageReference,
+        source: BlobSource,
         blob: Descriptor,
         incoming: IncomingBlob,
         inspect: Inspect,
         report: Report,
     ) -> None:
-        arriving = _Arriving(self.registry, reference, blob, incoming, report)
+        arriving = _Arriving(source, blob, incoming, report)
         try:
             try:
                 finish = inspect(cast(BinaryIO, arriving))
@@ -83,8 +103,8 @@ class Download:
             arriving.drain()
             if incoming.size != blob.size:
                 incoming.restart()
-                raise RegistryError(
-                    f"blob {blob.digest} of {reference.familiar} has {arriving.count} bytes, "
+                raise source.error(
+                    f"blob {blob.digest} of {source.name} has {arriving.count} bytes, "
                     f"not {blob.size} as its manifest says"
                 )
             incoming.check()
@@ -99,14 +119,12 @@ class _Arriving:
 
     def __init__(
         self,
-        registry: Registry,
-        reference: ImageReference,
+        origin: BlobSource,
         blob: Descriptor,
         incoming: IncomingBlob,
         report: Report,
     ) -> None:
-        self._registry = registry
-        self._reference = reference
+        self._origin = origin
         self._blob = blob
         self._incoming = incoming
         self._report = report
@@ -142,10 +160,33 @@ class _Arriving:
         if self._source is None:
             if self.count and self.count == self._blob.size:
                 return b""
-            self._source = self._registry.open_blob(self._reference, self._blob, self.count)
+            self._source = self._origin.open(self._blob, self.count)
         data = self._source.read(size)
         if data:
             self._incoming.write(data)
             self.count += len(data)
             self._report(self._blob, self.count, False)
         return data
+
+
+def indexing(archive: LayerArchive, indexes: IndexStore, layer: Layer, source: str) -> Inspect:
+    """Return an Inspect that verifies the DiffID of a layer and stores its index.
+
+    Errors name ``source``.
+    """
+
+    def inspect(content: BinaryIO) -> Callable[[], None]:
+        diff_id, index = archive.index(content)
+
+        def finish() -> None:
+            if diff_id != layer.diff_id:
+                raise InvalidLayer(
+                    f"layer {layer.descriptor.digest} of {source} unpacks to "
+                    f"{diff_id}, not {layer.diff_id} as its config says"
+                )
+            # Before the blob: a thread that waits for the blob needs the index too.
+            indexes.put(diff_id, index)
+
+        return finish
+
+    return inspect

@@ -15,6 +15,7 @@ from img.domain.oci.codec import decode_config, decode_manifest
 from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import DECRYPT_FIRST
+from img.domain.options.remote_cache import RemotePlace
 from img.domain.platform import Platform
 from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexStatus
 from img.domain.reference import ImageReference, may_name
@@ -72,9 +73,11 @@ def fetch_image(
 
 
 @contextmanager
-def reporting(progress: ProgressSink, name: str, reference: ImageReference) -> Iterator[Report]:
+def reporting(
+    progress: ProgressSink, name: str, source: ImageReference | RemotePlace
+) -> Iterator[Report]:
     """Show a transfer as one vertex; enter with a callback for the progress of its blobs."""
-    vertex = f"{name} {reference}"
+    vertex = f"{name} {source}"
     progress.emit(VertexStarted(vertex=vertex, name=name))
 
     def report(blob: Descriptor, current: int, done: bool) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
-from img.application.layers.on_demand import Layers
+from img.application.layers.on_demand import LayerLost, Layers
 from img.application.outputs.deliver import DeliverOutputs
 from img.application.outputs.places import check_places
 from img.application.outputs.solved import BuiltImage, Solved
@@ -122,6 +122,8 @@ class BuildImage:
             whole = any(reads_layers(output) for output in outputs)
             if caches.sources:
                 self.imported.load(caches.sources)
+                # Pushing could not fetch a layer of a remote cache, nor do its step.
+                whole = whole or caches.has_remote_source
             solved = self._all_solved(contexts, planned, caches, whole=whole)
             with dropping_damaged(self.layers.blobs):
                 built = self.deliver(solved, outputs)
@@ -235,6 +237,10 @@ class BuildImage:
         while True:
             try:
                 return self._solved(contexts, request, planned, caches, so_far, whole=whole)
+            except LayerLost as error:
+                so_far.forget_made()
+                warning = f"{error.message}; its step is done again"
+                self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning))
             except BlobDamaged as error:
                 if error.digest in damaged or not drop_damaged(self.layers.blobs, error.digest):
                     raise

@@ -1,5 +1,6 @@
 """The grammar of options with several fields: ``key=value,key="a,b"``."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
@@ -7,6 +8,8 @@ from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.go.booleans import parse_boolean
 from img.domain.go.csv_fields import BadCsv, split_csv
+
+_SECRET = r'((?:token|secret_access_key)=)[^,"]+'  # of remote caches; also session_token, ghtoken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,5 +76,6 @@ class Attributes:
         return value
 
     def refuse(self, problem: str, hint: str | None = None) -> NoReturn:
-        """Raise UsageError with this option, its value and ``problem``."""
-        raise UsageError(f"invalid {self.option} {self.text!r}: {problem}", hint=hint)
+        """Raise UsageError with this option, its value and ``problem``; secrets are masked."""
+        shown = re.sub(_SECRET, r"\1***", self.text)
+        raise UsageError(f"invalid {self.option} {shown!r}: {problem}", hint=hint)

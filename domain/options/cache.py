@@ -3,7 +3,7 @@
 A word without ``=`` is an image; its cache or its layers are used (``type=registry``).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NoReturn, assert_never
 
 from img.domain.dataclass import dataclass
@@ -12,12 +12,18 @@ from img.domain.go.csv_fields import BadCsv, split_csv
 from img.domain.oci.compression import Algorithm, Compression
 from img.domain.options.attributes import Attributes
 from img.domain.options.image_form import parse_compression
+from img.domain.options.remote_cache import (
+    REMOTE_TYPES,
+    ActionsCache,
+    ObjectStoreCache,
+    RemotePlace,
+)
 from img.domain.reference import ImageReference, InvalidReference
 
+_NO_ENVIRONMENT: Mapping[str, str] = {}
 _FROM = "--cache-from"
 _TO = "--cache-to"
-_ELSEWHERE = ("gha", "s3", "azblob")
-_USE_THESE = "use type=registry or type=local"
+_TYPES = f"registry, local, {', '.join(REMOTE_TYPES)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class LocalCache:
         return self.path
 
 
-CachePlace = RegistryCache | LocalCache
+CachePlace = RegistryCache | LocalCache | RemotePlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +70,7 @@ class CacheTarget:
         match self.place:
             case None:
                 return "inline"
-            case RegistryCache() | LocalCache() as place:
+            case RegistryCache() | LocalCache() | ActionsCache() | ObjectStoreCache() as place:
                 return str(place)
             case _:
                 assert_never(self.place)
@@ -78,12 +84,25 @@ class CacheExchange:
     targets: tuple[CacheTarget, ...] = ()
 
     @classmethod
-    def parse(cls, sources: Sequence[str], targets: Sequence[str]) -> "CacheExchange":
-        """Return the caches of ``--cache-from`` and ``--cache-to``. Raises UsageError."""
+    def parse(
+        cls,
+        sources: Sequence[str],
+        targets: Sequence[str],
+        environment: Mapping[str, str] = _NO_ENVIRONMENT,
+    ) -> "CacheExchange":
+        """Return the caches of ``--cache-from`` and ``--cache-to``. Raises UsageError.
+
+        ``environment`` completes the attributes of remote caches.
+        """
         return cls(
-            sources=tuple(parse_cache_source(text) for text in sources),
-            targets=tuple(parse_cache_target(text) for text in targets),
+            sources=tuple(parse_cache_source(text, environment) for text in sources),
+            targets=tuple(parse_cache_target(text, environment) for text in targets),
         )
+
+    @property
+    def has_remote_source(self) -> bool:
+        """True if a source is an object store or the cache of a CI system."""
+        return any(isinstance(place, ActionsCache | ObjectStoreCache) for place in self.sources)
 
     @property
     def inline(self) -> bool:
@@ -91,7 +110,7 @@ class CacheExchange:
         return any(target.place is None for target in self.targets)
 
 
-def parse_cache_source(text: str) -> CachePlace:
+def parse_cache_source(text: str, environment: Mapping[str, str] = _NO_ENVIRONMENT) -> CachePlace:
     """Return the cache that ``--cache-from`` names. Raises UsageError."""
     given = _attributes(_FROM, text)
     match given["type"]:
@@ -106,11 +125,13 @@ def parse_cache_source(text: str) -> CachePlace:
             )
         case "inline":
             return given.refuse("inline caches are read by type=registry,ref=IMAGE")
+        case kind if kind in REMOTE_TYPES:
+            return _remote(given, environment, target=False)
         case other:
             return _unknown(given, other)
 
 
-def parse_cache_target(text: str) -> CacheTarget:
+def parse_cache_target(text: str, environment: Mapping[str, str] = _NO_ENVIRONMENT) -> CacheTarget:
     """Return the cache that ``--cache-to`` asks for. Raises UsageError."""
     given = _attributes(_TO, text)
     everything = given.choice("mode", ("min", "max")) == "max"
@@ -127,6 +148,9 @@ def parse_cache_target(text: str) -> CacheTarget:
             _only(given, "dest", "tag", "reset", *_SHARED)
             path = given["dest"] or given.refuse("dest is required for a local cache")
             return _target(given, LocalCache(path=path, tag=given["tag"] or "latest"), everything)
+        case kind if kind in REMOTE_TYPES:
+            place = _remote(given, environment, target=True)
+            return _target(given, place, everything)
         case other:
             return _unknown(given, other)
 
@@ -154,6 +178,12 @@ def _target(given: Attributes, place: CachePlace, everything: bool) -> CacheTarg
         docker_types=docker_types,
         compression=compression,
     )
+
+
+def _remote(given: Attributes, environment: Mapping[str, str], *, target: bool) -> RemotePlace:
+    from img.domain.options.remote_cache_attributes import parse_remote_cache  # few need it
+
+    return parse_remote_cache(given, environment, target=target)
 
 
 def _attributes(option: str, text: str) -> Attributes:
@@ -197,6 +227,4 @@ def _only(given: Attributes, *known: str) -> None:
 
 
 def _unknown(given: Attributes, kind: str) -> NoReturn:
-    if kind in _ELSEWHERE:
-        given.refuse(f"type={kind} is not supported", hint=_USE_THESE)
-    given.refuse(f"unknown type {kind!r}", hint=f"{_USE_THESE}, or type=inline")
+    given.refuse(f"unknown type {kind!r}", hint=f"use {_TYPES}, or inline for --cache-to")

@@ -1,5 +1,6 @@
 """``img build``."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -346,7 +347,7 @@ def build(
     }
     resources = parse_resources(limits, resource or [])
     wanted = platforms(platform or [])
-    caches = CacheExchange.parse(_nonempty(cache_from), _nonempty(cache_to))
+    caches = CacheExchange.parse(_nonempty(cache_from), _nonempty(cache_to), os.environ)
     secrets = tuple(SecretSpec.parse(text) for text in _nonempty(secret))
     agents = tuple(AgentSpec.parse(text) for text in _nonempty(ssh))
     title = title_of(outputs, tag or ())

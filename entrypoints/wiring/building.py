@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,14 @@ with lazy_imports(__name__):
     from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
     from img.adapters.file_digest_store.memory import MemoryFileDigestStore
     from img.adapters.git.program import GitProgram
+    from img.adapters.remote_cache.opened import OpenedRemoteCaches
     from img.adapters.web.requests import RequestsWebFetcher
     from img.application.cache_export.export import ExportCache
     from img.application.cache_export.export_all import ExportCaches
     from img.application.cache_export.mounts import PackCacheMounts
     from img.application.cache_import.imported import ImportedCaches
     from img.application.cache_import.read import CacheReader
+    from img.application.cache_import.remote import RemoteCacheReader
     from img.application.outputs.assemble import Assemble
     from img.application.outputs.deliver import DeliverOutputs
     from img.application.outputs.images import DeliverImages
@@ -47,12 +50,14 @@ with lazy_imports(__name__):
     from img.application.usecases.check import CheckDockerfile, ListTargets, OutlineDockerfile
 
 if TYPE_CHECKING:
+    from img.application.layers.on_demand import ImportedLayers
     from img.application.ports.blob_origins import BlobOrigins
     from img.application.ports.image_layout import LayoutWriter
     from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
     from img.application.ports.progress_sink import ProgressSink
     from img.application.ports.registry import Registry
+    from img.application.ports.remote_cache import RemoteCaches
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.copy_layout import CopyFromLayout
     from img.domain.oci.chain import Layer
@@ -66,6 +71,8 @@ if TYPE_CHECKING:
 
 def _imported(
     registry: Registry,
+    remotes: RemoteCaches,
+    layers: ImportedLayers,
     copy: CopyFromLayout,
     transfer: Transfer,
     indexes: IndexStore,
@@ -74,8 +81,12 @@ def _imported(
     progress: ProgressSink,
     namespace: str,
 ) -> ImportedCaches:
+    remote = RemoteCacheReader(
+        remotes=remotes, blobs=copy.blobs, indexes=indexes, archive=archive, progress=progress
+    )
     reader = CacheReader(
         registry=registry,
+        remote=remote,
         copy=copy,
         transfer=transfer,
         indexes=indexes,
@@ -83,7 +94,7 @@ def _imported(
         origins=origins,
         progress=progress,
     )
-    return ImportedCaches(reader=reader, progress=progress, variant=namespace)
+    return ImportedCaches(reader=reader, layers=layers, progress=progress, variant=namespace)
 
 
 def _imported_mounts(imported: ImportedCaches) -> Callable[[str], Layer | None]:
@@ -93,6 +104,7 @@ def _imported_mounts(imported: ImportedCaches) -> Callable[[str], Layer | None]:
 
 def _export_caches(
     registry: Registry,
+    remotes: RemoteCaches,
     layouts: LayoutWriter,
     transfer: Transfer,
     mount: PrepareMounts,
@@ -102,6 +114,7 @@ def _export_caches(
 ) -> ExportCaches:
     export = ExportCache(
         registry=registry,
+        remotes=remotes,
         layouts=layouts,
         transfer=transfer,
         blobs=assemble.blobs,
@@ -144,6 +157,7 @@ class Building(Wiring):
         ).provider,
     )
     web = providers.Singleton(lazy(RequestsWebFetcher))
+    remote_caches = providers.Singleton(lazy(OpenedRemoteCaches), os.environ)
 
     owners = providers.Singleton(Owners, trees=images.trees)
     roots = providers.Singleton(Roots, snapshotter=execution.snapshotter, trees=images.trees)
@@ -159,6 +173,8 @@ class Building(Wiring):
     imported = providers.Singleton(
         lazy(_imported),
         registries.registry,
+        remote_caches,
+        images.imported_layers,
         images.copy_from_layout,
         images.transfer,
         storage.indexes,
@@ -302,6 +318,7 @@ class Building(Wiring):
         export_caches=providers.Factory(
             lazy(_export_caches),
             registries.registry,
+            remote_caches,
             storage.layout_writer,
             images.transfer,
             prepare_mounts,

@@ -9,7 +9,7 @@ from img.entrypoints.wiring.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.setup import Setup
 
 with lazy_imports(__name__):
-    from img.application.layers.on_demand import Layers
+    from img.application.layers.on_demand import ImportedLayers, Layers
     from img.application.layers.trees import Trees
     from img.application.outputs.files import WriteFiles
     from img.application.transfer.blobs import Transfer
@@ -52,12 +52,14 @@ class Images(Wiring):
         archive=storage.archive,
         registry=registries.registry,
     )
+    imported_layers = providers.Singleton(ImportedLayers)
     layers = providers.Singleton(
         Layers,
         blobs=storage.blobs,
         origins=storage.origins,
         transfer=transfer,
         progress=system.progress,
+        imported=imported_layers,
     )
     trees = providers.Singleton(
         Trees, layers=layers, indexes=storage.indexes, archive=storage.archive

@@ -24,6 +24,7 @@ from img.adapters.layer_archive.tar import TarLayerArchive
 from img.adapters.output_files.memory import MemoryOutputFiles
 from img.adapters.progress_sink.recorded import RecordedProgress
 from img.adapters.registry.memory import MemoryRegistry
+from img.adapters.remote_cache.memory import MemoryRemoteCaches
 from img.adapters.scratch_space.memory import MemoryScratchSpace
 from img.adapters.secret_source.memory import MemorySecrets
 from img.adapters.snapshotter.memory import MemorySnapshotter, MemoryWorkspace
@@ -103,6 +104,7 @@ class Workshop:
     indexes: MemoryIndexStore = field(default_factory=MemoryIndexStore)
     cache: MemoryCacheStore = field(default_factory=MemoryCacheStore)
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
+    remote_caches: MemoryRemoteCaches = field(default_factory=MemoryRemoteCaches)
     credentials: MemoryCredentials = field(default_factory=MemoryCredentials)
     progress: RecordedProgress = field(default_factory=RecordedProgress)
     clock: FixedClock = field(default_factory=FixedClock)
@@ -147,6 +149,7 @@ class Workshop:
             (parts.execution.context_views, self.views),
             (parts.execution.snapshotter, self.snapshotter),
             (parts.execution.executor, self.executor),
+            (parts.building.remote_caches, self.remote_caches),
             (parts.system.output_files, MemoryOutputFiles()),
         ]
         for provider, adapter in adapters:

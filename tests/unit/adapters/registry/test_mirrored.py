@@ -14,7 +14,7 @@ from img.adapters.registry.mirrored import MirroredRegistry
 from img.adapters.registry.oras import OrasRegistry
 from img.application.ports.registry import ManifestUnknown, RegistryError
 from img.application.transfer.blobs import Transfer
-from img.application.transfer.download import Download
+from img.application.transfer.download import BlobSource, Download
 from img.domain.digest import Digest
 from img.domain.oci import media_types
 from img.domain.oci.codec import encode_index
@@ -225,6 +225,9 @@ def test_whatever_a_mirror_answers_the_image_comes_from_home(answer: Answer) -> 
         assert mirrored.resolve(name) == _TARGET
         assert mirrored.manifest(name, _TARGET) == _MANIFEST
         assert transfer.pull_blob(name, _LAYER_TARGET) == _LAYER
-        Download(blobs=MemoryBlobStore(), registry=mirrored)(
-            name, _LAYER_TARGET, lambda _: lambda: None, lambda *_: None
+        Download(blobs=MemoryBlobStore())(
+            BlobSource.of_registry(mirrored, name),
+            _LAYER_TARGET,
+            lambda _: lambda: None,
+            lambda *_: None,
         )

@@ -75,8 +75,12 @@ def test_where_results_are_left(text: str, target: CacheTarget) -> None:
         ("type=registry,ref=x,compression=zstd,oci-mediatypes=false", "not possible with"),
         ("type=inline,compression=zstd", "unknown attribute compression"),
         ("type=registry,ref=x,image-manifest=false", "image manifest only"),
-        ("type=gha", "type=gha is not supported"),
-        ("type=s3,bucket=b", "type=s3 is not supported"),
+        ("type=s3,region=r", r"bucket \(\$AWS_BUCKET\) not set"),
+        ("type=s3,bucket=b", r"region \(\$AWS_REGION\) not set"),
+        ("type=s3,bucket=b,region=r,access_key_id=a", "are needed together"),
+        ("type=gha,version=3", "unsupported version '3'"),
+        ("type=gha,url=ftp://h/,token=t", "is no URL"),
+        ("type=gha,reset=true", "unknown attribute reset"),
         ("type=disk", "unknown type 'disk'"),
         ("type=registry,ref", "must be a key=value pair"),
     ],
@@ -93,9 +97,21 @@ def test_what_cannot_be_a_target_is_refused(text: str, problem: str) -> None:
         ("type=local", "src is required"),
         ("type=local,src=a,digest=x", "invalid digest"),
         ("type=local,src=a,mode=max", "unknown attribute mode"),
-        ("type=azblob,name=x", "type=azblob is not supported"),
+        ("type=azblob,name=x", r"account_url \(\$BUILDKIT_AZURE_STORAGE_ACCOUNT_URL\) not set"),
+        ("type=gs", "bucket is required"),
+        ("type=s3,bucket=b,region=r,mode=max", "unknown attribute mode"),
     ],
 )
 def test_what_cannot_be_a_source_is_refused(text: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         parse_cache_source(text)
+
+
+def test_a_refusal_shows_no_secret() -> None:
+    text = "type=s3,secret_access_key=SECRET,session_token=SECRET,token=SECRET"
+
+    with pytest.raises(UsageError) as caught:
+        parse_cache_target(text)
+
+    assert "SECRET" not in caught.value.message
+    assert "session_token=***" in caught.value.message

@@ -1,4 +1,4 @@
-"""The HTTP session of a download."""
+"""HTTP sessions with web servers that a user named."""
 
 import os
 import ssl
@@ -23,17 +23,17 @@ _TRIES = 2  # after the first
 
 
 class WebSession(GuardedSession):
-    """A session for one URL with timeouts and retries.
+    """A session for one URL with timeouts, and so many ``tries`` after the first.
 
     Of the environment only proxies and CA certificates are used.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, tries: int = _TRIES) -> None:
         super().__init__()
         self.max_redirects = 10  # as Go's client
         self.headers["User-Agent"] = f"img/{__version__}"
         retry = Retry(
-            total=_TRIES,
+            total=tries,
             status_forcelist=_PASSING,
             allowed_methods=["GET"],
             backoff_factor=0.5,

@@ -1,0 +1,88 @@
+"""Object stores on this machine: moto for S3, azurite for Azure."""
+
+import hmac
+import shutil
+import subprocess
+import tempfile
+import urllib.request
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email.utils import formatdate
+from importlib.util import find_spec
+
+import pytest
+
+from tests.support.host.machine import lacking
+
+# The account that azurite always has (Microsoft's documentation of the emulator).
+_ACCOUNT = "devstoreaccount1"
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+
+
+@contextmanager
+def object_store(kind: str) -> Iterator[str]:
+    """Enter with the attributes of a cache in an empty bucket or container of its own."""
+    if find_spec("obstore") is None:
+        lacking("needs obstore (pip install -e '.[dev]')")
+    with _moto() if kind == "s3" else _azurite() as attributes:
+        yield attributes
+
+
+@contextmanager
+def _moto() -> Iterator[str]:
+    if find_spec("moto") is None or find_spec("flask_cors") is None:
+        lacking("needs moto and flask-cors (pip install -e '.[dev]')")
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        url = f"http://{host}:{port}"
+        _put(f"{url}/reset-bucket")
+        yield (
+            f"type=s3,region=us-east-1,bucket=reset-bucket,endpoint_url={url},"
+            "use_path_style=true,access_key_id=a,secret_access_key=b"
+        )
+    finally:
+        server.stop()
+
+
+@contextmanager
+def _azurite() -> Iterator[str]:
+    program = shutil.which("azurite-blob")
+    if program is None:
+        # Not in .ci/run: npm and its packages take longer to install than all of these tests.
+        pytest.skip("needs azurite-blob (npm install -g azurite)")
+    with tempfile.TemporaryDirectory() as place:
+        command = [program, "--skipApiVersionCheck", "--disableTelemetry"]
+        command += ["--location", place, "--blobHost", "127.0.0.1", "--blobPort", "0"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                assert process.stdout is not None
+                line = next(each for each in process.stdout if "listens on" in each)
+                url = line.split()[-1].rstrip("/") + f"/{_ACCOUNT}"
+                _create_container(url, "buildkit-cache")
+                yield (
+                    f"type=azblob,account_url={url},account_name={_ACCOUNT},secret_access_key={_KEY}"
+                )
+            finally:
+                process.terminate()
+
+
+def _create_container(url: str, name: str) -> None:
+    """Create a container (Azure REST API, "Create Container", "Authorize with Shared Key")."""
+    headers = {"x-ms-date": formatdate(usegmt=True), "x-ms-version": "2021-08-06"}
+    listed = "".join(f"{key}:{value}\n" for key, value in sorted(headers.items()))
+    signed = f"PUT{12 * chr(10)}{listed}/{_ACCOUNT}/{_ACCOUNT}/{name}\nrestype:container"
+    signature = b64encode(hmac.digest(b64decode(_KEY), signed.encode(), "sha256")).decode()
+    headers["Authorization"] = f"SharedKey {_ACCOUNT}:{signature}"
+    _put(f"{url}/{name}?restype=container", headers)
+
+
+def _put(url: str, headers: dict[str, str] | None = None) -> None:
+    request = urllib.request.Request(url, method="PUT", headers=headers or {})
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(request, timeout=30) as answer:
+        answer.read()
