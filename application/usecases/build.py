@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
@@ -99,16 +99,7 @@ class BuildImage:
         BuildError, RegistryError, OutputNotWritten … A SourceError carries an excerpt.
         """
         check_places(self.places, outputs, caches.targets)
-        multi_platform = _is_multi_platform(request, platforms)
-        requests = [
-            replace(
-                request,
-                platform=platform,
-                implicit_platform=not platforms,
-                multi_platform=multi_platform,
-            )
-            for platform in platforms or (request.platform,)
-        ]
+        requests = _requests(request, platforms)
         with self.lock.working(), self._dockerfile(request, location, file) as dockerfile:
             time_of = partial(self._time_of, location, request.contexts)
             with self._read():
@@ -116,15 +107,16 @@ class BuildImage:
                 planned = self._planned(parsed, requests, time_of)
             self._warn(planned[0][1])
             for one, each in planned:
-                self._announce(_label(one), each.plan.graph, each.plan.target)
+                self.announce(_label(one), each.plan.graph, each.plan.target)
             self.deliver.announce(outputs)
             contexts = self.contexts.of_build(location, parsed.ignore, request.contexts)
             whole = any(reads_layers(output) for output in outputs)
             if caches.sources:
                 self.imported.load(caches.sources)
-                # Pushing could not fetch a layer of a remote cache, nor do its step.
+                # A push can neither fetch a layer of a remote cache nor make it again.
                 whole = whole or caches.has_remote_source
-            solved = self._all_solved(contexts, planned, caches, whole=whole)
+            solve = _SolvePlatforms(build=self, contexts=contexts, caches=caches, whole=whole)
+            solved = solve(planned)
             with dropping_damaged(self.layers.blobs):
                 built = self.deliver(solved, outputs)
             if caches.targets:
@@ -196,81 +188,65 @@ class BuildImage:
             self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning.summary))
         self.progress.emit(VertexDone(vertex=_DEFINITION))
 
-    def _announce(self, label: str, graph: Graph, target: int) -> None:
+    def announce(self, label: str, graph: Graph, target: int) -> None:
+        """Show the steps that ``target`` needs as planned."""
         vertices = frozenset(vertex_ids(graph, target, label))
         self.progress.emit(StepsPlanned(plan=label, vertices=vertices))
 
-    def _all_solved(
-        self,
-        contexts: OpenContext,
-        planned: Sequence[tuple[BuildRequest, Planned]],
-        caches: CacheExchange,
-        *,
-        whole: bool,
-    ) -> Sequence[Solved]:
-        """Solve the steps for each platform; common steps have one result.
 
-        A platform is solved again if it used a cached result that was then made again for another
-        platform.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _SolvePlatforms:
+    """Solves the plans of one build, which share the results of common steps."""
+
+    build: BuildImage
+    contexts: OpenContext
+    caches: CacheExchange
+    whole: bool  # have all layers of the images in the store
+    _so_far: SoFar = field(default_factory=SoFar)
+
+    def __call__(self, planned: Sequence[tuple[BuildRequest, Planned]]) -> Sequence[Solved]:
+        """Return the results of each plan. Raises what the steps raise.
+
+        A plan is solved again if it used a cached result that was then made again for another.
         """
-        so_far = SoFar()
         solved: dict[int, Solved] = {}
         for _ in planned:
-            for place, one in enumerate(planned):
-                if place not in solved or so_far.differs(solved[place].stack):
-                    solved[place] = self._mended(contexts, *one, caches, so_far, whole=whole)
-                    so_far.note_image(solved[place].stack)
+            for place, (request, one) in enumerate(planned):
+                if place not in solved or self._so_far.differs(solved[place].stack):
+                    solved[place] = self._mended(request, one)
+                    self._so_far.note_image(solved[place].stack)
         return [solved[place] for place in range(len(planned))]
 
-    def _mended(
-        self,
-        contexts: OpenContext,
-        request: BuildRequest,
-        planned: Planned,
-        caches: CacheExchange,
-        so_far: SoFar,
-        *,
-        whole: bool,
-    ) -> Solved:
+    def _mended(self, request: BuildRequest, planned: Planned) -> Solved:
         """Solve the steps; fetch or make damaged layers again."""
         damaged: set[Digest] = set()
         while True:
             try:
-                return self._solved(contexts, request, planned, caches, so_far, whole=whole)
+                return self._solved(request, planned)
             except LayerLost as error:
-                so_far.forget_made()
+                self._so_far.forget_made()
                 warning = f"{error.message}; its step is done again"
-                self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning))
+                self.build.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning))
             except BlobDamaged as error:
-                if error.digest in damaged or not drop_damaged(self.layers.blobs, error.digest):
+                blobs = self.build.layers.blobs
+                if error.digest in damaged or not drop_damaged(blobs, error.digest):
                     raise
                 damaged.add(error.digest)
-                so_far.forget_made()
+                self._so_far.forget_made()
                 warning = f"{error.message}; it is fetched or made again"
-                self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning))
+                self.build.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning))
 
-    def _solved(
-        self,
-        contexts: OpenContext,
-        request: BuildRequest,
-        planned: Planned,
-        caches: CacheExchange,
-        so_far: SoFar,
-        *,
-        whole: bool,
-    ) -> Solved:
-        """Solve the steps; if ``whole``, have all layers of the image in the store."""
-        plan = planned.plan
-        cancelled = Event()
-        label = _label(request)
+    def _solved(self, request: BuildRequest, planned: Planned) -> Solved:
+        """Solve the steps, and name the base images of which all layers are stored then."""
+        plan, cancelled, label = planned.plan, Event(), _label(request)
+        solver, exports = self.build.solver, bool(self.caches.targets)
         inputs = BuildInputs(
-            contexts=contexts,
+            contexts=self.contexts,
             bases={base.image.manifest: base for base in planned.bases.values()},
-            eager=frozenset(plan.graph.below(plan.target)) if whole else frozenset(),
+            eager=frozenset(plan.graph.below(plan.target)) if self.whole else frozenset(),
         )
-        exports = bool(caches.targets)
-        solve = self.solver.for_build(plan, inputs, cancelled, so_far, label, all_keys=exports)
-        self._announce(label, solve.graph, plan.target)
+        solve = solver.for_build(plan, inputs, cancelled, self._so_far, label, all_keys=exports)
+        self.build.announce(label, solve.graph, plan.target)
         try:
             results = solve_all(solve.graph, plan.target, solve, cancelled)
             if exports:
@@ -282,13 +258,27 @@ class BuildImage:
                 epoch=plan.epoch,
                 multi_platform=request.multi_platform,
             )
-            if caches.inline:
-                solved = replace(solved, inline=self.export_caches.inline(solved))
-            if whole:
-                self.layers.bring(solved.stack.layers)
+            if self.caches.inline:
+                solved = replace(solved, inline=self.build.export_caches.inline(solved))
+            if self.whole:
+                self.build.layers.bring(solved.stack.layers)
             return solved
         finally:
-            self.solver.pull.name_whole(planned.bases.values())
+            solver.pull.name_whole(planned.bases.values())
+
+
+def _requests(request: BuildRequest, platforms: Sequence[Platform]) -> Sequence[BuildRequest]:
+    """Return a request for each platform. Raises UsageError."""
+    multi_platform = _is_multi_platform(request, platforms)
+    return [
+        replace(
+            request,
+            platform=platform,
+            implicit_platform=not platforms,
+            multi_platform=multi_platform,
+        )
+        for platform in platforms or (request.platform,)
+    ]
 
 
 def _label(request: BuildRequest) -> str:
