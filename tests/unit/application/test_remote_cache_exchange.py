@@ -1,4 +1,4 @@
-"""Builds whose results are left in a remote cache and found there."""
+"""Builds that export results to a remote cache and import them again."""
 
 import json
 import re
