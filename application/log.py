@@ -34,18 +34,22 @@ class Logger:
     name: str
 
     def debug(self, event: str, **values: object) -> None:
+        """Log ``event`` for debugging."""
         if _settings.level <= DEBUG:
             self._structlog().debug(event, **values)
 
     def info(self, event: str, **values: object) -> None:
+        """Log ``event``."""
         if _settings.level <= INFO:
             self._structlog().info(event, **values)
 
     def warning(self, event: str, **values: object) -> None:
+        """Log ``event`` as a warning."""
         if _settings.level <= WARNING:
             self._structlog().warning(event, **values)
 
     def error(self, event: str, **values: object) -> None:
+        """Log ``event`` as an error."""
         if _settings.level <= ERROR:
             self._structlog().error(event, **values)
 

@@ -23,6 +23,7 @@ class ChrootLauncher:
     """
 
     def require(self) -> None:
+        """Raise ExecutorUnavailable unless this process may change its root."""
         if not may_change_roots():
             raise ExecutorUnavailable(
                 "the executor chroot is for root that may make devices, so in no user namespace",
@@ -30,6 +31,7 @@ class ChrootLauncher:
             )
 
     def launch(self, process: Process, root: Root) -> Launch:
+        """Return the description of the step for the fork server."""
         refuse_what_needs_namespaces("chroot", process, root)
         return Launch(process, root, LaunchMode.CHROOT)
 

@@ -21,6 +21,7 @@ class ProotLauncher:
         self._emulation = emulation
 
     def require(self) -> None:
+        """Raise ExecutorUnavailable unless PRoot is installed."""
         if os.geteuid() == 0:  # PRoot cannot hold a step that has root's privileges
             raise ExecutorUnavailable(
                 "the executor proot is for users", hint="as root, use chroot or unshare"
@@ -28,6 +29,7 @@ class ProotLauncher:
         find_program("proot")
 
     def launch(self, process: Process, root: Root) -> Launch:
+        """Return the description of the step for the fork server."""
         self.require()
         refuse_what_needs_namespaces("proot", process, root)
         return Launch(

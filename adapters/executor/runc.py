@@ -17,9 +17,11 @@ class RuntimeLauncher:
         self.runtime = runtime
 
     def require(self) -> None:
+        """Raise ExecutorUnavailable unless the runtime is installed."""
         find_program(self.runtime)
 
     def launch(self, process: Process, root: Root) -> Launch:
+        """Return the description of the step for the fork server."""
         runtime = find_program(self.runtime)
         return Launch(
             process, root, LaunchMode.RUNTIME, runtime, network_program=network_of(process)

@@ -18,6 +18,7 @@ class UnshareLauncher:
         """Do nothing: namespaces are all this launcher needs."""
 
     def launch(self, process: Process, root: Root) -> Launch:
+        """Return the description of the step for the fork server."""
         network = network_of(process)
         return Launch(process, root, emulation=self._emulation, network_program=network)
 

@@ -20,10 +20,12 @@ class Cancellation(Protocol):
     """A request to stop; ``threading.Event`` implements it."""
 
     @abstractmethod
-    def is_set(self) -> bool: ...
+    def is_set(self) -> bool:
+        """Return whether a stop was requested."""
 
     @abstractmethod
-    def wait(self, timeout: float | None = None) -> bool: ...
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the request, at most ``timeout`` seconds. Return whether it was made."""
 
 
 OutputSink = Callable[[int, bytes], None]

@@ -18,9 +18,8 @@ from img.domain.filesystem.entry import (
 )
 from img.domain.filesystem.nested import Nested
 from img.domain.filesystem.parents import made_below, missing_parents
-from img.domain.filesystem.tree import FileTree, TooManyLinks
+from img.domain.filesystem.tree import FileTree, resolve_links
 
-_MOST_LINKS = 255
 _ROOT = Entry("", DIRECTORY)
 
 
@@ -109,26 +108,7 @@ class Target:
         ``top`` is the root directory for ``path`` and for links: neither ``..`` nor an absolute
         link leads out of it. Raises TooManyLinks.
         """
-        todo = _parts(path)
-        done = ""
-        links = 0
-        while todo:
-            part = todo.pop()
-            if part == "..":
-                done = paths.parent(done)
-                continue
-            here = f"{done}/{part}" if done else part
-            entry = self.get(paths.below(top, here))
-            if entry is None or entry.kind != SYMLINK:
-                done = here
-                continue
-            links += 1
-            if links > _MOST_LINKS:
-                raise TooManyLinks(path)
-            if entry.link.startswith("/"):
-                done = ""
-            todo += _parts(entry.link)
-        return paths.below(top, done)
+        return resolve_links(self.get, path, top=top)
 
     def make_directories(
         self,
@@ -424,7 +404,3 @@ class Target:
 
 def _hard_link(entry: Entry, to: str) -> Entry:
     return entry._replace(kind=HARDLINK, link=to, size=0, digest="", xattrs=(), offset=-1)
-
-
-def _parts(path: str) -> list[str]:
-    return [part for part in path.split("/") if part and part != "."][::-1]

@@ -1,7 +1,7 @@
 """The file tree of an image, without unpacked files."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from img.domain.errors import BuildError, ContextError, ImgError
@@ -40,6 +40,41 @@ class ClosedDirectory(BuildError):
         hint = "make it readable, or leave it out with .dockerignore"
         super().__init__(f"open {path or '.'}: {reason}", hint=hint)
         self.path = path
+
+
+def resolve_links(
+    find: Callable[[str], Entry | None], path: str, *, top: str = "", follow: bool = True
+) -> str:
+    """Return ``path`` below ``top`` with symbolic links resolved; missing parts are kept.
+
+    ``find`` returns the entry at a path. ``top`` is the root directory for ``path`` and for links:
+    neither ``..`` nor an absolute link leads out of it. With ``follow`` False a link in the last
+    component is kept. Raises TooManyLinks.
+    """
+    todo = _parts(path)
+    done = ""
+    links = 0
+    while todo:
+        part = todo.pop()
+        if part == "..":
+            done = paths.parent(done)
+            continue
+        here = f"{done}/{part}" if done else part
+        entry = find(paths.below(top, here) if top else here)
+        if entry is None or entry.kind != SYMLINK or (not todo and not follow):
+            done = here
+            continue
+        links += 1
+        if links > _MOST_LINKS:
+            raise TooManyLinks(path)
+        if entry.link.startswith("/"):
+            done = ""
+        todo += _parts(entry.link)
+    return paths.below(top, done)
+
+
+def _parts(path: str) -> list[str]:
+    return [part for part in path.split("/") if part and part != "."][::-1]
 
 
 class FileTree:
@@ -183,26 +218,7 @@ class FileTree:
 
         With ``follow`` False a link in the last component is kept. Raises TooManyLinks.
         """
-        todo = [part for part in path.split("/") if part and part != "."][::-1]
-        done = ""
-        links = 0
-        while todo:
-            part = todo.pop()
-            if part == "..":
-                done = paths.parent(done)
-                continue
-            here = f"{done}/{part}" if done else part
-            entry = self._entries.get(here)
-            if entry is None or entry.kind != SYMLINK or (not todo and not follow):
-                done = here
-                continue
-            links += 1
-            if links > _MOST_LINKS:
-                raise TooManyLinks(path)
-            if entry.link.startswith("/"):
-                done = ""
-            todo += [part for part in entry.link.split("/") if part and part != "."][::-1]
-        return done
+        return resolve_links(self._entries.get, path, follow=follow)
 
     def place(self, path: str) -> str:
         """Return the place of a layer's entry ``path``, with links among its parents resolved."""

@@ -35,11 +35,14 @@ Document = Mapping[str, object]
 class Questions(Protocol):
     """The part of the Building container that ``--call`` needs."""
 
-    def check_dockerfile(self) -> CheckDockerfile: ...
+    def check_dockerfile(self) -> CheckDockerfile:
+        """Return the use case of ``--call=check``."""
 
-    def outline_dockerfile(self) -> OutlineDockerfile: ...
+    def outline_dockerfile(self) -> OutlineDockerfile:
+        """Return the use case of ``--call=outline``."""
 
-    def list_targets(self) -> ListTargets: ...
+    def list_targets(self) -> ListTargets:
+        """Return the use case of ``--call=targets``."""
 
 
 def run_call(

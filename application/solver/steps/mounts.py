@@ -65,10 +65,12 @@ class MountSource:
 
     @property
     def definition(self) -> Digest:
+        """The definition key of the mounted files."""
         return self.files.definition_key() if self.stack is None else self.stack.key
 
     @property
     def content(self) -> Digest:
+        """The content key of the mounted files."""
         return self.files.content_key()
 
     def layers(self) -> Stack:
