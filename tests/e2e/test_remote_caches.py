@@ -1,4 +1,4 @@
-"""What one machine built, another one finds: caches in object stores and of GitHub Actions."""
+"""Caches for other machines, in object stores and in the cache service of GitHub Actions."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

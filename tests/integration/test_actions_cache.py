@@ -41,7 +41,7 @@ class Client:
 
 
 def failing(answer: Answer, times: int, path: str = "") -> Callable[[Request], Answer | None]:
-    """Return what answers the first requests for ``path`` with ``answer``."""
+    """Return a handler that answers the first requests for ``path`` with ``answer``."""
     left = [times]
 
     def before(request: Request) -> Answer | None:

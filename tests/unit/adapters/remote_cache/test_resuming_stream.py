@@ -12,7 +12,7 @@ CONTENT = bytes(range(256)) * 2
 
 
 def a_stream(cuts: list[int], start: int = 0, size: int = len(CONTENT)) -> ResumingStream:
-    """Return a stream whose connections end after these numbers of bytes, the last one never."""
+    """Return a stream; its connections end after these numbers of bytes, the last one never."""
     left = list(cuts)
 
     def chunks(position: int) -> Iterator[bytes]:
