@@ -22,6 +22,7 @@ from typing import Any
 
 import img.application
 import img.entrypoints.cli
+import img.entrypoints.wiring
 from img.entrypoints.cli.app import main as command_line
 
 Json = Any  # what goes to the driver and comes from it
@@ -38,10 +39,9 @@ def main(order: Json) -> Json:
 
 
 def _import_most() -> None:
-    for package in (img.application, img.entrypoints.cli):
+    for package in (img.application, img.entrypoints.cli, img.entrypoints.wiring):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             import_module(module.name)
-    import_module("img.entrypoints.wiring.root")
 
 
 def _build(order: Json, case: str, place: Path) -> Json:

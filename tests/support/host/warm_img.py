@@ -17,7 +17,7 @@ _CLIENT = Path(__file__).with_name("warm_client.py")
 _SERVER = """
 import gc, json, os, signal, socket, sys, traceback
 from img.entrypoints import rootless, start
-from img.entrypoints.wiring import root
+from img.entrypoints.wiring import building, execution, housekeeping, images, registries, root
 from img.entrypoints.cli import app, build
 
 def run(words, cwd, environment, streams):
