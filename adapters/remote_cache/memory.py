@@ -64,6 +64,9 @@ class MemoryRemoteCaches(RemoteCaches):
 
     def __init__(self) -> None:
         self.caches: dict[str, MemoryRemoteCache] = {}
+        self.failure: ImgError | None = None  # raised by ``open``
 
     def open(self, place: RemotePlace) -> MemoryRemoteCache:
+        if self.failure is not None:
+            raise self.failure
         return self.caches.setdefault(str(place), MemoryRemoteCache(place=place))

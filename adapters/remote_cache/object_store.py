@@ -39,9 +39,8 @@ class MissingCloudExtra(RemoteCacheError):
     """The optional package that object stores need is not installed."""
 
     def __init__(self, kind: str) -> None:
-        super().__init__(
-            f"type={kind} needs the package obstore", hint="pip install 'img-builder[cloud]'"
-        )
+        # In the message: of a source that cannot be read the message alone is shown.
+        super().__init__(f"type={kind} needs the package obstore: pip install 'img-builder[cloud]'")
 
 
 class ObjectStoreRemoteCache(RemoteCache):
@@ -140,6 +139,8 @@ class ObjectStoreRemoteCache(RemoteCache):
 
         S3 answers a missing object with 404 as well. A token without the right to list may read.
         """
+        if self._place.access.get("anonymous"):  # to list a bucket, obstore looks for credentials
+            return
         with self._errors():
             try:
                 prefix = self._place.manifests

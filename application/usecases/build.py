@@ -99,6 +99,8 @@ class BuildImage:
         BuildError, RegistryError, OutputNotWritten … A SourceError carries an excerpt.
         """
         check_places(self.places, outputs, caches.targets)
+        if caches.targets:
+            self.export_caches.check(caches.targets)
         requests = _requests(request, platforms)
         with self.lock.working(), self._dockerfile(request, location, file) as dockerfile:
             time_of = partial(self._time_of, location, request.contexts)

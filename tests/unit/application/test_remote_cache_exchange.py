@@ -211,3 +211,16 @@ def test_what_a_remote_cache_holds_may_be_left_in_a_registry() -> None:
     third.build(DOCKERFILE, FILES, cache_from=[CACHE])
 
     assert commands(third) == []
+
+
+def test_a_target_that_cannot_be_opened_is_said_before_any_step() -> None:
+    machine = a_machine()
+    machine.remote_caches.failure = BROKEN
+
+    with pytest.raises(RemoteCacheError, match="500"):
+        machine.build(DOCKERFILE, FILES, cache_to=[MAX])
+    assert commands(machine) == []
+
+    machine.build(DOCKERFILE, FILES, cache_to=[f"{MAX},ignore-error=true"], cache_from=[PLACE])
+    assert commands(machine) == ["cc", "strip"]
+    assert len(warnings(machine)) == 2

@@ -1,0 +1,168 @@
+"""Caches in object stores against servers that hold, lose, refuse or have no time."""
+
+import io
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from img.adapters.remote_cache.object_store import MissingCloudExtra, ObjectStoreRemoteCache
+from img.application.ports.remote_cache import RemoteCacheBusy, RemoteCacheError
+from img.domain.digest import Digest
+from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.media_types import OCI_LAYER_GZIP
+from img.domain.options.cache import parse_cache_source
+from img.domain.options.remote_cache import ObjectStoreCache
+from tests.support.servers.object_stores import object_store
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
+
+CONTENT = b"layer" * 20_000
+BLOB = Descriptor(media_type=OCI_LAYER_GZIP, digest=Digest.of(CONTENT), size=len(CONTENT))
+
+
+def place_of(text: str) -> ObjectStoreCache:
+    place = parse_cache_source(text)
+    assert isinstance(place, ObjectStoreCache)
+    return place
+
+
+def opened(place: ObjectStoreCache) -> ObjectStoreRemoteCache:
+    return ObjectStoreRemoteCache(place, {}, sleep=lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    with object_store("s3") as attributes:
+        yield attributes
+
+
+def test_objects_have_the_names_of_buildkit(s3: str) -> None:
+    import obstore
+
+    place = replace(place_of(f"{s3},prefix=p-"), names=("a", "b"))
+    cache = opened(place)
+    cache.add(BLOB, io.BytesIO(CONTENT))
+    cache.publish(b"{}")
+
+    held = [each["path"] for page in obstore.list(cache._store, "") for each in page]
+    assert [path for path in held if path.startswith("p-")] == [
+        f"p-blobs/{BLOB.digest}",
+        "p-manifests/a",
+        "p-manifests/b",
+    ]
+
+
+def test_a_used_blob_of_some_age_gets_a_new_date(s3: str) -> None:
+    place = replace(place_of(f"{s3},prefix=touch/"), refresh_s=0.0)
+    cache = opened(place)
+    cache.add(BLOB, io.BytesIO(CONTENT))
+    before = cache._changed(BLOB.digest)
+    time.sleep(1.1)  # moto's dates have whole seconds
+
+    assert cache.keep(BLOB.digest)
+
+    after = cache._changed(BLOB.digest)
+    assert before is not None
+    assert after is not None
+    assert after > before
+    with cache.open(BLOB, 0) as stream:
+        assert stream.read() == CONTENT
+
+
+def test_a_bucket_that_is_not_there_is_named(s3: str) -> None:
+    cache = opened(place_of(f"{s3},bucket=no-such-bucket"))
+
+    for call in (lambda: list(cache.manifests()), lambda: cache.publish(b"{}")):
+        with pytest.raises(RemoteCacheError, match="there is no bucket 'no-such-bucket'"):
+            call()
+
+
+def served_by(server: ScriptedServer) -> ObjectStoreRemoteCache:
+    access = "access_key_id=a,secret_access_key=SECRET,retry_max_attempts=1,use_path_style=true"
+    url = f"http://{server.address}"
+    return opened(place_of(f"type=s3,bucket=bucket,region=r,endpoint_url={url},{access}"))
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_store_without_time_is_busy(status: int) -> None:
+    with ScriptedServer(lambda _: Answer(status=status)) as server:
+        cache = served_by(server)
+
+        with pytest.raises(RemoteCacheBusy):
+            cache.has(BLOB.digest)
+        with pytest.raises(RemoteCacheBusy):
+            cache.add(BLOB, io.BytesIO(CONTENT))
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 500])
+def test_a_store_that_refuses_is_an_error_in_one_line_without_secrets(status: int) -> None:
+    with ScriptedServer(lambda _: Answer(status=status, body=b"<Error/>")) as server:
+        cache = served_by(server)
+
+        with pytest.raises(RemoteCacheError) as caught:
+            list(cache.manifests())
+
+    assert "\n" not in caught.value.message
+    assert "SECRET" not in caught.value.message
+
+
+def test_a_download_that_breaks_goes_on() -> None:
+    cut = [70_000, 10_000, None]
+
+    def answer(request: Request) -> Answer:
+        start = int(request.headers.get("Range", "bytes=0-")[6:-1])
+        last = len(CONTENT) - 1
+        headers = {
+            "ETag": '"1"',
+            "Last-Modified": "Tue, 14 Nov 2023 22:13:20 GMT",
+            "Content-Range": f"bytes {start}-{last}/{len(CONTENT)}",
+        }
+        status = 206 if "Range" in request.headers else 200
+        return Answer(status=status, headers=headers, body=CONTENT[start:], cut=cut.pop(0))
+
+    with ScriptedServer(answer) as server, served_by(server).open(BLOB, 0) as stream:
+        assert stream.read() == CONTENT
+
+
+def test_google_cloud_storage_with_a_service_account(tmp_path: Path) -> None:
+    held: dict[str, bytes] = {}
+    headers = {"ETag": '"1"', "Last-Modified": "Tue, 14 Nov 2023 22:13:20 GMT"}
+
+    def answer(request: Request) -> Answer:
+        path = unquote(urlsplit(request.path).path)
+        if request.method == "PUT":
+            held[path] = request.body
+            return Answer(headers=headers)
+        if path == "/bucket":
+            return Answer(body=b"<ListBucketResult></ListBucketResult>")
+        if path not in held:
+            return Answer(status=404)
+        return Answer(headers=headers, body=held[path])
+
+    with ScriptedServer(answer) as server:
+        account = {"gcs_base_url": f"http://{server.address}", "disable_oauth": True}
+        empty = dict.fromkeys(("client_email", "private_key", "private_key_id"), "")
+        (tmp_path / "account.json").write_text(json.dumps({**account, **empty}))
+        access = f"endpoint_url=http://{server.address},service_account={tmp_path}/account.json"
+        cache = opened(place_of(f"type=gs,bucket=bucket,prefix=p/,{access}"))
+        before = list(cache.manifests())
+        cache.add(BLOB, io.BytesIO(CONTENT))
+        cache.publish(b"{}")
+
+        assert (before, list(cache.manifests()), cache.has(BLOB.digest)) == ([], [b"{}"], True)
+        with cache.open(BLOB, 0) as stream:
+            assert stream.read() == CONTENT
+
+    assert set(held) == {f"/bucket/p/blobs/{BLOB.digest}", "/bucket/p/manifests/buildkit"}
+
+
+def test_without_the_extra_its_name_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore", None)
+
+    with pytest.raises(MissingCloudExtra, match=r"pip install 'img-builder\[cloud\]'"):
+        opened(place_of("type=s3,bucket=b,region=r"))
