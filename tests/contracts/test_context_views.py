@@ -240,6 +240,17 @@ def test_a_view_that_was_not_brought_to_its_end_can_be_removed(
     assert not os.path.exists(path)
 
 
+def test_views_of_other_id_maps_are_listed_and_removed(views: ContextViews, tmp_path: Path) -> None:
+    path = show(views, [a_file("f", b"1")])
+    archive = TarLayerArchive(ownership())
+    beside = DirectoryContextViews(tmp_path / "beside", archive, others=[tmp_path / "contexts"])
+
+    (kept,) = beside.kept()
+
+    assert beside.remove(kept.id)
+    assert not os.path.exists(path)
+
+
 def test_where_steps_could_write_to_it_nothing_is_shared(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
