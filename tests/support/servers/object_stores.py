@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from email.utils import formatdate
 from importlib.util import find_spec
 
-import pytest
-
 from tests.support.host.machine import lacking
 
 # The account that azurite always has (Microsoft's documentation of the emulator).
@@ -53,8 +51,7 @@ def _moto() -> Iterator[str]:
 def _azurite() -> Iterator[str]:
     program = shutil.which("azurite-blob")
     if program is None:
-        # Not in .ci/run: npm and its packages take longer to install than all of these tests.
-        pytest.skip("needs azurite-blob (npm install -g azurite)")
+        lacking("needs azurite-blob (npm install -g azurite)")
     with tempfile.TemporaryDirectory() as place:
         command = [program, "--skipApiVersionCheck", "--disableTelemetry"]
         command += ["--location", place, "--blobHost", "127.0.0.1", "--blobPort", "0"]
