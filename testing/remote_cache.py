@@ -52,8 +52,8 @@ class RemoteCacheContract:
 
     def test_a_second_upload_changes_nothing(self, cache: RemoteCache) -> None:
         blob = _blob(CONTENT)
-        cache.add(blob, io.BytesIO(CONTENT))
-        cache.add(blob, io.BytesIO(CONTENT))
+        assert cache.add(blob, io.BytesIO(CONTENT))
+        assert cache.add(blob, io.BytesIO(CONTENT))
 
         with cache.open(blob, 0) as stream:
             assert stream.read() == CONTENT

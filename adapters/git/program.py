@@ -174,7 +174,7 @@ def _local(ref: str) -> str:
 
 
 def _advertised(git: Command, remote: str, ref: str) -> dict[str, str]:
-    """Return the refs of ``remote`` with names that end in ``ref``, and their commits.
+    """Return the refs of ``remote`` with names that end in ``ref``, and the objects that they name.
 
     "HEAD" may bring the branch that it points to.
     """

@@ -132,7 +132,7 @@ def _sort_by_kind(files: list[Path]) -> HostCertificates:
 
 def _load_client(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     try:
-        # Otherwise OpenSSL would request for a password at the terminal.
+        # Otherwise OpenSSL would ask for a password at the terminal.
         context.load_cert_chain(certificate, key, password=lambda: "")
     except OSError as error:
         text = f"certificate {certificate} with its key cannot be used: {reason_of(error)}"

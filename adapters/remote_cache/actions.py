@@ -89,10 +89,17 @@ class ActionsRemoteCache(RemoteCache):
     def keep(self, digest: Digest) -> bool:
         return self.has(digest)  # a look-up alone keeps an entry: 7 days from its last use
 
-    def add(self, blob: Descriptor, content: BinaryIO) -> None:
+    def add(self, blob: Descriptor, content: BinaryIO) -> bool:
         key = blob_key(blob.digest)
         if (reserved := self._service.reserve(key)) is not None:
             self._service.upload(key, reserved, content)
+            return True
+        # Taken: there by now, or reserved by a job that is at it, or that was cancelled.
+        for _ in range(_TAKEN_TRIES):
+            if self.has(blob.digest):
+                return True
+            self._sleep(_TAKEN_PAUSE_S / _TAKEN_TRIES)
+        return False
 
     def open(self, blob: Descriptor, start: int) -> BinaryIO:
         def chunks(position: int) -> Iterator[bytes]:

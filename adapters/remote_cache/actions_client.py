@@ -109,7 +109,8 @@ class ActionsClient:
                 raise self.refusal(Reply(status=response.status_code, body=_body(response)))
             skip = start if response.status_code == 200 else 0
             while chunk := _read(response, CHUNK):
-                yield chunk[skip:]
+                if piece := chunk[skip:]:
+                    yield piece
                 skip = max(0, skip - len(chunk))
 
     def check_link(self, url: object) -> str:
@@ -142,7 +143,11 @@ class ActionsClient:
             raise RemoteCacheError(f"{self._place}: {error.message}", hint=error.hint) from None
         except (requests.RequestException, HTTPError, OSError, UnicodeError) as error:
             raise BrokenTransfer(f"{self._place}: {_reason(error)}") from None
-        self._check_scheme(response.url)
+        try:
+            self._check_scheme(response.url)
+        except RemoteCacheError:
+            response.close()
+            raise
         return response
 
     def _opened(self) -> Any:

@@ -43,9 +43,10 @@ class MemoryRemoteCache(RemoteCache):
         self._call("keep")
         return digest in self.blobs
 
-    def add(self, blob: Descriptor, content: BinaryIO) -> None:
+    def add(self, blob: Descriptor, content: BinaryIO) -> bool:
         self._call("add")
         self.blobs.setdefault(blob.digest, content.read())
+        return True
 
     def open(self, blob: Descriptor, start: int) -> BinaryIO:
         self._call("open")

@@ -3,9 +3,11 @@
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import urlsplit
 
 from img.adapters.remote_cache.resuming_stream import CHUNK, BrokenTransfer, ResumingStream
 from img.application.log import logger
@@ -16,6 +18,7 @@ from img.application.ports.remote_cache import (
     RemoteCacheError,
 )
 from img.domain.digest import Digest
+from img.domain.go.booleans import parse_boolean
 from img.domain.json_text import MOST_BYTES
 from img.domain.oci.descriptor import Descriptor
 from img.domain.options.remote_cache import ObjectStoreCache
@@ -32,6 +35,7 @@ _RETRY_S = 60.0  # for all tries of one request
 _TRIES = 5
 _REASON_LIMIT = 300  # characters
 _BUSY = ("429 Too Many Requests", "503 Service Unavailable", "SlowDown", "ServerBusy")
+_REFUSED = ("401 Unauthorized", "403 Forbidden")
 _CREDENTIALS = "the credentials may be missing, or may not have the right to do this"
 
 
@@ -89,7 +93,7 @@ class ObjectStoreRemoteCache(RemoteCache):
             self._touch(digest)
         return True
 
-    def add(self, blob: Descriptor, content: BinaryIO) -> None:
+    def add(self, blob: Descriptor, content: BinaryIO) -> bool:
         with self._errors():
             self._obstore.put(
                 self._store,
@@ -99,6 +103,7 @@ class ObjectStoreRemoteCache(RemoteCache):
                 chunk_size=_PART,
                 max_concurrency=_PARTS_AT_ONCE,
             )
+        return True
 
     def open(self, blob: Descriptor, start: int) -> BinaryIO:
         def chunks(position: int) -> Iterator[bytes]:
@@ -139,14 +144,17 @@ class ObjectStoreRemoteCache(RemoteCache):
 
         S3 answers a missing object with 404 as well. A token without the right to list may read.
         """
-        if self._place.access.get("anonymous"):  # to list a bucket, obstore looks for credentials
+        if _is_on(
+            self._place.access, "anonymous"
+        ):  # to list a bucket, obstore looks for credentials
             return
-        with self._errors():
-            try:
+        try:
+            with self._errors():
                 prefix = self._place.manifests
                 next(iter(self._obstore.list(self._store, prefix, chunk_size=1)), None)
-            except PermissionError:
-                return
+        except RemoteCacheError as error:
+            if error.hint != _CREDENTIALS:
+                raise
 
     def _changed(self, digest: Digest) -> datetime | None:
         """Return when the blob was written, None where there is none."""
@@ -198,6 +206,8 @@ class ObjectStoreRemoteCache(RemoteCache):
             text = self._text(error)
             if "404 Not Found" in text:  # of a list
                 raise self._no_container() from None
+            if any(word in text for word in _REFUSED):
+                raise RemoteCacheError(text, hint=_CREDENTIALS) from None
             if any(word in text for word in _BUSY):
                 raise RemoteCacheBusy(text) from None
             raise (BrokenTransfer if broken else RemoteCacheError)(text) from None
@@ -217,8 +227,9 @@ def _store(place: ObjectStoreCache, environment: Mapping[str, str]) -> "ObjectSt
     from obstore.store import AzureStore, GCSStore, S3Store
 
     kinds: dict[str, Any] = {"s3": S3Store, "azblob": AzureStore, "gs": GCSStore}
-    settings = {"s3": _s3, "azblob": _azure, "gs": _gs}[place.kind](place.access)
-    if place.access.get("anonymous", "false") not in ("0", "f", "false", "False", "FALSE"):
+    settings_of = {"s3": _s3, "azblob": _azure, "gs": _gs}[place.kind]
+    settings = settings_of(place.container, place.access)
+    if _is_on(place.access, "anonymous"):
         settings["skip_signature"] = True
     provider = _profile(place, environment)
     endpoint = _endpoint(place)
@@ -252,19 +263,36 @@ def _endpoint(place: ObjectStoreCache) -> str:
     return place.access.get("endpoint_url") or "https://storage.googleapis.com"
 
 
-def _s3(access: Mapping[str, str]) -> dict[str, Any]:
+def _is_on(access: Mapping[str, str], name: str) -> bool:
+    return parse_boolean(access.get(name, "")) is True
+
+
+def _host_of_bucket(endpoint: str, bucket: str) -> str | None:
+    """Return the endpoint with the bucket in its host, None for an address without names.
+
+    As the SDK of AWS does; obstore takes the endpoint of this style as it is.
+    """
+    parts = urlsplit(endpoint)
+    with suppress(ValueError):
+        ip_address(parts.hostname or "")
+        return None
+    return f"{parts.scheme}://{bucket}.{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def _s3(bucket: str, access: Mapping[str, str]) -> dict[str, Any]:
     settings: dict[str, Any] = {"region": access["region"]}
     if endpoint := access.get("endpoint_url"):
-        is_path = access.get("use_path_style", "false") not in ("0", "f", "false", "False")
+        host = _host_of_bucket(endpoint, bucket)
+        is_path = _is_on(access, "use_path_style") or host is None
         settings["virtual_hosted_style_request"] = not is_path
-        settings["endpoint"] = endpoint.rstrip("/")
+        settings["endpoint"] = endpoint.rstrip("/") if is_path else host
     for name in ("access_key_id", "secret_access_key", "session_token"):
         if access.get(name):
             settings[name] = access[name]
     return settings
 
 
-def _azure(access: Mapping[str, str]) -> dict[str, Any]:
+def _azure(_container: str, access: Mapping[str, str]) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "account_name": access["account_name"],
         "endpoint": access["account_url"],
@@ -274,7 +302,7 @@ def _azure(access: Mapping[str, str]) -> dict[str, Any]:
     return settings
 
 
-def _gs(access: Mapping[str, str]) -> dict[str, Any]:
+def _gs(_bucket: str, access: Mapping[str, str]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     if endpoint := access.get("endpoint_url"):
         settings["base_url"] = endpoint.rstrip("/")
@@ -288,7 +316,7 @@ def _profile(place: ObjectStoreCache, environment: Mapping[str, str]) -> Any:
 
     obstore knows the environment and the services of AWS, but no profiles and no SSO.
     """
-    given = place.access.get("access_key_id") or place.access.get("anonymous")
+    given = place.access.get("access_key_id") or _is_on(place.access, "anonymous")
     if place.kind != "s3" or given or not environment.get("AWS_PROFILE"):
         return None
     try:

@@ -177,8 +177,7 @@ class ExportCache:
         if not self.fetch(layer):
             return False
         with self.blobs.open(blob.digest) as content:
-            remote.add(blob, content)
-        return True
+            return remote.add(blob, content)
 
     def _cache_of(self, results: ExportableResults) -> ExportedCache:
         return ExportedCache(

@@ -58,8 +58,12 @@ class RemoteCache(Protocol):
         """Return whether the blob is there, and keep it from expiring where the cache can."""
 
     @abstractmethod
-    def add(self, blob: Descriptor, content: BinaryIO) -> None:
-        """Upload a blob to its end; one that is there stays as it is."""
+    def add(self, blob: Descriptor, content: BinaryIO) -> bool:
+        """Upload a blob to its end, and return whether it is there.
+
+        It is not if another job has begun to upload it and does not end. A second upload changes
+        nothing.
+        """
 
     @abstractmethod
     def open(self, blob: Descriptor, start: int) -> BinaryIO:

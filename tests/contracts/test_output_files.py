@@ -217,6 +217,22 @@ def test_what_is_there_is_joined(places: OutputFiles, tmp_path: Path) -> None:
     (tmp_path / "d").chmod(0o755)
 
 
+def test_with_delete_a_link_goes_and_not_what_it_leads_to(
+    places: OutputFiles, tmp_path: Path
+) -> None:
+    outside, path = tmp_path / "outside", tmp_path / "out"
+    outside.mkdir()
+    (outside / "f").write_bytes(b"precious")
+    path.mkdir()
+    (path / "link").symlink_to(outside)
+
+    with places.directory(str(path), delete=True) as draft:
+        Path(draft, "new").write_bytes(b"new")
+
+    assert names(path) == ["new"]
+    assert (outside / "f").read_bytes() == b"precious"
+
+
 def test_links_that_are_there_are_replaced_and_lead_nowhere(
     places: OutputFiles, tmp_path: Path
 ) -> None:

@@ -149,10 +149,29 @@ def test_a_download_that_breaks_goes_on() -> None:
 
 
 def test_a_storage_that_knows_no_ranges_is_read_from_the_start() -> None:
+    content = bytes(range(256)) * 6000  # 1.5 MB: some chunks
+    blob = Descriptor(media_type=BLOB.media_type, digest=Digest.of(content), size=len(content))
     with with_blob() as server:
-        server.before = failing(Answer(body=CONTENT), 9, "/storage")
+        client = Client(server)
+        client.cache.add(blob, io.BytesIO(content))
+        server.before = failing(Answer(body=content), 9, "/storage")
 
-        assert Client(server).read(99_000) == CONTENT[99_000:]
+        for start in (99_000, 1_000_001):
+            with client.cache.open(blob, start) as stream:
+                assert stream.read() == content[start:]
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_blob_that_another_job_has_reserved_is_there_only_when_that_job_ends(
+    version: int,
+) -> None:
+    with ActionsServer() as server:
+        service = Client(server, version)
+        assert service.cache._service.reserve(blob_key(BLOB.digest)) is not None
+
+        assert not service.cache.add(BLOB, io.BytesIO(CONTENT))
+
+    assert 1 < sum(service.waits) <= 5
 
 
 def test_a_link_that_has_expired_is_asked_for_anew() -> None:

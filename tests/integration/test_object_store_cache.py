@@ -88,6 +88,52 @@ def served_by(server: ScriptedServer) -> ObjectStoreRemoteCache:
     return opened(place_of(f"type=s3,bucket=bucket,region=r,endpoint_url={url},{access}"))
 
 
+@pytest.mark.parametrize(
+    ("host", "style", "expected"),
+    [
+        ("10.1.2.3:9000", "", "http://10.1.2.3:9000/bucket/"),
+        ("store.test", "use_path_style=T,", "http://store.test/bucket/"),
+        ("store.test", "", "http://bucket.store.test/"),
+        ("store.test:9000", "use_path_style=F,", "http://bucket.store.test:9000/"),
+    ],
+)
+def test_the_bucket_is_in_each_request(host: str, style: str, expected: str) -> None:
+    access = f"{style}access_key_id=a,secret_access_key=b,retry_max_attempts=1"
+    place = place_of(f"type=s3,bucket=bucket,region=r,endpoint_url=http://{host},{access}")
+    with ScriptedServer(lambda _: Answer(status=403)) as proxy:
+        environment = {"http_proxy": f"http://{proxy.address}"}
+
+        with pytest.raises(RemoteCacheError):
+            ObjectStoreRemoteCache(place, environment).has(BLOB.digest)
+
+        asked = proxy.requests[0].path
+    assert asked.partition("blobs")[0] == expected
+
+
+@pytest.mark.parametrize("anonymous", ["F", "false", "0"])
+def test_requests_are_signed_unless_they_are_anonymous(anonymous: str) -> None:
+    with ScriptedServer(lambda _: Answer(status=404)) as server:
+        place = place_of(
+            f"type=s3,bucket=b,region=r,endpoint_url=http://{server.address},"
+            f"access_key_id=a,secret_access_key=b,anonymous={anonymous}"
+        )
+        assert not opened(place).has(BLOB.digest)
+        assert not opened(replace(place, access={**place.access, "anonymous": "T"})).has(
+            BLOB.digest
+        )
+
+        signed = ["Authorization" in request.headers for request in server.requests]
+    assert signed == [True, False]
+
+
+def test_an_empty_cache_is_read_without_the_right_to_list() -> None:
+    def answer(request: Request) -> Answer:
+        return Answer(status=403 if "list-type" in request.path else 404)
+
+    with ScriptedServer(answer) as server:
+        assert list(served_by(server).manifests()) == []
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_store_without_time_is_busy(status: int) -> None:
     with ScriptedServer(lambda _: Answer(status=status)) as server:
