@@ -28,6 +28,9 @@ class SourceError(ImgError):
     ``excerpt`` shows the lines; the caller that has the text sets it.
     """
 
+    preamble = "failed to solve: "
+    """The beginning of the line that the user sees."""
+
     def __init__(
         self, message: str, *, lines: tuple[int, int] | None = None, hint: str | None = None
     ) -> None:

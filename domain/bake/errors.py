@@ -63,6 +63,7 @@ class BakeError(SourceError):
     """The definition cannot be understood, or does not fit together."""
 
     exit_code = 3
+    preamble = ""
 
 
 class BakeSyntaxError(BakeError):

@@ -273,5 +273,8 @@ _OF_TRANSFER = ("--cert-dir", "--creds", "--decryption-key", "--disable-content-
 OF_TRANSFER: Mapping[str, ForeignOption] = {name: OF_BUILD[name] for name in _OF_TRANSFER}
 """Those of pull and push."""
 
+OF_BAKE: Mapping[str, ForeignOption] = {name: OF_BUILD[name] for name in ("--builder", "-D")}
+"""Those of buildx bake."""
+
 RENAMED: Mapping[str, str] = {"--pull-always": "--pull=always", "--pull-never": "--pull=never"}
 """Switches of podman build, and img's word for them."""

@@ -42,6 +42,7 @@ _COMPLETION = "_IMG_COMPLETE"  # in the environment when a shell completes a lin
 # The modules of commands, in the order of the help. Only the modules of the command are imported.
 COMMANDS = {
     "build": {"build"},
+    "bake": {"bake"},
     "images": {"ls", "rm", "tag"},
     "inspection": {"history", "inspect"},
     "remote": {"catalog", "referrers", "tags"},

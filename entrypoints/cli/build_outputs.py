@@ -63,17 +63,17 @@ class ResultFiles:
     def check(self) -> None:
         """Raise OutputNotWritten if the files cannot be written."""
         for path in filter(None, (self.iidfile, self.metadata_file)):
-            self.places.check_file(_by_name(path))
+            self.places.check_file(file_by_name(path))
 
     def write(self, built: "BuiltImage | None") -> None:
         """Write the files. Raises OutputNotWritten."""
         if self.iidfile:
             self._write(self.iidfile, image_id(built))
         if self.metadata_file:
-            self._write(self.metadata_file, json.dumps(_metadata(built), indent=2))
+            self._write(self.metadata_file, json.dumps(metadata_of(built), indent=2))
 
     def _write(self, path: str, text: str) -> None:
-        with self.places.file(_by_name(path)) as file:
+        with self.places.file(file_by_name(path)) as file:
             file.write(text.encode())
 
 
@@ -135,7 +135,7 @@ def image_id(built: "BuiltImage | None") -> str:
     return str(built.images[0].manifest.config.digest)
 
 
-def _metadata(built: "BuiltImage | None") -> dict[str, object]:
+def metadata_of(built: "BuiltImage | None") -> dict[str, object]:
     """Return the metadata that buildx writes of an image (buildx docs, "--metadata-file")."""
     if built is None:
         return {}
@@ -158,5 +158,6 @@ def _metadata(built: "BuiltImage | None") -> dict[str, object]:
     return metadata
 
 
-def _by_name(path: str) -> str:
+def file_by_name(path: str) -> str:
+    """Return ``path`` for an OutputFiles: "-" is a file here, not standard output."""
     return "./-" if path == STANDARD_OUTPUT else path

@@ -18,6 +18,7 @@ from img.application.usecases.check import (
     OutlineDockerfile,
 )
 from img.domain.build import BuildRequest
+from img.domain.dataclass import dataclass
 from img.domain.dockerfile.excerpt import render_excerpt
 from img.domain.dockerfile.outline import OutlinedArgument, OutlinedMount
 from img.domain.dockerfile.rules.options import LintViolation
@@ -45,6 +46,19 @@ class Questions(Protocol):
         """Return the use case of ``--call=targets``."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer to a call, as text and as a document; for a check also its findings."""
+
+    text: str
+    document: Document | Sequence[Document]
+    checked: CheckedDockerfile | None = None
+
+    def status(self, asked: Call) -> int:
+        """Print the reason why a build would fail, if there is one, and return the exit code."""
+        return _check_status(self.checked, asked) if self.checked else 0
+
+
 def run_call(
     building: Questions, call: str, request: BuildRequest, location: str, file: str | None
 ) -> int:
@@ -55,29 +69,32 @@ def run_call(
     asked = Call.parse(call)
     if asked is None:
         raise UsageError(f"--call={call} asks for a build")
+    answer = answer_call(building, asked, request, location, file)
+    if asked.json:
+        say_json(answer.document, indent=2)
+    else:
+        say_text(answer.text)
+    return answer.status(asked)
+
+
+def answer_call(
+    building: Questions, asked: Call, request: BuildRequest, location: str, file: str | None
+) -> Answer:
+    """Return the answer. Raises UsageError, ContextError, DockerfileError, BaseUnavailable."""
     match asked.method:
         case "outline":
             outlined = building.outline_dockerfile()(request, location=location, file=file)
-            _print(asked, outline_text(outlined), outline_document(outlined))
-            return 0
+            return Answer(text=outline_text(outlined), document=outline_document(outlined))
         case "subrequests.describe":
-            _print(asked, methods_text(), methods_document())
-            return 0
+            return Answer(text=methods_text(), document=methods_document())
         case "targets":
             listed = building.list_targets()(location=location, file=file)
-            _print(asked, targets_text(listed), targets_document(listed))
-            return 0
+            return Answer(text=targets_text(listed), document=targets_document(listed))
         case _:
             checked = building.check_dockerfile()(request, location=location, file=file)
-            _print(asked, check_text(checked), check_document(checked))
-            return _check_status(checked, asked)
-
-
-def _print(asked: Call, text: str, document: Document | Sequence[Document]) -> None:
-    if asked.json:
-        say_json(document, indent=2)
-    else:
-        say_text(text)
+            return Answer(
+                text=check_text(checked), document=check_document(checked), checked=checked
+            )
 
 
 # --- check

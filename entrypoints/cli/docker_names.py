@@ -8,7 +8,8 @@ import typer
 
 from img.entrypoints.cli import options
 
-_BUILD, _DU, _PRUNE = ("build", "build"), ("state", "du"), ("cache_pruning", "builder prune")
+_BUILD, _BAKE = ("build", "build"), ("bake", "bake")
+_DU, _PRUNE = ("state", "du"), ("cache_pruning", "builder prune")
 _LS, _RM = ("images", "ls"), ("images", "rm")
 
 # Docker's name → the module of the command, and its own name.
@@ -42,6 +43,8 @@ _GROUPS = {
         {
             "build": _BUILD,
             "b": _BUILD,
+            "bake": _BAKE,
+            "f": _BAKE,
             "du": _DU,
             "prune": _PRUNE,
             "version": ("version", "version"),

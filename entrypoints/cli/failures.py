@@ -41,7 +41,7 @@ def report(error: ImgError) -> int:
     if isinstance(error, SourceError):
         if error.excerpt:
             lines.append(shown(error.excerpt))
-        message = f"failed to solve: {message}"
+        message = f"{error.preamble}{message}"
     hint = f" ({error.hint})" if error.hint else ""
     lines.append(shown_in_line(f"Error: {message}{hint}"))
     print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201

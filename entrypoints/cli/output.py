@@ -34,6 +34,11 @@ def say_json(document: object, *, indent: int | str | None = None) -> None:
     """Print ``document`` as JSON; its escapes make control characters harmless."""
     import json
 
+    say_encoded(json.dumps(document, indent=indent, ensure_ascii=False))
+
+
+def say_encoded(text: str) -> None:
+    """Print ``text``, which is JSON already."""
     from img.domain.shown_text import shown_json
 
-    typer.echo(shown_json(json.dumps(document, indent=indent, ensure_ascii=False)))
+    typer.echo(shown_json(text))

@@ -46,6 +46,7 @@ with lazy_imports(__name__):
     from img.application.solver.steps.make_directory import MakeDirectoryLayer
     from img.application.solver.steps.mounts import PrepareMounts
     from img.application.solver.steps.pull_base import PullLayers
+    from img.application.usecases.bake import BakeTargets
     from img.application.usecases.build import BuildImage
     from img.application.usecases.check import CheckDockerfile, ListTargets, OutlineDockerfile
 
@@ -331,6 +332,8 @@ class Building(Wiring):
         lock=storage.lock,
         tidy=providers.Factory(lazy(operator.call), housekeeping.keep_tidy.provider),
     )
+
+    bake_targets = providers.Factory(BakeTargets, images=storage.images, clock=system.clock)
 
     check_dockerfile = providers.Factory(
         CheckDockerfile, dockerfiles=contexts, analyse=analyse, lock=storage.lock

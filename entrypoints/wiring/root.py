@@ -5,6 +5,9 @@ Each part is imported and made when a command first asks for it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
 class Container:
     """The parts, each a container of dependency_injector with adapters and use cases."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, *, borrows: bool = False) -> None:
         self._setup = setup
+        self._borrows = borrows  # the executor and the host of another container
 
     @cached_property
     def system(self) -> System:
@@ -88,14 +92,29 @@ class Container:
             housekeeping=self.housekeeping,
         )
 
+    @contextmanager
+    def with_settings(self, **changes: Any) -> Iterator[Container]:
+        """Enter with a container of changed settings that has the executor of this one."""
+        settings = replace(self._setup.settings, **changes)
+        other = Container(replace(self._setup, settings=settings), borrows=True)
+        _add_plugins(other, settings)
+        from img.entrypoints.wiring.injection import providers  # a run of several builds needs it
+
+        other.execution.executor.override(providers.Object(self.execution.executor()))
+        try:
+            yield other
+        finally:
+            other.close()
+
     def close(self) -> None:
         """Show the last progress, end helper processes, close the database."""
         made = vars(self)
         if "system" in made and is_made(progress := self.system.progress()):
             progress.close()
-        if "execution" in made and is_made(executor := self.execution.executor()):
-            executor.close()
-        self._setup.host.close()
+        if not self._borrows:
+            if "execution" in made and is_made(executor := self.execution.executor()):
+                executor.close()
+            self._setup.host.close()
         if "storage" in made:
             self.storage.database().close()
 
@@ -104,6 +123,12 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
     """Return the container for ``settings``. Raises UsageError for unknown adapters."""
     setup = Setup(settings=settings, host=host, snapshotter=host.snapshotter(settings.snapshotter))
     container = Container(setup)
+    _add_plugins(container, settings)
+    return container
+
+
+def _add_plugins(container: Container, settings: Settings) -> None:
+    """Add the adapters of other packages that the settings choose. Raises UsageError."""
     for group, own in OWN_ADAPTERS.items():
         choice = own.choice(settings)
         if choice not in own.names:
@@ -111,7 +136,6 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
             add_plugin(
                 selector, group, choice, title=own.title, context=_context(container, settings)
             )
-    return container
 
 
 def _port(container: Container, group: str) -> providers.Provider[Any]:

@@ -94,7 +94,7 @@ def attest_entries(form: str | dict[str, str]) -> list[Entry]:
     entry.pop("disabled", None)
     if is_disabled:
         entry["disabled"] = True
-    return [entry]
+    return [dict(sorted(entry.items()))]
 
 
 def secret_entries(form: str | dict[str, str]) -> list[Entry]:

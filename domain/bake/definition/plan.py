@@ -25,6 +25,32 @@ class Plan(NamedTuple):
     linked: frozenset[str]
 
 
+def links_of(contents: Contents) -> dict[str, str]:
+    """Return the targets that named contexts link to, by the name of the context."""
+    contexts = pairs_of(contents, "contexts")
+    return {
+        name: place.removeprefix(LINK) for name, place in contexts.items() if place.startswith(LINK)
+    }
+
+
+def in_order(targets: Mapping[str, Contents]) -> list[str]:
+    """Return the names of ``targets``, each behind those that it links to.
+
+    A plan has no link to itself, and none to a target that it lacks.
+    """
+    ordered: dict[str, None] = {}
+    waiting = list(reversed(list(targets)))
+    while waiting:
+        name = waiting[-1]
+        before = [each for each in links_of(targets[name]).values() if each not in ordered]
+        if before:
+            waiting.extend(before)
+            continue
+        waiting.pop()
+        ordered[name] = None
+    return list(ordered)
+
+
 def plan(
     definition: Definition,
     names: Iterable[str],

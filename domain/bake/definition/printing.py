@@ -29,11 +29,17 @@ _TAB = 8
 
 def print_plan(plan: Plan) -> str:
     """Return the JSON that ``--print`` shows."""
-    shown = {
-        "group": {name: _group(group) for name, group in sorted(plan.groups.items())},
-        "target": {name: _target(contents) for name, contents in sorted(plan.targets.items())},
-    }
-    return _json(shown)
+    return _json({"group": shown_groups(plan), "target": shown_targets(plan)})
+
+
+def shown_groups(plan: Plan) -> dict[str, object]:
+    """Return the groups of a plan as they are printed."""
+    return {name: _group(group) for name, group in sorted(plan.groups.items())}
+
+
+def shown_targets(plan: Plan) -> dict[str, object]:
+    """Return the targets of a plan as they are printed."""
+    return {name: _target(contents) for name, contents in sorted(plan.targets.items())}
 
 
 def _json(shown: object) -> str:

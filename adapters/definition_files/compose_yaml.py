@@ -1,4 +1,7 @@
-"""YAML documents of compose files, for tests: tags, and scalars as go-yaml resolves them."""
+"""YAML documents of compose files: their tags, and scalars as go-yaml resolves them.
+
+PyYAML is an extra, so only ``read_compose`` imports this module.
+"""
 
 import re
 from typing import Any
@@ -12,10 +15,12 @@ from img.domain.bake.errors import BakeError
 def _mapping(loader: Any, node: Any, deep: bool = False) -> Any:
     seen: dict[str, int] = {}
     for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise BakeError(f"yaml: line {key.start_mark.line + 1}: a key has to be a string")
         if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
+            line = key.start_mark.line + 1
             raise BakeError(
-                "failed to parse : yaml: construct errors:\n  line 1: line "
-                f'{key.start_mark.line + 1}: mapping key "{key.value}" already defined at line '
+                f'yaml: line {line}: mapping key "{key.value}" is already defined at line '
                 f"{seen[key.value]}"
             )
         seen[key.value] = key.start_mark.line + 1
@@ -24,6 +29,7 @@ def _mapping(loader: Any, node: Any, deep: bool = False) -> Any:
 
 # A safe loader with the scalars of YAML 1.2 and the tags of compose files.
 _Loader: Any = type("_Loader", (yaml.SafeLoader,), {"construct_mapping": _mapping})
+_MOST_NODES = 1_000_000
 _DECIMAL = r"[0-9][0-9_]*\.[0-9_]*|\.[0-9_]+|[0-9][0-9_]*(?=[eE])"
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern, _first in (
@@ -38,7 +44,7 @@ for _tag, _pattern, _first in (
     )
 
 
-def _integer(loader: Any, node: Any) -> int:
+def _integer(_loader: Any, node: Any) -> int:
     text = str(node.value).replace("_", "")
     if re.fullmatch(r"[-+]?0[0-7]+", text):
         return int(text, 8)
@@ -63,9 +69,35 @@ for _name in ("!reset", "!override"):
     )
 
 
-def read_compose(path: str, data: bytes) -> ComposeFile:
+def parse_compose(path: str, data: bytes) -> ComposeFile:
     """Return the documents of a compose file. Raises BakeError."""
+    documents = []
     try:
-        return ComposeFile(path, list(yaml.load_all(data.decode(), Loader=_Loader)))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise BakeError(f"failed to parse {path}: yaml: {error}") from None
+        loader = _Loader(data.decode("utf-8-sig"))
+        while loader.check_node():
+            node = loader.get_node()
+            _expanded_size(node, {})
+            documents.append(loader.construct_document(node))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        text = " ".join(str(error).split())
+        raise BakeError(f"failed to parse {path}: yaml: {text}") from None
+    return ComposeFile(path, documents)
+
+
+def _expanded_size(node: Any, known: dict[int, int]) -> int:
+    """Return the number of nodes with those that aliases repeat. Raises BakeError for too many."""
+    if id(node) in known:
+        if not known[id(node)]:
+            raise BakeError(f"yaml: line {node.start_mark.line + 1}: an anchor contains itself")
+        return known[id(node)]
+    known[id(node)] = 0
+    children: list[Any] = []
+    if isinstance(node, yaml.SequenceNode):
+        children = node.value
+    elif isinstance(node, yaml.MappingNode):
+        children = [each for pair in node.value for each in pair]
+    size = 1 + sum(_expanded_size(child, known) for child in children)
+    if size > _MOST_NODES:
+        raise BakeError(f"yaml: line {node.start_mark.line + 1}: aliases repeat too much")
+    known[id(node)] = size
+    return size

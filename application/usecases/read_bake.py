@@ -1,0 +1,117 @@
+"""Bake definitions: the files of a command line, read and put together."""
+
+import posixpath
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import field
+
+from img.application.ports.clock import Clock
+from img.application.ports.definition_files import DefinitionFiles
+from img.domain.bake.compose.interpolation import read_dotenv
+from img.domain.bake.compose.project import ComposeFile, load_project
+from img.domain.bake.compose.targets import Machine, targets_of
+from img.domain.bake.definition.definition import Definition, as_written, define
+from img.domain.bake.definition.evaluator import Inputs
+from img.domain.bake.definition.files import (
+    DEFAULT_NAMES,
+    STANDARD_INPUT,
+    names_of_environment,
+    placed,
+    relative_to_files,
+)
+from img.domain.bake.errors import BakeError
+from img.domain.bake.functions.library import Surroundings
+from img.domain.bake.language.body import Body
+from img.domain.bake.reading import ReadYaml, read_definition
+from img.domain.dataclass import dataclass
+from img.domain.go.booleans import parse_boolean
+from img.domain.platform import Platform
+
+_LOCAL = "cwd://"
+_VARIABLES_HIDDEN = "BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP"
+_DOTENV = ".env"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surrounding:
+    """What definitions see of the process: its variables, its user's home, its platform."""
+
+    environment: Mapping[str, str]
+    home: str
+    host: Platform
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadBakeDefinition:
+    """Reads the files that a command line names, or those with the default names."""
+
+    files: DefinitionFiles
+    read_yaml: ReadYaml
+    clock: Clock
+    random_bytes: Callable[[int], bytes] = bytes
+    warn: Callable[[str], None] = field(default=lambda _: None)
+
+    def __call__(
+        self, names: Sequence[str], variables: Mapping[str, str], around: Surrounding
+    ) -> Definition:
+        """Return the definition in the files ``names``; without any, in the default ones.
+
+        ``variables`` are those of ``--var``. Raises BakeError.
+        """
+        bodies: list[Body] = []
+        composed: list[ComposeFile] = []
+        for name, content in self._contents(names, around.environment):
+            found = read_definition(name, content, self.read_yaml)
+            if isinstance(found, ComposeFile):
+                composed.append(found)
+            else:
+                bodies.append(found)
+        hidden = parse_boolean(around.environment.get(_VARIABLES_HIDDEN, "")) is True
+        visible = {} if hidden else around.environment
+        relative = relative_to_files(around.environment)
+        base = None
+        if composed:
+            directory = posixpath.dirname(composed[0].path) if relative else ""
+            base = self._composed(composed, {**visible, **variables}, directory, around.home)
+        now = Surroundings(int(self.clock.now().timestamp()), around.home, self.random_bytes)
+        builtins = {"BAKE_CMD_CONTEXT": _LOCAL, "BAKE_LOCAL_PLATFORM": str(around.host)}
+        inputs = Inputs(variables, visible, builtins, now)
+        return define(bodies, inputs, base, placed if relative else as_written)
+
+    def _contents(
+        self, given: Sequence[str], environment: Mapping[str, str]
+    ) -> Iterable[tuple[str, bytes]]:
+        """Return the files that are not empty, by name. Raises BakeError if there is none."""
+        asked = [name.removeprefix(_LOCAL) for name in given]
+        if asked.count(STANDARD_INPUT) > 1:
+            raise BakeError("stdin can be only used once as a bake definition")
+        listed = names_of_environment(environment)
+        read = {name: self.files.read(name) for name in asked or listed or DEFAULT_NAMES}
+        for name, content in read.items():
+            if content is None and (asked or listed):
+                verb = "open" if asked else "stat"
+                raise BakeError(f"{verb} {name}: no such file or directory")
+        found = [(name, content) for name, content in read.items() if content]
+        if not found:
+            raise BakeError("couldn't find a bake definition")
+        return found
+
+    def _composed(
+        self, loaded: list[ComposeFile], known: Mapping[str, str], directory: str, home: str
+    ) -> Definition:
+        dotenv = read_dotenv(self._text(_DOTENV) or "", known, self.warn)
+        documents = [each for file in loaded for each in file.documents if isinstance(each, dict)]
+        project = next((str(each["name"]) for each in documents if "name" in each), "bake")
+        variables = {"COMPOSE_PROJECT_NAME": project, **dotenv, **known}
+        machine = Machine(variables, home, self._text, self.warn, directory)
+        return targets_of(load_project(loaded, variables, self._included, self.warn), machine)
+
+    def _included(self, name: str) -> ComposeFile:
+        content = self.files.read(name)
+        if content is None:
+            raise BakeError(f"open {name}: no such file or directory")
+        return self.read_yaml(name, content)
+
+    def _text(self, name: str) -> str | None:
+        """Return the text of a file, None for a directory, and where there is none."""
+        found = self.files.read(name) if self.files.kind(name) == "file" else None
+        return None if found is None else found.decode("utf-8", "replace")

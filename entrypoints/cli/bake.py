@@ -1,0 +1,126 @@
+"""``img bake``."""
+
+from typing import Annotated, Any
+
+import typer
+
+from img.entrypoints.cli import options
+from img.entrypoints.cli.options import RegistryOptions
+from img.entrypoints.cli.params import shared_options
+from img.entrypoints.cli.session import Session
+
+_SWITCHES_WITH_VALUE = {"--no-cache": "true", "--pull": "true", "--check": "true"}
+Texts = list[str] | None
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "bake",
+        cls=options.followed_by("[TARGET]...", foreign=_foreign, implied=_SWITCHES_WITH_VALUE),
+        short_help="Build the targets of a bake or compose file.",
+    )(bake)
+
+
+def _foreign() -> Any:
+    from img.domain.options.foreign import OF_BAKE
+
+    return OF_BAKE
+
+
+def _option(*names: str, says: str, value: str | None = None, variable: str | None = None) -> Any:
+    return typer.Option(
+        *names, help=says, metavar=value, show_default=False, envvar=variable, show_envvar=False
+    )
+
+
+@shared_options
+def bake(
+    session: Session,
+    registries: RegistryOptions,
+    targets: Annotated[Texts, typer.Argument(hidden=True)] = None,
+    file: Annotated[
+        Texts, _option("--file", "-f", says="Read this definition. Repeatable.", value="FILE")
+    ] = None,
+    override: Annotated[
+        Texts,
+        _option("--set", says="Override an attribute of targets.", value="TARGET.KEY=VALUE"),
+    ] = None,
+    var: Annotated[Texts, _option("--var", says="Set a variable.", value="NAME=VALUE")] = None,
+    show: Annotated[
+        bool, _option("--print", says="Print the targets as JSON, do not build.")
+    ] = False,
+    listed: Annotated[
+        str,
+        _option("--list", says="List targets or variables.", value="[type=]KIND[,format=json]"),
+    ] = "",
+    push: Annotated[bool, _option("--push", says="Push the images.")] = False,
+    load: Annotated[bool, _option("--load", says="Store the images.")] = False,
+    no_cache: Annotated[
+        str, _option("--no-cache", says="Do not use the cache.", value="[=BOOL]")
+    ] = "",
+    pull: Annotated[str, _option("--pull", says="Always pull base images.", value="[=BOOL]")] = "",
+    allow: Annotated[
+        Texts, _option("--allow", says="Allow a privilege, such as fs.read=PATH.", value="NAME")
+    ] = None,
+    call: Annotated[
+        str,
+        _option(
+            "--call",
+            says="Print check, outline or targets, do not build.",
+            value="METHOD[,format=json]",
+        ),
+    ] = "",
+    check: Annotated[
+        str, _option("--check", says="Check the Dockerfiles, do not build.", value="[=BOOL]")
+    ] = "",
+    metadata_file: Annotated[
+        str,
+        _option("--metadata-file", says="Write metadata of the results to a file.", value="FILE"),
+    ] = "",
+    progress: Annotated[
+        str,
+        _option(
+            "--progress",
+            says="Show progress as auto, plain, tty, rawjson or quiet.",
+            value="HOW",
+            variable="BUILDKIT_PROGRESS",
+        ),
+    ] = "auto",
+    provenance: Annotated[str, typer.Option("--provenance", hidden=True)] = "",
+    sbom: Annotated[str, typer.Option("--sbom", hidden=True)] = "",
+    policy: Annotated[Texts, typer.Option("--policy", hidden=True)] = None,
+    list_targets: Annotated[bool, typer.Option("--list-targets", hidden=True)] = False,
+    list_variables: Annotated[bool, typer.Option("--list-variables", hidden=True)] = False,
+) -> None:
+    """Build the targets of a bake or compose file.
+
+    TARGET is a target or a group, with * ? and [ ] as in paths; without any it is "default".
+    """
+    from img.entrypoints.cli.baking import Asked, run_bake  # the language takes a moment to import
+
+    listed = (
+        listed or ("targets" if list_targets else "") or ("variables" if list_variables else "")
+    )
+    asked = Asked(
+        targets=tuple(targets or ()),
+        files=tuple(file or ()),
+        overrides=tuple(override or ()),
+        variables=tuple(var or ()),
+        show=show,
+        listed=listed,
+        push=push,
+        load=load,
+        no_cache=no_cache,
+        pull=pull,
+        allowed=tuple(each for each in allow or () if each),
+        call=call,
+        check=check,
+        metadata_file=metadata_file,
+        progress=progress,
+        provenance=provenance,
+        sbom=sbom,
+        policies=tuple(policy or ()),
+    )
+    if code := run_bake(session, registries, asked):
+        raise typer.Exit(code)

@@ -1,0 +1,127 @@
+"""Contract tests of definition files, and tests of those on this machine."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from img.adapters.definition_files.compose import read_compose
+from img.adapters.definition_files.local import LocalDefinitionFiles
+from img.adapters.definition_files.memory import MemoryDefinitionFiles
+from img.application.ports.definition_files import DefinitionFiles
+from img.domain.bake.compose.project import Tagged
+from img.domain.bake.errors import BakeError
+
+FILES = {
+    "docker-bake.hcl": b'target "a" {}\n',
+    "sub/key": b"-----BEGIN OPENSSH PRIVATE KEY-----\n",
+}
+
+BOMB = b"a0: &a0 [x, x]\n" + b"".join(
+    b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 40)
+)
+
+
+@pytest.fixture(params=["local", "memory"])
+def files(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> DefinitionFiles:
+    if request.param == "memory":
+        return MemoryDefinitionFiles(FILES, sockets=["agent"])
+    monkeypatch.chdir(tmp_path)
+    for name, content in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind("agent")
+    return LocalDefinitionFiles()
+
+
+class TestDefinitionFiles:
+    def test_a_file_is_read(self, files: DefinitionFiles) -> None:
+        assert files.read("docker-bake.hcl") == FILES["docker-bake.hcl"]
+        assert files.read("nothing") is None
+        assert files.read("docker-bake.hcl/below") is None
+
+    def test_a_directory_is_not_read(self, files: DefinitionFiles) -> None:
+        with pytest.raises(BakeError, match="read sub: is a directory"):
+            files.read("sub")
+
+    def test_files_have_kinds(self, files: DefinitionFiles) -> None:
+        assert [files.kind(name) for name in ("sub", "sub/key", "nothing")] == [
+            "directory",
+            "file",
+            "",
+        ]
+        assert files.is_socket("agent")
+        assert not files.is_socket("sub/key")
+
+    def test_a_private_key_is_recognized(self, files: DefinitionFiles) -> None:
+        assert files.is_private_key("sub/key")
+        assert not files.is_private_key("docker-bake.hcl")
+        assert not files.is_private_key("nothing")
+
+    @pytest.mark.parametrize(
+        ("path", "directory", "inside"),
+        [
+            ("sub/key", ".", True),
+            (".", ".", True),
+            ("sub/../x", ".", True),
+            ("..", ".", False),
+            ("sub/../../x", ".", False),
+            ("/etc", ".", False),
+            ("/etc", "/", True),
+            ("subway", "sub", False),
+        ],
+    )
+    def test_a_path_is_inside_of_a_directory_or_not(
+        self, files: DefinitionFiles, path: str, directory: str, inside: bool
+    ) -> None:
+        assert files.is_inside(path, directory) is inside
+
+
+def test_links_lead_out_of_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.symlink("/etc", "link")
+
+    assert not LocalDefinitionFiles().is_inside("link/passwd", ".")
+
+
+def test_a_name_that_no_file_can_have_is_no_file() -> None:
+    files = LocalDefinitionFiles()
+
+    assert files.read("a\0b") is None
+    assert files.kind("a\0b") == ""
+    assert not files.is_socket("a\0b")
+
+
+def test_compose_files_have_tags_and_the_scalars_of_go() -> None:
+    text = b"a: !override [yes, 0755, 1.50, 0o17, ~]\n---\nb: !reset null\n"
+
+    first, second = read_compose("compose.yaml", text).documents
+
+    assert first == {"a": Tagged("!override", ["yes", 0o755, 1.5, 0o17, None])}
+    assert second == {"b": Tagged("!reset", None)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xff\xfe\x00",
+        b"a: [",
+        b"? [a]\n: b\n",
+        b"a: &a [*a]\n",
+        b"a: ._\n",
+        b"a: " + b"9" * 5000,
+        b"a: !unknown b\n",
+        b"a: 1\na: 2\n",
+        b"[" * 5000,
+        BOMB,
+    ],
+)
+def test_bad_yaml_is_one_error(text: bytes) -> None:
+    with pytest.raises(BakeError) as caught:
+        read_compose("compose.yaml", text)
+
+    assert "\n" not in caught.value.message

@@ -1,0 +1,151 @@
+"""``img bake`` through the command itself."""
+
+import io
+import json
+import re
+import shlex
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.support.host.img_command import Img, WriteContext
+from tests.support.host.machine import REPOSITORY
+
+pytestmark = pytest.mark.any_user
+
+DEFINITION = """
+group "default" { targets = ["app", "docs"] }
+target "base" {
+  context = "base"
+  args    = { WORD = "hello" }
+}
+target "app" {
+  context  = "app"
+  contexts = { base = "target:base" }
+  tags     = ["app:1"]
+}
+target "docs" {
+  contexts          = { app = "target:app" }
+  dockerfile-inline = "FROM scratch\\nCOPY --from=app /a /b /\\n"
+  output            = ["type=local,dest=out"]
+}
+"""
+FILES = {
+    "docker-bake.hcl": DEFINITION,
+    "base/Dockerfile": "FROM scratch\nARG WORD\nCOPY b /\nENV A=$WORD\n",
+    "base/b": "of base",
+    "app/Dockerfile": "FROM base\nCOPY a /\nLABEL said=$A\n",
+    "app/a": "of app",
+}
+
+
+@pytest.fixture
+def here(write_context: WriteContext) -> Path:
+    return write_context(None, FILES, "bake")
+
+
+def test_linked_targets_are_built_once_and_then_cached(img: Img, here: Path) -> None:
+    here.chmod(0o777)  # the output is in it
+    first = img("bake", "--metadata-file", "/dev/stdout", cwd=here)
+    second = img("buildx", "bake", "app", cwd=here)
+
+    digest = json.loads(first.stdout)["app"]["containerimage.digest"]
+    [image] = json.loads(img("inspect", "app:1").stdout)
+    assert image["Config"]["Labels"] == {"said": "hello"}
+    assert {path.name: path.read_text() for path in (here / "out").iterdir()} == {
+        "a": "of app",
+        "b": "of base",
+    }
+    assert f"Digest: {digest}" in second.stderr
+    assert "[1/1] COPY b /" in second.stderr
+    assert second.stderr.count("CACHED") >= 2
+    assert len(img("ls", "-q").stdout.splitlines()) == 1
+
+
+def test_a_failing_target_is_named_and_others_are_built(img: Img, here: Path) -> None:
+    failed = img(
+        "bake", "app", "other", "--set", "base.args.WORD=x", "-f", "-", "-f", "docker-bake.hcl",
+        stdin=b'{"target": {"other": {"dockerfile-inline": "FROM scratch\\nLABEL a=b", '
+              b'"tags": ["other"]}, "base": {"dockerfile-inline": "FROM scratch\\nCOPY no /"}}}',
+        cwd=here, code=4,
+    )  # fmt: skip
+
+    assert "built: other; failed: base; not built: app (needs base)" in failed.stderr
+    assert failed.error_line.startswith("Error: failed to solve: target base: ")
+    assert img("ls", "-q").stdout.count("\n") == 1
+
+
+def test_files_outside_of_the_directory_need_a_privilege(img: Img, here: Path) -> None:
+    command = ("bake", "docs", "--set", "docs.contexts.x=/etc")
+
+    refused = img(*command, cwd=here, code=1)
+
+    assert refused.error_line == (
+        "Error: additional privileges requested: fs.read=/etc "
+        '(if the definition may have them: --allow "fs.read=/etc")'
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["none"], "failed to find target none", 3),
+        (["-f", "none.hcl"], "open none.hcl: no such file or directory", 3),
+        (["--set", "app.attest=type=sbom", "app"], "target app: attest type=sbom is not", 1),
+        (["https://example.com/repo.git"], "the definition https://example.com/repo.git is", 1),
+        (["--progress", "foo"], "invalid progress mode foo", 1),
+        (["--print", "--list", "targets"], "--print and --list exclude each other", 1),
+    ],
+)
+def test_what_img_cannot_do_is_one_line(
+    img: Img, here: Path, arguments: list[str], message: str, code: int
+) -> None:
+    assert img("bake", *arguments, cwd=here, code=code).error_line.startswith(f"Error: {message}")
+
+
+def test_questions_are_answered_for_each_target(img: Img, here: Path) -> None:
+    printed = json.loads(img("bake", "--print", cwd=here).stdout)
+    listed = img("bake", "--list", "targets", cwd=here).stdout
+    checked = json.loads(img("bake", "--call", "check,format=json", cwd=here).stdout)
+
+    assert list(printed["target"]) == ["app", "base", "docs"]
+    assert listed.splitlines()[1:] == ["app\t", "base\t", "default\tapp, docs", "docs\t"]
+    assert [each["check"]["warnings"] for each in checked["target"].values()] == [[], [], []]
+
+
+def test_the_commands_of_the_documentation(img: Img, workplace: Path) -> None:
+    example = shutil.copytree(REPOSITORY / "examples/bake", workplace / "example")
+    example.chmod(0o777)
+    text = (REPOSITORY / "docs/bake.md").read_text()
+    [block] = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    commands = [line.removeprefix("$ img ") for line in block.splitlines() if "$ img " in line]
+
+    done = [img(*shlex.split(command), cwd=example) for command in commands]
+
+    [image] = json.loads(done[-1].stdout)
+    assert image["Config"]["Labels"] == {"greeting": "welcome"}
+    assert (example / "site/manual.txt").exists()
+
+
+@pytest.mark.userns
+@pytest.mark.registry
+def test_a_target_has_its_own_secrets(img: Img, busybox: str, write_context: WriteContext) -> None:
+    step = "RUN --mount=type=secret,id=s cat /run/secrets/s > /of-"
+    target = {"secret": ["id=s,src=first"], "dockerfile-inline": f"FROM {busybox}\n{step}base"}
+    user = {
+        "contexts": {"base": "target:base"},
+        "dockerfile-inline": f"FROM base\n{step}app",
+        "secret": ["id=s,src=second"],
+        "output": ["type=tar,dest=-"],
+    }
+    definition = json.dumps({"target": {"base": target, "app": user}})
+    files = {"docker-bake.json": definition, "first": "1", "second": "2"}
+    here = write_context(None, files, "secrets")
+
+    baked = img("bake", "app", cwd=here).output
+
+    with tarfile.open(fileobj=io.BytesIO(baked)) as tar:
+        found = [tar.extractfile(name) for name in ("of-base", "of-app")]
+        assert [each.read() for each in found if each] == [b"1", b"2"]
