@@ -156,8 +156,8 @@ def _check(asked: Asked) -> None:
             )
 
 
-def _warn(text: str) -> None:
-    say(f"WARNING: {text}", error=True)
+def _warn(name: str) -> None:
+    say(f'WARNING: The "{name}" variable is not set. Defaulting to a blank string.', error=True)
 
 
 def _require_privileges(

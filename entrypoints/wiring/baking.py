@@ -18,7 +18,7 @@ def definition_files() -> DefinitionFiles:
 
 
 def read_bake_definition(files: DefinitionFiles, warn: Callable[[str], None]) -> ReadBakeDefinition:
-    """Return the use case; ``warn`` gets what is unusual in compose files."""
+    """Return the use case; ``warn`` gets variables of compose files that are not set."""
     return ReadBakeDefinition(
         files=files,
         read_yaml=read_compose,

@@ -44,6 +44,7 @@ _OF_STEPS = {
     "img.adapters.web.requests",
 }
 
+_OF_BAKE = ("img.domain.bake", "yaml")
 
 # What most command lines have no use for; each takes milliseconds.
 _SELDOM = {
@@ -116,6 +117,7 @@ def test_a_build_imports_what_its_steps_need(tmp_path: Path) -> None:
     imported = imported_by(tmp_path, "build", "-q", "-t", "nothing", str(tmp_path))
 
     assert not imported & unneeded
+    assert not [name for name in imported if name.startswith(_OF_BAKE)]
 
 
 def ours(imported: set[str]) -> set[str]:
