@@ -2,6 +2,7 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,16 @@ def test_compose_files_have_tags_and_the_scalars_of_go() -> None:
 
     assert first == {"a": Tagged("!override", ["yes", 0o755, 1.5, 0o17, None])}
     assert second == {"b": Tagged("!reset", None)}
+
+
+def test_compose_files_without_pyyaml_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    monkeypatch.delitem(sys.modules, "img.adapters.definition_files.compose_yaml", raising=False)
+
+    with pytest.raises(BakeError, match="PyYAML has to be installed") as caught:
+        read_compose("compose.yaml", b"services: {}\n")
+
+    assert "img-builder[compose]" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(
