@@ -196,15 +196,14 @@ class _Baking:
         streams = [n for n, each in self.builds.items() if writes_to_standard_output(each.outputs)]
         if len(streams) > 1:
             raise UsageError(f"several targets write to standard output: {', '.join(streams)}")
-        progress = self.asked.progress
+        # Each target has a progress display of its own; two of them would draw over each other.
         with self.session.open(
             needs=Needs.BUILD,
-            progress=progress,
-            quiet=progress in ("quiet", "none"),
+            progress=self.asked.progress,
+            quiet=True,
             access=self._access(()),
             userns=USER_NAMESPACES in self.asked.allowed,
         ) as container:
-            container.execution.announced().announce()
             places = container.system.output_files()
             metadata_file = file_by_name(self.asked.metadata_file)
             if metadata_file:
@@ -240,8 +239,10 @@ class _Baking:
                 secrets=one.secrets,
                 agents=one.agents,
                 resources=one.resources,
+                quiet=self.asked.progress in ("quiet", "none"),
             ) as own,
         ):
+            own.execution.announced().announce()
             built = own.building.build_image()(
                 one.with_links(links),
                 location=one.location,
