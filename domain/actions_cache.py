@@ -22,8 +22,6 @@ _READ, _WRITE = 1, 2  # bits of a permission
 class InvalidActionsToken(ImgError):
     """A runtime token of GitHub Actions that cannot be used."""
 
-    exit_code = 6
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionsScope:

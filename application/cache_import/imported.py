@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import field
 
 from img.application.cache_import.read import CacheReader, NoCache
+from img.application.cancellation import StepCanceled
 from img.application.layers.on_demand import ImportedLayers, LayerLost, Watched
 from img.application.log import logger
 from img.application.ports.blob_store import StoreFull
@@ -111,12 +112,15 @@ class ImportedCaches:
     def bring(self, layers: Sequence[Layer], watched: Watched) -> None:
         """Fetch those of ``layers`` that remote caches hold, several at a time.
 
-        Raises LayerLost for one that cannot be had, StoreFull.
+        A cache that failed is not asked again, nor one for a layer that it did not give. Raises
+        LayerLost for a layer that cannot be fetched, StoreFull, StepCanceled.
         """
         held = [
-            (self._remote[layer.descriptor.digest], layer)
+            (place, layer)
             for layer in layers
-            if layer.descriptor.digest in self._remote
+            if (place := self._remote.get(layer.descriptor.digest)) is not None
+            and layer.descriptor.digest not in self._lost
+            and str(place) not in self._given_up
         ]
         if not held:
             return
@@ -126,8 +130,8 @@ class ImportedCaches:
     def _bring(self, place: RemotePlace, layer: Layer, watched: Watched) -> None:
         digest = layer.descriptor.digest
         try:
-            self.reader.remote.fetch(place, layer, f"importing cache layer of {place}", watched)
-        except StoreFull:
+            self.reader.remote.fetch(place, layer, f"importing cache layer {digest} of", watched)
+        except (StoreFull, StepCanceled):
             raise
         except ImgError as error:
             self._lost.add(digest)

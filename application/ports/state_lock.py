@@ -11,7 +11,7 @@ class Collecting(Protocol):
     @property
     @abstractmethod
     def generation(self) -> int:
-        """A number greater than those of all leases and collections that exist."""
+        """A number greater than those of all leases so far and of all earlier collections."""
 
     @abstractmethod
     def ended(self, generation: int) -> bool:

@@ -222,10 +222,14 @@ class _SolvePlatforms:
     def _mended(self, request: BuildRequest, planned: Planned) -> Solved:
         """Solve the steps; fetch or make damaged layers again."""
         damaged: set[Digest] = set()
+        lost: set[Digest] = set()
         while True:
             try:
                 return self._solved(request, planned)
             except LayerLost as error:
+                if error.digest in lost:
+                    raise
+                lost.add(error.digest)
                 self._so_far.forget_made()
                 warning = f"{error.message}; its step is done again"
                 self.build.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning))

@@ -9,7 +9,10 @@ from img.domain.errors import UsageError
 from img.domain.go.booleans import parse_boolean
 from img.domain.go.csv_fields import BadCsv, split_csv
 
-_SECRET = r'((?:token|secret_access_key)=)[^,"]+'  # of remote caches; also session_token, ghtoken
+# Of remote caches; also session_token, ghtoken, and the signature in the URL of an account. What
+# follows a quotation mark is masked to the end: the value may hold commas.
+_KEY = r"(?:token|secret_access_key|[?&]sig)="
+_SECRET = rf"""(?ix) ("[^,"]*{_KEY} | {_KEY}(?=[^,]*")).* | ({_KEY})[^,]+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +20,7 @@ class Attributes:
     """The fields of one option's value, one line of CSV as Go's encoding/csv reads it.
 
     The last value of a repeated key counts. Keys are case-sensitive. All methods raise UsageError
-    with the option's name and the value as it was written.
+    with the option's name and its value, in which secrets are masked.
     """
 
     option: str  # such as "--output"
@@ -30,12 +33,14 @@ class Attributes:
         try:
             fields = split_csv(text)
         except BadCsv as error:
-            raise UsageError(f"invalid {option} {text!r}: {error}") from None
+            raise UsageError(f"invalid {option} {_masked(text)!r}: {error}") from None
         values = {}
         for field in fields:
             key, equals, value = field.partition("=")
             if not equals:
-                raise UsageError(f"invalid {option} {text!r}: {field!r} must be a key=value pair")
+                shown = _masked(text)
+                named = repr(field) if shown == text else "each field"
+                raise UsageError(f"invalid {option} {shown!r}: {named} must be a key=value pair")
             values[key.strip()] = value
         return cls(option=option, text=text, values=values)
 
@@ -77,5 +82,8 @@ class Attributes:
 
     def refuse(self, problem: str, hint: str | None = None) -> NoReturn:
         """Raise UsageError with this option, its value and ``problem``; secrets are masked."""
-        shown = re.sub(_SECRET, r"\1***", self.text)
-        raise UsageError(f"invalid {self.option} {shown!r}: {problem}", hint=hint)
+        raise UsageError(f"invalid {self.option} {_masked(self.text)!r}: {problem}", hint=hint)
+
+
+def _masked(text: str) -> str:
+    return re.sub(_SECRET, lambda found: f"{found[1] or found[2]}***", text)

@@ -21,7 +21,8 @@ _Made = TypeVar("_Made")
 def lazy_imports(importer: str) -> Iterator[None]:
     """Defer the ``from ... import`` statements of module ``importer`` in the ``with`` block.
 
-    Each name becomes a LazyName. Type checkers and import-linter see plain import statements.
+    Each name becomes a LazyName. One thread at a time may enter: the main thread imports all parts
+    of the wiring before others start. Type checkers and import-linter see plain import statements.
     Python 3.15 has this as syntax, for names of all kinds (PEP 810).
     """
     import_now = builtins.__import__

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from img.domain.errors import UsageError
 from img.entrypoints.settings import FOR_TESTS
 from img.entrypoints.wiring.injection import providers
+from img.entrypoints.wiring.lazy import lazy
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from img.application.ports.plugin import PluginContext
 
 
+_CLOSED = ("executor", "progress_sink")  # which a container would make only to close them
 _ALSO = {"progress_sink": "auto"}  # names that are replaced before adapters are looked for
 
 
@@ -36,7 +38,8 @@ def add_plugin(
     ``title`` is the kind of adapter in messages. Raises UsageError for an unknown name.
     """
     point = _entry_point(group, choice, title, selector.providers)
-    factory = providers.Singleton(_loaded(point), context)
+    make = _loaded(point)
+    factory = providers.Singleton(lazy(make) if group in _CLOSED else make, context)
     selector.set_providers(**selector.providers, **{choice: factory})
 
 

@@ -173,6 +173,19 @@ def test_a_cache_that_fails_is_asked_once(method: str, failure: ImgError) -> Non
     assert cache.calls.count(method) <= (4 if method == "open" else 1)  # of those at the same time
 
 
+@pytest.mark.parametrize("failure", [GONE, BROKEN])
+def test_a_layer_that_one_cache_does_not_give_comes_from_another(failure: ImgError) -> None:
+    first = a_machine()
+    first.build(LINEAR, FILES, cache_to=[MAX, f"type=registry,ref={CACHE},mode=max"])
+    machine, cache = with_cache(first)
+    cache.failures["open"] = failure
+
+    again = machine.build(LINEAR, FILES, cache_from=[PLACE, f"type=registry,ref={CACHE}"])
+
+    assert machine.files_of(again)["bin/main"] == b"prog"
+    assert cache.calls.count("open") <= 4  # of those at the same time
+
+
 def test_an_export_to_a_busy_cache_is_a_warning() -> None:
     machine = a_machine()
     place = parse_cache_source(PLACE)

@@ -26,10 +26,13 @@ GROUPS = {
 
 
 class Adapter:
-    """Fits no port, and keeps what it was made of."""
+    """Fits no port, and keeps the context it was made with."""
+
+    made = 0
 
     def __init__(self, context: PluginContext) -> None:
         self.context = context
+        Adapter.made += 1
 
 
 @pytest.fixture
@@ -67,10 +70,26 @@ def test_an_adapter_is_chosen_by_its_name_and_made_once(group: str, tmp_path: Pa
         settings(tmp_path / "state", **{setting: "mine"}), BuildHost(id_map=None)
     )
 
+    before = Adapter.made
     adapter = attrgetter(provider)(container)()
-    assert isinstance(adapter, Adapter)
     assert attrgetter(provider)(container)() is adapter
     assert adapter.context.state == tmp_path / "state"
+    assert Adapter.made == before + 1
+
+
+@pytest.mark.usefixtures("installed")
+@pytest.mark.parametrize("setting", ["executor", "progress"])
+def test_an_adapter_that_was_not_used_is_not_made_to_be_closed(
+    setting: str, tmp_path: Path
+) -> None:
+    before = Adapter.made
+    container = open_container(settings(tmp_path, **{setting: "mine"}), BuildHost(id_map=None))
+    assert container.execution.snapshotter
+    assert container.system.progress()
+
+    container.close()
+
+    assert Adapter.made == before
 
 
 @pytest.mark.usefixtures("installed")
