@@ -23,7 +23,7 @@ BuildTarget = Callable[[str, Mapping[str, str], Sequence[Output]], BuiltImage | 
 
 @dataclass(slots=True, kw_only=True)
 class Baked:
-    """What became of the targets, by their name, in the order of their builds."""
+    """Results of the targets by name, in the order of their builds."""
 
     built: dict[str, BuiltImage | None] = field(default_factory=dict)
     failed: dict[str, ImgError] = field(default_factory=dict)

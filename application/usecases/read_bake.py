@@ -33,7 +33,7 @@ _DOTENV = ".env"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surrounding:
-    """What definitions see of the process: its variables, its user's home, its platform."""
+    """Environment, home directory and platform that definitions can read."""
 
     environment: Mapping[str, str]
     home: str
@@ -42,7 +42,7 @@ class Surrounding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadBakeDefinition:
-    """Reads the files that a command line names, or those with the default names."""
+    """``img bake``: read the files of the command line, or those with the default names."""
 
     files: DefinitionFiles
     read_yaml: ReadYaml
