@@ -51,7 +51,7 @@ def _install(place: Path) -> None:
     pip = (place / "venv/bin/python", "-m", "pip", "--disable-pip-version-check")
     shared_things.run(*pip, "wheel", "-q", "--no-deps", "-w", place / "wheel", source)
     (wheel,) = (place / "wheel").glob("*.whl")
-    shared_things.run(*pip, "install", "-q", f"{wheel}[cloud]")
+    shared_things.run(*pip, "install", "-q", f"{wheel}[cloud,compose]")
     # Or each run by a user who may not write there compiles anew.
     shared_things.run(place / "venv/bin/python", "-m", "compileall", "-q", place / "venv/lib")
     shared_things.run("chmod", "-R", "a+rX", place)

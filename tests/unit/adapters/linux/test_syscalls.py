@@ -81,11 +81,12 @@ def test_close_descriptors_leaves_one_and_the_standard_ones() -> None:
         kept = os.dup(theirs)
         os.open("/", os.O_RDONLY)
         syscalls.close_descriptors(but=kept)
-        os.write(kept, " ".join(sorted(os.listdir("/proc/self/fd"))).encode())
-        os._exit(kept)
+        os.write(kept, " ".join([str(kept), *os.listdir("/proc/self/fd")]).encode())
+        os._exit(0)
     os.close(theirs)
-    kept = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    listed = {int(number) for number in os.read(ours, 1000).split()}
+    os.waitpid(pid, 0)
+    kept, *listing = map(int, os.read(ours, 1000).split())
+    listed = set(listing)
     os.close(ours)
 
     assert listed - {0, 1, 2, kept} <= {3, 4}  # the listing's own
