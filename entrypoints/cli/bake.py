@@ -5,12 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from img.entrypoints.cli import options
-from img.entrypoints.cli.options import RegistryOptions
+from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
 
 _SWITCHES_WITH_VALUE = {"--no-cache": "true", "--pull": "true", "--check": "true"}
-Texts = list[str] | None
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,65 +27,41 @@ def _foreign() -> Any:
     return OF_BAKE
 
 
-def _option(*names: str, says: str, value: str | None = None, variable: str | None = None) -> Any:
-    return typer.Option(
-        *names, help=says, metavar=value, show_default=False, envvar=variable, show_envvar=False
-    )
-
-
 @shared_options
 def bake(
     session: Session,
     registries: RegistryOptions,
     targets: Annotated[Texts, typer.Argument(hidden=True)] = None,
     file: Annotated[
-        Texts, _option("--file", "-f", says="Read this definition. Repeatable.", value="FILE")
+        Texts, option("--file", "-f", says="Read this definition. Repeatable.", value="FILE")
     ] = None,
     override: Annotated[
         Texts,
-        _option("--set", says="Override an attribute of targets.", value="TARGET.KEY=VALUE"),
+        option("--set", says="Override an attribute of targets.", value="TARGET.KEY=VALUE"),
     ] = None,
-    var: Annotated[Texts, _option("--var", says="Set a variable.", value="NAME=VALUE")] = None,
+    var: Annotated[Texts, option("--var", says="Set a variable.", value="NAME=VALUE")] = None,
     show: Annotated[
-        bool, _option("--print", says="Print the targets as JSON, do not build.")
+        bool, option("--print", says="Print the targets as JSON, do not build.")
     ] = False,
     listed: Annotated[
         str,
-        _option("--list", says="List targets or variables.", value="[type=]KIND[,format=json]"),
+        option("--list", says="List targets or variables.", value="[type=]KIND[,format=json]"),
     ] = "",
-    push: Annotated[bool, _option("--push", says="Push the images.")] = False,
-    load: Annotated[bool, _option("--load", says="Store the images.")] = False,
+    push: Annotated[bool, option("--push", says="Push the images.")] = False,
+    load: Annotated[bool, option("--load", says="Store the images.")] = False,
     no_cache: Annotated[
-        str, _option("--no-cache", says="Do not use the cache.", value="[=BOOL]")
+        str, option("--no-cache", says="Do not use the cache.", value="[=BOOL]")
     ] = "",
-    pull: Annotated[str, _option("--pull", says="Always pull base images.", value="[=BOOL]")] = "",
+    pull: Annotated[str, option("--pull", says="Always pull base images.", value="[=BOOL]")] = "",
     allow: Annotated[
-        Texts, _option("--allow", says="Allow a privilege, such as fs.read=PATH.", value="NAME")
+        Texts, option("--allow", says="Allow a privilege, such as fs.read=PATH.", value="NAME")
     ] = None,
-    call: Annotated[
-        str,
-        _option(
-            "--call",
-            says="Print check, outline or targets, do not build.",
-            value="METHOD[,format=json]",
-        ),
-    ] = "",
+    call: options.CallMethod = "",
     check: Annotated[
-        str, _option("--check", says="Check the Dockerfiles, do not build.", value="[=BOOL]")
+        str, option("--check", says="Check the Dockerfiles, do not build.", value="[=BOOL]")
     ] = "",
-    metadata_file: Annotated[
-        str,
-        _option("--metadata-file", says="Write metadata of the results to a file.", value="FILE"),
-    ] = "",
-    progress: Annotated[
-        str,
-        _option(
-            "--progress",
-            says="Show progress as auto, plain, tty, rawjson or quiet.",
-            value="HOW",
-            variable="BUILDKIT_PROGRESS",
-        ),
-    ] = "auto",
+    metadata_file: options.MetadataFile = "",
+    progress: options.Progress = "auto",
     provenance: Annotated[str, typer.Option("--provenance", hidden=True)] = "",
     sbom: Annotated[str, typer.Option("--sbom", hidden=True)] = "",
     policy: Annotated[Texts, typer.Option("--policy", hidden=True)] = None,

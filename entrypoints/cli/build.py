@@ -1,7 +1,7 @@
 """``img build``."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +32,7 @@ from img.entrypoints.cli.build_outputs import (
     writes_to_standard_output,
 )
 from img.entrypoints.cli.build_request import build_request, platforms
-from img.entrypoints.cli.options import RegistryOptions
+from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
@@ -56,31 +56,10 @@ def _foreign_options() -> "Mapping[str, ForeignOption]":
     return OF_BUILD
 
 
-def _option(
-    *names: str,
-    says: str,
-    value: str | None = None,
-    proposes: Callable[..., list[str]] | None = None,
-    variable: str | None = None,
-) -> Any:
-    return typer.Option(
-        *names,
-        help=says,
-        metavar=value,
-        show_default=False,
-        autocompletion=proposes,
-        envvar=variable,
-        show_envvar=False,
-    )
-
-
 def _stages(ctx: Any, incomplete: str) -> list[str]:
     from img.entrypoints.cli.completion import stages  # only shells that complete a line need it
 
     return stages(ctx, incomplete)
-
-
-Texts = list[str] | None
 
 
 @shared_options
@@ -89,20 +68,20 @@ def build(
     registries: RegistryOptions,
     path: Annotated[Texts, typer.Argument(hidden=True)] = None,
     tag: Annotated[
-        Texts, _option("--tag", "-t", says="Name the image ('name:tag'). Repeatable.", value="NAME")
+        Texts, option("--tag", "-t", says="Name the image ('name:tag'). Repeatable.", value="NAME")
     ] = None,
     file: Annotated[
         str | None,
-        _option(
+        option(
             "--file", "-f", says="Read this Dockerfile (default: PATH/Dockerfile).", value="FILE"
         ),
     ] = None,
     build_arg: Annotated[
-        Texts, _option("--build-arg", says="Set a build-time variable.", value="KEY[=VALUE]")
+        Texts, option("--build-arg", says="Set a build-time variable.", value="KEY[=VALUE]")
     ] = None,
     target: Annotated[
         str,
-        _option(
+        option(
             "--target",
             says="Build up to this stage (default: the last one).",
             value="STAGE",
@@ -111,35 +90,35 @@ def build(
     ] = "",
     platform: Annotated[
         Texts,
-        _option(
+        option(
             "--platform",
             says="Build for these platforms (default: this machine's).",
             value="OS/ARCH",
         ),
     ] = None,
     label: Annotated[
-        Texts, _option("--label", says="Set metadata of the image.", value="KEY=VALUE")
+        Texts, option("--label", says="Set metadata of the image.", value="KEY=VALUE")
     ] = None,
     secret: Annotated[
         Texts,
-        _option(
+        option(
             "--secret", says="Let RUN steps mount a secret.", value="id=ID[,src=FILE|,env=NAME]"
         ),
     ] = None,
     ssh: Annotated[
         Texts,
-        _option("--ssh", says="Let RUN steps use an SSH agent or keys.", value="ID[=SOCKET|KEY]"),
+        option("--ssh", says="Let RUN steps use an SSH agent or keys.", value="ID[=SOCKET|KEY]"),
     ] = None,
     build_context: Annotated[
-        Texts, _option("--build-context", says="Add a named build context.", value="NAME=PLACE")
+        Texts, option("--build-context", says="Add a named build context.", value="NAME=PLACE")
     ] = None,
     add_host: Annotated[
         Texts,
-        _option("--add-host", says="Add a line to /etc/hosts of RUN steps.", value="NAME:ADDRESS"),
+        option("--add-host", says="Add a line to /etc/hosts of RUN steps.", value="NAME:ADDRESS"),
     ] = None,
     network: Annotated[
         str,
-        _option(
+        option(
             "--network",
             says="Set the network of RUN steps: default, host, none or private.",
             value="MODE",
@@ -147,29 +126,29 @@ def build(
         ),
     ] = "",
     shm_size: Annotated[
-        str, _option("--shm-size", says="Set the size of /dev/shm of RUN steps.", value="SIZE")
+        str, option("--shm-size", says="Set the size of /dev/shm of RUN steps.", value="SIZE")
     ] = "",
     ulimit: Annotated[
         Texts,
-        _option("--ulimit", says="Set a resource limit of RUN steps.", value="NAME=SOFT[:HARD]"),
+        option("--ulimit", says="Set a resource limit of RUN steps.", value="NAME=SOFT[:HARD]"),
     ] = None,
     memory: Annotated[
-        str, _option("--memory", "-m", says="Limit the memory of RUN steps.", value="SIZE")
+        str, option("--memory", "-m", says="Limit the memory of RUN steps.", value="SIZE")
     ] = "",
     memory_swap: Annotated[
         str,
-        _option(
+        option(
             "--memory-swap",
             says="Limit memory and swap together (-1: unlimited swap).",
             value="SIZE",
         ),
     ] = "",
     cpus: Annotated[
-        str, _option("--cpus", says="Limit the number of processors of RUN steps.", value="NUMBER")
+        str, option("--cpus", says="Limit the number of processors of RUN steps.", value="NUMBER")
     ] = "",
     cpu_shares: Annotated[
         str,
-        _option(
+        option(
             "--cpu-shares",
             "-c",
             says="Set the processor weight of RUN steps (default: 1024).",
@@ -178,7 +157,7 @@ def build(
     ] = "",
     cpu_period: Annotated[
         str,
-        _option(
+        option(
             "--cpu-period",
             says="Set the period of --cpu-quota (default: 100000).",
             value="MICROSECONDS",
@@ -186,28 +165,28 @@ def build(
     ] = "",
     cpu_quota: Annotated[
         str,
-        _option(
+        option(
             "--cpu-quota", says="Limit the processor time in each period.", value="MICROSECONDS"
         ),
     ] = "",
     cpuset_cpus: Annotated[
         str,
-        _option("--cpuset-cpus", says="Run steps on these processors, such as 0-3.", value="LIST"),
+        option("--cpuset-cpus", says="Run steps on these processors, such as 0-3.", value="LIST"),
     ] = "",
     cpuset_mems: Annotated[
-        str, _option("--cpuset-mems", says="Use memory of these nodes, such as 0,1.", value="LIST")
+        str, option("--cpuset-mems", says="Use memory of these nodes, such as 0,1.", value="LIST")
     ] = "",
     cgroup_parent: Annotated[
         str,
-        _option("--cgroup-parent", says="Create the control groups below this one.", value="PATH"),
+        option("--cgroup-parent", says="Create the control groups below this one.", value="PATH"),
     ] = "",
     resource: Annotated[
         Texts,
-        _option("--resource", says="Set one of the limits above by its name.", value="NAME=VALUE"),
+        option("--resource", says="Set one of the limits above by its name.", value="NAME=VALUE"),
     ] = None,
     executor: Annotated[
         str | None,
-        _option(
+        option(
             "--executor",
             says="Run steps by auto, unshare, runc, crun, chroot or proot.",
             value="NAME",
@@ -216,28 +195,28 @@ def build(
     ] = None,
     emulate: Annotated[
         str,
-        _option(
+        option(
             "--emulate",
             says="Emulate root where one id is mapped: full, ids, fake or off.",
             value="HOW",
             proposes=options.one_of("full", "ids", "fake", "off"),
         ),
     ] = "full",
-    no_cache: Annotated[bool, _option("--no-cache", says="Do not use the cache.")] = False,
+    no_cache: Annotated[bool, option("--no-cache", says="Do not use the cache.")] = False,
     no_cache_filter: Annotated[
         Texts,
-        _option("--no-cache-filter", says="Do not use the cache for these stages.", value="STAGE"),
+        option("--no-cache-filter", says="Do not use the cache for these stages.", value="STAGE"),
     ] = None,
     cache_from: Annotated[
         Texts,
-        _option("--cache-from", says="Import a build cache.", value="type=TYPE,…|NAME"),
+        option("--cache-from", says="Import a build cache.", value="type=TYPE,…|NAME"),
     ] = None,
     cache_to: Annotated[
-        Texts, _option("--cache-to", says="Export the build cache.", value="type=TYPE,…|NAME")
+        Texts, option("--cache-to", says="Export the build cache.", value="type=TYPE,…|NAME")
     ] = None,
     pull: Annotated[
         str,
-        _option(
+        option(
             "--pull",
             says="Pull base images: always, missing (default), newer or never.",
             value="[=WHEN]",
@@ -245,7 +224,7 @@ def build(
     ] = "missing",
     output: Annotated[
         Texts,
-        _option(
+        option(
             "--output",
             "-o",
             says="Write the result in this form. Repeatable.",
@@ -253,49 +232,29 @@ def build(
         ),
     ] = None,
     push: Annotated[
-        bool, _option("--push", says="Push the image (the same as -o type=registry).")
+        bool, option("--push", says="Push the image (the same as -o type=registry).")
     ] = False,
     no_push: Annotated[bool, typer.Option("--no-push", hidden=True)] = False,
     load: Annotated[
-        bool, _option("--load", says="Store the image (the same as -o type=image).")
+        bool, option("--load", says="Store the image (the same as -o type=image).")
     ] = False,
     annotation: Annotated[
         Texts,
-        _option("--annotation", says="Add an annotation to the image.", value="[TYPE:]KEY=VALUE"),
+        option("--annotation", says="Add an annotation to the image.", value="[TYPE:]KEY=VALUE"),
     ] = None,
     allow: Annotated[
         Texts,
-        _option("--allow", says="Allow userns, network.host or buildx.local.delete.", value="NAME"),
+        option("--allow", says="Allow userns, network.host or buildx.local.delete.", value="NAME"),
     ] = None,
     iidfile: Annotated[
-        str, _option("--iidfile", says="Write the image ID to a file.", value="FILE")
+        str, option("--iidfile", says="Write the image ID to a file.", value="FILE")
     ] = "",
-    metadata_file: Annotated[
-        str,
-        _option("--metadata-file", says="Write metadata of the result to a file.", value="FILE"),
-    ] = "",
-    check: Annotated[bool, _option("--check", says="Check the Dockerfile, do not build.")] = False,
-    call: Annotated[
-        str,
-        _option(
-            "--call",
-            says="Print check, outline or targets, do not build.",
-            value="METHOD[,format=json]",
-            proposes=options.one_of("build", "check", "outline", "targets"),
-        ),
-    ] = "build",
-    progress: Annotated[
-        str,
-        _option(
-            "--progress",
-            says="Show progress as auto, plain, tty, rawjson or quiet.",
-            value="HOW",
-            proposes=options.one_of("auto", "plain", "tty", "rawjson", "quiet"),
-            variable="BUILDKIT_PROGRESS",
-        ),
-    ] = "auto",
+    metadata_file: options.MetadataFile = "",
+    check: Annotated[bool, option("--check", says="Check the Dockerfile, do not build.")] = False,
+    call: options.CallMethod = "build",
+    progress: options.Progress = "auto",
     no_console: Annotated[
-        bool, _option("--no-console", says="Show progress in plain lines.")
+        bool, option("--no-console", says="Show progress in plain lines.")
     ] = False,
     quiet: options.Quiet = False,
 ) -> None:

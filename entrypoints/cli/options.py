@@ -15,6 +15,54 @@ from img.entrypoints.settings import RegistryAccess
 if TYPE_CHECKING:
     from img.domain.options.foreign import ForeignOption
 
+
+def one_of(*values: str) -> Callable[[str], list[str]]:
+    """Return an ``autocompletion`` function that proposes ``values`` with the typed beginning."""
+    return lambda incomplete: [value for value in values if value.startswith(incomplete)]
+
+
+def option(
+    *names: str,
+    says: str,
+    value: str | None = None,
+    proposes: Callable[..., list[str]] | None = None,
+    variable: str | None = None,
+) -> Any:
+    """Return an option without its default in the help; ``proposes`` completes its value."""
+    return typer.Option(
+        *names,
+        help=says,
+        metavar=value,
+        show_default=False,
+        autocompletion=proposes,
+        envvar=variable,
+        show_envvar=False,
+    )
+
+
+Texts = list[str] | None
+CallMethod = Annotated[
+    str,
+    option(
+        "--call",
+        says="Print check, outline or targets, do not build.",
+        value="METHOD[,format=json]",
+        proposes=one_of("build", "check", "outline", "targets"),
+    ),
+]
+MetadataFile = Annotated[
+    str, option("--metadata-file", says="Write metadata of the result to a file.", value="FILE")
+]
+Progress = Annotated[
+    str,
+    option(
+        "--progress",
+        says="Show progress as auto, plain, tty, rawjson or quiet.",
+        value="HOW",
+        proposes=one_of("auto", "plain", "tty", "rawjson", "quiet"),
+        variable="BUILDKIT_PROGRESS",
+    ),
+]
 State = Annotated[
     str | None,
     typer.Option("--state", "-s", help="Directory to hold the global state.", metavar="DIR"),
@@ -122,11 +170,6 @@ def followed_by(
             return super().parse_args(ctx, _respelled(self, ctx, args, foreign, implied))
 
     return Command
-
-
-def one_of(*values: str) -> Callable[[str], list[str]]:
-    """Return an ``autocompletion`` function that proposes ``values`` with the typed beginning."""
-    return lambda incomplete: [value for value in values if value.startswith(incomplete)]
 
 
 def _respelled(
