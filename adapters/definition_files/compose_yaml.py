@@ -11,24 +11,33 @@ import yaml
 from img.domain.bake.compose.project import ComposeFile, Tagged
 from img.domain.bake.errors import BakeError
 
+_MERGE = "tag:yaml.org,2002:merge"
 
-def _mapping(loader: Any, node: Any, deep: bool = False) -> Any:
-    seen: dict[str, int] = {}
-    for key, _ in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            raise BakeError(f"yaml: line {key.start_mark.line + 1}: a key has to be a string")
-        if key.value in seen and key.tag != "tag:yaml.org,2002:merge":
-            line = key.start_mark.line + 1
-            raise BakeError(
-                f'yaml: line {line}: mapping key "{key.value}" is already defined at line '
-                f"{seen[key.value]}"
-            )
-        seen[key.value] = key.start_mark.line + 1
-    return yaml.SafeLoader.construct_mapping(loader, node, deep)
+
+def _flatten(loader: Any, node: Any) -> None:
+    """Replace merge keys (``<<``) by the keys of their mappings; a mapping's own keys count.
+
+    PyYAML's own method lets the innermost mapping win where mappings merge mappings (6.0.4).
+    """
+    own = [pair for pair in node.value if pair[0].tag != _MERGE]
+    merged: dict[str, Any] = {}
+    for key, sources in node.value:
+        if key.tag != _MERGE:
+            continue
+        for source in sources.value if isinstance(sources, yaml.SequenceNode) else [sources]:
+            if not isinstance(source, yaml.MappingNode):
+                line = source.start_mark.line + 1
+                raise BakeError(f"yaml: line {line}: map merge requires map or sequence of maps")
+            loader.flatten_mapping(source)
+            for pair in source.value:
+                merged.setdefault(pair[0].value, pair)
+    for key, _ in own:
+        merged.pop(key.value, None)
+    node.value = [*merged.values(), *own]
 
 
 # A safe loader with the scalars of YAML 1.2 and the tags of compose files.
-_Loader: Any = type("_Loader", (yaml.SafeLoader,), {"construct_mapping": _mapping})
+_Loader: Any = type("_Loader", (yaml.SafeLoader,), {"flatten_mapping": _flatten})
 _MOST_NODES = 1_000_000
 _DECIMAL = r"[0-9][0-9_]*\.[0-9_]*|\.[0-9_]+|[0-9][0-9_]*(?=[eE])"
 _Loader.yaml_implicit_resolvers = {}
@@ -84,6 +93,24 @@ def parse_compose(path: str, data: bytes) -> ComposeFile:
     return ComposeFile(path, documents)
 
 
+def _check_keys(node: Any) -> None:
+    """Raise BakeError for keys that are no scalars or stand twice.
+
+    Before anything is constructed: to merge a mapping (``<<``), the loader changes its nodes.
+    """
+    seen: dict[str, int] = {}
+    for key, _ in node.value:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise BakeError(f"yaml: line {line}: a key has to be a string")
+        if key.value in seen and key.tag != _MERGE:
+            raise BakeError(
+                f'yaml: line {line}: mapping key "{key.value}" is already defined at line '
+                f"{seen[key.value]}"
+            )
+        seen[key.value] = line
+
+
 def _expanded_size(node: Any, known: dict[int, int]) -> int:
     """Return the number of nodes with those that aliases repeat. Raises BakeError for too many."""
     if id(node) in known:
@@ -95,6 +122,7 @@ def _expanded_size(node: Any, known: dict[int, int]) -> int:
     if isinstance(node, yaml.SequenceNode):
         children = node.value
     elif isinstance(node, yaml.MappingNode):
+        _check_keys(node)
         children = [each for pair in node.value for each in pair]
     size = 1 + sum(_expanded_size(child, known) for child in children)
     if size > _MOST_NODES:

@@ -4,14 +4,15 @@ import os
 import stat
 import sys
 from contextlib import suppress
-from typing import Literal
+from typing import BinaryIO, Literal
 
-from img.adapters.linux.regular_files import read_at_most
+from img.adapters.linux.regular_files import open_regular, read_at_most
 from img.application.ports.definition_files import LARGEST_DEFINITION, DefinitionFiles
 from img.domain.bake.errors import BakeError
 
 _STDIN = "-"
 _KEY_BYTES = 1 << 20
+_DESCRIPTORS = ("/dev/stdin", "/dev/fd/", "/proc/self/fd/")  # as shells give for <(command)
 
 
 class LocalDefinitionFiles(DefinitionFiles):
@@ -26,7 +27,7 @@ class LocalDefinitionFiles(DefinitionFiles):
         return "file" if _lexists(path) else ""
 
     def is_private_key(self, path: str) -> bool:
-        with suppress(OSError, ValueError), open(path, "rb") as file:
+        with suppress(OSError, ValueError), _opened(path) as file:
             return b"PRIVATE KEY" in file.read(_KEY_BYTES)
         return False
 
@@ -54,7 +55,7 @@ class LocalDefinitionFiles(DefinitionFiles):
         try:
             if path == _STDIN:
                 return read_at_most(sys.stdin.fileno(), LARGEST_DEFINITION)
-            with open(path, "rb") as file:
+            with _opened(path) as file:
                 return read_at_most(file.fileno(), LARGEST_DEFINITION)
         except (FileNotFoundError, NotADirectoryError):
             return None
@@ -64,6 +65,13 @@ class LocalDefinitionFiles(DefinitionFiles):
             raise BakeError(f"open {path}: {(error.strerror or str(error)).lower()}") from None
         except ValueError:  # a NUL in the name
             return None
+
+
+def _opened(path: str) -> BinaryIO:
+    """Open a regular file, or a descriptor of this process: a FIFO could block without end."""
+    if path.startswith(_DESCRIPTORS):
+        return open(path, "rb")
+    return os.fdopen(open_regular(path), "rb")
 
 
 def _lexists(path: str) -> bool:

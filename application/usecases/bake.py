@@ -25,6 +25,7 @@ BuildTarget = Callable[[str, Mapping[str, str], Sequence[Output]], BuiltImage | 
 class Baked:
     """Results of the targets by name, in the order of their builds."""
 
+    # None: no image, or one that was stored only for the targets that link to it
     built: dict[str, BuiltImage | None] = field(default_factory=dict)
     failed: dict[str, ImgError] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)  # and the target that failed before
@@ -52,7 +53,8 @@ class BakeTargets:
         linked = {base for contents in targets.values() for base in links_of(contents).values()}
         baked = Baked()
         results: dict[str, Digest] = {}
-        temporary: list[Digest] = []
+        stored: set[Digest] = set()
+        temporary: set[Digest] = set()
         try:
             for name in in_order(targets):
                 links = links_of(targets[name])
@@ -68,13 +70,16 @@ class BakeTargets:
                 except ImgError as error:
                     baked.failed[name] = error
                     continue
-                baked.built[name] = built
-                if name in linked and built is not None:
-                    results[name] = built.target.digest
-                    if not kept:
-                        temporary.append(built.target.digest)
+                baked.built[name] = built if kept else None
+                if built is None:
+                    continue
+                results[name] = built.target.digest
+                if not kept:
+                    temporary.add(built.target.digest)
+                elif _stores(wanted):
+                    stored.add(built.target.digest)
         finally:
-            for digest in temporary:
+            for digest in temporary - stored:
                 self._forget(digest, begun)
         return baked
 

@@ -15,6 +15,7 @@ from img.domain.errors import ImgError, UsageError
 from img.domain.go.csv_text import join_csv
 from img.domain.options.attestations import asks_for_no_attestation
 from img.domain.options.cache import CacheExchange
+from img.domain.options.call import Call
 from img.domain.options.contexts import parse_named_context
 from img.domain.options.entitlements import DELETE_OUTPUT, NETWORK_HOST
 from img.domain.options.outputs import OutputOptions
@@ -85,8 +86,7 @@ def target_build(name: str, contents: Contents, allowed: frozenset[str]) -> Targ
                 shm_size=str(contents.get("shm-size") or ""),
                 ulimits=texts_of(contents, "ulimits"),
                 contexts=[
-                    f"{key}={_located(place)}"
-                    for key, place in pairs_of(contents, "contexts").items()
+                    f"{key}={_located(place)}" for key, place in _named_pairs(contents, "contexts")
                 ],
             ),
             location=location,
@@ -102,7 +102,7 @@ def target_build(name: str, contents: Contents, allowed: frozenset[str]) -> Targ
             secrets=tuple(map(_secret, entries_of(contents, "secret"))),
             agents=tuple(map(_agent, entries_of(contents, "ssh"))),
             resources=parse_resources({}, _resources(contents)),
-            call=call if call != "build" else "",
+            call=call if Call.parse(call or "build") else "",
         )
 
 
@@ -165,12 +165,21 @@ def _inline(contents: Contents) -> str | None:
 
 
 def _hosts(contents: Contents) -> list[str]:
-    hosts = pairs_of(contents, "extra-hosts").items()
+    hosts = _named_pairs(contents, "extra-hosts")
     return [f"{name}={address}" for name, listed in hosts for address in listed.split(",")]
 
 
 def _pairs(contents: Contents, name: str) -> list[str]:
-    return [f"{key}={value}" for key, value in pairs_of(contents, name).items()]
+    return [f"{key}={value}" for key, value in _named_pairs(contents, name)]
+
+
+def _named_pairs(contents: Contents, name: str) -> list[tuple[str, str]]:
+    """Return the pairs of a map. Raises UsageError for a name that options could not hold."""
+    pairs = list(pairs_of(contents, name).items())
+    for key, _ in pairs:
+        if "=" in key:
+            raise UsageError(f"the name {key!r} in {name} holds an equals sign", hint="rename it")
+    return pairs
 
 
 def _resources(contents: Contents) -> list[str]:

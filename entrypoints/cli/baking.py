@@ -251,7 +251,8 @@ class _Baking:
                 platforms=one.platforms,
                 caches=one.caches,
             )
-        if self._talks and name not in self.made.linked:
+        is_kept = tuple(outputs) == tuple(one.outputs)
+        if self._talks and is_kept and name not in self.made.linked:
             for line in describe(built, one.outputs):
                 say(line, error=True)
         return built
@@ -326,5 +327,5 @@ def _dockerfile(build: TargetBuild) -> Iterator[str | None]:
         return
     with tempfile.TemporaryDirectory(prefix="img-bake-") as directory:
         path = Path(directory) / "Dockerfile"
-        path.write_text(build.inline, encoding="utf-8")
+        path.write_text(build.inline, encoding="utf-8", errors="surrogateescape")
         yield str(path)

@@ -97,11 +97,11 @@ class Container:
         """Enter with a container of changed settings that has the executor of this one."""
         settings = replace(self._setup.settings, **changes)
         other = Container(replace(self._setup, settings=settings), borrows=True)
-        _add_plugins(other, settings)
-        from img.entrypoints.wiring.injection import providers  # a run of several builds needs it
-
-        other.execution.executor.override(providers.Object(self.execution.executor()))
         try:
+            _add_plugins(other, settings)
+            from img.entrypoints.wiring.injection import providers  # only several builds need it
+
+            other.execution.executor.override(providers.Object(self.execution.executor()))
             yield other
         finally:
             other.close()

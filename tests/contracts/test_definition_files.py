@@ -89,6 +89,25 @@ def test_links_lead_out_of_a_directory(tmp_path: Path, monkeypatch: pytest.Monke
     assert not LocalDefinitionFiles().is_inside("link/passwd", ".")
 
 
+@pytest.mark.timeout(20)
+def test_a_fifo_is_refused_and_a_descriptor_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo("fifo")
+    reading, writing = os.pipe()
+    os.write(writing, b"x = 1\n")
+    os.close(writing)
+    files = LocalDefinitionFiles()
+
+    with pytest.raises(BakeError, match="open fifo: "):
+        files.read("fifo")
+    assert not files.is_private_key("fifo")
+    assert files.read(f"/dev/fd/{reading}") == b"x = 1\n"
+
+    os.close(reading)
+
+
 def test_a_name_that_no_file_can_have_is_no_file() -> None:
     files = LocalDefinitionFiles()
 
@@ -104,6 +123,18 @@ def test_compose_files_have_tags_and_the_scalars_of_go() -> None:
 
     assert first == {"a": Tagged("!override", ["yes", 0o755, 1.5, 0o17, None])}
     assert second == {"b": Tagged("!reset", None)}
+
+
+def test_a_key_may_override_one_of_a_merged_mapping() -> None:
+    text = b"a: {<<: &c {<<: &b {x: 1, y: 1}, x: 2}, z: 3}\nd: *c\ne: *b\n"
+
+    (document,) = read_compose("compose.yaml", text).documents
+
+    assert document == {
+        "a": {"x": 2, "y": 1, "z": 3},
+        "d": {"x": 2, "y": 1},
+        "e": {"x": 1, "y": 1},
+    }
 
 
 def test_compose_files_without_pyyaml_are_one_error(monkeypatch: pytest.MonkeyPatch) -> None:

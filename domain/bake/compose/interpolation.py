@@ -1,6 +1,7 @@
 """Variables in compose files and in ``.env`` (compose-spec, "Interpolation")."""
 
 import re
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 
 from img.domain.bake.errors import BakeError
@@ -118,6 +119,8 @@ def read_dotenv(text: str, variables: Mapping[str, str], warn: Warn) -> dict[str
     ``variables`` are those of the process: they come first where a value names another variable.
     """
     found: dict[str, str] = {}
+    known = ChainMap(dict(variables), found)
+    left = _MOST_TEXT
     at = 0
     text = text.replace("\r\n", "\n").removeprefix("\ufeff")
     while at < len(text):
@@ -127,7 +130,6 @@ def read_dotenv(text: str, variables: Mapping[str, str], warn: Warn) -> dict[str
         if not line.strip() or line.lstrip().startswith("#"):
             at = end + 1
             continue
-        known = {**found, **variables}
         start = _ASSIGNMENT.match(text, at, end)
         if not start:
             name = line.strip().removeprefix("export ").strip()
@@ -145,6 +147,9 @@ def read_dotenv(text: str, variables: Mapping[str, str], warn: Warn) -> dict[str
             value, at = _dotenv_value(text, start.end(), end, known, warn)
         except (BadInterpolation, MissingVariable) as error:
             raise BakeError(f"failed to read .env: {error}") from None
+        left -= len(value)
+        if left < 0:
+            raise BakeError(f"failed to read .env: values of more than {_MOST_TEXT} characters")
         found[start[1]] = value
     return found
 

@@ -23,11 +23,13 @@ APP = ImageReference.parse("app")
 class Bakery:
     """Builds without steps: an image has the digest of the name of its target."""
 
-    def __init__(self, *failing: str) -> None:
+    def __init__(self, *failing: str, same: Mapping[str, str] | None = None) -> None:
+        """Images of the targets in ``same`` equal those of the targets that it names."""
         self.images = MemoryImageStore()
         self.clock = FixedClock()
         self.built: dict[str, Mapping[str, str]] = {}
         self._failing = failing
+        self._same = same or {}
 
     def bake(
         self, targets: Mapping[str, Contents], outputs: Mapping[str, Sequence[Output]]
@@ -45,7 +47,8 @@ class Bakery:
         built = None
         for output in outputs:
             if isinstance(output, ImageOutput):
-                built = BuiltImage(target=target_of(name), images=(), names=output.names)
+                target = target_of(self._same.get(name, name))
+                built = BuiltImage(target=target, images=(), names=output.names)
                 for each in output.names or (built.target.digest,):
                     self.images.put(each, built.target, self.clock.now())
         return built
@@ -95,6 +98,18 @@ def test_an_image_that_was_there_before_stays() -> None:
     bakery.bake(TARGETS, {})
 
     assert [image.target for image in bakery.images.list()] == [base]
+
+
+@pytest.mark.parametrize("kept", ["early", "late"])
+def test_an_equal_image_that_another_target_stores_stays(kept: str) -> None:
+    bakery = Bakery(same={"early": "base", "late": "base"})
+    targets: dict[str, Contents] = {"early": {}, **TARGETS, "late": {}}
+
+    baked = bakery.bake(targets, {kept: [ImageOutput()]})
+
+    assert [image.target for image in bakery.images.list()] == [target_of("base")]
+    assert baked.built["base"] is None
+    assert baked.built[kept] is not None
 
 
 def test_a_linked_target_with_a_name_keeps_it() -> None:

@@ -1,5 +1,6 @@
 """Any values in compose files give targets or an error; variables are replaced in them."""
 
+import time
 from typing import Any
 
 import pytest
@@ -107,3 +108,16 @@ def test_values_in_one_another_without_an_end_are_refused() -> None:
 )
 def test_variables_are_replaced(text: str, expected: str) -> None:
     assert interpolate(text, {"A": "x"}, lambda _: None) == expected
+
+
+def test_a_dotenv_whose_values_double_is_refused_soon() -> None:
+    many = "".join(f"A{n}=x\n" for n in range(40_000))
+    start = time.process_time()
+
+    assert len(read_dotenv(many, {"HOME": "/"}, print)) == 40_000
+    with pytest.raises(BakeError, match="values of more than"):
+        read_dotenv(
+            f"A={'x' * 900_000}\n" + "".join(f"B{n}=${{A}}y\n" for n in range(9)), {}, print
+        )
+
+    assert time.process_time() - start < 3

@@ -11,7 +11,7 @@ from img.application.ports.plugin import PluginContext
 from img.domain.errors import UsageError
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
-from img.entrypoints.wiring.root import open_container
+from img.entrypoints.wiring.root import Container, open_container
 
 GROUPS = {
     # group of entry points: (the setting that chooses, the provider that gives the adapter)
@@ -117,3 +117,27 @@ def test_a_name_that_nobody_has_is_refused_with_those_of_others_too(tmp_path: Pa
 
     assert refused.value.hint is not None
     assert "mine" in refused.value.hint and "unshare" in refused.value.hint
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_container_of_other_settings_is_closed_and_leaves_the_executor_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Container] = []
+    close = Container.close
+
+    def noted(one: Container) -> None:
+        closed.append(one)
+        close(one)
+
+    monkeypatch.setattr(Container, "close", noted)
+    container = open_container(settings(tmp_path, executor="mine"), BuildHost(id_map=None))
+
+    with container.with_settings(quiet=True) as other:
+        assert other.execution.executor() is container.execution.executor()
+    with pytest.raises(UsageError), container.with_settings(registry="broken"):
+        pass
+
+    assert other in closed
+    assert len(closed) == 2
+    assert container not in closed
