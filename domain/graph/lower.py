@@ -14,7 +14,7 @@ from img.domain.graph.operations import CopyFiles, PullBase, ReadContext, Scratc
 from img.domain.graph.settings import apply_setting, with_path
 from img.domain.graph.sources import FromContext, FromImage, FromScratch, FromStage, Source
 from img.domain.graph.stage_plan import PlannedStage, StagePlan, Step
-from img.domain.graph.state import GraphBuilder, StageScope, StageState, with_variable
+from img.domain.graph.state import GraphBuilder, StageScope, StageState, with_variables
 from img.domain.graph.vertex import HistoryItem, Plan, Vertex
 from img.domain.oci.config import ImageConfig, RunConfig
 from img.domain.platform import Platform
@@ -192,10 +192,7 @@ def _empty(root: int, platform: Platform) -> StageState:
 
 def _with_base_env(state: StageState) -> StageState:
     """Add the variables of the config for RUN, after the ARGs that a base stage declared."""
-    env = state.env
-    for name, value in state.run.env:
-        env = with_variable(env, name, value)
-    return replace(state, env=env)
+    return replace(state, env=with_variables(state.env, state.run.env))
 
 
 def _pinned(base: BaseImage) -> str:

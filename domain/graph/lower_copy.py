@@ -118,7 +118,7 @@ def destination_path(state: StageState, text: str) -> str:
 def _named(
     scope: StageScope, state: StageState, original: str, *, on_build: bool
 ) -> tuple[StageState, str]:
-    text = command_text(original, dict(state.env), scope.escape)
+    text = command_text(original, state.env, scope.escape)
     return name_step(scope, state, text, on_build=on_build)
 
 
@@ -126,7 +126,7 @@ def _expanded(scope: StageScope, state: StageState, instruction: Copy | Add) -> 
     def expanded(word: str) -> str:
         return scope.expand(state, word, instruction.lines)
 
-    env = dict(state.env)
+    env = state.env
     return _Words(
         sources=tuple(expanded(word) for word in instruction.sources),
         destination=expanded(instruction.destination),

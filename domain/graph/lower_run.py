@@ -10,7 +10,7 @@ from img.domain.graph.lower_mounts import lower_mounts
 from img.domain.graph.names import command_text, name_step
 from img.domain.graph.operations import SANDBOX_HOSTNAME, Exec, ExecMount, InlineFile
 from img.domain.graph.settings import shell_words
-from img.domain.graph.state import StageScope, StageState, Variables, with_variable
+from img.domain.graph.state import Pairs, StageScope, StageState, with_variables
 from img.domain.graph.vertex import Vertex
 from img.domain.process import Network
 
@@ -69,14 +69,13 @@ def lower_run(
 
 def history_of(state: StageState, argv: Sequence[str]) -> str:
     """Return ``RUN |1 A=1 /bin/sh -c make # buildkit``: ARGs in scope, then the command."""
-    env = dict(state.env)
-    arguments = {name: env.get(name, value) for name, value in state.arguments}
+    arguments = {name: state.env.get(name, value) for name, value in state.arguments}
     shown = [f"|{len(arguments)}"] if arguments else []
     shown += [f"{name}={value}" for name, value in arguments.items()]
     return " ".join(("RUN", *shown, *argv, "# buildkit"))
 
 
-def proxy_variables(build_args: Mapping[str, str]) -> Variables:
+def proxy_variables(build_args: Mapping[str, str]) -> Pairs:
     """Return the proxies of --build-arg, each in upper case and in lower case.
 
     If both are given, the lower-case one counts (BuildKit, proxyEnvFromBuildArgs).
@@ -146,14 +145,14 @@ def _refuses_host_network(scope: StageScope) -> bool:
     return scope.request.network is not Network.HOST and not scope.request.host_network
 
 
-def _environment(env: Variables, mounts: Iterable[ExecMount]) -> Variables:
+def _environment(env: Mapping[str, str], mounts: Iterable[ExecMount]) -> Pairs:
     """Return the variables of the process: ``env``, and the socket of the first agent."""
     socket = next((mount.target for mount in mounts if mount.type == "ssh"), None)
-    if socket is None or "SSH_AUTH_SOCK" in dict(env):
-        return env
-    return with_variable(env, "SSH_AUTH_SOCK", socket)
+    if socket is not None and "SSH_AUTH_SOCK" not in env:
+        env = with_variables(env, [("SSH_AUTH_SOCK", socket)])
+    return tuple(env.items())
 
 
-def _masked(env: Variables, mounts: Iterable[ExecMount]) -> Mapping[str, str]:
+def _masked(env: Mapping[str, str], mounts: Iterable[ExecMount]) -> Mapping[str, str]:
     """Return the variables for progress, with the values of secrets masked."""
-    return dict(env) | {mount.env: "****" for mount in mounts if mount.env}
+    return {**env, **{mount.env: "****" for mount in mounts if mount.env}}

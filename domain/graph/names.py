@@ -44,7 +44,7 @@ def command_text(
 def _platform_prefix(state: StageState) -> str:
     """Return ``linux/amd64``, or ``linux/amd64->arm64`` for a stage that cross-compiles."""
     own = state.platform
-    target = _declared_target(dict(state.env), own)
+    target = _declared_target(state.env, own)
     if target is None or (target.os, target.architecture) == (own.os, own.architecture):
         return own.full_name
     if target.os != own.os:

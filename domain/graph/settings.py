@@ -30,7 +30,7 @@ from img.domain.dockerfile.stage_walk import NOT_IN_ENV, argument_value
 from img.domain.dockerfile.variables import expand_words
 from img.domain.errors import DockerfileError
 from img.domain.go import formatting
-from img.domain.graph.state import StageScope, StageState, with_variable
+from img.domain.graph.state import StageScope, StageState, with_variables
 from img.domain.oci.config import Health
 from img.domain.process import DEFAULT_PATH
 
@@ -99,7 +99,7 @@ def with_path(state: StageState) -> StageState:
     """Return the state with PATH set, unless it has one (Windows images set their own)."""
     if any(name == "PATH" for name, _ in state.run.env) or state.platform.os == "windows":
         return state
-    return state.with_run(state.run.with_env("PATH", DEFAULT_PATH))
+    return state.with_run(state.run.with_env([("PATH", DEFAULT_PATH)]))
 
 
 def _argv(state: StageState, command: Command) -> tuple[str, ...]:
@@ -120,9 +120,7 @@ def _pairs(
 
 def _env(scope: StageScope, state: StageState, setting: Env) -> StageState:
     pairs = _pairs(scope, state, setting)
-    run, env = state.run, state.env
-    for name, value in pairs:
-        run, env = run.with_env(name, value), with_variable(env, name, value)
+    run, env = state.run.with_env(pairs), with_variables(state.env, pairs)
     text = "".join(f" {name}={value}" for name, value in pairs)
     return replace(state.with_run(run), env=env).with_history(f"ENV{text}")
 
@@ -146,7 +144,7 @@ def _arg(scope: StageScope, state: StageState, setting: Arg) -> StageState:
         shown.append(argument.name if value is None else f"{argument.name}={value}")
         state = replace(state, arguments=(*state.arguments, (argument.name, value or "")))
         if value is not None and argument.name not in NOT_IN_ENV:
-            state = replace(state, env=with_variable(state.env, argument.name, value))
+            state = replace(state, env=with_variables(state.env, [(argument.name, value)]))
     return state.with_history(f"ARG {' '.join(shown)}")
 
 
@@ -164,7 +162,7 @@ def _entrypoint(state: StageState, setting: Entrypoint) -> StageState:
 
 
 def _expose(scope: StageScope, state: StageState, setting: Expose) -> StageState:
-    env = dict(state.env)
+    env = state.env
     words = [
         word
         for port in setting.ports  # duplicates are kept

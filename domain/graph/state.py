@@ -1,6 +1,6 @@
 """The state of a stage while it is lowered, and the scope of its instructions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 
 from img.domain.build import BuildRequest
@@ -15,12 +15,17 @@ from img.domain.url import redact_urls
 _MOST_ADDED = 16 << 20  # characters that expansion may add to the texts of a plan
 
 Lines = tuple[int, int]
-Variables = tuple[tuple[str, str], ...]
+Pair = tuple[str, str]
+Pairs = tuple[Pair, ...]
 
 
-def with_variable(variables: Variables, name: str, value: str) -> Variables:
-    """Return ``variables`` with one set; it moves to the end (BuildKit client/llb, EnvList)."""
-    return (*(pair for pair in variables if pair[0] != name), (name, value))
+def with_variables(variables: Mapping[str, str], pairs: Iterable[Pair]) -> Mapping[str, str]:
+    """Return ``variables`` with some set; those move to the end (BuildKit client/llb, EnvList)."""
+    found = dict(variables)
+    for name, value in pairs:
+        found.pop(name, None)
+        found[name] = value
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +35,9 @@ class StageState:
     root: int  # the vertex with the root of the next instruction
     config: ImageConfig
     platform: Platform
-    env: Variables = ()  # the variables of RUN and of expansion: ENV and ARG
-    arguments: Variables = ()  # ARGs in scope, "" for no value
+    # The variables of RUN and of expansion: ENV and ARG.
+    env: Mapping[str, str] = field(default_factory=dict, hash=False)
+    arguments: Pairs = ()  # ARGs in scope, "" for no value
     history: tuple[HistoryItem, ...] = ()
     steps_named: int = 0
     cmd_set: bool = False  # CMD was in this stage, so ENTRYPOINT keeps it
@@ -111,7 +117,7 @@ class StageScope:
 
     def expand(self, state: StageState, word: str, lines: Lines) -> str:
         """Return ``word``, expanded with the stage's variables. Raises ExpansionFailed."""
-        text = expand_word(word, dict(state.env), self.escape, lines=lines).text
+        text = expand_word(word, state.env, self.escape, lines=lines).text
         self.graph.note_added(max(len(text) - len(word), 0), lines)
         return text
 

@@ -1,6 +1,6 @@
 """The configuration of an image (image-spec config.md)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from datetime import UTC, datetime
 
@@ -55,16 +55,14 @@ class RunConfig:
     args_escaped: bool = False  # Docker's, deprecated; BuildKit still writes it
     unknown: Mapping[str, object] = field(default_factory=dict, hash=False)
 
-    def with_env(self, name: str, value: str) -> "RunConfig":
-        """Return the config with one variable set, in its old place if it was set before."""
-        pairs = list(self.env)
-        for i, (known, _) in enumerate(pairs):
-            if known == name:
-                pairs[i] = (name, value)
-                break
-        else:
-            pairs.append((name, value))
-        return replace(self, env=tuple(pairs))
+    def with_env(self, pairs: Iterable[tuple[str, str]]) -> "RunConfig":
+        """Return the config with some variables set, each in its old place if it has one."""
+        known, new = dict(self.env), dict(pairs)
+        changed = {name: new.pop(name) for name in list(new) if name in known}
+        env = self.env
+        if changed:
+            env = tuple([(name, changed.pop(name, value)) for name, value in env])
+        return replace(self, env=(*env, *new.items()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,3 +1,5 @@
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -120,3 +122,37 @@ def test_variables_do_not_fill_the_memory_line_by_line(line: str) -> None:
 
     with pytest.raises(DockerfileError, match="longer than 16777216 characters"):
         plan_of(f"FROM busybox\nARG A={'a' * 1_000}\n{DOUBLED}\n{lines}")
+
+
+def test_the_first_of_several_variables_of_one_name_is_changed() -> None:
+    run = RunConfig(env=(("A", "1"), ("B", "2"), ("A", "3")))
+
+    changed = run.with_env([("A", "4"), ("C", "5"), ("A", "6")])
+
+    assert changed.env == (("A", "6"), ("B", "2"), ("A", "3"), ("C", "5"))
+
+
+@pytest.mark.parametrize("line", ["ENV A{}=1", "ARG A{}=1", "ENV A=1 B{}=$A", "ENV A=1"])
+def test_an_instruction_takes_no_more_calls_for_the_variables_before_it(line: str) -> None:
+    def calls(count: int) -> int:
+        text = "\n".join(["FROM busybox", *(line.format(number) for number in range(count))])
+        return _calls(lambda: plan_of(text))
+
+    calls(1)  # regular expressions are compiled once
+    assert calls(200) - calls(100) < 1.2 * (calls(100) - calls(0))
+
+
+def _calls(act: Callable[[], object]) -> int:
+    count = 0
+
+    def note(_frame: object, event: str, _: object) -> None:
+        nonlocal count
+        count += event == "call"  # so does each step of a generator
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        act()
+    finally:
+        sys.setprofile(before)
+    return count
