@@ -121,7 +121,7 @@ class Overrides:
         if text is None or flags & os.O_PATH:
             return handler(call)
         try:
-            kind = stat.S_IFMT(os.lstat(text).st_mode)
+            status = os.lstat(text)
         except FileNotFoundError:
             if not flags & os.O_CREAT or _may_change(text):
                 return handler(call)
@@ -130,10 +130,13 @@ class Overrides:
                 return self._open_for(handler, call, new.name, flags, mode, new.directory)
         rights = _rights_for(flags)
         is_new = flags & _MAKING == _MAKING
-        if is_new or kind not in (stat.S_IFREG, stat.S_IFDIR) or os.access(text, rights):
+        if is_new or not _is_openable(status.st_mode) or os.access(text, rights):
             return handler(call)
-        with self._beneath(text) as found, _with_rights(found, rights << 6):
-            return self._open_for(handler, call, _link_to(found), flags & ~_OF_NAMES, mode)
+        with self._beneath(text) as found:
+            if not _is_openable(os.fstat(found).st_mode):  # it was replaced meanwhile
+                return handler(call)
+            with _with_rights(found, rights << 6):
+                return self._open_for(handler, call, _link_to(found), flags & ~_OF_NAMES, mode)
 
     def _open_for(
         self,
@@ -211,6 +214,11 @@ class Overrides:
 
 def _may_change(text: bytes) -> bool:
     return os.access(text.rpartition(b"/")[0], os.W_OK)
+
+
+def _is_openable(mode: int) -> bool:
+    """Return whether open(2) of the file cannot wait for another process, as a FIFO's does."""
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _rights_for(flags: int) -> int:
