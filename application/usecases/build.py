@@ -102,7 +102,11 @@ class BuildImage:
         if caches.targets:
             self.export_caches.check(caches.targets)
         requests = _requests(request, platforms)
-        with self.lock.working(), self._dockerfile(request, location, file) as dockerfile:
+        with (
+            self._tidying(),
+            self.lock.working(),
+            self._dockerfile(request, location, file) as dockerfile,
+        ):
             time_of = partial(self._time_of, location, request.contexts)
             with self._read():
                 parsed = self._parsed(dockerfile, request)
@@ -124,8 +128,20 @@ class BuildImage:
             if caches.targets:
                 self.export_caches(caches.targets, solved)
             self.solver.lookup.note_used(self.solver.clock.now())
-        self.tidy(grown=self.solver.lookup.has_new or self.layers.transfer.has_pulled)
         return built
+
+    @contextmanager
+    def _tidying(self) -> Iterator[None]:
+        """Tidy in the end, also after a failure: its first steps may have stored something."""
+        try:
+            yield
+        except ImgError:
+            self._tidy()
+            raise
+        self._tidy()
+
+    def _tidy(self) -> None:
+        self.tidy(grown=self.solver.lookup.has_new or self.layers.transfer.has_pulled)
 
     @contextmanager
     def _dockerfile(

@@ -385,3 +385,15 @@ def test_a_build_that_stores_nothing_new_does_not_look_at_the_cap_of_the_cache()
     workshop.build(COPY, {"a": b"1"})
 
     assert grown == [True, False]
+
+
+def test_a_build_that_fails_looks_at_the_cap_of_the_cache_for_the_steps_before() -> None:
+    workshop = Workshop()
+    grown: list[bool] = []
+    tidy = workshop.container.housekeeping.keep_tidy
+    tidy.override(lambda **looked: grown.append(looked["grown"]))
+
+    with pytest.raises(SourceError, match="not found"):
+        workshop.build(f"{COPY}COPY missing /\n", {"a": b"1"})
+
+    assert grown == [True]
