@@ -79,3 +79,12 @@ def reads_layers(output: Output) -> bool:
             return False
         case ArchiveOutput() | FilesOutput():
             return True
+
+
+def is_streamed(output: Output) -> bool:
+    """Return whether ``output`` is written to standard output; a directory may have its name."""
+    return (
+        isinstance(output, ArchiveOutput | FilesOutput)
+        and output.tar
+        and output.destination == STANDARD_OUTPUT
+    )

@@ -40,12 +40,11 @@ class LocalSecrets(SecretSource):
         spec = self._secrets.get(name)
         if spec is None:
             return None
-        if spec.env:
-            value = self._environment.get(spec.env)
-            return None if value is None else os.fsencode(value)
-        if not spec.path and name in self._environment:
-            return os.fsencode(self._environment[name])
-        return _read(name, spec.path or name)
+        path = spec.file(self._environment)
+        if path is not None:
+            return _read(name, path)
+        value = self._environment.get(spec.env or name)
+        return None if value is None else os.fsencode(value)
 
     @contextmanager
     def agent(self, name: str, *, mode: int, uid: int, gid: int) -> Iterator[str | None]:
@@ -78,7 +77,7 @@ class LocalSecrets(SecretSource):
 
 def _read(name: str, path: str) -> bytes:
     try:
-        return _content(os.path.expandvars(path))
+        return _content(path)
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise ContextError(f"secret {name}: cannot read {path}: {reason}") from None

@@ -18,6 +18,7 @@ from img.domain.bake.definition.files import (
     placed,
     relative_to_files,
 )
+from img.domain.bake.definition.privileges import Permissions, reading
 from img.domain.bake.errors import BakeError
 from img.domain.bake.functions.library import Surroundings
 from img.domain.bake.language.body import Body
@@ -33,11 +34,15 @@ _DOTENV = ".env"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surrounding:
-    """Environment, home directory and platform that definitions can read."""
+    """Environment, home directory and platform that definitions can read.
+
+    ``allowed`` are the arguments of ``--allow``.
+    """
 
     environment: Mapping[str, str]
     home: str
     host: Platform
+    allowed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,8 @@ class ReadBakeDefinition:
     ) -> Definition:
         """Return the definition in the files ``names``; without any, in the default ones.
 
-        ``variables`` are those of ``--var``. Raises BakeError.
+        ``variables`` are those of ``--var``. Raises BakeError, and PrivilegesMissing for files that
+        compose files name outside of the working directory.
         """
         bodies: list[Body] = []
         composed: list[ComposeFile] = []
@@ -71,7 +77,13 @@ class ReadBakeDefinition:
         base = None
         if composed:
             directory = posixpath.dirname(composed[0].path) if relative else ""
-            base = self._composed(composed, {**visible, **variables}, directory, around.home)
+            files = _NamedFiles(
+                self.files, self.read_yaml, Permissions.of(around.allowed, around.environment)
+            )
+            machine = Machine(
+                {**visible, **variables}, around.home, files.text, self.warn, directory
+            )
+            base = self._composed(composed, machine, files)
         now = Surroundings(int(self.clock.now().timestamp()), around.home, self.random_bytes)
         builtins = {"BAKE_CMD_CONTEXT": _LOCAL, "BAKE_LOCAL_PLATFORM": str(around.host)}
         inputs = Inputs(variables, visible, builtins, now)
@@ -96,22 +108,36 @@ class ReadBakeDefinition:
         return found
 
     def _composed(
-        self, loaded: list[ComposeFile], known: Mapping[str, str], directory: str, home: str
+        self, loaded: list[ComposeFile], machine: Machine, files: "_NamedFiles"
     ) -> Definition:
-        dotenv = read_dotenv(self._text(_DOTENV) or "", known, self.warn)
+        dotenv = read_dotenv(files.text(_DOTENV) or "", machine.variables, self.warn)
         documents = [each for file in loaded for each in file.documents if isinstance(each, dict)]
         project = next((str(each["name"]) for each in documents if "name" in each), "bake")
-        variables = {"COMPOSE_PROJECT_NAME": project, **dotenv, **known}
-        machine = Machine(variables, home, self._text, self.warn, directory)
-        return targets_of(load_project(loaded, variables, self._included, self.warn), machine)
+        variables = {"COMPOSE_PROJECT_NAME": project, **dotenv, **machine.variables}
+        machine = machine._replace(variables=variables)
+        return targets_of(load_project(loaded, variables, files.composed, self.warn), machine)
 
-    def _included(self, name: str) -> ComposeFile:
-        content = self.files.read(name)
+
+@dataclass(frozen=True, slots=True)
+class _NamedFiles:
+    """The files that compose files name: they may be anywhere, so they need privileges."""
+
+    files: DefinitionFiles
+    read_yaml: ReadYaml
+    permissions: Permissions
+
+    def composed(self, name: str) -> ComposeFile:
+        """Return the content of a compose file. Raises BakeError, PrivilegesMissing."""
+        content = self._content(name)
         if content is None:
             raise BakeError(f"open {name}: no such file or directory")
         return self.read_yaml(name, content)
 
-    def _text(self, name: str) -> str | None:
+    def text(self, name: str) -> str | None:
         """Return the text of a file, None for a directory, and where there is none."""
-        found = self.files.read(name) if self.files.kind(name) == "file" else None
+        found = self._content(name) if self.files.kind(name) == "file" else None
         return None if found is None else found.decode("utf-8", "replace")
+
+    def _content(self, name: str) -> bytes | None:
+        self.permissions.require([reading(name)], self.files)
+        return self.files.read(name)

@@ -18,6 +18,7 @@ from img.domain.outputs import (
     ImageForm,
     ImageOutput,
     Output,
+    is_streamed,
 )
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
@@ -73,13 +74,9 @@ def parse_outputs(options: OutputOptions, host: Platform) -> tuple[Output, ...]:
     parsed = tuple(_output(each, options, marks, host) for each in wanted)
     if options.no_push and any(isinstance(each, ImageOutput) and each.push for each in parsed):
         raise UsageError("--no-push contradicts an output that is pushed", hint="leave one out")
-    if sum(_is_standard_output(each) for each in parsed) > 1:
+    if sum(map(is_streamed, parsed)) > 1:
         raise UsageError("multiple outputs configured to write to stdout")
     return parsed
-
-
-def _is_standard_output(output: Output) -> bool:
-    return isinstance(output, ArchiveOutput | FilesOutput) and output.destination == STANDARD_OUTPUT
 
 
 def _typed(text: str) -> Attributes:

@@ -1,9 +1,14 @@
 """``--secret`` and ``--ssh``."""
 
+import re
+from collections.abc import Mapping
+
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.go.booleans import parse_boolean
 from img.domain.go.csv_fields import BadCsv, split_csv
+
+_VARIABLE = r"\$(?:(\w+)|\{([^}]*)\})"  # as in os.path.expandvars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,19 @@ class SecretSpec:
         if kind == "env" and not values["env"]:
             values["env"], values["path"] = values["path"], ""
         return cls(**values)
+
+    def file(self, environment: Mapping[str, str]) -> str | None:
+        """Return the path of the file with the value, None if a variable has it.
+
+        ``$NAME`` and ``${NAME}`` in the path are replaced if the variable is set.
+        """
+        if self.env or (not self.path and self.id in environment):
+            return None
+
+        def value(found: re.Match[str]) -> str:
+            return environment.get(found[1] or found[2], found[0])
+
+        return re.sub(_VARIABLE, value, self.path or self.id, flags=re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

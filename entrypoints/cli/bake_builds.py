@@ -1,58 +1,30 @@
 """The builds that the targets of a bake definition describe, from the options of ``img build``."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from img.domain.bake.definition.attributes import Contents, entries_of, pairs_of, texts_of
 from img.domain.bake.definition.entries import Entry
-from img.domain.bake.definition.plan import LINK
-from img.domain.build import BuildRequest
-from img.domain.context_location import LocalPlace, place_of
-from img.domain.dataclass import dataclass
+from img.domain.bake.definition.target_build import TargetBuild
+from img.domain.context_location import LocalPlace, is_web, place_of
 from img.domain.errors import ImgError, UsageError
 from img.domain.go.csv_text import join_csv
 from img.domain.options.attestations import asks_for_no_attestation
 from img.domain.options.cache import CacheExchange
 from img.domain.options.call import Call
-from img.domain.options.contexts import parse_named_context
 from img.domain.options.entitlements import DELETE_OUTPUT, NETWORK_HOST
 from img.domain.options.outputs import OutputOptions
 from img.domain.options.resources import parse_resources
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.outputs import Output
-from img.domain.platform import Platform
 from img.domain.pull_policy import PullPolicy
-from img.domain.resources import Resources
 from img.entrypoints.cli.build_outputs import outputs_of
 from img.entrypoints.cli.build_request import build_request, platforms
 
 _LOCAL = "cwd://"
 _DEFAULT = "Dockerfile"
 _NEEDS_NOTHING_HERE = frozenset({NETWORK_HOST, "ssh", DELETE_OUTPUT})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TargetBuild:
-    """The build of one target; linked contexts have the place ``target:NAME``."""
-
-    request: BuildRequest
-    location: str
-    file: str | None
-    inline: str | None  # the Dockerfile itself
-    outputs: tuple[Output, ...]
-    platforms: tuple[Platform, ...]
-    caches: CacheExchange
-    secrets: tuple[SecretSpec, ...]
-    agents: tuple[AgentSpec, ...]
-    resources: Resources
-    call: str
-
-    def with_links(self, places: Mapping[str, str]) -> BuildRequest:
-        """Return the request with the places of its linked contexts."""
-        found = dict(parse_named_context(f"{name}={place}") for name, place in places.items())
-        return replace(self.request, contexts={**self.request.contexts, **found})
 
 
 @contextmanager
@@ -65,8 +37,11 @@ def naming(target: str) -> Iterator[None]:
         raise
 
 
-def target_build(name: str, contents: Contents, allowed: frozenset[str]) -> TargetBuild:
-    """Return the build of a target. Raises UsageError, InvalidReference, InvalidPlatform …"""
+def target_build(name: str, contents: Contents) -> TargetBuild:
+    """Return the build of a target, with unchecked privileges.
+
+    Raises UsageError, InvalidReference, InvalidPlatform …
+    """
     with naming(name):
         _refuse_what_img_lacks(contents)
         call = str(contents.get("call") or "")
@@ -92,7 +67,7 @@ def target_build(name: str, contents: Contents, allowed: frozenset[str]) -> Targ
             location=location,
             file=_dockerfile(location, str(contents.get("dockerfile") or _DEFAULT)),
             inline=_inline(contents),
-            outputs=_outputs(contents, allowed),
+            outputs=_outputs(contents),
             platforms=platforms(texts_of(contents, "platforms")),
             caches=CacheExchange.parse(
                 [_line(entry) for entry in entries_of(contents, "cache-from")],
@@ -102,6 +77,7 @@ def target_build(name: str, contents: Contents, allowed: frozenset[str]) -> Targ
             secrets=tuple(map(_secret, entries_of(contents, "secret"))),
             agents=tuple(map(_agent, entries_of(contents, "ssh"))),
             resources=parse_resources({}, _resources(contents)),
+            entitlements=tuple(texts_of(contents, "entitlements")),
             call=call if Call.parse(call or "build") else "",
         )
 
@@ -121,7 +97,7 @@ def _refuse_what_img_lacks(contents: Contents) -> None:
             raise UsageError("policy is not supported", hint="leave it out")
 
 
-def _outputs(contents: Contents, allowed: frozenset[str]) -> tuple[Output, ...]:
+def _outputs(contents: Contents) -> tuple[Output, ...]:
     wanted = [_as_stored(entry) for entry in entries_of(contents, "output")]
     only_cached = bool(wanted) and all(entry.get("type") == "cacheonly" for entry in wanted)
     return outputs_of(
@@ -129,7 +105,7 @@ def _outputs(contents: Contents, allowed: frozenset[str]) -> tuple[Output, ...]:
             outputs=[_line(entry) for entry in wanted],
             tags=texts_of(contents, "tags"),
             annotations=[] if only_cached else texts_of(contents, "annotations"),
-            allowed=allowed,
+            allowed=frozenset({DELETE_OUTPUT}),
         )
     )
 
@@ -142,9 +118,9 @@ def _as_stored(entry: Entry) -> Entry:
 
 
 def _located(place: str) -> str:
-    if place.startswith(LINK):
-        return place
-    return (place.removeprefix(_LOCAL) or ".") if place.startswith(_LOCAL) else place
+    """Return the place of a context; one below ``cwd://`` is a path, even if it has a scheme."""
+    path = place.removeprefix(_LOCAL)
+    return place if path == place else os.path.join(".", path)
 
 
 def _dockerfile(location: str, dockerfile: str) -> str | None:
@@ -153,7 +129,7 @@ def _dockerfile(location: str, dockerfile: str) -> str | None:
         return os.path.abspath(dockerfile.removeprefix(_LOCAL))
     if dockerfile == _DEFAULT:
         return None
-    if "://" in dockerfile:
+    if is_web(dockerfile):
         return dockerfile
     is_local = isinstance(place_of(location, is_directory=os.path.isdir(location)), LocalPlace)
     return os.path.join(location, dockerfile) if is_local else dockerfile

@@ -28,7 +28,7 @@ from img.domain.bake.definition.printing import (
     shown_groups,
     shown_targets,
 )
-from img.domain.bake.definition.privileges import missing_privileges
+from img.domain.bake.definition.target_build import TargetBuild
 from img.domain.context_location import LocalPlace, place_of
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.rules.options import CHECK_ARGUMENT
@@ -36,12 +36,13 @@ from img.domain.errors import UsageError
 from img.domain.options.call import Call
 from img.domain.options.entitlements import USER_NAMESPACES
 from img.domain.outputs import Output
-from img.entrypoints.cli.bake_builds import TargetBuild, naming, target_build
+from img.entrypoints.cli.bake_builds import naming, target_build
+from img.entrypoints.cli.bake_privileges import PrivilegeCheck
 from img.entrypoints.cli.build_outputs import (
     describe,
     file_by_name,
-    insecure_registries,
     metadata_of,
+    registry_access,
     writes_to_standard_output,
 )
 from img.entrypoints.cli.checks import answer_call
@@ -49,12 +50,11 @@ from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say, say_encoded, say_json, say_text
 from img.entrypoints.cli.session import Needs, Session
-from img.entrypoints.settings import RegistryAccess, host_platform
+from img.entrypoints.settings import host_platform
 from img.entrypoints.wiring.baking import definition_files, read_bake_definition
 
 if TYPE_CHECKING:
     from img.application.outputs.solved import BuiltImage
-    from img.application.ports.definition_files import DefinitionFiles
     from img.entrypoints.wiring.root import Container
 
 _PROGRESS = ("auto", "plain", "tty", "rawjson", "quiet", "none")
@@ -116,7 +116,10 @@ def run_bake(session: Session, registries: RegistryOptions, asked: Asked) -> int
     read = read_bake_definition(files, _warn)
     listing = parse_listing(asked.listed) if asked.listed else None
     around = Surrounding(
-        environment=environment, home=os.path.expanduser("~"), host=host_platform()
+        environment=environment,
+        home=os.path.expanduser("~"),
+        host=host_platform(),
+        allowed=asked.allowed,
     )
     definition = read(asked.files, parse_variables(asked.variables), around)
     if listing:
@@ -134,10 +137,10 @@ def run_bake(session: Session, registries: RegistryOptions, asked: Asked) -> int
     if asked.show:
         say_encoded(print_plan(made))
         return 0
-    _require_privileges(made, asked, files, environment)
-    allowed = frozenset(asked.allowed)
-    builds = {name: target_build(name, each, allowed) for name, each in made.targets.items()}
-    return _Baking(session, registries, asked, made, builds).run()
+    builds = {name: target_build(name, each) for name, each in made.targets.items()}
+    check = PrivilegeCheck.of(asked.allowed, overrides, made, files, environment)
+    check(builds)
+    return _Baking(session, registries, asked, made, builds, check).run()
 
 
 def _check(asked: Asked) -> None:
@@ -160,18 +163,6 @@ def _warn(name: str) -> None:
     say(f'WARNING: The "{name}" variable is not set. Defaulting to a blank string.', error=True)
 
 
-def _require_privileges(
-    made: Plan, asked: Asked, files: "DefinitionFiles", environment: Mapping[str, str]
-) -> None:
-    missing = missing_privileges(made, asked.allowed, asked.overrides, files, environment)
-    if missing:
-        wanted = " ".join(f'--allow "{each}"' for each in missing)
-        raise UsageError(
-            f"additional privileges requested: {', '.join(missing)}",
-            hint=f"if the definition may have them: {wanted}",
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class _Baking:
     session: Session
@@ -179,6 +170,7 @@ class _Baking:
     asked: Asked
     made: Plan
     builds: Mapping[str, TargetBuild]
+    check_privileges: PrivilegeCheck
 
     def run(self) -> int:
         questions = {name: each for name, each in self.builds.items() if each.call}
@@ -201,7 +193,7 @@ class _Baking:
             needs=Needs.BUILD,
             progress=self.asked.progress,
             quiet=True,
-            access=self._access(()),
+            access=registry_access(self.registries, ()),
             userns=USER_NAMESPACES in self.asked.allowed,
         ) as container:
             places = container.system.output_files()
@@ -231,11 +223,14 @@ class _Baking:
         one = self.builds[name]
         if self._talks:
             say(f"Building target {name}", error=True)
+        with naming(name):
+            # The outputs of the targets before may have links.
+            self.check_privileges({name: one})
         with (
             naming(name),
             _dockerfile(one) as file,
             container.with_settings(
-                access=self._access(one.outputs),
+                access=registry_access(self.registries, one.outputs),
                 secrets=one.secrets,
                 agents=one.agents,
                 resources=one.resources,
@@ -260,12 +255,6 @@ class _Baking:
     @property
     def _talks(self) -> bool:
         return self.asked.progress not in ("rawjson", "quiet", "none")
-
-    def _access(self, outputs: Sequence[Output]) -> RegistryAccess:
-        registries = self.registries
-        return replace(registries, insecure=True).access(
-            insecure_registries(outputs, all_of_them=registries.insecure)
-        )
 
     def _metadata(self, baked: Baked) -> dict[str, object]:
         return {
@@ -295,7 +284,9 @@ class _Baking:
         document: dict[str, dict[str, object]] = {}
         shown = shown_targets(self.made)
         fields = self.asked.question.split(",")[1:]
-        with self.session.open(needs=Needs.NOTHING, quiet=True, access=self._access(())) as opened:
+        with self.session.open(
+            needs=Needs.NOTHING, quiet=True, access=registry_access(self.registries, ())
+        ) as opened:
             for name, one in self.builds.items():
                 asked = Call.parse(",".join([one.call, *fields]))
                 assert asked is not None

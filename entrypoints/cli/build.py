@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,9 +24,9 @@ from img.entrypoints.cli.build_outputs import (
     ResultFiles,
     describe,
     image_id,
-    insecure_registries,
     is_nameless,
     outputs_of,
+    registry_access,
     title_of,
     writes_to_standard_output,
 )
@@ -315,14 +314,11 @@ def build(
     if talks:
         say(f"Building {title}", error=True)
         say("Setting up the rootfs... this may take a bit.", error=True)
-    access = replace(registries, insecure=True).access(
-        insecure_registries(outputs, all_of_them=registries.insecure)
-    )
     with session.open(
         needs=Needs.BUILD if asked is None else Needs.NOTHING,
         progress=progress,
         quiet=quiet or asked is not None,
-        access=access,
+        access=registry_access(registries, outputs),
         secrets=secrets,
         agents=agents,
         resources=resources,

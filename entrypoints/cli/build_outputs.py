@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from img.domain.dataclass import dataclass
@@ -15,9 +16,11 @@ from img.domain.outputs import (
     FilesOutput,
     ImageOutput,
     Output,
+    is_streamed,
 )
+from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.tables import bytes_size
-from img.entrypoints.settings import host_platform
+from img.entrypoints.settings import RegistryAccess, host_platform
 
 if TYPE_CHECKING:
     from img.application.outputs.solved import BuiltImage
@@ -42,14 +45,15 @@ def title_of(outputs: Sequence[Output], tags: Sequence[str]) -> str:
     return [*tags, *names, "image"][0]
 
 
-def insecure_registries(outputs: Sequence[Output], *, all_of_them: bool) -> frozenset[str]:
-    """Return the registries that outputs may reach by plain HTTP."""
-    return frozenset(
+def registry_access(registries: RegistryOptions, outputs: Sequence[Output]) -> RegistryAccess:
+    """Return the access of a build; --insecure-registry is for the outputs that are pushed."""
+    by_http = frozenset(
         name.domain
         for each in outputs
-        if isinstance(each, ImageOutput) and (each.insecure or all_of_them)
+        if isinstance(each, ImageOutput) and (each.insecure or registries.insecure)
         for name in each.names
     )
+    return replace(registries, insecure=True).access(by_http)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,7 @@ class ResultFiles:
 
 def writes_to_standard_output(outputs: Sequence[Output]) -> bool:
     """Return whether one of ``outputs`` is written to standard output."""
-    return any(
-        isinstance(each, ArchiveOutput | FilesOutput) and each.destination == STANDARD_OUTPUT
-        for each in outputs
-    )
+    return any(map(is_streamed, outputs))
 
 
 def describe(built: "BuiltImage | None", outputs: Sequence[Output]) -> Iterator[str]:

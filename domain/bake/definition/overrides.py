@@ -43,6 +43,7 @@ _ENTRIES: Mapping[str, tuple[str, Callable[[str], list[Entry]]]] = {
     "ssh": ("ssh", ssh_entries),
     "policy": ("policy", policy_entries),
 }
+_WITH_PATHS = ("output", "cache-from", "cache-to", "secret", "ssh")
 
 
 class Override(NamedTuple):
@@ -108,6 +109,27 @@ def override_contents(target: str, contents: Contents, overrides: Iterable[Overr
         except BadEntry as error:
             raise BakeError(str(error)) from None
     return contents
+
+
+def paths_of_overrides(
+    target: str, texts: Iterable[str], environment: Mapping[str, str]
+) -> Contents:
+    """Return the outputs, caches, secrets and SSH keys that ``--set`` gives a target.
+
+    The other attributes with paths are not in it. Raises BakeError, BadEntry.
+    """
+    made: dict[str, list[Entry]] = {name: [] for name in _WITH_PATHS}
+    for text in texts:
+        override, pattern = _parse(text, environment)
+        if override is None or not _matching(pattern, [target]):
+            continue
+        key, _, sub = override.key.partition(".")
+        if key == "secret":
+            entries = _parsed(secret_entries, override.values)
+            made[key] += [{"id": sub, **entry} for entry in entries]
+        elif key in _ENTRIES and (name := _ENTRIES[key][0]) in made:
+            made[name] += _parsed(_ENTRIES[key][1], override.values)
+    return dict(made)
 
 
 def _overridden(target: str, contents: Contents, override: Override) -> Contents:

@@ -1,65 +1,117 @@
-"""Privileges that targets need, and that ``--allow`` gives (bake/entitlements.go).
+"""Privileges that builds of targets need, and that ``--allow`` gives (bake/entitlements.go).
 
-A definition may come from somewhere else than the one that runs it. Without the option, it reaches
-files of the working directory only.
+A definition may come from another person than the one that runs it. Without the option, its builds
+reach files of the working directory only. The privileges follow from the parsed build, so that the
+paths that are checked are those that are opened.
 """
 
+import posixpath
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
-from typing import Protocol
+from typing import Literal, NamedTuple, Protocol
 
-from img.domain.bake.definition.attributes import Contents, entries_of, pairs_of, texts_of
-from img.domain.bake.definition.entries import (
-    BadEntry,
-    Entry,
-    cache_entries,
-    output_entries,
-    secret_entries,
-    ssh_entries,
-)
 from img.domain.bake.definition.environment import BadVariable, parse_bool
-from img.domain.bake.definition.plan import LINK, Plan
+from img.domain.bake.definition.plan import LINK
+from img.domain.bake.definition.target_build import TargetBuild
 from img.domain.bake.errors import BakeError
-from img.domain.context_location import LocalPlace, place_of
+from img.domain.context_location import GitPlace, LayoutPlace, WebPlace, is_web, place_of
+from img.domain.digest import InvalidDigest
+from img.domain.errors import UsageError
 from img.domain.git_reference import BadGitReference
+from img.domain.options.cache import CacheExchange, CachePlace, LocalCache
+from img.domain.options.entitlements import DELETE_OUTPUT
+from img.domain.options.remote_cache import ObjectStoreCache
+from img.domain.options.secrets import AgentSpec
+from img.domain.outputs import ArchiveOutput, FilesOutput, Output, is_streamed
 
 _FILES_UNCHECKED = "BUILDX_BAKE_ENTITLEMENTS_FS"
+_IMAGE = "docker-image://"
 _READ, _WRITE = "fs.read", "fs.write"
-_LOCAL = "cwd://"
+_SSH = "ssh"
+_ROOT = "/"
 
 
 class Places(Protocol):
-    """The part of the ports of files that is needed here."""
+    """The methods of the ports of files that the check needs."""
+
+    @abstractmethod
+    def kind(self, path: str) -> Literal["file", "directory", ""]:
+        """Return the kind of the file at ``path``, "" for none."""
 
     @abstractmethod
     def is_inside(self, path: str, directory: str) -> bool:
         """Tell whether ``path`` is ``directory`` or below it, links of both followed."""
 
 
-def missing_privileges(
-    plan: Plan,
-    allowed: Iterable[str],
-    overrides: Iterable[str],
-    places: Places,
-    environment: Mapping[str, str],
-) -> list[str]:
-    """Return the arguments of ``--allow`` that the targets need besides ``allowed``, sorted.
+class Privilege(NamedTuple):
+    """A privilege; one for files has the path that it is needed for."""
 
-    Paths that ``overrides`` (``--set``) name are allowed. Raises BakeError for a bad variable.
-    """
-    given = set(allowed)
-    needed = {each for contents in plan.targets.values() for each in _privileges(contents)}
-    missing = {name for name, path in needed if not path and name not in given}
-    if not _checks_files(environment):
-        return sorted(missing)
-    named = {path for _, path in _of_overrides(overrides)}
-    for name, path in needed:
-        if not path or path in named or places.is_inside(path, "."):
-            continue
-        if not any(places.is_inside(path, base) for base in _allowed_places(given, name)):
-            missing.add(f"{name}={path}")
-    return sorted(missing)
+    name: str
+    path: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.path is None else f"{self.name}={self.path}"
+
+
+ANY_WRITING = Privilege(_WRITE, _ROOT)
+
+
+class PrivilegesMissing(UsageError):
+    """Targets that need more than ``--allow`` gives."""
+
+    def __init__(self, missing: Iterable[Privilege]) -> None:
+        names = sorted(map(str, missing))
+        wanted = " ".join(f'--allow "{name}"' for name in names)
+        super().__init__(
+            f"additional privileges requested: {', '.join(names)}",
+            hint=f"if the definition may have them: {wanted}",
+        )
+
+
+class Permissions(NamedTuple):
+    """The arguments of ``--allow``; without ``files``, paths are not checked."""
+
+    allowed: frozenset[str]
+    files: bool = True
+
+    @classmethod
+    def of(cls, allowed: Iterable[str], environment: Mapping[str, str]) -> "Permissions":
+        """Return the permissions of a command line. Raises BakeError for a bad variable."""
+        return cls(frozenset(allowed), _checks_files(environment))
+
+    def require(self, needed: Iterable[Privilege], places: Places) -> None:
+        """Raise PrivilegesMissing if ``needed`` has privileges that are not allowed."""
+        if missing := self.missing(needed, places):
+            raise PrivilegesMissing(missing)
+
+    def missing(self, needed: Iterable[Privilege], places: Places) -> frozenset[Privilege]:
+        """Return the privileges among ``needed`` that are not allowed."""
+        return frozenset(lost for each in needed for lost in self._missing(each, places))
+
+    def _missing(self, privilege: Privilege, places: Places) -> Iterator[Privilege]:
+        name, path = privilege
+        if path is None:
+            if name not in self.allowed:
+                yield privilege
+            return
+        # Some paths are opened as they are, others after ".." was removed from the text: behind a
+        # link these are different files.
+        readings = (path, posixpath.normpath(path))
+        lost = [each for each in readings if not self._reaches(name, each, places)]
+        if len(lost) > 1 and places.is_inside(lost[1], lost[0]):
+            lost.pop()
+        for each in lost:
+            yield Privilege(name, each)
+
+    def _reaches(self, name: str, path: str, places: Places) -> bool:
+        bases = (".", *self._places(name))
+        return not self.files or any(places.is_inside(path, base) for base in bases)
+
+    def _places(self, name: str) -> Iterator[str]:
+        for each in self.allowed:
+            key, _, path = each.partition("=")
+            if key in ("fs", name):
+                yield _ROOT if path == "*" else path
 
 
 def _checks_files(environment: Mapping[str, str]) -> bool:
@@ -72,89 +124,100 @@ def _checks_files(environment: Mapping[str, str]) -> bool:
         raise BakeError(f'failed to parse {_FILES_UNCHECKED} value "{text}": {error}') from None
 
 
-def _allowed_places(given: Iterable[str], name: str) -> Iterator[str]:
-    for each in given:
-        key, _, path = each.partition("=")
-        if key in ("fs", name):
-            yield "/" if path == "*" else path
+def reading(path: str) -> Privilege:
+    """Return the privilege to read a file."""
+    return Privilege(_READ, path)
 
 
-def _privileges(contents: Contents) -> Iterator[tuple[str, str]]:
-    """Yield the privileges of a target; of files with their path."""
-    for entitlement in texts_of(contents, "entitlements"):
-        yield entitlement, ""
-    locations = (str(contents.get("context") or "."), *pairs_of(contents, "contexts").values())
-    for location in locations:
-        if (path := local_path(location)) is not None:
-            yield _READ, path
-    base = local_path(locations[0])
-    dockerfile = str(contents.get("dockerfile") or "")
-    if base is not None and dockerfile and not contents.get("dockerfile-inline"):
-        found = local_path(dockerfile)
-        if found is not None:
-            own = dockerfile.startswith((_LOCAL, "/"))
-            yield _READ, found if own else f"{base}/{found}"
-    yield from _of_secrets(entries_of(contents, "secret"))
-    yield from _of_agents(entries_of(contents, "ssh"))
-    yield from _of_caches(entries_of(contents, "cache-from"))
-    yield from _of_caches(entries_of(contents, "cache-to"))
-    yield from _of_outputs(entries_of(contents, "output"))
+def privileges_of(
+    build: TargetBuild, places: Places, environment: Mapping[str, str]
+) -> frozenset[Privilege]:
+    """Return the privileges that ``build`` needs; ``environment`` completes paths of secrets."""
+    return frozenset(_privileges(build, places, environment))
 
 
-def local_path(location: str) -> str | None:
-    """Return the path that a context names on this machine, None for another place."""
-    if location.startswith(_LOCAL):
-        return location.removeprefix(_LOCAL) or "."
-    if location.startswith("oci-layout://"):
-        return location.removeprefix("oci-layout://").partition("@")[0]
-    if location.startswith((LINK, "docker-image://")):
-        return None
+def _privileges(
+    build: TargetBuild, places: Places, environment: Mapping[str, str]
+) -> Iterator[Privilege]:
+    yield from map(Privilege, build.entitlements)
+    main = _directory(build.location, places)
+    contexts = (_context(place, places) for place in build.request.contexts.values())
+    files = (secret.file(environment) for secret in build.secrets)
+    for path in (main, _dockerfile(build, local=main is not None), *contexts, *files):
+        if path is not None:
+            yield reading(path)
+    yield from _of_agents(build.agents)
+    yield from _of_caches(build.caches)
+    yield from _of_written(build.outputs, build.caches, places)
+
+
+def _directory(location: str, places: Places) -> str | None:
+    """Return the path of a context that is a directory here, None for a remote one."""
     try:
-        place = place_of(location, is_directory=False)
+        place = place_of(location, is_directory=places.kind(location) == "directory")
     except BadGitReference:
         return None
-    return place.path if isinstance(place, LocalPlace) else None
+    # "-" is a directory as a named context; as a main context it is refused.
+    return None if isinstance(place, GitPlace | WebPlace) else location
 
 
-def _of_secrets(secrets: Iterable[Entry]) -> Iterator[tuple[str, str]]:
-    return ((_READ, str(entry["src"])) for entry in secrets if entry.get("src"))
+def _context(location: str, places: Places) -> str | None:
+    """Return the path that a named context has here, None for another place."""
+    if location.startswith((LINK, _IMAGE)):
+        return None
+    try:
+        layout = LayoutPlace.parse(location)
+    except InvalidDigest:
+        return None
+    return layout.path if layout is not None else _directory(location, places)
 
 
-def _of_agents(agents: Iterable[Entry]) -> Iterator[tuple[str, str]]:
+def _dockerfile(build: TargetBuild, *, local: bool) -> str | None:
+    """Return the path of a Dockerfile that is not looked for in the context itself."""
+    if build.file is None or build.inline is not None or is_web(build.file):
+        return None
+    return build.file if local or build.file.startswith("/") else None
+
+
+def _of_agents(agents: Iterable[AgentSpec]) -> Iterator[Privilege]:
     for agent in agents:
-        paths = agent.get("paths")
-        if not isinstance(paths, list) or not paths:
-            yield "ssh", ""
-            continue
-        yield from ((_READ, str(path)) for path in paths)
+        yield from map(reading, agent.paths)
+        if not agent.paths:
+            yield Privilege(_SSH)
 
 
-def _of_caches(caches: Iterable[Entry]) -> Iterator[tuple[str, str]]:
-    for cache in caches:
-        if cache.get("type") == "local":
-            yield from ((_READ, str(cache[key])) for key in ("src",) if cache.get(key))
-            yield from ((_WRITE, str(cache[key])) for key in ("dest",) if cache.get(key))
+def _of_caches(caches: CacheExchange) -> Iterator[Privilege]:
+    for source in caches.sources:
+        if isinstance(source, LocalCache):
+            yield reading(source.path)
+    for place in (*caches.sources, *(target.place for target in caches.targets)):
+        if path := _account_file(place):
+            yield reading(path)
 
 
-def _of_outputs(outputs: Iterable[Entry]) -> Iterator[tuple[str, str]]:
+def _account_file(place: CachePlace | None) -> str:
+    return place.access.get("service_account", "") if isinstance(place, ObjectStoreCache) else ""
+
+
+def _of_written(
+    outputs: Iterable[Output], caches: CacheExchange, places: Places
+) -> Iterator[Privilege]:
+    images: list[str] = []  # directories with the files of an image, so with its links
     for output in outputs:
-        path = str(output.get("dest") or "")
-        if path and path != "-":
-            yield _WRITE, path
-        if output.get("type") == "local" and output.get("mode") == "delete":
-            yield "buildx.local.delete", ""
+        match output:
+            case FilesOutput() | ArchiveOutput() if not is_streamed(output):
+                yield from _writing(output.destination, images, places)
+        if isinstance(output, FilesOutput) and not output.tar:
+            images.append(output.destination)
+            if output.delete:
+                yield Privilege(DELETE_OUTPUT)
+    for target in caches.targets:
+        if isinstance(target.place, LocalCache):
+            yield from _writing(target.place.path, images, places)
 
 
-def _of_overrides(overrides: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for text in overrides:
-        name, _, value = text.partition("=")
-        with suppress(BadEntry):
-            match name.removesuffix("+").split(".")[1:2]:
-                case ["output"]:
-                    yield from _of_outputs(output_entries(value))
-                case ["cache-from" | "cache-to"]:
-                    yield from _of_caches(cache_entries(value))
-                case ["secret" | "secrets"]:
-                    yield from _of_secrets(secret_entries(value))
-                case ["ssh"]:
-                    yield from _of_agents(ssh_entries(value))
+def _writing(path: str, images: Iterable[str], places: Places) -> Iterator[Privilege]:
+    yield Privilege(_WRITE, path)
+    # Links that the same build writes before lead to any place.
+    if any(places.is_inside(path, image) for image in images):
+        yield ANY_WRITING

@@ -23,6 +23,7 @@ from img.domain.bake.definition.flags import (
 )
 from img.domain.bake.definition.plan import plan
 from img.domain.bake.definition.printing import list_targets, list_variables, print_plan
+from img.domain.bake.definition.privileges import PrivilegesMissing
 from img.domain.bake.errors import BakeError, BakeSyntaxError
 from img.domain.platform import Platform
 from tests.support.host.machine import CONFORMANCE
@@ -190,3 +191,38 @@ def test_definitions_are_answered_as_by_buildx() -> None:
 
     assert not wrong
     assert looked_at > 0.98 * len(rows)
+
+
+_SERVICE = "services: {app: {build: {context: ., args: [a]}, "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _SERVICE + "env_file: ../other}}",
+        _SERVICE + "env_file: [{path: /etc/passwd}]}}",
+        _SERVICE + "extends: {file: ../other, service: app}}}",
+        "include: [../other]\n" + _SERVICE + "}}",
+        "include: [{path: [a/../../other]}]\n" + _SERVICE + "}}",
+    ],
+)
+def test_a_compose_file_names_files_outside_of_the_directory_with_a_privilege(text: str) -> None:
+    other = (_SERVICE + "}}").encode()
+    contents = {"compose.yaml": text.encode(), "../other": other, "/etc/passwd": b"a=b"}
+    files = MemoryDefinitionFiles({**contents, "a/../../other": other})
+    read = ReadBakeDefinition(files=files, read_yaml=read_compose, clock=FixedClock(NOW))
+
+    def around(*allowed: str) -> Surrounding:
+        return Surrounding(environment={}, home="/home/user", host=HOST, allowed=allowed)
+
+    with pytest.raises(PrivilegesMissing, match=r"fs\.read=.*(other|passwd)"):
+        read([], {}, around())
+    assert "app" in read([], {}, around("fs.read=/")).targets
+
+
+def test_a_file_of_the_command_line_may_be_anywhere() -> None:
+    files = MemoryDefinitionFiles({"../c.yaml": (_SERVICE + "}}").encode()})
+    read = ReadBakeDefinition(files=files, read_yaml=read_compose, clock=FixedClock(NOW))
+    around = Surrounding(environment={}, home="/home/user", host=HOST)
+
+    assert "app" in read(["../c.yaml"], {}, around).targets

@@ -12,7 +12,7 @@ from img.entrypoints.cli.bake_builds import target_build
     [("", False), ("build", False), ("build,format=json", False), ("check", True)],
 )
 def test_a_target_asks_a_question_or_is_built(call: str, asks: bool) -> None:
-    assert bool(target_build("app", {"call": call}, frozenset()).call) is asks
+    assert bool(target_build("app", {"call": call}).call) is asks
 
 
 @pytest.mark.parametrize("name", ["args", "labels", "contexts", "extra-hosts"])
@@ -20,4 +20,4 @@ def test_a_name_with_an_equals_sign_is_refused(name: str) -> None:
     contents: Contents = {name: {"a=b": "c"}}
 
     with pytest.raises(UsageError, match="the name 'a=b' in"):
-        target_build("app", contents, frozenset())
+        target_build("app", contents)

@@ -1,0 +1,36 @@
+"""The build that a target describes, parsed."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from img.domain.build import BuildRequest
+from img.domain.dataclass import dataclass
+from img.domain.options.cache import CacheExchange
+from img.domain.options.contexts import parse_named_context
+from img.domain.options.secrets import AgentSpec, SecretSpec
+from img.domain.outputs import Output
+from img.domain.platform import Platform
+from img.domain.resources import Resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetBuild:
+    """The build of one target; linked contexts have the place ``target:NAME``."""
+
+    request: BuildRequest
+    location: str
+    file: str | None
+    inline: str | None  # the Dockerfile itself
+    outputs: tuple[Output, ...]
+    platforms: tuple[Platform, ...]
+    caches: CacheExchange
+    secrets: tuple[SecretSpec, ...]
+    agents: tuple[AgentSpec, ...]
+    resources: Resources
+    entitlements: tuple[str, ...]
+    call: str
+
+    def with_links(self, places: Mapping[str, str]) -> BuildRequest:
+        """Return the request with the places of its linked contexts."""
+        found = dict(parse_named_context(f"{name}={place}") for name, place in places.items())
+        return replace(self.request, contexts={**self.request.contexts, **found})
