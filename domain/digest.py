@@ -1,10 +1,13 @@
 """Digests (image-spec descriptor.md, "Digests")."""
 
-import hashlib
 import re
+from typing import TYPE_CHECKING
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
+
+if TYPE_CHECKING:
+    import hashlib
 
 DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 """How many hexadecimal digits there are, by algorithm."""
@@ -74,6 +77,8 @@ class Digest:
     @classmethod
     def of(cls, content: bytes) -> "Digest":
         """Return the sha256 digest of ``content``."""
+        import hashlib
+
         return cls("sha256", hashlib.sha256(content).hexdigest())
 
     def of_same(self, content: bytes | bytearray) -> "Digest":
@@ -86,6 +91,8 @@ class Digest:
         """Return a new hash object of this algorithm. Raises UnsupportedDigest."""
         if self.algorithm not in DIGITS:
             raise UnsupportedDigest(self)
+        import hashlib
+
         return hashlib.new(self.algorithm)
 
     def __str__(self) -> str:

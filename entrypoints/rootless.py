@@ -12,18 +12,23 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from img.adapters.linux import syscalls, userns
-from img.adapters.linux.outsider import HelperRunner, Outsider, run_here
-from img.adapters.linux.userns import IdMap, RealUser
-from img.adapters.storage import left_secrets
-from img.adapters.storage.ownership import REAL, Ownership, RecordedOwnership
+from img.adapters.linux.id_map import IdMap
 from img.adapters.syscall_supervisor.root.level import Emulation
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, UsageError
+from img.entrypoints.wiring.lazy import lazy_imports
+
+with lazy_imports(__name__):
+    from img.adapters.linux.outsider import Outsider, run_here
+    from img.adapters.linux.userns import enter, is_privileged, real_user
+    from img.adapters.storage.left_secrets import sweep
 
 if TYPE_CHECKING:
     from img.adapters.executor.fork_server import ForkServer
     from img.adapters.executor.fork_server_executor import ForkServerExecutor, Launcher
+    from img.adapters.linux.outsider import HelperRunner
+    from img.adapters.linux.userns import RealUser
+    from img.adapters.storage.ownership import Ownership
 
 _EXACT = Emulation.FULL
 _MOUNTED = ("overlay", "fuse")  # snapshotters
@@ -86,6 +91,8 @@ class BuildHost:
 
     def ownership(self) -> Ownership:
         """Return the way in which files of the state have owners: real or recorded."""
+        from img.adapters.storage.ownership import REAL, RecordedOwnership
+
         recorded = self.id_map is IdMap.SINGLE or self.executor_name == "proot"
         return RecordedOwnership() if recorded else REAL
 
@@ -178,6 +185,8 @@ def enter_for_build(executor: str = "auto") -> BuildHost:
 
         host = replace(host, without_proc=bpf.obstacle_to_listening())
     if name in ("chroot", "proot"):
+        from img.adapters.linux import syscalls
+
         # A step is in this pid namespace: it must not read img's memory and environment.
         syscalls.prctl(syscalls.PR_SET_DUMPABLE, 0)
     from img.adapters.executor.fork_server import ForkServer  # most commands use no fork server
@@ -226,7 +235,7 @@ def is_foreign_state(state: Path) -> bool:
 
 def sweep_secrets() -> None:
     """Remove secrets that killed builds of this user left; call it before entering namespaces."""
-    left_secrets.sweep()
+    sweep()
 
 
 def enter_for_state() -> BuildHost:
@@ -236,15 +245,15 @@ def enter_for_state() -> BuildHost:
 
 def enter_for_command() -> None:
     """Enter before ``img unshare`` executes another program. Raises HostError."""
-    user = userns.real_user()
+    user = real_user()
     _keep_home(user)
-    userns.enter(user)
+    enter(user)
 
 
 def _enter() -> BuildHost:
-    user = userns.real_user()
+    user = real_user()
     _keep_home(user)
-    if userns.is_privileged(user):
+    if is_privileged(user):
         return _inside(user, run_here)
     outsider = Outsider()
     host = _inside(user, outsider.run)
@@ -255,7 +264,7 @@ def _enter() -> BuildHost:
 
 def _inside(user: RealUser, run_helper: HelperRunner) -> BuildHost:
     try:
-        entered = userns.enter(user)
+        entered = enter(user)
         return BuildHost(
             id_map=entered.id_map,
             id_obstacle=entered.obstacle,

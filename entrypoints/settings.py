@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -121,4 +120,4 @@ def _own_home(home: str) -> str:
 
 def host_platform() -> Platform:
     """Return the platform of this machine."""
-    return Platform(sys.platform, platform.machine()).normalized()
+    return Platform(sys.platform, os.uname().machine).normalized()

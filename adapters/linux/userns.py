@@ -4,9 +4,9 @@ import errno
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from enum import Enum
 
 from img.adapters.linux import capabilities, syscalls
+from img.adapters.linux.id_map import IdMap
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError
 
@@ -58,14 +58,6 @@ class OneIdHere(HostError):
             "the user namespace that img was started in has one id",
             hint="start img outside of it, or in one with a range of ids (unshare --map-auto)",
         )
-
-
-class IdMap(Enum):
-    """The kind of mapping between ids inside and outside, which snapshots depend on."""
-
-    SAME = "same"  # the process is root already: no user namespace is needed
-    SUBORDINATE = "subordinate"  # 0 is the user; ids from 1 on are the user's subordinate ids
-    SINGLE = "single"  # 0 is the user, and there are no other ids
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

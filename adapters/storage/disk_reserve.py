@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 
 from img.adapters.storage.own_files import PRIVATE_MODE, make_directories
 
@@ -40,6 +39,8 @@ class Reserve:
                     open(f"{draft}/{number}", "wb").close()
                 os.rename(draft, self._path)
             except OSError:
+                import shutil  # slow to import
+
                 shutil.rmtree(draft, ignore_errors=True)
 
     @property
@@ -52,6 +53,8 @@ class Reserve:
     def spend(self) -> bool:
         """Delete the reserve if the disk is almost full; tell whether it was."""
         if self.needed:
+            import shutil
+
             shutil.rmtree(self._path, ignore_errors=True)
             with contextlib.suppress(OSError):
                 os.unlink(self._path)

@@ -7,10 +7,25 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
-import typer
-
 from img import __version__
 from img.domain.errors import ImgError, UsageError
+from img.entrypoints import light_imports
+
+# The modules that typer imports for completion, for opening web pages, and for messages.
+with light_imports.without(
+    {
+        "difflib": ("get_close_matches",),
+        "gettext": ("gettext",),
+        "platform": (),
+        "shellingham": (),
+        "shutil": ("get_terminal_size",),
+        "subprocess": (),
+        "traceback": ("FrameSummary", "StackSummary"),
+        "uuid": ("UUID",),
+    }
+):
+    import typer
+
 from img.entrypoints.cli import interrupts, options
 from img.entrypoints.cli.failures import (
     FULL,

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from img.entrypoints.wiring.injection import Wiring, attributes_of, needs, providers
+from img.entrypoints.wiring.injection import Wiring, attributes_of, providers
 from img.entrypoints.wiring.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.setup import Setup
 
@@ -137,208 +137,219 @@ def _export_caches(
 class Building(Wiring):
     """``img build``, and the checks of Dockerfiles."""
 
-    setup = providers.Dependency(instance_of=Setup)
-    given = attributes_of(setup)
-    system: System = needs()
-    storage: Storage = needs()
-    registries: Registries = needs()
-    images: Images = needs()
-    execution: Execution = needs()
-    housekeeping: Housekeeping = needs()
+    def __init__(
+        self,
+        setup: Setup,
+        system: System,
+        storage: Storage,
+        registries: Registries,
+        images: Images,
+        execution: Execution,
+        housekeeping: Housekeeping,
+    ) -> None:
+        super().__init__()
+        given = attributes_of(setup)
+        self.parser = providers.Singleton(DockerfileParseParser)
+        self.local_contexts = providers.Singleton(
+            LocalContexts, storage.file_digests, storage.archive, storage.scratch
+        )
+        self.git = providers.Singleton(
+            lazy(GitProgram),
+            given.temporary,
+            providers.Factory(
+                DirectoryContext, known=providers.Factory(MemoryFileDigestStore)
+            ).provider,
+        )
+        self.web = providers.Singleton(lazy(RequestsWebFetcher))
+        self.remote_caches = providers.Singleton(lazy(OpenedRemoteCaches), os.environ)
 
-    parser = providers.Singleton(DockerfileParseParser)
-    local_contexts = providers.Singleton(
-        LocalContexts, storage.file_digests, storage.archive, storage.scratch
-    )
-    git = providers.Singleton(
-        lazy(GitProgram),
-        given.temporary,
-        providers.Factory(
-            DirectoryContext, known=providers.Factory(MemoryFileDigestStore)
-        ).provider,
-    )
-    web = providers.Singleton(lazy(RequestsWebFetcher))
-    remote_caches = providers.Singleton(lazy(OpenedRemoteCaches), os.environ)
-
-    owners = providers.Singleton(Owners, trees=images.trees)
-    roots = providers.Singleton(Roots, snapshotter=execution.snapshotter, trees=images.trees)
-    copy = providers.Singleton(
-        CopyIntoLayer,
-        archive=storage.archive,
-        blobs=storage.blobs,
-        trees=images.trees,
-        owners=owners,
-        scratch=storage.scratch,
-        clock=system.clock,
-    )
-    imported = providers.Singleton(
-        lazy(_imported),
-        registries.registry,
-        remote_caches,
-        images.imported_layers,
-        images.copy_from_layout,
-        images.transfer,
-        storage.indexes,
-        storage.archive,
-        storage.origins,
-        system.progress,
-        storage.cache_namespace,
-    )
-    lookup = providers.Singleton(
-        Lookup, cache=storage.cache, blobs=storage.blobs, imported=imported
-    )
-    prepare_mounts = providers.Factory(
-        PrepareMounts,
-        roots=roots,
-        views=execution.context_views,
-        copy=copy,
-        secrets=execution.secrets,
-        caches=execution.cache_mounts,
-        imported=providers.Factory(_imported_mounts, imported),
-    )
-    execute = providers.Factory(
-        ExecuteProcess,
-        executor=execution.announced,
-        roots=roots,
-        mount=prepare_mounts,
-        archive=storage.archive,
-        blobs=storage.blobs,
-        trees=images.trees,
-    )
-    fetch_file = providers.Factory(
-        FetchFile,
-        web=web,
-        secrets=execution.secrets,
-        blobs=storage.blobs,
-        lookup=lookup,
-        clock=system.clock,
-    )
-    fetch_repository = providers.Factory(
-        FetchRepository,
-        git=git,
-        secrets=execution.secrets,
-        archive=storage.archive,
-        blobs=storage.blobs,
-        trees=images.trees,
-        lookup=lookup,
-        clock=system.clock,
-    )
-    contexts = providers.Factory(
-        Contexts,
-        local=local_contexts,
-        git=fetch_repository,
-        web=fetch_file,
-        copy=copy,
-        lookup=lookup,
-        trees=images.trees,
-        scratch=storage.scratch,
-        clock=system.clock,
-        progress=system.progress,
-    )
-    pull_layers = providers.Factory(
-        PullLayers,
-        layers=images.layers,
-        images=storage.images,
-        transfer=images.transfer,
-        clock=system.clock,
-    )
-    make_steps = providers.Factory(
-        MakeSteps,
-        pull=pull_layers,
-        fetch=providers.Factory(FetchSources, url=fetch_file, git=fetch_repository),
-        copy=copy,
-        make_directory=providers.Factory(
-            MakeDirectoryLayer,
+        self.owners = providers.Singleton(Owners, trees=images.trees)
+        self.roots = providers.Singleton(
+            Roots, snapshotter=execution.snapshotter, trees=images.trees
+        )
+        self.copy = providers.Singleton(
+            CopyIntoLayer,
             archive=storage.archive,
             blobs=storage.blobs,
             trees=images.trees,
-            owners=owners,
+            owners=self.owners,
+            scratch=storage.scratch,
             clock=system.clock,
-        ),
-        execute=execute,
-    )
-    solver = providers.Factory(
-        Solver,
-        lookup=lookup,
-        pull=pull_layers,
-        steps=make_steps,
-        skip=providers.Factory(SkipCachedStages, lookup=lookup, steps=make_steps),
-        clock=system.clock,
-        progress=system.progress,
-    )
-    resolve = providers.Factory(
-        ResolveBases,
-        find=images.find,
-        catalog=images.catalog,
-        registry=registries.registry,
-        transfer=images.transfer,
-        layouts=images.copy_from_layout,
-        progress=system.progress,
-    )
-    analyse = providers.Factory(AnalyseDockerfile, parser=parser, resolve=resolve)
-
-    assemble = providers.Factory(
-        Assemble,
-        blobs=storage.blobs,
-        lookup=lookup,
-        clock=system.clock,
-        variants=providers.Factory(
-            lazy(LayerVariants),
-            archive=storage.archive,
-            blobs=storage.blobs,
-            trees=images.trees,
-            lookup=lookup,
-            clock=system.clock,
-        ),
-    )
-    deliver = providers.Factory(
-        DeliverOutputs,
-        images=providers.Factory(
-            DeliverImages,
-            assemble=assemble,
-            images=storage.images,
-            publish=images.publish,
-            exporters=storage.exporters.provider,
-            layouts=storage.layout_exporter.provider,
-            places=system.output_files,
-            roots=roots,
-            clock=system.clock,
-        ),
-        files=images.write_files,
-        progress=system.progress,
-    )
-    build_image = providers.Factory(
-        BuildImage,
-        contexts=contexts,
-        analyse=analyse,
-        solver=solver,
-        layers=images.layers,
-        deliver=deliver,
-        places=system.output_files,
-        imported=imported,
-        export_caches=providers.Factory(
-            lazy(_export_caches),
+        )
+        self.imported = providers.Singleton(
+            lazy(_imported),
             registries.registry,
-            remote_caches,
-            storage.layout_writer,
+            self.remote_caches,
+            images.imported_layers,
+            images.copy_from_layout,
             images.transfer,
-            prepare_mounts,
-            assemble,
-            imported,
+            storage.indexes,
+            storage.archive,
+            storage.origins,
             system.progress,
-        ),
-        programs=system.foreign_programs,
-        progress=system.progress,
-        lock=storage.lock,
-        tidy=providers.Factory(lazy(operator.call), housekeeping.keep_tidy.provider),
-    )
+            storage.cache_namespace,
+        )
+        self.lookup = providers.Singleton(
+            Lookup, cache=storage.cache, blobs=storage.blobs, imported=self.imported
+        )
+        self.prepare_mounts = providers.Factory(
+            PrepareMounts,
+            roots=self.roots,
+            views=execution.context_views,
+            copy=self.copy,
+            secrets=execution.secrets,
+            caches=execution.cache_mounts,
+            imported=providers.Factory(_imported_mounts, self.imported),
+        )
+        self.execute = providers.Factory(
+            ExecuteProcess,
+            executor=execution.announced,
+            roots=self.roots,
+            mount=self.prepare_mounts,
+            archive=storage.archive,
+            blobs=storage.blobs,
+            trees=images.trees,
+        )
+        self.fetch_file = providers.Factory(
+            FetchFile,
+            web=self.web,
+            secrets=execution.secrets,
+            blobs=storage.blobs,
+            lookup=self.lookup,
+            clock=system.clock,
+        )
+        self.fetch_repository = providers.Factory(
+            FetchRepository,
+            git=self.git,
+            secrets=execution.secrets,
+            archive=storage.archive,
+            blobs=storage.blobs,
+            trees=images.trees,
+            lookup=self.lookup,
+            clock=system.clock,
+        )
+        self.contexts = providers.Factory(
+            Contexts,
+            local=self.local_contexts,
+            git=self.fetch_repository,
+            web=self.fetch_file,
+            copy=self.copy,
+            lookup=self.lookup,
+            trees=images.trees,
+            scratch=storage.scratch,
+            clock=system.clock,
+            progress=system.progress,
+        )
+        self.pull_layers = providers.Factory(
+            PullLayers,
+            layers=images.layers,
+            images=storage.images,
+            transfer=images.transfer,
+            clock=system.clock,
+        )
+        self.make_steps = providers.Factory(
+            MakeSteps,
+            pull=self.pull_layers,
+            fetch=providers.Factory(FetchSources, url=self.fetch_file, git=self.fetch_repository),
+            copy=self.copy,
+            make_directory=providers.Factory(
+                MakeDirectoryLayer,
+                archive=storage.archive,
+                blobs=storage.blobs,
+                trees=images.trees,
+                owners=self.owners,
+                clock=system.clock,
+            ),
+            execute=self.execute,
+        )
+        self.solver = providers.Factory(
+            Solver,
+            lookup=self.lookup,
+            pull=self.pull_layers,
+            steps=self.make_steps,
+            skip=providers.Factory(SkipCachedStages, lookup=self.lookup, steps=self.make_steps),
+            clock=system.clock,
+            progress=system.progress,
+        )
+        self.resolve = providers.Factory(
+            ResolveBases,
+            find=images.find,
+            catalog=images.catalog,
+            registry=registries.registry,
+            transfer=images.transfer,
+            layouts=images.copy_from_layout,
+            progress=system.progress,
+        )
+        self.analyse = providers.Factory(
+            AnalyseDockerfile, parser=self.parser, resolve=self.resolve
+        )
 
-    bake_targets = providers.Factory(BakeTargets, images=storage.images, clock=system.clock)
+        self.assemble = providers.Factory(
+            Assemble,
+            blobs=storage.blobs,
+            lookup=self.lookup,
+            clock=system.clock,
+            variants=providers.Factory(
+                lazy(LayerVariants),
+                archive=storage.archive,
+                blobs=storage.blobs,
+                trees=images.trees,
+                lookup=self.lookup,
+                clock=system.clock,
+            ),
+        )
+        self.deliver = providers.Factory(
+            DeliverOutputs,
+            images=providers.Factory(
+                DeliverImages,
+                assemble=self.assemble,
+                images=storage.images,
+                publish=images.publish,
+                exporters=storage.exporters.provider,
+                layouts=storage.layout_exporter.provider,
+                places=system.output_files,
+                roots=self.roots,
+                clock=system.clock,
+            ),
+            files=images.write_files,
+            progress=system.progress,
+        )
+        self.build_image = providers.Factory(
+            BuildImage,
+            contexts=self.contexts,
+            analyse=self.analyse,
+            solver=self.solver,
+            layers=images.layers,
+            deliver=self.deliver,
+            places=system.output_files,
+            imported=self.imported,
+            export_caches=providers.Factory(
+                lazy(_export_caches),
+                registries.registry,
+                self.remote_caches,
+                storage.layout_writer,
+                images.transfer,
+                self.prepare_mounts,
+                self.assemble,
+                self.imported,
+                system.progress,
+            ),
+            programs=system.foreign_programs,
+            progress=system.progress,
+            lock=storage.lock,
+            tidy=providers.Factory(lazy(operator.call), housekeeping.keep_tidy.provider),
+        )
 
-    check_dockerfile = providers.Factory(
-        CheckDockerfile, dockerfiles=contexts, analyse=analyse, lock=storage.lock
-    )
-    outline_dockerfile = providers.Factory(
-        OutlineDockerfile, dockerfiles=contexts, analyse=analyse, lock=storage.lock
-    )
-    list_targets = providers.Factory(ListTargets, dockerfiles=contexts, parser=parser)
+        self.bake_targets = providers.Factory(
+            BakeTargets, images=storage.images, clock=system.clock
+        )
+
+        self.check_dockerfile = providers.Factory(
+            CheckDockerfile, dockerfiles=self.contexts, analyse=self.analyse, lock=storage.lock
+        )
+        self.outline_dockerfile = providers.Factory(
+            OutlineDockerfile, dockerfiles=self.contexts, analyse=self.analyse, lock=storage.lock
+        )
+        self.list_targets = providers.Factory(
+            ListTargets, dockerfiles=self.contexts, parser=self.parser
+        )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from img.entrypoints.wiring.injection import (
     Wiring,
     attributes_of,
-    needs,
     providers,
     select,
 )
@@ -139,48 +138,54 @@ def _context_views(setup: Setup, archive: LayerArchive) -> DirectoryContextViews
 class Execution(Wiring):
     """Root file systems, the executor, and the mounts of RUN."""
 
-    setup = providers.Dependency(instance_of=Setup)
-    given = attributes_of(setup)
-    system: System = needs()
-    storage: Storage = needs()
-
-    overlay = providers.Singleton(
-        lazy(_overlay), given.snapshots, storage.archive, system.ownership
-    )
-    naive = providers.Singleton(lazy(_naive), given.snapshots, storage.archive, system.ownership)
-    fuse = providers.Singleton(lazy(_fuse), given.snapshots, storage.archive, system.ownership)
-    snapshotter: providers.Provider[Snapshotter] = select(
-        given.snapshotter,
-        auto=providers.Singleton(_auto, given.snapshots, overlay.provider, naive.provider),
-        overlay=overlay,
-        naive=naive,
-        fuse=fuse,
-    )
-    snapshotters = providers.Singleton(
-        _all_snapshotters,
-        snapshotter,
-        given.snapshots,
-        providers.Dict(overlay=overlay, naive=naive, fuse=fuse),
-        given.other_snapshots,
-        storage.archive,
-        system.ownership,
-    )
-    executor: providers.Provider[Executor] = select(
-        given.settings.executor,
-        scripted=providers.Singleton(ScriptedExecutor),
-        **dict.fromkeys(OWN_EXECUTORS, providers.Singleton(lazy(_own_executor), setup)),
-    )
-    announced = providers.Singleton(_announced, setup, executor, system.progress, snapshotter)
-    secrets = providers.Singleton(
-        lazy(LocalSecrets),
-        given.settings.secrets,
-        given.settings.agents,
-        ownership=system.ownership,
-    )
-    context_views = providers.Singleton(lazy(_context_views), setup, storage.archive)
-    cache_mounts = providers.Singleton(
-        lazy(DirectoryCacheMounts),
-        given.cache_mounts,
-        system.ownership,
-        given.other_cache_mounts,
-    )
+    def __init__(self, setup: Setup, system: System, storage: Storage) -> None:
+        super().__init__()
+        given = attributes_of(setup)
+        self.overlay = providers.Singleton(
+            lazy(_overlay), given.snapshots, storage.archive, system.ownership
+        )
+        self.naive = providers.Singleton(
+            lazy(_naive), given.snapshots, storage.archive, system.ownership
+        )
+        self.fuse = providers.Singleton(
+            lazy(_fuse), given.snapshots, storage.archive, system.ownership
+        )
+        self.snapshotter: providers.Provider[Snapshotter] = select(
+            given.snapshotter,
+            auto=providers.Singleton(
+                _auto, given.snapshots, self.overlay.provider, self.naive.provider
+            ),
+            overlay=self.overlay,
+            naive=self.naive,
+            fuse=self.fuse,
+        )
+        self.snapshotters = providers.Singleton(
+            _all_snapshotters,
+            self.snapshotter,
+            given.snapshots,
+            providers.Dict(overlay=self.overlay, naive=self.naive, fuse=self.fuse),
+            given.other_snapshots,
+            storage.archive,
+            system.ownership,
+        )
+        self.executor: providers.Provider[Executor] = select(
+            given.settings.executor,
+            scripted=providers.Singleton(ScriptedExecutor),
+            **dict.fromkeys(OWN_EXECUTORS, providers.Singleton(lazy(_own_executor), setup)),
+        )
+        self.announced = providers.Singleton(
+            _announced, setup, self.executor, system.progress, self.snapshotter
+        )
+        self.secrets = providers.Singleton(
+            lazy(LocalSecrets),
+            given.settings.secrets,
+            given.settings.agents,
+            ownership=system.ownership,
+        )
+        self.context_views = providers.Singleton(lazy(_context_views), setup, storage.archive)
+        self.cache_mounts = providers.Singleton(
+            lazy(DirectoryCacheMounts),
+            given.cache_mounts,
+            system.ownership,
+            given.other_cache_mounts,
+        )

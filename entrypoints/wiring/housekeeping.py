@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from img.entrypoints.wiring.injection import Wiring, attributes_of, needs, providers
+from img.entrypoints.wiring.injection import Wiring, attributes_of, providers
 from img.entrypoints.wiring.lazy import lazy_imports
 from img.entrypoints.wiring.setup import Setup
 
@@ -38,53 +38,58 @@ def _trash(blobs: BlobStore, lock: StateLock) -> BlobTrash:
 class Housekeeping(Wiring):
     """The use cases that look at, and remove from, all of the state."""
 
-    setup = providers.Dependency(instance_of=Setup)
-    given = attributes_of(setup)
-    storage: Storage = needs()
-    registries: Registries = needs()
-    images: Images = needs()
-    execution: Execution = needs()
-
-    space = providers.Singleton(
-        FileStateSpace, given.settings.state, given.snapshots, given.other_snapshots
-    )
-    inventory = providers.Factory(
-        Inventory,
-        images=storage.images,
-        blobs=storage.blobs,
-        trash=providers.Singleton(_trash, storage.blobs, storage.lock),
-        cache=storage.cache,
-        indexes=storage.indexes,
-        snapshotters=execution.snapshotters,
-        mounts=execution.cache_mounts,
-        views=execution.context_views,
-        space=space,
-        lock=storage.lock,
-        catalog=images.catalog,
-    )
-    collect = providers.Factory(Collect, inventory=inventory, origins=storage.origins)
-    disk_usage = providers.Factory(DiskUsage, inventory=inventory)
-    prune = providers.Factory(
-        Prune,
-        images=storage.images,
-        collect=collect,
-        digests=storage.file_digests,
-        compact=storage.database.provided.compact,
-    )
-    keep_tidy = providers.Factory(KeepTidy, collect=collect, cap=given.settings.max_cache)
-    remove_image = providers.Factory(
-        RemoveImage, images=storage.images, find=images.find, collect=collect
-    )
-    prune_images = providers.Factory(
-        PruneImages,
-        images=storage.images,
-        list_images=images.list_images,
-        collect=collect,
-    )
-    check_store = providers.Factory(
-        CheckStore,
-        inventory=inventory,
-        archive=storage.archive,
-        registry=registries.registry,
-        transfer=images.transfer,
-    )
+    def __init__(
+        self,
+        setup: Setup,
+        storage: Storage,
+        registries: Registries,
+        images: Images,
+        execution: Execution,
+    ) -> None:
+        super().__init__()
+        given = attributes_of(setup)
+        self.space = providers.Singleton(
+            FileStateSpace, given.settings.state, given.snapshots, given.other_snapshots
+        )
+        self.inventory = providers.Factory(
+            Inventory,
+            images=storage.images,
+            blobs=storage.blobs,
+            trash=providers.Singleton(_trash, storage.blobs, storage.lock),
+            cache=storage.cache,
+            indexes=storage.indexes,
+            snapshotters=execution.snapshotters,
+            mounts=execution.cache_mounts,
+            views=execution.context_views,
+            space=self.space,
+            lock=storage.lock,
+            catalog=images.catalog,
+        )
+        self.collect = providers.Factory(Collect, inventory=self.inventory, origins=storage.origins)
+        self.disk_usage = providers.Factory(DiskUsage, inventory=self.inventory)
+        self.prune = providers.Factory(
+            Prune,
+            images=storage.images,
+            collect=self.collect,
+            digests=storage.file_digests,
+            compact=storage.database.provided.compact,
+        )
+        self.keep_tidy = providers.Factory(
+            KeepTidy, collect=self.collect, cap=given.settings.max_cache
+        )
+        self.remove_image = providers.Factory(
+            RemoveImage, images=storage.images, find=images.find, collect=self.collect
+        )
+        self.prune_images = providers.Factory(
+            PruneImages,
+            images=storage.images,
+            list_images=images.list_images,
+            collect=self.collect,
+        )
+        self.check_store = providers.Factory(
+            CheckStore,
+            inventory=self.inventory,
+            archive=storage.archive,
+            registry=registries.registry,
+            transfer=images.transfer,
+        )

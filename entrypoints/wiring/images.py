@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from img.entrypoints.wiring.injection import Wiring, attributes_of, needs, providers
+from img.entrypoints.wiring.injection import Wiring, attributes_of, providers
 from img.entrypoints.wiring.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.setup import Setup
 
@@ -35,83 +35,92 @@ if TYPE_CHECKING:
 class Images(Wiring):
     """Images of the store, of registries and of OCI layouts."""
 
-    setup = providers.Dependency(instance_of=Setup)
-    given = attributes_of(setup)
-    system: System = needs()
-    storage: Storage = needs()
-    registries: Registries = needs()
+    def __init__(
+        self, setup: Setup, system: System, storage: Storage, registries: Registries
+    ) -> None:
+        super().__init__()
+        given = attributes_of(setup)
+        self.catalog = providers.Singleton(Catalog, blobs=storage.blobs)
+        self.find = providers.Factory(FindImage, images=storage.images, catalog=self.catalog)
+        self.list_images = providers.Factory(
+            ListImages, images=storage.images, catalog=self.catalog, find=self.find
+        )
+        self.transfer = providers.Singleton(
+            Transfer,
+            blobs=storage.blobs,
+            origins=storage.origins,
+            indexes=storage.indexes,
+            archive=storage.archive,
+            registry=registries.registry,
+        )
+        self.imported_layers = providers.Singleton(ImportedLayers)
+        self.layers = providers.Singleton(
+            Layers,
+            blobs=storage.blobs,
+            origins=storage.origins,
+            transfer=self.transfer,
+            progress=system.progress,
+            imported=self.imported_layers,
+        )
+        self.trees = providers.Singleton(
+            Trees, layers=self.layers, indexes=storage.indexes, archive=storage.archive
+        )
+        self.copy_from_layout = providers.Factory(
+            lazy(CopyFromLayout), layouts=storage.layouts, blobs=storage.blobs, catalog=self.catalog
+        )
+        self.publish = providers.Factory(
+            lazy(PublishImage),
+            registry=registries.registry,
+            transfer=self.transfer,
+            catalog=self.catalog,
+            progress=system.progress,
+        )
 
-    catalog = providers.Singleton(Catalog, blobs=storage.blobs)
-    find = providers.Factory(FindImage, images=storage.images, catalog=catalog)
-    list_images = providers.Factory(ListImages, images=storage.images, catalog=catalog, find=find)
-    transfer = providers.Singleton(
-        Transfer,
-        blobs=storage.blobs,
-        origins=storage.origins,
-        indexes=storage.indexes,
-        archive=storage.archive,
-        registry=registries.registry,
-    )
-    imported_layers = providers.Singleton(ImportedLayers)
-    layers = providers.Singleton(
-        Layers,
-        blobs=storage.blobs,
-        origins=storage.origins,
-        transfer=transfer,
-        progress=system.progress,
-        imported=imported_layers,
-    )
-    trees = providers.Singleton(
-        Trees, layers=layers, indexes=storage.indexes, archive=storage.archive
-    )
-    copy_from_layout = providers.Factory(
-        lazy(CopyFromLayout), layouts=storage.layouts, blobs=storage.blobs, catalog=catalog
-    )
-    publish = providers.Factory(
-        lazy(PublishImage),
-        registry=registries.registry,
-        transfer=transfer,
-        catalog=catalog,
-        progress=system.progress,
-    )
-
-    pull_image = providers.Factory(
-        PullImage,
-        images=storage.images,
-        registry=registries.registry,
-        transfer=transfer,
-        clock=system.clock,
-        progress=system.progress,
-        lock=storage.lock,
-    )
-    push_image = providers.Factory(PushImage, find=find, publish=publish, lock=storage.lock)
-    tag_image = providers.Factory(
-        TagImage, images=storage.images, find=find, clock=system.clock, lock=storage.lock
-    )
-    inspect_image = providers.Factory(InspectImage, find=find, catalog=catalog)
-    image_history = providers.Factory(ImageHistory, find=find, catalog=catalog, trees=trees)
-    save_image = providers.Factory(
-        SaveImage,
-        find=find,
-        blobs=storage.blobs,
-        exporters=storage.exporters,
-        lock=storage.lock,
-        platform=given.settings.platform,
-    )
-    load_image = providers.Factory(
-        LoadImage,
-        images=storage.images,
-        importer=storage.importer,
-        lock=storage.lock,
-        clock=system.clock,
-    )
-    write_files = providers.Factory(
-        WriteFiles,
-        archive=storage.archive,
-        trees=trees,
-        scratch=storage.scratch,
-        places=system.output_files,
-    )
-    unpack_image = providers.Factory(
-        UnpackImage, find=find, catalog=catalog, files=write_files, lock=storage.lock
-    )
+        self.pull_image = providers.Factory(
+            PullImage,
+            images=storage.images,
+            registry=registries.registry,
+            transfer=self.transfer,
+            clock=system.clock,
+            progress=system.progress,
+            lock=storage.lock,
+        )
+        self.push_image = providers.Factory(
+            PushImage, find=self.find, publish=self.publish, lock=storage.lock
+        )
+        self.tag_image = providers.Factory(
+            TagImage, images=storage.images, find=self.find, clock=system.clock, lock=storage.lock
+        )
+        self.inspect_image = providers.Factory(InspectImage, find=self.find, catalog=self.catalog)
+        self.image_history = providers.Factory(
+            ImageHistory, find=self.find, catalog=self.catalog, trees=self.trees
+        )
+        self.save_image = providers.Factory(
+            SaveImage,
+            find=self.find,
+            blobs=storage.blobs,
+            exporters=storage.exporters,
+            lock=storage.lock,
+            platform=given.settings.platform,
+        )
+        self.load_image = providers.Factory(
+            LoadImage,
+            images=storage.images,
+            importer=storage.importer,
+            lock=storage.lock,
+            clock=system.clock,
+        )
+        self.write_files = providers.Factory(
+            WriteFiles,
+            archive=storage.archive,
+            trees=self.trees,
+            scratch=storage.scratch,
+            places=system.output_files,
+        )
+        self.unpack_image = providers.Factory(
+            UnpackImage,
+            find=self.find,
+            catalog=self.catalog,
+            files=self.write_files,
+            lock=storage.lock,
+        )

@@ -8,16 +8,15 @@ for pydantic, yaml and web frameworks, which takes about 10 ms for each that is 
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from importlib import import_module
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from img.entrypoints import light_imports
 
 # Functions that the library imports and img does not call.
 _UNUSED_FUNCTIONS = {
     "asyncio": ("Future", "ensure_future", "gather"),
+    "configparser": ("ConfigParser",),
     "dependency_injector.wiring": ("unwire", "wire"),
 }
 _UNUSED_PACKAGES = (
@@ -31,78 +30,32 @@ _UNUSED_PACKAGES = (
 )
 
 
-class _HidingFinder:
-    """A finder that reports the unused packages as not installed."""
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> None:
-        if fullname in _UNUSED_PACKAGES:
-            raise ModuleNotFoundError(f"{fullname} is not used here", name=fullname)
-
-
-@contextmanager
-def _without_unused() -> Iterator[None]:
-    # None in sys.modules would hide a package from Python code, but not from Cython's imports.
-    hiding = _HidingFinder()
-    placeholders = {
-        name: _placeholder(name) for name in _UNUSED_FUNCTIONS.keys() - sys.modules.keys()
-    }
-    sys.meta_path.insert(0, hiding)
-    sys.modules.update(placeholders)
-    try:
-        yield
-    finally:
-        for name in placeholders:
-            del sys.modules[name]
-        sys.meta_path.remove(hiding)
-
-
-def _placeholder(module: str) -> ModuleType:
-    """Return a module with the unused functions of ``module``; a call imports the real one."""
-    placeholder = ModuleType(module)
-    for name in _UNUSED_FUNCTIONS[module]:
-        setattr(placeholder, name, _imported_when_called(module, name))
-    return placeholder
-
-
-def _imported_when_called(module: str, name: str) -> Callable[..., Any]:
-    def call(*arguments: object, **named: object) -> Any:
-        return getattr(import_module(module), name)(*arguments, **named)
-
-    return call
-
-
-with _without_unused():
+with light_imports.without(_UNUSED_FUNCTIONS, packages=_UNUSED_PACKAGES):
     from dependency_injector import containers, providers
 
-__all__ = ["Wiring", "attributes_of", "needs", "providers", "select"]
+__all__ = ["Wiring", "attributes_of", "providers", "select"]
 
 _Provided = TypeVar("_Provided")
 
 if TYPE_CHECKING:
 
     class Wiring:
-        """A container, with no other attributes than it declares.
+        """A container; the providers that its ``__init__`` makes are its attributes.
 
-        The library's stub of DeclarativeContainer has an attribute of every name.
+        The library's stub of DynamicContainer has an attribute of every name.
         """
 
-        providers: ClassVar[dict[str, providers.Provider[Any]]]
+        providers: dict[str, providers.Provider[Any]]
 
-        def __init__(self, **dependencies: object) -> None: ...
+        def __init__(self) -> None: ...
 else:
-    Wiring = containers.DeclarativeContainer
+    # A declarative container would copy all of its providers for each instance (25 ms a build).
+    Wiring = containers.DynamicContainer
 
 
-def needs() -> Any:
-    """Return a placeholder of another container; the attribute is annotated with its class."""
-    return providers.DependenciesContainer()
-
-
-def attributes_of(provider: providers.Provider[_Provided]) -> _Provided:
-    """Return providers of the attributes of a provided object, typed as the object."""
-    return cast(_Provided, provider.provided)
+def attributes_of(made: _Provided) -> _Provided:
+    """Return providers of attributes of ``made``, typed as ``made``; each is read when used."""
+    return cast(_Provided, providers.Object(made).provided)
 
 
 def select(choice: object, **adapters: Callable[..., _Provided]) -> providers.Provider[_Provided]:

@@ -70,9 +70,6 @@ class LazyName:
     def __call__(self, *arguments: object, **named: object) -> Any:
         return self.resolve()(*arguments, **named)
 
-    def __deepcopy__(self, _memo: dict[int, Any]) -> LazyName:  # containers copy what they hold
-        return self
-
     def resolve(self) -> Any:
         """Return the class or function. Raises ImportError, AttributeError."""
         return getattr(import_module(self._module), self._name)

@@ -72,23 +72,25 @@ def _contents(
 class Registries(Wiring):
     """Registries, and the credentials for them."""
 
-    setup = providers.Dependency(instance_of=Setup)
-    given = attributes_of(setup)
+    def __init__(self, setup: Setup) -> None:
+        super().__init__()
+        given = attributes_of(setup)
+        self.credentials: providers.Provider[CredentialStore] = select(
+            given.settings.credentials, docker=providers.Singleton(lazy(_docker_credentials), setup)
+        )
+        self.rules = providers.Singleton(_rules)
+        self.insecure = providers.Singleton(_is_insecure, given.settings.access, self.rules)
+        self.registry: providers.Provider[Registry] = select(
+            given.settings.registry,
+            oras=providers.Singleton(lazy(_oras), self.credentials, self.insecure, self.rules),
+        )
+        self.contents = providers.Singleton(_contents, self.credentials, self.insecure, self.rules)
 
-    credentials: providers.Provider[CredentialStore] = select(
-        given.settings.credentials, docker=providers.Singleton(lazy(_docker_credentials), setup)
-    )
-    rules = providers.Singleton(_rules)
-    insecure = providers.Singleton(_is_insecure, given.settings.access, rules)
-    registry: providers.Provider[Registry] = select(
-        given.settings.registry,
-        oras=providers.Singleton(lazy(_oras), credentials, insecure, rules),
-    )
-    contents = providers.Singleton(_contents, credentials, insecure, rules)
-
-    list_tags = providers.Factory(ListTags, contents=contents)
-    list_repositories = providers.Factory(ListRepositories, contents=contents)
-    list_referrers = providers.Factory(ListReferrers, registry=registry, contents=contents)
-    remove_remote_image = providers.Factory(RemoveRemoteImage, contents=contents)
-    login = providers.Factory(Login, registry=registry, credentials=credentials)
-    logout = providers.Factory(Logout, credentials=credentials)
+        self.list_tags = providers.Factory(ListTags, contents=self.contents)
+        self.list_repositories = providers.Factory(ListRepositories, contents=self.contents)
+        self.list_referrers = providers.Factory(
+            ListReferrers, registry=self.registry, contents=self.contents
+        )
+        self.remove_remote_image = providers.Factory(RemoveRemoteImage, contents=self.contents)
+        self.login = providers.Factory(Login, registry=self.registry, credentials=self.credentials)
+        self.logout = providers.Factory(Logout, credentials=self.credentials)

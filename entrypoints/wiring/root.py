@@ -41,55 +41,44 @@ class Container:
     @cached_property
     def system(self) -> System:
         """The clock, the terminal and the user's files."""
-        return System(setup=self._setup)
+        return System(self._setup)
 
     @cached_property
     def storage(self) -> Storage:
         """The state directory, and images in files."""
-        return Storage(setup=self._setup, system=self.system)
+        return Storage(self._setup, self.system)
 
     @cached_property
     def registries(self) -> Registries:
         """Registries and credentials."""
-        return Registries(setup=self._setup)
+        return Registries(self._setup)
 
     @cached_property
     def images(self) -> Images:
         """Images and layers."""
-        return Images(
-            setup=self._setup,
-            system=self.system,
-            storage=self.storage,
-            registries=self.registries,
-        )
+        return Images(self._setup, self.system, self.storage, self.registries)
 
     @cached_property
     def execution(self) -> Execution:
         """Snapshots and executors."""
-        return Execution(setup=self._setup, system=self.system, storage=self.storage)
+        return Execution(self._setup, self.system, self.storage)
 
     @cached_property
     def housekeeping(self) -> Housekeeping:
         """Garbage collection and checks."""
-        return Housekeeping(
-            setup=self._setup,
-            storage=self.storage,
-            registries=self.registries,
-            images=self.images,
-            execution=self.execution,
-        )
+        return Housekeeping(self._setup, self.storage, self.registries, self.images, self.execution)
 
     @cached_property
     def building(self) -> Building:
         """Builds."""
         return Building(
-            setup=self._setup,
-            system=self.system,
-            storage=self.storage,
-            registries=self.registries,
-            images=self.images,
-            execution=self.execution,
-            housekeeping=self.housekeeping,
+            self._setup,
+            self.system,
+            self.storage,
+            self.registries,
+            self.images,
+            self.execution,
+            self.housekeeping,
         )
 
     @contextmanager

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from img.entrypoints.wiring.injection import (
     Wiring,
     attributes_of,
-    needs,
     providers,
     select,
 )
@@ -74,61 +73,60 @@ def _scratch_elsewhere() -> ScratchSpace:
 class Storage(Wiring):
     """Blobs, names, records, locks; and images that are read from and written to files."""
 
-    setup = providers.Dependency(instance_of=Setup)
-    given = attributes_of(setup)
-    system: System = needs()
+    def __init__(self, setup: Setup, system: System) -> None:
+        super().__init__()
+        given = attributes_of(setup)
+        self.database = providers.Singleton(Database, given.database)
+        self.blobs: providers.Provider[BlobStore] = select(
+            given.settings.store,
+            files=providers.Singleton(FileBlobStore, given.settings.state),
+            memory=providers.Singleton(MemoryBlobStore),
+            **{"oci-layout": providers.Singleton(OciLayoutBlobStore, given.layout)},
+        )
+        self.images: providers.Provider[ImageStore] = select(
+            given.settings.store,
+            files=providers.Singleton(SqliteImageStore, self.database),
+            memory=providers.Singleton(MemoryImageStore),
+            **{"oci-layout": providers.Singleton(OciLayoutImageStore, given.layout)},
+        )
+        self.origins: providers.Provider[BlobOrigins] = select(
+            given.records,
+            state=providers.Singleton(SqliteBlobOrigins, self.database),
+            memory=providers.Singleton(MemoryBlobOrigins),
+        )
+        self.indexes: providers.Provider[IndexStore] = select(
+            given.records,
+            state=providers.Singleton(FileIndexStore, given.settings.state),
+            memory=providers.Singleton(MemoryIndexStore),
+        )
+        self.cache_namespace = providers.Callable(_cache_namespace, setup)
+        self.cache: providers.Provider[CacheStore] = select(
+            given.records,
+            state=providers.Singleton(_sqlite_cache, self.database, self.cache_namespace),
+            memory=providers.Singleton(MemoryCacheStore),
+        )
+        self.file_digests: providers.Provider[FileDigestStore] = select(
+            given.records,
+            state=providers.Singleton(SqliteFileDigestStore, self.database),
+            memory=providers.Singleton(MemoryFileDigestStore),
+        )
+        self.scratch: providers.Provider[ScratchSpace] = select(
+            given.records,
+            state=providers.Singleton(FileScratchSpace, given.temporary),
+            memory=providers.Singleton(_scratch_elsewhere),
+        )
+        self.lock = providers.Singleton(FileStateLock, given.settings.state)
+        self.archive = providers.Singleton(lazy(TarLayerArchive), system.ownership)
 
-    database = providers.Singleton(Database, given.database)
-    blobs: providers.Provider[BlobStore] = select(
-        given.settings.store,
-        files=providers.Singleton(FileBlobStore, given.settings.state),
-        memory=providers.Singleton(MemoryBlobStore),
-        **{"oci-layout": providers.Singleton(OciLayoutBlobStore, given.layout)},
-    )
-    images: providers.Provider[ImageStore] = select(
-        given.settings.store,
-        files=providers.Singleton(SqliteImageStore, database),
-        memory=providers.Singleton(MemoryImageStore),
-        **{"oci-layout": providers.Singleton(OciLayoutImageStore, given.layout)},
-    )
-    origins: providers.Provider[BlobOrigins] = select(
-        given.records,
-        state=providers.Singleton(SqliteBlobOrigins, database),
-        memory=providers.Singleton(MemoryBlobOrigins),
-    )
-    indexes: providers.Provider[IndexStore] = select(
-        given.records,
-        state=providers.Singleton(FileIndexStore, given.settings.state),
-        memory=providers.Singleton(MemoryIndexStore),
-    )
-    cache_namespace = providers.Callable(_cache_namespace, setup)
-    cache: providers.Provider[CacheStore] = select(
-        given.records,
-        state=providers.Singleton(_sqlite_cache, database, cache_namespace),
-        memory=providers.Singleton(MemoryCacheStore),
-    )
-    file_digests: providers.Provider[FileDigestStore] = select(
-        given.records,
-        state=providers.Singleton(SqliteFileDigestStore, database),
-        memory=providers.Singleton(MemoryFileDigestStore),
-    )
-    scratch: providers.Provider[ScratchSpace] = select(
-        given.records,
-        state=providers.Singleton(FileScratchSpace, given.temporary),
-        memory=providers.Singleton(_scratch_elsewhere),
-    )
-    lock = providers.Singleton(FileStateLock, given.settings.state)
-    archive = providers.Singleton(lazy(TarLayerArchive), system.ownership)
-
-    layouts = providers.Singleton(lazy(DirectoryLayouts))
-    layout_writer = providers.Singleton(
-        lazy(DirectoryLayoutWriter), providers.Factory(OciLayoutBlobStore, marks=False).provider
-    )
-    layout_exporter = providers.Factory(OciLayoutExporter, blobs)
-    exporters = providers.Dict(
-        docker=providers.Factory(DockerArchiveExporter, blobs, decompressed),
-        oci=providers.Factory(OciArchiveExporter, blobs),
-    )
-    importer = providers.Singleton(
-        ArchiveImporter, blobs, archive_members, decompressed, given.settings.platform
-    )
+        self.layouts = providers.Singleton(lazy(DirectoryLayouts))
+        self.layout_writer = providers.Singleton(
+            lazy(DirectoryLayoutWriter), providers.Factory(OciLayoutBlobStore, marks=False).provider
+        )
+        self.layout_exporter = providers.Factory(OciLayoutExporter, self.blobs)
+        self.exporters = providers.Dict(
+            docker=providers.Factory(DockerArchiveExporter, self.blobs, decompressed),
+            oci=providers.Factory(OciArchiveExporter, self.blobs),
+        )
+        self.importer = providers.Singleton(
+            ArchiveImporter, self.blobs, archive_members, decompressed, given.settings.platform
+        )

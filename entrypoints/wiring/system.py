@@ -40,17 +40,17 @@ def _ownership(setup: Setup) -> Ownership:
 class System(Wiring):
     """The adapters that are not part of the state and do not run anything."""
 
-    setup = providers.Dependency(instance_of=Setup)
-    given = attributes_of(setup)
-
-    clock = providers.Singleton(SystemClock)
-    ownership = providers.Singleton(_ownership, setup)
-    progress: providers.Provider[ProgressSink] = select(
-        given.progress,
-        plain=providers.Singleton(lazy(_on_standard_error), PlainProgress),
-        tty=providers.Singleton(lazy(_on_standard_error), TerminalProgress),
-        quiet=providers.Singleton(lazy(SilentProgress)),
-        rawjson=providers.Singleton(lazy(_on_standard_error), RawJsonProgress),
-    )
-    output_files = providers.Singleton(lazy(_output_files))
-    foreign_programs = providers.Singleton(BinfmtPrograms, given.settings.platform)
+    def __init__(self, setup: Setup) -> None:
+        super().__init__()
+        given = attributes_of(setup)
+        self.clock = providers.Singleton(SystemClock)
+        self.ownership = providers.Singleton(_ownership, setup)
+        self.progress: providers.Provider[ProgressSink] = select(
+            given.progress,
+            plain=providers.Singleton(lazy(_on_standard_error), PlainProgress),
+            tty=providers.Singleton(lazy(_on_standard_error), TerminalProgress),
+            quiet=providers.Singleton(lazy(SilentProgress)),
+            rawjson=providers.Singleton(lazy(_on_standard_error), RawJsonProgress),
+        )
+        self.output_files = providers.Singleton(lazy(_output_files))
+        self.foreign_programs = providers.Singleton(BinfmtPrograms, given.settings.platform)

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 from typing import TypeVar
 
-from img.adapters.linux.userns import IdMap
+from img.adapters.linux.id_map import IdMap
 from img.domain.build import BuildRequest
 from img.domain.outputs import CacheOnly, Output
 from img.entrypoints.rootless import BuildHost

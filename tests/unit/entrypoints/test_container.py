@@ -13,30 +13,17 @@ from dependency_injector import providers
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.executor.scripted import ScriptedExecutor
 from img.adapters.linux.boot import boot_name
-from img.adapters.linux.userns import IdMap
+from img.adapters.linux.id_map import IdMap
 from img.application.solver.announce import AnnouncedExecutor
 from img.domain.errors import HostError, UsageError
 from img.domain.retention import PrunePolicy
 from img.domain.usage import Kind
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import FOR_TESTS, Settings, host_platform
-from img.entrypoints.wiring.execution import Execution
-from img.entrypoints.wiring.registries import Registries
 from img.entrypoints.wiring.root import Container, open_container
 from img.entrypoints.wiring.setup import OWN_ADAPTERS
-from img.entrypoints.wiring.storage import Storage
-from img.entrypoints.wiring.system import System
 
 OUTSIDE = BuildHost(id_map=None, obstacle=HostError("no namespaces in a unit test"))
-# The provider that a setting chooses from.
-CHOSEN: dict[str, providers.Provider[Any]] = {
-    "store": Storage.blobs,
-    "snapshotter": Execution.snapshotter,
-    "executor": Execution.executor,
-    "registry": Registries.registry,
-    "credentials": Registries.credentials,
-    "progress": System.progress,
-}
 
 
 def settings(state: Path, **chosen: str) -> Settings:
@@ -50,6 +37,22 @@ def settings(state: Path, **chosen: str) -> Settings:
 def names_of(provider: providers.Provider[Any]) -> Iterable[str]:
     """Return the names of the adapters that a setting may choose."""
     return cast("providers.Selector[Any]", provider).providers
+
+
+def chosen_by() -> dict[str, providers.Provider[Any]]:
+    """Return the provider that each setting chooses from."""
+    container = open_container(settings(Path("/unused")), OUTSIDE)
+    return {
+        "store": container.storage.blobs,
+        "snapshotter": container.execution.snapshotter,
+        "executor": container.execution.executor,
+        "registry": container.registries.registry,
+        "credentials": container.registries.credentials,
+        "progress": container.system.progress,
+    }
+
+
+CHOSEN = chosen_by()
 
 
 def choices() -> list[tuple[str, str]]:
@@ -126,13 +129,13 @@ def test_an_adapter_can_be_swapped_wherever_it_is_used(tmp_path: Path) -> None:
 
 def test_the_names_of_own_adapters_are_those_that_can_be_chosen() -> None:
     selectors: dict[str, providers.Provider[Any]] = {
-        "blob_store": Storage.blobs,
-        "image_store": Storage.images,
-        "snapshotter": Execution.snapshotter,
-        "executor": Execution.executor,
-        "registry": Registries.registry,
-        "credential_store": Registries.credentials,
-        "progress_sink": System.progress,
+        "blob_store": CHOSEN["store"],
+        "image_store": open_container(settings(Path("/unused")), OUTSIDE).storage.images,
+        "snapshotter": CHOSEN["snapshotter"],
+        "executor": CHOSEN["executor"],
+        "registry": CHOSEN["registry"],
+        "credential_store": CHOSEN["credentials"],
+        "progress_sink": CHOSEN["progress"],
     }
 
     for group, own in OWN_ADAPTERS.items():

@@ -1,6 +1,5 @@
 """Imports and objects that are deferred until their first use."""
 
-import copy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,12 +59,6 @@ def test_other_modules_import_as_ever_meanwhile() -> None:
     )
 
     subprocess.run([sys.executable, "-c", program], check=True)
-
-
-def test_a_copied_container_has_the_same_lazy_names() -> None:
-    name = LazyName("fractions", "Fraction")
-
-    assert copy.deepcopy(name) is name
 
 
 def test_a_lazy_object_is_made_when_an_attribute_is_read() -> None:
