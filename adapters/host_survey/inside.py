@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from img.adapters.linux import syscalls
 from img.adapters.linux.boot import boot_name
 from img.adapters.linux.host_probe_cache import HostProbeCache
-from img.adapters.linux.overlay_trial import try_overlay
 from img.adapters.linux.id_map import IdMap
+from img.adapters.linux.overlay_trial import try_overlay
 from img.domain.errors import HostError
 
 NAMES = ("overlay", "proc", "network namespace")

@@ -11,15 +11,18 @@ from img import __version__
 from img.domain.errors import ImgError, UsageError
 from img.entrypoints import light_imports
 
-# The modules that typer imports for completion, for opening web pages, and for messages.
+# The modules that typer and inspect import for completion, web pages, messages and source code.
 with light_imports.without(
     {
+        "ast": (),
         "difflib": ("get_close_matches",),
         "gettext": ("gettext",),
+        "linecache": (),
         "platform": (),
         "shellingham": (),
         "shutil": ("get_terminal_size",),
         "subprocess": (),
+        "tokenize": (),
         "traceback": ("FrameSummary", "StackSummary"),
         "uuid": ("UUID",),
     }
@@ -52,6 +55,7 @@ _COMPLETION_OPTIONS = (_INSTALLS_COMPLETION, "--show-completion")
 # With this variable, Typer's two options take the name of a shell. Without it they look for the
 # shell that runs img, and fail in a script of sh.
 _SHELL_IS_NAMED = "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION"
+_VERSION_OPTIONS = ("--version", "-v")
 _COMPLETION = "_IMG_COMPLETE"  # in the environment when a shell completes a line
 
 # The modules of commands, in the order of the help. Only the modules of the command are imported.
@@ -89,6 +93,8 @@ def command_line(arguments: Sequence[str] | None = None) -> typer.Typer:
     )
     app.callback(invoke_without_command=True)(root)
     words = set(arguments or ())
+    if words and words <= {*_VERSION_OPTIONS}:
+        return app
     named = [module for module, names in COMMANDS.items() if names & words]
     if words & {"-h", "--help"} or _COMPLETION in os.environ:
         named = []
@@ -133,8 +139,7 @@ def root(
     version: Annotated[  # noqa: ARG001 (its callback acts)
         bool,
         typer.Option(
-            "--version",
-            "-v",
+            *_VERSION_OPTIONS,
             help="Print version information and quit.",
             is_eager=True,
             callback=_print_version,
