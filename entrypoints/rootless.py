@@ -16,7 +16,7 @@ from img.adapters.linux.id_map import IdMap
 from img.adapters.syscall_supervisor.root.level import Emulation
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, UsageError
-from img.entrypoints.wiring.lazy import lazy_imports
+from img.entrypoints.lazy import lazy_imports
 
 with lazy_imports(__name__):
     from img.adapters.linux.outsider import Outsider, run_here

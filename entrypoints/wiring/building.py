@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from img.entrypoints.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.injection import Wiring, attributes_of, providers
-from img.entrypoints.wiring.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.setup import Setup
 
 with lazy_imports(__name__):

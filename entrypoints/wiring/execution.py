@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from img.entrypoints.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.injection import (
     Wiring,
     attributes_of,
     providers,
     select,
 )
-from img.entrypoints.wiring.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.setup import OWN_EXECUTORS, Setup
 
 with lazy_imports(__name__):

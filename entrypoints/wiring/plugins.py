@@ -11,9 +11,9 @@ from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from img.domain.errors import UsageError
+from img.entrypoints.lazy import lazy
 from img.entrypoints.settings import FOR_TESTS
 from img.entrypoints.wiring.injection import providers
-from img.entrypoints.wiring.lazy import lazy
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint

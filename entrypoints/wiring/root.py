@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from img.entrypoints.lazy import is_made, lazy_imports
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings
-from img.entrypoints.wiring.lazy import is_made, lazy_imports
 from img.entrypoints.wiring.setup import OWN_ADAPTERS, Setup
 
 with lazy_imports(__name__):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from img.entrypoints.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.injection import (
     Wiring,
     attributes_of,
     providers,
     select,
 )
-from img.entrypoints.wiring.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.setup import Setup
 
 with lazy_imports(__name__):

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from img.entrypoints.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.injection import Wiring, attributes_of, providers, select
-from img.entrypoints.wiring.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.setup import Setup
 
 with lazy_imports(__name__):

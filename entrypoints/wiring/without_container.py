@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from img.entrypoints.wiring.lazy import lazy_imports
+from img.entrypoints.lazy import lazy_imports
 
 with lazy_imports(__name__):
     from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser

@@ -10,9 +10,12 @@ from pathlib import Path
 import pytest
 
 from img.entrypoints import wiring
-from img.entrypoints.wiring.lazy import LazyName, is_made, lazy
+from img.entrypoints.lazy import LazyName, is_made, lazy
 
-MODULES = sorted(path.stem for path in Path(wiring.__path__[0]).glob("[a-z]*.py"))
+MODULES = [
+    "rootless",
+    *sorted(f"wiring.{path.stem}" for path in Path(wiring.__path__[0]).glob("[a-z]*.py")),
+]
 
 
 def lazy_names() -> list[tuple[str, LazyName]]:
@@ -20,7 +23,7 @@ def lazy_names() -> list[tuple[str, LazyName]]:
     return [
         (f"{module}.{name}", value)
         for module in MODULES
-        for name, value in vars(import_module(f"img.entrypoints.wiring.{module}")).items()
+        for name, value in vars(import_module(f"img.entrypoints.{module}")).items()
         if isinstance(value, LazyName)
     ]
 
@@ -37,7 +40,7 @@ def test_the_wiring_imports_lazily() -> None:
 def test_a_lazy_name_imports_its_module_when_it_is_called() -> None:
     program = (
         "import sys\n"
-        "from img.entrypoints.wiring.lazy import lazy_imports\n"
+        "from img.entrypoints.lazy import lazy_imports\n"
         "with lazy_imports(__name__):\n"
         "    from fractions import Fraction as Part\n"
         "import ast\n"
@@ -52,7 +55,7 @@ def test_a_lazy_name_imports_its_module_when_it_is_called() -> None:
 def test_other_modules_import_as_ever_meanwhile() -> None:
     program = (
         "import sys\n"
-        "from img.entrypoints.wiring.lazy import LazyName, lazy_imports\n"
+        "from img.entrypoints.lazy import LazyName, lazy_imports\n"
         "with lazy_imports('another.module'):\n"
         "    from fractions import Fraction\n"
         "assert not isinstance(Fraction, LazyName) and 'fractions' in sys.modules\n"
