@@ -2,16 +2,12 @@
 
 import io
 import json
-import re
-import shlex
-import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
 
 from tests.support.host.img_command import Img, WriteContext
-from tests.support.host.machine import REPOSITORY
 
 pytestmark = pytest.mark.any_user
 
@@ -113,20 +109,6 @@ def test_questions_are_answered_for_each_target(img: Img, here: Path) -> None:
     assert list(printed["target"]) == ["app", "base", "docs"]
     assert listed.splitlines()[1:] == ["app\t", "base\t", "default\tapp, docs", "docs\t"]
     assert [each["check"]["warnings"] for each in checked["target"].values()] == [[], [], []]
-
-
-def test_the_commands_of_the_documentation(img: Img, workplace: Path) -> None:
-    example = shutil.copytree(REPOSITORY / "examples/bake", workplace / "example")
-    example.chmod(0o777)
-    text = (REPOSITORY / "docs/bake.md").read_text()
-    [block] = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    commands = [line.removeprefix("$ img ") for line in block.splitlines() if "$ img " in line]
-
-    done = [img(*shlex.split(command), cwd=example) for command in commands]
-
-    [image] = json.loads(done[-1].stdout)
-    assert image["Config"]["Labels"] == {"greeting": "welcome"}
-    assert (example / "site/manual.txt").exists()
 
 
 @pytest.mark.userns

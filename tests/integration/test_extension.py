@@ -16,7 +16,6 @@ from img.testing.image_store import ImageStoreContract
 
 PACKAGE = Path(__file__).parent.parent / "extension_package"
 ROOT = PACKAGE.parent.parent
-PAGE = ROOT / "docs" / "extending.md"
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -129,13 +128,3 @@ def test_its_stores_keep_the_promises_of_their_ports(site: Path, tmp_path: Path)
     suites = (BlobStoreContract, ImageStoreContract)
     promised = [name for suite in suites for name in vars(suite) if name.startswith("test_")]
     assert f"{len(promised)} passed" in done.stdout
-
-
-@pytest.mark.parametrize(
-    "file", ["pyproject.toml", "src/img_one_file.py", "promises/test_stores.py"]
-)
-def test_the_page_shows_the_very_code(file: str) -> None:
-    shown = re.findall(r"^```(?:python|toml)\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
-    code = (PACKAGE / file).read_text()
-
-    assert code in shown

@@ -23,6 +23,7 @@ _WEIGHTS = {
     "test_the_executors_promises_hold": 35,
     "test_the_layers_are_equal_entry_for_entry": 35,
     "test_whatever_is_killed_at_whatever_moment": 30,
+    "test_commands_work_as_shown": 15,
     "test_other_engines_show_the_same_files": 20,
     "test_what_only_a_plain_user_can_see": 15,
     "test_the_images_are_what_root_builds_on_overlays": 12,
