@@ -40,17 +40,19 @@ def separate(process: Process, files: Sequence[tuple[int, Access]] | None = None
         ) from error
 
 
-def confine(process: Process, allowed: int) -> None:
+def confine(process: Process, allowed: int, *, of_runtime: bool = False) -> None:
     """Load the filter of a step with the capabilities ``allowed`` into this process.
 
-    Without effect on kernels without filters and on unsupported architectures. Raises
+    ``of_runtime``: this process becomes a container runtime, and makes the calls of one. Without
+    effect on kernels without filters and on unsupported architectures. Raises
     ExecutorUnavailable.
     """
     separate(process)
-    machine = bpf.this_machine()
-    if process.insecure or machine is None:
+    if process.insecure:
         return
-    program = allowed_calls.filter_program(machine, allowed, userns=process.userns)
+    program = compiled(process, allowed, of_runtime=of_runtime)
+    if program is None:
+        return
     try:
         bpf.load(program)
     except OSError as error:
@@ -58,6 +60,19 @@ def confine(process: Process, allowed: int) -> None:
             raise ExecutorUnavailable(
                 f"the system calls of a step cannot be filtered: {error.strerror}"
             ) from error
+
+
+def compiled(process: Process, allowed: int, *, of_runtime: bool = False) -> bytes | None:
+    """Return the filter that ``confine`` loads, None on an unsupported architecture.
+
+    It is cached for a process and its forks.
+    """
+    machine = bpf.this_machine()
+    if machine is None:
+        return None
+    return allowed_calls.filter_program(
+        machine, allowed, userns=process.userns, of_runtime=of_runtime
+    )
 
 
 def prepare_filters() -> None:

@@ -1,24 +1,17 @@
-"""The filter of system calls for a container runtime (config-linux.md, "Seccomp").
+"""The part of a step's filter of system calls that a container runtime has to load.
 
-The rules are those of the other executors, reduced to as few as possible: each costs runc time.
-Numbers above the highest that runc's library knows fail with ENOSYS, as runc does by itself.
+Compiling the whole list takes a runtime 15 ms for each step (config-linux.md, "Seccomp"; libseccomp
+sorts the rules of each architecture). So the process that executes the runtime loads a compiled
+filter first (privileges.confine), which allows what the runtime needs besides; the runtime loads a
+second filter that refuses it. The kernel asks both, and the stricter answer counts (seccomp(2)).
 """
 
-import base64
-import errno
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
 from img.adapters.syscall_supervisor import allowed_calls, bpf
-from img.adapters.syscall_supervisor.bpf import (
-    ALLOW,
-    Condition,
-    HasBits,
-    IsOneOf,
-    LacksBits,
-    Machine,
-    Rule,
-)
+from img.adapters.syscall_supervisor.allowed_calls import REFUSED, RUNTIME_CALLS
+from img.adapters.syscall_supervisor.bpf import HasBits, Machine, Rule
 from img.domain.process import Process
 
 _Json = Mapping[str, object]
@@ -31,86 +24,45 @@ _ARCHITECTURES = {
 
 
 def seccomp_section(process: Process, allowed: int) -> _Json:
-    """Return the filter for a step with the capabilities ``allowed``."""
+    """Return the filter that the runtime loads for a step with the capabilities ``allowed``.
+
+    Where no filter is compiled for this machine, it refuses as much as can be refused by name.
+    """
     return _section(bpf.this_machine(), allowed, userns=process.userns)
 
 
 @cache
 def _section(machine: Machine | None, allowed: int, *, userns: bool) -> _Json:
     rules = allowed_calls.rules_for(allowed, userns=userns)
+    entries: Sequence[_Json]
     if machine is None:  # the list of allowed calls would be incomplete
-        refused = _entry(allowed_calls.refused_calls(rules), allowed_calls.REFUSED)
-        return {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [refused]}
+        entries, architectures = [_entry(allowed_calls.refused_calls(rules))], {}
+    else:
+        entries = [*_refusals(rules)]
+        architectures = {"architectures": list(_ARCHITECTURES[machine.native])}
+    return {"defaultAction": "SCMP_ACT_ALLOW", **architectures, "syscalls": entries}
+
+
+def _refusals(rules: Iterable[Rule]) -> Iterator[_Json]:
+    """Yield entries that refuse what ``rules`` refuse of RUNTIME_CALLS."""
+    ruled = [rule for rule in rules if rule.call in RUNTIME_CALLS]
+    yield _entry(sorted(RUNTIME_CALLS - {rule.call for rule in ruled}))
+    for rule in ruled:
+        if rule.action == REFUSED:  # the other rules of such a call allow the rest
+            (condition,) = rule.conditions
+            assert isinstance(condition, HasBits)
+            ones = (1 << place for place in range(32) if condition.bits >> place & 1)
+            yield from (_entry([rule.call], [_has(condition.argument, bit)]) for bit in ones)
+
+
+def _entry(names: Sequence[str], arguments: Sequence[_Json] = ()) -> _Json:
     return {
-        "defaultAction": "SCMP_ACT_ERRNO",
-        "defaultErrnoRet": errno.EPERM,
-        "architectures": list(_ARCHITECTURES[machine.native]),
-        "syscalls": list(_entries(rules)),
+        "names": list(names),
+        "args": list(arguments),
+        "action": "SCMP_ACT_ERRNO",
+        "errnoRet": REFUSED & bpf.ERRNO_MASK,
     }
 
 
-def annotations(process: Process, allowed: int) -> Mapping[str, str]:
-    """Return the compiled filter for crun, as an annotation.
-
-    Compiling it takes crun longer than everything else.
-    """
-    machine = bpf.this_machine()
-    if machine is None:
-        return {}
-    return {"run.oci.seccomp_bpf_data": _encoded(machine, allowed, userns=process.userns)}
-
-
-@cache
-def _encoded(machine: Machine, allowed: int, *, userns: bool) -> str:
-    program = allowed_calls.filter_program(machine, allowed, userns=userns)
-    return base64.b64encode(program).decode("ascii")
-
-
-def _entries(rules: Iterable[Rule]) -> Iterator[_Json]:
-    unconditional: dict[int, list[str]] = {}
-    for rule in rules:
-        if not rule.conditions:
-            unconditional.setdefault(rule.action, []).append(rule.call)
-    yield from (_entry(names, action) for action, names in unconditional.items())
-    for rule in rules:
-        if rule.conditions and rule.action != allowed_calls.REFUSED:  # the default action
-            for arguments in _alternatives(rule.conditions):
-                yield _entry([rule.call], rule.action, arguments)
-
-
-def _entry(names: Sequence[str], action: int, arguments: Sequence[_Json] = ()) -> _Json:
-    entry: dict[str, object] = {"names": list(names), "args": list(arguments)}
-    if action == ALLOW:
-        return entry | {"action": "SCMP_ACT_ALLOW"}
-    return entry | {"action": "SCMP_ACT_ERRNO", "errnoRet": action & bpf.ERRNO_MASK}
-
-
-def _alternatives(conditions: Sequence[Condition]) -> Iterator[list[_Json]]:
-    """Yield arguments that fulfil the only condition; no allowed call has a second one."""
-    (condition,) = conditions
-    match condition:
-        case HasBits(argument, bits):
-            ones = (1 << place for place in range(32) if bits >> place & 1)
-            yield from ([_masked(argument, bit, bit)] for bit in ones)
-        case LacksBits(argument, bits):
-            yield [_masked(argument, bits, 0)]
-        case IsOneOf(argument, values, mask):
-            for first, size in _blocks(values):
-                yield [_masked(argument, mask & ~(size - 1), first)]
-
-
-def _blocks(values: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Yield (first, size) of blocks that hold all values: sizes are powers of two, and aligned."""
-    left = set(values)
-    while left:
-        first = min(left)
-        size = 1
-        while first % (size * 2) == 0 and left.issuperset(range(first, first + size * 2)):
-            size *= 2
-        left.difference_update(range(first, first + size))
-        yield first, size
-
-
-def _masked(argument: int, mask: int, value: int) -> _Json:
-    # Not SCMP_CMP_EQ: the kernel only compares the low 32 bits of these arguments.
-    return {"index": argument, "op": "SCMP_CMP_MASKED_EQ", "value": mask, "valueTwo": value}
+def _has(argument: int, bit: int) -> _Json:
+    return {"index": argument, "op": "SCMP_CMP_MASKED_EQ", "value": bit, "valueTwo": bit}

@@ -7,7 +7,7 @@ adds what belongs to the pid namespace that it creates.
 import resource
 from collections.abc import Mapping
 
-from img.adapters.executor.runtime_seccomp import annotations, seccomp_section
+from img.adapters.executor.runtime_seccomp import seccomp_section
 from img.adapters.executor.system_mounts import MASKED, READ_ONLY
 from img.adapters.linux import capabilities
 from img.domain.filesystem.ownership import UserIdentity
@@ -24,7 +24,6 @@ def configuration(process: Process, user: UserIdentity, root: str, allowed: int)
     confined = not process.insecure
     return {
         "ociVersion": "1.0.2",
-        "annotations": annotations(process, allowed) if confined else {},
         "root": {"path": root, "readonly": False},
         "process": {
             "terminal": False,

@@ -26,7 +26,7 @@ from img.adapters.executor.group_mounts import (
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mount_points import MountPoints
 from img.adapters.executor.reports import Starting
-from img.adapters.executor.runtime_seccomp import annotations, seccomp_section
+from img.adapters.executor.runtime_seccomp import seccomp_section
 from img.adapters.executor.runtime_spec import configuration
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.system_mounts import SystemMounts
@@ -55,16 +55,18 @@ def run_runtime(
     bundle = _prepare(launch, channel, system, network)
     syscalls.close_descriptors(but=(channel.fileno(), log))
     os.set_inheritable(log, True)
-    privileges.separate(launch.process)
+    privileges.confine(launch.process, _allowed(launch), of_runtime=True)
     reports.send(channel, Starting())
     _execute(_command(launch.program, bundle, f"/proc/self/fd/{log}"))
 
 
 def prepare(launch: Launch) -> None:
-    """Compile the filter of similar steps, for processes that are forked later."""
+    """Compile the filters of similar steps, for processes that are forked later."""
+    if launch.process.insecure:
+        return
     allowed = _allowed(launch)
     seccomp_section(launch.process, allowed)
-    annotations(launch.process, allowed)
+    privileges.compiled(launch.process, allowed, of_runtime=True)
 
 
 def failure_in(log: int, cwd: str) -> str:

@@ -97,6 +97,14 @@ _IN_USER_NAMESPACE = """
 # Newer than the profile: libseccomp and runc answer ENOSYS for calls that they do not know.
 _LATER = "open_tree_attr file_getattr file_setattr listns rseq_slice_yield"
 
+RUNTIME_CALLS = frozenset(
+    """
+    bpf chroot clone fsconfig fsmount fsopen fspick keyctl mount mount_setattr move_mount open_tree
+    pivot_root setdomainname sethostname setns umount umount2 unshare
+    """.split()  # noqa: SIM905 (as above)
+)
+"""The calls with which a container runtime makes a container; all others it makes as a step may."""
+
 _CLONE_NEWCGROUP = 0x0200_0000
 _CLONE_NEW = 0x7E02_0000  # all CLONE_NEW* flags of clone(2)
 _FAMILIES = 46  # AF_MAX (linux/socket.h)
@@ -135,14 +143,23 @@ def before(own: Iterable[Rule], allowed: tuple[Rule, ...]) -> tuple[Rule, ...]:
     )
 
 
-def filter_program(machine: Machine, allowed: int, *, userns: bool = False) -> bytes:
-    """Return the filter of a step with the capabilities ``allowed``."""
-    return _program(machine, relevant(allowed), userns=userns)
+def filter_program(
+    machine: Machine, allowed: int, *, userns: bool = False, of_runtime: bool = False
+) -> bytes:
+    """Return the filter of a step with the capabilities ``allowed``.
+
+    ``of_runtime``: of a container runtime that starts the step; the filter allows RUNTIME_CALLS.
+    """
+    return _program(machine, relevant(allowed), userns=userns, of_runtime=of_runtime)
 
 
 @cache
-def _program(machine: Machine, allowed: int, *, userns: bool) -> bytes:
-    return bpf.program(machine, rules_for(allowed, userns=userns), otherwise=REFUSED)
+def _program(machine: Machine, allowed: int, *, userns: bool, of_runtime: bool) -> bytes:
+    rules = rules_for(allowed, userns=userns)
+    if of_runtime:
+        others = (rule for rule in rules if rule.call not in RUNTIME_CALLS)
+        rules = (*others, *(Rule(call, ALLOW) for call in sorted(RUNTIME_CALLS)))
+    return bpf.program(machine, rules, otherwise=REFUSED)
 
 
 def relevant(allowed: int) -> int:

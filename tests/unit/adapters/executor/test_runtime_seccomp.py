@@ -1,20 +1,22 @@
-"""The filter of a step for a container runtime."""
+"""The filters of a step that a container runtime starts: one before the runtime, one by it."""
 
-import base64
 import errno
 from typing import Any
 
 import pytest
 
-from img.adapters.executor.runtime_seccomp import annotations, seccomp_section
+from img.adapters.executor.runtime_seccomp import seccomp_section
 from img.adapters.linux import capabilities
-from img.adapters.syscall_supervisor import allowed_calls, bpf
+from img.adapters.syscall_supervisor import bpf
+from img.adapters.syscall_supervisor.allowed_calls import RUNTIME_CALLS, filter_program
 from img.adapters.syscall_supervisor.bpf import ALLOW, fail_with
 from img.domain.process import Process
 from tests.support.steps.bpf_machine import verdict
 
 PROCESS = Process(argv=("true",), env={})
 ALLOWED = capabilities.DOCKER_DEFAULT
+CONDITIONAL = ("clone", "personality", "socket", "unshare")
+FIRST_ARGUMENTS = (0, 8, 17, 38, 39, 40, 0x20008, 0x200_0000, 0x1000_0011, 0xFFFF_FFFF)
 
 pytestmark = pytest.mark.skipif(
     bpf.this_machine() is None, reason="the calls of this machine have no table"
@@ -30,57 +32,53 @@ def said(section: Any, name: str, first_argument: int = 0) -> int:
             and first_argument & argument["value"] == argument["valueTwo"]
             for argument in entry["args"]
         ):
-            return ALLOW if entry["action"] == "SCMP_ACT_ALLOW" else fail_with(entry["errnoRet"])
-    assert section["defaultAction"] == "SCMP_ACT_ERRNO"
-    return fail_with(section["defaultErrnoRet"])
+            assert entry["action"] == "SCMP_ACT_ERRNO"
+            return fail_with(entry["errnoRet"])
+    assert section["defaultAction"] == "SCMP_ACT_ALLOW"
+    return ALLOW
 
 
-@pytest.mark.parametrize("argument", [0, 8, 17, 38, 39, 40, 0x20008, 0x1000_0011, 0xFFFF_FFFF])
 @pytest.mark.parametrize("userns", [False, True])
-def test_it_says_what_the_filter_of_other_executors_says(argument: int, *, userns: bool) -> None:
+@pytest.mark.parametrize("more", ["", "sys_admin", "sys_chroot", "bpf"])
+@pytest.mark.parametrize("compat", [False, True])
+def test_both_together_say_what_the_filter_of_other_executors_says(
+    more: str, *, userns: bool, compat: bool
+) -> None:
     machine = bpf.this_machine()
     assert machine is not None
-    process = Process(argv=("true",), env={}, userns=userns)
-    section = seccomp_section(process, ALLOWED)
-    program = allowed_calls.filter_program(machine, ALLOWED, userns=userns)
+    allowed = ALLOWED | (capabilities.mask_of(more) if more else 0)
+    section = seccomp_section(Process(argv=("true",), env={}, userns=userns), allowed)
+    only = filter_program(machine, allowed, userns=userns)
+    first = filter_program(machine, allowed, userns=userns, of_runtime=True)
+    architecture = machine.compat if compat else machine.native
+    calls = machine.compat_calls if compat else machine.calls
 
-    for name, number in machine.calls.items():
-        expected = verdict(program, machine.native, number, (argument,))
-        answer = said(section, name, argument)
-        if expected == ALLOW or number <= allowed_calls_end(machine):
-            assert answer == expected, name
-
-
-def allowed_calls_end(machine: bpf.Machine) -> int:
-    """Return the highest number that is allowed: the runtime answers for those above it."""
-    program = allowed_calls.filter_program(machine, ALLOWED)
-    numbers = machine.calls.values()
-    return max(each for each in numbers if verdict(program, machine.native, each) == ALLOW)
-
-
-def test_there_are_as_few_entries_as_can_be() -> None:
-    section: Any = seccomp_section(PROCESS, ALLOWED)
-    conditional = [entry for entry in section["syscalls"] if entry["args"]]
-
-    assert len([entry for entry in conditional if entry["names"] == ["socket"]]) == 7
-    assert len(conditional) <= 13
+    for name, number in calls.items():
+        for argument in FIRST_ARGUMENTS if name in CONDITIONAL else (0,):
+            expected = verdict(only, architecture, number, (argument,))
+            both = (
+                verdict(first, architecture, number, (argument,)),
+                said(section, name, argument),
+            )
+            assert {each for each in both if each != ALLOW} == {expected} - {ALLOW}, name
 
 
-def test_32_bit_programs_are_filtered_too() -> None:
-    section: Any = seccomp_section(PROCESS, ALLOWED)
-
-    assert len(section["architectures"]) == 2
-    assert said(section, "umount") == fail_with(errno.EPERM)
-    assert said(section, "socketcall") == ALLOW
-
-
-def test_crun_gets_the_very_program_of_other_executors() -> None:
+def test_calls_without_a_number_are_missing_before_the_runtime_as_well() -> None:
     machine = bpf.this_machine()
     assert machine is not None
+    first = filter_program(machine, ALLOWED, of_runtime=True)
 
-    data = annotations(PROCESS, ALLOWED)["run.oci.seccomp_bpf_data"]
+    assert verdict(first, machine.native, max(machine.calls.values()) + 1) == fail_with(
+        errno.ENOSYS
+    )
 
-    assert base64.b64decode(data) == allowed_calls.filter_program(machine, ALLOWED)
+
+def test_a_runtime_compiles_few_rules() -> None:
+    section: Any = seccomp_section(PROCESS, ALLOWED)
+
+    rules = sum(len(entry["names"]) for entry in section["syscalls"])
+    assert rules <= len(RUNTIME_CALLS) + 7  # clone(2) has seven flags for namespaces
+    assert len(section["architectures"]) == 2  # 32-bit programs are filtered too
 
 
 def test_where_no_table_is_whole_the_refused_calls_are_listed(
@@ -92,4 +90,3 @@ def test_where_no_table_is_whole_the_refused_calls_are_listed(
 
     assert section["defaultAction"] == "SCMP_ACT_ALLOW"
     assert {"bpf", "keyctl", "unshare", "kexec_load"} <= set(section["syscalls"][0]["names"])
-    assert annotations(PROCESS, ALLOWED) == {}
