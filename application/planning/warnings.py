@@ -15,10 +15,10 @@ from img.domain.dockerfile.stage_walk import KnownStage, Walk
 from img.domain.dockerfile.variables import expand_word
 from img.domain.errors import DockerfileError
 from img.domain.graph.arguments import global_arguments
+from img.domain.graph.settings import with_path
 from img.domain.graph.sources import FromImage, FromStage
 from img.domain.graph.stage_plan import PlannedStage
 from img.domain.oci.config import RunConfig
-from img.domain.process import DEFAULT_PATH
 
 Bases = Mapping[BaseName, BaseImage]
 
@@ -79,7 +79,6 @@ def _known(
 ) -> KnownStage:
     base = bases[stage.base.name] if isinstance(stage.base, FromImage) else None
     run = base.config.run if base else RunConfig()
-    path = {} if stage.platform.os == "windows" else {"PATH": DEFAULT_PATH}
     has_files = base is not None and bool(base.config.diff_ids)
     return KnownStage(
         index=stage.index,
@@ -91,7 +90,7 @@ def _known(
         image=expand_word(stage.start.base, arguments, escape).text,
         # An image without files suits any platform, and a named context was chosen on purpose.
         image_platform=base.config.platform if base and has_files and not stage.replaced else None,
-        env={**path, **dict(run.env)},
+        env=dict(with_path(run, stage.platform).env),
         has_shell=bool(run.shell),
     )
 

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.instructions import Arg, Argument, Dockerfile, Run, RunMount
 from img.domain.dockerfile.mounts import expand_mounts
+from img.domain.dockerfile.stage_variables import declared_globals
 from img.domain.dockerfile.stage_walk import KnownStage, Step, Walk, walk_stages
 from img.domain.dockerfile.targets import stage_description
 from img.domain.dockerfile.variables import expand
@@ -112,7 +113,7 @@ class _Capture:
         walk, lines = step.walk, step.instruction.lines
         own = argument.default is not None or argument.name in walk.build_args
         if own or argument.name not in walk.global_arguments:  # else the global argument is used
-            value = walk.value_of(argument, step.variables, lines)
+            value = walk.value_of(argument, step.variables.values, lines)
             self.declared[argument.name] = _Declared(_outlined(argument, value, lines))
 
     def _take_mounts(self, step: Step, run: Run) -> None:
@@ -144,19 +145,13 @@ def _captures(
 def _global_arguments(
     dockerfile: Dockerfile, walk: Walk, predefined: Mapping[str, str]
 ) -> Mapping[str, _Declared]:
-    variables = dict(predefined)
     declared: dict[str, _Declared] = {}
-    for arg in dockerfile.meta_args:
-        for argument in arg.arguments:
-            value, uses = walk.build_args.get(argument.name), frozenset[str]()
-            if value is None and argument.default is not None:
-                expanded = expand(argument.default, variables, walk.escape, lines=arg.lines)
-                value, uses = expanded.text, expanded.matched - {argument.name}
-                if argument.name in expanded.matched and argument.name in declared:
-                    uses |= declared[argument.name].uses  # the default names the argument itself
-            if value is not None:
-                variables[argument.name] = value
-            declared[argument.name] = _Declared(_outlined(argument, value, arg.lines), uses)
+    for found in declared_globals(dockerfile, walk.build_args, predefined):
+        name, uses = found.argument.name, found.uses
+        if name in uses:  # the default names the argument itself
+            earlier = declared[name].uses if name in declared else frozenset()
+            uses = (uses - {name}) | earlier
+        declared[name] = _Declared(_outlined(found.argument, found.value, found.lines), uses)
     return declared
 
 

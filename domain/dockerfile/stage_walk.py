@@ -3,7 +3,7 @@
 Nothing is built: checks and the outline use it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field, replace
 
 from img.domain.dataclass import dataclass
@@ -19,28 +19,13 @@ from img.domain.dockerfile.instructions import (
     Shell,
     Workdir,
 )
+from img.domain.dockerfile.stage_variables import (
+    StageVariables,
+    argument_value,
+    expanded_pairs,
+)
 from img.domain.dockerfile.variables import Expanded, expand_word
 from img.domain.platform import Platform
-
-# Arguments of the SBOM scanner; a process does not see them.
-NOT_IN_ENV = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
-
-
-def argument_value(
-    argument: Argument,
-    build_args: Mapping[str, str],
-    global_arguments: Mapping[str, str],
-    expand: Callable[[str], str],
-) -> str | None:
-    """Return the value of an ARG in a stage, None where it has none.
-
-    That is what --build-arg says, else the expanded default, else the global value of the name.
-    """
-    if argument.name in build_args:
-        return build_args[argument.name]
-    if argument.default is not None:
-        return expand(argument.default)
-    return global_arguments.get(argument.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,16 +73,20 @@ class Step:
     stage: KnownStage
     instruction: Instruction
     walk: Walk
-    variables: Mapping[str, str] = field(hash=False)  # the variables that expand its words
-    declared: frozenset[str] = frozenset()  # ARGs so far, with or without a value
+    variables: StageVariables
     shell_chosen: bool = False
     directory_chosen: bool = False
     overrides: Instruction | None = None  # the CMD, ENTRYPOINT or HEALTHCHECK that it replaces
 
+    @property
+    def declared(self) -> frozenset[str]:
+        """The names of the ARGs so far, with or without a value."""
+        return frozenset(name for name, _ in self.variables.arguments)
+
     def expand(self, word: str) -> Expanded:
         """Return ``word`` with the variables replaced. Raises ExpansionFailed."""
         escape, lines = self.walk.escape, self.instruction.lines
-        return expand_word(word, self.variables, escape, lines=lines)
+        return expand_word(word, self.variables.values, escape, lines=lines)
 
 
 def walk_stages(stages: Iterable[KnownStage], walk: Walk) -> Iterator[Step]:
@@ -119,8 +108,9 @@ class _State:
     def __init__(self, stage: KnownStage, walk: Walk, before: "_State | None") -> None:
         self._stage = stage
         self._walk = walk
-        self._variables: Mapping[str, str] = before._variables if before else stage.env
-        self._declared: frozenset[str] = before._declared if before else frozenset()
+        self._env: Mapping[str, str] = before._env if before else stage.env
+        inherited = before._variables if before else StageVariables()
+        self._variables: StageVariables = inherited.with_values(self._env.items())
         self._shell_chosen: bool = before._shell_chosen if before else stage.has_shell
         self._directory_chosen: bool = before._directory_chosen if before else False
         self._last: dict[type, Instruction] = {}
@@ -138,7 +128,6 @@ class _State:
             instruction=instruction,
             walk=self._walk,
             variables=self._variables,
-            declared=self._declared,
             shell_chosen=self._shell_chosen,
             directory_chosen=self._directory_chosen,
             overrides=self._last.get(type(instruction)),
@@ -158,19 +147,17 @@ class _State:
                 self._last[type(instruction)] = instruction
 
     def _declare(self, argument: Argument, lines: tuple[int, int]) -> None:
-        self._declared |= {argument.name}
-        value = self._walk.value_of(argument, self._variables, lines)
-        if value is not None and argument.name not in NOT_IN_ENV:
-            self._variables = {**self._variables, argument.name: value}
+        value = self._walk.value_of(argument, self._variables.values, lines)
+        self._variables = self._variables.with_argument(argument.name, value)
 
     def _set(self, env: Env) -> None:
-        """Set ``pairs``; all are expanded with the variables from before the instruction."""
-
         def expanded(word: str) -> str:
-            return expand_word(word, self._variables, self._walk.escape, lines=env.lines).text
+            values, escape = self._variables.values, self._walk.escape
+            return expand_word(word, values, escape, lines=env.lines).text
 
-        pairs = {expanded(pair.key): expanded(pair.value) for pair in env.pairs}
-        self._variables = {**self._variables, **pairs}
+        pairs = expanded_pairs(env.pairs, expanded)
+        self._env = {**self._env, **dict(pairs)}
+        self._variables = self._variables.with_values(pairs)
 
 
 def _one_variable_each(instruction: Instruction) -> Iterator[Instruction]:

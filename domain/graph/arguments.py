@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from img.domain.build import BuildRequest
 from img.domain.dockerfile.instructions import Dockerfile
-from img.domain.dockerfile.variables import expand_word
+from img.domain.dockerfile.stage_variables import declared_globals
 from img.domain.errors import DockerfileError
 from img.domain.oci.config import FIRST_SECOND, LAST_SECOND
 from img.domain.platform import Platform
@@ -30,16 +30,9 @@ def global_arguments(dockerfile: Dockerfile, request: BuildRequest) -> dict[str,
     arguments = {
         name: request.build_args.get(name, value) for name, value in _predefined(request, target)
     }
-    for arg in dockerfile.meta_args:
-        for argument in arg.arguments:
-            value = request.build_args.get(argument.name)
-            if value is None and argument.default is not None:
-                default = expand_word(
-                    argument.default, arguments, dockerfile.escape, lines=arg.lines
-                )
-                value = default.text
-            if value is not None:
-                arguments[argument.name] = value
+    for found in declared_globals(dockerfile, request.build_args, arguments):
+        if found.value is not None:
+            arguments[found.argument.name] = found.value
     return arguments
 
 

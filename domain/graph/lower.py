@@ -14,7 +14,7 @@ from img.domain.graph.operations import CopyFiles, PullBase, ReadContext, Scratc
 from img.domain.graph.settings import apply_setting, with_path
 from img.domain.graph.sources import FromContext, FromImage, FromScratch, FromStage, Source
 from img.domain.graph.stage_plan import PlannedStage, StagePlan, Step
-from img.domain.graph.state import GraphBuilder, StageScope, StageState, with_variables
+from img.domain.graph.state import GraphBuilder, StageScope, StageState
 from img.domain.graph.vertex import HistoryItem, Plan, Vertex
 from img.domain.oci.config import ImageConfig, RunConfig
 from img.domain.platform import Platform
@@ -76,7 +76,8 @@ class _Lowering:
             steps=stage.named_steps,
             ignore_cache=self._request.ignores_cache(stage.start.name),
         )
-        state = _with_base_env(with_path(self._start(scope, stage)))
+        state = self._start(scope, stage)
+        state = _with_base_env(state.with_run(with_path(state.run, state.platform)))
         for step in stage.steps:
             state = self._after(scope, state, step)
         return state
@@ -192,7 +193,7 @@ def _empty(root: int, platform: Platform) -> StageState:
 
 def _with_base_env(state: StageState) -> StageState:
     """Add the variables of the config for RUN, after the ARGs that a base stage declared."""
-    return replace(state, env=with_variables(state.env, state.run.env))
+    return replace(state, variables=state.variables.with_values(state.run.env))
 
 
 def _pinned(base: BaseImage) -> str:

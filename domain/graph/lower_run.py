@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from img.domain.dockerfile.heredoc import heredoc_opening
 from img.domain.dockerfile.instructions import Command, Run
+from img.domain.dockerfile.stage_variables import Pairs, with_variables
 from img.domain.errors import DockerfileError
 from img.domain.graph.heredoc_files import file_name_of
 from img.domain.graph.lower_mounts import lower_mounts
 from img.domain.graph.names import command_text, name_step
 from img.domain.graph.operations import SANDBOX_HOSTNAME, Exec, ExecMount, InlineFile
 from img.domain.graph.settings import shell_words
-from img.domain.graph.state import Pairs, StageScope, StageState, with_variables
+from img.domain.graph.state import StageScope, StageState
 from img.domain.graph.vertex import Vertex
 from img.domain.process import Network
 
@@ -55,7 +56,7 @@ def lower_run(
     )
     text = command_text(_summary(run), _masked(state.env, mounts), scope.escape, shell_text=True)
     history = history_of(state, argv)
-    scope.graph.note_added(sum(len(value) for _, value in state.arguments), run.lines)
+    scope.graph.note_added(sum(len(value) for _, value in state.variables.arguments), run.lines)
     state, name = name_step(scope, state, text, on_build=on_build)
     vertex = Vertex(
         operation=operation,
@@ -69,7 +70,7 @@ def lower_run(
 
 def history_of(state: StageState, argv: Sequence[str]) -> str:
     """Return ``RUN |1 A=1 /bin/sh -c make # buildkit``: ARGs in scope, then the command."""
-    arguments = {name: state.env.get(name, value) for name, value in state.arguments}
+    arguments = {name: state.env.get(name, value) for name, value in state.variables.arguments}
     shown = [f"|{len(arguments)}"] if arguments else []
     shown += [f"{name}={value}" for name, value in arguments.items()]
     return " ".join(("RUN", *shown, *argv, "# buildkit"))

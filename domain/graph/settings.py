@@ -15,7 +15,6 @@ from img.domain.dockerfile.instructions import (
     Env,
     Expose,
     Healthcheck,
-    KeyValue,
     Label,
     Maintainer,
     OnBuild,
@@ -26,12 +25,13 @@ from img.domain.dockerfile.instructions import (
 )
 from img.domain.dockerfile.ports import parse_ports
 from img.domain.dockerfile.signals import check_signal
-from img.domain.dockerfile.stage_walk import NOT_IN_ENV, argument_value
+from img.domain.dockerfile.stage_variables import Pairs, argument_value, expanded_pairs
 from img.domain.dockerfile.variables import expand_words
 from img.domain.errors import DockerfileError
 from img.domain.go import formatting
-from img.domain.graph.state import StageScope, StageState, with_variables
-from img.domain.oci.config import Health
+from img.domain.graph.state import StageScope, StageState
+from img.domain.oci.config import Health, RunConfig
+from img.domain.platform import Platform
 from img.domain.process import DEFAULT_PATH
 
 Setting = (
@@ -95,34 +95,26 @@ def shell_words(state: StageState, text: str) -> tuple[str, ...]:
     return (*(state.run.shell or default), text)
 
 
-def with_path(state: StageState) -> StageState:
-    """Return the state with PATH set, unless it has one (Windows images set their own)."""
-    if any(name == "PATH" for name, _ in state.run.env) or state.platform.os == "windows":
-        return state
-    return state.with_run(state.run.with_env([("PATH", DEFAULT_PATH)]))
+def with_path(run: RunConfig, platform: Platform) -> RunConfig:
+    """Return the config with PATH set, unless it has one (Windows images set their own)."""
+    if any(name == "PATH" for name, _ in run.env) or platform.os == "windows":
+        return run
+    return run.with_env([("PATH", DEFAULT_PATH)])
 
 
 def _argv(state: StageState, command: Command) -> tuple[str, ...]:
     return shell_words(state, " ".join(command.words)) if command.shell else command.words
 
 
-def _pairs(
-    scope: StageScope, state: StageState, setting: Env | Label
-) -> tuple[tuple[str, str], ...]:
-    """Return names and values, expanded with the variables from before the instruction."""
-
-    def expanded(pair: KeyValue) -> tuple[str, str]:
-        key = scope.expand(state, pair.key, setting.lines)
-        return key, scope.expand(state, pair.value, setting.lines)
-
-    return tuple(expanded(pair) for pair in setting.pairs)
+def _pairs(scope: StageScope, state: StageState, setting: Env | Label) -> Pairs:
+    return expanded_pairs(setting.pairs, partial(scope.expand, state, lines=setting.lines))
 
 
 def _env(scope: StageScope, state: StageState, setting: Env) -> StageState:
     pairs = _pairs(scope, state, setting)
-    run, env = state.run.with_env(pairs), with_variables(state.env, pairs)
+    state = replace(state, variables=state.variables.with_values(pairs))
     text = "".join(f" {name}={value}" for name, value in pairs)
-    return replace(state.with_run(run), env=env).with_history(f"ENV{text}")
+    return state.with_run(state.run.with_env(pairs)).with_history(f"ENV{text}")
 
 
 def _label(scope: StageScope, state: StageState, setting: Label) -> StageState:
@@ -142,9 +134,7 @@ def _arg(scope: StageScope, state: StageState, setting: Arg) -> StageState:
             partial(scope.expand, state, lines=setting.lines),
         )
         shown.append(argument.name if value is None else f"{argument.name}={value}")
-        state = replace(state, arguments=(*state.arguments, (argument.name, value or "")))
-        if value is not None and argument.name not in NOT_IN_ENV:
-            state = replace(state, env=with_variables(state.env, [(argument.name, value)]))
+        state = replace(state, variables=state.variables.with_argument(argument.name, value))
     return state.with_history(f"ARG {' '.join(shown)}")
 
 

@@ -1,10 +1,11 @@
 """The state of a stage while it is lowered, and the scope of its instructions."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import field, replace
 
 from img.domain.build import BuildRequest
 from img.domain.dataclass import dataclass
+from img.domain.dockerfile.stage_variables import StageVariables
 from img.domain.dockerfile.variables import ExpansionFailed, expand_word
 from img.domain.graph.operations import Operation, PullBase, ReadContext
 from img.domain.graph.vertex import Graph, HistoryItem, Vertex
@@ -15,17 +16,6 @@ from img.domain.url import redact_urls
 _MOST_ADDED = 16 << 20  # characters that expansion may add to the texts of a plan
 
 Lines = tuple[int, int]
-Pair = tuple[str, str]
-Pairs = tuple[Pair, ...]
-
-
-def with_variables(variables: Mapping[str, str], pairs: Iterable[Pair]) -> Mapping[str, str]:
-    """Return ``variables`` with some set; those move to the end (BuildKit client/llb, EnvList)."""
-    found = dict(variables)
-    for name, value in pairs:
-        found.pop(name, None)
-        found[name] = value
-    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +25,15 @@ class StageState:
     root: int  # the vertex with the root of the next instruction
     config: ImageConfig
     platform: Platform
-    # The variables of RUN and of expansion: ENV and ARG.
-    env: Mapping[str, str] = field(default_factory=dict, hash=False)
-    arguments: Pairs = ()  # ARGs in scope, "" for no value
+    variables: StageVariables = StageVariables()
     history: tuple[HistoryItem, ...] = ()
     steps_named: int = 0
     cmd_set: bool = False  # CMD was in this stage, so ENTRYPOINT keeps it
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The variables of RUN and of expansion: ENV and ARG."""
+        return self.variables.values
 
     @property
     def run(self) -> RunConfig:

@@ -73,6 +73,9 @@ def problems_of(block: Block) -> Iterator[str]:
             yield "no command: lines with a prompt ($ or #)"
         for command in block.commands:
             yield from problems_of_command(command.text)
+    if block.language == "yaml":
+        for command in re.findall(r"^ *-? run: (.*)$", block.text, re.MULTILINE):
+            yield from problems_of_command(command)
     if block.language == "text":
         for line in block.text.splitlines():
             yield from _problems_of_text(line)

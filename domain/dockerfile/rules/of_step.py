@@ -24,7 +24,8 @@ from img.domain.dockerfile.instructions import (
 )
 from img.domain.dockerfile.mounts import expand_mounts
 from img.domain.dockerfile.rules.rule import Finding, Rule, at, rule
-from img.domain.dockerfile.stage_walk import NOT_IN_ENV, KnownStage, Step
+from img.domain.dockerfile.stage_variables import NOT_IN_ENV
+from img.domain.dockerfile.stage_walk import KnownStage, Step
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.dockerfile.variables import Expanded, expand_word
 from img.domain.go.file_paths import clean_path
@@ -103,7 +104,7 @@ def undefined_var(checked: CheckedStep) -> Iterator[Finding]:
     step = checked.step
     for words in _expanded(step):
         for name in sorted(words.unmatched - step.declared - NOT_IN_ENV):
-            suggestion = _suggestion(name, step.variables)
+            suggestion = _suggestion(name, step.variables.values)
             yield at(step.instruction, f"Usage of undefined variable '${name}'{suggestion}")
 
 
@@ -138,7 +139,7 @@ def _expanded_copy(step: Step, copy: Copy | Add) -> Iterator[Expanded]:
         yield step.expand(word)
     for heredoc in copy.heredocs:
         if heredoc.expand:
-            yield expand_word(heredoc.content, step.variables, ignore_quotes=True)
+            yield expand_word(heredoc.content, step.variables.values, ignore_quotes=True)
 
 
 def _expanded_mounts(step: Step, run: Run) -> Sequence[Expanded]:
