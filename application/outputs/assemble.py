@@ -1,7 +1,5 @@
 """Manifests, configs and indexes of built images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -59,7 +57,7 @@ class Assemble:
     blobs: BlobStore
     lookup: Lookup
     clock: Clock
-    variants: LayerVariants
+    variants: "LayerVariants"
 
     def __call__(
         self,

@@ -1,7 +1,5 @@
 """Built images in the store, in registries and in files."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING
@@ -40,14 +38,14 @@ class DeliverImages:
 
     assemble: Assemble
     images: ImageStore
-    publish: PublishImage
+    publish: "PublishImage"
     exporters: Callable[[], Mapping[str, Exporter]]  # by format; created on first use
     layouts: Callable[[], LayoutExporter]
     places: OutputFiles
     roots: Roots
     clock: Clock
 
-    def of_build(self, built: Sequence[Solved]) -> BuiltImages:
+    def of_build(self, built: Sequence[Solved]) -> "BuiltImages":
         """Return the images of one build."""
         return BuiltImages(parts=self, built=built)
 

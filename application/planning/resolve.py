@@ -1,7 +1,5 @@
 """Resolution of base image names to digests and configs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -82,7 +80,7 @@ class ResolveBases:
     catalog: Catalog
     registry: Registry
     transfer: Transfer
-    layouts: CopyFromLayout
+    layouts: "CopyFromLayout"
     progress: ProgressSink
 
     def __call__(

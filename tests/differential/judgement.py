@@ -82,7 +82,7 @@ def _of_files(case: Case, ours: Shown, theirs: Shown, of_2020: bool) -> Iterator
 
 
 def _copies_of_device(entry: LayerEntry, of_2020: bool) -> Iterator[LayerEntry]:
-    """Yield what COPY of BuildKit makes of a device."""
+    """Yield the entry that COPY of BuildKit makes of a device."""
     if of_2020 and entry.kind in ("block", "char"):
         yield replace(entry, kind="file", device=(0, 0), content=_EMPTY)
     elif entry.kind == "block":

@@ -4,8 +4,6 @@ Each document has a home directory of its own: a checkout, in which its commands
 order, in one shell. The registry of docker.io and of registry.example.com is on loopback.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -8,8 +8,6 @@ A comment directly above a block, which readers of the page do not see, says mor
 - ``<!-- other output: REASON -->``: a test runs the commands, and does not compare their output.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field

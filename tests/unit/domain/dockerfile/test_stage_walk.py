@@ -1,7 +1,5 @@
 """Checks and builds see the same variables in each stage."""
 
-from __future__ import annotations
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

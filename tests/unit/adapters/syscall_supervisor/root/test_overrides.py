@@ -16,7 +16,7 @@ from img.adapters.syscall_supervisor.root.paths import Paths
 
 
 class Answers:
-    """A listener that notes what callers are told."""
+    """A listener that records the answers to callers."""
 
     def __init__(self) -> None:
         self.contents: list[bytes] = []
