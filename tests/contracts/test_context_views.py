@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
@@ -19,25 +18,11 @@ from img.adapters.context_views.directories import DirectoryContextViews
 from img.adapters.context_views.listing import decode, encode, listing_of
 from img.adapters.context_views.memory import MemoryContextViews
 from img.adapters.layer_archive.tar import TarLayerArchive
-from img.application.ports.build_context import ContextFileChanged
 from img.application.ports.context_views import ContextViews
 from img.application.ports.layer_archive import PackedEntry
-from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry, EntryKind
+from img.domain.filesystem.entry import DIRECTORY, FIFO, FILE, HARDLINK, SYMLINK, Entry
+from img.testing.context_views import SECOND, ContextViewsContract, a_file, an_entry
 from tests.support.host.machine import ownership
-
-SECOND = 10**9
-
-
-def a_file(path: str, content: bytes, mode: int = 0o644, mtime: int = SECOND) -> PackedEntry:
-    digest = sha256(content).hexdigest()
-    entry = Entry(path, FILE, mode, size=len(content), mtime=mtime, digest=digest)
-    return PackedEntry(entry=entry, open=partial(BytesIO, content))
-
-
-def an_entry(
-    path: str, kind: EntryKind = DIRECTORY, mode: int = 0o755, link: str = ""
-) -> PackedEntry:
-    return PackedEntry(entry=Entry(path, kind, mode, mtime=2 * SECOND, link=link))
 
 
 def looked_at(root: str) -> dict[str, tuple[str, int, int, str]]:
@@ -87,21 +72,14 @@ def show(views: ContextViews, files: Sequence[PackedEntry]) -> str:
         return root.path
 
 
-@pytest.mark.parametrize("make", [lambda _: MemoryContextViews(), None])
-def test_contents_are_read_and_checked(make: object, views: ContextViews, tmp_path: Path) -> None:
-    chosen = make(tmp_path) if callable(make) else views
-    for enter in (chosen.shared, chosen.private):
-        with enter([an_entry("d"), a_file("d/f", b"1")]) as root:
-            assert root.path
+class TestDirectories(ContextViewsContract):
+    pass
 
-    def refuse() -> BytesIO:
-        raise ContextFileChanged("f")
 
-    changed = PackedEntry(entry=a_file("f", b"1").entry, open=refuse)
-    for enter in (chosen.shared, chosen.private):
-        with pytest.raises(ContextFileChanged), enter([changed]):
-            pass
-    assert not any(kept.in_use for kept in chosen.kept())
+class TestMemory(ContextViewsContract):
+    @pytest.fixture
+    def views(self) -> MemoryContextViews:
+        return MemoryContextViews()
 
 
 STATES: list[list[PackedEntry]] = [

@@ -13,11 +13,7 @@ from img.adapters.definition_files.memory import MemoryDefinitionFiles
 from img.application.ports.definition_files import DefinitionFiles
 from img.domain.bake.compose.project import Tagged
 from img.domain.bake.errors import BakeError
-
-FILES = {
-    "docker-bake.hcl": b'target "a" {}\n',
-    "sub/key": b"-----BEGIN OPENSSH PRIVATE KEY-----\n",
-}
+from img.testing.definition_files import FILES, SOCKET, DefinitionFilesContract
 
 BOMB = b"a0: &a0 [x, x]\n" + b"".join(
     b"a%d: &a%d [*a%d, *a%d]\n" % (n, n, n - 1, n - 1) for n in range(1, 40)
@@ -29,57 +25,18 @@ def files(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> DefinitionFiles:
     if request.param == "memory":
-        return MemoryDefinitionFiles(FILES, sockets=["agent"])
+        return MemoryDefinitionFiles(FILES, sockets=[SOCKET])
     monkeypatch.chdir(tmp_path)
     for name, content in FILES.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
     with socket.socket(socket.AF_UNIX) as agent:
-        agent.bind("agent")
+        agent.bind(SOCKET)
     return LocalDefinitionFiles()
 
 
-class TestDefinitionFiles:
-    def test_a_file_is_read(self, files: DefinitionFiles) -> None:
-        assert files.read("docker-bake.hcl") == FILES["docker-bake.hcl"]
-        assert files.read("nothing") is None
-        assert files.read("docker-bake.hcl/below") is None
-
-    def test_a_directory_is_not_read(self, files: DefinitionFiles) -> None:
-        with pytest.raises(BakeError, match="read sub: is a directory"):
-            files.read("sub")
-
-    def test_files_have_kinds(self, files: DefinitionFiles) -> None:
-        assert [files.kind(name) for name in ("sub", "sub/key", "nothing")] == [
-            "directory",
-            "file",
-            "",
-        ]
-        assert files.is_socket("agent")
-        assert not files.is_socket("sub/key")
-
-    def test_a_private_key_is_recognized(self, files: DefinitionFiles) -> None:
-        assert files.is_private_key("sub/key")
-        assert not files.is_private_key("docker-bake.hcl")
-        assert not files.is_private_key("nothing")
-
-    @pytest.mark.parametrize(
-        ("path", "directory", "inside"),
-        [
-            ("sub/key", ".", True),
-            (".", ".", True),
-            ("sub/../x", ".", True),
-            ("..", ".", False),
-            ("sub/../../x", ".", False),
-            ("/etc", ".", False),
-            ("/etc", "/", True),
-            ("subway", "sub", False),
-        ],
-    )
-    def test_a_path_is_inside_of_a_directory_or_not(
-        self, files: DefinitionFiles, path: str, directory: str, inside: bool
-    ) -> None:
-        assert files.is_inside(path, directory) is inside
+class TestDefinitionFiles(DefinitionFilesContract):
+    pass
 
 
 def test_links_lead_out_of_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
