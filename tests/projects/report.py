@@ -1,11 +1,12 @@
 """The results of each project, in files, and the table of docs/compatibility.md."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from tests.projects.compare import Compared, known
+from tests.projects.compare import Compared, Difference, known
 from tests.projects.table import PROJECTS, Project
 
 _SHOWN = 12  # differences of a kind
@@ -42,13 +43,21 @@ class Result:
         return cls(found=found, failed=facts["failed"])
 
 
-def compared(found: Found, with_peer: Compared) -> Found:
-    """Return the results, with the differences from the peer's."""
-    differences = (*with_peer.entries, *with_peer.config)
+def compared(found: Found, with_peer: Compared, varies: str = "") -> Found:
+    """Return the results, with the differences from the peer's.
+
+    Entries that are missing where a path begins with ``varies`` count as contents.
+    """
+    moving = [each for each in with_peer.entries if _varies(each, varies)]
+    differences = [each for each in (*with_peer.entries, *with_peer.config) if each not in moving]
     new = [str(difference) for difference in differences if not known(difference)]
-    return replace(
-        found, differences=new, known=len(differences) - len(new), contents=with_peer.contents
-    )
+    contents = [*with_peer.contents, *(each.where for each in moving)]
+    return replace(found, differences=new, known=len(differences) - len(new), contents=contents)
+
+
+def _varies(difference: Difference, pattern: str) -> bool:
+    is_missing = difference.what == "missing"
+    return bool(pattern) and is_missing and re.match(pattern, difference.where) is not None
 
 
 def shown(project: Project, result: Result) -> Iterator[str]:

@@ -137,7 +137,7 @@ def _try(project: Project, builders: Sequence[ProjectBuilder], place: _Place, re
             images[builder.name] = image = read(place.archive, layers)
             found = report.Found(seconds=seconds, entries=len(image.files))
             if _PEER in images:
-                found = report.compared(found, compare(image, images[_PEER]))
+                found = report.compared(found, compare(image, images[_PEER]), project.varies)
             result.found[builder.name] = found
             if builder.name != _PEER:
                 place.podman("load", "--quiet", "--input", place.archive)

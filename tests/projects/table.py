@@ -18,7 +18,7 @@ class Project:
     bases: tuple[str, ...]
     check: Check
     options: tuple[str, ...] = ()  # of ``build``
-    differs: str = ""  # why some contents or entries are not the same in two builds
+    varies: str = ""  # a pattern of paths that two builds of one builder do not both have
 
     @property
     def context(self) -> Path:
@@ -116,6 +116,7 @@ PROJECTS = (
         upstream="tianon/gosu Dockerfile 00c53ed7511f",
         holds="Go for two platforms, programs tried inside the build, COPY of what may lack",
         bases=(_GO,),
+        varies=r"/root/\.cache/go-build/|/root/\.config/go/telemetry/",
         check=Prints("65534", ("gosu-amd64", "nobody", "id")),
     ),
     Project(

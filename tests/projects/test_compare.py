@@ -11,6 +11,7 @@ import pytest
 
 from tests.projects.bases import STAGES
 from tests.projects.compare import Difference, compare, known
+from tests.projects.report import Found, compared
 from tests.projects.saved import Saved, read
 from tests.projects.table import INPUTS, PROJECTS, Project
 
@@ -145,6 +146,17 @@ def test_contents_are_told_apart_from_entries(tmp_path: Path) -> None:
     found = compare(ours, theirs)
 
     assert (found.entries, found.contents) == ((), ["/f"])
+
+
+def test_paths_that_two_builds_do_not_both_have_count_as_contents(tmp_path: Path) -> None:
+    ours = _image(tmp_path, [_member("cache/1", b""), _member("made", b"")])
+    theirs = _image(tmp_path, [_member("cache/2", b""), _member("cache/3", b"", mode=0o600)])
+    images = compare(ours, theirs)
+
+    found = compared(Found(seconds=1, entries=2), images, "/cache/[12]")
+
+    assert found.contents == ["/cache/1", "/cache/2"]
+    assert [text.partition(":")[0] for text in found.differences] == ["/cache/3", "/made"]
 
 
 @pytest.mark.parametrize(
