@@ -337,7 +337,9 @@ class Registry(Beside[int]):
         registry = OrasRegistry(
             credentials=credentials, insecure=_is_plain, sleep=_go_on, limits=_LIMITS
         )
-        self.img.container.registries.registry.override(providers.Object(registry))
+        provider = self.img.container.registries.registry
+        provider.reset_override()  # or all clients of the run stay, with their connections
+        provider.override(providers.Object(registry))
         self.img.container.images.transfer.reset()
         return Client(
             img=self.img,
