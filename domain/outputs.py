@@ -1,11 +1,20 @@
 """The outputs of a build (``-o``)."""
 
+from enum import Enum
+
 from img.domain.dataclass import dataclass
 from img.domain.oci.annotations import Annotation
 from img.domain.oci.compression import Compression
 from img.domain.reference import ImageReference
 
 STANDARD_OUTPUT = "-"
+
+
+class Squash(Enum):
+    """Layers that are merged to one."""
+
+    NEW = "new"  # those above the base image
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +27,7 @@ class ImageForm:
     epoch: int | None = None  # seconds; None: the build's SOURCE_DATE_EPOCH, if set
     oci_types: bool = True  # False: Docker's
     annotations: tuple[Annotation, ...] = ()
+    squash: Squash | None = None
 
 
 AS_BUILT = ImageForm()
@@ -74,7 +84,7 @@ def reads_layers(output: Output) -> bool:
     """Return whether ``output`` reads the bytes of the base's layers."""
     match output:
         case ImageOutput():
-            return output.store or output.unpack or output.form.force_compression
+            return output.store or output.unpack or _reads_base(output.form)
         case CacheOnly():
             return False
         case ArchiveOutput() | FilesOutput():
@@ -88,3 +98,7 @@ def is_streamed(output: Output) -> bool:
         and output.tar
         and output.destination == STANDARD_OUTPUT
     )
+
+
+def _reads_base(form: ImageForm) -> bool:
+    return form.force_compression or form.squash is Squash.ALL

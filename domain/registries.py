@@ -65,6 +65,7 @@ class RegistryRule:
     insecure: bool = False
     blocked: bool = False
     mirrors: tuple[Endpoint, ...] = ()
+    only_mirrors: bool = False  # if there are any, pulls do not try the registry itself
 
     def endpoints(self) -> tuple[Endpoint, ...]:
         """Return the mirrors, then the registry itself."""
@@ -88,8 +89,8 @@ class RegistryRules:
     ) -> tuple[ImageReference, ...]:
         """Return the names to try for ``reference``, in order; the last is its own registry.
 
-        ``pinned`` means that the digest is known, so a mirror cannot supply wrong content. Raises
-        RegistryBlocked, InvalidReference.
+        With ``only_mirrors`` that is left out. ``pinned`` means that the digest is known, so a
+        mirror cannot supply wrong content. Raises RegistryBlocked, InvalidReference.
         """
         reference = self._unaliased(reference)
         rule = self._rule_for(reference)
@@ -97,6 +98,8 @@ class RegistryRules:
             return (reference,)
         mirrors = [m for m in rule.mirrors if m.suits(reference, pinned=pinned)]
         places = [_moved(reference, rule.prefix, m.location) for m in mirrors]
+        if places and rule.only_mirrors:
+            return tuple(places)
         return (*places, self._origin(reference, rule))
 
     def push_place(self, reference: ImageReference) -> ImageReference:

@@ -63,7 +63,7 @@ class Url:
         scheme = found["scheme"].lower()
         if not _is_host(host, strict=scheme in {"http", "https"}):
             return None
-        user_written = _user_written(user)
+        user_written = escaped_user(user)
         host_written = _escaped(host, _NOT_IN_HOST)
         return cls(
             scheme=scheme,
@@ -108,7 +108,8 @@ def _is_written(host: str) -> bool:
     return bool(re.fullmatch(_HOST_WRITTEN, host)) and not re.search(_BAD_ESCAPE, host)
 
 
-def _user_written(user: str) -> str:
+def escaped_user(user: str) -> str:
+    """Return ``name[:password]`` with escapes for a URL."""
     name, colon, password = user.partition(":")
     return colon.join(_escaped(part, _NOT_IN_USER) for part in (name, password))
 

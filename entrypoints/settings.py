@@ -14,6 +14,7 @@ from img.domain.platform import Platform
 from img.domain.resources import Resources
 
 if TYPE_CHECKING:
+    from img.domain.kaniko.registries import RegistrySettings
     from img.domain.options.secrets import AgentSpec, SecretSpec
 
 # Names of backends in img 0.5 and later → snapshotters.
@@ -36,11 +37,14 @@ class RegistryAccess:
 
     insecure: frozenset[str] = frozenset()  # hosts that may have an invalid certificate or no TLS
     tls_verify: bool = True  # False: as insecure, for all hosts
+    verified: frozenset[str] = frozenset()  # hosts that tls_verify=False does not concern
     auth_file: Path | None = None  # replaces the default files
+    more: RegistrySettings | None = None  # of kaniko's command line
 
     def is_insecure(self, name: str) -> bool:
         """Return whether the host of ``name``, a host or repository, may be insecure."""
-        return not self.tls_verify or name.partition("/")[0] in self.insecure
+        host = name.partition("/")[0]
+        return host in self.insecure or not (self.tls_verify or host in self.verified)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

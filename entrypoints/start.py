@@ -29,6 +29,18 @@ def main() -> None:
     app.main()
 
 
+def executor() -> None:
+    """Run the command line of kaniko's ``executor``, as ``img kaniko`` does."""
+    sys.argv[1:1] = ["kaniko"]
+    main()
+
+
+def warmer() -> None:
+    """Run the command line of kaniko's ``warmer``, as ``img kaniko warmer`` does."""
+    sys.argv[1:1] = ["kaniko", "warmer"]
+    main()
+
+
 def _waiting(stream: Any) -> Any:
     """Return ``stream`` with blocking reads and writes, even if the caller set O_NONBLOCK."""
     buffered: io.BufferedReader | io.BufferedWriter

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Iterable, Mapping
+from dataclasses import field
 from pathlib import Path
 
 from img.adapters.http.ca_certificates import (
@@ -14,6 +15,7 @@ from img.adapters.http.ca_certificates import (
 from img.application.log import logger
 from img.application.ports.registry import RegistryError
 from img.domain.dataclass import dataclass
+from img.domain.kaniko.registries import Certificates
 from img.domain.reference import DEFAULT_DOMAIN, DOCKER_HUB_HOST
 
 log = logger("registry")
@@ -27,6 +29,9 @@ class HostCertificates:
     clients: tuple[tuple[Path, Path], ...] = ()  # certificate and key
 
 
+_NONE: Mapping[str, HostCertificates] = {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
     """The sources of certificates.
@@ -38,15 +43,22 @@ class Trust:
 
     ca_certificates: tuple[Path, ...] = ()
     folders: tuple[Path, ...] = ()
+    named: Mapping[str, HostCertificates] = field(default_factory=dict, hash=False)
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> "Trust":
-        """Return the settings of the environment, and the directories that container tools use."""
+    def of(
+        cls, environment: Mapping[str, str], named: Mapping[str, HostCertificates] = _NONE
+    ) -> "Trust":
+        """Return the settings of the environment, and the directories that container tools use.
+
+        ``named`` are certificates by their host, which replace those of its directory.
+        """
         home = environment.get("HOME", "/")  # container tools ignore XDG_CONFIG_HOME here
         folders = (f"{home}/.config/containers", "/etc/containers", "/etc/docker")
         return cls(
             ca_certificates=named_certificates(environment),
             folders=tuple(Path(folder, "certs.d") for folder in folders),
+            named=named,
         )
 
     def context(self, host: str, *, known: bool, verified: bool = True) -> ssl.SSLContext:
@@ -71,6 +83,9 @@ class Trust:
     def _certificates(self, host: str) -> HostCertificates:
         """Return the certificates in the first directory for ``host``. Raises RegistryError."""
         names = (DEFAULT_DOMAIN, host) if host == DOCKER_HUB_HOST else (host,)
+        for name in names:
+            if name in self.named:
+                return self.named[name]
         for folder in self.folders:
             for name in names:
                 try:
@@ -79,6 +94,24 @@ class Trust:
                     continue
                 return _sort_by_kind(files)
         return HostCertificates()
+
+
+def trust_in(files: Iterable[Certificates], environment: Mapping[str, str]) -> Trust:
+    """Return the settings of the environment, with ``files`` for their hosts."""
+    return Trust.of(environment, _by_host(files))
+
+
+def _by_host(files: Iterable[Certificates]) -> Mapping[str, HostCertificates]:
+    by_host: dict[str, HostCertificates] = {}
+    for each in files:
+        before = by_host.get(each.host, HostCertificates())
+        trusted = (Path(each.trusted),) if each.trusted else ()
+        clients = ((Path(each.client[0]), Path(each.client[1])),) if each.client else ()
+        by_host[each.host] = HostCertificates(
+            ca_certificates=(*before.ca_certificates, *trusted),
+            clients=(*before.clients, *clients),
+        )
+    return by_host
 
 
 def _usual() -> tuple[Path, ...]:

@@ -121,6 +121,17 @@ class ObjectStoreRemoteCache(RemoteCache):
         stream = ResumingStream(chunks, start=start, size=blob.size, sleep=self._sleep)
         return cast(BinaryIO, io.BufferedReader(stream))
 
+    def whole(self, key: str) -> Iterator[bytes]:
+        """Yield the content of an object. Raises RemoteCacheError, also for one that is missing."""
+        try:
+            with self._errors(missing=True):
+                found = self._obstore.get(self._store, key)
+                for chunk in found.stream(min_chunk_size=CHUNK):
+                    yield bytes(chunk)
+        except FileNotFoundError:
+            self._check_container()
+            raise RemoteCacheError(f"{self._place}: no such object") from None
+
     def _manifest(self, name: str) -> bytes | None:
         try:
             with self._errors(missing=True):
@@ -221,6 +232,19 @@ class ObjectStoreRemoteCache(RemoteCache):
         """Return the first line of what obstore says; the rest repeats it for developers."""
         line = (str(error).strip() or type(error).__name__).splitlines()[0]
         return f"{self._place}: {line[:_REASON_LIMIT]}"
+
+
+def read_object(
+    kind: str, bucket: str, key: str, access: Mapping[str, str], environment: Mapping[str, str]
+) -> Iterator[bytes]:
+    """Yield the content of one object, such as a build context.
+
+    ``kind`` and ``access`` are as of ObjectStoreCache. Raises MissingCloudExtra, RemoteCacheError.
+    """
+    place = ObjectStoreCache(
+        kind=kind, container=bucket, blobs="", manifests="", names=(key,), access=access
+    )
+    yield from ObjectStoreRemoteCache(place, environment).whole(key)
 
 
 def _store(place: ObjectStoreCache, environment: Mapping[str, str]) -> "ObjectStore":

@@ -24,7 +24,7 @@ from img.domain.graph.vertex import HistoryItem, Plan
 from img.domain.oci.annotations import AnnotationPlace, annotations_at
 from img.domain.oci.chain import Layer, chain_ids_of
 from img.domain.oci.codec import encode_config, encode_index, encode_manifest
-from img.domain.oci.config import History, ImageConfig
+from img.domain.oci.config import History, ImageConfig, squashed_history
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.manifest import Manifest
@@ -38,10 +38,11 @@ from img.domain.oci.media_types import (
     docker_layer_type,
     oci_layer_type,
 )
-from img.domain.outputs import AS_BUILT, ImageForm
+from img.domain.outputs import AS_BUILT, ImageForm, Squash
 
 if TYPE_CHECKING:
     from img.application.outputs.recompress import LayerVariants
+    from img.application.outputs.squash import SquashLayers
 
 log = logger("assembly")
 
@@ -58,6 +59,7 @@ class Assemble:
     lookup: Lookup
     clock: Clock
     variants: "LayerVariants"
+    squash: "SquashLayers"
 
     def __call__(
         self,
@@ -76,14 +78,21 @@ class Assemble:
         assert isinstance(stack, Stack)
         epoch = epoch if form.epoch is None else form.epoch
         layers = stack.layers
+        base = len(plan.config.diff_ids)
+        if form.squash is not None:
+            base = base if form.squash is Squash.NEW else 0
+            layers = self.squash(layers, base)
         if form.compression or form.rewrite_timestamp:
-            layers = self.variants(layers, len(plan.config.diff_ids), form, epoch)
+            layers = self.variants(layers, base, form, epoch)
         config = _config(plan, layers)
         if epoch is not None:
             created = datetime.fromtimestamp(epoch, UTC)
         else:
             created = self._creation(plan, config).created
         config = _dated(plan, config, results, created, epoch)
+        if form.squash is not None:
+            kept = len(plan.config.history) if form.squash is Squash.NEW else 0
+            config = replace(config, history=squashed_history(config.history, kept))
         if inline is not None:
             was = [layer.diff_id for layer in stack.layers]
             now = [layer.diff_id for layer in layers]

@@ -1,6 +1,6 @@
 """The configuration of an image (image-spec config.md)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
 
@@ -34,6 +34,18 @@ class History:
     author: str = ""
     comment: str = ""
     empty_layer: bool = False
+
+
+def squashed_history(history: Sequence[History], kept: int) -> tuple[History, ...]:
+    """Return ``history`` with one layer, if any, for all the items after the first ``kept``.
+
+    The last item that had a layer has it.
+    """
+    before, after = history[:kept], list(history[kept:])
+    layered = [i for i, item in enumerate(after) if not item.empty_layer]
+    for i in layered[:-1]:
+        after[i] = replace(after[i], empty_layer=True)
+    return (*before, *after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

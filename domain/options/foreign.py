@@ -78,7 +78,6 @@ _CACHES = "use --cache-from and --cache-to type=registry,ref=NAME"
 _RESULT_FILE = "use --iidfile or --metadata-file"
 _CAPABILITIES = "steps have the capabilities that docker's have; leave it out"
 _RESOLVER = "steps have the host's /etc/resolv.conf; leave it out"
-_ONE_LAYER = "COPY --from=STAGE / / into a stage FROM scratch makes one layer"
 _ENVIRONMENT = "use ENV or LABEL in the Dockerfile"
 _SIGNATURES = "img makes and checks no signatures; leave it out"
 
@@ -90,7 +89,6 @@ _SWITCHES: _Rows = (
     ("--rm", _anything, ""),
     ("--force-rm", _anything, ""),
     ("--disable-content-trust", _ON, _SIGNATURES),
-    ("--squash", _OFF, _ONE_LAYER),
     # buildx build
     ("-D", _anything, ""),
     ("--detach", _OFF, "start img in the background"),
@@ -112,7 +110,7 @@ _SWITCHES: _Rows = (
     ("--rusage", _OFF, _LEAVE_OUT),
     ("--save-stages", _OFF, "stages stay in the build cache; leave it out"),
     ("--skip-unused-stages", _ON, "build each stage with --target"),
-    ("--squash-all", _OFF, _ONE_LAYER),
+    ("--squash-all", _OFF, "use --squash=all"),
     ("--stage-labels", _OFF, _LEAVE_OUT),
     ("--stdin", _OFF, "steps have no standard input; leave it out"),
     # kaniko
@@ -138,7 +136,7 @@ _SWITCHES: _Rows = (
     ("--no-push", _ON, "use --push"),
     ("--no-push-cache", _anything, ""),
     ("--reproducible", _OFF, _TIMES),
-    ("--single-snapshot", _OFF, _ONE_LAYER),
+    ("--single-snapshot", _OFF, "use --squash"),
     ("--skip-tls-verify", _OFF, _TLS),
     ("--skip-tls-verify-pull", _OFF, _TLS),
     ("--use-new-run", _anything, ""),

@@ -4,12 +4,13 @@ Source: BuildKit, exporter/containerimage/opts.go."""
 
 from collections.abc import Iterable
 
+from img.domain.errors import UsageError
 from img.domain.oci.annotations import Annotation
 from img.domain.oci.compression import USUAL, Algorithm, Compression
 from img.domain.oci.config import FIRST_SECOND, LAST_SECOND
 from img.domain.options.annotations import parse_annotation_attribute
 from img.domain.options.attributes import Attributes
-from img.domain.outputs import ImageForm
+from img.domain.outputs import ImageForm, Squash
 from img.domain.platform import Platform
 
 ATTRIBUTES = frozenset(
@@ -22,9 +23,12 @@ _ALGORITHMS = [algorithm.value for algorithm in Algorithm]
 
 
 def parse_image_form(
-    attributes: Attributes, annotations: Iterable[Annotation], host: Platform
+    attributes: Attributes,
+    annotations: Iterable[Annotation],
+    host: Platform,
+    squash: Squash | None = None,
 ) -> ImageForm:
-    """Return the form that ``attributes`` ask for, including the annotations of all outputs.
+    """Return the form that ``attributes`` ask for, with annotations and ``squash`` of all outputs.
 
     Raises UsageError.
     """
@@ -45,7 +49,21 @@ def parse_image_form(
         epoch=parse_epoch(attributes),
         oci_types=oci_types is not False,
         annotations=wanted,
+        squash=squash,
     )
+
+
+def parse_squash(text: str) -> Squash | None:
+    """Return the value of ``--squash``; "true" is docker's, for new layers. Raises UsageError."""
+    match text:
+        case "" | "false":
+            return None
+        case "true" | "new":
+            return Squash.NEW
+        case "all":
+            return Squash.ALL
+        case _:
+            raise UsageError(f"invalid value {text!r} of --squash", hint="use new or all")
 
 
 def parse_epoch(attributes: Attributes) -> int | None:

@@ -18,6 +18,7 @@ from img.domain.outputs import (
     ImageForm,
     ImageOutput,
     Output,
+    Squash,
     is_streamed,
 )
 from img.domain.platform import Platform
@@ -55,6 +56,7 @@ class OutputOptions:
     push: bool = False
     no_push: bool = False
     load: bool = False
+    squash: str = ""  # of --squash
 
 
 def parse_outputs(options: OutputOptions, host: Platform) -> tuple[Output, ...]:
@@ -71,7 +73,8 @@ def parse_outputs(options: OutputOptions, host: Platform) -> tuple[Output, ...]:
     marks = [each for text in options.annotations for each in parse_annotation(text, host)]
     if marks and not any(each["type"] in _WITH_ANNOTATIONS for each in wanted):
         raise UsageError("--annotation needs an output of the type image, registry or oci")
-    parsed = tuple(_output(each, options, marks, host) for each in wanted)
+    squash = image_form.parse_squash(options.squash)
+    parsed = tuple(_output(each, options, marks, host, squash) for each in wanted)
     if options.no_push and any(isinstance(each, ImageOutput) and each.push for each in parsed):
         raise UsageError("--no-push contradicts an output that is pushed", hint="leave one out")
     if sum(map(is_streamed, parsed)) > 1:
@@ -139,19 +142,18 @@ def _output(
     options: OutputOptions,
     annotations: Iterable[Annotation],
     host: Platform,
+    squash: Squash | None,
 ) -> Output:
     match attributes["type"]:
         case "image" | "registry":
-            return _image(
-                attributes, options, image_form.parse_image_form(attributes, annotations, host)
-            )
+            form = image_form.parse_image_form(attributes, annotations, host, squash)
+            return _image(attributes, options, form)
         case "oci":
-            form = image_form.parse_image_form(attributes, annotations, host)
+            form = image_form.parse_image_form(attributes, annotations, host, squash)
             return _archive(attributes, options.tags, form)
         case "docker":
-            return _archive(
-                attributes, options.tags, image_form.parse_image_form(attributes, (), host)
-            )
+            form = image_form.parse_image_form(attributes, (), host, squash)
+            return _archive(attributes, options.tags, form)
         case "local" | "tar":
             return _files(attributes, options.allowed)
         case _:

@@ -70,6 +70,7 @@ COMMANDS = {
     "login": {"login", "logout"},
     "version": {"version"},
     "doctor": {"doctor", "unshare"},
+    "kaniko": {"kaniko"},
     "docker_names": {"builder", "buildx", "image", "images", "rmi", "system"},
 }
 

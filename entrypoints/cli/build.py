@@ -40,11 +40,16 @@ if TYPE_CHECKING:
     from img.domain.options.foreign import ForeignOption
 
 
+_IMPLIED = {"--pull": "true", "--squash": "new"}  # the values of options without one
+
+
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "build",
-        cls=options.followed_by("PATH", foreign=_foreign_options, implied={"--pull": "true"}),
+        cls=options.followed_by(
+            "PATH", foreign=_foreign_options, implied={"--pull": "true", "--squash": "new"}
+        ),
         short_help="Build an image from a Dockerfile.",
     )(build)
 
@@ -241,6 +246,14 @@ def build(
         Texts,
         option("--annotation", says="Add an annotation to the image.", value="[TYPE:]KEY=VALUE"),
     ] = None,
+    squash: Annotated[
+        str,
+        option(
+            "--squash",
+            says="Make one layer of the new layers (=new), or of =all.",
+            value="[=WHICH]",
+        ),
+    ] = "",
     allow: Annotated[
         Texts,
         option("--allow", says="Allow userns, network.host or buildx.local.delete.", value="NAME"),
@@ -276,6 +289,7 @@ def build(
                 push=push,
                 no_push=no_push,
                 load=load,
+                squash=squash,
             )
         )
     request = build_request(
@@ -306,6 +320,8 @@ def build(
     resources = parse_resources(limits, resource or [])
     wanted = platforms(platform or [])
     caches = CacheExchange.parse(_nonempty(cache_from), _nonempty(cache_to), os.environ)
+    if squash and caches.inline:
+        raise UsageError("--squash leaves no layers for an inline cache", hint="use type=registry")
     secrets = tuple(SecretSpec.parse(text) for text in _nonempty(secret))
     agents = tuple(AgentSpec.parse(text) for text in _nonempty(ssh))
     title = title_of(outputs, tag or ())

@@ -210,6 +210,7 @@ def _respelled(
 
 
 # img 0.5 took Go's long flags with one dash. Typer would read `-target` as `-t arget`.
+_OTHER_PROGRAMS = ("unshare", "kaniko")
 _ONE_DASH = ("state", "backend", "build-arg", "target", "password-stdin")
 
 
@@ -220,7 +221,7 @@ def modern_spelling(arguments: list[str]) -> list[str]:
     """
     modern: list[str] = []
     for i, argument in enumerate(arguments):
-        if argument == "--" or (argument == "unshare" and all(w[:1] == "-" for w in modern)):
+        if argument == "--" or (argument in _OTHER_PROGRAMS and all(w[:1] == "-" for w in modern)):
             return [*modern, *arguments[i:]]
         name = argument[1:].partition("=")[0]
         is_old = argument.startswith("-") and name in _ONE_DASH

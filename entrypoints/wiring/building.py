@@ -29,6 +29,7 @@ with lazy_imports(__name__):
     from img.application.outputs.deliver import DeliverOutputs
     from img.application.outputs.images import DeliverImages
     from img.application.outputs.recompress import LayerVariants
+    from img.application.outputs.squash import SquashLayers
     from img.application.planning.analyse import AnalyseDockerfile
     from img.application.planning.resolve import ResolveBases
     from img.application.solver.contexts import Contexts
@@ -294,6 +295,15 @@ class Building(Wiring):
                 archive=storage.archive,
                 blobs=storage.blobs,
                 trees=images.trees,
+                lookup=self.lookup,
+                clock=system.clock,
+            ),
+            squash=providers.Factory(
+                lazy(SquashLayers),
+                archive=storage.archive,
+                blobs=storage.blobs,
+                trees=images.trees,
+                scratch=storage.scratch,
                 lookup=self.lookup,
                 clock=system.clock,
             ),

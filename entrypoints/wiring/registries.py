@@ -13,12 +13,14 @@ from img.entrypoints.wiring.setup import Setup
 
 with lazy_imports(__name__):
     from img.adapters.credential_store.auth_files import usual_auth_files
+    from img.adapters.credential_store.ci_variables import CiVariables
     from img.adapters.credential_store.containers_auth import ContainersAuthCredentials
     from img.adapters.registry.connections import Access
     from img.adapters.registry.contents import OrasRegistryContents
     from img.adapters.registry.mirrored import MirroredRegistry
     from img.adapters.registry.oras import OrasRegistry
     from img.adapters.registry.registries_conf import read_registry_rules
+    from img.adapters.registry.trust import trust_in
     from img.application.usecases.login import Login, Logout
     from img.application.usecases.registry_contents import (
         ListReferrers,
@@ -28,6 +30,7 @@ with lazy_imports(__name__):
     from img.application.usecases.remove_remote import RemoveRemoteImage
 
 if TYPE_CHECKING:
+    from img.adapters.registry.trust import Trust
     from img.application.ports.credential_store import CredentialStore
     from img.application.ports.registry import Registry
     from img.domain.registries import RegistryRules
@@ -35,15 +38,35 @@ if TYPE_CHECKING:
 
 
 def _docker_credentials(setup: Setup) -> CredentialStore:
+    files = _credential_files(setup)
+    more = setup.settings.access.more
+    if more is None or not (more.variables or more.gitlab):
+        return files
+    return CiVariables(files, os.environ, kaniko=more.variables, gitlab=more.gitlab)
+
+
+def _credential_files(setup: Setup) -> CredentialStore:
     run_helper = setup.host.run_helper
     if (file := setup.settings.access.auth_file) is not None:
         return ContainersAuthCredentials(file, run=run_helper)
     return usual_auth_files(os.environ, setup.host.user_id, run=run_helper)
 
 
-def _rules() -> Callable[[], RegistryRules]:
+def _rules(access: RegistryAccess) -> Callable[[], RegistryRules]:
     """Return a function that reads the configuration of registries once, when it is called."""
-    return functools.cache(lambda: read_registry_rules(os.environ))
+
+    def read() -> RegistryRules:
+        rules = read_registry_rules(os.environ)
+        return rules if access.more is None else rules.merged(access.more.rules)
+
+    return functools.cache(read)
+
+
+def _trust(access: RegistryAccess) -> Trust | None:
+    """Return the certificates of the command line and the usual ones, None for the usual ones."""
+    if access.more is None or not access.more.certificates:
+        return None
+    return trust_in(access.more.certificates, os.environ)
 
 
 def _is_insecure(
@@ -56,8 +79,10 @@ def _oras(
     credentials: CredentialStore,
     insecure: Callable[[str], bool],
     rules: Callable[[], RegistryRules],
+    access: RegistryAccess,
 ) -> Registry:
-    return MirroredRegistry(OrasRegistry(credentials=credentials, insecure=insecure), rules)
+    registry = OrasRegistry(credentials=credentials, insecure=insecure, trust=_trust(access))
+    return MirroredRegistry(registry, rules)
 
 
 def _contents(
@@ -78,11 +103,17 @@ class Registries(Wiring):
         self.credentials: providers.Provider[CredentialStore] = select(
             given.settings.credentials, docker=providers.Singleton(lazy(_docker_credentials), setup)
         )
-        self.rules = providers.Singleton(_rules)
+        self.rules = providers.Singleton(_rules, given.settings.access)
         self.insecure = providers.Singleton(_is_insecure, given.settings.access, self.rules)
         self.registry: providers.Provider[Registry] = select(
             given.settings.registry,
-            oras=providers.Singleton(lazy(_oras), self.credentials, self.insecure, self.rules),
+            oras=providers.Singleton(
+                lazy(_oras),
+                self.credentials,
+                self.insecure,
+                self.rules,
+                given.settings.access,
+            ),
         )
         self.contents = providers.Singleton(_contents, self.credentials, self.insecure, self.rules)
 

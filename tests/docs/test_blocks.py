@@ -125,7 +125,7 @@ def _problems_of_img(words: list[str]) -> Iterator[str]:
                 return
             command, seen = found, f"{seen} {word}"
             takes_value = _options(command)
-            if seen == "img unshare":  # the words are those of another program
+            if seen in ("img unshare", "img kaniko"):  # the words are those of another program
                 return
 
 

@@ -160,3 +160,18 @@ def test_of_two_rules_for_one_prefix_the_later_counts() -> None:
 
     assert _places(together, "a.test/y:1") == ["b.test/y:1"]
     assert together.aliases == {"x": "b.test/x"}
+
+
+def test_without_a_fallback_pulls_ask_the_mirrors_alone() -> None:
+    rule = RegistryRule(
+        prefix="a.io",
+        mirrors=(Endpoint(location="m.io"), Endpoint(location="n.io/x")),
+        only_mirrors=True,
+    )
+    rules = _rules(rule)
+
+    assert _places(rules, "a.io/b:1") == ["m.io/b:1", "n.io/x/b:1"]
+    assert str(rules.push_place(ImageReference.parse("a.io/b:1"))) == "a.io/b:1"
+    assert _places(_rules(RegistryRule(prefix="a.io", only_mirrors=True)), "a.io/b") == [
+        "a.io/b:latest"
+    ]
