@@ -14,24 +14,24 @@ from img.domain.oci.codec import decode_index
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.layout import blob_path, check_layout, name_of
 from img.domain.reference import ImageReference
-from tests.support.workshop import ELSEWHERE, HERE, Workshop
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp
 
 APP, OTHER = ImageReference.parse("app:v1"), ImageReference.parse("quay.io/other:2")
 
 
 @pytest.fixture
-def workshop() -> Workshop:
-    return Workshop()
+def app() -> InMemoryApp:
+    return InMemoryApp()
 
 
 @pytest.fixture(params=[OciLayoutExporter])
-def exporter(request: pytest.FixtureRequest, workshop: Workshop) -> LayoutExporter:
-    made: LayoutExporter = request.param(workshop.blobs)
+def exporter(request: pytest.FixtureRequest, app: InMemoryApp) -> LayoutExporter:
+    made: LayoutExporter = request.param(app.blobs)
     return made
 
 
-def an_image(workshop: Workshop, content: bytes = b"1") -> Descriptor:
-    return workshop.build("FROM scratch\nCOPY a /\n", {"a": content}, tags=[]).target
+def an_image(app: InMemoryApp, content: bytes = b"1") -> Descriptor:
+    return app.build("FROM scratch\nCOPY a /\n", {"a": content}, tags=[]).target
 
 
 def named(layout: Path) -> list[tuple[str, str]]:
@@ -44,9 +44,9 @@ def blobs_in(layout: Path) -> set[str]:
 
 
 def test_a_new_layout_holds_all_of_the_image(
-    exporter: LayoutExporter, workshop: Workshop, tmp_path: Path
+    exporter: LayoutExporter, app: InMemoryApp, tmp_path: Path
 ) -> None:
-    target, layout = an_image(workshop), tmp_path / "new/layout"
+    target, layout = an_image(app), tmp_path / "new/layout"
 
     exporter.export([ArchivedImage(target=target, references=(APP, OTHER))], str(layout))
 
@@ -66,9 +66,9 @@ def test_a_new_layout_holds_all_of_the_image(
 
 
 def test_what_is_there_stays_and_names_move(
-    exporter: LayoutExporter, workshop: Workshop, tmp_path: Path
+    exporter: LayoutExporter, app: InMemoryApp, tmp_path: Path
 ) -> None:
-    old, new = an_image(workshop, b"old"), an_image(workshop, b"new")
+    old, new = an_image(app, b"old"), an_image(app, b"new")
     exporter.export([ArchivedImage(target=old, references=(APP, OTHER))], str(tmp_path))
     before = blobs_in(tmp_path)
 
@@ -79,9 +79,9 @@ def test_what_is_there_stays_and_names_move(
 
 
 def test_an_image_without_a_name_is_there_once(
-    exporter: LayoutExporter, workshop: Workshop, tmp_path: Path
+    exporter: LayoutExporter, app: InMemoryApp, tmp_path: Path
 ) -> None:
-    target = an_image(workshop)
+    target = an_image(app)
 
     for _ in range(2):
         exporter.export([ArchivedImage(target=target)], str(tmp_path))
@@ -89,11 +89,9 @@ def test_an_image_without_a_name_is_there_once(
     assert named(tmp_path) == [("", str(target.digest))]
 
 
-def test_an_index_goes_in_whole(
-    exporter: LayoutExporter, workshop: Workshop, tmp_path: Path
-) -> None:
-    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[])
-    built = workshop.build("FROM scratch\nCOPY a /\n", tags=[], platforms=[HERE, ELSEWHERE])
+def test_an_index_goes_in_whole(exporter: LayoutExporter, app: InMemoryApp, tmp_path: Path) -> None:
+    app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[])
+    built = app.build("FROM scratch\nCOPY a /\n", tags=[], platforms=[HERE, ELSEWHERE])
 
     exporter.export([ArchivedImage(target=built.target, references=(APP,))], str(tmp_path))
 
@@ -101,9 +99,9 @@ def test_an_index_goes_in_whole(
 
 
 def test_a_blob_that_was_left_half_is_written_whole(
-    exporter: LayoutExporter, workshop: Workshop, tmp_path: Path
+    exporter: LayoutExporter, app: InMemoryApp, tmp_path: Path
 ) -> None:
-    target = an_image(workshop)
+    target = an_image(app)
     images = [ArchivedImage(target=target, references=(APP,))]
     exporter.export(images, str(tmp_path))
     blob = tmp_path / blob_path(target.digest)
@@ -116,10 +114,10 @@ def test_a_blob_that_was_left_half_is_written_whole(
 
 
 def test_an_image_that_is_not_whole_leaves_no_name(
-    exporter: LayoutExporter, workshop: Workshop, tmp_path: Path
+    exporter: LayoutExporter, app: InMemoryApp, tmp_path: Path
 ) -> None:
-    built = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[])
-    workshop.blobs.remove(built.images[0].manifest.layers[0].digest)
+    built = app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[])
+    app.blobs.remove(built.images[0].manifest.layers[0].digest)
 
     with pytest.raises(BlobNotFound):
         exporter.export([ArchivedImage(target=built.target, references=(APP,))], str(tmp_path))
@@ -129,22 +127,22 @@ def test_an_image_that_is_not_whole_leaves_no_name(
 
 @pytest.mark.parametrize("place", ["file", "file/layout"])
 def test_a_place_that_takes_no_layout_is_named(
-    exporter: LayoutExporter, workshop: Workshop, tmp_path: Path, place: str
+    exporter: LayoutExporter, app: InMemoryApp, tmp_path: Path, place: str
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
 
     with pytest.raises(OutputNotWritten, match=f"cannot write .*{place}"):
-        exporter.export([ArchivedImage(target=an_image(workshop))], str(tmp_path / place))
+        exporter.export([ArchivedImage(target=an_image(app))], str(tmp_path / place))
 
 
 @pytest.mark.parametrize("place", ["blobs", "blobs/sha256", "oci-layout"])
 def test_nothing_is_written_where_a_link_leads(
-    exporter: LayoutExporter, workshop: Workshop, tmp_path: Path, place: str
+    exporter: LayoutExporter, app: InMemoryApp, tmp_path: Path, place: str
 ) -> None:
     outside, layout = tmp_path / "outside", tmp_path / "layout"
     (layout / place).parent.mkdir(parents=True)
     if place == "oci-layout":
-        exporter.export([ArchivedImage(target=an_image(workshop), references=(APP,))], str(layout))
+        exporter.export([ArchivedImage(target=an_image(app), references=(APP,))], str(layout))
         os.rename(layout / place, outside)
     else:
         outside.mkdir()
@@ -152,15 +150,13 @@ def test_nothing_is_written_where_a_link_leads(
     before = outside.stat()
 
     with pytest.raises(OutputNotWritten, match="is a link"):
-        exporter.export(
-            [ArchivedImage(target=an_image(workshop), references=(OTHER,))], str(layout)
-        )
+        exporter.export([ArchivedImage(target=an_image(app), references=(OTHER,))], str(layout))
 
     assert outside.stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_a_temporary_directory_that_leads_elsewhere_is_not_swept(
-    exporter: LayoutExporter, workshop: Workshop, tmp_path: Path
+    exporter: LayoutExporter, app: InMemoryApp, tmp_path: Path
 ) -> None:
     victim, layout = tmp_path / "victim", tmp_path / "layout"
     victim.mkdir()
@@ -170,6 +166,6 @@ def test_a_temporary_directory_that_leads_elsewhere_is_not_swept(
     (layout / ".img-tmp").symlink_to(victim)
 
     for name in (APP, OTHER):
-        exporter.export([ArchivedImage(target=an_image(workshop), references=(name,))], str(layout))
+        exporter.export([ArchivedImage(target=an_image(app), references=(name,))], str(layout))
 
     assert os.listdir(victim) == ["old"]

@@ -29,7 +29,7 @@ from img.domain.digest import Digest
 from img.domain.filesystem.entry import FILE
 from img.domain.platform import Platform
 from img.domain.process import DirectoryRoot, ExitStatus, Process, Root, TreeMount
-from tests.support.workshop import Workshop, a_request
+from tests.support.in_memory_app import InMemoryApp, a_request
 
 _TOKEN = re.compile(rb"token (\w+) (\d+)")
 _MAKINGS = count(1)
@@ -83,7 +83,7 @@ class FragileCacheStore(MemoryCacheStore):
 
 
 @dataclass(slots=True)
-class ImgProcess(Workshop):
+class ImgProcess(InMemoryApp):
     """A process of img; its steps record their inputs.
 
     ``makings`` gives what a random step leaves, by the step's name. ``during`` is called in the
@@ -190,7 +190,7 @@ class Store:
 def machines(number: int) -> list[Store]:
     """Return machines of one time, that know one registry with an image ``base`` in it."""
     clock, registry = FixedClock(), MemoryRegistry()
-    Workshop(registry=registry).publish("base", {"etc/motd": b"hi"})
+    InMemoryApp(registry=registry).publish("base", {"etc/motd": b"hi"})
     return [Store(clock, registry) for _ in range(number)]
 
 

@@ -1,7 +1,7 @@
 """A whole build with no kernel, no disk and no network: every adapter is the in-memory one."""
 
 from img.domain.process import Network
-from tests.support.workshop import Workshop, image_of
+from tests.support.in_memory_app import InMemoryApp, image_of
 
 PASSWD = b"root:x:0:0::/root:/bin/sh\napp:x:7:8::/:/bin/sh\n"
 DOCKERFILE = """\
@@ -27,21 +27,21 @@ ENTRYPOINT ["/bin/main"]
 FILES = {"main.c": b"int main;", "manual.md": b"# Manual", "unrelated": b"x"}
 
 
-def a_workshop() -> Workshop:
-    workshop = Workshop()
-    workshop.publish("compiler", {"bin/cc": b"cc"})
-    workshop.publish("runtime", {"etc/passwd": PASSWD})
-    workshop.commands["cc -O$LEVEL"] = lambda root: root.write("src/main", b"program")
-    workshop.commands["pandoc"] = lambda root: root.write("manual.html", b"<h1>")
-    return workshop
+def an_app() -> InMemoryApp:
+    app = InMemoryApp()
+    app.publish("compiler", {"bin/cc": b"cc"})
+    app.publish("runtime", {"etc/passwd": PASSWD})
+    app.commands["cc -O$LEVEL"] = lambda root: root.write("src/main", b"program")
+    app.commands["pandoc"] = lambda root: root.write("manual.html", b"<h1>")
+    return app
 
 
 def test_stages_come_together_in_one_image() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    built = workshop.build(DOCKERFILE, FILES)
+    built = app.build(DOCKERFILE, FILES)
 
-    assert workshop.files_of(built) == {
+    assert app.files_of(built) == {
         "bin/main": b"program",
         "etc/motd": b"welcome\n",
         "etc/passwd": PASSWD,
@@ -52,29 +52,29 @@ def test_stages_come_together_in_one_image() -> None:
 
 
 def test_names_of_owners_are_looked_up_in_the_image() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    built = image_of(workshop.build(DOCKERFILE, FILES))
+    built = image_of(app.build(DOCKERFILE, FILES))
 
-    main = workshop.container.images.trees().of(built.layers).get("bin/main")
+    main = app.container.images.trees().of(built.layers).get("bin/main")
     assert main is not None and (main.uid, main.gid) == (7, 8)
 
 
 def test_only_stages_that_the_target_needs_are_built() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    workshop.build(DOCKERFILE, FILES)
+    app.build(DOCKERFILE, FILES)
 
-    commands = {process.argv[-1] for process in workshop.executor.processes}
+    commands = {process.argv[-1] for process in app.executor.processes}
     assert commands == {"cc -O$LEVEL", "pandoc"}
 
 
 def test_a_command_sees_arguments_directory_and_network() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    workshop.build(DOCKERFILE, FILES)
+    app.build(DOCKERFILE, FILES)
 
-    (cc,) = [p for p in workshop.executor.processes if p.argv[-1].startswith("cc")]
+    (cc,) = [p for p in app.executor.processes if p.argv[-1].startswith("cc")]
     assert cc.argv == ("/bin/sh", "-c", "cc -O$LEVEL")
     assert cc.env["LEVEL"] == "2"
     assert cc.cwd == "/src"
@@ -82,53 +82,53 @@ def test_a_command_sees_arguments_directory_and_network() -> None:
 
 
 def test_no_file_system_is_made_where_nothing_runs() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    workshop.build("FROM runtime\nCOPY main.c /\nWORKDIR /work\nCMD x\n", FILES)
+    app.build("FROM runtime\nCOPY main.c /\nWORKDIR /work\nCMD x\n", FILES)
 
-    assert workshop.snapshotter.workspaces == {}
-    assert workshop.executor.processes == ()
+    assert app.snapshotter.workspaces == {}
+    assert app.executor.processes == ()
 
 
 def test_a_second_build_does_nothing_and_gives_the_same_image() -> None:
-    workshop = a_workshop()
-    first = workshop.build(DOCKERFILE, FILES)
-    workshop.forget_progress()
-    ran = len(workshop.executor.processes)
+    app = an_app()
+    first = app.build(DOCKERFILE, FILES)
+    app.forget_progress()
+    ran = len(app.executor.processes)
 
-    second = workshop.build(DOCKERFILE, FILES)
+    second = app.build(DOCKERFILE, FILES)
 
-    assert workshop.steps_done == []
-    assert len(workshop.executor.processes) == ran
+    assert app.steps_done == []
+    assert len(app.executor.processes) == ran
     assert second.target == first.target
 
 
 def test_a_change_that_makes_no_difference_ends_where_it_makes_none() -> None:
-    workshop = a_workshop()
-    first = workshop.build(DOCKERFILE, FILES)
-    workshop.forget_progress()
+    app = an_app()
+    first = app.build(DOCKERFILE, FILES)
+    app.forget_progress()
 
-    second = workshop.build(DOCKERFILE, {**FILES, "main.c": b"int main; /* a comment */"})
+    second = app.build(DOCKERFILE, {**FILES, "main.c": b"int main; /* a comment */"})
 
     # The compiler runs again; what it made is the same, so nothing that follows is made anew.
-    assert any(name.endswith("RUN cc -O2") for name in workshop.done)
-    assert any("COPY --from=build" in name for name in workshop.found)
+    assert any(name.endswith("RUN cc -O2") for name in app.done)
+    assert any("COPY --from=build" in name for name in app.found)
     assert second.target == first.target
 
 
 def test_every_workspace_is_given_up() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    workshop.build(DOCKERFILE, FILES)
+    app.build(DOCKERFILE, FILES)
 
-    assert len(workshop.snapshotter.workspaces) == 2
-    assert all(each.discarded for each in workshop.snapshotter.workspaces.values())
+    assert len(app.snapshotter.workspaces) == 2
+    assert all(each.discarded for each in app.snapshotter.workspaces.values())
 
 
 def test_history_tells_each_instruction_and_which_made_layers() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    config = image_of(workshop.build(DOCKERFILE, FILES)).config
+    config = image_of(app.build(DOCKERFILE, FILES)).config
 
     made = [item.created_by.partition(" ")[0] for item in config.history if not item.empty_layer]
     assert made == ["COPY", "COPY", "COPY"]

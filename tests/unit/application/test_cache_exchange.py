@@ -20,7 +20,7 @@ from img.domain.outputs import ImageForm, ImageOutput
 from img.domain.progress import VertexWarning
 from img.domain.reference import ImageReference
 from tests.support.images.image_archives import LOW, add
-from tests.support.workshop import Workshop, a_request, image_of
+from tests.support.in_memory_app import InMemoryApp, a_request, image_of
 
 DOCKERFILE = """\
 FROM compiler AS build
@@ -39,9 +39,9 @@ MAX = f"type=registry,ref={CACHE},mode=max"
 FROM = f"type=registry,ref={CACHE}"
 
 
-def a_machine(other: Workshop | None = None) -> Workshop:
+def a_machine(other: InMemoryApp | None = None) -> InMemoryApp:
     """Return a machine with nothing in its store, and the registries of ``other``."""
-    machine = Workshop() if other is None else Workshop(registry=other.registry)
+    machine = InMemoryApp() if other is None else InMemoryApp(registry=other.registry)
     if other is None:
         machine.publish("compiler", {"bin/cc": b"cc"})
         machine.publish("runtime", {"etc/motd": b"hi"})
@@ -50,11 +50,11 @@ def a_machine(other: Workshop | None = None) -> Workshop:
     return machine
 
 
-def commands(machine: Workshop) -> list[str]:
+def commands(machine: InMemoryApp) -> list[str]:
     return [process.argv[-1] for process in machine.executor.processes]
 
 
-def warnings(machine: Workshop) -> list[str]:
+def warnings(machine: InMemoryApp) -> list[str]:
     return [e.message for e in machine.progress.events if isinstance(e, VertexWarning)]
 
 
@@ -248,7 +248,7 @@ def test_without_cache_nothing_is_imported() -> None:
     first.build(DOCKERFILE, FILES, cache_to=[MAX])
     second = a_machine(first)
 
-    from tests.support.workshop import a_request
+    from tests.support.in_memory_app import a_request
 
     second.build(DOCKERFILE, FILES, request=a_request(no_cache=True), cache_from=[FROM])
 
@@ -256,7 +256,7 @@ def test_without_cache_nothing_is_imported() -> None:
 
 
 def test_a_cache_that_buildkit_left_is_said_to_be_none() -> None:
-    machine = Workshop()
+    machine = InMemoryApp()
     place = ImageReference.parse(CACHE)
     blobs = MemoryBlobStore()
     config = add(blobs, b"{}", "application/vnd.buildkit.cacheconfig.v0")

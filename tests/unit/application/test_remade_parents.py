@@ -8,7 +8,7 @@ from img.domain.image_name import ImageName
 from img.domain.reference import ImageReference
 from img.domain.retention import PrunePolicy
 from img.domain.usage import Kind, UsageFilter
-from tests.support.workshop import ELSEWHERE, HERE
+from tests.support.in_memory_app import ELSEWHERE, HERE
 from tests.unit.application.telling import MINUTE, Store, machines
 
 FILES = {"f": b"1"}

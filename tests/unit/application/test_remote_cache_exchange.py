@@ -16,7 +16,7 @@ from img.domain.digest import Digest
 from img.domain.errors import ImgError
 from img.domain.options.cache import parse_cache_source
 from img.domain.options.remote_cache import ObjectStoreCache
-from tests.support.workshop import Workshop
+from tests.support.in_memory_app import InMemoryApp
 from tests.unit.application.test_cache_exchange import (
     CACHE,
     DOCKERFILE,
@@ -34,7 +34,7 @@ GONE = RemoteBlobNotFound(parse_cache_source(PLACE), Digest.of(b""))  # type: ig
 LINEAR = "FROM runtime\nRUN strip\nRUN cc\n"
 
 
-def with_cache(first: Workshop) -> tuple[Workshop, MemoryRemoteCache]:
+def with_cache(first: InMemoryApp) -> tuple[InMemoryApp, MemoryRemoteCache]:
     """Return a machine with nothing that has the remote caches of ``first``, and that cache."""
     machine = a_machine(first)
     machine.remote_caches.caches = first.remote_caches.caches
@@ -42,7 +42,7 @@ def with_cache(first: Workshop) -> tuple[Workshop, MemoryRemoteCache]:
     return machine, cache
 
 
-def built_with_cache(to: str = MAX) -> tuple[Workshop, Digest]:
+def built_with_cache(to: str = MAX) -> tuple[InMemoryApp, Digest]:
     first = a_machine()
     built = first.build(DOCKERFILE, FILES, cache_to=[to])
     return first, built.target.digest

@@ -1,4 +1,4 @@
-"""A workshop with readable outputs."""
+"""An InMemoryApp with readable outputs."""
 
 import io
 import tarfile
@@ -15,7 +15,7 @@ from img.domain.outputs import (
 from img.domain.progress import VertexStarted
 from img.domain.reference import ImageReference
 from tests.support.host.machine import ownership
-from tests.support.workshop import Workshop
+from tests.support.in_memory_app import InMemoryApp
 
 APP = ImageReference.parse("quay.io/team/app")
 OTHER = ImageReference.parse("quay.io/team/other")
@@ -40,8 +40,8 @@ class Counting(TarLayerArchive):
 
 
 @dataclass(slots=True)
-class Bench(Workshop):
-    """A workshop that writes outputs to real files."""
+class Bench(InMemoryApp):
+    """An InMemoryApp that writes outputs to real files."""
 
     archive: Counting = field(default_factory=Counting)
     printed: io.BytesIO = field(default_factory=io.BytesIO)
@@ -52,13 +52,11 @@ def members(content: bytes) -> dict[str, tarfile.TarInfo]:
         return {member.name: member for member in archive.getmembers()}
 
 
-def names_here(workshop: Workshop) -> set[str]:
+def names_here(app: InMemoryApp) -> set[str]:
     """Return the names in the store, without that of the base."""
-    return {str(image.reference) for image in workshop.images.list()} - {
-        "docker.io/library/base:latest"
-    }
+    return {str(image.reference) for image in app.images.list()} - {"docker.io/library/base:latest"}
 
 
-def exported(workshop: Workshop) -> list[str]:
-    names = (e.name for e in workshop.progress.events if isinstance(e, VertexStarted))
+def exported(app: InMemoryApp) -> list[str]:
+    names = (e.name for e in app.progress.events if isinstance(e, VertexStarted))
     return [name for name in names if name.startswith(("export", "push"))]

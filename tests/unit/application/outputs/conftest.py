@@ -1,4 +1,4 @@
-"""The workshop of these tests."""
+"""The InMemoryApp of these tests."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.unit.application.outputs.bench import DOCKERFILE, FILES, Bench
 
 
 @pytest.fixture
-def workshop() -> Bench:
+def app() -> Bench:
     made = Bench()
     made.container.system.output_files.override(LocalOutputFiles(made.printed))
     made.publish("base", {"dir/of-base": b"3", "gone": b"4"})

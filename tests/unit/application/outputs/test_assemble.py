@@ -15,7 +15,7 @@ from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.codec import decode_config, decode_manifest
 from img.domain.oci.config import ImageConfig
 from img.domain.oci.descriptor import Descriptor
-from tests.support.workshop import HERE, Workshop
+from tests.support.in_memory_app import HERE, InMemoryApp
 
 LAYER = Layer(
     DiffID(Digest.of(b"tar")),
@@ -38,7 +38,7 @@ PLAN = Plan(
 
 def an_assembly(clock: FixedClock | None = None) -> Assemble:
     made: Assemble = (
-        Workshop(clock=clock or FixedClock()).container.building.deliver().images.assemble
+        InMemoryApp(clock=clock or FixedClock()).container.building.deliver().images.assemble
     )
     return made
 

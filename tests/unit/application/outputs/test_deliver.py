@@ -33,8 +33,8 @@ from tests.unit.application.outputs.bench import (
 )
 
 
-def test_all_outputs_are_made_of_one_build(workshop: Bench, tmp_path: Path) -> None:
-    built = workshop.deliver(
+def test_all_outputs_are_made_of_one_build(app: Bench, tmp_path: Path) -> None:
+    built = app.deliver(
         FilesOutput(destination=str(tmp_path / "files")),
         FilesOutput(destination=str(tmp_path / "files.tar"), tar=True),
         ArchiveOutput(format="oci", destination=str(tmp_path / "oci.tar")),
@@ -45,7 +45,7 @@ def test_all_outputs_are_made_of_one_build(workshop: Bench, tmp_path: Path) -> N
     )
 
     assert built is not None
-    assert workshop.images.get(APP).target == built.target
+    assert app.images.get(APP).target == built.target
     assert (tmp_path / "files/dir/a").read_bytes() == b"1"
     assert (tmp_path / "files/dir/of-base").read_bytes() == b"3"
     tar = members((tmp_path / "files.tar").read_bytes())
@@ -56,9 +56,9 @@ def test_all_outputs_are_made_of_one_build(workshop: Bench, tmp_path: Path) -> N
         manifest = archive.extractfile("manifest.json")
         assert manifest is not None
         assert json.loads(manifest.read())[0]["RepoTags"] == [str(APP)]
-    assert workshop.done.count("exporting to image") == 1
-    assert workshop.steps_done == []
-    assert exported(workshop) == [
+    assert app.done.count("exporting to image") == 1
+    assert app.steps_done == []
+    assert exported(app) == [
         "exporting to client directory",
         "exporting to client tarball",
         "exporting to oci image format",
@@ -69,25 +69,25 @@ def test_all_outputs_are_made_of_one_build(workshop: Bench, tmp_path: Path) -> N
     ]
 
 
-def test_nothing_is_made_of_a_build_that_fails(workshop: Bench, tmp_path: Path) -> None:
-    workshop.contexts.text = "FROM base\nRUN make\n"
-    workshop.statuses["make"] = 1
+def test_nothing_is_made_of_a_build_that_fails(app: Bench, tmp_path: Path) -> None:
+    app.contexts.text = "FROM base\nRUN make\n"
+    app.statuses["make"] = 1
 
     with pytest.raises(ProcessFailed):
-        workshop.deliver(FilesOutput(destination=str(tmp_path / "out")), ImageOutput(names=(APP,)))
+        app.deliver(FilesOutput(destination=str(tmp_path / "out")), ImageOutput(names=(APP,)))
 
     assert list(tmp_path.iterdir()) == []
-    assert names_here(workshop) == set()
+    assert names_here(app) == set()
 
 
-def test_what_is_pushed_only_has_no_name_here(workshop: Bench) -> None:
-    built = workshop.deliver(ImageOutput(names=(APP, OTHER), push=True, store=False))
+def test_what_is_pushed_only_has_no_name_here(app: Bench) -> None:
+    built = app.deliver(ImageOutput(names=(APP, OTHER), push=True, store=False))
 
     assert built is not None and built.names == (APP, OTHER)
-    assert workshop.registry.resolve(APP).digest == built.target.digest
-    assert workshop.registry.resolve(OTHER).digest == built.target.digest
-    assert names_here(workshop) == set()
-    assert exported(workshop) == [
+    assert app.registry.resolve(APP).digest == built.target.digest
+    assert app.registry.resolve(OTHER).digest == built.target.digest
+    assert names_here(app) == set()
+    assert exported(app) == [
         "exporting to image",
         "push quay.io/team/app:latest",
         "push quay.io/team/other:latest",
@@ -95,77 +95,69 @@ def test_what_is_pushed_only_has_no_name_here(workshop: Bench) -> None:
 
 
 def test_a_base_that_goes_back_to_its_registry_is_not_fetched() -> None:
-    workshop = Bench()
-    base = workshop.publish("quay.io/team/base", {"of-base": b"3"})
-    manifest = decode_manifest(workshop.registry.manifest(base, workshop.registry.resolve(base)))
-    workshop.contexts.text = f"FROM {base}\nCOPY --link a /x/\n"
-    workshop.contexts.context = MemoryContext(FILES)
+    app = Bench()
+    base = app.publish("quay.io/team/base", {"of-base": b"3"})
+    manifest = decode_manifest(app.registry.manifest(base, app.registry.resolve(base)))
+    app.contexts.text = f"FROM {base}\nCOPY --link a /x/\n"
+    app.contexts.context = MemoryContext(FILES)
     form = ImageForm(compression=ZSTD)
 
-    built = workshop.deliver(ImageOutput(names=(APP,), push=True, store=False, form=form))
+    built = app.deliver(ImageOutput(names=(APP,), push=True, store=False, form=form))
 
     assert built is not None
     (of_base,) = manifest.layers
     below, own = built.images[0].manifest.layers
     assert (below, own.media_type) == (of_base, media_types.OCI_LAYER_ZSTD)
-    assert workshop.blobs.size(of_base.digest) is None
-    assert of_base.digest in workshop.registry.mounted
-    assert of_base.digest not in workshop.registry.fetched
+    assert app.blobs.size(of_base.digest) is None
+    assert of_base.digest in app.registry.mounted
+    assert of_base.digest not in app.registry.fetched
 
 
-def test_an_epoch_that_is_missing_is_told(workshop: Bench) -> None:
-    workshop.deliver(ImageOutput(form=ImageForm(rewrite_timestamp=True)))
+def test_an_epoch_that_is_missing_is_told(app: Bench) -> None:
+    app.deliver(ImageOutput(form=ImageForm(rewrite_timestamp=True)))
 
-    (warning,) = [e for e in workshop.progress.events if isinstance(e, VertexWarning)]
+    (warning,) = [e for e in app.progress.events if isinstance(e, VertexWarning)]
     assert "there is no source-date-epoch" in warning.message
 
 
-def test_what_is_pushed_by_digest_gets_no_tag(workshop: Bench) -> None:
+def test_what_is_pushed_by_digest_gets_no_tag(app: Bench) -> None:
     name = ImageReference.parse("quay.io/team/app", default_tag=False)
 
-    built = workshop.deliver(
-        ImageOutput(names=(name,), push=True, push_by_digest=True, store=False)
-    )
+    built = app.deliver(ImageOutput(names=(name,), push=True, push_by_digest=True, store=False))
 
     assert built is not None
     by_digest = name.with_digest(built.target.digest)
-    assert workshop.registry.resolve(by_digest).digest == built.target.digest
+    assert app.registry.resolve(by_digest).digest == built.target.digest
     with pytest.raises(RegistryError):
-        workshop.registry.resolve(APP)
+        app.registry.resolve(APP)
 
 
-def test_a_failed_push_names_nothing_and_makes_the_build_fail(
-    workshop: Bench, tmp_path: Path
-) -> None:
-    workshop.registry.lose("quay.io")
+def test_a_failed_push_names_nothing_and_makes_the_build_fail(app: Bench, tmp_path: Path) -> None:
+    app.registry.lose("quay.io")
 
     with pytest.raises(RegistryError):
-        workshop.deliver(
-            ImageOutput(names=(APP,)), ImageOutput(names=(OTHER,), push=True, store=False)
-        )
+        app.deliver(ImageOutput(names=(APP,)), ImageOutput(names=(OTHER,), push=True, store=False))
 
-    assert names_here(workshop) == set()
+    assert names_here(app) == set()
 
 
-def test_an_output_that_cannot_be_written_ends_it(workshop: Bench, tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_written_ends_it(app: Bench, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
 
     with pytest.raises(OutputNotWritten):
-        workshop.deliver(
-            FilesOutput(destination=str(tmp_path / "file/out")), ImageOutput(names=(APP,))
-        )
+        app.deliver(FilesOutput(destination=str(tmp_path / "file/out")), ImageOutput(names=(APP,)))
 
-    assert names_here(workshop) == set()
+    assert names_here(app) == set()
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_more_names_may_be_made_of_the_digest(workshop: Bench) -> None:
+def test_more_names_may_be_made_of_the_digest(app: Bench) -> None:
     def names(**fields: object) -> set[str]:
-        built = workshop.deliver(ImageOutput(**fields))  # type: ignore[arg-type]
+        built = app.deliver(ImageOutput(**fields))  # type: ignore[arg-type]
         assert built is not None
-        found = names_here(workshop)
+        found = names_here(app)
         for name in found:
-            workshop.images.remove(ImageReference.parse(name))
+            app.images.remove(ImageReference.parse(name))
         return {name.replace(str(built.target.digest), "DIGEST") for name in found}
 
     assert names(names=(APP,), name_canonical=True) == {
@@ -183,22 +175,22 @@ def test_more_names_may_be_made_of_the_digest(workshop: Bench) -> None:
     assert names(names=(APP,), store=False) == set()
 
 
-def test_an_output_may_have_the_root_ready(workshop: Bench) -> None:
-    workshop.deliver(ImageOutput())
-    assert not workshop.snapshotter.workspaces
+def test_an_output_may_have_the_root_ready(app: Bench) -> None:
+    app.deliver(ImageOutput())
+    assert not app.snapshotter.workspaces
 
-    workshop.deliver(ImageOutput(unpack=True))
+    app.deliver(ImageOutput(unpack=True))
 
-    (made,) = workshop.snapshotter.workspaces.values()
+    (made,) = app.snapshotter.workspaces.values()
     assert made.discarded
 
 
-def test_without_an_image_there_is_nothing_to_tell(workshop: Bench, tmp_path: Path) -> None:
-    assert workshop.deliver(FilesOutput(destination=str(tmp_path / "x"))) is None
-    assert workshop.deliver(CacheOnly()) is None
+def test_without_an_image_there_is_nothing_to_tell(app: Bench, tmp_path: Path) -> None:
+    assert app.deliver(FilesOutput(destination=str(tmp_path / "x"))) is None
+    assert app.deliver(CacheOnly()) is None
 
 
-def test_standard_output_gets_a_tar_file(workshop: Bench) -> None:
-    workshop.deliver(FilesOutput(destination="-", tar=True))
+def test_standard_output_gets_a_tar_file(app: Bench) -> None:
+    app.deliver(FilesOutput(destination="-", tar=True))
 
-    assert "dir/a" in members(workshop.printed.getvalue())
+    assert "dir/a" in members(app.printed.getvalue())

@@ -10,13 +10,13 @@ from img.domain.outputs import (
     ImageForm,
     ImageOutput,
 )
-from tests.support.workshop import ELSEWHERE, HERE, a_request
+from tests.support.in_memory_app import ELSEWHERE, HERE, a_request
 from tests.unit.application.outputs.bench import APP, DEFAULT, ZSTD, Bench, names_here
 
 
-def test_only_new_layers_are_compressed_as_wished_unless_it_is_forced(workshop: Bench) -> None:
+def test_only_new_layers_are_compressed_as_wished_unless_it_is_forced(app: Bench) -> None:
     def types(form: ImageForm) -> list[str]:
-        built = workshop.deliver(ImageOutput(form=form))
+        built = app.deliver(ImageOutput(form=form))
         assert built is not None
         return [layer.media_type.rpartition("+")[2] for layer in built.images[0].manifest.layers]
 
@@ -25,34 +25,34 @@ def test_only_new_layers_are_compressed_as_wished_unless_it_is_forced(workshop: 
     assert types(ImageForm(compression=ZSTD, force_compression=True)) == ["zstd", "zstd", "zstd"]
 
 
-def test_what_was_compressed_once_is_not_compressed_again(workshop: Bench) -> None:
+def test_what_was_compressed_once_is_not_compressed_again(app: Bench) -> None:
     form = ImageForm(compression=ZSTD, force_compression=True)
-    compressed = workshop.archive.recompressed
+    compressed = app.archive.recompressed
 
-    first = workshop.deliver(ImageOutput(form=form))
-    second = workshop.deliver(ImageOutput(form=form), ImageOutput(names=(APP,), form=form))
+    first = app.deliver(ImageOutput(form=form))
+    second = app.deliver(ImageOutput(form=form), ImageOutput(names=(APP,), form=form))
 
     assert first is not None and second is not None
     assert first.target == second.target
     assert len(compressed) == len(set(compressed)) == 3
 
 
-def test_a_variant_that_was_lost_is_made_again(workshop: Bench) -> None:
+def test_a_variant_that_was_lost_is_made_again(app: Bench) -> None:
     form = ImageForm(compression=ZSTD)
-    first = workshop.deliver(ImageOutput(form=form))
+    first = app.deliver(ImageOutput(form=form))
     assert first is not None
     lost = first.images[0].manifest.layers[1]
-    workshop.blobs.remove(lost.digest)
+    app.blobs.remove(lost.digest)
 
-    second = workshop.deliver(ImageOutput(form=form))
+    second = app.deliver(ImageOutput(form=form))
 
     assert second is not None and second.target == first.target
-    assert workshop.blobs.size(lost.digest) == lost.size
+    assert app.blobs.size(lost.digest) == lost.size
 
 
-def test_the_config_is_the_same_in_every_compression(workshop: Bench) -> None:
+def test_the_config_is_the_same_in_every_compression(app: Bench) -> None:
     images = [
-        workshop.deliver(ImageOutput(form=form)) for form in (DEFAULT, ImageForm(compression=ZSTD))
+        app.deliver(ImageOutput(form=form)) for form in (DEFAULT, ImageForm(compression=ZSTD))
     ]
 
     configs = {image.images[0].manifest.config.digest for image in images if image}
@@ -60,12 +60,12 @@ def test_the_config_is_the_same_in_every_compression(workshop: Bench) -> None:
     assert (len(configs), len(targets)) == (1, 2)
 
 
-def test_later_times_of_new_layers_are_cut_to_the_epoch(workshop: Bench) -> None:
+def test_later_times_of_new_layers_are_cut_to_the_epoch(app: Bench) -> None:
     def times(form: ImageForm) -> dict[str, int]:
-        built = workshop.deliver(ImageOutput(form=form))
+        built = app.deliver(ImageOutput(form=form))
         assert built is not None
         image = built.images[0]
-        tree = workshop.container.images.trees().of(image.layers)
+        tree = app.container.images.trees().of(image.layers)
         found = {path: tree.get(path) for path in ("gone", "dir/a")}
         assert image.config.diff_ids == tuple(layer.diff_id for layer in image.layers)
         return {path: entry.mtime // 10**9 for path, entry in found.items() if entry}
@@ -79,8 +79,8 @@ def test_later_times_of_new_layers_are_cut_to_the_epoch(workshop: Bench) -> None
     assert times(ImageForm(rewrite_timestamp=True)) == as_built
 
 
-def test_an_epoch_of_the_output_dates_the_image(workshop: Bench) -> None:
-    built = workshop.deliver(
+def test_an_epoch_of_the_output_dates_the_image(app: Bench) -> None:
+    built = app.deliver(
         ImageOutput(form=ImageForm(epoch=1)),
         request=a_request(build_args={"SOURCE_DATE_EPOCH": "5"}),
     )
@@ -89,10 +89,8 @@ def test_an_epoch_of_the_output_dates_the_image(workshop: Bench) -> None:
     assert built.images[0].config.created == "1970-01-01T00:00:01Z"
 
 
-def test_documents_may_be_of_dockers_types(workshop: Bench) -> None:
-    built = workshop.deliver(
-        ImageOutput(form=ImageForm(oci_types=False)), platforms=[HERE, ELSEWHERE]
-    )
+def test_documents_may_be_of_dockers_types(app: Bench) -> None:
+    built = app.deliver(ImageOutput(form=ImageForm(oci_types=False)), platforms=[HERE, ELSEWHERE])
 
     assert built is not None
     assert built.target.media_type == media_types.DOCKER_MANIFEST_LIST
@@ -100,22 +98,22 @@ def test_documents_may_be_of_dockers_types(workshop: Bench) -> None:
     assert manifest.media_type == built.images[0].target.media_type == media_types.DOCKER_MANIFEST
     assert manifest.config.media_type == media_types.DOCKER_CONFIG
     assert {layer.media_type for layer in manifest.layers} == {media_types.DOCKER_LAYER_GZIP}
-    assert decode_manifest(workshop.catalog.read(built.images[0].target)) == manifest
+    assert decode_manifest(app.catalog.read(built.images[0].target)) == manifest
 
 
-def test_annotations_stand_where_they_belong(workshop: Bench) -> None:
+def test_annotations_stand_where_they_belong(app: Bench) -> None:
     places = [
         Annotation(key=place.value, value="v", place=place, platform=None)
         for place in AnnotationPlace
     ]
     own = Annotation(key="own", value="x", platform=ELSEWHERE)
     form = ImageForm(annotations=(*places, own))
-    workshop.publish("base", {"x": b"1"}, platforms=[HERE, ELSEWHERE])
+    app.publish("base", {"x": b"1"}, platforms=[HERE, ELSEWHERE])
 
-    built = workshop.deliver(ImageOutput(form=form), platforms=[HERE, ELSEWHERE])
+    built = app.deliver(ImageOutput(form=form), platforms=[HERE, ELSEWHERE])
 
     assert built is not None
-    index = decode_index(workshop.catalog.read(built.target))
+    index = decode_index(app.catalog.read(built.target))
     assert built.target.annotations == {"index-descriptor": "v"}
     assert index.annotations == {"index": "v"}
     assert [dict(m.annotations) for m in index.manifests] == [{"manifest-descriptor": "v"}] * 2
@@ -139,9 +137,9 @@ def test_annotations_stand_where_they_belong(workshop: Bench) -> None:
     ],
 )
 def test_annotations_without_a_place_are_refused(
-    workshop: Bench, annotation: Annotation, problem: str
+    app: Bench, annotation: Annotation, problem: str
 ) -> None:
     with pytest.raises(UsageError, match=problem):
-        workshop.deliver(ImageOutput(names=(APP,), form=ImageForm(annotations=(annotation,))))
+        app.deliver(ImageOutput(names=(APP,), form=ImageForm(annotations=(annotation,))))
 
-    assert names_here(workshop) == set()
+    assert names_here(app) == set()

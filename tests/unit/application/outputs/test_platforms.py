@@ -14,14 +14,14 @@ from img.domain.outputs import (
     FilesOutput,
     ImageOutput,
 )
-from tests.support.workshop import ELSEWHERE, HERE, a_request
+from tests.support.in_memory_app import ELSEWHERE, HERE, a_request
 from tests.unit.application.outputs.bench import Bench, members
 
 
 @pytest.fixture
-def platforms(workshop: Bench) -> Bench:
-    workshop.contexts.text = "FROM scratch\nARG TARGETARCH\nCOPY a /$TARGETARCH\nCOPY b /dir/b\n"
-    return workshop
+def platforms(app: Bench) -> Bench:
+    app.contexts.text = "FROM scratch\nARG TARGETARCH\nCOPY a /$TARGETARCH\nCOPY b /dir/b\n"
+    return app
 
 
 def test_each_platform_has_a_folder(platforms: Bench, tmp_path: Path) -> None:
@@ -106,12 +106,12 @@ def test_a_docker_archive_holds_one_platform(platforms: Bench, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_have_the_time_of_the_epoch(workshop: Bench, tmp_path: Path) -> None:
-    workshop.deliver(
+def test_files_have_the_time_of_the_epoch(app: Bench, tmp_path: Path) -> None:
+    app.deliver(
         FilesOutput(destination=str(tmp_path / "own"), epoch=7),
         FilesOutput(destination="-", tar=True),
         request=a_request(build_args={"SOURCE_DATE_EPOCH": "9"}),
     )
 
     assert (tmp_path / "own/dir/of-base").stat().st_mtime == 7
-    assert {member.mtime for member in members(workshop.printed.getvalue()).values()} == {9}
+    assert {member.mtime for member in members(app.printed.getvalue()).values()} == {9}

@@ -6,7 +6,7 @@ from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParse
 from img.application.ports.dockerfile_parser import DockerfileParser
 from img.domain.dockerfile.raw import RawDockerfile
 from img.domain.progress import VertexWarning
-from tests.support.workshop import ELSEWHERE, HERE, Workshop
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp
 
 
 @dataclass
@@ -21,24 +21,24 @@ class CountingParser(DockerfileParser):
 
 
 def test_a_build_for_two_platforms_parses_the_dockerfile_once() -> None:
-    workshop, parser = Workshop(), CountingParser()
-    workshop.container.building.parser.override(parser)
+    app, parser = InMemoryApp(), CountingParser()
+    app.container.building.parser.override(parser)
     text = "FROM scratch as x\nCOPY <<E /a\nE\n"
 
-    built = workshop.build(text, platforms=[HERE, ELSEWHERE])
+    built = app.build(text, platforms=[HERE, ELSEWHERE])
 
     assert len(built.images) == 2
-    assert [type(event) for event in workshop.progress.events].count(VertexWarning) == 1
+    assert [type(event) for event in app.progress.events].count(VertexWarning) == 1
     assert parser.parsed == [text.encode()]
 
 
 def test_an_image_that_two_platforms_use_is_looked_up_once() -> None:
-    workshop = Workshop()
-    workshop.publish("tools", {"tool": b"1"})
+    app = InMemoryApp()
+    app.publish("tools", {"tool": b"1"})
 
-    workshop.build(
+    app.build(
         "FROM --platform=$BUILDPLATFORM tools AS tools\nFROM scratch\nCOPY --from=tools /tool /\n",
         platforms=[HERE, ELSEWHERE],
     )
 
-    assert sum("load metadata" in name for name in workshop.done) == 1
+    assert sum("load metadata" in name for name in app.done) == 1

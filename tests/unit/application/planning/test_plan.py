@@ -11,11 +11,11 @@ from img.domain.build import BuildRequest
 from img.domain.errors import DockerfileError
 from img.domain.graph.operations import CopyFiles, Exec, PullBase
 from img.domain.oci.config import RunConfig
-from tests.support.workshop import Workshop, a_request
+from tests.support.in_memory_app import InMemoryApp, a_request
 
 
-def planner(workshop: Workshop) -> Callable[[bytes, BuildRequest], Planned]:
-    analyse = workshop.container.building.build_image().analyse
+def planner(app: InMemoryApp) -> Callable[[bytes, BuildRequest], Planned]:
+    analyse = app.container.building.build_image().analyse
 
     def plan(dockerfile: bytes, request: BuildRequest) -> Planned:
         parsed = analyse.parse(DockerfileText(name="Dockerfile", content=dockerfile))
@@ -25,10 +25,10 @@ def planner(workshop: Workshop) -> Callable[[bytes, BuildRequest], Planned]:
 
 
 def test_only_bases_that_the_target_needs_are_looked_up() -> None:
-    workshop = Workshop()
-    workshop.publish("base", {"a": b"1"})
+    app = InMemoryApp()
+    app.publish("base", {"a": b"1"})
 
-    planned = planner(workshop)(b"FROM missing AS unused\nFROM base\n", a_request())
+    planned = planner(app)(b"FROM missing AS unused\nFROM base\n", a_request())
 
     assert [name.text for name in planned.bases] == ["docker.io/library/base:latest"]
     graph, target = planned.plan.graph, planned.plan.target
@@ -36,13 +36,13 @@ def test_only_bases_that_the_target_needs_are_looked_up() -> None:
 
 
 def test_triggers_of_a_base_may_name_further_images() -> None:
-    workshop = Workshop()
-    workshop.publish("tools", {"bin/tool": b"1"})
-    workshop.publish(
+    app = InMemoryApp()
+    app.publish("tools", {"bin/tool": b"1"})
+    app.publish(
         "base", {"a": b"1"}, run=RunConfig(on_build=("COPY --from=tools /bin/tool /", "RUN it"))
     )
 
-    planned = planner(workshop)(b"FROM base\n", a_request())
+    planned = planner(app)(b"FROM base\n", a_request())
 
     assert {name.text for name in planned.bases} == {
         "docker.io/library/base:latest",
@@ -63,12 +63,12 @@ def test_triggers_of_a_base_may_name_further_images() -> None:
 def test_what_makes_no_sense_is_refused_before_anything_is_fetched(
     dockerfile: bytes, message: str
 ) -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
     with pytest.raises(DockerfileError, match=message):
-        planner(workshop)(dockerfile, a_request())
+        planner(app)(dockerfile, a_request())
 
-    assert workshop.registry.fetched == []
+    assert app.registry.fetched == []
 
 
 @pytest.mark.parametrize(
@@ -80,19 +80,19 @@ def test_what_makes_no_sense_is_refused_before_anything_is_fetched(
     ],
 )
 def test_where_there_is_no_such_image_a_stage_may_be_meant(dockerfile: str, hint: str) -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
     with pytest.raises(BaseUnavailable) as failed:
-        planner(workshop)(dockerfile.encode(), a_request(contexts={"assets": "."}))
+        planner(app)(dockerfile.encode(), a_request(contexts={"assets": "."}))
 
     assert failed.value.hint is not None
     assert failed.value.hint.endswith(hint)
 
 
 def test_of_names_that_are_far_from_all_others_none_is_proposed() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
     with pytest.raises(BaseUnavailable) as failed:
-        planner(workshop)(b"FROM scratch AS build\nFROM debian\n", a_request())
+        planner(app)(b"FROM scratch AS build\nFROM debian\n", a_request())
 
     assert "stage" not in (failed.value.hint or "")

@@ -18,7 +18,7 @@ from img.domain.build import BuildRequest
 from img.domain.errors import ContextError, DockerfileError, ImgError, UsageError
 from img.domain.git_reference import BadGitReference
 from img.domain.outputs import ImageOutput
-from tests.support.workshop import Workshop, a_request, image_of
+from tests.support.in_memory_app import InMemoryApp, a_request, image_of
 
 COPY_ALL = b"FROM scratch\nCOPY . /all/\n"
 COMMIT = "1" * 40
@@ -35,7 +35,7 @@ def an_archive(files: Mapping[str, bytes], *, mtime: int = 0) -> bytes:
 
 
 class World:
-    """A workshop with directories, standard input, a web page or two and a repository."""
+    """An InMemoryApp with directories, standard input, a web page or two and a repository."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class World:
         repository: Mapping[str, bytes] | None = None,
         modified: int | None = None,
     ) -> None:
-        self.workshop = Workshop()
-        container = self.workshop.container
+        self.app = InMemoryApp()
+        container = self.app.container
         container.building.local_contexts.override(
             MemoryContexts(
-                archive=self.workshop.archive,
+                archive=self.app.archive,
                 scratch=MemoryScratchSpace(),
                 directories=directories or {},
                 others=others or {},
@@ -74,7 +74,7 @@ class World:
         file: str | None = None,
         request: BuildRequest | None = None,
     ) -> BuiltImage:
-        built = self.workshop.container.building.build_image()(
+        built = self.app.container.building.build_image()(
             request or a_request(),
             location=location,
             file=file,
@@ -84,7 +84,7 @@ class World:
         return built
 
     def build(self, location: str, file: str | None = None, **named: str) -> dict[str, bytes]:
-        return self.workshop.files_of(self.built(location, file, a_request(contexts=named)))
+        return self.app.files_of(self.built(location, file, a_request(contexts=named)))
 
 
 FILES = {"Dockerfile": COPY_ALL, "a": b"1", "secret": b"s", ".dockerignore": b"secret\nDockerfile"}
@@ -157,7 +157,7 @@ def test_source_date_epoch_may_be_the_time_of_a_context(
     env = dict(config.run.env)
     assert env["AT"] == ("" if expected is None else str(expected))
     shown = datetime.fromisoformat(config.created or "").timestamp()
-    assert shown == (expected or world.workshop.clock.now().timestamp())
+    assert shown == (expected or world.app.clock.now().timestamp())
 
 
 def test_files_of_a_commit_have_its_time_where_an_epoch_is_given() -> None:
@@ -166,7 +166,7 @@ def test_files_of_a_commit_have_its_time_where_an_epoch_is_given() -> None:
 
     built = image_of(world.built("https://host/r.git", request=request))
 
-    (entry,) = world.workshop.container.images.trees().index_of(built.layers[-1])
+    (entry,) = world.app.container.images.trees().index_of(built.layers[-1])
     assert entry.mtime == 90 * 10**9
 
 
@@ -224,7 +224,7 @@ def test_what_is_let_in_again_keeps_its_directory() -> None:
 def test_owners_of_an_archives_files_stay() -> None:
     world = World(stdin=an_archive({"Dockerfile": COPY_ALL}))
     layers = world.built("-").images[0].layers
-    entry = world.workshop.container.images.trees().of(layers).get("all/Dockerfile")
+    entry = world.app.container.images.trees().of(layers).get("all/Dockerfile")
     assert entry is not None
     assert entry.uid == 7
 

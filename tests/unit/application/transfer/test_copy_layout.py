@@ -17,7 +17,7 @@ from img.domain.oci.index import Index
 from img.domain.oci.layout import REF_NAME
 from img.domain.oci.manifest import Manifest
 from img.domain.platform import Platform
-from tests.support.workshop import ELSEWHERE, HERE, Workshop, a_request
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, a_request
 
 PLACE = "oci-layout:///layouts/base"
 
@@ -25,21 +25,21 @@ PLACE = "oci-layout:///layouts/base"
 class Layout:
     """A layout with one image of a file ``base``, for each platform another."""
 
-    def __init__(self, workshop: Workshop, *, layer_type: str = "") -> None:
+    def __init__(self, app: InMemoryApp, *, layer_type: str = "") -> None:
         self._layer_type = layer_type
         self.blobs: dict[Digest, bytes] = {}
-        self._workshop = workshop
+        self._app = app
         images = [self._image(platform) for platform in (HERE, ELSEWHERE)]
         index = encode_index(Index(manifests=tuple(images)))
         target = self._added(index, media_types.OCI_INDEX, {REF_NAME: "v1"})
         layout = MemoryLayout(index=Index(manifests=(target,)), blobs=self.blobs)
-        workshop.container.storage.layouts.override(MemoryLayouts({"/layouts/base": layout}))
+        app.container.storage.layouts.override(MemoryLayouts({"/layouts/base": layout}))
 
     def _image(self, platform: Platform) -> Descriptor:
-        layer = self._workshop.layer({"base": str(platform).encode()})
-        with self._workshop.blobs.open(layer.descriptor.digest) as content:
+        layer = self._app.layer({"base": str(platform).encode()})
+        with self._app.blobs.open(layer.descriptor.digest) as content:
             self.blobs[layer.descriptor.digest] = content.read()
-        self._workshop.blobs.remove(layer.descriptor.digest)
+        self._app.blobs.remove(layer.descriptor.digest)
         config = ImageConfig(platform=platform, diff_ids=(layer.diff_id,))
         named = self._added(encode_config(config), media_types.OCI_CONFIG)
         kind = self._layer_type or layer.descriptor.media_type
@@ -62,51 +62,51 @@ class Layout:
         )
 
 
-def built(workshop: Workshop, place: str, dockerfile: str = "FROM base\n") -> dict[str, bytes]:
+def built(app: InMemoryApp, place: str, dockerfile: str = "FROM base\n") -> dict[str, bytes]:
     request = a_request(contexts={"base": place})
-    return workshop.files_of(workshop.build(dockerfile, {}, request=request))
+    return app.files_of(app.build(dockerfile, {}, request=request))
 
 
 @pytest.mark.parametrize("place", [PLACE, f"{PLACE}:v1"])
 def test_a_base_comes_out_of_a_layout_for_the_platform(place: str) -> None:
-    workshop = Workshop()
-    Layout(workshop)
-    assert built(workshop, place) == {"base": str(HERE).encode()}
+    app = InMemoryApp()
+    Layout(app)
+    assert built(app, place) == {"base": str(HERE).encode()}
 
 
 def test_an_encrypted_base_is_named_as_such() -> None:
-    workshop = Workshop()
-    Layout(workshop, layer_type=f"{media_types.OCI_LAYER_GZIP}+encrypted")
+    app = InMemoryApp()
+    Layout(app, layer_type=f"{media_types.OCI_LAYER_GZIP}+encrypted")
     with pytest.raises(ImgError, match=r"/layouts/base is encrypted: layer sha256:.*\+encrypted"):
-        built(workshop, PLACE)
+        built(app, PLACE)
 
 
 def test_files_can_be_copied_from_an_image_in_a_layout() -> None:
-    workshop = Workshop()
-    Layout(workshop)
-    files = built(workshop, PLACE, "FROM scratch\nCOPY --from=base /base /x\n")
+    app = InMemoryApp()
+    Layout(app)
+    files = built(app, PLACE, "FROM scratch\nCOPY --from=base /base /x\n")
     assert files == {"x": str(HERE).encode()}
 
 
 def test_only_what_the_platform_needs_is_copied() -> None:
-    workshop = Workshop()
-    layout = Layout(workshop)
-    built(workshop, PLACE)
-    assert not set(layout.blobs) <= set(workshop.blobs.digests())
+    app = InMemoryApp()
+    layout = Layout(app)
+    built(app, PLACE)
+    assert not set(layout.blobs) <= set(app.blobs.digests())
 
 
 def test_a_blob_that_is_damaged_is_not_stored() -> None:
-    workshop = Workshop()
-    layout = Layout(workshop)
+    app = InMemoryApp()
+    layout = Layout(app)
     for digest in layout.blobs:
         if layout.blobs[digest][:2] == b"\x1f\x8b":
             layout.blobs[digest] = b"\x1f\x8bdamaged"
     with pytest.raises(BaseUnavailable, match="oci-layout /layouts/base is damaged"):
-        built(workshop, PLACE)
+        built(app, PLACE)
 
 
 def test_a_layout_that_is_not_there_is_said_at_the_line_that_needs_it() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     with pytest.raises(BaseUnavailable, match="oci-layout /nope cannot be read") as failure:
-        built(workshop, "oci-layout:///nope")
+        built(app, "oci-layout:///nope")
     assert failure.value.lines == (1, 1)

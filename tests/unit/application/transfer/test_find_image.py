@@ -12,20 +12,20 @@ from img.domain.oci.config import ImageConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
 from img.domain.reference import ImageReference, StoredName
-from tests.support.workshop import ELSEWHERE, HERE, Workshop, image_of
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, image_of
 
 DOCKERFILE = "FROM scratch\nCOPY a /\n"
 
 
-def finder(workshop: Workshop) -> FindImage:
-    return FindImage(images=workshop.images, catalog=workshop.catalog)
+def finder(app: InMemoryApp) -> FindImage:
+    return FindImage(images=app.images, catalog=app.catalog)
 
 
-def find(workshop: Workshop, text: str) -> Digest:
-    return finder(workshop)(ImageName.parse(text)).target.digest
+def find(app: InMemoryApp, text: str) -> Digest:
+    return finder(app)(ImageName.parse(text)).target.digest
 
 
-def a_manifest(workshop: Workshop, author: str, annotation: str = "") -> Descriptor:
+def a_manifest(app: InMemoryApp, author: str, annotation: str = "") -> Descriptor:
     """Store an image without layers, and no name for it."""
     config = encode_config(ImageConfig(platform=HERE, author=author))
     manifest = encode_manifest(
@@ -37,7 +37,7 @@ def a_manifest(workshop: Workshop, author: str, annotation: str = "") -> Descrip
         )
     )
     for content in (config, manifest):
-        writer = workshop.blobs.writer()
+        writer = app.blobs.writer()
         writer.write(content)
         writer.commit()
     return Descriptor(
@@ -45,66 +45,66 @@ def a_manifest(workshop: Workshop, author: str, annotation: str = "") -> Descrip
     )
 
 
-def put(workshop: Workshop, target: Descriptor, name: str = "") -> StoredName:
+def put(app: InMemoryApp, target: Descriptor, name: str = "") -> StoredName:
     key = ImageReference.parse(name) if name else target.digest
-    return workshop.images.put(key, target, workshop.clock.now()).name
+    return app.images.put(key, target, app.clock.now()).name
 
 
-def ids_of(workshop: Workshop, count: int) -> list[Digest]:
+def ids_of(app: InMemoryApp, count: int) -> list[Digest]:
     """Store images without a name; return their IDs."""
-    find_image = finder(workshop)
-    targets = [a_manifest(workshop, str(number)) for number in range(count)]
+    find_image = finder(app)
+    targets = [a_manifest(app, str(number)) for number in range(count)]
     for target in targets:
-        put(workshop, target)
+        put(app, target)
     return [find_image.id_of(target) for target in targets]
 
 
 def test_every_digest_of_an_image_finds_it_in_full_and_cut_short() -> None:
-    workshop = Workshop()
-    image = image_of(workshop.build(DOCKERFILE, {"a": b"1"}))
+    app = InMemoryApp()
+    image = image_of(app.build(DOCKERFILE, {"a": b"1"}))
     target, config = image.target.digest, image.manifest.config.digest
 
     for digest in (target, config):
         for text in (str(digest), digest.encoded, digest.encoded[:12], str(digest)[:14]):
-            found = finder(workshop)(ImageName.parse(text))
+            found = finder(app)(ImageName.parse(text))
             assert found.target == image.target
             assert [str(name) for name in found.references] == ["docker.io/library/app:latest"]
             assert not found.by_name
-    assert find(workshop, f"app@{target}") == target
-    assert find(workshop, f"app:other@{target}") == target  # the digest decides
+    assert find(app, f"app@{target}") == target
+    assert find(app, f"app:other@{target}") == target  # the digest decides
 
 
 def test_an_image_without_a_name_is_found() -> None:
-    workshop = Workshop()
-    image = image_of(workshop.build(DOCKERFILE, {"a": b"1"}, tags=[]))
+    app = InMemoryApp()
+    image = image_of(app.build(DOCKERFILE, {"a": b"1"}, tags=[]))
 
-    found = finder(workshop)(ImageName.parse(image.manifest.config.digest.encoded[:12]))
+    found = finder(app)(ImageName.parse(image.manifest.config.digest.encoded[:12]))
 
     assert found.target == image.target
     assert found.references == ()
 
 
 def test_a_name_goes_before_the_beginning_of_an_id_and_not_before_an_id() -> None:
-    workshop = Workshop()
-    (id_,) = ids_of(workshop, 1)
-    other = a_manifest(workshop, "other")
-    put(workshop, other, id_.encoded[:8])
-    put(workshop, other, f"sha256:{id_.encoded[:10]}")
-    put(workshop, other, f"sha256:{id_.encoded}")
+    app = InMemoryApp()
+    (id_,) = ids_of(app, 1)
+    other = a_manifest(app, "other")
+    put(app, other, id_.encoded[:8])
+    put(app, other, f"sha256:{id_.encoded[:10]}")
+    put(app, other, f"sha256:{id_.encoded}")
 
-    assert find(workshop, id_.encoded[:8]) == other.digest
-    assert find(workshop, f"sha256:{id_.encoded[:10]}") == other.digest
-    assert find(workshop, id_.encoded[:9]) != other.digest
-    assert find(workshop, str(id_)) != other.digest
+    assert find(app, id_.encoded[:8]) == other.digest
+    assert find(app, f"sha256:{id_.encoded[:10]}") == other.digest
+    assert find(app, id_.encoded[:9]) != other.digest
+    assert find(app, str(id_)) != other.digest
 
 
 def test_what_may_be_several_images_says_which() -> None:
-    workshop = Workshop()
-    ids = ids_of(workshop, 17)
+    app = InMemoryApp()
+    ids = ids_of(app, 17)
     first = next(d for d in "0123456789abcdef" if sum(id_.encoded[0] == d for id_ in ids) > 1)
 
     with pytest.raises(AmbiguousImage) as error:
-        find(workshop, first)
+        find(app, first)
 
     for id_ in ids:
         if id_.encoded[0] == first:
@@ -112,69 +112,69 @@ def test_what_may_be_several_images_says_which() -> None:
 
 
 def test_an_id_may_not_be_too_short_even_if_it_is_the_only_one() -> None:
-    workshop = Workshop()
-    (id_,) = ids_of(workshop, 1)
+    app = InMemoryApp()
+    (id_,) = ids_of(app, 1)
 
     with pytest.raises(AmbiguousImage, match="too short"):
-        find(workshop, id_.encoded[:3])
-    assert find(workshop, id_.encoded[:4])
+        find(app, id_.encoded[:3])
+    assert find(app, id_.encoded[:4])
 
 
 @pytest.mark.parametrize(
     "text", ["nothing", "0" * 64, f"sha256:{'0' * 64}", "00000000", f"app@sha256:{'0' * 64}"]
 )
 def test_what_is_not_here_is_not_found(text: str) -> None:
-    workshop = Workshop()
-    workshop.build(DOCKERFILE, {"a": b"1"})
+    app = InMemoryApp()
+    app.build(DOCKERFILE, {"a": b"1"})
 
     with pytest.raises(ImageNotFound, match="not found"):
-        find(workshop, text)
+        find(app, text)
 
 
 def test_a_digest_is_looked_for_in_the_repository_of_the_name_alone() -> None:
-    workshop = Workshop()
-    built = workshop.build(DOCKERFILE, {"a": b"1"})
+    app = InMemoryApp()
+    built = app.build(DOCKERFILE, {"a": b"1"})
 
     with pytest.raises(ImageNotFound):
-        find(workshop, f"other@{built.target.digest}")
+        find(app, f"other@{built.target.digest}")
     with pytest.raises(ImageNotFound):  # an ID is no digest of the repository
-        find(workshop, f"app@{image_of(built).manifest.config.digest}")
+        find(app, f"app@{image_of(built).manifest.config.digest}")
 
 
 def test_the_manifests_of_an_index_are_found_and_so_is_the_index() -> None:
-    workshop = Workshop()
-    built = workshop.build(DOCKERFILE, {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+    app = InMemoryApp()
+    built = app.build(DOCKERFILE, {"a": b"1"}, platforms=[HERE, ELSEWHERE])
     index, parts = built.target.digest, built.images
 
-    assert find(workshop, str(index)) == index
+    assert find(app, str(index)) == index
     for part in parts:
         for digest in (part.target.digest, part.manifest.config.digest):
-            found = finder(workshop)(ImageName.parse(str(digest)))
+            found = finder(app)(ImageName.parse(str(digest)))
             assert found.target.digest == part.target.digest
             assert found.stored == ()
             assert found.part_of is not None
-        assert find(workshop, f"app@{part.target.digest}") == part.target.digest
+        assert find(app, f"app@{part.target.digest}") == part.target.digest
 
 
 def test_one_image_in_two_forms_has_one_id() -> None:
-    workshop = Workshop()
-    plain, annotated = a_manifest(workshop, "a"), a_manifest(workshop, "a", "x")
-    names = {put(workshop, plain, "plain"), put(workshop, annotated, "annotated")}
-    id_ = finder(workshop).id_of(plain)
+    app = InMemoryApp()
+    plain, annotated = a_manifest(app, "a"), a_manifest(app, "a", "x")
+    names = {put(app, plain, "plain"), put(app, annotated, "annotated")}
+    id_ = finder(app).id_of(plain)
 
-    found = finder(workshop)(ImageName.parse(str(id_)))
+    found = finder(app)(ImageName.parse(str(id_)))
 
     assert {image.name for image in found.stored} == names
-    assert find(workshop, str(plain.digest)) == plain.digest
-    assert find(workshop, str(annotated.digest)) == annotated.digest
+    assert find(app, str(plain.digest)) == plain.digest
+    assert find(app, str(annotated.digest)) == annotated.digest
 
 
 def test_a_damaged_image_is_found_by_the_digest_of_its_manifest_and_hides_no_other() -> None:
-    workshop = Workshop()
-    damaged = a_manifest(workshop, "damaged")
-    put(workshop, damaged)
-    (id_,) = ids_of(workshop, 1)
-    workshop.blobs.remove(damaged.digest)
+    app = InMemoryApp()
+    damaged = a_manifest(app, "damaged")
+    put(app, damaged)
+    (id_,) = ids_of(app, 1)
+    app.blobs.remove(damaged.digest)
 
-    assert find(workshop, str(damaged.digest)) == damaged.digest
-    assert finder(workshop)(ImageName.parse(str(id_)))
+    assert find(app, str(damaged.digest)) == damaged.digest
+    assert finder(app)(ImageName.parse(str(id_)))

@@ -27,24 +27,24 @@ from img.domain.progress import (
 from img.domain.pull_policy import PullPolicy
 from img.domain.reference import ImageReference
 from img.domain.retention import live_in
-from tests.support.workshop import ELSEWHERE, HERE, Workshop, a_request, image_of
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, a_request, image_of
 
 APP = ImageReference.parse("app")
 COPY = "FROM scratch\nCOPY a /\n"
 
 
-def has_no_name(workshop: Workshop) -> bool:
+def has_no_name(app: InMemoryApp) -> bool:
     with pytest.raises(ImageNotFound):
-        workshop.images.get(APP)
+        app.images.get(APP)
     return True
 
 
 def test_every_tag_stands_for_the_image() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
-    built = workshop.build(COPY, {"a": b"1"}, tags=["app", "app:2", "quay.io/team/app"])
+    built = app.build(COPY, {"a": b"1"}, tags=["app", "app:2", "quay.io/team/app"])
 
-    targets = {str(image.reference): image.target for image in workshop.images.list()}
+    targets = {str(image.reference): image.target for image in app.images.list()}
     assert targets == {
         "docker.io/library/app:latest": built.target,
         "docker.io/library/app:2": built.target,
@@ -53,67 +53,67 @@ def test_every_tag_stands_for_the_image() -> None:
 
 
 def test_without_tags_the_image_is_kept_without_a_name() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
-    built = workshop.build(COPY, {"a": b"1"}, tags=[])
+    built = app.build(COPY, {"a": b"1"}, tags=[])
 
-    assert workshop.catalog.image(built.target, HERE) == image_of(built)
-    (kept,) = workshop.images.list()
+    assert app.catalog.image(built.target, HERE) == image_of(built)
+    (kept,) = app.images.list()
     assert kept.name == built.target.digest
     assert kept.target == built.target
     assert built.names == ()
 
 
 def test_an_output_that_is_not_stored_keeps_nothing() -> None:
-    workshop = Workshop()
-    workshop.build(COPY, {"a": b"1"})
+    app = InMemoryApp()
+    app.build(COPY, {"a": b"1"})
 
-    workshop.deliver(ImageOutput(names=(), store=False))
+    app.deliver(ImageOutput(names=(), store=False))
 
-    assert [str(image.name) for image in workshop.images.list()] == ["docker.io/library/app:latest"]
+    assert [str(image.name) for image in app.images.list()] == ["docker.io/library/app:latest"]
 
 
 def test_a_command_that_fails_names_nothing_and_shows_where() -> None:
-    workshop = Workshop()
-    workshop.statuses["make"] = 2
-    workshop.outputs["make"] = b"no rule\n"
+    app = InMemoryApp()
+    app.statuses["make"] = 2
+    app.outputs["make"] = b"no rule\n"
 
     with pytest.raises(ProcessFailed, match="exit code: 2") as failed:
-        workshop.build("FROM scratch\nRUN make\nCOPY a /\n", {"a": b"1"})
+        app.build("FROM scratch\nRUN make\nCOPY a /\n", {"a": b"1"})
 
     assert failed.value.lines == (2, 2)
     assert "Dockerfile:2" in failed.value.excerpt
     assert "RUN make" in failed.value.excerpt
     assert failed.value.exit_code == 4
-    assert has_no_name(workshop)
-    outputs = [e.data for e in workshop.progress.events if isinstance(e, VertexOutput)]
+    assert has_no_name(app)
+    outputs = [e.data for e in app.progress.events if isinstance(e, VertexOutput)]
     assert outputs == [b"no rule\n"]
-    assert isinstance(workshop.progress.events[-1], VertexFailed)
+    assert isinstance(app.progress.events[-1], VertexFailed)
 
 
 def test_what_was_done_before_a_failure_is_not_done_again() -> None:
-    workshop = Workshop()
-    workshop.statuses["two"] = 1
+    app = InMemoryApp()
+    app.statuses["two"] = 1
     dockerfile = "FROM scratch\nRUN one\nRUN two\n"
     with pytest.raises(ProcessFailed):
-        workshop.build(dockerfile)
-    workshop.statuses.clear()
-    workshop.forget_progress()
+        app.build(dockerfile)
+    app.statuses.clear()
+    app.forget_progress()
 
-    workshop.build(dockerfile)
+    app.build(dockerfile)
 
-    assert workshop.found == ["[1/2] RUN one"]
+    assert app.found == ["[1/2] RUN one"]
 
 
 def test_an_older_image_keeps_its_name_when_a_build_fails() -> None:
-    workshop = Workshop()
-    older = workshop.build(COPY, {"a": b"1"})
-    workshop.statuses["make"] = 1
+    app = InMemoryApp()
+    older = app.build(COPY, {"a": b"1"})
+    app.statuses["make"] = 1
 
     with pytest.raises(ProcessFailed):
-        workshop.build("FROM scratch\nRUN make\n")
+        app.build("FROM scratch\nRUN make\n")
 
-    assert workshop.images.get(APP).target == older.target
+    assert app.images.get(APP).target == older.target
 
 
 @pytest.mark.parametrize(
@@ -129,15 +129,15 @@ def test_an_older_image_keeps_its_name_when_a_build_fails() -> None:
 def test_what_a_user_got_wrong_is_shown_with_its_line(
     dockerfile: str, family: type[SourceError], line: int
 ) -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
     with pytest.raises(family) as failed:
-        workshop.build(dockerfile, {"a": b"1"})
+        app.build(dockerfile, {"a": b"1"})
 
     assert failed.value.lines == (line, line)
     assert f"Dockerfile:{line}" in failed.value.excerpt
-    assert has_no_name(workshop)
-    events = workshop.progress.events
+    assert has_no_name(app)
+    events = app.progress.events
     begun = {event.vertex for event in events if isinstance(event, VertexStarted)}
     ended = {e.vertex for e in events if isinstance(e, VertexDone | VertexFailed | VertexCanceled)}
     assert begun <= ended
@@ -146,96 +146,96 @@ def test_what_a_user_got_wrong_is_shown_with_its_line(
 
 
 def test_an_unreachable_registry_keeps_its_own_exit_code() -> None:
-    workshop = Workshop()
-    workshop.registry.lose("quay.io")
+    app = InMemoryApp()
+    app.registry.lose("quay.io")
 
     with pytest.raises(BaseUnavailable, match="cannot be reached") as failed:
-        workshop.build("FROM quay.io/team/base\n")
+        app.build("FROM quay.io/team/base\n")
 
     assert failed.value.exit_code == 6
 
 
 def test_an_image_that_is_here_is_taken_without_asking_its_registry() -> None:
-    workshop = Workshop()
-    workshop.build(COPY, {"a": b"1"}, tags=["quay.io/team/base"])
-    workshop.registry.lose("quay.io")
+    app = InMemoryApp()
+    app.build(COPY, {"a": b"1"}, tags=["quay.io/team/base"])
+    app.registry.lose("quay.io")
 
-    built = workshop.build("FROM quay.io/team/base\nCOPY b /\n", {"b": b"2"})
+    built = app.build("FROM quay.io/team/base\nCOPY b /\n", {"b": b"2"})
 
-    assert workshop.files_of(built) == {"a": b"1", "b": b"2"}
+    assert app.files_of(built) == {"a": b"1", "b": b"2"}
 
 
 def test_with_pull_the_registry_is_asked_all_the_same() -> None:
-    workshop = Workshop()
-    workshop.publish("base", {"a": b"old"})
-    workshop.build("FROM base\n")
-    workshop.publish("base", {"a": b"new"})
+    app = InMemoryApp()
+    app.publish("base", {"a": b"old"})
+    app.build("FROM base\n")
+    app.publish("base", {"a": b"new"})
 
-    kept = workshop.build("FROM base\n")
-    pulled = workshop.build("FROM base\n", request=a_request(pull=PullPolicy.ALWAYS))
+    kept = app.build("FROM base\n")
+    pulled = app.build("FROM base\n", request=a_request(pull=PullPolicy.ALWAYS))
 
-    assert workshop.files_of(kept) == {"a": b"old"}
-    assert workshop.files_of(pulled) == {"a": b"new"}
+    assert app.files_of(kept) == {"a": b"old"}
+    assert app.files_of(pulled) == {"a": b"new"}
 
 
 def test_a_base_gets_its_name_here() -> None:
-    workshop = Workshop()
-    base = workshop.publish("base", {"a": b"1"})
+    app = InMemoryApp()
+    base = app.publish("base", {"a": b"1"})
 
-    workshop.build("FROM base\nCOPY b /\n", {"b": b"2"})
+    app.build("FROM base\nCOPY b /\n", {"b": b"2"})
 
-    assert workshop.images.get(base)
+    assert app.images.get(base)
 
 
 def test_several_platforms_make_an_index() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     dockerfile = "FROM scratch\nARG TARGETARCH\nCOPY a /$TARGETARCH\n"
 
-    built = workshop.build(dockerfile, {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+    built = app.build(dockerfile, {"a": b"1"}, platforms=[HERE, ELSEWHERE])
 
     assert built.target.media_type == media_types.OCI_INDEX
-    manifests = decode_index(workshop.catalog.read(built.target)).manifests
+    manifests = decode_index(app.catalog.read(built.target)).manifests
     assert [manifest.platform for manifest in manifests] == [HERE, ELSEWHERE]
-    assert [set(workshop.files_in(image.layers)) for image in built.images] == [
+    assert [set(app.files_in(image.layers)) for image in built.images] == [
         {HERE.architecture},
         {ELSEWHERE.architecture},
     ]
 
 
 def test_a_command_for_another_processor_is_refused_before_anything_is_done() -> None:
-    workshop = Workshop()
-    workshop.publish("base", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+    app = InMemoryApp()
+    app.publish("base", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
 
     with pytest.raises(ForeignStep, match=str(ELSEWHERE)) as refused:
-        workshop.build("FROM base\nRUN one\n", platforms=[HERE, ELSEWHERE])
+        app.build("FROM base\nRUN one\n", platforms=[HERE, ELSEWHERE])
 
     assert refused.value.lines == (2, 2)
-    assert workshop.executor.processes == ()
+    assert app.executor.processes == ()
 
 
 def test_a_build_stage_for_this_machine_may_run_for_any_platform() -> None:
-    workshop = Workshop()
-    workshop.publish("base", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
-    workshop.commands["make"] = lambda root: root.write("out", b"made")
+    app = InMemoryApp()
+    app.publish("base", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+    app.commands["make"] = lambda root: root.write("out", b"made")
 
-    built = workshop.build(
+    built = app.build(
         "FROM --platform=$BUILDPLATFORM base AS build\nRUN make\nFROM base\n"
         "COPY --from=build /out /\n",
         platforms=[ELSEWHERE],
     )
 
-    assert workshop.files_of(built) == {"a": b"1", "out": b"made"}
+    assert app.files_of(built) == {"a": b"1", "out": b"made"}
     assert image_of(built).config.platform == ELSEWHERE
 
 
 def test_an_image_of_another_platform_says_so_unless_one_was_asked_for() -> None:
-    workshop = Workshop()
-    workshop.publish("base", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+    app = InMemoryApp()
+    app.publish("base", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
     dockerfile = f"FROM --platform={ELSEWHERE} base\nCOPY b /\n"
 
-    own = workshop.build(dockerfile, {"b": b"2"})
-    asked = workshop.build(dockerfile, platforms=[HERE])
-    other = workshop.build(f"{dockerfile}FROM base\n")
+    own = app.build(dockerfile, {"b": b"2"})
+    asked = app.build(dockerfile, platforms=[HERE])
+    other = app.build(f"{dockerfile}FROM base\n")
 
     assert image_of(own).config.platform == ELSEWHERE
     assert image_of(asked).config.platform == HERE
@@ -243,12 +243,12 @@ def test_an_image_of_another_platform_says_so_unless_one_was_asked_for() -> None
 
 
 def test_the_time_of_creation_is_that_of_the_first_build_of_these_contents() -> None:
-    workshop = Workshop()
-    first = image_of(workshop.build(COPY, {"a": b"1"}))
-    workshop.clock.advance(timedelta(days=1))
+    app = InMemoryApp()
+    first = image_of(app.build(COPY, {"a": b"1"}))
+    app.clock.advance(timedelta(days=1))
 
-    again = image_of(workshop.build(COPY, {"a": b"1"}))
-    other = image_of(workshop.build(COPY, {"a": b"2"}))
+    again = image_of(app.build(COPY, {"a": b"1"}))
+    other = image_of(app.build(COPY, {"a": b"2"}))
 
     assert again.config.created == first.config.created == "2024-01-01T00:00:00Z"
     assert other.config.created == "2024-01-02T00:00:00Z"
@@ -264,136 +264,136 @@ def test_the_time_of_creation_is_that_of_the_first_build_of_these_contents() -> 
     ],
 )
 def test_source_date_epoch_is_the_time_of_everything(by: str, seconds: int, expected: str) -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     given = {"SOURCE_DATE_EPOCH": str(seconds)} if by == "build arg" else {}
     above = "" if given else f"ARG SOURCE_DATE_EPOCH={seconds}\n"
     dockerfile = f"{above}FROM scratch\nLABEL a=b\nCOPY . /d/\n"
 
-    built = image_of(workshop.build(dockerfile, {"a": b"1"}, request=a_request(build_args=given)))
+    built = image_of(app.build(dockerfile, {"a": b"1"}, request=a_request(build_args=given)))
 
     config = built.config
     assert {config.created, *(item.created for item in config.history)} == {expected}
-    index = workshop.container.images.trees().index_of(built.layers[-1])
+    index = app.container.images.trees().index_of(built.layers[-1])
     assert max(entry.mtime for entry in index) <= seconds * 10**9
     assert {entry.mtime for entry in index if entry.kind == DIRECTORY} == {seconds * 10**9}
 
 
 def test_no_cache_does_all_again() -> None:
-    workshop = Workshop()
-    workshop.build("FROM scratch\nRUN one\n")
+    app = InMemoryApp()
+    app.build("FROM scratch\nRUN one\n")
 
-    workshop.build("FROM scratch\nRUN one\n", request=a_request(no_cache=True))
+    app.build("FROM scratch\nRUN one\n", request=a_request(no_cache=True))
 
-    assert [process.argv[-1] for process in workshop.executor.processes] == ["one", "one"]
+    assert [process.argv[-1] for process in app.executor.processes] == ["one", "one"]
 
 
 def test_no_cache_filter_does_the_steps_of_its_stages_again() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     dockerfile = "FROM scratch AS first\nRUN one\nFROM first\nRUN two\n"
-    workshop.build(dockerfile)
+    app.build(dockerfile)
 
-    workshop.build(dockerfile, request=a_request(no_cache_filter=("first",), no_cache=True))
+    app.build(dockerfile, request=a_request(no_cache_filter=("first",), no_cache=True))
 
     # The second stage stands on a layer that is the same as before.
-    commands = [process.argv[-1] for process in workshop.executor.processes]
+    commands = [process.argv[-1] for process in app.executor.processes]
     assert commands == ["one", "two", "one"]
 
 
 def test_what_such_a_step_gives_now_is_what_later_steps_get() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     dockerfile = "FROM scratch AS first\nRUN one\nFROM scratch\nCOPY --from=first /f /\n"
-    workshop.commands["one"] = lambda root: root.write("f", b"old")
-    workshop.build(dockerfile)
-    workshop.commands["one"] = lambda root: root.write("f", b"new")
+    app.commands["one"] = lambda root: root.write("f", b"old")
+    app.build(dockerfile)
+    app.commands["one"] = lambda root: root.write("f", b"new")
 
-    again = workshop.build(dockerfile, request=a_request(no_cache_filter=("first",)))
-    after = workshop.build(dockerfile)
+    again = app.build(dockerfile, request=a_request(no_cache_filter=("first",)))
+    after = app.build(dockerfile)
 
-    assert workshop.files_of(again) == workshop.files_of(after) == {"f": b"new"}
+    assert app.files_of(again) == app.files_of(after) == {"f": b"new"}
 
 
 def test_the_ignore_file_chooses_what_the_context_shows() -> None:
-    workshop = Workshop()
-    workshop.contexts.ignore = "# comment\n*.log\n!keep.log\n"
+    app = InMemoryApp()
+    app.contexts.ignore = "# comment\n*.log\n!keep.log\n"
 
-    workshop.build(COPY, {"a": b"1"})
+    app.build(COPY, {"a": b"1"})
 
-    assert workshop.contexts.patterns == ("*.log", "!keep.log")
+    assert app.contexts.patterns == ("*.log", "!keep.log")
 
 
 def test_a_secret_reaches_the_command_and_is_masked_in_what_it_prints() -> None:
-    workshop = Workshop(secrets={"token": b"s3cr3t-value"})
-    workshop.outputs["use"] = b"my s3cr3t-value!\n"
+    app = InMemoryApp(secrets={"token": b"s3cr3t-value"})
+    app.outputs["use"] = b"my s3cr3t-value!\n"
 
-    workshop.build("FROM scratch\nRUN --mount=type=secret,id=token,env=TOKEN use\n")
+    app.build("FROM scratch\nRUN --mount=type=secret,id=token,env=TOKEN use\n")
 
-    (process,) = workshop.executor.processes
+    (process,) = app.executor.processes
     assert process.env["TOKEN"] == "s3cr3t-value"
-    outputs = [e.data for e in workshop.progress.events if isinstance(e, VertexOutput)]
+    outputs = [e.data for e in app.progress.events if isinstance(e, VertexOutput)]
     assert b"".join(outputs) == b"my ****!\n"
 
 
 def test_what_a_build_has_made_is_not_collected_meanwhile() -> None:
-    workshop = Workshop()
-    collect = workshop.container.housekeeping.collect()
+    app = InMemoryApp()
+    collect = app.container.housekeeping.collect()
     nothing = live_in(images=[], layers=[], read=lambda _digest: None)
 
     def make(root: MemoryWorkspace) -> None:
         root.write("b", b"")
         collect.after_removal(nothing)
 
-    workshop.commands["make"] = make
+    app.commands["make"] = make
 
-    built = workshop.build("FROM scratch\nCOPY a /\nRUN make\n", {"a": b"1"})
+    built = app.build("FROM scratch\nCOPY a /\nRUN make\n", {"a": b"1"})
 
-    assert workshop.files_of(built) == {"a": b"1", "b": b""}
+    assert app.files_of(built) == {"a": b"1", "b": b""}
 
 
 def test_an_image_is_built_on_the_id_of_another() -> None:
-    workshop = Workshop()
-    base = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1", "b": b"2"}, tags=[]))
+    app = InMemoryApp()
+    base = image_of(app.build("FROM scratch\nCOPY a /\n", {"a": b"1", "b": b"2"}, tags=[]))
     id_ = base.manifest.config.digest
 
     for text in (f"FROM {id_}\nCOPY b /\n", f"FROM scratch\nCOPY --from={id_.encoded} a /\n"):
-        assert "a" in workshop.files_of(workshop.build(text))
+        assert "a" in app.files_of(app.build(text))
 
 
 def test_a_build_that_fetches_only_layers_looks_at_the_cap_of_the_cache(
     tmp_path: Path,
 ) -> None:
-    workshop = Workshop()
-    workshop.publish("base", {"f": b"1"})
+    app = InMemoryApp()
+    app.publish("base", {"f": b"1"})
     grown: list[bool] = []
-    tidy = workshop.container.housekeeping.keep_tidy
+    tidy = app.container.housekeeping.keep_tidy
     tidy.override(lambda **looked: grown.append(looked["grown"]))
 
-    workshop.contexts.text = "FROM base\n"
-    workshop.deliver(FilesOutput(destination=str(tmp_path / "out")))
+    app.contexts.text = "FROM base\n"
+    app.deliver(FilesOutput(destination=str(tmp_path / "out")))
 
-    assert not workshop.container.building.lookup().has_new
+    assert not app.container.building.lookup().has_new
     assert grown == [True]
 
 
 def test_a_build_that_stores_nothing_new_does_not_look_at_the_cap_of_the_cache() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     grown: list[bool] = []
-    tidy = workshop.container.housekeeping.keep_tidy
+    tidy = app.container.housekeeping.keep_tidy
     tidy.override(lambda **looked: grown.append(looked["grown"]))
-    workshop.build(COPY, {"a": b"1"})
-    workshop.container.building.lookup.reset()  # as in the next process
+    app.build(COPY, {"a": b"1"})
+    app.container.building.lookup.reset()  # as in the next process
 
-    workshop.build(COPY, {"a": b"1"})
+    app.build(COPY, {"a": b"1"})
 
     assert grown == [True, False]
 
 
 def test_a_build_that_fails_looks_at_the_cap_of_the_cache_for_the_steps_before() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     grown: list[bool] = []
-    tidy = workshop.container.housekeeping.keep_tidy
+    tidy = app.container.housekeeping.keep_tidy
     tidy.override(lambda **looked: grown.append(looked["grown"]))
 
     with pytest.raises(SourceError, match="not found"):
-        workshop.build(f"{COPY}COPY missing /\n", {"a": b"1"})
+        app.build(f"{COPY}COPY missing /\n", {"a": b"1"})
 
     assert grown == [True]

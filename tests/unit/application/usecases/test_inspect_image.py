@@ -11,54 +11,52 @@ from img.domain.go.template.values import plain
 from img.domain.image_name import ImageName
 from img.domain.oci.config import RunConfig
 from img.domain.reference import ImageReference
-from tests.support.workshop import ELSEWHERE, HERE, Workshop, image_of
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, image_of
 
 APP = ImageReference.parse("app")
 
 
 def test_the_config_comes_as_it_is_stored() -> None:
-    workshop = Workshop()
-    built = image_of(workshop.build('FROM scratch\nCOPY a /\nCMD ["/a"]\n', {"a": b"1"}))
+    app = InMemoryApp()
+    built = image_of(app.build('FROM scratch\nCOPY a /\nCMD ["/a"]\n', {"a": b"1"}))
 
-    config = workshop.container.images.inspect_image().config(ImageName.of(APP), HERE)
+    config = app.container.images.inspect_image().config(ImageName.of(APP), HERE)
 
-    assert config == workshop.catalog.read(built.manifest.config)
+    assert config == app.catalog.read(built.manifest.config)
     assert json.loads(config)["config"]["Cmd"] == ["/a"]
 
 
 def test_of_many_platforms_it_is_the_one_that_was_asked_for() -> None:
-    workshop = Workshop()
-    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
+    app = InMemoryApp()
+    app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, platforms=[HERE, ELSEWHERE])
 
-    config = json.loads(
-        workshop.container.images.inspect_image().config(ImageName.of(APP), ELSEWHERE)
-    )
+    config = json.loads(app.container.images.inspect_image().config(ImageName.of(APP), ELSEWHERE))
 
     assert config["architecture"] == ELSEWHERE.architecture
 
 
 def test_what_a_pulled_config_says_beyond_our_knowledge_is_kept() -> None:
-    workshop = Workshop()
-    base = workshop.publish("base", {"a": b"1"}, run=RunConfig(unknown={"OnSomeDay": "later"}))
-    workshop.container.images.pull_image()(base, HERE)
+    app = InMemoryApp()
+    base = app.publish("base", {"a": b"1"}, run=RunConfig(unknown={"OnSomeDay": "later"}))
+    app.container.images.pull_image()(base, HERE)
 
-    assert json.loads(workshop.container.images.inspect_image().config(ImageName.of(base), HERE))[
+    assert json.loads(app.container.images.inspect_image().config(ImageName.of(base), HERE))[
         "config"
     ]["OnSomeDay"]
 
 
 def test_an_image_that_is_not_here_is_said() -> None:
     with pytest.raises(ImageNotFound):
-        Workshop().container.images.inspect_image().config(ImageName.of(APP), HERE)
+        InMemoryApp().container.images.inspect_image().config(ImageName.of(APP), HERE)
 
 
 def test_a_config_that_is_gone_is_said() -> None:
-    workshop = Workshop()
-    built = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}))
-    workshop.blobs.remove(built.manifest.config.digest)
+    app = InMemoryApp()
+    built = image_of(app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}))
+    app.blobs.remove(built.manifest.config.digest)
 
     with pytest.raises(BlobNotFound) as missing:
-        workshop.container.images.inspect_image().config(ImageName.of(APP), HERE)
+        app.container.images.inspect_image().config(ImageName.of(APP), HERE)
 
     assert missing.value.exit_code == 7
 
@@ -75,11 +73,11 @@ COPY a /c
 
 
 def test_the_document_is_dockers() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     built = image_of(
-        workshop.build(DOCKERFILE, {"a": b"1", "b": b"22"}, tags=["app:1", "app:2", "quay.io/x"])
+        app.build(DOCKERFILE, {"a": b"1", "b": b"22"}, tags=["app:1", "app:2", "quay.io/x"])
     )
-    inspect = workshop.container.images.inspect_image()
+    inspect = app.container.images.inspect_image()
 
     document = plain(inspect(ImageName.parse("quay.io/x"), HERE))
 
@@ -120,19 +118,19 @@ def test_the_document_is_dockers() -> None:
     ],
 )
 def test_templates_find_what_dockers_find(template: str, text: str) -> None:
-    workshop = Workshop()
-    workshop.build(DOCKERFILE, {"a": b"1", "b": b"22"})
+    app = InMemoryApp()
+    app.build(DOCKERFILE, {"a": b"1", "b": b"22"})
 
-    document = workshop.container.images.inspect_image()(ImageName.of(APP), HERE)
+    document = app.container.images.inspect_image()(ImageName.of(APP), HERE)
 
     assert Template(template).render(document) == text
 
 
 def test_an_image_without_a_name_has_a_document_too() -> None:
-    workshop = Workshop()
-    built = image_of(workshop.build(DOCKERFILE, {"a": b"1", "b": b"22"}, tags=[]))
+    app = InMemoryApp()
+    built = image_of(app.build(DOCKERFILE, {"a": b"1", "b": b"22"}, tags=[]))
 
-    document = workshop.container.images.inspect_image()(
+    document = app.container.images.inspect_image()(
         ImageName.parse(str(built.manifest.config.digest)), HERE
     )
 
@@ -141,10 +139,10 @@ def test_an_image_without_a_name_has_a_document_too() -> None:
 
 
 def test_the_history_says_which_step_made_how_much() -> None:
-    workshop = Workshop()
-    built = image_of(workshop.build(DOCKERFILE, {"a": b"1", "b": b"22"}))
+    app = InMemoryApp()
+    built = image_of(app.build(DOCKERFILE, {"a": b"1", "b": b"22"}))
 
-    id_, steps = workshop.container.images.image_history()(ImageName.of(APP), HERE)
+    id_, steps = app.container.images.image_history()(ImageName.of(APP), HERE)
 
     assert id_ == built.manifest.config.digest
     assert [(each.step.created_by.split()[0], each.size) for each in steps] == [
@@ -159,10 +157,10 @@ def test_the_history_says_which_step_made_how_much() -> None:
 
 
 def test_what_the_history_does_not_tell_is_shown_all_the_same() -> None:
-    workshop = Workshop()
-    base = workshop.publish("base", {"a": b"1"}, {"b": b"22"})
-    workshop.container.images.pull_image()(base, HERE)
+    app = InMemoryApp()
+    base = app.publish("base", {"a": b"1"}, {"b": b"22"})
+    app.container.images.pull_image()(base, HERE)
 
-    _, steps = workshop.container.images.image_history()(ImageName.of(base), HERE)
+    _, steps = app.container.images.image_history()(ImageName.of(base), HERE)
 
     assert [(each.step.created_by, each.size) for each in steps] == [("", 2), ("", 1)]

@@ -16,11 +16,11 @@ from img.domain.errors import UsageError
 from img.domain.image_filter import ImageFilter, parse_image_filters
 from img.domain.reference import ImageReference
 from img.domain.usage import Since
-from tests.support.workshop import ELSEWHERE, HERE, Workshop, image_of
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, image_of
 
 
-def listed(workshop: Workshop, containing: str = "") -> list[ListedImage]:
-    return list(workshop.container.images.list_images()(HERE, ImageFilter(text=containing)))
+def listed(app: InMemoryApp, containing: str = "") -> list[ListedImage]:
+    return list(app.container.images.list_images()(HERE, ImageFilter(text=containing)))
 
 
 def names(images: list[ListedImage]) -> list[str]:
@@ -28,80 +28,80 @@ def names(images: list[ListedImage]) -> list[str]:
 
 
 def test_images_are_sorted_by_name() -> None:
-    workshop = Workshop()
-    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["b:1", "a:2", "a:1"])
+    app = InMemoryApp()
+    app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["b:1", "a:2", "a:1"])
 
-    assert names(listed(workshop)) == ["a:1", "a:2", "b:1"]
+    assert names(listed(app)) == ["a:1", "a:2", "b:1"]
 
 
 def test_a_size_counts_all_that_the_image_is_stored_as() -> None:
-    workshop = Workshop()
-    built = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}))
+    app = InMemoryApp()
+    built = image_of(app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}))
 
-    (image,) = listed(workshop)
+    (image,) = listed(app)
 
     stored = [built.target, built.manifest.config, *built.manifest.layers]
     assert image.size == sum(blob.size for blob in stored)
 
 
 def test_of_many_platforms_what_is_here_is_counted() -> None:
-    workshop = Workshop()
-    both = workshop.build(
+    app = InMemoryApp()
+    both = app.build(
         "FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["both"], platforms=[HERE, ELSEWHERE]
     )
-    (whole,) = listed(workshop)
-    workshop.blobs.remove(both.images[1].target.digest)
+    (whole,) = listed(app)
+    app.blobs.remove(both.images[1].target.digest)
 
-    (image,) = listed(workshop)
+    (image,) = listed(app)
 
     assert whole.size is not None and image.size is not None
     assert 0 < image.size < whole.size
 
 
 def test_a_part_of_the_full_name_chooses() -> None:
-    workshop = Workshop()
-    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["app", "quay.io/team/tool"])
+    app = InMemoryApp()
+    app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["app", "quay.io/team/tool"])
 
-    assert names(listed(workshop, "quay")) == ["quay.io/team/tool:latest"]
-    assert names(listed(workshop, "docker.io")) == ["app:latest"]
+    assert names(listed(app, "quay")) == ["quay.io/team/tool:latest"]
+    assert names(listed(app, "docker.io")) == ["app:latest"]
 
 
 def test_each_document_of_an_image_is_read_once() -> None:
-    workshop = Workshop()
-    built = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["app"]))
+    app = InMemoryApp()
+    built = image_of(app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["app"]))
     read: list[Digest] = []
 
     class Watched(MemoryBlobStore):
         def open(self, digest: Digest) -> BinaryIO:
             read.append(digest)
-            return workshop.blobs.open(digest)
+            return app.blobs.open(digest)
 
     catalog = Catalog(blobs=Watched())
-    find = FindImage(images=workshop.images, catalog=catalog)
+    find = FindImage(images=app.images, catalog=catalog)
 
-    (image,) = ListImages(images=workshop.images, catalog=catalog, find=find)(HERE)
+    (image,) = ListImages(images=app.images, catalog=catalog, find=find)(HERE)
 
     assert image.size is not None
     assert read == [built.target.digest, built.manifest.config.digest]
 
 
 def test_a_damaged_image_is_listed_without_a_size() -> None:
-    workshop = Workshop()
-    built = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
-    workshop.blobs.remove(image_of(built).manifest.config.digest)
+    app = InMemoryApp()
+    built = app.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
+    app.blobs.remove(image_of(built).manifest.config.digest)
 
-    (image,) = listed(workshop)
+    (image,) = listed(app)
 
     assert image.size is None
 
 
-def chosen(workshop: Workshop, *filters: str, patterns: Sequence[str] = ()) -> list[str]:
-    list_images = workshop.container.images.list_images()
+def chosen(app: InMemoryApp, *filters: str, patterns: Sequence[str] = ()) -> list[str]:
+    list_images = app.container.images.list_images()
     wanted = parse_image_filters(
         filters,
         patterns,
         created=lambda name: list_images.created(name, HERE),
-        ago=Since(workshop.clock.now()),
+        ago=Since(app.clock.now()),
     )
     return [
         image.image.reference.familiar if image.image.reference else "<none>"
@@ -109,17 +109,17 @@ def chosen(workshop: Workshop, *filters: str, patterns: Sequence[str] = ()) -> l
     ]
 
 
-def a_workshop() -> Workshop:
-    workshop = Workshop()
-    workshop.build("FROM scratch\nLABEL a=1 b=\n", {}, tags=["app:1", "quay.io/team/tool:2"])
-    workshop.clock.advance(timedelta(hours=1))
-    workshop.build("FROM scratch\nLABEL a=2\n", tags=["app:2"])
-    workshop.clock.advance(timedelta(hours=1))
-    built = workshop.build("FROM scratch\nLABEL c=3\n", tags=[])
+def an_app() -> InMemoryApp:
+    app = InMemoryApp()
+    app.build("FROM scratch\nLABEL a=1 b=\n", {}, tags=["app:1", "quay.io/team/tool:2"])
+    app.clock.advance(timedelta(hours=1))
+    app.build("FROM scratch\nLABEL a=2\n", tags=["app:2"])
+    app.clock.advance(timedelta(hours=1))
+    built = app.build("FROM scratch\nLABEL c=3\n", tags=[])
     pinned = ImageReference.parse("pinned").with_tag("").with_digest(built.target.digest)
-    workshop.images.put(pinned, built.target, workshop.clock.now())
-    workshop.build("FROM scratch\nLABEL d=4\n", tags=[])
-    return workshop
+    app.images.put(pinned, built.target, app.clock.now())
+    app.build("FROM scratch\nLABEL d=4\n", tags=[])
+    return app
 
 
 @pytest.mark.parametrize(
@@ -147,19 +147,19 @@ def a_workshop() -> Workshop:
     ],
 )
 def test_filters_choose_as_dockers_do(filters: list[str], names: list[str]) -> None:
-    workshop = a_workshop()
-    (pinned,) = [i.reference for i in workshop.images.list() if i.reference and i.reference.digest]
+    app = an_app()
+    (pinned,) = [i.reference for i in app.images.list() if i.reference and i.reference.digest]
     filters = [each.replace("pinned@DIGEST", pinned.familiar) for each in filters]
 
-    assert chosen(workshop, *filters) == [each.replace("PINNED", pinned.familiar) for each in names]
+    assert chosen(app, *filters) == [each.replace("PINNED", pinned.familiar) for each in names]
 
 
 def test_a_name_behind_the_options_is_a_pattern() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    assert chosen(workshop, patterns=["app"]) == ["app:1", "app:2"]
-    assert chosen(workshop, "label=a=2", patterns=["app"]) == ["app:2"]
-    assert chosen(workshop, patterns=["docker.io/library/app:2"]) == ["app:2"]
+    assert chosen(app, patterns=["app"]) == ["app:1", "app:2"]
+    assert chosen(app, "label=a=2", patterns=["app"]) == ["app:2"]
+    assert chosen(app, patterns=["docker.io/library/app:2"]) == ["app:2"]
 
 
 @pytest.mark.parametrize(
@@ -173,20 +173,20 @@ def test_a_name_behind_the_options_is_a_pattern() -> None:
 )
 def test_a_filter_that_makes_no_sense_is_said(text: str, reason: str) -> None:
     with pytest.raises(UsageError, match=reason):
-        chosen(Workshop(), text)
+        chosen(InMemoryApp(), text)
 
 
 def test_an_image_to_compare_with_has_to_be_here() -> None:
     with pytest.raises(ImageNotFound):
-        chosen(Workshop(), "before=nothing")
+        chosen(InMemoryApp(), "before=nothing")
 
 
 def test_ids_are_those_of_configs_and_of_indexes() -> None:
-    workshop = Workshop()
-    one = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["one"]))
-    both = workshop.build(workshop.contexts.text, tags=["two"], platforms=[HERE, ELSEWHERE])
+    app = InMemoryApp()
+    one = image_of(app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["one"]))
+    both = app.build(app.contexts.text, tags=["two"], platforms=[HERE, ELSEWHERE])
 
-    assert [image.id for image in listed(workshop)] == [
+    assert [image.id for image in listed(app)] == [
         one.manifest.config.digest,
         both.target.digest,
     ]

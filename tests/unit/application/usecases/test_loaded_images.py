@@ -38,7 +38,7 @@ from tests.support.images.image_archives import (
     listed,
     without_layers,
 )
-from tests.support.workshop import ELSEWHERE, HERE, Workshop
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp
 
 APP = ImageReference.parse("registry.example/team/app:1")
 NAMES = ("registry.example/team/app:1", "registry.example/team/other:2", "short")
@@ -119,77 +119,73 @@ def test_what_is_loaded_can_be_used_and_what_is_refused_leaves_no_name(
     given_archive: tuple[Archive, bytes],
 ) -> None:
     made, archive = given_archive
-    workshop = Workshop()
+    app = InMemoryApp()
     try:
-        loaded = workshop.container.images.load_image()(io.BytesIO(archive))
+        loaded = app.container.images.load_image()(io.BytesIO(archive))
     except ImgError:
-        assert list(workshop.images.list()) == []
+        assert list(app.images.list()) == []
         return
 
     assert loaded
     names = [reference for image in loaded for reference in image.references]
     assert sorted(map(str, names)) == sorted(set(map(str, names)))
     for image in loaded:
-        check_usable(workshop, made, image)
-    report = workshop.container.housekeeping.check_store()()
+        check_usable(app, made, image)
+    report = app.container.housekeeping.check_store()()
     assert report.clean, report.findings
 
 
-def check_usable(workshop: Workshop, made: Archive, image: ArchivedImage) -> None:
+def check_usable(app: InMemoryApp, made: Archive, image: ArchivedImage) -> None:
     """List, unpack, save, load again and push the image under each of its names."""
-    present = presence(workshop, image.target)
+    present = presence(app, image.target)
     assert present.images
     for each in present.images:
-        found = workshop.catalog.image(each, each.platform or HERE)
+        found = app.catalog.image(each, each.platform or HERE)
         expected = made.contents.get(each.digest)
         if expected is not None:  # else it is one that manifest.json describes
-            assert workshop.files_in(found.layers) == {"x": expected}
-    found_by_id = FindImage(images=workshop.images, catalog=workshop.catalog)(
-        ImageName.parse(str(image.id))
-    )
+            assert app.files_in(found.layers) == {"x": expected}
+    found_by_id = FindImage(images=app.images, catalog=app.catalog)(ImageName.parse(str(image.id)))
     assert found_by_id.target.digest == image.target.digest
     for reference in image.references:
-        assert workshop.images.get(reference).target == image.target
+        assert app.images.get(reference).target == image.target
         assert reference.digest in (None, image.target.digest)
         sizes = [
             each.size
-            for each in workshop.container.images.list_images()(
-                HERE, ImageFilter(text=str(reference))
-            )
+            for each in app.container.images.list_images()(HERE, ImageFilter(text=str(reference)))
         ]
         assert None not in sizes
-        check_saved(workshop, reference, image)
-        check_pushed(workshop, reference, present)
+        check_saved(app, reference, image)
+        check_pushed(app, reference, present)
 
 
-def check_saved(workshop: Workshop, reference: ImageReference, image: ArchivedImage) -> None:
+def check_saved(app: InMemoryApp, reference: ImageReference, image: ArchivedImage) -> None:
     output = io.BytesIO()
-    workshop.container.images.save_image()([ImageName.of(reference)], output, archive_format="oci")
-    again = Workshop().container.images.load_image()(io.BytesIO(output.getvalue()))
+    app.container.images.save_image()([ImageName.of(reference)], output, archive_format="oci")
+    again = InMemoryApp().container.images.load_image()(io.BytesIO(output.getvalue()))
     assert again == [replace(image, references=(reference,))]
 
 
-def check_pushed(workshop: Workshop, reference: ImageReference, present: Presence) -> None:
+def check_pushed(app: InMemoryApp, reference: ImageReference, present: Presence) -> None:
     try:
-        (pushed,) = workshop.container.images.push_image()(ImageName.of(reference))
+        (pushed,) = app.container.images.push_image()(ImageName.of(reference))
     except PlatformsAbsent as error:
         assert error.absent
         assert len(present.images) > 1 or reference.digest
         return
     assert bool(pushed.left_out) == bool(present.absent)
-    target = workshop.registry.resolve(reference)
+    target = app.registry.resolve(reference)
     assert target.digest == pushed.digest
-    for each in presence(workshop, pushed.target).whole:
-        for blob in decode_manifest(workshop.catalog.read(each)).blobs:
-            assert workshop.registry.has_blob(reference, blob.digest)
+    for each in presence(app, pushed.target).whole:
+        for blob in decode_manifest(app.catalog.read(each)).blobs:
+            assert app.registry.has_blob(reference, blob.digest)
 
 
-def presence(workshop: Workshop, target: Descriptor) -> Presence:
+def presence(app: InMemoryApp, target: Descriptor) -> Presence:
     def has(blob: Descriptor) -> bool:
-        return workshop.blobs.size(blob.digest) is not None
+        return app.blobs.size(blob.digest) is not None
 
     return presence_of(
-        target, lambda document: workshop.catalog.read(document) if has(document) else None, has
+        target, lambda document: app.catalog.read(document) if has(document) else None, has
     )
 
 
@@ -200,16 +196,16 @@ def test_a_name_with_a_digest_is_never_that_of_another_image(in_layout: bool) ->
     pinned = f"registry.example/base@{WRONG}"
     made.name(target, pinned if in_layout else "")
     made.docker[0]["RepoTags"] = [str(APP), pinned]
-    workshop = Workshop()
+    app = InMemoryApp()
 
     with pytest.raises(InvalidArchive, match=r"it gives the name registry\.example/base@"):
-        workshop.container.images.load_image()(
+        app.container.images.load_image()(
             io.BytesIO(made.bytes(docker=not in_layout, null=not in_layout))
         )
 
-    assert list(workshop.images.list()) == []
+    assert list(app.images.list()) == []
     with pytest.raises(ImageNotFound):
-        workshop.images.get(ImageReference.parse(pinned))
+        app.images.get(ImageReference.parse(pinned))
 
 
 def test_a_name_with_its_own_digest_is_taken() -> None:
@@ -217,14 +213,14 @@ def test_a_name_with_its_own_digest_is_taken() -> None:
     target = made.image(HERE)
     pinned = ImageReference.parse(f"registry.example/base@{target.digest}")
     made.name(target, str(pinned))
-    workshop = Workshop()
+    app = InMemoryApp()
 
-    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
+    app.container.images.load_image()(io.BytesIO(made.bytes()))
 
-    assert workshop.images.get(pinned).target.digest == target.digest
+    assert app.images.get(pinned).target.digest == target.digest
 
 
-def a_partial_image(workshop: Workshop, *here: Platform, name: ImageReference = APP) -> Archive:
+def a_partial_image(app: InMemoryApp, *here: Platform, name: ImageReference = APP) -> Archive:
     """Load an image of three platforms, of which only those are in the archive; return that."""
     made = Archive()
     others = [made.image(platform) for platform in (Platform("linux", "arm64"), ELSEWHERE)]
@@ -235,82 +231,80 @@ def a_partial_image(workshop: Workshop, *here: Platform, name: ImageReference = 
     made.name(index, str(name))
     for image in others:
         made.gone.add(decode_manifest(made.read(image)).layers[0].digest)
-    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
+    app.container.images.load_image()(io.BytesIO(made.bytes()))
     return made
 
 
 def test_of_a_partial_image_the_platform_that_is_here_is_pushed_and_it_is_said() -> None:
-    workshop = Workshop()
-    made = a_partial_image(workshop, HERE)
+    app = InMemoryApp()
+    made = a_partial_image(app, HERE)
     ours = next(d for d, content in made.contents.items() if str(HERE) in content.decode())
 
-    (pushed,) = workshop.container.images.push_image()(ImageName.of(APP))
+    (pushed,) = app.container.images.push_image()(ImageName.of(APP))
 
-    assert workshop.registry.resolve(APP).digest == pushed.digest == ours
+    assert app.registry.resolve(APP).digest == pushed.digest == ours
     assert pushed.difference_from("app") == (
         f"of app only {HERE} is here and was pushed, as {ours}; left out: linux/arm64, {ELSEWHERE}"
     )
 
 
 def test_of_a_partial_image_with_several_platforms_it_is_said_what_is_missing() -> None:
-    workshop = Workshop()
-    a_partial_image(workshop, HERE, Platform("linux", "riscv64"))
+    app = InMemoryApp()
+    a_partial_image(app, HERE, Platform("linux", "riscv64"))
 
     with pytest.raises(PlatformsAbsent) as refused:
-        workshop.container.images.push_image()(ImageName.of(APP))
+        app.container.images.push_image()(ImageName.of(APP))
 
     assert refused.value.message == (
         f"cannot push {APP}: not here, nor at registry.example: linux/arm64, {ELSEWHERE}"
     )
-    assert workshop.registry.names == set()
+    assert app.registry.names == set()
 
 
 def test_under_a_name_with_a_digest_no_part_is_pushed() -> None:
-    workshop = Workshop()
-    a_partial_image(workshop, HERE, name=APP.with_digest(WRONG))
-    (image,) = workshop.images.list()
+    app = InMemoryApp()
+    a_partial_image(app, HERE, name=APP.with_digest(WRONG))
+    (image,) = app.images.list()
     assert image.reference is not None
 
     with pytest.raises(PlatformsAbsent):
-        workshop.container.images.push_image()(ImageName.of(image.reference))
+        app.container.images.push_image()(ImageName.of(image.reference))
 
 
 def test_a_partial_image_is_pushed_whole_where_the_registry_has_the_rest() -> None:
-    workshop = Workshop()
-    made = a_partial_image(workshop, HERE)
+    app = InMemoryApp()
+    made = a_partial_image(app, HERE)
     for digest, content in made.contents.items():
         if str(HERE) not in content.decode():
             manifest = made.read(replace(made.entries[0], digest=digest))
-            workshop.registry.push_manifest(
-                APP.with_digest(digest), manifest, media_types.OCI_MANIFEST
-            )
+            app.registry.push_manifest(APP.with_digest(digest), manifest, media_types.OCI_MANIFEST)
 
-    (pushed,) = workshop.container.images.push_image()(ImageName.of(APP))
+    (pushed,) = app.container.images.push_image()(ImageName.of(APP))
 
     assert pushed.left_out == ()
-    assert workshop.registry.resolve(APP).digest == made.entries[0].digest
+    assert app.registry.resolve(APP).digest == made.entries[0].digest
 
 
 def test_an_image_with_a_damaged_platform_is_not_pushed_without_it() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     made = Archive()
     images = [made.image(platform) for platform in (HERE, ELSEWHERE)]
     made.name(an_index(made.blobs, *images), str(APP))
-    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
+    app.container.images.load_image()(io.BytesIO(made.bytes()))
     (layer,) = decode_manifest(made.read(images[1])).layers
-    workshop.blobs._blobs[layer.digest] = b"damaged"
+    app.blobs._blobs[layer.digest] = b"damaged"
 
     with pytest.raises(ImgError, match="damaged"):
-        workshop.container.images.push_image()(ImageName.of(APP))
+        app.container.images.push_image()(ImageName.of(APP))
 
-    assert APP not in workshop.registry.names
+    assert APP not in app.registry.names
 
 
 def test_fsck_says_what_a_partial_image_lacks_and_calls_it_no_fault() -> None:
-    workshop = Workshop()
-    a_partial_image(workshop, HERE)
+    app = InMemoryApp()
+    a_partial_image(app, HERE)
 
-    report = workshop.container.housekeeping.check_store()()
+    report = app.container.housekeeping.check_store()()
 
     assert report.clean
     assert [finding.text for finding in report.findings] == [
@@ -320,43 +314,43 @@ def test_fsck_says_what_a_partial_image_lacks_and_calls_it_no_fault() -> None:
 
 
 def test_fsck_finds_a_lost_layer_of_the_only_platform() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     made = Archive()
     image = made.image(HERE)
     made.name(an_index(made.blobs, image, an_attestation(made.blobs)), str(APP))
-    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
+    app.container.images.load_image()(io.BytesIO(made.bytes()))
     (layer,) = decode_manifest(made.read(image)).layers
-    workshop.blobs.remove(layer.digest)
+    app.blobs.remove(layer.digest)
 
-    assert not workshop.container.housekeeping.check_store()().clean
+    assert not app.container.housekeeping.check_store()().clean
 
 
 def test_of_a_platform_that_is_not_here_it_is_said_which() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     made = Archive()
     image, other = made.image(HERE), made.image(ELSEWHERE)
     made.name(an_index(made.blobs, image, other), str(APP))
     made.gone.add(image.digest)
-    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
+    app.container.images.load_image()(io.BytesIO(made.bytes()))
 
     with pytest.raises(PlatformNotHere, match=f"the image for {HERE} is not here: no blob "):
-        workshop.container.images.inspect_image()(ImageName.of(APP), HERE)
-    assert workshop.container.images.inspect_image()(ImageName.of(APP), ELSEWHERE)
+        app.container.images.inspect_image()(ImageName.of(APP), HERE)
+    assert app.container.images.inspect_image()(ImageName.of(APP), ELSEWHERE)
 
 
 def test_indexes_in_an_index_are_pushed_before_it() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     made = Archive()
     inner = an_index(made.blobs, made.image(HERE), made.image(ELSEWHERE))
     outer = an_index(made.blobs, inner)
     made.name(outer, str(APP))
-    workshop.container.images.load_image()(io.BytesIO(made.bytes()))
+    app.container.images.load_image()(io.BytesIO(made.bytes()))
 
-    (pushed,) = workshop.container.images.push_image()(ImageName.of(APP))
+    (pushed,) = app.container.images.push_image()(ImageName.of(APP))
 
     assert pushed.left_out == ()
-    assert workshop.registry.resolve(APP).digest == outer.digest
-    assert workshop.registry.resolve(APP.with_digest(inner.digest)).digest == inner.digest
+    assert app.registry.resolve(APP).digest == outer.digest
+    assert app.registry.resolve(APP.with_digest(inner.digest)).digest == inner.digest
 
 
 def test_a_name_with_a_digest_is_refused_in_the_oldest_archives_too() -> None:
@@ -366,9 +360,9 @@ def test_a_name_with_a_digest_is_refused_in_the_oldest_archives_too() -> None:
         "top/layer.tar": layer,
         "repositories": json.dumps({"registry.example/base": {f"1@{WRONG}": "top"}}).encode(),
     }
-    workshop = Workshop()
+    app = InMemoryApp()
 
     with pytest.raises(InvalidArchive, match=r"it gives the name registry\.example/base:1@"):
-        workshop.container.images.load_image()(io.BytesIO(an_archive(files)))
+        app.container.images.load_image()(io.BytesIO(an_archive(files)))
 
-    assert list(workshop.images.list()) == []
+    assert list(app.images.list()) == []

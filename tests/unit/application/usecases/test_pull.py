@@ -19,208 +19,206 @@ from img.domain.oci.index import Index, NoPlatformMatch
 from img.domain.oci.manifest import Manifest
 from img.domain.progress import VertexStatus
 from img.domain.reference import ImageReference
-from tests.support.workshop import ELSEWHERE, HERE, Workshop
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp
 
 BASE = "registry.example/base"
 
 
-def layers_of(workshop: Workshop, reference: ImageReference) -> tuple[Descriptor, ...]:
+def layers_of(app: InMemoryApp, reference: ImageReference) -> tuple[Descriptor, ...]:
     """Return the layers that the registry's manifest names."""
-    target = workshop.registry.resolve(reference)
-    layers = decode_manifest(workshop.registry.manifest(reference, target)).layers
-    workshop.registry.fetched.clear()
+    target = app.registry.resolve(reference)
+    layers = decode_manifest(app.registry.manifest(reference, target)).layers
+    app.registry.fetched.clear()
     return layers
 
 
-def is_nothing_here(workshop: Workshop, reference: ImageReference) -> bool:
+def is_nothing_here(app: InMemoryApp, reference: ImageReference) -> bool:
     with pytest.raises(ImageNotFound):
-        workshop.images.get(reference)
+        app.images.get(reference)
     return True
 
 
 def test_a_pulled_image_is_here_whole_under_its_name() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"}, {"b": b"2"})
 
-    image = workshop.container.images.pull_image()(base, HERE)
+    image = app.container.images.pull_image()(base, HERE)
 
-    assert workshop.images.get(base).target.digest == image.target.digest
-    assert workshop.files_in(image.layers) == {"a": b"1", "b": b"2"}
+    assert app.images.get(base).target.digest == image.target.digest
+    assert app.files_in(image.layers) == {"a": b"1", "b": b"2"}
 
 
 def test_layers_are_indexed_while_they_stream() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"}, {"b": b"2"})
 
-    image = workshop.container.images.pull_image()(base, HERE)
+    image = app.container.images.pull_image()(base, HERE)
 
-    assert set(workshop.indexes.diff_ids()) == set(image.config.diff_ids)
+    assert set(app.indexes.diff_ids()) == set(image.config.diff_ids)
 
 
 def test_what_is_here_is_not_fetched_again() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
-    pull = workshop.container.images.pull_image()
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"}, {"b": b"2"})
+    pull = app.container.images.pull_image()
     image = pull(base, HERE)
-    workshop.registry.fetched.clear()
+    app.registry.fetched.clear()
 
     pull(base, HERE)
 
-    assert set(workshop.registry.fetched) <= {image.target.digest}
+    assert set(app.registry.fetched) <= {image.target.digest}
 
 
 def test_a_blob_that_lost_its_end_is_fetched_again() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1" * 1000})
-    pull = workshop.container.images.pull_image()
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1" * 1000})
+    pull = app.container.images.pull_image()
     image = pull(base, HERE)
     blob = image.manifest.layers[0]
-    workshop.blobs._blobs[blob.digest] = b"torn"
+    app.blobs._blobs[blob.digest] = b"torn"
 
     pull(base, HERE)
 
-    assert workshop.blobs.size(blob.digest) == blob.size
+    assert app.blobs.size(blob.digest) == blob.size
 
 
 def test_of_an_index_only_our_platform_is_fetched() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, HERE])
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, HERE])
 
-    image = workshop.container.images.pull_image()(base, HERE)
+    image = app.container.images.pull_image()(base, HERE)
 
     assert image.config.platform == HERE
-    assert workshop.images.get(base).target.media_type == media_types.OCI_MANIFEST
+    assert app.images.get(base).target.media_type == media_types.OCI_MANIFEST
 
 
 def test_an_index_without_our_platform_is_refused_with_what_it_offers() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, ELSEWHERE])
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, ELSEWHERE])
 
     with pytest.raises(NoPlatformMatch, match=str(ELSEWHERE)):
-        workshop.container.images.pull_image()(base, HERE)
+        app.container.images.pull_image()(base, HERE)
 
 
 _UNREADABLE = Digest.of_document("sha256+b64:LCa0a2j_xo_5m0U8HTBBNBNCLXBkg7-g-YpeiGJm564")
 
 
 def test_an_entry_of_an_index_may_have_a_digest_that_is_not_understood() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"})
-    own = replace(workshop.registry.resolve(base), platform=HERE)
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"})
+    own = replace(app.registry.resolve(base), platform=HERE)
     other = replace(own, digest=_UNREADABLE, platform=ELSEWHERE)
     content = encode_index(Index(manifests=(other, own)))
-    workshop.registry.push_manifest(base, content, media_types.OCI_INDEX)
+    app.registry.push_manifest(base, content, media_types.OCI_INDEX)
 
-    assert workshop.files_in(workshop.container.images.pull_image()(base, HERE).layers) == {
-        "a": b"1"
-    }
+    assert app.files_in(app.container.images.pull_image()(base, HERE).layers) == {"a": b"1"}
     with pytest.raises(ImgError, match="sha256"):
-        workshop.container.images.pull_image()(base, ELSEWHERE)
+        app.container.images.pull_image()(base, ELSEWHERE)
 
 
 def test_a_layer_whose_digest_is_not_understood_is_not_taken() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"})
-    manifest = decode_manifest(workshop.registry.manifest(base, workshop.registry.resolve(base)))
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"})
+    manifest = decode_manifest(app.registry.manifest(base, app.registry.resolve(base)))
     layers = (replace(manifest.layers[0], digest=_UNREADABLE),)
     content = encode_manifest(replace(manifest, layers=layers))
-    workshop.registry.push_manifest(base, content, media_types.OCI_MANIFEST)
+    app.registry.push_manifest(base, content, media_types.OCI_MANIFEST)
 
     with pytest.raises(ImgError):
-        workshop.container.images.pull_image()(base, HERE)
+        app.container.images.pull_image()(base, HERE)
 
-    assert is_nothing_here(workshop, base)
+    assert is_nothing_here(app, base)
 
 
 def test_progress_ends_with_all_bytes_of_each_layer() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"}, {"b": b"2"})
 
-    image = workshop.container.images.pull_image()(base, HERE)
+    image = app.container.images.pull_image()(base, HERE)
 
-    done = {e.item for e in workshop.progress.events if isinstance(e, VertexStatus) and e.done}
+    done = {e.item for e in app.progress.events if isinstance(e, VertexStatus) and e.done}
     assert done == {str(layer.digest) for layer in image.manifest.layers}
 
 
 def test_an_unknown_name_is_said() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
     with pytest.raises(ManifestUnknown):
-        workshop.container.images.pull_image()(ImageReference.parse(BASE), HERE)
+        app.container.images.pull_image()(ImageReference.parse(BASE), HERE)
 
 
 def test_layers_that_are_not_what_was_promised_are_not_kept() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"})
-    (layer,) = layers_of(workshop, base)
-    workshop.registry.corrupt(layer.digest)
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"})
+    (layer,) = layers_of(app, base)
+    app.registry.corrupt(layer.digest)
 
     with pytest.raises(BlobMismatch):
-        workshop.container.images.pull_image()(base, HERE)
+        app.container.images.pull_image()(base, HERE)
 
-    assert workshop.blobs.size(layer.digest) is None
-    assert is_nothing_here(workshop, base)
+    assert app.blobs.size(layer.digest) is None
+    assert is_nothing_here(app, base)
 
 
 def test_a_lost_connection_leaves_no_name_and_no_half_blob() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
-    _first, second = layers_of(workshop, base)
-    workshop.registry.cut(second.digest, after=10)
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"}, {"b": b"2"})
+    _first, second = layers_of(app, base)
+    app.registry.cut(second.digest, after=10)
 
     with pytest.raises(RegistryError, match="broke the connection"):
-        workshop.container.images.pull_image()(base, HERE)
+        app.container.images.pull_image()(base, HERE)
 
-    assert workshop.blobs.size(second.digest) is None
-    assert is_nothing_here(workshop, base)
+    assert app.blobs.size(second.digest) is None
+    assert is_nothing_here(app, base)
 
 
 def test_what_came_before_a_failure_is_not_fetched_again() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
-    first, second = layers_of(workshop, base)
-    workshop.registry.cut(second.digest, after=10)
-    pull = workshop.container.images.pull_image()
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"}, {"b": b"2"})
+    first, second = layers_of(app, base)
+    app.registry.cut(second.digest, after=10)
+    pull = app.container.images.pull_image()
     with pytest.raises(RegistryError):
         pull(base, HERE)
-    workshop.registry.fetched.clear()
-    workshop.registry._cuts.clear()
+    app.registry.fetched.clear()
+    app.registry._cuts.clear()
 
     pull(base, HERE)
 
-    assert first.digest not in workshop.registry.fetched
+    assert first.digest not in app.registry.fetched
 
 
 def test_a_layer_that_unpacks_to_something_else_is_refused() -> None:
-    workshop = Workshop()
-    base = published_by_hand(workshop, diff_id_of={"other": b"content"})
+    app = InMemoryApp()
+    base = published_by_hand(app, diff_id_of={"other": b"content"})
 
     with pytest.raises(InvalidLayer, match="as its config says"):
-        workshop.container.images.pull_image()(base, HERE)
+        app.container.images.pull_image()(base, HERE)
 
-    assert is_nothing_here(workshop, base)
+    assert is_nothing_here(app, base)
 
 
 def test_a_manifest_that_lies_about_a_size_is_refused() -> None:
-    workshop = Workshop()
-    base = published_by_hand(workshop, extra=1)
+    app = InMemoryApp()
+    base = published_by_hand(app, extra=1)
 
     with pytest.raises(ImgError, match=r"bytes"):
-        workshop.container.images.pull_image()(base, HERE)
+        app.container.images.pull_image()(base, HERE)
 
-    assert is_nothing_here(workshop, base)
+    assert is_nothing_here(app, base)
 
 
 def test_a_config_that_names_other_layers_than_the_manifest_is_refused() -> None:
-    workshop = Workshop()
-    base = published_by_hand(workshop, diff_ids=0)
+    app = InMemoryApp()
+    base = published_by_hand(app, diff_ids=0)
 
     with pytest.raises(RegistryError, match="is broken: 1 layers, 0 diff_ids"):
-        workshop.container.images.pull_image()(base, HERE)
+        app.container.images.pull_image()(base, HERE)
 
 
 def published_by_hand(
-    workshop: Workshop,
+    app: InMemoryApp,
     *,
     diff_id_of: dict[str, bytes] | None = None,
     diff_ids: int = 1,
@@ -228,21 +226,21 @@ def published_by_hand(
 ) -> ImageReference:
     """Publish an image of one layer with wrong documents."""
     reference = ImageReference.parse(BASE)
-    layer = workshop.layer({"a": b"1"})
-    named = workshop.layer(diff_id_of) if diff_id_of else layer
+    layer = app.layer({"a": b"1"})
+    named = app.layer(diff_id_of) if diff_id_of else layer
     config = encode_config(ImageConfig(platform=HERE, diff_ids=(named.diff_id,) * diff_ids))
-    with workshop.blobs.open(layer.descriptor.digest) as blob:
-        workshop.registry.add_blob(reference, blob.read())
+    with app.blobs.open(layer.descriptor.digest) as blob:
+        app.registry.add_blob(reference, blob.read())
     manifest = Manifest(
         config=Descriptor(
             media_type=media_types.OCI_CONFIG,
-            digest=workshop.registry.add_blob(reference, config),
+            digest=app.registry.add_blob(reference, config),
             size=len(config),
         ),
         layers=(longer(layer, extra),),
     )
-    workshop.registry.push_manifest(reference, encode_manifest(manifest), media_types.OCI_MANIFEST)
-    workshop.blobs.remove(layer.descriptor.digest)
+    app.registry.push_manifest(reference, encode_manifest(manifest), media_types.OCI_MANIFEST)
+    app.blobs.remove(layer.descriptor.digest)
     return reference
 
 
@@ -252,66 +250,66 @@ def longer(layer: Layer, extra: int) -> Descriptor:
 
 
 def test_where_its_blobs_can_be_had_is_remembered() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"}, {"b": b"2"})
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"}, {"b": b"2"})
 
-    image = workshop.container.images.pull_image()(base, HERE)
+    image = app.container.images.pull_image()(base, HERE)
 
     for blob in image.manifest.blobs:
-        assert workshop.origins.repositories(blob.digest) == [BASE]
+        assert app.origins.repositories(blob.digest) == [BASE]
 
 
 def test_an_index_in_an_index_is_followed() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, HERE])
-    inner = workshop.registry.resolve(base)
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, HERE])
+    inner = app.registry.resolve(base)
     content = encode_index(Index(manifests=(inner,)))
-    workshop.registry.push_manifest(base.with_tag("outer"), content, media_types.OCI_INDEX)
+    app.registry.push_manifest(base.with_tag("outer"), content, media_types.OCI_INDEX)
 
-    image = workshop.container.images.pull_image()(base.with_tag("outer"), HERE)
+    image = app.container.images.pull_image()(base.with_tag("outer"), HERE)
 
     assert image.config.platform == HERE
 
 
 def test_documents_that_are_here_are_not_fetched_again() -> None:
-    workshop = Workshop()
-    base = workshop.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, HERE])
-    pull = workshop.container.images.pull_image()
+    app = InMemoryApp()
+    base = app.publish(BASE, {"a": b"1"}, platforms=[ELSEWHERE, HERE])
+    pull = app.container.images.pull_image()
     pull(base, HERE)
-    workshop.registry.fetched.clear()
+    app.registry.fetched.clear()
 
     pull(base, HERE)
 
-    assert workshop.registry.fetched == []
+    assert app.registry.fetched == []
 
 
 def test_an_artifact_is_no_image() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     reference = ImageReference.parse(BASE)
     config = Descriptor(
         media_type="application/vnd.oci.empty.v1+json",
-        digest=workshop.registry.add_blob(reference, b"{}"),
+        digest=app.registry.add_blob(reference, b"{}"),
         size=2,
     )
     content = encode_manifest(Manifest(config=config, artifact_type="application/x"))
-    workshop.registry.push_manifest(reference, content, media_types.OCI_MANIFEST)
+    app.registry.push_manifest(reference, content, media_types.OCI_MANIFEST)
 
     with pytest.raises(RegistryError, match=r"is no image but application/vnd\.oci\.empty"):
-        workshop.container.images.pull_image()(reference, HERE)
+        app.container.images.pull_image()(reference, HERE)
 
 
 @pytest.mark.parametrize("kind", [media_types.OCI_LAYER_GZIP, media_types.DOCKER_LAYER_GZIP])
 def test_an_encrypted_image_is_named_as_such_before_a_layer_is_fetched(kind: str) -> None:
-    workshop = Workshop()
-    reference = workshop.publish(BASE, {"a": b"1"})
-    target = workshop.registry.resolve(reference)
-    manifest = decode_manifest(workshop.registry.manifest(reference, target))
+    app = InMemoryApp()
+    reference = app.publish(BASE, {"a": b"1"})
+    target = app.registry.resolve(reference)
+    manifest = decode_manifest(app.registry.manifest(reference, target))
     layers = tuple(replace(each, media_type=f"{kind}+encrypted") for each in manifest.layers)
     content = encode_manifest(replace(manifest, layers=layers))
-    workshop.registry.push_manifest(reference, content, media_types.OCI_MANIFEST)
+    app.registry.push_manifest(reference, content, media_types.OCI_MANIFEST)
 
     with pytest.raises(RegistryError, match=r"is encrypted: layer sha256:.*\+encrypted") as refused:
-        workshop.container.images.pull_image()(reference, HERE)
+        app.container.images.pull_image()(reference, HERE)
 
     assert "decrypt" in str(refused.value.hint)
-    assert layers[0].digest not in workshop.registry.fetched
+    assert layers[0].digest not in app.registry.fetched

@@ -20,83 +20,83 @@ from img.domain.oci.manifest import Manifest
 from img.domain.progress import VertexDone, VertexFailed, VertexStatus
 from img.domain.reference import ImageReference
 from img.domain.retention import PrunePolicy
-from tests.support.workshop import ELSEWHERE, HERE, Workshop, image_of
+from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, image_of
 
 APP = ImageReference.parse("registry.example/team/app:1")
 TWO_LAYERS = "FROM scratch\nCOPY a /a\nCOPY b /b\n"
 FILES = {"a": b"first", "b": b"second"}
 
 
-def built(workshop: Workshop, dockerfile: str = TWO_LAYERS) -> BuiltImage:
-    image = workshop.build(dockerfile, FILES, tags=[str(APP)])
-    workshop.forget_progress()
+def built(app: InMemoryApp, dockerfile: str = TWO_LAYERS) -> BuiltImage:
+    image = app.build(dockerfile, FILES, tags=[str(APP)])
+    app.forget_progress()
     return image
 
 
 def test_layers_and_config_go_first_and_the_manifest_last() -> None:
-    workshop = Workshop()
-    image = image_of(built(workshop))
+    app = InMemoryApp()
+    image = image_of(built(app))
 
-    (pushed,) = workshop.container.images.push_image()(ImageName.of(APP))
+    (pushed,) = app.container.images.push_image()(ImageName.of(APP))
 
     assert pushed.digest == image.target.digest
-    assert workshop.registry.names == {APP}
-    received = {len(blob) for blob in workshop.registry.received}
+    assert app.registry.names == {APP}
+    received = {len(blob) for blob in app.registry.received}
     assert received == {blob.size for blob in image.manifest.blobs}
-    assert workshop.registry.resolve(APP).digest == pushed.digest
+    assert app.registry.resolve(APP).digest == pushed.digest
 
 
 def test_only_what_the_registry_lacks_is_sent() -> None:
-    workshop = Workshop()
-    image = image_of(built(workshop))
-    base, app = image.manifest.layers
-    with workshop.blobs.open(base.digest) as blob:
-        workshop.registry.add_blob(APP, blob.read())
+    app = InMemoryApp()
+    image = image_of(built(app))
+    base, top = image.manifest.layers
+    with app.blobs.open(base.digest) as blob:
+        app.registry.add_blob(APP, blob.read())
 
-    workshop.container.images.push_image()(ImageName.of(APP))
+    app.container.images.push_image()(ImageName.of(APP))
 
-    sent = [len(blob) for blob in workshop.registry.received]
-    assert sorted(sent) == sorted([app.size, image.manifest.config.size])
+    sent = [len(blob) for blob in app.registry.received]
+    assert sorted(sent) == sorted([top.size, image.manifest.config.size])
 
 
 def test_a_second_push_sends_no_blob() -> None:
-    workshop = Workshop()
-    built(workshop)
-    push = workshop.container.images.push_image()
+    app = InMemoryApp()
+    built(app)
+    push = app.container.images.push_image()
     push(ImageName.of(APP))
-    workshop.registry.received.clear()
+    app.registry.received.clear()
 
     push(ImageName.of(APP))
 
-    assert workshop.registry.received == []
+    assert app.registry.received == []
 
 
 def test_each_blob_is_reported_to_its_end() -> None:
-    workshop = Workshop()
-    image = image_of(built(workshop))
+    app = InMemoryApp()
+    image = image_of(built(app))
 
-    workshop.container.images.push_image()(ImageName.of(APP))
+    app.container.images.push_image()(ImageName.of(APP))
 
-    done = {e.item for e in workshop.progress.events if isinstance(e, VertexStatus) and e.done}
+    done = {e.item for e in app.progress.events if isinstance(e, VertexStatus) and e.done}
     assert done == {str(blob.digest) for blob in image.manifest.blobs}
-    assert isinstance(workshop.progress.events[-1], VertexDone)
+    assert isinstance(app.progress.events[-1], VertexDone)
 
 
 def test_of_an_index_every_manifest_goes_before_the_index() -> None:
-    workshop = Workshop()
-    image = workshop.build(
+    app = InMemoryApp()
+    image = app.build(
         "FROM scratch\nARG TARGETARCH\nCOPY a /$TARGETARCH\n",
         FILES,
         tags=[str(APP)],
         platforms=[HERE, ELSEWHERE],
     )
 
-    workshop.container.images.push_image()(ImageName.of(APP))
+    app.container.images.push_image()(ImageName.of(APP))
 
-    pushed = workshop.registry.manifest(APP, workshop.registry.resolve(APP))
+    pushed = app.registry.manifest(APP, app.registry.resolve(APP))
     manifests = decode_index(pushed).manifests
     assert [m.digest for m in manifests] == [one.target.digest for one in image.images]
-    assert {reference.digest for reference in workshop.registry.names} == {
+    assert {reference.digest for reference in app.registry.names} == {
         None,
         *(m.digest for m in manifests),
     }
@@ -104,86 +104,84 @@ def test_of_an_index_every_manifest_goes_before_the_index() -> None:
 
 def test_an_image_that_is_not_here_is_not_pushed() -> None:
     with pytest.raises(ImageNotFound):
-        Workshop().container.images.push_image()(ImageName.of(APP))
+        InMemoryApp().container.images.push_image()(ImageName.of(APP))
 
 
 def test_an_image_with_a_blob_missing_gets_no_name_at_the_registry() -> None:
-    workshop = Workshop()
-    image = image_of(built(workshop))
-    workshop.blobs.remove(image.manifest.layers[0].digest)
+    app = InMemoryApp()
+    image = image_of(built(app))
+    app.blobs.remove(image.manifest.layers[0].digest)
 
     with pytest.raises(BlobNotFound):
-        workshop.container.images.push_image()(ImageName.of(APP))
+        app.container.images.push_image()(ImageName.of(APP))
 
-    assert workshop.registry.names == set()
+    assert app.registry.names == set()
 
 
 def test_a_lost_registry_is_said_once_and_ends_the_vertex() -> None:
-    workshop = Workshop()
-    built(workshop)
-    workshop.registry.lose(APP.domain)
+    app = InMemoryApp()
+    built(app)
+    app.registry.lose(APP.domain)
 
     with pytest.raises(RegistryError, match="cannot be reached"):
-        workshop.container.images.push_image()(ImageName.of(APP))
+        app.container.images.push_image()(ImageName.of(APP))
 
-    assert isinstance(workshop.progress.events[-1], VertexFailed)
+    assert isinstance(app.progress.events[-1], VertexFailed)
 
 
 def test_garbage_is_not_collected_meanwhile() -> None:
-    workshop = Workshop()
-    built(workshop)
+    app = InMemoryApp()
+    built(app)
 
-    with workshop.lock.working():
-        workshop.container.housekeeping.prune()(PrunePolicy())
+    with app.lock.working():
+        app.container.housekeeping.prune()(PrunePolicy())
 
-    workshop.container.images.push_image()(ImageName.of(APP))
+    app.container.images.push_image()(ImageName.of(APP))
 
 
 def test_where_it_went_is_remembered_of_each_blob() -> None:
-    workshop = Workshop()
-    image = image_of(built(workshop))
+    app = InMemoryApp()
+    image = image_of(built(app))
 
-    workshop.container.images.push_image()(ImageName.of(APP))
+    app.container.images.push_image()(ImageName.of(APP))
 
     for blob in image.manifest.blobs:
-        assert workshop.origins.repositories(blob.digest) == [APP.repository]
+        assert app.origins.repositories(blob.digest) == [APP.repository]
 
 
 def test_a_second_tag_costs_one_request() -> None:
-    workshop = Workshop()
-    built(workshop)
+    app = InMemoryApp()
+    built(app)
     also = APP.with_tag("also")
-    workshop.container.images.tag_image()(ImageName.of(APP), also)
+    app.container.images.tag_image()(ImageName.of(APP), also)
     asked: list[Digest] = []
-    has_blob = workshop.registry.has_blob
+    has_blob = app.registry.has_blob
 
     def counted(reference: ImageReference, digest: Digest) -> bool:
         asked.append(digest)
         return has_blob(reference, digest)
 
-    workshop.registry.has_blob = counted  # type: ignore[method-assign]
-    workshop.container.images.push_image()(ImageName.of(APP), ImageName.of(also))
+    app.registry.has_blob = counted  # type: ignore[method-assign]
+    app.container.images.push_image()(ImageName.of(APP), ImageName.of(also))
 
     assert len(asked) == len(set(asked)) == 3
-    assert workshop.registry.resolve(also) == workshop.registry.resolve(APP)
+    assert app.registry.resolve(also) == app.registry.resolve(APP)
 
 
 def test_nothing_is_sent_unless_all_are_here() -> None:
-    workshop = Workshop()
-    built(workshop)
+    app = InMemoryApp()
+    built(app)
 
     with pytest.raises(ImageNotFound):
-        workshop.container.images.push_image()(
-            ImageName.of(APP), ImageName.of(APP.with_tag("other"))
-        )
+        app.container.images.push_image()(ImageName.of(APP), ImageName.of(APP.with_tag("other")))
 
-    assert workshop.registry.names == set()
+    assert app.registry.names == set()
 
 
 @pytest.mark.parametrize("allowed", [False, True])
 def test_layers_that_may_not_be_distributed_stay_where_they_are(allowed: bool) -> None:
-    workshop = Workshop()
-    layer = workshop.layer({"a": b"1"})
+    app = InMemoryApp()
+    layer = app.layer({"a": b"1"})
     foreign = replace(
         layer.descriptor,
         media_type=media_types.DOCKER_FOREIGN_LAYER,
@@ -191,43 +189,43 @@ def test_layers_that_may_not_be_distributed_stay_where_they_are(allowed: bool) -
     )
     config = encode_config(ImageConfig(platform=HERE, diff_ids=(layer.diff_id,)))
     manifest = encode_manifest(
-        Manifest(config=stored(workshop, config, media_types.OCI_CONFIG), layers=(foreign,))
+        Manifest(config=stored(app, config, media_types.OCI_CONFIG), layers=(foreign,))
     )
-    target = stored(workshop, manifest, media_types.OCI_MANIFEST)
-    workshop.images.put(APP, target, workshop.clock.now())
+    target = stored(app, manifest, media_types.OCI_MANIFEST)
+    app.images.put(APP, target, app.clock.now())
 
-    workshop.container.images.push_image()(ImageName.of(APP), nondistributable=allowed)
+    app.container.images.push_image()(ImageName.of(APP), nondistributable=allowed)
 
-    assert workshop.registry.has_blob(APP, foreign.digest) is allowed
-    assert workshop.registry.resolve(APP).digest == target.digest
+    assert app.registry.has_blob(APP, foreign.digest) is allowed
+    assert app.registry.resolve(APP).digest == target.digest
 
 
-def stored(workshop: Workshop, content: bytes, media_type: str) -> Descriptor:
-    writer = workshop.blobs.writer()
+def stored(app: InMemoryApp, content: bytes, media_type: str) -> Descriptor:
+    writer = app.blobs.writer()
     writer.write(content)
     return Descriptor(media_type=media_type, digest=writer.commit(), size=len(content))
 
 
 def test_an_id_is_pushed_under_the_one_name_it_has() -> None:
-    workshop = Workshop()
-    image = image_of(built(workshop))
+    app = InMemoryApp()
+    image = image_of(built(app))
     id_ = ImageName.parse(image.manifest.config.digest.encoded[:12])
-    push = workshop.container.images.push_image()
+    push = app.container.images.push_image()
 
     assert push(id_) == [Published(image.target)]
-    assert APP in workshop.registry.names
+    assert APP in app.registry.names
     by_digest = ImageName.parse(f"{APP.repository}@{image.target.digest}")
     assert push(by_digest) == [Published(image.target)]
-    workshop.container.images.tag_image()(id_, APP.with_tag("other"))
+    app.container.images.tag_image()(id_, APP.with_tag("other"))
     with pytest.raises(NoNameToPush, match="several names: "):
         push(id_)
 
 
 def test_an_image_without_a_name_has_nowhere_to_go() -> None:
-    workshop = Workshop()
-    image = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[]))
+    app = InMemoryApp()
+    image = image_of(app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[]))
 
     with pytest.raises(NoNameToPush, match="has no name"):
-        workshop.container.images.push_image()(ImageName.parse(str(image.manifest.config.digest)))
+        app.container.images.push_image()(ImageName.parse(str(image.manifest.config.digest)))
 
-    assert workshop.registry.names == set()
+    assert app.registry.names == set()

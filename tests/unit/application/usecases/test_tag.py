@@ -11,50 +11,50 @@ from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import ImageReference, StoredName
-from tests.support.workshop import Workshop, image_of
+from tests.support.in_memory_app import InMemoryApp, image_of
 
 APP, OTHER = ImageReference.parse("app"), ImageReference.parse("other:2")
 
 
 def test_the_new_name_stands_for_the_same_image() -> None:
-    workshop = Workshop()
-    built = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
-    workshop.clock.advance(timedelta(hours=1))
+    app = InMemoryApp()
+    built = app.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
+    app.clock.advance(timedelta(hours=1))
 
-    workshop.container.images.tag_image()(ImageName.of(APP), OTHER)
+    app.container.images.tag_image()(ImageName.of(APP), OTHER)
 
-    assert workshop.images.get(OTHER).target == built.target
-    assert workshop.images.get(OTHER).created == workshop.clock.now()
+    assert app.images.get(OTHER).target == built.target
+    assert app.images.get(OTHER).created == app.clock.now()
 
 
 def test_a_name_that_stood_for_something_else_moves() -> None:
-    workshop = Workshop()
-    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["other:2"])
-    newer = workshop.build("FROM scratch\nCOPY a /\n", {"a": b"2"}, tags=["app"])
+    app = InMemoryApp()
+    app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["other:2"])
+    newer = app.build("FROM scratch\nCOPY a /\n", {"a": b"2"}, tags=["app"])
 
-    workshop.container.images.tag_image()(ImageName.of(APP), OTHER)
+    app.container.images.tag_image()(ImageName.of(APP), OTHER)
 
-    assert workshop.images.get(OTHER).target == newer.target
+    assert app.images.get(OTHER).target == newer.target
 
 
 def test_a_name_that_is_not_here_cannot_be_tagged() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
     with pytest.raises(ImageNotFound):
-        workshop.container.images.tag_image()(ImageName.of(APP), OTHER)
+        app.container.images.tag_image()(ImageName.of(APP), OTHER)
 
-    assert list(workshop.images.list()) == []
+    assert list(app.images.list()) == []
 
 
 def test_a_name_with_a_digest_is_not_given_away() -> None:
-    workshop = Workshop()
-    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["app"])
+    app = InMemoryApp()
+    app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=["app"])
 
     pinned = ImageReference.parse(f"app@sha256:{'0' * 64}")
     with pytest.raises(UsageError, match="refusing to create a tag with a digest"):
-        workshop.container.images.tag_image()(ImageName.of(APP), pinned)
+        app.container.images.tag_image()(ImageName.of(APP), pinned)
     with pytest.raises(UsageError, match="ambiguous tag"):
-        workshop.container.images.tag_image()(ImageName.of(APP), ImageReference.parse("sha256:abc"))
+        app.container.images.tag_image()(ImageName.of(APP), ImageReference.parse("sha256:abc"))
 
 
 class WatchedImages(MemoryImageStore):
@@ -74,21 +74,21 @@ class WatchedImages(MemoryImageStore):
 def test_garbage_is_not_collected_between_looking_and_naming() -> None:
     lock = MemoryStateLock()
     images = WatchedImages(lock)
-    workshop = Workshop(images=images, lock=lock)
-    workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
+    app = InMemoryApp(images=images, lock=lock)
+    app.build("FROM scratch\nCOPY a /\n", {"a": b"1"})
     images.collectable.clear()
 
-    workshop.container.images.tag_image()(ImageName.of(APP), OTHER)
+    app.container.images.tag_image()(ImageName.of(APP), OTHER)
 
     assert images.collectable == [False]
 
 
 def test_an_image_without_a_name_gets_one_by_its_id() -> None:
-    workshop = Workshop()
-    built = image_of(workshop.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[]))
+    app = InMemoryApp()
+    built = image_of(app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, tags=[]))
 
     id_ = built.manifest.config.digest.encoded[:12]
-    workshop.container.images.tag_image()(ImageName.parse(id_), APP)
+    app.container.images.tag_image()(ImageName.parse(id_), APP)
 
-    assert [image.name for image in workshop.images.list()] == [APP]
-    assert workshop.images.get(APP).target == built.target
+    assert [image.name for image in app.images.list()] == [APP]
+    assert app.images.get(APP).target == built.target

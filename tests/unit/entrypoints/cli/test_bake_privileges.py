@@ -34,7 +34,7 @@ from img.domain.outputs import FilesOutput
 from img.entrypoints.cli.bake_builds import target_build
 from img.entrypoints.cli.bake_privileges import PrivilegeCheck
 from tests.support.images.image_archives import a_layout, an_image, listed
-from tests.support.workshop import HERE, Workshop
+from tests.support.in_memory_app import HERE, InMemoryApp
 
 CANARY = b"FROM scratch\nLABEL canary=1\nCOPY . /\n"  # content of each file outside
 
@@ -245,17 +245,17 @@ class Openers:
     """The adapters that open the files of a build."""
 
     def __init__(self) -> None:
-        self.workshop = Workshop()
-        building = self.workshop.container.building
+        self.app = InMemoryApp()
+        building = self.app.container.building
         building.local_contexts.override(
-            LocalContexts(MemoryFileDigestStore(), self.workshop.archive, MemoryScratchSpace())
+            LocalContexts(MemoryFileDigestStore(), self.app.archive, MemoryScratchSpace())
         )
         files = {("c" * 40, ""): MemoryContext({"Dockerfile": b"", "F": b"", "a/F": b""})}
         hosted = MemoryRepository(refs={"refs/heads/main": "c" * 40}, files=files)
         building.git.override(MemoryGit({GIT: hosted}))
         building.web.override(MemoryWeb({}))
         self.contexts = building.contexts()
-        self.layouts = self.workshop.container.images.copy_from_layout()
+        self.layouts = self.app.container.images.copy_from_layout()
         self.places = LocalOutputFiles(io.BytesIO())
 
     def reads_canary(self, build: TargetBuild) -> bool:

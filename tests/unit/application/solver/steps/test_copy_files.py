@@ -14,47 +14,47 @@ from img.domain.filesystem.changes import ReservedName
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import Layer
-from tests.support.workshop import Workshop, image_of
+from tests.support.in_memory_app import InMemoryApp, image_of
 
 COPY = "FROM scratch\nCOPY . /\n"
 
 
-def top_layer(workshop: Workshop, dockerfile: str, files: dict[str, bytes]) -> Layer:
-    return image_of(workshop.build(dockerfile, files)).layers[-1]
+def top_layer(app: InMemoryApp, dockerfile: str, files: dict[str, bytes]) -> Layer:
+    return image_of(app.build(dockerfile, files)).layers[-1]
 
 
-def paths_in(workshop: Workshop, layer: Layer) -> list[str]:
-    return [entry.path for entry in workshop.container.images.trees().index_of(layer)]
+def paths_in(app: InMemoryApp, layer: Layer) -> list[str]:
+    return [entry.path for entry in app.container.images.trees().index_of(layer)]
 
 
 def test_the_layer_holds_what_was_chosen_and_its_parents() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
-    layer = top_layer(workshop, "FROM scratch\nCOPY src /app/src/\n", {"src/a": b"1", "b": b"2"})
+    layer = top_layer(app, "FROM scratch\nCOPY src /app/src/\n", {"src/a": b"1", "b": b"2"})
 
-    assert paths_in(workshop, layer) == ["app", "app/src", "app/src/a"]
+    assert paths_in(app, layer) == ["app", "app/src", "app/src/a"]
 
 
 def test_parents_that_are_there_are_in_the_layer() -> None:
-    workshop = Workshop()
-    workshop.publish("base", {"app/old": b"0"})
-    workshop.build("FROM base\nRUN mkdir\n")
-    workshop.commands["mkdir"] = lambda root: root.write("app/x", b"")
+    app = InMemoryApp()
+    app.publish("base", {"app/old": b"0"})
+    app.build("FROM base\nRUN mkdir\n")
+    app.commands["mkdir"] = lambda root: root.write("app/x", b"")
 
-    layer = top_layer(workshop, "FROM base\nRUN mkdir\nCOPY a /app/a\n", {"a": b"1"})
+    layer = top_layer(app, "FROM base\nRUN mkdir\nCOPY a /app/a\n", {"a": b"1"})
 
-    assert paths_in(workshop, layer) == ["app", "app/a"]
+    assert paths_in(app, layer) == ["app", "app/a"]
 
 
 def test_files_whose_digests_are_known_are_not_read_again() -> None:
-    workshop = Workshop()
-    first = workshop.build(COPY, {"a": b"1", "b": b"2"})
-    context = workshop.contexts.context
+    app = InMemoryApp()
+    first = app.build(COPY, {"a": b"1", "b": b"2"})
+    context = app.contexts.context
     assert isinstance(context, MemoryContext)
-    context.remember({entry.path: entry.digest for entry in entries_of(workshop, first)})
+    context.remember({entry.path: entry.digest for entry in entries_of(app, first)})
     context.read.clear()
 
-    workshop.build(COPY)
+    app.build(COPY)
 
     assert context.read == []
 
@@ -70,36 +70,36 @@ class CountedContext(MemoryContext):
 
 
 def test_of_a_context_that_is_as_it_was_no_file_is_looked_at() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     context = CountedContext({"a": b"1", "b": b"2"})
-    workshop.contexts.context = context
-    first = workshop.build("FROM scratch\nCOPY a /\nCOPY b /\n")
+    app.contexts.context = context
+    first = app.build("FROM scratch\nCOPY a /\nCOPY b /\n")
     context.looked_at = 0
 
-    second = workshop.build("FROM scratch\nCOPY a /\nCOPY b /\n")
+    second = app.build("FROM scratch\nCOPY a /\nCOPY b /\n")
 
     assert context.looked_at == 0
     assert second.target == first.target
 
 
 def test_a_change_of_what_is_not_copied_is_no_change() -> None:
-    workshop = Workshop()
-    first = workshop.build("FROM scratch\nCOPY a /\nRUN x\n", {"a": b"1", "b": b"2"})
-    workshop.forget_progress()
+    app = InMemoryApp()
+    first = app.build("FROM scratch\nCOPY a /\nRUN x\n", {"a": b"1", "b": b"2"})
+    app.forget_progress()
 
-    second = workshop.build("FROM scratch\nCOPY a /\nRUN x\n", {"a": b"1", "b": b"other"})
+    second = app.build("FROM scratch\nCOPY a /\nRUN x\n", {"a": b"1", "b": b"other"})
 
     assert second.target == first.target
-    assert workshop.steps_done == []
+    assert app.steps_done == []
 
 
 def test_large_files_are_read_once_and_known_from_then_on() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     large = bytes(17 << 20)
 
-    first = workshop.build(COPY, {"large": large})
-    context = workshop.contexts.context
-    second = workshop.build(COPY, {"large": large})
+    first = app.build(COPY, {"large": large})
+    context = app.contexts.context
+    second = app.build(COPY, {"large": large})
 
     assert isinstance(context, MemoryContext)
     assert context.read == ["large"]
@@ -108,103 +108,103 @@ def test_large_files_are_read_once_and_known_from_then_on() -> None:
 
 
 def test_files_out_of_a_stage_come_straight_from_its_layers() -> None:
-    workshop = Workshop()
-    workshop.publish("tools", {"a": b"1", "b": b"2"}, {"a": b"3"})
+    app = InMemoryApp()
+    app.publish("tools", {"a": b"1", "b": b"2"}, {"a": b"3"})
 
-    built = workshop.build("FROM scratch\nCOPY --from=tools /b /a /x/\n", {})
+    built = app.build("FROM scratch\nCOPY --from=tools /b /a /x/\n", {})
 
-    assert workshop.files_of(built) == {"x/a": b"3", "x/b": b"2"}
-    assert workshop.snapshotter.workspaces == {}
+    assert app.files_of(built) == {"x/a": b"3", "x/b": b"2"}
+    assert app.snapshotter.workspaces == {}
 
 
 def test_the_same_files_from_elsewhere_are_the_same_layer() -> None:
-    workshop = Workshop()
-    workshop.publish("one", {"a": b"1"})
-    workshop.publish("two", {"b": b"2"}, {"a": b"1"})
-    workshop.build("FROM scratch\nCOPY --from=one /a /\n", {})
-    workshop.forget_progress()
+    app = InMemoryApp()
+    app.publish("one", {"a": b"1"})
+    app.publish("two", {"b": b"2"}, {"a": b"1"})
+    app.build("FROM scratch\nCOPY --from=one /a /\n", {})
+    app.forget_progress()
 
-    workshop.build("FROM scratch\nCOPY --from=two /a /\n", {})
+    app.build("FROM scratch\nCOPY --from=two /a /\n", {})
 
-    assert any(name.endswith("COPY --from=two /a /") for name in workshop.found)
+    assert any(name.endswith("COPY --from=two /a /") for name in app.found)
 
 
 def test_a_linked_copy_does_not_look_at_the_root() -> None:
-    workshop = Workshop()
-    workshop.publish("base", {"app/old": b"0"})
-    workshop.publish("other", {"else": b"0"})
+    app = InMemoryApp()
+    app.publish("base", {"app/old": b"0"})
+    app.publish("other", {"else": b"0"})
     files = {"a": b"1"}
 
-    one = top_layer(workshop, "FROM base\nCOPY --link a /app/a\n", files)
-    two = top_layer(workshop, "FROM other\nCOPY --link a /app/a\n", files)
+    one = top_layer(app, "FROM base\nCOPY --link a /app/a\n", files)
+    two = top_layer(app, "FROM other\nCOPY --link a /app/a\n", files)
 
     assert one == two
-    assert paths_in(workshop, one) == ["app", "app/a"]
+    assert paths_in(app, one) == ["app", "app/a"]
 
 
 def test_heredocs_are_files() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
-    built = workshop.build("FROM scratch\nCOPY <<one <<two /x/\n1\none\n2\ntwo\n", {})
+    built = app.build("FROM scratch\nCOPY <<one <<two /x/\n1\none\n2\ntwo\n", {})
 
-    assert workshop.files_of(built) == {"x/one": b"1\n", "x/two": b"2\n"}
+    assert app.files_of(built) == {"x/one": b"1\n", "x/two": b"2\n"}
 
 
 def test_add_unpacks_archives_and_copy_does_not() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     files = {"data.tar": a_tar([("in/it", b"1")]), "plain": b"2"}
 
-    added = workshop.build("FROM scratch\nADD data.tar plain /x/\n", files)
-    copied = workshop.build("FROM scratch\nCOPY data.tar /x/\n", files)
+    added = app.build("FROM scratch\nADD data.tar plain /x/\n", files)
+    copied = app.build("FROM scratch\nCOPY data.tar /x/\n", files)
 
-    assert workshop.files_of(added) == {"x/in/it": b"1", "x/plain": b"2"}
-    assert set(workshop.files_of(copied)) == {"x/data.tar"}
+    assert app.files_of(added) == {"x/in/it": b"1", "x/plain": b"2"}
+    assert set(app.files_of(copied)) == {"x/data.tar"}
 
 
 def test_add_unpacks_several_archives_into_one_directory() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     files = {
         "x/a.tar": a_tar([("d/one", b"1")]),
         "y/a.tar": a_tar([("d/two", b"2")]),
         "z/three": b"3",
     }
 
-    by_name = workshop.build("FROM scratch\nADD x/a.tar y/a.tar z /to\n", files)
-    by_wildcard = workshop.build("FROM scratch\nADD */a.tar /to\n", files)
+    by_name = app.build("FROM scratch\nADD x/a.tar y/a.tar z /to\n", files)
+    by_wildcard = app.build("FROM scratch\nADD */a.tar /to\n", files)
 
-    assert workshop.files_of(by_name) == {"to/d/one": b"1", "to/d/two": b"2", "to/three": b"3"}
-    assert workshop.files_of(by_wildcard) == {"to/d/one": b"1", "to/d/two": b"2"}
+    assert app.files_of(by_name) == {"to/d/one": b"1", "to/d/two": b"2", "to/three": b"3"}
+    assert app.files_of(by_wildcard) == {"to/d/one": b"1", "to/d/two": b"2"}
 
 
 @pytest.mark.parametrize("changed", ["x/a.tar", "y/a.tar"])
 def test_a_change_of_any_of_several_archives_is_a_change(changed: str) -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     files = {"x/a.tar": a_tar([("one", b"1")]), "y/a.tar": a_tar([("two", b"2")])}
-    before = workshop.build("FROM scratch\nADD x/a.tar y/a.tar /to\n", files)
+    before = app.build("FROM scratch\nADD x/a.tar y/a.tar /to\n", files)
 
     files[changed] = a_tar([("three", b"3")])
-    after = workshop.build("FROM scratch\nADD x/a.tar y/a.tar /to\n", files)
+    after = app.build("FROM scratch\nADD x/a.tar y/a.tar /to\n", files)
 
-    assert "to/three" not in workshop.files_of(before)
-    assert workshop.files_of(after)["to/three"] == b"3"
+    assert "to/three" not in app.files_of(before)
+    assert app.files_of(after)["to/three"] == b"3"
 
 
 @pytest.mark.parametrize("name", ["../up", "/../up", "a/../../up", "../../x/../up"])
 def test_names_of_an_archive_that_climb_stay_at_the_top(name: str) -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
-    added = workshop.build("FROM scratch\nADD data.tar /to\n", {"data.tar": a_tar([(name, b"1")])})
+    added = app.build("FROM scratch\nADD data.tar /to\n", {"data.tar": a_tar([(name, b"1")])})
 
-    assert workshop.files_of(added) == {"to/up": b"1"}
+    assert app.files_of(added) == {"to/up": b"1"}
 
 
 def test_an_owner_that_the_image_does_not_know_is_read_as_buildkit_reads_it() -> None:
-    workshop = Workshop()
-    workshop.publish("base", {"etc/passwd": b"www:x:33:33::/:\n", "etc/group": b"www:x:33:\n"})
+    app = InMemoryApp()
+    app.publish("base", {"etc/passwd": b"www:x:33:33::/:\n", "etc/group": b"www:x:33:\n"})
 
     def owner(line: str) -> tuple[int, int]:
-        layer = top_layer(workshop, f"FROM base\n{line}\n", {"a": b"1"})
-        (entry,) = workshop.container.images.trees().index_of(layer)
+        layer = top_layer(app, f"FROM base\n{line}\n", {"a": b"1"})
+        (entry,) = app.container.images.trees().index_of(layer)
         return entry.uid, entry.gid
 
     assert owner("COPY --chown=www:nope a /a") == (33, 33)
@@ -216,12 +216,12 @@ def test_an_owner_that_the_image_does_not_know_is_read_as_buildkit_reads_it() ->
 
 
 def test_hard_links_of_an_archive_have_what_was_there_when_they_were_made() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
     archive = a_tar([("b", b"first"), ("a", "b"), ("b", b"second"), ("c", "b")])
 
-    added = workshop.build("FROM scratch\nADD data.tar /\n", {"data.tar": archive})
+    added = app.build("FROM scratch\nADD data.tar /\n", {"data.tar": archive})
 
-    assert workshop.files_of(added) == {"a": b"first", "b": b"second", "c": b"second"}
+    assert app.files_of(added) == {"a": b"first", "b": b"second", "c": b"second"}
 
 
 @pytest.mark.parametrize(
@@ -235,11 +235,11 @@ def test_hard_links_of_an_archive_have_what_was_there_when_they_were_made() -> N
     ],
 )
 def test_what_cannot_be_copied_is_an_error_of_its_line(dockerfile: str) -> None:
-    workshop = Workshop()
-    workshop.publish("base", {"file": b"0"})
+    app = InMemoryApp()
+    app.publish("base", {"file": b"0"})
 
     with pytest.raises(BuildError) as failed:
-        workshop.build(dockerfile, {"a": b"1"})
+        app.build(dockerfile, {"a": b"1"})
 
     assert failed.value.lines is not None
     assert failed.value.excerpt
@@ -251,19 +251,19 @@ def test_what_would_be_a_deletion_in_a_layer_is_refused(name: str, instruction: 
     files = {"data.tar": a_tar([(name, b"1")]), "a": b""}
 
     with pytest.raises(ReservedName, match=f"/{re.escape(name)} cannot be in a layer"):
-        Workshop().build(f"FROM scratch\n{instruction.format(name)}\n", files)
+        InMemoryApp().build(f"FROM scratch\n{instruction.format(name)}\n", files)
 
 
 def test_a_copy_that_wildcards_leave_nothing_for_is_a_layer_all_the_same() -> None:
-    workshop = Workshop()
+    app = InMemoryApp()
 
-    with_layer = image_of(workshop.build("FROM scratch\nCOPY a nothing* /\n", {"a": b"1"}))
+    with_layer = image_of(app.build("FROM scratch\nCOPY a nothing* /\n", {"a": b"1"}))
 
     assert len(with_layer.layers) == 1
 
 
-def entries_of(workshop: Workshop, built: BuiltImage) -> list[Entry]:
-    return list(workshop.container.images.trees().index_of(image_of(built).layers[-1]))
+def entries_of(app: InMemoryApp, built: BuiltImage) -> list[Entry]:
+    return list(app.container.images.trees().index_of(image_of(built).layers[-1]))
 
 
 def a_tar(members: Iterable[tuple[str, bytes | str]]) -> bytes:

@@ -23,60 +23,60 @@ from img.domain.filesystem.selection import CopyRules, Selection, select
 from img.domain.filesystem.source_match import SourceNotFound
 from img.domain.filesystem.tree import FileTree
 from img.domain.process import BindMount, DirectoryRoot, Network, TmpfsMount, TreeMount
-from tests.support.workshop import Workshop, a_request, image_of
+from tests.support.in_memory_app import InMemoryApp, a_request, image_of
 
 BASE = {"etc/conf": b"old", "etc/gone": b"x"}
 
 
-def a_workshop() -> Workshop:
-    workshop = Workshop()
-    workshop.publish("base", BASE)
-    return workshop
+def an_app() -> InMemoryApp:
+    app = InMemoryApp()
+    app.publish("base", BASE)
+    return app
 
 
 def test_changes_and_deletions_become_a_layer() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
     def change(root: MemoryWorkspace) -> None:
         root.write("etc/conf", b"new")
         root.remove("etc/gone")
 
-    workshop.commands["change"] = change
+    app.commands["change"] = change
 
-    built = workshop.build("FROM base\nRUN change\n")
+    built = app.build("FROM base\nRUN change\n")
 
-    assert workshop.files_of(built) == {"etc/conf": b"new"}
-    index = workshop.container.images.trees().index_of(image_of(built).layers[-1])
+    assert app.files_of(built) == {"etc/conf": b"new"}
+    index = app.container.images.trees().index_of(image_of(built).layers[-1])
     assert {entry.path for entry in index} >= {"etc/.wh.gone", "etc/conf"}
 
 
 def test_a_command_that_changes_nothing_gives_an_empty_layer_as_in_buildkit() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    image = image_of(workshop.build("FROM base\nRUN true\n"))
+    image = image_of(app.build("FROM base\nRUN true\n"))
 
     assert len(image.layers) == 2
-    assert len(workshop.container.images.trees().index_of(image.layers[-1])) == 0
+    assert len(app.container.images.trees().index_of(image.layers[-1])) == 0
 
 
 def test_what_it_wrote_is_kept_as_a_snapshot_for_the_next() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    image = image_of(workshop.build("FROM base\nRUN true\n"))
+    image = image_of(app.build("FROM base\nRUN true\n"))
 
-    assert len(workshop.snapshotter.chain_ids()) == 1
+    assert len(app.snapshotter.chain_ids()) == 1
     assert image.layers
 
 
 def test_the_same_command_on_the_same_files_is_found_again() -> None:
-    workshop = a_workshop()
-    workshop.build("FROM base\nCOPY a /\nRUN make\n", {"a": b"1"})
-    workshop.publish("renamed", BASE)
-    workshop.forget_progress()
+    app = an_app()
+    app.build("FROM base\nCOPY a /\nRUN make\n", {"a": b"1"})
+    app.publish("renamed", BASE)
+    app.forget_progress()
 
-    workshop.build("FROM renamed\nCOPY a /\nRUN make\n")
+    app.build("FROM renamed\nCOPY a /\nRUN make\n")
 
-    assert "[3/3] RUN make" in workshop.found
+    assert "[3/3] RUN make" in app.found
 
 
 @pytest.mark.parametrize(
@@ -93,103 +93,99 @@ def test_the_same_command_on_the_same_files_is_found_again() -> None:
     ],
 )
 def test_whatever_decides_is_in_its_key(dockerfile: str) -> None:
-    workshop = a_workshop()
-    workshop.build("FROM base\nWORKDIR /x\nRUN make\n")
+    app = an_app()
+    app.build("FROM base\nWORKDIR /x\nRUN make\n")
 
-    workshop.build(dockerfile)
-    workshop.build(dockerfile)
+    app.build(dockerfile)
+    app.build(dockerfile)
 
-    assert len(workshop.executor.processes) == 2
+    assert len(app.executor.processes) == 2
 
 
 def test_proxies_are_seen_and_decide_nothing() -> None:
-    workshop = a_workshop()
-    workshop.build(
-        "FROM base\nRUN make\n", request=a_request(build_args={"HTTP_PROXY": "http://a"})
-    )
+    app = an_app()
+    app.build("FROM base\nRUN make\n", request=a_request(build_args={"HTTP_PROXY": "http://a"}))
 
-    workshop.build(
-        "FROM base\nRUN make\n", request=a_request(build_args={"HTTP_PROXY": "http://b"})
-    )
+    app.build("FROM base\nRUN make\n", request=a_request(build_args={"HTTP_PROXY": "http://b"}))
 
-    (process,) = workshop.executor.processes
+    (process,) = app.executor.processes
     assert process.env["HTTP_PROXY"] == "http://a"
 
 
 def test_a_heredoc_is_run_as_a_script() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    workshop.build("FROM base\nRUN <<EOF\necho one\necho two\nEOF\n")
+    app.build("FROM base\nRUN <<EOF\necho one\necho two\nEOF\n")
 
-    (process,) = workshop.executor.processes
+    (process,) = app.executor.processes
     assert "echo one\necho two\n" in process.argv[-1]
 
 
 def test_options_of_the_build_reach_the_command() -> None:
-    workshop = a_workshop()
+    app = an_app()
     request = a_request(hosts=(("db", "10.0.0.1"),), shm_size=1 << 20, network=Network.NONE)
 
-    workshop.build("FROM base\nRUN make\n", request=request)
+    app.build("FROM base\nRUN make\n", request=request)
 
-    (process,) = workshop.executor.processes
+    (process,) = app.executor.processes
     assert process.hosts == (("db", "10.0.0.1"),)
     assert process.shm_size == 1 << 20
     assert process.network is Network.NONE
 
 
 def test_mounts_reach_the_command_and_not_the_layer() -> None:
-    workshop = a_workshop()
+    app = an_app()
 
-    built = workshop.build(
+    built = app.build(
         "FROM base\nRUN --mount=type=bind,target=/src --mount=type=tmpfs,target=/t make\n",
         {"a": b"1"},
     )
 
-    (process,) = workshop.executor.processes
+    (process,) = app.executor.processes
     bind, tmpfs = process.mounts
     assert isinstance(bind, TreeMount) and bind.target == "/src" and bind.read_only
     assert isinstance(tmpfs, TmpfsMount) and tmpfs.target == "/t"
-    assert workshop.files_of(built) == BASE
+    assert app.files_of(built) == BASE
 
 
 def test_a_bound_context_is_shown_and_not_packed() -> None:
-    workshop = a_workshop()
-    stored = set(workshop.blobs.digests())
+    app = an_app()
+    stored = set(app.blobs.digests())
 
-    workshop.build(
+    app.build(
         "FROM base\nRUN --mount=type=bind,target=/src make\n"
         "RUN --mount=type=bind,source=d,target=/src,rw make\n",
         {"a": b"never in a layer", "d/b": b"2"},
     )
 
-    read_only, writable = (process.mounts[0] for process in workshop.executor.processes)
+    read_only, writable = (process.mounts[0] for process in app.executor.processes)
     assert isinstance(read_only, TreeMount) and isinstance(writable, TreeMount)
     assert read_only.root == DirectoryRoot(path="/views/shared/1")
     assert writable.root == DirectoryRoot(path="/views/private/2")
-    assert workshop.views.shown == [
+    assert app.views.shown == [
         {"a": b"never in a layer", "d/b": b"2"},
         {"d/b": b"2"},
     ]
-    for digest in set(workshop.blobs.digests()) - stored:
-        with workshop.blobs.open(digest) as content:
+    for digest in set(app.blobs.digests()) - stored:
+        with app.blobs.open(digest) as content:
             assert b"never in a layer" not in content.read()
 
 
 @pytest.mark.parametrize("name", ["[id]", "a*", "what?", "dev-x\\x2dy", "[a\\"])
 def test_the_source_of_a_mount_is_no_pattern(name: str) -> None:
-    workshop = a_workshop()
+    app = an_app()
     files = {f"{name}/page": b"1", "ab/page": b"2", "i/page": b"3", "whats/page": b"4"}
     source = name.replace("\\", "\\" * 4)  # flags take a backslash away, and words another
 
-    workshop.build(
+    app.build(
         f"FROM scratch AS other\nCOPY . /\n"
         f"FROM base\nRUN --mount=type=bind,source={source},target=/src make\n"
         f"RUN --mount=type=cache,from=other,source={source},target=/c make\n",
         files,
     )
 
-    assert workshop.views.shown == [{f"{name}/page": b"1"}]
-    (cache,) = workshop.executor.processes[1].mounts
+    assert app.views.shown == [{f"{name}/page": b"1"}]
+    (cache,) = app.executor.processes[1].mounts
     assert isinstance(cache, BindMount)
     assert (Path(cache.source) / "page").read_bytes() == b"1"
 
@@ -197,9 +193,9 @@ def test_the_source_of_a_mount_is_no_pattern(name: str) -> None:
 @pytest.mark.parametrize("source", ["no", "a*", "[a]", "a?", "[a"])
 @pytest.mark.parametrize("mount", ["bind", "bind,from=other", "cache,from=other"])
 def test_the_source_of_a_mount_has_to_be_there(mount: str, source: str) -> None:
-    workshop = a_workshop()
+    app = an_app()
     with pytest.raises(SourceNotFound) as missing:
-        workshop.build(
+        app.build(
             "FROM scratch AS other\nCOPY . /\n"
             f"FROM base\nRUN --mount=type={mount},source={source},target=/x make\n",
             {"a/b": b"1", "ab": b"2"},
@@ -212,52 +208,52 @@ def test_a_bound_context_that_changed_while_it_was_read_is_told() -> None:
         def open(self, path: str) -> BinaryIO:
             return BytesIO(b"new") if path == "a" else super().open(path)
 
-    workshop = a_workshop()
-    workshop.contexts.context = Changing({"a": b"old", "b": b"same"})
+    app = an_app()
+    app.contexts.context = Changing({"a": b"old", "b": b"same"})
 
     with pytest.raises(ContextFileChanged, match="a changed while it was being read"):
-        workshop.build("FROM base\nRUN --mount=type=bind,target=/src make\n")
+        app.build("FROM base\nRUN --mount=type=bind,target=/src make\n")
 
-    assert workshop.executor.processes == ()
+    assert app.executor.processes == ()
 
 
 def test_a_bound_file_that_changed_runs_the_command_again() -> None:
-    workshop = a_workshop()
+    app = an_app()
     dockerfile = "FROM base\nRUN --mount=type=bind,source=a,target=/a make\n"
     for content in (b"1", b"1", b"2"):
-        workshop.build(dockerfile, {"a": content, "other": content + b"!"})
+        app.build(dockerfile, {"a": content, "other": content + b"!"})
 
-    assert len(workshop.executor.processes) == 2
+    assert len(app.executor.processes) == 2
 
 
 @pytest.mark.parametrize("source", ["d", "/"])
 def test_the_mode_of_a_bound_directory_runs_the_command_again(source: str) -> None:
-    workshop = a_workshop()
+    app = an_app()
     path = source.strip("/")
     mount = f"RUN --mount=type=bind,from=other,source={source},target=/x make\n"
     for mode in (0o755, 0o755, 0o700):
         made_so = Entry(path, DIRECTORY, mode)
-        workshop.commands[f"touch {mode}"] = partial(MemoryWorkspace.put, entry=made_so)
-        workshop.build(f"FROM base AS other\nRUN touch {mode}\nFROM base\n{mount}")
+        app.commands[f"touch {mode}"] = partial(MemoryWorkspace.put, entry=made_so)
+        app.build(f"FROM base AS other\nRUN touch {mode}\nFROM base\n{mount}")
 
-    made = [process.argv[-1] for process in workshop.executor.processes]
+    made = [process.argv[-1] for process in app.executor.processes]
     assert made == ["touch 493", "make", "touch 448", "make"]
 
 
 def test_a_bound_directory_of_the_context_has_its_mode() -> None:
-    workshop = a_workshop()
+    app = an_app()
     listed: list[Entry] = []
-    shared = workshop.views.shared
+    shared = app.views.shared
 
     def seen(files: Sequence[PackedEntry]) -> AbstractContextManager[DirectoryRoot]:
         listed.extend(each.entry for each in files)
         return shared(files)
 
-    workshop.views.shared = seen  # type: ignore[method-assign, assignment]
+    app.views.shared = seen  # type: ignore[method-assign, assignment]
     for mode in (0o700, 0o700, 0o711):
         closed = Entry("up/d", DIRECTORY, mode)
-        workshop.contexts.context = MemoryContext({"up/d/f": b"1"}, others=[closed])
-        workshop.build("FROM base\nRUN --mount=type=bind,source=up/d,target=/x make\n")
+        app.contexts.context = MemoryContext({"up/d/f": b"1"}, others=[closed])
+        app.build("FROM base\nRUN --mount=type=bind,source=up/d,target=/x make\n")
 
     assert [(e.path, e.mode) for e in listed if e.kind == DIRECTORY] == [
         ("up", 0o755),
@@ -268,16 +264,16 @@ def test_a_bound_directory_of_the_context_has_its_mode() -> None:
 
 
 def test_a_failure_tells_command_and_status_and_keeps_nothing() -> None:
-    workshop = a_workshop()
-    workshop.statuses["make"] = 137
+    app = an_app()
+    app.statuses["make"] = 137
 
     with pytest.raises(ProcessFailed) as failed:
-        workshop.build("FROM base\nRUN make\n")
+        app.build("FROM base\nRUN make\n")
 
     assert failed.value.status == 137
     assert failed.value.argv == ("/bin/sh", "-c", "make")
-    assert all(each.discarded for each in workshop.snapshotter.workspaces.values())
-    assert workshop.snapshotter.chain_ids() == []
+    assert all(each.discarded for each in app.snapshotter.workspaces.values())
+    assert app.snapshotter.chain_ids() == []
 
 
 @pytest.mark.parametrize(
@@ -285,19 +281,19 @@ def test_a_failure_tells_command_and_status_and_keeps_nothing() -> None:
     ["--security=insecure", "--device=vendor.com/gpu=all", "--mount=type=bind,source=no,target=/x"],
 )
 def test_what_cannot_be_given_is_refused_by_name(flag: str) -> None:
-    workshop = a_workshop()
+    app = an_app()
 
     with pytest.raises(BuildError) as refused:
-        workshop.build(f"FROM base\nRUN {flag} make\n", {})
+        app.build(f"FROM base\nRUN {flag} make\n", {})
 
     assert refused.value.lines == (2, 2)
-    assert workshop.executor.processes == ()
+    assert app.executor.processes == ()
 
 
 def test_what_mounts_show_of_a_context_is_selected_and_read_once_a_build(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    workshop = a_workshop()
+    app = an_app()
     mount = "RUN --mount=type=bind,source=src,target=/src"
     text = (
         f"FROM base AS a\n{mount} make a\n{mount} --mount=type=bind,source=src,target=/b make b\n"
@@ -323,12 +319,12 @@ def test_what_mounts_show_of_a_context_is_selected_and_read_once_a_build(
     for _ in range(2):  # done, and found
         selected.clear()
         digested.clear()
-        workshop.build(text, files)
+        app.build(text, files)
         assert selected.count(("src",)) == 1
         of_src = [each for each in digested if "src/a" in {item.source for item in each.items}]
         assert len(of_src) <= 2  # by what it was made from, and by what it holds
     assert len(of_src) == 1
-    workshop.build(text, {**files, "src/a": b"4"})
+    app.build(text, {**files, "src/a": b"4"})
     assert selected.count(("src",)) == 2
 
 
@@ -353,11 +349,11 @@ class _OneByOne(MemoryCacheMounts):
 
 
 def test_no_step_waits_for_itself_or_for_one_that_waits_for_it() -> None:
-    workshop = a_workshop()
+    app = an_app()
     caches = _OneByOne()
-    workshop.container.execution.cache_mounts.override(providers.Object(caches))
+    app.container.execution.cache_mounts.override(providers.Object(caches))
     locked = "--mount=type=cache,sharing=locked"
-    workshop.build(
+    app.build(
         f"FROM base\nRUN {locked},id=a,target=/1 {locked},id=b,target=/2 make 1\n"
         f"RUN {locked},id=b,target=/1 {locked},id=a,target=/2 make 2\n"
         f"RUN --mount=type=cache,id=a,target=/1 {locked},id=a,target=/2 make 3\n"
@@ -367,7 +363,7 @@ def test_no_step_waits_for_itself_or_for_one_that_waits_for_it() -> None:
     assert caches.taken == [*both, *both, ("/a", "locked")]
     mounts = [
         [each.source for each in process.mounts if isinstance(each, BindMount)]
-        for process in workshop.executor.processes
+        for process in app.executor.processes
     ]
     assert mounts[0] == mounts[1][::-1]
     assert mounts[2] == [mounts[0][0]] * 2

@@ -7,7 +7,7 @@ import pytest
 from img.adapters.build_context.memory import MemoryContext
 from img.adapters.git.memory import MemoryGit, MemoryRepository
 from img.application.solver.steps.fetch_sources import SourceUnavailable
-from tests.support.workshop import Workshop, image_of
+from tests.support.in_memory_app import InMemoryApp, image_of
 
 REMOTE = "https://host/r.git"
 FIRST, SECOND = "1" * 40, "2" * 40
@@ -15,10 +15,10 @@ COMMITTED = 1_600_000_000
 
 
 class Hub:
-    """A workshop, and one repository that moves on."""
+    """An InMemoryApp, and one repository that moves on."""
 
     def __init__(self, authorization: str = "", secrets: dict[str, bytes] | None = None) -> None:
-        self.workshop = Workshop(secrets=secrets or {})
+        self.app = InMemoryApp(secrets=secrets or {})
         self.refs = {"refs/heads/main": FIRST}
         repository = MemoryRepository(
             refs=self.refs,
@@ -31,19 +31,19 @@ class Hub:
             authorization=authorization,
         )
         self.git = MemoryGit({REMOTE: repository, "git@host:r.git": repository})
-        self.workshop.container.building.git.override(self.git)
+        self.app.container.building.git.override(self.git)
 
     def build(self, source: str = REMOTE, flags: str = "") -> dict[str, bytes]:
-        self.workshop.forget_progress()
-        built = self.workshop.build(f"FROM scratch\nADD {flags} {source} /r\n")
-        return self.workshop.files_of(built)
+        self.app.forget_progress()
+        built = self.app.build(f"FROM scratch\nADD {flags} {source} /r\n")
+        return self.app.files_of(built)
 
 
 def test_a_commit_is_checked_out_once() -> None:
     hub = Hub()
     assert hub.build() == hub.build() == {"r/x": b"1"}
     assert len(hub.git.checkouts) == 1
-    assert f"ADD {REMOTE}" in hub.workshop.found
+    assert f"ADD {REMOTE}" in hub.app.found
 
 
 def test_a_branch_that_has_moved_on_is_checked_out_again() -> None:
@@ -85,8 +85,8 @@ def test_a_ref_must_be_the_commit_that_the_checksum_says() -> None:
 
 def test_files_may_be_as_old_as_their_commit() -> None:
     hub = Hub()
-    image = image_of(hub.workshop.build(f"FROM scratch\nADD {REMOTE}?mtime=commit /r\n"))
-    entry = hub.workshop.container.images.trees().of(image.layers).get("r/x")
+    image = image_of(hub.app.build(f"FROM scratch\nADD {REMOTE}?mtime=commit /r\n"))
+    entry = hub.app.container.images.trees().of(image.layers).get("r/x")
     assert entry is not None
     assert entry.mtime == COMMITTED * 10**9
 
@@ -95,8 +95,8 @@ def test_files_may_be_as_old_as_their_commit() -> None:
 def test_files_of_other_times_are_not_taken_from_the_cache(flags: str) -> None:
     hub = Hub()
     for query, times in (("", {0}), ("?mtime=commit", {COMMITTED * 10**9}), ("", {0})):
-        image = image_of(hub.workshop.build(f"FROM scratch\nADD {flags} {REMOTE}{query} /r\n"))
-        entry = hub.workshop.container.images.trees().of(image.layers).get("r/x")
+        image = image_of(hub.app.build(f"FROM scratch\nADD {flags} {REMOTE}{query} /r\n"))
+        entry = hub.app.container.images.trees().of(image.layers).get("r/x")
         assert entry is not None
         assert {entry.mtime} == times
 

@@ -10,7 +10,7 @@ from img.adapters.web.memory import MemoryPage, MemoryWeb
 from img.application.solver.steps.fetch_sources import SourceUnavailable
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import Entry
-from tests.support.workshop import Workshop, image_of
+from tests.support.in_memory_app import InMemoryApp, image_of
 
 URL = "https://host/dir/file.txt"
 ADD = f"FROM scratch\nADD {URL} /to/\n"
@@ -18,21 +18,21 @@ TIME = 1_700_000_000
 
 
 class Site:
-    """A workshop with one page on the web, which may change."""
+    """An InMemoryApp with one page on the web, which may change."""
 
     def __init__(self, content: bytes = b"one", *, secrets: dict[str, bytes] | None = None) -> None:
-        self.workshop = Workshop(secrets=secrets or {})
+        self.app = InMemoryApp(secrets=secrets or {})
         self.pages: dict[str, MemoryPage] = {}
         self.web = MemoryWeb(self.pages)
-        self.workshop.container.building.web.override(self.web)
+        self.app.container.building.web.override(self.web)
         self.put(content, '"1"', TIME)
 
     def put(self, content: bytes, etag: str = "", modified: int | None = None) -> None:
         self.pages[URL] = MemoryPage(content=content, etag=etag, modified=modified)
 
     def build(self, dockerfile: str = ADD) -> dict[str, bytes]:
-        self.workshop.forget_progress()
-        return self.workshop.files_of(self.workshop.build(dockerfile))
+        self.app.forget_progress()
+        return self.app.files_of(self.app.build(dockerfile))
 
     @property
     def downloads(self) -> int:
@@ -40,8 +40,8 @@ class Site:
 
 
 def entry_of(site: Site, path: str, dockerfile: str = ADD) -> Entry:
-    image = image_of(site.workshop.build(dockerfile))
-    entry: Entry | None = site.workshop.container.images.trees().of(image.layers).get(path)
+    image = image_of(site.app.build(dockerfile))
+    entry: Entry | None = site.app.container.images.trees().of(image.layers).get(path)
     assert entry is not None
     return entry
 
@@ -61,7 +61,7 @@ def test_what_has_not_changed_is_asked_for_but_not_downloaded_again() -> None:
     site = Site()
     assert site.build() == site.build() == {"to/file.txt": b"one"}
     assert [request.etag for request in site.web.requests] == ["", '"1"']
-    assert any("ADD" in name and "1/1" in name for name in site.workshop.found)
+    assert any("ADD" in name and "1/1" in name for name in site.app.found)
 
 
 def test_what_has_changed_is_downloaded_and_the_step_done_anew() -> None:
@@ -73,24 +73,24 @@ def test_what_has_changed_is_downloaded_and_the_step_done_anew() -> None:
 
 def test_another_answer_with_the_same_content_changes_nothing() -> None:
     site = Site()
-    first = site.workshop.build(ADD)
+    first = site.app.build(ADD)
     site.put(b"one", '"2"')
-    assert site.workshop.build(ADD).target == first.target
+    assert site.app.build(ADD).target == first.target
 
 
 def test_without_an_etag_all_is_downloaded_again() -> None:
     site = Site()
     site.put(b"one", modified=TIME)
-    first = site.workshop.build(ADD)
+    first = site.app.build(ADD)
     site.put(b"two", modified=TIME)
-    assert site.workshop.build(ADD).target != first.target
+    assert site.app.build(ADD).target != first.target
     assert site.downloads == 2
 
 
 def test_a_download_that_is_gone_from_the_store_is_fetched_again() -> None:
     site = Site()
     site.build()
-    site.workshop.blobs.remove(Digest.of(b"one"))
+    site.app.blobs.remove(Digest.of(b"one"))
     assert site.build() == {"to/file.txt": b"one"}
     assert site.downloads == 2
 
@@ -126,7 +126,7 @@ def test_nothing_is_kept_of_what_is_refused() -> None:
     site = Site()
     with pytest.raises(SourceUnavailable):
         site.build(f"FROM scratch\nADD --checksum={Digest.of(b'two')} {URL} /x\n")
-    assert list(site.workshop.blobs.digests()) == []
+    assert list(site.app.blobs.digests()) == []
 
 
 def test_what_is_not_there_is_said_at_its_line_without_credentials() -> None:
@@ -181,8 +181,8 @@ def test_downloads_and_files_of_the_context_go_to_one_place() -> None:
     site.pages["https://host/other"] = MemoryPage(content=b"o")
     dockerfile = f"FROM scratch\nADD *.md {URL} t.tar.gz https://host/other d /to/\n"
     files = {"a.md": b"a", "b.md": b"b", "c.no": b"c", "t.tar.gz": an_archive(), "d/e": b"e"}
-    built = site.workshop.build(dockerfile, files)
-    assert site.workshop.files_of(built) == {
+    built = site.app.build(dockerfile, files)
+    assert site.app.files_of(built) == {
         "to/a.md": b"a",
         "to/b.md": b"b",
         "to/file.txt": b"one",
@@ -190,6 +190,6 @@ def test_downloads_and_files_of_the_context_go_to_one_place() -> None:
         "to/other": b"o",
         "to/e": b"e",
     }
-    assert site.workshop.build(dockerfile, files).target == built.target
-    changed = site.workshop.build(dockerfile, {**files, "a.md": b"A"})
-    assert site.workshop.files_of(changed)["to/a.md"] == b"A"
+    assert site.app.build(dockerfile, files).target == built.target
+    changed = site.app.build(dockerfile, {**files, "a.md": b"A"})
+    assert site.app.files_of(changed)["to/a.md"] == b"A"

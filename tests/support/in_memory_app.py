@@ -95,8 +95,8 @@ class MemoryContexts(ContextSource):
 
 
 @dataclass(slots=True)
-class Workshop:
-    """The container, and the adapters in it by name."""
+class InMemoryApp:
+    """img with all adapters in memory: the container, and its adapters by name."""
 
     blobs: MemoryBlobStore = field(default_factory=MemoryBlobStore)
     origins: MemoryBlobOrigins = field(default_factory=MemoryBlobOrigins)
