@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -47,13 +48,13 @@ _UNUSED = (
 def _install(place: Path) -> None:
     source = place / "source"
     shutil.copytree(REPOSITORY, source, symlinks=True, ignore=_NOT_SOURCE)
-    shared_things.run("/usr/bin/python3", "-m", "venv", place / "venv")
-    pip = (place / "venv/bin/python", "-m", "pip", "--disable-pip-version-check")
-    shared_things.run(*pip, "wheel", "-q", "--no-deps", "-w", place / "wheel", source)
+    python = place / "venv/bin/python"
+    shared_things.run("/usr/bin/python3", "-m", "venv", "--without-pip", place / "venv")
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check")
+    here = ("--no-deps", "--no-build-isolation")  # .venv has what the build needs
+    shared_things.run(*pip, "wheel", "-q", *here, "-w", place / "wheel", source)
     (wheel,) = (place / "wheel").glob("*.whl")
-    shared_things.run(*pip, "install", "-q", f"{wheel}[cloud,compose]")
-    # Or each run by a user who may not write there compiles anew.
-    shared_things.run(place / "venv/bin/python", "-m", "compileall", "-q", place / "venv/lib")
+    shared_things.run(*pip, "--python", python, "install", "-q", f"{wheel}[cloud,compose]")
     shared_things.run("chmod", "-R", "a+rX", place)
 
 

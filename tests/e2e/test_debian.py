@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.network,
     pytest.mark.peers,
     pytest.mark.timeout(1200),
-    pytest.mark.any_user,  # test_one_id has root install packages too, and compares the owners
+    pytest.mark.any_user,  # the matrix has root install packages too, and compares all entries
 ]
 
 _RUN = "apt-get update && apt-get install -y --no-install-recommends hello openssh-client"

@@ -1,7 +1,8 @@
 """Hostile archives at every door: refused or taken, nothing outside is touched, nothing hangs.
 
-10,000 inputs; $IMG_FUZZ says how many instead, $IMG_FUZZ_SEED which is the first. A failure names
-its seed and keeps the input. ``python -m tests.security.fuzz`` goes on for as long as one likes.
+4,000 inputs, and 10,000 with IMG_TESTS_ALL; $IMG_FUZZ says how many instead, $IMG_FUZZ_SEED which
+is the first. A failure names its seed and keeps the input. ``python -m tests.security.fuzz`` goes
+on for as long as one likes.
 """
 
 import gc
