@@ -10,20 +10,16 @@ import hashlib
 import io
 import json
 import os
-import pkgutil
 import sys
 import tarfile
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import img.application
-import img.entrypoints.cli
-import img.entrypoints.wiring
 from img.entrypoints.cli.app import main as command_line
+from tests.support.host.warmth import warm_up
 
 Json = Any  # what goes to the driver and comes from it
 
@@ -32,16 +28,11 @@ _ERROR = "Error: "
 
 def main(order: Json) -> Json:
     """Return the outcome of each Dockerfile of ``order``: a digest, or an error's text."""
-    _import_most()
+    if len(order["cases"]) > 1:
+        warm_up()
     os.makedirs(order["state"], exist_ok=True)
     place = Path(tempfile.mkdtemp(dir=order["state"]))  # which goes with the state
     return {case: _build(order, case, place) for case in order["cases"]}
-
-
-def _import_most() -> None:
-    for package in (img.application, img.entrypoints.cli, img.entrypoints.wiring):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            import_module(module.name)
 
 
 def _build(order: Json, case: str, place: Path) -> Json:

@@ -5,18 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.host import warmth
 from tests.support.host.img_command import Img
 
-_PROGRAM = """
-import gc, json, os, pkgutil, sys, tempfile
-from importlib import import_module
-import img.adapters, img.application, img.domain, img.entrypoints
+_PROGRAM = (
+    Path(warmth.__file__).read_text()
+    + """
+import json, os, sys, tempfile
 from img.entrypoints.cli import app
 
-for package in (img.domain, img.application, img.adapters, img.entrypoints):
-    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        import_module(module.name)
-gc.freeze()
+warm_up()
 
 for run in json.load(sys.stdin):
     said = tempfile.TemporaryFile()
@@ -34,6 +32,7 @@ for run in json.load(sys.stdin):
     said.seek(0)
     print(json.dumps([code, said.read().decode("utf-8", "replace")]), flush=True)
 """
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """A command that does what img does, in a fork of a process that has imported it.
 
-That is half the time of a small build. Everything else is as in a process of its own: arguments,
+Everything else is as in a process of its own: arguments,
 environment, working directory, standard streams, exit code.
 """
 
@@ -11,14 +11,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.host import warmth
 from tests.support.host.img_command import Img
 
 _CLIENT = Path(__file__).with_name("warm_client.py")
-_SERVER = """
-import gc, json, os, signal, socket, sys, traceback
-from img.entrypoints import rootless, start
-from img.entrypoints.wiring import building, execution, housekeeping, images, registries, root
-from img.entrypoints.cli import app, build
+_SERVER = (
+    Path(warmth.__file__).read_text()
+    + """
+import json, os, signal, socket, sys, traceback
+from img.entrypoints import start
 
 def run(words, cwd, environment, streams):
     os.chdir(cwd)
@@ -53,7 +54,7 @@ def serve(client):
 listener = socket.socket(fileno=os.dup(0))
 os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those who serve
-gc.freeze()
+warm_up()
 while True:
     client, _ = listener.accept()
     if os.fork() == 0:
@@ -68,6 +69,7 @@ while True:
             os._exit(70)
     client.close()
 """
+)
 
 
 @contextmanager
