@@ -21,7 +21,8 @@ pytestmark = [
     pytest.mark.any_user,  # the matrix has root install packages too, and compares all entries
 ]
 
-_RUN = "apt-get update && apt-get install -y --no-install-recommends hello openssh-client"
+_INSTALL = "apt-get update && apt-get install -y --no-install-recommends hello openssh-client"
+_RUN = f"{_INSTALL} && apt-get clean && rm -rf /var/lib/apt/lists/*"
 _DOCKERFILE = f"FROM @BASE@\nRUN {_RUN}\nCOPY f /srv/f\nCMD hello && cat /srv/f\n"
 
 # What may differ: what programs write of the time and of the machine, and what buildah leaves of
