@@ -122,6 +122,19 @@ class Transfer:
                 ]
             )
 
+    def pull_blobs(
+        self, reference: ImageReference, blobs: Iterable[Descriptor], report: Report = _silent
+    ) -> None:
+        """Fetch the missing blobs, of any kind, several at a time.
+
+        Raises RegistryError, BlobMismatch, StoreFull.
+        """
+        missing = [blob for blob in blobs if self.blobs.size(blob.digest) != blob.size]
+        source = BlobSource.of_registry(self.registry, reference)
+        fetch = Download(blobs=self.blobs)
+        with threads(_PARALLEL, "pull") as pool:
+            gather([pool.submit(fetch, source, blob, _as_it_is, report) for blob in missing])
+
     def push_blobs(
         self, reference: ImageReference, blobs: Iterable[Descriptor], report: Report = _silent
     ) -> None:

@@ -70,6 +70,8 @@ COMMANDS = {
     "login": {"login", "logout"},
     "version": {"version"},
     "doctor": {"doctor", "unshare"},
+    "copying": {"copy"},
+    "manifest_lists": {"manifest"},
     "kaniko": {"kaniko"},
     "docker_names": {"builder", "buildx", "image", "images", "rmi", "system"},
 }

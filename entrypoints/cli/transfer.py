@@ -151,7 +151,7 @@ def load(
         raise UsageError("requested load from stdin, but stdin is empty", hint="use -i FILE")
     with (
         session.open() as container,
-        _opened(input_) as stream,
+        opened(input_) as stream,
     ):
         loaded = container.images.load_image()(stream)
     if quiet:
@@ -189,7 +189,8 @@ def unpack(
     say(f"Successfully unpacked rootfs for {names[0]} to: {output}")
 
 
-def _opened(path: str) -> AbstractContextManager[BinaryIO]:
+def opened(path: str) -> AbstractContextManager[BinaryIO]:
+    """Return the file ``path``, standard input for "". Raises ContextError."""
     if not path:
         return nullcontext(sys.stdin.buffer)
     try:

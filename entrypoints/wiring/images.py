@@ -16,10 +16,13 @@ with lazy_imports(__name__):
     from img.application.transfer.catalog import Catalog
     from img.application.transfer.copy_layout import CopyFromLayout
     from img.application.transfer.find_image import FindImage
+    from img.application.transfer.gather_image import GatherImage
     from img.application.transfer.publish import PublishImage
+    from img.application.usecases.copy_image import CopyImage
     from img.application.usecases.inspect_image import ImageHistory, InspectImage
     from img.application.usecases.list_images import ListImages
     from img.application.usecases.load import LoadImage
+    from img.application.usecases.manifest_list import EditManifestList
     from img.application.usecases.pull import PullImage
     from img.application.usecases.push import PushImage
     from img.application.usecases.save import SaveImage
@@ -109,6 +112,38 @@ class Images(Wiring):
             importer=storage.importer,
             lock=storage.lock,
             clock=system.clock,
+        )
+        self.gather = providers.Factory(
+            GatherImage,
+            find=self.find,
+            registry=registries.registry,
+            transfer=self.transfer,
+            layouts=self.copy_from_layout,
+            importer=storage.importer,
+            progress=system.progress,
+        )
+        self.copy_image = providers.Factory(
+            CopyImage,
+            gather=self.gather,
+            publish=self.publish,
+            contents=registries.contents,
+            catalog=self.catalog,
+            images=storage.images,
+            exporters=storage.exporters,
+            layouts=storage.layout_writer,
+            places=system.output_files,
+            clock=system.clock,
+            lock=storage.lock,
+            platform=given.settings.platform,
+        )
+        self.edit_manifest_list = providers.Factory(
+            EditManifestList,
+            gather=self.gather,
+            transfer=self.transfer,
+            catalog=self.catalog,
+            images=storage.images,
+            clock=system.clock,
+            lock=storage.lock,
         )
         self.write_files = providers.Factory(
             WriteFiles,
