@@ -46,9 +46,8 @@ class Found(NamedTuple):
     state: int  # of the ignore patterns
 
 
-Seen = tuple[
-    str, int, int, int, int, int, int, int
-]  # path mode device inode size mtime ctime links
+Seen = tuple[str, int, int, int, int, int, int, int]
+"""A regular file: path, mode, then as in FileStamp, and the number of its names."""
 
 
 @dataclass(slots=True)
@@ -73,29 +72,29 @@ class Walk:
 
     def stamp(self, known: Mapping[str, KnownFile], root: str) -> "Stamped":
         """Return the entries, with digests and xattrs of unchanged files taken from ``known``."""
-        entries, stamps = list(self.others), {}
+        entries, seen_at = list(self.others), {}
         links: dict[tuple[int, int], int] = {}  # (device, inode) -> number of the linked file
         make, add, get_known, no_device = tuple.__new__, entries.append, known.get, (0, 0)
-        for path, mode, device, inode, size, mtime, ctime, names in self.files:
-            stamp = (device, inode, size, mtime, ctime)
+        for seen in self.files:
+            path, mode, device, inode, size, mtime, ctime, names = seen
             before = get_known(path)
-            if before is not None and before[0] == stamp:
-                stamps[path], digest, xattrs = before
+            if before is not None and before[0] == (device, inode, size, mtime, ctime):
+                _, digest, xattrs = before
             else:
-                stamps[path] = FileStamp(*stamp)
                 digest, xattrs = "", read_xattrs(f"{root}/{path}")
+            seen_at[path] = seen
             # Two names of one file get the same number, as those in a layer have the same offset.
             number = -1 if names == 1 else links.setdefault((device, inode), len(links))
             row = (path, FILE, mode, 0, 0, size, mtime, "", no_device, xattrs, digest, number)
             add(make(Entry, row))
-        return Stamped(entries, stamps)
+        return Stamped(entries, seen_at)
 
 
 class Stamped(NamedTuple):
-    """Entries, and stamps that tell two states of a regular file apart."""
+    """Entries, and the regular files that the walk saw, by path."""
 
     entries: list[Entry]  # parents before their content
-    stamps: dict[str, FileStamp]
+    files: dict[str, Seen]
 
 
 def stamp_of(status: os.stat_result) -> FileStamp:
@@ -125,6 +124,7 @@ class _Walker:
         self._root = root
         self._ignore = ignore
         self._seen = Walk()
+        self._numbers: dict[int, int] = {}
         self._hidden: dict[str, Entry] = {}  # excluded, but a file inside may be included
 
     def run(self) -> Walk:
@@ -184,6 +184,7 @@ class _Walker:
         files: list[Seen] = []
         others: list[Entry] = []
         add = files.append
+        shared = self._numbers.setdefault  # one object for equal modes and devices
         with os.scandir(handle) as items:
             for item in items:
                 path = prefix + item.name
@@ -206,8 +207,8 @@ class _Walker:
                     add(
                         (
                             path,
-                            mode & 0o7777,
-                            status.st_dev,
+                            shared(mode := mode & 0o7777, mode),
+                            shared(device := status.st_dev, device),
                             status.st_ino,
                             status.st_size,
                             status.st_mtime_ns,

@@ -45,7 +45,7 @@ class OciLayoutExporter(LayoutExporter):
             with Lock(str(root / LAYOUT_FILE), any_owner=True):
                 index = decode_index((root / INDEX_FILE).read_bytes())
                 added = encode_index(_with(index, entries))
-                write_file(directory, INDEX_FILE, added, str(root / TEMP_DIR))
+                write_file(directory, INDEX_FILE, (added,), str(root / TEMP_DIR))
             remove_temp_dir(root)
 
     def _copy(self, digest: Digest, root: Path) -> None:

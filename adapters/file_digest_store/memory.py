@@ -15,7 +15,12 @@ class MemoryFileDigestStore(FileDigestStore):
     def load(self, context: str) -> Mapping[str, KnownFile]:
         return dict(self._contexts.get(context, {}))
 
-    def save(self, context: str, known: Mapping[str, KnownFile], gone: Iterable[str] = ()) -> None:
+    def save(
+        self,
+        context: str,
+        known: Iterable[tuple[str, KnownFile]],
+        gone: Iterable[str] = (),
+    ) -> None:
         files = self._contexts.setdefault(context, {})
         files.update(known)
         for path in gone:

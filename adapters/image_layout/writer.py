@@ -51,7 +51,7 @@ class DirectoryLayoutWriter(LayoutWriter):
                 check_layout(read_regular(str(root / LAYOUT_FILE), MOST_BYTES))
                 before = decode_index(read_regular(str(root / INDEX_FILE), MOST_BYTES))
                 index = with_name(before if only is None else Index(), tag, manifest)
-                write_file(path, INDEX_FILE, encode_index(index), str(root / TEMP_DIR))
+                write_file(path, INDEX_FILE, (encode_index(index),), str(root / TEMP_DIR))
                 if only is not None:
                     self._remove_others(root, only)
 

@@ -135,7 +135,7 @@ class OciLayoutImageStore(ImageStore):
             return datetime.fromtimestamp(0, UTC)
 
     def _write(self, index: Index) -> None:
-        write_file(str(self._root), INDEX_FILE, encode_index(index), str(self._root / TEMP_DIR))
+        write_file(str(self._root), INDEX_FILE, (encode_index(index),), str(self._root / TEMP_DIR))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -28,9 +28,8 @@ class FileIndexStore(IndexStore):
             return None
 
     def put(self, diff_id: DiffID, index: FileIndex) -> None:
-        content = index.encode()
-        if content != self._content(diff_id):
-            write_file(self._directory, diff_id.encoded, content, self._temp_dir)
+        if not self._holds(diff_id, index):
+            write_file(self._directory, diff_id.encoded, index.encoded(), self._temp_dir)
 
     def diff_ids(self) -> Iterator[DiffID]:
         try:
@@ -56,6 +55,16 @@ class FileIndexStore(IndexStore):
             os.unlink(self._path(diff_id))
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise_state_error(error, self._path(diff_id))
+
+    def _holds(self, diff_id: DiffID, index: FileIndex) -> bool:
+        try:
+            with open(self._path(diff_id), "rb") as file:
+                same = all(file.read(len(part)) == part for part in index.encoded())
+                return same and not file.read(1)
+        except FileNotFoundError:
+            return False
         except OSError as error:
             raise_state_error(error, self._path(diff_id))
 

@@ -1,6 +1,7 @@
 """Hashing and compression of layers in separate threads."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from img.adapters.layer_archive.threads import Feeder
@@ -28,20 +29,25 @@ class CompressedBlob:
         self._compressor = _compressor(compression)
         self._diff = hashlib.sha256()
         self._size = 0
-        self._buffer = bytearray()
+        self._rest = b""  # less than a chunk
         self._hashing = Feeder(self._diff.update, "hash layer")
         self._compressing = Feeder(self._compress, "compress layer")
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Append ``data``."""
-        self._buffer += data
-        if len(self._buffer) >= _CHUNK:
-            self._hand_over()
+    def write(self, parts: Sequence[bytes]) -> None:
+        """Append ``parts``, together about 1 MiB."""
+        data = b"".join((self._rest, *parts))
+        end = len(data) - len(data) % _CHUNK
+        whole = memoryview(data)
+        for start in range(0, end, _CHUNK):
+            chunk = whole[start : start + _CHUNK]
+            self._hashing.put(chunk)
+            self._compressing.put(chunk)
+        self._rest = data[end:]
 
     def close(self) -> DiffID:
         """Write the remaining data, and return the digest of the uncompressed layer."""
         for feeder in (self._hashing, self._compressing):
-            feeder.put(bytes(self._buffer))
+            feeder.put(self._rest)
             feeder.finish()
         self._write_blob(self._compressor.flush())
         return DiffID(Digest("sha256", self._diff.hexdigest()))
@@ -60,17 +66,10 @@ class CompressedBlob:
         self._hashing.stop()
         self._compressing.stop()
 
-    def _hand_over(self) -> None:
-        while len(self._buffer) >= _CHUNK:
-            chunk = bytes(self._buffer[:_CHUNK])
-            del self._buffer[:_CHUNK]
-            self._hashing.put(chunk)
-            self._compressing.put(chunk)
-
-    def _compress(self, chunk: bytes) -> None:
+    def _compress(self, chunk: bytes | memoryview) -> None:
         self._write_blob(self._compressor.compress(chunk))
 
-    def _write_blob(self, data: bytes) -> None:
+    def _write_blob(self, data: bytes | memoryview) -> None:
         self._size += len(data)
         rest = memoryview(data)
         while rest:
@@ -80,7 +79,7 @@ class CompressedBlob:
 class _Stored:
     """A compressor that stores the bytes unchanged."""
 
-    def compress(self, data: bytes) -> bytes:
+    def compress(self, data: bytes | memoryview) -> bytes | memoryview:
         return data
 
     def flush(self) -> bytes:

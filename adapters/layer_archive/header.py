@@ -5,8 +5,8 @@ Also the V7 layout, without a magic, and GNU's, with the magic "ustar  ".
 
 import functools
 import struct
-import zlib
 from typing import NamedTuple
+from zlib import adler32
 
 from img.application.ports.layer_archive import InvalidLayer
 
@@ -118,7 +118,7 @@ def _is_sound(block: bytes, checksum: bytes) -> bool:
         expected = number(checksum)
     except InvalidLayer:
         return False
-    actual = ((zlib.adler32(block) & 0xFFFF) - 1 - sum(checksum) + 8 * 0x20) % _ADLER
+    actual = ((adler32(block) & 0xFFFF) - 1 - sum(checksum) + 8 * 0x20) % _ADLER
     return expected % _ADLER == actual or expected == _signed_sum(block)
 
 
@@ -142,22 +142,48 @@ def render(
     prefix: bytes = b"",
 ) -> bytes:
     """Return a USTAR header of ASCII ``name``, ``link`` and ``prefix``, without owners' names."""
-    block = b"%s%07o\0%07o\0%07o\0%011o\0%011o\0        %s%sustar\x0000%s%07o\0%07o\0%s" % (
-        name.ljust(100, b"\0"),
-        mode,
-        uid,
-        gid,
-        size,
-        mtime,
-        kind,
-        link.ljust(100, b"\0"),
-        _NO_OWNERS,
-        *device,
-        prefix.ljust(167, b"\0"),
+    return _block(
+        name, owned(mode, uid, gid), size, mtime, kind, link.ljust(100, b"\0"), device, prefix
     )
-    # The sum of 512 ASCII characters is below 65521, so adler32 is exact.
-    checksum = (zlib.adler32(block) & 0xFFFF) - 1
-    return b"%s%06o\0 %s" % (block[:148], checksum, block[156:])
 
 
-_NO_OWNERS = bytes(64)
+def plain(
+    name: bytes, owner: bytes, size: int, mtime: int, kind: bytes, device: tuple[int, int]
+) -> bytes:
+    """Return the header of an entry without link and prefix; ``owner`` is a result of ``owned``."""
+    return _block(name, owner, size, mtime, kind, _NO_LINK, device, b"")
+
+
+def owned(mode: int, uid: int, gid: int) -> bytes:
+    """Return the fields of the mode and the owner."""
+    return b"%07o\0%07o\0%07o\0" % (mode, uid, gid)
+
+
+def _block(
+    name: bytes,
+    owner: bytes,
+    size: int,
+    mtime: int,
+    kind: bytes,
+    link: bytes,
+    device: tuple[int, int],
+    prefix: bytes,
+) -> bytes:
+    start = b"%s%s%011o\0%011o\0" % (name.ljust(100, b"\0"), owner, size, mtime)
+    end = b"%s%s%s%s%s" % (
+        kind,
+        link,
+        _MAGIC_AND_NO_OWNERS,
+        _NO_DEVICE if device == (0, 0) else b"%07o\0%07o\0" % device,
+        prefix.ljust(167, b"\0") if prefix else _NO_PREFIX,
+    )
+    # The checksum counts as spaces. The sum of 512 ASCII characters is below 65521, so adler32 is
+    # exact.
+    checksum = (adler32(end, adler32(start)) & 0xFFFF) - 1 + 8 * 0x20
+    return b"%s%06o\0 %s" % (start, checksum, end)
+
+
+_MAGIC_AND_NO_OWNERS = b"ustar\x0000" + bytes(64)
+_NO_DEVICE = b"0000000\x000000000\x00"
+_NO_LINK = bytes(100)
+_NO_PREFIX = bytes(167)

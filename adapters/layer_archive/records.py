@@ -1,5 +1,7 @@
 """Encoding of entries: a USTAR header, after an extended header if necessary."""
 
+import functools
+
 from img.adapters.layer_archive import header, pax
 from img.application.ports.layer_archive import InvalidLayer
 from img.domain.filesystem.entry import (
@@ -10,7 +12,7 @@ from img.domain.filesystem.entry import (
     FILE,
     HARDLINK,
     SYMLINK,
-    Entry,
+    EntryKind,
 )
 
 _TYPES = {
@@ -29,56 +31,67 @@ _LARGEST = 0o77777777777  # size and time
 _EXTENDED_NAME = b"././@PaxHeader"  # any name would do: readers that know the type ignore it
 
 
-def render(entry: Entry) -> bytes:
-    """Return the header or headers of ``entry``; its mtime is cut to whole seconds."""
-    mtime = entry.mtime // 10**9
+Attributes = tuple[
+    str, EntryKind, int, int, int, int, int, str, tuple[int, int], tuple[tuple[str, bytes], ...]
+]
+"""The first fields of an Entry, up to its xattrs."""
+
+
+def render(entry: Attributes) -> bytes:
+    """Return the header or headers of an entry; its mtime is cut to whole seconds."""
+    path, kind, mode, uid, gid, size, mtime, link, device, xattrs = entry
+    mtime //= 10**9
+    name = path.encode("utf-8", "surrogateescape")
+    if kind == DIRECTORY:
+        name = name + b"/" if name else b"./"
+    if (
+        len(name) <= _LONGEST_NAME
+        and not link
+        and not xattrs
+        and 0 <= mtime <= _LARGEST
+        and size <= _LARGEST
+        and uid <= _LARGEST_ID
+        and gid <= _LARGEST_ID
+        and name.isascii()
+    ):  # nearly all entries
+        return header.plain(name, _owned(mode, uid, gid), size, mtime, _TYPES[kind], device)
     records = {}
-    name, prefix = _split(_name(entry))
+    name, prefix = _split(name)
     if prefix is None:
         records[b"path"] = name
         name, prefix = _ascii(name), b""
-    link = entry.link.encode("utf-8", "surrogateescape")
-    if len(link) > _LONGEST_NAME or not link.isascii():
-        records[b"linkpath"] = link
-        link = _ascii(link)
-    numbers = {b"uid": entry.uid, b"gid": entry.gid, b"size": entry.size, b"mtime": mtime}
-    if (
-        entry.uid > _LARGEST_ID
-        or entry.gid > _LARGEST_ID
-        or entry.size > _LARGEST
-        or not 0 <= mtime <= _LARGEST
-    ):
-        for key, most in _MOST.items():
-            if not 0 <= numbers[key] <= most:
-                records[key] = b"%d" % numbers[key]
-                numbers[key] = 0
-    for attribute, value in entry.xattrs:
+    target = link.encode("utf-8", "surrogateescape")
+    if len(target) > _LONGEST_NAME or not target.isascii():
+        records[b"linkpath"] = target
+        target = _ascii(target)
+    numbers = {b"uid": uid, b"gid": gid, b"size": size, b"mtime": mtime}
+    for key, most in _MOST.items():
+        if not 0 <= numbers[key] <= most:
+            records[key] = b"%d" % numbers[key]
+            numbers[key] = 0
+    for attribute, value in xattrs:
         if "=" in attribute:
-            raise InvalidLayer(f"/{entry.path}: no tar can hold the attribute {attribute!r}")
+            raise InvalidLayer(f"/{path}: no tar can hold the attribute {attribute!r}")
         records[pax.XATTR + attribute.encode("utf-8", "surrogateescape")] = value
     block = header.render(
         name=name,
-        mode=entry.mode,
+        mode=mode,
         uid=numbers[b"uid"],
         gid=numbers[b"gid"],
         size=numbers[b"size"],
         mtime=numbers[b"mtime"],
-        kind=_TYPES[entry.kind],
-        link=link,
-        device=entry.device,
+        kind=_TYPES[kind],
+        link=target,
+        device=device,
         prefix=prefix,
     )
     return _extended(records) + block if records else block
 
 
+_owned = functools.lru_cache(maxsize=1024)(header.owned)  # few different ones
+
+
 _MOST = {b"uid": _LARGEST_ID, b"gid": _LARGEST_ID, b"size": _LARGEST, b"mtime": _LARGEST}
-
-
-def _name(entry: Entry) -> bytes:
-    name = entry.path.encode("utf-8", "surrogateescape")
-    if entry.kind == DIRECTORY:
-        return name + b"/" if name else b"./"
-    return name
 
 
 def _split(name: bytes) -> tuple[bytes, bytes | None]:

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO, cast
 
 from img.adapters.layer_archive import header
@@ -11,7 +11,7 @@ from img.adapters.layer_archive.compressing import CompressedBlob
 from img.adapters.layer_archive.compression import decompressed
 from img.adapters.layer_archive.extract import Extraction
 from img.adapters.layer_archive.members import contained_name, members
-from img.adapters.layer_archive.packing import TarWriter
+from img.adapters.layer_archive.packing import write_tar
 from img.adapters.layer_archive.stream import Content, TarStream
 from img.adapters.layer_archive.threads import ReadAhead
 from img.adapters.layer_archive.whiteouts import check_whiteout
@@ -25,12 +25,11 @@ from img.application.ports.layer_archive import (
     PackedLayer,
 )
 from img.domain.digest import Digest
-from img.domain.filesystem.entry import DIRECTORY, FILE, SOCKET, Entry
+from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.compression import USUAL, Compression
 
-_SECOND = 10**9
 _MOST_HEADERS_OF_IMAGES = 32 << 20  # bytes: 65,536 members
 
 
@@ -55,7 +54,7 @@ class TarLayerArchive(LayerArchive):
         content = None
         try:
             content = CompressedBlob(blob, compression)
-            index = FileIndex.of(_written(entries, content.write, epoch))
+            index = FileIndex.of(write_tar(entries, content.write, epoch))
             return PackedLayer(layer=content.commit(content.close()), index=index)
         except BaseException:
             if content is not None:
@@ -71,7 +70,7 @@ class TarLayerArchive(LayerArchive):
         try:
             content = CompressedBlob(blob, compression)
             for chunk in ahead:
-                content.write(chunk)
+                content.write((chunk,))
             found = content.close()
             if found != diff_id:
                 raise InvalidLayer(f"a layer unpacks to {found}, not {diff_id}")
@@ -85,12 +84,12 @@ class TarLayerArchive(LayerArchive):
             ahead.close()
 
     def write_tar(self, entries: Iterable[PackedEntry], output: BinaryIO) -> None:
-        def write(data: bytes) -> None:
-            left = memoryview(data)
+        def write(parts: Sequence[bytes]) -> None:
+            left = memoryview(b"".join(parts))
             while left:  # an unbuffered output may accept only a part
                 left = left[output.write(left) :]
 
-        _written(entries, write, None)
+        write_tar(entries, write, None)
 
     def write_files(self, entries: Iterable[PackedEntry], directory: str, *, owners: bool) -> None:
         try:
@@ -184,20 +183,6 @@ def archive_members(archive: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]]:
     stream.drain()  # otherwise a program that writes the archive into a pipe would be killed
 
 
-def _written(
-    entries: Iterable[PackedEntry], write: Callable[[bytes], object], epoch: int | None
-) -> list[Entry]:
-    """Write a whole tar file, and return its entries."""
-    writer = TarWriter(write)
-    found = [
-        writer.add(packed, _whole_seconds(packed.entry.mtime, epoch))
-        for packed in entries
-        if packed.entry.kind != SOCKET  # tar has no type for them; all tools leave them out
-    ]
-    writer.finish()
-    return found
-
-
 def _pieces(packed: PackedEntry) -> Iterable[memoryview]:
     if packed.open is None:
         return ()
@@ -211,13 +196,6 @@ def _read(content: BinaryIO) -> Iterator[memoryview]:
     with content:
         while chunk := content.read(CHUNK):
             yield memoryview(chunk)
-
-
-def _whole_seconds(mtime: int, epoch: int | None) -> int:
-    seconds = mtime // _SECOND
-    if epoch is not None and seconds > epoch:
-        seconds = epoch
-    return seconds * _SECOND
 
 
 def _observed(chunks: Iterator[bytes], observe: Callable[[bytes], object]) -> Iterator[bytes]:

@@ -3,8 +3,11 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar
 
-_DEPTH = 8  # chunks of 1 MiB that may wait; keeps memory flat if one side is slow
+_Chunk = TypeVar("_Chunk")
+
+_DEPTH = 4  # chunks of 1 MiB that may wait; keeps memory flat if one side is slow
 
 
 class ReadAhead(Iterator[bytes]):
@@ -54,21 +57,21 @@ class ReadAhead(Iterator[bytes]):
             self._queue.put(error)
 
 
-class Feeder:
+class Feeder(Generic[_Chunk]):
     """Passes chunks, in order, to a function that runs in a separate thread.
 
     Exceptions of the function are raised by the next ``put`` or by ``finish``.
     """
 
-    def __init__(self, consume: Callable[[bytes], object], name: str) -> None:
+    def __init__(self, consume: Callable[[_Chunk], object], name: str) -> None:
         self._consume = consume
-        self._queue: queue.Queue[bytes | None] = queue.Queue(_DEPTH)
+        self._queue: queue.Queue[_Chunk | None] = queue.Queue(_DEPTH)
         self._error: BaseException | None = None
         self._ended = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def put(self, chunk: bytes) -> None:
+    def put(self, chunk: _Chunk) -> None:
         """Queue ``chunk``; block while the queue is full."""
         if self._error is not None:
             raise self._error

@@ -5,6 +5,7 @@ import errno
 import os
 import stat
 import time
+from collections.abc import Iterable
 from typing import NoReturn
 
 from img.adapters.storage.own_files import (
@@ -135,14 +136,15 @@ class NewFile:
         give_name(self._fd, target)
 
 
-def write_file(directory: str, name: str, content: bytes, temp_dir: str) -> None:
-    """Write ``content`` to the file ``name`` in ``directory``, atomically and durably.
+def write_file(directory: str, name: str, content: Iterable[bytes], temp_dir: str) -> None:
+    """Write the parts of ``content`` to the file ``name`` in ``directory``, atomically and durably.
 
     Raises StoreFull, StateError.
     """
     file = NewFile(directory, temp_dir)
     try:
-        file.write(content)
+        for part in content:
+            file.write(part)
         file.replace(name)
     finally:
         file.discard()

@@ -74,6 +74,15 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
     ),
     # One "KEY CONTENT" per line; NULL: unknown, and no definition key finds the record.
     ("ALTER TABLE cache ADD COLUMN made_from TEXT",),
+    (
+        "DROP TABLE files",
+        """CREATE TABLE known_files (
+            context INTEGER NOT NULL REFERENCES contexts (id),
+            part INTEGER NOT NULL, -- grows, so it is the order of saving
+            content BLOB NOT NULL, -- many files: a fraction of the time of a row for each
+            PRIMARY KEY (context, part)
+        )""",
+    ),
 )
 
 

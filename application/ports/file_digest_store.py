@@ -34,8 +34,13 @@ class FileDigestStore(Protocol):
         """Return the known files in the directory ``context`` (absolute) by relative path."""
 
     @abstractmethod
-    def save(self, context: str, known: Mapping[str, KnownFile], gone: Iterable[str] = ()) -> None:
-        """Add or replace ``known`` and delete ``gone``; other paths stay."""
+    def save(
+        self,
+        context: str,
+        known: Iterable[tuple[str, KnownFile]],
+        gone: Iterable[str] = (),
+    ) -> None:
+        """Add or replace ``known`` by path, and delete ``gone``; other paths stay."""
 
     @abstractmethod
     def forget(self, *, everything: bool = False) -> None:

@@ -50,12 +50,15 @@ class FileIndex:
 
     def encode(self) -> bytes:
         """Return the index in marshal's format: it reads 10^5 entries in 40 ms (JSON: 400 ms)."""
-        parts = [_MAGIC]
+        return b"".join(self.encoded())
+
+    def encoded(self) -> Iterator[bytes]:
+        """Yield the same in parts, which saves memory."""
+        yield _MAGIC
         for start in range(0, len(self.entries), _ENTRIES):
-            rows = [tuple(entry) for entry in self.entries[start : start + _ENTRIES]]
-            part = marshal.dumps(rows, 4)
-            parts += [len(part).to_bytes(_LENGTH, "big"), part]
-        return b"".join(parts)
+            part = marshal.dumps([*map(tuple, self.entries[start : start + _ENTRIES])], 4)
+            yield len(part).to_bytes(_LENGTH, "big")
+            yield part
 
     @classmethod
     def decode(cls, content: bytes) -> "FileIndex":

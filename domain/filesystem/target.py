@@ -274,7 +274,7 @@ class Target:
             lost = self._below(to) is None
             if lost or to in written or not all(map(self.is_directory, paths.ancestors(to))):
                 raise ImpossibleHardLink(path, to, "another file takes that name")
-        times = [(path, item[1][6]) for path, item in written.items()]
+        times = ((path, item[1][6]) for path, item in written.items())
         for parent in missing_parents(times, self._base):
             written[parent.path] = Selected(None, parent)
         for path in self._lacking():

@@ -85,7 +85,7 @@ class FileTree:
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {"": _ROOT}
-        self._layers: dict[str, int] = {}
+        self._layers: dict[str, int] = {}  # without those in the bottom layer
         self._names: dict[str, set[str]] = {"": set()}  # only directories are keys
         self._lent: set[str] = set()  # directories that share their names with the tree below
         self._links: dict[str, set[str]] = {}  # of files that have, or had, several names
@@ -124,7 +124,6 @@ class FileTree:
             names[directory].add(name)
             if entry[1] == DIRECTORY:
                 names[path] = set()
-        tree._layers = dict.fromkeys(known, 0)
         return tree
 
     @classmethod
@@ -160,7 +159,7 @@ class FileTree:
 
     def layer_of(self, path: str) -> int:
         """Return the number of the layer with the content of ``path``; the bottom one is 0."""
-        return self._layers[path]
+        return self._layers.get(path, 0)
 
     def is_directory(self, path: str) -> bool:
         """Return whether ``path`` itself is a directory; links are not followed."""
@@ -199,7 +198,7 @@ class FileTree:
     def inode(self, path: str) -> tuple[int, int] | None:
         """Return the inode that all names of one regular file share; None for another file."""
         entry = self._entries[path]
-        return (self._layers[path], entry.offset) if entry.offset >= 0 else None
+        return (self._layers.get(path, 0), entry.offset) if entry.offset >= 0 else None
 
     def linked(self, path: str) -> AbstractSet[str]:
         """Return all names of the file at ``path``, including ``path``; a directory has one."""
@@ -247,7 +246,8 @@ class FileTree:
             # _add, inlined for a new file in an existing directory: this runs for 10^5 files.
             names[directory].add(name)
             entries[path] = entry
-            layers[path] = depth
+            if depth:
+                layers[path] = depth
             if kind == DIRECTORY:
                 names[path] = set()
         self._depth += 1
@@ -286,7 +286,7 @@ class FileTree:
             linked = self._entries.get(target)
             if linked is None or linked.kind == DIRECTORY:
                 raise DanglingHardLink(path, target)
-            layer = self._layers[target]
+            layer = self._layers.get(target, 0)
             entry = linked
         if entry.path != path:
             entry = entry._replace(path=path)
@@ -306,7 +306,13 @@ class FileTree:
             self._links[path] = names
         self._own_names(directory).add(paths.name(path))
         self._entries[path] = entry
-        self._layers[path] = layer
+        self._set_layer(path, layer)
+
+    def _set_layer(self, path: str, layer: int) -> None:
+        if layer:
+            self._layers[path] = layer
+        else:
+            self._layers.pop(path, None)
 
     def _own_names(self, directory: str) -> set[str]:
         """Return the names in ``directory`` as a set that may be changed."""
@@ -322,7 +328,7 @@ class FileTree:
                 self._names[path] = set()
                 self._own_names(paths.parent(path)).add(paths.name(path))
                 self._entries[path] = Entry(path, DIRECTORY, 0o755)
-                self._layers[path] = self._depth
+                self._set_layer(path, self._depth)
 
     def _remove(self, path: str) -> None:
         if path not in self._entries or not path:

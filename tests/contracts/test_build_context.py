@@ -25,7 +25,12 @@ class NoDigests(FileDigestStore):
     def load(self, context: str) -> Mapping[str, KnownFile]:
         return {}
 
-    def save(self, context: str, known: Mapping[str, KnownFile], gone: Iterable[str] = ()) -> None:
+    def save(
+        self,
+        context: str,
+        known: Iterable[tuple[str, KnownFile]],
+        gone: Iterable[str] = (),
+    ) -> None:
         pass
 
     def forget(self, *, everything: bool = False) -> None:

@@ -9,7 +9,7 @@ from img.adapters.file_digest_store.memory import MemoryFileDigestStore
 from img.adapters.file_digest_store.sqlite import SqliteFileDigestStore
 from img.adapters.storage.sqlite import Database
 from img.application.ports.file_digest_store import FileDigestStore
-from img.testing.file_digest_store import PLAIN, STAMP, FileDigestStoreContract
+from img.testing.file_digest_store import OTHER, PLAIN, STAMP, FileDigestStoreContract
 
 
 def in_sqlite(root: Path) -> FileDigestStore:
@@ -33,7 +33,7 @@ class TestFileDigestStore(FileDigestStoreContract):
 def test_directories_that_are_gone_are_forgotten(store: FileDigestStore, tmp_path: Path) -> None:
     store.forget()
     for context in (str(tmp_path), "/gone", "/gone/\udcff"):
-        store.save(context, {"a": PLAIN})
+        store.save(context, {"a": PLAIN}.items())
 
     store.forget()
     assert store.load("/gone") == store.load("/gone/\udcff") == {}
@@ -43,11 +43,41 @@ def test_directories_that_are_gone_are_forgotten(store: FileDigestStore, tmp_pat
     assert store.load(str(tmp_path)) == {}
 
 
-def test_what_sqlite_cannot_hold_is_read_anew_each_time(tmp_path: Path) -> None:
+def test_a_time_that_no_stamp_can_hold_is_left_out(tmp_path: Path) -> None:
     store = in_sqlite(tmp_path)
     far_away = PLAIN._replace(stamp=STAMP._replace(mtime_ns=2**63))
-    store.save("/context", {"a": PLAIN, "\udcff": PLAIN, "b": far_away}, gone=["\udcfe"])
+    store.save("/context", {"a": PLAIN, "b": far_away}.items(), gone=["never"])
 
+    assert store.load("/context") == {"a": PLAIN}
+
+
+def test_many_small_changes_of_a_context_are_merged(tmp_path: Path) -> None:
+    known = {f"file{number}": PLAIN for number in range(200)}
+    store = in_sqlite(tmp_path)
+    store.save("/context", known.items())
+    for number in range(40):
+        store.save(
+            "/context", {f"file{number}": OTHER, f"new{number}": OTHER}.items(), [f"file{199}"]
+        )
+        known |= {f"file{number}": OTHER, f"new{number}": OTHER}
+    del known["file199"]
+
+    assert store.load("/context") == known
+    query = "SELECT count(*) FROM known_files"
+    assert Database(tmp_path / "state.db").read(query)[0][0] <= 17
+
+
+def test_a_corrupt_value_only_means_that_files_are_read_again(tmp_path: Path) -> None:
+    store = in_sqlite(tmp_path)
+    store.save("/context", {"a": PLAIN, "b": OTHER}.items())
+    database = Database(tmp_path / "state.db")
+    whole = database.read("SELECT content FROM known_files")[0][0]
+    for damaged in (b"", b"?", whole[:-1], whole[:50], whole.replace(b"a\0b", b"a\0\0"), b"(\5"):
+        with database.transaction() as transaction:
+            transaction.write("UPDATE known_files SET content = ?", (damaged,))
+        assert store.load("/context") == {}
+
+    store.save("/context", {"a": PLAIN}.items())
     assert store.load("/context") == {"a": PLAIN}
 
 
@@ -55,7 +85,7 @@ def test_nothing_to_save_creates_no_database(tmp_path: Path) -> None:
     store = in_sqlite(tmp_path / "state")
 
     assert store.load("/context") == {}
-    store.save("/context", {})
+    store.save("/context", {}.items())
 
     assert list(tmp_path.iterdir()) == []
 
@@ -66,6 +96,6 @@ def test_a_large_context_is_loaded_and_saved_whole(tmp_path: Path) -> None:
         for i in range(20_000)
     }
     store = in_sqlite(tmp_path)
-    store.save("/context", known)
+    store.save("/context", known.items())
 
     assert in_sqlite(tmp_path).load("/context") == known

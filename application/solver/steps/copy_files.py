@@ -1,10 +1,10 @@
 """Runs CopyFiles: the layer of a COPY or ADD, packed without copying the files first."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field, replace
 from functools import partial
 from io import BytesIO
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, cast
 
 from img.application.layers.trees import Trees
 from img.application.ports.blob_store import BlobStore
@@ -23,6 +23,7 @@ from img.domain.dockerfile.file_mode import FileMode, parse_file_mode
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.filesystem.changes import refuse_reserved
 from img.domain.filesystem.entry import BLOCK, CHARACTER, FILE
+from img.domain.filesystem.file_index import WHITEOUT_PREFIX, FileIndex
 from img.domain.filesystem.selection import (
     CopyRules,
     InlineText,
@@ -158,6 +159,8 @@ class Copying:
     _archives: "Archives | None" = None
     _digests: dict[str, str] = field(default_factory=dict)  # learned, by path in the source
     _placed: Selection | None = None
+    _placed_as_selected: bool = False  # but for the times of created directories, in no digest
+    _selected: Digest | None = None  # of the contents of ``selected``
     _definition: Digest | None = None
     _content: Digest | None = None
 
@@ -174,14 +177,18 @@ class Copying:
     def definition_key(self) -> Digest:
         """Return the key of the operation, of what the root was made from, and of the source."""
         if self._definition is None:
-            source = self.source.key() or self._contents(self.selected)
+            source = self.source.key() or self._selected_contents()
             self._definition = definition_key(self.operation, (self.root.key, source))
         return self._definition
 
     def content_key(self) -> Digest:
         """Return the key of the entries of the layer, without the rest of the root."""
         if self._content is None:
-            self._content = content_key(self.operation, self._contents(self._placement()))
+            placed = self._placement()
+            contents = (
+                self._selected_contents() if self._placed_as_selected else self._contents(placed)
+            )
+            self._content = content_key(self.operation, contents)
         return self._content
 
     def pack(self) -> Layer:
@@ -194,7 +201,7 @@ class Copying:
             self._packable(placed), self.parts.blobs.writer(), epoch=self.operation.epoch
         )
         self.parts.trees.indexes.put(packed.layer.diff_id, packed.index)
-        self._learn({entry.path: entry.digest for entry in packed.index if entry.kind == FILE})
+        self._learn(placed, packed.index)
         return packed.layer
 
     @property
@@ -224,6 +231,11 @@ class Copying:
         entry = entry._replace(digest=entry.digest or self._digests[item.source or ""])
         return PackedEntry(entry=entry, open=partial(open_checked, packed.open, entry))
 
+    def _selected_contents(self) -> Digest:
+        if self._selected is None:
+            self._selected = self._contents(self.selected)
+        return self._selected
+
     def _contents(self, selection: Selection) -> Digest:
         unknown = [path for path in self.selected.unknown() if path not in self._digests]
         if unknown:
@@ -250,6 +262,7 @@ class Copying:
         if self.operation.unpack and self._archives is None:
             self._archives = self._look_for_archives()
         if owner is None and self._archives is None and self.selected.is_new_to(root):
+            self._placed_as_selected = True
             return self.selected.dated(self._now())
         return select(
             self.source.tree(),
@@ -288,27 +301,31 @@ class Copying:
         open_file = self.source.contents(reading)
         texts = {str(text.name): text.content for text in _texts(self.operation)}
         for item in placed.items:
-            if not item.is_deletion:
-                refuse_reserved(item.entry.path)
-            opener = self._opener(item, open_file, texts) if _has_content(item) else None
-            yield PackedEntry(entry=item.entry, open=opener)
+            source, entry, member = item
+            if WHITEOUT_PREFIX in entry[0] and not item.is_deletion:
+                refuse_reserved(entry[0])
+            if entry[1] != FILE or not entry[5]:
+                yield PackedEntry(entry)
+            elif source is None:
+                yield PackedEntry(entry, partial(BytesIO, texts[member]))
+            elif member:
+                assert self._archives is not None
+                yield PackedEntry(entry, partial(self._archives.open, source, entry))
+            else:
+                yield PackedEntry(entry, partial(open_file, source))
 
-    def _opener(
-        self, item: Selected, open_file: Callable[[str], BinaryIO], texts: Mapping[str, bytes]
-    ) -> Callable[[], BinaryIO]:
-        if item.source is None:
-            return partial(BytesIO, texts[item.member])
-        if item.member:
-            assert self._archives is not None
-            return partial(self._archives.open, item.source, item.entry)
-        return partial(open_file, item.source)
-
-    def _learn(self, packed: dict[str, str]) -> None:
-        unknown = set(self.selected.unknown()) - self._digests.keys()
+    def _learn(self, placed: Selection, index: FileIndex) -> None:
+        """Keep the digests that were computed while the entries ``placed`` were packed."""
+        known = self._digests
         learned = {
-            item.source: packed[item.entry.path]
-            for item in self._placement().items
-            if item.source in unknown and not item.member and item.entry.path in packed
+            source: written[10]
+            for (source, entry, member), written in zip(placed.items, index, strict=True)
+            if source is not None
+            and entry[1] == FILE
+            and entry[5]
+            and not entry[10]
+            and not member
+            and source not in known
         }
         self._digests.update(learned)
         self.source.packed(learned)

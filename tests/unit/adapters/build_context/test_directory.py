@@ -1,8 +1,9 @@
 """A directory as a build context."""
 
+import hashlib
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from img.application.ports.build_context import ContextFileChanged
 from img.application.ports.file_digest_store import FileDigestStore, KnownFile
 from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.errors import ContextError
-from img.domain.filesystem.entry import FIFO, FILE, SOCKET
+from img.domain.filesystem.entry import FIFO, FILE, SOCKET, Entry
 from img.domain.filesystem.tree import ClosedDirectory
 
 
@@ -26,7 +27,12 @@ class Digests(FileDigestStore):
     def load(self, context: str) -> Mapping[str, KnownFile]:
         return dict(self.known)
 
-    def save(self, context: str, known: Mapping[str, KnownFile], gone: Iterable[str] = ()) -> None:
+    def save(
+        self,
+        context: str,
+        known: Iterable[tuple[str, KnownFile]],
+        gone: Iterable[str] = (),
+    ) -> None:
         self.saves += 1
         self.known.update(known)
         for path in gone:
@@ -143,16 +149,26 @@ def test_a_file_that_changes_before_it_is_read_is_told(tmp_path: Path, digests: 
             context.read_digests([path])
 
 
-def test_a_file_that_changes_after_it_was_read_is_not_remembered(
+def test_a_file_that_changes_after_it_was_read_is_read_again(
     tmp_path: Path, digests: Digests
 ) -> None:
     (tmp_path / "a").write_text("a")
+    (tmp_path / "large").write_bytes(bytes(2 << 20))
     let_clocks_tick()
     context = DirectoryContext(tmp_path, known=digests)
-    read = context.read_digests(["a"])
+    read = dict(context.read_digests(["a"]))
+    with context.open("large") as content:
+        read["large"] = hashlib.sha256(content.read()).hexdigest()
     (tmp_path / "a").write_text("b")
+    (tmp_path / "large").write_bytes(bytes(2 << 20))
     context.remember(read)
-    assert digests.known == {}
+
+    tree = DirectoryContext(tmp_path, known=digests).tree()
+    assert {path: (tree.get(path) or Entry("", FILE)).digest for path in read} == {
+        "a": "",
+        "large": "",
+    }
+    assert "large" not in digests.known  # as it may have changed while it was read
 
 
 def test_a_link_that_takes_a_files_place_is_not_followed(tmp_path: Path, digests: Digests) -> None:
@@ -166,6 +182,32 @@ def test_a_link_that_takes_a_files_place_is_not_followed(tmp_path: Path, digests
     (tmp_path / "d").symlink_to("other")
     with pytest.raises(ContextFileChanged):
         context.open("d/f")
+
+
+@pytest.mark.parametrize("size", [3, 2 << 20])
+def test_another_file_in_the_place_of_a_file_is_a_change(
+    tmp_path: Path, digests: Digests, size: int
+) -> None:
+    def replaced_by(make: Callable[[Path], object]) -> None:
+        file = tmp_path / "file"
+        file.write_bytes(bytes(size))
+        context = DirectoryContext(tmp_path, known=digests)
+        context.tree()
+        file.unlink()
+        make(file)
+        with pytest.raises(ContextFileChanged):
+            context.open("file")
+        with pytest.raises(ContextFileChanged):
+            context.read_digests(["file"])
+        file.rmdir() if file.is_dir() and not file.is_symlink() else file.unlink(missing_ok=True)
+
+    replaced_by(os.mkfifo)
+    replaced_by(os.mkdir)
+    replaced_by(lambda file: file.symlink_to("/etc/passwd"))
+    replaced_by(lambda file: file.write_bytes(b"\1" * size))
+    replaced_by(lambda file: file.write_bytes(b"\1" * (size + 1)))
+    replaced_by(lambda _file: None)
+    assert digests.known == {}
 
 
 def test_many_files_are_hashed_by_several_threads(tmp_path: Path, digests: Digests) -> None:

@@ -92,4 +92,4 @@ def test_whatever_an_archive_holds_it_is_refused_or_can_be_indexed_and_packed(
         entries = read(content)
         assert FileIndex.decode(FileIndex.of(entries).encode()).entries == tuple(entries)
         for entry in entries:
-            records.render(entry)
+            records.render(entry[:10])

@@ -58,7 +58,7 @@ def test_a_published_file_never_takes_the_place_of_another(directory: Path) -> N
 
 def test_a_file_can_be_replaced(directory: Path) -> None:
     new(directory, b"first").replace("name")
-    write_file(str(directory), "name", b"second", str(directory.parent / "temp_dir"))
+    write_file(str(directory), "name", [b"sec", b"ond"], str(directory.parent / "temp_dir"))
 
     assert files_in(directory) == {"name": b"second"}
     assert not any(path.is_file() for path in directory.parent.glob("temp_dir/*"))
