@@ -14,6 +14,7 @@ from typing import BinaryIO, Self
 
 from img.adapters.layer_archive import metadata
 from img.adapters.layer_archive.directories import Directories, file_name
+from img.adapters.layer_archive.inherited import NOTHING_INHERITED, inherited_in
 from img.adapters.storage.ownership import Ownership
 from img.application.ports.blob_store import StoreFull
 from img.application.ports.layer_archive import InvalidLayer, UnpackRefused
@@ -53,6 +54,7 @@ class Extraction:
         self._overlay = overlay
         self._below = below
         self._ownership = ownership
+        self._inherited = inherited_in(root, ownership) if overlay else NOTHING_INHERITED
         self._directories = Directories(
             root, overlay=overlay, place=place, implied=implied, ownership=ownership
         )
@@ -105,12 +107,32 @@ class Extraction:
     def _make(self, entry: Entry, parent: str, path: str, content: Iterable[memoryview]) -> None:
         at = self._directories.open(parent)
         name = file_name(path)
-        make = _MAKERS[entry.kind]
         try:
-            make(entry, at, name, content, self._ownership)
+            self._make_at(at, name, entry, content)
         except FileExistsError:
             self._directories.remove(path)
-            make(entry, self._directories.open(parent), name, content, self._ownership)
+            self._make_at(self._directories.open(parent), name, entry, content)
+
+    def _make_at(self, at: int, name: bytes, entry: Entry, content: Iterable[memoryview]) -> None:
+        if entry.kind == FILE:
+            self._make_file(at, name, entry, content)
+        else:
+            _MAKERS[entry.kind](entry, at, name, self._ownership)
+
+    def _make_file(self, at: int, name: bytes, entry: Entry, content: Iterable[memoryview]) -> None:
+        complete = self._inherited.completes(entry)
+        file = os.open(name, _NEW_FILE, entry.mode if complete else 0o600, dir_fd=at)
+        try:
+            for piece in content:
+                written = os.write(file, piece)
+                while written < len(piece):
+                    written += os.write(file, piece[written:])
+            if complete:
+                os.utime(file, ns=(entry.mtime, entry.mtime))
+            else:
+                metadata.set_all(file, entry, self._ownership)
+        finally:
+            os.close(file)
 
     def _link(self, entry: Entry, parent: str, path: str) -> None:
         target = self._target(entry)
@@ -165,33 +187,18 @@ class Extraction:
             self._directories.hide(f"{parent}/{hidden}" if parent else hidden)
 
 
-_Content = Iterable[memoryview]
-
-
-def _make_file(entry: Entry, at: int, name: bytes, content: _Content, owned: Ownership) -> None:
-    file = os.open(name, _NEW_FILE, 0o600, dir_fd=at)
-    try:
-        for piece in content:
-            written = os.write(file, piece)
-            while written < len(piece):
-                written += os.write(file, piece[written:])
-        metadata.set_all(file, entry, owned)
-    finally:
-        os.close(file)
-
-
-def _make_symlink(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownership) -> None:
+def _make_symlink(entry: Entry, at: int, name: bytes, owned: Ownership) -> None:
     os.symlink(entry.link.encode("utf-8", "surrogateescape"), name, dir_fd=at)
     metadata.set_all_but_mode(at, name, entry, owned)
 
 
-def _make_fifo(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownership) -> None:
+def _make_fifo(entry: Entry, at: int, name: bytes, owned: Ownership) -> None:
     os.mkfifo(name, 0o600, dir_fd=at)
     metadata.set_all_but_mode(at, name, entry, owned)
     os.chmod(name, entry.mode, dir_fd=at)  # just created: it is no link
 
 
-def _make_device(entry: Entry, at: int, name: bytes, _: _Content, owned: Ownership) -> None:
+def _make_device(entry: Entry, at: int, name: bytes, owned: Ownership) -> None:
     if entry.kind == CHARACTER and entry.device == (0, 0):
         raise InvalidLayer(f"/{entry.path} is a device 0:0, which hides files in overlays")
     kind = stat.S_IFCHR if entry.kind == CHARACTER else stat.S_IFBLK
@@ -220,8 +227,7 @@ def _make_placeholder(entry: Entry, at: int, name: bytes, owned: Ownership) -> N
         os.close(file)
 
 
-_MAKERS: dict[str, Callable[[Entry, int, bytes, _Content, Ownership], None]] = {
-    FILE: _make_file,
+_MAKERS: dict[str, Callable[[Entry, int, bytes, Ownership], None]] = {
     SYMLINK: _make_symlink,
     FIFO: _make_fifo,
     CHARACTER: _make_device,

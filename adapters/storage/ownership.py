@@ -26,6 +26,10 @@ class Ownership(Protocol):
         Set-user-ID bits and file capabilities may be lost, as with chown(2).
         """
 
+    def of_new_files(self) -> Owner | None:
+        """Return the owner of the files that this process creates; None: each needs ``give``."""
+        return None
+
     @abstractmethod
     def record_device(self, file: int, device: bytes) -> None:
         """Record that an empty file stands for a device, such as "c 1:3"."""
@@ -54,6 +58,9 @@ class RealOwnership(Ownership):
             os.chown(target, uid, gid)
         else:
             os.chown(target, uid, gid, dir_fd=at, follow_symlinks=False)
+
+    def of_new_files(self) -> Owner | None:
+        return Owner(os.geteuid(), os.getegid())
 
     def record_device(self, file: int, device: bytes) -> None:
         owner_records.record_device(file, device)

@@ -5,6 +5,7 @@ import gzip
 import io
 import os
 import stat
+import struct
 import tarfile
 from pathlib import Path
 from typing import BinaryIO
@@ -62,6 +63,50 @@ def test_unpacking_sets_everything_exactly(archive: LayerArchive, tmp_path: Path
             assert (os.major(status.st_rdev), os.minor(status.st_rdev)) == entry.device
     assert os.getxattr(tmp_path / "d/small", "security.capability") == CAPABILITY
     assert os.stat(tmp_path / "d/u").st_ino == os.stat(tmp_path / "d/small").st_ino
+
+
+@pytest.mark.parametrize("umask", [0, 0o022, 0o077])
+@pytest.mark.parametrize("overlay", [False, True], ids=["applied", "overlay"])
+def test_modes_do_not_depend_on_the_umask(
+    archive: LayerArchive, tmp_path: Path, overlay: bool, umask: int
+) -> None:
+    modes = (0o0, 0o400, 0o444, 0o644, 0o666, 0o755, 0o777, 0o1644, 0o4755, 0o2711)
+    entries = [
+        Entry(f"d/{mode:o}", FILE, mode, os.geteuid(), os.getegid(), size=1) for mode in modes
+    ]
+    _, layer = packed(archive, *(PackedEntry(each, lambda: io.BytesIO(b"x")) for each in entries))
+    before = os.umask(umask)
+    try:
+        unpack(archive, layer, tmp_path, overlay=overlay)
+    finally:
+        os.umask(before)
+    found = {stat.S_IMODE((tmp_path / f"d/{mode:o}").stat().st_mode) for mode in modes}
+    assert found == set(modes)
+
+
+@as_root
+@pytest.mark.parametrize("overlay", [False, True], ids=["applied", "overlay"])
+def test_a_directory_gives_no_file_its_group_or_its_access_list(
+    archive: LayerArchive, tmp_path: Path, overlay: bool
+) -> None:
+    layer = a_tar((info("f"), b"x"), (info("d/f"), b"x"))
+    group, listed = tmp_path / "group", tmp_path / "listed"
+    for directory in (group, listed):
+        directory.mkdir()
+    os.chown(group, 0, 7)
+    group.chmod(0o2755)
+    # linux/posix_acl_xattr.h: version 2, then tag, permissions and id of each entry
+    rows = ((1, 0), (4, 0), (16, 0), (32, 0))
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *row, 2**32 - 1) for row in rows)
+    with contextlib.suppress(OSError):  # a file system without access lists
+        os.setxattr(listed, "system.posix_acl_default", acl)
+
+    for directory in (group, listed):
+        unpack(archive, layer, directory, overlay=overlay)
+        for name in ("f", "d/f"):
+            status = (directory / name).stat()
+            assert (status.st_uid, status.st_gid) == (0, 0)
+            assert stat.S_IMODE(status.st_mode) == 0o644
 
 
 def test_parents_keep_their_times(archive: LayerArchive, tmp_path: Path) -> None:
