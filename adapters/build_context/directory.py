@@ -148,14 +148,16 @@ class DirectoryContext(BuildContext):
 
     def _fresh(self, digests: Mapping[str, str]) -> Iterator[tuple[str, KnownFile]]:
         """Yield those of the files that the store lacks and that have not changed since."""
-        entry_of = self.tree().get
+        entry_of, files, make = self.tree().get, self._files, tuple.__new__
+        doubtful = self._unchecked | self._racy
         for path, digest in digests.items():
             entry = entry_of(path)
-            if entry is None or entry.digest == digest or path in self._racy:
+            if entry is None or entry[10] == digest:
                 continue
-            stamp = _stamp(self._files[path])
-            if path not in self._unchecked or self._is_still(path, stamp):
-                yield path, KnownFile(stamp, digest, entry.xattrs)
+            stamp = make(FileStamp, files[path][2:7])
+            if path in doubtful and (path in self._racy or not self._is_still(path, stamp)):
+                continue
+            yield path, make(KnownFile, (stamp, digest, entry[9]))
 
     def _read_small(self, seen: Seen) -> bytes | None:
         """Return the content of a file of the walk, None if a read was short.

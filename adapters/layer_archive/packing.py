@@ -42,7 +42,7 @@ class _TarWriter:
         keep, make, render, sha256 = written.append, tuple.__new__, records.render, hashlib.sha256
         latest = None if epoch is None else epoch * _SECOND
         for packed in entries:
-            path, kind, mode, uid, gid, size, mtime, link, device, xattrs, _, _ = packed[0]
+            path, kind, mode, uid, gid, size, mtime, link, device, xattrs, known, _ = packed[0]
             if kind == SOCKET:  # tar has no type for them; all tools leave them out
                 continue
             if not is_tree_path(path):
@@ -62,7 +62,7 @@ class _TarWriter:
                 data = content.getvalue()
                 if len(data) != size:
                     raise ContextFileChanged(path)
-                digest = sha256(data).hexdigest()
+                digest = known or sha256(data).hexdigest()
                 padding = _PADDING[size % 512]
                 self._parts += (head, data, padding)
                 self._offset = offset + size + len(padding)

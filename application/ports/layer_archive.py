@@ -31,7 +31,7 @@ class PackedEntry(NamedTuple):
     """An entry to write, and for a FILE of size > 0 a function that opens its content.
 
     ``open`` is called once, when the entry is written; the archive closes the content. A BytesIO is
-    the fastest content for small files.
+    the fastest content for small files; its digest is not computed if the entry has one.
     """
 
     entry: Entry

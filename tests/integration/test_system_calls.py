@@ -20,6 +20,8 @@ from img.adapters.file_digest_store.memory import MemoryFileDigestStore
 from img.adapters.layer_archive.tar import TarLayerArchive
 from img.application.ports.layer_archive import PackedEntry
 
+me, mine = os.geteuid(), os.getegid()
+
 def begin(what):
     os.access(f"/count/{what}", os.F_OK)
 
@@ -36,7 +38,7 @@ def measure(root, files):
     begin("copy")
     entries = [
         PackedEntry(
-            entry._replace(uid=os.geteuid(), gid=os.getegid()),
+            entry._replace(uid=me, gid=mine),
             partial(source.open, entry.path) if entry.size else None,
         )
         for entry in sorted(tree.walk(""))

@@ -54,7 +54,8 @@ class SlowFull(BlobWriter):
 
 
 def with_content(entry: Entry, content: bytes) -> PackedEntry:
-    return PackedEntry(entry=entry._replace(size=len(content)), open=lambda: io.BytesIO(content))
+    entry = entry._replace(size=len(content), digest="")
+    return PackedEntry(entry=entry, open=lambda: io.BytesIO(content))
 
 
 def a_file(path: str, content: bytes = b"", **fields: object) -> PackedEntry:
