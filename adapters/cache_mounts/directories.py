@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from img.adapters.storage.file_entries import entry_of, open_file, xattr_names
-from img.adapters.storage.own_files import make_directories, try_lock
+from img.adapters.storage.own_files import is_locked, make_directories
 from img.adapters.storage.ownership import REAL, Ownership
 from img.adapters.storage.work_directory import WorkDirectory, bytes_below
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts, KeptDirectory
@@ -99,7 +99,7 @@ class DirectoryCacheMounts(CacheMounts):
             name=_read(f"{directory}/name").partition("\0")[0],
             size=_size(directory, used, measured),
             used=used,
-            in_use=_is_locked(directory),
+            in_use=is_locked(directory),
         )
 
     def _locked(self, name: str, number: int, sharing: str) -> tuple[str, int | None]:
@@ -140,17 +140,6 @@ def _size(directory: str, used: float, measured: bool) -> int:
         _write(f"{directory}/size", str(size))
         os.utime(directory, (used, used))
     return size
-
-
-def _is_locked(directory: str) -> bool:
-    try:
-        lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except PermissionError:
-        return False
-    try:
-        return not try_lock(lock)
-    finally:
-        os.close(lock)
 
 
 def _read(path: str) -> str:

@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from img.adapters.storage.own_files import try_lock
+from img.adapters.storage.own_files import is_locked
 from img.adapters.storage.work_directory import WorkDirectory, bytes_below, remove_tree
 from img.application.ports.state_space import Leftover, StateSpace
 
@@ -72,7 +72,7 @@ class FileStateSpace(StateSpace):
                     yield path, "left by a process that was killed"
         for folder in (f"{self._state}/{name}" for name in _INCOMING):
             for path in _listed(folder):
-                if not _is_locked(path):
+                if not is_locked(path):
                     yield path, _PART
         for snapshots in self._snapshots:
             for path in _listed(os.path.dirname(snapshots)):
@@ -80,7 +80,7 @@ class FileStateSpace(StateSpace):
                     yield path, "unpacked layers of before the machine was started"
             for kind in _listed(snapshots):
                 for path in _listed(f"{kind}/work"):
-                    if not _is_locked(path):
+                    if not is_locked(path):
                         yield path, "workspace of a process that was killed"
 
     def _existing(self) -> str:
@@ -97,18 +97,7 @@ def _listed(directory: str) -> list[str]:
         return []
 
 
-def _is_locked(path: str) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return not try_lock(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _unlink_unlocked(path: str) -> None:
     with contextlib.suppress(FileNotFoundError):
-        if not _is_locked(path):
+        if not is_locked(path):
             os.unlink(path)

@@ -95,6 +95,18 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
     return True
 
 
+def is_locked(path: str) -> bool:
+    """Tell whether another process has locked a file or directory; False if it cannot be opened."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def is_at(path: str, descriptor: int) -> bool:
     """Tell whether ``path`` itself, not the target of a link, is the open file."""
     try:

@@ -11,6 +11,7 @@ from img.domain.dockerfile.glob import (
     trim_prefix,
     trim_suffix,
 )
+from img.domain.dockerfile.word_splitter import WordSplitter
 from img.domain.errors import DockerfileError
 from img.domain.go.formatting import quoted
 
@@ -126,44 +127,6 @@ def expand_words(
     return list(expand(word, env, escape, quoting=quoting, lines=lines).words)
 
 
-class _Words:
-    """A collector of words; quoted parts are not split."""
-
-    def __init__(self) -> None:
-        self._done: list[str] = []
-        self._word: list[str] = []
-
-    def add(self, text: str) -> None:
-        """Add ``text``, splitting at its blanks."""
-        if text[:1].isspace():
-            self._flush()
-        for number, word in enumerate(text.split()):
-            if number:
-                self._flush()
-            self._word.append(word)
-        if text[-1:].isspace():
-            self._flush()
-
-    def add_whole(self, text: str) -> None:
-        """Add ``text`` without splitting it."""
-        self._word.append(text)
-
-    def forget(self) -> None:
-        """Drop the current word."""
-        self._word.clear()
-
-    def finish(self) -> list[str]:
-        """Return all words; end the current one."""
-        self._flush()
-        return self._done
-
-    def _flush(self) -> None:
-        word = "".join(self._word)
-        self._word.clear()
-        if word:
-            self._done.append(word)
-
-
 class _Lexer:
     """A lexer of one text (BuildKit frontend/dockerfile/shell/lex.go)."""
 
@@ -193,7 +156,7 @@ class _Lexer:
 
     def _read(self, stop: str) -> tuple[str, list[str]]:
         result: list[str] = []
-        words = _Words()
+        words = WordSplitter()
         while self._at < len(self._text):
             if run := self._ordinary.match(self._text, self._at):
                 self._at = run.end()
@@ -226,7 +189,7 @@ class _Lexer:
             raise ExpansionFailed(f"unexpected end of statement while looking for matching {stop}")
         return "".join(result), words.finish()
 
-    def _forget_word(self, words: _Words, arguments: int) -> None:
+    def _forget_word(self, words: WordSplitter, arguments: int) -> None:
         """Drop the word before ``${v:-word}``: in BuildKit both share one buffer."""
         if self._arguments != arguments:
             words.forget()
