@@ -11,14 +11,14 @@ _NEW = ImageForm(squash=Squash.NEW)
 _ALL = ImageForm(squash=Squash.ALL)
 
 
-def _layers(workshop: Bench, form: ImageForm) -> list[dict[str, bytes]]:
+def _layers(app: Bench, form: ImageForm) -> list[dict[str, bytes]]:
     """Return the files of each layer of the image in ``form``."""
-    built = workshop.deliver(ImageOutput(form=form))
+    built = app.deliver(ImageOutput(form=form))
     assert built is not None
     made = []
     for layer in built.images[0].manifest.layers:
         with (
-            workshop.blobs.open(layer.digest) as blob,
+            app.blobs.open(layer.digest) as blob,
             tarfile.open(fileobj=io.BytesIO(blob.read())) as archive,
         ):
             made.append(
@@ -30,27 +30,27 @@ def _layers(workshop: Bench, form: ImageForm) -> list[dict[str, bytes]]:
     return made
 
 
-def test_the_new_layers_become_one_above_those_of_the_base(workshop: Bench) -> None:
-    base, *_ = _layers(workshop, DEFAULT)
+def test_the_new_layers_become_one_above_those_of_the_base(app: Bench) -> None:
+    base, *_ = _layers(app, DEFAULT)
 
-    assert _layers(workshop, _NEW) == [base, {"dir": b"", "dir/a": b"1", "dir/b": b"2"}]
+    assert _layers(app, _NEW) == [base, {"dir": b"", "dir/a": b"1", "dir/b": b"2"}]
 
 
-def test_all_layers_become_one(workshop: Bench) -> None:
-    assert _layers(workshop, _ALL) == [
+def test_all_layers_become_one(app: Bench) -> None:
+    assert _layers(app, _ALL) == [
         {"dir": b"", "dir/a": b"1", "dir/b": b"2", "dir/of-base": b"3", "gone": b"4"}
     ]
 
 
-def test_a_file_that_a_later_step_replaced_is_in_no_layer(workshop: Bench) -> None:
-    workshop.build("FROM base\nCOPY a /dir/x\nCOPY b /dir/x\n", {"a": b"1", "b": b"2"}, store=False)
+def test_a_file_that_a_later_step_replaced_is_in_no_layer(app: Bench) -> None:
+    app.build("FROM base\nCOPY a /dir/x\nCOPY b /dir/x\n", {"a": b"1", "b": b"2"}, store=False)
 
-    assert _layers(workshop, _NEW)[1:] == [{"dir": b"", "dir/x": b"2"}]
+    assert _layers(app, _NEW)[1:] == [{"dir": b"", "dir/x": b"2"}]
 
 
-def test_the_history_says_all_steps_and_gives_the_layer_to_the_last(workshop: Bench) -> None:
+def test_the_history_says_all_steps_and_gives_the_layer_to_the_last(app: Bench) -> None:
     def history(form: ImageForm) -> list[tuple[str, bool]]:
-        built = workshop.deliver(ImageOutput(form=form))
+        built = app.deliver(ImageOutput(form=form))
         assert built is not None
         config = built.images[0].config
         return [(item.created_by, item.empty_layer) for item in config.history]
@@ -62,9 +62,9 @@ def test_the_history_says_all_steps_and_gives_the_layer_to_the_last(workshop: Be
     assert [empty for _, empty in history(_ALL)].count(False) == 1
 
 
-def test_the_squashed_layer_is_made_once(workshop: Bench) -> None:
-    first = workshop.deliver(ImageOutput(form=_NEW))
-    second = workshop.deliver(
+def test_the_squashed_layer_is_made_once(app: Bench) -> None:
+    first = app.deliver(ImageOutput(form=_NEW))
+    second = app.deliver(
         ImageOutput(form=_NEW, names=(ImageReference.parse("quay.io/team/squashed"),))
     )
 
@@ -72,7 +72,7 @@ def test_the_squashed_layer_is_made_once(workshop: Bench) -> None:
     assert first.target == second.target
 
 
-def test_an_image_without_steps_keeps_its_layers(workshop: Bench) -> None:
-    workshop.build("FROM base\nLABEL a=b\n", {}, store=False)
+def test_an_image_without_steps_keeps_its_layers(app: Bench) -> None:
+    app.build("FROM base\nLABEL a=b\n", {}, store=False)
 
-    assert _layers(workshop, _NEW) == _layers(workshop, DEFAULT)
+    assert _layers(app, _NEW) == _layers(app, DEFAULT)
