@@ -68,6 +68,8 @@ class Settings:
     secrets: tuple[SecretSpec, ...] = ()
     agents: tuple[AgentSpec, ...] = ()
     resources: Resources = Resources()  # limits of steps
+    retries: int = 0  # of a RUN that fails
+    step_limit_s: float | None = None  # for each try of a RUN
     access: RegistryAccess = RegistryAccess()
 
 

@@ -188,7 +188,6 @@ _VALUES: _Rows = (
     ("--os-feature", _NEVER, _LEAVE_OUT),
     ("--os-version", _NEVER, _LEAVE_OUT),
     ("--pid", _one_of("", "private"), _LEAVE_OUT),
-    ("--retry", _anything, ""),
     ("--retry-delay", _anything, ""),
     ("--runtime", _NEVER, "use --executor runc or crun"),
     ("--runtime-flag", _NEVER, _LEAVE_OUT),
@@ -265,10 +264,14 @@ OF_BUILD: Mapping[str, ForeignOption] = {
 }
 """Those of builds, by their spelling."""
 
-_OF_TRANSFER = ("--cert-dir", "--creds", "--decryption-key", "--disable-content-trust", "--retry",
+_OF_TRANSFER = ("--cert-dir", "--creds", "--decryption-key", "--disable-content-trust",
                 "--retry-delay", "--sign-by", "--signature-policy")  # fmt: skip
 
-OF_TRANSFER: Mapping[str, ForeignOption] = {name: OF_BUILD[name] for name in _OF_TRANSFER}
+OF_TRANSFER: Mapping[str, ForeignOption] = {
+    **{name: OF_BUILD[name] for name in _OF_TRANSFER},
+    # `img build --retry` is for RUN.
+    "--retry": ForeignOption(takes=Takes.VALUE, accepted=_anything, instead=""),
+}
 """Those of pull and push."""
 
 OF_BAKE: Mapping[str, ForeignOption] = {name: OF_BUILD[name] for name in ("--builder", "-D")}

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from img.domain.errors import UsageError
-from img.domain.go.quantities import BadQuantity, parse_byte_size
+from img.domain.go.quantities import BadQuantity, parse_byte_size, parse_duration
 from img.domain.resources import Resources
 
 _LEAST_MEMORY = 6 << 20  # bytes; docker's minimum: a process does not start with less
@@ -12,6 +12,7 @@ _PERIOD = 100_000  # microseconds; the kernel's minimum
 _PERIODS = range(1_000, 1_000_001)
 _LEAST_QUOTA = 1_000  # microseconds
 _MOST_CPUS = 1 << 20  # more than any machine has, and small enough for the kernel's numbers
+_MOST_RETRIES = 100
 _SHARES = range(2, 262_145)
 _OF_BUILDX = (
     "memory", "memory-swap", "cpu-shares", "cpu-period", "cpu-quota", "cpuset-cpus", "cpuset-mems",
@@ -112,3 +113,23 @@ def _parent(text: str) -> str:
     if ".." in text.split("/"):
         raise UsageError(f"invalid --cgroup-parent {text!r}: it must not climb")
     return text
+
+
+def parse_retries(number: int) -> int:
+    """Return the number of ``--retry``. Raises UsageError."""
+    if not 0 <= number <= _MOST_RETRIES:
+        raise UsageError(f"invalid --retry {number}", hint=f"a number from 0 to {_MOST_RETRIES}")
+    return number
+
+
+def parse_step_limit(text: str) -> float | None:
+    """Return the seconds of ``--timeout``, such as 90s or 1h30m; None for "". Raises UsageError."""
+    if not text:
+        return None
+    try:
+        nanoseconds = parse_duration(text)
+    except BadQuantity:
+        nanoseconds = 0
+    if nanoseconds <= 0:
+        raise UsageError(f"invalid --timeout {text!r}", hint="such as 90s, 10m or 1h30m")
+    return nanoseconds / 10**9

@@ -16,7 +16,7 @@ from img.domain.options.entitlements import (
 )
 from img.domain.options.outputs import OutputOptions
 from img.domain.options.pull import parse_pull
-from img.domain.options.resources import parse_resources
+from img.domain.options.resources import parse_resources, parse_retries, parse_step_limit
 from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.outputs import Output
 from img.entrypoints.cli import options
@@ -188,6 +188,12 @@ def build(
         Texts,
         option("--resource", says="Set one of the limits above by its name.", value="NAME=VALUE"),
     ] = None,
+    retry: Annotated[
+        int, option("--retry", says="Try a RUN that fails again, so many times.", value="NUMBER")
+    ] = 0,
+    timeout: Annotated[
+        str, option("--timeout", says="Stop a RUN after this time.", value="DURATION")
+    ] = "",
     executor: Annotated[
         str | None,
         option(
@@ -338,6 +344,8 @@ def build(
         secrets=secrets,
         agents=agents,
         resources=resources,
+        retries=parse_retries(retry),
+        step_limit_s=parse_step_limit(timeout),
         emulate=emulate,
         executor=executor,
         userns=USER_NAMESPACES in allowed,

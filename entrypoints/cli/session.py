@@ -71,6 +71,8 @@ class Session:
         secrets: "tuple[SecretSpec, ...]" = (),
         agents: "tuple[AgentSpec, ...]" = (),
         resources: Resources | None = None,
+        retries: int = 0,
+        step_limit_s: float | None = None,
         emulate: str = "full",
         executor: str | None = None,
         userns: bool = False,
@@ -102,6 +104,8 @@ class Session:
             secrets=secrets,
             agents=agents,
             resources=resources or Resources(),
+            retries=retries,
+            step_limit_s=step_limit_s,
             access=access,
         )
         rootless.sweep_secrets()

@@ -210,6 +210,8 @@ class Building(Wiring):
             archive=storage.archive,
             blobs=storage.blobs,
             trees=images.trees,
+            retries=given.settings.retries,
+            limit_s=given.settings.step_limit_s,
         )
         self.fetch_file = providers.Factory(
             FetchFile,

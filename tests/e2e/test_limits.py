@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.test_interrupted import Sleeper, assert_nothing_left
-from tests.support.host.img_command import ImgFor, WriteContext
+from tests.support.host.img_command import Img, ImgFor, WriteContext
 from tests.support.host.machine import Account, this_account
 from tests.support.host.waiting import wait_until
 from tests.support.steps.delegation import delegated_to, hierarchy_of
@@ -92,3 +92,20 @@ def test_a_killed_build_leaves_no_group(
 
     assert_nothing_left(sleeper)
     wait_until(lambda: not step.exists(), "the group goes")  # when the last process is reaped
+
+
+def test_a_step_is_tried_again_and_stopped_in_time(
+    img: Img, busybox: str, write_context: WriteContext
+) -> None:
+    flaky = "RUN --mount=type=cache,target=/c test -e /c/x || { touch /c/x; exit 1; }\n"
+    slow = "RUN sleep 600\n"
+
+    again = img("build", "--retry=1", write_context(f"FROM {busybox}\n{flaky}", name="flaky"))
+    stopped = img(
+        "build", "--timeout=1s", write_context(f"FROM {busybox}\n{slow}", name="slow"), code=4
+    )
+
+    assert "exit code: 1; retry 1 of 1" in again.stderr
+    assert '"/bin/sh -c sleep 600" did not end within 1 seconds (give --timeout' in (
+        stopped.error_line
+    )

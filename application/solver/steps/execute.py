@@ -1,12 +1,14 @@
 """Runs Exec: a process in a root file system, and the layer of its changes."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 
 from img.application.cancellation import StepCanceled
 from img.application.layers.trees import Trees
 from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
-from img.application.ports.executor import Executor
+from img.application.ports.executor import Cancellation, Executor
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.snapshotter import Workspace
 from img.application.solver.progress import StepProgress
@@ -25,6 +27,8 @@ from img.domain.process import ExitStatus, FileMount, Process
 
 log = logger("execute")
 
+_STDERR = 2
+
 
 class ProcessFailed(BuildError):
     """The command of a RUN ended with a status other than 0."""
@@ -40,6 +44,37 @@ class ProcessFailed(BuildError):
         self.status = status.code
 
 
+class ProcessTooSlow(BuildError):
+    """The command of a RUN did not end in the time that the user allows."""
+
+    def __init__(self, argv: tuple[str, ...], limit_s: float) -> None:
+        super().__init__(
+            f'process "{" ".join(argv)}" did not end within {limit_s:g} seconds',
+            hint="give --timeout more time",
+        )
+        self.limit_s = limit_s
+
+
+@dataclass(frozen=True, slots=True)
+class _Deadline:
+    """A cancellation, or the end of the time of a step, whichever comes first."""
+
+    cancelled: Cancellation
+    end_s: float  # of the monotonic clock
+
+    @property
+    def has_passed(self) -> bool:
+        return time.monotonic() >= self.end_s
+
+    def is_set(self) -> bool:
+        return self.cancelled.is_set() or self.has_passed
+
+    def wait(self, timeout: float | None = None) -> bool:
+        left = max(0.0, self.end_s - time.monotonic())
+        self.cancelled.wait(left if timeout is None else min(timeout, left))
+        return self.is_set()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecuteProcess:
     """Layers of RUN."""
@@ -50,6 +85,8 @@ class ExecuteProcess:
     archive: LayerArchive
     blobs: BlobStore
     trees: Trees
+    retries: int = 0  # of a command that fails
+    limit_s: float | None = None  # for each try of a command; None: no limit
 
     def step(self, operation: Exec, inputs: Sequence[Result]) -> "ExecStep":
         """Return the step on the first of ``inputs``. Raises BuildError."""
@@ -82,10 +119,21 @@ class ExecStep(Step):
     def run(self, progress: StepProgress) -> Layer:
         """Run the process and return the layer of its changes, empty if there are none.
 
-        Raises ProcessFailed, ProcessNotStarted, StepCanceled, ExecutorUnavailable, and
-        the errors of Roots.workspace.
+        Each try begins with the files before the step; directories of cache mounts keep theirs.
+        Raises ProcessFailed, ProcessTooSlow, ProcessNotStarted, StepCanceled, ExecutorUnavailable,
+        and the errors of Roots.workspace.
         """
         self.parts.executor.require()
+        retries = self.parts.retries
+        for number in range(1, retries + 1):
+            try:
+                return self._run_once(progress)
+            except (ProcessFailed, ProcessTooSlow) as error:
+                text = f"{error.message}; retry {number} of {retries}\n"
+                progress.output(_STDERR, text.encode("utf-8", "replace"))
+        return self._run_once(progress)
+
+    def _run_once(self, progress: StepProgress) -> Layer:
         with (
             self.parts.mount(self.operation, self.sources) as mounts,
             self.parts.roots.workspace(self.root) as workspace,
@@ -105,10 +153,17 @@ class ExecStep(Step):
 
         masked = MaskedOutput(progress.output, mounts.secrets)
         process = _process(self.operation, mounts)
+        limit_s = self.parts.limit_s
+        end_s = math.inf if limit_s is None else time.monotonic() + limit_s
+        deadline = _Deadline(progress.cancelled, end_s)
+        cancelled = progress.cancelled if limit_s is None else deadline
         try:
-            status = self.parts.executor.run(process, workspace.root, masked, progress.cancelled)
+            status = self.parts.executor.run(process, workspace.root, masked, cancelled)
         finally:
             masked.end()
+        if limit_s is not None and not status.success and deadline.has_passed:
+            _raise_if_cancelled(progress)
+            raise ProcessTooSlow(self.operation.argv, limit_s)
         log.debug("process ended", argv=list(process.argv), status=status.code)
         return status
 

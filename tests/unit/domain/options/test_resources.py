@@ -3,7 +3,7 @@
 import pytest
 
 from img.domain.errors import UsageError
-from img.domain.options.resources import parse_resources
+from img.domain.options.resources import parse_resources, parse_retries, parse_step_limit
 from img.domain.resources import Resources
 
 
@@ -73,3 +73,25 @@ def test_what_cannot_be_meant_is_refused(options: dict[str, str], message: str) 
 def test_a_resource_that_nobody_knows_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="invalid --resource"):
         parse_resources({}, [text])
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("", None), ("90s", 90.0), ("1h30m", 5400.0), ("250ms", 0.25)]
+)
+def test_the_time_of_a_step_is_a_duration(text: str, seconds: float | None) -> None:
+    assert parse_step_limit(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "-1s", "5", "soon"])
+def test_other_times_of_a_step_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="invalid --timeout"):
+        parse_step_limit(text)
+
+
+@pytest.mark.parametrize(("number", "fits"), [(0, True), (100, True), (-1, False), (101, False)])
+def test_a_number_of_retries_has_limits(number: int, fits: bool) -> None:
+    if fits:
+        assert parse_retries(number) == number
+    else:
+        with pytest.raises(UsageError, match="invalid --retry"):
+            parse_retries(number)

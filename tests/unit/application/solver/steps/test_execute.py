@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 from typing import Any, BinaryIO
 
 import pytest
@@ -16,13 +17,14 @@ from img.adapters.snapshotter.memory import MemoryWorkspace
 from img.application.ports.build_context import ContextFileChanged
 from img.application.ports.cache_mounts import CacheDirectory
 from img.application.ports.layer_archive import PackedEntry
-from img.application.solver.steps.execute import ProcessFailed
+from img.application.solver.steps.execute import ProcessFailed, ProcessTooSlow
 from img.domain.errors import BuildError
 from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.filesystem.selection import CopyRules, Selection, select
 from img.domain.filesystem.source_match import SourceNotFound
 from img.domain.filesystem.tree import FileTree
 from img.domain.process import BindMount, DirectoryRoot, Network, TmpfsMount, TreeMount
+from img.domain.progress import VertexOutput
 from tests.support.in_memory_app import InMemoryApp, a_request, image_of
 
 BASE = {"etc/conf": b"old", "etc/gone": b"x"}
@@ -57,6 +59,59 @@ def test_a_command_that_changes_nothing_gives_an_empty_layer_as_in_buildkit() ->
 
     assert len(image.layers) == 2
     assert len(app.container.images.trees().index_of(image.layers[-1])) == 0
+
+
+def test_a_command_that_fails_is_tried_again_with_the_files_from_before() -> None:
+    app = an_app()
+    app.container.building.execute.add_kwargs(retries=2)
+    tries: list[None] = []
+
+    def fail_once(root: MemoryWorkspace) -> None:
+        tries.append(None)
+        root.write(f"try-{len(tries)}")
+        app.statuses["flaky"] = int(len(tries) == 1)
+
+    app.commands["flaky"] = fail_once
+
+    built = app.build("FROM base\nRUN flaky\n")
+
+    assert app.files_of(built).keys() == {*BASE, "try-2"}
+    shown = [event.data for event in app.progress.events if isinstance(event, VertexOutput)]
+    assert shown == [
+        b'process "/bin/sh -c flaky" did not complete successfully: exit code: 1; retry 1 of 2\n'
+    ]
+
+
+def test_after_the_last_retry_the_step_fails() -> None:
+    app = an_app()
+    app.container.building.execute.add_kwargs(retries=2)
+    tries: list[None] = []
+    app.commands["broken"] = lambda _: tries.append(None)
+    app.statuses["broken"] = 7
+
+    with pytest.raises(ProcessFailed) as failed:
+        app.build("FROM base\nRUN broken\n")
+
+    assert (failed.value.status, len(tries)) == (7, 3)
+
+
+def test_a_command_that_takes_too_long_is_stopped() -> None:
+    app = an_app()
+    app.container.building.execute.add_kwargs(limit_s=0.01)
+    app.commands["slow"] = lambda _: Event().wait(0.02)
+
+    with pytest.raises(ProcessTooSlow) as stopped:
+        app.build("FROM base\nRUN slow\n")
+
+    assert stopped.value.message == 'process "/bin/sh -c slow" did not end within 0.01 seconds'
+
+
+def test_a_command_that_ends_in_time_is_not_stopped() -> None:
+    app = an_app()
+    app.container.building.execute.add_kwargs(limit_s=60.0)
+    app.commands["quick"] = lambda root: root.write("made", b"1")
+
+    assert app.files_of(app.build("FROM base\nRUN quick\n"))["made"] == b"1"
 
 
 def test_what_it_wrote_is_kept_as_a_snapshot_for_the_next() -> None:
