@@ -1,5 +1,6 @@
 """Begins and ends what all workers of a run share; says which tests are run, and in what order."""
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -47,6 +48,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.workeroutput[_LEFT_OUT] = [item.nodeid for item in left_out]
     else:
         config.hook.pytest_deselected(items=left_out)
+
+
+def pytest_collection_finish() -> None:
+    """Take what is there now, ten thousand tests, out of the garbage collector's rounds."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -27,7 +27,7 @@ from tests.support.servers.registry_server import RegistryServer
 pytestmark = [pytest.mark.userns, pytest.mark.registry]
 
 _EVERY = "IMG_TESTS_ALL" in os.environ
-_KILLS = int(os.environ.get("IMG_TESTS_KILLS") or (50 if _EVERY else 30))  # hits, in each test
+_KILLS = int(os.environ.get("IMG_TESTS_KILLS") or (50 if _EVERY else 15))  # hits, in each test
 _SEED = os.environ.get("IMG_TESTS_SEED") or str(random.SystemRandom().randrange(10**6))
 _SOONEST_S, _LATEST_S = 0.1, 0.8  # Python has started, and most commands have not ended
 _SOONER, _LATER = 0.92, 1.03  # factors for the latest moment after a miss, and after a hit

@@ -1,4 +1,4 @@
-"""Pulls and pushes over a network that does random wrong: 200; with IMG_TESTS_ALL 500.
+"""Pulls and pushes over a network that does random wrong: 100; with IMG_TESTS_ALL 500.
 
 Every one ends right, or with a clear error; never is a wrong image here or in the registry.
 IMG_FAULT_SEED=N repeats the run that a failure names, and no other.
@@ -45,8 +45,8 @@ pytestmark = [
 ]
 
 FIRST = 20_000
-RUNS = 500 if "IMG_TESTS_ALL" in os.environ else 200
-BATCH = 50
+RUNS = 500 if "IMG_TESTS_ALL" in os.environ else 100
+BATCH = 25
 LAYERS = (1, 30_000, 60_000, 100_000, 150_000)  # bytes of the file in each
 PART = 40_000
 HASTY = Limits(connect_s=1, read_s=0.4, commit_s=0.8, part=PART)

@@ -71,6 +71,7 @@ class Builds:
         )(test)
         if seed is not None:
             test = hypothesis.seed(seed)(test)
+        gc.freeze()  # or each build's collection goes through all modules
         try:
             test()
         finally:

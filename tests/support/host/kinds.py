@@ -73,13 +73,21 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+# The roots of steps that the runtimes are not tried on: img makes both kinds before it starts one.
+_REPEATED = {("crun", "directory"), ("runc", "overlay")}
+
+
 def is_for_others(item: pytest.Item) -> bool:
-    """Tell whether the test is for a kind of user that we are not, or a user's run is enough.
+    """Tell whether the test is for a kind of user that we are not, or another one is enough.
 
     Raises UsageError for a test that would never be run.
     """
-    if item.get_closest_marker("any_user") and "IMG_TESTS_ALL" not in os.environ:
-        return isinstance(item, pytest.Function) and _parameters(item).get("img") == "root"
+    if isinstance(item, pytest.Function) and "IMG_TESTS_ALL" not in os.environ:
+        given = _parameters(item)
+        if item.get_closest_marker("any_user") and given.get("img") == "root":
+            return True
+        if (given.get("executor"), given.get("root")) in _REPEATED:
+            return True
     file = item.nodeid.partition("::")[0]
     for name, kind in KINDS.items():
         if item.get_closest_marker(name) and not kind.is_ours:
