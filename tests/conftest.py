@@ -13,7 +13,8 @@ from tests.support import left_out, long_tests
 from tests.support.host import kinds, shared_things
 
 # How long an example takes says more of the machine than of the code.
-settings.register_profile("img", deadline=None)
+_EXAMPLES = 100 if "IMG_TESTS_ALL" in os.environ else 40  # unless a test says how many
+settings.register_profile("img", deadline=None, max_examples=_EXAMPLES)
 settings.load_profile("img")
 
 collect_ignore = ["extension_package"]  # tests/integration/test_extension.py runs its tests
