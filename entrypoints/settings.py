@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from img.domain.resources import Resources
 if TYPE_CHECKING:
     from img.domain.kaniko.registries import RegistrySettings
     from img.domain.options.secrets import AgentSpec, SecretSpec
+    from img.domain.progress import Event
 
 # Names of backends in img 0.5 and later → snapshotters.
 _BACKENDS = {
@@ -64,6 +65,7 @@ class Settings:
     max_cache: int | None = None  # bytes for data that no image needs; None: img decides, 0: any
     progress: str = "auto"  # plain, tty, quiet, rawjson
     quiet: bool = False  # overrides ``progress``
+    on_event: Callable[[Event], None] | None = None  # overrides both
     debug: bool = False
     secrets: tuple[SecretSpec, ...] = ()
     agents: tuple[AgentSpec, ...] = ()

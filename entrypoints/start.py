@@ -7,13 +7,28 @@ import io
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 from img.adapters.linux.waiting_file import WaitingFile
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
+    _prepare()
+    from img.entrypoints.cli import app
+
+    app.main()
+
+
+def engine(descriptor: int) -> NoReturn:
+    """Serve the Python API at the socket ``descriptor`` and end the process."""
+    _prepare()
+    from img.entrypoints.engine import serve
+
+    serve.serve(descriptor)
+
+
+def _prepare() -> None:
     _fill_standard_descriptors()
     sys.stdin, sys.stdout, sys.stderr = map(_waiting, (sys.stdin, sys.stdout, sys.stderr))
     # A caller may have ignored SIGCHLD; then waiting for child processes fails.
@@ -24,9 +39,6 @@ def main() -> None:
     # Objects live until the command ends, or are freed by reference counts. The default threshold
     # makes the collector visit the 10^5 files of a context repeatedly: a quarter of a COPY.
     gc.set_threshold(500_000)
-    from img.entrypoints.cli import app
-
-    app.main()
 
 
 def executor() -> None:

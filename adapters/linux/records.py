@@ -29,8 +29,8 @@ class BadRecord(ValueError):
 def encode(value: object) -> bytes:
     """Return ``value`` as a record in ASCII.
 
-    The supported types are data classes, enumerations (by value), tuples, mappings of strings,
-    bytes, strings (with lone surrogates), integers, booleans and None.
+    The supported types are data classes, enumerations (by value), tuples, sets and mappings of
+    strings, bytes, strings (with lone surrogates), integers, booleans and None.
     """
     return _to_json(_plain(value)).encode("ascii")
 
@@ -60,6 +60,8 @@ def _plain(value: object) -> object:
             return binascii.b2a_base64(value, newline=False).decode("ascii")
         case tuple() | list():
             return [_plain(one) for one in value]
+        case frozenset():
+            return sorted(value)
         case Mapping():
             return {name: _plain(one) for name, one in value.items()}
         case str() | int():
@@ -83,6 +85,9 @@ def reader_of(kind: Any) -> Callable[[Any], Any]:
         return _union_reader(arguments)
     if origin is tuple:
         return _tuple_reader(arguments)
+    if origin is frozenset:
+        elements = _tuple_reader((*arguments, Ellipsis))
+        return lambda plain: frozenset(elements(plain))
     if origin is not None and issubclass(origin, Mapping):
         return _mapping_reader(*arguments)
     if is_dataclass(kind):

@@ -150,7 +150,8 @@ def root(
     ] = False,
 ) -> None:
     """Read the options before the command."""
-    ctx.obj = Session(state=state, backend=backend, debug=debug)
+    session = ctx.obj or Session()
+    ctx.obj = session.with_options(state=state, backend=backend, debug=debug)
     options.show_help_alone(ctx)
 
 
@@ -186,10 +187,7 @@ def run(arguments: list[str]) -> int:
     if _names_shell(arguments):
         os.environ[_SHELL_IS_NAMED] = "1"
     try:
-        command = typer.main.get_command(command_line(arguments))
-        result = command.main(
-            options.modern_spelling(arguments), prog_name="img", standalone_mode=False
-        )
+        result = invoke(arguments)
         return result if isinstance(result, int) else 0
     except ImgError as error:
         return report(error)
@@ -219,9 +217,38 @@ def run(arguments: list[str]) -> int:
             return TERMINATED
         if _COMPLETION in os.environ:  # a shell would print the message into the command line
             return 1
-        if not isinstance(problem, _UsageProblem):
+        misuse = misuse_of(problem, arguments)
+        if misuse is None:
             raise
-        return _misused(problem, arguments)
+        return report(misuse)
+
+
+def invoke(arguments: list[str], session: Session | None = None) -> object:
+    """Run the command line and return the result of its command, or an exit code.
+
+    Raises ImgError, the exceptions of click, and those of interrupts.
+    """
+    command = typer.main.get_command(command_line(arguments))
+    return command.main(
+        options.modern_spelling(arguments), prog_name="img", standalone_mode=False, obj=session
+    )
+
+
+def misuse_of(problem: Exception, arguments: list[str]) -> UsageError | None:
+    """Return the error that the user sees for a complaint of click, None for another exception."""
+    if not isinstance(problem, _UsageProblem):
+        return None
+    from img.domain.dockerfile.suggestion import closest
+
+    context = getattr(problem, "ctx", None)
+    named = (word for word in arguments if any(word in names for names in COMMANDS.values()))
+    path = context.command_path if context is not None else f"img {next(named, '')}".rstrip()
+    message = problem.format_message() if hasattr(problem, "format_message") else str(problem)
+    if context is not None and (option := _unknown_option(problem)):
+        options_here = [name for each in context.command.params for name in each.opts]
+        near = closest(option, [name for name in options_here if name.startswith("--")])
+        message = f"no such option: {option}" + (f"; did you mean {near}?" if near else "")
+    return UsageError(message.rstrip("."), hint=f"see '{path} --help'")
 
 
 def _names_shell(arguments: list[str]) -> bool:
@@ -243,21 +270,6 @@ def _unknown_command(unknown: options.UnknownCommand) -> int:
     proposal = f" Did you mean '{near}'?" if near else ""
     message = f"'{shown_in_line(unknown.name)}' is not an {group} command.{proposal}"
     say_text(f"{group}: {message}\nSee '{group} --help'\n", error=True)
-    return 1
-
-
-def _misused(problem: Exception, arguments: list[str]) -> int:
-    from img.domain.dockerfile.suggestion import closest
-
-    context = getattr(problem, "ctx", None)
-    named = (word for word in arguments if any(word in names for names in COMMANDS.values()))
-    path = context.command_path if context is not None else f"img {next(named, '')}".rstrip()
-    message = problem.format_message() if hasattr(problem, "format_message") else str(problem)
-    if context is not None and (option := _unknown_option(problem)):
-        options_here = [name for each in context.command.params for name in each.opts]
-        near = closest(option, [name for name in options_here if name.startswith("--")])
-        message = f"no such option: {option}" + (f"; did you mean {near}?" if near else "")
-    say(f"Error: {message.rstrip('.')} (see '{path} --help')", error=True)
     return 1
 
 

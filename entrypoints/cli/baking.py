@@ -272,6 +272,8 @@ class _Baking:
         parts = [f"built: {done}", f"failed: {', '.join(baked.failed)}"]
         parts += [f"not built: {', '.join(left)}"] if left else []
         say("; ".join(parts), error=True)
+        if self.session.caller:
+            raise next(iter(baked.failed.values()))
         codes = [report(error) for error in baked.failed.values()]
         return codes[0]
 

@@ -37,6 +37,7 @@ from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
 
 if TYPE_CHECKING:
+    from img.application.outputs.solved import BuiltImage
     from img.domain.options.foreign import ForeignOption
 
 
@@ -275,7 +276,7 @@ def build(
         bool, option("--no-console", says="Show progress in plain lines.")
     ] = False,
     quiet: options.Quiet = False,
-) -> None:
+) -> "BuiltImage | None":
     """Build an image from a Dockerfile.
 
     PATH is a directory, the URL of an archive or a Git repository, or - for an archive on stdin.
@@ -368,6 +369,7 @@ def build(
         say(f"Successfully built {title}", error=True)
     if (quiet or is_nameless(outputs)) and built and not writes_to_standard_output(outputs):
         say(image_id(built))
+    return built
 
 
 def _nonempty(texts: Sequence[str] | None) -> list[str]:

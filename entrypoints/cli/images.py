@@ -83,7 +83,7 @@ def ls(
     everything: Annotated[  # noqa: ARG001 (docker hides some without it; img never does)
         bool, typer.Option("--all", "-a", help="Show all images (img always does).")
     ] = False,
-) -> None:
+) -> "Sequence[ListedImage]":
     """List images and digests, by NAME or pattern if one is given."""
     if names and len(names) > 1:
         raise UsageError("one NAME or pattern at most is expected")
@@ -100,6 +100,7 @@ def ls(
         say_lines(aligned(_rows_to_read(images, now, full=digests or no_trunc)))
     else:
         say_text(render_table(_rows(images, now)))
+    return images
 
 
 def image_filter(

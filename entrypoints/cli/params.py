@@ -35,7 +35,7 @@ _OPTIONS = {
 }
 
 
-def shared_options(command: Callable[..., None]) -> Callable[..., None]:
+def shared_options(command: Callable[..., object]) -> Callable[..., object]:
     """Return ``command`` with options in place of its parameters of the types in ``_OPTIONS``.
 
     A Session takes what the options before the command say, unless those after it say otherwise.
@@ -49,7 +49,7 @@ def shared_options(command: Callable[..., None]) -> Callable[..., None]:
     }
 
     @functools.wraps(command)
-    def run(ctx: typer.Context, **given: Any) -> None:
+    def run(ctx: typer.Context, **given: Any) -> object:
         for kind, name in made.items():
             values = {option.name: given.pop(option.name) for option in _OPTIONS[kind]}
             given[name] = (
@@ -57,7 +57,7 @@ def shared_options(command: Callable[..., None]) -> Callable[..., None]:
             )
         if "ctx" in own:
             given["ctx"] = ctx
-        command(**given)
+        return command(**given)
 
     parameters = [
         _CONTEXT,

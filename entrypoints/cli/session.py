@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import StateError, UsageError
@@ -23,6 +23,7 @@ from img.entrypoints.settings import (
 
 if TYPE_CHECKING:
     from img.domain.options.secrets import AgentSpec, SecretSpec
+    from img.domain.progress import Event
     from img.entrypoints.wiring.root import Container
 
 
@@ -35,6 +36,16 @@ class Needs(Enum):
     BUILD = "build"  # to run steps
 
 
+class Caller(Protocol):
+    """The program that a command runs for, instead of a user at a terminal."""
+
+    def on_event(self, event: "Event") -> None:
+        """Take a progress event; several threads may call it."""
+
+    def watch(self) -> None:
+        """End this process when the program ends; called when threads are allowed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """The options of state, backend and debugging; a command opens the container from them."""
@@ -42,11 +53,15 @@ class Session:
     state: str | None = None
     backend: str | None = None
     debug: bool = False
+    caller: Caller | None = None
 
     def with_options(self, *, state: str | None, backend: str | None, debug: bool) -> "Session":
         """Return the session with the options after the command, where these are given."""
         return Session(
-            state=state or self.state, backend=backend or self.backend, debug=debug or self.debug
+            state=state or self.state,
+            backend=backend or self.backend,
+            debug=debug or self.debug,
+            caller=self.caller,
         )
 
     def state_path(self) -> Path:
@@ -100,6 +115,7 @@ class Session:
             max_cache=_max_cache(),
             progress=_progress(progress),
             quiet=quiet,
+            on_event=self.caller.on_event if self.caller else None,
             debug=self.debug,
             secrets=secrets,
             agents=agents,
@@ -122,6 +138,8 @@ class Session:
         configure_logs(debug=settings.debug)
 
         container = open_container(settings, host)
+        if self.caller:
+            self.caller.watch()
         try:
             yield container
         finally:

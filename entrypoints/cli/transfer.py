@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO
@@ -22,6 +22,9 @@ from img.entrypoints.cli.tables import bytes_size
 from img.entrypoints.settings import host_platform
 
 if TYPE_CHECKING:
+    from img.application.ports.exporter import ArchivedImage
+    from img.application.transfer.catalog import Image
+    from img.application.transfer.publish import Published
     from img.domain.options.foreign import ForeignOption
 
 
@@ -60,7 +63,7 @@ def pull(
     registries: RegistryOptions,
     names: Names = None,
     quiet: options.Quiet = False,
-) -> None:
+) -> "Image":
     """Pull an image or a repository from a registry."""
     if not names or len(names) != 1:
         raise UsageError("must pass an image or repository to pull")
@@ -73,6 +76,7 @@ def pull(
         image = container.images.pull_image()(reference, host_platform())
     say(f"Pulled: {image.target.digest}")
     say(f"Size: {bytes_size(image.size)}")
+    return image
 
 
 @shared_options
@@ -87,7 +91,7 @@ def push(
             "--allow-nondistributable-artifacts", help="Push layers that may not be distributed."
         ),
     ] = False,
-) -> None:
+) -> "Mapping[str, Published]":
     """Push images to a registry; further tags of a repository send no layers."""
     if not names:
         raise UsageError("must pass an image or repository to push")
@@ -108,6 +112,7 @@ def push(
         if published.left_out:
             say(f"WARNING: {published.difference_from(name)}", error=True)
         say(f"Successfully pushed {name}")
+    return dict(zip(names, pushed, strict=True))
 
 
 @shared_options
@@ -145,7 +150,7 @@ def load(
         typer.Option("--input", "-i", help="Read from a file instead of stdin.", metavar="FILE"),
     ] = "",
     quiet: options.Quiet = False,
-) -> None:
+) -> "Sequence[ArchivedImage]":
     """Load images from an archive of img, docker, podman or skopeo."""
     if not input_ and sys.stdin.isatty():
         raise UsageError("requested load from stdin, but stdin is empty", hint="use -i FILE")
@@ -155,12 +160,13 @@ def load(
     ):
         loaded = container.images.load_image()(stream)
     if quiet:
-        return
+        return loaded
     for image in loaded:
         for reference in image.references:
             say(f"Loaded image: {reference.familiar}")
         if not image.references:
             say(f"Loaded image ID: {image.id or image.target.digest}")
+    return loaded
 
 
 @shared_options

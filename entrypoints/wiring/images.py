@@ -25,6 +25,7 @@ with lazy_imports(__name__):
     from img.application.usecases.manifest_list import EditManifestList
     from img.application.usecases.pull import PullImage
     from img.application.usecases.push import PushImage
+    from img.application.usecases.read_image import ReadImage
     from img.application.usecases.save import SaveImage
     from img.application.usecases.tag import TagImage
     from img.application.usecases.unpack import UnpackImage
@@ -95,6 +96,13 @@ class Images(Wiring):
             TagImage, images=storage.images, find=self.find, clock=system.clock, lock=storage.lock
         )
         self.inspect_image = providers.Factory(InspectImage, find=self.find, catalog=self.catalog)
+        self.read_image = providers.Factory(
+            ReadImage,
+            find=self.find,
+            catalog=self.catalog,
+            trees=self.trees,
+            lock=storage.lock,
+        )
         self.image_history = providers.Factory(
             ImageHistory, find=self.find, catalog=self.catalog, trees=self.trees
         )

@@ -26,7 +26,8 @@ class Setup:
     @property
     def progress(self) -> str:
         """The progress display."""
-        return "quiet" if self.settings.quiet else self.settings.progress
+        silent = self.settings.quiet or self.settings.on_event is not None
+        return "quiet" if silent else self.settings.progress
 
     @property
     def database(self) -> Path:

@@ -14,6 +14,7 @@ with lazy_imports(__name__):
     from img.adapters.clock.system import SystemClock
     from img.adapters.foreign_programs.binfmt import BinfmtPrograms
     from img.adapters.output_files.local import LocalOutputFiles
+    from img.adapters.progress_sink.callback import CallbackProgress
     from img.adapters.progress_sink.plain import PlainProgress
     from img.adapters.progress_sink.rawjson import RawJsonProgress
     from img.adapters.progress_sink.silent import SilentProgress
@@ -23,10 +24,15 @@ if TYPE_CHECKING:
     from img.adapters.storage.ownership import Ownership
     from img.application.ports.output_files import OutputFiles
     from img.application.ports.progress_sink import ProgressSink
+    from img.domain.progress import Event
 
 
 def _on_standard_error(display: Callable[[TextIO], ProgressSink]) -> ProgressSink:
     return display(sys.stderr)
+
+
+def _without_display(on_event: Callable[[Event], None] | None) -> ProgressSink:
+    return SilentProgress() if on_event is None else CallbackProgress(on_event)
 
 
 def _output_files() -> OutputFiles:
@@ -49,7 +55,7 @@ class System(Wiring):
             given.progress,
             plain=providers.Singleton(lazy(_on_standard_error), PlainProgress),
             tty=providers.Singleton(lazy(_on_standard_error), TerminalProgress),
-            quiet=providers.Singleton(lazy(SilentProgress)),
+            quiet=providers.Singleton(lazy(_without_display), given.settings.on_event),
             rawjson=providers.Singleton(lazy(_on_standard_error), RawJsonProgress),
         )
         self.output_files = providers.Singleton(lazy(_output_files))

@@ -6,6 +6,7 @@ from typing import NoReturn
 
 import pytest
 
+from img.adapters.progress_sink.callback import CallbackProgress
 from img.adapters.progress_sink.plain import PlainProgress
 from img.adapters.progress_sink.rawjson import RawJsonProgress
 from img.adapters.progress_sink.recorded import RecordedProgress
@@ -33,6 +34,7 @@ MAKERS: list[Callable[[], ProgressSink]] = [
     lambda: TerminalProgress(io.StringIO(), delay_s=0),
     lambda: TerminalProgress(Gone(), delay_s=0),
     lambda: TerminalProgress(io.TextIOWrapper(io.BytesIO(), encoding="ascii"), delay_s=0),
+    lambda: CallbackProgress(lambda _: None),
     lambda: RawJsonProgress(io.StringIO()),
     lambda: RawJsonProgress(Gone()),
     lambda: RawJsonProgress(io.TextIOWrapper(io.BytesIO(), encoding="ascii")),

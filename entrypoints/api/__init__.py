@@ -1,0 +1,1 @@
+"""The Python API, which ``import img`` offers: functions for commands, and images as objects."""
