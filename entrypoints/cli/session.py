@@ -42,8 +42,8 @@ class Caller(Protocol):
     def on_event(self, event: "Event") -> None:
         """Take a progress event; several threads may call it."""
 
-    def watch(self) -> None:
-        """End this process when the program ends; called when threads are allowed."""
+    def on_open(self, state: Path) -> None:
+        """Take the state directory of the command; called when threads are allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Session:
 
         container = open_container(settings, host)
         if self.caller:
-            self.caller.watch()
+            self.caller.on_open(path)
         try:
             yield container
         finally:

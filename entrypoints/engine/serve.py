@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO, NoReturn, TextIO
 
 from img.domain.errors import ImgError, SourceError
@@ -55,6 +56,7 @@ class Channel:
         self._turn = threading.Lock()
         self._caller = _open_process(os.getppid())
         self._watching = False
+        self.state: Path | None = None  # of the last command
 
     def answer_all(self) -> None:
         """Answer requests one after the other."""
@@ -68,7 +70,7 @@ class Channel:
                     self._guarded(reader.answers(request))
 
     def send(self, answer: Answer) -> None:
-        """Send an answer. Without a caller it is dropped: ``watch`` ends the process."""
+        """Send an answer. Without a caller it is dropped: the process ends."""
         line = protocol.line_of(answer)
         with self._turn, suppress(OSError):
             self._connection.sendall(line)
@@ -81,11 +83,12 @@ class Channel:
         """Send a progress event."""
         self.send(event)
 
-    def watch(self) -> None:
+    def on_open(self, state: Path) -> None:
         """Let the end of the caller, or of its connection, be a SIGTERM to this process.
 
         PR_SET_PDEATHSIG is no replacement: it fires when the thread that started this process ends.
         """
+        self.state = state
         if not self._watching:
             self._watching = True
             threading.Thread(target=self._watch, name="watch", daemon=True).start()
@@ -108,7 +111,7 @@ class Channel:
             if misuse is None:
                 raise
             raise misuse from None
-        yield Ran(state=str(session.state_path()), images=results.images_of(result))
+        yield Ran(state=str(self.state or session.state_path()), images=results.images_of(result))
 
     def _guarded(self, answers: Iterator[Answer]) -> None:
         try:

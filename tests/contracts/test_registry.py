@@ -12,6 +12,7 @@ from img.application.ports.registry import (
     Registry,
 )
 from img.domain.registries import Endpoint, RegistryRule, RegistryRules
+from img.testing.loopback_registry import LoopbackRegistry
 from img.testing.registry import CREDENTIALS, RegistryContract, RegistryLoginContract
 from tests.support.servers.registry_server import PROGRAM, RegistryServer
 
@@ -21,7 +22,8 @@ _WITH_A_MIRROR = RegistryRules(
 
 
 @pytest.fixture(
-    params=["memory", "mirrored", pytest.param("oras", marks=pytest.mark.registry)], scope="module"
+    params=["memory", "mirrored", "loopback", pytest.param("oras", marks=pytest.mark.registry)],
+    scope="module",
 )
 def place(request: pytest.FixtureRequest) -> Iterator[tuple[Registry, str]]:
     if request.param == "memory":
@@ -29,6 +31,10 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[Registry, str]]:
         return
     if request.param == "mirrored":
         yield MirroredRegistry(MemoryRegistry(), lambda: _WITH_A_MIRROR), "registry.test"
+        return
+    if request.param == "loopback":
+        with LoopbackRegistry() as registry:
+            yield OrasRegistry(credentials=MemoryCredentials()), registry.address
         return
     if PROGRAM is None:
         pytest.skip("docker-registry is not installed")

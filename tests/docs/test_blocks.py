@@ -22,7 +22,14 @@ from img.domain.bake.language.tokens import decode_source
 from img.domain.dockerfile.interpret import interpret
 from img.entrypoints.cli.app import command_line
 from img.entrypoints.cli.options import modern_spelling
-from tests.support.documents import DOCUMENTS, Block, all_blocks, blocks_of, inline_commands
+from tests.support.documents import (
+    DOCUMENTS,
+    PROGRAMS,
+    Block,
+    all_blocks,
+    blocks_of,
+    inline_commands,
+)
 from tests.support.host.machine import REPOSITORY
 
 BLOCKS = all_blocks()
@@ -183,7 +190,13 @@ def test_the_commands_in_sentences_exist() -> None:
 
 @pytest.mark.parametrize(
     "block",
-    [each for each in BLOCKS if each.language == "python" and each.comments.keys() <= {"setup"}],
+    [
+        each
+        for each in BLOCKS
+        if each.language == "python"
+        and each.comments.keys() <= {"setup"}
+        and each.document not in PROGRAMS
+    ],
     ids=lambda block: block.place,
 )
 def test_a_program_runs_and_checks_its_result(
