@@ -2,12 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from img.domain.errors import ImgError, SourceError
+from img.application.ports.blob_store import BlobDamaged, BlobNotFound
+from img.application.ports.image_store import ImageNotFound
+from img.application.ports.registry import (
+    ManifestUnknown,
+    RegistryError,
+    RegistryUnreachable,
+    Unauthorized,
+)
+from img.domain.bake.errors import BakeError
+from img.domain.errors import (
+    BuildError,
+    ContextError,
+    DockerfileError,
+    HostError,
+    ImgError,
+    NotFoundError,
+    RemoteError,
+    SourceError,
+    StateError,
+    UsageError,
+)
+from img.domain.filesystem.absent import FileNotInImage
+from img.domain.oci.index import NoPlatformMatch
+from img.domain.platform import InvalidPlatform
+from img.domain.reference import InvalidReference
 
 if TYPE_CHECKING:
     from img.entrypoints.engine.protocol import Failed
+
+
+_KINDS: Mapping[str, type[ImgError]] = {
+    kind.__name__: kind
+    for kind in (
+        *(BakeError, BlobDamaged, BlobNotFound, BuildError, ContextError, DockerfileError),
+        *(FileNotInImage, HostError, ImageNotFound, ImgError, InvalidPlatform, InvalidReference),
+        *(ManifestUnknown, NoPlatformMatch, NotFoundError, RegistryError, RegistryUnreachable),
+        *(RemoteError, SourceError, StateError, Unauthorized, UsageError),
+    )
+}
 
 
 def error_of(failed: Failed) -> ImgError:
@@ -18,16 +54,8 @@ def error_of(failed: Failed) -> ImgError:
     print them.
     """
     from img.domain.shown_text import shown, shown_in_line
-    from img.entrypoints.api import public  # which imports this module
 
-    known: list[type[ImgError]] = [
-        kind
-        for name in failed.kinds
-        if name in public.__all__
-        and isinstance(kind := getattr(public, name), type)
-        and issubclass(kind, ImgError)
-    ]
-    kind = known[0] if known else ImgError
+    kind = next((_KINDS[name] for name in failed.kinds if name in _KINDS), ImgError)
     error = kind.__new__(kind)
     hint = None if failed.hint is None else shown_in_line(failed.hint)
     ImgError.__init__(error, shown_in_line(failed.message), hint=hint)
