@@ -77,7 +77,7 @@ def _counted(log: Path) -> dict[str, float]:
     found: dict[str, int] = {}
     activity = "start"
     for line in log.read_text(errors="replace").splitlines():
-        _, marker, rest = line.partition('access("/count/')
+        _, marker, rest = line.partition('"/count/')  # access or faccessat
         if marker:
             activity = rest.partition('"')[0]
             found[activity] = 0  # those of the first, small run are forgotten
