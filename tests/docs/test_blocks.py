@@ -78,6 +78,8 @@ def problems_of(block: Block) -> Iterator[str]:
             yield "no command: lines with a prompt ($ or #)"
         for command in block.commands:
             yield from problems_of_command(command.text)
+            if not block.not_run and re.search(r"\b(pip|apt-get|sudo) ", command.text):
+                yield f"a test must not run this: {command.text}"
     if block.language == "yaml":
         for command in re.findall(r"^ *-? run: (.*)$", block.text, re.MULTILINE):
             yield from problems_of_command(command)
