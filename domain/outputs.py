@@ -91,6 +91,11 @@ def reads_layers(output: Output) -> bool:
             return True
 
 
+def is_written_here(output: Output) -> bool:
+    """Return whether ``output`` is a file or a directory of this machine."""
+    return isinstance(output, ArchiveOutput | FilesOutput) and not is_streamed(output)
+
+
 def is_streamed(output: Output) -> bool:
     """Return whether ``output`` is written to standard output; a directory may have its name."""
     return (

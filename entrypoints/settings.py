@@ -126,6 +126,11 @@ def _own_home(home: str) -> str:
         return home
 
 
+def processors() -> int:
+    """Return the number of processors that this process may use, but at least two."""
+    return max(2, len(os.sched_getaffinity(0)))
+
+
 def host_platform() -> Platform:
     """Return the platform of this machine."""
     return Platform(sys.platform, os.uname().machine).normalized()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import field
+from threading import Lock
 
 from img.application.cache_import.read import CacheReader, NoCache
 from img.application.cancellation import StepCanceled
@@ -67,11 +68,18 @@ class ImportedCaches:
     _remote: dict[Digest, RemotePlace] = field(default_factory=dict)  # by digests of blobs
     _lost: set[Digest] = field(default_factory=set)  # blobs that a remote cache did not give
     _given_up: set[str] = field(default_factory=set)  # remote caches that failed
+    _loaded: set[CachePlace] = field(default_factory=set)
+    _loading: Lock = field(default_factory=Lock)
 
     def load(self, places: Iterable[CachePlace]) -> None:
-        """Read the caches at ``places``; records of earlier places have precedence."""
+        """Read the caches at ``places``, each once; records of earlier places have precedence."""
         self.layers.bring = self.bring
+        with self._loading:
+            self._load([place for place in places if place not in self._loaded])
+
+    def _load(self, places: Iterable[CachePlace]) -> None:
         for place in places:
+            self._loaded.add(place)
             name = _importing(place)
             self.progress.emit(VertexStarted(vertex=name, name=name))
             try:

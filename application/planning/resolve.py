@@ -1,6 +1,7 @@
 """Resolution of base image names to digests and configs."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from img.application.transfer.pull_documents import fetch_image
 from img.domain.build import BaseImage, BaseName
 from img.domain.context_location import LayoutPlace
 from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
 from img.domain.errors import BuildError, ImgError, NotFoundError
 from img.domain.image_name import ImageName
 from img.domain.oci.descriptor import Descriptor
@@ -74,7 +76,10 @@ class ResolvedBase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveBases:
-    """Finds base images in the store first, then in their registry."""
+    """Finds base images in the store first, then in their registry.
+
+    ``results`` are images that have no name in the store: those of other targets of a bake.
+    """
 
     find: FindImage
     catalog: Catalog
@@ -82,6 +87,7 @@ class ResolveBases:
     transfer: Transfer
     layouts: "CopyFromLayout"
     progress: ProgressSink
+    results: Mapping[Digest, Descriptor] = field(default_factory=dict)
 
     def __call__(
         self, names: Iterable[BaseName], *, pull: PullPolicy = PullPolicy.MISSING
@@ -122,7 +128,9 @@ class ResolveBases:
 
     def _by_id(self, stored: ImageName, name: BaseName) -> ResolvedBase:
         """Return a stored image: registries have no IDs."""
-        image = self.catalog.image(self.find(stored).target, name.platform)
+        result = None if stored.digest is None else self.results.get(stored.digest)
+        target = result or self.find(stored).target
+        image = self.catalog.image(target, name.platform)
         if not image.config.suits(name.platform):
             raise NoPlatformMatch(name.platform, (image.config.platform,))
         vertex = f"metadata {name.text} {name.platform}"

@@ -5,6 +5,7 @@ from dataclasses import field, replace
 from threading import Event, Lock
 from typing import BinaryIO
 
+from img.application.cancellation import current_cancellation
 from img.application.layers.trees import Trees
 from img.application.ports.build_context import (
     DOCKERFILES,
@@ -19,6 +20,7 @@ from img.application.ports.clock import Clock
 from img.application.ports.executor import Cancellation
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.scratch_space import ScratchSpace
+from img.application.solver.build_group import BuildGroup
 from img.application.solver.fetched_file import FetchedFile
 from img.application.solver.lookup import Lookup
 from img.application.solver.results import (
@@ -94,6 +96,7 @@ class Contexts(Dockerfiles):
     scratch: ScratchSpace
     clock: Clock
     progress: ProgressSink
+    group: BuildGroup = field(default_factory=BuildGroup)  # the builds at the same time
     _found: dict[str, _Main] = field(default_factory=dict)
 
     def dockerfile(
@@ -181,7 +184,7 @@ class Contexts(Dockerfiles):
         place = place_of(location, is_directory=self.local.is_directory(location))
         if isinstance(place, GitPlace):
             checkout = replace(checkout_of(place.reference), commit_mtime=True)
-            files = self.git(checkout, Event()).result
+            files = self.git(checkout, _cancellation()).result
             return _newest(self.trees.of(files.layers)) if isinstance(files, Stack) else None
         found = self._found.get(location) or self._fetched(location)
         if found is None or found.modified:
@@ -202,7 +205,7 @@ class Contexts(Dockerfiles):
     def _fetched(
         self, location: str, *, keep_git_dir: bool = False, commit_mtime: bool = False
     ) -> _Main | None:
-        never = Event()  # Ctrl-C interrupts this thread directly
+        cancelled = _cancellation()
         match place_of(location, is_directory=self.local.is_directory(location)):
             case LocalPlace():
                 return None
@@ -213,12 +216,12 @@ class Contexts(Dockerfiles):
                 if commit_mtime:
                     checkout = replace(checkout, commit_mtime=True)
                 title = f"[internal] load git source {redact_credentials(location)}"
-                found = self._shown(title, lambda _: self.git(checkout, never))
+                found = self._shown(title, location, lambda _: self.git(checkout, cancelled))
                 return _Main(files=found.result)
             case WebPlace(url):
                 download = FetchUrl(url=url, filename=_DOWNLOAD)
                 title = "[internal] load remote build context"
-                found = self._shown(title, lambda show: self.web(download, never, show))
+                found = self._shown(title, url, lambda show: self.web(download, cancelled, show))
                 return self._unpacked(found.result)
 
     def _from_input(self) -> _Main:
@@ -287,7 +290,8 @@ class Contexts(Dockerfiles):
     def _downloaded(self, url: str) -> bytes:
         operation = FetchUrl(url=url, filename=_DOWNLOAD)
         title = f"[internal] load build definition from {redact_credentials(url)}"
-        found = self._shown(title, lambda show: self.web(operation, Event(), show)).result
+        cancelled = _cancellation()
+        found = self._shown(title, url, lambda show: self.web(operation, cancelled, show)).result
         assert isinstance(found, ContextFiles)
         return found.context.read_file(_DOWNLOAD) or b""
 
@@ -328,8 +332,10 @@ class Contexts(Dockerfiles):
             self.lookup.remember(record, definition=key)
         return replace(_NOTHING.with_result(key, record), dated=files.dated)
 
-    def _shown(self, title: str, fetch: Callable[[ProgressCallback], Fetched]) -> Fetched:
-        """Fetch something before the build begins, and show it in the progress."""
+    def _shown(
+        self, title: str, location: str, fetch: Callable[[ProgressCallback], Fetched]
+    ) -> Fetched:
+        """Fetch what is at ``location`` before the build begins, and show it in the progress."""
 
         def on_progress(current: int, total: int) -> None:
             self.progress.emit(
@@ -338,7 +344,8 @@ class Contexts(Dockerfiles):
 
         self.progress.emit(VertexStarted(vertex=title, name=title))
         try:
-            found = fetch(on_progress)
+            with self.group.step(Digest.of(f"fetch {location}".encode()), _cancellation()):
+                found = fetch(on_progress)
         except ImgError as error:
             self.progress.emit(VertexFailed(vertex=title, message=error.message))
             raise
@@ -376,6 +383,10 @@ def _newest(tree: FileTree) -> int | None:
     """Return the time of the newest regular file, in seconds since 1970."""
     times = [entry.mtime // _SECOND for entry in tree.walk("") if entry.kind == FILE]
     return max(times, default=None)
+
+
+def _cancellation() -> Cancellation:
+    return current_cancellation() or Event()
 
 
 def _ignore_progress(_current: int, _total: int) -> None:

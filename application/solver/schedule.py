@@ -1,14 +1,17 @@
-"""Solving of all vertices of a graph in several threads."""
+"""Work in several threads, in the order of its inputs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from threading import Condition, Event, Thread
+from typing import Generic, TypeVar
 
 from img.application.solver.results import Result
 from img.domain.dataclass import dataclass
 from img.domain.graph.vertex import Graph
 
 _THREADS = 8  # vertices at once; most of them wait for processes or the network
+
+_Result = TypeVar("_Result")
 
 Solve = Callable[[int, Sequence[Result]], Result]
 """Returns the result of the vertex at a position from the results of its inputs."""
@@ -20,33 +23,49 @@ def solve_all(graph: Graph, target: int, solve: Solve, cancelled: Event) -> Mapp
     If a vertex fails or the caller is interrupted, set ``cancelled``, start no further vertices,
     wait for the running ones, and raise the first error.
     """
-    solving = _Solving(graph, solve, cancelled, waiting=set(graph.needed_for(target)))
+    inputs = {position: graph.vertices[position].inputs for position in graph.needed_for(target)}
+    return run_all(inputs, solve, cancelled)
+
+
+def run_all(
+    inputs: Mapping[int, Sequence[int]],
+    work: Callable[[int, Sequence[_Result]], _Result],
+    cancelled: Event,
+    most: int = _THREADS,
+) -> Mapping[int, _Result]:
+    """Return the results of ``work`` for all of ``inputs``, with ``most`` of them at a time.
+
+    Each gets the results of its inputs. The one with the lowest number begins first. Errors are
+    those of ``solve_all``.
+    """
+    running = _Running(inputs, work, cancelled, most, waiting=set(inputs))
     try:
-        solving.begin()
-        solving.wait()
+        running.begin()
+        running.wait()
     except BaseException:
         cancelled.set()
-        solving.wait()
+        running.wait()
         raise
-    if solving.failures:
-        raise solving.failures[0]
-    return solving.results
+    if running.failures:
+        raise running.failures[0]
+    return running.results
 
 
 @dataclass(slots=True)
-class _Solving:
-    graph: Graph
-    solve: Solve
+class _Running(Generic[_Result]):
+    inputs: Mapping[int, Sequence[int]]
+    work: Callable[[int, Sequence[_Result]], _Result]
     cancelled: Event
+    most: int
     waiting: set[int]
-    results: dict[int, Result] = field(default_factory=dict)
+    results: dict[int, _Result] = field(default_factory=dict)
     failures: list[BaseException] = field(default_factory=list)  # in order of time
     _threads: int = 0
     _lock: Condition = field(default_factory=Condition)  # notified when the last thread has ended
 
     def begin(self) -> None:
         with self._lock:
-            self._start(self._take_ready(_THREADS))
+            self._start(self._take_ready(self.most))
 
     def wait(self) -> None:
         with self._lock:
@@ -54,18 +73,18 @@ class _Solving:
 
     def _start(self, positions: Sequence[int]) -> None:
         for position in positions:
-            Thread(target=self._solve_from, args=[position], name="solve").start()
+            Thread(target=self._work_from, args=[position], name="solve").start()
             self._threads += 1
 
-    def _solve_from(self, position: int | None) -> None:
-        """Solve the vertex and then the first one that becomes ready; start threads for others.
+    def _work_from(self, position: int | None) -> None:
+        """Do the work, and then the first one that becomes ready; start threads for others.
 
         Waking a thread for each vertex would take longer than solving cached ones.
         """
         try:
             while position is not None:
-                inputs = [self.results[i] for i in self.graph.vertices[position].inputs]
-                position = self._after(position, self.solve(position, inputs))
+                inputs = [self.results[i] for i in self.inputs[position]]
+                position = self._after(position, self.work(position, inputs))
         except BaseException as error:
             self.failures.append(error)
             self.cancelled.set()
@@ -74,12 +93,12 @@ class _Solving:
             if not self._threads:
                 self._lock.notify_all()
 
-    def _after(self, position: int, result: Result) -> int | None:
+    def _after(self, position: int, result: _Result) -> int | None:
         with self._lock:
             self.results[position] = result
             if self.cancelled.is_set():
                 return None
-            ready = self._take_ready(_THREADS - self._threads + 1)
+            ready = self._take_ready(self.most - self._threads + 1)
             self._start(ready[1:])
             return ready[0] if ready else None
 
@@ -87,7 +106,7 @@ class _Solving:
         ready = [
             position
             for position in sorted(self.waiting)
-            if all(i in self.results for i in self.graph.vertices[position].inputs)
+            if all(i in self.results for i in self.inputs[position])
         ]
         self.waiting -= {*ready[:most]}
         return ready[:most]

@@ -9,6 +9,7 @@ from img.application.log import logger
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
 from img.application.ports.progress_sink import ProgressSink
+from img.application.solver.build_group import BuildGroup
 from img.application.solver.lookup import Lookup
 from img.application.solver.progress import StepProgress, vertex_id
 from img.application.solver.results import (
@@ -26,6 +27,8 @@ from img.application.solver.steps.step import Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import ImgError, SourceError
+from img.domain.graph.cache_key import definition_key
+from img.domain.graph.operations import FetchGit, FetchUrl
 from img.domain.graph.vertex import Graph, Plan, Vertex
 from img.domain.oci.chain import Layer
 
@@ -51,12 +54,14 @@ class Solver:
         so_far: SoFar,
         label: str = "",
         *,
+        group: BuildGroup,
         all_keys: bool = False,
     ) -> "BuildSolver":
         """Return a solver of one image's vertices.
 
         ``so_far`` has the results of the build for other platforms. ``label`` distinguishes the
-        progress of the images of one build. With ``all_keys`` results have all the keys that find
+        progress of the images of one build. ``group`` are the builds at the same time. With
+        ``all_keys`` results have all the keys that find
         them, even if one key found them.
         """
         return BuildSolver(
@@ -65,6 +70,7 @@ class Solver:
             inputs=inputs,
             cancelled=cancelled,
             so_far=so_far,
+            group=group,
             all_keys=all_keys,
             label=label,
         )
@@ -79,6 +85,7 @@ class BuildSolver:
     inputs: BuildInputs
     cancelled: Event
     so_far: SoFar
+    group: BuildGroup
     all_keys: bool = False
     label: str = ""
     _running: Event = field(default_factory=Event)  # set once a step was run
@@ -131,6 +138,9 @@ class BuildSolver:
             if isinstance(step, Step):
                 solving = _Solving(self, position, vertex, inputs, step, progress)
                 return solving.solve()
+            if isinstance(vertex.operation, FetchUrl | FetchGit):
+                with self.group.step(definition_key(vertex.operation, ()), self.cancelled):
+                    return step.solve(progress)
             return step.solve(progress)
 
     def note_running(self, progress: StepProgress) -> None:
@@ -167,17 +177,31 @@ class _Solving:
 
     def solve(self) -> Stack:
         """Return the root with the layer of the step on it. Raises what the step raises."""
-        quick, lookup = self.step.quick_key(), self.build.parts.lookup
-        definition = None if quick is None else lookup.definition_of(quick)
-        if definition is not None and not self.build.all_keys:
-            record = self._by_definition(definition)
-            if record is not None:
-                self.build.note_cached(self.progress)
-                return self.root.with_result(definition, record)
-        solved = self._run_first() if self.step.reads_much() else self._look_up_first()
-        if quick is not None:
-            lookup.remember_alias(quick, solved.key, self.build.parts.clock.now())
+        quick = self.step.quick_key()
+        if (found := self._by_alias(quick)) is not None:
+            return found
+        first = self.step.reads_much()
+        key = quick if first else self.step.definition_key()
+        if key is None:  # files that nothing identifies before they are read
+            return self._run_first()
+        with self.build.group.step(key, self.build.cancelled):
+            if first and (found := self._by_alias(quick)) is not None:
+                return found  # another build of the group has made it meanwhile
+            solved = self._run_first() if first else self._look_up_first()
+            if quick is not None:
+                now = self.build.parts.clock.now()
+                self.build.parts.lookup.remember_alias(quick, solved.key, now)
         return solved
+
+    def _by_alias(self, quick: Digest | None) -> Stack | None:
+        if quick is None or self.build.all_keys:
+            return None
+        definition = self.build.parts.lookup.definition_of(quick)
+        record = None if definition is None else self._by_definition(definition)
+        if definition is None or record is None:
+            return None
+        self.build.note_cached(self.progress)
+        return self.root.with_result(definition, record)
 
     def _look_up_first(self) -> Stack:
         lookup, definition = self.build.parts.lookup, self.step.definition_key()

@@ -1,25 +1,27 @@
 """Building of images."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import field, replace
+from dataclasses import replace
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING
 
+from img.application.cancellation import cancelled_by
 from img.application.layers.on_demand import LayerLost, Layers
 from img.application.outputs.deliver import DeliverOutputs
 from img.application.outputs.places import check_places
 from img.application.outputs.solved import BuiltImage, Solved
 from img.application.planning.analyse import AnalyseDockerfile, ParsedDockerfile, excerpts_of
 from img.application.planning.plan import Planned, plan_build
-from img.application.planning.resolve import ResolvedBase
+from img.application.planning.resolve import ResolveBases, ResolvedBase
 from img.application.ports.blob_store import BlobDamaged
 from img.application.ports.build_context import DockerfileText
 from img.application.ports.foreign_programs import ForeignPrograms
 from img.application.ports.output_files import OutputFiles
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.state_lock import StateLock
+from img.application.solver.build_group import BuildGroup
 from img.application.solver.contexts import Contexts
 from img.application.solver.progress import vertex_ids
 from img.application.solver.results import OpenContext
@@ -27,6 +29,7 @@ from img.application.solver.schedule import solve_all
 from img.application.solver.so_far import SoFar
 from img.application.solver.solve import Solver
 from img.application.solver.steps.make import BuildInputs
+from img.application.solver.target_progress import TargetProgress
 from img.application.transfer.damage import drop_damaged, dropping_damaged
 from img.domain.build import BaseName, BuildRequest
 from img.domain.dataclass import dataclass
@@ -37,8 +40,9 @@ from img.domain.go.booleans import parse_boolean
 from img.domain.graph.arguments import EPOCH, MAIN_CONTEXT
 from img.domain.graph.operations import Exec
 from img.domain.graph.vertex import Graph, Plan
+from img.domain.oci.descriptor import Descriptor
 from img.domain.options.cache import CacheExchange
-from img.domain.outputs import Output, reads_layers
+from img.domain.outputs import AS_BUILT, Output, reads_layers
 from img.domain.platform import Platform
 from img.domain.progress import StepsPlanned, VertexDone, VertexFailed, VertexStarted, VertexWarning
 
@@ -93,18 +97,44 @@ class BuildImage:
     ) -> BuiltImage | None:
         """Build the Dockerfile ``file`` for the context at ``location``.
 
-        Return the image of the last of ``outputs`` that is an image. Several ``platforms`` make an
-        index, and a single one too with the build arg BUILDKIT_MULTI_PLATFORM; without any, the
-        platform of the request is built. Raises UsageError, ContextError, DockerfileError,
-        BuildError, RegistryError, OutputNotWritten … A SourceError carries an excerpt.
+        Return the image of the last of ``outputs`` that is an image. Raises what ``solve`` and
+        ``SolvedBuild.deliver`` raise.
+        """
+        with self._tidying(), self.lock.working():
+            return self.solve(
+                request,
+                location=location,
+                file=file,
+                outputs=outputs,
+                platforms=platforms,
+                caches=caches,
+            ).deliver()
+
+    def solve(
+        self,
+        request: BuildRequest,
+        *,
+        location: str,
+        file: str | None = None,
+        outputs: Sequence[Output] = (),
+        platforms: Sequence[Platform] = (),
+        caches: CacheExchange = _NO_CACHES,
+        group: BuildGroup | None = None,
+    ) -> "SolvedBuild":
+        """Do the steps of a build, and write no output yet; the caller holds a lease.
+
+        Several ``platforms`` make an index, and a single one too with the build arg
+        BUILDKIT_MULTI_PLATFORM; without any, the platform of the request is built. The builds of a
+        ``group`` share steps. Raises UsageError, ContextError, DockerfileError, BuildError,
+        RegistryError … A SourceError carries an excerpt.
         """
         check_places(self.places, outputs, caches.targets)
         if caches.targets:
             self.export_caches.check(caches.targets)
         requests = _requests(request, platforms)
+        group = group or BuildGroup()
         with (
-            self._tidying(),
-            self.lock.working(),
+            cancelled_by(group.cancelled),
             self._dockerfile(request, location, file) as dockerfile,
         ):
             time_of = partial(self._time_of, location, request.contexts)
@@ -121,14 +151,39 @@ class BuildImage:
                 self.imported.load(caches.sources)
                 # A push can neither fetch a layer of a remote cache nor make it again.
                 whole = whole or caches.has_remote_source
-            solve = _SolvePlatforms(build=self, contexts=contexts, caches=caches, whole=whole)
+            solve = _SolvePlatforms(
+                build=self,
+                contexts=contexts,
+                caches=caches,
+                whole=whole,
+                group=group,
+                _so_far=SoFar(results=group.results),
+            )
             solved = solve(planned)
-            with dropping_damaged(self.layers.blobs):
-                built = self.deliver(solved, outputs)
-            if caches.targets:
-                self.export_caches(caches.targets, solved)
-            self.solver.lookup.note_used(self.solver.clock.now())
-        return built
+        return SolvedBuild(
+            build=self, solved=solved, outputs=outputs, caches=caches, cancelled=group.cancelled
+        )
+
+    def of_target(
+        self, name: str, group: BuildGroup, results: Iterable[Descriptor]
+    ) -> "BuildImage":
+        """Return the use case for the target ``name`` of a bake.
+
+        ``results`` are the images of other targets, which have no name in the store.
+        """
+        progress = TargetProgress(self.progress, name)
+        known = {result.digest: result for result in results}
+        resolve = self.analyse.resolve
+        assert isinstance(resolve, ResolveBases)
+        resolve = replace(resolve, progress=progress, results=known)
+        return replace(
+            self,
+            contexts=replace(self.contexts, progress=progress, group=group),
+            analyse=replace(self.analyse, resolve=resolve),
+            solver=replace(self.solver, progress=progress),
+            deliver=replace(self.deliver, progress=progress),
+            progress=progress,
+        )
 
     @contextmanager
     def _tidying(self) -> Iterator[None]:
@@ -213,6 +268,36 @@ class BuildImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SolvedBuild:
+    """A build with results of all steps, and without outputs."""
+
+    build: BuildImage
+    solved: Sequence[Solved]
+    outputs: Sequence[Output]
+    caches: CacheExchange
+    cancelled: Event
+
+    def image(self) -> Descriptor:
+        """Store the documents of the image without a name, and return its manifest or index."""
+        return self.build.deliver.images.of_build(self.solved)(AS_BUILT).target
+
+    def deliver(self) -> BuiltImage | None:
+        """Write the outputs and caches; the caller still holds the lease of ``solve``.
+
+        Return the image of the last output that is an image. Raises OutputNotWritten,
+        RegistryError, UsageError …
+        """
+        build = self.build
+        with cancelled_by(self.cancelled):
+            with dropping_damaged(build.layers.blobs):
+                built = build.deliver(self.solved, self.outputs)
+            if self.caches.targets:
+                build.export_caches(self.caches.targets, self.solved)
+            build.solver.lookup.note_used(build.solver.clock.now())
+        return built
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _SolvePlatforms:
     """Solves the plans of one build, which share the results of common steps."""
 
@@ -220,7 +305,8 @@ class _SolvePlatforms:
     contexts: OpenContext
     caches: CacheExchange
     whole: bool  # have all layers of the images in the store
-    _so_far: SoFar = field(default_factory=SoFar)
+    group: BuildGroup
+    _so_far: SoFar
 
     def __call__(self, planned: Sequence[tuple[BuildRequest, Planned]]) -> Sequence[Solved]:
         """Return the results of each plan. Raises what the steps raise.
@@ -260,14 +346,17 @@ class _SolvePlatforms:
 
     def _solved(self, request: BuildRequest, planned: Planned) -> Solved:
         """Solve the steps, and name the base images of which all layers are stored then."""
-        plan, cancelled, label = planned.plan, Event(), _label(request)
+        plan, label = planned.plan, _label(request)
+        cancelled = self.group.cancellation()
         solver, exports = self.build.solver, bool(self.caches.targets)
         inputs = BuildInputs(
             contexts=self.contexts,
             bases={base.image.manifest: base for base in planned.bases.values()},
             eager=frozenset(plan.graph.below(plan.target)) if self.whole else frozenset(),
         )
-        solve = solver.for_build(plan, inputs, cancelled, self._so_far, label, all_keys=exports)
+        solve = solver.for_build(
+            plan, inputs, cancelled, self._so_far, label, group=self.group, all_keys=exports
+        )
         self.build.announce(label, solve.graph, plan.target)
         try:
             results = solve_all(solve.graph, plan.target, solve, cancelled)

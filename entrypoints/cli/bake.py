@@ -61,6 +61,14 @@ def bake(
         str, option("--check", says="Check the Dockerfiles, do not build.", value="[=BOOL]")
     ] = "",
     metadata_file: options.MetadataFile = "",
+    jobs: Annotated[
+        int,
+        option(
+            "--jobs",
+            says="Build so many targets at a time (default: the number of processors).",
+            value="NUMBER",
+        ),
+    ] = 0,
     progress: options.Progress = "auto",
     provenance: Annotated[str, typer.Option("--provenance", hidden=True)] = "",
     sbom: Annotated[str, typer.Option("--sbom", hidden=True)] = "",
@@ -96,6 +104,7 @@ def bake(
         provenance=provenance,
         sbom=sbom,
         policies=tuple(policy or ()),
+        jobs=jobs,
     )
     if code := run_bake(session, registries, asked):
         raise typer.Exit(code)

@@ -2,11 +2,8 @@
 
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from img.application.usecases.bake import Baked
@@ -35,9 +32,9 @@ from img.domain.dockerfile.rules.options import CHECK_ARGUMENT
 from img.domain.errors import UsageError
 from img.domain.options.call import Call
 from img.domain.options.entitlements import USER_NAMESPACES
-from img.domain.outputs import Output
 from img.entrypoints.cli.bake_builds import naming, target_build
 from img.entrypoints.cli.bake_privileges import PrivilegeCheck
+from img.entrypoints.cli.bake_targets import Targets, dockerfile_of
 from img.entrypoints.cli.build_outputs import (
     describe,
     file_by_name,
@@ -50,12 +47,11 @@ from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say, say_encoded, say_json, say_text
 from img.entrypoints.cli.session import Needs, Session
-from img.entrypoints.settings import host_platform
+from img.entrypoints.settings import host_platform, processors
 from img.entrypoints.wiring.baking import definition_files, read_bake_definition
 
 if TYPE_CHECKING:
-    from img.application.outputs.solved import BuiltImage
-    from img.entrypoints.wiring.root import Container
+    pass
 
 _PROGRESS = ("auto", "plain", "tty", "rawjson", "quiet", "none")
 _UNKNOWN_IN_CHECKS = "docker-image://scratch"  # the result of a target that is not built
@@ -83,6 +79,7 @@ class Asked:
     provenance: str = ""
     sbom: str = ""
     policies: tuple[str, ...] = ()
+    jobs: int = 0  # targets at a time; 0: as many as processors
 
     @property
     def question(self) -> str:
@@ -151,6 +148,8 @@ def _check(asked: Asked) -> None:
         raise UsageError(f"invalid progress mode {asked.progress}", hint=", ".join(_PROGRESS))
     if asked.show and asked.listed:
         raise UsageError("--print and --list exclude each other")
+    if asked.jobs < 0:
+        raise UsageError(f"invalid number of jobs {asked.jobs}", hint="--jobs 4, for example")
     for name in asked.targets[:1]:
         if not isinstance(place_of(name, is_directory=False), LocalPlace):
             raise UsageError(
@@ -188,69 +187,31 @@ class _Baking:
         streams = [n for n, each in self.builds.items() if writes_to_standard_output(each.outputs)]
         if len(streams) > 1:
             raise UsageError(f"several targets write to standard output: {', '.join(streams)}")
-        # Each target has a progress display of its own; two of them would draw over each other.
+        outputs = [output for each in self.builds.values() for output in each.outputs]
         with self.session.open(
             needs=Needs.BUILD,
             progress=self.asked.progress,
-            quiet=True,
-            access=registry_access(self.registries, ()),
+            quiet=self.asked.progress in ("quiet", "none"),
+            access=registry_access(self.registries, outputs),
             userns=USER_NAMESPACES in self.asked.allowed,
         ) as container:
             places = container.system.output_files()
             metadata_file = file_by_name(self.asked.metadata_file)
             if metadata_file:
                 places.check_file(metadata_file)
-
-            def build(
-                name: str, links: Mapping[str, str], outputs: Sequence[Output]
-            ) -> "BuiltImage | None":
-                return self._built(container, name, links, outputs)
-
-            outputs = {name: each.outputs for name, each in self.builds.items()}
-            baked = container.building.bake_targets()(self.made.targets, outputs, build)
+            container.execution.announced().announce()
+            targets = Targets.of(self.builds, self.check_privileges, container)
+            baked = container.building.bake_targets()(
+                self.made.targets,
+                targets.solve,
+                targets.deliver,
+                files=[name for name, each in self.builds.items() if each.writes_files],
+                most=self.asked.jobs or processors(),
+            )
             if metadata_file and not baked.failed:
                 with places.file(metadata_file) as file:
                     file.write(json.dumps(self._metadata(baked), indent=2).encode())
         return self._report(baked)
-
-    def _built(
-        self,
-        container: "Container",
-        name: str,
-        links: Mapping[str, str],
-        outputs: Sequence[Output],
-    ) -> "BuiltImage | None":
-        one = self.builds[name]
-        if self._talks:
-            say(f"Building target {name}", error=True)
-        with naming(name):
-            # The outputs of the targets before may have links.
-            self.check_privileges({name: one})
-        with (
-            naming(name),
-            _dockerfile(one) as file,
-            container.with_settings(
-                access=registry_access(self.registries, one.outputs),
-                secrets=one.secrets,
-                agents=one.agents,
-                resources=one.resources,
-                quiet=self.asked.progress in ("quiet", "none"),
-            ) as own,
-        ):
-            own.execution.announced().announce()
-            built = own.building.build_image()(
-                one.with_links(links),
-                location=one.location,
-                file=file,
-                outputs=outputs,
-                platforms=one.platforms,
-                caches=one.caches,
-            )
-        is_kept = tuple(outputs) == tuple(one.outputs)
-        if self._talks and is_kept and name not in self.made.linked:
-            for line in describe(built, one.outputs):
-                say(line, error=True)
-        return built
 
     @property
     def _talks(self) -> bool:
@@ -263,6 +224,10 @@ class _Baking:
         }
 
     def _report(self, baked: Baked) -> int:
+        for name, built in baked.built.items():
+            if self._talks and name not in self.made.linked:
+                for line in describe(built, self.builds[name].outputs):
+                    say(line, error=True)
         if not baked.failed:
             if self._talks:
                 say(f"Successfully baked {', '.join(baked.built)}", error=True)
@@ -293,7 +258,7 @@ class _Baking:
                 asked = Call.parse(",".join([one.call, *fields]))
                 assert asked is not None
                 links = dict.fromkeys(links_of(self.made.targets[name]), _UNKNOWN_IN_CHECKS)
-                with naming(name), _dockerfile(one) as file:
+                with naming(name), dockerfile_of(one) as file:
                     request = one.with_links(links)
                     if links:
                         arguments = {CHECK_ARGUMENT: "skip=UndefinedVar", **request.build_args}
@@ -310,15 +275,3 @@ class _Baking:
         if document:
             say_json({"group": shown_groups(self.made), "target": document}, indent=2)
         return code
-
-
-@contextmanager
-def _dockerfile(build: TargetBuild) -> Iterator[str | None]:
-    """Enter with the path of the Dockerfile; one in the definition itself gets a file."""
-    if build.inline is None:
-        yield build.file
-        return
-    with tempfile.TemporaryDirectory(prefix="img-bake-") as directory:
-        path = Path(directory) / "Dockerfile"
-        path.write_text(build.inline, encoding="utf-8", errors="surrogateescape")
-        yield str(path)

@@ -353,7 +353,9 @@ class Building(Wiring):
         )
 
         self.bake_targets = providers.Factory(
-            BakeTargets, images=storage.images, clock=system.clock
+            BakeTargets,
+            lock=storage.lock,
+            tidy=providers.Factory(lazy(operator.call), housekeeping.keep_tidy.provider),
         )
 
         self.check_dockerfile = providers.Factory(

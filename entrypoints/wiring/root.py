@@ -5,8 +5,6 @@ Each part is imported and made when a command first asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -28,15 +26,16 @@ with lazy_imports(__name__):
     from img.entrypoints.wiring.system import System
 
 if TYPE_CHECKING:
+    from img.domain.options.secrets import AgentSpec, SecretSpec
+    from img.domain.resources import Resources
     from img.entrypoints.wiring.injection import providers
 
 
 class Container:
     """The parts, each a container of dependency_injector with adapters and use cases."""
 
-    def __init__(self, setup: Setup, *, borrows: bool = False) -> None:
+    def __init__(self, setup: Setup) -> None:
         self._setup = setup
-        self._borrows = borrows  # the executor and the host of another container
 
     @cached_property
     def system(self) -> System:
@@ -81,29 +80,45 @@ class Container:
             self.housekeeping,
         )
 
-    @contextmanager
-    def with_settings(self, **changes: Any) -> Iterator[Container]:
-        """Enter with a container of changed settings that has the executor of this one."""
-        settings = replace(self._setup.settings, **changes)
-        other = Container(replace(self._setup, settings=settings), borrows=True)
-        try:
-            _add_plugins(other, settings)
-            from img.entrypoints.wiring.injection import providers  # only several builds need it
+    def with_steps(
+        self,
+        secrets: tuple[SecretSpec, ...],
+        agents: tuple[AgentSpec, ...],
+        resources: Resources,
+    ) -> Container:
+        """Return a container of steps with these secrets and limits.
 
-            other.execution.executor.override(providers.Object(self.execution.executor()))
-            yield other
-        finally:
-            other.close()
+        It shares all else with this one, and must not be closed.
+        """
+        from img.entrypoints.wiring.injection import providers  # only several builds need it
+
+        settings = replace(
+            self._setup.settings, secrets=secrets, agents=agents, resources=resources
+        )
+        other = Container(replace(self._setup, settings=settings))
+        for part in ("system", "storage", "registries", "images", "housekeeping"):
+            setattr(other, part, getattr(self, part))
+        for shared, own in (
+            (self.execution.executor, other.execution.executor),
+            (self.execution.snapshotter, other.execution.snapshotter),
+            (self.execution.context_views, other.execution.context_views),
+            (self.execution.cache_mounts, other.execution.cache_mounts),
+            (self.building.local_contexts, other.building.local_contexts),
+            (self.building.imported, other.building.imported),
+            (self.building.lookup, other.building.lookup),
+            (self.building.roots, other.building.roots),
+        ):
+            own.override(providers.Object(shared()))
+        return other
 
     def close(self) -> None:
         """Show the last progress, end helper processes, close the database."""
         made = vars(self)
         if "system" in made and is_made(progress := self.system.progress()):
             progress.close()
-        if not self._borrows:
-            if "execution" in made and is_made(executor := self.execution.executor()):
-                executor.close()
-            self._setup.host.close()
+        if "execution" in made and is_made(executor := self.execution.executor()):
+            executor.close()
+        self._setup.host.close()
         if "storage" in made:
             self.storage.database().close()
 

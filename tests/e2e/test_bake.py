@@ -55,7 +55,7 @@ def test_linked_targets_are_built_once_and_then_cached(img: Img, here: Path) -> 
         "b": "of base",
     }
     assert f"Digest: {digest}" in second.stderr
-    assert "[1/1] COPY b /" in second.stderr
+    assert "[base 1/1] COPY b /" in second.stderr
     assert second.stderr.count("CACHED") >= 2
     assert len(img("ls", "-q").stdout.splitlines()) == 1
 

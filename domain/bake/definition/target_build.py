@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from img.domain.build import BuildRequest
 from img.domain.dataclass import dataclass
-from img.domain.options.cache import CacheExchange
+from img.domain.options.cache import CacheExchange, LocalCache
 from img.domain.options.contexts import parse_named_context
 from img.domain.options.secrets import AgentSpec, SecretSpec
-from img.domain.outputs import Output
+from img.domain.outputs import Output, is_written_here
 from img.domain.platform import Platform
 from img.domain.resources import Resources
 
@@ -29,6 +29,14 @@ class TargetBuild:
     resources: Resources
     entitlements: tuple[str, ...]
     call: str
+
+    @property
+    def writes_files(self) -> bool:
+        """True if an output or a cache is a file or directory of this machine."""
+        caches = (target.place for target in self.caches.targets)
+        return any(map(is_written_here, self.outputs)) or any(
+            isinstance(place, LocalCache) for place in caches
+        )
 
     def with_links(self, places: Mapping[str, str]) -> BuildRequest:
         """Return the request with the places of its linked contexts."""

@@ -9,9 +9,11 @@ import pytest
 
 from img.application.ports.plugin import PluginContext
 from img.domain.errors import UsageError
+from img.domain.options.secrets import SecretSpec
+from img.domain.resources import Resources
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings, host_platform
-from img.entrypoints.wiring.root import Container, open_container
+from img.entrypoints.wiring.root import open_container
 
 GROUPS = {
     # group of entry points: (the setting that chooses, the provider that gives the adapter)
@@ -120,24 +122,12 @@ def test_a_name_that_nobody_has_is_refused_with_those_of_others_too(tmp_path: Pa
 
 
 @pytest.mark.usefixtures("installed")
-def test_a_container_of_other_settings_is_closed_and_leaves_the_executor_open(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    closed: list[Container] = []
-    close = Container.close
-
-    def noted(one: Container) -> None:
-        closed.append(one)
-        close(one)
-
-    monkeypatch.setattr(Container, "close", noted)
+def test_a_container_of_other_steps_has_the_adapters_of_the_first(tmp_path: Path) -> None:
     container = open_container(settings(tmp_path, executor="mine"), BuildHost(id_map=None))
 
-    with container.with_settings(quiet=True) as other:
-        assert other.execution.executor() is container.execution.executor()
-    with pytest.raises(UsageError), container.with_settings(registry="broken"):
-        pass
+    other = container.with_steps((SecretSpec(id="s", env="S"),), (), Resources())
 
-    assert other in closed
-    assert len(closed) == 2
-    assert container not in closed
+    assert other.execution.executor() is container.execution.executor()
+    assert other.storage is container.storage
+    assert other.building.lookup() is container.building.lookup()
+    assert other.execution.secrets() is not container.execution.secrets()
