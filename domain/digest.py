@@ -55,6 +55,10 @@ class Digest:
         if not valid:
             raise InvalidDigest(str(self))
 
+    def __hash__(self) -> int:
+        # Half of the work of a step on many layers would be hashing both attributes.
+        return hash(self.encoded)
+
     @classmethod
     def parse(cls, text: str) -> "Digest":
         """Return the digest in ``algorithm:hex``, of a known algorithm.

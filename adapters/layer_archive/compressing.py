@@ -1,4 +1,4 @@
-"""Hashing and compression of layers in separate threads."""
+"""Hashing and compression of layers, of large ones in separate threads."""
 
 import hashlib
 from collections.abc import Sequence
@@ -30,6 +30,7 @@ class CompressedBlob:
         self._diff = hashlib.sha256()
         self._size = 0
         self._rest = b""  # less than a chunk
+        self._is_large = False
         self._hashing = Feeder(self._diff.update, "hash layer")
         self._compressing = Feeder(self._compress, "compress layer")
 
@@ -43,12 +44,17 @@ class CompressedBlob:
             self._hashing.put(chunk)
             self._compressing.put(chunk)
         self._rest = data[end:]
+        self._is_large = self._is_large or end > 0
 
     def close(self) -> DiffID:
         """Write the remaining data, and return the digest of the uncompressed layer."""
-        for feeder in (self._hashing, self._compressing):
-            feeder.put(self._rest)
-            feeder.finish()
+        if self._is_large:
+            for feeder in (self._hashing, self._compressing):
+                feeder.put(self._rest)
+                feeder.finish()
+        else:  # starting threads would take longer than their work
+            self._diff.update(self._rest)
+            self._compress(self._rest)
         self._write_blob(self._compressor.flush())
         return DiffID(Digest("sha256", self._diff.hexdigest()))
 

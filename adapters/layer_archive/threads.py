@@ -60,7 +60,8 @@ class ReadAhead(Iterator[bytes]):
 class Feeder(Generic[_Chunk]):
     """Passes chunks, in order, to a function that runs in a separate thread.
 
-    Exceptions of the function are raised by the next ``put`` or by ``finish``.
+    The first chunk starts the thread. Exceptions of the function are raised by the next ``put`` or
+    by ``finish``.
     """
 
     def __init__(self, consume: Callable[[_Chunk], object], name: str) -> None:
@@ -69,12 +70,15 @@ class Feeder(Generic[_Chunk]):
         self._error: BaseException | None = None
         self._ended = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._started = False
 
     def put(self, chunk: _Chunk) -> None:
         """Queue ``chunk``; block while the queue is full."""
         if self._error is not None:
             raise self._error
+        if not self._started:
+            self._thread.start()
+            self._started = True
         self._queue.put(chunk)
 
     def finish(self) -> None:
@@ -85,6 +89,8 @@ class Feeder(Generic[_Chunk]):
 
     def stop(self) -> None:
         """Wait for the thread to end. Raises nothing; idempotent."""
+        if not self._started:
+            return
         if not self._ended:
             self._ended = True
             self._queue.put(None)

@@ -46,11 +46,12 @@ class OverlayLayers:
         self._work = f"{root}/work"
         self._archive = archive
         self._turn = threading.Lock()
+        self._opaque: dict[ChainID, bool] = {}
         self.leases = SnapshotLeases(root)
 
     def path(self, chain_id: ChainID) -> str:
         """Return the path of the stack's top layer, which may not exist yet."""
-        return f"{self._layers}/{chain_id.algorithm}-{chain_id.encoded}"
+        return f"{self._layers}/{_name_of(chain_id)}"
 
     def lowers(self, layers: Sequence[SnapshotLayer]) -> list[str]:
         """Return the directories to mount for ``layers``, topmost first."""
@@ -58,9 +59,15 @@ class OverlayLayers:
         for layer in reversed(layers):
             lowers.append(self.path(layer.chain_id))
             # The kernel ignores this mark on the root of a layer.
-            if OPAQUE_XATTR in xattr_names(lowers[-1]):
+            if self._is_opaque(layer.chain_id):
                 break
         return lowers
+
+    def _is_opaque(self, chain_id: ChainID) -> bool:
+        known = self._opaque.get(chain_id)
+        if known is None:  # a stored layer never changes
+            known = self._opaque[chain_id] = OPAQUE_XATTR in xattr_names(self.path(chain_id))
+        return known
 
     def chain_ids(self) -> list[ChainID]:
         """Return the stacks that are stored."""
@@ -72,7 +79,7 @@ class OverlayLayers:
     def add(self, chain_id: ChainID, directory: str, layer: FileIndex) -> None:
         """Move ``directory`` into place as the stack's top layer, unless there is one already."""
         publish(directory, self.path(chain_id))
-        self.leases.touch(os.path.basename(self.path(chain_id)), _room_of(layer))
+        self.leases.touch(_name_of(chain_id), _room_of(layer))
 
     def remove(self, chain_id: ChainID) -> None:
         """Delete the stack's top layer unless it is in use; it disappears as a whole."""
@@ -87,14 +94,14 @@ class OverlayLayers:
 
     def hold(self, layers: Sequence[SnapshotLayer]) -> None:
         """Unpack the missing ones of ``layers``, and keep all until ``leases.release``."""
-        names = [os.path.basename(self.path(layer.chain_id)) for layer in layers]
+        names = [_name_of(layer.chain_id) for layer in layers]
         while True:
-            self.ensure(layers)
             with self.leases.acquire(names):
                 complete = all(self._has(layer) for layer in layers)
             if complete:
                 break
-            self.leases.release()  # another process removed one just now
+            self.leases.release()
+            self.ensure(layers)  # until then another process may remove some
         for name in names:
             self.leases.touch(name)
 
@@ -125,7 +132,7 @@ class OverlayLayers:
 
     def _unpack(self, job: "_Unpacking") -> None:
         layer = job.layers[job.number]
-        name = os.path.basename(self.path(layer.chain_id))
+        name = _name_of(layer.chain_id)
         with Lock(f"{self._locks}/{name}"):
             if self._has(layer):
                 return
@@ -165,6 +172,10 @@ class OverlayLayers:
                 index=layer.index,
             )
         set_directory(directory, root_of(layer.index, job.below), self._ownership)
+
+
+def _name_of(chain_id: ChainID) -> str:
+    return f"{chain_id.algorithm}-{chain_id.encoded}"
 
 
 class _Unpacking:

@@ -4,12 +4,14 @@ import contextlib
 import errno
 import os
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from img.adapters.storage.own_files import Lock, open_own_file
 
 _SIZE_DIGITS = 20
+_UNTOUCHED_S = 60.0  # the precision of the time of the last use
 _UNWRITABLE = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
@@ -25,6 +27,7 @@ class SnapshotLeases:
         self._own: Lock | None = None
         self._path = f"{root}/uses/{os.urandom(8).hex()}"
         self._users = 0
+        self._touched: dict[str, float] = {}
         self._lock = threading.Lock()
 
     @contextmanager
@@ -69,7 +72,14 @@ class SnapshotLeases:
             return self._all_names()
 
     def touch(self, name: str, size: int | None = None) -> None:
-        """Record that the directory is used now, and its size in bytes."""
+        """Record that the directory is used now, and its size in bytes.
+
+        Without a size at most once a minute: each step uses the directories of those before it.
+        """
+        now = time.monotonic()
+        if size is None and now < self._touched.get(name, -_UNTOUCHED_S) + _UNTOUCHED_S:
+            return
+        self._touched[name] = now
         path = f"{self._root}/locks/{name}"
         descriptor = open_own_file(path, os.O_WRONLY | os.O_CREAT)
         try:

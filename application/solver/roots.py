@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import field
 
 from img.application.layers.trees import Trees
 from img.application.ports.snapshotter import SnapshotLayer, Snapshotter, Workspace
@@ -16,6 +17,7 @@ class Roots:
 
     snapshotter: Snapshotter
     trees: Trees
+    _brought: set[ChainID] = field(default_factory=set)
 
     @contextmanager
     def workspace(self, stack: Stack) -> Iterator[Workspace]:
@@ -38,13 +40,20 @@ class Roots:
             workspace.discard()
 
     def _bring(self, layers: Sequence[Layer], chains: Sequence[ChainID]) -> None:
-        """Fetch the layers without a snapshot, all at once."""
-        if self.trees.layers.are_here(layers):
-            return
-        unpacked = set(self.snapshotter.chain_ids())
-        self.trees.layers.bring(
-            [layer for layer, chain in zip(layers, chains, strict=True) if chain not in unpacked]
-        )
+        """Fetch the layers without a snapshot, all at once.
+
+        Layers of earlier steps are not looked for again: if one was deleted meanwhile, it is
+        fetched when it is opened.
+        """
+        new = {
+            chain: layer
+            for layer, chain in zip(layers, chains, strict=True)
+            if chain not in self._brought
+        }
+        if not self.trees.layers.are_here(new.values()):
+            unpacked = set(self.snapshotter.chain_ids())
+            self.trees.layers.bring(new[chain] for chain in new if chain not in unpacked)
+        self._brought.update(new)
 
     def _snapshot_layer(self, layer: Layer, chain: ChainID) -> SnapshotLayer:
         return SnapshotLayer(

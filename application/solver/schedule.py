@@ -38,7 +38,7 @@ def run_all(
     Each gets the results of its inputs. The one with the lowest number begins first. Errors are
     those of ``solve_all``.
     """
-    running = _Running(inputs, work, cancelled, most, waiting=set(inputs))
+    running = _Running(inputs, work, cancelled, most)
     try:
         running.begin()
         running.wait()
@@ -57,14 +57,22 @@ class _Running(Generic[_Result]):
     work: Callable[[int, Sequence[_Result]], _Result]
     cancelled: Event
     most: int
-    waiting: set[int]
     results: dict[int, _Result] = field(default_factory=dict)
     failures: list[BaseException] = field(default_factory=list)  # in order of time
+    _missing: dict[int, int] = field(default_factory=dict)  # inputs without a result, by position
+    _dependents: dict[int, list[int]] = field(default_factory=dict)
+    _ready: list[int] = field(default_factory=list)
     _threads: int = 0
     _lock: Condition = field(default_factory=Condition)  # notified when the last thread has ended
 
     def begin(self) -> None:
+        for position, inputs in self.inputs.items():
+            awaited = set(inputs)
+            self._missing[position] = len(awaited)
+            for each in awaited:
+                self._dependents.setdefault(each, []).append(position)
         with self._lock:
+            self._ready = [position for position, count in self._missing.items() if not count]
             self._start(self._take_ready(self.most))
 
     def wait(self) -> None:
@@ -96,6 +104,10 @@ class _Running(Generic[_Result]):
     def _after(self, position: int, result: _Result) -> int | None:
         with self._lock:
             self.results[position] = result
+            for each in self._dependents.get(position, ()):
+                self._missing[each] -= 1
+                if not self._missing[each]:
+                    self._ready.append(each)
             if self.cancelled.is_set():
                 return None
             ready = self._take_ready(self.most - self._threads + 1)
@@ -103,10 +115,6 @@ class _Running(Generic[_Result]):
             return ready[0] if ready else None
 
     def _take_ready(self, most: int) -> Sequence[int]:
-        ready = [
-            position
-            for position in sorted(self.waiting)
-            if all(i in self.results for i in self.inputs[position])
-        ]
-        self.waiting -= {*ready[:most]}
-        return ready[:most]
+        self._ready.sort()
+        taken, self._ready = self._ready[:most], self._ready[most:]
+        return taken

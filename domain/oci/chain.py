@@ -1,6 +1,7 @@
 """Layers, and the ChainIDs of stacks of layers."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NewType
 
 from img.domain.dataclass import dataclass
@@ -24,16 +25,20 @@ class Layer:
 
 def chain_id_of(diff_ids: Iterable[DiffID]) -> ChainID | None:
     """Return the ChainID of the stack of ``diff_ids``, lowest first; None for an empty stack."""
-    chain: Digest | None = None
-    for diff_id in diff_ids:
-        chain = diff_id if chain is None else Digest.of(f"{chain} {diff_id}".encode())
-    return None if chain is None else ChainID(chain)
+    chains = chain_ids_of(diff_ids)
+    return chains[-1] if chains else None
 
 
 def chain_ids_of(diff_ids: Iterable[DiffID]) -> list[ChainID]:
     """Return the ChainIDs of all stacks from the bottom: of one layer, of two …"""
     chains: list[ChainID] = []
     for diff_id in diff_ids:
-        chain = Digest.of(f"{chains[-1]} {diff_id}".encode()) if chains else diff_id
+        chain = _chained(str(chains[-1]), str(diff_id)) if chains else diff_id
         chains.append(ChainID(chain))
     return chains
+
+
+@lru_cache(maxsize=1 << 12)
+def _chained(below: str, diff_id: str) -> Digest:
+    # Cached, because each step of a build asks for the stack of the step before, and one layer.
+    return Digest.of(f"{below} {diff_id}".encode())
