@@ -28,7 +28,7 @@ from img.adapters.executor.mount_substitutes import MountSubstitutes
 from img.adapters.executor.mounts import host_file, hosts_file, named
 from img.adapters.executor.system_mounts import DEVICES
 from img.adapters.executor.watching import gather_orphans, wait_for
-from img.adapters.linux import capabilities, launcher, syscalls
+from img.adapters.linux import capabilities, launcher, small_files, syscalls
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import DirectoryRoot, Process
 
@@ -124,8 +124,8 @@ def _fill_sys(sys: str) -> None:
     """Create the files with the number of processors, which C libraries read (sysconf(3))."""
     os.makedirs(f"{sys}/{_PROCESSORS}")
     for name in ("online", "possible", "present"):
-        with open(f"{sys}/{_PROCESSORS}/{name}", "wb") as file:
-            file.write(host_file(f"/sys/{_PROCESSORS}/{name}"))
+        content = host_file(f"/sys/{_PROCESSORS}/{name}")
+        small_files.create(f"{sys}/{_PROCESSORS}/{name}", content)
 
 
 def _fill_dev(dev: str) -> None:

@@ -3,10 +3,10 @@
 import os
 import socket
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Self
 
-from img.adapters.linux import records, syscalls
+from img.adapters.linux import records, small_files, syscalls
 from img.adapters.syscall_supervisor.root.level import Emulation
 from img.domain.dataclass import dataclass
 from img.domain.process import DirectoryRoot, Network, Process, Root
@@ -121,8 +121,13 @@ def _is_mounted(root: Root) -> bool:
 
 def rehearse() -> None:
     """Decode a launch once, so that this process and its forks have everything that takes."""
-    launch = Launch(Process(argv=("a",), env={"A": "b"}), DirectoryRoot(path="/"))
-    records.decode(records.encode(launch), Launch)
+    records.decode(_example(), Launch)
+
+
+@cache
+def _example() -> bytes:
+    """Return a launch, encoded once: forks of this process only decode launches."""
+    return records.encode(Launch(Process(argv=("a",), env={"A": "b"}), DirectoryRoot(path="/")))
 
 
 @lru_cache(maxsize=8)
@@ -143,8 +148,7 @@ def receive(line: socket.socket) -> tuple[bytes, list[int]]:
 def write_launch(launch: Launch) -> int:
     """Return a nameless file with the launch: its size has no bound."""
     order = os.memfd_create("img-step")
-    with open(order, "wb", closefd=False) as file:
-        file.write(records.encode(launch))
+    small_files.write(order, records.encode(launch))
     return order
 
 

@@ -91,10 +91,11 @@ def text_in(root: int, path: str) -> str:
     except OSError:
         return ""
     try:
-        if not stat.S_ISREG(os.fstat(found).st_mode):
+        status = os.fstat(found)
+        if not stat.S_ISREG(status.st_mode):
             return ""
-        with open(found, "rb", closefd=False) as file:
-            return file.read(_MOST_TEXT).decode("utf-8", "surrogateescape")
+        text = os.read(found, min(status.st_size, _MOST_TEXT))
+        return text.decode("utf-8", "surrogateescape")
     finally:
         os.close(found)
 

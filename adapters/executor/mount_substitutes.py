@@ -16,10 +16,10 @@ from typing import TypeGuard
 
 from img.adapters.executor.mount_points import MountPoints
 from img.adapters.executor.reports import MountPoint
-from img.adapters.linux import syscalls
+from img.adapters.linux import small_files, syscalls
 from img.adapters.storage import left_secrets
 from img.adapters.storage.own_files import open_own_file, try_lock
-from img.adapters.storage.work_directory import WorkDirectory
+from img.adapters.storage.work_directory import WorkDirectory, remove_tree
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.dataclass import dataclass
 from img.domain.process import (
@@ -123,7 +123,8 @@ class MountSubstitutes:
                 continue
         for lock in self._locks:
             os.close(lock)
-        shutil.rmtree(self._aside, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            remove_tree(self._aside)
         if self._secrets is not None:
             self._secrets.remove()
         os.close(self._root)
@@ -241,10 +242,13 @@ def path_in(root: Root, source: str) -> str:
 
 def _write(path: str, content: bytes, mode: int, uid: int, gid: int) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with open(os.open(path, flags, 0o600), "wb") as file:
-        file.write(content)
-        os.fchown(file.fileno(), uid, gid)
-        os.fchmod(file.fileno(), mode)
+    file = os.open(path, flags, 0o600)
+    try:
+        small_files.write(file, content)
+        os.fchown(file, uid, gid)
+        os.fchmod(file, mode)
+    finally:
+        os.close(file)
 
 
 def _move(source: str, target: str) -> None:

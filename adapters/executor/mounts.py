@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from img.adapters.executor.mount_points import MountPoints
-from img.adapters.linux import syscalls
+from img.adapters.linux import small_files, syscalls
 from img.adapters.linux.syscalls import (
     MOUNT_ATTR_NODEV,
     MOUNT_ATTR_NOSUID,
@@ -47,10 +47,13 @@ class Scratch:
         name = str(self._count)
         self._count += 1
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with open(os.open(name, flags, 0o600, dir_fd=self._directory), "wb") as file:
-            file.write(content)
-            self._ownership.give(file.fileno(), uid, gid)
-            os.fchmod(file.fileno(), mode)
+        file = os.open(name, flags, 0o600, dir_fd=self._directory)
+        try:
+            small_files.write(file, content)
+            self._ownership.give(file, uid, gid)
+            os.fchmod(file, mode)
+        finally:
+            os.close(file)
         return syscalls.open_tree(name, directory=self._directory)
 
 
@@ -115,8 +118,7 @@ def hosts_file(process: Process, names: Sequence[tuple[str, str]]) -> bytes:
 def host_file(path: str) -> bytes:
     """Return the content of a file of the host, empty if there is none."""
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return small_files.read_all(path)
     except OSError:
         return b""
 

@@ -35,7 +35,7 @@ from img.adapters.linux.syscalls import (
 # is there no other path may be looked up: links with ".." would lead into it.
 _STAGE = "/.."
 _NAMES = ("proc", "dev", "sys")
-_NODES = "nodes"  # a file system of devices; only its files are attached
+_NODES = "nodes"  # a file system of devices; only its files are attached, and leave the stage
 _PLAIN = MS_NOSUID | MS_NODEV | MS_NOEXEC
 _READ_ONLY_DEVICE = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC
 # name: (major, minor) (kernel devices.txt)
@@ -161,7 +161,6 @@ def _attach_devices(dev: str) -> None:
                 _attach_new(tree, f"{dev}/{name}")
     finally:
         os.umask(mask)
-        syscalls.umount2(nodes, syscalls.MNT_DETACH)
 
 
 def _make_device(path: str, number: int) -> bool:
@@ -232,9 +231,14 @@ def _mask() -> None:
         if os.path.exists(target):
             syscalls.mount(target, target, flags=MS_BIND | MS_REC)
             syscalls.mount("none", target, flags=MS_BIND | MS_REMOUNT | MS_RDONLY | _PLAIN)
+    empty = ""
     for path in MASKED:
         target = _STAGE + path
         if os.path.isdir(target):
+            if empty:  # cheaper than another file system
+                syscalls.mount(empty, target, flags=MS_BIND)
+                continue
+            empty = target
             syscalls.mount("tmpfs", target, "tmpfs", MS_RDONLY | _PLAIN, "size=0k,nr_inodes=2")
         elif os.path.exists(target):
             syscalls.mount(f"{_STAGE}/dev/null", target, flags=MS_BIND)

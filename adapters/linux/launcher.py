@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NoReturn, Protocol
 
+from img.adapters.linux import small_files
 from img.domain.dataclass import dataclass
 
 # The addresses of the two mappings of the whole file: one executable, one writable.
@@ -166,9 +167,7 @@ def fill(file: int, program: Program, report: int, *, inherited: bool = False) -
 
     ``inherited``: another program executes the file by its descriptor, which is then closed too.
     """
-    content = memoryview(content_of(program, report, also=file if inherited else None))
-    while content:
-        content = content[os.write(file, content) :]
+    small_files.write(file, content_of(program, report, also=file if inherited else None))
 
 
 def execute(file: int, report: int) -> NoReturn:

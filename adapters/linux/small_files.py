@@ -32,6 +32,22 @@ def read_all(path: Path) -> bytes:
         os.close(file)
 
 
+def create(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Create the file with ``content``. Raises OSError."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        write(file, content)
+    finally:
+        os.close(file)
+
+
+def write(file: int, content: bytes) -> None:
+    """Write all of ``content`` to an open file. Raises OSError."""
+    left = memoryview(content)
+    while left:
+        left = left[os.write(file, left) :]
+
+
 def append(path: Path, content: bytes) -> None:
     """Append ``content`` to the file; create the file if it is missing. Raises OSError."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW

@@ -3,7 +3,9 @@
 import io
 import os
 import signal
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -66,6 +68,30 @@ def in_processes(count: int, work: Callable[[], object]) -> None:
                 os._exit(1)
         children.append(child)
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * count
+
+
+def test_the_next_step_opens_no_files_of_the_layers_below(state: Path, lab: Lab) -> None:
+    """A build on 500 layers costs what one on few layers does, besides the kernel's mount."""
+    asked: list[str] = []
+    watched = ("open", "os.listxattr", "os.getxattr", "os.utime", "os.listdir", "os.scandir")
+    watching: list[bool] = []
+    sys.addaudithook(
+        lambda event, _: asked.append(event) if watching and event in watched else None
+    )
+    counts = []
+
+    for number in (3, 30):
+        stack = [lab.pack(file("f", b"content %d" % each)) for each in range(number)]
+        snapshotter = OverlaySnapshotter(state / str(number), lab.archive)
+        lab.prepare(snapshotter, stack).discard()
+        asked.clear()
+        watching.append(True)
+        lab.prepare(snapshotter, stack).discard()
+        watching.clear()
+        counts.append(Counter(asked))
+
+    assert counts[0] == counts[1]
+    assert counts[0]
 
 
 def test_an_opaque_root_hides_all_layers_below(state: Path, lab: Lab) -> None:

@@ -1,4 +1,5 @@
 import itertools
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -41,6 +42,13 @@ def test_a_feeder_hands_over_everything_before_it_finishes() -> None:
         feeder.put(bytes([number]))
     feeder.finish()
     assert taken == [bytes([number]) for number in range(100)]
+
+
+def test_a_feeder_without_chunks_starts_no_thread() -> None:
+    feeder = Feeder(lambda _: None, "test")
+    assert all(thread.name != "test" for thread in threading.enumerate())
+    feeder.finish()
+    feeder.stop()
 
 
 def test_a_feeder_never_hangs_after_a_failure() -> None:
