@@ -1,17 +1,21 @@
 """The file tree of an image, without unpacked files."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from collections.abc import Set as AbstractSet
 
 from img.domain.errors import BuildError, ContextError, ImgError
 from img.domain.filesystem import paths
+from img.domain.filesystem.changed_mapping import ChangedMapping
 from img.domain.filesystem.entry import DIRECTORY, HARDLINK, SYMLINK, Entry
 from img.domain.filesystem.file_index import OPAQUE_WHITEOUT, WHITEOUT_PREFIX, FileIndex
 
 _MOST_LINKS = 255  # BuildKit's limit
 
 _ROOT = Entry("", DIRECTORY, 0o755)
+# How many times fewer changes than entries there have to be, or a copy is made: each lookup in a
+# copy takes a fifth of the time.
+_FEW = 8
 
 
 class TooManyLinks(ImgError):
@@ -84,10 +88,12 @@ class FileTree:
     """
 
     def __init__(self) -> None:
-        self._entries: dict[str, Entry] = {"": _ROOT}
-        self._layers: dict[str, int] = {}  # without those in the bottom layer
-        self._names: dict[str, set[str]] = {"": set()}  # only directories are keys
-        self._lent: set[str] = set()  # directories that share their names with the tree below
+        self._entries: MutableMapping[str, Entry] = {"": _ROOT}
+        self._layers: MutableMapping[str, int] = {}  # without those in the bottom layer
+        self._names: MutableMapping[str, set[str]] = {"": set()}  # only directories are keys
+        # The directories with names of their own, all but these share them with the tree below;
+        # None: no tree is below.
+        self._owned: set[str] | None = None
         self._links: dict[str, set[str]] = {}  # of files that have, or had, several names
         self._depth = 0
         self._closed: Mapping[str, str] = {}
@@ -140,15 +146,21 @@ class FileTree:
     def with_layer(self, layer: FileIndex) -> "FileTree":
         """Return the tree with one more layer on top. Raises DanglingHardLink."""
         tree = FileTree()
-        tree._entries = dict(self._entries)
-        tree._layers = dict(self._layers)
-        tree._names = dict(self._names)
-        tree._lent = set(self._names)
+        few = self._has_few_changes(len(layer))
+        tree._entries = ChangedMapping(self._entries) if few else dict(self._entries)
+        tree._layers = ChangedMapping(self._layers) if few else dict(self._layers)
+        tree._names = ChangedMapping(self._names) if few else dict(self._names)
+        tree._owned = set()
         copies = {id(names): set(names) for names in self._links.values()}
         tree._links = {path: copies[id(names)] for path, names in self._links.items()}
         tree._depth = self._depth
         tree._apply(layer)
         return tree
+
+    def _has_few_changes(self, more: int) -> bool:
+        """Return whether ``more`` entries are best noted as changes of this tree."""
+        before = self._entries.changes if isinstance(self._entries, ChangedMapping) else 0
+        return (before + more) * _FEW < len(self._entries)
 
     def __len__(self) -> int:
         return len(self._entries) - 1
@@ -230,14 +242,14 @@ class FileTree:
     def _apply(self, layer: FileIndex) -> None:
         self._delete_whiteouts(layer)
         entries, layers, names, depth = self._entries, self._layers, self._names, self._depth
-        lent = self._lent
+        owned = self._owned
         for entry in layer:
             path, kind = entry[0], entry[1]
             directory, _, name = path.rpartition("/")
             if (
                 path in entries
                 or directory not in names
-                or directory in lent
+                or (owned is not None and directory not in owned)
                 or kind == HARDLINK
                 or name.startswith(WHITEOUT_PREFIX)
             ):
@@ -249,7 +261,7 @@ class FileTree:
             if depth:
                 layers[path] = depth
             if kind == DIRECTORY:
-                names[path] = set()
+                self._add_directory(path)
         self._depth += 1
 
     def _delete_whiteouts(self, layer: FileIndex) -> None:
@@ -296,7 +308,7 @@ class FileTree:
         if entry.kind == DIRECTORY:
             if path not in self._names:
                 self._remove(path)
-                self._names[path] = set()
+                self._add_directory(path)
         elif path in self._names:
             self._remove(path)
         self._unlink(path)
@@ -316,16 +328,21 @@ class FileTree:
 
     def _own_names(self, directory: str) -> set[str]:
         """Return the names in ``directory`` as a set that may be changed."""
-        if directory in self._lent:
-            self._lent.discard(directory)
+        if self._owned is not None and directory not in self._owned:
+            self._owned.add(directory)
             self._names[directory] = set(self._names[directory])
         return self._names[directory]
+
+    def _add_directory(self, path: str) -> None:
+        self._names[path] = set()
+        if self._owned is not None:
+            self._owned.add(path)
 
     def _imply(self, directory: str) -> None:
         for path in [*paths.ancestors(directory), directory]:
             if path not in self._names:
                 self._remove(path)
-                self._names[path] = set()
+                self._add_directory(path)
                 self._own_names(paths.parent(path)).add(paths.name(path))
                 self._entries[path] = Entry(path, DIRECTORY, 0o755)
                 self._set_layer(path, self._depth)
@@ -337,7 +354,8 @@ class FileTree:
         self._own_names(paths.parent(path)).discard(paths.name(path))
 
     def _forget(self, path: str) -> None:
-        self._lent.discard(path)
+        if self._owned is not None:
+            self._owned.discard(path)
         for name in self._names.pop(path, ()):
             self._forget(f"{path}/{name}")
         self._unlink(path)

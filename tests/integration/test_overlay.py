@@ -71,7 +71,7 @@ def in_processes(count: int, work: Callable[[], object]) -> None:
 
 
 def test_the_next_step_opens_no_files_of_the_layers_below(state: Path, lab: Lab) -> None:
-    """A build on 500 layers costs what one on few layers does, besides the kernel's mount."""
+    # So a step on 500 layers costs what one on few does, besides the kernel's mount.
     asked: list[str] = []
     watched = ("open", "os.listxattr", "os.getxattr", "os.utime", "os.listdir", "os.scandir")
     watching: list[bool] = []
