@@ -45,10 +45,12 @@ def test_a_feeder_hands_over_everything_before_it_finishes() -> None:
 
 
 def test_a_feeder_without_chunks_starts_no_thread() -> None:
-    feeder = Feeder(lambda _: None, "test")
+    taken: list[bytes] = []
+    feeder = Feeder(taken.append, "test")
     assert all(thread.name != "test" for thread in threading.enumerate())
     feeder.finish()
     feeder.stop()
+    assert not taken
 
 
 def test_a_feeder_never_hangs_after_a_failure() -> None:

@@ -22,7 +22,12 @@ def test_one_more_layer_takes_one_more_digest(monkeypatch: pytest.MonkeyPatch) -
     chain_ids_of(DIFF_IDS)
     asked: list[bytes] = []
     original = Digest.of
-    monkeypatch.setattr(Digest, "of", lambda content: (asked.append(content), original(content))[1])
+
+    def of(content: bytes) -> Digest:
+        asked.append(content)
+        return original(content)
+
+    monkeypatch.setattr(Digest, "of", of)
 
     chain_ids_of([*DIFF_IDS, DiffID(original(b"one more"))])
 
