@@ -262,6 +262,10 @@ class _Server:
             from img.adapters.executor import runtime_starter
 
             runtime_starter.prepare(read_launch(order))
+        elif key.mode is LaunchMode.PROOT:
+            from img.adapters.executor import proot_watcher
+
+            proot_watcher.prepare(read_launch(order))
         self._standbys.add(request)
 
     def _attend(self, step: StartedStep, descriptor: int) -> None:

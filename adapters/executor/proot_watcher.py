@@ -10,8 +10,8 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from typing import NoReturn
 
 from img.adapters.executor import reports, supervision
@@ -36,6 +36,7 @@ from img.adapters.storage import left_secrets, owner_records
 from img.adapters.storage.owner_records import ROOT, Owner, Unrecordable
 from img.adapters.syscall_supervisor import allowed_calls, bpf
 from img.adapters.syscall_supervisor.root.filters import rules_of
+from img.adapters.syscall_supervisor.root.level import Emulation
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.filesystem import paths
 from img.domain.filesystem.ownership import UserIdentity
@@ -309,27 +310,39 @@ def _load_filter(launch: Launch, user: UserIdentity, supervisor: socket.socket) 
     machine = bpf.this_machine()
     if machine is None:
         raise ExecutorUnavailable(f"PRoot is not safe on {os.uname().machine}: no filter for it")
+    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    program = _filter_program(machine, _supervised(launch))
+    if launch.is_supervised:
+        supervision.hand_over(supervisor, bpf.load_and_listen(program), user)
+    else:
+        bpf.load(program)
+
+
+def prepare(launch: Launch) -> None:
+    """Compile the filter of similar steps, for processes that are forked later."""
+    machine = bpf.this_machine()
+    if machine is not None:
+        _filter_program(machine, _supervised(launch))
+
+
+def _supervised(launch: Launch) -> Emulation | None:
+    return launch.emulation if launch.is_supervised else None
+
+
+@cache
+def _filter_program(machine: bpf.Machine, emulation: Emulation | None) -> bytes:
+    """Return the filter of the calls that all executors allow, less those unknown to PRoot.
+
+    ``emulation``: a supervisor answers calls. PRoot does not run 32-bit programs.
+    """
     missing = bpf.fail_with(errno.ENOSYS)
     rules = [bpf.Rule(call, missing) for call in _UNKNOWN_TO_PROOT]
-    syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
-    if launch.emulation is None or not launch.is_supervised:
-        bpf.load(_filter_program(machine, rules))
-        return
-    refused = bpf.IsOneOf(0, (_PR_SET_SECCOMP,))
-    rules.append(bpf.Rule("prctl", bpf.fail_with(errno.EINVAL), (refused,)))
-    # Also the calls of root: the supervisor executes those that modes forbid to it.
-    for rule in rules_of(launch.emulation, strict=True, capabilities=True):
-        if rule.call not in _UNKNOWN_TO_PROOT:
-            rules.append(rule)
-    program = _filter_program(machine, rules)
-    supervision.hand_over(supervisor, bpf.load_and_listen(program), user)
-
-
-def _filter_program(machine: bpf.Machine, rules: Iterable[bpf.Rule]) -> bytes:
-    """Return the filter of ``rules`` and of the calls that all executors allow.
-
-    PRoot does not run 32-bit programs.
-    """
+    if emulation is not None:
+        refused = bpf.IsOneOf(0, (_PR_SET_SECCOMP,))
+        rules.append(bpf.Rule("prctl", bpf.fail_with(errno.EINVAL), (refused,)))
+        # Also the calls of root: the supervisor executes those that modes forbid to it.
+        own = rules_of(emulation, strict=True, capabilities=True)
+        rules += [rule for rule in own if rule.call not in _UNKNOWN_TO_PROOT]
     allowed = allowed_calls.rules_for(capabilities.DOCKER_DEFAULT)
     return bpf.program(
         machine,
