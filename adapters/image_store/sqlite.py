@@ -11,6 +11,7 @@ from img.application.ports.image_store import (
     in_order,
     stored_already,
 )
+from img.domain.digest import Digest
 from img.domain.oci.codec import decode_descriptor, encode_descriptor
 from img.domain.oci.descriptor import Descriptor
 from img.domain.reference import StoredName, may_name, parse_stored_name
@@ -31,11 +32,12 @@ class SqliteImageStore(ImageStore):
         return images[0]
 
     def put(self, name: StoredName, target: Descriptor, now: datetime) -> StoredImage:
-        if image := stored_already(self.list(), name, target):
+        query = _like(name, target)
+        if image := stored_already(in_order(_images(self._database.read(*query))), name, target):
             return image
         time = now.astimezone(UTC).isoformat()
         with self._database.transaction() as transaction:
-            images = _images(transaction.read(_SELECT))  # another process may have put it
+            images = _images(transaction.read(*query))  # another process may have put it
             if image := stored_already(images, name, target):
                 return image
             transaction.write("DELETE FROM images WHERE reference = ?", (str(target.digest),))
@@ -56,6 +58,13 @@ class SqliteImageStore(ImageStore):
 
     def list(self) -> Sequence[StoredImage]:
         return in_order(_images(self._database.read(_SELECT)))
+
+
+def _like(name: StoredName, target: Descriptor) -> tuple[str, tuple[str]]:
+    """Return the query for images of that name, or without a name for images of that target."""
+    if isinstance(name, Digest):
+        return f"{_SELECT} WHERE instr(target, ?)", (str(target.digest),)
+    return f"{_SELECT} WHERE reference = ?", (str(name),)
 
 
 def _images(rows: Iterable[Row]) -> Sequence[StoredImage]:

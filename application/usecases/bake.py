@@ -92,10 +92,11 @@ def _inputs(
     for name in names:
         inputs[steps[name]] = [steps[base] for base in linked[name].values()]
         inputs[steps[name] + 1] = [steps[name]]
-    others = [number for number in inputs if number % 2 == 0 or names[number // 2] not in files]
-    for name in (name for name in names if name in files):
-        inputs[steps[name] + 1] += others
-        others.append(steps[name] + 1)
+    written = set(files)
+    before = [number for number in inputs if number % 2 == 0 or names[number // 2] not in written]
+    for name in (name for name in names if name in written):
+        inputs[steps[name] + 1] += before
+        before = [steps[name] + 1]
     return inputs
 
 
