@@ -28,7 +28,9 @@ def calls_of(executor: str, steps: int, work: Path) -> Counter[str]:
     directory, table = place / f"img-counts-{os.getpid()}-{steps}", work / "table"
     directory.mkdir()
     try:
-        traced = [program("strace"), "--follow-forks", "--summary-only", f"--output={table}"]
+        # Other processes mount too, and a process that stands by is replaced then (standby.py).
+        alone = [program("unshare"), "--mount"]
+        traced = [*alone, program("strace"), "-f", "--summary-only", f"--output={table}"]
         arguments = [one_executor.__file__, executor, str(steps), str(directory)]
         ended = subprocess.run(
             [*traced, sys.executable, *arguments], capture_output=True, text=True, check=False
