@@ -225,7 +225,8 @@ class _Baking:
 
     def _report(self, baked: Baked) -> int:
         for name, built in baked.built.items():
-            if self._talks and name not in self.made.linked:
+            if self._talks and built is not None:
+                say(f"Built target {name}", error=True)
                 for line in describe(built, self.builds[name].outputs):
                     say(line, error=True)
         if not baked.failed:
