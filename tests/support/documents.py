@@ -20,7 +20,7 @@ DOCUMENTS = sorted(
     for path in (*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md"))
     if path.parent.name != "adr"
 )
-# Documents whose Python blocks are one program (tests/integration/test_api_page.py).
+# In these documents all Python blocks are one program (tests/integration/test_api_page.py).
 PROGRAMS = ("docs/api.md",)
 _BLOCK = re.compile(
     r"(?P<comments>(?:^ *<!-- (?:not run|file|setup|other output):.*?-->\n+)*)"
