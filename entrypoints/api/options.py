@@ -87,6 +87,7 @@ class BakeOptions(RegistryOptions, total=False):
     no_cache: bool
     pull: bool
     allow: Texts
+    jobs: int
     metadata_file: PathText
 
 
