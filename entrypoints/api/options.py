@@ -60,6 +60,8 @@ class BuildOptions(RegistryOptions, total=False):
     cpuset_mems: str
     cgroup_parent: str
     resource: Pairs
+    retry: int
+    timeout: str
     executor: str
     emulate: Literal["full", "ids", "fake", "off"]
     no_cache: bool
@@ -70,6 +72,7 @@ class BuildOptions(RegistryOptions, total=False):
     output: Paths
     push: bool
     load: bool
+    squash: Literal["new", "all"]
     annotation: Pairs
     allow: Texts
     iidfile: PathText

@@ -48,9 +48,7 @@ def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "build",
-        cls=options.followed_by(
-            "PATH", foreign=_foreign_options, implied={"--pull": "true", "--squash": "new"}
-        ),
+        cls=options.followed_by("PATH", foreign=_foreign_options, implied=_IMPLIED),
         short_help="Build an image from a Dockerfile.",
     )(build)
 
