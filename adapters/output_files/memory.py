@@ -88,8 +88,8 @@ class MemoryOutputFiles(OutputFiles):
 
 
 def _upwards(path: str) -> Iterator[str]:
-    """Yield ``path`` and the directories above it, to the root."""
-    while path != "/":
+    """Yield ``path`` and the directories above it, to the root or the working directory."""
+    while path not in ("/", ""):
         yield path
         path = os.path.dirname(path)
     yield path
