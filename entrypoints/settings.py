@@ -14,6 +14,7 @@ from img.domain.platform import Platform
 from img.domain.resources import Resources
 
 if TYPE_CHECKING:
+    from img.application.transfer.pins import Pins
     from img.domain.kaniko.registries import RegistrySettings
     from img.domain.options.secrets import AgentSpec, SecretSpec
     from img.domain.progress import Event
@@ -73,6 +74,7 @@ class Settings:
     retries: int = 0  # of a RUN that fails
     step_limit_s: float | None = None  # for each try of a RUN
     access: RegistryAccess = RegistryAccess()
+    pins: Pins | None = None  # fixed answers for names of images, URLs and git refs
 
 
 def byte_size(name: str, text: str) -> int:

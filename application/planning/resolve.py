@@ -9,12 +9,13 @@ from img.application.log import logger
 from img.application.ports.blob_store import BlobDamaged, BlobNotFound
 from img.application.ports.image_store import ImageNotFound
 from img.application.ports.progress_sink import ProgressSink
-from img.application.ports.registry import Registry
+from img.application.ports.registry import ManifestUnknown, Registry, RegistryError
 from img.application.threads import threads
 from img.application.transfer.blobs import Transfer
 from img.application.transfer.catalog import Catalog, Image
 from img.application.transfer.damage import drop_damaged
 from img.application.transfer.find_image import FindImage
+from img.application.transfer.pins import Pins
 from img.application.transfer.pull_documents import fetch_image
 from img.domain.build import BaseImage, BaseName
 from img.domain.context_location import LayoutPlace
@@ -22,6 +23,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError, ImgError, NotFoundError
 from img.domain.image_name import ImageName
+from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import NoPlatformMatch
 from img.domain.platform import Platform
@@ -51,6 +53,18 @@ class BaseUnavailable(BuildError):
         super().__init__(f"{name.text}: {cause.message}", lines=name.lines, hint=cause.hint)
         self.name = name
         self.exit_code = cause.exit_code
+
+
+class LockedImageGone(RegistryError):
+    """A registry lacks the image that the lock file has for a name."""
+
+    def __init__(self, reference: ImageReference, locked: Digest, now: str) -> None:
+        super().__init__(
+            f"the lock file has {locked} for {reference}, which the registry does not have{now}",
+            hint=f"`img lock --update={reference.familiar}`",
+        )
+        self.reference = reference
+        self.locked = locked
 
 
 class BaseNotHere(NotFoundError):
@@ -87,6 +101,7 @@ class ResolveBases:
     transfer: Transfer
     layouts: "CopyFromLayout"
     progress: ProgressSink
+    pins: Pins
     results: Mapping[Digest, Descriptor] = field(default_factory=dict)
 
     def __call__(
@@ -112,19 +127,39 @@ class ResolveBases:
             stored = ImageName.parse(name.text)
             if (reference := stored.reference) is None:
                 return self._by_id(stored, name)
-            local = self._local(reference, name.platform) if pull is not _ALWAYS else None
+            pinned = self.pins.image(reference, name.platform)
+            source = reference if pinned is None else reference.with_digest(pinned)
+            if pinned is not None and pull is not PullPolicy.NEVER:
+                pull = PullPolicy.MISSING  # a digest never means another image
+            local = self._local(source, name.platform, pinned) if pull is not _ALWAYS else None
             if local is not None and pull is not PullPolicy.NEWER:
                 self.progress.emit(VertexCached(vertex=vertex, name=title))
-                return _resolved(name, reference, local)
+                self.pins.note_image(reference, name.platform, local.target.digest)
+                return _resolved(name, reference, local, source=source)
             self.progress.emit(VertexStarted(vertex=vertex, name=title))
             if pull is PullPolicy.NEVER:
-                raise BaseNotHere(reference)
-            image, target = self._fetched(reference, name.platform, vertex, local)
+                raise BaseNotHere(source)
+            try:
+                image, target = self._fetched(source, name.platform, vertex, local)
+            except ManifestUnknown:
+                if pinned is None:
+                    raise
+                now = self._now(reference, name.platform)
+                raise LockedImageGone(reference, pinned, now) from None
+            self.pins.note_image(reference, name.platform, image.target.digest)
         except ImgError as error:
             self.progress.emit(VertexFailed(vertex=vertex, message=error.message))
             raise BaseUnavailable(name, error) from error
         self.progress.emit(VertexDone(vertex=vertex))
-        return _resolved(name, reference, image, target)
+        return _resolved(name, reference, image, target, source=source)
+
+    def _now(self, reference: ImageReference, platform: Platform) -> str:
+        """Return the words of a message that say what a name means now, "" if that is unknown."""
+        try:
+            fetched = fetch_image(self.registry, self.transfer, reference, platform)
+        except ImgError:
+            return ""
+        return f"; it is now {fetched.image.target.digest}"
 
     def _by_id(self, stored: ImageName, name: BaseName) -> ResolvedBase:
         """Return a stored image: registries have no IDs."""
@@ -163,9 +198,17 @@ class ResolveBases:
         self.progress.emit(VertexDone(vertex=vertex))
         return _resolved(name, None, image)
 
-    def _local(self, reference: ImageReference, platform: Platform) -> Image | None:
+    def _local(
+        self, reference: ImageReference, platform: Platform, manifest: Digest | None
+    ) -> Image | None:
+        """Return the stored image, None if it is missing; ``manifest`` needs no name."""
         try:
-            image = self.catalog.image(self.find(ImageName.of(reference)).target, platform)
+            size = None if manifest is None else self.catalog.blobs.size(manifest)
+            if manifest is not None and size is not None:
+                target = Descriptor(media_type=media_types.OCI_MANIFEST, digest=manifest, size=size)
+            else:
+                target = self.find(ImageName.of(reference)).target
+            image = self.catalog.image(target, platform)
         except (ImageNotFound, NoPlatformMatch, BlobNotFound):
             return None
         except BlobDamaged as error:
@@ -179,8 +222,13 @@ def _resolved(
     reference: ImageReference | None,
     image: Image,
     target: Descriptor | None = None,
+    *,
+    source: ImageReference | None = None,
 ) -> ResolvedBase:
-    """Return the base image; ``target`` is the new target of its name, None for the stored one."""
+    """Return the base image; ``target`` is the new target of its name, None for the stored one.
+
+    ``source`` is its name at the registry if a lock file adds a digest to it.
+    """
     named = target is None
     log.debug("base found", name=name.text, manifest=str(image.target.digest), local=named)
     return ResolvedBase(
@@ -190,7 +238,7 @@ def _resolved(
             config=image.config,
             layers=image.layers,
         ),
-        reference=reference,
+        reference=source or reference,
         target=target or image.target,
         named=named,
     )

@@ -6,7 +6,6 @@ a bug in img, and TypeError for unknown options. Nothing is printed.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from img.domain.errors import UsageError
+from img.domain.json_text import parse_json
 from img.domain.reference import ImageReference
 from img.entrypoints.api.engine import Engine, OnProgress
 from img.entrypoints.api.images import Image
@@ -80,7 +80,7 @@ def bake(
         name, *words = command("bake", BakeOptions, given, targets)
         ran = _run((name, "--progress=quiet", *words), on_progress)
         with open(options.get("metadata_file", metadata_file), "rb") as file:
-            metadata: dict[str, dict[str, Any]] = json.load(file)
+            metadata = cast("dict[str, dict[str, Any]]", parse_json(file.read()))
     return {
         target: Image(_record_of(about), state=ran.state)
         for target, about in metadata.items()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from img.domain.errors import NotFoundError
 from img.entrypoints.api.files import ImageFiles
@@ -97,8 +96,9 @@ class Image:
     @cached_property
     def config_json(self) -> Mapping[str, Any]:
         """The configuration as it is stored (image-spec config.md)."""
-        document: dict[str, Any] = json.loads(self._opened.config)
-        return document
+        from img.domain.json_text import parse_json
+
+        return cast("dict[str, Any]", parse_json(self._opened.config))
 
     @cached_property
     def manifest(self) -> Manifest:

@@ -75,6 +75,8 @@ class BuildOptions(RegistryOptions, total=False):
     squash: Literal["new", "all"]
     annotation: Pairs
     allow: Texts
+    locked: bool
+    lockfile: PathText
     iidfile: PathText
     metadata_file: PathText
 

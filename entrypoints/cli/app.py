@@ -62,6 +62,7 @@ _COMPLETION = "_IMG_COMPLETE"  # in the environment when a shell completes a lin
 COMMANDS = {
     "build": {"build"},
     "bake": {"bake"},
+    "locking": {"lock"},
     "images": {"ls", "rm", "tag"},
     "inspection": {"history", "inspect"},
     "remote": {"catalog", "referrers", "tags"},

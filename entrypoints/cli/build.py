@@ -38,6 +38,7 @@ from img.entrypoints.cli.session import Needs, Session
 
 if TYPE_CHECKING:
     from img.application.outputs.solved import BuiltImage
+    from img.application.transfer.pins import Pins
     from img.domain.options.foreign import ForeignOption
 
 
@@ -263,6 +264,8 @@ def build(
         Texts,
         option("--allow", says="Allow userns, network.host or buildx.local.delete.", value="NAME"),
     ] = None,
+    locked: options.Locked = False,
+    lockfile: options.LockFile = "",
     iidfile: Annotated[
         str, option("--iidfile", says="Write the image ID to a file.", value="FILE")
     ] = "",
@@ -348,6 +351,7 @@ def build(
         emulate=emulate,
         executor=executor,
         userns=USER_NAMESPACES in allowed,
+        pins=_pins(location, lockfile) if locked else None,
     ) as container:
         if asked is not None:
             from img.entrypoints.cli.checks import run_call
@@ -368,6 +372,12 @@ def build(
     if (quiet or is_nameless(outputs)) and built and not writes_to_standard_output(outputs):
         say(image_id(built))
     return built
+
+
+def _pins(location: str, lockfile: str) -> "Pins":
+    from img.entrypoints.cli.locking import locked_pins  # few builds are locked
+
+    return locked_pins(location, lockfile)
 
 
 def _nonempty(texts: Sequence[str] | None) -> list[str]:

@@ -50,6 +50,12 @@ CallMethod = Annotated[
         proposes=one_of("build", "check", "outline", "targets"),
     ),
 ]
+Locked = Annotated[
+    bool, option("--locked", says="Use exactly what the lock file has for names (img lock).")
+]
+LockFile = Annotated[
+    str, option("--lockfile", says="Use this lock file (default: img.lock).", value="FILE")
+]
 MetadataFile = Annotated[
     str, option("--metadata-file", says="Write metadata of the result to a file.", value="FILE")
 ]

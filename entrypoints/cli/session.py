@@ -22,6 +22,7 @@ from img.entrypoints.settings import (
 )
 
 if TYPE_CHECKING:
+    from img.application.transfer.pins import Pins
     from img.domain.options.secrets import AgentSpec, SecretSpec
     from img.domain.progress import Event
     from img.entrypoints.wiring.root import Container
@@ -91,6 +92,7 @@ class Session:
         emulate: str = "full",
         executor: str | None = None,
         userns: bool = False,
+        pins: "Pins | None" = None,
     ) -> Iterator["Container"]:
         """Enter namespaces, yield the container for a command, and close it afterwards.
 
@@ -123,6 +125,7 @@ class Session:
             retries=retries,
             step_limit_s=step_limit_s,
             access=access,
+            pins=pins,
         )
         rootless.sweep_secrets()
         match needs:

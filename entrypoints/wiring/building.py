@@ -47,9 +47,11 @@ with lazy_imports(__name__):
     from img.application.solver.steps.make_directory import MakeDirectoryLayer
     from img.application.solver.steps.mounts import PrepareMounts
     from img.application.solver.steps.pull_base import PullLayers
+    from img.application.transfer.pins import NoPins
     from img.application.usecases.bake import BakeTargets
     from img.application.usecases.build import BuildImage
     from img.application.usecases.check import CheckDockerfile, ListTargets, OutlineDockerfile
+    from img.application.usecases.lock_build import LockBuild
 
 if TYPE_CHECKING:
     from img.application.layers.on_demand import ImportedLayers
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     from img.application.ports.remote_cache import RemoteCaches
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.copy_layout import CopyFromLayout
+    from img.application.transfer.pins import Pins
     from img.domain.oci.chain import Layer
     from img.entrypoints.wiring.execution import Execution
     from img.entrypoints.wiring.housekeeping import Housekeeping
@@ -135,6 +138,10 @@ def _export_caches(
     return ExportCaches(assemble=assemble, export=export, pack_mounts=pack, more_keys=imported.keys)
 
 
+def _pins(given: Pins | None) -> Pins:
+    return NoPins() if given is None else given
+
+
 class Building(Wiring):
     """``img build``, and the checks of Dockerfiles."""
 
@@ -164,6 +171,7 @@ class Building(Wiring):
         self.web = providers.Singleton(lazy(RequestsWebFetcher))
         self.remote_caches = providers.Singleton(lazy(OpenedRemoteCaches), os.environ)
 
+        self.pins = providers.Singleton(_pins, given.settings.pins)
         self.owners = providers.Singleton(Owners, trees=images.trees)
         self.roots = providers.Singleton(
             Roots, snapshotter=execution.snapshotter, trees=images.trees
@@ -220,6 +228,7 @@ class Building(Wiring):
             blobs=storage.blobs,
             lookup=self.lookup,
             clock=system.clock,
+            pins=self.pins,
         )
         self.fetch_repository = providers.Factory(
             FetchRepository,
@@ -230,6 +239,7 @@ class Building(Wiring):
             trees=images.trees,
             lookup=self.lookup,
             clock=system.clock,
+            pins=self.pins,
         )
         self.contexts = providers.Factory(
             Contexts,
@@ -282,6 +292,7 @@ class Building(Wiring):
             transfer=images.transfer,
             layouts=images.copy_from_layout,
             progress=system.progress,
+            pins=self.pins,
         )
         self.analyse = providers.Factory(
             AnalyseDockerfile, parser=self.parser, resolve=self.resolve
@@ -358,6 +369,15 @@ class Building(Wiring):
             tidy=providers.Factory(lazy(operator.call), housekeeping.keep_tidy.provider),
         )
 
+        self.lock_build = providers.Factory(
+            LockBuild,
+            contexts=self.contexts,
+            analyse=self.analyse,
+            url=self.fetch_file,
+            git=self.fetch_repository,
+            pins=self.pins,
+            lock=storage.lock,
+        )
         self.check_dockerfile = providers.Factory(
             CheckDockerfile, dockerfiles=self.contexts, analyse=self.analyse, lock=storage.lock
         )

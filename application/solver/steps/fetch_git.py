@@ -24,6 +24,7 @@ from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.secret_source import SecretSource
 from img.application.solver.lookup import Lookup
 from img.application.solver.results import Fetched, Stack
+from img.application.transfer.pins import Pins
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import FILE
@@ -57,14 +58,15 @@ class FetchRepository:
     trees: Trees
     lookup: Lookup
     clock: Clock
+    pins: Pins
 
     def __call__(self, operation: FetchGit, cancelled: Cancellation) -> Fetched:
         """Return the files as a stack of one layer, with a key of the commit.
 
-        Raises GitError, GitUnavailable, ContextError.
+        Raises GitError, GitUnavailable, ContextError, NotLocked.
         """
         with self._access(operation.remote) as access:
-            commit = self.git.commit_of(operation.remote, operation.ref, access, cancelled)
+            commit = self._commit(operation, access, cancelled)
             if not commit.name.startswith(operation.checksum):
                 raise CommitMismatch(operation.checksum, commit.name)
             key = _key(operation, commit)
@@ -84,6 +86,21 @@ class FetchRepository:
             dated=operation.commit_mtime,
         )
         return Fetched(result=stack, cached=cached)
+
+    def commit_of(self, operation: FetchGit, cancelled: Cancellation) -> str:
+        """Return the commit without its files. Raises GitError, GitUnavailable, NotLocked."""
+        with self._access(operation.remote) as access:
+            return self._commit(operation, access, cancelled).name
+
+    def _commit(self, operation: FetchGit, access: GitAccess, cancelled: Cancellation) -> GitCommit:
+        remote, ref = operation.remote, operation.ref
+        pinned = self.pins.commit(remote, ref)
+        if pinned is not None:
+            commit = GitCommit(name=pinned)
+        else:
+            commit = self.git.commit_of(remote, ref, access, cancelled)
+        self.pins.note_commit(remote, ref, commit.name)
+        return commit
 
     @contextmanager
     def _access(self, remote: str) -> Iterator[GitAccess]:

@@ -1,6 +1,7 @@
 """A file from a web server, downloaded again only if it has changed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.cache_store import CacheRecord
@@ -11,6 +12,7 @@ from img.application.ports.web import WebAnswer, WebFetcher, WebRequest
 from img.application.solver.fetched_file import FetchedFile
 from img.application.solver.lookup import Lookup
 from img.application.solver.results import ContextFiles, Fetched
+from img.application.transfer.pins import Pins
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import RemoteError
@@ -52,14 +54,28 @@ class FetchFile:
     blobs: BlobStore
     lookup: Lookup
     clock: Clock
+    pins: Pins
 
     def __call__(
         self, operation: FetchUrl, cancelled: Cancellation, on_progress: ProgressCallback
     ) -> Fetched:
         """Return the file; a stored one with the checksum of the operation is not downloaded.
 
-        Raises WebError, ChecksumMismatch, StoreFull.
+        Raises WebError, ChecksumMismatch, StoreFull, NotLocked.
         """
+        pinned = self.pins.url(operation.url)
+        if pinned is not None:
+            operation = _with_checksum(operation, pinned)
+        fetched = self._fetched(operation, cancelled, on_progress)
+        assert isinstance(fetched.result, ContextFiles)
+        file = fetched.result.context
+        assert isinstance(file, FetchedFile)
+        self.pins.note_url(operation.url, file.blob)
+        return fetched
+
+    def _fetched(
+        self, operation: FetchUrl, cancelled: Cancellation, on_progress: ProgressCallback
+    ) -> Fetched:
         key = Digest.of(f"url\0{operation.url}".encode("utf-8", "surrogateescape"))
         known = self.lookup(key)
         if known is not None and known.layer is not None:
@@ -145,6 +161,16 @@ class FetchFile:
                 modified=int(blob.annotations.get(_MODIFIED, "0")),
             )
         )
+
+
+def _with_checksum(operation: FetchUrl, pinned: Digest) -> FetchUrl:
+    """Return the download with the checksum of the lock file. Raises ChecksumMismatch."""
+    own = operation.checksum
+    if own is None:
+        return replace(operation, checksum=pinned)
+    if own.algorithm == pinned.algorithm and own != pinned:
+        raise ChecksumMismatch(operation.url, own, pinned)
+    return operation
 
 
 def _text(secret: bytes) -> str:

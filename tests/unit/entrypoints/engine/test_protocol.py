@@ -23,7 +23,10 @@ from img.entrypoints.engine.protocol import (
 )
 from img.testing.progress_sink import EVENTS
 
-TEXT = st.text(st.characters(max_codepoint=0x2FFF) | st.characters(categories=["Cs"]))
+# Lone surrogates are bytes of names that are not UTF-8 (os.fsdecode).
+TEXT = st.text(
+    st.characters(min_codepoint=1) | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF)
+)
 RECORDS = st.builds(
     ImageRecord,
     digest=TEXT,
