@@ -227,9 +227,9 @@ def is_foreign_state(state: Path) -> bool:
     ``$IMG_STATE_TRUSTED`` skips the check of its mode and its parents'. Raises StateNotSafe,
     StateError.
     """
-    from img.adapters.storage.state_directory import StateAccess, open_state
+    from img.adapters.storage.state_directory import StateAccess, open_state, trusts_everyone
 
-    trusted = os.environ.get("IMG_STATE_TRUSTED", "") not in ("", "0", "false")
+    trusted = trusts_everyone(os.environ)
     return open_state(str(state), trusted=trusted) is StateAccess.FOREIGN
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,39 +93,6 @@ def byte_size(name: str, text: str) -> int:
 def snapshotter_of(backend: str) -> str:
     """Return the snapshotter for ``--backend``; a name may be another package's."""
     return _BACKENDS.get(backend, backend)
-
-
-def default_state(environment: Mapping[str, str]) -> Path:
-    """Return the state directory: $IMG_STATE, $XDG_DATA_HOME/img, ~/.local/share/img, /tmp/img-UID.
-
-    Another user can create the last one, so its owner has to be checked.
-    """
-    if state := environment.get("IMG_STATE"):
-        return Path(state)
-    if data := environment.get("XDG_DATA_HOME", "").partition(os.pathsep)[0]:
-        return Path(data, "img")
-    if home := _own_home(environment.get("HOME", "")):
-        return Path(home, ".local", "share", "img")
-    return Path(f"/tmp/img-{os.geteuid()}")
-
-
-def _own_home(home: str) -> str:
-    """Return ``home``, or the user database's directory if another user owns ``home``.
-
-    ``sudo -E`` and the containers of GitHub's workflows keep the HOME of another user.
-    """
-    try:
-        owner = os.stat(home).st_uid
-    except OSError:
-        return home
-    if owner in (0, os.geteuid()):
-        return home
-    import pwd
-
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_dir
-    except KeyError:
-        return home
 
 
 def processors() -> int:

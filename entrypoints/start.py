@@ -15,6 +15,11 @@ from img.adapters.linux.waiting_file import WaitingFile
 def main() -> NoReturn:
     """Run the command line and end the process with its exit code."""
     _prepare()
+    if sys.argv[1:2] == ["build"]:
+        from img.entrypoints import trace
+
+        if trace.repeat(sys.argv[1:]):
+            os._exit(0)  # as app.main ends
     from img.entrypoints.cli import app
 
     app.main()

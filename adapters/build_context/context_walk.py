@@ -1,7 +1,6 @@
 """A directory of the host as entries: one pass of scandir and fstatat, no link followed."""
 
 import errno
-import hashlib
 import marshal
 import os
 from collections.abc import Mapping
@@ -60,6 +59,8 @@ class Walk:
 
     def fingerprint(self) -> str:
         """Return a digest of the walk, without reading any file."""
+        import hashlib
+
         # Version 2 has no references, which depend on other uses of a string.
         seen = marshal.dumps(
             ([tuple(entry) for entry in self.others], self.files, sorted(self.closed.items())), 2

@@ -16,6 +16,7 @@ from typing import BinaryIO
 from img.adapters.build_context.context_walk import Seen, Walk, stamp_of, walk
 from img.adapters.linux.buffers import CHUNK
 from img.adapters.linux.regular_files import LinkLeadsOut, read_inside
+from img.adapters.storage.trace_questions import COARSE_TICK_NS, is_racy
 from img.application.ports.build_context import (
     LARGEST_DOCKERFILE,
     BuildContext,
@@ -31,9 +32,6 @@ from img.domain.filesystem.tree import FileTree
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _READERS = min(4, os.cpu_count() or 1)
 _CHUNK = 256  # files per task of a thread
-
-_TICK_NS = 50_000_000  # longer than the tick of any kernel's coarse clock
-_COARSE_TICK_NS = 2_000_000_000  # FAT, ext3, old NFS: whole seconds
 
 
 class DirectoryContext(BuildContext):
@@ -133,10 +131,15 @@ class DirectoryContext(BuildContext):
     def _walked(self) -> Walk:
         if self._walk is None:
             at = time.time_ns()
-            self._settled = at - _COARSE_TICK_NS
-            seen = self._walk = walk(self._root, self._ignore)
-            self._fingerprint = None if _is_racy(seen.newest(), at) else seen.fingerprint()
+            self._take(walk(self._root, self._ignore), at)
+        assert self._walk is not None
         return self._walk
+
+    def _take(self, seen: Walk, at: int) -> None:
+        """Use the walk ``seen`` of this directory that began ``at`` that time, in nanoseconds."""
+        self._walk = seen
+        self._settled = at - COARSE_TICK_NS
+        self._fingerprint = None if is_racy(seen.newest(), at) else seen.fingerprint()
 
     def _seen(self, path: str) -> Seen:
         if self._tree is None:
@@ -166,7 +169,7 @@ class DirectoryContext(BuildContext):
         saw this file and nothing changed it since. Copying 10^5 files spends most of its time here.
         """
         path, _, device, inode, size, mtime, ctime, _ = seen
-        if ctime > self._settled and _is_racy(ctime, time.time_ns()):
+        if ctime > self._settled and is_racy(ctime, time.time_ns()):
             self._racy.add(path)
         try:
             handle = os.open(path, _READ, dir_fd=self._handle)
@@ -198,7 +201,7 @@ class DirectoryContext(BuildContext):
         if stamp_of(os.fstat(handle)) != stamp:
             os.close(handle)
             raise ContextFileChanged(path)
-        if _is_racy(stamp.ctime_ns, now):
+        if is_racy(stamp.ctime_ns, now):
             self._racy.add(path)
         return handle
 
@@ -263,16 +266,6 @@ def _open_root(root: str, name: str) -> int:
         raise ContextError(
             f'unable to prepare context: "{name}": {(error.strerror or "").lower()}'
         ) from error
-
-
-def _is_racy(ctime_ns: int, read_at: int) -> bool:
-    """Tell whether a later change might not change the ctime ("racily clean" in git's terms).
-
-    Two changes in the same tick of the clock give the same ctime. Ticks are short on file systems
-    that store fractions of a second.
-    """
-    tick = _TICK_NS if ctime_ns % 1_000_000_000 else _COARSE_TICK_NS
-    return ctime_ns > read_at - tick
 
 
 def _unreadable(path: str, error: OSError) -> ContextError:

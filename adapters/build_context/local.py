@@ -26,11 +26,11 @@ from img.domain.dockerfile.ignore import IgnoreMatcher
 from img.domain.errors import ContextError
 
 _STDIN = "-"
-_IGNORE = ".dockerignore"
+IGNORE_FILE = ".dockerignore"
 _TOO_LARGE = f"larger than {LARGEST_DOCKERFILE} bytes"
 _LINKED = {  # the remedy, by the kind of file
     "Dockerfile": "name the file itself with -f, or put a copy of it into the context",
-    _IGNORE: "put a copy of the file into the context",
+    IGNORE_FILE: "put a copy of the file into the context",
 }
 # A path of `-f <(command)` is a pipe, and in no directory.
 _OWN_DESCRIPTOR = r"/dev/stdin|(?:/dev|/proc/self)/fd/\d{1,9}"
@@ -67,7 +67,7 @@ class LocalContexts(ContextSource):
 
     def dockerfile(self, location: str, file: str | None) -> DockerfileText:
         root = self._directory(location)
-        shared = _Place(location, _IGNORE)
+        shared = _Place(location, IGNORE_FILE)
         if file == _STDIN:
             return DockerfileText(name="-", content=self._input(), ignore=_ignore(shared))
         if file is not None and re.fullmatch(_OWN_DESCRIPTOR, file):
@@ -82,7 +82,7 @@ class LocalContexts(ContextSource):
         )
 
     def ignore_file(self, location: str) -> str | None:
-        return _ignore(_Place(self._directory(location), _IGNORE))
+        return _ignore(_Place(self._directory(location), IGNORE_FILE))
 
     def open(self, location: str, ignore: tuple[str, ...]) -> BuildContext:
         return DirectoryContext(
@@ -151,7 +151,7 @@ def _default(root: str) -> _Place:
 def _ignore(*candidates: _Place) -> str | None:
     for place in candidates:
         if os.path.lexists(str(place)):
-            with _opening(_IGNORE, str(place)):
+            with _opening(IGNORE_FILE, str(place)):
                 return _content(place).decode("utf-8", "surrogateescape")
     return None
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from img.adapters.storage.sqlite import Database, Row
+from img.adapters.storage.trace_questions import MARK_USED
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.domain.digest import Digest
 from img.domain.graph.provenance import Provenance
@@ -36,9 +37,9 @@ class SqliteCacheStore(CacheStore):
 
     def touch(self, keys: Sequence[Digest], now: datetime) -> None:
         if keys:
-            with self._database.transaction(durable=False) as transaction:
+            with self._database.transaction(durable=False, marks=True) as transaction:
                 transaction.write_all(
-                    "UPDATE cache SET used = ?, uses = uses + 1 WHERE key = ?",
+                    MARK_USED,
                     [(_time(now), str(key)) for key in keys],
                 )
 

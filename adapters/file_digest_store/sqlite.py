@@ -57,6 +57,9 @@ class SqliteFileDigestStore(FileDigestStore):
             _Context(transaction, number).add(chain((first,), parts))
 
     def forget(self, *, everything: bool = False) -> None:
+        if everything and self._database.read("SELECT key FROM traces LIMIT 1"):
+            with self._database.transaction(durable=False, frees=True) as transaction:
+                transaction.write("DELETE FROM traces")  # they hold fingerprints of contexts
         known = self._database.read("SELECT id, directory FROM contexts")
         gone = [(id_,) for id_, path in known if everything or not os.path.isdir(os.fsdecode(path))]
         if gone:

@@ -44,11 +44,14 @@ class BinfmtPrograms(ForeignPrograms):
         return (self._host.architecture, platform.architecture) == ("amd64", "386")
 
     def _entries(self, name: str) -> Iterable[str]:
-        for entry in (f"qemu-{name}", f"{name}"):
+        for path in self._paths(name):
             try:
-                yield (self._registered / entry).read_text(errors="replace")
+                yield path.read_text(errors="replace")
             except OSError:
                 continue
+
+    def _paths(self, name: str) -> list[Path]:
+        return [self._registered / f"qemu-{name}", self._registered / name]
 
     def _is_fixed(self, entry: str) -> bool:
         lines = entry.splitlines()

@@ -15,6 +15,8 @@ class WaitingFile(io.FileIO):
     end of the file when reading, and raise BlockingIOError and lose their buffer when writing.
     """
 
+    kept: bytearray | None = None  # a copy of what is written from now on, unless None
+
     def readinto(self, buffer: Any, /) -> int:
         while True:
             read: int | None = super().readinto(buffer)
@@ -35,6 +37,8 @@ class WaitingFile(io.FileIO):
         while True:
             written: int | None = super().write(data)
             if written is not None:
+                if self.kept is not None:
+                    self.kept += memoryview(data).cast("B")[:written]
                 return written
             self._wait_for(select.POLLOUT)
 

@@ -83,6 +83,13 @@ _MIGRATIONS: tuple[tuple[str, ...], ...] = (
             PRIMARY KEY (context, part)
         )""",
     ),
+    (
+        """CREATE TABLE traces (
+            key TEXT PRIMARY KEY, -- a digest of the command line, the environment ...
+            stored INTEGER NOT NULL, -- nanoseconds since 1970
+            content TEXT NOT NULL -- JSON
+        )""",
+    ),
 )
 
 
@@ -119,11 +126,18 @@ class Database:
             return connection.execute(query, parameters).fetchall() if connection else []
 
     @contextmanager
-    def transaction(self, *, durable: bool = True, frees: bool = False) -> Iterator["Transaction"]:
+    def transaction(
+        self,
+        *,
+        durable: bool = True,
+        frees: bool = False,
+        marks: bool = False,
+    ) -> Iterator["Transaction"]:
         """Enter a transaction with the write lock; any exception rolls it back.
 
         Unless it is ``durable``, a loss of power (never a crash of img) may undo it. A transaction
-        that ``frees`` space finds some to work with even on a full disk.
+        that ``frees`` space finds some to work with even on a full disk. One with ``marks`` changes
+        only the times at which records were used.
         """
         with self._lock, self._translated():
             if frees:

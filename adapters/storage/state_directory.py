@@ -7,7 +7,7 @@ Unpacked layers contain set-user-ID programs, so all but ``layout`` is closed to
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
 
 from img.adapters.storage.directory_writers import is_trusted, other_users_write, user_name
@@ -36,6 +36,11 @@ _OTHERS = 0o077
 _OTHERS_WRITE = 0o022
 _OR_TRUSTED = "; or, where no other user runs, as in a pod, set IMG_STATE_TRUSTED=1"
 _MOST_LINKS = 40  # the kernel's limit
+
+
+def trusts_everyone(environment: Mapping[str, str]) -> bool:
+    """Tell whether $IMG_STATE_TRUSTED says that no other user reaches the state."""
+    return environment.get("IMG_STATE_TRUSTED", "") not in ("", "0", "false")
 
 
 class StateAccess(Enum):

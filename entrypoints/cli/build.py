@@ -1,5 +1,6 @@
 """``img build``."""
 
+import atexit
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -365,12 +366,15 @@ def build(
             request, location=location, file=file, outputs=outputs, platforms=wanted, caches=caches
         )
         results.write(built)
+        store_trace = container.kept_trace()
     if talks:
         for line in describe(built, outputs):
             say(line, error=True)
         say(f"Successfully built {title}", error=True)
     if (quiet or is_nameless(outputs)) and built and not writes_to_standard_output(outputs):
         say(image_id(built))
+    if store_trace is not None:
+        atexit.register(store_trace)
     return built
 
 

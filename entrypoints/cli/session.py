@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Protocol
 from img.domain.dataclass import dataclass
 from img.domain.errors import StateError, UsageError
 from img.domain.resources import Resources
+from img.entrypoints.default_state import default_state
 from img.entrypoints.settings import (
     FOR_TESTS,
     RegistryAccess,
     Settings,
     byte_size,
-    default_state,
     host_platform,
     snapshotter_of,
 )
@@ -67,7 +67,7 @@ class Session:
 
     def state_path(self) -> Path:
         """Return the absolute state directory. Raises StateError."""
-        path = Path(self.state) if self.state else default_state(os.environ)
+        path = Path(self.state or default_state(os.environ))
         try:
             return path.absolute()
         except FileNotFoundError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from img.entrypoints import trace
 from img.entrypoints.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.injection import Wiring, attributes_of, providers
 from img.entrypoints.wiring.setup import Setup
@@ -14,6 +14,7 @@ from img.entrypoints.wiring.setup import Setup
 with lazy_imports(__name__):
     from img.adapters.build_context.directory import DirectoryContext
     from img.adapters.build_context.local import LocalContexts
+    from img.adapters.build_context.recorded import RecordedContexts
     from img.adapters.dockerfile_parser.dockerfile_parse import DockerfileParseParser
     from img.adapters.file_digest_store.memory import MemoryFileDigestStore
     from img.adapters.git.program import GitProgram
@@ -56,15 +57,19 @@ with lazy_imports(__name__):
 if TYPE_CHECKING:
     from img.application.layers.on_demand import ImportedLayers
     from img.application.ports.blob_origins import BlobOrigins
+    from img.application.ports.build_context import ContextSource
+    from img.application.ports.file_digest_store import FileDigestStore
     from img.application.ports.image_layout import LayoutWriter
     from img.application.ports.index_store import IndexStore
     from img.application.ports.layer_archive import LayerArchive
     from img.application.ports.progress_sink import ProgressSink
     from img.application.ports.registry import Registry
     from img.application.ports.remote_cache import RemoteCaches
+    from img.application.ports.scratch_space import ScratchSpace
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.copy_layout import CopyFromLayout
     from img.application.transfer.pins import Pins
+    from img.application.usecases.prune import KeepTidy
     from img.domain.oci.chain import Layer
     from img.entrypoints.wiring.execution import Execution
     from img.entrypoints.wiring.housekeeping import Housekeeping
@@ -100,6 +105,27 @@ def _imported(
         progress=progress,
     )
     return ImportedCaches(reader=reader, layers=layers, progress=progress, variant=namespace)
+
+
+def _local_contexts(
+    setup: Setup, known: FileDigestStore, archive: LayerArchive, scratch: ScratchSpace
+) -> ContextSource:
+    if setup.recorder is None or trace.current is None:
+        return LocalContexts(known, archive, scratch)
+    return RecordedContexts(known, archive, scratch, setup.recorder, trace.current.walks)
+
+
+def _tidy(setup: Setup, keep_tidy: Callable[[], KeepTidy]) -> Callable[..., None]:
+    """Return a function that tidies the state; before that, the trace of the build ends."""
+
+    def tidy(*, grown: bool = True) -> None:
+        if setup.recorder is not None:
+            if grown:
+                setup.recorder.stop("there are new results")
+            setup.recorder.end()
+        keep_tidy()(grown=grown)
+
+    return tidy
 
 
 def _imported_mounts(imported: ImportedCaches) -> Callable[[str], Layer | None]:
@@ -159,7 +185,7 @@ class Building(Wiring):
         given = attributes_of(setup)
         self.parser = providers.Singleton(DockerfileParseParser)
         self.local_contexts = providers.Singleton(
-            LocalContexts, storage.file_digests, storage.archive, storage.scratch
+            _local_contexts, setup, storage.file_digests, storage.archive, storage.scratch
         )
         self.git = providers.Singleton(
             lazy(GitProgram),
@@ -360,13 +386,13 @@ class Building(Wiring):
             programs=system.foreign_programs,
             progress=system.progress,
             lock=storage.lock,
-            tidy=providers.Factory(lazy(operator.call), housekeeping.keep_tidy.provider),
+            tidy=providers.Factory(_tidy, setup, housekeeping.keep_tidy.provider),
         )
 
         self.bake_targets = providers.Factory(
             BakeTargets,
             lock=storage.lock,
-            tidy=providers.Factory(lazy(operator.call), housekeeping.keep_tidy.provider),
+            tidy=providers.Factory(_tidy, setup, housekeeping.keep_tidy.provider),
         )
 
         self.lock_build = providers.Factory(

@@ -5,6 +5,7 @@ Each part is imported and made when a command first asks for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -24,6 +25,7 @@ with lazy_imports(__name__):
     from img.entrypoints.wiring.registries import Registries
     from img.entrypoints.wiring.storage import Storage
     from img.entrypoints.wiring.system import System
+    from img.entrypoints.wiring.tracing import kept_trace, recording
 
 if TYPE_CHECKING:
     from img.domain.options.secrets import AgentSpec, SecretSpec
@@ -111,6 +113,10 @@ class Container:
             own.override(providers.Object(shared()))
         return other
 
+    def kept_trace(self) -> Callable[[], None] | None:
+        """Return a function that stores the trace of the build, None if it leaves none."""
+        return kept_trace(self, self._setup.recorder)
+
     def close(self) -> None:
         """Show the last progress, end helper processes, close the database."""
         made = vars(self)
@@ -126,7 +132,7 @@ class Container:
 def open_container(settings: Settings, host: BuildHost) -> Container:
     """Return the container for ``settings``. Raises UsageError for unknown adapters."""
     setup = Setup(settings=settings, host=host, snapshotter=host.snapshotter(settings.snapshotter))
-    container = Container(setup)
+    container = Container(recording(setup))
     _add_plugins(container, settings)
     return container
 

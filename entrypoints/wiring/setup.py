@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from img.domain.dataclass import dataclass
 from img.entrypoints.rootless import BuildHost
 from img.entrypoints.settings import Settings
+
+if TYPE_CHECKING:
+    from img.adapters.storage.trace_recorder import TraceRecorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +21,7 @@ class Setup:
     settings: Settings
     host: BuildHost
     snapshotter: str  # the one that settings and the executor allow
+    recorder: TraceRecorder | None = None  # of a build that may leave a trace
 
     @property
     def records(self) -> str:

@@ -20,6 +20,7 @@ with lazy_imports(__name__):
     from img.adapters.blob_store.files import FileBlobStore
     from img.adapters.blob_store.memory import MemoryBlobStore
     from img.adapters.blob_store.oci_layout import OciLayoutBlobStore
+    from img.adapters.blob_store.recorded import RecordedBlobStore
     from img.adapters.cache_store.memory import MemoryCacheStore
     from img.adapters.cache_store.namespaced import NamespacedCacheStore
     from img.adapters.cache_store.sqlite import SqliteCacheStore
@@ -36,10 +37,12 @@ with lazy_imports(__name__):
     from img.adapters.importer.archive import ArchiveImporter
     from img.adapters.index_store.files import FileIndexStore
     from img.adapters.index_store.memory import MemoryIndexStore
+    from img.adapters.index_store.recorded import RecordedIndexStore
     from img.adapters.layer_archive.compression import decompressed
     from img.adapters.layer_archive.tar import TarLayerArchive, archive_members
     from img.adapters.scratch_space.files import FileScratchSpace
     from img.adapters.state_lock.file import FileStateLock
+    from img.adapters.storage.recorded_database import RecordedDatabase
     from img.adapters.storage.sqlite import Database
 
 if TYPE_CHECKING:
@@ -59,6 +62,24 @@ def _cache_namespace(setup: Setup) -> str:
     return by_emulation + ("--backend=fuse" if setup.snapshotter == "fuse" else "")
 
 
+def _database(setup: Setup) -> Database:
+    if setup.recorder is None:
+        return Database(setup.database)
+    return RecordedDatabase(setup.database, setup.recorder)
+
+
+def _file_blobs(setup: Setup) -> BlobStore:
+    if setup.recorder is None:
+        return FileBlobStore(setup.settings.state)
+    return RecordedBlobStore(setup.settings.state, setup.recorder)
+
+
+def _file_indexes(setup: Setup) -> IndexStore:
+    if setup.recorder is None:
+        return FileIndexStore(setup.settings.state)
+    return RecordedIndexStore(setup.settings.state, setup.recorder)
+
+
 def _sqlite_cache(database: Database, namespace: str) -> CacheStore:
     store = SqliteCacheStore(database)
     return NamespacedCacheStore(store, namespace) if namespace else store
@@ -76,10 +97,10 @@ class Storage(Wiring):
     def __init__(self, setup: Setup, system: System) -> None:
         super().__init__()
         given = attributes_of(setup)
-        self.database = providers.Singleton(Database, given.database)
+        self.database = providers.Singleton(_database, setup)
         self.blobs: providers.Provider[BlobStore] = select(
             given.settings.store,
-            files=providers.Singleton(FileBlobStore, given.settings.state),
+            files=providers.Singleton(_file_blobs, setup),
             memory=providers.Singleton(MemoryBlobStore),
             **{"oci-layout": providers.Singleton(OciLayoutBlobStore, given.layout)},
         )
@@ -96,7 +117,7 @@ class Storage(Wiring):
         )
         self.indexes: providers.Provider[IndexStore] = select(
             given.records,
-            state=providers.Singleton(FileIndexStore, given.settings.state),
+            state=providers.Singleton(_file_indexes, setup),
             memory=providers.Singleton(MemoryIndexStore),
         )
         self.cache_namespace = providers.Callable(_cache_namespace, setup)

@@ -13,6 +13,7 @@ from img.entrypoints.wiring.setup import Setup
 with lazy_imports(__name__):
     from img.adapters.clock.system import SystemClock
     from img.adapters.foreign_programs.binfmt import BinfmtPrograms
+    from img.adapters.foreign_programs.recorded import RecordedPrograms
     from img.adapters.output_files.local import LocalOutputFiles
     from img.adapters.progress_sink.callback import CallbackProgress
     from img.adapters.progress_sink.plain import PlainProgress
@@ -22,6 +23,7 @@ with lazy_imports(__name__):
 
 if TYPE_CHECKING:
     from img.adapters.storage.ownership import Ownership
+    from img.application.ports.foreign_programs import ForeignPrograms
     from img.application.ports.output_files import OutputFiles
     from img.application.ports.progress_sink import ProgressSink
     from img.domain.progress import Event
@@ -43,6 +45,12 @@ def _ownership(setup: Setup) -> Ownership:
     return setup.host.ownership()
 
 
+def _foreign_programs(setup: Setup) -> ForeignPrograms:
+    if setup.recorder is None:
+        return BinfmtPrograms(setup.settings.platform)
+    return RecordedPrograms(setup.settings.platform, setup.recorder)
+
+
 class System(Wiring):
     """The adapters that are not part of the state and do not run anything."""
 
@@ -59,4 +67,4 @@ class System(Wiring):
             rawjson=providers.Singleton(lazy(_on_standard_error), RawJsonProgress),
         )
         self.output_files = providers.Singleton(lazy(_output_files))
-        self.foreign_programs = providers.Singleton(BinfmtPrograms, given.settings.platform)
+        self.foreign_programs = providers.Singleton(_foreign_programs, setup)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from img.entrypoints.settings import default_state, host_platform, snapshotter_of
+from img.entrypoints.default_state import default_state
+from img.entrypoints.settings import host_platform, snapshotter_of
 from tests.support.host.machine import need_root
 
 
@@ -24,7 +25,7 @@ from tests.support.host.machine import need_root
 def test_the_state_is_where_the_first_of_these_says(
     environment: dict[str, str], state: str
 ) -> None:
-    assert default_state(environment) == Path(state)
+    assert default_state(environment) == state
 
 
 @pytest.mark.parametrize(
@@ -59,4 +60,4 @@ def test_the_home_of_another_user_is_not_used(tmp_path: Path) -> None:
 
     state = default_state({"HOME": str(tmp_path)})
 
-    assert state == Path(pwd.getpwuid(0).pw_dir, ".local/share/img")
+    assert Path(state) == Path(pwd.getpwuid(0).pw_dir, ".local/share/img")

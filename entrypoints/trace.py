@@ -1,0 +1,196 @@
+"""Builds that are repeated while nothing has changed: the output of the last one is printed.
+
+This happens before most modules are imported (docs/adr/0051-traces-of-builds.md).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from img import __version__
+from img.adapters.storage.trace_questions import (
+    CONFINEMENT,
+    IDENTITY,
+    LINES,
+    TARGET,
+    TEXT,
+    USER,
+    ask,
+    is_settled,
+)
+from img.domain.errors import ImgError
+from img.entrypoints import light_imports
+from img.entrypoints.default_state import default_state
+
+with light_imports.without({"inspect": ()}):  # it takes longer than all of this module
+    import dataclasses  # noqa: F401
+
+if TYPE_CHECKING:
+    from img.adapters.build_context.context_walk import Walk
+    from img.adapters.storage.trace_questions import Answer, Question
+
+_FORMAT = 1
+# No other options leave a trace: their effects are not only the image and the output.
+_OPTIONS = frozenset(
+    {
+        *("-t", "--tag", "-f", "--file", "--build-arg", "--label", "--target"),
+        *("-q", "--quiet", "--progress", "--no-console"),
+    }
+)
+# What decides whether this process may make namespaces, and with which ids.
+_HOST_TEXTS = (
+    "/proc/sys/kernel/random/boot_id",
+    "/proc/sys/kernel/unprivileged_userns_clone",
+    "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+    "/proc/sys/user/max_user_namespaces",
+    "/proc/sys/user/max_mnt_namespaces",
+    "/proc/self/attr/current",
+    "/proc/self/uid_map",
+    "/proc/self/gid_map",
+    "/proc/self/setgroups",
+)
+_HOST_PROGRAMS = ("newuidmap", "newgidmap", "getsubids", "fuse-overlayfs")
+_USUAL_PATH = ("/usr/bin", "/bin", "/usr/local/bin")
+
+
+class CommandLine:
+    """A command line that may leave a trace, and the answers to questions about its process."""
+
+    def __init__(self, words: Sequence[str], state: str) -> None:
+        self.began = time.time_ns()
+        self.state = state
+        self.facts = [(question, ask(question)) for question in _host_questions(state)]
+        self.key = _key(words)
+        self.walks: dict[tuple[str, tuple[str, ...]], tuple[Walk, int]] = {}
+
+    @property
+    def database(self) -> str:
+        """The path of the state's database."""
+        return f"{self.state}/state.db"
+
+    def walk(self, question: Question) -> Answer:
+        """Return the fingerprint of a directory; the walk is kept for a build that follows."""
+        from img.adapters.build_context.context_walk import walk
+
+        _, root, patterns = question
+        ignore = None
+        if patterns:
+            from img.domain.dockerfile.ignore import IgnoreMatcher
+
+            ignore = IgnoreMatcher(tuple(patterns))
+        at = time.time_ns()
+        try:
+            seen = walk(root, ignore)
+        except (ImgError, OSError):
+            return None
+        self.walks[root, tuple(patterns)] = (seen, at)
+        return seen.fingerprint()
+
+    def store(self, asked: Sequence[tuple[Question, Answer]]) -> None:
+        """Store the trace of the build that has just ended with the output that was kept."""
+        from img.adapters.storage import build_traces
+
+        program = [(question, ask(question)) for question in _program_questions()]
+        if not all(is_settled(*each, self.began) for each in program):
+            return
+        output = [
+            (number, _without_durations(bytes(kept)).decode("utf-8", "surrogateescape"))
+            for number, stream in ((1, sys.stdout), (2, sys.stderr))
+            if (kept := _raw(stream).kept)
+        ]
+        build_traces.store(self.database, self.key, [*self.facts, *program, *asked], output)
+
+
+current: CommandLine | None = None
+"""The command line of this process, None if it leaves no trace."""
+
+
+def repeat(words: Sequence[str]) -> bool:
+    """Print the output of the last build by ``words`` if nothing has changed since then.
+
+    Return whether that was so. Otherwise set ``current``, so that the build leaves a trace.
+    """
+    global current  # noqa: PLW0603
+    if not _leaves_trace(words):
+        return False
+    from img.adapters.storage import build_traces, left_secrets
+    from img.adapters.storage.state_directory import StateAccess, open_state, trusts_everyone
+
+    with suppress(ImgError, OSError):
+        state = os.path.join(os.getcwd(), default_state(os.environ))
+        if open_state(state, trusted=trusts_everyone(os.environ)) is not StateAccess.OWN:
+            return False
+        left_secrets.sweep()
+        line = CommandLine(words, state)
+        output = build_traces.repeated(line.database, line.key, line.facts, line.walk)
+        if output is not None:
+            for number, text in output:
+                stream = sys.stdout if number == 1 else sys.stderr
+                stream.write(text)
+                stream.flush()
+            return True
+        for stream in (sys.stdout, sys.stderr):
+            _raw(stream).kept = bytearray()
+        current = line
+    return False
+
+
+def _leaves_trace(words: Sequence[str]) -> bool:
+    if not words or words[0] != "build":
+        return False
+    return all(word.partition("=")[0] in _OPTIONS for word in words if word[:1] == "-")
+
+
+def _key(words: Sequence[str]) -> str:
+    """Return a digest of what this process was given: it may hold secrets, so is not stored."""
+    import hashlib
+
+    given = (
+        (_FORMAT, __version__, sys.version, sys.executable, tuple(sys.flags), sys.path),
+        (list(words), os.getcwd(), sorted(os.environb.items())),
+        (os.getresuid(), os.getresgid(), os.getgroups()),
+        (tuple(os.uname()), [os.isatty(number) for number in (0, 1, 2)]),
+    )
+    return hashlib.sha256(repr(given).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _host_questions(state: str) -> Sequence[Question]:
+    user = [USER, os.geteuid()]
+    name, *_ = ask(user) or [str(os.geteuid())]
+    directories = [*os.environ.get("PATH", "").split(os.pathsep), *_USUAL_PATH]
+    return [
+        *([TEXT, path] for path in _HOST_TEXTS),
+        [TARGET, "/etc/nsswitch.conf"],
+        user,
+        *([LINES, path, name, str(os.geteuid())] for path in ("/etc/subuid", "/etc/subgid")),
+        *(
+            [TARGET, os.path.join(directory, program)]
+            for directory in dict.fromkeys(directories)
+            for program in _HOST_PROGRAMS
+        ),
+        [CONFINEMENT, "/proc/self/status"],
+        *([IDENTITY, path] for path in ("/", state)),
+    ]
+
+
+def _program_questions() -> Sequence[Question]:
+    """Return questions about the files of this program and its interpreter."""
+    modules = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
+    files = dict.fromkeys([sys.executable, *filter(None, modules), *sys.path])
+    return [[TARGET, file] for file in files if file]
+
+
+def _without_durations(output: bytes) -> bytes:
+    import re
+
+    return re.sub(rb"(?m)^(#\d+ DONE )\d+\.\d+s$", rb"\g<1>0.0s", output)
+
+
+def _raw(stream: Any) -> Any:
+    """Return the WaitingFile below ``stream`` (start.py)."""
+    return stream.buffer.raw
