@@ -93,6 +93,9 @@ class BakeOptions(RegistryOptions, total=False):
     pull: bool
     allow: Texts
     jobs: int
+    lock: bool
+    locked: bool
+    lockfile: PathText
     metadata_file: PathText
 
 

@@ -60,6 +60,11 @@ def bake(
     check: Annotated[
         str, option("--check", says="Check the Dockerfiles, do not build.", value="[=BOOL]")
     ] = "",
+    lock: Annotated[
+        bool, option("--lock", says="Write the lock file of the targets, do not build.")
+    ] = False,
+    locked: options.Locked = False,
+    lockfile: options.LockFile = "",
     metadata_file: options.MetadataFile = "",
     jobs: Annotated[
         int,
@@ -99,6 +104,9 @@ def bake(
         allowed=tuple(each for each in allow or () if each),
         call=call,
         check=check,
+        lock=lock,
+        locked=locked,
+        lockfile=lockfile,
         metadata_file=metadata_file,
         progress=progress,
         provenance=provenance,

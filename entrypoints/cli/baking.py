@@ -44,6 +44,7 @@ from img.entrypoints.cli.build_outputs import (
 )
 from img.entrypoints.cli.checks import answer_call
 from img.entrypoints.cli.failures import report
+from img.entrypoints.cli.locking import lock_place, locked_pins, recording_lock
 from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say, say_encoded, say_json, say_text
 from img.entrypoints.cli.session import Needs, Session
@@ -74,6 +75,9 @@ class Asked:
     allowed: tuple[str, ...] = ()
     call: str = ""
     check: str = ""
+    lock: bool = False
+    locked: bool = False
+    lockfile: str = ""
     metadata_file: str = ""
     progress: str = "auto"
     provenance: str = ""
@@ -172,6 +176,8 @@ class _Baking:
     check_privileges: PrivilegeCheck
 
     def run(self) -> int:
+        if self.asked.lock:
+            return self._lock()
         questions = {name: each for name, each in self.builds.items() if each.call}
         if not questions:
             return self._build()
@@ -182,6 +188,26 @@ class _Baking:
                 hint="name one kind of them, or set call for all with --call",
             )
         return self._answer()
+
+    def _lock(self) -> int:
+        with recording_lock(
+            self.session,
+            lock_place(".", self.asked.lockfile),
+            update=bool(self.asked.pull),
+            access=registry_access(self.registries, ()),
+            secrets=tuple(each for one in self.builds.values() for each in one.secrets),
+            agents=tuple(each for one in self.builds.values() for each in one.agents),
+        ) as container:
+            for name, one in self.builds.items():
+                links = dict.fromkeys(links_of(self.made.targets[name]), _UNKNOWN_IN_CHECKS)
+                with naming(name), dockerfile_of(one) as file:
+                    container.building.lock_build()(
+                        one.with_links(links),
+                        location=one.location,
+                        file=file,
+                        platforms=one.platforms,
+                    )
+        return 0
 
     def _build(self) -> int:
         streams = [n for n, each in self.builds.items() if writes_to_standard_output(each.outputs)]
@@ -194,6 +220,7 @@ class _Baking:
             quiet=self.asked.progress in ("quiet", "none"),
             access=registry_access(self.registries, outputs),
             userns=USER_NAMESPACES in self.asked.allowed,
+            pins=locked_pins(".", self.asked.lockfile) if self.asked.locked else None,
         ) as container:
             places = container.system.output_files()
             metadata_file = file_by_name(self.asked.metadata_file)

@@ -1,6 +1,8 @@
 """``img lock``, and the lock file of ``--locked``."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,11 +19,13 @@ from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say, say_text
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
+from img.entrypoints.settings import RegistryAccess
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from img.application.transfer.locked_pins import LockedPins
+    from img.entrypoints.wiring.root import Container
 
 _NAME = "img.lock"
 _LARGEST = 16 << 20  # bytes
@@ -134,6 +138,35 @@ def lock(
         raise UsageError(f"{place} is not up to date", hint=f"`img lock {location}` writes it")
     if not (check or diff):
         say(f"Wrote {place}", error=True)
+
+
+@contextmanager
+def recording_lock(
+    session: Session,
+    place: str,
+    *,
+    update: bool,
+    access: RegistryAccess,
+    secrets: tuple[SecretSpec, ...],
+    agents: tuple[AgentSpec, ...],
+) -> "Iterator[Container]":
+    """Enter with a container that notes names, and write the lock file ``place`` at the end.
+
+    With ``update`` entries that exist are looked up again. Raises BadLock, OutputNotWritten.
+    """
+    from img.application.transfer.locked_pins import RecordingPins
+
+    before = read_lock(place) if os.path.exists(place) else Lock()
+    pins = RecordingPins(before, lambda _name: not update)
+    with session.open(
+        quiet=True, access=access, secrets=secrets, agents=agents, pins=pins
+    ) as container:
+        yield container
+        after = pins.noted
+        with container.system.output_files().file(place) as output:
+            output.write(after.render().encode())
+    say_text("".join(f"{line}\n" for line in before.differences(after)))
+    say(f"Wrote {place}", error=True)
 
 
 def _keeps(update: list[str], lock: Lock) -> "Callable[[str], bool]":

@@ -41,6 +41,32 @@ def run(*words: str | Path, code: int = 0) -> "subprocess.CompletedProcess[str]"
     return done
 
 
+def test_the_targets_of_a_bake_share_a_lock_file(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    (place / "app/docker-bake.hcl").write_text(
+        'group "default" { targets = ["one", "two"] }\n'
+        'target "one" {\n  dockerfile-inline = "FROM ${BASE}"\n  output = ["one"]\n}\n'
+        'target "two" {\n  dockerfile-inline = "FROM base"\n'
+        '  contexts = { base = "target:one" }\n}\n'
+        'variable "BASE" { default = "" }\n'
+    )
+    monkeypatch.chdir(place / "app")
+    with LoopbackRegistry() as registry:
+        name = registry.name("base:1")
+        monkeypatch.setenv("BASE", name)
+        first = publish(place, name, "first")
+
+        locked = run("bake", "--lock")
+        publish(place, name, "second")
+        run("bake", "--locked")
+
+    assert first in (place / "app/img.lock").read_text()
+    assert locked.stdout.count("+ ") == 1
+    assert (place / "app/one/a").read_text() == "first"
+
+
 def test_a_locked_build_keeps_its_base_when_the_tag_moves_and_the_registry_stops(
     place: Path,
 ) -> None:
