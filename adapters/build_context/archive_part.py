@@ -10,8 +10,8 @@ from img.domain.errors import ContextError
 def copy_directory(archive: BinaryIO, directory: str, target: BinaryIO) -> None:
     """Write the entries below ``directory`` of ``archive`` to ``target``, an archive.
 
-    Nothing is unpacked. Hard links to files outside of the directory are left to the reader of
-    ``target``, which refuses them. Raises ContextError.
+    Nothing is unpacked. Raises ContextError, also for a hard link to a file outside of the
+    directory.
     """
     prefix = _clean(directory) + "/"
     is_there = False
@@ -34,7 +34,13 @@ def copy_directory(archive: BinaryIO, directory: str, target: BinaryIO) -> None:
                     if key not in ("path", "linkpath")
                 }
                 if entry.islnk():
-                    entry.linkname = _clean(entry.linkname).removeprefix(prefix)
+                    target_name = _clean(entry.linkname)
+                    if not target_name.startswith(prefix):
+                        raise ContextError(
+                            f"{name} is a hard link to {target_name}, outside of {directory}",
+                            hint="build from the whole context, with -f",
+                        )
+                    entry.linkname = target_name.removeprefix(prefix)
                 made.addfile(entry, source.extractfile(entry) if entry.isreg() else None)
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
         raise ContextError(f"the context is no tar archive: {error}") from None

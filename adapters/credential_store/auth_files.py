@@ -9,6 +9,7 @@ from img.adapters.credential_store.containers_auth import (
     DockercfgCredentials,
 )
 from img.adapters.credential_store.docker_config import (
+    DockerAuthVariable,
     DockerConfigCredentials,
     docker_config_path,
 )
@@ -20,13 +21,21 @@ log = logger("credentials")
 
 
 class AuthFiles(CredentialStore):
-    """Several files: the first one with a match decides; a login is stored in the first."""
+    """Several files: the first one with a match decides; a login is stored in the first.
 
-    def __init__(self, files: Iterable[DockerConfigCredentials]) -> None:
+    ``before`` is asked first, and never changed.
+    """
+
+    def __init__(
+        self,
+        files: Iterable[DockerConfigCredentials],
+        before: Iterable[DockerConfigCredentials] = (),
+    ) -> None:
         self._files = tuple(files)
+        self._all = (*before, *self._files)
 
     def get(self, server: str, repository: str = "") -> Credentials | None:
-        found = (file.get(server, repository) for file in self._files)
+        found = (file.get(server, repository) for file in self._all)
         return next((credentials for credentials in found if credentials is not None), None)
 
     def put(self, server: str, credentials: Credentials) -> None:
@@ -42,11 +51,15 @@ class AuthFiles(CredentialStore):
 
 
 def usual_auth_files(
-    environment: Mapping[str, str], uid: int, run: HelperRunner = run_here
+    environment: Mapping[str, str],
+    uid: int,
+    run: HelperRunner = run_here,
+    more: Iterable[Path] = (),
 ) -> AuthFiles:
-    """Return the files in use: $REGISTRY_AUTH_FILE, Docker's, containers', the oldest.
+    """Return the files in use: $REGISTRY_AUTH_FILE, Docker's, containers', the oldest, ``more``.
 
-    ``uid`` is the user's. The source of the paths is containers-auth.json(5).
+    The text of $DOCKER_AUTH_CONFIG is asked before them. ``uid`` is the user's. The source of the
+    paths is containers-auth.json(5).
     """
     home = environment.get("HOME", "/")
     runtime = environment.get("XDG_RUNTIME_DIR")
@@ -65,4 +78,6 @@ def usual_auth_files(
     oldest = Path(home, ".dockercfg")
     if os.access(oldest, os.R_OK):
         files.append(DockercfgCredentials(oldest, run))
-    return AuthFiles(files)
+    files += [DockerConfigCredentials(path, run) for path in more if os.access(path, os.R_OK)]
+    text = environment.get("DOCKER_AUTH_CONFIG")
+    return AuthFiles(files, before=[DockerAuthVariable(text, run)] if text else [])

@@ -127,6 +127,9 @@ class DockerConfigCredentials(CredentialStore):
             return {}
         except (OSError, UnicodeDecodeError) as error:
             raise self._unreadable(getattr(error, "strerror", None) or str(error)) from error
+        return self._parsed(text)
+
+    def _parsed(self, text: str) -> dict[str, Any]:
         try:
             document = parse_json(text) if text.strip() else {}
         except InvalidJson as error:
@@ -166,6 +169,20 @@ class DockerConfigCredentials(CredentialStore):
 
     def _unreadable(self, why: str) -> CredentialsUnreadable:
         return CredentialsUnreadable(f"credentials file {self.path}: {why}")
+
+
+class DockerAuthVariable(DockerConfigCredentials):
+    """The content of a config.json in $DOCKER_AUTH_CONFIG (docker/cli, "DOCKER_AUTH_CONFIG").
+
+    It cannot be changed.
+    """
+
+    def __init__(self, text: str, run: HelperRunner = run_here) -> None:
+        super().__init__(Path("$DOCKER_AUTH_CONFIG"), run)
+        self._text = text
+
+    def _read(self) -> dict[str, Any]:
+        return self._parsed(self._text)
 
 
 def _host(key: str) -> str:

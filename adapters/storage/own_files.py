@@ -50,7 +50,10 @@ def make_directories(
             raise
         return
     except FileNotFoundError:
-        make_directories(os.path.dirname(os.path.abspath(path)), mode, on_made)
+        parent = os.path.dirname(os.path.abspath(path))
+        if os.path.isdir(parent):  # /proc has no new directories
+            raise
+        make_directories(parent, mode, on_made)
         make_directories(path, mode, on_made)
         return
     if mode != UMASK_MODE:

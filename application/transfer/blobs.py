@@ -135,6 +135,15 @@ class Transfer:
         with threads(_PARALLEL, "pull") as pool:
             gather([pool.submit(fetch, source, blob, _as_it_is, report) for blob in missing])
 
+    def complete(self, blobs: Iterable[Descriptor]) -> None:
+        """Fetch the blobs that the store lacks from the repositories that are known to have them.
+
+        Raises BlobNotFound for a blob without such a repository, RegistryError, StoreFull.
+        """
+        for blob in blobs:
+            if self.blobs.size(blob.digest) is None:
+                self._fetch(None, blob, _silent)
+
     def push_blobs(
         self, reference: ImageReference, blobs: Iterable[Descriptor], report: Report = _silent
     ) -> None:
@@ -184,12 +193,12 @@ class Transfer:
             self.registry.mount_blob(reference, blob, source) for source in sources[:_MOST_MOUNTS]
         )
 
-    def _fetch(self, reference: ImageReference, blob: Descriptor, report: Report) -> None:
-        """Fetch a blob that neither the store nor the repository has."""
+    def _fetch(self, reference: ImageReference | None, blob: Descriptor, report: Report) -> None:
+        """Fetch a blob that neither the store nor the repository ``reference`` has."""
         fetch = Download(blobs=self.blobs)
         failure: RegistryError | None = None
         for source in self._origins_of(blob.digest):
-            if source.repository == reference.repository:
+            if reference is not None and source.repository == reference.repository:
                 continue
             try:
                 return fetch(BlobSource.of_registry(self.registry, source), blob, _as_it_is, report)

@@ -56,7 +56,11 @@ class GatherImage:
             case RegistryPlace(reference):
                 return self.of_registry(reference, platform, whole=whole)
             case StoredPlace(name):
-                return self._chosen(self.find(name).target, platform, self.layouts.catalog.read)
+                read = self.layouts.catalog.read
+                target = self._chosen(self.find(name).target, platform, read)
+                if whole:
+                    self._complete(target, read)
+                return target
             case LayoutPlace():
                 return self._of_layout(place, platform)
             case ArchivePlace():
@@ -82,6 +86,12 @@ class GatherImage:
                 with reporting(self.progress, f"copy {reference.familiar}", reference) as report:
                     self.transfer.pull_blobs(reference, blobs, report)
         return target
+
+    def _complete(self, target: Descriptor, read: Read) -> None:
+        """Fetch the blobs that the store lacks from the repositories that have them."""
+        for document in descend(target, _children(read)):
+            if document.media_type not in media_types.INDEXES:
+                self.transfer.complete(decode_manifest(read(document)).blobs)
 
     def _of_layout(self, place: LayoutPlace, platform: Platform | None) -> Descriptor:
         def read(document: Descriptor) -> bytes:

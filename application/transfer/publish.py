@@ -65,16 +65,21 @@ class PublishImage:
     progress: ProgressSink
 
     def __call__(
-        self, target: Descriptor, *names: ImageReference, nondistributable: bool = False
+        self,
+        target: Descriptor,
+        *names: ImageReference,
+        nondistributable: bool = False,
+        partially: bool = True,
     ) -> Published:
         """Push ``target``, a manifest or an index, under ``names`` and return the result.
 
         A name with a digest sets no tag. A further tag of a repository costs one request. Layers
-        that must not be distributed are pushed only with ``nondistributable``.
-        Raises PlatformsAbsent, BlobNotFound, BlobDamaged, Unauthorized, RegistryError.
+        that must not be distributed are pushed only with ``nondistributable``. Without
+        ``partially`` an index with missing parts is refused. Raises PlatformsAbsent, BlobNotFound,
+        BlobDamaged, Unauthorized, RegistryError.
         """
         present = self._presence(target)
-        left_out = self._left_out(present, names)
+        left_out = self._left_out(present, names, partially=partially)
         if left_out:
             target = present.images[0]
             present = self._presence(target)
@@ -95,7 +100,7 @@ class PublishImage:
         return here or bool(self.transfer.origins.repositories(blob.digest))
 
     def _left_out(
-        self, present: Presence, names: Sequence[ImageReference]
+        self, present: Presence, names: Sequence[ImageReference], *, partially: bool
     ) -> tuple[Descriptor, ...]:
         """Return the parts of an index that cannot be pushed.
 
@@ -103,7 +108,8 @@ class PublishImage:
         """
         for name in names:
             absent = tuple(each for each in present.absent if not self._is_there(name, each))
-            if absent and (len(present.images) != 1 or any(each.digest for each in names)):
+            is_single = len(present.images) == 1 and not any(each.digest for each in names)
+            if absent and not (partially and is_single):
                 raise PlatformsAbsent(name, absent)
             if absent:
                 return absent

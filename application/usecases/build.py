@@ -100,7 +100,7 @@ class BuildImage:
         Return the image of the last of ``outputs`` that is an image. Raises what ``solve`` and
         ``SolvedBuild.deliver`` raise.
         """
-        with self._tidying(), self.lock.working():
+        with self.lease():
             return self.solve(
                 request,
                 location=location,
@@ -109,6 +109,12 @@ class BuildImage:
                 platforms=platforms,
                 caches=caches,
             ).deliver()
+
+    @contextmanager
+    def lease(self) -> Iterator[None]:
+        """Hold the lease that ``solve`` and ``SolvedBuild.deliver`` need; tidy the state after."""
+        with self._tidying(), self.lock.working():
+            yield
 
     def solve(
         self,

@@ -55,8 +55,8 @@ class CopyImage:
         *,
         open_file: OpenFile,
         referrers: bool = True,
-    ) -> Descriptor:
-        """Return the copied manifest or index.
+    ) -> Sequence[Descriptor]:
+        """Return the manifest or index at each of ``targets``.
 
         With ``referrers`` signatures and other artifacts that refer to the image go along from
         registry to registry. Raises UsageError before anything is copied, the errors of
@@ -67,17 +67,18 @@ class CopyImage:
         to_registries = all(isinstance(target, RegistryPlace) for target in targets)
         with self.lock.working():
             copied = self.gather(source, platform, open_file=open_file, whole=not to_registries)
+            written = []
             for target in targets:
-                self._write(copied, target)
+                written.append(self._write(copied, target))
                 match source, target:
                     case RegistryPlace(there), RegistryPlace(here) if referrers:
                         self._copy_referrers(copied, there, here)
-        return copied
+        return written
 
-    def _write(self, image: Descriptor, target: ImagePlace) -> None:
+    def _write(self, image: Descriptor, target: ImagePlace) -> Descriptor:
         match target:
             case RegistryPlace(reference):
-                self.publish(image, reference, nondistributable=True)
+                self.publish(image, reference, nondistributable=True, partially=False)
             case StoredPlace(name):
                 assert name.reference is not None
                 self.images.put(name.reference, image, self.clock.now())
@@ -92,6 +93,7 @@ class CopyImage:
                 archived = ArchivedImage(target=image, references=(name,) if name else ())
                 with self.places.file(path) as file:
                     self.exporters[kind].export([archived], file)
+        return image
 
     def _all_blobs(self, image: Descriptor) -> Iterator[Descriptor]:
         """Yield documents and blobs, each before the documents that name it."""
@@ -124,7 +126,7 @@ class CopyImage:
                 seen.add(referrer.digest)
                 waiting.append(referrer.digest)
                 found = self.gather.of_registry(source.with_digest(referrer.digest), whole=False)
-                self.publish(found, target.with_digest(referrer.digest))
+                self.publish(found, target.with_digest(referrer.digest), partially=False)
 
 
 def _check(target: ImagePlace) -> None:

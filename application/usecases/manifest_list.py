@@ -1,6 +1,7 @@
 """Indexes that users make of images for several platforms."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from img.application.ports.clock import Clock
@@ -69,16 +70,18 @@ class EditManifestList:
         of GatherImage.
         """
         with self.lock.working():
-            try:
-                index = self._index(name)
-            except ImageNotFound:
-                index = Index()
-            else:
-                if not amend:
-                    raise NameTaken(name)
-            for place in places:
-                index = self._with_image(index, place, None, open_file)
-            return self._stored(name, index)
+            added = [self._gathered(place, None, open_file) for place in places]
+            with self._changing():
+                try:
+                    index = self._index(name)
+                except ImageNotFound:
+                    index = Index()
+                else:
+                    if not amend:
+                        raise NameTaken(name)
+                for entries in added:
+                    index = _with(index, entries)
+                return self._stored(name, index)
 
     def add(
         self,
@@ -94,8 +97,17 @@ class EditManifestList:
         what the image says. Raises ImageNotFound, NoList, and the errors of GatherImage.
         """
         with self.lock.working():
-            index = self._with_image(self._index(name), place, platform, open_file)
-            return self._stored(name, index)
+            self._index(name)
+            added = self._gathered(place, platform, open_file)
+            with self._changing():
+                return self._stored(name, _with(self._index(name), added))
+
+    def _changing(self) -> AbstractContextManager[object]:
+        """Let no other process change a list between reading and storing it.
+
+        The lock is that of garbage collection, which a change holds for a moment only.
+        """
+        return self.lock.collecting()
 
     def _index(self, name: ImageReference) -> Index:
         target = self.images.get(name).target
@@ -103,25 +115,21 @@ class EditManifestList:
             raise NoList(name)
         return decode_index(self.catalog.read(target))
 
-    def _with_image(
-        self,
-        index: Index,
-        place: ImagePlace,
-        platform: Platform | None,
-        open_file: OpenFile,
-    ) -> Index:
+    def _gathered(
+        self, place: ImagePlace, platform: Platform | None, open_file: OpenFile
+    ) -> Sequence[Descriptor]:
+        """Return the entries for the image at ``place``, after storing its documents."""
         place = self._known(place)
         target = self.gather(place, None, open_file=open_file, whole=False)
-        added = [
+        if platform is not None and target.media_type in media_types.INDEXES:
+            raise UsageError(
+                f"{place} is a list, and its images have platforms of their own",
+                hint="leave --platform out",
+            )
+        return [
             replace(entry, platform=platform or entry.platform)
             for entry in self._entries(target, place)
         ]
-        kept = [
-            entry
-            for entry in index.manifests
-            if not any(_takes_the_place(new, entry) for new in added)
-        ]
-        return replace(index, manifests=(*kept, *added))
 
     def _known(self, place: ImagePlace) -> ImagePlace:
         """Return the stored image with the name of ``place``, if there is one."""
@@ -153,6 +161,13 @@ class EditManifestList:
         self.transfer.store(content, target)
         self.images.put(name, target, self.clock.now())
         return target
+
+
+def _with(index: Index, added: Sequence[Descriptor]) -> Index:
+    kept = [
+        entry for entry in index.manifests if not any(_takes_the_place(new, entry) for new in added)
+    ]
+    return replace(index, manifests=(*kept, *added))
 
 
 def _takes_the_place(new: Descriptor, old: Descriptor) -> bool:

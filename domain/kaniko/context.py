@@ -1,5 +1,6 @@
 """Build contexts by kaniko's locations (pkg/buildcontext)."""
 
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
 
@@ -67,7 +68,7 @@ class Context:
 def context_of(given: Given, environment: Mapping[str, str]) -> Context:
     """Return the context of a command line. Raises UsageError."""
     location, bucket = given.text("context"), given.text("bucket")
-    sub_path = given.text("context-sub-path").strip("/")
+    sub_path = posixpath.normpath(f"/{given.text('context-sub-path')}").strip("/")
     if bucket and (not location or "://" in location):  # a directory has precedence
         location = bucket if "://" in bucket else f"gs://{bucket}"
     if not location:
@@ -136,7 +137,9 @@ def _git(text: str, options: Sequence[str], environment: Mapping[str, str], sub_
     """
     repository, *fragments = text.split("#")
     wanted = _git_options(options)
-    reference = wanted["branch"] or (fragments[0] if fragments else "")
+    named = fragments[0] if fragments else ""
+    # What is fetched after kaniko's clone takes the place of the branch.
+    reference = named if _is_fetched_alone(repository, named) else wanted["branch"] or named
     if len(fragments) > 1:
         if not is_commit(fragments[1]):
             raise UsageError(f"git://{text}: {fragments[1]} is not the hash of a commit")
@@ -146,6 +149,17 @@ def _git(text: str, options: Sequence[str], environment: Mapping[str, str], sub_
     query = f"submodules={wanted['submodules']}&keep-git-dir=true"
     fragment = f"#{reference}{f':{sub_path}' if sub_path else ''}" if reference or sub_path else ""
     return f"{scheme}://{_login(environment)}{address}?{query}{fragment}"
+
+
+def _is_fetched_alone(repository: str, reference: str) -> bool:
+    """Tell whether kaniko fetches ``reference`` by itself, and clones no branch of that name."""
+    if is_commit(reference):
+        return True
+    return reference.startswith("refs/") and not (
+        reference.startswith("refs/heads/")
+        or (repository.startswith("github.com/") and reference.startswith("refs/pull/"))
+        or (repository.startswith("gitlab.com/") and reference.startswith("refs/merge-requests/"))
+    )
 
 
 def _login(environment: Mapping[str, str]) -> str:
@@ -165,6 +179,12 @@ def _git_options(texts: Sequence[str]) -> Mapping[str, str]:
         match key:
             case "branch":
                 options["branch"] = value
+            case "depth" if not re.fullmatch(r"[+-]?\d+", value, re.ASCII):
+                raise UsageError(f"--git {text}: {value} is not a number")
+            case "single-branch" | "recurse-submodules" | "insecure-skip-tls" if (
+                parse_boolean(value) is None
+            ):
+                raise UsageError(f"--git {text}: {value} is not a boolean")
             case "insecure-skip-tls" if parse_boolean(value):
                 raise UsageError(
                     "--git insecure-skip-tls=true is not supported",

@@ -9,10 +9,11 @@ from img.domain.go.booleans import parse_boolean
 from img.domain.kaniko.command_line import Given, parse
 from img.domain.kaniko.context import Context, RemotePlace, context_of
 from img.domain.kaniko.flags import EXECUTOR
-from img.domain.kaniko.registries import RegistrySettings, registry_settings
+from img.domain.kaniko.registries import HELPERS, RegistrySettings, registry_settings
 from img.domain.reference import ImageReference
 
 _UNNAMED = "docker.io/unset-repo/unset-image-name"
+_TAG_DIGITS = 16
 _FEATURE = "FF_KANIKO_"
 _UNUSED_VARIABLES = (
     "KANIKO_DIR",
@@ -42,14 +43,14 @@ class ExecutorPlan:
     outputs: tuple[str, ...]  # of --output
     tags: tuple[str, ...]
     pushes: bool
+    layout: str  # the directory of --oci-layout-path, "" for none
     build_args: tuple[str, ...]
     labels: tuple[str, ...]
-    annotations: tuple[str, ...]
     secrets: tuple[str, ...]
-    targets: tuple[str, ...]  # the first is the image; () is the last stage
+    targets: tuple[str, ...]  # the first is the image; "" is the last stage
     platform: str
-    cache_from: tuple[str, ...]
-    cache_to: tuple[str, ...]
+    cache_from: tuple[str, ...]  # the caches of all targets
+    cache_to: Mapping[str, str]  # by target
     cache_dir: str  # "" without --cache
     cache: ImageReference | None  # the repository of the cache
     checked: tuple[ImageReference, ...]  # where the right to push is checked before the build
@@ -76,6 +77,10 @@ def executor_plan(words: Sequence[str], environment: Mapping[str, str]) -> Execu
     cache = _cache_place(given, destinations)
     exports = bool(cache) and not given.switch("no-push-cache")
     repository = ImageReference.parse(cache) if cache and not _is_layout(cache) else None
+    if repository is not None:
+        cache = repository.repository
+    targets = tuple(filter(None, given.texts("target"))) or ("",)
+    tags = {target: _cache_tag(given, destinations, target) for target in targets}
     level = given.text("verbosity")
     return ExecutorPlan(
         context=context_of(given, environment),
@@ -84,14 +89,16 @@ def executor_plan(words: Sequence[str], environment: Mapping[str, str]) -> Execu
         outputs=tuple(_outputs(given, destinations, no_push=no_push)),
         tags=tuple(map(str, destinations)),
         pushes=not no_push,
+        layout=given.text("oci-layout-path"),
         build_args=tuple(_build_args(given, environment)),
         labels=given.texts("label"),
-        annotations=given.texts("annotation"),
         secrets=tuple(_secret(text, environment) for text in given.texts("secret")),
-        targets=tuple(each for each in given.texts("target") if each),
+        targets=targets,
         platform=given.text("custom-platform"),
-        cache_from=(_cache_source(cache),) if cache else (),
-        cache_to=(_cache_target(cache),) if exports else (),
+        cache_from=tuple(_cache_source(cache, tag) for tag in tags.values()) if cache else (),
+        cache_to=(
+            {target: _cache_target(cache, tag) for target, tag in tags.items()} if exports else {}
+        ),
         cache_dir=given.text("cache-dir") if given.switch("cache") else "",
         cache=repository,
         checked=tuple(_checked(given, destinations, repository, no_push=no_push)),
@@ -171,7 +178,7 @@ def _outputs(
     given: Given, destinations: Sequence[ImageReference], *, no_push: bool
 ) -> Iterator[str]:
     """Yield the outputs: the image in registries, or nowhere, and in files."""
-    form = "".join(_form(given))
+    form = "".join((*_form(given), *_annotations(given)))
     yield f"type=image,store=false,push={str(not no_push).lower()}{form}"
     stamps = _STAMPS if given.switch("reproducible") else ""
     if path := given.text("tar-path"):
@@ -198,6 +205,15 @@ def _form(given: Given) -> Iterator[str]:
         yield ",oci-mediatypes=false"
     if given.switch("reproducible"):
         yield _STAMPS
+
+
+def _annotations(given: Given) -> Iterator[str]:
+    """Yield the annotations as attributes of an output, which take any key."""
+    for text in given.texts("annotation"):
+        key, equals, value = text.partition("=")
+        if not (key and equals):
+            raise UsageError(f"--annotation {text}: it must be KEY=VALUE")
+        yield f',"annotation.{_quoted(key)}={_quoted(value)}"'
 
 
 def _build_args(given: Given, environment: Mapping[str, str]) -> Iterator[str]:
@@ -265,18 +281,26 @@ def _is_layout(place: str) -> bool:
     return place.startswith("oci:")
 
 
-def _cache_source(place: str) -> str:
+def _cache_tag(given: Given, destinations: Sequence[ImageReference], target: str) -> str:
+    """Return the tag of the cache of one target: images that share a repository have their own."""
+    image = destinations[0].repository if destinations else ""
+    text = "\0".join((image, given.text("dockerfile"), target))
+    digest = Digest.of(text.encode("utf-8", "surrogateescape"))
+    return f"img-{digest.encoded[:_TAG_DIGITS]}"
+
+
+def _cache_source(place: str, tag: str) -> str:
     if _is_layout(place):
-        return f'type=local,"src={_quoted(place.removeprefix("oci:"))}"'
-    return f"type=registry,ref={place}"
+        return f'type=local,"src={_quoted(place.removeprefix("oci:"))}",tag={tag}'
+    return f"type=registry,ref={place}:{tag}"
 
 
-def _cache_target(place: str) -> str:
+def _cache_target(place: str, tag: str) -> str:
     """Return the export of all stages; kaniko warns only if it fails."""
     if _is_layout(place):
         path = _quoted(place.removeprefix("oci:"))
-        return f'type=local,"dest={path}",mode=max,ignore-error=true'
-    return f"type=registry,ref={place},mode=max,ignore-error=true"
+        return f'type=local,"dest={path}",tag={tag},reset=false,mode=max,ignore-error=true'
+    return f"type=registry,ref={place}:{tag},mode=max,ignore-error=true"
 
 
 def _is_on(environment: Mapping[str, str], name: str) -> bool:
@@ -286,6 +310,8 @@ def _is_on(environment: Mapping[str, str], name: str) -> bool:
 def _notices(given: Given, environment: Mapping[str, str]) -> Iterator[str]:
     yield from given.notices()
     for name in given.texts("credential-helpers"):
+        if name and name not in HELPERS:
+            yield f"--credential-helpers {name} has no effect: it is unknown"
         if name in ("google", "ecr", "acr"):
             yield (
                 f"--credential-helpers {name}: img asks the helper programs that the credentials"

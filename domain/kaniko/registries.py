@@ -9,7 +9,7 @@ from img.domain.reference import DEFAULT_DOMAIN
 from img.domain.registries import Endpoint, RegistryRule, RegistryRules
 
 _HUB = ("index.docker.io", "docker.io", "registry-1.docker.io")
-_HELPERS = ("env", "google", "ecr", "acr", "gitlab")
+HELPERS = ("env", "google", "ecr", "acr", "gitlab")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +41,15 @@ class RegistrySettings:
 def registry_settings(given: Given, environment: Mapping[str, str]) -> RegistrySettings:
     """Return the settings of a command line. Raises UsageError."""
     helpers = given.texts("credential-helpers") if "credential-helpers" in given.flags else ()
-    helpers = helpers or _HELPERS
-    for name in helpers:
-        if name and name not in _HELPERS:
-            raise UsageError(f"unknown credential helper {name!r}", hint=", ".join(_HELPERS))
+    helpers = helpers or HELPERS
     has_pushes = "insecure" in given.flags
     return RegistrySettings(
         rules=_rules(given, environment),
         insecure=frozenset(
-            (*given.texts("insecure-registry"), *given.texts("skip-tls-verify-registry"))
+            map(
+                _domain,
+                (*given.texts("insecure-registry"), *given.texts("skip-tls-verify-registry")),
+            )
         ),
         insecure_pushes=has_pushes
         and (given.switch("insecure") or given.switch("skip-tls-verify")),
@@ -75,7 +75,7 @@ def _rules(given: Given, environment: Mapping[str, str]) -> RegistryRules:
         registry, equals, other = pair.partition("=")
         if not (registry and equals and other):
             raise UsageError(f"--registry-map {pair}: it must be REGISTRY=OTHER")
-        places.setdefault(DEFAULT_DOMAIN if registry in _HUB else registry, []).append(other)
+        places.setdefault(_domain(registry), []).append(other)
     only_mirrors = given.switch("skip-default-registry-fallback")
     return RegistryRules(
         rules=tuple(
@@ -89,16 +89,21 @@ def _rules(given: Given, environment: Mapping[str, str]) -> RegistryRules:
     )
 
 
+def _domain(registry: str) -> str:
+    """Return the name of a registry as in names of images: Docker Hub has several."""
+    return DEFAULT_DOMAIN if registry in _HUB else registry
+
+
 def _certificates(given: Given) -> Iterator[Certificates]:
     for text in given.texts("registry-certificate"):
         host, path = _pair("registry-certificate", text, "HOST=FILE")
-        yield Certificates(host=host, trusted=path)
+        yield Certificates(host=_domain(host), trusted=path)
     for text in given.texts("registry-client-cert"):
         host, files = _pair("registry-client-cert", text, "HOST=CERTIFICATE,KEY")
         certificate, comma, key = files.partition(",")
         if not (certificate and comma and key):
             raise UsageError(f"--registry-client-cert {text}: it must be HOST=CERTIFICATE,KEY")
-        yield Certificates(host=host, client=(certificate, key))
+        yield Certificates(host=_domain(host), client=(certificate, key))
 
 
 def _pair(flag: str, text: str, form: str) -> tuple[str, str]:

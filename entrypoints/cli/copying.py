@@ -68,8 +68,8 @@ def copy(
             open_file=open_archive,
             referrers=referrers,
         )
-    for text in places[1:]:
-        say(f"Copied {copied.digest} to {text}")
+    for text, target in zip(places[1:], copied, strict=True):
+        say(f"Copied {target.digest} to {text}")
 
 
 def registries_of(places: "Iterable[ImagePlace]") -> frozenset[str]:

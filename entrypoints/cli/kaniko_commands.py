@@ -4,14 +4,15 @@ import io
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from img import __version__
 from img.domain.digest import Digest
-from img.domain.errors import RemoteError, UsageError
+from img.domain.errors import RemoteError, StateError, UsageError
 from img.domain.kaniko.command_line import Flag, Given, parse
 from img.domain.kaniko.flags import EXECUTOR, LOGIN, PUSH, WARMER
 from img.domain.kaniko.plan import ExecutorPlan, executor_plan, result_files
@@ -22,7 +23,7 @@ from img.domain.options.cache import CacheExchange
 from img.domain.options.call import Call
 from img.domain.options.outputs import OutputOptions
 from img.domain.options.secrets import SecretSpec
-from img.domain.outputs import CacheOnly, ImageOutput, Output
+from img.domain.outputs import ArchiveOutput, CacheOnly, ImageOutput, Output
 from img.domain.platform import Platform
 from img.domain.pull_policy import PullPolicy
 from img.domain.reference import ImageReference
@@ -30,11 +31,14 @@ from img.entrypoints.cli.build_outputs import outputs_of
 from img.entrypoints.cli.build_request import build_request, platforms
 from img.entrypoints.cli.output import say, say_text
 from img.entrypoints.cli.session import Needs, Session
+from img.entrypoints.cli.transfer import opened
 from img.entrypoints.settings import RegistryAccess, host_platform
 
 if TYPE_CHECKING:
     from img.application.outputs.solved import BuiltImage
+    from img.application.usecases.build import BuildImage, SolvedBuild
     from img.domain.build import BuildRequest
+    from img.domain.image_place import ImagePlace
     from img.entrypoints.wiring.root import Container
 
 _EMPTY = b"{}"
@@ -86,7 +90,6 @@ class _Execution:
         plan = self._plan
         for notice in plan.notices:
             say(f"NOTE: {notice}", error=True)
-        outputs = self._outputs(plan.outputs)
         with self._session.open(
             needs=Needs.NOTHING if plan.dry_run else Needs.BUILD,
             progress="plain",
@@ -101,53 +104,80 @@ class _Execution:
                 return self._show_plan(container, location)
             _check_pushes(container, plan.checked)
             container.execution.announced().announce()
-            first, *others = plan.targets or ("",)
-            built = self._built(container, location, first, outputs)
-            for target in others:
-                self._build(container, location, target, (CacheOnly(),))
-        self._write_results(built)
+            # One use case for all targets: it reads an archive once.
+            build = container.building.build_image()
+            with build.lease():
+                built, pushed = self._deliver(
+                    [
+                        self._solved(build, location, target, outputs)
+                        for target, outputs in self._wanted()
+                    ]
+                )
+        self._write_results(built, pushed)
         return 0
 
-    def _built(
-        self, container: "Container", location: str, target: str, outputs: Sequence[Output]
-    ) -> "BuiltImage | None":
-        try:
-            return self._build(container, location, target, outputs)
-        except RemoteError as error:
-            text = error.message
-            if not (self._plan.ignores_immutable_tags and any(w in text for w in _IMMUTABLE)):
-                raise
-            say(f"NOTE: not pushed: {text}", error=True)
-            kept = [
-                replace(each, push=False) if isinstance(each, ImageOutput) else each
-                for each in outputs
-            ]
-            return self._build(container, location, target, kept)
+    def _wanted(self) -> Iterator[tuple[str, Sequence[Output]]]:
+        """Yield the targets with their outputs: only the first one becomes an image."""
+        first, *others = self._plan.targets
+        yield first, self._outputs(self._plan.outputs)
+        for target in others:
+            yield target, (CacheOnly(),)
 
-    def _build(
-        self, container: "Container", location: str, target: str, outputs: Sequence[Output]
-    ) -> "BuiltImage | None":
+    def _solved(
+        self, build: "BuildImage", location: str, target: str, outputs: Sequence[Output]
+    ) -> "SolvedBuild":
         plan = self._plan
-        return container.building.build_image()(
+        exports = [plan.cache_to[target]] if target in plan.cache_to else []
+        return build.solve(
             _build_request(plan.build_args, plan.labels, target),
             location=location,
             file=_dockerfile(location, plan.dockerfile),
             outputs=outputs,
             platforms=self._platforms(),
-            caches=CacheExchange.parse(plan.cache_from, plan.cache_to, os.environ),
+            caches=CacheExchange.parse(plan.cache_from, exports, os.environ),
         )
+
+    def _deliver(
+        self, solved: "Sequence[SolvedBuild]"
+    ) -> "tuple[BuiltImage | None, Sequence[ImageReference]]":
+        """Write all outputs, after the steps of all targets; return the image and pushed names.
+
+        Each name is pushed by itself if an immutable tag is no failure.
+        """
+        from img.entrypoints.wiring.kaniko import empty_layout
+
+        plan = self._plan
+        first, *others = solved
+        if plan.layout:
+            empty_layout(plan.layout)
+        for each in others:
+            each.deliver()
+        pushed = plan.destinations if plan.pushes else ()
+        if not (plan.ignores_immutable_tags and pushed):
+            return first.deliver(), pushed
+        (image, *files) = first.outputs
+        assert isinstance(image, ImageOutput)
+        built = replace(first, outputs=(replace(image, push=False), *files)).deliver()
+        done = []
+        for name in pushed:
+            one = replace(first, outputs=(replace(image, names=(name,)),), caches=CacheExchange())
+            if _is_pushed(one.deliver):
+                done.append(name)
+        return built, done
 
     def _platforms(self) -> tuple[Platform, ...]:
         return platforms([self._plan.platform] if self._plan.platform else [])
 
     def _outputs(self, texts: Sequence[str]) -> tuple[Output, ...]:
-        return outputs_of(
-            OutputOptions(
-                outputs=texts,
-                tags=self._plan.tags,
-                annotations=self._plan.annotations,
-                squash="new" if self._plan.single_layer else "",
-            )
+        asked = OutputOptions(
+            outputs=texts,
+            tags=self._plan.tags,
+            squash="new" if self._plan.single_layer else "",
+        )
+        return tuple(
+            # kaniko's layouts have no names.
+            replace(each, names=()) if isinstance(each, ArchiveOutput) and not each.tar else each
+            for each in outputs_of(asked)
         )
 
     def _show_plan(self, container: "Container", location: str) -> int:
@@ -155,12 +185,12 @@ class _Execution:
 
         asked = Call.parse("outline")
         assert asked is not None
-        request = _build_request(self._plan.build_args, (), (*self._plan.targets, "")[0])
+        request = _build_request(self._plan.build_args, (), self._plan.targets[0])
         file = _dockerfile(location, self._plan.dockerfile)
         say_text(answer_call(container.building, asked, request, location, file).text)
         return 0
 
-    def _write_results(self, built: "BuiltImage | None") -> None:
+    def _write_results(self, built: "BuiltImage | None", pushed: Sequence[ImageReference]) -> None:
         from img.entrypoints.wiring.kaniko import write_result
 
         if built is None:
@@ -173,9 +203,8 @@ class _Execution:
             lines = [json.dumps({"name": str(name), "digest": str(digest)}) for name in names]
             write_result(os.path.join(directory, "images"), "".join(f"{x}\n" for x in lines))
         say(f"Digest: {digest}", error=True)
-        if self._plan.pushes:
-            for name in names:
-                say(f"Pushed to {name}", error=True)
+        for name in pushed:
+            say(f"Pushed to {name}", error=True)
 
 
 def _warmed_state(cache_dir: str) -> str | None:
@@ -183,9 +212,15 @@ def _warmed_state(cache_dir: str) -> str | None:
     path = os.path.join(cache_dir, _STATE)
     if not cache_dir or not os.path.isdir(path):
         return None
-    if os.access(path, os.W_OK):
-        return path
-    say(f"NOTE: --cache-dir {cache_dir} has no effect: {path} cannot be written", error=True)
+    why = f"{path} cannot be written"
+    try:
+        from img.entrypoints.rootless import is_foreign_state
+
+        if not is_foreign_state(Path(path)) and os.access(path, os.W_OK):
+            return path
+    except StateError as error:
+        why = error.message
+    say(f"NOTE: --cache-dir {cache_dir} has no effect: {why}", error=True)
     return None
 
 
@@ -202,6 +237,18 @@ def _access(
         verified=frozenset(pushed - insecure),
         more=registries,
     )
+
+
+def _is_pushed(push: Callable[[], object]) -> bool:
+    """Push, and return False if the registry refuses to move an immutable tag."""
+    try:
+        push()
+    except RemoteError as error:
+        if not any(words in error.message for words in _IMMUTABLE):
+            raise
+        say(f"NOTE: not pushed: {error.message}", error=True)
+        return False
+    return True
 
 
 def _check_pushes(container: "Container", names: Sequence[ImageReference]) -> None:
@@ -230,6 +277,7 @@ def _dockerfile(location: str, file: str) -> str | None:
 def _login(session: Session, given: Given) -> int:
     from img.application.ports.credential_store import Credentials
     from img.domain.reference import registry_of
+    from img.entrypoints.cli.login import refuse_other_encodings
 
     if len(given.words) != 1:
         raise UsageError(f"login accepts 1 arg(s), received {len(given.words)}")
@@ -247,6 +295,7 @@ def _login(session: Session, given: Given) -> int:
         password = sys.stdin.read().removesuffix("\n").removesuffix("\r")
     if not password:
         raise UsageError("password is blank")
+    refuse_other_encodings(name, password)
     where = registry_of(given.words[0])
     with session.open(needs=Needs.REGISTRY) as container:
         # kaniko stores the login without asking the registry.
@@ -266,18 +315,32 @@ def _push(session: Session, given: Given) -> int:
     with session.open(
         progress="plain", quiet=quiet, access=_access(registries, names)
     ) as container:
-        from img.entrypoints.wiring.kaniko import image_archive
-
         if not given.switch("skip-push-permission-check"):
             _check_pushes(container, list({name.repository: name for name in names}.values()))
-        with image_archive(given.words[0]) as archive:
-            loaded = container.images.load_image()(archive)
-        if len(loaded) != 1:
-            raise UsageError(f"{given.words[0]} has {len(loaded)} images, not one")
-        container.images.publish()(loaded[0].target, *names)
-    for name in names:
-        say(f"Pushed to {name}", error=True)
+        with container.storage.lock().working():
+            image = container.images.gather()(
+                _place_of(given.words[0]), None, open_file=opened, whole=True
+            )
+            ignores = given.switch("push-ignore-immutable-tag-errors")
+            publish = container.images.publish()
+            for name in names:
+                push = partial(publish, image, name, partially=False)
+                if not ignores:
+                    push()
+                elif not _is_pushed(push):
+                    continue
+                say(f"Pushed to {name}", error=True)
     return 0
+
+
+def _place_of(path: str) -> "ImagePlace":
+    """Return the image in the OCI layout or in the docker archive ``path``."""
+    from img.domain.context_location import LayoutPlace
+    from img.domain.image_place import ArchivePlace
+
+    if os.path.isdir(path):
+        return LayoutPlace(path=path)
+    return ArchivePlace(format="docker", path=path)
 
 
 def _warm(session: Session, given: Given) -> int:
@@ -289,7 +352,13 @@ def _warm(session: Session, given: Given) -> int:
     _say_notices(given)
     registries = registry_settings(given, os.environ)
     directory = given.text("cache-dir")
-    Path(directory).mkdir(parents=True, exist_ok=True)
+    try:
+        Path(directory).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise UsageError(
+            f"failed to create cache directory: {directory}: {reason}", hint="use --cache-dir"
+        ) from None
     wanted = platforms([given.text("customPlatform")] if given.has("customPlatform") else [])
     platform = wanted[0] if wanted else host_platform()
     state = os.path.join(directory, _STATE)

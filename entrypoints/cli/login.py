@@ -65,12 +65,13 @@ def login(
                 raise UsageError("cannot perform an interactive login from a non TTY device")
             username = username or _ask_username(use_case.known_user(where))
             password = password or typer.prompt("Password", hide_input=True)
-        _refuse_other_encodings(username, password)
+        refuse_other_encodings(username, password)
         use_case(Credentials(username=username, password=password), where)
     say("Login succeeded.")
 
 
-def _refuse_other_encodings(*texts: str) -> None:
+def refuse_other_encodings(*texts: str) -> None:
+    """Raise UsageError for texts that are not UTF-8."""
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:

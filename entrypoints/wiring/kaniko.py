@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from img.adapters.build_context.archive_part import copy_directory
+from img.adapters.storage.own_files import make_directories
 from img.domain.errors import ContextError
 from img.domain.kaniko.context import (
     ArchivePlace,
@@ -18,6 +18,7 @@ from img.domain.kaniko.context import (
     ObjectPlace,
     RemotePlace,
 )
+from img.domain.url import redact_credentials
 
 if TYPE_CHECKING:
     from img.application.ports.web import WebFetcher
@@ -93,25 +94,21 @@ def open_file(path: str) -> BinaryIO:
         raise ContextError(f"cannot read {path}: {reason}") from None
 
 
-@contextmanager
-def image_archive(path: str) -> Iterator[BinaryIO]:
-    """Enter with the archive at ``path``; an OCI layout directory is packed.
+def empty_layout(path: str) -> None:
+    """Remove the names of images from the OCI layout at ``path``, if there is one.
 
     Raises ContextError.
     """
-    if not os.path.isdir(path):
-        with open_file(path) as file:
-            yield file
+    if not os.path.isfile(os.path.join(path, "oci-layout")):
         return
-    with tempfile.TemporaryFile(prefix="img-layout-") as packed:
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            for name in ("oci-layout", "index.json", "blobs"):
-                try:
-                    archive.add(os.path.join(path, name), arcname=name)
-                except FileNotFoundError:
-                    raise ContextError(f"{path} is no OCI layout: it has no {name}") from None
-        packed.seek(0)
-        yield packed
+    index = os.path.join(path, "index.json")
+    try:
+        os.unlink(index)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ContextError(f"cannot write {index}: {reason}") from None
 
 
 def write_result(place: str, text: str) -> None:
@@ -123,18 +120,18 @@ def write_result(place: str, text: str) -> None:
         if place.startswith("https://"):
             _put(place, text)
             return
-        os.makedirs(os.path.dirname(place) or ".", mode=0o700, exist_ok=True)
+        make_directories(os.path.dirname(os.path.abspath(place)))
         descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
-    except OSError as error:  # the errors of requests are such
-        reason = error.strerror or str(error)
-        raise ContextError(f"cannot write {place.partition('?')[0]}: {reason.lower()}") from None
+    except OSError as error:
+        # The texts of requests, whose errors are OSErrors, have the whole URL with its signature.
+        reason = (error.strerror or "no file").lower() if error.errno else "the request failed"
+        shown = redact_credentials(place.partition("?")[0])
+        raise ContextError(f"cannot write {shown}: {reason}") from None
 
 
 def _put(url: str, text: str) -> None:
-    import requests
-
     from img.adapters.http.web_session import WebSession
 
     with WebSession(url) as session:
@@ -142,4 +139,5 @@ def _put(url: str, text: str) -> None:
             url, data=text.encode(), headers={"Content-Type": "text/plain"}, timeout=60
         )
     if answer.status_code >= 400:
-        raise requests.HTTPError(f"request failed: {answer.status_code} {answer.reason}")
+        shown = redact_credentials(url.partition("?")[0])
+        raise ContextError(f"cannot write {shown}: the server answered {answer.status_code}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from img.entrypoints.lazy import lazy, lazy_imports
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from img.entrypoints.settings import RegistryAccess
 
 
+_OF_KANIKO = Path("/kaniko/.docker/config.json")  # where its pods mount the file
+
+
 def _docker_credentials(setup: Setup) -> CredentialStore:
     files = _credential_files(setup)
     more = setup.settings.access.more
@@ -49,7 +53,8 @@ def _credential_files(setup: Setup) -> CredentialStore:
     run_helper = setup.host.run_helper
     if (file := setup.settings.access.auth_file) is not None:
         return ContainersAuthCredentials(file, run=run_helper)
-    return usual_auth_files(os.environ, setup.host.user_id, run=run_helper)
+    more = () if setup.settings.access.more is None else (_OF_KANIKO,)
+    return usual_auth_files(os.environ, setup.host.user_id, run=run_helper, more=more)
 
 
 def _rules(access: RegistryAccess) -> Callable[[], RegistryRules]:

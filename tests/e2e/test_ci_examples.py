@@ -48,7 +48,6 @@ def test_the_image_of_an_example_is_in_the_registry(
         # Those that the systems set, and those that the files name.
         "GITHUB_TOKEN": password,
         "GITHUB_ACTOR": name,
-        "GITHUB_REPOSITORY": example.stem.lower(),
         "CI_REGISTRY": locked.address,
         "CI_REGISTRY_USER": name,
         "CI_REGISTRY_PASSWORD": password,

@@ -235,3 +235,60 @@ def test_certificates_and_credentials_of_the_command_line_are_for_their_registry
     assert "error checking push permissions" in refused.error_line
     assert "certificate" in refused.error_line
     assert "error checking push permissions" in locked.error_line
+
+
+def test_nothing_is_pushed_before_all_targets_are_built(
+    executor: Img, write_context: WriteContext, registry: RegistryServer, workplace: Path
+) -> None:
+    context = write_context(
+        "FROM scratch AS app\nCOPY f /\nFROM scratch AS gate\nCOPY missing /\n", {"f": "f"}
+    )
+    name = f"{registry.address}/gate:1"
+
+    executor("-c", context, "-d", name, "--target=app,gate", code=1)
+
+    seen = subprocess.run(
+        [program("skopeo"), "inspect", "--tls-verify=false", f"docker://{name}"],
+        check=False,
+        capture_output=True,
+    )
+    assert b"manifest unknown" in seen.stderr
+
+
+def test_an_archive_serves_several_targets_and_a_layout_is_replaced(
+    executor: Img, write_context: WriteContext, workplace: Path
+) -> None:
+    context = write_context(
+        "FROM scratch AS a\nCOPY f /\nFROM scratch AS b\nCOPY f /b\n", {"f": "f"}
+    )
+    layout = executor.home / "layout"
+    with tarfile.open(workplace / "c.tar", "w") as archive:
+        archive.add(context, ".")
+    words = (f"--context=tar://{workplace}/c.tar", "--no-push", "--oci-layout-path", layout)
+
+    executor(*words, "--target=a,b")
+    first = json.loads((layout / "index.json").read_text())["manifests"]
+    executor(*words, "--target", "b")
+    second = json.loads((layout / "index.json").read_text())["manifests"]
+
+    assert len(first) == len(second) == 1
+    assert first[0]["digest"] != second[0]["digest"]
+    assert "annotations" not in second[0]
+
+
+def test_the_signature_of_an_address_is_not_shown(executor: Img, context: Path) -> None:
+    place = "https://127.0.0.1:9/upload?sig=SECRET"
+
+    failed = executor("-c", context, "--no-push", "--digest-file", place, code=1)
+
+    assert failed.error_line == "Error: cannot write https://127.0.0.1:9/upload: the request failed"
+
+
+def test_places_that_cannot_be_made_are_named(executor: Img, context: Path) -> None:
+    warmer = replace(executor, command=(Path(executor.command[0]).with_name("warmer"),))
+
+    refused = warmer("--image", "x", "--cache-dir", context / "f" / "cache", code=1)
+    blank = executor("login", "r.example", "-u", "u", "--password-stdin", stdin=b"\xff", code=1)
+
+    assert "failed to create cache directory" in refused.error_line
+    assert "is not UTF-8" in blank.error_line

@@ -66,6 +66,7 @@ def test_names_that_climb_out_stay_inside() -> None:
     ("archive", "message"),
     [
         (_archive(("b/x", b"")), "the context has no directory a"),
+        (_archive(("b/x", b"1"), ("a/b/x", b"2"), ("a/y", "b/x")), "a/y is a hard link to b/x"),
         (io.BytesIO(b"no archive at all"), "the context is no tar archive"),
         (io.BytesIO(_archive(("a/x", bytes(9000))).getvalue()[:2000]), "no tar archive"),
     ],

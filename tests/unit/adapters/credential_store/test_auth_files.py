@@ -8,7 +8,7 @@ import pytest
 
 from img.adapters.credential_store.auth_files import usual_auth_files
 from img.adapters.credential_store.containers_auth import ContainersAuthCredentials
-from img.application.ports.credential_store import Credentials
+from img.application.ports.credential_store import Credentials, CredentialsUnreadable
 from img.domain.reference import DOCKER_HUB_SERVER
 
 
@@ -55,6 +55,36 @@ def test_the_files_are_asked_in_turn(home: Path, environment: dict[str, str]) ->
         found.append(_user(usual_auth_files(environment, 1000).get("a.test", "team/app")))
 
     assert found == ["oldest", ".config", "run", home.name, "named"]
+
+
+def test_a_variable_of_docker_is_asked_before_the_files(
+    home: Path, environment: dict[str, str]
+) -> None:
+    _write(home / ".docker/config.json", **{"a.test": "file", "b.test": "file"})
+    environment["DOCKER_AUTH_CONFIG"] = json.dumps({"auths": {"a.test": _auth("variable")}})
+    files = usual_auth_files(environment, 1000)
+
+    files.put("a.test", Credentials(username="stored", password="x"))
+
+    assert _user(files.get("a.test")) == "variable"
+    assert _user(files.get("b.test")) == "file"
+    assert "stored" not in environment["DOCKER_AUTH_CONFIG"]
+
+
+def test_further_files_are_asked_last(home: Path, environment: dict[str, str]) -> None:
+    more = _write(home / "kaniko/config.json", **{"a.test": "more", "b.test": "more"})
+    _write(home / ".docker/config.json", **{"a.test": "file"})
+    files = usual_auth_files(environment, 1000, more=[more, home / "gone.json"])
+
+    assert [_user(files.get(host)) for host in ("a.test", "b.test")] == ["file", "more"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"auths": 1}'])
+def test_a_bad_variable_is_named(environment: dict[str, str], text: str) -> None:
+    environment["DOCKER_AUTH_CONFIG"] = text
+
+    with pytest.raises(CredentialsUnreadable, match=r"\$DOCKER_AUTH_CONFIG"):
+        usual_auth_files(environment, 1000).get("a.test")
 
 
 def test_a_login_is_kept_in_the_first_file(home: Path, environment: dict[str, str]) -> None:

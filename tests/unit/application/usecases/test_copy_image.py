@@ -12,6 +12,7 @@ from img.adapters.output_files.local import LocalOutputFiles
 from img.application.ports.image_layout import LayoutError
 from img.application.ports.importer import InvalidArchive
 from img.application.ports.registry import ManifestUnknown
+from img.application.transfer.publish import PlatformsAbsent
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.image_place import parse_image_place
@@ -43,13 +44,14 @@ class _App(InMemoryApp):
         platform: Platform | None = None,
         referrers: bool = True,
     ) -> Descriptor:
+        """Copy, and return what is at the last target."""
         return self.container.images.copy_image()(
             parse_image_place(source),
             [parse_image_place(target) for target in targets],
             platform,
             open_file=_opened,
             referrers=referrers,
-        )
+        )[-1]
 
     def refer_to(self, subject: Descriptor, name: str) -> Digest:
         """Push an artifact that refers to ``subject``; return its digest."""
@@ -136,8 +138,7 @@ def test_a_docker_archive_has_the_image_of_one_platform(app: _App, tmp_path: Pat
     app.copy(_SOURCE, place)
     other = _App()
 
-    other.copy(place, "store:kept")
-
+    assert other.copy(place, "store:kept").media_type == media_types.OCI_MANIFEST
     target = other.images.get(ImageReference.parse("kept")).target
     assert other.catalog.image(target, HERE).config.platform == HERE
 
@@ -206,3 +207,31 @@ def test_an_archive_with_other_names_is_refused(app: _App, tmp_path: Path) -> No
 
     with pytest.raises(InvalidArchive, match="has 0 images named"):
         app.copy(f"oci-archive:{tmp_path}/a.tar:a.example/c", "store:x")
+
+
+def test_an_index_with_missing_parts_is_refused(app: _App, tmp_path: Path) -> None:
+    app.publish(_SOURCE, _FILES, platforms=(HERE, ELSEWHERE))
+    index = _target(app, _SOURCE)
+    (_, absent) = decode_index(
+        app.registry.manifest(ImageReference.parse(_SOURCE), index)
+    ).manifests
+    app.copy(_SOURCE, f"oci-archive:{tmp_path}/a.tar", "store:kept")
+    other = _App()
+    other.copy(f"oci-archive:{tmp_path}/a.tar", "store:kept")
+    other.blobs.remove(absent.digest)
+
+    with pytest.raises(PlatformsAbsent):
+        other.copy("store:kept", _TARGET)
+    with pytest.raises(ManifestUnknown):
+        _target(other, _TARGET)
+
+
+def test_layers_that_the_store_lacks_are_fetched_for_a_layout(app: _App, tmp_path: Path) -> None:
+    app.publish(_SOURCE, _FILES)
+    app.container.images.edit_manifest_list().create(
+        ImageReference.parse("list"), [parse_image_place(_SOURCE)], open_file=_opened
+    )
+
+    app.copy("store:list", f"oci:{tmp_path}/layout")
+
+    assert _App().copy(f"oci:{tmp_path}/layout", "store:x").media_type == media_types.OCI_INDEX

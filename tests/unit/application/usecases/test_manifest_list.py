@@ -1,5 +1,6 @@
 """Lists of images for several platforms, made by hand."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from io import BytesIO
 
@@ -8,6 +9,7 @@ import pytest
 from img.application.ports.image_store import ImageNotFound
 from img.application.usecases.manifest_list import NameTaken, NoList
 from img.domain.digest import Digest
+from img.domain.errors import UsageError
 from img.domain.image_place import parse_image_place
 from img.domain.oci.codec import decode_index
 from img.domain.oci.index import Index
@@ -126,3 +128,23 @@ def test_an_image_is_no_list(app: InMemoryApp) -> None:
 def test_a_missing_list_gets_nothing(app: InMemoryApp) -> None:
     with pytest.raises(ImageNotFound):
         _add(app, "r.example/here")
+
+
+def test_a_list_keeps_its_platforms(app: InMemoryApp) -> None:
+    app.publish("r.example/both", {"a": b"1"}, platforms=(HERE, ELSEWHERE))
+    _create(app)
+
+    with pytest.raises(UsageError, match="its images have platforms of their own"):
+        _add(app, "r.example/both", _ARM)
+
+
+def test_a_list_is_changed_by_one_process_at_a_time(app: InMemoryApp) -> None:
+    _create(app)
+    names = [f"r.example/{i}" for i in range(8)]
+    for i, name in enumerate(names):
+        app.publish(name, {"a": str(i).encode()}, platforms=(Platform("linux", f"arch{i}"),))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: _add(app, name), names))
+
+    assert len(_index(app).manifests) == len(names)

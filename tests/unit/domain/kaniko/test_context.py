@@ -33,6 +33,7 @@ def _context(*words: str, **environment: str) -> Context:
             ("-c", "dir:///s", "--context-sub-path=a/b/"),
             Context(place=DirectoryPlace(path="/s"), sub_path="a/b"),
         ),
+        (("-c", "tar:///c", "--context-sub-path=."), Context(place=ArchivePlace(path="/c"))),
         (("-c", "tar:///c.tar.gz"), Context(place=ArchivePlace(path="/c.tar.gz"))),
         (("-c", "tar://stdin"), Context(place=ArchivePlace(path=""))),
         (
@@ -104,6 +105,24 @@ def test_a_context_in_azure_needs_its_key() -> None:
         (("git://h/b.git#refs/pull/1",), {}, "https://h/b.git", "refs/pull/1", "", False),
         ((f"git://h/b.git#main#{_COMMIT}",), {}, "https://h/b.git", _COMMIT, "", False),
         (("git://h/b.git", "--git=branch=dev"), {}, "https://h/b.git", "dev", "", False),
+        (("git://h/b.git#v1", "--git=branch=dev"), {}, "https://h/b.git", "dev", "", False),
+        ((f"git://h/b.git#{_COMMIT}", "--git=branch=x"), {}, "https://h/b.git", _COMMIT, "", False),
+        (
+            ("git://h/b.git#refs/tags/v1", "--git=branch=x"),
+            {},
+            "https://h/b.git",
+            "refs/tags/v1",
+            "",
+            False,
+        ),
+        (
+            ("git://github.com/a/b#refs/pull/1/head", "--git=branch=x"),
+            {},
+            "https://github.com/a/b.git",
+            "x",
+            "",
+            False,
+        ),
         (
             ("git://h/b.git", "--git", "recurse-submodules=true", "--git", "depth=1"),
             {},
@@ -150,6 +169,11 @@ def test_a_context_in_git_is_a_reference_with_the_directory_of_git(
         (("-c", "s3://bucket"), "s3://bucket: it must name a bucket and an object in it"),
         (("-c", "git://h/b.git#main#v1"), "v1 is not the hash of a commit"),
         (("-c", "git://h/b.git", "--git=depth"), "--git depth: it must be KEY=VALUE"),
+        (("-c", "git://h/b.git", "--git=depth=x"), "--git depth=x: x is not a number"),
+        (
+            ("-c", "git://h/b.git", "--git=recurse-submodules=maybe"),
+            "--git recurse-submodules=maybe: maybe is not a boolean",
+        ),
         (
             ("-c", "git://h/b.git", "--git=insecure-skip-tls=true"),
             "--git insecure-skip-tls=true is not supported",

@@ -24,7 +24,7 @@ def _plan(*words: str, **environment: str) -> ExecutorPlan:
 
 def _outputs(*words: str) -> tuple[Output, ...]:
     plan = _plan(*words)
-    options = OutputOptions(outputs=plan.outputs, tags=plan.tags, annotations=plan.annotations)
+    options = OutputOptions(outputs=plan.outputs, tags=plan.tags)
     return parse_outputs(options, _HOST)
 
 
@@ -84,9 +84,9 @@ def test_a_variable_without_a_value_has_that_of_the_environment() -> None:
     ("words", "sources", "targets"),
     [
         (("-d", "r.io/a:1"), [], []),
-        (("-d", "r.io/a:1", "--cache"), ["r.io/a/cache:latest"], ["r.io/a/cache:latest"]),
-        (("-d", "r.io/a:1", "--cache", "--no-push-cache"), ["r.io/a/cache:latest"], []),
-        (("--no-push", "--cache", "--cache-repo=c"), *[["docker.io/library/c:latest"]] * 2),
+        (("-d", "r.io/a:1", "--cache"), ["r.io/a/cache"], ["r.io/a/cache"]),
+        (("-d", "r.io/a:1", "--cache", "--no-push-cache"), ["r.io/a/cache"], []),
+        (("--no-push", "--cache", "--cache-repo=c"), *[["docker.io/library/c"]] * 2),
         (("--no-push", "--cache", "--cache-repo=oci:/c,d"), ["/c,d"], ["/c,d"]),
         (("-d", "r.io/a", "--cache-repo=c"), [], []),
     ],
@@ -96,11 +96,33 @@ def test_the_cache_has_the_layers_of_all_stages(
 ) -> None:
     plan = _plan(*words)
 
-    caches = CacheExchange.parse(plan.cache_from, plan.cache_to)
+    caches = CacheExchange.parse(plan.cache_from, list(plan.cache_to.values()))
 
-    assert [str(source) for source in caches.sources] == sources
-    assert [str(target) for target in caches.targets] == targets
+    assert [str(source).partition(":img-")[0] for source in caches.sources] == sources
+    assert [str(target).partition(":img-")[0] for target in caches.targets] == targets
     assert all(target.everything and target.ignore_error for target in caches.targets)
+
+
+def test_each_target_of_each_image_has_a_cache_of_its_own() -> None:
+    words = ("--cache", "--cache-repo=r.io/c")
+
+    one = _plan("-d", "r.io/a", "--target=x,y", *words)
+    other = _plan("-d", "r.io/b", "--target=x", *words)
+
+    assert one.cache_to.keys() == {"x", "y"}
+    assert len({*one.cache_to.values(), *other.cache_to.values()}) == 3
+    assert len(one.cache_from) == 2
+    assert _plan("-d", "r.io/a:2", "--target=x", *words).cache_to["x"] == one.cache_to["x"]
+
+
+def test_annotations_may_have_any_key() -> None:
+    (output,) = _outputs("-d", "a", "--annotation", "foo:bar=b,z", "--annotation=c=d=e")
+
+    assert isinstance(output, ImageOutput)
+    assert {each.key: each.value for each in output.form.annotations} == {
+        "foo:bar": "b,z",
+        "c": "d=e",
+    }
 
 
 @pytest.mark.parametrize(
@@ -215,6 +237,7 @@ def test_what_has_no_effect_is_said_in_one_line_each() -> None:
         "--snapshot-mode=redo",
         "--cleanup",
         "--context-sub-path=x",
+        "--credential-helpers=nope",
         KANIKO_DIR="/k",
         FF_KANIKO_X="1",
     )
@@ -222,6 +245,7 @@ def test_what_has_no_effect_is_said_in_one_line_each() -> None:
     assert [notice.partition(" has no effect: ")[0] for notice in plan.notices] == [
         "--snapshot-mode",
         "--cleanup",
+        "--credential-helpers nope",
         "KANIKO_DIR",
         "FF_KANIKO_X",
         "--context-sub-path",
