@@ -125,7 +125,7 @@ def write_result(place: str, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        # The texts of requests, whose errors are OSErrors, have the whole URL with its signature.
+        # Errors of requests are OSErrors; their texts have the whole URL with its signature.
         reason = (error.strerror or "no file").lower() if error.errno else "the request failed"
         shown = redact_credentials(place.partition("?")[0])
         raise ContextError(f"cannot write {shown}: {reason}") from None
