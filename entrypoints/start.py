@@ -27,6 +27,8 @@ def main() -> NoReturn:
 
 def engine(descriptor: int) -> NoReturn:
     """Serve the Python API at the socket ``descriptor`` and end the process."""
+    # The mask of the caller's thread is inherited, but SIGTERM cancels a command.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _prepare()
     from img.entrypoints.engine import serve
 

@@ -55,22 +55,36 @@ class LoopbackRegistry:
         self._begun = 0
         self._turn = threading.Lock()
         self.requests: list[str] = []  # methods and paths, in the order of their arrival
-        handler = type("Handler", (_Handler,), {"registry": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
+        self._server = self._bound(0)
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to answer requests; after ``stop`` at the same port, with the same contents.
+
+        Raises RuntimeError if it has begun, OSError if another process has taken the port.
+        """
+        if self._thread is not None:
+            raise RuntimeError("the registry has been started")
+        if self._server.fileno() < 0:
+            self._server = self._bound(self._server.server_port)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="registry", daemon=True
         )
-
-    def start(self) -> None:
-        """Begin to answer requests."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer no more requests, and close the port."""
-        self._server.shutdown()
-        self._thread.join()
+        """Answer no more requests, and close the port. Idempotent; ``start`` opens it again."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            self._server.shutdown()
+            thread.join()
         self._server.server_close()
+
+    def _bound(self, port: int) -> ThreadingHTTPServer:
+        handler = type("Handler", (_Handler,), {"registry": self})
+        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        server.daemon_threads = True
+        return server
 
     def __enter__(self) -> Self:
         self.start()

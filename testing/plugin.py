@@ -72,7 +72,9 @@ class ImageBuilder:
         try:
             return img.build(context, file=file, on_progress=keep, **options)
         except img.ImgError as error:
-            error.add_note("\n".join(output[-_SHOWN_LINES:]))
+            from img.domain.shown_text import shown
+
+            error.add_note(shown("\n".join(output[-_SHOWN_LINES:])))
             raise
 
 

@@ -7,7 +7,6 @@ a bug in img, and TypeError for unknown options. Nothing is printed.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -72,14 +71,19 @@ def bake(
 ) -> dict[str, Image]:
     """Build the targets of a bake or compose file; return the images by target.
 
-    Targets that make no image are left out. Raises UsageError, BakeError, and as ``build`` does.
+    Targets that make no image are left out; with ``lock`` no target makes one. Raises UsageError,
+    BakeError, and as ``build`` does.
     """
+    import tempfile
+
     with tempfile.TemporaryDirectory(prefix="img-api-") as place:
-        metadata_file = os.path.join(place, "metadata.json")
-        given = cast("Mapping[str, object]", {"metadata_file": metadata_file, **options})
+        metadata_file = options.get("metadata_file") or os.path.join(place, "metadata.json")
+        given = cast("Mapping[str, object]", {**options, "metadata_file": metadata_file})
         name, *words = command("bake", BakeOptions, given, targets)
         ran = _run((name, "--progress=quiet", *words), on_progress)
-        with open(options.get("metadata_file", metadata_file), "rb") as file:
+        if options.get("lock"):
+            return {}
+        with open(metadata_file, "rb") as file:
             metadata = cast("dict[str, dict[str, Any]]", parse_json(file.read()))
     return {
         target: Image(_record_of(about), state=ran.state)

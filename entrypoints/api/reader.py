@@ -7,15 +7,14 @@ import threading
 from collections.abc import Sequence
 
 from img.entrypoints.api.engine import Engine
-from img.entrypoints.engine.protocol import Answer, End, Found, Opened, OpenImage, Request
-
-_LAST = (Found, End, Opened)  # the answers after which nothing follows
+from img.entrypoints.engine.protocol import Answer, Opened, OpenImage, Request
 
 
 class ImageReader:
     """The files and documents of an image. Threads may share it; a forked process gets its own.
 
-    The engine ends with ``close``, with garbage collection and with the process.
+    The documents are read once, by an engine that ends then. That for files stays until ``close``,
+    garbage collection or the end of the process.
     """
 
     def __init__(self, wanted: OpenImage) -> None:
@@ -29,52 +28,46 @@ class ImageReader:
     def opened(self) -> Opened:
         """The documents of the image. Raises ImgError, EngineCrashed."""
         with self._turn:
-            self._open()
-            assert self._opened is not None
-            return self._opened
+            if self._opened is not None:
+                return self._opened
+            with Engine() as engine:
+                return self._open(engine)
 
     def ask(self, request: Request) -> Sequence[Answer]:
         """Return all answers to ``request``. Raises ImgError, EngineCrashed."""
         with self._turn:
-            return _answers(self._open(), request)
+            return self._running().ask(request)
 
     def close(self) -> None:
-        """End the engine; the next read starts another. Idempotent."""
+        """End the engine; the next read of a file starts another. Idempotent."""
         with self._turn:
-            if self._engine is not None and self._process == os.getpid():
-                self._engine.close()
-            self._engine = None
+            self._end()
 
-    def _open(self) -> Engine:
-        if self._engine is not None and self._process == os.getpid() and self._engine.is_open:
-            return self._engine
+    def _running(self) -> Engine:
+        engine = self._engine
+        if engine is not None and self._process == os.getpid() and engine.is_open:
+            return engine
+        self._end()
         engine = Engine()
         try:
-            (opened,) = _answers(engine, self._wanted)
+            self._open(engine)
         except BaseException:
-            engine.close()
+            engine.abandon()
             raise
+        self._engine, self._process = engine, os.getpid()
+        return engine
+
+    def _open(self, engine: Engine) -> Opened:
+        (opened,) = engine.ask(self._wanted)
         assert isinstance(opened, Opened)
         self._opened = opened
         # From now on the same image, even if its name moves.
         self._wanted = OpenImage(
             image=opened.image, platform=self._wanted.platform, state=opened.state
         )
-        self._engine, self._process = engine, os.getpid()
-        return engine
+        return opened
 
-
-def _answers(engine: Engine, request: Request) -> list[Answer]:
-    """Return the answers, the last one too. If the read is interrupted, the engine is closed."""
-    found: list[Answer] = []
-    try:
-        for answer in engine.ask(request):
-            found.append(answer)
-            if isinstance(answer, _LAST):
-                return found
-    except Exception:
-        raise  # the engine answered, so the next request is understood
-    except BaseException:
-        engine.close()
-        raise
-    raise AssertionError(f"no end of the answers to {type(request).__name__}")
+    def _end(self) -> None:
+        engine, self._engine = self._engine, None
+        if engine is not None and self._process == os.getpid():
+            engine.close()

@@ -193,20 +193,24 @@ def line_of(value: Request | Answer) -> bytes:
 
 
 def read_request(stream: BinaryIO) -> Request | None:
-    """Return the next request, None at the end of ``stream``. Raises BadRecord."""
+    """Return the next request, None at the end of ``stream``. Raises BadRecord.
+
+    The end of a sender can cut off its last line, which is the end of the stream too.
+    """
     request: Request | None = _decoded(stream.readline(), Request)
     return request
 
 
 def read_answer(stream: BinaryIO) -> Answer | None:
-    """Return the next answer, None at the end of ``stream``. Raises BadRecord."""
+    """Return the next answer, None at the end of ``stream`` as for ``read_request``.
+
+    Raises BadRecord.
+    """
     answer: Answer | None = _decoded(stream.readline(), Answer)
     return answer
 
 
 def _decoded(line: bytes, kind: object) -> Any:
-    if not line:
-        return None
     if not line.endswith(b"\n"):
-        raise BadRecord("the line is cut off")
+        return None
     return records.decode(line, kind)

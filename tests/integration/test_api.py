@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -121,9 +122,12 @@ def test_builds_in_threads_and_bake(context: Path, monkeypatch: pytest.MonkeyPat
 
     thread = threading.Thread(target=build)
     thread.start()
-    built |= img.bake()
+    not_given: Any = None
+    built |= img.bake(metadata_file=not_given)
     thread.join()
 
+    assert img.bake(lock=True) == {}
+    assert (context / "img.lock").exists()
     assert built["default"].name == "docker.io/library/baked:latest"
     assert built["build"].layers == built["default"].layers
 
@@ -189,6 +193,8 @@ def is_running(pid: int) -> bool:
 
 def test_an_engine_that_is_killed_is_an_error_that_says_so(context: Path) -> None:
     image = img.build(context, tag="hello")
+    assert image.config.run.env[-1] == ("A", "b")
+    assert children() == []  # the documents need no process any more
     assert "/etc" in image.files
     (engine,) = children()
     os.kill(engine, signal.SIGKILL)

@@ -35,13 +35,14 @@ def test_the_example_project_passes() -> None:
 
 def test_a_failed_build_shows_its_output_and_the_state_can_be_kept(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\nimg_state = kept\n")
-    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY missing /\n")
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY missing /\x1b[2J\n")
     (tmp_path / "test_it.py").write_text("def test_it(img_build):\n    img_build('.', tag='app')\n")
 
     done = pytest_run(cwd=tmp_path)
 
     assert done.returncode == 1
-    assert "[1/1] COPY missing /" in done.stdout
+    assert r"[1/1] COPY missing /\x1b[2J" in done.stdout
+    assert "\x1b[2J" not in done.stdout
     assert (tmp_path / "kept").is_dir()
 
 
