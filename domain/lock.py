@@ -1,6 +1,5 @@
 """The file ``img.lock``: what names of the network stood for (docs/lock.md)."""
 
-import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import field
@@ -9,9 +8,9 @@ from typing import Any
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest, InvalidDigest
 from img.domain.errors import UsageError
+from img.domain.git_commit import GitCommit, InvalidCommit
 
 VERSION = 1
-_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _HEADER = "# Written by `img lock`. Commit this file; `img build --locked` uses it.\n"
 _SECTIONS = ("images", "urls", "git")
 
@@ -36,7 +35,15 @@ class Lock:
 
     images: Mapping[tuple[str, str], Digest] = field(default_factory=dict, hash=False)
     urls: Mapping[str, Digest] = field(default_factory=dict, hash=False)
-    commits: Mapping[str, str] = field(default_factory=dict, hash=False)
+    commits: Mapping[str, GitCommit] = field(default_factory=dict, hash=False)
+
+    def __or__(self, other: "Lock") -> "Lock":
+        """Return a lock with the entries of both; those of ``other`` have precedence."""
+        return Lock(
+            images={**self.images, **other.images},
+            urls={**self.urls, **other.urls},
+            commits={**self.commits, **other.commits},
+        )
 
     @classmethod
     def parse(cls, content: bytes) -> "Lock":
@@ -95,7 +102,8 @@ class Lock:
     def _entries(self) -> dict[str, str]:
         images = {f"{name} for {on}": str(digest) for (name, on), digest in self.images.items()}
         urls = {url: str(checksum) for url, checksum in self.urls.items()}
-        return {**images, **urls, **self.commits}
+        commits = {name: str(commit) for name, commit in self.commits.items()}
+        return {**images, **urls, **commits}
 
 
 def _table(value: object, name: str) -> dict[str, Any]:
@@ -111,10 +119,11 @@ def _digest(value: object, name: str) -> Digest:
         raise BadLock(f"{value!r} of {name} is no digest") from None
 
 
-def _commit(value: object, name: str) -> str:
-    if not isinstance(value, str) or not _COMMIT.fullmatch(value):
-        raise BadLock(f"{value!r} of {name} is no commit")
-    return value
+def _commit(value: object, name: str) -> GitCommit:
+    try:
+        return GitCommit.parse(str(value))
+    except InvalidCommit:
+        raise BadLock(f"{value!r} of {name} is no commit") from None
 
 
 def _quoted(text: str) -> str:

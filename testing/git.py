@@ -10,12 +10,12 @@ from img.application.ports.git import (
     GitAccess,
     GitCanceled,
     GitCheckout,
-    GitCommit,
     GitError,
     GitRepositories,
     RefNotFound,
 )
 from img.domain.errors import ContextError
+from img.domain.git_commit import GitCommit
 
 NEVER = Event()
 PUBLIC = GitAccess()

@@ -10,7 +10,6 @@ from img.application.ports.git import (
     GitAccess,
     GitCanceled,
     GitCheckout,
-    GitCommit,
     GitError,
     GitFiles,
     GitRepositories,
@@ -18,6 +17,7 @@ from img.application.ports.git import (
 )
 from img.domain.dataclass import dataclass
 from img.domain.errors import ContextError
+from img.domain.git_commit import GitCommit
 from img.domain.git_reference import is_commit
 from img.domain.url import redact_credentials
 

@@ -14,12 +14,12 @@ from img.application.ports.executor import Cancellation
 from img.application.ports.git import (
     GitAccess,
     GitCheckout,
-    GitCommit,
     GitFiles,
     GitRepositories,
     RefNotFound,
 )
 from img.domain.errors import ContextError
+from img.domain.git_commit import GitCommit
 from img.domain.git_reference import is_commit
 from img.domain.url import redact_credentials
 
@@ -132,13 +132,19 @@ class _Checkout:
     def _fetch(self) -> None:
         ref = self._wanted.commit.ref
         if ref:
-            self._git.shallow(
-                "fetch", "--no-tags", "--update-head-ok", "origin", f"+{ref}:{_local(ref)}",
-                directory=self._tree,
-            )  # fmt: skip
+            with suppress(GitFailed):  # a ref of a lock file may be gone
+                self._git.shallow(
+                    "fetch", "--no-tags", "--update-head-ok", "origin", f"+{ref}:{_local(ref)}",
+                    directory=self._tree,
+                )  # fmt: skip
         if self._is_here():
             return
-        # The commit itself was requested, or the ref has changed since its lookup.
+        self._fetch_commit()
+        if ref:
+            self._run("update-ref", _local(ref), self._commit)
+
+    def _fetch_commit(self) -> None:
+        """Fetch the commit itself: it was requested, or its ref has changed since the lookup."""
         with suppress(GitFailed):
             self._git.shallow("fetch", "--no-tags", "origin", self._commit, directory=self._tree)
         if self._is_here():

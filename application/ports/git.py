@@ -9,6 +9,7 @@ from img.application.ports.build_context import BuildContext
 from img.application.ports.executor import Cancellation
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError, RemoteError
+from img.domain.git_commit import GitCommit
 
 
 class GitError(RemoteError):
@@ -40,14 +41,6 @@ class GitAccess:
 
     authorization: str = field(default="", repr=False)  # value of the header, for http(s)
     agent: str = ""  # path of an SSH agent's socket
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GitCommit:
-    """A commit, and the full name of the ref that points to it, "" if it was given by its hash."""
-
-    name: str  # hex
-    ref: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from threading import Lock as Mutex
 from img.application.transfer.pins import NoPins, Pins
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.git_commit import GitCommit
 from img.domain.lock import Lock, NotLocked
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
@@ -31,7 +32,7 @@ class LockedPins(NoPins):
             raise NotLocked(redact_credentials(url))
         return checksum
 
-    def commit(self, remote: str, ref: str) -> str | None:
+    def commit(self, remote: str, ref: str) -> GitCommit | None:
         name = git_name(remote, ref)
         commit = self.lock.commits.get(name)
         if commit is None:
@@ -47,7 +48,7 @@ class RecordingPins(Pins):
     keeps: Callable[[str], bool] = lambda _name: True
     _images: dict[tuple[str, str], Digest] = field(default_factory=dict)
     _urls: dict[str, Digest] = field(default_factory=dict)
-    _commits: dict[str, str] = field(default_factory=dict)
+    _commits: dict[str, GitCommit] = field(default_factory=dict)
     _mutex: Mutex = field(default_factory=Mutex)
 
     @property
@@ -65,7 +66,7 @@ class RecordingPins(Pins):
         name = redact_credentials(url)
         return self.lock.urls.get(name) if self.keeps(name) else None
 
-    def commit(self, remote: str, ref: str) -> str | None:
+    def commit(self, remote: str, ref: str) -> GitCommit | None:
         name = git_name(remote, ref)
         return self.lock.commits.get(name) if self.keeps(name) else None
 
@@ -77,7 +78,7 @@ class RecordingPins(Pins):
         with self._mutex:
             self._urls[redact_credentials(url)] = checksum
 
-    def note_commit(self, remote: str, ref: str, commit: str) -> None:
+    def note_commit(self, remote: str, ref: str, commit: GitCommit) -> None:
         with self._mutex:
             self._commits[git_name(remote, ref)] = commit
 

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from typing import Protocol
 
 from img.domain.digest import Digest
+from img.domain.git_commit import GitCommit
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 
@@ -24,7 +25,7 @@ class Pins(Protocol):
         """Return the checksum of a download, None for any. Raises NotLocked."""
 
     @abstractmethod
-    def commit(self, remote: str, ref: str) -> str | None:
+    def commit(self, remote: str, ref: str) -> GitCommit | None:
         """Return the commit of a ref, None for that of the repository. Raises NotLocked."""
 
     @abstractmethod
@@ -36,7 +37,7 @@ class Pins(Protocol):
         """Take the checksum of a download that is used."""
 
     @abstractmethod
-    def note_commit(self, remote: str, ref: str, commit: str) -> None:
+    def note_commit(self, remote: str, ref: str, commit: GitCommit) -> None:
         """Take the commit that is used for a ref."""
 
 
@@ -49,7 +50,7 @@ class NoPins(Pins):
     def url(self, url: str) -> Digest | None:
         return None
 
-    def commit(self, remote: str, ref: str) -> str | None:
+    def commit(self, remote: str, ref: str) -> GitCommit | None:
         return None
 
     def note_image(self, name: ImageReference, platform: Platform, manifest: Digest) -> None:
@@ -58,5 +59,5 @@ class NoPins(Pins):
     def note_url(self, url: str, checksum: Digest) -> None:
         pass
 
-    def note_commit(self, remote: str, ref: str, commit: str) -> None:
+    def note_commit(self, remote: str, ref: str, commit: GitCommit) -> None:
         pass

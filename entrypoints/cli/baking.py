@@ -152,6 +152,8 @@ def _check(asked: Asked) -> None:
         raise UsageError(f"invalid progress mode {asked.progress}", hint=", ".join(_PROGRESS))
     if asked.show and asked.listed:
         raise UsageError("--print and --list exclude each other")
+    if asked.lock and asked.locked:
+        raise UsageError("--lock and --locked exclude each other")
     if asked.jobs < 0:
         raise UsageError(f"invalid number of jobs {asked.jobs}", hint="--jobs 4, for example")
     for name in asked.targets[:1]:
@@ -194,6 +196,7 @@ class _Baking:
             self.session,
             lock_place(".", self.asked.lockfile),
             update=bool(self.asked.pull),
+            keep=bool(self.asked.targets),
             access=registry_access(self.registries, ()),
             secrets=tuple(each for one in self.builds.values() for each in one.secrets),
             agents=tuple(each for one in self.builds.values() for each in one.agents),

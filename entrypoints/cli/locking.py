@@ -146,13 +146,15 @@ def recording_lock(
     place: str,
     *,
     update: bool,
+    keep: bool,
     access: RegistryAccess,
     secrets: tuple[SecretSpec, ...],
     agents: tuple[AgentSpec, ...],
 ) -> "Iterator[Container]":
     """Enter with a container that notes names, and write the lock file ``place`` at the end.
 
-    With ``update`` entries that exist are looked up again. Raises BadLock, OutputNotWritten.
+    With ``update`` entries that exist are looked up again; with ``keep`` those of other names stay.
+    Raises BadLock, OutputNotWritten.
     """
     from img.application.transfer.locked_pins import RecordingPins
 
@@ -162,7 +164,7 @@ def recording_lock(
         quiet=True, access=access, secrets=secrets, agents=agents, pins=pins
     ) as container:
         yield container
-        after = pins.noted
+        after = before | pins.noted if keep else pins.noted
         with container.system.output_files().file(place) as output:
             output.write(after.render().encode())
     say_text("".join(f"{line}\n" for line in before.differences(after)))

@@ -23,11 +23,11 @@ from img.application.ports.git import (
     GitAccess,
     GitCanceled,
     GitCheckout,
-    GitCommit,
     GitError,
     GitUnavailable,
 )
 from img.domain.errors import ContextError
+from img.domain.git_commit import GitCommit
 from img.testing.git import NEVER, PUBLIC, GitRepositoriesContract, Hosted, checked_out, files_of
 from tests.support.servers.git_server import FIRST_COMMIT, GitServer, Repository
 
@@ -157,6 +157,21 @@ def test_history_is_not_fetched(tmp_path: Path) -> None:
             shallow = found.files.read_file(".git/shallow")
     assert shallow is not None
     assert shallow.decode().split() == [hosted.dev]
+
+
+@needs_git
+@pytest.mark.parametrize("ref", ["refs/heads/main", "refs/heads/gone", "HEAD"])
+def test_a_ref_that_has_moved_names_the_commit_in_a_repository_that_is_kept(
+    ref: str, tmp_path: Path
+) -> None:
+    with smart(tmp_path) as hosted:
+        commit = GitCommit(name=hosted.first, ref=ref)
+        wanted = GitCheckout(remote=hosted.remote, commit=commit, keep_git_dir=True)
+        with hosted.git.checkout(wanted, PUBLIC, NEVER) as found:
+            kept = files_of(found.files)
+    name = "refs/remotes/origin/HEAD" if ref == "HEAD" else ref
+    assert kept[f".git/{name}"].decode().strip() == hosted.first
+    assert kept["x"] == b"1"
 
 
 @needs_git

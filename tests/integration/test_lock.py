@@ -50,6 +50,7 @@ def test_the_targets_of_a_bake_share_a_lock_file(
         'target "one" {\n  dockerfile-inline = "FROM ${BASE}"\n  output = ["one"]\n}\n'
         'target "two" {\n  dockerfile-inline = "FROM base"\n'
         '  contexts = { base = "target:one" }\n}\n'
+        'target "none" {\n  dockerfile-inline = "FROM scratch"\n}\n'
         'variable "BASE" { default = "" }\n'
     )
     monkeypatch.chdir(place / "app")
@@ -61,8 +62,13 @@ def test_the_targets_of_a_bake_share_a_lock_file(
         locked = run("bake", "--lock")
         publish(place, name, "second")
         run("bake", "--locked")
+        refused = run("bake", "--lock", "--locked", code=1)
+        assert "--lock and --locked exclude each other" in refused.stderr
+        written = (place / "app/img.lock").read_text()
+        assert run("bake", "--lock", "none").stdout == ""
 
-    assert first in (place / "app/img.lock").read_text()
+    assert first in written
+    assert (place / "app/img.lock").read_text() == written
     assert locked.stdout.count("+ ") == 1
     assert (place / "app/one/a").read_text() == "first"
 

@@ -15,7 +15,6 @@ from img.application.ports.executor import Cancellation
 from img.application.ports.git import (
     GitAccess,
     GitCheckout,
-    GitCommit,
     GitError,
     GitFiles,
     GitRepositories,
@@ -28,6 +27,7 @@ from img.application.transfer.pins import Pins
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import FILE
+from img.domain.git_commit import GitCommit
 from img.domain.git_reference import GitUrl, NotGit
 from img.domain.graph.cache_key import definition_key
 from img.domain.graph.operations import FetchGit
@@ -87,19 +87,17 @@ class FetchRepository:
         )
         return Fetched(result=stack, cached=cached)
 
-    def commit_of(self, operation: FetchGit, cancelled: Cancellation) -> str:
+    def commit_of(self, operation: FetchGit, cancelled: Cancellation) -> GitCommit:
         """Return the commit without its files. Raises GitError, GitUnavailable, NotLocked."""
         with self._access(operation.remote) as access:
-            return self._commit(operation, access, cancelled).name
+            return self._commit(operation, access, cancelled)
 
     def _commit(self, operation: FetchGit, access: GitAccess, cancelled: Cancellation) -> GitCommit:
         remote, ref = operation.remote, operation.ref
-        pinned = self.pins.commit(remote, ref)
-        if pinned is not None:
-            commit = GitCommit(name=pinned)
-        else:
+        commit = self.pins.commit(remote, ref)
+        if commit is None:
             commit = self.git.commit_of(remote, ref, access, cancelled)
-        self.pins.note_commit(remote, ref, commit.name)
+        self.pins.note_commit(remote, ref, commit)
         return commit
 
     @contextmanager
@@ -140,10 +138,11 @@ class FetchRepository:
 
 
 def _key(operation: FetchGit, commit: GitCommit) -> Digest:
-    """Return the key of the files of a commit; only a kept .git depends on the remote."""
+    """Return the key of the files of a commit; only a kept .git has the remote and the ref."""
     keep = operation.keep_git_dir and not operation.subdir
     remote = redact_credentials(operation.remote) if keep else ""
-    return definition_key(replace(operation, remote=remote, ref=commit.name, checksum=""), ())
+    ref = str(commit) if keep else commit.name
+    return definition_key(replace(operation, remote=remote, ref=ref, checksum=""), ())
 
 
 def _wanted(operation: FetchGit, commit: GitCommit) -> GitCheckout:

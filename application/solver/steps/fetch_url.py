@@ -63,13 +63,17 @@ class FetchFile:
 
         Raises WebError, ChecksumMismatch, StoreFull, NotLocked.
         """
-        pinned = self.pins.url(operation.url)
+        pinned, own = self.pins.url(operation.url), operation.checksum
         if pinned is not None:
-            operation = _with_checksum(operation, pinned)
+            if own is not None and own.algorithm == pinned.algorithm and own != pinned:
+                raise ChecksumMismatch(operation.url, own, pinned)
+            operation = replace(operation, checksum=pinned)
         fetched = self._fetched(operation, cancelled, on_progress)
         assert isinstance(fetched.result, ContextFiles)
         file = fetched.result.context
         assert isinstance(file, FetchedFile)
+        if pinned is not None and own is not None:
+            self._check(operation.url, own, file.blob)
         self.pins.note_url(operation.url, file.blob)
         return fetched
 
@@ -90,7 +94,8 @@ class FetchFile:
         )
         with self.web.get(request, cancelled) as answer:
             if here is not None and answer.unchanged:
-                self._check(operation, here.digest)
+                if operation.checksum is not None:
+                    self._check(operation.url, operation.checksum, here.digest)
                 return Fetched(result=self._file(operation, here), cached=True)
             blob = self._stored(operation, answer, on_progress)
         self.lookup.remember(self._record(operation, blob), key)
@@ -131,9 +136,8 @@ class FetchFile:
             said[_MODIFIED] = str(answer.modified)
         return Descriptor(media_type=_ANY, digest=digest, size=size, annotations=said)
 
-    def _check(self, operation: FetchUrl, digest: Digest) -> None:
-        expected = operation.checksum
-        if expected is None:
+    def _check(self, url: str, expected: Digest, digest: Digest) -> None:
+        if digest == expected:
             return
         computed = expected.new_hash()
         with self.blobs.open(digest) as content:
@@ -141,7 +145,7 @@ class FetchFile:
                 computed.update(chunk)
         actual = Digest(expected.algorithm, computed.hexdigest())
         if actual != expected:
-            raise ChecksumMismatch(operation.url, actual, expected)
+            raise ChecksumMismatch(url, actual, expected)
 
     def _record(self, operation: FetchUrl, blob: Descriptor) -> CacheRecord:
         # Not a layer of an image: the record protects the blob from garbage collection.
@@ -161,16 +165,6 @@ class FetchFile:
                 modified=int(blob.annotations.get(_MODIFIED, "0")),
             )
         )
-
-
-def _with_checksum(operation: FetchUrl, pinned: Digest) -> FetchUrl:
-    """Return the download with the checksum of the lock file. Raises ChecksumMismatch."""
-    own = operation.checksum
-    if own is None:
-        return replace(operation, checksum=pinned)
-    if own.algorithm == pinned.algorithm and own != pinned:
-        raise ChecksumMismatch(operation.url, own, pinned)
-    return operation
 
 
 def _text(secret: bytes) -> str:

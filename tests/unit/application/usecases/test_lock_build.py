@@ -1,5 +1,6 @@
 """Lock files: what is locked, and builds that use it."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -12,6 +13,7 @@ from img.application.transfer.locked_pins import LockedPins, RecordingPins
 from img.application.transfer.pins import Pins
 from img.domain.digest import Digest
 from img.domain.errors import ImgError
+from img.domain.git_commit import GitCommit
 from img.domain.lock import Lock
 from img.domain.platform import Platform
 from img.domain.pull_policy import PullPolicy
@@ -109,7 +111,7 @@ def test_the_names_of_all_stages_are_locked_without_running_or_naming_anything(
     (url,) = lock.urls.items()
     assert "secret" not in url[0]
     assert url[1] == Digest.of(b"first")
-    assert lock.commits == {f"{REMOTE}#main": FIRST}
+    assert lock.commits == {f"{REMOTE}#main": GitCommit(name=FIRST, ref="refs/heads/main")}
     assert world.app.images.list() == []
     assert Lock.parse(lock.render().encode()) == lock
 
@@ -221,13 +223,41 @@ def test_a_download_that_has_changed_is_refused_with_both_checksums(world: World
     assert str(Digest.of(b"zero")) in caught.value.message
 
 
-def test_a_checksum_in_the_dockerfile_that_differs_is_refused(world: World) -> None:
-    lock = world.lock()
-    checksum = Digest.of(b"second")
+@pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
+@pytest.mark.parametrize(("of_the_dockerfile", "locked"), [("second", "first"), ("first", "zero")])
+def test_a_checksum_in_the_dockerfile_that_differs_is_refused(
+    world: World, of_the_dockerfile: str, locked: str, algorithm: str
+) -> None:
+    """Check that a download must have both checksums, also if they have other algorithms."""
+    lock = Lock(urls=dict.fromkeys(world.lock().urls, Digest.of(locked.encode())))
+    checksum = Digest(algorithm, hashlib.new(algorithm, of_the_dockerfile.encode()).hexdigest())
     world.app.contexts.text = f"FROM scratch\nADD --checksum={checksum} {URL} /tool\n"
 
-    with pytest.raises(ImgError, match="digest mismatch"):
-        world.build(lock)
+    for _ in range(2):  # the second time, a download of the first may be in the store
+        with pytest.raises(ImgError, match="digest mismatch"):
+            world.build(lock)
+
+
+def test_a_checksum_of_another_algorithm_is_checked_without_the_network(world: World) -> None:
+    lock = world.lock()
+    checksum = f"sha512:{hashlib.sha512(b'first').hexdigest()}"
+    world.app.contexts.text = f"FROM scratch\nADD --checksum={checksum} {URL} /tool\n"
+    before = world.build(lock)
+    world.cut_off()
+
+    assert world.build(lock) == before == {"tool": b"first"}
+
+
+def test_a_kept_repository_of_a_locked_build_has_the_ref_of_another_build(world: World) -> None:
+    world.app.contexts.text = f"FROM scratch\nADD --keep-git-dir {REMOTE}#main /r/\n"
+    lock = world.lock()
+    world.move_everything()
+    world.build(lock)
+    world.build(Lock(commits={f"{REMOTE}#main": GitCommit(name=FIRST)}))
+    world.build(lock)
+
+    found = [each.commit for each in world.git.checkouts]
+    assert found == [GitCommit(name=FIRST, ref="refs/heads/main"), GitCommit(name=FIRST)]
 
 
 def test_entries_stay_until_they_are_updated(world: World) -> None:
