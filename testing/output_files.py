@@ -154,11 +154,6 @@ class OutputFilesContract:
 
         assert outputs.files() == {"f": b"there"}
 
-    def test_a_relative_directory_can_be_checked(self, outputs: Outputs) -> None:
-        outputs.places.check_directory("not-made/by-a-check")
-
-        assert not os.path.exists("not-made")
-
     def test_whether_a_directory_has_a_place_is_known_before(self, outputs: Outputs) -> None:
         for path in (outputs.root, f"{outputs.root}/new/deep"):
             outputs.places.check_directory(path)

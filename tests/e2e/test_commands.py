@@ -202,7 +202,7 @@ def test_pull_and_push_say_what_they_do(img: Img, busybox: str) -> None:
         (["build"], "must pass a path to build"),
         (["build", "-t", "x", "a", "b"], "must pass a path to build"),
         (["build", "-t", "x", ""], "please specify build context"),
-        (["build", "--squash", "."], "--squash is not supported (COPY --from=STAGE / / into"),
+        (["build", "--squash-all", "."], "--squash-all is not supported (use --squash=all)"),
         (["build", "--sbom=true", "."], "--sbom=true is not supported (attestations are not"),
         (["build", "--no-cache=maybe", "."], "invalid value 'maybe' of --no-cache"),
         (["build", "--no-cahce", "."], "no such option: --no-cahce; did you mean --no-cache?"),

@@ -166,6 +166,12 @@ def _differences(image: Json, reference: Json) -> Iterator[str]:
         paths = [path for path in sorted({*ours, *theirs}) if ours.get(path) != theirs.get(path)]
         for path in paths[:_SHOWN]:
             yield f"layer {number}: {path}: {ours.get(path)}, not {theirs.get(path)}"
+        digests = [each["digests"][number] for each in (image, reference)]
+        if not paths and len(set(digests)) > 1:
+            yield f"layer {number}: {list(ours)}, not {list(theirs)}, or other bytes of these"
+    for key in sorted({*image["config"], *reference["config"]}):
+        if image["config"].get(key) != reference["config"].get(key):
+            yield f"config {key}: {image['config'].get(key)}, not {reference['config'].get(key)}"
 
 
 @pytest.mark.parametrize("cell", [c for c in CELLS if isinstance(c, Refuses)], ids=_named)

@@ -14,7 +14,7 @@ import sys
 import tarfile
 import tempfile
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def _build(order: Json, case: str, place: Path) -> Json:
         archive = place / "archive.tar"
         saving = ["save", "--state", order["state"], "--format", "oci", "-o", str(archive), name]
         assert _run(saving, errors) == 0, errors.read_text()
-        outcome["layers"] = list(_layers(archive))
+        outcome |= _contents(archive)
     return outcome
 
 
@@ -86,7 +86,8 @@ def _run(words: list[str], errors: Path) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def _layers(archive: Path) -> Iterator[Mapping[str, str]]:
+def _contents(archive: Path) -> Json:
+    """Return the entries and the digests of the layers, and the config of an image."""
     with tarfile.open(archive) as tar:
 
         def blob(digest: str) -> bytes:
@@ -97,8 +98,13 @@ def _layers(archive: Path) -> Iterator[Mapping[str, str]]:
         index = tar.extractfile("index.json")
         assert index is not None
         (target,) = json.load(index)["manifests"]
-        for layer in json.loads(blob(target["digest"]))["layers"]:
-            yield _entries(layer["digest"], blob(layer["digest"]))
+        manifest = json.loads(blob(target["digest"]))
+        digests = [layer["digest"] for layer in manifest["layers"]]
+        return {
+            "layers": [_entries(digest, blob(digest)) for digest in digests],
+            "digests": digests,
+            "config": json.loads(blob(manifest["config"]["digest"])),
+        }
 
 
 _known: dict[str, Mapping[str, str]] = {}

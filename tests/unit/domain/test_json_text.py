@@ -19,6 +19,7 @@ _OWN = {
     "adapters/linux/host_probe_cache.py",
     "adapters/context_views/listing.py",  # our own, and larger than any document may be
     "adapters/registry/memory.py",
+    "adapters/storage/build_traces.py",  # of our own state
     "domain/dockerfile/directives.py",
     "domain/dockerfile/words.py",
     "domain/json_text.py",
