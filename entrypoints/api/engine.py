@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
 import sys
 import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import IO, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from img.domain.errors import HostError
 from img.domain.progress import Event
@@ -30,6 +28,10 @@ from img.entrypoints.engine.protocol import (
     Request,
     Run,
 )
+
+if TYPE_CHECKING:
+    import socket
+    import subprocess
 
 Progress = Event | Message
 """What ``on_progress`` is called with: an event of a build or a transfer, or a line of text."""
@@ -78,6 +80,9 @@ class Engine:
 
         Its standard input is empty by default, and its standard output cannot be written.
         """
+        import socket  # a fifth of the time of "from img import build"
+        import subprocess
+
         ours, theirs = socket.socketpair()
         # No temporary file: tempfile takes 5 ms to import.
         self._log = open(os.memfd_create("img"), "w+b")  # noqa: SIM115
@@ -145,8 +150,7 @@ class Engine:
 
         Other threads may call it.
         """
-        with suppress(OSError):
-            self._connection.shutdown(socket.SHUT_RDWR)
+        _shut_down(self._connection)
 
     def run(self, arguments: Sequence[str], on_progress: OnProgress | None = None) -> Ran:
         """Run a command and return its result. Raises ImgError, EngineCrashed.
@@ -241,8 +245,7 @@ def _end(
     """
     is_creator = os.getpid() == creator
     if is_creator:
-        with suppress(OSError):
-            connection.shutdown(socket.SHUT_RDWR)
+        _shut_down(connection)
     answers.close()
     connection.close()
     try:
@@ -251,8 +254,17 @@ def _end(
         log.close()
 
 
+def _shut_down(connection: socket.socket) -> None:
+    import socket
+
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)
+
+
 def _wait(process: subprocess.Popen[bytes]) -> bool:
     """Wait for the end of the process; return whether it had to be killed."""
+    import subprocess
+
     try:
         process.wait(_PATIENCE_S)
     except subprocess.TimeoutExpired:

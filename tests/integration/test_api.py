@@ -220,9 +220,25 @@ def test_a_forked_process_reads_by_an_engine_of_its_own(context: Path) -> None:
     assert image.files["/srv/hello"].read_text() == "hello\n"
 
 
-def test_the_import_is_quick() -> None:
-    listed = "import sys, img; print(*sorted(name for name in sys.modules if 'img.' in name))"
-    done = subprocess.run(
-        [sys.executable, "-c", listed], capture_output=True, text=True, check=True
+def imported_by(statement: str) -> set[str]:
+    """Return the modules that a Python without site-packages imports for ``statement``."""
+    root = Path(img.__file__).resolve().parents[1]
+    program = (
+        f"import sys; sys.path.insert(0, {str(root)!r}); before = set(sys.modules);"
+        f"{statement}; print(*set(sys.modules) - before)"
     )
-    assert done.stdout.split() == []
+    command = [sys.executable, "-I", "-S", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_import_is_quick() -> None:
+    assert imported_by("import img") == {"img"}
+
+    imported = imported_by("from img import build")
+
+    slow = {"asyncio", "http", "logging", "pathlib", "random", "shutil", "socket", "subprocess"}
+    slow |= {"tempfile", "urllib"}
+    assert imported & slow == set()
+    assert len(imported) <= 106  # about 40 ms
+    assert len([name for name in imported if name.startswith("img.")]) <= 42

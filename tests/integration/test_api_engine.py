@@ -13,7 +13,8 @@ import pytest
 
 import img
 from img.entrypoints.api.engine import Engine
-from img.entrypoints.engine.protocol import Run
+from img.entrypoints.api.reader import ImageReader
+from img.entrypoints.engine.protocol import Chunk, End, OpenImage, Read, Run
 
 _SOON_S = 15.0  # less than the patience with an engine that does not end
 
@@ -69,6 +70,53 @@ def test_an_exception_of_a_signal_handler_closes_the_engine_though_sigterm_is_bl
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+# An engine that sends the path of a file as its content, and a signal before the second half.
+INTERRUPTING = f"""\
+#!{sys.executable}
+import os, signal, socket, sys
+sys.path.insert(0, sys.argv[-1])
+from img.entrypoints.engine.protocol import *
+connection = socket.socket(fileno=int(sys.argv[-2]))
+requests = connection.makefile("rb")
+image = ImageRecord(digest="d", media_type="m", size=0, document_size=0)
+while request := read_request(requests):
+    if isinstance(request, OpenImage):
+        opened = Opened(image=image, manifest=b"", config=b"", state="")
+        connection.sendall(line_of(opened))
+        continue
+    connection.sendall(line_of(Chunk(request.path[:3].encode())))
+    if request.path == "interrupted":
+        os.kill(os.getppid(), signal.SIGUSR1)
+    connection.sendall(line_of(Chunk(request.path[3:].encode())) + line_of(End()))
+"""
+
+
+def test_no_answer_is_left_for_the_next_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_as_python(INTERRUPTING, tmp_path, monkeypatch)
+    reader = ImageReader(OpenImage(name="app"))
+
+    def interrupt(*_: object) -> None:
+        raise RuntimeError("by a signal")
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(RuntimeError, match="by a signal"):
+            reader.ask(Read("interrupted"))
+        assert reader.ask(Read("another")) == [Chunk(b"ano"), Chunk(b"ther"), End()]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+        reader.close()
+
+
+def use_as_python(text: str, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = place / "python"
+    program.write_text(text)
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+
 def test_a_process_with_a_copy_of_the_connection_does_not_keep_the_engine() -> None:
     engine = Engine()
     copy = os.dup(engine._connection.fileno())
@@ -115,10 +163,7 @@ def stopped_engine() -> Iterator[Engine]:
 
 
 def test_what_an_engine_wrote_is_escaped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    python = tmp_path / "python"
-    python.write_text("#!/bin/sh\nprintf '\\033[2Jno memory' >&2\nexit 3\n")
-    python.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(python))
+    use_as_python("#!/bin/sh\nprintf '\\033[2Jno memory' >&2\nexit 3\n", tmp_path, monkeypatch)
 
     with pytest.raises(img.EngineEnded, match=r"exit status 3: \\x1b\[2Jno memory"):
         img.images()
