@@ -105,6 +105,13 @@ RUNTIME_CALLS = frozenset(
 )
 """The calls with which a container runtime makes a container; all others it makes as a step may."""
 
+# The calls of RUNTIME_CALLS that are newer than some versions of libseccomp (open_tree(2) and its
+# kind: 2.4.2, mount_setattr(2): 2.5.2). Runtimes leave a name that theirs does not know out of the
+# step's filter, without a word, and do without these calls on kernels that lack them.
+_NOT_EVERYWHERE = frozenset(
+    "fsconfig fsmount fsopen fspick mount_setattr move_mount open_tree".split()  # noqa: SIM905
+)
+
 _CLONE_NEWCGROUP = 0x0200_0000
 _CLONE_NEW = 0x7E02_0000  # all CLONE_NEW* flags of clone(2)
 _FAMILIES = 46  # AF_MAX (linux/socket.h)
@@ -148,7 +155,9 @@ def filter_program(
 ) -> bytes:
     """Return the filter of a step with the capabilities ``allowed``.
 
-    ``of_runtime``: of a container runtime that starts the step; the filter allows RUNTIME_CALLS.
+    ``of_runtime``: of a container runtime that starts the step; the filter allows those of
+    RUNTIME_CALLS that every libseccomp knows, so that the runtime can refuse them to the step. The
+    others fail with ENOSYS, unless the step may make them.
     """
     return _program(machine, relevant(allowed), userns=userns, of_runtime=of_runtime)
 
@@ -157,8 +166,13 @@ def filter_program(
 def _program(machine: Machine, allowed: int, *, userns: bool, of_runtime: bool) -> bytes:
     rules = rules_for(allowed, userns=userns)
     if of_runtime:
-        others = (rule for rule in rules if rule.call not in RUNTIME_CALLS)
-        rules = (*others, *(Rule(call, ALLOW) for call in sorted(RUNTIME_CALLS)))
+        known = RUNTIME_CALLS - _NOT_EVERYWHERE
+        others = (rule for rule in rules if rule.call not in known)
+        rules = (
+            *others,
+            *(Rule(call, ALLOW) for call in sorted(known)),
+            *(Rule(call, _MISSING) for call in sorted(_NOT_EVERYWHERE)),
+        )
     return bpf.program(machine, rules, otherwise=REFUSED)
 
 
