@@ -1,6 +1,7 @@
 """Contract suite of build contexts."""
 
 import hashlib
+import os
 import time
 
 import pytest
@@ -46,6 +47,19 @@ class BuildContextContract:
         for path, content in FILES.items():
             with context.open(path) as stream:
                 assert stream.read() == content
+
+    def test_files_can_be_read_again_from_any_place(self, context: BuildContext) -> None:
+        for path, content in FILES.items():
+            with context.open(path) as stream:
+                assert stream.seekable()
+                assert stream.tell() == 0
+                assert stream.read(1) == content[:1]
+                assert stream.tell() == len(content[:1])
+                assert stream.seek(0) == 0
+                assert stream.read() == content
+                assert stream.seek(-len(content), os.SEEK_END) == 0
+                assert stream.seek(len(content[:1]), os.SEEK_CUR) == len(content[:1])
+                assert stream.read() == content[1:]
 
     def test_what_is_no_file_cannot_be_opened(self, context: BuildContext) -> None:
         for path in ("nope", "src", LINK, "secret"):

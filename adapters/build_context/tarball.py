@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
-from io import RawIOBase
+from io import SEEK_CUR, SEEK_END, SEEK_SET, RawIOBase
 from threading import Lock
 from typing import BinaryIO, cast
 
@@ -101,7 +101,7 @@ class _Contents:
         return start, digest.hexdigest()
 
     def open(self, entry: Entry) -> BinaryIO:
-        return cast(BinaryIO, _Part(self, entry.offset, entry.offset + entry.size))
+        return cast(BinaryIO, _Part(self, entry.offset, entry.size))
 
     def read(self, start: int, size: int) -> bytes:
         with self._lock:
@@ -112,18 +112,32 @@ class _Contents:
 class _Part(RawIOBase):
     """A part of the file as a separate stream."""
 
-    def __init__(self, contents: _Contents, start: int, end: int) -> None:
+    def __init__(self, contents: _Contents, start: int, size: int) -> None:
         self._contents = contents
-        self._at = start
-        self._end = end
+        self._start = start
+        self._size = size
+        self._at = 0  # from the start of the part
 
     def readable(self) -> bool:
         return True
 
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        origin = {SEEK_SET: 0, SEEK_CUR: self._at, SEEK_END: self._size}[whence]
+        if origin + offset < 0:
+            raise ValueError("a place before the start of the file")
+        self._at = origin + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
     def read(self, size: int | None = -1) -> bytes:
-        left = self._end - self._at
+        left = max(self._size - self._at, 0)
         wanted = left if size is None or size < 0 else min(size, left)
-        data = self._contents.read(self._at, wanted) if wanted else b""
+        data = self._contents.read(self._start + self._at, wanted) if wanted else b""
         self._at += len(data)
         return data
 

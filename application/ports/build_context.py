@@ -52,7 +52,7 @@ class BuildContext(Protocol):
 
     @abstractmethod
     def open(self, path: str) -> BinaryIO:
-        """Return the content of the regular file ``path``; the caller closes it.
+        """Return the content of the regular file ``path``, which can seek; the caller closes it.
 
         Raises ContextError, ContextFileChanged.
         """

@@ -31,13 +31,14 @@ COPY_ALL = "FROM scratch\nCOPY . /all/\n"
 SECRET = "a-token-nobody-may-see"
 
 
-def an_archive(files: Mapping[str, str]) -> bytes:
+def an_archive(files: Mapping[str, str | bytes]) -> bytes:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as tar:
         for name, text in files.items():
             member = tarfile.TarInfo(name)
-            member.size = len(text)
-            tar.addfile(member, io.BytesIO(text.encode()))
+            data = text.encode() if isinstance(text, str) else text
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
     return gzip.compress(content.getvalue())
 
 
@@ -79,6 +80,13 @@ def test_an_archive_by_standard_input(img: Img) -> None:
     archive = an_archive({"Dockerfile": COPY_ALL, "a": "1", "b": "2", ".dockerignore": "b\n.*\n"})
     img("build", "-t", "app", "-", stdin=archive)
     assert set(files_of(img)) == {"all/Dockerfile", "all/a"}
+
+
+def test_an_archive_in_an_archive_is_unpacked(img: Img) -> None:
+    inner = an_archive({"a": "1"})
+    archive = an_archive({"Dockerfile": "FROM scratch\nADD k.tar /\n", "k.tar": inner, "z": "2"})
+    img("build", "-t", "app", "-", stdin=archive)
+    assert set(files_of(img)) == {"a"}
 
 
 def test_a_dockerfile_by_standard_input(img: Img, write_context: WriteContext) -> None:

@@ -43,7 +43,7 @@ def context_of(*members: tuple[tarfile.TarInfo, bytes]) -> TarContext:
     return context
 
 
-@pytest.mark.parametrize(
+every_compression = pytest.mark.parametrize(
     "compress",
     [
         bytes,
@@ -53,6 +53,24 @@ def context_of(*members: tuple[tarfile.TarInfo, bytes]) -> TarContext:
         lambda content: zstandard.ZstdCompressor().compress(content),
     ],
 )
+
+
+@every_compression
+def test_an_archive_in_an_archive_can_be_unpacked(compress: Callable[[bytes], bytes]) -> None:
+    inner = compress(archive_of([member("b", b"1" * 2000), member("c", b"2")]))
+    context = context_of(member("a", b"before"), member("k.tar", inner), member("z", b"after"))
+
+    with context.open("k.tar") as content:
+        found = TarLayerArchive().foreign(content)
+        assert found is not None
+        unpacked = {entry.path: file.read() for entry, file in found}
+    with context.open("z") as content:
+        assert TarLayerArchive().foreign(content) is None
+
+    assert unpacked == {"b": b"1" * 2000, "c": b"2"}
+
+
+@every_compression
 def test_every_compression_is_known_by_its_first_bytes(compress: Callable[[bytes], bytes]) -> None:
     context = opened(compress(archive_of([member("a", b"1")])))
     assert context is not None
