@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import BinaryIO
 
 from img.adapters.linux.closed_files import as_owner
+from img.adapters.linux.regular_files import open_regular
 from img.adapters.storage.owner_records import CAPABILITY, CAPABILITY_KEPT
 from img.adapters.storage.ownership import REAL, Ownership
 from img.domain.filesystem.changes import is_kept_xattr
@@ -98,6 +99,5 @@ def _value_of(path: str, name: str) -> bytes:
 
 
 def open_file(path: str) -> BinaryIO:
-    """Open a regular file, and no link that replaced it."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-    return open(as_owner(path, lambda: os.open(path, flags)), "rb")
+    """Open a regular file, and no link, FIFO or device that replaced it. Raises OSError."""
+    return open(as_owner(path, lambda: open_regular(path, follow=False)), "rb")
