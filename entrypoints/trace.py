@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ with light_imports.without({"inspect": ()}):  # it takes longer than all of this
 
 if TYPE_CHECKING:
     from img.adapters.build_context.context_walk import Walk
+    from img.adapters.linux.waiting_file import WaitingFile
     from img.adapters.storage.trace_questions import Answer, Question
 
 _FORMAT = 1
@@ -67,6 +68,7 @@ class CommandLine:
         self.facts = [(question, ask(question)) for question in _host_questions(state)]
         self.key = _key(words)
         self.walks: dict[tuple[str, tuple[str, ...]], tuple[Walk, int]] = {}
+        self._files: Mapping[int, WaitingFile] = {}
 
     @property
     def database(self) -> str:
@@ -91,6 +93,17 @@ class CommandLine:
         self.walks[root, tuple(patterns)] = (seen, at)
         return seen.fingerprint()
 
+    def keep_output(self, files: Mapping[int, WaitingFile], most: int) -> None:
+        """Keep what is written to ``files`` from now on, by descriptor, up to ``most`` bytes."""
+        self._files = files
+        for file in files.values():
+            file.keep(most)
+
+    def give_up(self) -> None:
+        """Keep no more of the output: there will be no trace."""
+        for file in self._files.values():
+            file.kept = None
+
     def store(self, asked: Sequence[tuple[Question, Answer]]) -> None:
         """Store the trace of the build that has just ended with the output that was kept."""
         from img.adapters.storage import build_traces
@@ -98,11 +111,11 @@ class CommandLine:
         program = [(question, ask(question)) for question in _program_questions()]
         if not all(is_settled(*each, self.began) for each in program):
             return
-        output = [
-            (number, _without_durations(bytes(kept)).decode("utf-8", "surrogateescape"))
-            for number, stream in ((1, sys.stdout), (2, sys.stderr))
-            if (kept := _raw(stream).kept)
-        ]
+        output = []
+        for number, file in self._files.items():
+            if file.kept is None:  # more than a trace holds
+                return
+            output.append((number, _without_durations(bytes(file.kept))))
         build_traces.store(self.database, self.key, [*self.facts, *program, *asked], output)
 
 
@@ -129,13 +142,13 @@ def repeat(words: Sequence[str]) -> bool:
         line = CommandLine(words, state)
         output = build_traces.repeated(line.database, line.key, line.facts, line.walk)
         if output is not None:
-            for number, text in output:
+            for number, written in output:
                 stream = sys.stdout if number == 1 else sys.stderr
-                stream.write(text)
+                stream.buffer.write(written)  # whatever the encoding of this process is
                 stream.flush()
             return True
-        for stream in (sys.stdout, sys.stderr):
-            _raw(stream).kept = bytearray()
+        files = {1: _raw(sys.stdout), 2: _raw(sys.stderr)}
+        line.keep_output(files, build_traces.LARGEST)
         current = line
     return False
 
@@ -191,6 +204,7 @@ def _without_durations(output: bytes) -> bytes:
     return re.sub(rb"(?m)^(#\d+ DONE )\d+\.\d+s$", rb"\g<1>0.0s", output)
 
 
-def _raw(stream: Any) -> Any:
+def _raw(stream: Any) -> WaitingFile:
     """Return the WaitingFile below ``stream`` (start.py)."""
-    return stream.buffer.raw
+    file: WaitingFile = stream.buffer.raw
+    return file

@@ -15,7 +15,13 @@ class WaitingFile(io.FileIO):
     end of the file when reading, and raise BlockingIOError and lose their buffer when writing.
     """
 
-    kept: bytearray | None = None  # a copy of what is written from now on, unless None
+    kept: bytearray | None = None  # a copy of what is written since ``keep``, unless None
+    _most = 0
+
+    def keep(self, most: int) -> None:
+        """Keep a copy of what is written from now on, none if it is more than ``most`` bytes."""
+        self._most = most
+        self.kept = bytearray()
 
     def readinto(self, buffer: Any, /) -> int:
         while True:
@@ -37,10 +43,18 @@ class WaitingFile(io.FileIO):
         while True:
             written: int | None = super().write(data)
             if written is not None:
-                if self.kept is not None:
-                    self.kept += memoryview(data).cast("B")[:written]
+                self._copy(data, written)
                 return written
             self._wait_for(select.POLLOUT)
+
+    def _copy(self, data: Any, written: int) -> None:
+        kept = self.kept  # another thread may set it to None
+        if kept is None:
+            return
+        if len(kept) + written > self._most:
+            self.kept = None
+        else:
+            kept += memoryview(data).cast("B")[:written]
 
     def _wait_for(self, event: int) -> None:
         ready = select.poll()

@@ -13,14 +13,17 @@ from datetime import UTC, datetime, timedelta
 
 from img.adapters.storage.trace_questions import MARK_USED, ROWS, WALK, Answer, Question, ask
 
+LARGEST = 1 << 20
+"""The most characters of a trace: output of more bytes is in none."""
+
 _MOST = 50  # traces
-_LARGEST = 1 << 20  # characters of a trace
 _WAIT_S = 2
 _MOMENT = timedelta(minutes=1)  # marks of use are at least that far apart
+_BYTES = ("utf-8", "surrogateescape")  # of any bytes a text, and of the text the same bytes
 _CACHE = " FROM cache WHERE key = ?"  # the end of queries for results
 
-Output = Sequence[tuple[int, str]]
-"""Texts with the file descriptors that they were written to: 1 or 2."""
+Output = Sequence[tuple[int, bytes]]
+"""What was written to file descriptors: 1 or 2."""
 AskWalk = Callable[[Question], Answer]
 
 
@@ -55,14 +58,15 @@ def repeated(
         database.execute("PRAGMA query_only=OFF")
         queries = [about for (kind, *about), _ in trace["asked"] if kind == ROWS]
         _mark_used(database, [keys[0] for query, keys in queries if query.endswith(_CACHE)])
-        return [(int(number), str(text)) for number, text in trace["output"]]
+        return [(int(number), str(text).encode(*_BYTES)) for number, text in trace["output"]]
     return None
 
 
 def store(path: str, key: str, asked: Sequence[tuple[Question, Answer]], output: Output) -> None:
     """Store the trace of the build ``key``; the oldest traces are deleted. Raises nothing."""
-    content = json.dumps({"asked": asked, "output": output})
-    if len(content) > _LARGEST:
+    texts = [(number, written.decode(*_BYTES)) for number, written in output]
+    content = json.dumps({"asked": asked, "output": texts})
+    if len(content) > LARGEST:
         return
     with suppress(sqlite3.Error), _opened(path) as database:
         database.execute("PRAGMA synchronous=NORMAL")  # a trace that is lost is made again

@@ -15,7 +15,9 @@ class TraceRecorder:
     noticed later. Threads may share it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_stop: Callable[[], None] = lambda: None) -> None:
+        """``on_stop`` is called when it is certain that there is no trace."""
+        self._on_stop = on_stop
         self._lock = Lock()
         self._asked: dict[str, tuple[Question, Answer]] = {}
         self._obstacle = ""
@@ -57,8 +59,9 @@ class TraceRecorder:
 
     def stop(self, reason: str) -> None:
         """Keep no trace of this build, because of ``reason``."""
-        if not self._ended:
-            self._obstacle = self._obstacle or reason
+        if not self._ended and not self._obstacle:
+            self._obstacle = reason
+            self._on_stop()
 
     def end(self) -> None:
         """Record nothing from now on: what follows does not change the output."""

@@ -52,14 +52,16 @@ _ANY = {"state", "platform", "quiet", "emulate", "max_cache", "access"}
 def recording(setup: Setup) -> Setup:
     """Return ``setup`` with a recorder if command line, settings and host allow a trace."""
     line, settings = trace.current, setup.settings
-    if line is None or str(settings.state) != line.state or not _is_usual(settings):
+    if line is None:
         return setup
-    if not _is_exact(setup.host, settings.emulate):
+    is_own = str(settings.state) == line.state
+    if not (is_own and _is_usual(settings) and _is_exact(setup.host, settings.emulate)):
+        line.give_up()
         return setup
     from img.adapters.storage.trace_questions import TARGET
     from img.adapters.storage.trace_recorder import TraceRecorder
 
-    recorder = TraceRecorder()
+    recorder = TraceRecorder(line.give_up)
     # The result of an earlier trial of overlays, which the build announces (host_probe_cache.py).
     recorder.ask([TARGET, f"{setup.snapshots}/overlay/refused.json"])
     return replace(setup, recorder=recorder)

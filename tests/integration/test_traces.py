@@ -301,6 +301,8 @@ def test_a_repeated_build_marks_what_it_uses(bench: Bench) -> None:
 def test_the_output_is_that_of_a_build_with_everything_cached(tmp_path: Path) -> None:
     need_root()
     write(tmp_path / "context")
+    with (tmp_path / "context/Dockerfile").open("a", encoding="utf-8") as dockerfile:
+        dockerfile.write("COPY file /caf\u00e9\n")
     line = Line(
         words=("build", "-t", "app", "."),
         cwd=tmp_path / "context",
@@ -309,6 +311,7 @@ def test_the_output_is_that_of_a_build_with_everything_cached(tmp_path: Path) ->
             "IMG_STATE": str(tmp_path / "state"),
             "PATH": "/usr/bin:/bin",
         },
+        encoding="latin-1",
     )
     with TraceLab(tmp_path / "modules") as lab:
         bench = Bench(lab, tmp_path, line)
@@ -323,6 +326,7 @@ def test_the_output_is_that_of_a_build_with_everything_cached(tmp_path: Path) ->
 
         assert re.sub(r"DONE \d+\.\ds", "DONE 0.0s", cached) == repeated
         assert "CACHED" in repeated
+        assert "/caf\udce9\n" in repeated  # one byte
         assert lab.build(quiet) == id_ != ""
         (tmp_path / "context/file").write_text("new\n")
         assert lab.build(quiet) != id_

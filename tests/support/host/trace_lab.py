@@ -61,8 +61,8 @@ def in_child(order, answer):
     if order["do"] == "build":
         for number in (1, 2):
             os.dup2(os.open(order["output"], os.O_WRONLY | os.O_CREAT | os.O_APPEND), number)
-        sys.stdout = open(1, "w", closefd=False)
-        sys.stderr = open(2, "w", closefd=False)
+        sys.stdout = open(1, "w", encoding=order["encoding"], closefd=False)
+        sys.stderr = open(2, "w", encoding=order["encoding"], closefd=False)
         start.main()
     try:
         result = {"repeat": would_repeat, "renew": renew}[order["do"]]()
@@ -94,6 +94,7 @@ class Line:
     cwd: Path
     environment: Mapping[str, str]
     first: str = ""  # Python that the process runs first
+    encoding: str = "utf-8"  # of the output
 
 
 class TraceLab:
@@ -123,10 +124,10 @@ class TraceLab:
         self._process.communicate()
 
     def build(self, line: Line) -> str:
-        """Run ``img`` and return its output."""
+        """Run ``img`` and return its output, with lone surrogates for bytes that are not UTF-8."""
         self._output.unlink(missing_ok=True)
         code, _ = self._ask("build", line)
-        output = self._output.read_text()
+        output = self._output.read_text(encoding="utf-8", errors="surrogateescape")
         assert code == 0, output
         return output
 
@@ -149,6 +150,7 @@ class TraceLab:
             "cwd": os.fspath(line.cwd),
             "environment": dict(line.environment),
             "first": line.first,
+            "encoding": line.encoding,
             "output": os.fspath(self._output),
         }
         self._process.stdin.write(json.dumps(order) + "\n")

@@ -3,6 +3,7 @@
 import io
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -59,3 +60,19 @@ class Watched(WaitingFile):
     def _wait_for(self, event: int) -> None:
         self._waited_for.set()
         super()._wait_for(event)
+
+
+def test_a_copy_of_what_is_written_is_kept_up_to_a_limit(tmp_path: Path) -> None:
+    with WaitingFile(tmp_path / "file", "wb") as file:
+        file.write(b"before")
+        file.keep(10)
+        file.write(b"12345")
+        file.write(memoryview(b"67890"))
+        kept = file.kept
+        file.write(b"1")
+        file.write(b"2" * 9)
+
+        assert kept == b"1234567890"
+        assert file.kept is None
+
+    assert (tmp_path / "file").read_bytes() == b"before1234567890" + b"1" + b"2" * 9

@@ -1,5 +1,6 @@
 """Each adapter that a build may use records its questions, or prevents a trace, or asks nothing."""
 
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import pytest
 
 from img.adapters.linux.id_map import IdMap
+from img.adapters.linux.waiting_file import WaitingFile
+from img.adapters.storage import build_traces
 from img.domain.errors import HostError
 from img.domain.resources import Resources
 from img.entrypoints import trace, wiring
@@ -91,6 +94,50 @@ def line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trace.CommandLine:
     made = trace.CommandLine(["build", "."], str(tmp_path))
     monkeypatch.setattr(trace, "current", made)
     return made
+
+
+@pytest.fixture
+def output(line: trace.CommandLine, tmp_path: Path) -> Iterator[WaitingFile]:
+    """Return a file; what is written to it is kept for a trace of ``line``."""
+    with WaitingFile(tmp_path / "output", "wb") as file:
+        line.keep_output({1: file}, 100)
+        yield file
+
+
+def test_output_is_kept_until_the_recording_stops(tmp_path: Path, output: WaitingFile) -> None:
+    recorder = recording(a_setup(tmp_path)).recorder
+    assert recorder is not None
+    output.write(b"text")
+    assert output.kept == b"text"
+
+    recorder.stop("the state changed")
+    output.write(b"text")
+
+    assert output.kept is None
+
+
+def test_output_is_not_kept_without_a_recording(tmp_path: Path, output: WaitingFile) -> None:
+    assert recording(a_setup(tmp_path, BuildHost(id_map=IdMap.SINGLE))).recorder is None
+
+    assert output.kept is None
+
+
+@pytest.mark.parametrize(("size", "stored"), [(100, 1), (101, 0)])
+def test_output_larger_than_a_trace_leaves_none(
+    size: int,
+    stored: int,
+    output: WaitingFile,
+    line: trace.CommandLine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found: list[object] = []
+    monkeypatch.setattr(trace, "is_settled", lambda *_: True)
+    monkeypatch.setattr(build_traces, "store", lambda *each: found.append(each[-1]))
+    output.write(b"x" * size)
+
+    line.store([])
+
+    assert found == [[(1, b"x" * size)]][:stored]
 
 
 @pytest.mark.usefixtures("line")
