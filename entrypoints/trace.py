@@ -144,7 +144,7 @@ def repeat(words: Sequence[str]) -> bool:
         if output is not None:
             for number, written in output:
                 stream = sys.stdout if number == 1 else sys.stderr
-                stream.buffer.write(written)  # whatever the encoding of this process is
+                stream.buffer.write(written)  # text would get the encoding of this process
                 stream.flush()
             return True
         files = {1: _raw(sys.stdout), 2: _raw(sys.stderr)}

@@ -36,12 +36,13 @@ def _one(random: Random, devices: bool) -> str:
     one, two = (f"{random.choice(PLACES)}/{random.choice(_NAMES)}" for _ in "12")
     place = random.choice(PLACES)
     number = random.randrange(100)
+    is_fifo = f"test -p {one}"  # a command that opens a FIFO would wait for ever
     return random.choice(
         (
-            f"echo {number} > {one}",
-            f"echo {number} > {one}",
+            f"{is_fifo} || echo {number} > {one}",
+            f"{is_fifo} || echo {number} > {one}",
             # A kernel clears set-user-ID bits for a user's root, and not for root's.
-            f"chmod 644 {one}; echo {number} >> {one}",
+            f"chmod 644 {one}; {is_fifo} || echo {number} >> {one}",
             f"mv {one} {two}",
             f"mv {place} /w/moved",
             f"ln {one} {two}",
@@ -58,16 +59,16 @@ def _one(random: Random, devices: bool) -> str:
             f"rm -rf {place}; mkdir {place}; echo {number} > {place}/x",
             f"rm -f {one}; mkdir -p {one}",
             f"rm -rf {place}; echo {number} > {place}",
-            f"cp -a {place} /w/copy",
-            f"cp -a {one} {two}",
-            f"cp {one} {one}.new; mv {one}.new {one}",
+            f"find /w/copy -type p | grep -q . || cp -a {place} /w/copy",
+            f"test -p {two} || cp -a {one} {two}",
+            f"{is_fifo} || cp {one} {one}.new; mv {one}.new {one}",
             f"mkfifo {one}",
             f"mknod -m 640 {one} {random.choice('bc')} 7 {number}" if devices else f"mkfifo {two}",
-            f"truncate -s {number}k {one}",
+            f"{is_fifo} || truncate -s {number}k {one}",
             f"mkdir -m {random.choice(('700', '1777', '2775', '755'))} {one}",
             f"tar -C {place} -cf - . | tar -C /w -xpf -",
-            f"sed -i s/1/2/ {one}",
-            f"umask 027; echo {number} > {one}; umask 022",
+            f"{is_fifo} || sed -i s/1/2/ {one}",
+            f"umask 027; {is_fifo} || echo {number} > {one}; umask 022",
             f"touch {one}; chmod 4755 {one}; chown 33 {one}",
             f"rm -rf /tmp/t; cp -a {place} /tmp/t; rm -rf /tmp/t",
             f"chmod {random.choice(('1777', '755', '700'))} /tmp; echo {number} > /tmp/left",

@@ -5,14 +5,17 @@ directory with buildkitd and buildctl, which then judge all of the language.
 """
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from tests.differential.builders import DockersBuildKit, Judge, NewestBuildKit
 from tests.differential.case import Case, Stage, Step
+from tests.differential.commands import commands
 from tests.differential.comparison import Comparison
 from tests.differential.files import File
 from tests.differential.grammar import a_case
@@ -96,6 +99,21 @@ def test_a_case_is_made_as_small_as_what_it_shows() -> None:
 
     assert small.text() == "FROM busybox AS two\nRUN a; b\n"
     assert small.files == (File(path="g"),)
+
+
+def test_no_command_waits_at_a_fifo() -> None:
+    waiting = []
+    for number in range(500):
+        free = ["/tmp/left", "/tmp/t"]  # where no FIFO can be
+        for command in commands(Random(number), devices=True).split("; "):
+            opens = re.match("echo|cp|sed|truncate", command)
+            if opens and not command.endswith(tuple(free)):
+                waiting.append(command)
+            if command.startswith("rm -rf "):
+                emptied = command.removeprefix("rm -rf ")
+                free += [f"> {emptied}", f"> {emptied}/x"]
+
+    assert waiting == []
 
 
 def test_what_may_differ_is_said_to_users() -> None:

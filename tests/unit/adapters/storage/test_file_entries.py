@@ -16,6 +16,7 @@ def test_a_file_is_opened(tmp_path: Path) -> None:
         assert file.read() == b"content"
 
 
+@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     ("replace", "said"),
     [
