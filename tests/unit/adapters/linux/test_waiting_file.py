@@ -72,7 +72,7 @@ def test_a_copy_of_what_is_written_is_kept_up_to_a_limit(tmp_path: Path) -> None
         file.write(b"1")
         file.write(b"2" * 9)
 
-        assert kept == b"1234567890"
+        assert kept == bytearray(b"1234567890")
         assert file.kept is None
 
     assert (tmp_path / "file").read_bytes() == b"before1234567890" + b"1" + b"2" * 9

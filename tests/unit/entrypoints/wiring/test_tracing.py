@@ -108,7 +108,7 @@ def test_output_is_kept_until_the_recording_stops(tmp_path: Path, output: Waitin
     recorder = recording(a_setup(tmp_path)).recorder
     assert recorder is not None
     output.write(b"text")
-    assert output.kept == b"text"
+    assert output.kept == bytearray(b"text")
 
     recorder.stop("the state changed")
     output.write(b"text")
