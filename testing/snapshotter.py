@@ -152,6 +152,13 @@ class SnapshotterContract:
     def test_follows_no_link_when_a_file_is_opened(self, make: Make, lab: Lab) -> None:
         workspace = make().prepare([], FileTree())
         run(workspace.root, lambda root: os.symlink("/etc/passwd", f"{root}/out"))
-        with pytest.raises(OSError, match="symbolic links"):
+        with pytest.raises(OSError, match="symbolic link"):
             workspace.open("out")
+        workspace.discard()
+
+    def test_does_not_wait_for_a_fifo_in_the_place_of_a_file(self, make: Make, lab: Lab) -> None:
+        workspace = make().prepare([], FileTree())
+        run(workspace.root, lambda root: os.mkfifo(f"{root}/pipe"))
+        with pytest.raises(OSError, match="FIFO"):
+            workspace.open("pipe")
         workspace.discard()

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Callable
 
+from img.adapters.linux.regular_files import open_regular
 from img.adapters.snapshotter.attributes import copy_attributes
 from img.adapters.storage.file_entries import xattr_names
 from img.adapters.storage.owner_records import DEVICE
@@ -58,7 +59,7 @@ def copy_file(
 
 def _copy_regular(source: str, target: str, content: CopyContent, given: Ownership) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    one = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    one = open_regular(source, follow=False)
     try:
         other = os.open(target, flags, 0o600)
         try:
