@@ -1,7 +1,10 @@
 """Thread pools for work that waits for disks, processes and networks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
+
+from img.application.cancellation import LinkedCancellation, current_cancellation, make_current
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,11 +12,25 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 
-def threads(most: int, name: str) -> "ThreadPoolExecutor":
-    """Return a thread pool, a context manager that waits for the work on leaving."""
+@contextmanager
+def threads(most: int, name: str) -> Iterator["ThreadPoolExecutor"]:
+    """Enter with a thread pool; wait for its work on leaving.
+
+    The cancellation of the caller is also that of the work. If the caller is interrupted, the work
+    is cancelled.
+    """
     from concurrent.futures import ThreadPoolExecutor  # takes time to import
 
-    return ThreadPoolExecutor(most, name)
+    cancelled = LinkedCancellation(current_cancellation())
+    pool = ThreadPoolExecutor(most, name, initializer=make_current, initargs=(cancelled,))
+    with pool:
+        try:
+            yield pool
+        except Exception:
+            raise
+        except BaseException:
+            cancelled.set()
+            raise
 
 
 def gather(futures: "Sequence[Future[_Result]]") -> list[_Result]:

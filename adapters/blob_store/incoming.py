@@ -154,8 +154,10 @@ def _locked(path: str, waiting: Waiting) -> int:
         descriptor = open_own_file(path, os.O_RDWR | os.O_CREAT)
         try:
             while not try_lock(descriptor):
+                from img.application.cancellation import pause  # most commands never wait
+
                 waiting(os.fstat(descriptor).st_size)
-                time.sleep(_POLL_S)
+                pause(_POLL_S)
             if is_at(path, descriptor):  # otherwise it was committed or removed meanwhile
                 return descriptor
         except BaseException:

@@ -16,6 +16,7 @@ from img.adapters.storage.file_entries import entry_of, open_file, xattr_names
 from img.adapters.storage.own_files import is_locked, make_directories
 from img.adapters.storage.ownership import REAL, Ownership
 from img.adapters.storage.work_directory import WorkDirectory, bytes_below
+from img.application.cancellation import POLL_S, pause
 from img.application.ports.cache_mounts import CacheDirectory, CacheMounts, KeptDirectory
 from img.application.ports.layer_archive import PackedEntry
 from img.domain.errors import ContextError
@@ -110,14 +111,17 @@ class DirectoryCacheMounts(CacheMounts):
             make_directories(directory)
             lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                fcntl.flock(lock, how | (fcntl.LOCK_NB if sharing == _PRIVATE else 0))
+                fcntl.flock(lock, how | fcntl.LOCK_NB)
                 if os.path.samestat(os.stat(directory), os.fstat(lock)):
                     return directory, lock
             except FileNotFoundError:
                 pass  # it was removed just now
             except BlockingIOError:
                 os.close(lock)
-                return directory, None
+                if sharing == _PRIVATE:
+                    return directory, None
+                pause(POLL_S)  # nothing would interrupt flock(2) in a thread
+                continue
             os.close(lock)
 
 

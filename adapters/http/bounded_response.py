@@ -1,10 +1,13 @@
 """Responses of http.client with bounded waiting times, against servers that send slowly."""
 
 import io
+import math
 import time
 from http.client import BadStatusLine, HTTPResponse, parse_headers
 from socket import socket
 from typing import Any
+
+from img.application.cancellation import POLL_S, StepCanceled, current_cancellation
 
 STEP = 64 * 1024  # bytes that may take as long as one wait for an answer
 
@@ -23,7 +26,7 @@ class BoundedResponse(HTTPResponse):
     def __init__(self, sock: socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        steady = _SteadyReader(sock.makefile("rb", buffering=0), sock.gettimeout())
+        steady = _SteadyReader(sock)
         self.fp = io.BufferedReader(steady)
 
     def _read_status(self) -> tuple[str, int, str]:
@@ -36,22 +39,28 @@ class BoundedResponse(HTTPResponse):
 
 
 class _SteadyReader(io.RawIOBase):
-    """A reader of ``raw``; raises TimeoutError if the waits for 64 KiB together take too long."""
+    """A reader of a socket.
 
-    def __init__(self, raw: Any, limit_s: float | None) -> None:
-        self._raw = raw
-        self._limit_s = float("inf") if limit_s is None else limit_s
+    Raises TimeoutError if the waits for 64 KiB together take too long, StepCanceled once the
+    cancellation of the thread is set.
+    """
+
+    def __init__(self, sock: socket) -> None:
+        self._sock = sock
+        self._timeout_s = sock.gettimeout()
+        self._held = sock.makefile("rb", buffering=0)  # the socket stays open until it is closed
+        self._limit_s = math.inf if self._timeout_s is None else self._timeout_s
         self._count = 0
         self._waited_s = 0.0
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
+    def readinto(self, buffer: Any) -> int:
         began = time.monotonic()
-        count: int | None = self._raw.readinto(buffer)
+        count = self._received(buffer, began + self._limit_s)
         self._waited_s += time.monotonic() - began
-        self._count += count or 0
+        self._count += count
         if self._count >= STEP:
             self._count, self._waited_s = 0, 0.0
         elif self._waited_s > self._limit_s:
@@ -60,5 +69,22 @@ class _SteadyReader(io.RawIOBase):
 
     def close(self) -> None:
         if not self.closed:
-            self._raw.close()
+            self._held.close()
         super().close()
+
+    def _received(self, buffer: Any, end_s: float) -> int:
+        cancellation = current_cancellation()
+        if cancellation is None:
+            return self._sock.recv_into(buffer)
+        # A read that has timed out can be repeated, also with TLS; not so that of makefile().
+        self._sock.settimeout(POLL_S)
+        try:
+            while not cancellation.is_set():
+                try:
+                    return self._sock.recv_into(buffer)
+                except TimeoutError:
+                    if time.monotonic() >= end_s:
+                        raise
+        finally:
+            self._sock.settimeout(self._timeout_s)
+        raise StepCanceled

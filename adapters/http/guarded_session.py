@@ -12,6 +12,7 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidURL
 
 from img.adapters.http.bounded_response import BoundedResponse
+from img.adapters.http.interruptible import interruptible
 from img.domain.address_class import AddressClass
 from img.domain.errors import RemoteError
 from img.domain.proxies import ProxyRules
@@ -141,7 +142,8 @@ class GuardedSession(requests.Session):
 class GuardedAdapter(HTTPAdapter):
     """An adapter with connections that a PeerGuard checks before anything is sent.
 
-    ``pools`` are classes by scheme that replace urllib3's own.
+    ``send`` raises StepCanceled once the cancellation of the thread is set. ``pools`` are
+    classes by scheme that replace urllib3's own.
     """
 
     pools: Mapping[str, Any] = {}
@@ -176,7 +178,10 @@ class GuardedAdapter(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> Any:
         self._guard.check_url(request.url or "")
-        return super().send(request, *args, **kwargs)
+        return interruptible(
+            lambda: super(GuardedAdapter, self).send(request, *args, **kwargs),
+            requests.Response.close,
+        )
 
 
 def _guarded_pool(pool: Any, guard: PeerGuard) -> Any:

@@ -3,6 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 _Chunk = TypeVar("_Chunk")
@@ -22,7 +23,11 @@ class ReadAhead(Iterator[bytes]):
         self._queue: queue.Queue[bytes | BaseException | None] = queue.Queue(_DEPTH)
         self._closed = False
         self._ended = False
-        self._thread = threading.Thread(target=self._run, name="read-ahead", daemon=True)
+        # The stream may watch the cancellation of this thread.
+        run = copy_context().run
+        self._thread = threading.Thread(
+            target=run, args=[self._run], name="read-ahead", daemon=True
+        )
         self._thread.start()
 
     def __next__(self) -> bytes:

@@ -3,11 +3,11 @@
 import functools
 import os
 import threading
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from img.adapters.registry.limits import Limits
+from img.application.cancellation import pause
 from img.application.ports.credential_store import Credentials, CredentialStore
 from img.domain.dataclass import dataclass
 from img.domain.reference import DOCKER_HUB_HOST, DOCKER_HUB_SERVER, ImageReference, server_of
@@ -33,7 +33,7 @@ class Access:
     credentials: CredentialStore
     insecure: Callable[[str], bool] = _never
     trust: "Trust | None" = None
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = pause
     limits: Limits = Limits()
 
 

@@ -1,7 +1,6 @@
 """Registries over the network, by the oras package."""
 
 import io
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -21,6 +20,7 @@ from img.adapters.registry.manifests import (
 from img.adapters.registry.referrers import add_to_referrers_tag, has_subject
 from img.adapters.registry.request import Request, blob_path, reading
 from img.adapters.registry.upload import Upload, mount
+from img.application.cancellation import pause
 from img.application.ports.blob_store import BlobMismatch
 from img.application.ports.credential_store import Credentials, CredentialStore
 from img.application.ports.registry import (
@@ -56,7 +56,7 @@ class OrasRegistry(Registry):
         credentials: CredentialStore,
         insecure: Callable[[str], bool] = lambda _: False,
         trust: "Trust | None" = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
         limits: Limits = _LIMITS,
     ) -> None:
         self._connections = Connections(

@@ -81,7 +81,7 @@ class _PlainConnection(HTTPConnection):
 
     def send(self, data: Any) -> None:
         if isinstance(data, FileSlice) and self.sock is not None:
-            self.sock.sendfile(data.content, data.start, len(data))
+            data.send_to(self.sock)
         else:
             super().send(data)
 

@@ -5,6 +5,8 @@ Bytes that the registry has already are not sent again (distribution-spec, "Push
 
 import contextlib
 import re
+import time
+from threading import Event
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote, urlsplit
 
@@ -13,6 +15,7 @@ from img.adapters.registry.failures import PassingFailure, limited_body
 from img.adapters.registry.file_slice import FileSliceBody
 from img.adapters.registry.request import Request, blob_path, writing
 from img.adapters.registry.retry_policy import PROGRESS
+from img.application.cancellation import Deadline, StepCanceled, cancelled_by
 from img.application.ports.registry import RegistryError, RegistryUnreachable
 from img.domain.decimal_text import parse_count
 from img.domain.oci.descriptor import Descriptor
@@ -27,6 +30,7 @@ _STORED = frozenset({200, 201, 202, 204})
 _GONE, _MISPLACED = 404, 416
 _REFUSED_TO_US = frozenset({401, 403})
 _MOST_FIRST_PARTS = 2
+_CANCEL_S = 2.0  # for the cancellation of an upload
 
 
 class _UploadLost(RegistryError):
@@ -224,7 +228,9 @@ class Upload:
     def _cancel(self) -> None:
         """Cancel the upload (distribution-spec, "Cancel a blob upload"). No response is needed."""
         if self._place:
-            with contextlib.suppress(RegistryError):
+            # The cancellation of the thread may be the reason.
+            soon = Deadline(Event(), time.monotonic() + _CANCEL_S)
+            with contextlib.suppress(RegistryError, StepCanceled), cancelled_by(soon):
                 request = writing("DELETE", self._reference, self._place, {})
                 limited_body(self._connection.send_once(request))
 

@@ -13,6 +13,7 @@ from img.adapters.remote_cache.actions_services import (
     Entry,
 )
 from img.adapters.remote_cache.resuming_stream import BrokenTransfer, ResumingStream
+from img.application.cancellation import pause
 from img.application.ports.remote_cache import (
     RemoteBlobNotFound,
     RemoteCache,
@@ -38,7 +39,7 @@ _TAKEN_PAUSE_S = 2.0
 class ActionsRemoteCache(RemoteCache):
     """Entries under BuildKit's keys; an index is an entry of its own for each export."""
 
-    def __init__(self, place: ActionsCache, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, place: ActionsCache, sleep: Callable[[float], None] = pause) -> None:
         """Read the token. Raises RemoteCacheBusy if the job has no access to the service."""
         if place.missing:
             raise RemoteCacheBusy(

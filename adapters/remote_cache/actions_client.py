@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from img.adapters.remote_cache.resuming_stream import CHUNK, BrokenTransfer
+from img.application.cancellation import pause
 from img.application.ports.remote_cache import RemoteCacheBusy, RemoteCacheError
 from img.domain.dataclass import dataclass
 from img.domain.decimal_text import parse_count
@@ -47,7 +48,7 @@ class ActionsClient:
     The token is sent to the service alone, never to a storage that the service names.
     """
 
-    def __init__(self, place: ActionsCache, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, place: ActionsCache, sleep: Callable[[float], None] = pause) -> None:
         self._place = place
         self.sleep = sleep
         self._session: Any = None

@@ -1,7 +1,6 @@
 """Caches in buckets and containers, by the library obstore (extra ``cloud``)."""
 
 import io
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -9,7 +8,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
+from img.adapters.http.interruptible import interruptible
 from img.adapters.remote_cache.resuming_stream import CHUNK, BrokenTransfer, ResumingStream
+from img.application.cancellation import pause
 from img.application.log import logger
 from img.application.ports.remote_cache import (
     RemoteBlobNotFound,
@@ -47,6 +48,17 @@ class MissingCloudExtra(RemoteCacheError):
         super().__init__(f"type={kind} needs the package obstore: pip install 'img-builder[cloud]'")
 
 
+class _Interruptible:
+    """The functions of obstore; they raise StepCanceled once the thread is cancelled."""
+
+    def __init__(self, obstore: Any) -> None:
+        self._obstore = obstore
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        function = getattr(self._obstore, name)
+        return lambda *args, **kwargs: interruptible(lambda: function(*args, **kwargs), _drop)
+
+
 class ObjectStoreRemoteCache(RemoteCache):
     """Objects ``<blobs><digest>`` and ``<manifests><name>`` of a bucket."""
 
@@ -54,14 +66,14 @@ class ObjectStoreRemoteCache(RemoteCache):
         self,
         place: ObjectStoreCache,
         environment: Mapping[str, str],
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
     ) -> None:
         """Make the client. Raises MissingCloudExtra, RemoteCacheError."""
         try:
             import obstore
         except ImportError:
             raise MissingCloudExtra(place.kind) from None
-        self._obstore: Any = obstore
+        self._obstore: Any = _Interruptible(obstore)
         self._place = place
         self._sleep = sleep
         with self._errors():
@@ -113,7 +125,7 @@ class ObjectStoreRemoteCache(RemoteCache):
                 with self._errors(broken=True):
                     options = {"range": {"offset": position}} if position else None
                     found = self._obstore.get(self._store, self._blob(blob.digest), options=options)
-                    for chunk in found.stream(min_chunk_size=CHUNK):
+                    for chunk in _chunks(found):
                         yield bytes(chunk)
             except FileNotFoundError:
                 raise RemoteBlobNotFound(self._place, blob.digest) from None
@@ -126,7 +138,7 @@ class ObjectStoreRemoteCache(RemoteCache):
         try:
             with self._errors(missing=True):
                 found = self._obstore.get(self._store, key)
-                for chunk in found.stream(min_chunk_size=CHUNK):
+                for chunk in _chunks(found):
                     yield bytes(chunk)
         except FileNotFoundError:
             self._check_container()
@@ -141,7 +153,7 @@ class ObjectStoreRemoteCache(RemoteCache):
                         f"{self._place}: a manifest of more than {MOST_BYTES} bytes"
                     )
                 content = b""
-                for chunk in found.stream(min_chunk_size=CHUNK):
+                for chunk in _chunks(found):
                     content += bytes(chunk)
                     if len(content) > MOST_BYTES:
                         raise RemoteCacheError(f"{self._place}: a manifest without end")
@@ -349,3 +361,14 @@ def _profile(place: ObjectStoreCache, environment: Mapping[str, str]) -> Any:
         message = "AWS_PROFILE needs the package boto3"
         raise RemoteCacheError(message, hint="pip install boto3") from None
     return Boto3CredentialProvider()
+
+
+def _chunks(found: Any) -> Iterator[Any]:
+    """Yield the content of an object in chunks."""
+    stream = iter(found.stream(min_chunk_size=CHUNK))
+    while (chunk := interruptible(lambda: next(stream, None), _drop)) is not None:
+        yield chunk
+
+
+def _drop(_result: object) -> None:
+    """Drop a result, which holds nothing open."""

@@ -42,7 +42,8 @@ class CacheMounts(Protocol):
 
         ``sharing``: with "shared" other steps may use it at the same time, "locked" waits until no
         step uses it, "private" uses another directory if it is in use (Dockerfile reference,
-        "RUN --mount=type=cache"). Raises StoreFull.
+        "RUN --mount=type=cache"). Raises StoreFull; StepCanceled if the thread is cancelled
+        while it waits.
         """
 
     @abstractmethod

@@ -5,6 +5,7 @@ from dataclasses import field
 from threading import Condition, Event, Thread
 from typing import Generic, TypeVar
 
+from img.application.cancellation import cancelled_by
 from img.application.solver.results import Result
 from img.domain.dataclass import dataclass
 from img.domain.graph.vertex import Graph
@@ -35,8 +36,8 @@ def run_all(
 ) -> Mapping[int, _Result]:
     """Return the results of ``work`` for all of ``inputs``, with ``most`` of them at a time.
 
-    Each gets the results of its inputs. The one with the lowest number begins first. Errors are
-    those of ``solve_all``.
+    Each gets the results of its inputs, and has ``cancelled`` as its cancellation. The one with the
+    lowest number begins first. Errors are those of ``solve_all``.
     """
     running = _Running(inputs, work, cancelled, most)
     try:
@@ -90,9 +91,10 @@ class _Running(Generic[_Result]):
         Waking a thread for each vertex would take longer than solving cached ones.
         """
         try:
-            while position is not None:
-                inputs = [self.results[i] for i in self.inputs[position]]
-                position = self._after(position, self.work(position, inputs))
+            with cancelled_by(self.cancelled):
+                while position is not None:
+                    inputs = [self.results[i] for i in self.inputs[position]]
+                    position = self._after(position, self.work(position, inputs))
         except BaseException as error:
             self.failures.append(error)
             self.cancelled.set()

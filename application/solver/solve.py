@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from threading import Event
 
-from img.application.cancellation import StepCanceled, cancelled_by
+from img.application.cancellation import StepCanceled
 from img.application.log import logger
 from img.application.ports.cache_store import CacheRecord
 from img.application.ports.clock import Clock
@@ -133,15 +133,13 @@ class BuildSolver:
             return stack_of(inputs[0]).with_result(key, record)
         if self.cancelled.is_set():
             raise StepCanceled
-        with cancelled_by(self.cancelled):
-            step = self.parts.steps(position, vertex, inputs, self.inputs, self.cancelled)
-            if isinstance(step, Step):
-                solving = _Solving(self, position, vertex, inputs, step, progress)
-                return solving.solve()
-            if isinstance(vertex.operation, FetchUrl | FetchGit):
-                with self.group.step(definition_key(vertex.operation, ()), self.cancelled):
-                    return step.solve(progress)
-            return step.solve(progress)
+        step = self.parts.steps(position, vertex, inputs, self.inputs, self.cancelled)
+        if isinstance(step, Step):
+            return _Solving(self, position, vertex, inputs, step, progress).solve()
+        if isinstance(vertex.operation, FetchUrl | FetchGit):
+            with self.group.step(definition_key(vertex.operation, ()), self.cancelled):
+                return step.solve(progress)
+        return step.solve(progress)
 
     def note_running(self, progress: StepProgress) -> None:
         """Show that a step is run; record uses before, as it may take long."""

@@ -49,6 +49,7 @@ class Targets:
     ) -> "SolvedBuild":
         """Do the steps of a target; ``links`` are the images of its linked contexts."""
         one = self.builds[name]
+        group = group.under(one.conditions)
         build = self.containers[name].building.build_image().of_target(name, group, links.values())
         places = {context: f"{_IMAGE}{image.digest}" for context, image in links.items()}
         with naming(name), dockerfile_of(one) as file:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from img.adapters.cache_mounts.directories import DirectoryCacheMounts
 from img.adapters.cache_mounts.memory import MemoryCacheMounts
+from img.application.cancellation import StepCanceled, cancelled_by
 from img.application.ports.cache_mounts import CacheMounts
 from img.domain.errors import ContextError
 from img.testing.cache_mounts import OWNER, CacheMountsContract, used
@@ -28,6 +30,22 @@ def test_a_private_directory_is_another_while_one_is_in_use(tmp_path: Path) -> N
     mounts = DirectoryCacheMounts(tmp_path)
     with mounts.use("a", sharing="private", mode=0o755, owner=OWNER) as first:
         assert used(mounts, "a", "private").path != first.path
+
+
+@pytest.mark.parametrize("sharing", ["locked", "shared"])
+def test_a_wait_for_a_directory_ends_when_the_step_is_cancelled(
+    tmp_path: Path, sharing: str
+) -> None:
+    mounts = DirectoryCacheMounts(tmp_path)
+    cancelled = Event()
+    cancelled.set()
+
+    with (
+        mounts.use("a", sharing="locked", mode=0o755, owner=OWNER),
+        cancelled_by(cancelled),
+        pytest.raises(StepCanceled),
+    ):
+        used(mounts, "a", sharing)
 
 
 def test_a_file_that_vanishes_is_named(tmp_path: Path) -> None:

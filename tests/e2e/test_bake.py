@@ -2,12 +2,16 @@
 
 import io
 import json
+import signal
+import socket
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.support.host.img_command import Img, WriteContext
+from tests.support.host.machine import processes_naming
 
 pytestmark = pytest.mark.any_user
 
@@ -131,3 +135,52 @@ def test_a_target_has_its_own_secrets(img: Img, busybox: str, write_context: Wri
     with tarfile.open(fileobj=io.BytesIO(baked)) as tar:
         found = [tar.extractfile(name) for name in ("of-base", "of-app")]
         assert [each.read() for each in found if each] == [b"1", b"2"]
+
+
+@pytest.mark.userns
+@pytest.mark.registry
+@pytest.mark.parametrize("jobs", [["--jobs", "1"], []])
+def test_a_step_that_lacks_a_secret_stops_no_target_that_has_it(
+    img: Img, busybox: str, write_context: WriteContext, jobs: list[str]
+) -> None:
+    step = "RUN --mount=type=secret,id=s,required=true cat /run/secrets/s"
+    without = {"dockerfile-inline": f"FROM {busybox}\n{step}"}
+    having = {**without, "secret": ["id=s,src=secret"], "tags": ["having"]}
+    definition = json.dumps({"target": {"a": without, "b": having}})
+    here = write_context(None, {"docker-bake.json": definition, "secret": "1"}, "secrets")
+
+    process = img.start("bake", "a", "b", *jobs, cwd=here)
+    _, errors = process.communicate(timeout=60)
+
+    assert "having" in img("ls").stdout
+    if process.returncode or jobs:  # otherwise b was first, and a found the step in the cache
+        assert b"built: b; failed: a" in errors
+        assert b"secret s: not found" in errors
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupt_ends_bake_though_a_registry_does_not_answer(
+    img: Img, write_context: WriteContext, number: signal.Signals, code: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        text = f"FROM {address}/one\nFROM {address}/two\nCOPY --from=0 / /"
+        targets = {name: {"dockerfile-inline": text} for name in ("a", "b")}
+        here = write_context(None, {"docker-bake.json": json.dumps({"target": targets})}, "silent")
+        process = img.start("bake", "a", "b", cwd=here)
+        connected = [silent.accept()[0] for _ in targets]
+
+        process.send_signal(number)
+        began = time.monotonic()
+        try:
+            outcome = Img.outcome(process, *process.communicate(timeout=20), code)
+        finally:
+            process.kill()
+
+        assert time.monotonic() - began < 5
+        for each in connected:
+            each.close()
+    assert "Successfully" not in outcome.stderr
+    assert processes_naming(str(img.state)) == []
+    assert img("ls", "-q").stdout == ""
+    assert list((img.state / "tmp").glob("*")) == []

@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from img.adapters.remote_cache.object_store import MissingCloudExtra, ObjectStoreRemoteCache
+from img.application.cancellation import StepCanceled, cancelled_by
 from img.application.ports.remote_cache import RemoteCacheBusy, RemoteCacheError
 from img.domain.digest import Digest
 from img.domain.oci.descriptor import Descriptor
@@ -212,3 +214,21 @@ def test_without_the_extra_its_name_is_said(monkeypatch: pytest.MonkeyPatch) -> 
 
     with pytest.raises(MissingCloudExtra, match=r"pip install 'img-builder\[cloud\]'"):
         opened(place_of("type=s3,bucket=b,region=r"))
+
+
+def test_a_request_ends_when_its_work_is_cancelled() -> None:
+    asked, cancelled, ended = Event(), Event(), Event()
+
+    def answer(_request: Request) -> Answer:
+        cancelled.set()
+        asked.set()
+        assert ended.wait(60)
+        return Answer(status=404)
+
+    with ScriptedServer(answer) as server:
+        access = f"endpoint_url=http://{server.address},access_key_id=a,secret_access_key=b"
+        cache = opened(place_of(f"type=s3,region=r,bucket=bucket,{access}"))
+        with cancelled_by(cancelled), pytest.raises(StepCanceled):
+            list(cache.manifests())
+        assert asked.is_set()
+        ended.set()

@@ -4,11 +4,11 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 
-from img.application.cancellation import StepCanceled
+from img.application.cancellation import Deadline, StepCanceled
 from img.application.layers.trees import Trees
 from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
-from img.application.ports.executor import Cancellation, Executor
+from img.application.ports.executor import Executor
 from img.application.ports.layer_archive import LayerArchive, PackedEntry
 from img.application.ports.snapshotter import Workspace
 from img.application.solver.progress import StepProgress
@@ -53,26 +53,6 @@ class ProcessTooSlow(BuildError):
             hint="give --timeout more time",
         )
         self.limit_s = limit_s
-
-
-@dataclass(frozen=True, slots=True)
-class _Deadline:
-    """A cancellation, or the end of the time of a step, whichever comes first."""
-
-    cancelled: Cancellation
-    end_s: float  # of the monotonic clock
-
-    @property
-    def has_passed(self) -> bool:
-        return time.monotonic() >= self.end_s
-
-    def is_set(self) -> bool:
-        return self.cancelled.is_set() or self.has_passed
-
-    def wait(self, timeout: float | None = None) -> bool:
-        left = max(0.0, self.end_s - time.monotonic())
-        self.cancelled.wait(left if timeout is None else min(timeout, left))
-        return self.is_set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +135,7 @@ class ExecStep(Step):
         process = _process(self.operation, mounts)
         limit_s = self.parts.limit_s
         end_s = math.inf if limit_s is None else time.monotonic() + limit_s
-        deadline = _Deadline(progress.cancelled, end_s)
+        deadline = Deadline(progress.cancelled, end_s)
         cancelled = progress.cancelled if limit_s is None else deadline
         try:
             status = self.parts.executor.run(process, workspace.root, masked, cancelled)

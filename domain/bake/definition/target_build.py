@@ -1,10 +1,11 @@
 """The build that a target describes, parsed."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 from img.domain.build import BuildRequest
 from img.domain.dataclass import dataclass
+from img.domain.graph.lower_run import proxy_variables
 from img.domain.options.cache import CacheExchange, LocalCache
 from img.domain.options.contexts import parse_named_context
 from img.domain.options.secrets import AgentSpec, SecretSpec
@@ -37,6 +38,13 @@ class TargetBuild:
         return any(map(is_written_here, self.outputs)) or any(
             isinstance(place, LocalCache) for place in caches
         )
+
+    @property
+    def conditions(self) -> tuple[Hashable, ...]:
+        """Settings that steps may depend on, and that cache keys do not contain."""
+        request = self.request
+        proxies = proxy_variables(request.build_args)
+        return (self.secrets, self.agents, self.resources, request.hosts, proxies)
 
     def with_links(self, places: Mapping[str, str]) -> BuildRequest:
         """Return the request with the places of its linked contexts."""

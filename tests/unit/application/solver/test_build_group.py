@@ -83,3 +83,35 @@ def test_one_build_is_cancelled_alone() -> None:
     assert one.is_set()
     assert not other.is_set()
     assert not group.cancelled.is_set()
+
+
+def test_a_failure_counts_for_builds_under_the_same_conditions_only() -> None:
+    group = BuildGroup()
+    fail(group.under("a"), BuildError("no secret"))
+
+    with group.under("b").step(KEY, Event()):
+        done = True
+
+    assert done
+    with pytest.raises(BuildError, match="no secret"), group.under("a").step(KEY, Event()):
+        pass
+
+
+def test_builds_under_other_conditions_wait_for_a_step_as_well() -> None:
+    group = BuildGroup()
+    cancelled = Event()
+    cancelled.set()
+
+    with (
+        group.under("a").step(KEY, Event()),
+        pytest.raises(StepCanceled),
+        group.under("b").step(KEY, cancelled),
+    ):
+        pass
+
+
+def test_results_are_those_under_the_same_conditions() -> None:
+    group = BuildGroup()
+
+    assert group.under("a").results is group.under("a").results
+    assert group.under("a").results is not group.under("b").results

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from threading import Barrier, Event
+from types import MappingProxyType
 
 import pytest
 
@@ -69,10 +70,12 @@ class Bakery:
         files: Sequence[str] = (),
         most: int = 4,
         no_cache: bool = False,
+        conditions: Mapping[str, str] = MappingProxyType({}),
     ) -> Baked:
         def solve(name: str, links: Mapping[str, Descriptor], group: BuildGroup) -> SolvedBuild:
             self.links[name] = list(links)
             build = self.app.container.building.build_image()
+            group = group.under(conditions.get(name, ""))
             contexts = {key: f"docker-image://{image.digest}" for key, image in links.items()}
             return build.of_target(name, group, links.values()).solve(
                 a_request(target=name, contexts=contexts, no_cache=no_cache),
@@ -182,6 +185,37 @@ def test_a_shared_step_fails_once_in_all_targets() -> None:
     }  # fmt: skip
     assert list(baked.built) == ["one"]
     assert bakery.runs["fail"] == 1
+
+
+@pytest.mark.parametrize("most", [1, 4])
+def test_a_failure_stops_no_target_under_other_conditions(most: int) -> None:
+    failures = [BuildError("no secret")]
+
+    def fail_first(_workspace: object) -> None:
+        if failures:
+            raise failures.pop()
+
+    bakery = Bakery(fail=fail_first, never=lambda _: None)
+
+    baked = bakery.bake(
+        {"failing": {}, "failing2": {}},
+        most=most,
+        conditions={"failing": "without", "failing2": "with"},
+    )
+
+    assert len(baked.built) == len(baked.failed) == 1
+    assert bakery.runs["fail"] == 2
+
+
+@pytest.mark.parametrize(("other", "runs"), [("a", 1), ("b", 2)])
+def test_without_a_cache_results_are_shared_under_the_same_conditions(
+    other: str, runs: int
+) -> None:
+    bakery = Bakery()
+
+    bakery.bake({"one": {}, "two": {}}, no_cache=True, conditions={"one": "a", "two": other})
+
+    assert bakery.runs["shared"] == runs
 
 
 def test_files_are_written_when_no_target_reads_any_more() -> None:
