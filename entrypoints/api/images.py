@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 class Image:
     """An image, known by its digest: it stays the same when its names move.
 
-    ``config``, ``layers`` and ``files`` are read from the store when they are first used, by a
-    process that ends with ``close``, at the end of a ``with`` block, or with the object. They raise
-    NotFoundError after the image was removed.
+    ``config``, ``layers`` and ``files`` are read from the store when they are first used. The
+    process that reads ``files`` ends with ``close``, at the end of a ``with`` block, or with the
+    object. After the image was removed, everything that was not read before raises NotFoundError.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Image:
         return Image(self._record, state=self._state, platform=platform)
 
     def close(self) -> None:
-        """End the process that reads the image; the next read starts another. Idempotent."""
+        """End the process that reads files; the next read starts another. Idempotent."""
         self._reader.close()
 
     @property

@@ -195,7 +195,7 @@ class _Baking:
         with recording_lock(
             self.session,
             lock_place(".", self.asked.lockfile),
-            update=bool(self.asked.pull),
+            update=bool(self.asked.pull) and parse_bool(self.asked.pull),
             keep=bool(self.asked.targets),
             access=registry_access(self.registries, ()),
             secrets=tuple(each for one in self.builds.values() for each in one.secrets),
