@@ -7,7 +7,7 @@ from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.go.booleans import parse_boolean
 from img.domain.kaniko.command_line import Given, parse
-from img.domain.kaniko.context import Context, RemotePlace, context_of
+from img.domain.kaniko.context import Context, context_of
 from img.domain.kaniko.flags import EXECUTOR
 from img.domain.kaniko.registries import HELPERS, RegistrySettings, registry_settings
 from img.domain.reference import ImageReference
@@ -323,8 +323,3 @@ def _notices(given: Given, environment: Mapping[str, str]) -> Iterator[str]:
         yield f"{', '.join(features)} has no effect: these switch parts of kaniko"
     if given.text("context-sub-path") and "://" not in given.text("context"):
         yield "--context-sub-path has no effect: only a context with :// has a sub path"
-
-
-def is_git(plan: ExecutorPlan) -> bool:
-    """Tell whether the context is a git repository."""
-    return isinstance(plan.context.place, RemotePlace) and plan.context.place.is_git

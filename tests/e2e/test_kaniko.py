@@ -178,10 +178,11 @@ def test_the_warmer_fetches_images_that_the_executor_uses_without_the_registry(
         warmer("--dockerfile", context / "Dockerfile", "--cache-dir", cache)
     plain = replace(executor, environment={"IMG_STATE": ""})
 
-    plain(
-        "-c", context, "--no-push", "--cache", f"--cache-repo=oci:{cache}/l", f"--cache-dir={cache}"
-    )
+    warmed = ("--cache", f"--cache-repo=oci:{cache}/layers", f"--cache-dir={cache}")
+    plain("-c", context, "--no-push", *warmed)
     plain("-c", context, "--no-push", code=1)
+    own = executor.with_state(executor.home / "own")  # $IMG_STATE is another state
+    own("-c", context, "--no-push", *warmed, code=1)
 
 
 def _copy_busybox(executor: Img, registry: RegistryServer, workplace: Path) -> None:
