@@ -4,12 +4,14 @@ Forking the command line process itself would take 10 ms for every 100 MB of mem
 with threads; so the server is forked early, stays small, and has one thread.
 """
 
+import errno
 import fcntl
 import gc
 import os
 import select
 import signal
 import socket
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import NoReturn
@@ -29,6 +31,8 @@ from img.adapters.executor.reports import Ended, NotStarted, Refused
 from img.adapters.executor.started_step import Helper, RuntimeLog, StartedStep
 from img.adapters.linux import records, syscalls
 from img.domain.process import Network
+
+_ATTEMPTS, _PAUSE_S = 300, 0.01  # to remove a control group: a busy machine takes its time
 
 
 class ForkServer:
@@ -181,6 +185,7 @@ class _Server:
         self._requests = requests
         self._parent = parent
         self._steps: dict[int, StartedStep] = {}  # by both of its descriptors
+        self._groups: list[str] = []  # of all steps: a killed parent removes none
         self._standbys = StandbyPool()
         self._poll = select.poll()
         self._poll.register(requests, select.POLLIN)
@@ -219,6 +224,7 @@ class _Server:
     def _start(
         self, request: Request, order: int, channel: socket.socket, stdout: int, stderr: int
     ) -> None:
+        self._groups += request.control_groups
         key = request.key
         try:
             standby = self._standbys.take(key)
@@ -250,7 +256,6 @@ class _Server:
             standby.pidfd,
             channel,
             key.mode,
-            request.control_groups,
             request.cwd,
             tuple(helpers),
             log,
@@ -296,12 +301,25 @@ class _Server:
             step.kill()
             os.waitpid(step.pid, 0)
             step.end_helpers()
-            step.remove_groups()
         self._steps.clear()
         self._kill_strays()
+        for group in self._groups:
+            _remove_group(group)
 
     def _kill_strays(self) -> None:
         descendants.kill_all(but=self._by_pid())
 
     def _by_pid(self) -> dict[int, StartedStep]:
         return {step.pid: step for step in self._steps.values()}
+
+
+def _remove_group(group: str) -> None:
+    for _ in range(_ATTEMPTS):
+        try:
+            os.rmdir(group)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                return
+            time.sleep(_PAUSE_S)  # the last of its processes has not quite ended
+        else:
+            return

@@ -1,18 +1,14 @@
 """The fork server's records of running steps."""
 
-import errno
 import os
 import signal
 import socket
-import time
 from typing import Self
 
 from img.adapters.executor import reports
 from img.adapters.executor.launch import LaunchMode
 from img.adapters.executor.reports import Refused
 from img.domain.dataclass import dataclass
-
-_ATTEMPTS, _PAUSE_S = 300, 0.01  # to remove a control group: a busy machine takes its time
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +60,6 @@ class StartedStep:
     pidfd: int
     channel: socket.socket
     mode: LaunchMode
-    control_groups: tuple[str, ...]
     cwd: str
     helpers: tuple[Helper, ...]
     log: RuntimeLog | None
@@ -100,11 +95,6 @@ class StartedStep:
                 why = private_network.last_message(helper.messages)
                 reports.send(self.channel, Refused(f"slirp4netns ended: {why}"))
 
-    def remove_groups(self) -> None:
-        """Remove the control groups of the ended step, if no watcher does it."""
-        for group in self.control_groups:
-            _remove_group(group)
-
     def close(self) -> None:
         """Close all descriptors."""
         os.close(self.pidfd)
@@ -113,15 +103,3 @@ class StartedStep:
             self.log.close()
         for helper in self.helpers:
             helper.close()
-
-
-def _remove_group(group: str) -> None:
-    for _ in range(_ATTEMPTS):
-        try:
-            os.rmdir(group)
-        except OSError as error:
-            if error.errno != errno.EBUSY:
-                return
-            time.sleep(_PAUSE_S)  # the last of its processes has not quite ended
-        else:
-            return

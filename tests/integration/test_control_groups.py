@@ -1,4 +1,4 @@
-"""Version 2 of control groups as this machine has it, with whichever controllers."""
+"""Control groups as this machine has them, version 2 with whichever controllers."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,7 +10,10 @@ from img.adapters.control_groups import unified
 from img.adapters.linux.hierarchies import Hierarchy, hierarchies_of
 from img.domain.resources import Resources
 from tests.support.host.machine import lacking, need_root
-from tests.support.steps.delegation import a_group, sleeper_in
+from tests.support.host.waiting import wait_until
+from tests.support.steps.delegation import a_group, hierarchy_of, sleeper_in
+from tests.support.steps.executors import ISOLATED, executor_named
+from tests.support.steps.step_roots import Steps, in_env, step_root
 
 pytestmark = pytest.mark.userns
 
@@ -53,3 +56,18 @@ def test_a_delegated_group_with_processes_in_it_moves_them_to_have_children(
     finally:
         process.kill()
         process.communicate()
+
+
+@pytest.mark.parametrize("name", ISOLATED)
+def test_a_group_that_a_killed_build_cannot_remove_goes_with_the_fork_server(name: str) -> None:
+    hierarchy = hierarchy_of("memory")
+    executor = executor_named(name)
+    with step_root("directory") as root, a_group(hierarchy, "memory") as parent:
+        group = parent / "step"
+        group.mkdir()
+        steps = Steps(executor, root)
+        steps.sh("true", in_env(control_groups=(str(group),)))
+
+        executor.close()
+
+        wait_until(lambda: not group.exists(), "the group goes")
