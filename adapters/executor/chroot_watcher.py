@@ -57,7 +57,7 @@ def _run(process: Process, path: str, channel: socket.socket) -> int:
     try:
         _place(substitutes, process)
         step = partial(_run_step, process, substitutes.path, channel, own)
-        pid = os.fork()
+        pid = syscalls.fork()
         if pid == 0:
             kept = own if process.insecure else _allowed(process, own) | _SYS_CHROOT
             proc_supervision.run_supervised(step, substitutes.path, channel, kept)

@@ -307,7 +307,7 @@ class _Server:
             _remove_group(group)
 
     def _kill_strays(self) -> None:
-        descendants.kill_all(but=self._by_pid())
+        descendants.kill_all(but=(*self._by_pid(), *self._standbys.pids))
 
     def _by_pid(self) -> dict[int, StartedStep]:
         return {step.pid: step for step in self._steps.values()}

@@ -49,7 +49,7 @@ def run_supervised(
             die_with_parent()
             syscalls.prctl(syscalls.PR_SET_CHILD_SUBREAPER, 1)
             asked, asking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            pid = os.fork()
+            pid = syscalls.fork()
             if pid == 0:
                 step(asking)
             asking.close()
@@ -85,8 +85,6 @@ def confine(supervisor: socket.socket, process: Process, allowed: int, *, privil
 
 
 def _answer(step: int, asked: socket.socket, root: str, channel: socket.socket, kept: int) -> int:
-    _, descriptors, _, _ = socket.recv_fds(asked, 1, 1)
-    asked.close()
     codes: list[int] = []
 
     def is_over() -> bool:
@@ -95,12 +93,15 @@ def _answer(step: int, asked: socket.socket, root: str, channel: socket.socket, 
             codes.append(code)
         return bool(codes)
 
+    # While the step prepares itself: it waits for the answer to its first call.
     waking, woken = _pipe_of_ended_children()
+    proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    tables = mount_tables(root, proc)
+    _enter(root, proc, (asked.fileno(), waking, woken), channel, kept)
+    _, descriptors, _, _ = socket.recv_fds(asked, 1, 1)
+    asked.close()
     if descriptors:
         (listener,) = descriptors
-        proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        tables = mount_tables(root, proc)
-        _enter(root, proc, (listener, waking, woken), channel, kept)
         ProcSupervisor(listener, masked=_MASKED, tables=tables).serve(waking, is_over)
     while not codes:
         os.read(waking, 4096)

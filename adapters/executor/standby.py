@@ -29,6 +29,7 @@ from img.domain.dataclass import dataclass
 from img.domain.filesystem.ownership import lookup_user
 
 _SOCKETS = ("supervisor", "network")
+_OWN_FIRST_PROCESS = (LaunchMode.UNSHARE, LaunchMode.CHROOT)  # no other program starts the step
 
 _Run = Callable[..., NoReturn]
 """Runs a step, given its launch, the channel for reports, and further arguments by name."""
@@ -105,14 +106,20 @@ class StandbyPool:
     def add(self, request: Request) -> None:
         """Create a standby process, if the next step is likely to be similar to this one.
 
-        A standby process would keep a root that was mounted for its step from being unmounted.
+        A standby process with mounts of its own would keep a root that was mounted for its step
+        from being unmounted.
         """
         key = request.key
         expected, self._last = self._last in (None, key), key
-        if expected and key.mode.isolated and not request.mounted:
+        if expected and not (key.mode.isolated and request.mounted):
             self._mounts.has_changed()  # so far
             with suppress(OSError):  # the limit of namespaces is reached
                 self._waiting = self._new(key)
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Return the pid of the standby process, if there is one."""
+        return () if self._waiting is None else (self._waiting.pid,)
 
     def dismiss(self) -> None:
         """End the standby process, if there is one."""
@@ -146,7 +153,7 @@ def _wait(
             first_process.leave_session()
         syscalls.close_descriptors(but=line.fileno())
         system = _prepare_mounts(key, groups) if key.mode.isolated else None
-        start = _prepare(key) if key.mode.isolated else None
+        start = _prepare(key)
         message, descriptors = receive(line)
         if message:
             order, channel, stdout, stderr, *others = descriptors
@@ -180,13 +187,12 @@ def _prepare(key: StandbyKey) -> int | None:
     Rehearsing also takes a private copy of pages that a fork shares with its parent at first.
     """
     try:
-        rehearse()
-        lookup_user("", "", "")
-        if key.mode is not LaunchMode.UNSHARE:
-            return None
-        if key.system.confined:
+        if key.mode.isolated:
+            rehearse()
+            lookup_user("", "", "")
+        if key.mode in _OWN_FIRST_PROCESS and key.system.confined:
             capabilities.limit_to(privileges.allowed_capabilities(key.network))
-        return launcher.new_file()
+        return launcher.new_file() if key.mode is LaunchMode.UNSHARE else None
     except OSError:  # repeated when the error can be reported
         return None
 

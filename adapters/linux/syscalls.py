@@ -16,6 +16,7 @@ CLONE_NEWUSER = 0x1000_0000
 CLONE_NEWPID = 0x2000_0000
 CLONE_NEWNET = 0x4000_0000
 _CLONE_PIDFD = 0x1000
+_SIGCHLD = 17  # importing signal would slow down the start of every command
 
 MS_RDONLY = 0x1
 MS_NOSUID = 0x2
@@ -79,9 +80,9 @@ _EVERYWHERE = {
     "landlock_add_rule": 445,
     "landlock_restrict_self": 446,
 }
-_GENERIC = {"pivot_root": 41, "rt_sigaction": 134, "keyctl": 219} | _EVERYWHERE
+_GENERIC = {"pivot_root": 41, "rt_sigaction": 134, "keyctl": 219, "clone": 220} | _EVERYWHERE
 NUMBERS = {
-    "x86_64": {"pivot_root": 155, "rt_sigaction": 13, "keyctl": 250} | _EVERYWHERE,
+    "x86_64": {"pivot_root": 155, "rt_sigaction": 13, "keyctl": 250, "clone": 56} | _EVERYWHERE,
     "aarch64": _GENERIC,
     "riscv64": _GENERIC,
 }
@@ -192,11 +193,10 @@ def open_by_handle_at(place: int, kind: int, handle: bytes) -> int:
 def fork_into(namespaces: int) -> tuple[int, int]:
     """Fork; return (pid, pidfd), or (0, -1) in the child, in new ``CLONE_NEW*`` namespaces.
 
-    For processes with one thread only, with a child that does not fork and soon executes: no fork
-    hooks run. Python's hooks serve threads, and cost as much as the fork itself.
+    For processes with one thread only, as ``fork``.
     """
     if not namespaces:  # as clone3 fails if a container's seccomp filter denies it
-        plain = os.fork()
+        plain = fork()
         return plain, os.pidfd_open(plain) if plain else -1
     pidfd = ctypes.c_int(-1)
     arguments = struct.pack(
@@ -205,7 +205,7 @@ def fork_into(namespaces: int) -> tuple[int, int]:
         ctypes.addressof(pidfd),
         0,
         0,
-        17,  # SIGCHLD
+        _SIGCHLD,
         0,
         0,
         0,
@@ -218,6 +218,19 @@ def fork_into(namespaces: int) -> tuple[int, int]:
         return 0, -1
     _checked(pid, "clone3")
     return int(pid), pidfd.value
+
+
+def fork() -> int:
+    """Fork; return the pid, or 0 in the child.
+
+    For processes with one thread only: no fork hooks run. Python's hooks serve threads, and cost as
+    much as the fork itself.
+    """
+    if "clone" not in _numbers:
+        return os.fork()
+    nothing = (ctypes.c_long(0),) * 4
+    pid = libc_with_gil.syscall(ctypes.c_long(_numbers["clone"]), ctypes.c_long(_SIGCHLD), *nothing)
+    return _checked(pid, "clone")
 
 
 def prctl(option: int, argument: int = 0) -> None:

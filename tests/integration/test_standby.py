@@ -35,6 +35,16 @@ def steps(request: pytest.FixtureRequest) -> Iterator[Steps]:
 
 
 @pytest.fixture
+def in_changed_roots() -> Iterator[Steps]:
+    executor = executor_named("chroot")
+    try:
+        with step_root("directory") as root:
+            yield Steps(executor, root)
+    finally:
+        executor.close()
+
+
+@pytest.fixture
 def mounted(tmp_path: Path) -> Iterator[Path]:
     """Return a mount point; it is unmounted at the end."""
     yield tmp_path
@@ -174,3 +184,34 @@ def test_what_it_became_goes_when_the_fork_server_is_killed(steps: Steps) -> Non
         with pytest.raises(ExecutorUnavailable, match="is gone"):
             running.result()
     wait_until_gone(tag)
+
+
+def test_a_watcher_stands_by_and_is_no_part_of_the_step_that_is_watched(
+    in_changed_roots: Steps,
+) -> None:
+    steps = in_changed_roots
+    steps.sh("true")
+    first = who_stands_by(steps)
+    tag = lasting()
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(steps.run, ["/bin/sh", "-c", f"exec {tag}"])
+        wait_for(tag)
+        (second,) = {*children_of_all()[server_of(steps)]} - {first}
+
+        os.kill(first, signal.SIGKILL)  # all that it watched is killed
+
+        assert running.result().code == 128 + signal.SIGKILL
+    wait_until_gone(tag)
+    assert who_stands_by(steps) == second
+    assert steps.sh("echo here") == "here\n"
+
+
+def test_a_watcher_that_stands_by_goes_when_the_fork_server_is_killed(
+    in_changed_roots: Steps,
+) -> None:
+    in_changed_roots.sh("true")
+    pid = who_stands_by(in_changed_roots)
+
+    os.kill(server_of(in_changed_roots), signal.SIGKILL)
+
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "the process is reaped")

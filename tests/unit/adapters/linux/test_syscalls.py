@@ -93,6 +93,17 @@ def test_close_descriptors_leaves_one_and_the_standard_ones() -> None:
     assert kept in listed
 
 
+def test_a_fork_is_a_child_that_can_fork_as_well() -> None:
+    pid = syscalls.fork()
+    if pid == 0:
+        grandchild = syscalls.fork()
+        if grandchild == 0:
+            os._exit(7)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(grandchild, 0)[1]))
+
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+
+
 def test_fork_into_no_namespace_is_a_fork_with_a_pidfd() -> None:
     pid, pidfd = syscalls.fork_into(0)
     if pid == 0:
