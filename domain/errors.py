@@ -25,7 +25,8 @@ class UsageError(ImgError):
 class SourceError(ImgError):
     """A failure at lines of a Dockerfile: 1-based (first, last).
 
-    ``excerpt`` shows the lines; the caller that has the text sets it.
+    ``excerpt`` shows the lines, and ``dockerfile`` is the path of the file on this machine; the
+    caller that has the text sets both.
     """
 
     preamble = "failed to solve: "
@@ -37,6 +38,7 @@ class SourceError(ImgError):
         super().__init__(message, hint=hint)
         self.lines = lines
         self.excerpt = ""
+        self.dockerfile = ""
 
 
 class DockerfileError(SourceError):

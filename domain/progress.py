@@ -17,14 +17,18 @@ class VertexStarted:
 
     vertex: str
     name: str  # such as "[build 2/5] RUN make"
+    inputs: tuple[str, ...] = ()  # the vertices that it needs, as far as they are shown
+    group: str = ""  # the target of a bake
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VertexCached:
-    """A vertex with a cached result."""
+    """A vertex with a cached result; the fields are those of VertexStarted."""
 
     vertex: str
     name: str
+    inputs: tuple[str, ...] = ()
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +52,24 @@ class VertexStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceLines:
+    """Lines of a Dockerfile."""
+
+    file: str  # its name in messages
+    path: str  # where this machine has it, "" if it is from elsewhere
+    text: bytes  # the whole file
+    lines: tuple[int, int]  # 1-based, first and last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VertexWarning:
     """A warning to the user."""
 
     vertex: str
     message: str
+    detail: str = ""  # the purpose of the check that warns
+    url: str = ""  # of its page
+    source: SourceLines | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,10 @@ class Settings:
     max_cache: int | None = None  # bytes for data that no image needs; None: img decides, 0: any
     progress: str = "auto"  # plain, tty, quiet, rawjson
     quiet: bool = False  # overrides ``progress``
+    ci: str = ""  # github or gitlab: plain progress has sections for it
+    traced: bool = False  # progress is sent to a collector as well (OpenTelemetry)
+    keeps_warnings: bool = False  # for metadata
+    command: str = "img"  # such as "img build"
     on_event: Callable[[Event], None] | None = None  # overrides both
     debug: bool = False
     secrets: tuple[SecretSpec, ...] = ()

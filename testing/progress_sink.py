@@ -5,6 +5,7 @@ import threading
 from img.application.ports.progress_sink import ProgressSink
 from img.domain.progress import (
     Event,
+    SourceLines,
     StepsPlanned,
     VertexCached,
     VertexCanceled,
@@ -22,9 +23,15 @@ EVENTS: list[Event] = [
     VertexStatus(vertex="1", item="sha256:1", current=1, total=0),
     VertexStatus(vertex="1", item="sha256:1", current=5, total=5, done=True),
     VertexDone(vertex="1"),
-    VertexCached(vertex="2", name="[2/2] RUN make"),
+    VertexCached(vertex="2", name="[2/2] RUN make", inputs=("1",), group="app"),
     VertexOutput(vertex="never begun", stream=1, data=b"\xff\x1b[31mred\r\n\x00half"),
-    VertexWarning(vertex="3", message="careful \u20ac"),
+    VertexWarning(
+        vertex="3",
+        message="careful \u20ac",
+        detail="why",
+        url="https://example.com/",
+        source=SourceLines(file="Dockerfile", path="/x/Dockerfile", text=b"\xff", lines=(1, 1)),
+    ),
     VertexCanceled(vertex="4"),
     VertexFailed(vertex="3", message="exit code: 1"),
 ]

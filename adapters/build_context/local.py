@@ -79,6 +79,7 @@ class LocalContexts(ContextSource):
             name=os.path.basename(place.path),
             content=_read(place, str(place) if file is None else file),
             ignore=_ignore(place.ignore, shared),
+            path=os.path.realpath(str(place)),
         )
 
     def ignore_file(self, location: str) -> str | None:

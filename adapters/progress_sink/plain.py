@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import field
-from typing import TextIO, assert_never
+from typing import TYPE_CHECKING, TextIO, assert_never
 
 from img.adapters.progress_sink.labels import LineSplitter, amount_text, log_time
 from img.application.ports.progress_sink import ProgressSink
@@ -25,6 +25,9 @@ from img.domain.progress import (
     VertexWarning,
 )
 from img.domain.shown_text import shown_in_line, shown_output
+
+if TYPE_CHECKING:  # few logs have sections
+    from img.adapters.progress_sink.ci_sections import CiSections
 
 _KEPT = 20  # lines of a step, shown again when it fails
 _STATUS_EVERY_S = 5.0
@@ -56,6 +59,9 @@ class PlainProgress(ProgressSink):
     step can forge one. Colours of steps are kept; other escape sequences are shown as text. An
     unfinished line (progress with carriage returns, a prompt) is shown after ``delay_s`` seconds,
     and again when it has changed since.
+
+    With ``sections`` the output of a running vertex is a section, up to that of another vertex or
+    its end.
     """
 
     def __init__(
@@ -64,8 +70,10 @@ class PlainProgress(ProgressSink):
         *,
         now: Callable[[], float] = time.monotonic,
         delay_s: float = _DELAY_S,
+        sections: "CiSections | None" = None,
     ) -> None:
         self._out = out
+        self._sections = sections
         self._now = now
         self._delay_s = delay_s
         self._timer: threading.Timer | None = None
@@ -93,6 +101,7 @@ class PlainProgress(ProgressSink):
                 self._timer.cancel()
             for vertex in self._vertices.values():
                 self._finish_lines(vertex)
+            self._write(*self._section_ended())
             for vertex in self._failed:
                 self._write("------", f" > {vertex.name}:", *vertex.last, "------")
             with suppress(OSError, ValueError):
@@ -113,6 +122,8 @@ class PlainProgress(ProgressSink):
                 self._status(vertex, event)
             case VertexWarning():
                 self._say(vertex, f"WARN: {shown_in_line(event.message)}")
+                if self._sections:
+                    self._write(*self._sections.marks(event))
             case VertexDone():
                 self._finish_lines(vertex)
                 self._end(vertex, f"DONE {self._now() - vertex.started:.1f}s")
@@ -185,8 +196,10 @@ class PlainProgress(ProgressSink):
         return f"{log_time(self._now() - vertex.started)} {shown_output(line)}"
 
     def _end(self, vertex: _Vertex, text: str) -> None:
-        self._say(vertex, text)
+        if self._current is vertex:
+            self._write(*self._section_ended())
         vertex.ended = True
+        self._say(vertex, text)
 
     def _say(self, vertex: _Vertex, *texts: str) -> None:
         """Write ``texts`` with the number of ``vertex``, after its name if necessary."""
@@ -194,10 +207,16 @@ class PlainProgress(ProgressSink):
         head: list[str] = []
         if before is not vertex:
             if before is not None:
-                head = [*([] if before.ended else [f"#{before.number} ..."]), ""]
+                head = [*([] if before.ended else [f"#{before.number} ..."])]
+                head += [*self._section_ended(), ""]
             head.append(f"#{vertex.number} {vertex.name}")
             self._current = vertex
+        if texts and not vertex.ended and self._sections:
+            head += self._sections.begin(f"#{vertex.number} output")
         self._write(*head, *(f"#{vertex.number} {text}" for text in texts))
+
+    def _section_ended(self) -> list[str]:
+        return self._sections.end() if self._sections else []
 
     def _write(self, *lines: str) -> None:
         text = "".join(f"{line}\n" for line in lines)

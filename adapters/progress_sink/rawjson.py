@@ -1,6 +1,5 @@
 """Progress for programs: one JSON object per line, as ``docker build --progress rawjson``."""
 
-import base64
 import json
 import threading
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from typing import Any, TextIO, assert_never
 
 from img.application.ports.progress_sink import ProgressSink
 from img.domain.dataclass import dataclass
-from img.domain.digest import Digest
 from img.domain.progress import (
     Event,
     StepsPlanned,
@@ -26,6 +24,7 @@ from img.domain.progress import (
     VertexWarning,
 )
 from img.domain.shown_text import shown_in_line, shown_json
+from img.domain.solve_status import Document, encoded, vertex_digest, warning_document
 
 
 @dataclass(slots=True)
@@ -35,19 +34,17 @@ class _Vertex:
     digest: str
     name: str
     started: str
+    given: Document  # inputs and group
     ended: dict[str, Any] = field(default_factory=dict)
     items: dict[str, str] = field(default_factory=dict)  # start times of the items
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> Document:
         named = {"digest": self.digest, "name": self.name}
-        return {**named, "started": self.started, **self.ended}
+        return {**named, **self.given, "started": self.started, **self.ended}
 
 
 class RawJsonProgress(ProgressSink):
-    """Progress as BuildKit's SolveStatus in ``out`` (BuildKit, client/graph.go).
-
-    The digest of a vertex is the digest of its name in img's events.
-    """
+    """Progress as BuildKit's SolveStatus in ``out``."""
 
     def __init__(
         self, out: TextIO, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -66,7 +63,7 @@ class RawJsonProgress(ProgressSink):
     def close(self) -> None:
         """Do nothing: each event is written immediately."""
 
-    def _said(self, event: VertexEvent, now: str) -> dict[str, Any]:
+    def _said(self, event: VertexEvent, now: str) -> Document:
         vertex = self._vertex(event, now)
         match event:
             case VertexStarted():
@@ -80,14 +77,13 @@ class RawJsonProgress(ProgressSink):
             case VertexCanceled():
                 vertex.ended = {"completed": now, "error": "context canceled"}  # BuildKit's text
             case VertexOutput():
-                data = base64.b64encode(event.data).decode()
+                data = encoded(event.data)
                 log = {"vertex": vertex.digest, "stream": event.stream, "data": data}
                 return {"logs": [{**log, "timestamp": now}]}
             case VertexStatus():
                 return {"statuses": [_status(vertex, event, now)]}
             case VertexWarning():
-                short = base64.b64encode(shown_in_line(event.message).encode()).decode()
-                return {"warnings": [{"vertex": vertex.digest, "level": 1, "short": short}]}
+                return {"warnings": [warning_document(event)]}
             case _:
                 assert_never(event)
         return {"vertexes": [vertex.document()]}
@@ -95,26 +91,38 @@ class RawJsonProgress(ProgressSink):
     def _vertex(self, event: VertexEvent, now: str) -> _Vertex:
         vertex = self._vertices.get(event.vertex)
         if vertex is None:
-            name = event.name if isinstance(event, VertexStarted | VertexCached) else event.vertex
-            digest = str(Digest.of(event.vertex.encode("utf-8", "surrogateescape")))
-            vertex = _Vertex(digest, shown_in_line(" ".join(name.split())), now)
+            name, given = event.vertex, Document()
+            if isinstance(event, VertexStarted | VertexCached):
+                name, given = event.name, _given(event)
+            digest = vertex_digest(event.vertex)
+            vertex = _Vertex(digest, shown_in_line(" ".join(name.split())), now, given)
             self._vertices[event.vertex] = vertex
         return vertex
 
-    def _write(self, document: dict[str, Any]) -> None:
+    def _write(self, document: Document) -> None:
         # If the reader is gone, or the disk is full, the work continues without output.
         with suppress(OSError, ValueError):
             self._out.write(shown_json(json.dumps(document)) + "\n")
             self._out.flush()
 
 
-def _status(vertex: _Vertex, event: VertexStatus, now: str) -> dict[str, Any]:
+def _given(event: VertexStarted | VertexCached) -> Document:
+    given = Document()
+    if event.inputs:
+        given["inputs"] = [vertex_digest(each) for each in event.inputs]
+    if event.group:
+        name = shown_in_line(event.group)
+        given["progressGroup"] = {"id": vertex_digest(event.group), "name": name}
+    return given
+
+
+def _status(vertex: _Vertex, event: VertexStatus, now: str) -> Document:
     item = shown_in_line(event.item)
     status = {
         "id": item,
         "vertex": vertex.digest,
         "name": item,
-        "total": event.total,
+        **({"total": event.total} if event.total else {}),
         "current": event.current,
         "timestamp": now,
         "started": vertex.items.setdefault(item, now),

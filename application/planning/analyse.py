@@ -138,6 +138,7 @@ def excerpts_of(source: DockerfileText) -> Iterator[None]:
 
             text = source.content.decode("utf-8", "replace")
             error.excerpt = render_excerpt(source.name, text, error.lines)
+            error.dockerfile = source.path
         raise
 
 

@@ -88,6 +88,7 @@ class DockerfileText:
     name: str  # in messages
     content: bytes
     ignore: str | None = None
+    path: str = ""  # of a file of this machine
 
 
 class Dockerfiles(Protocol):

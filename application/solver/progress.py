@@ -1,6 +1,6 @@
 """Progress events of the vertices of a build."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import field
 
 from img.application.cancellation import StepCanceled
@@ -32,16 +32,17 @@ class StepProgress:
     vertex: str  # the ID in events
     name: str
     cancelled: Cancellation
+    inputs: tuple[str, ...] = ()  # the IDs of the vertices that it needs
     _started: bool = field(default=False)
 
     def started(self) -> None:
         """Show that the work begins."""
         self._started = True
-        self.sink.emit(VertexStarted(vertex=self.vertex, name=self.name))
+        self.sink.emit(VertexStarted(vertex=self.vertex, name=self.name, inputs=self.inputs))
 
     def cached(self) -> None:
         """Show that the result was found."""
-        self.sink.emit(VertexCached(vertex=self.vertex, name=self.name))
+        self.sink.emit(VertexCached(vertex=self.vertex, name=self.name, inputs=self.inputs))
 
     def done(self) -> None:
         """Show that the work is done."""
@@ -84,7 +85,16 @@ def vertex_id(label: str, position: int) -> str:
 
 def vertex_ids(graph: Graph, target: int, label: str) -> Iterator[str]:
     """Yield the IDs of the steps that ``target`` needs and that are shown."""
-    for position in graph.needed_for(target):
+    return _shown(graph, graph.needed_for(target), label)
+
+
+def input_ids(graph: Graph, position: int, label: str) -> tuple[str, ...]:
+    """Return the IDs of the inputs of a step that are shown, each once."""
+    return tuple(dict.fromkeys(_shown(graph, graph.vertices[position].inputs, label)))
+
+
+def _shown(graph: Graph, positions: Iterable[int], label: str) -> Iterator[str]:
+    for position in positions:
         match graph.vertices[position].operation:
             case Scratch() | ReadContext(name=""):
                 continue

@@ -11,7 +11,7 @@ from img.application.ports.clock import Clock
 from img.application.ports.progress_sink import ProgressSink
 from img.application.solver.build_group import BuildGroup
 from img.application.solver.lookup import Lookup
-from img.application.solver.progress import StepProgress, vertex_id
+from img.application.solver.progress import StepProgress, input_ids, vertex_id
 from img.application.solver.results import (
     Result,
     Stack,
@@ -102,7 +102,11 @@ class BuildSolver:
         """
         vertex = self.graph.vertices[position]
         progress = StepProgress(
-            self.parts.progress, vertex_id(self.label, position), vertex.name, self.cancelled
+            self.parts.progress,
+            vertex_id(self.label, position),
+            vertex.name,
+            self.cancelled,
+            input_ids(self.graph, position, self.label),
         )
         try:
             return self._solve(position, vertex, inputs, progress)

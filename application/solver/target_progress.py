@@ -23,7 +23,13 @@ class TargetProgress(ProgressSink):
                 steps = frozenset(map(self._own, event.vertices))
                 self._sink.emit(StepsPlanned(plan=self._own(event.plan), vertices=steps))
             case VertexStarted() | VertexCached():
-                named = replace(event, vertex=self._own(event.vertex), name=self._named(event.name))
+                named = replace(
+                    event,
+                    vertex=self._own(event.vertex),
+                    name=self._named(event.name),
+                    inputs=tuple(map(self._own, event.inputs)),
+                    group=self._target,
+                )
                 self._sink.emit(named)
             case _:
                 self._sink.emit(replace(event, vertex=self._own(event.vertex)))

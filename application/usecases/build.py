@@ -44,7 +44,14 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.options.cache import CacheExchange
 from img.domain.outputs import AS_BUILT, Output, reads_layers
 from img.domain.platform import Platform
-from img.domain.progress import StepsPlanned, VertexDone, VertexFailed, VertexStarted, VertexWarning
+from img.domain.progress import (
+    SourceLines,
+    StepsPlanned,
+    VertexDone,
+    VertexFailed,
+    VertexStarted,
+    VertexWarning,
+)
 
 if TYPE_CHECKING:  # few builds import or export caches
     from img.application.cache_export.export_all import ExportCaches
@@ -147,7 +154,7 @@ class BuildImage:
             with self._read():
                 parsed = self._parsed(dockerfile, request)
                 planned = self._planned(parsed, requests, time_of)
-            self._warn(planned[0][1])
+            self._warn(planned[0][1], dockerfile)
             for one, each in planned:
                 self.announce(_label(one), each.plan.graph, each.plan.target)
             self.deliver.announce(outputs)
@@ -262,9 +269,19 @@ class BuildImage:
                 case Exec(platform=Platform() as platform) if not self.programs.run(platform):
                     raise ForeignStep(platform, vertex.lines)
 
-    def _warn(self, planned: Planned) -> None:
+    def _warn(self, planned: Planned, source: DockerfileText) -> None:
         for warning in planned.warnings:
-            self.progress.emit(VertexWarning(vertex=_DEFINITION, message=warning.summary))
+            lines = SourceLines(
+                file=source.name, path=source.path, text=source.content, lines=warning.lines
+            )
+            event = VertexWarning(
+                vertex=_DEFINITION,
+                message=warning.summary,
+                detail=warning.description,
+                url=warning.url,
+                source=lines,
+            )
+            self.progress.emit(event)
         self.progress.emit(VertexDone(vertex=_DEFINITION))
 
     def announce(self, label: str, graph: Graph, target: int) -> None:

@@ -40,6 +40,8 @@ from img.entrypoints.cli.build_outputs import (
     file_by_name,
     metadata_of,
     registry_access,
+    wants_warnings,
+    with_warnings,
     writes_to_standard_output,
 )
 from img.entrypoints.cli.checks import answer_call
@@ -224,6 +226,7 @@ class _Baking:
             access=registry_access(self.registries, outputs),
             userns=USER_NAMESPACES in self.asked.allowed,
             pins=locked_pins(".", self.asked.lockfile) if self.asked.locked else None,
+            keeps_warnings=wants_warnings(self.asked.metadata_file),
         ) as container:
             places = container.system.output_files()
             metadata_file = file_by_name(self.asked.metadata_file)
@@ -239,8 +242,11 @@ class _Baking:
                 most=self.asked.jobs or processors(),
             )
             if metadata_file and not baked.failed:
+                metadata = self._metadata(baked)
+                if wants_warnings(metadata_file):
+                    metadata |= with_warnings(container.system.warnings().documents())
                 with places.file(metadata_file) as file:
-                    file.write(json.dumps(self._metadata(baked), indent=2).encode())
+                    file.write(json.dumps(metadata, indent=2).encode())
         return self._report(baked)
 
     @property

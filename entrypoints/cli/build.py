@@ -29,6 +29,7 @@ from img.entrypoints.cli.build_outputs import (
     outputs_of,
     registry_access,
     title_of,
+    wants_warnings,
     writes_to_standard_output,
 )
 from img.entrypoints.cli.build_request import build_request, platforms
@@ -335,7 +336,9 @@ def build(
     agents = tuple(AgentSpec.parse(text) for text in _nonempty(ssh))
     title = title_of(outputs, tag or ())
     progress = "plain" if no_console else progress
-    talks = not quiet and asked is None and progress != "rawjson"  # programs read only JSON
+    quiet = quiet or progress == "quiet"  # buildx: "none" alone prints nothing
+    # Programs read only the JSON.
+    talks = not quiet and asked is None and progress not in ("rawjson", "none")
     if talks:
         say(f"Building {title}", error=True)
         say("Setting up the rootfs... this may take a bit.", error=True)
@@ -353,6 +356,7 @@ def build(
         executor=executor,
         userns=USER_NAMESPACES in allowed,
         pins=_pins(location, lockfile) if locked else None,
+        keeps_warnings=wants_warnings(metadata_file),
     ) as container:
         if asked is not None:
             from img.entrypoints.cli.checks import run_call
@@ -360,7 +364,12 @@ def build(
             method = "check" if check else call
             raise typer.Exit(run_call(container.building, method, request, location, file))
         container.execution.announced().announce()
-        results = ResultFiles(container.system.output_files(), iidfile, metadata_file)
+        results = ResultFiles(
+            container.system.output_files(),
+            iidfile,
+            metadata_file,
+            container.system.warnings().documents if wants_warnings(metadata_file) else None,
+        )
         results.check()
         built = container.building.build_image()(
             request, location=location, file=file, outputs=outputs, platforms=wanted, caches=caches

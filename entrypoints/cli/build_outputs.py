@@ -3,12 +3,13 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
+from img.domain.go.booleans import parse_boolean
 from img.domain.options.outputs import OutputOptions, parse_outputs
 from img.domain.outputs import (
     STANDARD_OUTPUT,
@@ -21,6 +22,8 @@ from img.domain.outputs import (
 from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.tables import bytes_size
 from img.entrypoints.settings import RegistryAccess, host_platform
+
+_WARNINGS = "BUILDX_METADATA_WARNINGS"
 
 if TYPE_CHECKING:
     from img.application.outputs.solved import BuiltImage
@@ -63,6 +66,7 @@ class ResultFiles:
     places: "OutputFiles"
     iidfile: str
     metadata_file: str
+    warnings: "Callable[[], Sequence[object]] | None" = None  # for the metadata, if asked for
 
     def check(self) -> None:
         """Raise OutputNotWritten if the files cannot be written."""
@@ -74,7 +78,9 @@ class ResultFiles:
         if self.iidfile:
             self._write(self.iidfile, image_id(built))
         if self.metadata_file:
-            self._write(self.metadata_file, json.dumps(metadata_of(built), indent=2))
+            warnings = self.warnings() if self.warnings else ()
+            metadata = metadata_of(built) | with_warnings(warnings)
+            self._write(self.metadata_file, json.dumps(metadata, indent=2))
 
     def _write(self, path: str, text: str) -> None:
         with self.places.file(file_by_name(path)) as file:
@@ -157,6 +163,16 @@ def metadata_of(built: "BuiltImage | None") -> dict[str, object]:
     if built.names:
         metadata["image.name"] = ",".join(str(name) for name in built.names)
     return metadata
+
+
+def wants_warnings(metadata_file: str) -> bool:
+    """Tell whether the metadata file has warnings (buildx, util/confutil/metadata.go)."""
+    return bool(metadata_file) and parse_boolean(os.environ.get(_WARNINGS, "")) is True
+
+
+def with_warnings(warnings: Sequence[object]) -> dict[str, object]:
+    """Return the part of the metadata about ``warnings``, which is left out if there are none."""
+    return {"buildx.build.warnings": list(warnings)} if warnings else {}
 
 
 def file_by_name(path: str) -> str:

@@ -1,6 +1,7 @@
 """Messages and exit codes of errors. No other module prints errors."""
 
 import errno
+import os
 import sys
 
 from img.domain.errors import ImgError, SourceError, StateError, UsageError
@@ -43,6 +44,26 @@ def report(error: ImgError) -> int:
             lines.append(shown(error.excerpt))
         message = f"{error.preamble}{message}"
     hint = f" ({error.hint})" if error.hint else ""
+    if (mark := _mark(error)) is not None:
+        lines.append(mark)
     lines.append(shown_in_line(f"Error: {message}{hint}"))
     print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201
     return error.exit_code
+
+
+def _mark(error: ImgError) -> str | None:
+    """Return the command that shows ``error`` beside its lines on GitHub, None elsewhere."""
+    from img.domain.ci_log import CiSystem, Mark, ci_system, place_in
+    from img.domain.shown_text import shown_in_line
+
+    try:
+        if ci_system(os.environ) is not CiSystem.GITHUB:
+            return None
+    except UsageError:  # which is reported itself
+        return None
+    place, lines = "", None
+    if isinstance(error, SourceError) and error.dockerfile:
+        workspace = os.path.realpath(os.environ.get("GITHUB_WORKSPACE") or ".")
+        place, lines = place_in(workspace, error.dockerfile), error.lines
+    hint = f" ({error.hint})" if error.hint else ""
+    return Mark("error", shown_in_line(f"{error.message}{hint}"), place, lines).command

@@ -53,7 +53,9 @@ def shared_options(command: Callable[..., object]) -> Callable[..., object]:
         for kind, name in made.items():
             values = {option.name: given.pop(option.name) for option in _OPTIONS[kind]}
             given[name] = (
-                ctx.obj.with_options(**values) if kind is Session else RegistryOptions(**values)
+                ctx.obj.with_options(command=ctx.command_path, **values)
+                if kind is Session
+                else RegistryOptions(**values)
             )
         if "ctx" in own:
             given["ctx"] = ctx

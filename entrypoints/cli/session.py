@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
@@ -55,14 +55,18 @@ class Session:
     backend: str | None = None
     debug: bool = False
     caller: Caller | None = None
+    command: str = "img"  # such as "img build"
 
-    def with_options(self, *, state: str | None, backend: str | None, debug: bool) -> "Session":
+    def with_options(
+        self, *, state: str | None, backend: str | None, debug: bool, command: str = "img"
+    ) -> "Session":
         """Return the session with the options after the command, where these are given."""
         return Session(
             state=state or self.state,
             backend=backend or self.backend,
             debug=debug or self.debug,
             caller=self.caller,
+            command=command,
         )
 
     def state_path(self) -> Path:
@@ -93,6 +97,7 @@ class Session:
         executor: str | None = None,
         userns: bool = False,
         pins: "Pins | None" = None,
+        keeps_warnings: bool = False,
     ) -> Iterator["Container"]:
         """Enter namespaces, yield the container for a command, and close it afterwards.
 
@@ -117,6 +122,10 @@ class Session:
             max_cache=_max_cache(),
             progress=_progress(progress),
             quiet=quiet,
+            ci=_ci(),
+            traced=_wants_traces(os.environ),
+            keeps_warnings=keeps_warnings,
+            command=self.command,
             on_event=self.caller.on_event if self.caller else None,
             debug=self.debug,
             secrets=secrets,
@@ -145,6 +154,9 @@ class Session:
             self.caller.on_open(path)
         try:
             yield container
+        except Exception as error:
+            container.note_failure(error)
+            raise
         finally:
             container.close()
 
@@ -163,6 +175,24 @@ def _user_choice(choice: str, title: str) -> str:
 def _max_cache() -> int | None:
     text = os.environ.get("IMG_MAX_CACHE", "")
     return byte_size("IMG_MAX_CACHE", text) if text else None
+
+
+def _wants_traces(environment: Mapping[str, str]) -> bool:
+    """Tell whether the variables of OpenTelemetry's specification ask for traces."""
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "")
+    if exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    names = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    return bool(exporter) or any(environment.get(name) for name in names)
+
+
+def _ci() -> str:
+    if not any(name in os.environ for name in ("IMG_CI", "GITHUB_ACTIONS", "GITLAB_CI")):
+        return ""
+    from img.domain.ci_log import ci_system  # few commands run there
+
+    system = ci_system(os.environ)
+    return system.value if system else ""
 
 
 def _progress(choice: str) -> str:

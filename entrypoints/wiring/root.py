@@ -117,6 +117,11 @@ class Container:
         """Return a function that stores the trace of the build, None if it leaves none."""
         return kept_trace(self, self._setup.recorder)
 
+    def note_failure(self, error: Exception) -> None:
+        """Mark the traces of the run as those of a failure."""
+        if self._setup.settings.traced:
+            self.system.traces().fail(str(error))
+
     def close(self) -> None:
         """Show the last progress, end helper processes, close the database."""
         made = vars(self)
@@ -164,7 +169,7 @@ def _port(container: Container, group: str) -> providers.Provider[Any]:
         case "credential_store":
             return container.registries.credentials
         case _:
-            return container.system.progress
+            return container.system.display
 
 
 def _context(container: Container, settings: Settings) -> PluginContext:

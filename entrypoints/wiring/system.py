@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 from img.entrypoints.lazy import lazy, lazy_imports
 from img.entrypoints.wiring.injection import Wiring, attributes_of, providers, select
@@ -16,9 +17,14 @@ with lazy_imports(__name__):
     from img.adapters.foreign_programs.recorded import RecordedPrograms
     from img.adapters.output_files.local import LocalOutputFiles
     from img.adapters.progress_sink.callback import CallbackProgress
+    from img.adapters.progress_sink.ci_sections import CiSections
+    from img.adapters.progress_sink.collected_warnings import CollectedWarnings
+    from img.adapters.progress_sink.otlp import export, prepare
     from img.adapters.progress_sink.plain import PlainProgress
     from img.adapters.progress_sink.rawjson import RawJsonProgress
+    from img.adapters.progress_sink.several import SeveralSinks
     from img.adapters.progress_sink.silent import SilentProgress
+    from img.adapters.progress_sink.spans import SpanProgress
     from img.adapters.progress_sink.terminal import TerminalProgress
 
 if TYPE_CHECKING:
@@ -33,8 +39,29 @@ def _on_standard_error(display: Callable[[TextIO], ProgressSink]) -> ProgressSin
     return display(sys.stderr)
 
 
+def _plain(ci: str) -> ProgressSink:
+    if not ci:
+        return PlainProgress(sys.stderr)
+    from img.domain.ci_log import CiSystem  # few builds run there
+
+    workspace = os.path.realpath(os.environ.get("GITHUB_WORKSPACE") or ".")
+    return PlainProgress(sys.stderr, sections=CiSections(CiSystem(ci), workspace))
+
+
 def _without_display(on_event: Callable[[Event], None] | None) -> ProgressSink:
     return SilentProgress() if on_event is None else CallbackProgress(on_event)
+
+
+def _traces(command: str) -> SpanProgress:
+    from img import __version__
+
+    attributes = {"img.version": __version__}
+    return SpanProgress(command, attributes, os.environ, export=export, prepare=prepare)
+
+
+def _progress(display: ProgressSink, also: Sequence[ProgressSink]) -> ProgressSink:
+    """Return the sink of a run: its display, and others that take the same events."""
+    return SeveralSinks([display, *also]) if also else display
 
 
 def _output_files() -> OutputFiles:
@@ -59,12 +86,22 @@ class System(Wiring):
         given = attributes_of(setup)
         self.clock = providers.Singleton(SystemClock)
         self.ownership = providers.Singleton(_ownership, setup)
-        self.progress: providers.Provider[ProgressSink] = select(
+        self.display: providers.Provider[ProgressSink] = select(
             given.progress,
-            plain=providers.Singleton(lazy(_on_standard_error), PlainProgress),
+            plain=providers.Singleton(lazy(_plain), given.settings.ci),
             tty=providers.Singleton(lazy(_on_standard_error), TerminalProgress),
             quiet=providers.Singleton(lazy(_without_display), given.settings.on_event),
             rawjson=providers.Singleton(lazy(_on_standard_error), RawJsonProgress),
+        )
+        self.traces = providers.Singleton(_traces, given.settings.command)
+        self.warnings = providers.Singleton(CollectedWarnings)
+        also: list[providers.Provider[Any]] = []
+        if setup.settings.traced:
+            also.append(self.traces)
+        if setup.settings.keeps_warnings:
+            also.append(self.warnings)
+        self.progress: providers.Provider[ProgressSink] = providers.Singleton(
+            _progress, self.display, providers.List(*also)
         )
         self.output_files = providers.Singleton(lazy(_output_files))
         self.foreign_programs = providers.Singleton(_foreign_programs, setup)

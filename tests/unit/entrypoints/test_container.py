@@ -48,7 +48,7 @@ def chosen_by() -> dict[str, providers.Provider[Any]]:
         "executor": container.execution.executor,
         "registry": container.registries.registry,
         "credentials": container.registries.credentials,
-        "progress": container.system.progress,
+        "progress": container.system.display,
     }
 
 

@@ -10,6 +10,8 @@ import typer
 from img.entrypoints.cli.app import COMMANDS, command_line
 
 _SLOW = {
+    "google.protobuf",
+    "opentelemetry",
     "asyncio.base_events",
     "concurrent.futures.process",
     "dockerfile_parse",

@@ -38,7 +38,7 @@ def test_options_after_the_command_win() -> None:
 
     session, registries, name = outcome_of("--state", "/b", "-d", "--name", "n", before=before)
 
-    assert session == Session(state="/b", backend="naive", debug=True)
+    assert session == Session(state="/b", backend="naive", debug=True, command="command")
     assert registries == RegistryOptions()
     assert name == "n"
 
@@ -48,7 +48,7 @@ def test_options_for_registries_become_one_value() -> None:
 
     session, registries, _ = outcome_of(*words, before=Session())
 
-    assert session == Session()
+    assert session == Session(command="command")
     assert registries == RegistryOptions(insecure=True, tls_verify=False, authfile="/auth.json")
 
 

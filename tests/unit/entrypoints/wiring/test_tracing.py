@@ -52,7 +52,8 @@ _OTHER_SETTINGS = {
     *("MemoryBlobOrigins", "MemoryBlobStore", "MemoryCacheStore", "MemoryFileDigestStore"),
     *("MemoryImageStore", "MemoryIndexStore", "NamespacedCacheStore", "OciLayoutBlobStore"),
     *("OciLayoutImageStore", "LinuxControlGroups", "ScriptedExecutor", "RawJsonProgress"),
-    "CallbackProgress",
+    *("CallbackProgress", "CiSections", "SeveralSinks", "SpanProgress", "CollectedWarnings"),
+    *("export", "prepare"),
     *("TerminalProgress", "FuseSnapshotter", "NaiveSnapshotter", "OverlaySnapshotter"),
 }
 _OF_OTHER_COMMANDS = {

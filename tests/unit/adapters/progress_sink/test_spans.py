@@ -1,0 +1,169 @@
+"""Builds as spans of OpenTelemetry, which a collector receives."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from img.adapters.progress_sink import otlp
+from img.adapters.progress_sink.spans import Span, SpanProgress
+from img.application.solver.target_progress import TargetProgress
+from img.domain.progress import (
+    VertexCached,
+    VertexCanceled,
+    VertexDone,
+    VertexFailed,
+    VertexOutput,
+    VertexStarted,
+    VertexStatus,
+    VertexWarning,
+)
+from tests.support.servers.collector import Collector, collecting
+
+PARENT = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with collecting() as made:
+        yield made
+
+
+def tell(environment: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell a sink of a bake of two targets; each event takes a second."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    seconds = iter(range(1, 100))
+    sink = SpanProgress(
+        "img bake",
+        {"img.version": "1"},
+        environment,
+        export=otlp.export,
+        prepare=otlp.prepare,
+        now=lambda: next(seconds) * 10**9,
+    )
+    sink.emit(VertexCached(vertex="m", name="[internal] load metadata"))
+    app, db = TargetProgress(sink, "app"), TargetProgress(sink, "db")
+    app.emit(VertexStarted(vertex="1", name="[1/2] FROM x"))
+    app.emit(VertexStatus(vertex="1", item="sha256:aa", current=5, total=9))
+    app.emit(VertexStatus(vertex="1", item="sha256:aa", current=9, total=9, done=True))
+    app.emit(VertexStatus(vertex="1", item="unpack", current=3, total=0))
+    app.emit(VertexDone(vertex="1"))
+    app.emit(VertexStarted(vertex="2", name="[2/2] RUN \x1b[31mmake", inputs=("1", "gone")))
+    app.emit(VertexWarning(vertex="2", message="slow"))
+    app.emit(VertexOutput(vertex="2", stream=1, data=b"no time passes"))
+    db.emit(VertexStarted(vertex="1", name="[1/1] FROM y"))
+    app.emit(VertexFailed(vertex="2", message="exit code: 1"))
+    db.emit(VertexCanceled(vertex="1"))
+    sink.close()
+    sink.close()
+
+
+def test_a_collector_receives_one_tree(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        **collector.variables,
+        "TRACEPARENT": PARENT,
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20x",
+        "OTEL_RESOURCE_ATTRIBUTES": "ci.job=7",
+    }
+    tell(given, monkeypatch)
+
+    assert collector.tree() == {
+        "img bake": "",
+        "[internal] load metadata": "img bake",
+        "build app": "img bake",
+        "[app 1/2] FROM x": "build app",
+        "sha256:aa": "[app 1/2] FROM x",
+        "unpack": "[app 1/2] FROM x",
+        "[app 2/2] RUN \\x1b[31mmake": "build app",
+        "build db": "img bake",
+        "[db 1/1] FROM y": "build db",
+    }
+    assert {span.trace_id.hex() for span in collector.spans} == {PARENT[3:35]}
+    assert collector.named("img bake").parent_span_id.hex() == PARENT[36:52]
+    (resource,) = collector.resources
+    assert resource["service.name"] == "img"
+    assert resource["ci.job"] == "7"
+    assert collector.headers[0]["authorization"] == "Bearer x"
+
+
+def test_spans_have_times_states_and_links(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell(collector.variables, monkeypatch)
+
+    def seconds(name: str) -> tuple[float, float]:
+        span = collector.named(name)
+        return span.start_time_unix_nano / 1e9, span.end_time_unix_nano / 1e9
+
+    step = collector.named("[app 2/2] RUN \\x1b[31mmake")
+    source = collector.named("[app 1/2] FROM x")
+    assert seconds("sha256:aa") == (4, 5)
+    assert seconds("unpack") == (6, 7)  # it ends with its step
+    assert seconds("[app 1/2] FROM x") == (3, 7)
+    assert seconds("build app") == (3, 11)
+    assert seconds("img bake") == (1, 13)
+    assert [link.span_id for link in step.links] == [source.span_id]
+    assert [(e.name, e.attributes[0].value.string_value) for e in step.events] == [
+        ("warning", "slow")
+    ]
+    assert (step.status.code, step.status.message) == (2, "exit code: 1")
+    assert collector.named("build app").status.code == 2
+    assert collector.named("img bake").status.message == "exit code: 1"
+    assert source.status.code == 0
+    cached = {a.key: a.value for a in collector.named("[internal] load metadata").attributes}
+    assert cached["img.cached"].bool_value
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "protocol grpc is not supported"),
+        ({"OTEL_TRACES_EXPORTER": "zipkin"}, "zipkin is not supported"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1"}, "did not take them"),
+    ],
+)
+def test_a_build_does_not_fail_because_nobody_listens(
+    more: dict[str, str],
+    reason: str,
+    collector: Collector,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "0.2")
+    tell({**collector.variables, **more}, monkeypatch)
+
+    said = "".join(capfd.readouterr())
+    assert len(said.splitlines()) == 1
+    assert "no traces were sent" in said
+    assert reason in said
+    assert not collector.spans
+
+
+def test_nothing_is_sent_if_the_sampler_takes_nothing(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tell({**collector.variables, "OTEL_TRACES_SAMPLER": "always_off"}, monkeypatch)
+    assert not collector.spans
+
+
+def test_the_extra_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in [*sys.modules]:
+        if module.startswith("opentelemetry.exporter"):
+            monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter", None)
+    otlp.prepare()
+    with pytest.raises(ImportError, match=r"pip install 'img-builder\[otel\]'"):
+        otlp.export([Span("img", 1, 2)], {})
+
+
+def test_events_alone_import_nothing_of_the_extra() -> None:
+    program = (
+        "import sys\n"
+        "from img.adapters.progress_sink import otlp, spans\n"
+        "assert not [name for name in sys.modules if name.startswith('opentelemetry')]\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
