@@ -1,6 +1,6 @@
 """Processes and root file systems for executors."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field
 from enum import Enum
 
@@ -89,6 +89,35 @@ class TreeMount:
     read_only: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolver:
+    """Lines of /etc/resolv.conf that replace those of the host (resolv.conf(5)).
+
+    An empty tuple leaves the host's lines.
+    """
+
+    servers: tuple[str, ...] = ()  # addresses
+    domains: tuple[str, ...] | None = None  # to search; None leaves the host's, () is no search
+    options: tuple[str, ...] = ()
+
+    def content(self, host: bytes, own_server: bytes = b"") -> bytes:
+        """Return the file of a step for the content of the host's.
+
+        ``own_server`` is the name server of a network in which the host's are out of reach. The
+        other lines of the host stay, so that a name means the same in every network.
+        """
+        new = [b"nameserver " + each.encode() for each in self.servers]
+        new = new or ([b"nameserver " + own_server] if own_server else [])
+        replaced = {b"nameserver"} if new else set()
+        if self.domains is not None:
+            replaced |= {b"search", b"domain"}
+            new += [b"search " + " ".join(self.domains).encode()] if self.domains else []
+        if self.options:
+            replaced |= {b"options"}
+            new += [b"options " + " ".join(self.options).encode()]
+        return host if not replaced else _joined(new, host, replaced)
+
+
 ProcessMount = BindMount | TmpfsMount | FileMount | TreeMount
 
 
@@ -116,6 +145,7 @@ class Process:
     mounts: tuple[ProcessMount, ...] = ()
     hostname: str = "buildkitsandbox"
     hosts: tuple[tuple[str, str], ...] = ()  # (name, address), into /etc/hosts
+    resolver: Resolver = Resolver()
     shm_size: int = 64 << 20  # bytes
     ulimits: tuple[Ulimit, ...] = ()
     control_groups: tuple[str, ...] = ()  # control group directories that it starts in
@@ -154,3 +184,8 @@ class ExitStatus:
     def success(self) -> bool:
         """True for exit code 0."""
         return self.code == 0
+
+
+def _joined(new: Sequence[bytes], host: bytes, replaced: set[bytes]) -> bytes:
+    kept = [line for line in host.splitlines() if not set(line.split()[:1]) & replaced]
+    return b"".join(line + b"\n" for line in (*new, *kept))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from img.application.transfer.pins import Pins
     from img.domain.kaniko.registries import RegistrySettings
     from img.domain.options.secrets import AgentSpec, SecretSpec
+    from img.domain.process import Resolver
     from img.domain.progress import Event
 
 # Names of backends in img 0.5 and later → snapshotters.
@@ -50,6 +51,16 @@ class RegistryAccess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Settings of RUN steps that decide neither what a step is nor its cache key."""
+
+    resolver: Resolver | None = None  # None: the host's
+    # The CA certificates to add: "" for none, "true" for those that img trusts, else a file with
+    # more of them.
+    inject_ca: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The settings of one run."""
 
@@ -77,6 +88,7 @@ class Settings:
     resources: Resources = Resources()  # limits of steps
     retries: int = 0  # of a RUN that fails
     step_limit_s: float | None = None  # for each try of a RUN
+    surroundings: Surroundings = Surroundings()
     access: RegistryAccess = RegistryAccess()
     pins: Pins | None = None  # fixed answers for names of images, URLs and git refs
 

@@ -192,9 +192,12 @@ def _host_questions(state: str) -> Sequence[Question]:
 
 
 def _program_questions() -> Sequence[Question]:
-    """Return questions about the files of this program and its interpreter."""
+    """Return questions about the files of this program and its interpreter, and its settings."""
+    from img.domain.docker_config import docker_config_place
+
     modules = [getattr(module, "__file__", None) for module in [*sys.modules.values()]]
-    files = dict.fromkeys([sys.executable, *filter(None, modules), *sys.path])
+    proxies = docker_config_place(os.environ)
+    files = dict.fromkeys([sys.executable, *filter(None, modules), *sys.path, proxies])
     return [[TARGET, file] for file in files if file]
 
 

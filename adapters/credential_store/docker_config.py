@@ -18,15 +18,14 @@ from img.application.ports.credential_store import (
     CredentialStore,
     CredentialsUnreadable,
 )
+from img.domain.docker_config import docker_config_place
 from img.domain.json_text import InvalidJson, parse_json
 from img.domain.reference import DOCKER_HUB_NAMES, DOCKER_HUB_SERVER
 
 
 def docker_config_path(environment: Mapping[str, str]) -> Path:
     """Return the path of the file: $DOCKER_CONFIG/config.json, or ~/.docker/config.json."""
-    given = environment.get("DOCKER_CONFIG")
-    folder = Path(given) if given else Path(environment.get("HOME", "/")) / ".docker"
-    return folder / "config.json"
+    return Path(docker_config_place(environment))
 
 
 class DockerConfigCredentials(CredentialStore):

@@ -25,7 +25,7 @@ from img.adapters.executor.first_process import (
 )
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mount_substitutes import MountSubstitutes
-from img.adapters.executor.mounts import host_file, hosts_file, named
+from img.adapters.executor.mounts import host_file, hosts_file, named, resolver_file
 from img.adapters.executor.system_mounts import DEVICES
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import capabilities, launcher, small_files, syscalls
@@ -74,7 +74,7 @@ def _place(substitutes: MountSubstitutes, process: Process) -> None:
     # The machine keeps its name, which programs such as sudo look up.
     names = (*process.hosts, (os.uname().nodename, "127.0.0.1"))
     for target, content in (
-        ("etc/resolv.conf", host_file("/etc/resolv.conf")),
+        ("etc/resolv.conf", resolver_file(process)),
         ("etc/hosts", hosts_file(process, names)),
     ):
         with named(target):

@@ -29,7 +29,7 @@ from img.domain.process import (
     TreeMount,
 )
 
-_OWN_RESOLVER = b"nameserver 10.0.2.3"  # slirp4netns(1): it forwards to the host's resolver
+_OWN_SERVER = b"10.0.2.3"  # slirp4netns(1): it forwards to the host's resolver
 
 
 class Scratch:
@@ -97,11 +97,8 @@ def mount_name_files(points: MountPoints, scratch: Scratch, process: Process) ->
 
 def resolver_file(process: Process) -> bytes:
     """Return the content of a step's /etc/resolv.conf."""
-    host = host_file("/etc/resolv.conf")
-    if process.network is not Network.PRIVATE:
-        return host
-    others = [line for line in host.splitlines() if not line.startswith(b"nameserver")]
-    return b"\n".join((_OWN_RESOLVER, *others, b""))
+    own_server = _OWN_SERVER if process.network is Network.PRIVATE else b""
+    return process.resolver.content(host_file("/etc/resolv.conf"), own_server)
 
 
 def hosts_file(process: Process, names: Sequence[tuple[str, str]]) -> bytes:

@@ -26,7 +26,7 @@ from img.adapters.executor.first_process import (
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mount_points import MountPoints
 from img.adapters.executor.mount_substitutes import path_in
-from img.adapters.executor.mounts import host_file, hosts_file, named
+from img.adapters.executor.mounts import hosts_file, named, resolver_file
 from img.adapters.executor.proot_files import confine_to_files
 from img.adapters.executor.reports import MountPoint, Starting
 from img.adapters.executor.signals import reset_signals
@@ -228,7 +228,7 @@ def _system(process: Process, own: "_OwnFiles", places: _Places) -> Iterator[tup
         yield f"/dev/{name}", places.at(f"/dev/{name}", directory=False)
     for name in ("/proc", "/sys"):
         yield name, places.at(name, directory=True)
-    resolver, hosts = host_file("/etc/resolv.conf"), hosts_file(process, process.hosts)
+    resolver, hosts = resolver_file(process), hosts_file(process, process.hosts)
     yield own.file(resolver), places.at("/etc/resolv.conf", directory=False)
     yield own.file(hosts), places.at("/etc/hosts", directory=False)
 

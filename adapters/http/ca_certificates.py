@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 
@@ -48,8 +48,30 @@ def load_certificates(context: ssl.SSLContext, places: Iterable[Path]) -> None:
             else:
                 context.load_verify_locations(cafile=place)
         except OSError as error:  # includes SSLError
-            text = f"certificates in {place} cannot be used: {reason_of(error)}"
-            raise UnusableCertificates(text) from None
+            raise _unusable(place, error) from None
+
+
+def certificate_texts(places: Iterable[Path]) -> Iterator[bytes]:
+    """Yield the content of each file, and of each file in a directory, of ``places``.
+
+    Raises UnusableCertificates.
+    """
+    for place in places:
+        try:
+            files = sorted(each for each in place.iterdir() if each.is_file())
+        except NotADirectoryError:
+            files = [place]
+        except OSError as error:
+            raise _unusable(place, error) from None
+        for file in files:
+            try:
+                yield file.read_bytes()
+            except OSError as error:
+                raise _unusable(file, error) from None
+
+
+def _unusable(place: Path, error: OSError) -> UnusableCertificates:
+    return UnusableCertificates(f"certificates in {place} cannot be used: {reason_of(error)}")
 
 
 def reason_of(error: OSError) -> str:

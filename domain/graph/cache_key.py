@@ -1,8 +1,9 @@
 """The cache keys of vertices.
 
 Keys do not include: the values of proxies (``hidden_env``) and the addresses of ``--add-host``,
-which depend on the network; the name of a base image, because its digest identifies it; values of
-secrets and contents of cache mounts, which are in no operation; names and lines of vertices.
+which depend on the network; the name of a base image, because its digest identifies it; name
+servers, certificates of the host, values of secrets and contents of cache mounts, which are in no
+operation; names and lines of vertices.
 """
 
 from collections.abc import Iterable, Sequence

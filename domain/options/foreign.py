@@ -77,7 +77,6 @@ _PLATFORM = "use --platform OS/ARCH[/VARIANT]"
 _CACHES = "use --cache-from and --cache-to type=registry,ref=NAME"
 _RESULT_FILE = "use --iidfile or --metadata-file"
 _CAPABILITIES = "steps have the capabilities that docker's have; leave it out"
-_RESOLVER = "steps have the host's /etc/resolv.conf; leave it out"
 _ENVIRONMENT = "use ENV or LABEL in the Dockerfile"
 _SIGNATURES = "img makes and checks no signatures; leave it out"
 
@@ -169,9 +168,6 @@ _VALUES: _Rows = (
     ("--creds", _NEVER, "use `img login`, or --authfile"),
     ("--decryption-key", _NEVER, "images cannot be encrypted; leave it out"),
     ("--device", _NEVER, "img hands no devices on; leave it out"),
-    ("--dns", _NEVER, _RESOLVER),
-    ("--dns-option", _NEVER, _RESOLVER),
-    ("--dns-search", _NEVER, _RESOLVER),
     ("--env", _NEVER, _ENVIRONMENT),
     ("--format", _one_of("", "oci"), "use -o type=image,oci-mediatypes=false"),
     ("--from", _NEVER, "use an ARG in FROM, and --build-arg"),

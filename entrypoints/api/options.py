@@ -48,6 +48,10 @@ class BuildOptions(RegistryOptions, total=False):
     build_context: Pairs
     add_host: Texts
     network: str
+    dns: Texts
+    dns_search: Texts
+    dns_option: Texts
+    inject_ca: PathText | bool
     shm_size: str
     ulimit: Texts
     memory: str
@@ -92,6 +96,7 @@ class BakeOptions(RegistryOptions, total=False):
     no_cache: bool
     pull: bool
     allow: Texts
+    inject_ca: PathText | bool
     jobs: int
     lock: bool
     locked: bool

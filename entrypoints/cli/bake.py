@@ -9,7 +9,7 @@ from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
 
-_SWITCHES_WITH_VALUE = {"--no-cache": "true", "--pull": "true", "--check": "true"}
+_SWITCHES_WITH_VALUE = dict.fromkeys(("--no-cache", "--pull", "--check", "--inject-ca"), "true")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,6 +56,7 @@ def bake(
     allow: Annotated[
         Texts, option("--allow", says="Allow a privilege, such as fs.read=PATH.", value="NAME")
     ] = None,
+    inject_ca: options.InjectCa = "",
     call: options.CallMethod = "",
     check: Annotated[
         str, option("--check", says="Check the Dockerfiles, do not build.", value="[=BOOL]")
@@ -102,6 +103,7 @@ def bake(
         no_cache=no_cache,
         pull=pull,
         allowed=tuple(each for each in allow or () if each),
+        inject_ca=inject_ca,
         call=call,
         check=check,
         lock=lock,

@@ -20,7 +20,11 @@ from img.domain.options.secrets import AgentSpec, SecretSpec
 from img.domain.outputs import Output
 from img.domain.pull_policy import PullPolicy
 from img.entrypoints.cli.build_outputs import outputs_of
-from img.entrypoints.cli.build_request import build_request, platforms
+from img.entrypoints.cli.build_request import (
+    build_request,
+    platforms,
+    with_configured_proxies,
+)
 
 _LOCAL = "cwd://"
 _DEFAULT = "Dockerfile"
@@ -49,7 +53,7 @@ def target_build(name: str, contents: Contents) -> TargetBuild:
         location = _located(str(contents.get("context") or "."))
         return TargetBuild(
             request=build_request(
-                build_args=_pairs(contents, "args"),
+                build_args=with_configured_proxies(_pairs(contents, "args")),
                 labels=_pairs(contents, "labels"),
                 target=str(contents.get("target") or ""),
                 no_cache=contents.get("no-cache") is True,

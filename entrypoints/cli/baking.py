@@ -44,13 +44,14 @@ from img.entrypoints.cli.build_outputs import (
     with_warnings,
     writes_to_standard_output,
 )
+from img.entrypoints.cli.build_request import ca_choice
 from img.entrypoints.cli.checks import answer_call
 from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.locking import lock_place, locked_pins, recording_lock
 from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say, say_encoded, say_json, say_text
 from img.entrypoints.cli.session import Needs, Session
-from img.entrypoints.settings import host_platform, processors
+from img.entrypoints.settings import Surroundings, host_platform, processors
 from img.entrypoints.wiring.baking import definition_files, read_bake_definition
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Asked:
     provenance: str = ""
     sbom: str = ""
     policies: tuple[str, ...] = ()
+    inject_ca: str = ""
     jobs: int = 0  # targets at a time; 0: as many as processors
 
     @property
@@ -225,6 +227,7 @@ class _Baking:
             quiet=self.asked.progress in ("quiet", "none"),
             access=registry_access(self.registries, outputs),
             userns=USER_NAMESPACES in self.asked.allowed,
+            surroundings=Surroundings(inject_ca=ca_choice(self.asked.inject_ca)),
             pins=locked_pins(".", self.asked.lockfile) if self.asked.locked else None,
             keeps_warnings=wants_warnings(self.asked.metadata_file),
         ) as container:

@@ -15,6 +15,7 @@ from img.domain.options.entitlements import (
     USER_NAMESPACES,
     parse_entitlements,
 )
+from img.domain.options.network import parse_resolver
 from img.domain.options.outputs import OutputOptions
 from img.domain.options.pull import parse_pull
 from img.domain.options.resources import parse_resources, parse_retries, parse_step_limit
@@ -32,11 +33,17 @@ from img.entrypoints.cli.build_outputs import (
     wants_warnings,
     writes_to_standard_output,
 )
-from img.entrypoints.cli.build_request import build_request, platforms
+from img.entrypoints.cli.build_request import (
+    build_request,
+    ca_choice,
+    platforms,
+    with_configured_proxies,
+)
 from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
+from img.entrypoints.settings import Surroundings
 
 if TYPE_CHECKING:
     from img.application.outputs.solved import BuiltImage
@@ -44,7 +51,8 @@ if TYPE_CHECKING:
     from img.domain.options.foreign import ForeignOption
 
 
-_IMPLIED = {"--pull": "true", "--squash": "new"}  # the values of options without one
+# The values of options without one.
+_IMPLIED = {"--pull": "true", "--squash": "new", "--inject-ca": "true"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -122,15 +130,11 @@ def build(
         Texts,
         option("--add-host", says="Add a line to /etc/hosts of RUN steps.", value="NAME:ADDRESS"),
     ] = None,
-    network: Annotated[
-        str,
-        option(
-            "--network",
-            says="Set the network of RUN steps: default, host, none or private.",
-            value="MODE",
-            proposes=options.one_of("default", "host", "none", "private"),
-        ),
-    ] = "",
+    network: options.NetworkMode = "",
+    dns: options.Servers = None,
+    dns_search: options.Domains = None,
+    dns_option: options.ResolverOptions = None,
+    inject_ca: options.InjectCa = "",
     shm_size: Annotated[
         str, option("--shm-size", says="Set the size of /dev/shm of RUN steps.", value="SIZE")
     ] = "",
@@ -303,7 +307,7 @@ def build(
             )
         )
     request = build_request(
-        build_args=build_arg or [],
+        build_args=with_configured_proxies(build_arg or []),
         labels=label or [],
         target=target,
         no_cache=no_cache,
@@ -315,6 +319,9 @@ def build(
         shm_size=shm_size,
         ulimits=ulimit or [],
         contexts=_nonempty(build_context),
+    )
+    resolver = parse_resolver(
+        _nonempty(dns), _nonempty(dns_search), _nonempty(dns_option), request.network
     )
     limits = {
         "memory": memory,
@@ -352,6 +359,7 @@ def build(
         resources=resources,
         retries=parse_retries(retry),
         step_limit_s=parse_step_limit(timeout),
+        surroundings=Surroundings(resolver=resolver, inject_ca=ca_choice(inject_ca)),
         emulate=emulate,
         executor=executor,
         userns=USER_NAMESPACES in allowed,

@@ -4,12 +4,15 @@ import os
 from collections.abc import Sequence
 
 from img.domain.build import BuildRequest
-from img.domain.errors import UsageError
+from img.domain.docker_config import docker_config_place, proxies_for_steps
+from img.domain.errors import ImgError, UsageError
+from img.domain.go.booleans import parse_boolean
 from img.domain.options.contexts import parse_named_context
 from img.domain.options.limits import parse_shm_size, parse_ulimit
 from img.domain.options.network import parse_host, parse_network
 from img.domain.platform import Platform, parse_platforms
 from img.domain.pull_policy import PullPolicy
+from img.entrypoints.cli.output import say
 from img.entrypoints.settings import host_platform
 
 _DEFAULT_SHM = 64 << 20  # bytes
@@ -53,6 +56,36 @@ def build_request(
         ulimits=tuple(parse_ulimit(text) for text in ulimits),
         contexts=dict(parse_named_context(text) for text in contexts),
     )
+
+
+def with_configured_proxies(build_args: Sequence[str]) -> list[str]:
+    """Return ``build_args``, and one for each proxy of the file that they do not name.
+
+    A file that cannot be read is reported, and sets no proxies, as in docker.
+    """
+    path = docker_config_place(os.environ)
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            found = proxies_for_steps(file.read())
+    except (FileNotFoundError, NotADirectoryError):
+        found = {}
+    except (OSError, ImgError) as error:
+        reason = error.message if isinstance(error, ImgError) else error.strerror
+        say(f"WARNING: {path} sets no proxies for steps: {reason}", error=True)
+        found = {}
+    given = {text.partition("=")[0].lower() for text in build_args}
+    more = (f"{name}={value}" for name, value in found.items() if name not in given)
+    return [*build_args, *more]
+
+
+def ca_choice(text: str) -> str:
+    """Return the certificates for Surroundings.inject_ca. Raises UsageError for no file."""
+    on = parse_boolean(text) if text else False
+    if on is not None:
+        return "true" if on else ""
+    if not os.path.exists(text):
+        raise UsageError(f"--inject-ca {text}: no such file")
+    return os.path.abspath(text)
 
 
 def platforms(texts: Sequence[str]) -> tuple[Platform, ...]:

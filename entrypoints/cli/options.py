@@ -50,6 +50,33 @@ CallMethod = Annotated[
         proposes=one_of("build", "check", "outline", "targets"),
     ),
 ]
+NetworkMode = Annotated[
+    str,
+    option(
+        "--network",
+        says="Set the network of RUN steps: default, host, none or private.",
+        value="MODE",
+        proposes=one_of("default", "host", "none", "private"),
+    ),
+]
+Servers = Annotated[
+    Texts, option("--dns", says="Use this name server in RUN steps. Repeatable.", value="ADDRESS")
+]
+Domains = Annotated[
+    Texts, option("--dns-search", says="Search this domain in RUN steps.", value="DOMAIN")
+]
+ResolverOptions = Annotated[
+    Texts, option("--dns-option", says="Set a resolver option of RUN steps.", value="OPTION")
+]
+InjectCa = Annotated[
+    str,
+    option(
+        "--inject-ca",
+        says="Let RUN steps trust this machine's CA certificates, and those of FILE.",
+        value="[=FILE]",
+        variable="IMG_INJECT_CA",
+    ),
+]
 Locked = Annotated[
     bool, option("--locked", says="Use exactly what the lock file has for names (img lock).")
 ]

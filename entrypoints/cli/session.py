@@ -16,6 +16,7 @@ from img.entrypoints.settings import (
     FOR_TESTS,
     RegistryAccess,
     Settings,
+    Surroundings,
     byte_size,
     host_platform,
     snapshotter_of,
@@ -93,6 +94,7 @@ class Session:
         resources: Resources | None = None,
         retries: int = 0,
         step_limit_s: float | None = None,
+        surroundings: Surroundings = Surroundings(),
         emulate: str = "full",
         executor: str | None = None,
         userns: bool = False,
@@ -133,6 +135,7 @@ class Session:
             resources=resources or Resources(),
             retries=retries,
             step_limit_s=step_limit_s,
+            surroundings=surroundings,
             access=access,
             pins=pins,
         )

@@ -29,6 +29,9 @@ with lazy_imports(__name__):
     from img.application.solver.announce import AnnouncedExecutor
     from img.application.solver.entitled import EntitledExecutor
     from img.application.solver.limited import LimitedExecutor
+    from img.application.solver.resolving import ResolvingExecutor
+    from img.application.solver.trusting import TrustingExecutor
+    from img.entrypoints.wiring.certificates import injected_certificates
 
 if TYPE_CHECKING:
     from img.adapters.storage.ownership import Ownership
@@ -103,6 +106,11 @@ def _announced(
 ) -> AnnouncedExecutor:
     if setup.settings.userns:
         executor = EntitledExecutor(executor)
+    surroundings = setup.settings.surroundings
+    if surroundings.resolver is not None:
+        executor = ResolvingExecutor(executor, surroundings.resolver)
+    if surroundings.inject_ca:
+        executor = TrustingExecutor(executor, injected_certificates(surroundings.inject_ca))
     groups: ControlGroups | None = None
     if setup.settings.resources.options:
         groups = LinuxControlGroups(setup.settings.resources)

@@ -209,10 +209,16 @@ _CHANGES: dict[str, Callable[[Bench], object]] = {
     "blobs removed": lambda b: b.each_blob(Path.unlink),
     "module": lambda b: b.lab.module.write_text("value = 2\n"),
     "module before another": lambda b: (b.root / "modules/json.py").write_text(""),
+    "proxies of steps": lambda b: _docker_config(b.root),
     "newuidmap": lambda b: (b.root / "second/newuidmap").write_text(""),
     "newuidmap before it": lambda b: (b.root / "first/newuidmap").symlink_to("/bin/true"),
     "trial of overlays": lambda b: next(b.state.glob("snapshots/*/*/*/refused.json")).unlink(),
 }
+
+
+def _docker_config(home: Path) -> None:
+    (home / ".docker").mkdir()
+    (home / ".docker/config.json").write_text("{}")
 
 
 def test_each_change_of_files_and_of_the_state_is_noticed(bench: Bench) -> None:
