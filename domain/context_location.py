@@ -2,6 +2,7 @@
 
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
+from img.domain.filesystem import paths
 from img.domain.git_reference import GitReference, NotGit
 
 _LAYOUT = "oci-layout://"
@@ -29,9 +30,10 @@ class GitPlace:
 
 @dataclass(frozen=True, slots=True)
 class WebPlace:
-    """A file on a web server."""
+    """A file on a web server; with ``subdir``, a directory of the archive that it is."""
 
     url: str
+    subdir: str = ""  # clean
 
 
 Place = LocalPlace | InputPlace | GitPlace | WebPlace
@@ -40,6 +42,7 @@ Place = LocalPlace | InputPlace | GitPlace | WebPlace
 def place_of(location: str, *, is_directory: bool) -> Place:
     """Return the kind of ``location``; an existing directory of that name has precedence.
 
+    The directory of an archive is written as that of a repository: ``URL#:directory``.
     Raises BadGitReference.
     """
     if location == STANDARD_INPUT:
@@ -49,7 +52,12 @@ def place_of(location: str, *, is_directory: bool) -> Place:
     try:
         return GitPlace(GitReference.parse(location))
     except NotGit:
-        return WebPlace(location) if is_web(location) else LocalPlace(location)
+        return _web_place(location) if is_web(location) else LocalPlace(location)
+
+
+def _web_place(location: str) -> WebPlace:
+    url, mark, directory = location.partition("#:")
+    return WebPlace(url, paths.clean(directory)) if mark and "#" not in url else WebPlace(location)
 
 
 def is_web(location: str) -> bool:

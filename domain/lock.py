@@ -25,8 +25,8 @@ class BadLock(UsageError):
 class NotLocked(UsageError):
     """A name that is not in the lock file."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__(f"{what} is not in the lock file", hint="`img lock` adds it")
+    def __init__(self, what: str, command: str = "img lock") -> None:
+        super().__init__(f"{what} is not in the lock file", hint=f"`{command}` adds it")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from img.domain.resources import Resources
 
 if TYPE_CHECKING:
     from img.application.transfer.pins import Pins
+    from img.domain.bake.definition.remote import GitAccess
     from img.domain.kaniko.registries import RegistrySettings
     from img.domain.options.secrets import AgentSpec, SecretSpec
     from img.domain.process import Resolver
@@ -91,6 +92,7 @@ class Settings:
     surroundings: Surroundings = Surroundings()
     access: RegistryAccess = RegistryAccess()
     pins: Pins | None = None  # fixed answers for names of images, URLs and git refs
+    git_access: GitAccess | None = None  # for the host of a remote bake definition
 
 
 def byte_size(name: str, text: str) -> int:

@@ -1,6 +1,6 @@
 """Build contexts from all kinds of places, and the Dockerfiles in them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field, replace
 from threading import Event, Lock
 from typing import BinaryIO
@@ -130,6 +130,23 @@ class Contexts(Dockerfiles):
             return DockerfileText(name="Dockerfile", content=main.dockerfile)
         return self._inside(main, file)
 
+    def file_or_files(self, location: str, names: Sequence[str]) -> bytes | Mapping[str, bytes]:
+        """Return those of ``names`` that the repository or archive at ``location`` has.
+
+        A place on a web server that is no archive is a single file: its content is returned.
+        Raises as ``dockerfile`` does.
+        """
+        main = self._main(location, keep_git_dir=False, commit_mtime=False)
+        if main is None:
+            raise ContextError(
+                f"{location} is a directory here, not a repository",
+                hint=f"name the repository https://{location}, or the files with -f",
+            )
+        if main.dockerfile is not None:
+            return main.dockerfile
+        found = {name: self._read(main, name) for name in names}
+        return {name: content for name, content in found.items() if content is not None}
+
     def of_build(
         self, location: str, ignore: tuple[str, ...], named: Mapping[str, str]
     ) -> OpenContext:
@@ -161,9 +178,10 @@ class Contexts(Dockerfiles):
         match place_of(location, is_directory=self.local.is_directory(location)):
             case GitPlace(reference):
                 return self.git(checkout_of(reference), cancelled).result
-            case WebPlace(url):
+            case WebPlace(url, subdir):
                 operation = FetchUrl(url=url, filename=_DOWNLOAD)
-                return self.web(operation, cancelled, _ignore_progress).result
+                found = self.web(operation, cancelled, _ignore_progress).result
+                return self._unpacked(found, subdir).files if subdir else found
             case _:
                 return self._named_directory(name, location)
 
@@ -218,11 +236,11 @@ class Contexts(Dockerfiles):
                 title = f"[internal] load git source {redact_credentials(location)}"
                 found = self._shown(title, location, lambda _: self.git(checkout, cancelled))
                 return _Main(files=found.result)
-            case WebPlace(url):
+            case WebPlace(url, subdir):
                 download = FetchUrl(url=url, filename=_DOWNLOAD)
                 title = "[internal] load remote build context"
                 found = self._shown(title, url, lambda show: self.web(download, cancelled, show))
-                return self._unpacked(found.result)
+                return self._unpacked(found.result, subdir)
 
     def _from_input(self) -> _Main:
         content = self._spooled(self.local.standard_input())
@@ -232,14 +250,21 @@ class Contexts(Dockerfiles):
         content.seek(0)
         return _Main(files=_NOTHING, dockerfile=_bounded(content, "-"))
 
-    def _unpacked(self, found: Result) -> _Main:
+    def _unpacked(self, found: Result, subdir: str) -> _Main:
+        """Return the directory ``subdir`` of a downloaded archive, or the file that is none."""
         assert isinstance(found, ContextFiles)
         download = found.context
         modified = download.modified if isinstance(download, FetchedFile) else 0
         with download.open(_DOWNLOAD) as content:
             context = self.local.open_archive(content)
             if context is not None:
+                if subdir:
+                    from img.application.solver.part_of_context import PartOfContext
+
+                    context = PartOfContext.of(context, subdir)
                 return _Main(files=ContextFiles(context=context), modified=modified)
+            if subdir:
+                raise ContextError(f"the download is no archive that has a directory {subdir}")
             content.seek(0)
             text = _bounded(content, "Dockerfile")
             return _Main(files=found, dockerfile=text, modified=modified)

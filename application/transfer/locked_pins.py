@@ -19,24 +19,25 @@ class LockedPins(NoPins):
     """The entries of a lock file, and nothing else."""
 
     lock: Lock
+    command: str = "img lock"  # that adds names
 
     def image(self, name: ImageReference, platform: Platform) -> Digest | None:
         digest = self.lock.images.get((str(name), str(platform)))
         if digest is None:
-            raise NotLocked(f"{name} for {platform}")
+            raise NotLocked(f"{name} for {platform}", self.command)
         return digest
 
     def url(self, url: str) -> Digest | None:
         checksum = self.lock.urls.get(redact_credentials(url))
         if checksum is None:
-            raise NotLocked(redact_credentials(url))
+            raise NotLocked(redact_credentials(url), self.command)
         return checksum
 
     def commit(self, remote: str, ref: str) -> GitCommit | None:
         name = git_name(remote, ref)
         commit = self.lock.commits.get(name)
         if commit is None:
-            raise NotLocked(name)
+            raise NotLocked(name, self.command)
         return commit
 
 

@@ -9,14 +9,18 @@ from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
 
-_SWITCHES_WITH_VALUE = dict.fromkeys(("--no-cache", "--pull", "--check", "--inject-ca"), "true")
+_SWITCHES_WITH_VALUE = dict.fromkeys(
+    ("--no-cache", "--pull", "--check", "--inject-ca", "--lock"), "true"
+)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
     app.command(
         "bake",
-        cls=options.followed_by("[TARGET]...", foreign=_foreign, implied=_SWITCHES_WITH_VALUE),
+        cls=options.followed_by(
+            "[URL] [TARGET]...", foreign=_foreign, implied=_SWITCHES_WITH_VALUE
+        ),
         short_help="Build the targets of a bake or compose file.",
     )(bake)
 
@@ -62,8 +66,13 @@ def bake(
         str, option("--check", says="Check the Dockerfiles, do not build.", value="[=BOOL]")
     ] = "",
     lock: Annotated[
-        bool, option("--lock", says="Write the lock file of the targets, do not build.")
-    ] = False,
+        Texts,
+        option(
+            "--lock",
+            says="Write the lock file of the targets, or check, diff or update it; do not build.",
+            value="[=HOW]",
+        ),
+    ] = None,
     locked: options.Locked = False,
     lockfile: options.LockFile = "",
     metadata_file: options.MetadataFile = "",
@@ -84,15 +93,17 @@ def bake(
 ) -> None:
     """Build the targets of a bake or compose file.
 
-    TARGET is a target or a group, with * ? and [ ] as in paths; without any it is "default".
+    TARGET is a target or a group, with * ? and [ ] as in paths; without any it is "default". Before
+    them, URL is a Git repository, an archive or a file with the definition.
     """
-    from img.entrypoints.cli.baking import Asked, run_bake  # the language takes a moment to import
+    from img.entrypoints.cli.bake_session import Asked
+    from img.entrypoints.cli.baking import run_bake  # the language takes a moment to import
 
     listed = (
         listed or ("targets" if list_targets else "") or ("variables" if list_variables else "")
     )
     asked = Asked(
-        targets=tuple(targets or ()),
+        words=tuple(targets or ()),
         files=tuple(file or ()),
         overrides=tuple(override or ()),
         variables=tuple(var or ()),
@@ -106,7 +117,7 @@ def bake(
         inject_ca=inject_ca,
         call=call,
         check=check,
-        lock=lock,
+        lock=tuple(lock or ()),
         locked=locked,
         lockfile=lockfile,
         metadata_file=metadata_file,

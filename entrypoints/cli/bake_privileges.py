@@ -37,6 +37,8 @@ class PrivilegeCheck:
         plan: Plan,
         places: Places,
         environment: Mapping[str, str],
+        *,
+        remote: bool = False,
     ) -> "PrivilegeCheck":
         """Return the check for the targets of ``plan``. Raises BakeError for a bad variable."""
         texts = tuple(overrides)
@@ -47,7 +49,7 @@ class PrivilegeCheck:
                 given = paths_of_overrides(name, texts, environment)
                 build = target_build(name, _only(given, contents))
                 named[name] = privileges_of(build, places, environment) - {ANY_WRITING}
-        permissions = Permissions.of(allowed, environment)
+        permissions = Permissions.of(allowed, environment, remote=remote)
         return cls(permissions=permissions, named=named, places=places, environment=environment)
 
     def __call__(self, builds: Mapping[str, TargetBuild]) -> None:

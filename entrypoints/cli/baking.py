@@ -3,15 +3,14 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from img.application.usecases.bake import Baked
 from img.application.usecases.read_bake import Surrounding
 from img.domain.bake.definition.checks import checked
-from img.domain.bake.definition.environment import BadVariable, parse_bool
 from img.domain.bake.definition.flags import (
-    Flags,
     check_allowed,
     overrides_of,
     parse_listing,
@@ -26,126 +25,97 @@ from img.domain.bake.definition.printing import (
     shown_targets,
 )
 from img.domain.bake.definition.target_build import TargetBuild
-from img.domain.context_location import LocalPlace, place_of
 from img.domain.dataclass import dataclass
 from img.domain.dockerfile.rules.options import CHECK_ARGUMENT
 from img.domain.errors import UsageError
 from img.domain.options.call import Call
 from img.domain.options.entitlements import USER_NAMESPACES
+from img.domain.resources import Resources
 from img.entrypoints.cli.bake_builds import naming, target_build
 from img.entrypoints.cli.bake_privileges import PrivilegeCheck
+from img.entrypoints.cli.bake_session import Asked, BakeSession
 from img.entrypoints.cli.bake_targets import Targets, dockerfile_of
 from img.entrypoints.cli.build_outputs import (
     describe,
     file_by_name,
     metadata_of,
-    registry_access,
     wants_warnings,
     with_warnings,
     writes_to_standard_output,
 )
-from img.entrypoints.cli.build_request import ca_choice
 from img.entrypoints.cli.checks import answer_call
 from img.entrypoints.cli.failures import report
-from img.entrypoints.cli.locking import lock_place, locked_pins, recording_lock
+from img.entrypoints.cli.lock_files import LockFile
 from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say, say_encoded, say_json, say_text
 from img.entrypoints.cli.session import Needs, Session
-from img.entrypoints.settings import Surroundings, host_platform, processors
+from img.entrypoints.settings import host_platform, processors
 from img.entrypoints.wiring.baking import definition_files, read_bake_definition
 
 if TYPE_CHECKING:
-    pass
+    from img.application.ports.definition_files import DefinitionFiles
+    from img.domain.bake.definition.definition import Definition
+    from img.domain.bake.definition.flags import Listing
+    from img.entrypoints.wiring.root import Container
 
 _PROGRESS = ("auto", "plain", "tty", "rawjson", "quiet", "none")
 _UNKNOWN_IN_CHECKS = "docker-image://scratch"  # the result of a target that is not built
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """The options as they were given; "" is not given."""
-
-    targets: tuple[str, ...] = ()
-    files: tuple[str, ...] = ()
-    overrides: tuple[str, ...] = ()
-    variables: tuple[str, ...] = ()
-    show: bool = False
-    listed: str = ""
-    push: bool = False
-    load: bool = False
-    no_cache: str = ""
-    pull: str = ""
-    allowed: tuple[str, ...] = ()
-    call: str = ""
-    check: str = ""
-    lock: bool = False
-    locked: bool = False
-    lockfile: str = ""
-    metadata_file: str = ""
-    progress: str = "auto"
-    provenance: str = ""
-    sbom: str = ""
-    policies: tuple[str, ...] = ()
-    inject_ca: str = ""
-    jobs: int = 0  # targets at a time; 0: as many as processors
-
-    @property
-    def question(self) -> str:
-        """The call of all targets, "" for none. Raises UsageError."""
-        try:
-            checks = bool(self.check) and parse_bool(self.check)
-        except BadVariable as error:
-            raise UsageError(f"invalid value of --check: {error}") from None
-        return "check" if checks else self.call
-
-    @property
-    def flags(self) -> Flags:
-        """The options that are overrides of all targets. Raises UsageError."""
-        return Flags(
-            push=self.push,
-            load=self.load,
-            no_cache=self.no_cache,
-            pull=self.pull,
-            provenance=self.provenance,
-            sbom=self.sbom,
-            call=self.question,
-            policies=self.policies,
-        )
-
-
 def run_bake(session: Session, registries: RegistryOptions, asked: Asked) -> int:
     """Do what is asked, and return the exit code. Raises BakeError, UsageError …"""
     _check(asked)
-    environment = dict(os.environ)
-    files = definition_files()
-    read = read_bake_definition(files, _warn)
     listing = parse_listing(asked.listed) if asked.listed else None
+    lock = asked.lock_file()
+    with ExitStack() as stack:
+        opening = BakeSession.of(session, registries, asked, lock).for_definition(stack)
+        files = definition_files()
+        definition = _definition(asked, files, opening.opened)
+        if listing:
+            stack.close()  # the progress ends before the answer
+            _list(definition, listing)
+            return 0
+        overrides = (*asked.overrides, *overrides_of(asked.flags))
+        made = plan(definition, asked.remote.targets, overrides, os.environ)
+        made = checked(made, files, os.environ, host_platform())
+        if asked.show:
+            stack.close()
+            say_encoded(print_plan(made))
+            return 0
+        builds = {name: target_build(name, each) for name, each in made.targets.items()}
+        check = PrivilegeCheck.of(
+            asked.allowed,
+            overrides,
+            made,
+            files,
+            os.environ,
+            remote=bool(asked.remote.url),
+        )
+        check(builds)
+        return _Baking(opening, made, builds, check, lock).run()
+
+
+def _definition(asked: Asked, files: "DefinitionFiles", opened: "Container | None") -> "Definition":
+    fetch = opened.building.fetch_definition() if opened else None
+    read = read_bake_definition(files, _warn, fetch)
     around = Surrounding(
-        environment=environment,
+        environment=dict(os.environ),
         home=os.path.expanduser("~"),
         host=host_platform(),
         allowed=asked.allowed,
+        url=asked.remote.url,
+        command_context=asked.remote.command_context,
     )
-    definition = read(asked.files, parse_variables(asked.variables), around)
-    if listing:
-        text = (list_variables if listing.variables else list_targets)(
-            definition, as_json=listing.as_json
-        )
-        if listing.as_json:
-            say_encoded(text.removesuffix("\n"))
-        else:
-            say_text(text)
-        return 0
-    overrides = (*asked.overrides, *overrides_of(asked.flags))
-    made = plan(definition, asked.targets, overrides, environment)
-    made = checked(made, files, environment, host_platform())
-    if asked.show:
-        say_encoded(print_plan(made))
-        return 0
-    builds = {name: target_build(name, each) for name, each in made.targets.items()}
-    check = PrivilegeCheck.of(asked.allowed, overrides, made, files, environment)
-    check(builds)
-    return _Baking(session, registries, asked, made, builds, check).run()
+    return read(asked.files, parse_variables(asked.variables), around)
+
+
+def _list(definition: "Definition", listing: "Listing") -> None:
+    show = list_variables if listing.variables else list_targets
+    text = show(definition, as_json=listing.as_json)
+    if listing.as_json:
+        say_encoded(text.removesuffix("\n"))
+    else:
+        say_text(text)
 
 
 def _check(asked: Asked) -> None:
@@ -156,16 +126,8 @@ def _check(asked: Asked) -> None:
         raise UsageError(f"invalid progress mode {asked.progress}", hint=", ".join(_PROGRESS))
     if asked.show and asked.listed:
         raise UsageError("--print and --list exclude each other")
-    if asked.lock and asked.locked:
-        raise UsageError("--lock and --locked exclude each other")
     if asked.jobs < 0:
         raise UsageError(f"invalid number of jobs {asked.jobs}", hint="--jobs 4, for example")
-    for name in asked.targets[:1]:
-        if not isinstance(place_of(name, is_directory=False), LocalPlace):
-            raise UsageError(
-                f"the definition {name} is remote, which is not supported yet",
-                hint="clone or download it, and name the file with -f",
-            )
 
 
 def _warn(name: str) -> None:
@@ -174,16 +136,19 @@ def _warn(name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Baking:
-    session: Session
-    registries: RegistryOptions
-    asked: Asked
+    opening: BakeSession
     made: Plan
     builds: Mapping[str, TargetBuild]
     check_privileges: PrivilegeCheck
+    lock: LockFile | None
+
+    @property
+    def asked(self) -> Asked:
+        return self.opening.asked
 
     def run(self) -> int:
-        if self.asked.lock:
-            return self._lock()
+        if self.lock is not None:
+            return self._lock(self.lock)
         questions = {name: each for name, each in self.builds.items() if each.call}
         if not questions:
             return self._build()
@@ -195,16 +160,11 @@ class _Baking:
             )
         return self._answer()
 
-    def _lock(self) -> int:
-        with recording_lock(
-            self.session,
-            lock_place(".", self.asked.lockfile),
-            update=bool(self.asked.pull) and parse_bool(self.asked.pull),
-            keep=bool(self.asked.targets),
-            access=registry_access(self.registries, ()),
-            secrets=tuple(each for one in self.builds.values() for each in one.secrets),
-            agents=tuple(each for one in self.builds.values() for each in one.agents),
-        ) as container:
+    def _lock(self, lock: LockFile) -> int:
+        secrets = tuple(each for one in self.builds.values() for each in one.secrets)
+        agents = tuple(each for one in self.builds.values() for each in one.agents)
+        with self.opening.open(Needs.NOTHING) as opened:
+            container = opened.with_steps(secrets, agents, Resources())
             for name, one in self.builds.items():
                 links = dict.fromkeys(links_of(self.made.targets[name]), _UNKNOWN_IN_CHECKS)
                 with naming(name), dockerfile_of(one) as file:
@@ -214,6 +174,7 @@ class _Baking:
                         file=file,
                         platforms=one.platforms,
                     )
+            lock.finish(container.system.output_files())
         return 0
 
     def _build(self) -> int:
@@ -221,16 +182,7 @@ class _Baking:
         if len(streams) > 1:
             raise UsageError(f"several targets write to standard output: {', '.join(streams)}")
         outputs = [output for each in self.builds.values() for output in each.outputs]
-        with self.session.open(
-            needs=Needs.BUILD,
-            progress=self.asked.progress,
-            quiet=self.asked.progress in ("quiet", "none"),
-            access=registry_access(self.registries, outputs),
-            userns=USER_NAMESPACES in self.asked.allowed,
-            surroundings=Surroundings(inject_ca=ca_choice(self.asked.inject_ca)),
-            pins=locked_pins(".", self.asked.lockfile) if self.asked.locked else None,
-            keeps_warnings=wants_warnings(self.asked.metadata_file),
-        ) as container:
+        with self.opening.open(Needs.BUILD, outputs) as container:
             places = container.system.output_files()
             metadata_file = file_by_name(self.asked.metadata_file)
             if metadata_file:
@@ -277,7 +229,7 @@ class _Baking:
         parts = [f"built: {done}", f"failed: {', '.join(baked.failed)}"]
         parts += [f"not built: {', '.join(left)}"] if left else []
         say("; ".join(parts), error=True)
-        if self.session.caller:
+        if self.opening.session.caller:
             raise next(iter(baked.failed.values()))
         codes = [report(error) for error in baked.failed.values()]
         return codes[0]
@@ -291,9 +243,7 @@ class _Baking:
         document: dict[str, dict[str, object]] = {}
         shown = shown_targets(self.made)
         fields = self.asked.question.split(",")[1:]
-        with self.session.open(
-            needs=Needs.NOTHING, quiet=True, access=registry_access(self.registries, ())
-        ) as opened:
+        with self.opening.open(Needs.NOTHING) as opened:
             for name, one in self.builds.items():
                 asked = Call.parse(",".join([one.call, *fields]))
                 assert asked is not None

@@ -3,7 +3,7 @@
 import atexit
 import os
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,7 +39,7 @@ from img.entrypoints.cli.build_request import (
     platforms,
     with_configured_proxies,
 )
-from img.entrypoints.cli.options import RegistryOptions, Texts, option
+from img.entrypoints.cli.options import BuildInputs, RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
@@ -70,61 +70,17 @@ def _foreign_options() -> "Mapping[str, ForeignOption]":
     return OF_BUILD
 
 
-def _stages(ctx: Any, incomplete: str) -> list[str]:
-    from img.entrypoints.cli.completion import stages  # only shells that complete a line need it
-
-    return stages(ctx, incomplete)
-
-
 @shared_options
 def build(
     session: Session,
     registries: RegistryOptions,
+    inputs: BuildInputs,
     path: Annotated[Texts, typer.Argument(hidden=True)] = None,
     tag: Annotated[
         Texts, option("--tag", "-t", says="Name the image ('name:tag'). Repeatable.", value="NAME")
     ] = None,
-    file: Annotated[
-        str | None,
-        option(
-            "--file", "-f", says="Read this Dockerfile (default: PATH/Dockerfile).", value="FILE"
-        ),
-    ] = None,
-    build_arg: Annotated[
-        Texts, option("--build-arg", says="Set a build-time variable.", value="KEY[=VALUE]")
-    ] = None,
-    target: Annotated[
-        str,
-        option(
-            "--target",
-            says="Build up to this stage (default: the last one).",
-            value="STAGE",
-            proposes=_stages,
-        ),
-    ] = "",
-    platform: Annotated[
-        Texts,
-        option(
-            "--platform",
-            says="Build for these platforms (default: this machine's).",
-            value="OS/ARCH",
-        ),
-    ] = None,
     label: Annotated[
         Texts, option("--label", says="Set metadata of the image.", value="KEY=VALUE")
-    ] = None,
-    secret: Annotated[
-        Texts,
-        option(
-            "--secret", says="Let RUN steps mount a secret.", value="id=ID[,src=FILE|,env=NAME]"
-        ),
-    ] = None,
-    ssh: Annotated[
-        Texts,
-        option("--ssh", says="Let RUN steps use an SSH agent or keys.", value="ID[=SOCKET|KEY]"),
-    ] = None,
-    build_context: Annotated[
-        Texts, option("--build-context", says="Add a named build context.", value="NAME=PLACE")
     ] = None,
     add_host: Annotated[
         Texts,
@@ -289,7 +245,7 @@ def build(
     PATH is a directory, the URL of an archive or a Git repository, or - for an archive on stdin.
     """
     asked = Call.parse("check" if check else call or "build")
-    file = file or None  # buildx takes an empty name for the default as well
+    file = inputs.file or None  # buildx takes an empty name for the default as well
     location = _location(path or [])
     outputs: tuple[Output, ...] = ()
     allowed = parse_entitlements(_nonempty(allow))
@@ -307,9 +263,9 @@ def build(
             )
         )
     request = build_request(
-        build_args=with_configured_proxies(build_arg or []),
+        build_args=with_configured_proxies(inputs.build_arg),
         labels=label or [],
-        target=target,
+        target=inputs.target,
         no_cache=no_cache,
         no_cache_filter=no_cache_filter or [],
         pull=parse_pull(pull),
@@ -318,7 +274,7 @@ def build(
         hosts=add_host or [],
         shm_size=shm_size,
         ulimits=ulimit or [],
-        contexts=_nonempty(build_context),
+        contexts=inputs.build_context,
     )
     resolver = parse_resolver(
         _nonempty(dns), _nonempty(dns_search), _nonempty(dns_option), request.network
@@ -335,12 +291,12 @@ def build(
         "cgroup-parent": cgroup_parent,
     }
     resources = parse_resources(limits, resource or [])
-    wanted = platforms(platform or [])
+    wanted = platforms(inputs.platform)
     caches = CacheExchange.parse(_nonempty(cache_from), _nonempty(cache_to), os.environ)
     if squash and caches.inline:
         raise UsageError("--squash leaves no layers for an inline cache", hint="use type=registry")
-    secrets = tuple(SecretSpec.parse(text) for text in _nonempty(secret))
-    agents = tuple(AgentSpec.parse(text) for text in _nonempty(ssh))
+    secrets = tuple(map(SecretSpec.parse, inputs.secret))
+    agents = tuple(map(AgentSpec.parse, inputs.ssh))
     title = title_of(outputs, tag or ())
     progress = "plain" if no_console else progress
     quiet = quiet or progress == "quiet"  # buildx: "none" alone prints nothing
@@ -396,9 +352,9 @@ def build(
 
 
 def _pins(location: str, lockfile: str) -> "Pins":
-    from img.entrypoints.cli.locking import locked_pins  # few builds are locked
+    from img.entrypoints.cli.lock_files import locked_pins  # few builds are locked
 
-    return locked_pins(location, lockfile)
+    return locked_pins(location, lockfile, "img lock")
 
 
 def _nonempty(texts: Sequence[str] | None) -> list[str]:

@@ -152,6 +152,112 @@ class RegistryOptions:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildInputs:
+    """The options that say what a build reads; a test compares them with ``INPUTS``."""
+
+    file: str | None = None
+    build_arg: tuple[str, ...] = ()
+    target: str = ""
+    platform: tuple[str, ...] = ()
+    secret: tuple[str, ...] = ()
+    ssh: tuple[str, ...] = ()
+    build_context: tuple[str, ...] = ()
+
+    @classmethod
+    def given(cls, **values: Any) -> "BuildInputs":
+        """Return the inputs from the values of ``INPUTS``.
+
+        Empty values of contexts, secrets and agents are left out: buildx ignores --ssh "$UNSET".
+        """
+        lists = {name: tuple(value or ()) for name, value in values.items() if name in _LISTS}
+        for name in ("secret", "ssh", "build_context"):
+            lists[name] = tuple(filter(None, lists[name]))
+        return cls(**{**values, **lists})
+
+
+_LISTS = frozenset({"build_arg", "platform", "secret", "ssh", "build_context"})
+
+
+def _stages(ctx: typer.Context, incomplete: str) -> list[str]:
+    from img.entrypoints.cli.completion import stages  # only shells that complete a line need it
+
+    return stages(ctx, incomplete)
+
+
+INPUTS: Mapping[str, tuple[object, object]] = {
+    "file": (
+        Annotated[
+            str | None,
+            option(
+                "--file",
+                "-f",
+                says="Read this Dockerfile (default: PATH/Dockerfile).",
+                value="FILE",
+            ),
+        ],
+        None,
+    ),
+    "build_arg": (
+        Annotated[
+            Texts, option("--build-arg", says="Set a build-time variable.", value="KEY[=VALUE]")
+        ],
+        None,
+    ),
+    "target": (
+        Annotated[
+            str,
+            option(
+                "--target",
+                says="Use the stages up to this one (default: the last one; img lock: all).",
+                value="STAGE",
+                proposes=_stages,
+            ),
+        ],
+        "",
+    ),
+    "platform": (
+        Annotated[
+            Texts,
+            option(
+                "--platform",
+                says="Use these platforms (default: this machine's).",
+                value="OS/ARCH",
+            ),
+        ],
+        None,
+    ),
+    "secret": (
+        Annotated[
+            Texts,
+            option(
+                "--secret",
+                says="Give a secret to RUN steps and downloads.",
+                value="id=ID[,src=FILE|,env=NAME]",
+            ),
+        ],
+        None,
+    ),
+    "ssh": (
+        Annotated[
+            Texts,
+            option(
+                "--ssh",
+                says="Give an SSH agent or keys to RUN steps and git.",
+                value="ID[=SOCKET|KEY]",
+            ),
+        ],
+        None,
+    ),
+    "build_context": (
+        Annotated[
+            Texts, option("--build-context", says="Add a named build context.", value="NAME=PLACE")
+        ],
+        None,
+    ),
+}
+"""The annotation and the default of each option, by the field of ``BuildInputs``."""
+
 _NOTHING: Mapping[str, str] = {}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from img.entrypoints.cli import options
-from img.entrypoints.cli.options import RegistryOptions
+from img.entrypoints.cli.options import INPUTS, BuildInputs, RegistryOptions
 from img.entrypoints.cli.session import Session
 
 
@@ -27,11 +27,20 @@ _OPTIONS = {
         _option("tls_verify", options.TlsVerify, default=True),
         _option("authfile", options.AuthFile, default=""),
     ),
+    BuildInputs: tuple(
+        _option(name, annotation, default) for name, (annotation, default) in INPUTS.items()
+    ),
     Session: (
         _option("state", options.State, default=None),
         _option("backend", options.Backend, default=None),
         _option("debug", options.Debug, default=False),
     ),
+}
+
+
+_MADE_BY: dict[type, Callable[..., object]] = {
+    RegistryOptions: RegistryOptions,
+    BuildInputs: BuildInputs.given,
 }
 
 
@@ -52,19 +61,19 @@ def shared_options(command: Callable[..., object]) -> Callable[..., object]:
     def run(ctx: typer.Context, **given: Any) -> object:
         for kind, name in made.items():
             values = {option.name: given.pop(option.name) for option in _OPTIONS[kind]}
-            given[name] = (
-                ctx.obj.with_options(command=ctx.command_path, **values)
-                if kind is Session
-                else RegistryOptions(**values)
-            )
+            if kind is Session:
+                given[name] = ctx.obj.with_options(command=ctx.command_path, **values)
+            else:
+                given[name] = _MADE_BY[kind](**values)
         if "ctx" in own:
             given["ctx"] = ctx
         return command(**given)
 
     parameters = [
         _CONTEXT,
+        *(option for kind in made if kind is BuildInputs for option in _OPTIONS[kind]),
         *(each for each in own.values() if each.name not in {*made.values(), "ctx"}),
-        *(option for kind in made for option in _OPTIONS[kind]),
+        *(option for kind in made if kind is not BuildInputs for option in _OPTIONS[kind]),
     ]
     run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {each.name: each.annotation for each in parameters}

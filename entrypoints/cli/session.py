@@ -24,6 +24,7 @@ from img.entrypoints.settings import (
 
 if TYPE_CHECKING:
     from img.application.transfer.pins import Pins
+    from img.domain.bake.definition.remote import GitAccess
     from img.domain.options.secrets import AgentSpec, SecretSpec
     from img.domain.progress import Event
     from img.entrypoints.wiring.root import Container
@@ -100,6 +101,7 @@ class Session:
         userns: bool = False,
         pins: "Pins | None" = None,
         keeps_warnings: bool = False,
+        git_access: "GitAccess | None" = None,
     ) -> Iterator["Container"]:
         """Enter namespaces, yield the container for a command, and close it afterwards.
 
@@ -138,6 +140,7 @@ class Session:
             surroundings=surroundings,
             access=access,
             pins=pins,
+            git_access=git_access,
         )
         rootless.sweep_secrets()
         match needs:

@@ -9,7 +9,7 @@ from img.adapters.clock.system import SystemClock
 from img.adapters.definition_files.compose import read_compose
 from img.adapters.definition_files.local import LocalDefinitionFiles
 from img.application.ports.definition_files import DefinitionFiles
-from img.application.usecases.read_bake import ReadBakeDefinition
+from img.application.usecases.read_bake import Fetch, ReadBakeDefinition
 
 
 def definition_files() -> DefinitionFiles:
@@ -17,7 +17,9 @@ def definition_files() -> DefinitionFiles:
     return LocalDefinitionFiles()
 
 
-def read_bake_definition(files: DefinitionFiles, warn: Callable[[str], None]) -> ReadBakeDefinition:
+def read_bake_definition(
+    files: DefinitionFiles, warn: Callable[[str], None], fetch: Fetch | None = None
+) -> ReadBakeDefinition:
     """Return the use case; ``warn`` gets variables of compose files that are not set."""
     return ReadBakeDefinition(
         files=files,
@@ -25,4 +27,5 @@ def read_bake_definition(files: DefinitionFiles, warn: Callable[[str], None]) ->
         clock=SystemClock(),
         random_bytes=os.urandom,
         warn=warn,
+        fetch=fetch,
     )

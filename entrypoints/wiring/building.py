@@ -19,6 +19,7 @@ with lazy_imports(__name__):
     from img.adapters.file_digest_store.memory import MemoryFileDigestStore
     from img.adapters.git.program import GitProgram
     from img.adapters.remote_cache.opened import OpenedRemoteCaches
+    from img.adapters.secret_source.local import LocalSecrets
     from img.adapters.web.requests import RequestsWebFetcher
     from img.application.cache_export.export import ExportCache
     from img.application.cache_export.export_all import ExportCaches
@@ -41,7 +42,7 @@ with lazy_imports(__name__):
     from img.application.solver.solve import Solver
     from img.application.solver.steps.copy_files import CopyIntoLayer
     from img.application.solver.steps.execute import ExecuteProcess
-    from img.application.solver.steps.fetch_git import FetchRepository
+    from img.application.solver.steps.fetch_git import FetchRepository, HostSecrets
     from img.application.solver.steps.fetch_sources import FetchSources
     from img.application.solver.steps.fetch_url import FetchFile
     from img.application.solver.steps.make import MakeSteps
@@ -52,6 +53,7 @@ with lazy_imports(__name__):
     from img.application.usecases.bake import BakeTargets
     from img.application.usecases.build import BuildImage
     from img.application.usecases.check import CheckDockerfile, ListTargets, OutlineDockerfile
+    from img.application.usecases.fetch_definition import FetchDefinition
     from img.application.usecases.lock_build import LockBuild
 
 if TYPE_CHECKING:
@@ -113,6 +115,13 @@ def _local_contexts(
     if setup.recorder is None or trace.current is None:
         return LocalContexts(known, archive, scratch)
     return RecordedContexts(known, archive, scratch, setup.recorder, trace.current.walks)
+
+
+def _secrets_of_host(setup: Setup) -> HostSecrets | None:
+    access = setup.settings.git_access
+    if access is None:
+        return None
+    return HostSecrets(access.host, LocalSecrets(access.secrets, access.agents))
 
 
 def _tidy(setup: Setup, keep_tidy: Callable[[], KeepTidy]) -> Callable[..., None]:
@@ -266,6 +275,7 @@ class Building(Wiring):
             lookup=self.lookup,
             clock=system.clock,
             pins=self.pins,
+            of_host=providers.Factory(_secrets_of_host, setup),
         )
         self.contexts = providers.Factory(
             Contexts,
@@ -395,6 +405,9 @@ class Building(Wiring):
             tidy=providers.Factory(_tidy, setup, housekeeping.keep_tidy.provider),
         )
 
+        self.fetch_definition = providers.Factory(
+            lazy(FetchDefinition), contexts=self.contexts, lock=storage.lock
+        )
         self.lock_build = providers.Factory(
             LockBuild,
             contexts=self.contexts,

@@ -5,7 +5,7 @@ Each part is imported and made when a command first asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +30,7 @@ with lazy_imports(__name__):
 if TYPE_CHECKING:
     from img.domain.options.secrets import AgentSpec, SecretSpec
     from img.domain.resources import Resources
+    from img.entrypoints.settings import RegistryAccess
     from img.entrypoints.wiring.injection import providers
 
 
@@ -81,6 +82,18 @@ class Container:
             self.execution,
             self.housekeeping,
         )
+
+    def with_access(self, access: RegistryAccess) -> Container:
+        """Return a container with another access to registries.
+
+        It shares the state, the progress and the steps with this one, and must not be closed.
+        """
+        settings = replace(self._setup.settings, access=access)
+        other = Container(replace(self._setup, settings=settings))
+        for part in ("system", "storage", "execution"):
+            setattr(other, part, getattr(self, part))
+        _add_plugins(other, settings, ("registry", "credential_store"))
+        return other
 
     def with_steps(
         self,
@@ -138,13 +151,14 @@ def open_container(settings: Settings, host: BuildHost) -> Container:
     """Return the container for ``settings``. Raises UsageError for unknown adapters."""
     setup = Setup(settings=settings, host=host, snapshotter=host.snapshotter(settings.snapshotter))
     container = Container(recording(setup))
-    _add_plugins(container, settings)
+    _add_plugins(container, settings, OWN_ADAPTERS)
     return container
 
 
-def _add_plugins(container: Container, settings: Settings) -> None:
+def _add_plugins(container: Container, settings: Settings, groups: Iterable[str]) -> None:
     """Add the adapters of other packages that the settings choose. Raises UsageError."""
-    for group, own in OWN_ADAPTERS.items():
+    for group in groups:
+        own = OWN_ADAPTERS[group]
         choice = own.choice(settings)
         if choice not in own.names:
             selector = cast("providers.Selector[Any]", _port(container, group))

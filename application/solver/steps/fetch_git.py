@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -47,6 +47,14 @@ class CommitMismatch(GitError):
         self.actual = actual
 
 
+@dataclass(frozen=True, slots=True)
+class HostSecrets:
+    """Credentials for one host, given for a definition there; RUN steps do not get them."""
+
+    host: str  # in lower case, with the port
+    secrets: SecretSource
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRepository:
     """Files of commits, fetched unless they are stored."""
@@ -59,6 +67,7 @@ class FetchRepository:
     lookup: Lookup
     clock: Clock
     pins: Pins
+    of_host: HostSecrets | None = None
 
     def __call__(self, operation: FetchGit, cancelled: Cancellation) -> Fetched:
         """Return the files as a stack of one layer, with a key of the commit.
@@ -103,24 +112,22 @@ class FetchRepository:
     @contextmanager
     def _access(self, remote: str) -> Iterator[GitAccess]:
         url = _url_of(remote)
+        host = url.host if url else ""
         if url is None or url.scheme != "ssh":
-            authorization = self._authorization(url.host if url else "")
-            yield GitAccess(authorization=authorization)
+            found = (_authorization(source, host) for source in self._sources(host))
+            yield GitAccess(authorization=next(filter(None, found), ""))
             return
-        with self.secrets.agent(_AGENT, mode=0o600, uid=0, gid=0) as socket:
-            yield GitAccess(agent=socket or "")
+        with ExitStack() as stack:
+            sockets = (
+                stack.enter_context(source.agent(_AGENT, mode=0o600, uid=0, gid=0))
+                for source in self._sources(host)
+            )
+            yield GitAccess(agent=next(filter(None, sockets), ""))
 
-    def _authorization(self, host: str) -> str:
-        """Return the header (BuildKit source/git, "authSecretNames"):
-
-        that of the host has precedence.
-        """
-        for suffix in (f".{host}", ""):
-            if (header := self.secrets.secret(f"GIT_AUTH_HEADER{suffix}")) is not None:
-                return header.decode("utf-8", "surrogateescape").strip()
-            if (token := self.secrets.secret(f"GIT_AUTH_TOKEN{suffix}")) is not None:
-                return f"basic {b64encode(b'x-access-token:' + token.strip()).decode()}"
-        return ""
+    def _sources(self, host: str) -> Iterator[SecretSource]:
+        yield self.secrets
+        if self.of_host is not None and host.lower() == self.of_host.host:
+            yield self.of_host.secrets
 
     def _packed(self, operation: FetchGit, found: GitFiles) -> Layer:
         mtime = found.committed * _SECOND if operation.commit_mtime else None
@@ -135,6 +142,19 @@ class FetchRepository:
             created=self.clock.now(),
             description=f"checkout of {remote}#{commit.name[:12]}",
         )
+
+
+def _authorization(secrets: SecretSource, host: str) -> str:
+    """Return the header (BuildKit source/git, "authSecretNames"):
+
+    that of the host has precedence.
+    """
+    for suffix in (f".{host}", ""):
+        if (header := secrets.secret(f"GIT_AUTH_HEADER{suffix}")) is not None:
+            return header.decode("utf-8", "surrogateescape").strip()
+        if (token := secrets.secret(f"GIT_AUTH_TOKEN{suffix}")) is not None:
+            return f"basic {b64encode(b'x-access-token:' + token.strip()).decode()}"
+    return ""
 
 
 def _key(operation: FetchGit, commit: GitCommit) -> Digest:

@@ -52,11 +52,15 @@ class VariableDefinition(NamedTuple):
 
 
 class Definition(NamedTuple):
-    """All that the files define; blocks of one name are merged."""
+    """All that the files define; blocks of one name are merged.
+
+    Relative contexts are in the working directory, or else in the repository or archive ``remote``.
+    """
 
     targets: dict[str, Contents]
     groups: dict[str, GroupDefinition]
     variables: tuple[VariableDefinition, ...] = ()
+    remote: str = ""
 
 
 def as_written(_: Body, contents: Contents) -> Contents:

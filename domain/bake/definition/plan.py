@@ -10,6 +10,7 @@ from img.domain.bake.definition.definition import Definition, GroupDefinition
 from img.domain.bake.definition.files import BASE
 from img.domain.bake.definition.merging import merge_contents, normalized, without_repeats
 from img.domain.bake.definition.overrides import Override, override_contents, parse_overrides
+from img.domain.bake.definition.remote import placed_remotely
 from img.domain.bake.errors import BakeError
 from img.domain.go.path_match import BadPattern, matches
 
@@ -143,6 +144,8 @@ class _Planner:
         contents.setdefault("context", base)
         if not contents.get("dockerfile"):
             contents["dockerfile"] = "Dockerfile"
+        if self._definition.remote:
+            contents = placed_remotely(contents, self._definition.remote)
         contents["context"] = shown_context(str(contents["context"]))
         return contents
 

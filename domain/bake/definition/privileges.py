@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from img.domain.bake.definition.environment import BadVariable, parse_bool
 from img.domain.bake.definition.plan import LINK
+from img.domain.bake.definition.remote import files_are_allowed
 from img.domain.bake.definition.target_build import TargetBuild
 from img.domain.bake.errors import BakeError
 from img.domain.context_location import GitPlace, LayoutPlace, WebPlace, is_web, place_of
@@ -75,9 +76,14 @@ class Permissions(NamedTuple):
     files: bool = True
 
     @classmethod
-    def of(cls, allowed: Iterable[str], environment: Mapping[str, str]) -> "Permissions":
-        """Return the permissions of a command line. Raises BakeError for a bad variable."""
-        return cls(frozenset(allowed), _checks_files(environment))
+    def of(
+        cls, allowed: Iterable[str], environment: Mapping[str, str], *, remote: bool = False
+    ) -> "Permissions":
+        """Return the permissions of a command line. Raises BakeError for a bad variable.
+
+        ``remote`` is true for a definition that is not on this machine.
+        """
+        return cls(frozenset(allowed), _checks_files(environment, remote))
 
     def require(self, needed: Iterable[Privilege], places: Places) -> None:
         """Raise PrivilegesMissing if ``needed`` has privileges that are not allowed."""
@@ -114,10 +120,11 @@ class Permissions(NamedTuple):
                 yield _ROOT if path == "*" else path
 
 
-def _checks_files(environment: Mapping[str, str]) -> bool:
+def _checks_files(environment: Mapping[str, str], remote: bool) -> bool:
+    unchecked = remote and files_are_allowed(environment)
     text = environment.get(_FILES_UNCHECKED, "")
     if not text:
-        return True
+        return not unchecked
     try:
         return parse_bool(text)
     except BadVariable as error:

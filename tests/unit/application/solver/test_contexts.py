@@ -14,6 +14,8 @@ from img.adapters.scratch_space.memory import MemoryScratchSpace
 from img.adapters.web.memory import MemoryPage, MemoryWeb
 from img.application.outputs.solved import BuiltImage
 from img.application.ports.build_context import LARGEST_DOCKERFILE
+from img.domain.bake.definition.remote import LARGEST_PAGE
+from img.domain.bake.errors import BakeError
 from img.domain.build import BuildRequest
 from img.domain.errors import ContextError, DockerfileError, ImgError, UsageError
 from img.domain.git_reference import BadGitReference
@@ -371,3 +373,64 @@ def test_a_kind_of_context_that_is_unknown_is_refused() -> None:
 def test_a_context_that_is_nothing_makes_an_empty_base() -> None:
     world = World(directories={".": {"Dockerfile": b"FROM other\nCOPY Dockerfile /\n"}})
     assert set(world.build(".", other="docker-image://scratch")) == {"Dockerfile"}
+
+
+IN_A_DIRECTORY = {f"top/{name}": content for name, content in FILES.items()}
+
+
+def test_a_directory_of_an_archive_is_a_context() -> None:
+    archive = an_archive({**IN_A_DIRECTORY, "outside": b"no"})
+    world = World(pages={"https://host/c.tgz": archive})
+
+    assert world.build("https://host/c.tgz#:top") == EXPECTED
+    with pytest.raises(ContextError, match="other: no such directory in the archive"):
+        world.build("https://host/c.tgz#:other")
+
+
+def test_a_named_context_may_be_a_directory_of_an_archive() -> None:
+    pages = {"https://host/c.tgz": an_archive({"top/a": b"1", "b": b"2"})}
+    dockerfile = {"Dockerfile": b"FROM scratch\nCOPY --from=named . /all/\n"}
+    world = World(directories={".": dockerfile}, pages=pages)
+
+    assert world.build(".", named="https://host/c.tgz#:top") == {"all/a": b"1"}
+
+
+def test_a_file_that_is_no_archive_has_no_directories() -> None:
+    world = World(pages={"https://host/f": b"FROM scratch"})
+
+    with pytest.raises(ContextError, match="no archive that has a directory top"):
+        world.build("https://host/f#:top")
+
+
+@pytest.mark.parametrize(
+    ("world", "location"),
+    [
+        (World(pages={"https://host/c.tgz": an_archive(FILES)}), "https://host/c.tgz"),
+        (
+            World(pages={"https://host/c.tgz": an_archive(IN_A_DIRECTORY)}),
+            "https://host/c.tgz#:top",
+        ),
+        (World(repository=FILES), "https://host/r.git"),
+    ],
+    ids=["archive", "directory of an archive", "git"],
+)
+def test_a_definition_is_some_files_of_a_remote_place(world: World, location: str) -> None:
+    fetch = world.app.container.building.fetch_definition()
+
+    assert fetch(location, ["a", "nothing"]) == {"a": b"1"}
+
+
+def test_a_definition_of_one_file_has_a_largest_size() -> None:
+    pages = {"https://host/f": b"x", "https://host/large": b"\n" * (LARGEST_PAGE + 1)}
+    fetch = World(pages=pages).app.container.building.fetch_definition()
+
+    assert fetch("https://host/f", ["a"]) == b"x"
+    with pytest.raises(BakeError, match="maximum allowed size"):
+        fetch("https://host/large", ["a"])
+
+
+def test_a_repository_with_the_name_of_a_directory_is_no_definition() -> None:
+    fetch = World(directories={"github.com/a/b": {}}).app.container.building.fetch_definition()
+
+    with pytest.raises(ContextError, match="is a directory here"):
+        fetch("github.com/a/b", ["a"])

@@ -226,3 +226,61 @@ def test_a_file_of_the_command_line_may_be_anywhere() -> None:
     around = Surrounding(environment={}, home="/home/user", host=HOST)
 
     assert "app" in read(["../c.yaml"], {}, around).targets
+
+
+TARGETS = b'target "default" {\n  context = "sub"\n  args = { C = BAKE_CMD_CONTEXT }\n}\n'
+PLACE = "https://user:secret@host/r.git"
+
+
+def _remote(
+    found: bytes | dict[str, bytes], *names: str, url: str = PLACE, **local: bytes
+) -> dict[str, dict[str, Any]]:
+    """Return the printed targets of a remote definition."""
+    files = MemoryDefinitionFiles({f"{name}.json": text for name, text in local.items()})
+    read = ReadBakeDefinition(
+        files=files, read_yaml=read_compose, clock=FixedClock(NOW), fetch=lambda *_: found
+    )
+    around = Surrounding(
+        environment={}, home="/h", host=HOST, url=url, command_context="https://host/c"
+    )
+    made = plan(read(names, {}, around), [], [], {})
+    targets: dict[str, dict[str, Any]] = json.loads(print_plan(made))["target"]
+    return targets
+
+
+def test_a_repository_has_the_files_of_a_definition_and_its_contexts() -> None:
+    target = _remote({"docker-bake.hcl": TARGETS})["default"]
+
+    assert target["context"] == f"{PLACE}#:sub"
+    assert target["args"] == {"C": "https://host/c"}
+
+
+def test_local_files_are_merged_into_a_remote_definition() -> None:
+    more = b'{"target": {"default": {"tags": ["local"]}}}'
+
+    target = _remote({"a.hcl": TARGETS}, "cwd://b.json", "a.hcl", b=more)["default"]
+
+    assert (target["tags"], target["context"]) == (["local"], f"{PLACE}#:sub")
+
+
+def test_one_file_of_a_web_server_refers_to_the_working_directory() -> None:
+    assert _remote(TARGETS)["default"]["context"] == "sub"
+    assert _remote(TARGETS, "https://host/d.hcl", url="")["default"]["context"] == "sub"
+
+
+@pytest.mark.parametrize(
+    ("found", "names", "message"),
+    [
+        ({}, [], "couldn't find a bake definition"),
+        ({}, ["x.hcl"], r"open x\.hcl: no such file or directory in https://xxxxx:xxxxx@host/r"),
+        ({"a.hcl": TARGETS}, ["a.hcl", "cwd://no"], "open no: no such file"),
+        (b"target {", [], "https://xxxxx:xxxxx@host/r"),
+    ],
+)
+def test_what_a_remote_definition_lacks_is_named_without_passwords(
+    found: bytes | dict[str, bytes], names: list[str], message: str
+) -> None:
+    with pytest.raises(BakeError, match=message) as caught:
+        _remote(found, *names)
+
+    assert "secret" not in str(caught.value)

@@ -6,6 +6,8 @@ import pytest
 
 from img.adapters.build_context.memory import MemoryContext
 from img.adapters.git.memory import MemoryGit, MemoryRepository
+from img.adapters.secret_source.memory import MemorySecrets
+from img.application.solver.steps.fetch_git import HostSecrets
 from img.application.solver.steps.fetch_sources import SourceUnavailable
 from tests.support.in_memory_app import InMemoryApp, image_of
 
@@ -123,6 +125,18 @@ def test_secrets_open_what_is_private(secrets: dict[str, bytes], authorization: 
     with pytest.raises(SourceUnavailable):
         Hub(authorization).build()
     assert Hub(authorization, secrets).build() == {"r/x": b"1"}
+
+
+def test_credentials_of_a_definition_are_for_its_host_alone() -> None:
+    def build(host: str) -> dict[str, bytes]:
+        hub = Hub(TOKEN)
+        secrets = MemorySecrets({"GIT_AUTH_TOKEN": b"t0p"})
+        hub.app.container.building.fetch_repository.add_kwargs(of_host=HostSecrets(host, secrets))
+        return hub.build()
+
+    assert build("host") == {"r/x": b"1"}
+    with pytest.raises(SourceUnavailable):
+        build("other")
 
 
 def test_tokens_are_not_for_repositories_over_ssh() -> None:
