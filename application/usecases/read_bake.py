@@ -22,7 +22,7 @@ from img.domain.bake.definition.files import (
 from img.domain.bake.definition.privileges import Permissions, reading
 from img.domain.bake.definition.remote import LOCAL
 from img.domain.bake.errors import BakeError
-from img.domain.bake.functions.library import Surroundings
+from img.domain.bake.functions.library import HashPassword, Surroundings
 from img.domain.bake.language.body import Body
 from img.domain.bake.reading import ReadYaml, read_definition
 from img.domain.context_location import is_web
@@ -62,6 +62,7 @@ class ReadBakeDefinition:
     clock: Clock
     fetch: Fetch | None = None  # None: nothing is remote
     random_bytes: Callable[[int], bytes] = bytes
+    hash_password: HashPassword | None = None
     warn: Callable[[str], None] = field(default=lambda _: None)
 
     def __call__(
@@ -96,7 +97,9 @@ class ReadBakeDefinition:
                 {**visible, **variables}, around.home, files.text, self.warn, directory
             )
             base = self._composed(composed, machine, files)
-        now = Surroundings(int(self.clock.now().timestamp()), around.home, self.random_bytes)
+        now = Surroundings(
+            int(self.clock.now().timestamp()), around.home, self.random_bytes, self.hash_password
+        )
         builtins = {
             "BAKE_CMD_CONTEXT": around.command_context,
             "BAKE_LOCAL_PLATFORM": str(around.host),

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from img.adapters.clock.system import SystemClock
 from img.adapters.definition_files.compose import read_compose
 from img.adapters.definition_files.local import LocalDefinitionFiles
+from img.adapters.definition_files.password_hash import hash_password
 from img.application.ports.definition_files import DefinitionFiles
 from img.application.usecases.read_bake import Fetch, ReadBakeDefinition
 
@@ -26,6 +27,7 @@ def read_bake_definition(
         read_yaml=read_compose,
         clock=SystemClock(),
         random_bytes=os.urandom,
+        hash_password=hash_password,
         warn=warn,
         fetch=fetch,
     )

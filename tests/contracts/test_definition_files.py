@@ -10,6 +10,7 @@ import pytest
 from img.adapters.definition_files.compose import read_compose
 from img.adapters.definition_files.local import LocalDefinitionFiles
 from img.adapters.definition_files.memory import MemoryDefinitionFiles
+from img.adapters.definition_files.password_hash import hash_password
 from img.application.ports.definition_files import DefinitionFiles
 from img.domain.bake.compose.project import Tagged
 from img.domain.bake.errors import BakeError
@@ -102,6 +103,16 @@ def test_compose_files_without_pyyaml_are_one_error(monkeypatch: pytest.MonkeyPa
         read_compose("compose.yaml", b"services: {}\n")
 
     assert "img-builder[compose]" in (caught.value.hint or "")
+
+
+def test_a_hash_without_bcrypt_is_one_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert hash_password(b"x", 4) != hash_password(b"x", 4)
+    monkeypatch.setitem(sys.modules, "bcrypt", None)
+
+    with pytest.raises(BakeError, match="needs the package bcrypt") as caught:
+        hash_password(b"x", 4)
+
+    assert "img-builder[bcrypt]" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from img.domain.bake.errors import BakeSyntaxError
+from img.domain.bake.errors import BakeError, BakeSyntaxError
 from img.domain.bake.functions.arithmetic import ARITHMETIC
 from img.domain.bake.functions.collections import COLLECTIONS
 from img.domain.bake.functions.encoding import ENCODING, uuid_text
@@ -23,13 +23,21 @@ from img.domain.bake.language.type_syntax import parse_type
 from img.domain.bake.values.convert import BadConversion, convert
 from img.domain.bake.values.value import FALSE, TRUE, Value, string
 
+_USUAL_COST, _SMALLEST_COST, _LARGEST_COST = 10, 4, 31
+_LONGEST_PASSWORD = 72  # bytes
+_STEPS_OF_HASH = 4  # of the budget, doubled for each unit of the cost
+
+HashPassword = Callable[[bytes, int], str]
+"""Returns the bcrypt hash of a password with a cost, another one in each call. Raises BakeError."""
+
 
 class Surroundings(NamedTuple):
-    """The facts about this machine that functions need."""
+    """The facts about this machine that functions need, and one function of another package."""
 
     seconds: int = 0  # since 1970
     home: str = "/"
     random_bytes: Callable[[int], bytes] = bytes
+    hash_password: HashPassword | None = None
 
 
 def library(surroundings: Surroundings, budget: Budget) -> Mapping[str, Function]:
@@ -52,19 +60,42 @@ def library(surroundings: Surroundings, budget: Budget) -> Mapping[str, Function
         "uuidv4": function(
             "", lambda: string(uuid_text(bytearray(surroundings.random_bytes(16)), version=4))
         ),
-        "bcrypt": function("str:s cost:n...", _bcrypt),
+        "bcrypt": function("str:s cost:n...", _bcrypt(surroundings.hash_password, budget)),
         "try": _lazy("expressions", _try),
         "can": _lazy("expression", _can),
         "convert": _lazy("value", _convert),
     }
 
 
-def _bcrypt(_: Value, *cost: Value) -> Value:
-    if len(cost) > 1:
-        raise FunctionFault(f"bcrypt() takes no more than two arguments (got {1 + len(cost)})")
-    if cost and not 4 <= integer(cost[0].number, 1) <= 31:
-        raise FunctionFault(f"cost {cost[0].number} is outside allowed inclusive range 4..31")
-    raise FunctionFault("img has no bcrypt: each call gives another value, so no build repeats")
+def _bcrypt(hash_password: HashPassword | None, budget: Budget) -> Callable[..., Value]:
+    """Return the function (go-cty-funcs/crypto, bcrypt.go; golang.org/x/crypto/bcrypt)."""
+
+    def bcrypt(text: Value, *costs: Value) -> Value:
+        if len(costs) > 1:
+            raise FunctionFault(f"bcrypt() takes no more than two arguments (got {1 + len(costs)})")
+        cost = integer(costs[0].number, 1) if costs else _USUAL_COST
+        if cost > _LARGEST_COST:
+            raise FunctionFault(
+                f"error occured generating password crypto/bcrypt: cost {cost} is outside allowed "
+                f"inclusive range {_SMALLEST_COST}..{_LARGEST_COST}"
+            )
+        if cost < _SMALLEST_COST:
+            cost = _USUAL_COST
+        password = text.text.encode()
+        if len(password) > _LONGEST_PASSWORD:
+            raise FunctionFault(
+                "error occured generating password bcrypt: password length exceeds 72 bytes"
+            )
+        if hash_password is None:
+            raise FunctionFault("bcrypt is not installed")
+        try:
+            budget.spend(_STEPS_OF_HASH << cost)
+            return string(hash_password(password, cost))
+        except BakeError as error:
+            hint = f" ({error.hint})" if error.hint else ""
+            raise FunctionFault(f"{error.message}{hint}") from None
+
+    return bcrypt
 
 
 def _lazy(name: str, implementation: Callable[[Scope, list[Expression]], Value]) -> Function:
