@@ -7,7 +7,7 @@ small, are forked on the way.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -170,14 +170,13 @@ class BuildHost:
 def enter_for_build(executor: str = "auto") -> BuildHost:
     """Enter the namespaces of a build, and choose the executor of its steps.
 
-    "auto" is unshare; if namespaces cannot be entered, chroot for root, and proot for users if it
-    is installed. Raises no HostError: it is kept as ``obstacle``.
+    "auto" is the first executor that works: unshare in namespaces, chroot as root with the
+    capabilities for it, proot if it is installed. Raises no HostError: it is kept as ``obstacle``.
     """
     host = BuildHost(id_map=None) if executor == "proot" else _enter()
     name = executor
     if executor == "auto":
-        name = _automatic(host)
-        host = replace(host, obstacle=_with_proot(host.obstacle))
+        name, host = _automatic(host)
     if name not in ("chroot", "proot") and host.id_map is None:
         return replace(host, executor_name=name)
     if name == "chroot":
@@ -195,29 +194,39 @@ def enter_for_build(executor: str = "auto") -> BuildHost:
     return replace(host, executor_name=name, fork_server=ForkServer(emulating=emulating))
 
 
-def _automatic(host: BuildHost) -> str:
-    if host.id_map is not None:
-        return "unshare"
-    if os.geteuid() == 0:
-        from img.adapters.executor.chroot import may_change_roots
+def _automatic(host: BuildHost) -> tuple[str, BuildHost]:
+    """Return the first executor that works, and the host with the reason if none does."""
+    if host.obstacle is None:
+        return "unshare", host
+    from img.adapters.executor.chroot import ChrootLauncher
+    from img.adapters.executor.proot import ProotLauncher
 
-        return "chroot" if may_change_roots() else "unshare"
-    from img.adapters.executor.find_on_host import find_program
+    launchers: Mapping[str, Launcher] = {"chroot": ChrootLauncher(), "proot": ProotLauncher()}
+    obstacle: HostError | None = None
+    for name, launcher in launchers.items():
+        try:
+            launcher.require()
+        except HostError as error:
+            obstacle = error
+        else:
+            return name, host
+    assert obstacle is not None
+    return "unshare", replace(host, obstacle=_both(host.obstacle, obstacle))
 
-    try:
-        find_program("proot")
-    except HostError:
-        return "unshare"
-    return "proot"
 
+def _both(of_namespaces: HostError, of_proot: HostError) -> HostError:
+    """Return one obstacle; proot needs no change of the machine, so its remedy is the first."""
+    from img.adapters.executor.find_on_host import ProgramMissing
 
-def _with_proot(obstacle: HostError | None) -> HostError | None:
-    """Return the obstacle with a hint at proot, which needs no change of the machine."""
-    if obstacle is None or os.geteuid() == 0:
-        return obstacle
+    if isinstance(of_proot, ProgramMissing):
+        return HostError(
+            of_namespaces.message,
+            hint=f"install proot, which needs no namespaces; or {of_namespaces.hint};"
+            " see `img doctor`",
+        )
     return HostError(
-        obstacle.message,
-        hint=f"install proot, which needs no namespaces; or {obstacle.hint}; see `img doctor`",
+        f"{of_namespaces.message}; {of_proot.message}",
+        hint=f"{of_proot.hint}; or {of_namespaces.hint}; see `img doctor`",
     )
 
 

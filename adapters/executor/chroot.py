@@ -1,16 +1,11 @@
 """Steps in a changed root, for root in a container that allows neither namespaces nor mounts."""
 
+import os
+
 from img.adapters.executor.launch import Launch, LaunchMode
-from img.adapters.linux import capabilities, userns
+from img.adapters.linux.changed_roots import RootsNotChangeable, require_changeable_roots
 from img.application.ports.executor import ExecutorUnavailable, ProcessNotStarted
 from img.domain.process import DirectoryRoot, Network, Process, Root
-
-_NEEDED = capabilities.mask_of("chown", "mknod", "setgid", "setpcap", "setuid", "sys_chroot")
-
-
-def may_change_roots() -> bool:
-    """Tell whether this process may run steps in changed roots."""
-    return capabilities.effective() & _NEEDED == _NEEDED and userns.is_initial()
 
 
 class ChrootLauncher:
@@ -24,11 +19,13 @@ class ChrootLauncher:
 
     def require(self) -> None:
         """Raise ExecutorUnavailable unless this process may change its root."""
-        if not may_change_roots():
+        try:
+            require_changeable_roots()
+        except RootsNotChangeable as error:
             raise ExecutorUnavailable(
-                "the executor chroot is for root that may make devices, so in no user namespace",
+                f"the executor chroot is not possible: {error.message}",
                 hint="leave --executor to img",
-            )
+            ) from error
 
     def launch(self, process: Process, root: Root) -> Launch:
         """Return the description of the step for the fork server."""
@@ -37,10 +34,16 @@ class ChrootLauncher:
 
 
 def refuse_what_needs_namespaces(executor: str, process: Process, root: Root) -> None:
-    """Raise ExecutorUnavailable or ProcessNotStarted for requests that take namespaces."""
+    """Raise ExecutorUnavailable or ProcessNotStarted for what takes namespaces or mounts."""
     if not isinstance(root, DirectoryRoot):
         raise ExecutorUnavailable(
             f"the executor {executor} cannot mount an overlay", hint="use --backend naive"
+        )
+    if os.statvfs(root.path).f_flag & os.ST_NOEXEC:
+        raise ExecutorUnavailable(
+            f"no program can be executed in {root.path}: it is on a file system that is mounted"
+            " noexec",
+            hint="choose a state directory elsewhere with --state",
         )
     if process.userns:
         raise ProcessNotStarted(

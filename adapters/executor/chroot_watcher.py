@@ -8,11 +8,11 @@ nothing else.
 
 import os
 import socket
-import stat
+from collections.abc import Mapping
 from functools import partial
 from typing import NoReturn
 
-from img.adapters.executor import privileges, proc_supervision, reports
+from img.adapters.executor import privileges, proc_supervision, reports, step_devices
 from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.first_process import (
     die_with_parent,
@@ -26,10 +26,8 @@ from img.adapters.executor.first_process import (
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mount_substitutes import MountSubstitutes
 from img.adapters.executor.mounts import host_file, hosts_file, named, resolver_file
-from img.adapters.executor.system_mounts import DEVICES
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import capabilities, launcher, small_files, syscalls
-from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import DirectoryRoot, Process
 
 _LINKS = {
@@ -55,22 +53,24 @@ def _run(process: Process, path: str, channel: socket.socket) -> int:
     own = capabilities.effective()
     substitutes = MountSubstitutes(path, partial(reports.send, channel))
     try:
-        _place(substitutes, process)
+        devices = _place(substitutes, process)
         step = partial(_run_step, process, substitutes.path, channel, own)
         pid = syscalls.fork()
         if pid == 0:
             kept = own if process.insecure else _allowed(process, own) | _SYS_CHROOT
-            proc_supervision.run_supervised(step, substitutes.path, channel, kept)
+            proc_supervision.run_supervised(step, substitutes.path, channel, kept, devices)
         return wait_for(pid)
     finally:
         substitutes.remove()
 
 
-def _place(substitutes: MountSubstitutes, process: Process) -> None:
+def _place(substitutes: MountSubstitutes, process: Process) -> Mapping[bytes, int]:
+    """Put the substitutes in place; return devices that the supervisor opens for the step."""
+    devices: dict[bytes, int] = {}
     with named("/proc, /sys and /dev"):
         substitutes.directory("proc", 0o555)
         substitutes.directory("sys", 0o555, fill=_fill_sys)
-        substitutes.directory("dev", fill=_fill_dev)
+        substitutes.directory("dev", fill=lambda dev: devices.update(_fill_dev(dev)))
     # The machine keeps its name, which programs such as sudo look up.
     names = (*process.hosts, (os.uname().nodename, "127.0.0.1"))
     for target, content in (
@@ -80,6 +80,7 @@ def _place(substitutes: MountSubstitutes, process: Process) -> None:
         with named(target):
             substitutes.file(target, content)
     substitutes.all(process.mounts)
+    return devices
 
 
 def _run_step(
@@ -128,35 +129,16 @@ def _fill_sys(sys: str) -> None:
         small_files.create(f"{sys}/{_PROCESSORS}/{name}", content)
 
 
-def _fill_dev(dev: str) -> None:
-    for name, device in DEVICES.items():
-        _make_device(f"{dev}/{name}", os.makedev(*device))
-    _read_nothing(f"{dev}/null")
+def _fill_dev(dev: str) -> Mapping[bytes, int]:
+    devices = step_devices.fill(dev)
+    # Standard input, which the step inherits, is the step's own /dev/null: the step may change the
+    # mode and owner of its own device, and must not change the host's.
+    nothing = step_devices.null_of(dev, devices)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     for name, text in _LINKS.items():
         os.symlink(text, f"{dev}/{name}")
     for name, mode in (("pts", 0o755), ("shm", 0o1777), ("mqueue", 0o1777)):
         os.mkdir(f"{dev}/{name}")
         os.chmod(f"{dev}/{name}", mode)
-
-
-def _read_nothing(null: str) -> None:
-    """Replace standard input, which the step inherits, by the step's own /dev/null.
-
-    The step may change the mode and owner of its own device, and must not change the host's.
-    """
-    nothing = os.open(null, os.O_RDONLY | os.O_CLOEXEC)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-
-
-def _make_device(path: str, device: int) -> None:
-    try:
-        os.mknod(path, stat.S_IFCHR | 0o666, device)
-        os.chmod(path, 0o666)
-        if not path.endswith("/tty"):
-            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
-    except OSError as error:
-        raise ExecutorUnavailable(
-            f"no devices can be made below {os.path.dirname(path)}: {error.strerror}",
-            hint="put the state on a file system that is not mounted nodev (--state)",
-        ) from error
+    return devices

@@ -185,6 +185,8 @@ class MountSubstitutes:
         try:
             make(path)
         except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(path, f"{hidden}.failed")
             os.rename(hidden, path)
             raise
         finally:

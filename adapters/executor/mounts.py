@@ -149,10 +149,34 @@ def attach_root_below(root: Root, *, devices: bool = False) -> tuple[Scratch, st
 
 
 def pivot_into_working_directory() -> None:
-    """Make the working directory the root; the old root is gone with all its mounts."""
-    syscalls.pivot_root(".", ".")
+    """Make the working directory the root; the old root is gone with all its mounts.
+
+    Where pivot_root(2) is refused, as by Docker's and containerd's profiles, the mount covers the
+    old root: ".." of this root leads to the mount itself, and a step can unmount nothing.
+    """
+    try:
+        syscalls.pivot_root(".", ".")
+    except PermissionError:
+        _cover_root()
+        return
     syscalls.umount2(".", syscalls.MNT_DETACH)
     os.chdir("/")
+
+
+def _cover_root() -> None:
+    # A /proc that stays, even out of sight, would let a step with user namespaces mount another one
+    # without hidden parts (mount_namespaces(7)).
+    for name in ("/proc", "/sys"):
+        try:
+            syscalls.umount2(name, syscalls.MNT_DETACH)
+        except OSError:  # a mount of a more privileged user namespace, or none
+            continue
+    root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    syscalls.mount(".", "/", flags=syscalls.MS_MOVE)
+    os.fchdir(root)
+    os.chroot(".")
+    os.chdir("/")
+    os.close(root)
 
 
 def _mount_overlay(root: OverlayRoot, target: str, *, devices: bool = False) -> None:

@@ -7,7 +7,7 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from img.adapters.executor import privileges, reports
@@ -36,12 +36,16 @@ def prepare() -> None:
 
 
 def run_supervised(
-    step: Callable[[socket.socket], NoReturn], root: str, channel: socket.socket, kept: int
+    step: Callable[[socket.socket], NoReturn],
+    root: str,
+    channel: socket.socket,
+    kept: int,
+    devices: Mapping[bytes, int],
 ) -> NoReturn:
     """Fork a child that runs ``step``, answer its calls, and exit with its exit code.
 
     ``kept`` are the capabilities of this process: more than the step's, so that the step may not
-    trace it.
+    trace it. ``devices`` are opened for the step, by their names in /dev.
     """
     code = 1
     try:
@@ -53,7 +57,7 @@ def run_supervised(
             if pid == 0:
                 step(asking)
             asking.close()
-            code = _answer(pid, asked, root, channel, kept)
+            code = _answer(pid, asked, root, channel, kept, devices)
     finally:
         os._exit(code)
 
@@ -84,7 +88,14 @@ def confine(supervisor: socket.socket, process: Process, allowed: int, *, privil
     supervisor.close()
 
 
-def _answer(step: int, asked: socket.socket, root: str, channel: socket.socket, kept: int) -> int:
+def _answer(
+    step: int,
+    asked: socket.socket,
+    root: str,
+    channel: socket.socket,
+    kept: int,
+    devices: Mapping[bytes, int],
+) -> int:
     codes: list[int] = []
 
     def is_over() -> bool:
@@ -97,12 +108,14 @@ def _answer(step: int, asked: socket.socket, root: str, channel: socket.socket, 
     waking, woken = _pipe_of_ended_children()
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     tables = mount_tables(root, proc)
-    _enter(root, proc, (asked.fileno(), waking, woken), channel, kept)
+    used = (asked.fileno(), waking, woken, *devices.values())
+    _enter(root, proc, used, channel, kept)
     _, descriptors, _, _ = socket.recv_fds(asked, 1, 1)
     asked.close()
     if descriptors:
         (listener,) = descriptors
-        ProcSupervisor(listener, masked=_MASKED, tables=tables).serve(waking, is_over)
+        supervisor = ProcSupervisor(listener, masked=_MASKED, tables=tables, devices=devices)
+        supervisor.serve(waking, is_over)
     while not codes:
         os.read(waking, 4096)
         is_over()

@@ -5,6 +5,8 @@ import os
 from img.adapters.executor.chroot import refuse_what_needs_namespaces
 from img.adapters.executor.find_on_host import find_program
 from img.adapters.executor.launch import Launch, LaunchMode
+from img.adapters.executor.proot_files import is_system_writable
+from img.adapters.linux import landlock, proot_program
 from img.adapters.syscall_supervisor.root.level import Emulation
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import Process, Root
@@ -13,20 +15,29 @@ from img.domain.process import Process, Root
 class ProotLauncher:
     """PRoot, with a seccomp filter that refuses system calls which PRoot does not intercept.
 
-    Slow (3 to 15 times), and no security boundary: a hostile step can do all that the user can.
-    Without ``emulation`` all files that a step makes belong to root.
+    Slow (3 to 15 times), and no security boundary: a hostile step can do all that the user can. A
+    step of root has no capabilities. Without ``emulation`` all files that a step makes belong to
+    root.
     """
 
     def __init__(self, emulation: Emulation | None = None) -> None:
         self._emulation = emulation
 
     def require(self) -> None:
-        """Raise ExecutorUnavailable unless PRoot is installed."""
-        if os.geteuid() == 0:  # PRoot cannot hold a step that has root's privileges
+        """Raise ExecutorUnavailable unless PRoot is installed, and steps cannot change the machine.
+
+        Root without capabilities may still write to files of /proc/sys, which containers protect.
+        """
+        if os.geteuid() == 0 and not landlock.handles_files() and is_system_writable():
             raise ExecutorUnavailable(
-                "the executor proot is for users", hint="as root, use chroot or unshare"
+                "the executor proot cannot keep a step of root from settings of this machine",
+                hint="use unshare, or proot as a user other than root",
             )
-        find_program("proot")
+        program = find_program("proot")
+        try:
+            proot_program.loader_directory(program, os.environ)
+        except proot_program.LoaderNotExecutable as error:
+            raise ExecutorUnavailable(error.message, hint=error.hint) from error
 
     def launch(self, process: Process, root: Root) -> Launch:
         """Return the description of the step for the fork server."""

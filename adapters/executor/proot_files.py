@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from img.adapters.executor import privileges
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mount_substitutes import path_in
-from img.adapters.linux import landlock, syscalls
+from img.adapters.linux import landlock, proot_program, syscalls
 from img.adapters.linux.landlock import Access
 from img.domain.process import BindMount, DirectoryRoot, TreeMount
 
@@ -23,14 +23,15 @@ _TEMPORARY = (
 )
 
 
-def confine_to_files(launch: Launch, own: str) -> None:
+def confine_to_files(launch: Launch, own: str, loaders: str) -> None:
     """Limit this process and its descendants to the files of the step.
 
-    ``own`` is img's directory with files for the step. Raises ExecutorUnavailable.
+    ``own`` is img's directory with files for the step, ``loaders`` the one that PRoot executes its
+    loader in. Raises ExecutorUnavailable.
     """
     syscalls.prctl(syscalls.PR_SET_NO_NEW_PRIVS, 1)
     files = []
-    for path, access in ((own, landlock.ALL), *_reached(launch)):
+    for path, access in ((own, landlock.ALL), *_reached(launch, loaders)):
         try:
             files.append((os.open(path, os.O_PATH | os.O_CLOEXEC), access))
         except FileNotFoundError:
@@ -40,20 +41,22 @@ def confine_to_files(launch: Launch, own: str) -> None:
         os.close(descriptor)
 
 
-def _reached(launch: Launch) -> Iterator[tuple[str, Access]]:
+def is_system_writable() -> bool:
+    """Tell whether this user may write to settings of the kernel, as root outside of containers."""
+    return os.access("/proc/sys/kernel/core_pattern", os.W_OK)
+
+
+def _reached(launch: Launch, loaders: str) -> Iterator[tuple[str, Access]]:
     assert isinstance(launch.root, DirectoryRoot)
     yield launch.root.path, landlock.ALL
     for path in (*_PROGRAMS, launch.program):
         yield path, landlock.READING
-    # PRoot writes and starts a helper program there; the path is not configurable in older
-    # versions.
-    for directory in ("/tmp", os.environ.get("PROOT_TMP_DIR")):
-        if directory:
-            yield directory, _TEMPORARY
+    for directory in {proot_program.TMP, loaders}:
+        yield directory, _TEMPORARY
     for name in ("PROOT_LOADER", "PROOT_LOADER_32"):
         if loader := os.environ.get(name):
             yield loader, landlock.READING
-    yield "/proc", _READ_WRITE
+    yield "/proc", landlock.READING if is_system_writable() else _READ_WRITE
     yield "/sys", landlock.READING
     for name in ("null", "zero", "full", "random", "urandom", "tty"):
         yield f"/dev/{name}", _READ_WRITE

@@ -31,7 +31,7 @@ from img.adapters.executor.proot_files import confine_to_files
 from img.adapters.executor.reports import MountPoint, Starting
 from img.adapters.executor.signals import reset_signals
 from img.adapters.executor.watching import gather_orphans, wait_for
-from img.adapters.linux import capabilities, launcher, syscalls
+from img.adapters.linux import capabilities, launcher, proot_program, syscalls
 from img.adapters.storage import left_secrets, owner_records
 from img.adapters.storage.owner_records import ROOT, Owner, Unrecordable
 from img.adapters.syscall_supervisor import allowed_calls, bpf
@@ -76,8 +76,14 @@ _UNKNOWN_TO_PROOT = (
 
 
 def run_proot_step(launch: Launch, channel: socket.socket) -> NoReturn:
-    """Run the step of ``launch``, clean up, and exit with its exit code."""
+    """Run the step of ``launch``, clean up, and exit with its exit code.
+
+    This process has no more rights than the step, because it acts for the step: root keeps no
+    capabilities.
+    """
     gather_orphans()
+    if os.geteuid() == 0:
+        capabilities.keep_only(0)
     os._exit(_run(launch, channel))
 
 
@@ -85,21 +91,30 @@ def _run(launch: Launch, channel: socket.socket) -> int:
     # In memory, because some of the files are secrets.
     own = left_secrets.new_directory()
     asked, asking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    beside = f"{_path_of(launch)}.{os.urandom(8).hex()}"
     try:
+        loaders = proot_program.loader_directory(launch.program, os.environ)
+        if loaders is None:
+            os.mkdir(beside, 0o700)
         pid = os.fork()
         if pid == 0:
-            _execute_proot(launch, own.path, channel, asking)
+            _execute_proot(launch, own.path, loaders or beside, channel, asking)
         asking.close()
         if launch.is_supervised:
             supervision.serve_in_thread(asked, launch.root)
         return wait_for(pid, traces=True)
     finally:
         shutil.rmtree(own.path, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)
         own.release()
 
 
 def _execute_proot(
-    launch: Launch, directory: str, channel: socket.socket, supervisor: socket.socket
+    launch: Launch,
+    directory: str,
+    loaders: str,
+    channel: socket.socket,
+    supervisor: socket.socket,
 ) -> NoReturn:
     try:
         with reports.failures(channel):
@@ -116,12 +131,12 @@ def _execute_proot(
             for limit in launch.process.ulimits:
                 set_limit(limit)
             reset_signals()
-            confine_to_files(launch, directory)
+            confine_to_files(launch, directory, loaders)
             _load_filter(launch, user, supervisor)
             for descriptor in (start, channel.fileno()):
                 os.set_inheritable(descriptor, True)
             reports.send(channel, Starting(program))
-            os.execve(launch.program, command, _env_of_proot())
+            os.execve(launch.program, command, _env_of_proot(loaders))
     finally:
         os._exit(127)
 
@@ -164,10 +179,10 @@ def _path_of(launch: Launch) -> str:
     return launch.root.path
 
 
-def _env_of_proot() -> dict[str, str]:
+def _env_of_proot(loaders: str) -> dict[str, str]:
     """Return the environment of PRoot itself: from the user of img, nothing from the image."""
     own = {name: value for name, value in os.environ.items() if name.startswith("PROOT_")}
-    return {"PATH": DEFAULT_PATH, **own}
+    return {"PATH": DEFAULT_PATH, proot_program.TMP_VARIABLE: loaders, **own}
 
 
 def _programs(root: int, process: Process, search: str) -> tuple[str, ...]:

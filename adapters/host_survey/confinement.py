@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable, Mapping
 
-from img.adapters.linux import capabilities, syscalls
+from img.adapters.linux import container, syscalls
+from img.adapters.linux.changed_roots import require_changeable_roots
 from img.adapters.syscall_supervisor import bpf
 from img.domain.errors import HostError
 
-_CHROOT_NEEDS = capabilities.mask_of("chown", "mknod", "setgid", "setpcap", "setuid", "sys_chroot")
 _TRACE_ME = 0
 
 
@@ -19,12 +19,7 @@ def notification() -> str:
 
 def chroot() -> str:
     """Change the root, with the rights that a step there needs."""
-    if missing := _CHROOT_NEEDS & ~capabilities.effective():
-        names = [name for bit, name in enumerate(capabilities.NAMES) if missing >> bit & 1]
-        raise HostError(
-            f"this process lacks {', '.join(names)}",
-            hint="in a container, start it as root, without --cap-drop",
-        )
+    require_changeable_roots()
     os.chroot("/")
     return "allowed"
 
@@ -33,7 +28,11 @@ def ptrace() -> str:
     """Trace a child process."""
     if syscalls.libc.ptrace(_TRACE_ME, 0, 0, 0) != 0:
         raise HostError(
-            "nobody may be traced here", hint="in a container, start it with --cap-add SYS_PTRACE"
+            "processes may not be traced here",
+            hint=container.remedy(
+                "set securityContext.capabilities.add: [SYS_PTRACE]",
+                "start it with --cap-add SYS_PTRACE",
+            ),
         )
     return "allowed"
 

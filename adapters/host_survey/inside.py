@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 
-from img.adapters.linux import syscalls
+from img.adapters.linux import container, syscalls
 from img.adapters.linux.boot import boot_name
 from img.adapters.linux.host_probe_cache import HostProbeCache
 from img.adapters.linux.id_map import IdMap
@@ -54,7 +54,10 @@ def proc() -> str:
     if os.waitpid(pid, 0)[1]:
         raise HostError(
             "parts of /proc are hidden, so no other can be mounted",
-            hint="in a container, start it with --security-opt systempaths=unconfined",
+            hint=container.remedy(
+                "set hostUsers: false and securityContext.procMount: Unmasked",
+                "start it with --security-opt systempaths=unconfined",
+            ),
         )
     return "mounted"
 

@@ -8,13 +8,14 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 
-from img.adapters.linux import userns
+from img.adapters.linux import container, proot_program, userns
 from img.adapters.linux.hierarchies import hierarchies_of
 from img.adapters.linux.syscalls import FICLONE
 from img.adapters.linux.userns import RealUser
 from img.domain.errors import HostError
 
 _PROGRAMS = ("runc", "crun", "proot", "fuse-overlayfs", "slirp4netns")
+_WITHOUT_MEDIUM = "without emptyDir.medium: Memory, if that one is noexec"
 _MAPPERS = ("newuidmap", "newgidmap")
 
 
@@ -33,6 +34,7 @@ def probes(directory: str, user: RealUser) -> Mapping[str, Callable[[], str]]:
         "cgroup": cgroup,
         "foreign programs": foreign_programs,
         **{name: _installed(name) for name in _PROGRAMS},
+        "proot": proot,
     }
 
 
@@ -68,7 +70,8 @@ def new_privileges() -> str:
     if _status()["NoNewPrivs"] == "1":
         raise HostError(
             "set: newuidmap gains nothing, nor does sudo in a step",
-            hint="in Kubernetes, allowPrivilegeEscalation: true; in systemd, NoNewPrivileges=no",
+            hint="in Kubernetes, securityContext.allowPrivilegeEscalation: true; in systemd,"
+            " NoNewPrivileges=no",
         )
     return "not set"
 
@@ -85,6 +88,14 @@ def state(directory: str) -> str:
     """Return the file system of the state."""
     with tempfile.TemporaryFile(dir=directory):
         facts = os.statvfs(directory)
+    if facts.f_flag & os.ST_NOEXEC:
+        raise HostError(
+            f"{directory} is on a file system that is mounted noexec: no RUN without namespaces",
+            hint=container.remedy(
+                f"mount an emptyDir there ({_WITHOUT_MEDIUM})",
+                "put the state (--state) on a volume",
+            ),
+        )
     free = facts.f_bavail * facts.f_frsize // (1 << 20)
     return f"{directory} on {_file_system(directory)}, {free} MB free"
 
@@ -97,7 +108,8 @@ def xattrs(directory: str) -> str:
     except OSError as error:
         raise HostError(
             f"{error.strerror} on {_file_system(directory)}",
-            hint="put the state (--state) on ext4, xfs or btrfs; on tmpfs from Linux 6.6 on",
+            hint="put the state (--state) on ext4, xfs or btrfs, such as an emptyDir of a pod; on"
+            " tmpfs (emptyDir.medium: Memory) from Linux 6.6 on",
         ) from error
     return "kept"
 
@@ -164,6 +176,13 @@ def _installed(name: str) -> Callable[[], str]:
     return probe
 
 
+def proot() -> str:
+    """Find PRoot, and check that it can execute its loader."""
+    path = _installed("proot")()
+    proot_program.loader_directory(path, os.environ)
+    return path
+
+
 def _gains_privileges(path: str) -> bool:
     status = os.stat(path)
     if status.st_mode & stat.S_ISUID and status.st_uid == 0:
@@ -175,7 +194,10 @@ def _opened(path: str, module: str) -> str:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
-        hint = f"in a container, start it with --device {path}"
+        hint = container.remedy(
+            f"ask for {path} by a device plugin (resources.limits)",
+            f"start it with --device {path}",
+        )
         if error.errno == errno.EACCES:
             hint = f"as root: chmod 0666 {path}"
         elif error.errno in (errno.ENOENT, errno.ENODEV, errno.ENXIO):

@@ -21,7 +21,15 @@ def mask_of(*names: str) -> int:
     return sum(1 << NAMES.index(name) for name in names)
 
 
+def names_in(mask: int) -> list[str]:
+    """Return the names of the capabilities in ``mask``."""
+    return [name for bit, name in enumerate(NAMES) if mask >> bit & 1]
+
+
 SYS_ADMIN = mask_of("sys_admin")
+OF_OWNERS = mask_of("chown", "dac_override", "fowner", "setgid", "setpcap", "setuid")
+"""The capabilities for processes and files of several users, which every step needs."""
+
 DOCKER_DEFAULT = mask_of(
     "audit_write",
     "chown",

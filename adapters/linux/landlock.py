@@ -57,6 +57,11 @@ def version() -> int:
         return 0
 
 
+def handles_files() -> bool:
+    """Tell whether this kernel can restrict access to files."""
+    return bool(handled_access(version()))
+
+
 def restrict(files: Sequence[tuple[int, Access]] | None = None) -> None:
     """Deny this process access to abstract sockets and signals outside of its own descendants.
 

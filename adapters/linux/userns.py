@@ -5,16 +5,20 @@ import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from img.adapters.linux import capabilities, syscalls
+from img.adapters.linux import capabilities, container, syscalls
 from img.adapters.linux.id_map import IdMap
 from img.domain.dataclass import dataclass
 from img.domain.errors import HostError
 
 _MOST_EXTENTS = 340  # user_namespaces(7), since Linux 4.15
 _USUAL_COUNT = 65536
-_CONTAINER_HINT = (
-    "in a container, start it with --security-opt seccomp=unconfined "
-    "--security-opt apparmor=unconfined, or --privileged"
+_IN_CONTAINER = (
+    "start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined, or "
+    "--privileged"
+)
+_IN_POD = (
+    "set securityContext.seccompProfile: {type: Unconfined} and appArmorProfile: "
+    "{type: Unconfined}, and hostUsers: false to be safe with them"
 )
 
 
@@ -91,8 +95,9 @@ def real_user() -> RealUser:
 
 
 def is_privileged(user: RealUser) -> bool:
-    """Tell whether the user may mount, and change owners of files, without a namespace."""
-    return may_mount(user) and not has_one_id()
+    """Tell whether the user may mount, and change owners of files, without a user namespace."""
+    needed = capabilities.OF_OWNERS
+    return may_mount(user) and capabilities.effective() & needed == needed and not has_one_id()
 
 
 def may_mount(user: RealUser) -> bool:
@@ -372,7 +377,7 @@ def _hint_for(code: int | None) -> str:
         )
     if _read("/proc/sys/kernel/unprivileged_userns_clone") == "0":
         return "an administrator can allow them with: sysctl -w kernel.unprivileged_userns_clone=1"
-    return _CONTAINER_HINT
+    return container.remedy(_IN_POD, _IN_CONTAINER)
 
 
 def _read(file: str, key: str = "") -> str:

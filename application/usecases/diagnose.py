@@ -18,7 +18,7 @@ GIVES = {
     "network namespace": "RUN --network=none",
     "seccomp notification": "owners where there is one id alone; /proc under executor chroot",
     "chroot": "RUN for root in a container that allows no namespaces",
-    "ptrace": "RUN for users who may make no namespaces, with proot",
+    "ptrace": "RUN without namespaces and capabilities, with proot",
     "fuse": "backend fuse",
     "state": "where images and layers are",
     "xattrs": "owners on record that survive renames",
@@ -81,6 +81,8 @@ class Diagnose:
 def _executor(found: Mapping[str, Finding]) -> str:
     if _works(found, "namespaces"):
         return "unshare"
+    if "state" in found and not _works(found, "state"):
+        return ""
     if _works(found, "chroot"):
         return "chroot"
     if _works(found, "ptrace") and _works(found, "proot"):

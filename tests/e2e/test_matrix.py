@@ -6,8 +6,10 @@ docs/matrix.md shows what is tested here, and is made from it (tests/matrix/page
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,11 @@ from tests.matrix.cells import CELLS, ENVIRONMENTS
 from tests.matrix.environments import Container, Host, Json, Matter, Ran
 from tests.matrix.matter import make_matter
 from tests.matrix.page import PAGE, render
+from tests.matrix.pods import RESTRICTED
 from tests.matrix.table import Builds, Differs, Environment, Fails, MayDiffer, Refuses, cases
 from tests.support.host import shared_things
 from tests.support.host.docker_daemon import DockerDaemon
-from tests.support.host.machine import Account, in_memory, need_root, program
+from tests.support.host.machine import REPOSITORY, Account, in_memory, need_root, program
 
 pytestmark = pytest.mark.userns
 
@@ -31,6 +34,7 @@ _REPEATED = {
     "root-unshare-naive", "root-crun-naive", "root-ext4-unshare-naive", "user-runc-naive",
     "user-unshare-naive", "user-overlay-auto-auto", "one-id-ext4-unshare-naive",
     "no-new-privileges-unshare-naive", "root-ext4-unshare-fuse", "user-ext4-auto-auto",
+    "docker-root-proot-naive", "pod-userns-user-auto-auto",
 }  # fmt: skip
 # What is in layers depends on the snapshotter and the file system, what steps do on the executor.
 _OF_FILES = (
@@ -50,6 +54,18 @@ _PARTS = {
     "root-chroot-naive": _OF_STEPS,  # docker-root-auto-auto has the rest
     "user-crun-overlay": _OF_STEPS,
     "no-new-privileges-auto-auto": _OF_STEPS,
+    "root-proot-naive": ("world",),
+    "user-chroot-naive": ("devices", "world"),
+    # What differs from other containers is how steps get their root, their ids and their devices.
+    "pod-restricted-auto-auto": ("world",),
+    "pod-random-user-auto-auto": ("world",),
+    "pod-memory-auto-auto": ("devices", "mounts", "shells", "world"),
+    "pod-no-capabilities-auto-auto": ("debian:accounts", "devices"),
+    "pod-admin-auto-auto": ("devices", "mounts", "world"),
+    "pod-unconfined-auto-auto": ("world",),
+    "pod-userns-auto-auto": ("debian:accounts", "devices", "mounts"),
+    "pod-userns-restricted-auto-auto": ("devices",),
+    "pod-userns-unconfined-auto-auto": ("world",),
 }
 
 
@@ -88,9 +104,22 @@ def matter(busybox_layout: Path, small_debian_layout: Path, user: Account) -> Ma
 
 @pytest.fixture(scope="module")
 def docker() -> Iterator[DockerDaemon]:
+    with _daemon() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def docker_with_user_namespaces(user: Account) -> Iterator[DockerDaemon]:
+    with _daemon(remap=user.name) as running:
+        yield running
+
+
+@contextmanager
+def _daemon(remap: str = "") -> Iterator[DockerDaemon]:
     need_root()
     base = Path(tempfile.mkdtemp(dir=in_memory(), prefix="img-matrix-"))
-    running = DockerDaemon(base)
+    base.chmod(0o711)
+    running = DockerDaemon(base, remap=remap)
     yield running
     running.close()
     shutil.rmtree(base, ignore_errors=True)
@@ -107,7 +136,8 @@ def _run(
         ]
     order = matter.order(cell.executor, cell.snapshotter, wanted)
     if environment.in_docker:
-        daemon: DockerDaemon = request.getfixturevalue("docker")
+        kind = "docker_with_user_namespaces" if environment.remapped else "docker"
+        daemon: DockerDaemon = request.getfixturevalue(kind)
         return Container(daemon=daemon, shown=matter.place).run(environment, place, order)
     host = Host(user=request.getfixturevalue("user"))
     return host.run(environment, place, order)
@@ -182,6 +212,23 @@ def test_what_cannot_be_done_is_refused_with_what_to_do(
 
     assert cell.error in image.get("error", ""), image
     assert "\n" not in image["error"]
+
+
+def test_in_a_pod_doctor_names_the_settings_of_pods(docker: DockerDaemon) -> None:
+    script = f"cd {REPOSITORY} && exec {sys.executable} -m img doctor --state /tmp/state"
+
+    told = docker.run(script, *RESTRICTED, "--env=HOME=/tmp", "--env=KUBERNETES_SERVICE_HOST=::1")
+
+    assert told.returncode == 0, told.stderr
+    for setting in (
+        "securityContext.seccompProfile: {type: Unconfined}",
+        "appArmorProfile: {type: Unconfined}",
+        "hostUsers: false",
+        "securityContext.allowPrivilegeEscalation: true",
+        "securityContext.runAsUser: 0, without capabilities.drop",
+    ):
+        assert setting in told.stdout, told.stdout
+    assert "--executor auto: proot" in told.stdout
 
 
 def test_the_page_says_what_is_tested() -> None:

@@ -1,5 +1,6 @@
 """The cells of the matrix, with what is promised of each."""
 
+from tests.matrix.pods import PODS, pod_cells
 from tests.matrix.table import Builds, Environment, Exceptions, Fails, MayDiffer, Refuses
 
 ENVIRONMENTS = (
@@ -34,6 +35,7 @@ ENVIRONMENTS = (
         who="one-id",
         file_system="overlay",
     ),
+    *PODS,
 )
 
 _DEVICES_REFUSED = Fails(
@@ -68,11 +70,11 @@ _PROOT: Exceptions = dict.fromkeys(
 
 _MOUNTS_NOTHING = "mounts nothing, and {} has to be (use --backend naive)"
 _NO_NAMESPACES = "this system refuses namespaces: Operation not permitted (in a container, start"
-_FOR_ROOT = (
-    "the executor chroot is for root that may make devices, so in no user namespace"
-    " (leave --executor to img)"
+_FOR_ROOT = "the executor chroot is not possible: this user is not root (leave --executor to img)"
+_FOR_MANY_IDS = (
+    "the executor chroot is not possible: this user namespace has one id, and a changed root needs"
+    " more (leave --executor to img)"
 )
-_FOR_USERS = "the executor proot is for users (as root, use chroot or unshare)"
 _NO_RECORDS = (
     "fuse-overlayfs loses owners that are on record, as they are where there is one id"
     " (use --backend auto)"
@@ -113,7 +115,7 @@ _ROOT = (
     _builds("root", "chroot", "naive", _CHROOT_OF_THE_MACHINE),
     _refuses("root", "chroot", "overlay", f"chroot {_MOUNTS_NOTHING.format('overlay')}"),
     _refuses("root", "chroot", "fuse", f"chroot {_MOUNTS_NOTHING.format('fuse')}"),
-    _refuses("root", "proot", "naive", _FOR_USERS),
+    _builds("root", "proot", "naive", _PROOT),
     _refuses("no-fuse", "unshare", "fuse", "(it needs /dev/fuse; use another backend where"),
 )
 _USER = (
@@ -122,7 +124,7 @@ _USER = (
     _builds("user", "unshare", "fuse", _FUSE),
     _builds("user", "runc", "naive", _NO_DEVICES),
     _builds("user", "crun", "overlay", _NO_DEVICES),
-    _refuses("user", "chroot", "naive", _FOR_ROOT),
+    _builds("user", "chroot", "naive", _NO_DEVICES),
 )
 _ONE_ID = (
     _builds("one-id", "auto", "auto", announced=_EMULATED.format("overlay")),
@@ -130,7 +132,7 @@ _ONE_ID = (
     _refuses("one-id", "unshare", "fuse", _NO_RECORDS),
     _refuses("one-id", "runc", "naive", f"runc {_NO_IDS}"),
     _refuses("one-id", "crun", "overlay", f"crun {_NO_IDS}"),
-    _refuses("one-id", "chroot", "naive", _FOR_ROOT),
+    _refuses("one-id", "chroot", "naive", _FOR_MANY_IDS),
     _builds("no-new-privileges", "auto", "auto", announced=_EMULATED.format("overlay")),
     _builds("no-new-privileges", "unshare", "naive", announced=_EMULATED.format("naive")),
     _refuses("no-new-privileges", "unshare", "fuse", _NO_RECORDS),
@@ -141,7 +143,7 @@ _DOCKER = (
     _refuses("docker-root", "unshare", "naive", _NO_NAMESPACES),
     _refuses("docker-root", "runc", "naive", _NO_NAMESPACES),
     _refuses("docker-root", "crun", "naive", _NO_NAMESPACES),
-    _refuses("docker-root", "proot", "naive", _FOR_USERS),
+    _builds("docker-root", "proot", "naive", _PROOT),
     _refuses("docker-root", "auto", "overlay", f"chroot {_MOUNTS_NOTHING.format('overlay')}"),
     _refuses("docker-root", "auto", "fuse", f"chroot {_MOUNTS_NOTHING.format('fuse')}"),
     _builds("docker-user", "auto", "auto", _PROOT, announced="executor proot, snapshots naive"),
@@ -165,4 +167,7 @@ _FILE_SYSTEMS = (
     _refuses("user-overlay", "unshare", "overlay", _NO_OVERLAY_ON_OVERLAY),
     _builds("one-id-overlay", "auto", "auto", announced=_EMULATED.format("naive")),
 )
-CELLS: tuple[Builds | Refuses, ...] = (*_ROOT, *_USER, *_ONE_ID, *_DOCKER, *_FILE_SYSTEMS)
+CELLS: tuple[Builds | Refuses, ...] = (
+    *(*_ROOT, *_USER, *_ONE_ID, *_DOCKER, *_FILE_SYSTEMS),
+    *pod_cells(_PROOT, _NO_DEVICES),
+)

@@ -147,7 +147,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """Containers of Docker with all its defaults but for the network."""
+    """Containers of Docker with its defaults but for the network and the environment's options."""
 
     daemon: DockerDaemon
     shown: Path  # to see inside, where it is outside
@@ -155,9 +155,10 @@ class Container:
     def run(self, environment: Environment, place: Path, order: Json) -> Ran:
         """Run the driver in a new container, the state in its root file system."""
         file = place / "order.json"
-        file.write_text(json.dumps(order | {"state": "/tmp/state"}))
+        file.write_text(json.dumps(order | {"state": environment.state}))
         user = [] if environment.who == "docker-root" else [f"--user={_PLAIN}:{_PLAIN}"]
         shown = [f"--volume={path}:{path}:ro" for path in (self.shown, place)]
         env = [f"--env=SOURCE_DATE_EPOCH={_EPOCH}", "--env=HOME=/tmp"]
         script = f"cd {REPOSITORY} && exec {sys.executable} -m tests.matrix.driver {file}"
-        return Ran.of(self.daemon.run(script, *user, *shown, *env, timeout_s=_TIMEOUT_S))
+        options = (*user, *shown, *env, *environment.options)
+        return Ran.of(self.daemon.run(script, *options, timeout_s=_TIMEOUT_S))

@@ -16,6 +16,9 @@ class Environment:
     who: str
     file_system: str = "tmpfs"
     fuse: bool | None = None  # whether there is a /dev/fuse; None: as on this machine
+    options: tuple[str, ...] = ()  # of `docker run`
+    state: str = "/tmp/state"  # in a container
+    remapped: bool = False  # the container has a user namespace
 
     @property
     def in_docker(self) -> bool:

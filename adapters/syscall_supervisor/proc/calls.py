@@ -25,7 +25,10 @@ _FLAGS = 0x7FFF_FFFF  # of open(2): bit 31 is no flag, and does not fit in a C i
 
 
 class PathCalls:
-    """Answers for files of /proc, as the kernel would answer if /proc were mounted."""
+    """Answers for files of /proc, as the kernel would answer if /proc were mounted.
+
+    Also for devices in /dev, where the step's own ones cannot be opened.
+    """
 
     def __init__(self, listener: Listener, callers: Callers, files: ProcFiles) -> None:
         machine = bpf.this_machine()
@@ -97,7 +100,8 @@ class PathCalls:
                 return self._hand_over(call, self._files.list(call, place), flags)
             if stat.S_ISLNK(kind):
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
-            if place.process is None and flags & (os.O_ACCMODE | os.O_TRUNC):
+            is_of_machine = place.process is None and not place.device
+            if is_of_machine and flags & (os.O_ACCMODE | os.O_TRUNC):
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS))
             opened = _open_patiently(b"self/fd/%d" % found, flags & ~(_CREATING | os.O_NOFOLLOW))
         return self._hand_over(call, opened, flags)
@@ -163,7 +167,7 @@ class PathCalls:
         content = ctypes.create_string_buffer(_STATFS_SIZE)
         place = self._place(call, AT_FDCWD, address)
         with self._files.reach(call, place) as found:
-            where = b"self/fd/%d" % found if place.link else b"."
+            where = b"self/fd/%d" % found if place.link or place.device else b"."
             self._ask("statfs", where, content)
         self._callers.write(call, buffer, content.raw)
         return 0
@@ -180,6 +184,8 @@ class PathCalls:
         self, call: Notification, directory: int, address: int, mode: int, flags: int = 0
     ) -> Answer:
         place = self._place(call, directory, address, follow=not flags & AT_SYMLINK_NOFOLLOW)
+        if place.device:
+            raise LookupError  # the kernel changes the placeholder
         if not place.link:
             raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
         with self._files.reach(call, place) as found:
@@ -206,6 +212,8 @@ class PathCalls:
     def _go(self, call: Notification, directory: int, address: int) -> Answer:
         """Make the path to a directory or a program exist, and let the kernel execute the call."""
         place = self._place(call, directory, address)
+        if place.device:
+            raise LookupError  # the kernel refuses a file that is neither directory nor program
         self._files.make_real(call, place, int(status_of(call.pid)[b"Tgid"]))
         return Reply.LET_PASS
 

@@ -14,7 +14,12 @@ from img.adapters.linux import syscalls
 from img.adapters.linux.syscalls import AT_FDCWD
 from img.adapters.syscall_supervisor.listener import Listener, Notification
 from img.adapters.syscall_supervisor.proc.callers import Callers, status_of
-from img.adapters.syscall_supervisor.proc.places import Place, may_lead_to_proc, place_of
+from img.adapters.syscall_supervisor.proc.places import (
+    Place,
+    is_in_dev,
+    may_lead_to_proc,
+    place_of,
+)
 from img.adapters.syscall_supervisor.proc.process_tree import ProcessTree
 from img.adapters.syscall_supervisor.proc.skeleton import Kind, Skeleton
 from img.adapters.syscall_supervisor.root.paths import from_process
@@ -27,7 +32,7 @@ class ProcFiles:
     """Finds the files for callers' paths.
 
     ``masked`` are paths below /proc that callers may not see; ``tables`` replaces files of
-    processes, by their names.
+    processes, by their names. ``devices`` are O_PATH descriptors, by their names in /dev.
     """
 
     def __init__(
@@ -39,18 +44,25 @@ class ProcFiles:
         *,
         masked: Container[bytes],
         tables: Mapping[bytes, bytes],
+        devices: Mapping[bytes, int],
     ) -> None:
         self._listener = listener
         self._callers = callers
         self._tree = tree
         self._skeleton = skeleton
         self._masked = masked
+        self._devices = devices
         self._empty = _file_of(b"")
         self._tables = {name: _file_of(content) for name, content in tables.items()}
         self._entered = False  # a process may be in one of the directories, or have one open
 
     def place(self, call: Notification, directory: int, text: bytes, *, follow: bool) -> Place:
-        """Return the place in /proc that a path leads to. Raises LookupError if it is none."""
+        """Return the place that a path leads to, in /proc or one of the devices.
+
+        Raises LookupError if it is none of them.
+        """
+        if self._devices and (device := self._device(call, directory, text)):
+            return Place(None, b"", device=device)
         if text[:1] == b"/":
             if not may_lead_to_proc(text):
                 raise LookupError
@@ -72,6 +84,9 @@ class ProcFiles:
 
         ``follow`` a link at the end of ``place.rest``. Raises OSError.
         """
+        if place.device:
+            yield self._devices[place.device]
+            return
         if place.rest:
             with self.behind(call, place) as base:
                 flags = _PATH | (0 if follow else os.O_NOFOLLOW)
@@ -146,6 +161,15 @@ class ProcFiles:
             if not self._is_own(call, place.process):
                 raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
             yield base
+
+    def _device(self, call: Notification, directory: int, text: bytes) -> bytes:
+        """Return the name of the device that a path names, "" if it names none."""
+        name = text.rpartition(b"/")[2]
+        if name not in self._devices:
+            return b""
+        if text[:1] != b"/":
+            text = b"%s/%s" % (_link(from_process(call.pid, directory)), text)
+        return name if is_in_dev(text, name) else b""
 
     def _is_own(self, call: Notification, process: int) -> bool:
         if process == call.pid:

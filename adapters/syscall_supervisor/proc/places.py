@@ -30,6 +30,7 @@ class Place:
     path: bytes  # below /proc or /proc/PID, "" is that directory itself
     link: bool = False  # ``path`` is a link of a process, which is to be followed
     rest: bytes = b""  # the rest of the path after the link
+    device: bytes = b""  # the name of a device in /dev, which is outside of /proc
 
     @property
     def whole(self) -> bytes:
@@ -37,6 +38,11 @@ class Place:
         if self.process is None:
             return self.path
         return b"%d/%s" % (self.process, self.path) if self.path else b"%d" % self.process
+
+
+def is_in_dev(text: bytes, name: bytes) -> bool:
+    """Tell whether a path from the root names the file ``name`` in /dev, by its text alone."""
+    return text == b"/dev/" + name or _parts(text) == [b"dev", name]
 
 
 def may_lead_to_proc(text: bytes) -> bool:

@@ -17,16 +17,23 @@ from img.adapters.syscall_supervisor.proc.skeleton import Skeleton
 class ProcSupervisor:
     """Answers the calls of all descendants of this process.
 
+    ``devices`` are O_PATH descriptors that are opened in place of the files in /dev.
+
     This process is root, has the step's root and no umask, and the outer /proc is its working
     directory. A step that changes a path during a call only reaches files of its own root.
     """
 
     def __init__(
-        self, descriptor: int, *, masked: Container[bytes], tables: Mapping[bytes, bytes]
+        self,
+        descriptor: int,
+        *,
+        masked: Container[bytes],
+        tables: Mapping[bytes, bytes],
+        devices: Mapping[bytes, int],
     ) -> None:
         self._listener = Listener(descriptor)
         skeleton = Skeleton(os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
-        handlers = _handlers(self._listener, skeleton, masked, tables)
+        handlers = _handlers(self._listener, skeleton, masked, tables, devices)
         self._dispatcher = Dispatcher(self._listener, handlers)
 
     def serve(self, waking: int, is_over: Callable[[], bool]) -> None:
@@ -50,7 +57,7 @@ class ProcSupervisor:
 
 def handled_calls() -> frozenset[str]:
     """Return the names of the calls that have a handler."""
-    return frozenset(_handlers(Listener(-1), Skeleton(-1), (), {}))
+    return frozenset(_handlers(Listener(-1), Skeleton(-1), (), {}, {}))
 
 
 def _handlers(
@@ -58,9 +65,12 @@ def _handlers(
     skeleton: Skeleton,
     masked: Container[bytes],
     tables: Mapping[bytes, bytes],
+    devices: Mapping[bytes, int],
 ) -> Mapping[str, Handler]:
     callers, tree = Callers(), ProcessTree()
-    files = ProcFiles(listener, callers, tree, skeleton, masked=masked, tables=tables)
+    files = ProcFiles(
+        listener, callers, tree, skeleton, masked=masked, tables=tables, devices=devices
+    )
     return {
         **PathCalls(listener, callers, files).handlers(),
         **ReachingCalls(tree, callers).handlers(),

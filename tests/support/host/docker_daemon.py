@@ -10,13 +10,17 @@ from tests.support.host.machine import REPOSITORY, lacking, program
 
 
 class DockerDaemon:
-    """A daemon of its own, and an image that has nothing but the places for mounts."""
+    """A daemon of its own, and an image that has nothing but the places for mounts.
 
-    def __init__(self, base: Path) -> None:
+    With ``remap``, a user with subordinate ids, each container has a user namespace.
+    """
+
+    def __init__(self, base: Path, *, remap: str = "") -> None:
         self.address = f"unix://{base}/socket"
         self._client = [program("docker"), "-H", self.address]
         options = [f"--{name}={base}/{name}" for name in ("data-root", "exec-root", "pidfile")]
         options += [f"--host=unix://{base}/socket"]
+        options += [f"--userns-remap={remap}"] if remap else []
         with open(base / "log", "wb") as log:
             self._daemon = subprocess.Popen(
                 # No other process gets its mounts, and could hold them after its end.

@@ -33,8 +33,8 @@ def executor_named(name: str) -> Executor:
             return ForkServerExecutor(RuntimeLauncher(name))
         case "chroot":
             skip_unless_steps_can_run()
-            if Path("/proc/self/uid_map").read_text().split()[1:] != ["0", "4294967295"]:
-                pytest.skip("no device can be made in a user namespace")
+            if _emulation_here() is not None:
+                pytest.skip("a changed root needs more than one id")
             return ForkServerExecutor(ChrootLauncher())
         case _:
             return _proot()

@@ -37,7 +37,7 @@ def test_a_step_reaches_its_root_and_what_is_mounted_in_it(place: Path) -> None:
     launch = Launch(process, DirectoryRoot(path=str(place / "root")), LaunchMode.PROOT, "/bin/true")
 
     def tries() -> int:
-        confine_to_files(launch, str(place / "own"))
+        confine_to_files(launch, str(place / "own"), "/tmp")
         for name in ("root", "own", "writable"):
             (place / name / "new").write_text((place / name / "file").read_text())
         assert (place / "shown" / "file").read_text() == "x"

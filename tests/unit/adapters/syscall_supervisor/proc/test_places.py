@@ -2,7 +2,12 @@
 
 import pytest
 
-from img.adapters.syscall_supervisor.proc.places import Place, may_lead_to_proc, place_of
+from img.adapters.syscall_supervisor.proc.places import (
+    Place,
+    is_in_dev,
+    may_lead_to_proc,
+    place_of,
+)
 
 PROCESS, THREAD = 7, 8
 
@@ -64,3 +69,10 @@ def test_what_it_means_if_a_link_at_its_end_is_meant(text: str, expected: Place 
 )
 def test_what_is_not_in_proc(text: str) -> None:
     assert place(text) is None
+
+
+def test_a_device_is_known_by_the_text_of_its_path() -> None:
+    named = (b"/dev/null", b"//dev/./null", b"/dev//null")
+    others = (b"/dev/null/x", b"/dev/zero", b"/srv/dev/null", b"/dev/x/../null", b"/null")
+
+    assert [path for path in (*named, *others) if is_in_dev(path, b"null")] == list(named)
