@@ -9,6 +9,13 @@ from img.domain.go.booleans import parse_boolean
 _UPDATE = "update"
 
 
+@dataclass(frozen=True, slots=True)
+class LockChanges:
+    """The differences between a lock file and a build, a line for each."""
+
+    lines: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockMode:
     """The file is written, or only compared with a build."""

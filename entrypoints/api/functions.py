@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from img.domain.errors import UsageError
 from img.domain.json_text import parse_json
 from img.domain.reference import ImageReference
+from img.entrypoints.api.cancellation import Cancellation
 from img.entrypoints.api.engine import Engine, OnProgress
 from img.entrypoints.api.images import Image
 from img.entrypoints.api.options import (
@@ -21,6 +22,7 @@ from img.entrypoints.api.options import (
     BuildOptions,
     ImagesOptions,
     LoadOptions,
+    LockOptions,
     PathText,
     PullOptions,
     PushOptions,
@@ -41,13 +43,15 @@ def build(
     *,
     file: PathText | BinaryIO | None = None,
     on_progress: OnProgress | None = None,
+    cancellation: Cancellation | None = None,
     **options: Unpack[BuildOptions],
 ) -> Image:
     """Build an image from a Dockerfile and return it.
 
     ``context`` is a directory, a URL, or an open file with a tar archive. ``file`` is the path of
     the Dockerfile, or an open file with its text. ``on_progress`` is called with each event, in
-    this thread; its exceptions cancel the build. If all outputs are files, the image is false.
+    this thread; its exceptions cancel the build, and ``cancellation`` does so from any thread. If
+    all outputs are files, the image is false.
 
     Raises UsageError, ContextError, DockerfileError, BuildError, RemoteError, HostError …
     """
@@ -62,17 +66,20 @@ def build(
         [_place(context)],
     )
     chosen = () if file is None else (f"--file={_place(file)}",)
-    ran = _run((words[0], "--quiet", *chosen, *words[1:]), on_progress, stdin=stream)
+    ran = _run((words[0], "--quiet", *chosen, *words[1:]), on_progress, cancellation, stdin=stream)
     return next(_images(ran), Image(None, state=ran.state))
 
 
 def bake(
-    *targets: str, on_progress: OnProgress | None = None, **options: Unpack[BakeOptions]
+    *targets: str,
+    on_progress: OnProgress | None = None,
+    cancellation: Cancellation | None = None,
+    **options: Unpack[BakeOptions],
 ) -> dict[str, Image]:
     """Build the targets of a bake or compose file; return the images by target.
 
-    Targets that make no image are left out; with ``lock`` no target makes one. Raises UsageError,
-    BakeError, and as ``build`` does.
+    The first of ``targets`` may be the URL of a definition. Targets that make no image are left
+    out; with ``lock`` no target makes one. Raises UsageError, BakeError, and as ``build`` does.
     """
     import tempfile
 
@@ -80,7 +87,7 @@ def bake(
         metadata_file = options.get("metadata_file") or os.path.join(place, "metadata.json")
         given = cast("Mapping[str, object]", {**options, "metadata_file": metadata_file})
         name, *words = command("bake", BakeOptions, given, targets)
-        ran = _run((name, "--progress=quiet", *words), on_progress)
+        ran = _run((name, "--progress=quiet", *words), on_progress, cancellation)
         if options.get("lock"):
             return {}
         with open(metadata_file, "rb") as file:
@@ -92,52 +99,86 @@ def bake(
     }
 
 
+def lock(
+    context: PathText,
+    *,
+    file: PathText | None = None,
+    on_progress: OnProgress | None = None,
+    cancellation: Cancellation | None = None,
+    **options: Unpack[LockOptions],
+) -> tuple[str, ...]:
+    """Write the lock file of a build; return a line for each entry that changes.
+
+    With ``diff`` nothing is written. With ``check`` nothing is written, and UsageError is raised
+    if the file has other names than the build. Raises as ``build`` does before its first step.
+    """
+    given: dict[str, object] = {**options}
+    if isinstance(update := given.get("update"), bool):
+        given["update"] = "" if update else None
+    words = command("lock", LockOptions, given, [_place(context)])
+    chosen = () if file is None else (f"--file={_place(file)}",)
+    return _run((words[0], *chosen, *words[1:]), on_progress, cancellation).lines
+
+
 def pull(
-    name: str, *, on_progress: OnProgress | None = None, **options: Unpack[PullOptions]
+    name: str,
+    *,
+    on_progress: OnProgress | None = None,
+    cancellation: Cancellation | None = None,
+    **options: Unpack[PullOptions],
 ) -> Image:
     """Pull an image from a registry and return it. Raises RemoteError, InvalidReference."""
     words = command("pull", PullOptions, cast("Mapping[str, object]", options), [name])
-    ran = _run(words, on_progress)
+    ran = _run(words, on_progress, cancellation)
     record = replace(ran.images["0"], names=(str(ImageReference.parse(name)),))
     return Image(record, state=ran.state)
 
 
 def push(
-    *names: str, on_progress: OnProgress | None = None, **options: Unpack[PushOptions]
+    *names: str,
+    on_progress: OnProgress | None = None,
+    cancellation: Cancellation | None = None,
+    **options: Unpack[PushOptions],
 ) -> dict[str, str]:
     """Push images to the registries in their names; return the digests there by name.
 
     Raises ImageNotFound, RemoteError, UsageError.
     """
     words = command("push", PushOptions, cast("Mapping[str, object]", options), names)
-    ran = _run(words, on_progress)
+    ran = _run(words, on_progress, cancellation)
     return {name: record.digest for name, record in ran.images.items()}
 
 
-def save(*names: str, output: PathText | BinaryIO, **options: Unpack[SaveOptions]) -> None:
+def save(
+    *names: str,
+    output: PathText | BinaryIO,
+    cancellation: Cancellation | None = None,
+    **options: Unpack[SaveOptions],
+) -> None:
     """Write images to an archive: a file by path, or an open one with a descriptor.
 
     Raises ImageNotFound, UsageError.
     """
     words = command("save", SaveOptions, cast("Mapping[str, object]", options), names)
     if isinstance(output, str | os.PathLike):
-        _run((words[0], f"--output={_place(output)}", *words[1:]), None)
+        _run((words[0], f"--output={_place(output)}", *words[1:]), None, cancellation)
     else:
-        _run(words, None, stdout=output)
+        _run(words, None, cancellation, stdout=output)
 
 
 def load(
     archive: PathText | BinaryIO,
     *,
     on_progress: OnProgress | None = None,
+    cancellation: Cancellation | None = None,
     **options: Unpack[LoadOptions],
 ) -> tuple[Image, ...]:
     """Store the images of an archive and return them. Raises ContextError, ImgError."""
     words = command("load", LoadOptions, cast("Mapping[str, object]", options))
     if isinstance(archive, str | os.PathLike):
-        ran = _run((words[0], f"--input={_place(archive)}", *words[1:]), on_progress)
+        ran = _run((words[0], f"--input={_place(archive)}", *words[1:]), on_progress, cancellation)
     else:
-        ran = _run(words, on_progress, stdin=archive)
+        ran = _run(words, on_progress, cancellation, stdin=archive)
     return tuple(_images(ran))
 
 
@@ -159,14 +200,18 @@ def image(name: str, *, platform: str = "", state: PathText = "") -> Image:
 def _run(
     words: Sequence[str],
     on_progress: OnProgress | None,
+    cancellation: Cancellation | None = None,
     *,
     stdin: BinaryIO | None = None,
     stdout: BinaryIO | None = None,
 ) -> Ran:
+    cancellation = cancellation or Cancellation()
+    cancellation.check()
     with (
         input_descriptor(stdin) as source,
         output_descriptor(stdout) as sink,
         Engine(stdin=source, stdout=sink) as engine,
+        cancellation.ending(engine.cancel),
     ):
         return engine.run(words, on_progress)
 

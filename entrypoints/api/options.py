@@ -98,10 +98,25 @@ class BakeOptions(RegistryOptions, total=False):
     allow: Texts
     inject_ca: PathText | bool
     jobs: int
-    lock: bool
+    lock: bool | Texts
     locked: bool
     lockfile: PathText
     metadata_file: PathText
+
+
+class LockOptions(RegistryOptions, total=False):
+    """The options of ``img.lock``."""
+
+    build_arg: Pairs
+    target: str
+    platform: Texts
+    secret: Texts
+    ssh: Texts
+    build_context: Pairs
+    lockfile: PathText
+    update: bool | Texts
+    check: bool
+    diff: bool
 
 
 class PullOptions(RegistryOptions, total=False):

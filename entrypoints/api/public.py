@@ -38,9 +38,20 @@ from img.domain.progress import (
     VertexWarning,
 )
 from img.domain.reference import InvalidReference
+from img.entrypoints.api.cancellation import Canceled, Cancellation
 from img.entrypoints.api.engine import EngineCrashed, EngineEnded, Progress
 from img.entrypoints.api.files import FileKind, ImageFile, ImageFiles
-from img.entrypoints.api.functions import bake, build, image, images, load, pull, push, save
+from img.entrypoints.api.functions import (
+    bake,
+    build,
+    image,
+    images,
+    load,
+    lock,
+    pull,
+    push,
+    save,
+)
 from img.entrypoints.api.images import Image
 from img.entrypoints.engine.protocol import Message
 
@@ -49,6 +60,8 @@ __all__ = [
     "BlobDamaged",
     "BlobNotFound",
     "BuildError",
+    "Canceled",
+    "Cancellation",
     "ContextError",
     "DockerfileError",
     "EngineCrashed",
@@ -89,6 +102,7 @@ __all__ = [
     "image",
     "images",
     "load",
+    "lock",
     "pull",
     "push",
     "save",

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from shlex import quote
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,9 @@ from img.entrypoints.cli.build_request import build_request, platforms
 from img.entrypoints.cli.options import BuildInputs, RegistryOptions, Texts, option
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
+
+if TYPE_CHECKING:
+    from img.domain.options.lock import LockChanges
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,12 +48,12 @@ def lock(
     diff: Annotated[
         bool, option("--diff", says="Write nothing; print what --update would change.")
     ] = False,
-) -> tuple[str, ...]:
+) -> "LockChanges":
     """Write the digests of the images, downloads and git refs of a build to img.lock.
 
     `img build --locked` uses exactly these.
     """
-    from img.domain.options.lock import LockMode
+    from img.domain.options.lock import LockChanges, LockMode
     from img.entrypoints.cli.lock_files import LockFile, lock_place  # `img --help` needs none
 
     if len(path or []) != 1 or not path or not path[0]:
@@ -87,4 +90,4 @@ def lock(
             file=inputs.file or None,
             platforms=platforms(inputs.platform),
         )
-        return file.finish(container.system.output_files())
+        return LockChanges(file.finish(container.system.output_files()))

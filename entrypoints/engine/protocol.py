@@ -92,13 +92,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ran:
-    """A successful command: the images of its result, and the state directory.
+    """A successful command: the images or lines of its result, and the state directory.
 
     The keys are the names of targets for bake, the pushed names for push, and else numbers.
     """
 
     state: str
     images: Mapping[str, ImageRecord] = field(default_factory=dict)
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,15 @@ from img.application.transfer.catalog import Image
 from img.application.transfer.publish import Published
 from img.application.usecases.list_images import ListedImage
 from img.domain.oci.descriptor import Descriptor
+from img.domain.options.lock import LockChanges
 from img.entrypoints.engine.protocol import ImageRecord
 
 
 def images_of(result: object) -> Mapping[str, ImageRecord]:
     """Return the images of a command's result (protocol.Ran); a result without any has none."""
     match result:
+        case LockChanges():
+            return {}
         case Mapping():
             return {str(name): _record(each) for name, each in result.items() if each is not None}
         case Sequence() if not isinstance(result, str):
@@ -24,6 +27,11 @@ def images_of(result: object) -> Mapping[str, ImageRecord]:
             return {"0": _record(result)}
         case _:
             return {}
+
+
+def lines_of(result: object) -> tuple[str, ...]:
+    """Return the lines of a command's result (protocol.Ran)."""
+    return result.lines if isinstance(result, LockChanges) else ()
 
 
 def _record(result: object) -> ImageRecord:

@@ -111,7 +111,11 @@ class Channel:
             if misuse is None:
                 raise
             raise misuse from None
-        yield Ran(state=str(self.state or session.state_path()), images=results.images_of(result))
+        yield Ran(
+            state=str(self.state or session.state_path()),
+            images=results.images_of(result),
+            lines=results.lines_of(result),
+        )
 
     def _guarded(self, answers: Iterator[Answer]) -> None:
         try:

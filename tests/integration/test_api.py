@@ -9,14 +9,15 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import img
-from img.entrypoints.api.engine import Engine
 from tests.support.host.waiting import wait_until, wait_while
+from tests.support.servers.scripted_server import Answer, Request, ScriptedServer
 
 DOCKERFILE = """\
 FROM scratch
@@ -146,23 +147,57 @@ def test_an_exception_of_the_callback_cancels_the_build(context: Path) -> None:
 
 def test_another_thread_can_cancel_a_command_that_waits(context: Path) -> None:
     archive, feed = os.pipe()  # the build reads its context from here, and waits for it
-    with open(archive, "rb") as stdin, open(feed, "wb"), Engine(stdin=stdin) as engine:
-        begun = threading.Event()
-        ended: list[BaseException] = []
+    begun = threading.Event()
+    ended: list[BaseException] = []
+    with (
+        open(archive, "rb", buffering=0) as stdin,
+        open(feed, "wb"),
+        img.Cancellation() as cancellation,
+    ):
 
         def run() -> None:
             try:
-                engine.run(["build", "--quiet", "-"], lambda _: begun.set())
-            except img.EngineEnded as error:
+                img.build(stdin, on_progress=lambda _: begun.set(), cancellation=cancellation)
+            except img.Canceled as error:
                 ended.append(error)
 
         thread = threading.Thread(target=run)
         thread.start()
-        begun.wait(60)
-        engine.cancel()
+        assert begun.wait(60)
+        cancellation.cancel()
         thread.join(60)
 
     assert len(ended) == 1
+    with pytest.raises(img.Canceled):
+        img.build(context, cancellation=cancellation)
+
+
+def test_a_lock_file_is_written_compared_and_updated(context: Path) -> None:
+    (context / "tool").write_text("1")
+    with served(context) as url:
+        (context / "Dockerfile").write_text(f"FROM scratch\nADD {url}/tool /tool\n")
+        first = img.lock(context, cancellation=img.Cancellation())
+        (context / "tool").write_text("2")
+        changed = img.lock(context, diff=True)
+
+        assert (len(first), len(changed)) == (1, 1)
+        assert first[0].startswith(f"+ {url}/tool: sha256:")
+        assert " → sha256:" in changed[0]
+        assert img.lock(context, update=True) == changed
+    (context / "Dockerfile").write_text("FROM scratch\n")
+    with pytest.raises(img.UsageError, match=r"img\.lock is not up to date"):
+        img.lock(context, check=True)
+
+
+@contextmanager
+def served(directory: Path) -> Iterator[str]:
+    """Enter with the URL of a server of the files of a directory."""
+
+    def answer(request: Request) -> Answer:
+        return Answer(body=(directory / request.path[1:]).read_bytes())
+
+    with ScriptedServer(answer) as server:
+        yield f"http://{server.address}"
 
 
 def test_the_engine_ends_with_a_caller_that_is_killed(context: Path) -> None:

@@ -14,6 +14,7 @@ from img.entrypoints.cli.app import command_line
 KINDS: dict[str, type] = {
     "build": options.BuildOptions,
     "bake": options.BakeOptions,
+    "lock": options.LockOptions,
     "pull": options.PullOptions,
     "push": options.PushOptions,
     "save": options.SaveOptions,
@@ -26,8 +27,8 @@ PRINTED = {
     *("--format", "--digests", "--no-trunc", "--all"),
 }
 # Those that are arguments of the functions.
-ARGUMENTS = {"build": {"--file"}, "save": {"--output"}, "load": {"--input"}}
-AN_ARCHIVE_FORMAT = ("save", "--format")
+ARGUMENTS = {"build": {"--file"}, "lock": {"--file"}, "save": {"--output"}, "load": {"--input"}}
+NOT_PRINTED = {"save": {"--format"}, "lock": {"--check"}}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -38,7 +39,7 @@ def test_the_api_has_the_options_of_the_command_line(name: str) -> None:
         for each in group.commands[name].params
         if each.param_type_name == "option" and not each.hidden and not each.is_eager
     }
-    printed = PRINTED - ({AN_ARCHIVE_FORMAT[1]} if name == AN_ARCHIVE_FORMAT[0] else set())
+    printed = PRINTED - NOT_PRINTED.get(name, set())
 
     ours = {f"--{option.replace('_', '-')}" for option in KINDS[name].__annotations__}
 
