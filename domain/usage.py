@@ -18,6 +18,7 @@ class Kind(Enum):
     LAYER = "layer"  # regular
     SNAPSHOT = "snapshot"
     CACHE_MOUNT = "cache-mount"  # exec.cachemount
+    HISTORY = "history"  # a record of a build
     LEFTOVER = "leftover"
     STATE = "state"  # internal
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from img.domain.resources import Resources
 if TYPE_CHECKING:
     from img.application.transfer.pins import Pins
     from img.domain.bake.definition.remote import GitAccess
+    from img.domain.history.limits import KeepRecords
     from img.domain.kaniko.registries import RegistrySettings
     from img.domain.options.secrets import AgentSpec, SecretSpec
     from img.domain.process import Resolver
@@ -91,6 +93,8 @@ class Settings:
     step_limit_s: float | None = None  # for each try of a RUN
     surroundings: Surroundings = Surroundings()
     access: RegistryAccess = RegistryAccess()
+    history: KeepRecords | None = None  # the limits of the history; None: builds leave no record
+    keep_failed: bool = False  # keep the changes of a RUN that fails
     pins: Pins | None = None  # fixed answers for names of images, URLs and git refs
     git_access: GitAccess | None = None  # for the host of a remote bake definition
 
@@ -106,6 +110,31 @@ def byte_size(name: str, text: str) -> int:
     if size < 0:
         raise UsageError(f'{name}: "{text}" is no size', hint="such as 500MB, 20GB or 0")
     return size
+
+
+def keep_records(environment: Mapping[str, str]) -> KeepRecords | None:
+    """Return the limits of the history, None if builds leave no record. Raises UsageError.
+
+    $IMG_HISTORY is the number of records, $IMG_HISTORY_AGE their longest age, such as 240h.
+    """
+    from img.domain.history.limits import KeepRecords  # only builds are recorded
+
+    keep = KeepRecords()
+    count, age = environment.get("IMG_HISTORY", ""), environment.get("IMG_HISTORY_AGE", "")
+    if count:
+        if not count.isdecimal():
+            raise UsageError(f'IMG_HISTORY: "{count}" is no number', hint="such as 100, or 0")
+        keep = replace(keep, count=int(count))
+    if age:
+        from img.domain.go.quantities import BadQuantity, parse_duration
+
+        try:
+            keep = replace(keep, seconds=parse_duration(age) / 1e9)
+        except BadQuantity:
+            raise UsageError(
+                f'IMG_HISTORY_AGE: "{age}" is no duration', hint="such as 240h"
+            ) from None
+    return keep if keep.count else None
 
 
 def snapshotter_of(backend: str) -> str:

@@ -25,6 +25,7 @@ _PRIVATE_DIRECTORIES = (
     "blobs",
     "indexes",
     "leases",
+    "history",
     "reserve",
     "layout/.img-tmp",
     "layout/.img-trash",

@@ -1,11 +1,13 @@
 """Garbage collection and pruning of the state."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from img.application.housekeeping.inventory import RUNNING, Inventory
 from img.application.log import logger
 from img.application.ports.blob_origins import BlobOrigins
+from img.application.ports.build_history import RecordInUse, RecordNotFound
 from img.application.ports.state_lock import Collecting
 from img.domain.dataclass import dataclass
 from img.domain.oci.chain import ChainID
@@ -157,6 +159,9 @@ class Collect:
         for item in chosen:
             if item.kind is Kind.CACHE_MOUNT:
                 self.inventory.mounts.remove(item.id)
+            elif item.kind is Kind.HISTORY:
+                with suppress(RecordNotFound, RecordInUse):
+                    self.inventory.history.remove(item.id)
             elif item.kind is Kind.SNAPSHOT:
                 self.inventory.views.remove(item.id)  # if it is a view
         for leftover in self.inventory.space.leftovers(before=self.inventory.lock.oldest()):

@@ -5,6 +5,7 @@ from dataclasses import field
 from datetime import UTC, datetime
 
 from img.application.ports.blob_store import BlobStore, BlobTrash
+from img.application.ports.build_history import BuildHistory
 from img.application.ports.cache_mounts import CacheMounts
 from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.application.ports.context_views import ContextViews
@@ -44,6 +45,7 @@ class Inventory:
     space: StateSpace
     lock: StateLock
     catalog: Catalog
+    history: BuildHistory
 
     def __call__(
         self,
@@ -68,6 +70,7 @@ class Inventory:
             *self._views(measured),
             *self._mounts(measured),
             *self._leftovers(oldest),
+            *self._records(),
         ]
         if measured:
             items.append(self._rest(sum(item.size for item in items)))
@@ -158,6 +161,18 @@ class Inventory:
                 description=leftover.description,
                 used=_moment(leftover.changed),
                 resumable=leftover.resumable,
+            )
+
+    def _records(self) -> Iterator[UsedItem]:
+        for stored in self.history.records():
+            yield UsedItem(
+                id=stored.id,
+                kind=Kind.HISTORY,
+                size=stored.size,
+                description="record of a build",
+                kept_by=RUNNING if stored.running else "",
+                created=_moment(stored.started),
+                used=_moment(stored.started),
             )
 
     def _rest(self, known: int) -> UsedItem:

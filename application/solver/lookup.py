@@ -12,6 +12,7 @@ from img.application.ports.cache_store import CacheRecord, CacheStore
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.graph.provenance import Provenance, made_from
+from img.domain.oci.chain import Layer
 
 _MOMENT = timedelta(minutes=1)
 
@@ -135,6 +136,14 @@ class Lookup:
         defined = [] if definition is None else [(definition, record)]
         bare = replace(record, made_from={})
         self._put(*defined, *((key, bare) for key in contents))
+
+    def remember_failed(self, key: Digest, layer: Layer, description: str, now: datetime) -> None:
+        """Keep the changes of a step that failed, in place of those of its last failure.
+
+        ``key`` is its definition key, which does not find them.
+        """
+        record = CacheRecord(layer=layer, created=now, description=f"{description} (failed)")
+        self._put((Digest.of(f"failed {key}".encode()), record))
 
     def _put(self, *records: tuple[Digest, CacheRecord]) -> None:
         self._new.set()

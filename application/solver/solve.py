@@ -11,6 +11,7 @@ from img.application.ports.clock import Clock
 from img.application.ports.progress_sink import ProgressSink
 from img.application.solver.build_group import BuildGroup
 from img.application.solver.lookup import Lookup
+from img.application.solver.observer import StepObserver, Unobserved, facts_of, is_recorded
 from img.application.solver.progress import StepProgress, input_ids, vertex_id
 from img.application.solver.results import (
     Result,
@@ -45,6 +46,7 @@ class Solver:
     skip: SkipCachedStages
     clock: Clock
     progress: ProgressSink
+    observer: StepObserver = Unobserved()
 
     def for_build(
         self,
@@ -109,7 +111,7 @@ class BuildSolver:
             input_ids(self.graph, position, self.label),
         )
         try:
-            return self._solve(position, vertex, inputs, progress)
+            result = self._solve(position, vertex, inputs, progress)
         except StepCanceled:
             progress.canceled()
             raise
@@ -117,7 +119,33 @@ class BuildSolver:
             if isinstance(error, SourceError) and error.lines is None:
                 error.lines = vertex.lines
             progress.failed(error.message)
+            kept: Layer | None = getattr(error, "kept", None)  # of a RUN
+            if kept is not None:
+                self._keep(vertex, inputs, kept)
+            self._observe(position, vertex, inputs, None, kept)
             raise
+        self._observe(position, vertex, inputs, result)
+        return result
+
+    def _keep(self, vertex: Vertex, inputs: Sequence[Result], kept: Layer) -> None:
+        keys = [each.key if isinstance(each, Stack) else None for each in inputs]
+        name = vertex.name.partition("] ")[2] or vertex.name
+        key = definition_key(vertex.operation, keys)
+        self.parts.lookup.remember_failed(key, kept, name, self.parts.clock.now())
+
+    def _observe(
+        self,
+        position: int,
+        vertex: Vertex,
+        inputs: Sequence[Result],
+        result: Result | None,
+        kept: Layer | None = None,
+    ) -> None:
+        if not self.parts.observer.observes:
+            return
+        if is_recorded(vertex):
+            facts = facts_of(vertex, self.label, inputs, result, kept)
+            self.parts.observer.solved(vertex_id(self.label, position), facts)
 
     def unsolved(self) -> Mapping[int, Stack]:
         """Return the vertices that need not be solved, without the layers of their roots."""

@@ -23,6 +23,7 @@ from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.state_lock import StateLock
 from img.application.solver.build_group import BuildGroup
 from img.application.solver.contexts import Contexts
+from img.application.solver.observer import TargetObserver
 from img.application.solver.progress import vertex_ids
 from img.application.solver.results import OpenContext
 from img.application.solver.schedule import solve_all
@@ -185,6 +186,7 @@ class BuildImage:
         ``results`` are the images of other targets, which have no name in the store.
         """
         progress = TargetProgress(self.progress, name)
+        observer = TargetObserver(self.solver.observer, name)
         known = {result.digest: result for result in results}
         resolve = self.analyse.resolve
         assert isinstance(resolve, ResolveBases)
@@ -193,7 +195,7 @@ class BuildImage:
             self,
             contexts=replace(self.contexts, progress=progress, group=group),
             analyse=replace(self.analyse, resolve=resolve),
-            solver=replace(self.solver, progress=progress),
+            solver=replace(self.solver, progress=progress, observer=observer),
             deliver=replace(self.deliver, progress=progress),
             progress=progress,
         )

@@ -64,6 +64,7 @@ def lower_run(
         name=name,
         lines=run.lines,
         ignore_cache=scope.ignore_cache,
+        arguments=tuple(name for name, _ in state.variables.arguments),
     )
     return state.with_history(history, scope.graph.add(vertex))
 

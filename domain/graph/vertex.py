@@ -17,6 +17,7 @@ class Vertex:
     name: str = ""  # for progress, such as "[build 2/5] RUN make"
     lines: tuple[int, int] | None = None  # of the instruction, for messages
     ignore_cache: bool = False  # --no-cache
+    arguments: tuple[str, ...] = ()  # the variables of a RUN that are ARGs
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class BuildOptions(RegistryOptions, total=False):
     retry: int
     timeout: str
     executor: str
+    on_fail: Literal["keep", "discard"]
     emulate: Literal["full", "ids", "fake", "off"]
     no_cache: bool
     no_cache_filter: Texts
@@ -99,6 +100,7 @@ class BakeOptions(RegistryOptions, total=False):
     inject_ca: PathText | bool
     jobs: int
     lock: bool | Texts
+    on_fail: Literal["keep", "discard"]
     locked: bool
     lockfile: PathText
     metadata_file: PathText

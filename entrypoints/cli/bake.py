@@ -7,6 +7,7 @@ import typer
 from img.entrypoints.cli import options
 from img.entrypoints.cli.options import RegistryOptions, Texts, option
 from img.entrypoints.cli.params import shared_options
+from img.entrypoints.cli.recording import given_options
 from img.entrypoints.cli.session import Session
 
 _SWITCHES_WITH_VALUE = dict.fromkeys(
@@ -33,6 +34,7 @@ def _foreign() -> Any:
 
 @shared_options
 def bake(
+    ctx: typer.Context,
     session: Session,
     registries: RegistryOptions,
     targets: Annotated[Texts, typer.Argument(hidden=True)] = None,
@@ -84,6 +86,7 @@ def bake(
             value="NUMBER",
         ),
     ] = 0,
+    on_fail: options.OnFail = "",
     progress: options.Progress = "auto",
     provenance: Annotated[str, typer.Option("--provenance", hidden=True)] = "",
     sbom: Annotated[str, typer.Option("--sbom", hidden=True)] = "",
@@ -126,6 +129,8 @@ def bake(
         sbom=sbom,
         policies=tuple(policy or ()),
         jobs=jobs,
+        on_fail=on_fail,
+        recorded=given_options(ctx),
     )
     if code := run_bake(session, registries, asked):
         raise typer.Exit(code)

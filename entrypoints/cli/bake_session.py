@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import field
 from shlex import quote
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.settings import Surroundings
 
 if TYPE_CHECKING:
+    from img.domain.graph.codec import Json
     from img.entrypoints.wiring.root import Container
 
 
@@ -55,6 +57,8 @@ class Asked:
     provenance: str = ""
     sbom: str = ""
     policies: tuple[str, ...] = ()
+    on_fail: str = ""
+    recorded: "dict[str, Json]" = field(default_factory=dict)  # the options, for the record
     jobs: int = 0  # targets at a time; 0: as many as processors
 
     @property
@@ -165,6 +169,8 @@ class BakeSession:
             pins=self.pins,
             surroundings=Surroundings(inject_ca=ca_choice(asked.inject_ca)),
             keeps_warnings=wants_warnings(asked.metadata_file),
+            recorded=needs is Needs.BUILD,
+            on_fail=asked.on_fail,
             git_access=GitAccess.of(asked.remote.url, os.environ) if asked.remote.url else None,
         ) as container:
             yield container

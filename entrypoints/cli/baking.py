@@ -48,14 +48,17 @@ from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.lock_files import LockFile
 from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say, say_encoded, say_json, say_text
+from img.entrypoints.cli.recording import recorded
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.settings import host_platform, processors
 from img.entrypoints.wiring.baking import definition_files, read_bake_definition
 
 if TYPE_CHECKING:
+    from img.application.history.recorder import BuildRecorder
     from img.application.ports.definition_files import DefinitionFiles
     from img.domain.bake.definition.definition import Definition
     from img.domain.bake.definition.flags import Listing
+    from img.domain.graph.codec import Json
     from img.entrypoints.wiring.root import Container
 
 _PROGRESS = ("auto", "plain", "tty", "rawjson", "quiet", "none")
@@ -134,6 +137,14 @@ def _warn(name: str) -> None:
     say(f'WARNING: The "{name}" variable is not set. Defaulting to a blank string.', error=True)
 
 
+def _note_results(recorder: "BuildRecorder", baked: Baked) -> None:
+    for name, built in baked.built.items():
+        if built is not None:
+            recorder.built(name, built.target, [each.familiar for each in built.names])
+    for error in baked.failed.values():
+        recorder.failed(error.message)
+
+
 @dataclass(frozen=True, slots=True)
 class _Baking:
     opening: BakeSession
@@ -187,15 +198,10 @@ class _Baking:
             metadata_file = file_by_name(self.asked.metadata_file)
             if metadata_file:
                 places.check_file(metadata_file)
-            container.execution.announced().announce()
-            targets = Targets.of(self.builds, self.check_privileges, container)
-            baked = container.building.bake_targets()(
-                self.made.targets,
-                targets.solve,
-                targets.deliver,
-                files=[name for name, each in self.builds.items() if each.writes_files],
-                most=self.asked.jobs or processors(),
-            )
+            with recorded(container, "bake", self._options()) as recorder:
+                baked = self._bake(container)
+                if recorder is not None:
+                    _note_results(recorder, baked)
             if metadata_file and not baked.failed:
                 metadata = self._metadata(baked)
                 if wants_warnings(metadata_file):
@@ -203,6 +209,21 @@ class _Baking:
                 with places.file(metadata_file) as file:
                     file.write(json.dumps(metadata, indent=2).encode())
         return self._report(baked)
+
+    def _options(self) -> "dict[str, Json]":
+        contexts: dict[str, Json] = {name: one.location for name, one in self.builds.items()}
+        return {**self.asked.recorded, "target": [*self.builds], "contexts": contexts}
+
+    def _bake(self, container: "Container") -> Baked:
+        container.execution.announced().announce()
+        targets = Targets.of(self.builds, self.check_privileges, container)
+        return container.building.bake_targets()(
+            self.made.targets,
+            targets.solve,
+            targets.deliver,
+            files=[name for name, each in self.builds.items() if each.writes_files],
+            most=self.asked.jobs or processors(),
+        )
 
     @property
     def _talks(self) -> bool:

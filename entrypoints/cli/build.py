@@ -42,6 +42,7 @@ from img.entrypoints.cli.build_request import (
 from img.entrypoints.cli.options import BuildInputs, RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
+from img.entrypoints.cli.recording import given_options, recorded
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.settings import Surroundings
 
@@ -72,6 +73,7 @@ def _foreign_options() -> "Mapping[str, ForeignOption]":
 
 @shared_options
 def build(
+    ctx: typer.Context,
     session: Session,
     registries: RegistryOptions,
     inputs: BuildInputs,
@@ -156,6 +158,7 @@ def build(
     timeout: Annotated[
         str, option("--timeout", says="Stop a RUN after this time.", value="DURATION")
     ] = "",
+    on_fail: options.OnFail = "",
     executor: Annotated[
         str | None,
         option(
@@ -321,24 +324,34 @@ def build(
         userns=USER_NAMESPACES in allowed,
         pins=_pins(location, lockfile) if locked else None,
         keeps_warnings=wants_warnings(metadata_file),
+        recorded=asked is None,
+        on_fail=on_fail,
     ) as container:
         if asked is not None:
             from img.entrypoints.cli.checks import run_call
 
             method = "check" if check else call
             raise typer.Exit(run_call(container.building, method, request, location, file))
-        container.execution.announced().announce()
-        results = ResultFiles(
-            container.system.output_files(),
-            iidfile,
-            metadata_file,
-            container.system.warnings().documents if wants_warnings(metadata_file) else None,
-        )
-        results.check()
-        built = container.building.build_image()(
-            request, location=location, file=file, outputs=outputs, platforms=wanted, caches=caches
-        )
-        results.write(built)
+        with recorded(container, "build", {**given_options(ctx), "context": location}) as recorder:
+            container.execution.announced().announce()
+            results = ResultFiles(
+                container.system.output_files(),
+                iidfile,
+                metadata_file,
+                container.system.warnings().documents if wants_warnings(metadata_file) else None,
+            )
+            results.check()
+            built = container.building.build_image()(
+                request,
+                location=location,
+                file=file,
+                outputs=outputs,
+                platforms=wanted,
+                caches=caches,
+            )
+            results.write(built)
+            if recorder is not None and built is not None:
+                recorder.built("", built.target, [name.familiar for name in built.names])
         store_trace = container.kept_trace()
     if talks:
         for line in describe(built, outputs):

@@ -19,7 +19,7 @@ _GROUPS = {
         "Manage images.",
         {
             "build": _BUILD,
-            "history": ("inspection", "history"),
+            "history": ("image_history", "history"),
             "inspect": ("inspection", "inspect"),
             "load": ("transfer", "load"),
             "ls": _LS,

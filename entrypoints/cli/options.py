@@ -86,6 +86,15 @@ LockFile = Annotated[
 MetadataFile = Annotated[
     str, option("--metadata-file", says="Write metadata of the result to a file.", value="FILE")
 ]
+OnFail = Annotated[
+    str,
+    option(
+        "--on-fail",
+        says="Keep or discard the changes of a RUN that fails, for `img debug`.",
+        value="HOW",
+        proposes=one_of("keep", "discard"),
+    ),
+]
 Progress = Annotated[
     str,
     option(

@@ -19,6 +19,7 @@ from img.entrypoints.settings import (
     Surroundings,
     byte_size,
     host_platform,
+    keep_records,
     snapshotter_of,
 )
 
@@ -102,6 +103,8 @@ class Session:
         pins: "Pins | None" = None,
         keeps_warnings: bool = False,
         git_access: "GitAccess | None" = None,
+        recorded: bool = False,
+        on_fail: str = "",
     ) -> Iterator["Container"]:
         """Enter namespaces, yield the container for a command, and close it afterwards.
 
@@ -110,8 +113,10 @@ class Session:
         # Before other imports: only a process without threads can enter namespaces.
         from img.entrypoints import rootless
 
+        history = keep_records(os.environ) if recorded else None
         path = self.state_path()
         foreign = needs is not Needs.REGISTRY and rootless.is_foreign_state(path)
+        keep_failed = _keeps_failed(on_fail, recorded=history is not None)
         settings = Settings(
             state=path,
             foreign=foreign,
@@ -141,6 +146,8 @@ class Session:
             access=access,
             pins=pins,
             git_access=git_access,
+            history=None if foreign else history,
+            keep_failed=keep_failed,
         )
         rootless.sweep_secrets()
         match needs:
@@ -199,6 +206,17 @@ def _ci() -> str:
 
     system = ci_system(os.environ)
     return system.value if system else ""
+
+
+def _keeps_failed(on_fail: str, *, recorded: bool) -> bool:
+    """Return whether the changes of a RUN that fails are kept. Raises UsageError."""
+    if on_fail not in ("", "keep", "discard"):
+        raise UsageError(f"--on-fail {on_fail}: use keep or discard")
+    if on_fail == "keep" and not recorded:
+        raise UsageError(
+            "--on-fail keep needs a record of the build", hint="leave out IMG_HISTORY=0"
+        )
+    return recorded and on_fail != "discard"
 
 
 def _progress(choice: str) -> str:

@@ -121,7 +121,7 @@ def prune(
             images=not ctx.meta.get(CACHE_ALONE),
         )
         if everything or policy.filter.kinds:
-            policy = replace(policy, kinds=policy.kinds | {Kind.CACHE_MOUNT})
+            policy = replace(policy, kinds=policy.kinds | {Kind.CACHE_MOUNT, Kind.HISTORY})
         removed = container.housekeeping.prune()(policy, dry_run=dry_run)
     _show(removed, shape, now, verbose=verbose)
     if shape in ("", "table"):

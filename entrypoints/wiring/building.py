@@ -36,6 +36,7 @@ with lazy_imports(__name__):
     from img.application.planning.resolve import ResolveBases
     from img.application.solver.contexts import Contexts
     from img.application.solver.lookup import Lookup
+    from img.application.solver.observer import Unobserved
     from img.application.solver.owners import Owners
     from img.application.solver.roots import Roots
     from img.application.solver.skip_cached_stages import SkipCachedStages
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from img.application.ports.registry import Registry
     from img.application.ports.remote_cache import RemoteCaches
     from img.application.ports.scratch_space import ScratchSpace
+    from img.application.solver.observer import StepObserver
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.copy_layout import CopyFromLayout
     from img.application.transfer.pins import Pins
@@ -173,6 +175,10 @@ def _export_caches(
     return ExportCaches(assemble=assemble, export=export, pack_mounts=pack, more_keys=imported.keys)
 
 
+def _observer(setup: Setup, recorder: StepObserver) -> StepObserver:
+    return recorder if setup.settings.history else Unobserved()
+
+
 def _pins(given: Pins | None) -> Pins:
     return NoPins() if given is None else given
 
@@ -254,6 +260,7 @@ class Building(Wiring):
             blobs=storage.blobs,
             trees=images.trees,
             retries=given.settings.retries,
+            keep_failed=given.settings.keep_failed,
             limit_s=given.settings.step_limit_s,
         )
         self.fetch_file = providers.Factory(
@@ -319,6 +326,7 @@ class Building(Wiring):
             skip=providers.Factory(SkipCachedStages, lookup=self.lookup, steps=self.make_steps),
             clock=system.clock,
             progress=system.progress,
+            observer=providers.Callable(_observer, setup, system.recorder),
         )
         self.resolve = providers.Factory(
             ResolveBases,

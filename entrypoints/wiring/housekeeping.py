@@ -17,6 +17,7 @@ with lazy_imports(__name__):
     from img.application.usecases.disk_usage import DiskUsage
     from img.application.usecases.prune import KeepTidy, Prune
     from img.application.usecases.prune_images import PruneImages
+    from img.application.usecases.read_history import ReadHistory
     from img.application.usecases.remove import RemoveImage
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from img.entrypoints.wiring.images import Images
     from img.entrypoints.wiring.registries import Registries
     from img.entrypoints.wiring.storage import Storage
+    from img.entrypoints.wiring.system import System
 
 
 def _trash(blobs: BlobStore, lock: StateLock) -> BlobTrash:
@@ -41,6 +43,7 @@ class Housekeeping(Wiring):
     def __init__(
         self,
         setup: Setup,
+        system: System,
         storage: Storage,
         registries: Registries,
         images: Images,
@@ -64,6 +67,7 @@ class Housekeeping(Wiring):
             space=self.space,
             lock=storage.lock,
             catalog=images.catalog,
+            history=system.history,
         )
         self.collect = providers.Factory(Collect, inventory=self.inventory, origins=storage.origins)
         self.disk_usage = providers.Factory(DiskUsage, inventory=self.inventory)
@@ -86,6 +90,7 @@ class Housekeeping(Wiring):
             list_images=images.list_images,
             collect=self.collect,
         )
+        self.read_history = providers.Factory(ReadHistory, history=system.history)
         self.check_store = providers.Factory(
             CheckStore,
             inventory=self.inventory,

@@ -68,7 +68,14 @@ class Container:
     @cached_property
     def housekeeping(self) -> Housekeeping:
         """Garbage collection and checks."""
-        return Housekeeping(self._setup, self.storage, self.registries, self.images, self.execution)
+        return Housekeeping(
+            self._setup,
+            self.system,
+            self.storage,
+            self.registries,
+            self.images,
+            self.execution,
+        )
 
     @cached_property
     def building(self) -> Building:
@@ -126,6 +133,11 @@ class Container:
             own.override(providers.Object(shared()))
         return other
 
+    @property
+    def records(self) -> bool:
+        """True if this command records its build."""
+        return self._setup.settings.history is not None
+
     def kept_trace(self) -> Callable[[], None] | None:
         """Return a function that stores the trace of the build, None if it leaves none."""
         return kept_trace(self, self._setup.recorder)
@@ -138,8 +150,8 @@ class Container:
     def close(self) -> None:
         """Show the last progress, end helper processes, close the database."""
         made = vars(self)
-        if "system" in made and is_made(progress := self.system.progress()):
-            progress.close()
+        if "system" in made and is_made(display := self.system.display()):
+            display.close()
         if "execution" in made and is_made(executor := self.execution.executor()):
             executor.close()
         self._setup.host.close()

@@ -12,6 +12,8 @@ from img.entrypoints.wiring.injection import Wiring, attributes_of, providers, s
 from img.entrypoints.wiring.setup import Setup
 
 with lazy_imports(__name__):
+    from img.adapters.build_history.files import FileBuildHistory
+    from img.adapters.build_history.memory import MemoryBuildHistory
     from img.adapters.clock.system import SystemClock
     from img.adapters.foreign_programs.binfmt import BinfmtPrograms
     from img.adapters.foreign_programs.recorded import RecordedPrograms
@@ -26,9 +28,13 @@ with lazy_imports(__name__):
     from img.adapters.progress_sink.silent import SilentProgress
     from img.adapters.progress_sink.spans import SpanProgress
     from img.adapters.progress_sink.terminal import TerminalProgress
+    from img.application.history.recorder import BuildRecorder
+    from img.domain.history.limits import KeepRecords
 
 if TYPE_CHECKING:
     from img.adapters.storage.ownership import Ownership
+    from img.application.ports.build_history import BuildHistory
+    from img.application.ports.clock import Clock
     from img.application.ports.foreign_programs import ForeignPrograms
     from img.application.ports.output_files import OutputFiles
     from img.application.ports.progress_sink import ProgressSink
@@ -64,6 +70,10 @@ def _progress(display: ProgressSink, also: Sequence[ProgressSink]) -> ProgressSi
     return SeveralSinks([display, *also]) if also else display
 
 
+def _recorder(setup: Setup, history: BuildHistory, clock: Clock) -> BuildRecorder:
+    return BuildRecorder(history, clock, setup.settings.history or KeepRecords())
+
+
 def _output_files() -> OutputFiles:
     return LocalOutputFiles(sys.stdout.buffer)
 
@@ -79,13 +89,19 @@ def _foreign_programs(setup: Setup) -> ForeignPrograms:
 
 
 class System(Wiring):
-    """The adapters that are not part of the state and do not run anything."""
+    """The adapters that are not part of the state and do not run anything; and the history."""
 
     def __init__(self, setup: Setup) -> None:
         super().__init__()
         given = attributes_of(setup)
         self.clock = providers.Singleton(SystemClock)
         self.ownership = providers.Singleton(_ownership, setup)
+        self.history: providers.Provider[BuildHistory] = select(
+            given.records,
+            state=providers.Singleton(FileBuildHistory, given.settings.state),
+            memory=providers.Singleton(MemoryBuildHistory),
+        )
+        self.recorder = providers.Singleton(lazy(_recorder), setup, self.history, self.clock)
         self.display: providers.Provider[ProgressSink] = select(
             given.progress,
             plain=providers.Singleton(lazy(_plain), given.settings.ci),
@@ -98,6 +114,8 @@ class System(Wiring):
         also: list[providers.Provider[Any]] = []
         if setup.settings.traced:
             also.append(self.traces)
+        if setup.settings.history:
+            also.append(self.recorder)
         if setup.settings.keeps_warnings:
             also.append(self.warnings)
         self.progress: providers.Provider[ProgressSink] = providers.Singleton(

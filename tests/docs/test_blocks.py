@@ -127,6 +127,8 @@ def _problems_of_img(words: list[str]) -> Iterator[str]:
                 words = words[1:]
         elif hasattr(command, "commands"):
             found = command.commands.get(word)
+            if found is None and hasattr(command, "other_words"):
+                found, words = command.commands[command.other_words], [word, *words]
             if found is None and _PLACEHOLDER.fullmatch(word):
                 return
             if found is None:

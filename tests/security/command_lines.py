@@ -70,6 +70,7 @@ _VALUES: Mapping[str, tuple[str, ...]] = {
 }
 _ENVIRONMENT: Mapping[str, tuple[str, ...]] = {
     "IMG_STATE": ("state", "/dev/null/x", ""),
+    "IMG_HISTORY": ("0", "5", "x"),
     "IMG_MAX_CACHE": ("10GB", "0", "x"),
     "IMG_EXECUTOR": ("auto", "runc", "scripted", "x"),
     "IMG_STORE": ("files", "oci-layout", "memory"),

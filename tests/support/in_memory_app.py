@@ -2,7 +2,9 @@
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,6 +13,7 @@ from dependency_injector import providers
 from img.adapters.blob_origins.memory import MemoryBlobOrigins
 from img.adapters.blob_store.memory import MemoryBlobStore
 from img.adapters.build_context.memory import MemoryContext
+from img.adapters.build_history.memory import MemoryBuildHistory
 from img.adapters.cache_mounts.memory import MemoryCacheMounts
 from img.adapters.cache_store.memory import MemoryCacheStore
 from img.adapters.clock.fixed import FixedClock
@@ -37,7 +40,11 @@ from img.application.ports.layer_archive import PackedEntry
 from img.application.transfer.catalog import Catalog, Image
 from img.domain.build import BuildRequest
 from img.domain.digest import Digest
+from img.domain.errors import ImgError
 from img.domain.filesystem.entry import FILE, Entry
+from img.domain.graph.codec import Json
+from img.domain.history.limits import KeepRecords
+from img.domain.history.record import BuildRecord
 from img.domain.oci import media_types
 from img.domain.oci.chain import Layer
 from img.domain.oci.codec import encode_config, encode_index, encode_manifest
@@ -108,6 +115,7 @@ class InMemoryApp:
     credentials: MemoryCredentials = field(default_factory=MemoryCredentials)
     progress: RecordedProgress = field(default_factory=RecordedProgress)
     clock: FixedClock = field(default_factory=FixedClock)
+    history: MemoryBuildHistory = field(default_factory=MemoryBuildHistory)
     lock: MemoryStateLock = field(default_factory=MemoryStateLock)
     contexts: MemoryContexts = field(default_factory=MemoryContexts)
     archive: TarLayerArchive = field(default_factory=lambda: TarLayerArchive(ownership()))
@@ -125,7 +133,12 @@ class InMemoryApp:
         self.executor = ScriptedExecutor(self._script)
         # Nothing is opened before it is asked for, so the state directory is never made.
         settings = Settings(
-            state=Path("/nonexistent"), platform=HERE, progress="quiet", executor="scripted"
+            state=Path("/nonexistent"),
+            platform=HERE,
+            progress="quiet",
+            executor="scripted",
+            history=KeepRecords(),
+            keep_failed=True,
         )
         self.container = open_container(settings, BuildHost(id_map=None))
         parts = self.container
@@ -138,8 +151,9 @@ class InMemoryApp:
             (parts.storage.file_digests, MemoryFileDigestStore()),
             (parts.registries.registry, self.registry),
             (parts.registries.credentials, self.credentials),
-            (parts.system.progress, self.progress),
+            (parts.system.display, self.progress),
             (parts.system.clock, self.clock),
+            (parts.system.history, self.history),
             (parts.storage.lock, self.lock),
             (parts.building.local_contexts, self.contexts),
             (parts.storage.archive, self.archive),
@@ -197,6 +211,18 @@ class InMemoryApp:
             platforms=platforms,
             caches=caches or CacheExchange(),
         )
+
+    def recorded(
+        self, dockerfile: str, files: Mapping[str, bytes] | None = None, **more: Any
+    ) -> BuildRecord:
+        """Build as ``build`` does, and return the record, also of a build that fails."""
+        self.clock.advance(timedelta(seconds=1))
+        recorder = self.container.system.recorder()
+        options: dict[str, Json] = {"context": "."}
+        namespace = more.pop("namespace", "")
+        with suppress(ImgError), recorder.recording("build", options, namespace, "1"):
+            self.build(dockerfile, files, **more)
+        return self.container.housekeeping.read_history().find()
 
     @property
     def catalog(self) -> Catalog:

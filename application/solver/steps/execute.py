@@ -3,13 +3,14 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from img.application.cancellation import Deadline, StepCanceled
 from img.application.layers.trees import Trees
 from img.application.log import logger
 from img.application.ports.blob_store import BlobStore
 from img.application.ports.executor import Executor
-from img.application.ports.layer_archive import LayerArchive, PackedEntry
+from img.application.ports.layer_archive import LayerArchive, PackedEntry, PackedLayer
 from img.application.ports.snapshotter import Workspace
 from img.application.solver.progress import StepProgress
 from img.application.solver.results import Result, Stack, stack_of
@@ -18,7 +19,7 @@ from img.application.solver.steps.mounts import MountSource, PreparedMounts, Pre
 from img.application.solver.steps.step import Step
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
-from img.domain.errors import BuildError
+from img.domain.errors import BuildError, ImgError
 from img.domain.filesystem.entry import FILE, Entry
 from img.domain.graph.cache_key import content_key, definition_key
 from img.domain.graph.operations import Exec
@@ -42,6 +43,7 @@ class ProcessFailed(BuildError):
         )
         self.argv = argv
         self.status = status.code
+        self.kept: Layer | None = None  # what it changed, if that was kept
 
 
 class ProcessTooSlow(BuildError):
@@ -53,6 +55,7 @@ class ProcessTooSlow(BuildError):
             hint="give --timeout more time",
         )
         self.limit_s = limit_s
+        self.kept: Layer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class ExecuteProcess:
     trees: Trees
     retries: int = 0  # of a command that fails
     limit_s: float | None = None  # for each try of a command; None: no limit
+    keep_failed: bool = False  # keep the changes of the last try
 
     def step(self, operation: Exec, inputs: Sequence[Result]) -> "ExecStep":
         """Return the step on the first of ``inputs``. Raises BuildError."""
@@ -107,22 +111,28 @@ class ExecStep(Step):
         retries = self.parts.retries
         for number in range(1, retries + 1):
             try:
-                return self._run_once(progress)
+                return self._run_once(progress, keep=False)
             except (ProcessFailed, ProcessTooSlow) as error:
                 text = f"{error.message}; retry {number} of {retries}\n"
                 progress.output(_STDERR, text.encode("utf-8", "replace"))
-        return self._run_once(progress)
+        return self._run_once(progress, keep=self.parts.keep_failed)
 
-    def _run_once(self, progress: StepProgress) -> Layer:
+    def _run_once(self, progress: StepProgress, *, keep: bool) -> Layer:
         with (
             self.parts.mount(self.operation, self.sources) as mounts,
             self.parts.roots.workspace(self.root) as workspace,
         ):
             _raise_if_cancelled(progress)
-            status = self._status(mounts, workspace, progress)
-            _raise_if_cancelled(progress)
-            if not status.success:
-                raise ProcessFailed(self.operation.argv, status)
+            try:
+                status = self._status(mounts, workspace, progress)
+                _raise_if_cancelled(progress)
+                if not status.success:
+                    raise ProcessFailed(self.operation.argv, status)
+            except (ProcessFailed, ProcessTooSlow) as error:
+                if keep:
+                    with suppress(ImgError):  # such as a full disk: the step's own error counts
+                        error.kept = self._packed(workspace).layer
+                raise
             return self._commit(workspace)
 
     def _status(
@@ -148,6 +158,13 @@ class ExecStep(Step):
         return status
 
     def _commit(self, workspace: Workspace) -> Layer:
+        packed = self._packed(workspace)
+        diff_ids = [layer.diff_id for layer in (*self.root.layers, packed.layer)]
+        workspace.commit(chain_ids_of(diff_ids)[-1], packed.index)
+        return packed.layer
+
+    def _packed(self, workspace: Workspace) -> PackedLayer:
+        """Store the changes as a layer."""
         changes = workspace.changes(self.parts.trees.of(self.root.layers))
         packed = self.parts.archive.pack(
             (_packed(entry, workspace) for entry in changes),
@@ -155,9 +172,7 @@ class ExecStep(Step):
             epoch=self.operation.epoch,
         )
         self.parts.trees.indexes.put(packed.layer.diff_id, packed.index)
-        diff_ids = [layer.diff_id for layer in (*self.root.layers, packed.layer)]
-        workspace.commit(chain_ids_of(diff_ids)[-1], packed.index)
-        return packed.layer
+        return packed
 
 
 def _raise_if_cancelled(progress: StepProgress) -> None:

@@ -23,7 +23,7 @@ GROUPS = {
     "img.executor": ("executor", "execution.executor"),
     "img.registry": ("registry", "registries.registry"),
     "img.credential_store": ("credentials", "registries.credentials"),
-    "img.progress_sink": ("progress", "system.progress"),
+    "img.progress_sink": ("progress", "system.display"),
 }
 
 
@@ -87,7 +87,7 @@ def test_an_adapter_that_was_not_used_is_not_made_to_be_closed(
     before = Adapter.made
     container = open_container(settings(tmp_path, **{setting: "mine"}), BuildHost(id_map=None))
     assert container.execution.snapshotter
-    assert container.system.progress()
+    assert container.system.display()
 
     container.close()
 

@@ -30,6 +30,7 @@ _ASK_NOTHING = {
     *("DockerfileParseParser", "SystemClock", "FileStateLock", "FileScratchSpace"),
     *("PlainProgress", "SilentProgress"),
     "AutoSnapshotter",  # the trial of overlays is recorded; all else changes the state
+    "FileBuildHistory",  # it only writes
     "FileStateSpace",  # for tidying up after the trace
 }
 # A build that uses one of these leaves no trace: the objects are made when they are used.
@@ -53,7 +54,7 @@ _OTHER_SETTINGS = {
     *("MemoryImageStore", "MemoryIndexStore", "NamespacedCacheStore", "OciLayoutBlobStore"),
     *("OciLayoutImageStore", "LinuxControlGroups", "ScriptedExecutor", "RawJsonProgress"),
     *("CallbackProgress", "CiSections", "SeveralSinks", "SpanProgress", "CollectedWarnings"),
-    *("export", "prepare"),
+    *("export", "prepare", "MemoryBuildHistory"),
     *("TerminalProgress", "FuseSnapshotter", "NaiveSnapshotter", "OverlaySnapshotter"),
 }
 _OF_OTHER_COMMANDS = {

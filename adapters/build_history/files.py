@@ -1,0 +1,261 @@
+"""Records as files: a journal of JSON lines, and compressed logs."""
+
+import json
+import os
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from img.adapters.storage.own_files import NotOwn, make_directories, open_own_file, try_lock
+from img.application.log import logger
+from img.application.ports.build_history import (
+    BuildHistory,
+    LogPiece,
+    RecordInUse,
+    RecordNotFound,
+    RecordWriter,
+    StoredRecord,
+)
+from img.domain.history.journal import JournalEntry
+
+log = logger("history")
+
+_JOURNAL, _LOGS = ".journal", ".log"
+_ID_BYTES = 6
+_PIECE = struct.Struct(">IBII")  # step, stream, milliseconds, length
+_FLUSH_MS = 1000  # output of the last second may be lost if img is killed
+_FLUSH_BYTES = 1 << 20
+_CHUNK = 1 << 18
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
+
+
+class FileBuildHistory(BuildHistory):
+    """Records in ``root/history``, as ``<microseconds of the start>-<ID>.journal`` and ``.log``.
+
+    The process of a running build holds a lock on its journal.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._directory = str(root / "history")
+
+    def begin(self, started: float) -> RecordWriter:
+        record = os.urandom(_ID_BYTES).hex()
+        try:
+            make_directories(self._directory)
+            path = f"{self._directory}/{int(started * 1e6):016d}-{record}"
+            journal = open_own_file(path + _JOURNAL, _NEW)
+            try_lock(journal)
+        except OSError as error:
+            log.info("the build is not recorded", reason=str(error))
+            return _Unwritten(record)
+        return _FileRecord(record, journal, path)
+
+    def records(self) -> Sequence[StoredRecord]:
+        found = []
+        for name in self._names():
+            path = f"{self._directory}/{name}"
+            with suppress(OSError):
+                size = os.lstat(path + _JOURNAL).st_blocks
+                with suppress(FileNotFoundError):
+                    size += os.lstat(path + _LOGS).st_blocks
+                found.append(
+                    StoredRecord(
+                        id=name.partition("-")[2],
+                        started=int(name.partition("-")[0]) / 1e6,
+                        size=size * 512,
+                        running=_is_locked(path + _JOURNAL),
+                    )
+                )
+        return found
+
+    def journal(self, record: str) -> Iterator[JournalEntry]:
+        descriptor = self._opened(record, _JOURNAL)
+        if descriptor is None:
+            raise RecordNotFound(record)
+        return _entries(descriptor)
+
+    def output(self, record: str) -> Iterator[LogPiece]:
+        self._path(record)
+        descriptor = self._opened(record, _LOGS)
+        return iter(()) if descriptor is None else _pieces(open(descriptor, "rb"))
+
+    def remove(self, record: str) -> None:
+        path = self._path(record)
+        if _is_locked(path + _JOURNAL):
+            raise RecordInUse(record)
+        for ending in (_LOGS, _JOURNAL):  # a crash in between leaves a record without logs
+            with suppress(FileNotFoundError):
+                os.unlink(path + ending)
+
+    def _names(self) -> list[str]:
+        """Return the names of the journals without their ending, the latest first."""
+        try:
+            names = os.listdir(self._directory)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        ends = (name.removesuffix(_JOURNAL) for name in names if name.endswith(_JOURNAL))
+        return sorted(filter(_is_name, ends), reverse=True)
+
+    def _path(self, record: str) -> str:
+        for name in self._names():
+            if name.endswith(f"-{record}"):
+                return f"{self._directory}/{name}"
+        raise RecordNotFound(record)
+
+    def _opened(self, record: str, ending: str) -> int | None:
+        try:
+            return open_own_file(self._path(record) + ending, os.O_RDONLY)
+        except (FileNotFoundError, NotOwn):
+            return None
+
+
+def _is_name(text: str) -> bool:
+    started, dash, record = text.partition("-")
+    is_hex = all(each in "0123456789abcdef" for each in record)
+    return bool(dash) and started.isdecimal() and len(record) == 2 * _ID_BYTES and is_hex
+
+
+def _is_locked(path: str) -> bool:
+    try:
+        descriptor = open_own_file(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not try_lock(descriptor, shared=True)
+    finally:
+        os.close(descriptor)
+
+
+def _entries(descriptor: int) -> Iterator[JournalEntry]:
+    with open(descriptor, "rb") as file:
+        for line in file:
+            with suppress(ValueError, RecursionError):  # the last one may be cut off
+                entry = json.loads(line)
+                if isinstance(entry, dict):
+                    yield entry
+
+
+def _pieces(file: BinaryIO) -> Iterator[LogPiece]:
+    """Yield the pieces of a file; what a killed process did not complete is left out."""
+    data = bytearray()
+    for chunk in _decompressed(file):
+        data += chunk
+        at = 0
+        while len(data) - at >= _PIECE.size:
+            step, stream, after_ms, length = _PIECE.unpack_from(data, at)
+            end = at + _PIECE.size + length
+            if end > len(data):
+                break
+            yield LogPiece(step, stream, after_ms, bytes(data[at + _PIECE.size : end]))
+            at = end
+        del data[:at]
+
+
+def _decompressed(file: BinaryIO) -> Iterator[bytes]:
+    import zlib
+
+    decoder = zlib.decompressobj()
+    with file, suppress(zlib.error):
+        while compressed := file.read(_CHUNK):
+            while compressed:
+                yield decoder.decompress(compressed, _CHUNK)
+                compressed = decoder.unconsumed_tail
+
+
+class _FileRecord(RecordWriter):
+    """A record in two files; each entry is one write, so that a kill leaves whole lines."""
+
+    def __init__(self, record: str, journal: int, path: str) -> None:
+        self._id = record
+        self._journal = journal
+        self._path = path
+        self._logs = -1
+        self._encoder: Any = None
+        self._waiting = 0  # bytes since the last flush
+        self._flushed_ms = 0
+        self._lock = threading.Lock()
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    def note(self, entry: JournalEntry) -> None:
+        line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        with self._lock:
+            if self._journal >= 0:
+                self._journal = self._written(self._journal, line)
+
+    def output(self, piece: LogPiece) -> None:
+        with self._lock:
+            if self._journal < 0:
+                return
+            if self._encoder is None:
+                self._open_logs()
+            head = _PIECE.pack(piece.step, piece.stream, piece.after_ms, len(piece.data))
+            data: bytes = self._encoder.compress(head) + self._encoder.compress(piece.data)
+            self._waiting += len(piece.data)
+            late = piece.after_ms - self._flushed_ms >= _FLUSH_MS
+            if late or self._waiting >= _FLUSH_BYTES:
+                data += self._flush()
+                self._flushed_ms = piece.after_ms
+            if data and self._logs >= 0:
+                self._logs = self._written(self._logs, data)
+
+    def close(self) -> None:
+        with self._lock:
+            if self._encoder is not None and self._logs >= 0:
+                self._logs = self._written(self._logs, self._encoder.flush())
+            for descriptor in (self._logs, self._journal):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            self._logs = self._journal = -1
+
+    def _open_logs(self) -> None:
+        from isal import isal_zlib  # a third of the time that zlib takes
+
+        self._encoder = isal_zlib.compressobj(1)
+        try:
+            self._logs = open_own_file(self._path + _LOGS, _NEW)
+        except OSError as error:
+            log.info("output is not recorded", reason=str(error))
+
+    def _flush(self) -> bytes:
+        from isal import isal_zlib
+
+        self._waiting = 0
+        return cast("bytes", self._encoder.flush(isal_zlib.Z_SYNC_FLUSH))
+
+    def _written(self, descriptor: int, data: bytes) -> int:
+        """Write all of ``data``; return the descriptor, -1 if the disk takes no more."""
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[os.write(descriptor, left) :]
+        except OSError as error:
+            log.info("the build is recorded up to here", reason=str(error))
+            os.close(descriptor)
+            return -1
+        return descriptor
+
+
+class _Unwritten(RecordWriter):
+    """A record that no file can be made for."""
+
+    def __init__(self, record: str) -> None:
+        self._id = record
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    def note(self, entry: JournalEntry) -> None:
+        pass
+
+    def output(self, piece: LogPiece) -> None:
+        pass
+
+    def close(self) -> None:
+        pass

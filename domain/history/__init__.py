@@ -1,0 +1,1 @@
+"""Records of builds: their journals, their steps, and comparisons between them."""

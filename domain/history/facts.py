@@ -1,0 +1,83 @@
+"""The facts about a step that its record keeps: small, and without secrets."""
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping
+
+from img.domain.dataclass import dataclass
+from img.domain.graph.codec import Json, encode_operation
+from img.domain.graph.operations import Exec, Operation
+from img.domain.oci.chain import Layer
+
+# As in BuildKit's check SecretsUsedInArgOrEnv.
+_SECRET = r"(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)"
+_NO_SECRET = r"(?i)(?:_|^)(?:public|file|version)(?:_|$)"
+HIDDEN = "hidden:"
+"""The beginning of a text that stands for the value of a secret; equal values have equal texts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepFacts:
+    """The inputs and the result of a step.
+
+    ``keys`` and ``contents`` are those of the inputs, in their order, "" for a build context. The
+    digests name layers and file indexes, which have the paths.
+    """
+
+    operation: Mapping[str, Json]  # as of encode_operation
+    inputs: tuple[str, ...] = ()  # IDs of vertices
+    keys: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()  # the variables that are ARGs
+    lines: tuple[int, int] | None = None
+    ignore_cache: bool = False
+    key: str = ""  # the definition key; "" for a step that failed before it was known
+    layers: tuple[Layer, ...] = ()  # of a base image
+    layer: Layer | None = None  # that the step added
+    kept: Layer | None = None  # the changes of a step that failed
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a variable of that name is likely to hold a secret."""
+    return bool(re.search(_SECRET, name)) and not re.search(_NO_SECRET, name)
+
+
+def hidden(value: str) -> str:
+    """Return the text that a record has in place of a secret.
+
+    It is no more than the definition key of the step has of the value.
+    """
+    digest = hashlib.sha256(value.encode("utf-8", "surrogateescape"))
+    return f"{HIDDEN}{digest.hexdigest()[:8]}"
+
+
+def shown_value(name: str, value: str) -> str:
+    """Return the value of a variable as a record keeps it."""
+    return hidden(value) if is_secret_name(name) else redacted(value)
+
+
+def redacted(text: str) -> str:
+    """Return ``text`` without passwords in URLs."""
+    if "://" not in text:
+        return text
+    from img.domain.url import redact_urls  # slow to import
+
+    return redact_urls(text)
+
+
+def kept_operation(operation: Operation, arguments: Collection[str] = ()) -> dict[str, Json]:
+    """Return ``operation`` as JSON without proxies and the values of secret ``arguments``.
+
+    Values of ENV are in the image anyway.
+    """
+    encoded = encode_operation(operation)
+    encoded.pop("hidden_env", None)
+    if isinstance(operation, Exec):
+        secret = {name for name in arguments if is_secret_name(name)}
+        encoded["env"] = [
+            [name, hidden(value) if name in secret else value] for name, value in operation.env
+        ]
+    for name in ("url", "remote"):
+        if isinstance(text := encoded.get(name), str):
+            encoded[name] = redacted(text)
+    return encoded

@@ -1,0 +1,90 @@
+"""Records of builds: of those that end, that fail, and that are killed."""
+
+import io
+import json
+import tarfile
+
+import pytest
+
+from tests.e2e.test_mounts import files_holding
+from tests.support.host.img_command import Img, WriteContext
+
+pytestmark = [pytest.mark.userns, pytest.mark.registry, pytest.mark.any_user]
+
+_SECRET = "e2e-Qw17-never-to-be-kept"
+_LINES = 1_000_000  # 7 MB of output, and as much in the second step
+_FAILING = f"""\
+FROM @BASE@
+ARG API_TOKEN
+RUN seq {_LINES}
+RUN --mount=type=secret,id=s cat /run/secrets/s; seq {_LINES} >&2; echo half >/half; exit 7
+"""
+
+
+def test_a_build_leaves_a_record_with_all_of_its_output(
+    img: Img, write_context: WriteContext, busybox: str
+) -> None:
+    context = write_context(_FAILING.replace("@BASE@", busybox))
+    img = img.with_environment(S=_SECRET)
+    options = (
+        "--insecure-registry",
+        "--secret",
+        "id=s,env=S",
+        "--build-arg",
+        f"API_TOKEN={_SECRET}",
+    )
+    img("build", "-q", *options, "-t", "app", context, code=4)
+    img("build", "-q", "-t", "fine", write_context("FROM scratch\nCOPY f /\n", {"f": "f"}))
+
+    rows = [
+        json.loads(line)
+        for line in img("history", "ls", "--format", "json").stdout.split("\n")[:-1]
+    ]
+    assert [(row["name"], row["status"]) for row in rows] == [
+        ("fine:latest", "completed"),
+        ("app", "error"),
+    ]
+    assert img("history", "ls", "-q", "-f", "status=error").stdout == f"{rows[1]['ref']}\n"
+    shown = img("history", "inspect", "^1").stdout
+    assert "exit code: 7" in shown
+    assert shown.endswith(f"  {_LINES}\n")
+    counted = "".join(f"{number}\n" for number in range(1, _LINES + 1))
+    for step, expected in ("2", counted), ("3", "****" + counted):
+        output = img("history", "logs", "^1", step).stdout
+        assert (len(output), output == expected) == (len(expected), True)
+    assert files_holding(img.state, _SECRET.encode()) == []
+    img("history", "export", rows[1]["ref"][:8], "-o", img.home / "record.tgz")
+    with tarfile.open(img.home / "record.tgz") as archive:
+        assert archive.getnames() == ["record.json", "logs/2.txt", "logs/3.txt"]
+        document = json.load(archive.extractfile("record.json") or io.BytesIO())
+    assert document["options"]["build_arg"][0].startswith("API_TOKEN=hidden:")
+
+    assert "record of a build" in img("du").stdout
+    img("history", "rm", rows[1]["ref"])
+    img("history", "inspect", rows[1]["ref"], code=7)
+    img("prune", "--all")
+    assert img("history", "ls", "-q").stdout == ""
+
+
+def test_a_bake_leaves_one_record_and_nothing_is_recorded_if_not_wanted(
+    img: Img, write_context: WriteContext
+) -> None:
+    context = write_context(
+        "FROM scratch\nCOPY f /\n",
+        {
+            "f": "f",
+            "docker-bake.json": json.dumps(
+                {"target": {name: {"tags": [name]} for name in ("a", "b")}}
+            ),
+        },
+    )
+    img("bake", "a", "b", cwd=context)
+
+    document = json.loads(img("history", "inspect", "--format", "json").stdout)
+    names = {step["name"] for step in document["steps"] if step["number"]}
+    assert names == {"[a 1/1] COPY f /", "[b 1/1] COPY f /"}
+    assert [image["target"] for image in document["images"]] == ["a", "b"]
+    silent = img.with_environment(IMG_HISTORY="0")
+    silent("build", "-q", "-t", "c", context)
+    silent("build", "-q", "--on-fail", "keep", context, code=1)
+    assert len(img("history", "ls", "-q").stdout.split()) == 1
