@@ -129,6 +129,7 @@ def _instruction(line: _Line, statement: Statement, comments: tuple[str, ...]) -
     return RawInstruction(
         keyword=without_guard(split_first(line["content"])[0]),
         rest=without_guard(line["value"]),
+        trailing=statement.trailing,
         lines=statement.lines,
         heredocs=statement.heredocs,
         comments=comments,

@@ -5,6 +5,7 @@ from typing import TypedDict, Unpack
 from img.domain.dockerfile.flags import Flags
 from img.domain.dockerfile.instructions import Healthcheck
 from img.domain.errors import DockerfileError
+from img.domain.go.formatting import quoted
 from img.domain.go.quantities import BadQuantity, parse_duration
 
 _SHORTEST = 1_000_000  # nanoseconds
@@ -28,7 +29,7 @@ def parse_healthcheck(
             raise DockerfileError("HEALTHCHECK NONE takes no arguments")
         return Healthcheck(**located, test=("NONE",))
     if kind != "CMD":
-        raise DockerfileError(f'Unknown type "{kind}" in HEALTHCHECK (try CMD)')
+        raise DockerfileError(f"Unknown type {quoted(kind)} in HEALTHCHECK (try CMD)")
     if not command:
         raise DockerfileError("Missing command after HEALTHCHECK CMD")
     return Healthcheck(
@@ -60,7 +61,7 @@ def _retries(text: str) -> int:
         return 0
     digits = text[1:] if text[:1] in ("+", "-") else text
     if not (digits.isascii() and digits.isdigit()):
-        raise DockerfileError(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+        raise DockerfileError(f"strconv.ParseInt: parsing {quoted(text)}: invalid syntax")
     if len(digits.lstrip("0")) > 10 or not -(2**31) <= int(text) < 2**31:
         raise DockerfileError(f'strconv.ParseInt: parsing "{text}": value out of range')
     if int(text) < 0:

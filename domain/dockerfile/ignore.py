@@ -18,6 +18,7 @@ _ATOM = r"(?:[^\\\-\]]|\\.)"
 _VALID = rf"(?s)(?:[^\\\[]|\\.|\[\^?(?:{_ATOM}(?:-{_ATOM})?)+\])*"
 _CHUNK = r"(?s)(\**)((?:\\.|\[(?:\\.|[^\]\\])*\]?|[^*\[\\]|\\\Z)*)"
 _WILDCARD = r"[*?\[\]\\]"
+_FLAGS = re.DOTALL | re.ASCII
 _NOT_OF_NAMES = r"\*\*|[|^{}]"  # in expressions of a single name
 
 
@@ -216,13 +217,11 @@ class _AnyOf:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "_AnyOf":
-        expressions = [_expression_of(text) for text in texts]
-        for text, expression in zip(texts, expressions, strict=True):
-            _check(text, expression)  # so that the error names the pattern
+        expressions = [_valid_expression_of(text) for text in texts]
         slow = [ManyStars.of(expression) for expression in expressions]
         quick = [each for each, other in zip(expressions, slow, strict=True) if other is None]
         return cls(
-            quick=re.compile("|".join(quick), re.DOTALL) if quick else None,
+            quick=re.compile("|".join(quick), _FLAGS) if quick else None,
             slow=tuple(each for each in slow if each is not None),
         )
 
@@ -233,11 +232,13 @@ class _AnyOf:
         return any(each.fullmatch(text) for each in self.slow)
 
 
-def _check(text: str, expression: str) -> None:
+def _valid_expression_of(text: str) -> str:
     try:
-        re.compile(expression, re.DOTALL)
+        expression = _expression_of(text)
+        re.compile(expression, _FLAGS)
     except re.error:
         raise BadIgnorePattern(text) from None
+    return expression
 
 
 def _any_of(texts: Sequence[str]) -> _AnyOf | None:
@@ -247,6 +248,10 @@ def _any_of(texts: Sequence[str]) -> _AnyOf | None:
 _PIECE = r"(?s)\*\*/?|\\.|."
 _CLASS_OR_BAR = r"(?s)(\[\^?\]?)((?:\\.|[^\]\\])*\])|\\.|\||\["
 _KEPT_FOR_LATER = r"[\[&~|]|(?<=-)-"  # by Python, inside of character classes
+_GO_ESCAPES = {
+    **{char: rf"\{char}" for char in "dDsSwWbBAafnrtv"},  # as in Python with re.ASCII
+    "z": r"\Z",
+}
 _ESCAPED = frozenset(".+()$")  # in moby, "|", "{", "}" and "^" keep their meaning in expressions
 
 
@@ -275,8 +280,20 @@ def _piece(piece: str, *, is_last: bool) -> str:
     if piece == "?":
         return "[^/]"
     if piece.startswith("\\"):
-        return re.escape(piece[1:] or piece)
+        return _escaped(piece[1:])
     return f"\\{piece}" if piece in _ESCAPED else piece
+
+
+def _escaped(char: str) -> str:
+    r"""Return the expression for ``\CHAR``, which moby hands to Go's expressions.
+
+    So ``bin\debug`` matches ``bin1ebug``: ``\d`` is a digit. Raises re.error for an unknown escape.
+    """
+    if char in _GO_ESCAPES:
+        return _GO_ESCAPES[char]
+    if char.isalnum() or not char.isascii():
+        raise re.error("invalid escape sequence")
+    return re.escape(char or "\\")
 
 
 def _for_python(found: re.Match[str]) -> str:

@@ -43,6 +43,7 @@ from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.dockerfile.syntax import Syntax, take_apart
 from img.domain.dockerfile.words import split_first
 from img.domain.errors import DockerfileError
+from img.domain.go.formatting import quoted
 
 _STAGE_NAME = r"[a-z][a-z0-9-_.]*"
 _BOOLEAN, _TEXT, _TEXTS = FlagKind.BOOLEAN, FlagKind.TEXT, FlagKind.TEXTS
@@ -161,6 +162,8 @@ def _meaning(part: Syntax) -> From | Instruction:
         interpreter = _INTERPRETERS.get(part.keyword)
         if not interpreter:
             raise DockerfileError(_unknown(part.raw.keyword))
+        if check := _BEFORE_FLAGS.get(part.keyword):
+            check(part)
         return interpreter(part, _flags_of(part))
     except DockerfileError as error:
         if error.lines:
@@ -208,23 +211,29 @@ def _exactly_one(part: Syntax) -> str:
     return part.arguments.words[0]
 
 
-def _from(part: Syntax, flags: Flags) -> From:
+def _stage_words(part: Syntax) -> tuple[str, str, str]:
+    """Return the base, the word AS and the stage's name; the last two may be ""."""
     words = part.arguments.words
     named = len(words) == 3 and words[1].lower() == "as"
     if named and not re.fullmatch(_STAGE_NAME, words[2].lower()):
         raise DockerfileError(
-            f'invalid name for build stage: "{words[2]}", name can\'t start with a number or '
+            f"invalid name for build stage: {quoted(words[2])}, name can't start with a number or "
             "contain symbols"
         )
     if not named and len(words) != 1:
         raise DockerfileError("FROM requires either one or three arguments")
+    return (words[0], words[1], words[2]) if named else (words[0], "", "")
+
+
+def _from(part: Syntax, flags: Flags) -> From:
+    base, keyword, name = _stage_words(part)
     return From(
         **_located(part),
-        base=words[0],
-        name=words[2].lower() if named else "",
+        base=base,
+        name=name.lower(),
         platform=flags.text("platform"),
-        name_as_written=words[2] if named else "",
-        as_keyword=words[1] if named else "",
+        name_as_written=name,
+        as_keyword=keyword,
     )
 
 
@@ -236,9 +245,9 @@ def _command(part: Syntax) -> Command:
 def _run(part: Syntax, flags: Flags) -> Run:
     network, security = flags.text("network"), flags.text("security")
     if "network" in flags.values and network not in ("default", "none", "host"):
-        raise DockerfileError(f'invalid network mode "{network}"')
+        raise DockerfileError(f"invalid network mode {quoted(network)}")
     if "security" in flags.values and security not in ("sandbox", "insecure"):
-        raise DockerfileError(f'security "{security}" is not valid')
+        raise DockerfileError(f"security {quoted(security)} is not valid")
     mounts = flags.texts("mount")
     return Run(
         **_located(part),
@@ -252,16 +261,19 @@ def _run(part: Syntax, flags: Flags) -> Run:
     )
 
 
-def _sources_and_destination(
-    part: Syntax,
-) -> tuple[tuple[str, ...], tuple[Heredoc, ...], str]:
-    words = part.arguments.words
-    if len(words) < 2:
+def _at_least_two(part: Syntax) -> tuple[str, ...]:
+    if len(part.arguments.words) < 2:
         raise DockerfileError(
             f"{part.keyword.upper()} requires at least two arguments, but only one was provided. "
             "Destination could not be determined"
         )
-    *sources, destination = words
+    return part.arguments.words
+
+
+def _sources_and_destination(
+    part: Syntax,
+) -> tuple[tuple[str, ...], tuple[Heredoc, ...], str]:
+    *sources, destination = _at_least_two(part)
     if heredoc_opening(destination):
         raise DockerfileError(f"{part.keyword.upper()} cannot accept a heredoc as a destination")
     bodies = {heredoc.name: heredoc for heredoc in part.raw.heredocs}
@@ -357,16 +369,20 @@ def _volume(part: Syntax, _flags: Flags) -> Volume:
     return Volume(**_located(part), paths=paths)
 
 
-def _onbuild(part: Syntax, _flags: Flags) -> OnBuild:
+def _trigger(part: Syntax) -> Syntax:
     if not part.trigger:
         raise DockerfileError("ONBUILD requires at least one argument")
-    trigger = part.trigger.raw.keyword.upper()
+    return part.trigger
+
+
+def _onbuild(part: Syntax, _flags: Flags) -> OnBuild:
+    trigger = _trigger(part).raw.keyword.upper()
     if trigger == "ONBUILD":
         raise DockerfileError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed")
     if trigger in ("FROM", "MAINTAINER"):
         raise DockerfileError(f"{trigger} isn't allowed as an ONBUILD trigger")
     bodies = "".join(f"\n{each.as_written}{each.name}" for each in part.raw.heredocs)
-    return OnBuild(**_located(part), expression=part.raw.rest + bodies)
+    return OnBuild(**_located(part), expression=part.raw.rest + part.raw.trailing + bodies)
 
 
 def _healthcheck(part: Syntax, flags: Flags) -> Healthcheck:
@@ -392,4 +408,17 @@ _INTERPRETERS: Mapping[str, Callable[[Syntax, Flags], From | Instruction]] = {
     "user": lambda part, _: User(**_located(part), user=_exactly_one(part)),
     "volume": _volume,
     "workdir": lambda part, _: Workdir(**_located(part), path=_exactly_one(part)),
+}
+# Of the other instructions, BuildKit reads the flags first.
+_BEFORE_FLAGS: Mapping[str, Callable[[Syntax], object]] = {
+    "add": _at_least_two,
+    "copy": _at_least_two,
+    "expose": _at_least_one,
+    "from": _stage_words,
+    "healthcheck": _at_least_one,
+    "maintainer": _exactly_one,
+    "onbuild": _trigger,
+    "user": _exactly_one,
+    "volume": _at_least_one,
+    "workdir": _exactly_one,
 }

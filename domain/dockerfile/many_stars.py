@@ -74,7 +74,7 @@ def _part(token: re.Match[str]) -> _Part | None:
     star = token["star"]
     if star == _DIRECTORIES:
         return None
-    expression = re.compile(token["atom"] or star[:-1], re.DOTALL)
+    expression = re.compile(token["atom"] or star[:-1], re.DOTALL | re.ASCII)
     if star or token["any"]:
         return _Part(expression=expression, least=0, most=None)
     if token["least"] is None:

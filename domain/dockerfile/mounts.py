@@ -8,6 +8,7 @@ from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.errors import DockerfileError
 from img.domain.go.booleans import parse_boolean
 from img.domain.go.csv_fields import BadCsv, split_csv
+from img.domain.go.formatting import quoted
 from img.domain.go.quantities import BadQuantity, parse_byte_size, parse_unsigned
 from img.domain.kernel_numbers import is_id
 
@@ -125,7 +126,7 @@ def _with_field(mount: RunMount, key: str, value: str) -> RunMount:
         case "id":
             return replace(mount, id=value)
         case "sharing":
-            _one_of(value, _SHARINGS, f'unsupported sharing value "{value}"')
+            _one_of(value, _SHARINGS, f"unsupported sharing value {quoted(value)}")
             return replace(mount, sharing=value.lower())
         case "mode":
             return replace(mount, mode=_number(key, value, 8))
@@ -145,7 +146,7 @@ def _type(value: str) -> MountType:
     for each in _TYPES:
         if value.lower() == each:
             return each
-    problem = f'unsupported mount type "{value}"'
+    problem = f"unsupported mount type {quoted(value)}"
     raise DockerfileError(problem + did_you_mean(value, _TYPES))
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 
 from img.domain.errors import DockerfileError
+from img.domain.go.formatting import quoted
 
 _PROTOCOLS = frozenset({"tcp", "udp", "sctp"})
 _LARGEST_PORT = 65535
@@ -28,10 +29,10 @@ def _ports(word: str) -> list[str]:
     text, _, protocol = word.partition("/")
     address, host, container = _split(text)
     if not container:
-        raise BadPort(f'invalid port: "{word}": no port specified')
+        raise BadPort(f"invalid port: {quoted(word)}: no port specified")
     protocol = protocol.lower() or "tcp"
     if protocol not in _PROTOCOLS:
-        raise BadPort(f'invalid port: "{word}": invalid proto: {protocol}')
+        raise BadPort(f"invalid port: {quoted(word)}: invalid proto: {protocol}")
     if address and not _is_address(address):
         raise BadPort(f"invalid IP address: {address}")
     first, last = _range(container, "containerPort")

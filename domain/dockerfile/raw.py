@@ -29,6 +29,7 @@ class RawInstruction:
 
     keyword: str  # as written
     rest: str  # what follows the keyword, flags included
+    trailing: str = ""  # the blanks behind it
     lines: tuple[int, int]
     heredocs: tuple[Heredoc, ...] = ()
     comments: tuple[str, ...] = ()  # the comment lines above, without "#"

@@ -32,7 +32,16 @@ class Statement:
     @property
     def text(self) -> str:
         """The instruction on one line."""
-        return "".join(piece for _, piece in self.pieces).strip()
+        return self._joined.strip()
+
+    @property
+    def trailing(self) -> str:
+        """The blanks at its end."""
+        return self._joined[len(self._joined.rstrip()) :]
+
+    @property
+    def _joined(self) -> str:
+        return "".join(piece for _, piece in self.pieces)
 
     @property
     def text_lines(self) -> frozenset[int]:

@@ -10,6 +10,7 @@ from img.domain.dockerfile.instructions import Copy, Instruction, OnBuild, Run, 
 from img.domain.dockerfile.interpret import interpret_onbuild
 from img.domain.dockerfile.suggestion import did_you_mean
 from img.domain.errors import DockerfileError
+from img.domain.go.formatting import quoted
 
 
 class TargetNotFound(DockerfileError):
@@ -19,7 +20,7 @@ class TargetNotFound(DockerfileError):
         names = [stage.start.name for stage in stages if stage.start.name]
         known = did_you_mean(target, names)
         super().__init__(
-            f'target stage "{target}" could not be found{known}',
+            f"target stage {quoted(target)} could not be found{known}",
             lines=stages[-1].start.lines if stages else None,
             hint=f"stages are: {', '.join(names)}" if names else None,
         )

@@ -15,6 +15,7 @@ from img.domain.dockerfile.words import (
     split_quoted,
 )
 from img.domain.errors import DockerfileError
+from img.domain.go.formatting import quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ def _pair(word: str) -> tuple[str, str, str]:
     name, sign, value = word.partition("=")
     if not sign:
         raise DockerfileError(
-            f'Syntax error - can\'t find = in "{word}". Must be of the form: name=value'
+            f"Syntax error - can't find = in {quoted(word)}. Must be of the form: name=value"
         )
     return name, value, sign
 

@@ -7,6 +7,7 @@ class BadCsv(ValueError):
 
 def split_csv(text: str) -> tuple[str, ...]:
     """Return the fields of ``text``; ``"a,b"`` is one, ``""`` in it is a quote. Raises BadCsv."""
+    text = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
     if not text:
         return ()
     fields: list[str] = []
@@ -24,7 +25,9 @@ def _bare(text: str, at: int) -> tuple[str, int]:
     end = len(text) if end < 0 else end
     quote = text.find('"', at, end)
     if quote >= 0:
-        raise BadCsv(f'parse error on line 1, column {quote + 1}: bare " in non-quoted-field')
+        raise BadCsv(
+            f'parse error on line 1, column {_column(text, quote)}: bare " in non-quoted-field'
+        )
     return text[at:end], end
 
 
@@ -35,13 +38,20 @@ def _quoted(text: str, at: int) -> tuple[str, int]:
         following = text[quote + 1 : quote + 2]
         if following != '"':
             if following not in ("", ","):
-                raise BadCsv(
-                    f'parse error on line 1, column {quote + 1}: extraneous or missing " in '
-                    "quoted-field"
-                )
+                raise _misplaced(text, quote)
             return "".join(parts), quote + 1
         parts.append('"')
         at = quote + 2
-    raise BadCsv(
-        f'parse error on line 1, column {len(text) + 1}: extraneous or missing " in quoted-field'
+    raise _misplaced(text, at)
+
+
+def _misplaced(text: str, at: int) -> BadCsv:
+    return BadCsv(
+        f'parse error on line 1, column {_column(text, at)}: extraneous or missing " in '
+        "quoted-field"
     )
+
+
+def _column(text: str, at: int) -> int:
+    """Return the column in bytes, from 1."""
+    return len(text[:at].encode(errors="replace")) + 1

@@ -1,6 +1,7 @@
 """Quantities as Go's libraries read them: durations, byte sizes, integers."""
 
 import re
+from math import isinf
 
 _NANOSECONDS = {
     "ns": 1,
@@ -12,7 +13,7 @@ _NANOSECONDS = {
     "m": 60 * 10**9,
     "h": 3600 * 10**9,
 }
-_PART = r"(?a)(?=\.?\d)(\d{0,40})\.?(\d{0,40})([^\d.]+)"
+_PART = r"(?a)(?=\.?\d)(\d{0,40})\.?(\d{0,40})([^\d.]*)"
 # Not a possessive group: Python before 3.11.3 forgets where one began (gh-101955).
 _SIZE = r"(?a)([-+]?(?:\d++(?:_\d++)*\.?\d*+|\.\d+)(?:e[-+]?\d+)?) ?(?:([kmgtp])(?:i?b)?|b)?"
 _TOO_LARGE = 2**63
@@ -24,20 +25,40 @@ class BadQuantity(ValueError):
 
 def parse_duration(text: str) -> int:
     """Return the nanoseconds of ``1h2m3.5s`` (Go time.ParseDuration). Raises BadQuantity."""
+    invalid = f"time: invalid duration {_quoted(text)}"
     unsigned = text[1:] if text[:1] in ("+", "-") else text
     if unsigned == "0":
         return 0
     total, at = 0, 0
     while at < len(unsigned):
         part = re.compile(_PART).match(unsigned, at)
-        if not part or part.group(3) not in _NANOSECONDS:
-            raise BadQuantity(f'time: invalid duration "{text}"')
+        if not part or int(part[1] or 0) > _TOO_LARGE:
+            raise BadQuantity(invalid)
         whole, fraction, unit = part.groups()
+        if not unit:
+            raise BadQuantity(f"time: missing unit in duration {_quoted(text)}")
+        if unit not in _NANOSECONDS:
+            raise BadQuantity(f"time: unknown unit {_quoted(unit)} in duration {_quoted(text)}")
         total += int(whole + fraction) * _NANOSECONDS[unit] // 10 ** len(fraction)
+        if total > _TOO_LARGE:
+            raise BadQuantity(invalid)
         at = part.end()
-    if not unsigned or total >= _TOO_LARGE:
-        raise BadQuantity(f'time: invalid duration "{text}"')
+    if not unsigned or total == _TOO_LARGE:
+        raise BadQuantity(invalid)
     return -total if text[0] == "-" else total
+
+
+def _quoted(text: str) -> str:
+    """Return ``text`` as Go's package time quotes it: bytes beyond ASCII as ``\\xe9``."""
+    shown = (
+        f"\\{chr(byte)}"
+        if byte in b'"\\'
+        else chr(byte)
+        if 0x20 <= byte < 0x80
+        else f"\\x{byte:02x}"
+        for byte in text.encode(errors="replace")
+    )
+    return f'"{"".join(shown)}"'
 
 
 def parse_byte_size(text: str) -> int:
@@ -52,7 +73,7 @@ def parse_byte_size(text: str) -> int:
         raise BadQuantity(f"invalid size: '{text}'")
     number, unit = found.groups()
     size = float(number) * 1024.0 ** " kmgtp".index(unit or " ")
-    if size < 0:
+    if size < 0 or isinf(float(number)):
         raise BadQuantity(f"invalid size: '{text}'")
     return int(size) if size < _TOO_LARGE else -_TOO_LARGE
 

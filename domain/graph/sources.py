@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from img.domain.build import BaseName
 from img.domain.dataclass import dataclass
 from img.domain.errors import DockerfileError
+from img.domain.go.formatting import quoted
 from img.domain.graph.state import Lines
 from img.domain.image_name import ImageName
 from img.domain.platform import Platform
@@ -67,7 +68,7 @@ def image_source(text: str, platform: Platform, lines: Lines) -> FromImage:
         name = ImageName.parse(text)
     except InvalidReference as error:
         raise DockerfileError(
-            f'failed to parse stage name "{text}": {error.reason}', lines=lines
+            f"failed to parse stage name {quoted(text)}: {error.reason}", lines=lines
         ) from None
     # A short ID is a name here: the meaning of FROM must not depend on other stored images.
     return FromImage(BaseName(str(name.reference or name.digest), platform, lines))

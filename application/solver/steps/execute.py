@@ -21,6 +21,7 @@ from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import BuildError, ImgError
 from img.domain.filesystem.entry import FILE, Entry
+from img.domain.go.formatting import quoted
 from img.domain.graph.cache_key import content_key, definition_key
 from img.domain.graph.operations import Exec
 from img.domain.oci.chain import Layer, chain_ids_of
@@ -35,10 +36,10 @@ class ProcessFailed(BuildError):
     """The command of a RUN ended with a status other than 0."""
 
     def __init__(self, argv: tuple[str, ...], status: ExitStatus) -> None:
-        command = " ".join(argv)
+        command = quoted(" ".join(argv))
         why = ": cannot allocate memory" if status.out_of_memory else ""  # BuildKit's words
         super().__init__(
-            f'process "{command}" did not complete successfully: exit code: {status.code}{why}',
+            f"process {command} did not complete successfully: exit code: {status.code}{why}",
             hint="the kernel killed it for using more than --memory" if why else None,
         )
         self.argv = argv
@@ -51,7 +52,7 @@ class ProcessTooSlow(BuildError):
 
     def __init__(self, argv: tuple[str, ...], limit_s: float) -> None:
         super().__init__(
-            f'process "{" ".join(argv)}" did not end within {limit_s:g} seconds',
+            f"process {quoted(' '.join(argv))} did not end within {limit_s:g} seconds",
             hint="give --timeout more time",
         )
         self.limit_s = limit_s

@@ -36,11 +36,20 @@ def test_a_directory_is_skipped_when_nothing_in_it_can_come_back() -> None:
     assert IgnoreMatcher(["!out/keep", "out"]).may_skip_directory("out")
 
 
-@pytest.mark.parametrize("pattern", ["!", "[", "a[", "[]", "[a-]", "x\\"])
+@pytest.mark.parametrize("pattern", ["!", "[", "a[", "[]", "[a-]", "x\\", "bin\\obj", "a\\é"])
 def test_bad_patterns_are_refused(pattern: str) -> None:
     with pytest.raises(BadIgnorePattern) as raised:
         IgnoreMatcher([pattern])
     assert raised.value.pattern == pattern
+
+
+def test_a_backslash_escapes_as_in_expressions_of_go() -> None:
+    assert IgnoreMatcher(["a\\*", "\\!b"]).excludes("a*")
+    assert IgnoreMatcher(["a\\*", "\\!b"]).excludes("!b")
+    assert IgnoreMatcher(["bin\\debug"]).excludes("bin1ebug")
+    assert not IgnoreMatcher(["bin\\debug"]).excludes("bin\\debug")
+    assert not IgnoreMatcher(["\\w"]).excludes("é")
+    assert IgnoreMatcher(["*\\d*\\d*\\d*\\d*"]).excludes("a1b2c3d4")
 
 
 def test_no_patterns_exclude_nothing() -> None:

@@ -8,6 +8,12 @@ from img.domain.dockerfile.interpret import interpret, interpret_onbuild
 from img.domain.dockerfile.mounts import expand_mounts
 from img.domain.errors import DockerfileError
 
+_NO_NAME = "name can't start with a number or contain symbols"
+_NO_DESTINATION = (
+    "COPY requires at least two arguments, but only one was provided. Destination could not be "
+    "determined"
+)
+
 
 def understood(text: str) -> Dockerfile:
     return interpret(DockerfileParseParser().parse(text.encode()))
@@ -39,6 +45,12 @@ def test_a_trigger_keeps_its_heredocs_and_gives_them_back() -> None:
     assert copy.lines == (7, 9)
 
 
+def test_a_trigger_keeps_the_blanks_at_its_end() -> None:
+    texts = ["FROM a\nONBUILD RUN x \\\n", "FROM a\nONBUILD RUN x \r\n"]
+    stages = [understood(text).stages[0].instructions[0] for text in texts]
+    assert [each.expression for each in stages if isinstance(each, OnBuild)] == ["RUN x "] * 2
+
+
 @pytest.mark.parametrize("trigger", ["FROM x", "ONBUILD RUN y", "MAINTAINER z", "RUN a\nRUN b", ""])
 def test_bad_triggers_are_refused(trigger: str) -> None:
     with pytest.raises(DockerfileError) as raised:
@@ -58,6 +70,14 @@ def test_bad_triggers_are_refused(trigger: str) -> None:
         ("COPY a <<E", "COPY cannot accept a heredoc as a destination"),
         ("HEALTHCHECK NONE x", "HEALTHCHECK NONE takes no arguments"),
         ("HEALTHCHECK X", 'Unknown type "X" in HEALTHCHECK (try CMD)'),
+        ('HEALTHCHECK "X', r'Unknown type "\"X" in HEALTHCHECK (try CMD)'),
+        ('FROM b AS "c', rf'invalid name for build stage: "\"c", {_NO_NAME}'),
+        ("HEALTHCHECK --interval=5 CMD x", 'time: missing unit in duration "5"'),
+        ("COPY --nope", _NO_DESTINATION),
+        ("WORKDIR --nope", "WORKDIR requires exactly one argument"),
+        ("VOLUME --nope", "VOLUME requires at least one argument"),
+        ("FROM --nope a b", "FROM requires either one or three arguments"),
+        ("ENV --nope", "unknown flag: --nope"),
         ("ONBUILD FROM x", "FROM isn't allowed as an ONBUILD trigger"),
     ],
 )

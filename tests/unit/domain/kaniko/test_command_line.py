@@ -75,7 +75,10 @@ def test_lists_are_split_at_commas_and_texts_are_not() -> None:
         (["-c"], "flag needs an argument: -c"),
         (["--cache=maybe"], 'invalid argument "maybe" for "--cache" flag: it is not a boolean'),
         (["--retry", "x"], 'invalid argument "x" for "--retry" flag: it is not a number'),
-        (["--ttl", "6"], 'invalid argument "6" for "--ttl" flag: time: invalid duration "6"'),
+        (
+            ["--ttl", "6"],
+            'invalid argument "6" for "--ttl" flag: time: missing unit in duration "6"',
+        ),
     ],
 )
 def test_bad_words_are_refused(words: list[str], message: str) -> None:
