@@ -166,7 +166,8 @@ class ResolveBases:
         result = None if stored.digest is None else self.results.get(stored.digest)
         target = result or self.find(stored).target
         image = self.catalog.image(target, name.platform)
-        if not image.config.suits(name.platform):
+        # The result of a target with one platform is for all platforms (buildx, build/build.go).
+        if result is None and not image.config.suits(name.platform):
             raise NoPlatformMatch(name.platform, (image.config.platform,))
         vertex = f"metadata {name.text} {name.platform}"
         self.progress.emit(
