@@ -66,6 +66,7 @@ COMMANDS = {
     "images": {"ls", "rm", "tag"},
     "inspection": {"inspect"},
     "history": {"history"},
+    "packages": {"diff", "sbom"},
     "remote": {"catalog", "referrers", "tags"},
     "transfer": {"load", "pull", "push", "save", "unpack"},
     "state": {"du", "fsck", "prune"},

@@ -12,15 +12,18 @@ with lazy_imports(__name__):
     from img.application.layers.on_demand import ImportedLayers, Layers
     from img.application.layers.trees import Trees
     from img.application.outputs.files import WriteFiles
+    from img.application.packages.find import FindPackages
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.catalog import Catalog
     from img.application.transfer.copy_layout import CopyFromLayout
     from img.application.transfer.find_image import FindImage
     from img.application.transfer.gather_image import GatherImage
     from img.application.transfer.publish import PublishImage
+    from img.application.usecases.compare_images import CompareImages
     from img.application.usecases.copy_image import CopyImage
     from img.application.usecases.inspect_image import ImageHistory, InspectImage
     from img.application.usecases.list_images import ListImages
+    from img.application.usecases.list_packages import ListPackages
     from img.application.usecases.load import LoadImage
     from img.application.usecases.manifest_list import EditManifestList
     from img.application.usecases.pull import PullImage
@@ -105,6 +108,21 @@ class Images(Wiring):
         )
         self.image_history = providers.Factory(
             ImageHistory, find=self.find, catalog=self.catalog, trees=self.trees
+        )
+        self.find_packages = providers.Factory(FindPackages, trees=self.trees)
+        self.list_packages = providers.Factory(
+            ListPackages,
+            find=self.find,
+            catalog=self.catalog,
+            packages=self.find_packages,
+            lock=storage.lock,
+        )
+        self.compare_images = providers.Factory(
+            CompareImages,
+            find=self.find,
+            catalog=self.catalog,
+            packages=self.find_packages,
+            lock=storage.lock,
         )
         self.save_image = providers.Factory(
             SaveImage,

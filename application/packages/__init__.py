@@ -1,0 +1,1 @@
+"""The packages of images, read from the blobs of their layers."""

@@ -1,0 +1,233 @@
+"""Finding of packages in a stack of layers; nothing is unpacked."""
+
+import zlib
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import field, replace
+from typing import BinaryIO
+
+from img.application.layers.trees import Trees
+from img.application.packages.java_archives import java_records
+from img.domain.dataclass import dataclass
+from img.domain.filesystem.entry import Entry
+from img.domain.filesystem.tree import FileTree
+from img.domain.json_text import InvalidJson
+from img.domain.oci.chain import Layer
+from img.domain.packages.apk import apk_packages
+from img.domain.packages.dpkg import dpkg_packages
+from img.domain.packages.java import java_packages
+from img.domain.packages.metadata_files import (
+    composer_packages,
+    gem_package,
+    npm_package,
+    python_package,
+)
+from img.domain.packages.package import Distribution, Package, distribution_of
+from img.domain.packages.programs import ELF, ProgramScanner, go_packages, rust_packages
+from img.domain.packages.records import MOST_BYTES, RecordKind, record_kind
+from img.domain.packages.rpm import BadDatabase, rpm_packages
+from img.domain.packages.rpm_ndb import ndb_headers
+from img.domain.packages.sqlite_table import SqliteTables
+
+_CHUNK = 1 << 18  # bytes
+_MOST_RUST_TEXT = 32 << 20  # bytes
+_LOG_SUFFIX = "-wal"
+_BDB = "the Berkeley DB format of old versions of rpm is not supported"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadRecord:
+    """A record of packages that could not be read."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPackages:
+    """The packages of an image, sorted, and the records that are not part of them."""
+
+    packages: Sequence[Package]
+    distribution: Distribution
+    unread: Sequence[UnreadRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FindPackages:
+    """A reader of all records in the merged tree of an image, one pass for each layer."""
+
+    trees: Trees
+
+    def __call__(self, layers: Sequence[Layer]) -> FoundPackages:
+        """Return the packages. Raises InvalidLayer, BlobNotFound, RegistryError."""
+        tree = self.trees.of(layers)
+        found = _Found(tree)
+        for number, records in _by_layer(tree).items():
+            self._read(layers[number], records, found)
+            self._read_crates(layers[number], found)
+        found.read_databases()
+        return found.result()
+
+    def _read(
+        self, layer: Layer, records: Sequence[tuple[Entry, RecordKind]], found: "_Found"
+    ) -> None:
+        by_offset: dict[int, list[tuple[Entry, RecordKind]]] = defaultdict(list)
+        for entry, kind in records:
+            by_offset[entry.offset].append((entry, kind))
+        wanted = {offset: same[0][0].size for offset, same in by_offset.items()}
+        for offset, content in self._contents(layer, wanted):
+            found.take(by_offset[offset], content)
+
+    def _read_crates(self, layer: Layer, found: "_Found") -> None:
+        """Read the sections of Rust programs, the places of which are known after one pass."""
+        sections, found.sections = found.sections, {}
+        for offset, content in self._contents(
+            layer, {offset: size for offset, (size, _) in sections.items()}
+        ):
+            found.take_crates(sections[offset][1], content.read())
+
+    def _contents(self, layer: Layer, wanted: Mapping[int, int]) -> Iterator[tuple[int, BinaryIO]]:
+        if wanted:
+            with self.trees.layers.open(layer) as blob:
+                yield from self.trees.archive.contents(blob, wanted)
+
+
+def _by_layer(tree: FileTree) -> Mapping[int, list[tuple[Entry, RecordKind]]]:
+    records: dict[int, list[tuple[Entry, RecordKind]]] = defaultdict(list)
+    for entry in tree.walk(""):
+        kind = record_kind(entry)
+        if kind is not None:
+            records[tree.layer_of(entry.path)].append((entry, kind))
+    return records
+
+
+@dataclass(slots=True)
+class _Found:
+    """The packages found so far."""
+
+    tree: FileTree
+    packages: list[Package] = field(default_factory=list)
+    unread: list[UnreadRecord] = field(default_factory=list)
+    systems: dict[str, str] = field(default_factory=dict)
+    databases: dict[str, bytes] = field(default_factory=dict)  # of rpm, with their logs
+    sections: dict[int, tuple[int, list[str]]] = field(default_factory=dict)  # size, programs
+
+    def take(self, records: Sequence[tuple[Entry, RecordKind]], content: BinaryIO) -> None:
+        """Read one file, which has several records if it has several names."""
+        first, kind = records[0]
+        if kind == "program":
+            self._take_program([entry for entry, _ in records], content)
+        elif first.size > MOST_BYTES:
+            self._refuse(first.path, f"it is larger than {MOST_BYTES >> 20} MiB")
+        else:
+            data = content.read()
+            for entry, each in records:
+                self._read(entry.path, self._packages(each, entry.path, data))
+
+    def take_crates(self, programs: Sequence[str], section: bytes) -> None:
+        """Read the section of Rust programs that are one file."""
+        for path in programs:
+            self._read(path, _crates(section, path))
+
+    def read_databases(self) -> None:
+        """Read the databases of rpm, each with the log of what it does not hold yet."""
+        for path, data in self.databases.items():
+            if path.endswith(_LOG_SUFFIX):
+                continue
+            log = self.databases.get(path + _LOG_SUFFIX, b"")
+            self._read(path, rpm_packages(_headers(data, log), path))
+
+    def result(self) -> FoundPackages:
+        """Return all of it, sorted."""
+        text = self.systems.get("etc/os-release") or self.systems.get("usr/lib/os-release", "")
+        packages = sorted(self.packages, key=lambda package: package.sort_key)
+        return FoundPackages(
+            packages=packages, distribution=distribution_of(text), unread=self.unread
+        )
+
+    def _read(self, path: str, packages: Iterator[Package]) -> None:
+        try:
+            found = list(packages)
+        except (BadDatabase, InvalidJson) as error:
+            self._refuse(path, str(error))
+            return
+        for package in found:
+            self.packages.append(replace(package, layer=self._layer_of(package)))
+
+    def _refuse(self, path: str, reason: str) -> None:
+        self.unread.append(UnreadRecord(path=path, reason=reason))
+
+    def _layer_of(self, package: Package) -> int:
+        """Return the layer that brought a package: dpkg's database is rewritten by each layer."""
+        if package.kind == "deb":
+            info = f"var/lib/dpkg/info/{package.name}"
+            for path in (f"{info}.list", f"{info}:{package.architecture}.list"):
+                if self.tree.get(path) is not None:
+                    return self.tree.layer_of(path)
+        return self.tree.layer_of(package.location.partition("!")[0])
+
+    def _packages(self, kind: RecordKind, path: str, data: bytes) -> Iterator[Package]:
+        match kind:
+            case "os-release":
+                self.systems[path] = _decoded(data)
+            case "rpm-sqlite" | "rpm-log" | "rpm-ndb":
+                self.databases[path] = data
+            case "rpm-bdb":
+                raise BadDatabase(_BDB)
+            case "dpkg":
+                yield from dpkg_packages(_decoded(data), path)
+            case "apk":
+                yield from apk_packages(_decoded(data), path)
+            case "python":
+                yield from python_package(_decoded(data), path)
+            case "npm":
+                yield from npm_package(data, path)
+            case "gem":
+                yield from gem_package(_decoded(data), path)
+            case "composer":
+                yield from composer_packages(data, path)
+            case "java":
+                yield from _java(data, path)
+
+    def _take_program(self, entries: Sequence[Entry], content: BinaryIO) -> None:
+        chunk = content.read(_CHUNK)
+        if not chunk.startswith(ELF):
+            return
+        scanner = ProgramScanner()
+        while chunk:
+            scanner.feed(chunk)
+            chunk = content.read(_CHUNK)
+        text = scanner.go_text()
+        for entry in entries if text else ():
+            self._read(entry.path, go_packages(text, entry.path))
+        section = scanner.rust_section()
+        if section is not None and sum(section) <= entries[0].size:
+            offset, size = section
+            self.sections[entries[0].offset + offset] = size, [entry.path for entry in entries]
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _java(data: bytes, path: str) -> Iterator[Package]:
+    for place, records in java_records(data, path):
+        yield from java_packages(records, place)
+
+
+def _crates(section: bytes, path: str) -> Iterator[Package]:
+    try:
+        text = zlib.decompressobj().decompress(section, _MOST_RUST_TEXT)
+    except zlib.error as error:
+        raise BadDatabase(f"a damaged list of crates: {error}") from None
+    yield from rust_packages(text, path)
+
+
+def _headers(database: bytes, log: bytes) -> Iterator[bytes]:
+    if database[:4] == b"RpmP":
+        yield from ndb_headers(database)
+        return
+    for row in SqliteTables(database, log).rows("Packages"):
+        header = row[1] if len(row) > 1 else None
+        if isinstance(header, bytes):
+            yield header

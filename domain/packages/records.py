@@ -1,0 +1,74 @@
+"""The files of an image that say which packages it has."""
+
+import re
+from typing import Literal
+
+from img.domain.filesystem.entry import FILE, Entry
+
+RecordKind = Literal[
+    "dpkg", "apk", "rpm-sqlite", "rpm-log", "rpm-ndb", "rpm-bdb", "os-release",
+    "python", "npm", "gem", "composer", "java", "program",
+]  # fmt: skip
+
+MOST_BYTES = 256 << 20  # of a record that is read into memory
+_LEAST_PROGRAM = 4096  # bytes
+
+_FIXED: dict[str, RecordKind] = {
+    "etc/os-release": "os-release",
+    "usr/lib/os-release": "os-release",
+    "var/lib/dpkg/status": "dpkg",
+    "usr/lib/opkg/status": "dpkg",
+    "lib/apk/db/installed": "apk",
+    "usr/lib/apk/db/installed": "apk",
+}
+_RPM = ("var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/")
+_RPM_NAMES: dict[str, RecordKind] = {
+    "rpmdb.sqlite": "rpm-sqlite",
+    "rpmdb.sqlite-wal": "rpm-log",
+    "Packages.db": "rpm-ndb",
+    "Packages": "rpm-bdb",
+}
+# One search finds the candidates among 10^5 paths; the parts of a match decide.
+_SHAPES = re.compile(
+    r"(?P<python>\.(?:dist-info/METADATA|egg-info(?:/PKG-INFO)?)$)"
+    r"|(?P<npm>(?:^|/)package\.json$)"
+    r"|(?P<gem>(?:^|/)specifications/(?:[^/]+/)?[^/]+\.gemspec$)"
+    r"|(?P<composer>(?:^|/)vendor/composer/installed\.json$)"
+    r"|(?P<java>\.(?:[jwe]ar|[hj]pi)$)"
+)
+_VENDORED = "/_vendor/"  # in pip and setuptools: parts of these packages, not installed ones
+# The parts of a package that npm installed carry package.json files of their own (tests, builds).
+_OF_NPM = re.compile(r"(?:^|/)node_modules/(?:@[^/]+/)?[^/@][^/]*/package\.json$")
+
+
+def record_kind(entry: Entry) -> RecordKind | None:
+    """Return the kind of record in a file of an image, None for other files.
+
+    Any executable file may be a program of Go or Rust; its content decides.
+    """
+    path = entry.path
+    if entry.kind != FILE or not entry.size:
+        return None
+    if (kind := _FIXED.get(path)) is not None:
+        return kind
+    if path.startswith("var/lib/dpkg/status.d/"):
+        return None if path.endswith(".md5sums") else "dpkg"
+    for directory in _RPM:
+        if path.startswith(directory):
+            return _RPM_NAMES.get(path[len(directory) :])
+    if (found := _SHAPES.search(path)) is not None:
+        return _language(found.lastgroup, path)
+    if entry.mode & 0o111 and entry.size > _LEAST_PROGRAM:
+        return "program"
+    return None
+
+
+def _language(kind: str | None, path: str) -> RecordKind | None:
+    match kind:
+        case "python" if _VENDORED in path:
+            return None
+        case "python" | "gem" | "composer" | "java":
+            return kind
+        case "npm" if "node_modules/" not in path or _OF_NPM.search(path):
+            return "npm"
+    return None
