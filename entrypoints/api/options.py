@@ -68,6 +68,7 @@ class BuildOptions(RegistryOptions, total=False):
     timeout: str
     executor: str
     on_fail: Literal["keep", "discard"]
+    explain: bool
     emulate: Literal["full", "ids", "fake", "off"]
     no_cache: bool
     no_cache_filter: Texts

@@ -67,6 +67,7 @@ COMMANDS = {
     "inspection": {"inspect"},
     "history": {"history"},
     "packages": {"diff", "sbom"},
+    "why": {"why"},
     "remote": {"catalog", "referrers", "tags"},
     "transfer": {"load", "pull", "push", "save", "unpack"},
     "state": {"du", "fsck", "prune"},

@@ -42,7 +42,7 @@ from img.entrypoints.cli.build_request import (
 from img.entrypoints.cli.options import BuildInputs, RegistryOptions, Texts, option
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
-from img.entrypoints.cli.recording import given_options, recorded
+from img.entrypoints.cli.recording import explaining, given_options, recorded
 from img.entrypoints.cli.session import Needs, Session
 from img.entrypoints.settings import Surroundings
 
@@ -159,6 +159,7 @@ def build(
         str, option("--timeout", says="Stop a RUN after this time.", value="DURATION")
     ] = "",
     on_fail: options.OnFail = "",
+    explain: Annotated[bool, option("--explain", says="Show why steps were not cached.")] = False,
     executor: Annotated[
         str | None,
         option(
@@ -332,7 +333,10 @@ def build(
 
             method = "check" if check else call
             raise typer.Exit(run_call(container.building, method, request, location, file))
-        with recorded(container, "build", {**given_options(ctx), "context": location}) as recorder:
+        with (
+            explaining(container, explain),
+            recorded(container, "build", {**given_options(ctx), "context": location}) as recorder,
+        ):
             container.execution.announced().announce()
             results = ResultFiles(
                 container.system.output_files(),

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from img import __version__
+from img.domain.errors import NotFoundError, UsageError
 from img.domain.graph.codec import Json
 from img.domain.history.facts import redacted, shown_value
+from img.entrypoints.cli.output import say
 
 if TYPE_CHECKING:
     from img.application.history.recorder import BuildRecorder
@@ -30,6 +32,27 @@ def recorded(
     namespace = container.storage.cache_namespace()
     with recorder.recording(command, options, namespace, __version__):
         yield recorder
+
+
+@contextmanager
+def explaining(container: "Container", explain: bool) -> Iterator[None]:
+    """Print why steps ran at the end of the build inside, also of one that fails.
+
+    Raises UsageError if builds are not recorded.
+    """
+    if not explain:
+        yield
+        return
+    if not container.records:
+        raise UsageError("--explain needs a record of the build", hint="leave out IMG_HISTORY=0")
+    try:
+        yield
+    finally:
+        from img.entrypoints.cli.why import explain_latest
+
+        with suppress(NotFoundError):  # the disk is full, and the build's own error counts
+            for line in explain_latest(container, container.system.recorder().id):
+                say(line, error=True)
 
 
 def given_options(ctx: Any) -> dict[str, Json]:

@@ -15,6 +15,7 @@ with lazy_imports(__name__):
     from img.application.housekeeping.inventory import Inventory
     from img.application.usecases.check_store import CheckStore
     from img.application.usecases.disk_usage import DiskUsage
+    from img.application.usecases.explain_build import ExplainBuild
     from img.application.usecases.prune import KeepTidy, Prune
     from img.application.usecases.prune_images import PruneImages
     from img.application.usecases.read_history import ReadHistory
@@ -91,6 +92,9 @@ class Housekeeping(Wiring):
             collect=self.collect,
         )
         self.read_history = providers.Factory(ReadHistory, history=system.history)
+        self.explain_build = providers.Factory(
+            ExplainBuild, read=self.read_history, indexes=storage.indexes
+        )
         self.check_store = providers.Factory(
             CheckStore,
             inventory=self.inventory,

@@ -66,6 +66,30 @@ def test_a_build_leaves_a_record_with_all_of_its_output(
     assert img("history", "ls", "-q").stdout == ""
 
 
+def test_a_build_says_why_its_steps_ran(
+    img: Img, write_context: WriteContext, busybox: str
+) -> None:
+    text = f"FROM {busybox}\nCOPY app /srv\nARG V=1\nRUN echo $V >/v\n"
+    files = {"app/a": "a", "app/b": "b"}
+    build = ("build", "-q", "--insecure-registry", "--explain", "-t", "app")
+    img(*build, write_context(text, files))
+
+    unchanged = img(*build, write_context(text, files)).stderr
+    changed = img(*build, write_context(text, {**files, "app/a": "A", "app/new": ""})).stderr
+    argument = img(*build, "--build-arg", "V=2", write_context(text)).stderr
+
+    assert unchanged == "nothing has changed: no step of 3 had to run\n"
+    copy, run, total = changed.splitlines()
+    assert copy.startswith("[2/3] COPY app /srv: changed a (content), new new (since build ")
+    assert run.startswith("[3/3] RUN echo 1 >/v: parent step 2 changed (since build ")
+    assert total == "1 of 3 steps were cached"
+    assert argument.startswith("[3/3] RUN echo 2 >/v: ARG V: 1 → 2 (since build ")
+    assert img("why").stdout == argument
+    assert img("why", "RUN").stdout == argument.splitlines(keepends=True)[0]
+    assert img("why", "^1").stdout == changed
+    assert img("why", "^2", "2").stdout == "[2/3] COPY app /srv: it was cached\n"
+
+
 def test_a_bake_leaves_one_record_and_nothing_is_recorded_if_not_wanted(
     img: Img, write_context: WriteContext
 ) -> None:
