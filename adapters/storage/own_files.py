@@ -44,21 +44,28 @@ def make_directories(
     The umask applies to UMASK_MODE only. ``on_made`` gets the path of each new directory.
     """
     try:
+        is_new = _made(path, mode)
+    except FileNotFoundError:
+        parent = os.path.dirname(os.path.abspath(path))
+        if not os.path.isdir(parent):
+            make_directories(parent, mode, on_made)
+        # Also where the parent is there: another thread may have made it just now.
+        is_new = _made(path, mode)
+    if is_new:
+        on_made(path)
+
+
+def _made(path: str, mode: int) -> bool:
+    """Create the directory; return False if it exists. Raises OSError."""
+    try:
         os.mkdir(path, mode)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
-        return
-    except FileNotFoundError:
-        parent = os.path.dirname(os.path.abspath(path))
-        if os.path.isdir(parent):  # /proc has no new directories
-            raise
-        make_directories(parent, mode, on_made)
-        make_directories(path, mode, on_made)
-        return
+        return False
     if mode != UMASK_MODE:
         os.chmod(path, mode)
-    on_made(path)
+    return True
 
 
 def _opened(path: str, flags: int) -> int:

@@ -41,8 +41,12 @@ class Builder(ABC):
         return None
 
     @abstractmethod
-    def build(self, context: Path, *, cache: bool = True) -> Cost:
-        """Build ``context`` and return the cost. Raises BuildFailed."""
+    def build(self, context: Path, *, cache: bool = True, target: str = "") -> Cost:
+        """Build ``context``, up to ``target``, and return the cost. Raises BuildFailed."""
+
+    def bake(self, context: Path, targets: Sequence[str]) -> Cost:
+        """Build all ``targets``, one after the other, and return the cost. Raises BuildFailed."""
+        return total([self.build(context, target=target) for target in targets])
 
     @abstractmethod
     def forget(self) -> None:
@@ -74,11 +78,21 @@ class ImgBuilder(Builder):
         self._home = work / f"img-{user.pw_name}"
         self._bytecode = work / "bytecode"
 
-    def build(self, context: Path, *, cache: bool = True) -> Cost:
+    def build(self, context: Path, *, cache: bool = True, target: str = "") -> Cost:
         self.prepare()
-        arguments = ["build", "-s", f"{self._home}/state", "-b", self._backend, "-t", "benchmark"]
+        arguments = ["build", *self._places(), "-t", f"benchmark{target}", *_up_to(target)]
         arguments += [*self._options] if cache else [*self._options, "--no-cache"]
         return self.python("-m", "img", *arguments, str(context))
+
+    def bake(self, context: Path, targets: Sequence[str]) -> Cost:
+        self.prepare()
+        directory = f"*.context={context}"
+        allowed = f"--allow=fs.read={context}"
+        arguments = ["bake", *self._places(), f"--file={context}/docker-bake.json", allowed]
+        return self.python("-m", "img", *arguments, "--set", directory, *targets)
+
+    def _places(self) -> list[str]:
+        return ["-s", f"{self._home}/state", "-b", self._backend]
 
     def python(self, *arguments: str) -> Cost:
         """Run a Python that finds img, as the user, and return the cost. Raises BuildFailed."""
@@ -125,7 +139,7 @@ class BuildahBuilder(Builder):
     def obstacle(self) -> str | None:
         return lacking("buildah")
 
-    def build(self, context: Path, *, cache: bool = True) -> Cost:
+    def build(self, context: Path, *, cache: bool = True, target: str = "") -> Cost:
         command = [
             *self.command(),
             "build",
@@ -134,7 +148,8 @@ class BuildahBuilder(Builder):
             "--tls-verify=false",
             "--layers",
             *([] if cache else ["--no-cache"]),
-            "--tag=benchmark",
+            *_up_to(target),
+            f"--tag=benchmark{target}",
             str(context),
         ]
         return timed(command, {"HOME": str(self._work)})
@@ -165,10 +180,10 @@ class BuildKitBuilder(Builder):
     def obstacle(self) -> str | None:
         return lacking("dockerd", "docker")
 
-    def build(self, context: Path, *, cache: bool = True) -> Cost:
-        command = ["build", "--network=host", *([] if cache else ["--no-cache"])]
+    def build(self, context: Path, *, cache: bool = True, target: str = "") -> Cost:
+        command = ["build", "--network=host", *([] if cache else ["--no-cache"]), *_up_to(target)]
         cost = timed(
-            [*self.client(), *command, "--tag=benchmark", str(context)],
+            [*self.client(), *command, f"--tag=benchmark{target}", str(context)],
             {"DOCKER_BUILDKIT": "1", "HOME": str(self._work)},
         )
         return Cost(seconds=cost.seconds)
@@ -226,6 +241,20 @@ class BuildKitBuilder(Builder):
                 time.sleep(0.2)
         said = (self._work / "log").read_text()[-500:]
         raise BuildFailed(f"dockerd does not start: {said}")
+
+
+def total(costs: Sequence[Cost]) -> Cost:
+    """Return the cost of several builds together."""
+    cpu = [cost.cpu_seconds for cost in costs if cost.cpu_seconds is not None]
+    return Cost(
+        seconds=sum(cost.seconds for cost in costs),
+        cpu_seconds=sum(cpu) if cpu else None,
+        peak_bytes=max((cost.peak_bytes or 0 for cost in costs), default=0) or None,
+    )
+
+
+def _up_to(target: str) -> list[str]:
+    return [f"--target={target}"] if target else []
 
 
 def user_with_ids() -> pwd.struct_passwd | None:

@@ -11,7 +11,7 @@ import re
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -64,6 +64,18 @@ def write_runs(context: Path, base: str, count: int) -> None:
     context.mkdir(parents=True)
     # The shell knows `true` itself; the comments make the steps differ.
     _write_dockerfile(context, [f"FROM {base}", *(f"RUN true # {n}" for n in range(count))])
+
+
+def write_targets(context: Path, base: str, targets: Sequence[str]) -> None:
+    """Write a Dockerfile and a bake file with ``targets``, which share a stage that takes time."""
+    context.mkdir(parents=True)
+    work = "i=0; while [ $i -lt 500000 ]; do i=$((i+1)); done; echo $i > /shared"
+    lines = [f"FROM {base} AS shared", f"RUN {work}"]
+    for target in targets:
+        lines += [f"FROM shared AS {target}", f"RUN read i < /shared; echo $i > /{target}"]
+    _write_dockerfile(context, lines)
+    described = {name: {"target": name, "tags": [f"benchmark{name}"]} for name in targets}
+    (context / "docker-bake.json").write_text(json.dumps({"target": described}))
 
 
 def write_tree_copy(context: Path, sizes: Sizes) -> None:

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """The speed of img, compared with Debian's buildah and with BuildKit in the docker daemon.
 
-    tests/benchmarks/run.py [--only no-op,run,copy,pull] [--with img,user,buildah,buildkit]
+    tests/benchmarks/run.py [--only no-op,run,copy,bake,pull] [--with img,user,buildah,buildkit]
                             [--user NAME] [--repeat N] [--small] [--directory DIR]
 
 Run it by a Python in which img's dependencies are installed, as root for all columns. img comes
 from this repository. Measured are a build that has nothing to do (30 steps), 20 RUNs that do
 nothing, COPY of a generated tree (75,000 files, 434 MB: all of it new, nothing changed, one file
-changed), and the pull of a generated base (82,000 files in two layers, 216 MB) with a first RUN.
-All states are in memory (/dev/shm). Printed are medians of wall-clock time, and how many times as
-long the others take; below them img's processor time and its largest process. What is not
-installed has no column. Nothing is left behind.
+changed), 12 targets that share a stage (by img bake; by one build after the other), and the pull of
+a generated base (82,000 files in two layers, 216 MB) with a first RUN. All states are in memory
+(/dev/shm). Printed are medians of wall-clock time, and how many times as long the others take;
+below them img's processor time and its largest process. What is not installed has no column.
+Nothing is left behind.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
@@ -40,7 +42,8 @@ from tests.benchmarks.builders import (  # noqa: E402
 from tests.benchmarks.inputs import SMALL, Sizes  # noqa: E402
 from tests.support.servers.registry_server import RegistryServer  # noqa: E402
 
-_SUBJECTS = ("no-op", "run", "copy", "pull")
+_SUBJECTS = ("no-op", "run", "copy", "bake", "pull")
+TARGETS = tuple(f"t{number}" for number in range(12))
 _BUILDERS = ("img", "user", "buildah", "buildkit")
 
 
@@ -76,6 +79,8 @@ class Bench:
                 yield from self._runs(builder)
             case "copy":
                 yield from self._copy(builder)
+            case "bake":
+                yield from self._bake(builder)
             case "pull":
                 yield from self._pull(builder)
 
@@ -110,6 +115,22 @@ class Bench:
         yield Measured(work="  nothing changed", builder=builder.name, costs=unchanged)
         yield Measured(work="  one file changed", builder=builder.name, costs=changed)
 
+    def _bake(self, builder: Builder) -> Iterator[Measured]:
+        context = self.work / "bake"
+        self._written(context, _write_targets)
+        ways: dict[str, Callable[[Path, Sequence[str]], Cost]] = {
+            f"{len(TARGETS)} targets": builder.bake,
+            "  one build after the other": partial(Builder.bake, builder),
+        }
+        for work, bake in ways.items():
+            cold, unchanged = [], []
+            for _ in range(self.repeat):
+                builder.forget()
+                cold.append(bake(context, TARGETS))
+                unchanged.append(bake(context, TARGETS))
+            yield Measured(work=work, builder=builder.name, costs=cold)
+            yield Measured(work=f"{work}, again", builder=builder.name, costs=unchanged)
+
     def _pull(self, builder: Builder) -> Iterator[Measured]:
         context = self.work / "pull"
         self._written(context, _write_big_base)
@@ -139,6 +160,10 @@ def _write_steps(bench: Bench, context: Path) -> None:
 
 def _write_runs(bench: Bench, context: Path) -> None:
     inputs.write_runs(context, inputs.push_small_base(bench.registry), bench.sizes.runs)
+
+
+def _write_targets(bench: Bench, context: Path) -> None:
+    inputs.write_targets(context, inputs.push_small_base(bench.registry), TARGETS)
 
 
 def _write_tree(bench: Bench, context: Path) -> None:

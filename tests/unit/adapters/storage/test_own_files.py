@@ -87,3 +87,24 @@ def test_no_directory_is_made_where_a_link_leads_nowhere(tmp_path: Path) -> None
 
     with pytest.raises(FileExistsError):
         make_directories(str(tmp_path / "link"))
+
+
+def test_another_thread_may_make_the_parent_in_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir, parent = os.mkdir, tmp_path / "a"
+
+    def after_the_other_thread(path: str, mode: int) -> None:
+        try:
+            mkdir(path, mode)
+        finally:
+            if not parent.exists():
+                mkdir(parent)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "mkdir", after_the_other_thread)
+        make_directories(str(parent / "b"))
+
+    assert (parent / "b").is_dir()
+    with pytest.raises(FileNotFoundError):
+        make_directories("/proc/none")
