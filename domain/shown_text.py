@@ -48,14 +48,18 @@ def shown_output(line: str) -> str:
     shown, as on a terminal. URLs are kept: secrets in the output are already masked.
     """
     line = line.rstrip("\r").rpartition("\r")[2]
-    if "##" in line:
-        line = re.sub(_COMMAND_ANYWHERE, r"#\\", line)
+    line = without_commands(line)
     if line.isascii() and line.isprintable():
         return line
     parts, colours = re.split(_COLOUR, line), re.findall(_COLOUR, line)
     pairs = zip(parts, [*colours, ""], strict=True)
     text = "".join(f"{_without_controls(part)}{colour}" for part, colour in pairs)
     return text + _RESET if colours and colours[-1] not in (_RESET, "\x1b[m") else text
+
+
+def without_commands(line: str) -> str:
+    r"""Return a line that does not begin with a command, without those that are read anywhere."""
+    return re.sub(_COMMAND_ANYWHERE, r"#\\", line) if "##" in line else line
 
 
 def shown_json(text: str) -> str:
@@ -73,7 +77,7 @@ def _without_controls(text: str) -> str:
 def _without_commands(text: str) -> str:
     if "::" in text:
         text = re.sub(_COMMAND_AT_START, r"\1\\::", text)
-    return re.sub(_COMMAND_ANYWHERE, r"#\\", text) if "##" in text else text
+    return without_commands(text)
 
 
 def _escape(char: str) -> str:

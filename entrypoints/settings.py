@@ -82,7 +82,7 @@ class Settings:
     quiet: bool = False  # overrides ``progress``
     ci: str = ""  # github or gitlab: plain progress has sections for it
     traced: bool = False  # progress is sent to a collector as well (OpenTelemetry)
-    keeps_warnings: bool = False  # for metadata
+    keeps_facts: bool = False  # for the last lines and the metadata of a build
     command: str = "img"  # such as "img build"
     on_event: Callable[[Event], None] | None = None  # overrides both
     debug: bool = False

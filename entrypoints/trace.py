@@ -204,7 +204,8 @@ def _program_questions() -> Sequence[Question]:
 def _without_durations(output: bytes) -> bytes:
     import re
 
-    return re.sub(rb"(?m)^(#\d+ DONE )\d+\.\d+s$", rb"\g<1>0.0s", output)
+    durations = rb"(?m)^(#\d+ DONE |Steps: \d+ cached, \d+ run, in )\d+\.\d+s(?=$|;)"
+    return re.sub(durations, rb"\g<1>0.0s", output)
 
 
 def _raw(stream: Any) -> WaitingFile:

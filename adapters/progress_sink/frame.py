@@ -1,12 +1,12 @@
 """The state of a build at one moment, as lines (BuildKit's display on terminals)."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import field
 from enum import Enum
 from typing import NamedTuple, assert_never
 
-from img.adapters.progress_sink.labels import LineSplitter, amount_text, log_time
+from img.adapters.progress_sink.labels import LineSplitter, amount_text, log_time, size_text
 from img.domain.dataclass import dataclass
 from img.domain.progress import (
     Event,
@@ -21,20 +21,22 @@ from img.domain.progress import (
     VertexStatus,
     VertexWarning,
 )
-from img.domain.shown_text import shown_in_line
+from img.domain.shown_text import shown_in_line, without_commands
 
 _LOG_LINES = 6  # of a running step
 _KEPT = 50  # of a failed one
+_RATE_AFTER_S = 1.0  # before that a rate says little
 
 
 class Style(Enum):
-    """The colour of a line."""
+    """The style of a line: what its colour is for (colours.USUAL)."""
 
     PLAIN = ""
-    DONE = "blue"
-    FAILED = "red"
-    CANCELED = "yellow"
-    FAINT = "dim"
+    DONE = "run"
+    FAILED = "error"
+    CANCELED = "cancel"
+    WARNING = "warning"
+    FAINT = "faint"
 
 
 class Line(NamedTuple):
@@ -55,6 +57,8 @@ class _Step:
     streams: dict[int, LineSplitter] = field(default_factory=dict)
     log: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=_KEPT))
     items: dict[str, VertexStatus] = field(default_factory=dict)
+    item_begun: dict[str, float] = field(default_factory=dict)
+    usual: float | None = None  # seconds that it took before
     warnings: list[str] = field(default_factory=list)
 
     def seconds(self, now: float) -> float:
@@ -62,22 +66,40 @@ class _Step:
 
     def lines(self, now: float) -> Iterator[Line]:
         word = f"{self.word} " if self.word else ""
-        yield Line(f" => {word}{self.name}", f"{self.seconds(now):.1f}s", self.style)
+        yield Line(f" => {word}{self.name}", self._duration(now), self.style)
         if self.ended is None:
             for name, item in self.items.items():
-                amount = amount_text(item.current, item.total)
-                yield Line(f" => => {name}", f"{amount}{' done' if item.done else ''}")
+                yield Line(f" => => {name}", self._amount(name, item, now))
             texts = [text for _, text in self.log]
             texts += filter(None, (_printable(each.unfinished()) for each in self.streams.values()))
             for text in texts[-_LOG_LINES:]:
                 yield Line(f" => => # {text}", style=Style.FAINT)
 
+    def _duration(self, now: float) -> str:
+        text = f"{self.seconds(now):.1f}s"
+        known = self.ended is None and self.usual is not None
+        return f"{text} (usually {_rounded(self.usual)})" if known and self.usual else text
+
+    def _amount(self, name: str, item: VertexStatus, now: float) -> str:
+        amount = amount_text(item.current, item.total)
+        if item.done:
+            return f"{amount} done"
+        seconds = now - self.item_begun[name]
+        if seconds < _RATE_AFTER_S or not item.current:
+            return amount
+        return f"{amount} {size_text(int(item.current / seconds))}/s"
+
+
+UsualSeconds = Callable[[str], float | None]
+"""Returns how long a step of this name usually takes, None if that is unknown."""
+
 
 class Frame:
     """The state of all vertices; not thread-safe."""
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, usual: UsualSeconds = lambda _: None) -> None:
         self._begun = now
+        self._usual = usual
         self._steps: dict[str, _Step] = {}
         self._failed: list[_Step] = []
         self._planned: dict[str, frozenset[str]] = {}
@@ -91,6 +113,7 @@ class Frame:
         match event:
             case VertexStarted():
                 step.begun = now
+                step.usual = self._usual(event.name)
             case VertexCached():
                 step.begun = now
                 self._end(step, now, "CACHED", Style.DONE)
@@ -98,7 +121,9 @@ class Frame:
                 lines = step.streams.setdefault(event.stream, LineSplitter()).lines(event.data)
                 step.log += [(now - step.begun, _printable(line)) for line in lines]
             case VertexStatus():
-                step.items[shown_in_line(event.item)] = event
+                name = shown_in_line(event.item)
+                step.item_begun.setdefault(name, now)
+                step.items[name] = event
             case VertexWarning():
                 step.warnings.append(shown_in_line(event.message))
             case VertexDone():
@@ -127,7 +152,7 @@ class Frame:
     def final_lines(self) -> list[Line]:
         """Return the lines after the end: warnings, and the logs of failed steps."""
         lines = [
-            Line(f"WARNING: {message}", style=Style.CANCELED)
+            Line(f"WARNING: {message}", style=Style.WARNING)
             for step in self._steps.values()
             for message in step.warnings
         ]
@@ -150,6 +175,13 @@ class Frame:
         step.ended, step.word, step.style = now, word, style
 
 
+def _rounded(seconds: float) -> str:
+    """Return a duration without false precision: 40s, 2m10s."""
+    whole = max(1, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    return f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
+
+
 def _without_ended(blocks: list[list[Line]], steps: list[_Step], excess: int) -> list[list[Line]]:
     kept = []
     for block, step in zip(blocks, steps, strict=True):
@@ -162,7 +194,7 @@ def _without_ended(blocks: list[list[Line]], steps: list[_Step], excess: int) ->
 
 def _printable(text: str) -> str:
     """Return ``text`` as a terminal shows it: no control characters, overwrites applied."""
-    text = text.rpartition("\r")[2].expandtabs(8)
+    text = without_commands(text.rpartition("\r")[2]).expandtabs(8)
     return "".join(char if char.isprintable() else "" for char in _without_escapes(text))
 
 

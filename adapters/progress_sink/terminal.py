@@ -3,12 +3,14 @@
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
-from img.adapters.progress_sink.frame import Frame, Line, Style
+from img.adapters.progress_sink.frame import Frame, Line, Style, UsualSeconds
 from img.application.ports.progress_sink import ProgressSink
+from img.domain.cell_width import cell_width, cut, padded
+from img.domain.colours import colours
 from img.domain.progress import Event
 
 if TYPE_CHECKING:
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
 
 _DELAY_S = 0.2  # shorter work needs no display, and rich takes 0.1 s to load
 _FRAMES_PER_S = 8
-_CODES = {Style.DONE: "34", Style.FAILED: "31", Style.CANCELED: "33", Style.FAINT: "2"}
 _NARROWEST = 20
 
 
@@ -30,11 +31,13 @@ class TerminalProgress(ProgressSink):
         *,
         now: Callable[[], float] = time.monotonic,
         delay_s: float = _DELAY_S,
+        usual: UsualSeconds = lambda _: None,
     ) -> None:
         self._out = cast(TextIO, _TolerantStream(out))
         self._now = now
         self._lock = threading.Lock()
-        self._state = Frame(now())
+        self._state = Frame(now(), usual)
+        self._colours = colours(os.environ)
         self._delay_s = delay_s
         self._timer: threading.Timer | None = None
         self._live: Live | None = None
@@ -89,16 +92,16 @@ class TerminalProgress(ProgressSink):
         frame = Text(no_wrap=True, overflow="crop", end="")
         for at, line in enumerate(lines):
             frame.append("\n" if at else "")
-            frame.append(_fitted(line, width), style=line.style.value)
+            style = _rich_style(line.style, self._colours)
+            frame.append(_fitted(line, width), style=style)
         return frame
 
     def _print(self, lines: list[Line]) -> None:
         width, _ = self._size()
-        coloured = "NO_COLOR" not in os.environ
         text = ""
         for line in lines:
             fitted = _fitted(line, width) if line.right else line.text
-            code = _CODES.get(line.style) if coloured else None
+            code = self._colours.get(line.style.value)
             text += f"\x1b[{code}m{fitted}\x1b[0m\n" if code else f"{fitted}\n"
         self._out.write(text)
         self._out.flush()
@@ -136,6 +139,21 @@ class _TolerantStream:
 
 def _fitted(line: Line, width: int) -> str:
     """Return the line cut or padded to just below ``width``: at the edge a terminal may wrap."""
-    room = width - 1 - len(line.right) - bool(line.right)
-    text = line.text if len(line.text) <= room else f"{line.text[: room - 1]}…"
-    return f"{text:<{room}} {line.right}" if line.right else text
+    room = width - 1 - cell_width(line.right) - bool(line.right)
+    if room < _NARROWEST // 2:  # the name matters more than a rate
+        return cut(line.text, width - 1)
+    text = cut(line.text, room)
+    return f"{padded(text, room)} {line.right}" if line.right else text
+
+
+def _rich_style(style: Style, chosen: Mapping[str, str]) -> str:
+    """Return the style as rich spells it."""
+    if style is Style.FAINT:
+        return "dim" if chosen else ""
+    code = chosen.get(style.value, "")
+    if code.startswith("38;2;"):
+        return f"rgb({','.join(code.split(';')[2:])})"
+    if not code or code == "39":
+        return ""
+    number = int(code)
+    return f"color({number - 30 if number < 90 else number - 82})"

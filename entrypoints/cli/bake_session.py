@@ -168,7 +168,7 @@ class BakeSession:
             userns=USER_NAMESPACES in asked.allowed,
             pins=self.pins,
             surroundings=Surroundings(inject_ca=ca_choice(asked.inject_ca)),
-            keeps_warnings=wants_warnings(asked.metadata_file),
+            keeps_facts=wants_warnings(asked.metadata_file),
             recorded=needs is Needs.BUILD,
             on_fail=asked.on_fail,
             git_access=GitAccess.of(asked.remote.url, os.environ) if asked.remote.url else None,

@@ -205,7 +205,7 @@ class _Baking:
             if metadata_file and not baked.failed:
                 metadata = self._metadata(baked)
                 if wants_warnings(metadata_file):
-                    metadata |= with_warnings(container.system.warnings().documents())
+                    metadata |= with_warnings(container.system.facts().warnings())
                 with places.file(metadata_file) as file:
                     file.write(json.dumps(metadata, indent=2).encode())
         return self._report(baked)

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,6 +30,7 @@ from img.entrypoints.cli.build_outputs import (
     is_nameless,
     outputs_of,
     registry_access,
+    summary,
     title_of,
     wants_warnings,
     writes_to_standard_output,
@@ -248,6 +250,7 @@ def build(
 
     PATH is a directory, the URL of an archive or a Git repository, or - for an archive on stdin.
     """
+    begun = time.monotonic()
     asked = Call.parse("check" if check else call or "build")
     file = inputs.file or None  # buildx takes an empty name for the default as well
     location = _location(path or [])
@@ -324,7 +327,7 @@ def build(
         executor=executor,
         userns=USER_NAMESPACES in allowed,
         pins=_pins(location, lockfile) if locked else None,
-        keeps_warnings=wants_warnings(metadata_file),
+        keeps_facts=talks or wants_warnings(metadata_file),
         recorded=asked is None,
         on_fail=on_fail,
     ) as container:
@@ -342,7 +345,7 @@ def build(
                 container.system.output_files(),
                 iidfile,
                 metadata_file,
-                container.system.warnings().documents if wants_warnings(metadata_file) else None,
+                container.system.facts().warnings if wants_warnings(metadata_file) else None,
             )
             results.check()
             built = container.building.build_image()(
@@ -356,11 +359,13 @@ def build(
             results.write(built)
             if recorder is not None and built is not None:
                 recorder.built("", built.target, [name.familiar for name in built.names])
+        closing: list[str] = []
+        if talks:
+            counts = summary(built, container.system.facts(), time.monotonic() - begun)
+            closing = [*describe(built, outputs), counts, f"Successfully built {title}"]
         store_trace = container.kept_trace()
-    if talks:
-        for line in describe(built, outputs):
-            say(line, error=True)
-        say(f"Successfully built {title}", error=True)
+    for line in closing:
+        say(line, error=True)
     if (quiet or is_nameless(outputs)) and built and not writes_to_standard_output(outputs):
         say(image_id(built))
     if store_trace is not None:

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
@@ -24,6 +24,14 @@ from img.entrypoints.cli.tables import bytes_size
 from img.entrypoints.settings import RegistryAccess, host_platform
 
 _WARNINGS = "BUILDX_METADATA_WARNINGS"
+
+
+class BuildFacts(Protocol):
+    """The numbers of steps of a build."""
+
+    cached: int
+    run: int
+
 
 if TYPE_CHECKING:
     from img.application.outputs.solved import BuiltImage
@@ -98,10 +106,19 @@ def describe(built: "BuiltImage | None", outputs: Sequence[Output]) -> Iterator[
         return
     yield f"Image ID: {image_id(built)}"
     yield f"Digest: {built.target.digest}"
-    yield f"Size: {bytes_size(sum(image.size for image in built.images))}"
+    yield f"Size: {_size(built)}"
     images = [output for output in outputs if isinstance(output, ImageOutput)]
     yield from (f"Naming to {name}" for each in images if each.store for name in each.names)
     yield from (f"Pushed to {name}" for each in images if each.push for name in each.names)
+
+
+def summary(built: "BuiltImage | None", facts: "BuildFacts", seconds: float) -> str:
+    """Return the line about the whole build: its steps, time, size and digest."""
+    steps = f"Steps: {facts.cached} cached, {facts.run} run, in {seconds:.1f}s"
+    if built is None:
+        return steps
+    digest = built.target.digest
+    return f"{steps}; {_size(built)}, {digest.algorithm}:{digest.encoded[:12]}"
 
 
 def is_nameless(outputs: Sequence[Output]) -> bool:
@@ -110,6 +127,10 @@ def is_nameless(outputs: Sequence[Output]) -> bool:
         isinstance(each, ImageOutput) and each.store and not (each.names or each.dangling_prefix)
         for each in outputs
     )
+
+
+def _size(built: "BuiltImage") -> str:
+    return bytes_size(sum(image.size for image in built.images))
 
 
 def _check_place(output: Output) -> None:

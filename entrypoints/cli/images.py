@@ -16,10 +16,10 @@ from img.entrypoints.cli.failures import report
 from img.entrypoints.cli.formats import Format, is_template, show_rows
 from img.entrypoints.cli.image_completion import image_names
 from img.entrypoints.cli.options import RegistryOptions
-from img.entrypoints.cli.output import say, say_lines, say_text
+from img.entrypoints.cli.output import say, say_lines, say_text, terminal_columns
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
-from img.entrypoints.cli.tables import aligned, bytes_size, human_duration, render_table
+from img.entrypoints.cli.tables import bytes_size, fitting, human_duration, render_table
 from img.entrypoints.settings import host_platform
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from img.domain.image_filter import ImageFilter
 
 _HEADER = ("NAME", "SIZE", "CREATED AT", "UPDATED AT", "DIGEST")
+_CREATED, _UPDATED = 2, 3
 _HEADERS = {
     "ID": "IMAGE ID",
     "Repository": "REPOSITORY",
@@ -97,7 +98,8 @@ def ls(
     elif is_template(shape) or shape == "json":
         show_rows(shape, [_fields(each, now, full=no_trunc) for each in images], _HEADERS)
     elif sys.stdout.isatty():
-        say_lines(aligned(_rows_to_read(images, now, full=digests or no_trunc)))
+        rows = _rows_to_read(images, now, full=digests or no_trunc)
+        say_lines(fitting(rows, terminal_columns(), spare=(_UPDATED, _CREATED)))
     else:
         say_text(render_table(_rows(images, now)))
     return images

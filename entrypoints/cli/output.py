@@ -4,6 +4,8 @@ Parts of them come from registries, images and Dockerfiles, so all goes through 
 module is imported when there is something to say: its patterns take a moment to compile.
 """
 
+import os
+import sys
 from collections.abc import Iterable
 
 import typer
@@ -28,6 +30,14 @@ def say_lines(texts: Iterable[str]) -> None:
     from img.domain.shown_text import shown_exactly
 
     typer.echo("".join(map(shown_exactly, texts)), nl=False)
+
+
+def terminal_columns() -> int:
+    """Return the width of the terminal on standard output; 80 if it does not say."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
 
 
 def say_json(document: object, *, indent: int | str | None = None) -> None:

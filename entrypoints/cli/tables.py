@@ -34,21 +34,43 @@ def aligned(rows: Sequence[Sequence[str]], *, least: int = 0, gap: int = 2) -> l
 
     A column has ``least`` characters at the least, ``gap`` of which stand between two.
     """
+    from img.domain.cell_width import cell_width, padded
     from img.domain.shown_text import shown_in_line
 
     rows = [[shown_in_line(cell) for cell in row] for row in rows]
     widths = [
-        max((len(row[column]) + gap for row in rows if len(row) > column + 1), default=0)
+        max((cell_width(row[column]) + gap for row in rows if len(row) > column + 1), default=0)
         for column in range(max(map(len, rows), default=0))
     ]
     return [
         "".join(
-            cell if column == len(row) - 1 else cell.ljust(max(widths[column], least))
+            cell if column == len(row) - 1 else padded(cell, max(widths[column], least))
             for column, cell in enumerate(row)
         )
         + "\n"
         for row in rows
     ]
+
+
+def fitting(rows: Sequence[Sequence[str]], width: int, spare: Sequence[int]) -> list[str]:
+    """Return ``rows`` as ``aligned`` does, without columns that ``width`` cells have no room for.
+
+    ``spare`` are the columns that may be left out, the first one first; other cells stay whole.
+    """
+    left_out: set[int] = set()
+    for column in (*spare, None):
+        kept = [[cell for at, cell in enumerate(row) if at not in left_out] for row in rows]
+        lines = aligned(kept)
+        if column is None or _width(lines) <= width:
+            return lines
+        left_out.add(column)
+    raise AssertionError
+
+
+def _width(lines: Sequence[str]) -> int:
+    from img.domain.cell_width import cell_width
+
+    return max((cell_width(line.rstrip("\n")) for line in lines), default=0)
 
 
 def bytes_size(size: int) -> str:

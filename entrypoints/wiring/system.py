@@ -18,9 +18,9 @@ with lazy_imports(__name__):
     from img.adapters.foreign_programs.binfmt import BinfmtPrograms
     from img.adapters.foreign_programs.recorded import RecordedPrograms
     from img.adapters.output_files.local import LocalOutputFiles
+    from img.adapters.progress_sink.build_facts import BuildFacts
     from img.adapters.progress_sink.callback import CallbackProgress
     from img.adapters.progress_sink.ci_sections import CiSections
-    from img.adapters.progress_sink.collected_warnings import CollectedWarnings
     from img.adapters.progress_sink.otlp import export, prepare
     from img.adapters.progress_sink.plain import PlainProgress
     from img.adapters.progress_sink.rawjson import RawJsonProgress
@@ -110,14 +110,14 @@ class System(Wiring):
             rawjson=providers.Singleton(lazy(_on_standard_error), RawJsonProgress),
         )
         self.traces = providers.Singleton(_traces, given.settings.command)
-        self.warnings = providers.Singleton(CollectedWarnings)
+        self.facts = providers.Singleton(BuildFacts)
         also: list[providers.Provider[Any]] = []
         if setup.settings.traced:
             also.append(self.traces)
         if setup.settings.history:
             also.append(self.recorder)
-        if setup.settings.keeps_warnings:
-            also.append(self.warnings)
+        if setup.settings.keeps_facts:
+            also.append(self.facts)
         self.progress: providers.Provider[ProgressSink] = providers.Singleton(
             _progress, self.display, providers.List(*also)
         )

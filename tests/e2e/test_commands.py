@@ -37,12 +37,13 @@ def test_build_ends_with_all_that_leads_to_the_image(img: Img, write_context: Wr
     outcome = img("build", "-t", "a", "-t", "b:2", "--rm", "--force-rm=0", "--sbom=false", context)
     nameless = img("build", "--quiet=false", context)
 
-    *_, identity, digest, size, first, second, last = outcome.stderr.splitlines()
+    *_, identity, digest, size, first, second, steps, last = outcome.stderr.splitlines()
     assert identity == f"Image ID: {known}"
     assert re.fullmatch(r"Digest: sha256:[0-9a-f]{64}", digest)
     assert re.fullmatch(r"Size: \S+B", size)
     assert first == "Naming to docker.io/library/a:latest"
     assert second == "Naming to docker.io/library/b:2"
+    assert re.fullmatch(rf"Steps: 1 cached, 0 run, in [\d.]+s; {size[6:]}, {digest[8:27]}", steps)
     assert last == "Successfully built a"
     assert nameless.stdout.strip() == known
     assert nameless.stderr.splitlines()[-1] == "Successfully built image"

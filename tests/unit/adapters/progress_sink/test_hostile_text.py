@@ -3,7 +3,9 @@
 import io
 import re
 from collections.abc import Callable
+from typing import Any
 
+import pyte
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from img.adapters.progress_sink.frame import Frame
 from img.adapters.progress_sink.labels import LineSplitter
 from img.adapters.progress_sink.plain import PlainProgress
+from img.adapters.progress_sink.terminal import TerminalProgress, _fitted
 from img.application.ports.progress_sink import ProgressSink
 from img.domain.progress import (
     Event,
@@ -31,6 +34,14 @@ _PIECES = st.sampled_from(
         "##vso[a]",
         "\x1b[31m",
         "\x1b[2J",
+        "\x1b]0;title\x07",
+        "\x1b]8;;http://x\x1b\\",
+        "\x1b[?1049h",
+        "\x1b[6n",
+        "\x1bc",
+        "\x1b(0",
+        "\x9b1A",
+        "\x07\x08\x0b\x0e",
         "\r",
         "\n",
         "\u2028",
@@ -111,3 +122,60 @@ def test_a_line_end_of_two_characters_may_come_in_pieces() -> None:
 
     assert splitter.lines(b"one\r") == []
     assert splitter.lines(b"\ntwo\r\n") == ["one", "two"]
+
+
+class Watcher:
+    """A record of what a terminal would do: pyte calls its methods."""
+
+    def __init__(self) -> None:
+        self.told: set[str] = set()
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def note(*_: object, **__: object) -> None:
+            self.told.add(name)
+
+        return note
+
+
+@given(name=_TEXT, item=_TEXT, message=_TEXT, output=_OUTPUT, error=_OUTPUT)
+@pytest.mark.parametrize("make", [PlainProgress, TerminalProgress])
+def test_no_sequence_of_a_build_acts_on_the_terminal(
+    make: Callable[[io.StringIO], ProgressSink],
+    name: str,
+    item: str,
+    message: str,
+    output: bytes,
+    error: bytes,
+) -> None:
+    events = _events(name, item, message, output)
+    text = _emitted(make, [*events, VertexOutput(vertex="v", stream=2, data=error)])
+    watcher: Any = Watcher()
+
+    pyte.Stream(watcher, strict=False).feed(text.replace("\n", "\r\n"))
+
+    assert watcher.told <= {
+        "draw",
+        "linefeed",
+        "carriage_return",
+        "tab",
+        "select_graphic_rendition",
+    }
+
+
+@given(
+    output=_OUTPUT,
+    name=_TEXT | st.text("\u6f22\u5b57e\u0301", max_size=99),
+    width=st.integers(20, 120),
+)
+def test_each_line_of_the_display_fits_the_terminal(output: bytes, name: str, width: int) -> None:
+    frame = Frame(0.0, usual=lambda _: 40.0)
+    events = _events(name, name, name, output)
+    for event in (*events[:2], VertexStarted(vertex="w", name=name)):
+        frame.add(event, 1.0)
+    screen = pyte.Screen(width, 50)
+
+    lines = frame.lines(9.0, height=49)
+    pyte.Stream(screen).feed("".join(f"{_fitted(line, width)}\r\n" for line in lines))
+
+    assert screen.cursor.y == len(lines)  # no line has wrapped
+    assert screen.display[0].startswith("[+] Building 9.0s")

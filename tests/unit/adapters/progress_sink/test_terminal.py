@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -79,6 +80,49 @@ def test_transfers_have_lines_of_their_own() -> None:
     frame.add(VertexStatus(vertex="2", item="sha256:1", current=1_200_000, total=3_000_000), 1.5)
     line = frame.lines(2.0)[3]
     assert (line.text, line.right) == (" => => sha256:1", "1.2MB / 3MB")
+
+
+def test_a_transfer_has_a_rate_while_it_runs() -> None:
+    frame = a_frame()
+    frame.add(VertexStatus(vertex="2", item="x", current=0, total=0), 1.5)
+    frame.add(VertexStatus(vertex="2", item="x", current=3_000_000, total=0), 3.0)
+    assert frame.lines(3.5)[3].right == "3MB 1.5MB/s"
+    frame.add(VertexStatus(vertex="2", item="x", current=3_000_000, total=0, done=True), 4.0)
+    assert frame.lines(5.0)[3].right == "3MB done"
+
+
+def test_a_step_says_how_long_it_usually_takes_while_it_runs() -> None:
+    usual = {"[1/2] RUN a": 39.6, "[2/2] RUN b": 130.0}
+    frame = Frame(0.0, usual.get)
+    for name in ("[1/2] RUN a", "[2/2] RUN b", "[1/1] RUN c"):
+        frame.add(VertexStarted(vertex=name, name=name), 1.0)
+    assert [line.right for line in frame.lines(2.0)[1:]] == [
+        "1.0s (usually 40s)",
+        "1.0s (usually 2m10s)",
+        "1.0s",
+    ]
+    frame.add(VertexDone(vertex="[1/2] RUN a"), 3.0)
+    assert frame.lines(4.0)[1].right == "2.0s"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code"),
+    [("BUILDKIT_COLORS", "run=1,2,3", "38;2;1;2;3"), ("NO_COLOR", "1", ""), ("NO_COLOR", "", "34")],
+)
+def test_users_choose_colours(
+    variable: str, value: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv(variable, value)
+    out = io.StringIO()
+    sink = TerminalProgress(out, now=lambda: 0.0)
+    sink.emit(VertexCached(vertex="1", name="x"))
+    drawn = sink._frame()
+    sink.close()
+
+    assert re.findall(r"\x1b\[([0-9;]+)m => CACHED", out.getvalue()) == ([code] if code else [])
+    styles = {"38;2;1;2;3": "rgb(1,2,3)", "34": "color(4)", "": ""}
+    assert str(drawn.spans[-1].style if drawn.spans else "") == styles[code]
 
 
 def test_output_cannot_move_the_cursor() -> None:

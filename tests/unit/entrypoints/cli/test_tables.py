@@ -2,7 +2,7 @@
 
 import pytest
 
-from img.entrypoints.cli.tables import aligned, bytes_size, human_duration, render_table
+from img.entrypoints.cli.tables import aligned, bytes_size, fitting, human_duration, render_table
 
 
 def test_columns_are_filled_with_tabs_to_multiples_of_eight() -> None:
@@ -86,3 +86,18 @@ def test_aligned_columns_are_filled_with_blanks() -> None:
     ]
     assert aligned([("A", "B")], least=10, gap=3) == ["A         B\n"]
     assert aligned([]) == []
+
+
+def test_a_narrow_terminal_gets_fewer_columns_and_whole_names() -> None:
+    rows = [
+        ("NAME", "SIZE", "CREATED", "DIGEST"),
+        ("registry/\u6f22\u5b57", "1MB", "2 days ago", "ab"),
+    ]
+
+    assert fitting(rows, 80, spare=(2, 1)) == [
+        "NAME           SIZE  CREATED     DIGEST\n",
+        "registry/\u6f22\u5b57  1MB   2 days ago  ab\n",
+    ]
+    assert fitting(rows, 30, spare=(2, 1))[1] == "registry/\u6f22\u5b57  1MB   ab\n"
+    for width in (20, 1):
+        assert fitting(rows, width, spare=(2, 1))[1] == "registry/\u6f22\u5b57  ab\n"

@@ -28,7 +28,7 @@ _RECORDED = {
 }
 _ASK_NOTHING = {
     *("DockerfileParseParser", "SystemClock", "FileStateLock", "FileScratchSpace"),
-    *("PlainProgress", "SilentProgress"),
+    *("PlainProgress", "SilentProgress", "SeveralSinks", "BuildFacts"),
     "AutoSnapshotter",  # the trial of overlays is recorded; all else changes the state
     "FileBuildHistory",  # it only writes
     "FileStateSpace",  # for tidying up after the trace
@@ -53,7 +53,7 @@ _OTHER_SETTINGS = {
     *("MemoryBlobOrigins", "MemoryBlobStore", "MemoryCacheStore", "MemoryFileDigestStore"),
     *("MemoryImageStore", "MemoryIndexStore", "NamespacedCacheStore", "OciLayoutBlobStore"),
     *("OciLayoutImageStore", "LinuxControlGroups", "ScriptedExecutor", "RawJsonProgress"),
-    *("CallbackProgress", "CiSections", "SeveralSinks", "SpanProgress", "CollectedWarnings"),
+    *("CallbackProgress", "CiSections", "SpanProgress"),
     *("export", "prepare", "MemoryBuildHistory"),
     *("TerminalProgress", "FuseSnapshotter", "NaiveSnapshotter", "OverlaySnapshotter"),
 }
