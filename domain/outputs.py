@@ -71,12 +71,22 @@ class FilesOutput:
     epoch: int | None = None  # seconds; mtime of all files
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskImageOutput:
+    """The files of the image as a file system in one file, in the format "squashfs" or "sif"."""
+
+    format: str
+    destination: str = STANDARD_OUTPUT
+    compression: str = "gzip"  # or zstd
+    epoch: int | None = None  # seconds; mtime of all files
+
+
 @dataclass(frozen=True, slots=True)
 class CacheOnly:
     """No output besides the build cache."""
 
 
-Output = ImageOutput | ArchiveOutput | FilesOutput | CacheOnly
+Output = ImageOutput | ArchiveOutput | FilesOutput | DiskImageOutput | CacheOnly
 """One thing that is to become of the result."""
 
 
@@ -87,22 +97,23 @@ def reads_layers(output: Output) -> bool:
             return output.store or output.unpack or _reads_base(output.form)
         case CacheOnly():
             return False
-        case ArchiveOutput() | FilesOutput():
+        case ArchiveOutput() | FilesOutput() | DiskImageOutput():
             return True
 
 
 def is_written_here(output: Output) -> bool:
     """Return whether ``output`` is a file or a directory of this machine."""
-    return isinstance(output, ArchiveOutput | FilesOutput) and not is_streamed(output)
+    written = isinstance(output, ArchiveOutput | FilesOutput | DiskImageOutput)
+    return written and not is_streamed(output)
 
 
 def is_streamed(output: Output) -> bool:
     """Return whether ``output`` is written to standard output; a directory may have its name."""
-    return (
-        isinstance(output, ArchiveOutput | FilesOutput)
-        and output.tar
-        and output.destination == STANDARD_OUTPUT
-    )
+    match output:
+        case ArchiveOutput(tar=True) | FilesOutput(tar=True) | DiskImageOutput():
+            return output.destination == STANDARD_OUTPUT
+        case _:
+            return False
 
 
 def _reads_base(form: ImageForm) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from img.application.outputs.files import WriteFiles
 from img.application.outputs.images import BuiltImages, DeliverImages
@@ -9,8 +10,18 @@ from img.application.outputs.solved import BuiltImage, Solved
 from img.application.ports.progress_sink import ProgressSink
 from img.domain.dataclass import dataclass
 from img.domain.errors import ImgError
-from img.domain.outputs import ArchiveOutput, CacheOnly, FilesOutput, ImageOutput, Output
+from img.domain.outputs import (
+    ArchiveOutput,
+    CacheOnly,
+    DiskImageOutput,
+    FilesOutput,
+    ImageOutput,
+    Output,
+)
 from img.domain.progress import StepsPlanned, VertexDone, VertexFailed, VertexStarted, VertexWarning
+
+if TYPE_CHECKING:  # few builds write one
+    from img.application.outputs.disk_images import WriteDiskImage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +30,7 @@ class DeliverOutputs:
 
     images: DeliverImages
     files: WriteFiles
+    disk_images: "WriteDiskImage"
     progress: ProgressSink
 
     def __call__(self, built: Sequence[Solved], outputs: Sequence[Output]) -> BuiltImage | None:
@@ -39,6 +51,8 @@ class DeliverOutputs:
                         results[number] = images.archive(output)
                     case ImageOutput():
                         results[number] = images(output.form)
+                    case DiskImageOutput():
+                        self.disk_images(output, built)
                     case CacheOnly():
                         pass
         results |= self._named(images, outputs)
@@ -87,5 +101,7 @@ def _title(output: Output) -> str:
             return f"exporting to {output.format} image format"
         case FilesOutput():
             return f"exporting to client {'tarball' if output.tar else 'directory'}"
+        case DiskImageOutput():
+            return f"exporting to {output.format}"
         case CacheOnly():
             return "exporting to cache only"

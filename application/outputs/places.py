@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from img.application.ports.output_files import OutputFiles
 from img.domain.options.cache import CacheTarget, LocalCache
-from img.domain.outputs import ArchiveOutput, FilesOutput, Output
+from img.domain.outputs import ArchiveOutput, DiskImageOutput, FilesOutput, Output
 
 
 def check_places(
@@ -15,7 +15,7 @@ def check_places(
         match output:
             case FilesOutput(tar=False) | ArchiveOutput(tar=False):
                 places.check_directory(output.destination)
-            case FilesOutput() | ArchiveOutput():
+            case FilesOutput() | ArchiveOutput() | DiskImageOutput():
                 places.check_file(output.destination)
     for target in caches:
         if isinstance(target.place, LocalCache) and not target.ignore_error:

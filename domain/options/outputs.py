@@ -14,6 +14,7 @@ from img.domain.outputs import (
     STANDARD_OUTPUT,
     ArchiveOutput,
     CacheOnly,
+    DiskImageOutput,
     FilesOutput,
     ImageForm,
     ImageOutput,
@@ -27,6 +28,7 @@ from img.domain.reference import ImageReference
 _OPTION = "--output"
 _FILES = frozenset({"dest", "platform-split", "source-date-epoch"})
 _ARCHIVE = frozenset({"dest", "name"})
+_DISK_IMAGE = frozenset({"dest", "compression", "source-date-epoch"})
 # The second name is BuildKit's.
 _EMPTY_ONLY = ("dangling-name-empty-only", "danging-name-empty-only")
 _KNOWN = {
@@ -39,6 +41,8 @@ _KNOWN = {
     "docker": frozenset(_ARCHIVE | {"source-date-epoch", "rewrite-timestamp", "tar"}),
     "local": _FILES | {"mode"},
     "tar": _FILES,
+    "squashfs": _DISK_IMAGE,
+    "sif": _DISK_IMAGE,
     "cacheonly": frozenset(),
 }  # fmt: skip
 _KNOWN["registry"] = _KNOWN["image"]
@@ -156,6 +160,8 @@ def _output(
             return _archive(attributes, options.tags, form)
         case "local" | "tar":
             return _files(attributes, options.allowed)
+        case "squashfs" | "sif":
+            return _disk_image(attributes)
         case _:
             return CacheOnly()
 
@@ -228,5 +234,14 @@ def _files(attributes: Attributes, allowed: frozenset[str]) -> FilesOutput:
         tar=tar,
         delete=delete,
         platform_split=attributes.flag("platform-split"),
+        epoch=image_form.parse_epoch(attributes),
+    )
+
+
+def _disk_image(attributes: Attributes) -> DiskImageOutput:
+    return DiskImageOutput(
+        format=attributes["type"],
+        destination=attributes["dest"] or STANDARD_OUTPUT,
+        compression=attributes.choice("compression", ("gzip", "zstd")),
         epoch=image_form.parse_epoch(attributes),
     )

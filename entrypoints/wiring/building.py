@@ -379,6 +379,7 @@ class Building(Wiring):
                 clock=system.clock,
             ),
             files=images.write_files,
+            disk_images=images.write_disk_image,
             progress=system.progress,
         )
         self.build_image = providers.Factory(

@@ -9,8 +9,11 @@ from img.entrypoints.wiring.injection import Wiring, attributes_of, providers
 from img.entrypoints.wiring.setup import Setup
 
 with lazy_imports(__name__):
+    from img.adapters.disk_image.sif import Sif
+    from img.adapters.disk_image.squashfs import Squashfs
     from img.application.layers.on_demand import ImportedLayers, Layers
     from img.application.layers.trees import Trees
+    from img.application.outputs.disk_images import WriteDiskImage
     from img.application.outputs.files import WriteFiles
     from img.application.packages.find import FindPackages
     from img.application.transfer.blobs import Transfer
@@ -174,6 +177,16 @@ class Images(Wiring):
         self.write_files = providers.Factory(
             WriteFiles,
             archive=storage.archive,
+            trees=self.trees,
+            scratch=storage.scratch,
+            places=system.output_files,
+        )
+        self.write_disk_image = providers.Factory(
+            lazy(WriteDiskImage),
+            formats=providers.Dict(
+                squashfs=providers.Factory(lazy(Squashfs), storage.scratch).provider,
+                sif=providers.Factory(lazy(Sif), storage.scratch).provider,
+            ),
             trees=self.trees,
             scratch=storage.scratch,
             places=system.output_files,

@@ -13,7 +13,14 @@ from img.domain.options.limits import parse_ulimit
 from img.domain.options.network import parse_host
 from img.domain.options.outputs import OutputOptions, parse_outputs
 from img.domain.options.secrets import AgentSpec, SecretSpec
-from img.domain.outputs import ArchiveOutput, CacheOnly, FilesOutput, ImageOutput, Output
+from img.domain.outputs import (
+    ArchiveOutput,
+    CacheOnly,
+    DiskImageOutput,
+    FilesOutput,
+    ImageOutput,
+    Output,
+)
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 from tests.support.conformance_tables import Row, is_there, table_rows
@@ -134,6 +141,8 @@ def test_outputs_are_read_as_buildx_reads_them() -> None:
             case FilesOutput():
                 return {"type": "tar" if output.tar else "local", "dest": output.destination}
             case ArchiveOutput():
+                return {"type": output.format, "dest": output.destination}
+            case DiskImageOutput():
                 return {"type": output.format, "dest": output.destination}
             case CacheOnly():
                 return {"type": "cacheonly"}

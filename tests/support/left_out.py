@@ -27,6 +27,7 @@ PACKAGES = {
     "slirp4netns": "slirp4netns",
     "strace": "strace",
     "umoci": "umoci",
+    "unsquashfs": "squashfs-tools",
     "xz": "xz-utils",
     "zstd": "zstd",
 }

@@ -1,15 +1,11 @@
 """CA certificates as files of the programs that read them."""
 
 import hashlib
-import shutil
 import ssl
-import subprocess
-from pathlib import Path
 
 import pytest
 
 from img.domain.certificates import Certificates
-from tests.support.host.machine import lacking
 from tests.support.servers.certificates import Authority
 
 
@@ -53,17 +49,3 @@ def test_the_trust_store_of_java_has_the_form_of_openjdk(two: bytes) -> None:
         for number, der in enumerate(ders)
     ]  # fmt: skip
     assert body == bytes.fromhex("FEEDFEED 00000002 00000002") + b"".join(entries)
-
-
-def test_java_lists_the_certificates(two: bytes, tmp_path: Path) -> None:
-    if (keytool := shutil.which("keytool")) is None:
-        lacking("keytool is not installed")
-    (tmp_path / "store.jks").write_bytes(Certificates.of([two]).java_trust_store())
-
-    listed = subprocess.run(
-        [keytool, "-list", "-keystore", tmp_path / "store.jks", "-storepass", "changeit"],
-        check=True, capture_output=True, text=True,
-    ).stdout  # fmt: skip
-
-    assert "Your keystore contains 2 entries" in listed
-    assert "host-1," in listed and "trustedCertEntry" in listed
