@@ -63,6 +63,7 @@ from img.domain.url import redact_credentials
 _STDIN = "-"
 _IGNORE = ".dockerignore"
 _DOWNLOAD = FileName("context")  # the name of a downloaded file, as in BuildKit
+_REMOTE_CONTEXT = "remote build context"  # in the progress
 _NOTHING = Stack(key=Digest.of(b"nothing"))
 _CHUNK = 1 << 20
 _SECOND = 10**9
@@ -136,7 +137,9 @@ class Contexts(Dockerfiles):
         A place on a web server that is no archive is a single file: its content is returned.
         Raises as ``dockerfile`` does.
         """
-        main = self._main(location, keep_git_dir=False, commit_mtime=False)
+        main = self._main(
+            location, keep_git_dir=False, commit_mtime=False, title="remote bake definition"
+        )
         if main is None:
             raise ContextError(
                 f"{location} is a directory here, not a repository",
@@ -211,17 +214,31 @@ class Contexts(Dockerfiles):
             return _newest(found.files.context.tree())
         return None
 
-    def _main(self, location: str, *, keep_git_dir: bool, commit_mtime: bool) -> _Main | None:
+    def _main(
+        self,
+        location: str,
+        *,
+        keep_git_dir: bool,
+        commit_mtime: bool,
+        title: str = _REMOTE_CONTEXT,
+    ) -> _Main | None:
         """Return the main context, None if it is a directory."""
         if location not in self._found:
-            found = self._fetched(location, keep_git_dir=keep_git_dir, commit_mtime=commit_mtime)
+            found = self._fetched(
+                location, keep_git_dir=keep_git_dir, commit_mtime=commit_mtime, title=title
+            )
             if found is None:
                 return None
             self._found[location] = found
         return self._found[location]
 
     def _fetched(
-        self, location: str, *, keep_git_dir: bool = False, commit_mtime: bool = False
+        self,
+        location: str,
+        *,
+        keep_git_dir: bool = False,
+        commit_mtime: bool = False,
+        title: str = _REMOTE_CONTEXT,
     ) -> _Main | None:
         cancelled = _cancellation()
         match place_of(location, is_directory=self.local.is_directory(location)):
@@ -233,13 +250,13 @@ class Contexts(Dockerfiles):
                 checkout = checkout_of(reference, keep_git_dir=keep_git_dir)
                 if commit_mtime:
                     checkout = replace(checkout, commit_mtime=True)
-                title = f"[internal] load git source {redact_credentials(location)}"
-                found = self._shown(title, location, lambda _: self.git(checkout, cancelled))
+                source = f"[internal] load git source {redact_credentials(location)}"
+                found = self._shown(source, location, lambda _: self.git(checkout, cancelled))
                 return _Main(files=found.result)
             case WebPlace(url, subdir):
                 download = FetchUrl(url=url, filename=_DOWNLOAD)
-                title = "[internal] load remote build context"
-                found = self._shown(title, url, lambda show: self.web(download, cancelled, show))
+                page = f"[internal] load {title}"
+                found = self._shown(page, url, lambda show: self.web(download, cancelled, show))
                 return self._unpacked(found.result, subdir)
 
     def _from_input(self) -> _Main:

@@ -19,7 +19,7 @@ from img.domain.errors import HostError, UsageError
 from img.domain.retention import PrunePolicy
 from img.domain.usage import Kind
 from img.entrypoints.rootless import BuildHost
-from img.entrypoints.settings import FOR_TESTS, Settings, host_platform
+from img.entrypoints.settings import FOR_TESTS, RegistryAccess, Settings, host_platform
 from img.entrypoints.wiring.root import Container, open_container
 from img.entrypoints.wiring.setup import OWN_ADAPTERS
 
@@ -207,3 +207,16 @@ def test_what_was_made_with_other_ids_is_pruned_too_where_it_can_be_removed(
     assert len(list(tmp_path.glob("snapshots/*/*/naive/roots/*"))) == 4 - len(listed)
     assert len(list(tmp_path.glob("snapshots/*/*/contexts/*/files"))) == 4 - len(listed)
     assert len(list(tmp_path.glob("mounts/*/*/data"))) == 4 - len(listed)
+
+
+def test_other_registries_share_the_state_and_the_steps(tmp_path: Path) -> None:
+    container = open_container(settings(tmp_path), OUTSIDE)
+
+    other = container.with_access(RegistryAccess(insecure=frozenset({"host:1"})))
+
+    assert other.registries.insecure()("host:1")
+    assert not container.registries.insecure()("host:1")
+    assert other.storage is container.storage
+    assert other.execution is container.execution
+    assert other.building.build_image().deliver is not None
+    container.close()
