@@ -92,5 +92,5 @@ def _familiar(name: str) -> str:
     try:
         reference = ImageReference.parse(name)
     except InvalidReference:
-        return name.lower()
+        return name  # of no context: their names are checked as they are given
     return reference.familiar.removesuffix(":latest")

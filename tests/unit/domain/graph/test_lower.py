@@ -193,6 +193,13 @@ def test_a_named_context_replaces_an_image_whatever_way_its_name_is_written() ->
     ]
 
 
+def test_a_name_with_capitals_is_no_name_of_a_context() -> None:
+    request = a_request(contexts={"alpine": "./rootfs"})
+    for text in ("FROM Alpine", "FROM scratch\nCOPY --from=Alpine /a /"):
+        with pytest.raises(DockerfileError, match='failed to parse stage name "Alpine"'):
+            plan_of(text, request)
+
+
 def test_no_cache_can_be_for_some_stages_only() -> None:
     text = "FROM busybox AS a\nRUN x\nFROM a AS b\nRUN y"
     for request, ignored in (
