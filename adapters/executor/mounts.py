@@ -151,12 +151,13 @@ def attach_root_below(root: Root, *, devices: bool = False) -> tuple[Scratch, st
 def pivot_into_working_directory() -> None:
     """Make the working directory the root; the old root is gone with all its mounts.
 
-    Where pivot_root(2) is refused, as by Docker's and containerd's profiles, the mount covers the
-    old root: ".." of this root leads to the mount itself, and a step can unmount nothing.
+    Where pivot_root(2) fails, by the profiles of Docker and containerd or on an initramfs, the
+    mount covers the old root: ".." of this root leads to the mount itself, and a step can unmount
+    nothing.
     """
     try:
         syscalls.pivot_root(".", ".")
-    except PermissionError:
+    except OSError:
         _cover_root()
         return
     syscalls.umount2(".", syscalls.MNT_DETACH)

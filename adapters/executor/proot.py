@@ -6,7 +6,7 @@ from img.adapters.executor.chroot import refuse_what_needs_namespaces
 from img.adapters.executor.find_on_host import find_program
 from img.adapters.executor.launch import Launch, LaunchMode
 from img.adapters.executor.proot_files import is_system_writable
-from img.adapters.linux import landlock, proot_program
+from img.adapters.linux import landlock
 from img.adapters.syscall_supervisor.root.level import Emulation
 from img.application.ports.executor import ExecutorUnavailable
 from img.domain.process import Process, Root
@@ -33,11 +33,7 @@ class ProotLauncher:
                 "the executor proot cannot keep a step of root from settings of this machine",
                 hint="use unshare, or proot as a user other than root",
             )
-        program = find_program("proot")
-        try:
-            proot_program.loader_directory(program, os.environ)
-        except proot_program.LoaderNotExecutable as error:
-            raise ExecutorUnavailable(error.message, hint=error.hint) from error
+        find_program("proot")
 
     def launch(self, process: Process, root: Root) -> Launch:
         """Return the description of the step for the fork server."""

@@ -10,7 +10,7 @@ import os
 import shutil
 import socket
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from typing import NoReturn
 
@@ -93,12 +93,14 @@ def _run(launch: Launch, channel: socket.socket) -> int:
     asked, asking = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     beside = f"{_path_of(launch)}.{os.urandom(8).hex()}"
     try:
-        loaders = proot_program.loader_directory(launch.program, os.environ)
+        loaders = proot_program.loader_directory(os.environ)
+        variables: dict[str, str] = {}
         if loaders is None:
             os.mkdir(beside, 0o700)
+            variables = proot_program.write_loader(launch.program, beside)
         pid = os.fork()
         if pid == 0:
-            _execute_proot(launch, own.path, loaders or beside, channel, asking)
+            _execute_proot(launch, own.path, loaders or beside, variables, channel, asking)
         asking.close()
         if launch.is_supervised:
             supervision.serve_in_thread(asked, launch.root)
@@ -113,6 +115,7 @@ def _execute_proot(
     launch: Launch,
     directory: str,
     loaders: str,
+    variables: Mapping[str, str],
     channel: socket.socket,
     supervisor: socket.socket,
 ) -> NoReturn:
@@ -136,7 +139,7 @@ def _execute_proot(
             for descriptor in (start, channel.fileno()):
                 os.set_inheritable(descriptor, True)
             reports.send(channel, Starting(program))
-            os.execve(launch.program, command, _env_of_proot(loaders))
+            os.execve(launch.program, command, _env_of_proot(variables))
     finally:
         os._exit(127)
 
@@ -179,10 +182,10 @@ def _path_of(launch: Launch) -> str:
     return launch.root.path
 
 
-def _env_of_proot(loaders: str) -> dict[str, str]:
+def _env_of_proot(variables: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of PRoot itself: from the user of img, nothing from the image."""
     own = {name: value for name, value in os.environ.items() if name.startswith("PROOT_")}
-    return {"PATH": DEFAULT_PATH, proot_program.TMP_VARIABLE: loaders, **own}
+    return {"PATH": DEFAULT_PATH, **own, **variables}
 
 
 def _programs(root: int, process: Process, search: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 
-from img.adapters.linux import container, proot_program, userns
+from img.adapters.linux import container, userns
 from img.adapters.linux.hierarchies import hierarchies_of
 from img.adapters.linux.syscalls import FICLONE
 from img.adapters.linux.userns import RealUser
@@ -34,7 +34,6 @@ def probes(directory: str, user: RealUser) -> Mapping[str, Callable[[], str]]:
         "cgroup": cgroup,
         "foreign programs": foreign_programs,
         **{name: _installed(name) for name in _PROGRAMS},
-        "proot": proot,
     }
 
 
@@ -174,13 +173,6 @@ def _installed(name: str) -> Callable[[], str]:
         raise HostError("not installed", hint=f"install the package {name}")
 
     return probe
-
-
-def proot() -> str:
-    """Find PRoot, and check that it can execute its loader."""
-    path = _installed("proot")()
-    proot_program.loader_directory(path, os.environ)
-    return path
 
 
 def _gains_privileges(path: str) -> bool:

@@ -59,11 +59,12 @@ _PARTS = {
     # What differs from other containers is how steps get their root, their ids and their devices.
     "pod-restricted-auto-auto": ("world",),
     "pod-random-user-auto-auto": ("world",),
-    "pod-memory-auto-auto": ("devices", "mounts", "shells", "world"),
-    "pod-no-capabilities-auto-auto": ("debian:accounts", "devices"),
-    "pod-admin-auto-auto": ("devices", "mounts", "world"),
+    "pod-noexec-auto-auto": ("world",),
+    "pod-memory-auto-auto": ("devices", "shells", "world"),
+    "pod-no-capabilities-auto-auto": ("devices", "world"),
+    "pod-admin-auto-auto": ("mounts", "world"),
     "pod-unconfined-auto-auto": ("world",),
-    "pod-userns-auto-auto": ("debian:accounts", "devices", "mounts"),
+    "pod-userns-auto-auto": ("devices", "mounts"),
     "pod-userns-restricted-auto-auto": ("devices",),
     "pod-userns-unconfined-auto-auto": ("world",),
 }
@@ -212,6 +213,31 @@ def test_what_cannot_be_done_is_refused_with_what_to_do(
 
     assert cell.error in image.get("error", ""), image
     assert "\n" not in image["error"]
+
+
+# Climbs from a directory that lies outside of the root of the process (chroot(2), "NOTES").
+_CLIMB = """FROM debian
+RUN perl -e 'mkdir "/x"; chroot "/x" or die "$!"; chdir ".." for 1 .. 64; chroot "."; \
+        print -e "state" ? "outside" : "still inside"'; \
+    umount -l /; ls -d /state /proc/1/root/state; true
+"""
+
+
+def test_no_step_leaves_a_root_that_covers_the_old_one(
+    docker: DockerDaemon, matter: Matter, place: Path
+) -> None:
+    (place / "Dockerfile").write_text(_CLIMB)
+    admin = _ENVIRONMENTS["pod-admin"]
+    shown = [f"--volume={path}:{path}:ro" for path in (matter.place, place)]
+    base = f"--build-context=debian=oci-layout://{matter.place}/debian"
+    build = f"build --progress=plain --state {admin.state} {base} {place}"
+
+    told = docker.run(f"cd {REPOSITORY} && {sys.executable} -m img {build}", *admin.options, *shown)
+
+    assert told.returncode == 0, told.stderr
+    assert "still inside" in told.stderr
+    assert "/: must be superuser to unmount" in told.stderr
+    assert told.stderr.count("No such file or directory") == 2
 
 
 def test_in_a_pod_doctor_names_the_settings_of_pods(docker: DockerDaemon) -> None:

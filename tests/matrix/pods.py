@@ -37,7 +37,8 @@ PODS = (
     _pod(
         "noexec",
         "restricted, `runAsUser: 1000`, `/tmp` mounted noexec",
-        *("--read-only", "--tmpfs=/tmp:mode=1777", "--tmpfs=/state:exec,mode=1777", *RESTRICTED),
+        *("--read-only", "--tmpfs=/tmp:mode=1777", "--tmpfs=/state:exec,mode=1777,size=2g"),
+        *RESTRICTED,
         state="/state/img",
     ),
     _pod("noexec-state", "baseline, root, the state mounted noexec", "--tmpfs=/tmp:mode=1777"),
@@ -104,11 +105,7 @@ def pod_cells(proot: Exceptions, no_devices: Exceptions) -> tuple[Builds | Refus
     return (
         builds("restricted", under_proot, proot),
         builds("random-user", under_proot, proot),
-        refuses(
-            "noexec",
-            "/tmp is mounted noexec, and PRoot writes and executes its loader there (in a"
-            " container, start it with --tmpfs /tmp:exec",
-        ),
+        builds("noexec", under_proot, proot),
         refuses(
             "noexec-state",
             "it is on a file system that is mounted noexec (choose a state directory elsewhere",

@@ -1,39 +1,43 @@
-"""The directory in which PRoot executes its loader."""
+"""The loader of PRoot, and the directory in which PRoot executes it."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
-import pytest
-
-from img.adapters.linux.proot_program import LoaderNotExecutable, loader_directory
+from img.adapters.linux.proot_program import loader_directory, write_loader
+from tests.support.host.machine import program
 
 _MISSING = "/nowhere"
 
 
-@pytest.fixture
-def older(tmp_path: Path) -> str:
-    """Return a PRoot without a variable for the directory, as 5.1."""
-    (tmp_path / "proot-5.1").write_bytes(b"\x7fELF PROOT_LOADER")
-    return str(tmp_path / "proot-5.1")
+def test_a_directory_that_allows_it_is_used(tmp_path: Path) -> None:
+    assert loader_directory({}, str(tmp_path)) == str(tmp_path)
+    assert loader_directory({"PROOT_TMP_DIR": str(tmp_path)}, _MISSING) == str(tmp_path)
 
 
-def test_a_directory_that_allows_it_is_used(older: str, tmp_path: Path) -> None:
-    assert loader_directory(older, {}, str(tmp_path)) == str(tmp_path)
-    assert loader_directory(older, {"PROOT_TMP_DIR": str(tmp_path)}, _MISSING) == str(tmp_path)
+def test_without_such_a_directory_there_is_none() -> None:
+    assert loader_directory({}, _MISSING) is None
 
 
-def test_a_directory_that_does_not_allow_it_is_named(older: str) -> None:
-    with pytest.raises(LoaderNotExecutable) as told:
-        loader_directory(older, {}, _MISSING)
-
-    assert told.value.message.startswith(f"{_MISSING} is not writable")
-    assert f"--tmpfs {_MISSING}:exec" in (told.value.hint or "")
+def test_a_loader_that_is_given_needs_no_directory() -> None:
+    assert loader_directory({"PROOT_LOADER": "/usr/lib/loader"}, _MISSING) == _MISSING
 
 
-def test_a_newer_proot_takes_another_directory(tmp_path: Path) -> None:
-    (tmp_path / "proot-5.4").write_bytes(b"\x7fELF PROOT_TMP_DIR")
+def test_the_loader_of_an_installed_proot_works_elsewhere(tmp_path: Path) -> None:
+    variables = write_loader(program("proot"), str(tmp_path))
 
-    assert loader_directory(str(tmp_path / "proot-5.4"), {}, _MISSING) is None
+    loader = Path(variables["PROOT_LOADER"])
+    assert (loader.parent, variables["PROOT_TMP_DIR"]) == (tmp_path, str(tmp_path))
+    done = subprocess.run(
+        [program("proot"), "-R", "/", shutil.which("true") or "/bin/true"],
+        env=variables,
+        check=False,
+    )
+    assert done.returncode == 0
 
 
-def test_a_loader_that_is_given_needs_no_directory(older: str) -> None:
-    assert loader_directory(older, {"PROOT_LOADER": "/usr/lib/loader"}, _MISSING) == _MISSING
+def test_a_proot_without_a_loader_needs_none(tmp_path: Path) -> None:
+    other = tmp_path / "proot"
+    other.write_bytes(b"\x7fELF\x02 its loader is a file of its package")
+
+    assert write_loader(str(other), str(tmp_path)) == {"PROOT_TMP_DIR": str(tmp_path)}
