@@ -45,9 +45,18 @@ def set_all_but_mode(at: int, name: bytes, entry: Entry, ownership: Ownership) -
 def remove_other_xattrs(file: int, entry: Entry) -> None:
     """Remove the extended attributes that ``entry`` lacks, except for the state's own."""
     wanted = {OPAQUE_XATTR, OWNER, *(name for name, _ in entry.xattrs)}
-    for name in os.listxattr(file):
+    for name in _xattr_names(file):
         if name.startswith("user.") and name not in wanted:
             os.removexattr(file, name)
+
+
+def _xattr_names(file: int) -> list[str]:
+    try:
+        return os.listxattr(file)
+    except OSError as error:
+        if error.errno == errno.ENOTSUP:  # on such a file system a file has none
+            return []
+        raise
 
 
 def _set_xattr(target: int | bytes, name: str, value: bytes) -> None:

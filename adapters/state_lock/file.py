@@ -8,7 +8,7 @@ from pathlib import Path
 
 from img.adapters.storage.atomic_file import raise_state_error
 from img.adapters.storage.disk_reserve import Reserve
-from img.adapters.storage.own_files import Lock, make_directories, open_own_file
+from img.adapters.storage.own_files import Lock, NoLocks, make_directories, open_own_file
 from img.application.ports.state_lock import Collecting, StateLock
 from img.domain.errors import StateError
 
@@ -52,6 +52,8 @@ class FileStateLock(StateLock):
             except BlockingIOError:
                 yield None
                 return
+            except NoLocks as error:
+                raise_state_error(error, self._state)
             with self._numbers():
                 generation = self._next()
             yield FileCollecting(generation, self)

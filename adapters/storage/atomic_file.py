@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from img.adapters.storage.own_files import (
     PRIVATE_MODE,
+    NoLocks,
     NotOwn,
     make_directories,
     open_own_directory,
@@ -205,6 +206,11 @@ def sync_directory(path: str) -> None:
 
 def raise_state_error(error: OSError, path: str) -> NoReturn:
     """Raise the StateError that describes ``error`` for the state at ``path``."""
+    if isinstance(error, NoLocks):
+        raise StateError(
+            f"the state cannot be used: {path}: {error.strerror}",
+            hint="choose a state directory on a local disk with --state",
+        ) from None
     reason = error.strerror or str(error)
     if error.errno in _FULL:
         raise StoreFull(

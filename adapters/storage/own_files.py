@@ -7,6 +7,7 @@ import stat
 from collections.abc import Callable
 from types import TracebackType
 
+_WITHOUT_LOCKS = frozenset((errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP))
 PRIVATE_MODE = 0o700
 READABLE_MODE = 0o755
 UMASK_MODE = 0o777  # minus the umask
@@ -17,6 +18,10 @@ class NotOwn(PermissionError):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(errno.EPERM, reason, path)
+
+
+class NoLocks(OSError):
+    """The file system has no locks: Lustre without its mount option "flock", some FUSE ones."""
 
 
 def open_own_file(path: str, flags: int, *, any_owner: bool = False) -> int:
@@ -96,13 +101,23 @@ def _checked(
 def try_lock(descriptor: int, *, shared: bool = False) -> bool:
     """Lock an open file without waiting; return False if another process has locked it.
 
-    Closing the descriptor, in all processes that have it, releases the lock. Raises OSError.
+    Closing the descriptor, in all processes that have it, releases the lock. Raises NoLocks,
+    OSError.
     """
     try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        _flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def _flock(descriptor: int, how: int) -> None:
+    try:
+        fcntl.flock(descriptor, how)
+    except OSError as error:
+        if error.errno in _WITHOUT_LOCKS:
+            raise NoLocks(error.errno, "its file system has no locks (flock)") from None
+        raise
 
 
 def is_locked(path: str) -> bool:
@@ -141,11 +156,14 @@ class Lock:
         self._descriptor = -1
 
     def __enter__(self) -> "Lock":
-        """Wait for the lock. Raises NotOwn, BlockingIOError if it is held and ``wait`` is False."""
+        """Wait for the lock.
+
+        Raises NotOwn, NoLocks, BlockingIOError if it is held and ``wait`` is False.
+        """
         flags = os.O_RDWR | os.O_CREAT
         descriptor = open_own_file(self._path, flags, any_owner=self._any_owner)
         try:
-            fcntl.flock(descriptor, self._how)
+            _flock(descriptor, self._how)
         except BaseException:
             os.close(descriptor)
             raise
