@@ -68,6 +68,7 @@ COMMANDS = {
     "history": {"history"},
     "packages": {"diff", "sbom"},
     "why": {"why"},
+    "debug": {"debug"},
     "remote": {"catalog", "referrers", "tags"},
     "transfer": {"load", "pull", "push", "save", "unpack"},
     "state": {"du", "fsck", "prune"},

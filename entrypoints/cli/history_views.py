@@ -138,19 +138,20 @@ def write_logs(
     """
     if step is not None:
         for piece in read.output(record, step):
-            out.write(_shown(piece.data) if shows else piece.data)
+            out.write(shown_bytes(piece.data) if shows else piece.data)
     else:
         for each in [each for each in record.steps if each.log is not None]:
             name = each.name or each.vertex
-            out.write(_shown(f"# {name}\n".encode("utf-8", "replace")))
+            out.write(shown_bytes(f"# {name}\n".encode("utf-8", "replace")))
             last = b"\n"
             for piece in read.output(record, each):
-                out.write(_shown(piece.data) if shows else piece.data)
+                out.write(shown_bytes(piece.data) if shows else piece.data)
                 last = piece.data
             out.write(b"" if last.endswith(b"\n") else b"\n")
 
 
-def _shown(data: bytes) -> bytes:
+def shown_bytes(data: bytes) -> bytes:
+    """Return output for a terminal, with control characters as text."""
     from img.domain.shown_text import shown_output
 
     text = data.decode("utf-8", "replace")

@@ -54,6 +54,7 @@ with lazy_imports(__name__):
     from img.application.usecases.bake import BakeTargets
     from img.application.usecases.build import BuildImage
     from img.application.usecases.check import CheckDockerfile, ListTargets, OutlineDockerfile
+    from img.application.usecases.debug_step import DebugStep
     from img.application.usecases.fetch_definition import FetchDefinition
     from img.application.usecases.lock_build import LockBuild
 
@@ -416,6 +417,9 @@ class Building(Wiring):
 
         self.fetch_definition = providers.Factory(
             lazy(FetchDefinition), contexts=self.contexts, lock=storage.lock
+        )
+        self.debug_step = providers.Factory(
+            DebugStep, execute=self.execute, contexts=self.local_contexts
         )
         self.lock_build = providers.Factory(
             LockBuild,

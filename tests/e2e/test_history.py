@@ -2,12 +2,13 @@
 
 import io
 import json
+import shutil
 import tarfile
 
 import pytest
 
 from tests.e2e.test_mounts import files_holding
-from tests.support.host.img_command import Img, WriteContext
+from tests.support.host.img_command import Img, ImgFor, WriteContext
 
 pytestmark = [pytest.mark.userns, pytest.mark.registry, pytest.mark.any_user]
 
@@ -88,6 +89,44 @@ def test_a_build_says_why_its_steps_ran(
     assert img("why", "RUN").stdout == argument.splitlines(keepends=True)[0]
     assert img("why", "^1").stdout == changed
     assert img("why", "^2", "2").stdout == "[2/3] COPY app /srv: it was cached\n"
+
+
+def test_a_step_that_failed_can_be_entered_after_the_build(
+    img: Img, write_context: WriteContext, busybox: str
+) -> None:
+    text = (
+        f"FROM {busybox}\nWORKDIR /w\nENV E=env\nARG A=arg\nRUN echo before >f\nUSER 7\n"
+        "RUN --mount=type=bind,source=a,target=/a --mount=type=cache,target=/c "
+        "--mount=type=secret,id=s,target=/s,mode=0444 echo half >/tmp/half; exit 3\n"
+    )
+    context = write_context(text, {"a": "context", "secret": "s3cr"})
+    img("build", "-q", "--insecure-registry", "-t", "app", context, code=4)
+    show = ("--", "sh", "-c", "pwd; id -u; cat f /a /tmp/half; echo $E $A; test -d /c; exit 5")
+
+    assert img("debug", *show, code=5).stdout == "/w\n7\nbefore\ncontexthalf\nenv arg\n"
+    assert img("debug", "--before", "--", "ls", "/tmp").stdout == ""
+    assert img("debug", "RUN echo before", "--", "cat", "f").stdout == "before\n"
+    given = ("--secret", f"id=s,src={context}/secret")
+    assert img("debug", *given, "--", "cat", "/s").stdout == "s3cr"
+    assert "no command to run" not in img("debug", "--", "missing", code=4).stderr
+    img("debug", code=1)
+
+
+@pytest.mark.parametrize(
+    ("who", "executor"),
+    [("root", "chroot"), ("user", "proot"), ("root", "runc"), ("root", "crun"), ("one-id", "auto")],
+)
+def test_each_executor_enters_a_step(
+    img_for: ImgFor, write_context: WriteContext, busybox: str, who: str, executor: str
+) -> None:
+    if executor not in ("chroot", "auto") and shutil.which(executor) is None:
+        pytest.skip(f"{executor} is not installed")
+    img = img_for(who)
+    context = write_context(f"FROM {busybox}\nRUN echo half >/half; exit 3\n")
+    chosen = ("--executor", executor)
+    img("build", "-q", "--insecure-registry", *chosen, context, code=4)
+
+    assert img("debug", *chosen, "--", "cat", "/half").stdout == "half\n"
 
 
 def test_a_bake_leaves_one_record_and_nothing_is_recorded_if_not_wanted(

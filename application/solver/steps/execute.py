@@ -143,7 +143,7 @@ class ExecStep(Step):
         from img.application.solver.masking import MaskedOutput  # only where a step is run
 
         masked = MaskedOutput(progress.output, mounts.secrets)
-        process = _process(self.operation, mounts)
+        process = process_of(self.operation, mounts)
         limit_s = self.parts.limit_s
         end_s = math.inf if limit_s is None else time.monotonic() + limit_s
         deadline = Deadline(progress.cancelled, end_s)
@@ -187,7 +187,8 @@ def _packed(entry: Entry, workspace: Workspace) -> PackedEntry:
     return PackedEntry(entry=entry, open=lambda: workspace.open(entry.path))
 
 
-def _process(operation: Exec, prepared: PreparedMounts) -> Process:
+def process_of(operation: Exec, prepared: PreparedMounts) -> Process:
+    """Return the process of a RUN with its prepared mounts."""
     scripts = (
         FileMount(
             target=f"/dev/pipes/{file.name}",

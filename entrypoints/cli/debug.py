@@ -1,0 +1,122 @@
+"""``img debug``: a command where a step of an earlier build ran."""
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from img.domain.errors import UsageError
+from img.domain.options.resources import parse_resources
+from img.domain.options.secrets import AgentSpec, SecretSpec
+from img.entrypoints.cli import options
+from img.entrypoints.cli.options import Texts, option
+from img.entrypoints.cli.params import shared_options
+from img.entrypoints.cli.session import Needs, Session
+
+if TYPE_CHECKING:
+    from img.domain.history.record import BuildRecord
+    from img.domain.resources import Resources
+
+_COMMAND = "img.debug.command"  # in the context
+_LIMITS = (
+    *("memory", "memory-swap", "cpus", "cpu-shares", "cpu-period", "cpu-quota"),
+    *("cpuset-cpus", "cpuset-mems", "cgroup-parent"),
+)
+_Base: Any = options.followed_by("[BUILD] [STEP] -- COMMAND...")
+
+
+class _Debug(_Base):  # type: ignore[misc]
+    """A command line with another command after ``--``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if "--" in args:
+            place = args.index("--")
+            ctx.meta[_COMMAND] = tuple(args[place + 1 :])
+            args = args[:place]
+        found: list[str] = super().parse_args(ctx, args)
+        return found
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        "debug", cls=_Debug, short_help="Run a command where a step of an earlier build ran."
+    )(debug)
+
+
+@shared_options
+def debug(
+    ctx: typer.Context,
+    session: Session,
+    words: Annotated[Texts, typer.Argument(hidden=True)] = None,
+    before: Annotated[
+        bool,
+        option("--before/--after", says="Use the files before or after the step (default: after)."),
+    ] = False,
+    secret: Annotated[
+        Texts,
+        option("--secret", says="Give a secret again.", value="id=ID[,src=FILE|,env=NAME]"),
+    ] = None,
+    ssh: Annotated[
+        Texts, option("--ssh", says="Give an SSH agent or keys again.", value="ID[=SOCKET|KEY]")
+    ] = None,
+    executor: Annotated[
+        str | None, option("--executor", says="Run the command by this executor.", value="NAME")
+    ] = None,
+    emulate: Annotated[
+        str, option("--emulate", says="Emulate root: full, ids, fake or off.", value="HOW")
+    ] = "full",
+) -> None:
+    """Run a command with the files, variables, user, directory, mounts and limits of a step.
+
+    BUILD and STEP are those of `img history`; the default is the step that failed last.
+    """
+    argv = ctx.meta.get(_COMMAND) or ()
+    if not argv:
+        raise UsageError("must pass a command", hint="such as `img debug -- ls -l`")
+    with session.open() as container:
+        record, step = container.housekeeping.read_history().find_step(words or (), failed=True)
+    if step is None:
+        raise UsageError(
+            f"no step of build {record.id} failed", hint="name a step of `img history inspect`"
+        )
+    with session.open(
+        needs=Needs.BUILD,
+        quiet=True,
+        secrets=tuple(SecretSpec.parse(text) for text in secret or ()),
+        agents=tuple(AgentSpec.parse(text) for text in ssh or ()),
+        resources=_limits(record),
+        emulate=emulate,
+        executor=executor,
+    ) as container:
+        run = container.building.debug_step()
+        with (
+            container.storage.lock().working(),
+            container.system.output_files().file("-") as out,
+        ):
+            status = run(record, step, argv, _writer(out), before=before)
+    raise typer.Exit(status.code)
+
+
+def _limits(record: "BuildRecord") -> "Resources":
+    """Return the limits of the build's steps."""
+    from img.domain.history.record import texts_in
+
+    given = {name: texts_in(record.options.get(name.replace("-", "_"))) for name in _LIMITS}
+    limits = {name: texts[0] if texts else "" for name, texts in given.items()}
+    return parse_resources(limits, texts_in(record.options.get("resource")))
+
+
+def _writer(out: BinaryIO) -> Callable[[int, bytes], None]:
+    """Return an output sink; control characters are written as text on a terminal."""
+    from img.entrypoints.cli.history_views import shown_bytes
+
+    shows = (sys.stdout.isatty(), sys.stderr.isatty())
+
+    def write(stream: int, data: bytes) -> None:
+        file = out if stream == 1 else sys.stderr.buffer
+        file.write(shown_bytes(data) if shows[stream - 1] else data)
+        file.flush()
+
+    return write
