@@ -64,6 +64,7 @@ COMMANDS = {
     "bake": {"bake"},
     "locking": {"lock"},
     "images": {"ls", "rm", "tag"},
+    "explore": {"explore"},
     "inspection": {"inspect"},
     "history": {"history"},
     "packages": {"diff", "sbom"},

@@ -24,6 +24,7 @@ with lazy_imports(__name__):
     from img.application.transfer.publish import PublishImage
     from img.application.usecases.compare_images import CompareImages
     from img.application.usecases.copy_image import CopyImage
+    from img.application.usecases.explore_image import ExploreImage
     from img.application.usecases.inspect_image import ImageHistory, InspectImage
     from img.application.usecases.list_images import ListImages
     from img.application.usecases.list_packages import ListPackages
@@ -125,6 +126,13 @@ class Images(Wiring):
             find=self.find,
             catalog=self.catalog,
             packages=self.find_packages,
+            lock=storage.lock,
+        )
+        self.explore_image = providers.Factory(
+            ExploreImage,
+            find=self.find,
+            catalog=self.catalog,
+            trees=self.trees,
             lock=storage.lock,
         )
         self.save_image = providers.Factory(
