@@ -4,6 +4,7 @@ from img.application.ports.index_store import IndexStore
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import DIRECTORY, Entry
 from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.member_table import Member, MemberTable
 from img.domain.oci.chain import DiffID
 
 A = DiffID(Digest.of(b"a"))
@@ -58,3 +59,19 @@ class IndexStoreContract:
 
         assert store.size(A) > 0
         assert store.size(B) == 0
+
+    def test_a_table_of_members_comes_back_with_and_without_the_entries(
+        self, store: IndexStore
+    ) -> None:
+        table = MemberTable(Digest.of(b"blob"), [Member(3, 5), Member(4, 6, b"k" * 32, b"\1")])
+        store.put(A, ENTRIES)
+        assert store.members(A) is None
+
+        store.put(A, FileIndex.of(ENTRIES, table))
+
+        assert store.members(A) == table
+        found = store.get(A)
+        assert found == ENTRIES
+        assert found is not None
+        assert found.members == table
+        assert store.members(B) is None

@@ -37,8 +37,9 @@ _CHUNK = 256  # files per task of a thread
 class DirectoryContext(BuildContext):
     """The files below ``root``. A file that has not changed since it was last read is only stat'ed.
 
-    ``name`` is the directory in messages. The tree is that of the first call to tree(); opening a
-    file that has changed since then raises ContextFileChanged.
+    ``name`` is the directory in messages; with ``lasts`` later builds use it too. The tree is that
+    of the first call to tree(); opening a file that has changed since then raises
+    ContextFileChanged.
     """
 
     def __init__(
@@ -48,9 +49,11 @@ class DirectoryContext(BuildContext):
         known: FileDigestStore,
         ignore: IgnoreMatcher | None = None,
         name: str | None = None,
+        lasts: bool = False,
     ) -> None:
         self._root = os.path.abspath(root)
         self._name = name or os.fspath(root)
+        self._lasts = lasts
         self._store = known
         self._ignore = ignore
         self._lock = threading.Lock()
@@ -79,6 +82,9 @@ class DirectoryContext(BuildContext):
             if self._tree is None:
                 self._walked()
             return self._fingerprint
+
+    def place(self) -> str | None:
+        return self._root if self._lasts else None
 
     def tree(self) -> FileTree:
         with self._lock, _no_collection():

@@ -91,6 +91,7 @@ class LocalContexts(ContextSource):
             known=self._known,
             ignore=IgnoreMatcher(ignore) if ignore else None,
             name=location,
+            lasts=True,
         )
 
     def open_archive(self, content: BinaryIO) -> BuildContext | None:

@@ -32,6 +32,9 @@ class MemoryContext(BuildContext):
         self.read: list[str] = []
         self.remembered: dict[str, str] = {}
 
+    def place(self) -> str | None:
+        return "memory"
+
     def tree(self) -> FileTree:
         entries = {entry.path: entry for entry in self._others}
         for path, content in self._files.items():

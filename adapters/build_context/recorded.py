@@ -96,7 +96,7 @@ class RecordedDirectory(DirectoryContext):
         walks: Walks,
     ) -> None:
         matcher = IgnoreMatcher(ignore) if ignore else None
-        super().__init__(Path(root), known=known, ignore=matcher, name=name)
+        super().__init__(Path(root), known=known, ignore=matcher, name=name, lasts=True)
         self._recorder = recorder
         self._question = [WALK, self._root, [*ignore]]
         if (before := walks.get((self._root, ignore))) is not None:

@@ -3,12 +3,16 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from img.adapters.storage.atomic_file import raise_state_error, write_file
 from img.application.ports.index_store import IndexStore
 from img.domain.digest import Digest, InvalidDigest
-from img.domain.filesystem.file_index import CorruptFileIndex, FileIndex
+from img.domain.filesystem.file_index import CorruptFileIndex, FileIndex, members_from
 from img.domain.oci.chain import DiffID
+
+if TYPE_CHECKING:
+    from img.domain.filesystem.member_table import MemberTable
 
 _ALGORITHMS = {64: "sha256", 96: "sha384", 128: "sha512"}  # by hex digits
 
@@ -26,6 +30,15 @@ class FileIndexStore(IndexStore):
             return None if content is None else FileIndex.decode(content)
         except CorruptFileIndex:
             return None
+
+    def members(self, diff_id: DiffID) -> "MemberTable | None":
+        try:
+            with open(self._path(diff_id), "rb") as file:
+                return members_from(file)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise_state_error(error, self._path(diff_id))
 
     def put(self, diff_id: DiffID, index: FileIndex) -> None:
         if not self._holds(diff_id, index):

@@ -33,17 +33,27 @@ class _Decoder(Protocol):
     def decompress(self, data: bytes, max_length: int = -1) -> bytes: ...
 
 
-def decompressed(source: BinaryIO) -> Iterator[bytes]:
+Began = Callable[[int, int], object]
+"""Called where a member begins, and at the end: (offset in the content, in compressed bytes)."""
+
+
+def _ignore(_content: int, _stored: int) -> None:
+    pass
+
+
+def decompressed(source: BinaryIO, began: Began = _ignore) -> Iterator[bytes]:
     """Yield the content of ``source`` in chunks of at most about 1 MiB, to its very end.
+
+    ``began`` is called for the members of gzip and the frames of zstd.
 
     A decoder never uses more memory than its window, at most 128 MiB, and a few chunks. Raises
     InvalidLayer if the compressed data are damaged, truncated, or require a larger window.
     """
     start = _read_start(source)
     if start.startswith(_GZIP):
-        return _members(source, start, _gzip_decoder)
+        return _members(source, start, _gzip_decoder, began)
     if start.startswith(_ZSTD) or start[1:].startswith(_ZSTD_SKIPPABLE):
-        return zstd_frames(source, start)
+        return zstd_frames(source, start, began)
     if start.startswith(_BZIP2):
         return _members(source, start, _bzip2_decoder)
     if start.startswith(_XZ):
@@ -66,23 +76,31 @@ def _plain(source: BinaryIO, start: bytes) -> Iterator[bytes]:
         yield chunk
 
 
-def _members(source: BinaryIO, start: bytes, new: Callable[[], _Decoder]) -> Iterator[bytes]:
+def _members(
+    source: BinaryIO, start: bytes, new: Callable[[], _Decoder], began: Began = _ignore
+) -> Iterator[bytes]:
     """Yield the contents of all members in order; zeros between them are padding."""
     data = start
+    stored, content = len(start), 0  # bytes that were read, and yielded
     while data:
+        began(content, stored - len(data))
         decoder = new()
         while not decoder.eof:
             if decoder.needs_input and not data:
                 data = source.read(_INPUT)
+                stored += len(data)
                 if not data:
                     raise InvalidLayer("the compressed data are cut short")
             chunk = decode(decoder.decompress, data, _OUTPUT)
             data = b""
             if chunk:
+                content += len(chunk)
                 yield chunk
         data = decoder.unused_data.lstrip(b"\0")
         while not data and (more := source.read(_INPUT)):
+            stored += len(more)
             data = more.lstrip(b"\0")
+    began(content, stored)
 
 
 def _gzip_decoder() -> _Decoder:

@@ -9,7 +9,10 @@ from img.adapters.layer_archive import header
 from img.adapters.layer_archive.aufs import is_aufs_leftover, without_aufs_leftovers
 from img.adapters.layer_archive.compressing import CompressedBlob
 from img.adapters.layer_archive.compression import decompressed
+from img.adapters.layer_archive.cuts import CutStream
 from img.adapters.layer_archive.extract import Extraction
+from img.adapters.layer_archive.layer_packing import LayerPacker
+from img.adapters.layer_archive.member_access import MemberStarts, is_sparse, sparse_contents
 from img.adapters.layer_archive.members import contained_name, members
 from img.adapters.layer_archive.packing import write_tar
 from img.adapters.layer_archive.stream import Content, TarStream
@@ -19,6 +22,7 @@ from img.adapters.linux.buffers import CHUNK
 from img.adapters.storage.ownership import REAL, OutsideOwnership, Ownership
 from img.application.ports.blob_store import BlobWriter, StoreFull
 from img.application.ports.layer_archive import (
+    FormerLayer,
     InvalidLayer,
     LayerArchive,
     PackedEntry,
@@ -27,6 +31,7 @@ from img.application.ports.layer_archive import (
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
 from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.member_table import MemberTable
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.compression import USUAL, Compression
 
@@ -50,12 +55,19 @@ class TarLayerArchive(LayerArchive):
         *,
         epoch: int | None = None,
         compression: Compression = USUAL,
+        former: FormerLayer | None = None,
     ) -> PackedLayer:
         content = None
         try:
             content = CompressedBlob(blob, compression)
-            index = FileIndex.of(write_tar(entries, content.write, epoch))
-            return PackedLayer(layer=content.commit(content.close()), index=index)
+            packer = LayerPacker(content, compression, epoch)
+            if former is None or compression != USUAL:
+                packer.pack(entries)
+            else:
+                packer.pack_again(entries, former)
+            layer = content.commit(content.close())
+            table = packer.table(layer.descriptor.digest)
+            return PackedLayer(layer=layer, index=FileIndex.of(packer.entries, table))
         except BaseException:
             if content is not None:
                 content.stop()
@@ -69,8 +81,7 @@ class TarLayerArchive(LayerArchive):
         ahead = ReadAhead(decompressed(compressed))
         try:
             content = CompressedBlob(blob, compression)
-            for chunk in ahead:
-                content.write((chunk,))
+            copy_tar(ahead, content, compression)
             found = content.close()
             if found != diff_id:
                 raise InvalidLayer(f"a layer unpacks to {found}, not {diff_id}")
@@ -107,16 +118,19 @@ class TarLayerArchive(LayerArchive):
         except StoreFull as error:  # the target is full, not the store
             raise error.__cause__ or error from None
 
-    def index(self, compressed: BinaryIO) -> tuple[DiffID, FileIndex]:
+    def index(self, compressed: BinaryIO, blob: Digest | None = None) -> tuple[DiffID, FileIndex]:
         diff = hashlib.sha256()
-        ahead = ReadAhead(_observed(decompressed(compressed), diff.update))
+        starts = MemberStarts()
+        content = decompressed(compressed, starts.add)
+        ahead = ReadAhead(_observed(content, diff.update))
         try:
             stream = TarStream(ahead)
             entries = without_aufs_leftovers(_indexed(stream))
             stream.drain()
         finally:
             ahead.close()
-        return DiffID(Digest("sha256", diff.hexdigest())), FileIndex.of(entries)
+        table = None if blob is None else starts.table(blob)
+        return DiffID(Digest("sha256", diff.hexdigest())), FileIndex.of(entries, table)
 
     def unpack(
         self,
@@ -148,8 +162,14 @@ class TarLayerArchive(LayerArchive):
             ahead.close()
 
     def contents(
-        self, compressed: BinaryIO, wanted: Mapping[int, int]
+        self,
+        compressed: BinaryIO,
+        wanted: Mapping[int, int],
+        members: MemberTable | None = None,
     ) -> Iterator[tuple[int, BinaryIO]]:
+        if members is not None and is_sparse(members, wanted):
+            yield from sparse_contents(compressed, wanted, members)
+            return
         ahead = ReadAhead(decompressed(compressed))
         try:
             stream = TarStream(ahead)
@@ -170,6 +190,15 @@ class TarLayerArchive(LayerArchive):
             return None
         stream = TarStream(decompressed(archive))
         return _with_contents(members(stream, path_of=contained_name), stream)
+
+
+def copy_tar(chunks: Iterator[bytes], content: CompressedBlob, compression: Compression) -> None:
+    """Write a tar file to ``content``, in members as ``pack`` does."""
+    if compression.algorithm.has_members:
+        CutStream(lambda chunk: content.write((chunk,)), content.cut).copy(chunks)
+    else:
+        for chunk in chunks:
+            content.write((chunk,))
 
 
 def archive_members(archive: BinaryIO) -> Iterator[tuple[Entry, BinaryIO]]:

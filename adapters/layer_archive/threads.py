@@ -77,6 +77,11 @@ class Feeder(Generic[_Chunk]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._started = False
 
+    @property
+    def is_started(self) -> bool:
+        """Return whether there was a first chunk."""
+        return self._started
+
     def put(self, chunk: _Chunk) -> None:
         """Queue ``chunk``; block while the queue is full."""
         if self._error is not None:

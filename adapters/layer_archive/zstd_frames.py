@@ -4,7 +4,7 @@ The output of a decoder of the zstandard package cannot be limited, and a block 
 for 128 KiB. So the blocks are counted here: RFC 8878, 3.1.1.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from img.adapters.layer_archive.decoding import decode
@@ -20,22 +20,30 @@ _MAGIC = b"\x28\xb5\x2f\xfd"
 _SKIPPABLE = b"\x2a\x4d\x18"  # after a byte from 0x50 to 0x5f (3.1.2)
 
 
-def zstd_frames(source: BinaryIO, start: bytes) -> Iterator[bytes]:
+def zstd_frames(
+    source: BinaryIO, start: bytes, began: Callable[[int, int], object]
+) -> Iterator[bytes]:
     """Yield the content of the frames of ``source`` to its end; ``start`` was read already.
 
+    ``began`` is called before each frame, and at the end, with the offsets in the content and in
+    ``source``.
     Raises InvalidLayer if they are damaged, truncated, or require a window above 128 MiB.
     """
     import zstandard
 
     context = zstandard.ZstdDecompressor(max_window_size=_LARGEST_WINDOW)
     data = _Input(source, start)
+    content = 0
     while not data.at_end():
+        stored = data.position
         magic = data.read(4)
         if magic == _MAGIC:
+            began(content, stored)
             decoder = context.decompressobj()
             for blocks in _blocks(data):
                 chunk = decode(decoder.decompress, blocks)
                 if chunk:
+                    content += len(chunk)
                     yield chunk
             if not decoder.eof:
                 raise InvalidLayer("the compressed data are damaged")
@@ -43,6 +51,7 @@ def zstd_frames(source: BinaryIO, start: bytes) -> Iterator[bytes]:
             data.skip(int.from_bytes(data.read(4), "little"))
         else:
             raise InvalidLayer("the compressed data are damaged: no zstd frame")
+    began(content, data.position)
 
 
 def _blocks(data: "_Input") -> Iterator[bytes]:
@@ -97,6 +106,12 @@ class _Input:
         self._data = start
         self._start = 0  # of the bytes that are not taken yet
         self._at = 0
+        self._dropped = 0  # bytes before ``_data``
+
+    @property
+    def position(self) -> int:
+        """The offset of the next byte."""
+        return self._dropped + self._at
 
     def at_end(self) -> bool:
         return self._at == len(self._data) and not self._more()
@@ -134,5 +149,6 @@ class _Input:
         more = self._source.read(_INPUT)
         self._data = self._data[self._start :] + more
         self._at -= self._start
+        self._dropped += self._start
         self._start = 0
         return bool(more)

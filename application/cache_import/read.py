@@ -117,7 +117,7 @@ class CacheReader:
             case LocalCache(path=path):
                 self.copy.blob(path, layer.descriptor)
                 with self.copy.blobs.open(layer.descriptor.digest) as content:
-                    diff_id, index = self.archive.index(content)
+                    diff_id, index = self.archive.index(content, layer.descriptor.digest)
                 if diff_id != layer.diff_id:
                     raise InvalidLayer(f"{layer.descriptor.digest} in {path} unpacks to {diff_id}")
                 self.indexes.put(diff_id, index)

@@ -60,7 +60,7 @@ class Layers:
     imported: ImportedLayers = field(default_factory=ImportedLayers)
 
     def open(self, layer: Layer) -> BinaryIO:
-        """Return the blob of the layer for sequential reading; the caller closes it.
+        """Return the blob of the layer for reading; the caller closes it.
 
         Raises the errors of ``bring``. If decoding fails, the blob is verified again, and
         BlobDamaged is raised if its digest is wrong.
@@ -126,6 +126,10 @@ class _Suspect:
 
     def read(self, size: int = -1) -> bytes:
         return self._stream.read(size)
+
+    def seek(self, offset: int) -> int:
+        """Move to ``offset``: what is read afterwards is not verified."""
+        return self._stream.seek(offset)
 
     def close(self) -> None:
         self._stream.close()

@@ -1,18 +1,25 @@
 """File trees of layer stacks, loaded once."""
 
+import contextlib
+import hashlib
 from collections.abc import Sequence
 from dataclasses import field
 from threading import Lock
+from typing import TYPE_CHECKING
 
 from img.application.layers.on_demand import Layers
+from img.application.ports.blob_store import BlobDamaged
 from img.application.ports.build_context import LARGEST_DOCKERFILE, FileTooLarge
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import InvalidLayer, LayerArchive
 from img.domain.dataclass import dataclass
-from img.domain.filesystem.entry import FILE
+from img.domain.filesystem.entry import FILE, Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import ChainID, DiffID, Layer, chain_ids_of
+
+if TYPE_CHECKING:
+    from img.domain.filesystem.member_table import MemberTable
 
 _KEPT = 4  # trees
 _KEPT_ENTRIES = 200_000  # of indexes; those of a kept tree take no room of their own
@@ -40,6 +47,12 @@ class Trees:
             index = self._known_index(layer) or self._new_index(layer)
         return index
 
+    def members_of(self, layer: Layer) -> "MemberTable | None":
+        """Return the table of the blob of the layer, None if it has none."""
+        index = self._indexes.get(layer.diff_id)
+        table = self.indexes.members(layer.diff_id) if index is None else index.members
+        return table if table is not None and table.blob == layer.descriptor.digest else None
+
     def _known_index(self, layer: Layer) -> FileIndex | None:
         index = self._indexes.get(layer.diff_id)
         if index is None:
@@ -50,7 +63,7 @@ class Trees:
 
     def _new_index(self, layer: Layer) -> FileIndex:
         with self.layers.open(layer) as content:
-            diff_id, index = self.archive.index(content)
+            diff_id, index = self.archive.index(content, layer.descriptor.digest)
         if diff_id != layer.diff_id:
             raise InvalidLayer(
                 f"layer {layer.descriptor.digest} unpacks to {diff_id}, not {layer.diff_id}"
@@ -71,11 +84,26 @@ class Trees:
             return None
         if entry.size > LARGEST_DOCKERFILE:  # a hostile image may have a large /etc/passwd
             raise FileTooLarge(path)
-        layer = layers[tree.layer_of(path)]
+        return self.read_entry(layers[tree.layer_of(path)], entry)
+
+    def read_entry(self, layer: Layer, entry: Entry) -> bytes:
+        """Return the content of a small file of the layer. Raises BlobDamaged, InvalidLayer."""
+        members = self.members_of(layer)
+        if members is not None:
+            # The table may be wrong, and the blob sound.
+            with contextlib.suppress(BlobDamaged, InvalidLayer):
+                return self._content(layer, entry, members)
+        return self._content(layer, entry, None)
+
+    def _content(self, layer: Layer, entry: Entry, members: "MemberTable | None") -> bytes:
         with self.layers.open(layer) as blob:
-            for _, content in self.archive.contents(blob, {entry.offset: entry.size}):
-                return content.read()
-        return None
+            wanted = {entry.offset: entry.size}
+            for _, content in self.archive.contents(blob, wanted, members):
+                found = content.read()
+                # The blob is not read to its end, so its own digest is not verified.
+                if entry.digest in ("", hashlib.sha256(found).hexdigest()):
+                    return found
+        raise BlobDamaged(layer.descriptor.digest)
 
     def of(self, layers: Sequence[Layer]) -> FileTree:
         """Return the tree of a stack, lowest layer first. Raises the errors of Layers.bring."""

@@ -43,6 +43,10 @@ class BuildContext(Protocol):
         written a moment ago. Raises ContextError.
         """
 
+    def place(self) -> str | None:
+        """Return a text that is the same for later builds of the same context, None if unknown."""
+        return None
+
     @abstractmethod
     def tree(self) -> FileTree:
         """Return the files, with the digests that are known without reading them.

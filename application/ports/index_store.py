@@ -2,10 +2,13 @@
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.oci.chain import DiffID
+
+if TYPE_CHECKING:
+    from img.domain.filesystem.member_table import MemberTable
 
 
 class IndexStore(Protocol):
@@ -17,6 +20,11 @@ class IndexStore(Protocol):
     @abstractmethod
     def get(self, diff_id: DiffID) -> FileIndex | None:
         """Return the index, None if it is missing or unreadable."""
+
+    def members(self, diff_id: DiffID) -> "MemberTable | None":
+        """Return the table of the index without its entries, None if there is none."""
+        index = self.get(diff_id)
+        return None if index is None else index.members
 
     @abstractmethod
     def put(self, diff_id: DiffID, index: FileIndex) -> None:

@@ -2,15 +2,19 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from img.application.ports.blob_store import BlobWriter
 from img.domain.dataclass import dataclass
+from img.domain.digest import Digest
 from img.domain.errors import HostError, ImgError
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.file_index import FileIndex
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.compression import USUAL, Compression
+
+if TYPE_CHECKING:
+    from img.domain.filesystem.member_table import MemberTable
 
 
 class InvalidLayer(ImgError):
@@ -39,6 +43,17 @@ class PackedEntry(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FormerLayer:
+    """An older layer with many of the same files: its blob, and the table of its members.
+
+    The blob is read from its start to its end; the caller closes it.
+    """
+
+    blob: BinaryIO
+    members: "MemberTable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackedLayer:
     """A packed layer, and its entries with digests and offsets."""
 
@@ -57,6 +72,7 @@ class LayerArchive(Protocol):
         *,
         epoch: int | None = None,
         compression: Compression = USUAL,
+        former: FormerLayer | None = None,
     ) -> PackedLayer:
         """Write ``entries``, sorted by path, as a layer into ``blob`` and commit it.
 
@@ -64,6 +80,10 @@ class LayerArchive(Protocol):
         are cut to whole seconds, and to ``epoch`` (seconds) if they are later. File digests
         are computed meanwhile. A file that changed size while being read raises ContextError.
         On any error ``blob`` is aborted.
+
+        With ``former`` the result is the same. Members of it with the same entries are copied, and
+        ``open`` is not called for those; entries are taken before earlier ones are opened. Raises
+        BlobDamaged or InvalidLayer if the blob of ``former`` has changed or its table is wrong.
         """
 
     @abstractmethod
@@ -93,9 +113,10 @@ class LayerArchive(Protocol):
         """
 
     @abstractmethod
-    def index(self, compressed: BinaryIO) -> tuple[DiffID, FileIndex]:
+    def index(self, compressed: BinaryIO, blob: Digest | None = None) -> tuple[DiffID, FileIndex]:
         """Read a layer (none, gzip, zstd, bzip2 or xz by magic) to its end and return its index.
 
+        With ``blob``, the digest of the compressed bytes, the index has their table of members.
         Names are cleaned; names that lead out of the root raise InvalidLayer.
         """
 
@@ -132,12 +153,18 @@ class LayerArchive(Protocol):
 
     @abstractmethod
     def contents(
-        self, compressed: BinaryIO, wanted: Mapping[int, int]
+        self,
+        compressed: BinaryIO,
+        wanted: Mapping[int, int],
+        members: "MemberTable | None" = None,
     ) -> Iterator[tuple[int, BinaryIO]]:
         """Yield (offset, content) of the files of a layer that start at the offsets in ``wanted``.
 
         ``wanted`` maps offsets to sizes. The contents come in ascending order in one pass; each is
         valid until the next is requested. Raises InvalidLayer.
+
+        With ``members``, the table of the blob, members without a wanted file may be skipped;
+        ``compressed`` can seek then. The caller verifies the contents, as the table may be wrong.
         """
 
     @abstractmethod

@@ -1,14 +1,18 @@
 """Looking up and recording results of steps."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from threading import Event
 from typing import Protocol
 
-from img.application.ports.blob_store import BlobStore
+from img.application.ports.blob_store import BlobNotFound, BlobStore
 from img.application.ports.cache_store import CacheRecord, CacheStore
+from img.application.ports.clock import Clock
+from img.application.ports.index_store import IndexStore
+from img.application.ports.layer_archive import FormerLayer
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.graph.provenance import Provenance, made_from
@@ -148,3 +152,35 @@ class Lookup:
     def _put(self, *records: tuple[Digest, CacheRecord]) -> None:
         self._new.set()
         self.cache.put(records)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerLayers:
+    """The last layer with several members of each step, among the results in the cache."""
+
+    cache: CacheStore
+    blobs: BlobStore
+    indexes: IndexStore
+    clock: Clock
+
+    @contextmanager
+    def open(self, key: Digest) -> Iterator[FormerLayer | None]:
+        """Enter with the last layer of the step ``key``, None if there is none in the store."""
+        record = self.cache.get(key)
+        layer = None if record is None else record.layer
+        table = None if layer is None else self.indexes.members(layer.diff_id)
+        if layer is None or table is None or table.blob != layer.descriptor.digest:
+            yield None
+            return
+        try:
+            blob = self.blobs.open(table.blob)
+        except BlobNotFound:
+            yield None
+            return
+        with blob:
+            yield FormerLayer(blob=blob, members=table)
+
+    def note(self, key: Digest, layer: Layer, description: str) -> None:
+        """Record the last layer of the step ``key``."""
+        now = self.clock.now()
+        self.cache.put([(key, CacheRecord(layer=layer, created=now, description=description))])

@@ -1,20 +1,26 @@
 """Sources of the files of a COPY."""
 
+import contextlib
 import hashlib
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from img.application.layers.trees import Trees
 from img.application.ports.blob_store import BlobDamaged
 from img.application.ports.build_context import BuildContext
+from img.application.ports.layer_archive import InvalidLayer
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.results import Stack
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.filesystem.entry import Entry
 from img.domain.filesystem.tree import FileTree
+from img.domain.oci.chain import Layer
+
+if TYPE_CHECKING:
+    from img.domain.filesystem.member_table import MemberTable
 
 _CHUNK = 1 << 20
 
@@ -29,6 +35,10 @@ class Source(Protocol):
     @abstractmethod
     def key(self) -> Digest | None:
         """Return the definition key of the source, None for a build context."""
+
+    def place(self) -> str | None:
+        """Return a name of the source that later versions of it have too, None if there is none."""
+        return None
 
     @abstractmethod
     def dated(self) -> bool:
@@ -58,6 +68,9 @@ class ContextSource(Source):
 
     def key(self) -> Digest | None:
         return None
+
+    def place(self) -> str | None:
+        return self.context.place()
 
     def dated(self) -> bool:
         return False
@@ -116,11 +129,21 @@ class StackSource(Source):
         return open_file
 
     def _spool(self, depth: int, wanted: Mapping[int, Entry]) -> "Spool":
-        spool = Spool(self.scratch.new())
         layer = self.stack.layers[depth]
+        members = self.trees.members_of(layer)
+        if members is not None:
+            # The table may be wrong, and the blob sound.
+            with contextlib.suppress(BlobDamaged, InvalidLayer):
+                return self._spooled(layer, wanted, members)
+        return self._spooled(layer, wanted, None)
+
+    def _spooled(
+        self, layer: Layer, wanted: Mapping[int, Entry], members: "MemberTable | None"
+    ) -> "Spool":
+        spool = Spool(self.scratch.new())
         sizes = {offset: entry.size for offset, entry in wanted.items()}
         with self.trees.layers.open(layer) as blob:
-            for offset, content in self.trees.archive.contents(blob, sizes):
+            for offset, content in self.trees.archive.contents(blob, sizes, members):
                 # The blob is not read to its end, so its digest is not verified.
                 if spool.add(offset, content) != wanted[offset].digest:
                     raise BlobDamaged(layer.descriptor.digest)

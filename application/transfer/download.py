@@ -176,7 +176,7 @@ def indexing(archive: LayerArchive, indexes: IndexStore, layer: Layer, source: s
     """
 
     def inspect(content: BinaryIO) -> Callable[[], None]:
-        diff_id, index = archive.index(content)
+        diff_id, index = archive.index(content, layer.descriptor.digest)
 
         def finish() -> None:
             if diff_id != layer.diff_id:

@@ -181,7 +181,7 @@ class _Checking:
     def _contents(self, name: StoredName, layer: Layer) -> None:
         try:
             with self.parts.inventory.blobs.open(layer.descriptor.digest) as blob:
-                diff_id, index = self.parts.archive.index(blob)
+                diff_id, index = self.parts.archive.index(blob, layer.descriptor.digest)
         except InvalidLayer as error:
             self._found(f"{name}: layer {layer.descriptor.digest}: {error.message}")
             return

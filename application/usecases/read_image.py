@@ -21,6 +21,7 @@ from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 
 _CHUNK = 1 << 18  # bytes
+_SMALL = 16 << 20  # bytes of a file that is read into memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +97,9 @@ class ReadImage:
             return
         with self.lock.reading():
             layer = opened.layers[self.trees.of(opened.layers).layer_of(entry.path)]
+            if entry.size <= _SMALL:
+                yield self.trees.read_entry(layer, entry)
+                return
             found = hashlib.sha256()
             with self.trees.layers.open(layer) as blob:
                 for _, content in self.trees.archive.contents(blob, {entry.offset: entry.size}):

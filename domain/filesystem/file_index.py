@@ -2,8 +2,9 @@
 
 import marshal
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import field
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from img.domain.dataclass import dataclass
 from img.domain.errors import StateError
@@ -20,11 +21,16 @@ from img.domain.filesystem.entry import (
 from img.domain.filesystem.file_name import are_tree_paths
 from img.domain.kernel_numbers import is_device, is_id
 
+if TYPE_CHECKING:
+    from img.domain.filesystem.member_table import MemberTable
+
 WHITEOUT_PREFIX = ".wh."
 OPAQUE_WHITEOUT = ".wh..wh..opq"
 _MAGIC = b"img-index-2\n"
+_MAGIC_WITH_MEMBERS = b"img-index-3\n"  # a table of members is before the entries
 _ENTRIES = 4096  # entries that are encoded at once, to save memory
 _LENGTH = 4  # bytes
+_START = len(_MAGIC_WITH_MEMBERS) + _LENGTH
 _KINDS = frozenset((FILE, DIRECTORY, SYMLINK, HARDLINK, CHARACTER, BLOCK, FIFO))
 _NUMBERS = itemgetter(1, 2, 3, 4, 8)  # kind, mode, uid, gid, device: most entries share a few
 
@@ -41,6 +47,8 @@ class FileIndex:
     """The entries of one layer, including whiteouts with their ``.wh.`` names."""
 
     entries: tuple[Entry, ...]
+    # None for layers of one member. Another blob of the same layer has another one.
+    members: "MemberTable | None" = field(default=None, compare=False)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
@@ -54,7 +62,11 @@ class FileIndex:
 
     def encoded(self) -> Iterator[bytes]:
         """Yield the same in parts, which saves memory."""
-        yield _MAGIC
+        if self.members is None:
+            yield _MAGIC
+        else:
+            table = self.members.encode()
+            yield b"%s%s%s" % (_MAGIC_WITH_MEMBERS, len(table).to_bytes(_LENGTH, "big"), table)
         for start in range(0, len(self.entries), _ENTRIES):
             part = marshal.dumps([*map(tuple, self.entries[start : start + _ENTRIES])], 4)
             yield len(part).to_bytes(_LENGTH, "big")
@@ -63,10 +75,9 @@ class FileIndex:
     @classmethod
     def decode(cls, content: bytes) -> "FileIndex":
         """Return the index that ``encode`` wrote. Raises CorruptFileIndex."""
-        if not content.startswith(_MAGIC):
-            raise CorruptFileIndex
+        at, members = _members_in(content)
         entries: list[Entry] = []
-        at, view = len(_MAGIC), memoryview(content)
+        view = memoryview(content)
         try:
             while at < len(view):
                 start = at + _LENGTH
@@ -78,12 +89,45 @@ class FileIndex:
                 entries += map(Entry._make, rows)
         except (ValueError, EOFError, TypeError) as error:
             raise CorruptFileIndex from error
-        return cls(tuple(entries))
+        return cls(tuple(entries), members)
 
     @classmethod
-    def of(cls, entries: Iterable[Entry]) -> "FileIndex":
+    def of(cls, entries: Iterable[Entry], members: "MemberTable | None" = None) -> "FileIndex":
         """Return the index of ``entries`` in their order."""
-        return cls(tuple(entries))
+        return cls(tuple(entries), members)
+
+
+def members_from(file: BinaryIO) -> "MemberTable | None":
+    """Return the table at the start of an encoded index, None if it has none or is corrupt."""
+    start = file.read(_START)
+    try:
+        size = _size_of_members(start)
+        return _members_in(start + file.read(size))[1] if size else None
+    except CorruptFileIndex:
+        return None
+
+
+def _members_in(content: bytes) -> tuple[int, "MemberTable | None"]:
+    """Return the offset of the entries, and the table before them. Raises CorruptFileIndex."""
+    size = _size_of_members(content[:_START])
+    if not size:
+        return len(_MAGIC), None
+    # few indexes have a table
+    from img.domain.filesystem.member_table import CorruptMemberTable, MemberTable
+
+    try:
+        return _START + size, MemberTable.decode(content[_START : _START + size])
+    except CorruptMemberTable as error:
+        raise CorruptFileIndex from error
+
+
+def _size_of_members(start: bytes) -> int:
+    if start.startswith(_MAGIC):
+        return 0
+    size = int.from_bytes(start[len(_MAGIC_WITH_MEMBERS) :], "big")
+    if not start.startswith(_MAGIC_WITH_MEMBERS) or not size:
+        raise CorruptFileIndex
+    return size
 
 
 def _check(rows: Sequence[Any]) -> None:

@@ -35,6 +35,14 @@ def content_key(operation: Operation, *contents: Digest) -> Digest:
     return _key("content", operation, contents)
 
 
+def former_key(operation: Operation, place: str) -> Digest:
+    """Return the digest of an operation and of the place of its files, whatever they contain.
+
+    It finds the last layer of the step, of which the next one may reuse parts.
+    """
+    return _key("former", operation, (Digest.of(place.encode("utf-8", "surrogateescape")),))
+
+
 def _key(kind: str, operation: Operation, inputs: Iterable[Digest | None]) -> Digest:
     digests: list[Json] = [None if each is None else str(each) for each in inputs]
     document: dict[str, Json] = {

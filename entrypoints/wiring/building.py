@@ -35,7 +35,7 @@ with lazy_imports(__name__):
     from img.application.planning.analyse import AnalyseDockerfile
     from img.application.planning.resolve import ResolveBases
     from img.application.solver.contexts import Contexts
-    from img.application.solver.lookup import Lookup
+    from img.application.solver.lookup import FormerLayers, Lookup
     from img.application.solver.observer import Unobserved
     from img.application.solver.owners import Owners
     from img.application.solver.roots import Roots
@@ -224,6 +224,13 @@ class Building(Wiring):
             blobs=storage.blobs,
             trees=images.trees,
             owners=self.owners,
+            former=providers.Singleton(
+                FormerLayers,
+                cache=storage.cache,
+                blobs=storage.blobs,
+                indexes=storage.indexes,
+                clock=system.clock,
+            ),
             scratch=storage.scratch,
             clock=system.clock,
         )

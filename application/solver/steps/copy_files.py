@@ -7,11 +7,18 @@ from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
 from img.application.layers.trees import Trees
-from img.application.ports.blob_store import BlobStore
+from img.application.ports.blob_store import BlobDamaged, BlobStore
 from img.application.ports.clock import Clock
-from img.application.ports.layer_archive import LayerArchive, PackedEntry
+from img.application.ports.layer_archive import (
+    FormerLayer,
+    InvalidLayer,
+    LayerArchive,
+    PackedEntry,
+    PackedLayer,
+)
 from img.application.ports.scratch_space import ScratchSpace
 from img.application.solver.fetched_file import FetchedFile
+from img.application.solver.lookup import FormerLayers
 from img.application.solver.owners import Owners
 from img.application.solver.progress import StepProgress
 from img.application.solver.results import ContextFiles, Result, Stack, stack_of
@@ -34,7 +41,7 @@ from img.domain.filesystem.selection import (
 from img.domain.filesystem.source_match import match_sources
 from img.domain.filesystem.target import Selected
 from img.domain.go.path_match import literal
-from img.domain.graph.cache_key import content_key, definition_key
+from img.domain.graph.cache_key import content_key, definition_key, former_key
 from img.domain.graph.operations import CopyFiles
 from img.domain.oci.chain import Layer
 
@@ -53,17 +60,30 @@ class CopyIntoLayer:
     blobs: BlobStore
     trees: Trees
     owners: Owners
+    former: FormerLayers
     scratch: ScratchSpace
     clock: Clock
 
-    def step(self, operation: CopyFiles, inputs: Sequence[Result]) -> "CopyStep":
-        """Return the step; ``inputs`` are the root and the sources. Raises BuildError."""
+    def step(
+        self, operation: CopyFiles, inputs: Sequence[Result], *, anew: bool = False
+    ) -> "CopyStep":
+        """Return the step; ``inputs`` are the root and the sources. Raises BuildError.
+
+        ``anew`` is for builds without a cache: no part of an older layer is used.
+        """
         root, *sources = inputs
         return CopyStep(
-            parts=self, operation=operation, root=stack_of(root), sources=tuple(sources)
+            parts=self, operation=operation, root=stack_of(root), sources=tuple(sources), anew=anew
         )
 
-    def prepare(self, operation: CopyFiles, root: Stack, sources: Sequence[Result]) -> "Copying":
+    def prepare(
+        self,
+        operation: CopyFiles,
+        root: Stack,
+        sources: Sequence[Result],
+        *,
+        anew: bool = False,
+    ) -> "Copying":
         """Return the copy with its files selected. Raises BuildError if a source is missing."""
         if operation.source_inputs:
             source, operation = self._joined(operation, sources)
@@ -74,7 +94,14 @@ class CopyIntoLayer:
             selected = select_apart(source.tree(), rules, matching=_matching)
         else:
             selected = select(source.tree(), rules, None, matching=_matching)
-        return Copying(parts=self, operation=operation, root=root, source=source, selected=selected)
+        return Copying(
+            parts=self,
+            operation=operation,
+            root=root,
+            source=source,
+            selected=selected,
+            anew=anew,
+        )
 
     def _joined(self, operation: CopyFiles, inputs: Sequence[Result]) -> tuple[Source, CopyFiles]:
         """Return all sources of an ADD as one, and the operation with the words of that source."""
@@ -103,6 +130,7 @@ class CopyStep(Step):
     operation: CopyFiles
     root: Stack
     sources: tuple[Result, ...]
+    anew: bool = False
     _copying: "Copying | None" = None
 
     def quick_key(self) -> Digest | None:
@@ -139,7 +167,9 @@ class CopyStep(Step):
 
     def _prepared(self) -> "Copying":
         if self._copying is None:
-            self._copying = self.parts.prepare(self.operation, self.root, self.sources)
+            self._copying = self.parts.prepare(
+                self.operation, self.root, self.sources, anew=self.anew
+            )
         return self._copying
 
 
@@ -156,6 +186,7 @@ class Copying:
     root: Stack
     source: Source
     selected: Selection
+    anew: bool = False  # without members of older layers
     _archives: "Archives | None" = None
     _digests: dict[str, str] = field(default_factory=dict)  # learned, by path in the source
     _placed: Selection | None = None
@@ -197,12 +228,35 @@ class Copying:
         Raises ReservedName.
         """
         placed = self._placement()
-        packed = self.parts.archive.pack(
-            self._packable(placed), self.parts.blobs.writer(), epoch=self.operation.epoch
-        )
+        place = None if self.anew else self.source.place()
+        if place is None:
+            packed = self._packed(placed, None)
+        else:
+            packed = self._packed_again(placed, former_key(self.operation, place))
         self.parts.trees.indexes.put(packed.layer.diff_id, packed.index)
         self._learn(placed, packed.index)
         return packed.layer
+
+    def _packed_again(self, placed: Selection, key: Digest) -> PackedLayer:
+        """Pack with the members of the last layer of this step, and record the new one."""
+        with self.parts.former.open(key) as former:
+            try:
+                packed = self._packed(placed, former)
+            except (BlobDamaged, InvalidLayer):
+                if former is None:
+                    raise
+                packed = self._packed(placed, None)
+        if packed.index.members is not None:
+            self.parts.former.note(key, packed.layer, "COPY of many files")
+        return packed
+
+    def _packed(self, placed: Selection, former: FormerLayer | None) -> PackedLayer:
+        return self.parts.archive.pack(
+            self._packable(placed),
+            self.parts.blobs.writer(),
+            epoch=self.operation.epoch,
+            former=former,
+        )
 
     @property
     def has_devices(self) -> bool:

@@ -70,7 +70,7 @@ class MakeSteps:
             case FetchUrl() | FetchGit() as operation:
                 return self.fetch.step(operation)
             case CopyFiles() as operation:
-                return self.copy.step(operation, inputs)
+                return self.copy.step(operation, inputs, anew=vertex.ignore_cache)
             case MakeDirectory() as operation:
                 return self.make_directory.step(operation, inputs)
             case Exec() as operation:

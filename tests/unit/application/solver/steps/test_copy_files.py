@@ -1,6 +1,7 @@
 """COPY and ADD: what is read when, what is found again, what the layer holds."""
 
 import io
+import random
 import re
 import tarfile
 from collections.abc import Iterable
@@ -9,12 +10,15 @@ import pytest
 
 from img.adapters.build_context.memory import MemoryContext
 from img.application.outputs.solved import BuiltImage
+from img.domain.digest import Digest
 from img.domain.errors import BuildError
 from img.domain.filesystem.changes import ReservedName
 from img.domain.filesystem.entry import Entry
+from img.domain.filesystem.file_index import FileIndex
+from img.domain.filesystem.member_table import MemberTable
 from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import Layer
-from tests.support.in_memory_app import InMemoryApp, image_of
+from tests.support.in_memory_app import InMemoryApp, a_request, image_of
 
 COPY = "FROM scratch\nCOPY . /\n"
 
@@ -57,6 +61,79 @@ def test_files_whose_digests_are_known_are_not_read_again() -> None:
     app.build(COPY)
 
     assert context.read == []
+
+
+NOISE = random.Random(3).randbytes(200_000)
+MANY = {f"f{n:02}": NOISE + b"%d" % n for n in range(60)}  # in several members
+
+
+def built_and_changed(app: InMemoryApp, *, first: str = COPY) -> MemoryContext:
+    """Build ``first`` with MANY, and return the next context, with one changed file."""
+    built = app.build(first, MANY)
+    context = MemoryContext(MANY | {"f30": b"changed"})
+    context.remember({e.path: e.digest for e in entries_of(app, built) if e.path != "f30"})
+    app.contexts.context = context
+    return context
+
+
+def test_of_many_files_only_those_near_a_change_are_packed_again() -> None:
+    app = InMemoryApp()
+    context = built_and_changed(app)
+
+    again = image_of(app.build(COPY)).layers[-1]
+
+    assert "f30" in context.read
+    assert len(context.read) < 40
+    assert again == top_layer(InMemoryApp(), COPY, MANY | {"f30": b"changed"})
+
+
+def test_a_build_without_cache_packs_all_files() -> None:
+    app = InMemoryApp()
+    context = built_and_changed(app)
+
+    again = image_of(app.build(COPY, request=a_request(no_cache=True))).layers[-1]
+
+    assert set(context.read) == set(MANY)
+    assert again == top_layer(InMemoryApp(), COPY, MANY | {"f30": b"changed"})
+
+
+@pytest.mark.parametrize("fault", ["table", "table of another blob", "no blob"])
+def test_a_wrong_older_layer_is_not_used(fault: str) -> None:
+    app = InMemoryApp()
+    built_and_changed(app)
+    (layer,) = app.indexes.diff_ids()
+    index = app.indexes.get(layer)
+    assert index is not None
+    assert index.members is not None
+    table = index.members
+    if fault == "table":
+        first = table.members[0]
+        members = [first._replace(stored=first.stored + 1), *table.members[1:]]
+        app.indexes.put(layer, FileIndex.of(index, MemberTable(table.blob, members)))
+    elif fault == "no blob":
+        app.blobs.remove(table.blob)
+    else:
+        app.indexes.put(layer, FileIndex.of(index, MemberTable(Digest.of(b""), table.members)))
+
+    again = image_of(app.build(COPY)).layers[-1]
+
+    assert again == top_layer(InMemoryApp(), COPY, MANY | {"f30": b"changed"})
+
+
+def test_files_are_copied_from_a_layer_whatever_its_table_says() -> None:
+    app = InMemoryApp()
+    dockerfile = f"{COPY}FROM scratch\nCOPY --from=0 f05 f55 /\n"
+    app.build(COPY, MANY)
+    (layer,) = app.indexes.diff_ids()
+    index = app.indexes.get(layer)
+    assert index is not None
+    assert index.members is not None
+    members = [member._replace(size=member.size - 512) for member in index.members.members]
+    app.indexes.put(layer, FileIndex.of(index, MemberTable(index.members.blob, members)))
+
+    copied = top_layer(app, dockerfile, MANY)
+
+    assert copied == top_layer(InMemoryApp(), dockerfile, MANY)
 
 
 class CountedContext(MemoryContext):
