@@ -25,7 +25,7 @@ Row = tuple[object, ...]
 
 
 class LayerPacker:
-    """Writes the entries of one layer, and takes notes of its members."""
+    """A layer that is being written, with notes of its members."""
 
     def __init__(
         self, content: CompressedBlob, compression: Compression, epoch: int | None
@@ -51,7 +51,7 @@ class LayerPacker:
         self._finish()
 
     def pack_again(self, entries: Iterable[PackedEntry], former: FormerLayer) -> None:
-        """Do the same, and copy the members whose entries are those of a member of ``former``.
+        """Do the same, and copy each member that ``former`` has with the same entries.
 
         ``open`` of their entries is not called. Raises also BlobDamaged.
         """

@@ -50,7 +50,7 @@ def is_sparse(members: MemberTable, wanted: Mapping[int, int]) -> bool:
 def sparse_contents(
     compressed: BinaryIO, wanted: Mapping[int, int], members: MemberTable
 ) -> Iterator[tuple[int, BinaryIO]]:
-    """Yield what LayerArchive.contents does, and decompress no member without a wanted file.
+    """Yield the files of LayerArchive.contents; members without one of them are not read.
 
     Wrong bytes are possible if the table is wrong. Raises InvalidLayer.
     """

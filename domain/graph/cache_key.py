@@ -36,7 +36,7 @@ def content_key(operation: Operation, *contents: Digest) -> Digest:
 
 
 def former_key(operation: Operation, place: str) -> Digest:
-    """Return the digest of an operation and of the place of its files, whatever they contain.
+    """Return the digest of an operation and of the place of its files, not of their contents.
 
     It finds the last layer of the step, of which the next one may reuse parts.
     """
