@@ -51,6 +51,7 @@ class BuildHistoryContract:
 
         assert [each.started for each in history.records()] == [100.5, 20.25, 3.0]
         assert all(each.running for each in history.records())
+        assert not any(each.running for each in history.records(quick=True))
         for writer in writers:
             writer.close()
         assert {each.id for each in history.records()} == {each.id for each in writers}

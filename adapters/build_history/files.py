@@ -53,7 +53,7 @@ class FileBuildHistory(BuildHistory):
             return _Unwritten(record)
         return _FileRecord(record, journal, path)
 
-    def records(self) -> Sequence[StoredRecord]:
+    def records(self, *, quick: bool = False) -> Sequence[StoredRecord]:
         found = []
         for name in self._names():
             path = f"{self._directory}/{name}"
@@ -66,7 +66,7 @@ class FileBuildHistory(BuildHistory):
                         id=name.partition("-")[2],
                         started=int(name.partition("-")[0]) / 1e6,
                         size=size * 512,
-                        running=_is_locked(path + _JOURNAL),
+                        running=not quick and _is_locked(path + _JOURNAL),
                     )
                 )
         return found

@@ -52,13 +52,13 @@ class MemoryBuildHistory(BuildHistory):
         self._records[record.id] = record
         return record
 
-    def records(self) -> Sequence[StoredRecord]:
+    def records(self, *, quick: bool = False) -> Sequence[StoredRecord]:
         found = [
             StoredRecord(
                 id=each.id,
                 started=each.started,
                 size=sum(len(piece.data) for piece in each.pieces),
-                running=each.running,
+                running=each.running and not quick,
             )
             for each in self._records.values()
         ]

@@ -78,8 +78,8 @@ class BuildHistory(Protocol):
         """Return a new record of a build that started then. Raises nothing."""
 
     @abstractmethod
-    def records(self) -> Sequence[StoredRecord]:
-        """Return all records, the latest first."""
+    def records(self, *, quick: bool = False) -> Sequence[StoredRecord]:
+        """Return all records, the latest first; if ``quick``, none of them counts as running."""
 
     @abstractmethod
     def journal(self, record: str) -> Iterator[JournalEntry]:
