@@ -8,9 +8,7 @@ import yaml
 
 from tests.support.host.machine import REPOSITORY
 
-EXAMPLES = sorted(
-    path for path in (REPOSITORY / "examples/ci").iterdir() if path.name != "Dockerfile"
-)
+EXAMPLES = sorted((REPOSITORY / "examples/ci").iterdir())
 _KEYS = ("run", "script", "before_script", "args")
 _JENKINS_STEP = re.compile(r"\bsh '([^']*)'")
 _JENKINS_POD = re.compile(r"yaml: '''(.*?)'''", re.DOTALL)

@@ -84,6 +84,8 @@ def is_for_others(item: pytest.Item) -> bool:
     """
     if isinstance(item, pytest.Function) and "IMG_TESTS_ALL" not in os.environ:
         given = _parameters(item)
+        if item.get_closest_marker("all_tests"):
+            return True
         if item.get_closest_marker("any_user") and given.get("img") == "root":
             return True
         if (given.get("executor"), given.get("root")) in _REPEATED:
