@@ -111,7 +111,7 @@ class TerminalProgress(ProgressSink):
             size = os.get_terminal_size(self._out.fileno())
         except (OSError, ValueError):
             return 80, 24
-        return max(_NARROWEST, size.columns), size.lines or 24
+        return max(_NARROWEST, size.columns or 80), size.lines or 24
 
 
 class _TolerantStream:

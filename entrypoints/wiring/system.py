@@ -29,6 +29,7 @@ with lazy_imports(__name__):
     from img.adapters.progress_sink.spans import SpanProgress
     from img.adapters.progress_sink.terminal import TerminalProgress
     from img.application.history.recorder import BuildRecorder
+    from img.application.usecases.usual_times import UsualTimes
     from img.domain.history.limits import KeepRecords
 
 if TYPE_CHECKING:
@@ -52,6 +53,12 @@ def _plain(ci: str) -> ProgressSink:
 
     workspace = os.path.realpath(os.environ.get("GITHUB_WORKSPACE") or ".")
     return PlainProgress(sys.stderr, sections=CiSections(CiSystem(ci), workspace))
+
+
+def _terminal(setup: Setup, history: BuildHistory) -> ProgressSink:
+    if not setup.settings.history:
+        return TerminalProgress(sys.stderr)
+    return TerminalProgress(sys.stderr, usual=UsualTimes(history))
 
 
 def _without_display(on_event: Callable[[Event], None] | None) -> ProgressSink:
@@ -105,7 +112,7 @@ class System(Wiring):
         self.display: providers.Provider[ProgressSink] = select(
             given.progress,
             plain=providers.Singleton(lazy(_plain), given.settings.ci),
-            tty=providers.Singleton(lazy(_on_standard_error), TerminalProgress),
+            tty=providers.Singleton(lazy(_terminal), setup, self.history),
             quiet=providers.Singleton(lazy(_without_display), given.settings.on_event),
             rawjson=providers.Singleton(lazy(_on_standard_error), RawJsonProgress),
         )
