@@ -33,6 +33,7 @@ WITHOUT_MEMORY = {
 # Ports without a suite in img.testing: img has one adapter, which users cannot choose, and its
 # format is what the test is about.
 WITHOUT_SUITE = {
+    "disk_image": "squashfs and SIF, as other programs read them; no package can add a format",
     "dockerfile_parser": "the language is BuildKit's; domain/dockerfile reads what it returns",
     "importer": "archives of docker, podman and OCI, as img.adapters.importer reads them",
     "layer_archive": "tar files and their bytes; recorded digests depend on them",
