@@ -3,6 +3,8 @@ r"""The wildcards of ``${v#p}``, ``${v%p}`` and ``${v/p/r}``: ``*`` and ``?``, `
 import re
 from functools import lru_cache
 
+_GROUP = r"\$(?:(?P<dollar>\$)|(?P<bare>\w+)|\{(?P<braced>\w+)\})"
+
 
 class BadEscape(ValueError):
     """A backslash before a character that needs none."""
@@ -27,17 +29,36 @@ def trim_suffix(value: str, pattern: str, *, longest: bool) -> str:
 def replace_matches(
     value: str, pattern: str, replacement: str, *, everywhere: bool, most: int
 ) -> str:
-    """Return ``value`` with the first match, or all, replaced. Raises BadEscape, TooLong."""
-    left = most - len(value)
+    """Return ``value`` with the first match, or all, replaced. Raises BadEscape, TooLong.
+
+    To replace all, BuildKit uses Go's ReplaceAllString: ``$0`` in the replacement is the match.
+    """
+    left, last = most - len(value), 0
 
     def replaced(found: re.Match[str]) -> str:
-        nonlocal left
-        left -= len(replacement) - len(found[0])
+        nonlocal left, last
+        # In Go, unlike in Python, no empty match follows another match at once.
+        if 0 < found.end() == last:
+            return ""
+        last = found.end()
+        text = _filled(replacement, found[0]) if everywhere else replacement
+        left -= len(text) - len(found[0])
         if left < 0:
             raise TooLong
-        return replacement
+        return text
 
     return _compiled(pattern, greedy=True).sub(replaced, value, count=0 if everywhere else 1)
+
+
+def _filled(template: str, match: str) -> str:
+    """Return ``template`` with the names of groups replaced: only 0 is one (regexp.Expand)."""
+
+    def value_of(name: re.Match[str]) -> str:
+        if name["dollar"]:
+            return "$"
+        return match if "0" in (name["bare"], name["braced"]) else ""
+
+    return re.sub(_GROUP, value_of, template) if "$" in template else template
 
 
 @lru_cache(maxsize=256)

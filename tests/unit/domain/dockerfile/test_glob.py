@@ -22,3 +22,29 @@ def test_only_a_result_above_the_limit_is_refused(value: str, new: str, most: in
 
 def test_only_the_first_match_counts_where_one_is_replaced() -> None:
     assert replace_matches("aaaa", "a", "bbb", everywhere=False, most=6) == "bbbaaa"
+
+
+@pytest.mark.parametrize(
+    ("new", "expected"),
+    [("$0$0", "xaab"), ("${0}!", "xa!b"), ("$A", "xb"), ("$1", "xb"), ("$00", "xb"),
+     ("$$0", "x$0b"), ("$-${", "x$-${b"), ("5$", "x5$b")],
+)  # fmt: skip
+def test_dollars_of_a_replacement_are_groups_where_all_are_replaced(
+    new: str, expected: str
+) -> None:
+    assert replace_matches("xab", "a", new, everywhere=True, most=99) == expected
+    assert replace_matches("xab", "a", new, everywhere=False, most=99) == f"x{new}b"
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern", "expected"),
+    [
+        ("abc", "*", "x"),
+        ("", "*", "x"),
+        ("abc", "b*", "ax"),
+        ("ab", "", "xaxbx"),
+        ("aa", "a", "xx"),
+    ],
+)
+def test_no_empty_match_follows_another(value: str, pattern: str, expected: str) -> None:
+    assert replace_matches(value, pattern, "x", everywhere=True, most=99) == expected
