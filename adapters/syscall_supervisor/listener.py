@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import select
 import struct
 from typing import NamedTuple
 
@@ -62,11 +63,12 @@ class Listener:
         try:
             fcntl.ioctl(self.descriptor, _RECEIVE, request)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.EINTR):
-                return None
-            if error.errno == errno.ENOTCONN:
+            if error.errno not in (errno.ENOENT, errno.EINTR, errno.ENOTCONN):
+                raise
+            # Linux 6.11 and later give up at once then, with ENOENT.
+            if error.errno == errno.ENOTCONN or self._is_abandoned():
                 raise NoProcessLeft from None
-            raise
+            return None
         found = _NOTIFICATION.unpack(request)
         return Notification(found[0], found[1], found[3], found[4], found[6:])
 
@@ -113,6 +115,11 @@ class Listener:
         except OSError:
             return False
         return True
+
+    def _is_abandoned(self) -> bool:
+        poll = select.poll()
+        poll.register(self.descriptor, 0)
+        return bool(poll.poll(0))  # of no events but POLLHUP
 
     def _send(self, response: bytes) -> None:
         try:
