@@ -97,8 +97,9 @@ class StandbyPool:
         """Return a process that can run a step with the key ``key`` now. Raises OSError."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            # It lacks the mounts that were made since then.
-            if waiting.key == key and waiting.is_alive() and not self._mounts.has_changed():
+            # If it has mounts of its own, it lacks those that were made since then.
+            outdated = key.mode.isolated and self._mounts.has_changed()
+            if waiting.key == key and waiting.is_alive() and not outdated:
                 return waiting
             waiting.dismiss()
         return self._new(key)

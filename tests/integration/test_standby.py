@@ -63,6 +63,11 @@ def who_stands_by(steps: Steps) -> int:
     return pid
 
 
+def children_but(pid: int, steps: Steps) -> set[int]:
+    """Return the other children of the fork server."""
+    return {*children_of_all()[server_of(steps)]} - {pid}
+
+
 def test_who_stood_by_becomes_the_step(steps: Steps) -> None:
     for _ in range(20):  # after each mount on the machine another one takes its place
         steps.sh("true")
@@ -195,10 +200,11 @@ def test_a_watcher_stands_by_and_is_no_part_of_the_step_that_is_watched(
     tag = lasting()
     with ThreadPoolExecutor() as pool:
         running = pool.submit(steps.run, ["/bin/sh", "-c", f"exec {tag}"])
-        wait_for(tag)
-        (second,) = {*children_of_all()[server_of(steps)]} - {first}
-
-        os.kill(first, signal.SIGKILL)  # all that it watched is killed
+        try:
+            wait_for(tag)
+            (second,) = wait_until(lambda: children_but(first, steps), "another stands by")
+        finally:
+            os.kill(first, signal.SIGKILL)  # all that it watched is killed
 
         assert running.result().code == 128 + signal.SIGKILL
     wait_until_gone(tag)
