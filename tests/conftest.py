@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from tests.support import left_out, long_tests
 from tests.support.host import kinds, shared_things
+from tests.support.steps import small_servers
 
 # How long an example takes says more of the machine than of the code.
 _EXAMPLES = 100 if "IMG_TESTS_ALL" in os.environ else 40  # unless a test says how many
@@ -28,7 +29,8 @@ _SIGNALS = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Only in the process that starts the workers."""
+    """Begin what is one for all workers in the process that starts them."""
+    small_servers.begin()
     if not hasattr(config, "workerinput"):
         _heed_signals()
         shared_things.name_directory()

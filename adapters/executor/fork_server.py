@@ -40,17 +40,22 @@ class ForkServer:
 
     def __init__(self, *, emulating: bool = False) -> None:
         self._requests, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        parent = os.getpid()
         # Blocked until the server ignores them: it must not raise KeyboardInterrupt as this process
         # does.
         former = signal.pthread_sigmask(signal.SIG_BLOCK, signals.TERMINAL_SIGNALS)
         try:
-            self._pid = os.fork()
-            if self._pid == 0:
-                _run_server(theirs, parent, former, emulating=emulating)
+            self._pid = self._fork(theirs, former, emulating=emulating)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, former)
         theirs.close()
+
+    def _fork(self, theirs: socket.socket, mask: Iterable[int], *, emulating: bool) -> int:
+        """Return the pid of a new child that is the server."""
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            run_server(theirs, parent, mask, emulating=emulating)
+        return pid
 
     def start(self, launch: Launch, stdout: int, stderr: int) -> socket.socket:
         """Start a step and return its channel, which receives reports; the last is ``Ended``.
@@ -105,9 +110,13 @@ def _start_network(program: str, step: int, ready: socket.socket) -> Helper:
     return Helper(pid, os.pidfd_open(pid), messages)
 
 
-def _run_server(
+def run_server(
     requests: socket.socket, parent: int, mask: Iterable[int], *, emulating: bool
 ) -> NoReturn:
+    """Serve ``requests`` of the process ``parent`` in this process, with the signal mask ``mask``.
+
+    ``emulating``: its steps may get an emulated root.
+    """
     try:
         os.umask(0o022)  # the usual umask, for steps
         os.setsid()  # signals of the terminal must not reach this process
@@ -121,7 +130,7 @@ def _run_server(
             of_parent = os.pidfd_open(parent)
         except ProcessLookupError:  # it had ended already
             os._exit(0)
-        _rehearse(emulating=emulating)
+        rehearse_steps(emulating=emulating)
         _Server(own_requests, of_parent).serve()
     except BaseException as error:
         text = f"img: the process that starts steps failed\n{reports.description_of(error)}\n"
@@ -130,7 +139,7 @@ def _run_server(
         os._exit(1)
 
 
-def _rehearse(*, emulating: bool) -> None:
+def rehearse_steps(*, emulating: bool) -> None:
     """Do once what each fork would repeat: imports, classes, compiled filters.
 
     The command line process is busy with its own imports meanwhile.

@@ -41,12 +41,12 @@ EMULATED = [pytest.param(level.value, marks=pytest.mark.one_id) for level in _LE
 ENTERING = ("unshare", "chroot", *EMULATED)  # those of which a process enters the root
 
 
-def executor_of(kind: str) -> Executor:
+def executor_of(kind: str, *, patched: bool = False) -> Executor:
     if kind in {level.value for level in Emulation}:
         return ForkServerExecutor(UnshareLauncher(Emulation(kind)))
     if kind == "unshare" and there_is_one_id():
         pytest.skip("each level of emulation has a test of its own")
-    return executor_named(kind)
+    return executor_named(kind, patched=patched)
 
 
 @pytest.fixture(params=ENTERING)
@@ -176,7 +176,7 @@ def run_with(
     """Run a step of which ``act`` takes the place of a function; return how it ended."""
     with monkeypatch.context() as patched:
         patched.setattr(*place, lambda *_, **__: act())  # type: ignore[operator]
-        executor = executor_of(kind)
+        executor = executor_of(kind, patched=True)
     steps = Steps(executor, root)
     try:
         return f"exit code {steps.run(['/bin/true']).code}", steps
