@@ -76,9 +76,8 @@ def _failures(document: str, blocks: Sequence[Block], img: Img, registry: str) -
     results = place / f"results of {home.name}"
     _make_own(results, img)
     script = "".join(_script(blocks, results)).replace(_HOST, registry)
-    is_other = img.account.uid != os.geteuid()
     done = subprocess.run(
-        ["/bin/sh", "-c", script],
+        [*img.account.words, "/bin/sh", "-c", script],
         cwd=home / "checkout",
         env={
             "PATH": f"{place}/bin:{os.environ['PATH']}:/usr/sbin:/sbin",
@@ -89,9 +88,6 @@ def _failures(document: str, blocks: Sequence[Block], img: Img, registry: str) -
         capture_output=True,
         text=True,
         check=False,
-        user=img.account.uid if is_other else None,
-        group=img.account.gid if is_other else None,
-        extra_groups=[] if is_other else None,
     )
     commands = [(block, command) for block in blocks for command in block.commands]
     codes = done.stdout.split()

@@ -1,6 +1,5 @@
 """Runs the installed ``img`` as a user would."""
 
-import os
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -67,9 +66,8 @@ class Img:
 
     def start(self, *arguments: str | Path, cwd: Path | None = None) -> "subprocess.Popen[bytes]":
         """Start it, the leader of a session and so of a foreground process group of its own."""
-        other = self.account.uid != os.geteuid()
         return subprocess.Popen(
-            [*self.command, *arguments],
+            [*self.account.words, *self.command, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -82,9 +80,6 @@ class Img:
             },
             cwd=cwd or self.home,
             start_new_session=True,
-            user=self.account.uid if other else None,
-            group=self.account.gid if other else None,
-            extra_groups=[] if other else None,
         )
 
     @staticmethod

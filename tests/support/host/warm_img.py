@@ -80,16 +80,12 @@ def warm(img: Img) -> Iterator[tuple[Path | str, ...]]:
         listener.bind(str(path))
         os.chown(path, img.account.uid, img.account.gid)
         listener.listen()
-        other = img.account.uid != os.geteuid()
         server = subprocess.Popen(
             # All its descendants name the path, so that those left over are found.
-            [img.python, "-c", _SERVER, path],
+            [*img.account.words, img.python, "-c", _SERVER, path],
             stdin=listener.fileno(),
             cwd=img.home,
             env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"},
-            user=img.account.uid if other else None,
-            group=img.account.gid if other else None,
-            extra_groups=[] if other else None,
         )
     try:
         yield (img.python, "-I", "-S", _CLIENT, path)
