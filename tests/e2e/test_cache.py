@@ -11,7 +11,7 @@ from tests.support.host.waiting import wait_until
 from tests.support.images.written_images import read_archive
 from tests.support.steps.watched_files import watching
 
-pytestmark = [pytest.mark.userns, pytest.mark.registry]
+pytestmark = [pytest.mark.userns, pytest.mark.registry, pytest.mark.any_user]
 
 _DOCKERFILE = """
 FROM @BASE@ AS made
