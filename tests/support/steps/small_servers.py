@@ -73,7 +73,7 @@ class SmallForkServer(ForkServer):
 
 
 def _world() -> tuple[object, ...]:
-    """Return what a fork inherits and no order says."""
+    """Return the properties that a fork inherits and that no order has."""
     namespaces = [os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES]
     return (*namespaces, os.getresuid(), os.getresgid(), capabilities.effective())
 

@@ -1,4 +1,4 @@
-"""What a supervisor hears of its step."""
+"""Tests of the listener of a supervisor: calls that are answered, and steps that have ended."""
 
 import errno
 import os
