@@ -95,6 +95,7 @@ class Settings:
     access: RegistryAccess = RegistryAccess()
     history: KeepRecords | None = None  # the limits of the history; None: builds leave no record
     keep_failed: bool = False  # keep the changes of a RUN that fails
+    secret_guard: bool = False  # refuse layers of a RUN that have the value of one of its secrets
     pins: Pins | None = None  # fixed answers for names of images, URLs and git refs
     git_access: GitAccess | None = None  # for the host of a remote bake definition
 

@@ -69,6 +69,7 @@ class BuildOptions(RegistryOptions, total=False):
     executor: str
     on_fail: Literal["keep", "discard"]
     explain: bool
+    secret_guard: bool
     emulate: Literal["full", "ids", "fake", "off"]
     no_cache: bool
     no_cache_filter: Texts
@@ -102,6 +103,7 @@ class BakeOptions(RegistryOptions, total=False):
     jobs: int
     lock: bool | Texts
     on_fail: Literal["keep", "discard"]
+    secret_guard: bool
     locked: bool
     lockfile: PathText
     metadata_file: PathText

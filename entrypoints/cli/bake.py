@@ -87,6 +87,7 @@ def bake(
         ),
     ] = 0,
     on_fail: options.OnFail = "",
+    secret_guard: options.SecretGuard = False,
     progress: options.Progress = "auto",
     provenance: Annotated[str, typer.Option("--provenance", hidden=True)] = "",
     sbom: Annotated[str, typer.Option("--sbom", hidden=True)] = "",
@@ -130,6 +131,7 @@ def bake(
         policies=tuple(policy or ()),
         jobs=jobs,
         on_fail=on_fail,
+        secret_guard=secret_guard,
         recorded=given_options(ctx),
     )
     if code := run_bake(session, registries, asked):

@@ -58,6 +58,7 @@ class Asked:
     sbom: str = ""
     policies: tuple[str, ...] = ()
     on_fail: str = ""
+    secret_guard: bool = False
     recorded: "dict[str, Json]" = field(default_factory=dict)  # the options, for the record
     jobs: int = 0  # targets at a time; 0: as many as processors
 
@@ -171,6 +172,7 @@ class BakeSession:
             keeps_facts=wants_warnings(asked.metadata_file),
             recorded=needs is Needs.BUILD,
             on_fail=asked.on_fail,
+            secret_guard=asked.secret_guard,
             git_access=GitAccess.of(asked.remote.url, os.environ) if asked.remote.url else None,
         ) as container:
             yield container

@@ -162,6 +162,7 @@ def build(
     ] = "",
     on_fail: options.OnFail = "",
     explain: Annotated[bool, option("--explain", says="Show why steps were not cached.")] = False,
+    secret_guard: options.SecretGuard = False,
     executor: Annotated[
         str | None,
         option(
@@ -330,6 +331,7 @@ def build(
         keeps_facts=talks or wants_warnings(metadata_file),
         recorded=asked is None,
         on_fail=on_fail,
+        secret_guard=secret_guard,
     ) as container:
         if asked is not None:
             from img.entrypoints.cli.checks import run_call

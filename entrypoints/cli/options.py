@@ -86,6 +86,10 @@ LockFile = Annotated[
 MetadataFile = Annotated[
     str, option("--metadata-file", says="Write metadata of the result to a file.", value="FILE")
 ]
+SecretGuard = Annotated[
+    bool,
+    option("--secret-guard", says="Refuse files with the value of a secret in layers of RUN."),
+]
 OnFail = Annotated[
     str,
     option(

@@ -105,6 +105,7 @@ class Session:
         git_access: "GitAccess | None" = None,
         recorded: bool = False,
         on_fail: str = "",
+        secret_guard: bool = False,
     ) -> Iterator["Container"]:
         """Enter namespaces, yield the container for a command, and close it afterwards.
 
@@ -148,6 +149,7 @@ class Session:
             git_access=git_access,
             history=None if foreign else history,
             keep_failed=keep_failed,
+            secret_guard=secret_guard,
         )
         rootless.sweep_secrets()
         match needs:

@@ -269,6 +269,7 @@ class Building(Wiring):
             trees=images.trees,
             retries=given.settings.retries,
             keep_failed=given.settings.keep_failed,
+            secret_guard=given.settings.secret_guard,
             limit_s=given.settings.step_limit_s,
         )
         self.fetch_file = providers.Factory(

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from img.application.cancellation import Deadline, StepCanceled
@@ -30,6 +30,7 @@ from img.domain.process import ExitStatus, FileMount, Process
 log = logger("execute")
 
 _STDERR = 2
+_GUARDED = Digest.of(b"secret guard")
 
 
 class ProcessFailed(BuildError):
@@ -72,6 +73,7 @@ class ExecuteProcess:
     retries: int = 0  # of a command that fails
     limit_s: float | None = None  # for each try of a command; None: no limit
     keep_failed: bool = False  # keep the changes of the last try
+    secret_guard: bool = False  # refuse changes that have the value of a secret
 
     def step(self, operation: Exec, inputs: Sequence[Result]) -> "ExecStep":
         """Return the step on the first of ``inputs``. Raises BuildError."""
@@ -95,11 +97,17 @@ class ExecStep(Step):
 
     def definition_key(self) -> Digest:
         sources = (self.sources[place].definition for place in sorted(self.sources))
-        return definition_key(self.operation, (self.root.key, *sources))
+        return definition_key(self.operation, (self.root.key, *sources, *self._guarded))
 
     def content_key(self) -> Digest:
         sources = (self.sources[place].content for place in sorted(self.sources))
-        return content_key(self.operation, self.root.content, *sources)
+        return content_key(self.operation, self.root.content, *sources, *self._guarded)
+
+    @property
+    def _guarded(self) -> tuple[Digest, ...]:
+        """A part of the keys: a guarded step does not take a layer that was not searched."""
+        has_secrets = any(mount.type == "secret" for mount in self.operation.mounts)
+        return (_GUARDED,) if self.parts.secret_guard and has_secrets else ()
 
     def run(self, progress: StepProgress) -> Layer:
         """Run the process and return the layer of its changes, empty if there are none.
@@ -132,9 +140,9 @@ class ExecStep(Step):
             except (ProcessFailed, ProcessTooSlow) as error:
                 if keep:
                     with suppress(ImgError):  # such as a full disk: the step's own error counts
-                        error.kept = self._packed(workspace).layer
+                        error.kept = self._packed(workspace, mounts).layer
                 raise
-            return self._commit(workspace)
+            return self._commit(workspace, mounts)
 
     def _status(
         self, mounts: PreparedMounts, workspace: Workspace, progress: StepProgress
@@ -142,7 +150,7 @@ class ExecStep(Step):
         """Run the process to its end."""
         from img.application.solver.masking import MaskedOutput  # only where a step is run
 
-        masked = MaskedOutput(progress.output, mounts.secrets)
+        masked = MaskedOutput(progress.output, mounts.secrets.values())
         process = process_of(self.operation, mounts)
         limit_s = self.parts.limit_s
         end_s = math.inf if limit_s is None else time.monotonic() + limit_s
@@ -158,17 +166,22 @@ class ExecStep(Step):
         log.debug("process ended", argv=list(process.argv), status=status.code)
         return status
 
-    def _commit(self, workspace: Workspace) -> Layer:
-        packed = self._packed(workspace)
+    def _commit(self, workspace: Workspace, mounts: PreparedMounts) -> Layer:
+        packed = self._packed(workspace, mounts)
         diff_ids = [layer.diff_id for layer in (*self.root.layers, packed.layer)]
         workspace.commit(chain_ids_of(diff_ids)[-1], packed.index)
         return packed.layer
 
-    def _packed(self, workspace: Workspace) -> PackedLayer:
-        """Store the changes as a layer."""
+    def _packed(self, workspace: Workspace, mounts: PreparedMounts) -> PackedLayer:
+        """Store the changes as a layer. Raises SecretLeaked."""
         changes = workspace.changes(self.parts.trees.of(self.root.layers))
+        entries: Iterable[PackedEntry] = (_packed(entry, workspace) for entry in changes)
+        if self.parts.secret_guard and mounts.secrets:
+            from img.application.solver.steps.secret_guard import SecretGuard
+
+            entries = map(SecretGuard(mounts.secrets).checked, entries)
         packed = self.parts.archive.pack(
-            (_packed(entry, workspace) for entry in changes),
+            entries,
             self.parts.blobs.writer(),
             epoch=self.operation.epoch,
         )

@@ -29,11 +29,11 @@ _NOTHING = Stack(key=Digest.of(b"nothing"))
 
 @dataclass(slots=True)
 class PreparedMounts:
-    """Mounts and variables for a process; ``secrets`` are the values to mask in its output."""
+    """Mounts and variables for a process; ``secrets`` are values by name, to mask in its output."""
 
     mounts: list[ProcessMount] = field(default_factory=list)
     env: dict[str, str] = field(default_factory=dict)
-    secrets: list[bytes] = field(default_factory=list)
+    secrets: dict[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -253,7 +253,7 @@ class PrepareMounts:
             if mount.required:
                 raise SecretNotFound(mount.id)
             return
-        prepared.secrets.append(value)
+        prepared.secrets[mount.id] = value
         if mount.env:
             prepared.env[mount.env] = value.decode("utf-8", "surrogateescape")
         if mount.target:
