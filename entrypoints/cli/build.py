@@ -358,7 +358,7 @@ def build(
                 platforms=wanted,
                 caches=caches,
             )
-            results.write(built)
+            results.write(built, recorder.id if recorder else "")
             if recorder is not None and built is not None:
                 recorder.built("", built.target, [name.familiar for name in built.names])
         closing: list[str] = []

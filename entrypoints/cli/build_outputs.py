@@ -81,13 +81,15 @@ class ResultFiles:
         for path in filter(None, (self.iidfile, self.metadata_file)):
             self.places.check_file(file_by_name(path))
 
-    def write(self, built: "BuiltImage | None") -> None:
-        """Write the files. Raises OutputNotWritten."""
+    def write(self, built: "BuiltImage | None", record: str = "") -> None:
+        """Write the files; ``record`` is the ID in the history. Raises OutputNotWritten."""
         if self.iidfile:
             self._write(self.iidfile, image_id(built))
         if self.metadata_file:
             warnings = self.warnings() if self.warnings else ()
             metadata = metadata_of(built) | with_warnings(warnings)
+            if record:  # buildx names builder, node and build
+                metadata["buildx.build.ref"] = f"img/img/{record}"
             self._write(self.metadata_file, json.dumps(metadata, indent=2))
 
     def _write(self, path: str, text: str) -> None:

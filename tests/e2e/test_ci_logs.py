@@ -56,3 +56,4 @@ def test_the_metadata_has_warnings_if_that_is_asked_for(
         warnings = metadata.pop("buildx.build.warnings", [])
         assert len(warnings) == (build is asking)
         assert re.fullmatch("sha256:.{64}", metadata["containerimage.digest"])
+        assert metadata["buildx.build.ref"].rpartition("/")[2] in img("history", "ls").stdout
