@@ -48,7 +48,7 @@ _ALSO = {"executor": ("unshare",), "progress": ("plain", "quiet")}
 # These may have any value: the key has what they come from, or they do not change the output.
 _ANY = {
     *("state", "platform", "quiet", "emulate", "max_cache", "access", "command", "history"),
-    "keeps_facts",
+    *("keeps_facts", "keep_failed"),
 }
 
 
