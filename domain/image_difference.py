@@ -5,6 +5,7 @@ from typing import Literal
 
 from img.domain.dataclass import dataclass
 from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.paths import printable
 from img.domain.filesystem.tree import FileTree
 from img.domain.packages.package import Package
 
@@ -26,7 +27,7 @@ def file_differences(before: FileTree, after: FileTree) -> Iterator[Difference]:
     old, new = ({entry.path: entry for entry in tree.walk("")} for tree in (before, after))
     for path in sorted(old.keys() | new.keys()):
         one, other = old.get(path), new.get(path)
-        shown = f"/{path}"
+        shown = printable(f"/{path}")
         if one is None and other is not None:
             yield Difference(kind="added", name=shown, growth=other.size)
         elif one is not None and other is None:
@@ -42,7 +43,7 @@ def _changes(one: Entry, other: Entry) -> Iterator[str]:
     elif one.kind == FILE and (one.digest, one.size) != (other.digest, other.size):
         yield "content"
     if one.link != other.link:
-        yield f"link {one.link} → {other.link}"
+        yield f"link {printable(one.link)} → {printable(other.link)}"
     if one.mode != other.mode:
         yield f"mode {one.mode:04o} → {other.mode:04o}"
     if (one.uid, one.gid) != (other.uid, other.gid):

@@ -7,9 +7,10 @@ from dataclasses import field, replace
 from typing import BinaryIO
 
 from img.application.layers.trees import Trees
-from img.application.packages.java_archives import java_records
+from img.application.packages.java_archives import JavaRecords
 from img.domain.dataclass import dataclass
 from img.domain.filesystem.entry import Entry
+from img.domain.filesystem.paths import printable
 from img.domain.filesystem.tree import FileTree
 from img.domain.json_text import InvalidJson
 from img.domain.oci.chain import Layer
@@ -24,13 +25,15 @@ from img.domain.packages.metadata_files import (
 )
 from img.domain.packages.package import Distribution, Package, distribution_of
 from img.domain.packages.programs import ELF, ProgramScanner, go_packages, rust_packages
-from img.domain.packages.records import MOST_BYTES, RecordKind, record_kind
+from img.domain.packages.records import RecordKind, most_bytes, record_kind
 from img.domain.packages.rpm import BadDatabase, rpm_packages
 from img.domain.packages.rpm_ndb import ndb_headers
 from img.domain.packages.sqlite_table import SqliteTables
 
 _CHUNK = 1 << 18  # bytes
-_MOST_RUST_TEXT = 32 << 20  # bytes
+_MOST_RUST_TEXT = 32 << 20  # bytes, also of the compressed section
+_MOST_DATABASES = 512 << 20  # bytes of rpm's databases, which are kept to the end
+_MOST_PACKAGES = 250_000  # of an image; the largest have 20,000
 _LOG_SUFFIX = "-wal"
 _BDB = "the Berkeley DB format of old versions of rpm is not supported"
 
@@ -117,8 +120,8 @@ class _Found:
         first, kind = records[0]
         if kind == "program":
             self._take_program([entry for entry, _ in records], content)
-        elif first.size > MOST_BYTES:
-            self._refuse(first.path, f"it is larger than {MOST_BYTES >> 20} MiB")
+        elif first.size > (most := most_bytes(kind)):
+            self._refuse(first.path, f"it is larger than {most >> 20} MiB")
         else:
             data = content.read()
             for entry, each in records:
@@ -140,31 +143,44 @@ class _Found:
     def result(self) -> FoundPackages:
         """Return all of it, sorted."""
         text = self.systems.get("etc/os-release") or self.systems.get("usr/lib/os-release", "")
-        packages = sorted(self.packages, key=lambda package: package.sort_key)
+        # Several records may say the same; documents have an ID for each package.
+        different = {package.sort_key: package for package in reversed(self.packages)}
+        packages = [different[key] for key in sorted(different)]
         return FoundPackages(
             packages=packages, distribution=distribution_of(text), unread=self.unread
         )
 
     def _read(self, path: str, packages: Iterator[Package]) -> None:
         try:
-            found = list(packages)
+            found = self._with_layers(packages, path)
         except (BadDatabase, InvalidJson) as error:
             self._refuse(path, str(error))
             return
-        for package in found:
-            self.packages.append(replace(package, layer=self._layer_of(package)))
+        self.packages += found
+
+    def _with_layers(self, packages: Iterator[Package], record: str) -> list[Package]:
+        """Return the packages of a record of the image, with the layer that brought each."""
+        found: list[Package] = []
+        for package in packages:
+            if len(self.packages) + len(found) >= _MOST_PACKAGES:
+                raise BadDatabase(f"the image has more than {_MOST_PACKAGES:,} packages")
+            if package.name and not package.name.endswith("/"):
+                layer = self._layer_of(package, record)
+                place = printable(package.location)
+                found.append(replace(package, layer=layer, location=place))
+        return found
 
     def _refuse(self, path: str, reason: str) -> None:
         self.unread.append(UnreadRecord(path=path, reason=reason))
 
-    def _layer_of(self, package: Package) -> int:
+    def _layer_of(self, package: Package, record: str) -> int:
         """Return the layer that brought a package: dpkg's database is rewritten by each layer."""
         if package.kind == "deb":
             info = f"var/lib/dpkg/info/{package.name}"
             for path in (f"{info}.list", f"{info}:{package.architecture}.list"):
                 if self.tree.get(path) is not None:
                     return self.tree.layer_of(path)
-        return self.tree.layer_of(package.location.partition("!")[0])
+        return self.tree.layer_of(record)
 
     def _packages(self, kind: RecordKind, path: str, data: bytes) -> Iterator[Package]:
         match kind:
@@ -172,6 +188,9 @@ class _Found:
                 self.systems[path] = _decoded(data)
             case "rpm-sqlite" | "rpm-log" | "rpm-ndb":
                 self.databases[path] = data
+                if sum(map(len, self.databases.values())) > _MOST_DATABASES:
+                    del self.databases[path]
+                    raise BadDatabase("the image has too many databases of rpm")
             case "rpm-bdb":
                 raise BadDatabase(_BDB)
             case "dpkg":
@@ -187,7 +206,8 @@ class _Found:
             case "composer":
                 yield from composer_packages(data, path)
             case "java":
-                yield from _java(data, path)
+                for place, found in JavaRecords(refuse=self._refuse)(data, path):
+                    yield from java_packages(found, place)
 
     def _take_program(self, entries: Sequence[Entry], content: BinaryIO) -> None:
         chunk = content.read(_CHUNK)
@@ -201,18 +221,15 @@ class _Found:
         for entry in entries if text else ():
             self._read(entry.path, go_packages(text, entry.path))
         section = scanner.rust_section()
-        if section is not None and sum(section) <= entries[0].size:
-            offset, size = section
+        if section is None:
+            return
+        offset, size = section
+        if offset + size <= entries[0].size and size <= _MOST_RUST_TEXT:
             self.sections[entries[0].offset + offset] = size, [entry.path for entry in entries]
 
 
 def _decoded(data: bytes) -> str:
     return data.decode("utf-8", "replace")
-
-
-def _java(data: bytes, path: str) -> Iterator[Package]:
-    for place, records in java_records(data, path):
-        yield from java_packages(records, place)
 
 
 def _crates(section: bytes, path: str) -> Iterator[Package]:

@@ -26,6 +26,13 @@ def below(directory: str, path: str) -> str:
     return f"{directory}/{path}" if directory and path else directory or path
 
 
+def printable(path: str) -> str:
+    r"""Return ``path`` as text that can be encoded: bytes that are no UTF-8 become ``\xff``."""
+    if path.isascii():
+        return path
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def parent(path: str) -> str:
     """Return the directory of ``path``, "" for a name in the root."""
     return path.rpartition("/")[0]

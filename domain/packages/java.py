@@ -8,6 +8,7 @@ from img.domain.packages.package import Package
 
 ARCHIVE_SUFFIXES = (".jar", ".war", ".ear", ".hpi", ".jpi")
 MANIFEST = "META-INF/MANIFEST.MF"
+_LONGEST_NAME = 255  # characters; names in archives may have 65,535
 _NAMED = r"(?P<name>[A-Za-z][\w.+-]*?)-(?P<version>\d[\w.+-]*)"
 
 
@@ -47,8 +48,8 @@ def _of_manifest(text: bytes, path: str) -> Package | None:
     # A long line goes on in the next one, after a blank (JAR File Specification).
     whole = re.sub(rb"\r?\n ", b"", text).decode("utf-8", "replace")
     fields: Fields = next(paragraphs(whole), {})
-    stem = path.rpartition("/")[2].rpartition(".")[0]
-    named = re.fullmatch(_NAMED, stem)
+    stem = re.split("[/!]", path)[-1].rpartition(".")[0]
+    named = re.fullmatch(_NAMED, stem) if len(stem) <= _LONGEST_NAME else None
     name = named["name"] if named else stem
     version = (
         fields.get("implementation-version")

@@ -8,8 +8,9 @@ from img.domain.packages.control_text import paragraphs
 from img.domain.packages.package import Package
 
 _STUB = r"(?m)^# stub: (\S+) (\S+) "
-_GEM_FIELD = r"(?m)^\s*\w+\.{}\s*=\s*(?:Gem::Version\.new\(?\s*)?[\"']([^\"'\n]+)[\"']"
-_GEM_LICENSES = r"(?m)^\s*\w+\.licenses\s*=\s*\[([^\]\n]*)\]"
+# Within a line: a blank that also matches line ends would search a file of them for hours.
+_GEM_FIELD = r"(?m)^[ \t]*\w+\.{}[ \t]*=[ \t]*(?:Gem::Version\.new\(?[ \t]*)?[\"']([^\"'\n]+)[\"']"
+_GEM_LICENSES = r"(?m)^[ \t]*\w+\.licenses[ \t]*=[ \t]*\[([^\]\n]*)\]"
 
 
 def python_package(text: str, path: str) -> Iterator[Package]:

@@ -10,7 +10,9 @@ RecordKind = Literal[
     "python", "npm", "gem", "composer", "java", "program",
 ]  # fmt: skip
 
-MOST_BYTES = 256 << 20  # of a record that is read into memory
+_MOST_TEXT = 32 << 20  # bytes of a record that is read into memory; dpkg's has 1 KB a package
+_MOST_BINARY = 256 << 20  # bytes of the same
+_BINARY = frozenset(("rpm-sqlite", "rpm-log", "rpm-ndb", "rpm-bdb", "java"))
 _LEAST_PROGRAM = 4096  # bytes
 
 _FIXED: dict[str, RecordKind] = {
@@ -39,6 +41,11 @@ _SHAPES = re.compile(
 _VENDORED = "/_vendor/"  # in pip and setuptools: parts of these packages, not installed ones
 # The parts of a package that npm installed carry package.json files of their own (tests, builds).
 _OF_NPM = re.compile(r"(?:^|/)node_modules/(?:@[^/]+/)?[^/@][^/]*/package\.json$")
+
+
+def most_bytes(kind: RecordKind) -> int:
+    """Return the size of the largest record that is read."""
+    return _MOST_BINARY if kind in _BINARY else _MOST_TEXT
 
 
 def record_kind(entry: Entry) -> RecordKind | None:

@@ -18,11 +18,16 @@ def ndb_headers(database: bytes) -> Iterator[bytes]:
     pages = _number(database, 12)
     if pages > _MOST_PAGES or pages * _PAGE > len(database):
         raise BadDatabase("rpm's database is cut short")
+    left = len(database)  # bytes: no two packages share a place
     for at in range(2 * _SLOT, pages * _PAGE, _SLOT):
         if database[at : at + 4] != b"Slot":
             raise BadDatabase("rpm's database has a damaged slot")
         if _number(database, at + 4):  # a free slot has no package
-            yield _blob(database, _number(database, at + 8) * _BLOCK)
+            blob = _blob(database, _number(database, at + 8) * _BLOCK)
+            left -= len(blob)
+            if left < 0:
+                raise BadDatabase("rpm's database has several packages in one place")
+            yield blob
 
 
 def _blob(database: bytes, start: int) -> bytes:

@@ -13,6 +13,8 @@ _MAGIC = b"SQLite format 3\0"
 _INTERIOR, _LEAF = 5, 13  # types of the pages of a table
 _LOG_HEAD, _FRAME_HEAD = 32, 24  # bytes
 _MOST_DEPTH = 20
+_MOST_ROWS = 1_000_000  # a large system has 10,000 packages
+_MOST_HEAD = 1 << 16  # bytes; each column has one or a few
 _SCHEMA_PAGE = 1
 
 Value = int | str | bytes | None
@@ -34,6 +36,8 @@ class SqliteTables:
             raise BadDatabase("a SQLite database with pages of a strange size")
         self._usable = self._page_size - database[20]
         self._newer = _committed_pages(log, self._page_size)
+        self._left = len(database) + len(log)  # bytes of rows: no two of them share a place
+        self._rows = 0
 
     def rows(self, table: str) -> Iterator[Sequence[Value]]:
         """Yield the values of each row of ``table``; an INTEGER PRIMARY KEY is None."""
@@ -76,8 +80,10 @@ class SqliteTables:
         length, at = _varint(page, cell)
         _, at = _varint(page, at)  # the row's number
         usable = self._usable
-        if length > len(self._database) + len(self._newer) * self._page_size:
-            raise BadDatabase("a SQLite database has a row larger than itself")
+        self._left -= length
+        self._rows += 1
+        if self._left < 0 or self._rows > _MOST_ROWS:
+            raise BadDatabase("a SQLite database has rows larger than itself")
         if length <= usable - 35:
             return page[at : at + length]
         least = (usable - 12) * 32 // 255 - 23
@@ -134,7 +140,7 @@ def _checksum(data: bytes, state: tuple[int, int], order: str) -> tuple[int, int
 def _values(record: bytes) -> Sequence[Value]:
     """Return the values of a record ("Record Format")."""
     head, at = _varint(record, 0)
-    if head > len(record):
+    if head > min(len(record), _MOST_HEAD):
         raise BadDatabase("a SQLite database has a damaged row")
     kinds = []
     while at < head:

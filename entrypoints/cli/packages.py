@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from img import __version__
+from img.application.log import logger
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import Names
 from img.entrypoints.cli.inspection import WhichPlatform, platform_of
-from img.entrypoints.cli.output import say_encoded, say_json, say_lines
+from img.entrypoints.cli.output import say_json, say_lines
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
 from img.entrypoints.cli.tables import aligned, bytes_size
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from img.application.usecases.compare_images import ImageComparison
     from img.domain.image_difference import Difference
     from img.domain.sbom.subject import Bill
+
+log = logger("packages")
 
 _HEADERS = ("NAME", "VERSION", "TYPE", "LICENSE", "LOCATION")
 _MARKS = {"added": "+", "removed": "-", "changed": "~"}
@@ -87,10 +90,7 @@ def sbom(
             with container.system.output_files().file(output) as file:
                 file.write(text.encode("utf-8"))
             return
-    if shape == BillFormat.TABLE:
-        say_lines([text])
-    else:
-        say_encoded(text.rstrip("\n"))
+    say_lines([text])
 
 
 @shared_options
@@ -142,9 +142,6 @@ def _created(now: datetime) -> datetime:
 
 
 def _warn(unread: "Sequence[UnreadRecord]") -> None:
-    import structlog
-
-    log = structlog.get_logger()
     for record in unread[:_SHOWN_UNREAD]:
         log.warning(f"packages of /{record.path} are not listed: {record.reason}")
     if len(unread) > _SHOWN_UNREAD:
@@ -163,7 +160,9 @@ def _document(bill: "Bill", shape: BillFormat) -> str:
             document = cyclonedx_document(bill)
         case BillFormat.TABLE:
             return "".join(aligned([_HEADERS, *_rows(bill)]))
-    return f"{json.dumps(document, indent=2, ensure_ascii=False)}\n"
+    from img.domain.shown_text import shown_json
+
+    return f"{shown_json(json.dumps(document, indent=2, ensure_ascii=False))}\n"
 
 
 def _rows(bill: "Bill") -> Iterator[Sequence[str]]:
@@ -202,6 +201,8 @@ def _comparison(
 def _lines(
     compared: "ImageComparison", differences: "Mapping[str, Sequence[Difference]]"
 ) -> Iterator[str]:
+    from img.domain.shown_text import shown_in_line
+
     before, after = compared.sizes
     yield f"size: {bytes_size(before)} → {bytes_size(after)}\n"
     old, new = compared.layers
@@ -210,4 +211,5 @@ def _lines(
         yield f"{part}: {len(listed) or 'no'} difference{'' if len(listed) == 1 else 's'}\n"
         for each in listed:
             details = f" ({', '.join(each.details)})" if each.details else ""
-            yield f"  {_MARKS[each.kind]} {each.name}{details}\n"
+            # A value may have lines that look like other differences.
+            yield f"  {_MARKS[each.kind]} {shown_in_line(f'{each.name}{details}')}\n"

@@ -251,3 +251,39 @@ def test_the_difference_of_two_images_names_files_packages_and_settings() -> Non
         ("removed", "/gone", (), -1),
         ("changed", "/var/lib/dpkg/status", ("content",), 0),
     ]
+
+
+@pytest.mark.timeout(60)
+def test_hostile_records_cost_little_and_leave_documents_valid(tmp_path: Path) -> None:
+    app = InMemoryApp()
+    module = json.dumps({"name": "x\ud800\x1b[2J", "version": "1\x00", "license": "\u202e"})
+    properties = b"groupId=g\nartifactId=a\nversion=1\n#".ljust(1 << 20)
+    app.build(
+        "FROM scratch\nCOPY . /\n",
+        {
+            "b\udcff/package.json": module.encode(),
+            f"b{chr(0xDCFE)}/package.json": module.encode(),
+            "specifications/x.gemspec": b"\n" * 10**6,
+            "x.dist-info/METADATA": b"Name: n\nVersion: 1\nDescription:" + b" d\n" * 10**6,
+            "a!b/twice.jar": jar({f"META-INF/maven/{n}/pom.properties": b"artifactId=a\nversion=1"
+                                  for n in range(2)}),
+            "records.jar": jar({f"META-INF/maven/{n}/pom.properties": properties
+                                for n in range(17)}),
+            "nested.war": jar({"bad.jar": b"no jar", "a-1.jar": jar({"x": b""}),
+                               f"{'b-1' * 9999}!.jar": jar({"x": b""})}),
+            "var/lib/dpkg/status": STATUS.format("../../a").encode(),
+        },
+    )  # fmt: skip
+    bill, unread = listed(app)
+
+    assert names(bill) == [
+        "deb ../../a 1", "maven a 1", "maven a 1", "npm x\ufffd\x1b[2J 1\x00",
+        "npm x\ufffd\x1b[2J 1\x00", "pypi n 1",
+    ]  # fmt: skip
+    assert [each.path for each in unread] == ["nested.war!bad.jar", "records.jar"]
+    spdx, cyclonedx = spdx_document(bill), cyclonedx_document(bill)
+    for document in (spdx, cyclonedx):
+        assert "\\\\xff/package.json" in json.dumps(document, ensure_ascii=False).encode().decode()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(cyclonedx)) is None
+    (tmp_path / "x.json").write_text(json.dumps(spdx), encoding="utf-8")
+    assert not validate_full_spdx_document(parse_from_file(str(tmp_path / "x.json")))
