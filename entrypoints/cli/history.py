@@ -9,6 +9,7 @@ import typer
 from img.domain.errors import UsageError
 from img.entrypoints.cli import image_history, options
 from img.entrypoints.cli.formats import Format, is_template, show_rows
+from img.entrypoints.cli.image_completion import image_names
 from img.entrypoints.cli.options import Texts, option
 from img.entrypoints.cli.output import say, say_json, say_lines
 from img.entrypoints.cli.params import shared_options
@@ -52,9 +53,16 @@ class _History(options.Group):
     other_words = _IMAGE
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in {*self.commands, "-h", "--help"} and not ctx.resilient_parsing:
+        if args and args[0] not in {*self.commands, "-h", "--help"}:
             args = [self.other_words, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """Return the commands and the names of images with the typed beginning."""
+        from click.shell_completion import CompletionItem
+
+        names = image_names(ctx, incomplete)
+        return [*super().shell_complete(ctx, incomplete), *map(CompletionItem, names)]
 
     def collect_usage_pieces(self, _ctx: Any) -> list[str]:
         return ["COMMAND [ARGS]...", "| IMAGE"]
