@@ -140,7 +140,8 @@ class ExecStep(Step):
             except (ProcessFailed, ProcessTooSlow) as error:
                 if keep:
                     with suppress(ImgError):  # such as a full disk: the step's own error counts
-                        error.kept = self._packed(workspace, mounts).layer
+                        # A step may write a secret to a file that it deletes in the end.
+                        error.kept = self._packed(workspace, mounts, guarded=True).layer
                 raise
             return self._commit(workspace, mounts)
 
@@ -167,19 +168,23 @@ class ExecStep(Step):
         return status
 
     def _commit(self, workspace: Workspace, mounts: PreparedMounts) -> Layer:
-        packed = self._packed(workspace, mounts)
+        packed = self._packed(workspace, mounts, guarded=self.parts.secret_guard)
         diff_ids = [layer.diff_id for layer in (*self.root.layers, packed.layer)]
         workspace.commit(chain_ids_of(diff_ids)[-1], packed.index)
         return packed.layer
 
-    def _packed(self, workspace: Workspace, mounts: PreparedMounts) -> PackedLayer:
-        """Store the changes as a layer. Raises SecretLeaked."""
+    def _packed(
+        self, workspace: Workspace, mounts: PreparedMounts, *, guarded: bool
+    ) -> PackedLayer:
+        """Store the changes as a layer. Raises SecretLeaked if ``guarded``."""
         changes = workspace.changes(self.parts.trees.of(self.root.layers))
         entries: Iterable[PackedEntry] = (_packed(entry, workspace) for entry in changes)
-        if self.parts.secret_guard and mounts.secrets:
+        if guarded and mounts.secrets:
             from img.application.solver.steps.secret_guard import SecretGuard
 
-            entries = map(SecretGuard(mounts.secrets).checked, entries)
+            entries = map(
+                SecretGuard(mounts.secrets, warns=self.parts.secret_guard).checked, entries
+            )
         packed = self.parts.archive.pack(
             entries,
             self.parts.blobs.writer(),

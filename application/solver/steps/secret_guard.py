@@ -27,11 +27,11 @@ class SecretLeaked(BuildError):
 class SecretGuard:
     """A check of entries: their names, links and attributes at once, files while they are read."""
 
-    def __init__(self, secrets: Mapping[str, bytes]) -> None:
+    def __init__(self, secrets: Mapping[str, bytes], *, warns: bool = True) -> None:
         self._forms: dict[bytes, tuple[str, str]] = {}
         for name, value in secrets.items():
             forms = forms_of(value)
-            if not forms:
+            if not forms and warns:
                 log.warning(f'secret "{name}" is shorter than {SHORTEST} bytes: not searched for')
             for text, form in forms.items():
                 self._forms.setdefault(text, (name, form))

@@ -44,6 +44,18 @@ def test_a_build_without_a_leak_or_without_the_guard_succeeds() -> None:
     app_that_leaves("f", SECRET, guard=False).build(RUN)
 
 
+@pytest.mark.parametrize(("content", "kept"), [(b"a " + SECRET, 0), (b"a", 1)])
+def test_changes_of_a_failed_step_with_a_secret_are_not_kept(content: bytes, kept: int) -> None:
+    app = app_that_leaves("root/.netrc", content, guard=False)
+    app.statuses["leave"] = 1
+
+    record = app.recorded(RUN)
+
+    assert "exit code: 1" in record.error
+    assert [bool(step.facts and step.facts.kept) for step in record.instructions] == [bool(kept)]
+    assert len([r for _, r in app.cache.records() if "(failed)" in r.description]) == kept
+
+
 def test_a_step_that_was_not_searched_is_not_taken_from_the_cache() -> None:
     app = app_that_leaves("f", base64.b64encode(SECRET), guard=False)
     app.build(RUN)
