@@ -10,7 +10,7 @@ from img.application.ports.progress_sink import ProgressSink
 from img.application.solver.observer import StepObserver
 from img.domain.errors import ImgError
 from img.domain.graph.codec import Json
-from img.domain.history.facts import StepFacts
+from img.domain.history.facts import StepFacts, secret_values
 from img.domain.history.journal import (
     asked_entry,
     ended_entry,
@@ -18,6 +18,7 @@ from img.domain.history.journal import (
     facts_entry,
     image_entry,
     log_entry,
+    without,
 )
 from img.domain.history.limits import KeepRecords
 from img.domain.oci.descriptor import Descriptor
@@ -35,6 +36,7 @@ class BuildRecorder(ProgressSink, StepObserver):
         self._started = 0.0
         self._numbers: dict[str, int] = {}  # of the vertices with output
         self._failure = ""
+        self._hidden: dict[str, str] = {}  # values of secret arguments, and what is kept instead
         self._lock = Lock()
 
     @property
@@ -52,7 +54,7 @@ class BuildRecorder(ProgressSink, StepObserver):
     ) -> Iterator[None]:
         """Record the build that is done inside; older records are deleted in the end."""
         self._started = self._now()
-        self._numbers, self._failure = {}, ""
+        self._numbers, self._failure, self._hidden = {}, "", {}
         self._writer = writer = self._history.begin(self._started)
         writer.note(asked_entry(command, options, namespace, version, self._started))
         status, message = "canceled", ""
@@ -66,7 +68,7 @@ class BuildRecorder(ProgressSink, StepObserver):
             status, message = "error", f"{type(error).__name__}: {error}"
             raise
         finally:
-            writer.note(ended_entry(status, message, self._now()))
+            writer.note(without(self._hidden, ended_entry(status, message, self._now())))
             writer.close()
             self._tidy()
 
@@ -80,11 +82,17 @@ class BuildRecorder(ProgressSink, StepObserver):
             after_ms = min(max(int((now - self._started) * 1000), 0), 0xFFFFFFFF)
             writer.output(LogPiece(number, event.stream, after_ms, event.data))
         elif (entry := event_entry(event, now)) is not None:
-            writer.note(entry)
+            writer.note(without(self._hidden, entry))
+
+    def hide(self, arguments: Mapping[str, str]) -> None:
+        found = secret_values(arguments)
+        if found:
+            with self._lock:  # threads read the other dictionary meanwhile
+                self._hidden = {**self._hidden, **found}
 
     def solved(self, vertex: str, facts: StepFacts) -> None:
         if self._writer is not None:
-            self._writer.note(facts_entry(vertex, facts, self._now()))
+            self._writer.note(without(self._hidden, facts_entry(vertex, facts, self._now())))
 
     def close(self) -> None:
         """Do nothing: each event is written immediately."""

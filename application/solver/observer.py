@@ -1,7 +1,7 @@
 """Observers of the steps of a build: the history takes what is known of each."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -22,6 +22,10 @@ class StepObserver(Protocol):
         """Return whether facts are wanted: to collect them takes time."""
 
     @abstractmethod
+    def hide(self, arguments: Mapping[str, str]) -> None:
+        """Keep the values of build arguments with the names of secrets off the record."""
+
+    @abstractmethod
     def solved(self, vertex: str, facts: StepFacts) -> None:
         """Take the facts about a step; several threads may call it."""
 
@@ -32,6 +36,9 @@ class Unobserved(StepObserver):
     @property
     def observes(self) -> bool:
         return False
+
+    def hide(self, arguments: Mapping[str, str]) -> None:
+        pass
 
     def solved(self, vertex: str, facts: StepFacts) -> None:
         pass
@@ -47,6 +54,9 @@ class TargetObserver(StepObserver):
     @property
     def observes(self) -> bool:
         return self._observer.observes
+
+    def hide(self, arguments: Mapping[str, str]) -> None:
+        self._observer.hide(arguments)
 
     def solved(self, vertex: str, facts: StepFacts) -> None:
         inputs = tuple(f"{self._target} {each}" for each in facts.inputs)

@@ -146,6 +146,7 @@ class BuildImage:
         if caches.targets:
             self.export_caches.check(caches.targets)
         requests = _requests(request, platforms)
+        self.solver.observer.hide(request.build_args)
         group = group or BuildGroup()
         with (
             cancelled_by(group.cancelled),

@@ -12,6 +12,7 @@ from img.domain.oci.chain import Layer
 # As in BuildKit's check SecretsUsedInArgOrEnv.
 _SECRET = r"(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)"
 _NO_SECRET = r"(?i)(?:_|^)(?:public|file|version)(?:_|$)"
+_SHORTEST = 4  # characters, as of secrets in output
 HIDDEN = "hidden:"
 """The beginning of a text that stands for the value of a secret; equal values have equal texts."""
 
@@ -42,6 +43,18 @@ def is_secret_name(name: str) -> bool:
     return bool(re.search(_SECRET, name)) and not re.search(_NO_SECRET, name)
 
 
+def secret_values(arguments: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of ``arguments`` with the names of secrets, and the texts instead.
+
+    Short ones are left out: they are parts of other words.
+    """
+    return {
+        value: hidden(value)
+        for name, value in arguments.items()
+        if len(value) >= _SHORTEST and is_secret_name(name)
+    }
+
+
 def hidden(value: str) -> str:
     """Return the text that a record has in place of a secret.
 
@@ -54,6 +67,10 @@ def hidden(value: str) -> str:
 def shown_value(name: str, value: str) -> str:
     """Return the value of a variable as a record keeps it."""
     return hidden(value) if is_secret_name(name) else redacted(value)
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return is_secret_name(name) or redacted(value) != value
 
 
 def redacted(text: str) -> str:
@@ -73,9 +90,10 @@ def kept_operation(operation: Operation, arguments: Collection[str] = ()) -> dic
     encoded = encode_operation(operation)
     encoded.pop("hidden_env", None)
     if isinstance(operation, Exec):
-        secret = {name for name in arguments if is_secret_name(name)}
+        encoded["argv"] = [redacted(word) for word in operation.argv]
         encoded["env"] = [
-            [name, hidden(value) if name in secret else value] for name, value in operation.env
+            [name, hidden(value) if name in arguments and _is_secret(name, value) else value]
+            for name, value in operation.env
         ]
     for name in ("url", "remote"):
         if isinstance(text := encoded.get(name), str):

@@ -21,6 +21,9 @@ from img.domain.progress import (
     VertexWarning,
 )
 
+# Not paths: the layers have them anyway, and `img debug` needs them.
+_TEXTS = {"name", "message", "error", "argv", "url", "remote"}
+
 JournalEntry = Mapping[str, Json | float]
 """An entry; "e" is its kind, "t" its time in seconds since 1970, "v" the ID of its vertex."""
 
@@ -46,9 +49,9 @@ def event_entry(event: Event, at: float) -> JournalEntry | None:
     """Return the entry of an event, None if a record has no use for it."""
     match event:
         case VertexStarted():
-            return {"e": "started", "t": at, "v": event.vertex, "name": event.name}
+            return {"e": "started", "t": at, "v": event.vertex, "name": redacted(event.name)}
         case VertexCached():
-            return {"e": "cached", "t": at, "v": event.vertex, "name": event.name}
+            return {"e": "cached", "t": at, "v": event.vertex, "name": redacted(event.name)}
         case VertexDone():
             return {"e": "done", "t": at, "v": event.vertex}
         case VertexFailed():
@@ -108,6 +111,34 @@ def image_entry(target: str, image: Descriptor, names: list[str], at: float) -> 
 def ended_entry(status: str, error: str, at: float) -> JournalEntry:
     """Return the last entry; ``status`` is completed, error or canceled."""
     return {"e": "ended", "t": at, "status": status, "error": redacted(error)}
+
+
+def without(hidden: Mapping[str, str], entry: JournalEntry) -> JournalEntry:
+    """Return the entry with the keys of ``hidden`` replaced by its values, in texts for people."""
+    if not hidden:
+        return entry
+    operation = entry.get("operation")
+    told = _told(hidden, entry)
+    if isinstance(operation, dict):
+        told["operation"] = {**operation, **_told(hidden, operation)}
+    return {**entry, **told}
+
+
+def _told(hidden: Mapping[str, str], values: Mapping[str, Json | float]) -> dict[str, Json]:
+    told: dict[str, Json] = {}
+    for key in _TEXTS & values.keys():
+        match values[key]:
+            case str(text):
+                told[key] = _replaced(hidden, text)
+            case list(words):
+                told[key] = [_replaced(hidden, str(word)) for word in words]
+    return told
+
+
+def _replaced(hidden: Mapping[str, str], text: str) -> str:
+    for value in sorted(hidden, key=len, reverse=True):
+        text = text.replace(value, hidden[value])
+    return text
 
 
 def encoded_layer(layer: Layer) -> Json:

@@ -33,12 +33,12 @@ class Attributes:
         try:
             fields = split_csv(text)
         except BadCsv as error:
-            raise UsageError(f"invalid {option} {_masked(text)!r}: {error}") from None
+            raise UsageError(f"invalid {option} {masked(text)!r}: {error}") from None
         values = {}
         for field in fields:
             key, equals, value = field.partition("=")
             if not equals:
-                shown = _masked(text)
+                shown = masked(text)
                 named = repr(field) if shown == text else "each field"
                 raise UsageError(f"invalid {option} {shown!r}: {named} must be a key=value pair")
             values[key.strip()] = value
@@ -82,8 +82,9 @@ class Attributes:
 
     def refuse(self, problem: str, hint: str | None = None) -> NoReturn:
         """Raise UsageError with this option, its value and ``problem``; secrets are masked."""
-        raise UsageError(f"invalid {self.option} {_masked(self.text)!r}: {problem}", hint=hint)
+        raise UsageError(f"invalid {self.option} {masked(self.text)!r}: {problem}", hint=hint)
 
 
-def _masked(text: str) -> str:
+def masked(text: str) -> str:
+    """Return the value of an option without the keys and tokens of remote caches."""
     return re.sub(_SECRET, lambda found: f"{found[1] or found[2]}***", text)

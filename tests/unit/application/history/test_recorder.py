@@ -1,13 +1,15 @@
 """Records of builds with adapters in memory."""
 
+import json
 from datetime import timedelta
 
 import pytest
 
+from img.domain.history.facts import hidden
 from img.domain.history.limits import KeepRecords
 from img.domain.history.record import Outcome
 from img.domain.progress import VertexOutput
-from tests.support.in_memory_app import InMemoryApp
+from tests.support.in_memory_app import InMemoryApp, a_request
 
 DOCKERFILE = """\
 FROM base AS build
@@ -79,6 +81,21 @@ def test_a_failure_is_recorded_with_the_changes_that_the_step_made(app: InMemory
     assert app.files_in([facts.kept]) == {"half": b"done"}
     kept = [r for _, r in app.cache.records() if r.description == "RUN make (failed)"]
     assert [each.layer for each in kept] == [facts.kept]
+
+
+def test_values_of_secret_arguments_are_in_no_text_of_a_record(app: InMemoryApp) -> None:
+    dockerfile = (
+        "FROM base\nARG API_TOKEN\nARG SOURCE\nARG PLAIN\n"
+        "RUN make https://me:pw-in-text@host/ $API_TOKEN $SOURCE $PLAIN\n"
+    )
+    values = {"API_TOKEN": "t0p-secret", "SOURCE": "https://me:pw-in-arg@host/", "PLAIN": "shown"}
+
+    record = app.recorded(dockerfile, {}, request=a_request(build_args=values))
+    entries = json.dumps([*app.history.journal(record.id)])
+
+    assert not [word for word in ("t0p-secret", "pw-in-arg", "pw-in-text") if word in entries]
+    assert "shown" in record.instructions[-1].name
+    assert hidden("t0p-secret") in record.instructions[-1].name
 
 
 def test_targets_of_a_bake_share_a_record(app: InMemoryApp) -> None:
