@@ -8,6 +8,7 @@ from img.domain.dataclass import dataclass
 from img.domain.graph.codec import Json, encode_operation
 from img.domain.graph.operations import Exec, Operation
 from img.domain.oci.chain import Layer
+from img.domain.options.attributes import masked
 
 # As in BuildKit's check SecretsUsedInArgOrEnv.
 _SECRET = r"(?i)(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)"
@@ -66,11 +67,8 @@ def hidden(value: str) -> str:
 
 def shown_value(name: str, value: str) -> str:
     """Return the value of a variable as a record keeps it."""
-    return hidden(value) if is_secret_name(name) else redacted(value)
-
-
-def _is_secret(name: str, value: str) -> bool:
-    return is_secret_name(name) or redacted(value) != value
+    is_secret = is_secret_name(name) or _has_bare_password(name, value)
+    return hidden(value) if is_secret else redacted(value)
 
 
 def redacted(text: str) -> str:
@@ -82,8 +80,21 @@ def redacted(text: str) -> str:
     return redact_urls(text)
 
 
+def without_secrets(value: Json) -> Json:
+    """Return the value of an option, or all of them, without passwords and keys of caches."""
+    match value:
+        case str():
+            return masked(redacted(value)) if "=" in value else redacted(value)
+        case list():
+            return [without_secrets(each) for each in value]
+        case dict():
+            return {name: without_secrets(each) for name, each in value.items()}
+        case _:
+            return value
+
+
 def kept_operation(operation: Operation, arguments: Collection[str] = ()) -> dict[str, Json]:
-    """Return ``operation`` as JSON without proxies and the values of secret ``arguments``.
+    """Return ``operation`` as JSON without proxies and the secret values of ``arguments``.
 
     Values of ENV are in the image anyway.
     """
@@ -99,3 +110,13 @@ def kept_operation(operation: Operation, arguments: Collection[str] = ()) -> dic
         if isinstance(text := encoded.get(name), str):
             encoded[name] = redacted(text)
     return encoded
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Tell whether a variable is, or has in a URL, a secret: ARG HTTP_PROXY may have a password."""
+    return shown_value(name, value) != value
+
+
+def _has_bare_password(name: str, value: str) -> bool:
+    """Tell whether a proxy has a password and no scheme, which most programs allow."""
+    return name.lower().endswith("_proxy") and "@" in value and "://" not in value

@@ -7,7 +7,7 @@ then. ``entry_of`` and the functions beside it write entries; record.py reads th
 from collections.abc import Mapping
 
 from img.domain.graph.codec import Json
-from img.domain.history.facts import StepFacts, redacted
+from img.domain.history.facts import StepFacts, redacted, without_secrets
 from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
 from img.domain.progress import (
@@ -31,7 +31,7 @@ JournalEntry = Mapping[str, Json | float]
 def asked_entry(
     command: str, options: Mapping[str, Json], namespace: str, version: str, at: float
 ) -> JournalEntry:
-    """Return the first entry: the command with its options, which hold no secrets.
+    """Return the first entry: the command with its options, in which secrets are hidden.
 
     Results of other cache namespaces are not found (docs/caching.md).
     """
@@ -39,7 +39,7 @@ def asked_entry(
         "e": "asked",
         "t": at,
         "command": command,
-        "options": dict(options),
+        "options": without_secrets(dict(options)),
         "namespace": namespace,
         "version": version,
     }

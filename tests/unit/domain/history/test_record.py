@@ -1,7 +1,10 @@
 """Records of builds, from their journals."""
 
+import json
+
 from img.domain.digest import Digest
 from img.domain.filesystem.file_name import FileName
+from img.domain.graph.codec import Json
 from img.domain.graph.operations import Exec, FetchUrl
 from img.domain.history.facts import StepFacts, hidden, kept_operation, shown_value
 from img.domain.history.journal import (
@@ -132,15 +135,42 @@ def test_the_layers_of_a_step_are_those_of_its_base_and_of_the_steps_below() -> 
 def test_no_secret_gets_into_the_facts() -> None:
     operation = Exec(
         argv=("make",),
-        env=(("API_TOKEN", "t0p"), ("GPG_KEY", "public"), ("V", "1")),
+        env=(
+            ("API_TOKEN", "t0p"),
+            ("GPG_KEY", "public"),
+            ("HTTP_PROXY", "http://u:pw@p"),
+            ("ftp_proxy", "u:pw@p:1"),
+            ("V", "1"),
+        ),
         hidden_env=(("http_proxy", "http://u:pw@p"),),
     )
     url = FetchUrl(url="https://u:pw@host/file", filename=FileName("file"))
 
-    kept = kept_operation(operation, ("API_TOKEN", "V"))
+    kept = kept_operation(operation, ("API_TOKEN", "HTTP_PROXY", "ftp_proxy", "V"))
 
-    assert kept["env"] == [["API_TOKEN", hidden("t0p")], ["GPG_KEY", "public"], ["V", "1"]]
+    assert kept["env"] == [
+        ["API_TOKEN", hidden("t0p")],
+        ["GPG_KEY", "public"],
+        ["HTTP_PROXY", hidden("http://u:pw@p")],
+        ["ftp_proxy", hidden("u:pw@p:1")],
+        ["V", "1"],
+    ]
     assert "hidden_env" not in kept
     assert kept_operation(url)["url"] == "https://xxxxx:xxxxx@host/file"
     assert shown_value("PUBLIC_KEY", "a") == "a"
     assert shown_value("DB_PASSWORD", "a") == hidden("a") != hidden("b")
+
+
+def test_no_secret_gets_into_the_options() -> None:
+    options: dict[str, Json] = {
+        "contexts": {"app": "https://u:s3cr3t@host/a.tgz#:app"},
+        "cache_to": ["type=s3,access_key_id=i,secret_access_key=s3cr3t", "type=gha,token=s3cr3t"],
+        "override": ["app.cache-to=type=azblob,account_url=https://h/?sig=s3cr3t"],
+        "jobs": 2,
+    }
+
+    entry = asked_entry("bake", options, "", "1", 1.0)
+    started = event_entry(VertexStarted(vertex="1", name="ADD https://u:s3cr3t@host/a /"), 1.0)
+
+    assert "s3cr3t" not in json.dumps([entry, started])
+    assert '"jobs": 2' in json.dumps(entry)
