@@ -44,6 +44,10 @@ _EXTENDED = 7  # from the number of a type to that of its extended form
 _MOST_ENTRIES = 256  # of a header in a directory
 _MOST_IN_32 = (1 << 32) - 1
 _LONGEST_NAME = 256
+_LONGEST_LINK = 4095  # bytes; Linux reads no longer one
+_LONGEST_ATTRIBUTE = 255  # bytes of a name (xattr(7))
+_MOST_IDS = (1 << 16) - 1
+_MOST_MAJOR, _MOST_MINOR = (1 << 12) - 1, (1 << 20) - 1  # of a device
 _SECOND = 10**9
 _CHUNK = 1 << 20
 
@@ -133,9 +137,10 @@ class _Tree:
     def add(self, packed: PackedEntry) -> None:
         entry, open_content = packed
         parent, _, name = entry.path.rpartition("/")
-        encoded = name.encode("utf-8", "surrogateescape")
+        encoded = _encoded(name)
         if len(encoded) > _LONGEST_NAME:
             raise NotInDiskImage(f"the name {name[:40]}… is too long for squashfs")
+        _check(entry)
         if entry.kind == HARDLINK:
             node = self._nodes[entry.link]
             node.links += 1
@@ -191,6 +196,8 @@ class _Tree:
         for path, node in reversed(self._directories):
             above = self._nodes[path.rpartition("/")[0]].number
             self._directory(node, above if path else self._last + 1)
+        if len(self._ids.records()) > _MOST_IDS:
+            raise NotInDiskImage(f"squashfs holds no more than {_MOST_IDS} owners and groups")
         inodes, listings = self._inodes.content(), self._listings.content()
         start = _SUPERBLOCK + self.written
         tables = inodes + listings
@@ -248,7 +255,7 @@ class _Tree:
                     body = struct.pack("<IIII", node.start, index, offset, entry.size)
                 body += struct.pack(f"<{len(node.blocks)}I", *node.blocks)
             case "l":
-                target = entry.link.encode("utf-8", "surrogateescape")
+                target = _encoded(entry.link)
                 body = struct.pack("<II", node.links, len(target)) + target
                 body += struct.pack("<I", xattrs) if extended else b""
             case "c" | "b":
@@ -307,6 +314,24 @@ def _run(run: list[tuple[bytes, _Node]]) -> bytes:
         for name, node in run
     ]
     return struct.pack("<III", len(run) - 1, first.place[0], first.number) + b"".join(entries)
+
+
+def _check(entry: Entry) -> None:
+    """Raise NotInDiskImage for properties that are too large; layers can have any."""
+    (major, minor), owners = entry.device, (entry.uid, entry.gid)
+    attributes = (name for name, _ in entry.xattrs)
+    if not all(0 <= owner <= _MOST_IN_32 for owner in owners):
+        raise NotInDiskImage(f"{entry.path}: no owner {entry.uid}:{entry.gid} in squashfs")
+    if not (0 <= major <= _MOST_MAJOR and 0 <= minor <= _MOST_MINOR):
+        raise NotInDiskImage(f"{entry.path}: no device {major}:{minor} in squashfs")
+    if entry.kind == SYMLINK and len(_encoded(entry.link)) > _LONGEST_LINK:
+        raise NotInDiskImage(f"{entry.path}: its link is too long for squashfs")
+    if any(len(_encoded(name)) > _LONGEST_ATTRIBUTE for name in attributes):
+        raise NotInDiskImage(f"{entry.path}: the name of an attribute is too long for squashfs")
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _exactly(content: BinaryIO, size: int, path: str) -> bytes:

@@ -175,6 +175,12 @@ def test_an_empty_image_and_a_deep_one_can_be_read(
         (Entry("s", SOCKET), "kind s"),
         (Entry("ü" * 129, FILE), "too long"),
         (Entry("short", FILE, size=2), "ends early"),
+        (Entry("a", FILE, uid=1 << 32), "no owner 4294967296:0"),
+        (Entry("a", FILE, gid=-1), "no owner 0:-1"),
+        (Entry("a", CHARACTER, device=(1 << 12, 0)), "no device 4096:0"),
+        (Entry("a", CHARACTER, device=(0, 1 << 20)), "no device 0:1048576"),
+        (Entry("a", SYMLINK, link="a" * 4096), "link is too long"),
+        (Entry("a", FILE, xattrs=(("user." + "a" * 251, b""),)), "attribute is too long"),
     ],
 )
 def test_what_the_format_cannot_hold_is_named(
@@ -182,3 +188,16 @@ def test_what_the_format_cannot_hold_is_named(
 ) -> None:
     with pytest.raises(NotInDiskImage, match=message):
         written(make(), [PackedEntry(entry=entry, open=lambda: io.BytesIO(b"1"))])
+
+
+def test_more_owners_than_the_format_holds_are_refused() -> None:
+    owners = [PackedEntry(entry=Entry(f"{n:05}", FILE, uid=n)) for n in range(1 << 16)]
+
+    with pytest.raises(NotInDiskImage, match="65535 owners"):
+        written(squashfs(), owners)
+    assert listed_owners(written(squashfs(), owners[:-1])) == 65535
+
+
+def listed_owners(content: bytes) -> int:
+    """Return the number of ids in the superblock."""
+    return int(struct.unpack_from("<H", content, 26)[0])
