@@ -11,6 +11,7 @@ from img.domain.process import Network, Resolver
 _DOMAIN = r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?\.?"
 _OPTION = r"[a-z0-9-]+(:[0-9]+)?"  # resolv.conf(5), "options"
 _NO_SEARCH = "."
+_SCOPE = r"[A-Za-z0-9_.@-]*"  # Python allows any characters in it, also the end of a line
 
 
 def parse_network(text: str) -> Network:
@@ -74,9 +75,11 @@ def parse_resolver(
 
 def _check_server(text: str, network: Network) -> None:
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         raise UsageError(f"--dns {text!r} is no IP address") from None
+    if not re.fullmatch(_SCOPE, getattr(address, "scope_id", None) or ""):
+        raise UsageError(f"--dns {text!r} names no network interface after %")
     if network is Network.PRIVATE and AddressClass.of_name(text) is AddressClass.LOOPBACK:
         raise UsageError(
             f"--network private does not reach --dns {text}, which is this machine",

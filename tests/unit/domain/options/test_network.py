@@ -11,9 +11,12 @@ from img.domain.process import Network, Resolver
 
 def test_options_become_lines_of_the_resolver() -> None:
     assert parse_resolver(
-        ["192.0.2.1", "::1"], ["corp.example", "_x.test."], ["ndots:2", "use-vc"], Network.HOST
+        ["192.0.2.1", "fe80::1%eth0"],
+        ["corp.example", "_x.test."],
+        ["ndots:2", "use-vc"],
+        Network.HOST,
     ) == Resolver(
-        servers=("192.0.2.1", "::1"),
+        servers=("192.0.2.1", "fe80::1%eth0"),
         domains=("corp.example", "_x.test."),
         options=("ndots:2", "use-vc"),
     )
@@ -27,6 +30,7 @@ def test_options_become_lines_of_the_resolver() -> None:
         (["one.test"], [], [], Network.HOST, "no IP address"),
         (["none"], [], [], Network.HOST, "no IP address"),
         (["192.0.2.1\nsearch x"], [], [], Network.HOST, "no IP address"),
+        (["fe80::1%eth0\nsearch x"], [], [], Network.HOST, "no network interface"),
         (["127.0.0.53"], [], [], Network.PRIVATE, "does not reach --dns 127.0.0.53"),
         ([], ["a b"], [], Network.HOST, "no domain"),
         ([], [], ["ndots:2\nnameserver 1.1.1.1"], Network.HOST, "no option"),
