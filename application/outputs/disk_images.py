@@ -17,7 +17,8 @@ from img.domain.apptainer import FOLDER, missing_places, runtime_files
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.errors import UsageError
-from img.domain.filesystem.entry import FILE, Entry
+from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
+from img.domain.filesystem.paths import parent
 from img.domain.filesystem.rootfs import files_in
 from img.domain.oci.chain import Layer
 from img.domain.outputs import DiskImageOutput
@@ -46,14 +47,16 @@ class WriteDiskImage:
         form = DiskImageForm(
             platform=one.plan.config.platform, compression=output.compression, epoch=epoch or 0
         )
-        entries = self._files(one.stack.layers)
         if output.format == "sif":
-            entries = _with_runtime_files(entries, one)
+            # Its own files for Apptainer are left out, but not other names of those files.
+            entries = _with_runtime_files(self._files(one.stack.layers, without=FOLDER), one)
+        else:
+            entries = self._files(one.stack.layers)
         with self.places.file(output.destination) as file:
             self.formats[output.format]().write(_at(epoch, entries), file, form)
 
-    def _files(self, layers: tuple[Layer, ...]) -> list[PackedEntry]:
-        entries = list(files_in(self.trees.of(layers)))
+    def _files(self, layers: tuple[Layer, ...], *, without: str = "") -> list[PackedEntry]:
+        entries = list(files_in(self.trees.of(layers), without=without))
         filled = [entry.path for entry in entries if entry.kind == FILE and entry.size]
         source = StackSource(Stack(key=_NO_KEY, layers=layers), self.trees, self.scratch)
         opened = source.contents(filled)
@@ -61,16 +64,20 @@ class WriteDiskImage:
 
 
 def _with_runtime_files(entries: list[PackedEntry], built: Solved) -> list[PackedEntry]:
-    """Return ``entries`` with what Apptainer needs; the image's own files for it are left out."""
-    kept = [each for each in entries if each.entry.path.partition("/")[0] != FOLDER]
+    """Return ``entries``, which have no FOLDER, with what Apptainer needs."""
     own = [
         PackedEntry(entry=entry, open=partial(BytesIO, content))
         for entry, content in runtime_files(built.plan.config.run)
     ]
-    places = frozenset(each.entry.path for each in kept)
-    own += [PackedEntry(entry=entry) for entry in missing_places(places)]
+    places = frozenset(each.entry.path for each in entries)
+    links = frozenset(each.entry.path for each in entries if each.entry.kind != DIRECTORY)
+    own += [
+        PackedEntry(entry=entry)
+        for entry in missing_places(places)
+        if parent(entry.path) not in links  # /var may be a link
+    ]
     own.sort(key=_in_order)
-    return list(heapq.merge(kept, own, key=_in_order))
+    return list(heapq.merge(entries, own, key=_in_order))
 
 
 def _in_order(packed: PackedEntry) -> list[str]:

@@ -6,14 +6,16 @@ from img.domain.filesystem.entry import DIRECTORY, FILE, HARDLINK, Entry
 from img.domain.filesystem.tree import FileTree
 
 
-def files_in(tree: FileTree) -> Iterator[Entry]:
+def files_in(tree: FileTree, *, without: str = "") -> Iterator[Entry]:
     """Yield the entries of ``tree`` without its root: parents first, names sorted.
+
+    The directory ``without``, a name in the root, is left out.
 
     A file with several names has the first one; the other names are hard links to it.
     """
     first: dict[int, str] = {}
     for entry in tree.walk(""):
-        if not entry.path:
+        if not entry.path or (without and entry.path.partition("/")[0] == without):
             continue
         names = tree.linked(entry.path)
         if len(names) == 1 or first.setdefault(id(names), entry.path) == entry.path:

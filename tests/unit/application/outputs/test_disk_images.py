@@ -7,7 +7,7 @@ import pytest
 from img.domain.errors import UsageError
 from img.domain.outputs import DiskImageOutput
 from img.domain.platform import Platform
-from tests.contracts.test_disk_image import listed
+from tests.contracts.test_disk_image import listed, squashfs_in
 from tests.unit.application.outputs.bench import Bench, exported
 
 
@@ -45,6 +45,16 @@ def test_a_sif_has_what_apptainer_needs_and_none_of_the_images_own_files(
     assert files["etc/hosts"][2] == "1" and files["etc/resolv.conf"][2] == "0"
     assert {"dev", "proc", "sys", "tmp", "var/tmp", "dir/of-base"} <= files.keys()
     assert places[0].read_bytes() == places[1].read_bytes()
+
+
+def test_a_sif_has_no_places_below_a_file(app: Bench, tmp_path: Path) -> None:
+    app.contexts.text = "FROM scratch\nCOPY a /etc\n"
+    place = tmp_path / "1.sif"
+
+    app.deliver(DiskImageOutput(format="sif", destination=str(place)))
+
+    content = squashfs_in(place.read_bytes())
+    assert int.from_bytes(content[4:8], "little") == len(listed(tmp_path, content)) + 1  # inodes
 
 
 def test_a_disk_image_holds_one_platform(app: Bench, tmp_path: Path) -> None:

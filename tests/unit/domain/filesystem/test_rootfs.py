@@ -33,6 +33,14 @@ def test_what_whiteouts_hide_is_not_there_and_the_first_name_has_the_content() -
     ]
 
 
+def test_another_name_has_the_content_where_the_first_one_is_left_out() -> None:
+    first = Entry("a/b", HARDLINK, link="d/b")
+    linked = FileTree.of([FileIndex.of([D, B, Entry("a", DIRECTORY), first])])
+
+    assert [entry.link for entry in files_in(linked)] == ["", "", "", "a/b"]
+    assert list(files_in(linked, without="a")) == [D, B]
+
+
 def test_a_tree_in_a_folder_keeps_its_links() -> None:
     moved = [moved_below("linux_amd64", entry) for entry in files_in(tree())]
 
