@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from img.application.ports.executor import OutputSink
 
-_MASK = b"****"
+MASK = b"****"
 _SHORTEST = 4  # bytes; shorter values are too common
 
 
@@ -38,7 +38,7 @@ class MaskedOutput:
 
     def _masked(self, data: bytes) -> bytes:
         for secret in self._secrets:
-            data = data.replace(secret, _MASK)
+            data = data.replace(secret, MASK)
         return data
 
 

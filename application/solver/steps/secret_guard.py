@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from img.application.log import logger
 from img.application.ports.layer_archive import PackedEntry
+from img.application.solver.masking import MASK
 from img.domain.errors import BuildError
 from img.domain.secret_forms import SHORTEST, forms_of
 
@@ -62,7 +63,14 @@ class SecretGuard:
         """Raise SecretLeaked if the data has a secret."""
         for text, (name, form) in self._forms.items():
             if text in data:
-                raise SecretLeaked(name, path, form)
+                raise SecretLeaked(name, self._masked(path), form)
+
+    def _masked(self, path: str) -> str:
+        """Return a path for messages: it may have the value of a secret itself."""
+        data = path.encode("utf-8", "surrogateescape")
+        for text in sorted(self._forms, key=len, reverse=True):
+            data = data.replace(text, MASK)
+        return data.decode("utf-8", "surrogateescape")
 
 
 class _Searched(io.RawIOBase, BinaryIO):
