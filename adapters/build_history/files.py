@@ -25,6 +25,7 @@ log = logger("history")
 
 _JOURNAL, _LOGS = ".journal", ".log"
 _ID_BYTES = 6
+_TIME_DIGITS = 16  # microseconds up to the year 2286
 _PIECE = struct.Struct(">IBII")  # step, stream, milliseconds, length
 _FLUSH_MS = 1000  # output of the last second may be lost if img is killed
 _FLUSH_BYTES = 1 << 20
@@ -45,9 +46,8 @@ class FileBuildHistory(BuildHistory):
         record = os.urandom(_ID_BYTES).hex()
         try:
             make_directories(self._directory)
-            path = f"{self._directory}/{int(started * 1e6):016d}-{record}"
-            journal = open_own_file(path + _JOURNAL, _NEW)
-            try_lock(journal)
+            path = f"{self._directory}/{int(started * 1e6):0{_TIME_DIGITS}d}-{record}"
+            journal = _locked(path + _JOURNAL)
         except OSError as error:
             log.info("the build is not recorded", reason=str(error))
             return _Unwritten(record)
@@ -112,10 +112,23 @@ class FileBuildHistory(BuildHistory):
             return None
 
 
+def _locked(path: str) -> int:
+    """Return the descriptor of a new file, locked. Raises OSError; then there is no file."""
+    descriptor = open_own_file(path, _NEW)
+    try:
+        try_lock(descriptor)
+    except OSError:
+        os.close(descriptor)
+        os.unlink(path)
+        raise
+    return descriptor
+
+
 def _is_name(text: str) -> bool:
     started, dash, record = text.partition("-")
     is_hex = all(each in "0123456789abcdef" for each in record)
-    return bool(dash) and started.isdecimal() and len(record) == 2 * _ID_BYTES and is_hex
+    is_time = len(started) == _TIME_DIGITS and started.isdecimal()
+    return bool(dash) and is_time and len(record) == 2 * _ID_BYTES and is_hex
 
 
 def _is_locked(path: str) -> bool:

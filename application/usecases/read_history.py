@@ -1,8 +1,9 @@
 """``img history``: records of builds."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
-from img.application.ports.build_history import BuildHistory, LogPiece, StoredRecord
+from img.application.ports.build_history import BuildHistory, LogPiece, RecordNotFound, StoredRecord
 from img.domain.dataclass import dataclass
 from img.domain.errors import UsageError
 from img.domain.history.record import BuildRecord, Outcome, StepRecord, record_of
@@ -20,9 +21,10 @@ class ReadHistory:
     def all(self, wanted: RecordFilter = _ANY) -> Iterator[BuildRecord]:
         """Yield the records that are ``wanted``, the latest first."""
         for stored in self.history.records():
-            record = self._read(stored)
-            if wanted.matches(record):
-                yield record
+            with suppress(RecordNotFound):  # removed meanwhile, or not readable
+                record = self._read(stored)
+                if wanted.matches(record):
+                    yield record
 
     def find(self, selector: str = "") -> BuildRecord:
         """Return the record of a selector (selection.py), by default of the latest build.
@@ -37,7 +39,8 @@ class ReadHistory:
         """Yield the records of earlier builds, the latest first."""
         for stored in self.history.records():
             if (stored.started, stored.id) < (record.started, record.id):
-                yield self._read(stored)
+                with suppress(RecordNotFound):
+                    yield self._read(stored)
 
     def find_step(
         self, words: Sequence[str], *, failed: bool = False
@@ -95,7 +98,7 @@ def step_of(record: BuildRecord, text: str) -> StepRecord:
     Of several steps with that part, the one that failed is meant. Raises UsageError.
     """
     steps = record.instructions
-    if text.isdecimal() and 0 < int(text) <= len(steps):
+    if text.isdecimal() and len(text) < 10 and 0 < int(text) <= len(steps):
         return steps[int(text) - 1]
     found = [step for step in steps if text in step.name]
     failed = [step for step in found if step.outcome is Outcome.FAILED]

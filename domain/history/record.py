@@ -11,6 +11,8 @@ from img.domain.history.journal import JournalEntry
 from img.domain.oci.chain import DiffID, Layer
 from img.domain.oci.descriptor import Descriptor
 
+_LATEST = 253402300799  # the last second of the year 9999, which datetime can tell
+
 
 class Outcome(Enum):
     """The state of a step."""
@@ -242,7 +244,7 @@ def _facts(entry: JournalEntry) -> StepFacts:
 def decoded_layer(value: object) -> Layer | None:
     """Return the layer that encoded_layer wrote, None for anything else."""
     match value:
-        case [str(diff_id), str(digest), int(size), str(media_type)] if size >= 0:
+        case [str(diff_id), str(digest), int(size), str(media_type)] if 0 <= size < 1 << 63:
             try:
                 blob = Descriptor(media_type=media_type, digest=Digest.parse(digest), size=size)
                 return Layer(DiffID(Digest.parse(diff_id)), blob)
@@ -280,7 +282,10 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0
+    """Return a time or a number of bytes, 0 for anything that is none."""
+    if isinstance(value, int | float) and 0 <= value <= _LATEST:  # false for NaN
+        return float(value)
+    return 0.0
 
 
 def _counts(word: str) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from img.adapters.build_history.files import FileBuildHistory
 from img.adapters.build_history.memory import MemoryBuildHistory
 from img.application.ports.build_history import BuildHistory, LogPiece, RecordNotFound
+from img.application.usecases.read_history import ReadHistory
 from img.domain.history.record import record_of
 from img.testing.build_history import BuildHistoryContract
 
@@ -103,6 +104,7 @@ def test_links_and_foreign_files_are_not_followed(tmp_path: Path) -> None:
     (directory / "README").write_text("{}")
     (directory / "0000000000000001-0123456789ab.journal").symlink_to("/etc/passwd")
     os.mkfifo(directory / "0000000000000002-0123456789ac.journal")
+    (directory / f"{'9' * 40}-0123456789ad.journal").write_text("{}")
 
     for stored in history.records():
         if stored.id.startswith("0123"):
@@ -110,6 +112,7 @@ def test_links_and_foreign_files_are_not_followed(tmp_path: Path) -> None:
                 history.journal(stored.id)
         else:
             assert [*history.journal(stored.id)] == []
+    assert [each.started for each in ReadHistory(history=history).all()] == [1]
 
 
 def test_a_state_that_cannot_be_written_leaves_no_record(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from img.domain.digest import Digest
 from img.domain.filesystem.file_name import FileName
 from img.domain.graph.codec import Json
@@ -174,3 +176,19 @@ def test_no_secret_gets_into_the_options() -> None:
 
     assert "s3cr3t" not in json.dumps([entry, started])
     assert '"jobs": 2' in json.dumps(entry)
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan"), 10**400, -1, "1"])
+def test_numbers_without_sense_are_no_times_and_no_sizes(number: object) -> None:
+    record = a_record(
+        {"e": "started", "t": number, "v": "1", "name": "RUN a"},
+        {"e": "received", "t": number, "v": "1", "bytes": number},
+        {"e": "log", "t": number, "v": "1", "n": number},
+        {"e": "facts", "v": "1", "layer": [str(OTHER.diff_id), str(BLOB.digest), 1 << 63, "m"]},
+        {"e": "ended", "t": number, "status": "completed"},
+    )
+
+    (step,) = record.steps
+    assert (record.ended, step.started, step.received, step.log) == (0, 0, 0, 0)
+    assert step.facts
+    assert step.facts.layer is None
