@@ -9,7 +9,6 @@ import typer
 from img.domain.errors import UsageError
 from img.entrypoints.cli import image_history, options
 from img.entrypoints.cli.formats import Format, is_template, show_rows
-from img.entrypoints.cli.image_completion import image_names
 from img.entrypoints.cli.options import Texts, option
 from img.entrypoints.cli.output import say, say_json, say_lines
 from img.entrypoints.cli.params import shared_options
@@ -59,10 +58,11 @@ class _History(options.Group):
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """Return the commands and the names of images with the typed beginning."""
-        from click.shell_completion import CompletionItem
-
-        names = image_names(ctx, incomplete)
-        return [*super().shell_complete(ctx, incomplete), *map(CompletionItem, names)]
+        found = [*super().shell_complete(ctx, incomplete)]
+        for each in self.commands[self.other_words].params:
+            if each.param_type_name == "argument":
+                found += each.shell_complete(ctx, incomplete)
+        return found
 
     def collect_usage_pieces(self, _ctx: Any) -> list[str]:
         return ["COMMAND [ARGS]...", "| IMAGE"]
