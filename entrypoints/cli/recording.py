@@ -9,7 +9,6 @@ from img import __version__
 from img.domain.errors import NotFoundError, UsageError
 from img.domain.graph.codec import Json
 from img.domain.history.facts import redacted, shown_value
-from img.domain.options.attributes import masked
 from img.entrypoints.cli.output import say
 
 if TYPE_CHECKING:
@@ -77,6 +76,6 @@ def _kept(name: str, value: object) -> Json:
             return [_kept(name, each) for each in value]
         case str() if name in _NAME_AND_VALUE and "=" in value:
             key, _, text = value.partition("=")
-            return f"{key}={masked(shown_value(key.rpartition('.')[2], text))}"
+            return f"{key}={shown_value(key.rpartition('.')[2], text)}"
         case _:
-            return masked(redacted(str(value)))
+            return redacted(str(value))
