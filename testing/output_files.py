@@ -135,6 +135,25 @@ class OutputFilesContract:
 
         assert outputs.files() == {"d/kept": b"old", **dict.fromkeys(new, b"new")}
 
+    @pytest.mark.parametrize("new", ["d/file/in", "d/directory"])
+    def test_kinds_stay_if_wanted(self, outputs: Outputs, new: str) -> None:
+        old = dict.fromkeys(("d/file", "d/directory/inside", "d/replaced"), b"old")
+        outputs.fill("", old)
+
+        with (
+            pytest.raises(OutputNotWritten, match=f"^cannot write {outputs.root}: "),
+            outputs.places.directory(outputs.root, same_kinds=True) as draft,
+        ):
+            Path(draft, new).parent.mkdir(parents=True)
+            Path(draft, new).write_bytes(b"new")
+            Path(draft, "d/replaced").write_bytes(b"new")
+        assert outputs.files() == old
+
+        with outputs.places.directory(outputs.root, same_kinds=True) as draft:
+            Path(draft, "d").mkdir()
+            Path(draft, "d/replaced").write_bytes(b"new")
+        assert outputs.files() == {**old, "d/replaced": b"new"}
+
     def test_with_delete_nothing_else_stays(self, outputs: Outputs) -> None:
         outputs.fill("out", dict.fromkeys(("d/old", "gone/deep/f", "d/both"), b"old"))
         outputs.fill("out-of-it", {"f": b"old"})

@@ -68,13 +68,17 @@ class LocalOutputFiles(OutputFiles):
                     yield file
 
     @contextmanager
-    def directory(self, path: str, *, delete: bool = False) -> Iterator[str]:
-        from img.adapters.output_files.merge import merge
+    def directory(
+        self, path: str, *, delete: bool = False, same_kinds: bool = False
+    ) -> Iterator[str]:
+        from img.adapters.output_files.merge import check_kinds, merge
 
         with named(path):
             if os.path.isdir(path):
                 with _draft_directory(path) as draft:
                     yield draft.path
+                    if same_kinds:
+                        check_kinds(draft.path, path)
                     merge(draft.path, path, kept=draft.name, delete=delete)
             else:
                 parent = os.path.dirname(os.path.abspath(path))

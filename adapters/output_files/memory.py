@@ -50,13 +50,17 @@ class MemoryOutputFiles(OutputFiles):
             self.files[path] = draft.getvalue()
 
     @contextmanager
-    def directory(self, path: str, *, delete: bool = False) -> Iterator[str]:
+    def directory(
+        self, path: str, *, delete: bool = False, same_kinds: bool = False
+    ) -> Iterator[str]:
         import tempfile
 
         with named(path):
             self.check_directory(path)
             with tempfile.TemporaryDirectory(prefix="img-output-") as draft:
                 yield draft
+                if same_kinds:
+                    self._check_kinds(draft, path)
                 if delete:
                     self._remove_below(path)
                 self._join(draft, path)
@@ -71,6 +75,13 @@ class MemoryOutputFiles(OutputFiles):
         below = f"{path}/"
         self.files = {name: c for name, c in self.files.items() if not name.startswith(below)}
         self.directories = {name for name in self.directories if not name.startswith(below)}
+
+    def _check_kinds(self, draft: str, path: str) -> None:
+        for found in Path(draft).rglob("*"):
+            name = f"{path}/{found.relative_to(draft)}"
+            is_directory = found.is_dir() and not found.is_symlink()
+            if name in (self.files if is_directory else self.directories):
+                raise _os_error(errno.ENOTDIR if is_directory else errno.EISDIR)
 
     def _join(self, draft: str, path: str) -> None:
         self.directories.update(_upwards(path))

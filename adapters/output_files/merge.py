@@ -1,8 +1,10 @@
 """Merging directories by names alone: no link on either side is followed."""
 
 import contextlib
+import errno
 import os
 import stat
+from typing import NoReturn
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OWN = 0o700  # the permissions for work in a directory
@@ -21,6 +23,25 @@ def merge(source: str, target: str, *, kept: str = "", delete: bool) -> None:
     finally:
         os.close(from_)
         os.close(to)
+
+
+def check_kinds(source: str, target: str) -> None:
+    """Raise OSError if ``merge`` would replace a directory by another file, or the reverse."""
+    for at, directories, files in os.walk(source, onerror=_raise):
+        place = os.path.normpath(os.path.join(target, os.path.relpath(at, source)))
+        common = []
+        for name in (*directories, *files):
+            try:
+                old = os.path.join(place, name)
+                was_directory = stat.S_ISDIR(os.lstat(old).st_mode)
+            except FileNotFoundError:
+                continue
+            if was_directory != stat.S_ISDIR(os.lstat(os.path.join(at, name)).st_mode):
+                number = errno.EISDIR if was_directory else errno.ENOTDIR
+                raise OSError(number, f"{old}: {os.strerror(number).lower()}")
+            if was_directory:
+                common.append(name)
+        directories[:] = common
 
 
 def empty(directory: int) -> None:
@@ -71,6 +92,10 @@ def _move(name: str, source: int, target: int, status: os.stat_result) -> None:
     os.chmod(name, mode | _OWN, dir_fd=source)
     os.rename(name, name, src_dir_fd=source, dst_dir_fd=target)
     os.chmod(name, mode, dir_fd=target)
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error
 
 
 def _open(name: str, at: int) -> int:

@@ -16,11 +16,14 @@ from img.domain.errors import ImgError
 from img.domain.filesystem.entry import DIRECTORY, FILE, Entry
 from img.domain.filesystem.file_name import FileName
 from img.domain.filesystem.rootfs import (
+    creatable,
     files_in,
     in_order_of_making,
     moved_below,
+    moved_from,
     without_privileges,
 )
+from img.domain.filesystem.tree import FileTree
 from img.domain.oci.chain import Layer
 from img.domain.outputs import FilesOutput
 
@@ -53,7 +56,31 @@ class _Folder:
 
     @property
     def itself(self) -> list[Entry]:
+        if not self.name:
+            return []
         return [Entry(self.name, DIRECTORY, 0o755, mtime=(self.epoch or 0) * _SECOND)]
+
+    def entries(self, tree: FileTree) -> Iterator[Entry]:
+        return files_in(tree)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part(_Folder):
+    """The files at ``top``, which is called ``name`` in the output; "": what is below ``top``."""
+
+    top: str
+
+    def renamed(self, entry: Entry) -> Entry:
+        return moved_from(self.top, self.name, entry)
+
+    @property
+    def itself(self) -> list[Entry]:
+        return []
+
+    def entries(self, tree: FileTree) -> Iterator[Entry]:
+        for entry in files_in(tree, self.top):
+            if self.name or entry.path != self.top:
+                yield entry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,13 +120,33 @@ class WriteFiles:
         """Create ``entries`` of the tree of ``layers`` in ``directory``. Raises UnpackRefused."""
         self._make(_Folder(layers=layers), entries, directory, owners=owners)
 
+    def copy(
+        self, layers: tuple[Layer, ...], top: str, directory: str, name: str, *, owners: bool
+    ) -> list[str]:
+        """Create the file or directory ``top`` of ``layers`` as ``name`` in ``directory``.
+
+        Without a name, the files in ``top`` are created there. Files of the same names are
+        replaced, directories are merged. Return the devices that were left out, which need
+        ``owners``. Raises UnpackRefused, OutputNotWritten.
+        """
+        part = _Part(layers=layers, top=top, name=name)
+        entries, left_out = creatable(part.entries(self.trees.of(layers)), owners=owners)
+        with self.places.directory(directory, same_kinds=True) as draft:
+            self._make(part, entries, draft, owners=owners)
+        return left_out
+
+    def copy_as_tar(self, layers: tuple[Layer, ...], top: str, path: str, name: str) -> None:
+        """Write the same to a tar file. Raises OutputNotWritten."""
+        with self.places.file(path) as file:
+            self.archive.write_tar(self._in_order([_Part(layers=layers, top=top, name=name)]), file)
+
     def _make(
         self, folder: _Folder, entries: Iterable[Entry], directory: str, *, owners: bool
     ) -> None:
         empty, filled, links = in_order_of_making(entries)
 
         def packed() -> Iterator[PackedEntry]:
-            for entry in folder.itself if folder.name else ():
+            for entry in folder.itself:
                 yield PackedEntry(entry=entry)
             for entry in empty:
                 yield PackedEntry(entry=folder.renamed(entry))
@@ -127,10 +174,10 @@ class WriteFiles:
         """Yield all files in the order of their paths, as usual in tar files."""
         made: set[str] = set()
         for folder in folders:
-            for entry in folder.itself if folder.name else ():
+            for entry in folder.itself:
                 yield PackedEntry(entry=entry)
             tree = self.trees.of(folder.layers)
-            entries = list(files_in(tree))
+            entries = list(folder.entries(tree))
             filled = [e.path for e in entries if e.kind == FILE and e.size]
             source = StackSource(Stack(key=_NO_KEY, layers=folder.layers), self.trees, self.scratch)
             opened = source.contents(filled)

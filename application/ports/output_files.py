@@ -40,11 +40,14 @@ class OutputFiles(Protocol):
         """
 
     @abstractmethod
-    def directory(self, path: str, *, delete: bool = False) -> AbstractContextManager[str]:
+    def directory(
+        self, path: str, *, delete: bool = False, same_kinds: bool = False
+    ) -> AbstractContextManager[str]:
         """Enter with an empty directory, and move its files to ``path`` if no error is raised.
 
         The directory ``path`` is created if missing. Files with the same names are replaced,
         directories are merged, and no link is followed. With ``delete`` all other files in
-        ``path`` are deleted. Raises OutputNotWritten,
+        ``path`` are deleted. With ``same_kinds`` a directory replaces no other file and no other
+        file replaces a directory: nothing is moved then. Raises OutputNotWritten,
         also for OSErrors from inside.
         """

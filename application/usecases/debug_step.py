@@ -11,11 +11,11 @@ from img.application.solver.steps.execute import ExecuteProcess, process_of
 from img.domain.dataclass import dataclass
 from img.domain.digest import Digest
 from img.domain.dockerfile.ignore import read_ignore_patterns
-from img.domain.errors import BuildError, ContextError, UsageError
+from img.domain.errors import BuildError, ContextError
 from img.domain.graph.operations import Exec
 from img.domain.history.kept_step import UnreadableStep, exec_of
-from img.domain.history.record import BuildRecord, Outcome, StepRecord, texts_in
-from img.domain.oci.chain import Layer
+from img.domain.history.record import BuildRecord, StepRecord, texts_in
+from img.domain.history.step_root import layers_around
 from img.domain.process import ExitStatus
 
 _SHELL = ("/bin/sh",)
@@ -45,7 +45,7 @@ class DebugStep:
         The root is that after the step, or ``before`` it. For a step that failed, it has the
         changes that were kept. Raises UsageError if they were not, BuildError, LayerLost …
         """
-        layers = _root_of(record, step, before=before)
+        layers = layers_around(record, step, before=before)
         operation, inputs = self._operation(record, step)
         operation = replace(operation, argv=tuple(argv))
         root = Stack(key=Digest.of(b"debug"), layers=layers)
@@ -64,7 +64,7 @@ class DebugStep:
     ) -> tuple[Exec, Mapping[int, Result]]:
         """Return the RUN, or one without settings for another step, and the inputs of mounts."""
         facts = step.facts
-        assert facts is not None  # _root_of
+        assert facts is not None  # layers_around
         try:
             operation = exec_of(facts.operation)
         except UnreadableStep as error:
@@ -98,24 +98,3 @@ class DebugStep:
         ignore = self.contexts.ignore_file(location)
         patterns = () if ignore is None else read_ignore_patterns(ignore)
         return ContextFiles(context=self.contexts.open(location, patterns))
-
-
-def _root_of(record: BuildRecord, step: StepRecord, *, before: bool) -> tuple[Layer, ...]:
-    """Return the layers of the root. Raises UsageError."""
-    facts = step.facts
-    if facts is None:
-        raise UsageError(f"{step.name} is no step of a Dockerfile")
-    if not before and step.outcome in (Outcome.DONE, Outcome.CACHED):
-        layers = record.layers_of(step.vertex)
-    else:
-        layers = record.layers_of(facts.inputs[0]) if facts.inputs else None
-        if layers is not None and not before:
-            if facts.kept is None:
-                raise UsageError(
-                    f"the changes of {step.name} were not kept",
-                    hint="--before shows the files before it",
-                )
-            layers = (*layers, facts.kept)
-    if layers is None:
-        raise UsageError(f"the files of {step.name} are not on record")
-    return layers

@@ -55,7 +55,7 @@ class ReadHistory:
         build, step = "", ""
         if len(words) == 2:
             build, step = words
-        elif words and self._is_build(words[0]):
+        elif words and self.is_build(words[0]):
             build = words[0]
         elif words:
             step = words[0]
@@ -63,6 +63,15 @@ class ReadHistory:
         if step:
             return record, step_of(record, step)
         return record, record.failed if failed else None
+
+    def is_build(self, word: str) -> bool:
+        """Return whether ``word`` names a build, not a step; a short number is a step."""
+        if not is_selector(word):
+            return False
+        is_number = word.isdecimal() and len(word) < 4
+        return word.startswith("^") or (
+            not is_number and any(each.id.startswith(word) for each in self.history.records())
+        )
 
     def output(self, record: BuildRecord, step: StepRecord | None = None) -> Iterator[LogPiece]:
         """Yield the output of a step, or that of all in the order of time."""
@@ -73,14 +82,6 @@ class ReadHistory:
     def remove(self, record: BuildRecord) -> None:
         """Delete a record. Raises RecordNotFound, RecordInUse."""
         self.history.remove(record.id)
-
-    def _is_build(self, word: str) -> bool:
-        if not is_selector(word):
-            return False
-        is_number = word.isdecimal() and len(word) < 4
-        return word.startswith("^") or (
-            not is_number and any(each.id.startswith(word) for each in self.history.records())
-        )
 
     def _read(self, stored: StoredRecord) -> BuildRecord:
         return record_of(

@@ -5,8 +5,7 @@ from img.application.ports.state_lock import StateLock
 from img.application.transfer.catalog import Catalog
 from img.application.transfer.find_image import FindImage
 from img.domain.dataclass import dataclass
-from img.domain.filesystem.entry import BLOCK, CHARACTER
-from img.domain.filesystem.rootfs import files_in, without_privileges
+from img.domain.filesystem.rootfs import creatable, files_in
 from img.domain.image_name import ImageName
 from img.domain.oci.chain import Layer
 from img.domain.platform import Platform
@@ -32,12 +31,8 @@ class UnpackImage:
         with self.lock.reading():
             image = self.catalog.image(self.find(name).target, platform)
             layers: tuple[Layer, ...] = image.layers
-            entries = list(files_in(self.files.trees.of(layers)))
-            left_out = []
-            if not owners:
-                left_out = [each.path for each in entries if each.kind in (CHARACTER, BLOCK)]
-                known = frozenset(left_out)
-                entries = [without_privileges(e) for e in entries if e.path not in known]
+            entries = files_in(self.files.trees.of(layers))
+            made, left_out = creatable(entries, owners=owners)
             with self.files.places.directory(directory) as draft:
-                self.files.unpack(layers, entries, draft, owners=owners)
+                self.files.unpack(layers, made, draft, owners=owners)
         return left_out

@@ -70,6 +70,7 @@ COMMANDS = {
     "packages": {"diff", "sbom"},
     "why": {"why"},
     "debug": {"debug"},
+    "cp": {"cp"},
     "remote": {"catalog", "referrers", "tags"},
     "transfer": {"load", "pull", "push", "save", "unpack"},
     "state": {"du", "fsck", "prune"},

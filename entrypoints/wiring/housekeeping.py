@@ -14,6 +14,7 @@ with lazy_imports(__name__):
     from img.application.housekeeping.direct_trash import DirectTrash
     from img.application.housekeeping.inventory import Inventory
     from img.application.usecases.check_store import CheckStore
+    from img.application.usecases.copy_out import CopyOut
     from img.application.usecases.disk_usage import DiskUsage
     from img.application.usecases.explain_build import ExplainBuild
     from img.application.usecases.prune import KeepTidy, Prune
@@ -94,6 +95,14 @@ class Housekeeping(Wiring):
         self.read_history = providers.Factory(ReadHistory, history=system.history)
         self.explain_build = providers.Factory(
             ExplainBuild, read=self.read_history, indexes=storage.indexes
+        )
+        self.copy_out = providers.Factory(
+            CopyOut,
+            history=self.read_history,
+            find=images.find,
+            catalog=images.catalog,
+            files=images.write_files,
+            lock=storage.lock,
         )
         self.check_store = providers.Factory(
             CheckStore,

@@ -111,6 +111,18 @@ def test_a_step_that_failed_can_be_entered_after_the_build(
     assert "no command to run" not in img("debug", "--", "missing", code=4).stderr
     img("debug", code=1)
 
+    there = context / "there"
+    there.mkdir()
+    there.chmod(0o777)
+    img("cp", "::/tmp", there)
+    img("cp", "-L", ":RUN echo before:/w/f", there / "renamed")
+    img("cp", "--before", "::/tmp/half", there, code=7)
+    assert (there / "tmp/half").read_text() == "half\n"
+    assert (there / "renamed").read_text() == "before\n"
+    assert sorted(path.name for path in there.iterdir()) == ["renamed", "tmp"]
+    tar = img("cp", "^0:4:/w/.", "-").stdout
+    assert tar.startswith("f\0")
+
 
 @pytest.mark.parametrize(
     ("who", "executor"),

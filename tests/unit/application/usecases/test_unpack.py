@@ -72,10 +72,10 @@ def test_nothing_is_made_of_an_image_that_is_not_here(app: InMemoryApp, tmp_path
 
 def test_garbage_is_not_collected_meanwhile(app: InMemoryApp, tmp_path: Path) -> None:
     class Watching(LocalOutputFiles):
-        def directory(self, path: str, *, delete: bool = False):  # type: ignore[no-untyped-def]
+        def directory(self, path: str, *, delete: bool = False, same_kinds: bool = False):  # type: ignore[no-untyped-def]
             with app.lock.alone() as alone:
                 assert not alone
-            return super().directory(path, delete=delete)
+            return super().directory(path, delete=delete, same_kinds=same_kinds)
 
     app.container.system.output_files.override(Watching(io.BytesIO()))
     unpack(app)(ImageName.of(APP), HERE, str(tmp_path / "root"), owners=False)
