@@ -1,8 +1,8 @@
 """The difference between two images of the store."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from img.application.packages.find import FindPackages
+from img.application.packages.find import FindPackages, UnreadRecord
 from img.application.ports.state_lock import StateLock
 from img.application.transfer.catalog import Catalog, Image
 from img.application.transfer.find_image import FindImage
@@ -17,6 +17,8 @@ from img.domain.image_name import ImageName
 from img.domain.json_text import parse_json
 from img.domain.platform import Platform
 
+PARTS = ("config", "packages", "files")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageComparison:
@@ -28,6 +30,7 @@ class ImageComparison:
     config: Sequence[Difference]
     packages: Sequence[Difference]
     files: Sequence[Difference]
+    unread: Sequence[UnreadRecord]  # records of packages in either image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +42,15 @@ class CompareImages:
     packages: FindPackages
     lock: StateLock
 
-    def __call__(self, before: ImageName, after: ImageName, platform: Platform) -> ImageComparison:
-        """Return the difference between two images.
+    def __call__(
+        self,
+        before: ImageName,
+        after: ImageName,
+        platform: Platform,
+        *,
+        parts: Collection[str] = PARTS,
+    ) -> ImageComparison:
+        """Return the difference between two images; of ``PARTS`` only those in ``parts``.
 
         Raises ImageNotFound, AmbiguousImage, BlobNotFound, NoPlatformMatch, InvalidLayer …
         """
@@ -48,19 +58,30 @@ class CompareImages:
             old, new = (
                 self.catalog.image(self.find(name).target, platform) for name in (before, after)
             )
-            trees = self.packages.trees
+            unread, packages = self._packages(old, new) if "packages" in parts else ([], [])
             return ImageComparison(
                 sizes=(old.size, new.size),
                 layers=(len(old.layers), len(new.layers)),
                 common_layers=_common(old, new),
-                config=list(config_differences(self._config(old), self._config(new))),
-                packages=list(
-                    package_differences(
-                        self.packages(old.layers).packages, self.packages(new.layers).packages
-                    )
-                ),
-                files=list(file_differences(trees.of(old.layers), trees.of(new.layers))),
+                config=self._configs(old, new) if "config" in parts else (),
+                packages=packages,
+                files=self._files(old, new) if "files" in parts else (),
+                unread=unread,
             )
+
+    def _packages(
+        self, old: Image, new: Image
+    ) -> tuple[Sequence[UnreadRecord], Sequence[Difference]]:
+        one, other = self.packages(old.layers), self.packages(new.layers)
+        unread = dict.fromkeys((*one.unread, *other.unread))
+        return [*unread], [*package_differences(one.packages, other.packages)]
+
+    def _configs(self, old: Image, new: Image) -> Sequence[Difference]:
+        return [*config_differences(self._config(old), self._config(new))]
+
+    def _files(self, old: Image, new: Image) -> Sequence[Difference]:
+        trees = self.packages.trees
+        return [*file_differences(trees.of(old.layers), trees.of(new.layers))]
 
     def _config(self, image: Image) -> dict[str, object]:
         config = parse_json(self.catalog.read(image.manifest.config))

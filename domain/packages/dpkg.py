@@ -6,17 +6,18 @@ from collections.abc import Iterator
 from img.domain.packages.control_text import Fields, paragraphs
 from img.domain.packages.package import Package
 
+_WITHOUT_FILES = (["config-files"], ["not-installed"])
 _SOURCE = r"(\S+)(?:\s+\((.*)\))?"
 
 
 def dpkg_packages(text: str, path: str) -> Iterator[Package]:
-    """Yield the installed packages of a database at ``path``.
+    """Yield the packages of a database at ``path`` that have files, also if not configured yet.
 
     Paragraphs of ``status.d`` have no Status: all of them are installed.
     """
     for fields in paragraphs(text):
-        installed = fields.get("status", "install ok installed").split()[-1:] == ["installed"]
-        if installed and fields.get("package") and fields.get("version"):
+        state = fields.get("status", "install ok installed").split()[-1:]
+        if state not in _WITHOUT_FILES and fields.get("package") and fields.get("version"):
             yield _package(fields, path)
 
 

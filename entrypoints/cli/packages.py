@@ -122,7 +122,9 @@ def diff(
     parts = [only] if only else _PARTS
     before, after = map(ImageName.parse, names)
     with session.open() as container:
-        compared = container.images.compare_images()(before, after, platform_of(platform))
+        compare = container.images.compare_images()
+        compared = compare(before, after, platform_of(platform), parts=parts)
+        _warn(compared.unread)
     differences = {part: getattr(compared, part) for part in parts}
     if shape == "json":
         say_json(_comparison(compared, differences), indent=2)

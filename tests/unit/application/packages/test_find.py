@@ -249,6 +249,8 @@ def test_the_difference_of_two_images_names_files_packages_and_settings() -> Non
     old, new = (ImageName.of(ImageReference.parse(name)) for name in ("old", "new"))
     compared = app.container.images.compare_images()(old, new, HERE)
 
+    alone = app.container.images.compare_images()(old, new, HERE, parts=("files",))
+    assert (alone.config, [*alone.packages], alone.files) == ((), [], compared.files)
     assert compared.common_layers == 1
     assert [(each.kind, each.name, *each.details) for each in compared.config] == [
         ("changed", "Env A", "1 → 2"),
@@ -267,6 +269,15 @@ def test_the_difference_of_two_images_names_files_packages_and_settings() -> Non
 
 
 @pytest.mark.timeout(60)
+def test_the_difference_names_the_records_that_cannot_be_read() -> None:
+    app = InMemoryApp()
+    app.build("FROM scratch\nCOPY x /var/lib/rpm/Packages.db\n", {"x": b"1"})
+    name = ImageName.of(ImageReference.parse("app"))
+    compared = app.container.images.compare_images()(name, name, HERE)
+
+    assert [each.path for each in compared.unread] == ["var/lib/rpm/Packages.db"]
+
+
 def test_hostile_records_cost_little_and_leave_documents_valid(tmp_path: Path) -> None:
     app = InMemoryApp()
     module = json.dumps({"name": "x\ud800\x1b[2J", "version": "1\x00", "license": "\u202e"})

@@ -39,13 +39,14 @@ Version: 2
 """
 
 
-def test_installed_packages_of_dpkg_are_listed() -> None:
-    first, last = dpkg_packages(STATUS, "var/lib/dpkg/status")
+def test_packages_of_dpkg_with_files_are_listed() -> None:
+    first, half, last = dpkg_packages(STATUS, "var/lib/dpkg/status")
 
     assert (first.name, first.version, first.architecture) == ("libc6", "2.36-9+b1", "amd64")
     assert (first.source, first.source_version) == ("glibc", "2.36-9")
     assert first.supplier == "GNU Libc Maintainers <libc@example.org>"
     assert first.homepage == "https://www.gnu.org/"
+    assert half.name == "half"
     assert (last.name, last.version, last.source) == ("last", "2", "")
 
 
