@@ -52,21 +52,23 @@ class CopyOut:
         self,
         source: CopySource,
         destination: Destination | None,
-        platform: Platform,
+        platform: Platform | None,
         *,
+        here: Platform,
         owners: bool,
         before: bool = False,
         follow: bool = False,
     ) -> list[str]:
         """Copy; return the devices that were left out, which need ``owners``.
 
-        Without a destination, write a tar file to standard output. The files of a step are those
+        Without a destination, write a tar file to standard output. An image is that for
+        ``platform``, by default ``here``; a step takes none. The files of a step are those
         after it, or ``before`` it. A link at the end of the path is copied as a link, or with
         ``follow`` resolved in the root of the step or image. Raises NothingToCopy, UsageError,
         NoSuchBuild, ImageNotFound, BlobNotFound, UnpackRefused, OutputNotWritten.
         """
         with self.lock.reading():
-            root = self._root(source.owner, platform, before=before)
+            root = self._root(source.owner, platform, here, before=before)
             top, kind = self._found(source, root, follow=follow)
             is_directory = kind == DIRECTORY
             if destination is None:
@@ -89,12 +91,16 @@ class CopyOut:
             raise UsageError(f"/{paths.clean(source.path)} of {root.name} is not a directory")
         return top, entry.kind
 
-    def _root(self, owner: str, platform: Platform, *, before: bool) -> _Root:
+    def _root(
+        self, owner: str, platform: Platform | None, here: Platform, *, before: bool
+    ) -> _Root:
         build, colon, step = owner.partition(":")
         if not self._is_step(owner):
             if before:
                 raise UsageError(f"--before is for a step, and {owner} is an image")
-            return self._image_root(owner, platform)
+            return self._image_root(owner, platform or here)
+        if platform is not None:
+            raise UsageError(f"--platform is for an image, and {owner} is a step")
         if not colon:
             raise UsageError(f"{owner} names no step", hint=f"such as {owner}:3:/etc/passwd")
         record = self.history.find(build)

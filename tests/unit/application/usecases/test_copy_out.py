@@ -60,7 +60,7 @@ def copy(app: InMemoryApp, source: str, place: Path | str, **options: bool) -> l
     destination = None if place == "-" else destination_of(str(place))
     run = app.container.housekeeping.copy_out()
     given = {"owners": False, **options}
-    left_out: list[str] = run(CopySource.parse(source), destination, HERE, **given)
+    left_out: list[str] = run(CopySource.parse(source), destination, None, here=HERE, **given)
     return left_out
 
 
@@ -195,3 +195,31 @@ def test_nothing_is_made_where_no_copy_can_be(app: InMemoryApp, tmp_path: Path, 
 def test_a_device_alone_is_for_root(app: InMemoryApp, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="/out/null is a device"):
         copy(app, ":3:/out/null", tmp_path)
+
+
+def test_layers_are_downloaded_if_they_are_needed(tmp_path: Path) -> None:
+    app = InMemoryApp()
+    app.container.system.output_files.override(LocalOutputFiles(io.BytesIO()))
+    app.publish("base", {"bin/make": b"make"})
+    record = app.recorded("FROM base\nCOPY --link a /a\n", {"a": b"a"}, tags=(), store=False)
+    assert record.status == "completed"
+    base = record.instructions[0].facts
+    assert base is not None
+    assert app.blobs.size(base.layers[0].descriptor.digest) is None
+
+    copy(app, ":2:/bin/make", tmp_path)
+
+    assert (tmp_path / "make").read_bytes() == b"make"
+
+
+def test_a_platform_is_for_images(app: InMemoryApp, tmp_path: Path) -> None:
+    run = app.container.housekeeping.copy_out()
+
+    with pytest.raises(UsageError, match="--platform is for an image, and :2 is a step"):
+        run(
+            CopySource.parse(":2:/a"),
+            destination_of(str(tmp_path)),
+            HERE,
+            here=HERE,
+            owners=False,
+        )
