@@ -7,7 +7,7 @@ that the command belongs to (W3C Trace Context, in variables as buildx reads the
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from img.adapters.progress_sink.spans import Span
@@ -25,12 +25,10 @@ _HTTP = "http/protobuf"
 
 
 def prepare() -> None:
-    """Import the packages; without them ``export`` says what is missing."""
-    try:
+    """Import the packages; if that fails, ``export`` says why."""
+    with suppress(ImportError, ValueError):  # a variable without sense is a ValueError
         import opentelemetry.exporter.otlp.proto.http.trace_exporter
         import opentelemetry.sdk.trace  # noqa: F401
-    except ImportError:
-        return
 
 
 def export(spans: Sequence[Span], environment: Mapping[str, str]) -> None:

@@ -148,10 +148,13 @@ class Container:
             self.system.traces().fail(str(error))
 
     def close(self) -> None:
-        """Show the last progress, end helper processes, close the database."""
+        """Show the last progress, send traces, end helper processes, close the database."""
         made = vars(self)
-        if "system" in made and is_made(display := self.system.display()):
-            display.close()
+        if "system" in made:
+            if is_made(display := self.system.display()):
+                display.close()
+            if self._setup.settings.traced:
+                self.system.traces().close()
         if "execution" in made and is_made(executor := self.execution.executor()):
             executor.close()
         self._setup.host.close()

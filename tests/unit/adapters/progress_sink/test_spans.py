@@ -1,5 +1,6 @@
 """Builds as spans of OpenTelemetry, which a collector receives."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -167,3 +168,9 @@ def test_events_alone_import_nothing_of_the_extra() -> None:
         "assert not [name for name in sys.modules if name.startswith('opentelemetry')]\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_variable_that_the_packages_refuse_does_not_end_the_thread_in_a_traceback() -> None:
+    program = "from img.adapters.progress_sink import otlp\notlp.prepare()\n"
+    variables = {**os.environ, "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "x"}
+    subprocess.run([sys.executable, "-c", program], check=True, env=variables)
