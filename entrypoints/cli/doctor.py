@@ -67,7 +67,7 @@ def unshare(ctx: typer.Context) -> None:
 
     The exit code is the command's; 127 if it is not found, 126 if it cannot be executed.
     """
-    if not ctx.args:
+    if not ctx.args or not ctx.args[0]:
         raise UsageError("no command", hint="such as `img unshare ls -l ~/.local/share/img`")
     from img.entrypoints.rootless import enter_for_command
 

@@ -133,8 +133,11 @@ def test_what_cannot_be_run_is_named(
     assert (told.returncode, told.stderr) == (code, f"Error: {command}: {reason}\n")
 
 
-def test_without_a_command_it_says_what_is_missing(environment: dict[str, str]) -> None:
-    told = unshare(environment)
+@pytest.mark.parametrize("words", [(), ("",), ("", "x")])
+def test_without_a_command_it_says_what_is_missing(
+    environment: dict[str, str], words: tuple[str, ...]
+) -> None:
+    told = unshare(environment, *words)
 
     assert told.returncode == 1
     assert told.stderr.startswith("Error: no command")
