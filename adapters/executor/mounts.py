@@ -3,7 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from img.adapters.executor.mount_points import MountPoints
 from img.adapters.linux import small_files, syscalls
@@ -166,12 +166,13 @@ def pivot_into_working_directory() -> None:
 
 def _cover_root() -> None:
     # A /proc that stays, even out of sight, would let a step with user namespaces mount another one
-    # without hidden parts (mount_namespaces(7)).
+    # without hidden parts (mount_namespaces(7)). One that is covered itself would not.
     for name in ("/proc", "/sys"):
         try:
             syscalls.umount2(name, syscalls.MNT_DETACH)
         except OSError:  # a mount of a more privileged user namespace, or none
-            continue
+            with suppress(FileNotFoundError):
+                syscalls.mount("none", name, "tmpfs", syscalls.MS_RDONLY)
     root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     syscalls.mount(".", "/", flags=syscalls.MS_MOVE)
     os.fchdir(root)

@@ -167,6 +167,26 @@ def test_where_parts_of_proc_are_hidden_the_outer_one_is_shown(user: list[str]) 
     assert any(line.startswith("proc on /proc/sys type proc (ro,") for line in seen)
 
 
+@pytest.mark.parametrize("filters", [[], ["pivot_root"]])
+def test_no_step_mounts_a_proc_without_hidden_parts(user: list[str], filters: list[str]) -> None:
+    if not user:
+        pytest.skip("needs root, to forbid something")
+    without = [sys.executable, "-m", "tests.support.host.poor_files"]
+
+    seen = run_as(
+        [word for each in filters for word in (*without, each)] + user,
+        INSIDE + "from tests.support.steps.step_roots import Steps, in_env, step_root\n"
+        "with step_root('directory') as root:\n"
+        "    steps = Steps(host.executor(), root)\n"
+        "    print(steps.sh('ls -d /.. /proc/1/root/bin; umount -l / || echo covered;'\n"
+        "        'mkdir /p; busybox unshare -Urmpf busybox mount -t proc proc /p 2>&1 || true',\n"
+        "        in_env(userns=True)))",
+    )
+
+    assert seen.split()[:3] == ["/..", "/proc/1/root/bin", "covered"]
+    assert "permission denied" in seen
+
+
 def test_the_executors_promises_hold_for_a_plain_user(user: list[str]) -> None:
     """Run with one of the two runtimes, which use the same code; with both by IMG_TESTS_ALL."""
     left_out = "not scripted" if "IMG_TESTS_ALL" in os.environ else "not scripted and not runc"

@@ -1,6 +1,7 @@
-"""Runs a program as on a file system that lacks something: ``python poor_files.py LACK PROGRAM …``.
+"""Runs a program as on a machine that lacks something: ``python poor_files.py LACK PROGRAM …``.
 
-A system call filter lets the calls fail as NFS, Lustre and FUSE do, also in all child processes.
+A system call filter lets the calls fail as NFS, Lustre, FUSE and profiles of containers do, also in
+all child processes.
 """
 
 import errno
@@ -23,6 +24,9 @@ _UNSUPPORTED = fail_with(errno.EOPNOTSUPP)
 RULES = {
     "nothing": [],
     "O_TMPFILE": [Rule("openat", _UNSUPPORTED, (HasBits(2, _TMPFILE),))],
+    "pivot_root": [
+        Rule("pivot_root", fail_with(errno.EPERM))
+    ],  # Docker's and containerd's profiles
     "attributes": [
         Rule(f"{follow}{how}xattr", _UNSUPPORTED)
         for follow in ("", "l", "f")
