@@ -27,7 +27,7 @@ _JOURNAL, _LOGS = ".journal", ".log"
 _ID_BYTES = 6
 _TIME_DIGITS = 16  # microseconds up to the year 2286
 _PIECE = struct.Struct(">IBII")  # step, stream, milliseconds, length
-_FLUSH_MS = 1000  # output of the last second may be lost if img is killed
+_FLUSH_S = 1.0  # output of the last second may be lost if img is killed
 _FLUSH_BYTES = 1 << 20
 _CHUNK = 1 << 18
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
@@ -188,7 +188,7 @@ class _FileRecord(RecordWriter):
         self._logs = -1
         self._encoder: Any = None
         self._waiting = 0  # bytes since the last flush
-        self._flushed_ms = 0
+        self._timer: threading.Timer | None = None
         self._lock = threading.Lock()
 
     @property
@@ -210,15 +210,17 @@ class _FileRecord(RecordWriter):
             head = _PIECE.pack(piece.step, piece.stream, piece.after_ms, len(piece.data))
             data: bytes = self._encoder.compress(head) + self._encoder.compress(piece.data)
             self._waiting += len(piece.data)
-            late = piece.after_ms - self._flushed_ms >= _FLUSH_MS
-            if late or self._waiting >= _FLUSH_BYTES:
+            if self._waiting >= _FLUSH_BYTES:
                 data += self._flush()
-                self._flushed_ms = piece.after_ms
+            elif self._timer is None:
+                self._flush_soon()
             if data and self._logs >= 0:
                 self._logs = self._written(self._logs, data)
 
     def close(self) -> None:
         with self._lock:
+            if self._timer is not None:
+                self._timer.cancel()
             if self._encoder is not None and self._logs >= 0:
                 self._logs = self._written(self._logs, self._encoder.flush())
             for descriptor in (self._logs, self._journal):
@@ -234,6 +236,19 @@ class _FileRecord(RecordWriter):
             self._logs = open_own_file(self._path + _LOGS, _NEW)
         except OSError as error:
             log.info("output is not recorded", reason=str(error))
+
+    def _flush_soon(self) -> None:
+        """Flush in a second: a step that hangs may write nothing more."""
+        self._timer = threading.Timer(_FLUSH_S, self._flush_now)
+        self._timer.daemon = True
+        with suppress(RuntimeError):  # no more threads are allowed
+            self._timer.start()
+
+    def _flush_now(self) -> None:
+        with self._lock:
+            self._timer = None
+            if self._waiting and self._logs >= 0:
+                self._logs = self._written(self._logs, self._flush())
 
     def _flush(self) -> bytes:
         from isal import isal_zlib

@@ -58,6 +58,8 @@ class Explain:
     def of(self, step: StepRecord) -> Explanation:
         """Return why ``step`` ran; without reasons if it was cached."""
         facts = step.facts
+        if facts is None and step.outcome in _ENDS:
+            return Explanation(step=step, reasons=(f"it {_ENDS[step.outcome]}",))
         if facts is None or step.outcome is Outcome.CACHED:
             return Explanation(step=step, reasons=())
         if facts.operation.get("operation") == _PULLED:

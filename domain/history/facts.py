@@ -83,6 +83,8 @@ def redacted(text: str) -> str:
 def without_secrets(value: Json) -> Json:
     """Return the value of an option, or all of them, without passwords and keys of caches."""
     match value:
+        case str() if f"={HIDDEN}" in value:
+            return value  # of a variable, by shown_value
         case str():
             return masked(redacted(value)) if "=" in value else redacted(value)
         case list():

@@ -49,7 +49,8 @@ class StepRecord:
     @property
     def is_instruction(self) -> bool:
         """True for a step of a Dockerfile, and for a base image."""
-        return self.facts is not None and bool(self.name)  # FROM scratch is not shown
+        # FROM scratch is not shown; there are no facts about a step that has not ended.
+        return bool(self.name) and (self.facts is not None or bool(self.number))
 
     @property
     def stage(self) -> str:
@@ -70,7 +71,9 @@ class StepRecord:
     @property
     def number(self) -> str:
         """The number in the brackets: ``2/5``, "" without one."""
-        prefix = self.name.partition("] ")[0]
+        prefix, bracket, _ = self.name.partition("] ")
+        if not (bracket and prefix.startswith("[")):
+            return ""
         return next((word for word in prefix.strip("[").split() if _counts(word)), "")
 
 

@@ -12,7 +12,7 @@ def layers_around(record: BuildRecord, step: StepRecord, *, before: bool) -> tup
     """
     facts = step.facts
     if facts is None:
-        raise UsageError(f"{step.name} is no step of a Dockerfile")
+        raise UsageError(f"{step.name} did not end, or is no step of a Dockerfile")
     if not before and step.outcome in (Outcome.DONE, Outcome.CACHED):
         layers = record.layers_of(step.vertex)
     else:

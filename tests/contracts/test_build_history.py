@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from img.adapters.build_history import files
 from img.adapters.build_history.files import FileBuildHistory
 from img.adapters.build_history.memory import MemoryBuildHistory
 from img.application.ports.build_history import BuildHistory, LogPiece, RecordNotFound
@@ -82,6 +83,23 @@ def _write_until_killed(history: FileBuildHistory, started: float) -> None:
         signal.pause()
     finally:
         os._exit(1)
+
+
+def test_output_is_on_disk_soon_although_no_more_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_FLUSH_S", 0.01)
+    history = FileBuildHistory(tmp_path)
+    writer = history.begin(1)
+    writer.output(LogPiece(0, 1, 5, b"waiting for a lock\n"))
+
+    for _ in range(500):
+        if found := [piece.data for piece in history.output(writer.id)]:
+            break
+        time.sleep(0.01)
+
+    assert found == [b"waiting for a lock\n"]
+    writer.close()
 
 
 @pytest.mark.parametrize("damage", [b"", b"\xff\n{", b"[]\n1\nnull\n", b'{"e": ' + b"[" * 10_000])

@@ -192,3 +192,14 @@ def test_numbers_without_sense_are_no_times_and_no_sizes(number: object) -> None
     assert (record.ended, step.started, step.received, step.log) == (0, 0, 0, 0)
     assert step.facts
     assert step.facts.layer is None
+
+
+def test_a_step_that_did_not_end_is_a_step_too() -> None:
+    record = a_record(
+        event_entry(VertexStarted(vertex="0", name="[internal] load build definition"), 1.0),
+        event_entry(VertexStarted(vertex="1", name="[build 3/4] RUN test"), 2.0),
+        event_entry(VertexCanceled(vertex="1"), 3.0),
+        event_entry(VertexStarted(vertex="2", name="exporting 1/2 layers"), 3.0),
+    )
+
+    assert [step.text for step in record.instructions] == ["RUN test"]
