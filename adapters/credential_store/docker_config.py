@@ -2,17 +2,17 @@
 
 import base64
 import binascii
-import fcntl
 import json
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from img.adapters.credential_store.helper import CredentialHelper
 from img.adapters.linux.outsider import HelperRunner, run_here
+from img.adapters.storage.own_files import NoLocks, wait_for_lock
 from img.application.ports.credential_store import (
     Credentials,
     CredentialStore,
@@ -159,7 +159,8 @@ class DockerConfigCredentials(CredentialStore):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder = os.open(self.path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
-                fcntl.flock(folder, fcntl.LOCK_EX)
+                with suppress(NoLocks):  # a home directory on Lustre: the file is replaced whole
+                    wait_for_lock(folder)
                 yield
             finally:
                 os.close(folder)

@@ -105,13 +105,14 @@ def try_lock(descriptor: int, *, shared: bool = False) -> bool:
     OSError.
     """
     try:
-        _flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        wait_for_lock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
 
 
-def _flock(descriptor: int, how: int) -> None:
+def wait_for_lock(descriptor: int, how: int = fcntl.LOCK_EX) -> None:
+    """Lock an open file, with ``LOCK_*`` of flock(2). Raises NoLocks, OSError."""
     try:
         fcntl.flock(descriptor, how)
     except OSError as error:
@@ -163,7 +164,7 @@ class Lock:
         flags = os.O_RDWR | os.O_CREAT
         descriptor = open_own_file(self._path, flags, any_owner=self._any_owner)
         try:
-            _flock(descriptor, self._how)
+            wait_for_lock(descriptor, self._how)
         except BaseException:
             os.close(descriptor)
             raise

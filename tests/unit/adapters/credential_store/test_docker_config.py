@@ -1,6 +1,8 @@
 """The file that Docker, podman, skopeo and others read too."""
 
 import base64
+import errno
+import fcntl
 import json
 import os
 import stat
@@ -259,3 +261,17 @@ def test_other_characters_in_auth_are_refused(path: Path, auth: str) -> None:
 
     with pytest.raises(CredentialsUnreadable, match="auth is no base64 text"):
         DockerConfigCredentials(path).get("quay.io")
+
+
+def test_a_home_directory_without_locks_keeps_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    store = DockerConfigCredentials(tmp_path / "config.json")
+
+    store.put("quay.io", _ADA)
+
+    assert store.get("quay.io") == _ADA
