@@ -1,5 +1,6 @@
 """``img debug``: a command where a step of an earlier build ran."""
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
@@ -7,12 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 import typer
 
 from img.domain.errors import UsageError
+from img.domain.go.booleans import parse_boolean
+from img.domain.options.network import parse_resolver
 from img.domain.options.resources import parse_resources
 from img.domain.options.secrets import AgentSpec, SecretSpec
+from img.domain.process import Network
 from img.entrypoints.cli import options
+from img.entrypoints.cli.build_request import ca_choice
 from img.entrypoints.cli.options import Texts, option
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Needs, Session
+from img.entrypoints.settings import Surroundings
 
 if TYPE_CHECKING:
     from img.domain.history.record import BuildRecord
@@ -23,6 +29,7 @@ _LIMITS = (
     *("memory", "memory-swap", "cpus", "cpu-shares", "cpu-period", "cpu-quota"),
     *("cpuset-cpus", "cpuset-mems", "cgroup-parent"),
 )
+_SURROUNDINGS = ("dns", "dns_search", "dns_option", "inject_ca", "directory")
 _Base: Any = options.followed_by("[BUILD] [STEP] -- COMMAND...")
 
 
@@ -87,6 +94,7 @@ def debug(
         secrets=tuple(SecretSpec.parse(text) for text in secret or ()),
         agents=tuple(AgentSpec.parse(text) for text in ssh or ()),
         resources=_limits(record),
+        surroundings=surroundings_of(record),
         emulate=emulate,
         executor=executor,
     ) as container:
@@ -106,6 +114,23 @@ def _limits(record: "BuildRecord") -> "Resources":
     given = {name: texts_in(record.options.get(name.replace("-", "_"))) for name in _LIMITS}
     limits = {name: texts[0] if texts else "" for name, texts in given.items()}
     return parse_resources(limits, texts_in(record.options.get("resource")))
+
+
+def surroundings_of(record: "BuildRecord") -> Surroundings:
+    """Return the name servers and CA certificates of the build's steps. Raises UsageError."""
+    from img.domain.history.record import texts_in
+
+    given = {
+        name: tuple(filter(None, texts_in(record.options.get(name)))) for name in _SURROUNDINGS
+    }
+    choice, directory = (*given["inject_ca"], ""), (*given["directory"], "/")
+    is_switch = not choice[0] or parse_boolean(choice[0]) is not None
+    return Surroundings(
+        resolver=parse_resolver(
+            given["dns"], given["dns_search"], given["dns_option"], Network.HOST
+        ),
+        inject_ca=ca_choice(choice[0] if is_switch else os.path.join(directory[0], choice[0])),
+    )
 
 
 def _writer(out: BinaryIO) -> Callable[[int, bytes], None]:
