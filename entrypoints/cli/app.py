@@ -167,8 +167,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     interrupts.install_handlers()
     try:
         code = run(sys.argv[1:] if arguments is None else list(arguments))
+        interrupts.ignore()
     except Exception as bug:
         code = _show_traceback(bug)
+    # A second one, or the first again: freeing the memory of a command may take a while.
+    except (KeyboardInterrupt, interrupts.Terminated) as interrupt:
+        interrupts.ignore()
+        code = INTERRUPTED if isinstance(interrupt, KeyboardInterrupt) else TERMINATED
     interrupts.ignore()  # the exit code is decided
     if (lost := output_error()) is not None:
         if not (code or isinstance(lost, BrokenPipeError)):

@@ -152,3 +152,37 @@ def test_an_interrupt_while_a_class_is_made_is_one(
     monkeypatch.setattr(app, "command_line", importing)
 
     assert app.run(["ls"]) == code
+
+
+_LEAVING = """
+import os, signal, time
+from img.entrypoints.cli import app, interrupts
+
+def run(arguments):
+    try:
+        os.kill(os.getpid(), signal.{name})
+        time.sleep(60)
+    except {exception}:
+        pass
+    return sum(range(10**7)) and 0  # longer than the pause of the alarm, as freed memory may take
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+app.run = run
+app.main([])
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "exception", "code"),
+    [(signal.SIGINT, "KeyboardInterrupt", 130), (signal.SIGTERM, "interrupts.Terminated", 143)],
+)
+def test_an_interrupt_that_is_raised_again_at_the_end_shows_no_traceback(
+    number: signal.Signals, exception: str, code: int
+) -> None:
+    program = _LEAVING.format(name=number.name, exception=exception)
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=30
+    )
+
+    assert (ended.returncode, ended.stderr) == (code, "")
