@@ -33,7 +33,8 @@ from img.domain.packages.sqlite_table import SqliteTables
 _CHUNK = 1 << 18  # bytes
 _MOST_RUST_TEXT = 32 << 20  # bytes, also of the compressed section
 _MOST_DATABASES = 512 << 20  # bytes of rpm's databases, which are kept to the end
-_MOST_PACKAGES = 250_000  # of an image; the largest have 20,000
+_MOST_PACKAGES = 100_000  # of an image; the largest have 20,000
+_TOO_MANY = f"the image has more than {_MOST_PACKAGES:,} packages"
 _LOG_SUFFIX = "-wal"
 _BDB = "the Berkeley DB format of old versions of rpm is not supported"
 
@@ -114,6 +115,7 @@ class _Found:
     systems: dict[str, str] = field(default_factory=dict)
     databases: dict[str, bytes] = field(default_factory=dict)  # of rpm, with their logs
     sections: dict[int, tuple[int, list[str]]] = field(default_factory=dict)  # size, programs
+    is_full: bool = False
 
     def take(self, records: Sequence[tuple[Entry, RecordKind]], content: BinaryIO) -> None:
         """Read one file, which has several records if it has several names."""
@@ -125,6 +127,9 @@ class _Found:
         else:
             data = content.read()
             for entry, each in records:
+                if each == "os-release":
+                    self.systems[entry.path] = _decoded(data)
+                    continue
                 self._read(entry.path, self._packages(each, entry.path, data))
 
     def take_crates(self, programs: Sequence[str], section: bytes) -> None:
@@ -152,6 +157,9 @@ class _Found:
 
     def _read(self, path: str, packages: Iterator[Package]) -> None:
         try:
+            # Before the record is read: a file with many names would be read as often.
+            if self.is_full:
+                raise BadDatabase(_TOO_MANY)
             found = self._with_layers(packages, path)
         except (BadDatabase, InvalidJson) as error:
             self._refuse(path, str(error))
@@ -162,8 +170,9 @@ class _Found:
         """Return the packages of a record of the image, with the layer that brought each."""
         found: list[Package] = []
         for package in packages:
-            if len(self.packages) + len(found) >= _MOST_PACKAGES:
-                raise BadDatabase(f"the image has more than {_MOST_PACKAGES:,} packages")
+            self.is_full = len(self.packages) + len(found) >= _MOST_PACKAGES
+            if self.is_full:
+                raise BadDatabase(_TOO_MANY)
             if package.name and not package.name.endswith("/"):
                 layer = self._layer_of(package, record)
                 place = printable(package.location)
@@ -184,8 +193,6 @@ class _Found:
 
     def _packages(self, kind: RecordKind, path: str, data: bytes) -> Iterator[Package]:
         match kind:
-            case "os-release":
-                self.systems[path] = _decoded(data)
             case "rpm-sqlite" | "rpm-log" | "rpm-ndb":
                 self.databases[path] = data
                 if sum(map(len, self.databases.values())) > _MOST_DATABASES:

@@ -15,6 +15,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from spdx_tools.spdx.parser.json.json_parser import parse_from_file
 from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
 
+from img.application.packages import find
 from img.application.packages.find import UnreadRecord
 from img.domain.image_name import ImageName
 from img.domain.oci.index import NoPlatformMatch
@@ -269,6 +270,19 @@ def test_the_difference_of_two_images_names_files_packages_and_settings() -> Non
 
 
 @pytest.mark.timeout(60)
+def test_an_image_with_too_many_packages_is_not_read_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(find, "_MOST_PACKAGES", 3)
+    app = InMemoryApp()
+    many = "".join(STATUS.format(f"p{number}") for number in range(4)).encode()
+    module = b'{"name": "n", "version": "1"}'
+    files = {"a/package.json": module, "b.dist-info/METADATA": b"Name: x\nVersion: 1\n"}
+    app.build("FROM scratch\nCOPY . /\n", {**files, "var/lib/dpkg/status": many})
+    bill, unread = listed(app)
+
+    assert names(bill) == ["npm n 1", "pypi x 1"]
+    assert [each.path for each in unread] == ["var/lib/dpkg/status"]
+
+
 def test_the_difference_names_the_records_that_cannot_be_read() -> None:
     app = InMemoryApp()
     app.build("FROM scratch\nCOPY x /var/lib/rpm/Packages.db\n", {"x": b"1"})
