@@ -266,7 +266,10 @@ def test_no_mount_of_a_step_is_seen_where_mounts_are_shared(root: StepRoot, name
     program += f"assert {look} == before != ''\n"
 
     shared = ["unshare", "--mount", "--propagation", "shared"]
-    subprocess.run([*shared, sys.executable, "-c", program], check=True)
+    # Mounts of other tests come here too; those of a step would be seen each time.
+    command = [*shared, sys.executable, "-c", program]
+    tries = (subprocess.run(command, check=False) for _ in range(5))
+    assert any(tried.returncode == 0 for tried in tries)
 
 
 @pytest.mark.parametrize("place", ["/null", "/dev/made", "/dev/shm/made", "/in/made", "/t/made"])
