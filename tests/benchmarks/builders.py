@@ -92,13 +92,19 @@ class ImgBuilder(Builder):
         return self.python("-m", "img", *arguments, "--set", directory, *targets)
 
     def _places(self) -> list[str]:
-        return ["-s", f"{self._home}/state", "-b", self._backend]
+        # Builds with -s or -b leave no trace, and users seldom give them.
+        return [] if self._backend == "auto" else ["-b", self._backend]
 
     def python(self, *arguments: str) -> Cost:
         """Run a Python that finds img, as the user, and return the cost. Raises BuildFailed."""
         return timed(
             [sys.executable, *arguments],
-            {"HOME": str(self._home), "PYTHONPATH": str(_REPOSITORY), **self._compiled()},
+            {
+                "HOME": str(self._home),
+                "IMG_STATE": f"{self._home}/state",
+                "PYTHONPATH": str(_REPOSITORY),
+                **self._compiled(),
+            },
             self._user,
         )
 
