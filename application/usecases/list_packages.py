@@ -11,7 +11,7 @@ from img.domain.dataclass import dataclass
 from img.domain.image_name import ImageName
 from img.domain.oci.index import NoPlatformMatch
 from img.domain.platform import Platform
-from img.domain.sbom.subject import Bill
+from img.domain.sbom.bill import Bill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

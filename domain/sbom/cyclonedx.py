@@ -2,8 +2,8 @@
 
 from img.domain.packages.package import Package
 from img.domain.packages.purl import purl_of
+from img.domain.sbom.bill import Bill, homepage_of, package_id
 from img.domain.sbom.licenses import is_expression
-from img.domain.sbom.subject import Bill, homepage_of, package_id
 
 Document = dict[str, object]
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 
 from img.domain.packages.package import Package
 from img.domain.packages.purl import purl_of
+from img.domain.sbom.bill import Bill, homepage_of, package_id
 from img.domain.sbom.licenses import is_expression, license_reference
-from img.domain.sbom.subject import Bill, homepage_of, package_id
 
 _NONE = "NOASSERTION"
 _DOCUMENT = "SPDXRef-DOCUMENT"

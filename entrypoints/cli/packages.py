@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from img.application.packages.find import UnreadRecord
     from img.application.usecases.compare_images import ImageComparison
     from img.domain.image_difference import Difference
-    from img.domain.sbom.subject import Bill
+    from img.domain.sbom.bill import Bill
 
 log = logger("packages")
 

@@ -21,9 +21,9 @@ from img.domain.image_name import ImageName
 from img.domain.oci.index import NoPlatformMatch
 from img.domain.platform import Platform
 from img.domain.reference import ImageReference
+from img.domain.sbom.bill import Bill
 from img.domain.sbom.cyclonedx import cyclonedx_document
 from img.domain.sbom.spdx import spdx_document
-from img.domain.sbom.subject import Bill
 from tests.support.images.programs import go_record, rust_program
 from tests.support.images.rpm_headers import header_of, ndb_of
 from tests.support.in_memory_app import HERE, InMemoryApp

@@ -1,4 +1,4 @@
-"""The image that a bill of materials describes."""
+"""A bill of materials: the packages of one image, and facts of the image itself."""
 
 import re
 from collections.abc import Sequence
