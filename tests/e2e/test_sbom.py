@@ -54,6 +54,10 @@ def test_wrong_requests_are_refused_in_a_line(img: Img, write_context: WriteCont
     assert "must pass two images" in img("diff", "a", code=1).error_line
     assert "must be one of config" in img("diff", "--only", "x", "a", "a", code=1).error_line
     assert "must be text or json" in img("diff", "-f", "x", "a", "a", code=1).error_line
+    at = img.with_environment(SOURCE_DATE_EPOCH="86400")("sbom", "-f", "spdx-json", "a").stdout
+    assert json.loads(at)["creationInfo"]["created"] == "1970-01-02T00:00:00Z"
+    wrong = img.with_environment(SOURCE_DATE_EPOCH="now")("sbom", "a", code=1)
+    assert "SOURCE_DATE_EPOCH=now: not a time" in wrong.error_line
     assert "not found" in img("sbom", "nowhere", code=7).error_line
     assert "files: no differences" in img("diff", "a", "a").stdout
     written = json.loads(img("diff", "-f", "json", "a", "a").stdout)

@@ -28,7 +28,8 @@ def scanned(program: bytes, chunk: int) -> ProgramScanner:
 @pytest.mark.parametrize("chunk", [1, 7, 16, 1000, 1 << 18])
 def test_the_modules_of_a_go_program_are_found(chunk: int) -> None:
     # A program that reads such records has the magic twice: aligned as text, and at odd places.
-    decoys = b"\x7fELF" + bytes(12) + MAGIC + b"xx" + bytes(500 + 12) + b"abc" + MAGIC
+    decoys = b"\x7fELF" + bytes(12) + MAGIC + b"xx" + bytes(500 + 12) + b"abc"
+    decoys += MAGIC + bytes([8, 2])
     program = decoys + bytes(-len(decoys) % 16) + go_record("go1.22.1", MODULES) + bytes(5000)
 
     text = scanned(program, chunk).go_text()

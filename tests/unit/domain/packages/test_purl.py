@@ -3,7 +3,7 @@
 import pytest
 
 from img.domain.packages.package import Distribution, Package, PackageKind, distribution_of
-from img.domain.packages.purl import purl_of
+from img.domain.packages.purl import format_purl, purl_of
 
 DEBIAN = distribution_of('PRETTY_NAME="Debian GNU/Linux 12"\nID=debian\nVERSION_ID="12"\n# x=1\n')
 
@@ -54,3 +54,9 @@ def package(kind: PackageKind, name: str, version: str, **more: str) -> Package:
 )
 def test_a_purl_is_that_of_its_type(given: Package, distribution: Distribution, purl: str) -> None:
     assert purl_of(given, distribution) == purl
+
+
+def test_qualifiers_are_sorted_and_empty_ones_left_out() -> None:
+    purl = format_purl("oci", "", "app", "", {"tag": "1", "arch": "amd64", "os": ""})
+
+    assert purl == "pkg:oci/app?arch=amd64&tag=1"
