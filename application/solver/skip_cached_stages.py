@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import field, replace
 
 from img.application.ports.cache_store import CacheRecord
+from img.application.ports.clock import Clock
 from img.application.ports.executor import Cancellation
 from img.application.solver.lookup import Lookup
 from img.application.solver.results import Result, Stack
@@ -46,6 +47,7 @@ class SkipCachedStages:
 
     lookup: Lookup
     steps: MakeSteps
+    clock: Clock
 
     def __call__(
         self,
@@ -78,8 +80,13 @@ class SkipCachedStages:
         for position in cached.alone:
             root = vertices[position].inputs[:1]
             vertices[position] = replace(vertices[position], inputs=root)
+        pruned = Graph(tuple(vertices))
+        needed = pruned.needed_for(target)
+        for position, quick in known.learned.items():
+            if position not in needed:  # the solver does it for the others
+                self.lookup.remember_alias(quick, keys[position], self.clock.now())
         return PrunedGraph(
-            graph=Graph(tuple(vertices)),
+            graph=pruned,
             found={position: look_up.found[position] for position in cached.results},
             alone=cached.alone,
             keys=keys,
@@ -90,6 +97,8 @@ class SkipCachedStages:
     ) -> "_Known":
         results: dict[int, Result] = {}
         leaves: list[int] = []
+        learned: dict[int, Digest] = {}
+        result: Result | None
         for position in graph.needed_for(target):
             vertex = graph.vertices[position]
             inputs = [results[i] for i in vertex.inputs if i in results]
@@ -99,19 +108,22 @@ class SkipCachedStages:
                 step = self.steps(position, vertex, inputs, build, cancelled)
                 if isinstance(step, SourceStep):
                     leaves.append(position)
-                if (result := self._result(step)) is not None:
+                    result = step.known()
+                else:
+                    quick = step.quick_key()
+                    result = self._without_layers(step, quick)
+                    if result is None and not step.reads_much():
+                        result = Stack(key=step.definition_key())
+                        if quick is not None:
+                            learned[position] = quick
+                if result is not None:
                     results[position] = result
         stacks = {i: result for i, result in results.items() if isinstance(result, Stack)}
-        return _Known(stacks, [i for i in leaves if i in stacks])
+        return _Known(stacks, [i for i in leaves if i in stacks], learned)
 
-    def _result(self, step: Step | SourceStep) -> Result | None:
-        """Return the result of a source if it is known; of a step, a stack without layers."""
-        if isinstance(step, SourceStep):
-            return step.known()
-        quick = step.quick_key()
+    def _without_layers(self, step: Step, quick: Digest | None) -> Stack | None:
+        """Return a stack with the definition key of ``step`` if its alias ``quick`` is known."""
         key = None if quick is None else self.lookup.definition_of(quick)
-        if key is None and not step.reads_much():
-            key = step.definition_key()
         return None if key is None else Stack(key=key)
 
 
@@ -122,10 +134,14 @@ def _takes_from_stages(graph: Graph, position: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Vertices with known definition keys; at ``leaves`` are those without inputs."""
+    """Vertices with known definition keys; at ``leaves`` are those without inputs.
+
+    ``learned`` has the aliases of the keys that were found without them.
+    """
 
     stacks: Mapping[int, Stack]
     leaves: Sequence[int]
+    learned: Mapping[int, Digest]
 
 
 @dataclass(slots=True)

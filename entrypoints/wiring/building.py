@@ -332,7 +332,12 @@ class Building(Wiring):
             lookup=self.lookup,
             pull=self.pull_layers,
             steps=self.make_steps,
-            skip=providers.Factory(SkipCachedStages, lookup=self.lookup, steps=self.make_steps),
+            skip=providers.Factory(
+                SkipCachedStages,
+                lookup=self.lookup,
+                steps=self.make_steps,
+                clock=system.clock,
+            ),
             clock=system.clock,
             progress=system.progress,
             observer=providers.Callable(_observer, setup, system.recorder),

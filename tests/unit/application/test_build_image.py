@@ -116,6 +116,19 @@ def test_a_change_that_makes_no_difference_ends_where_it_makes_none() -> None:
     assert second.target == first.target
 
 
+def test_a_stage_that_is_skipped_reads_a_changed_context_once() -> None:
+    app = an_app()
+    app.build(DOCKERFILE, FILES)
+    changed = {**FILES, "unrelated": b"y"}
+
+    app.build(DOCKERFILE, changed)
+    read_by_second = app.contexts.context.read
+    app.build(DOCKERFILE, changed)
+
+    assert sorted(set(read_by_second)) == ["main.c", "manual.md"]
+    assert app.contexts.context.read == []
+
+
 def test_every_workspace_is_given_up() -> None:
     app = an_app()
 
