@@ -164,6 +164,11 @@ class Process:
                 if "\0" in text:
                     raise ImpossibleText(what, text)
 
+    @property
+    def mounts_outer_first(self) -> tuple[ProcessMount, ...]:
+        """The mounts in an order in which none covers another: a directory before its contents."""
+        return tuple(sorted(self.mounts, key=lambda mount: mount.target))
+
     def environment(self, home: str) -> dict[str, str]:
         """Return its variables, with PATH set, and HOME, by default ``home``.
 

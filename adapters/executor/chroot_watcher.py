@@ -79,7 +79,7 @@ def _place(substitutes: MountSubstitutes, process: Process) -> Mapping[bytes, in
     ):
         with named(target):
             substitutes.file(target, content)
-    substitutes.all(process.mounts)
+    substitutes.all(process.mounts_outer_first)
     return devices
 
 

@@ -21,15 +21,11 @@ from typing import NoReturn
 from img.adapters.executor import mounts, privileges, reports
 from img.adapters.executor.closed_interpreter import close_interpreter
 from img.adapters.executor.find_in_root import find_executable, go_text
-from img.adapters.executor.group_mounts import (
-    hide_control_groups,
-    mount_own_groups,
-    own_groups,
-)
 from img.adapters.executor.launch import Launch
-from img.adapters.executor.mount_points import MountPoints, text_in
+from img.adapters.executor.mount_points import text_in
 from img.adapters.executor.reports import Starting
 from img.adapters.executor.signals import reset_signals
+from img.adapters.executor.step_mounts import mount_all
 from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import capabilities, launcher, syscalls
 from img.adapters.storage.ownership import REAL, RecordedOwnership
@@ -85,14 +81,7 @@ def _enter_root(
     process = launch.process
     ownership = REAL if launch.emulation is None else RecordedOwnership()
     scratch = mounts.attach_root(launch.root, ownership, devices=process.insecure)
-    root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    points = MountPoints(root, partial(reports.send, channel))
-    system.move_to(points)
-    if process.control_groups:  # otherwise they are mounted already
-        mount_own_groups(points, own_groups(), read_only=not process.insecure)
-    hide_control_groups()
-    mounts.mount_name_files(points, scratch, process)
-    mounts.mount_extra(points, scratch, process.mounts)
+    root = mount_all(process, system, scratch, channel)
     bring_network_up(process, network)
     syscalls.sethostname(process.hostname)
     user = user_in(root, process)

@@ -104,10 +104,10 @@ class MountSubstitutes:
         self._place(mount.target, lambda path: os.link(second, path), directory=False)
 
     def all(self, mounts: Sequence[ProcessMount]) -> None:
-        """Put in place all mounts of the step, outer targets first. Raises ProcessNotStarted."""
+        """Put in place all mounts of the step, in this order. Raises ProcessNotStarted."""
         for source in sorted({mount.source for mount in filter(_is_moved, mounts)}):
             self._lock(source)
-        for mount in sorted(mounts, key=lambda mount: mount.target):
+        for mount in mounts:
             try:
                 self._one(mount)
             except OSError as error:

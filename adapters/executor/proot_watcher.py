@@ -253,7 +253,7 @@ def _system(process: Process, own: "_OwnFiles", places: _Places) -> Iterator[tup
 
 def _mounts(process: Process, own: "_OwnFiles", places: _Places) -> Iterator[tuple[str, str]]:
     """Yield the mounts that the step asks for. Raises ProcessNotStarted."""
-    for mount in sorted(process.mounts, key=lambda mount: mount.target):
+    for mount in process.mounts_outer_first:
         with named(mount.target):
             source = _source(own, mount)
         target = places.at(mount.target, directory=os.path.isdir(source))

@@ -7,7 +7,6 @@ import json
 import os
 import re
 import socket
-from functools import partial
 from typing import NoReturn
 
 from img.adapters.executor import mounts, privileges, reports
@@ -18,17 +17,12 @@ from img.adapters.executor.first_process import (
     set_limit,
     user_in,
 )
-from img.adapters.executor.group_mounts import (
-    hide_control_groups,
-    mount_own_groups,
-    own_groups,
-)
 from img.adapters.executor.launch import Launch
-from img.adapters.executor.mount_points import MountPoints
 from img.adapters.executor.reports import Starting
 from img.adapters.executor.runtime_seccomp import seccomp_section
 from img.adapters.executor.runtime_spec import configuration
 from img.adapters.executor.signals import reset_signals
+from img.adapters.executor.step_mounts import mount_all
 from img.adapters.executor.system_mounts import SystemMounts
 from img.adapters.linux import capabilities, syscalls, userns
 from img.application.ports.executor import ProcessNotStarted
@@ -85,14 +79,7 @@ def _prepare(
     """Mount everything; return the runtime's bundle."""
     process = launch.process
     scratch, rootfs = mounts.attach_root_below(launch.root, devices=process.insecure)
-    root = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    points = MountPoints(root, partial(reports.send, channel))
-    system.move_to(points)
-    if process.control_groups:  # otherwise they are mounted already
-        mount_own_groups(points, own_groups(), read_only=not process.insecure)
-    hide_control_groups()
-    mounts.mount_name_files(points, scratch, process)
-    mounts.mount_extra(points, scratch, process.mounts)
+    root = mount_all(process, system, scratch, channel)
     _protect(launch.program)
     _cover_host_mounts(covers_groups=_is_crun(launch.program))
     syscalls.sethostname(process.hostname)

@@ -1,6 +1,6 @@
 import pytest
 
-from img.domain.process import DEFAULT_PATH, FileMount, ImpossibleText, Process
+from img.domain.process import DEFAULT_PATH, FileMount, ImpossibleText, Process, TmpfsMount
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,14 @@ def test_home_is_the_users_unless_it_is_given(given: dict[str, str], home: str) 
 def test_path_is_what_is_given_even_if_it_is_empty() -> None:
     assert Process(argv=("a",), env={"PATH": ""}).environment("/")["PATH"] == ""
     assert Process(argv=("a",), env={}).environment("/")["PATH"] == DEFAULT_PATH
+
+
+def test_mounts_come_before_those_in_them() -> None:
+    inner, outer = TmpfsMount(target="/a/b/c"), FileMount(target="/a/b", content=b"")
+    beside, top = TmpfsMount(target="/a/b-c"), TmpfsMount(target="/a")
+    process = Process(argv=("sh",), env={}, mounts=(inner, beside, outer, top))
+
+    ordered = process.mounts_outer_first
+
+    assert ordered.index(top) < ordered.index(outer) < ordered.index(inner)
+    assert set(ordered) == {inner, beside, outer, top}
