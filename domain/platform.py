@@ -109,6 +109,16 @@ class Platform:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class DefaultPlatform:
+    """The platform of this machine, for a user who named none: an image for another one will do."""
+
+    platform: Platform
+
+
+WantedPlatform = Platform | DefaultPlatform
+
+
 def parse_platforms(text: str, host: Platform) -> tuple[Platform, ...]:
     """Return the platforms of a comma-separated list, such as --platform, each once.
 

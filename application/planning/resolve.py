@@ -26,7 +26,7 @@ from img.domain.image_name import ImageName
 from img.domain.oci import media_types
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import NoPlatformMatch
-from img.domain.platform import Platform
+from img.domain.platform import DefaultPlatform, Platform
 from img.domain.progress import (
     VertexCached,
     VertexDone,
@@ -165,10 +165,9 @@ class ResolveBases:
         """Return a stored image: registries have no IDs."""
         result = None if stored.digest is None else self.results.get(stored.digest)
         target = result or self.find(stored).target
-        image = self.catalog.image(target, name.platform)
         # The result of a target with one platform is for all platforms (buildx, build/build.go).
-        if result is None and not image.config.suits(name.platform):
-            raise NoPlatformMatch(name.platform, (image.config.platform,))
+        wanted = DefaultPlatform(name.platform) if result else name.platform
+        image = self.catalog.image(target, wanted)
         vertex = f"metadata {name.text} {name.platform}"
         self.progress.emit(
             VertexCached(vertex=vertex, name=f"[internal] load metadata for {name.text}")
@@ -209,13 +208,12 @@ class ResolveBases:
                 target = Descriptor(media_type=media_types.OCI_MANIFEST, digest=manifest, size=size)
             else:
                 target = self.find(ImageName.of(reference)).target
-            image = self.catalog.image(target, platform)
+            return self.catalog.image(target, platform)
         except (ImageNotFound, NoPlatformMatch, BlobNotFound):
             return None
         except BlobDamaged as error:
             drop_damaged(self.catalog.blobs, error.digest)
             return None  # the registry may have an undamaged one
-        return image if image.config.suits(platform) else None
 
 
 def _resolved(

@@ -13,9 +13,10 @@ from img.domain.oci.codec import decode_config, decode_manifest
 from img.domain.oci.config import ImageConfig
 from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
+from img.domain.oci.index import NoPlatformMatch
 from img.domain.oci.manifest import Manifest
 from img.domain.oci.presence import Presence, presence_of
-from img.domain.platform import Platform
+from img.domain.platform import DefaultPlatform, Platform, WantedPlatform
 
 
 class PlatformNotHere(BlobNotFound):
@@ -97,14 +98,21 @@ class Catalog:
         """Return the manifest at ``target``. Raises BlobNotFound, InvalidDocument."""
         return decode_manifest(self.read(target))
 
-    def image(self, target: Descriptor, platform: Platform) -> Image:
-        """Return the image for ``platform`` of ``target``, a manifest or an index.
+    def image(self, target: Descriptor, wanted: WantedPlatform) -> Image:
+        """Return the image for ``wanted`` of ``target``, a manifest or an index.
 
+        A manifest for another platform is refused if the user named one, as docker does.
         Raises BlobNotFound, PlatformNotHere, NoPlatformMatch, InvalidDocument, StateError.
         """
-        named = target
+        platform = wanted.platform if isinstance(wanted, DefaultPlatform) else wanted
+        image = self._best(target, platform)
+        if isinstance(wanted, Platform) and not image.config.suits(wanted):
+            raise NoPlatformMatch(wanted, (image.config.platform,))
+        return image
+
+    def _best(self, named: Descriptor, platform: Platform) -> Image:
         try:
-            target, content = manifest_for(target, platform, self.read)
+            target, content = manifest_for(named, platform, self.read)
             return self.image_of(target, decode_manifest(content))
         except BlobNotFound as error:
             if named.media_type not in media_types.INDEXES or error.digest == named.digest:

@@ -14,7 +14,7 @@ from img.domain.oci.descent import manifest_for
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.layout import best_of
 from img.domain.oci.manifest import DECRYPT_FIRST
-from img.domain.platform import Platform
+from img.domain.platform import DefaultPlatform, Platform
 
 _CHUNK = 1 << 20
 
@@ -52,7 +52,7 @@ class CopyFromLayout:
             )
         for blob in manifest.blobs:
             self.blob(place.path, blob)
-        return self.catalog.image(target, platform)
+        return self.catalog.image(target, DefaultPlatform(platform))
 
     def _entry(self, place: LayoutPlace, platform: Platform) -> Descriptor:
         """Return the entry with the name that suits ``platform`` best."""

@@ -15,7 +15,7 @@ from img.domain.image_difference import (
 )
 from img.domain.image_name import ImageName
 from img.domain.json_text import parse_json
-from img.domain.platform import Platform
+from img.domain.platform import WantedPlatform
 
 PARTS = ("config", "packages", "files")
 
@@ -46,7 +46,7 @@ class CompareImages:
         self,
         before: ImageName,
         after: ImageName,
-        platform: Platform,
+        platform: WantedPlatform,
         *,
         parts: Collection[str] = PARTS,
     ) -> ImageComparison:

@@ -16,7 +16,7 @@ from img.domain.history.step_root import layers_around
 from img.domain.image_name import ImageName
 from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
-from img.domain.platform import Platform
+from img.domain.platform import Platform, WantedPlatform
 from img.domain.reference import InvalidReference
 
 _STANDARD_OUTPUT = "-"
@@ -52,9 +52,8 @@ class CopyOut:
         self,
         source: CopySource,
         destination: Destination | None,
-        platform: Platform | None,
+        platform: WantedPlatform,
         *,
-        here: Platform,
         owners: bool,
         before: bool = False,
         follow: bool = False,
@@ -62,13 +61,13 @@ class CopyOut:
         """Copy; return the devices that were left out, which need ``owners``.
 
         Without a destination, write a tar file to standard output. An image is that for
-        ``platform``, by default ``here``; a step takes none. The files of a step are those
-        after it, or ``before`` it. A link at the end of the path is copied as a link, or with
-        ``follow`` resolved in the root of the step or image. Raises NothingToCopy, UsageError,
-        NoSuchBuild, ImageNotFound, BlobNotFound, UnpackRefused, OutputNotWritten.
+        ``platform``; none may be named for a step. The files of a step are those after it, or
+        ``before`` it. A link at the end of the path is copied as a link, or with ``follow``
+        resolved in the root of the step or image. Raises NothingToCopy, UsageError, NoSuchBuild,
+        NoPlatformMatch, ImageNotFound, BlobNotFound, UnpackRefused, OutputNotWritten.
         """
         with self.lock.reading():
-            root = self._root(source.owner, platform, here, before=before)
+            root = self._root(source.owner, platform, before=before)
             top, kind = self._found(source, root, follow=follow)
             is_directory = kind == DIRECTORY
             if destination is None:
@@ -91,15 +90,13 @@ class CopyOut:
             raise UsageError(f"/{paths.clean(source.path)} of {root.name} is not a directory")
         return top, entry.kind
 
-    def _root(
-        self, owner: str, platform: Platform | None, here: Platform, *, before: bool
-    ) -> _Root:
+    def _root(self, owner: str, platform: WantedPlatform, *, before: bool) -> _Root:
         build, colon, step = owner.partition(":")
         if not self._is_step(owner):
             if before:
                 raise UsageError(f"--before is for a step, and {owner} is an image")
-            return self._image_root(owner, platform or here)
-        if platform is not None:
+            return self._image_root(owner, platform)
+        if isinstance(platform, Platform):
             raise UsageError(f"--platform is for an image, and {owner} is a step")
         if not colon:
             raise UsageError(f"{owner} names no step", hint=f"such as {owner}:3:/etc/passwd")
@@ -130,7 +127,7 @@ class CopyOut:
         except (ImageNotFound, InvalidReference):
             return None
 
-    def _image_root(self, owner: str, platform: Platform) -> _Root:
+    def _image_root(self, owner: str, platform: WantedPlatform) -> _Root:
         """Return the root of an image. Raises NoSuchBuild for what looks like a step."""
         build, colon, _ = owner.partition(":")
         if colon and is_selector(build) and self._image(owner) is None:

@@ -11,7 +11,7 @@ from img.domain.digest import Digest
 from img.domain.filesystem.layer_story import LayerStory, story_of
 from img.domain.image_name import ImageName
 from img.domain.oci.config import ImageConfig
-from img.domain.platform import Platform
+from img.domain.platform import WantedPlatform
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class ExploreImage:
     trees: Trees
     lock: StateLock
 
-    def __call__(self, name: ImageName, platform: Platform) -> ExploredImage:
+    def __call__(self, name: ImageName, platform: WantedPlatform) -> ExploredImage:
         """Return the layers and files of an image.
 
         Raises ImageNotFound, BlobNotFound, NoPlatformMatch, InvalidLayer …

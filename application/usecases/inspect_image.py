@@ -11,7 +11,7 @@ from img.domain.go.template.values import Value
 from img.domain.image_name import ImageName
 from img.domain.image_view import HistoryStep, history_of, inspected
 from img.domain.oci.chain import Layer
-from img.domain.platform import Platform
+from img.domain.platform import WantedPlatform
 from img.domain.reference import ImageReference
 
 
@@ -22,7 +22,7 @@ class InspectImage:
     find: FindImage
     catalog: Catalog
 
-    def __call__(self, name: ImageName, platform: Platform) -> Value:
+    def __call__(self, name: ImageName, platform: WantedPlatform) -> Value:
         """Return the document of ``docker inspect`` for ``platform``."""
         found = self.find(name)
         image = self.catalog.image(found.target, platform)
@@ -35,7 +35,7 @@ class InspectImage:
             named=max((each.updated for each in found.stored if each.reference), default=None),
         )
 
-    def config(self, name: ImageName, platform: Platform) -> bytes:
+    def config(self, name: ImageName, platform: WantedPlatform) -> bytes:
         """Return the configuration as it is stored: JSON (image-spec config.md)."""
         image = self.catalog.image(self.find(name).target, platform)
         return self.catalog.read(image.manifest.config)
@@ -57,7 +57,9 @@ class ImageHistory:
     catalog: Catalog
     trees: Trees
 
-    def __call__(self, name: ImageName, platform: Platform) -> tuple[Digest, Sequence[HistoryStep]]:
+    def __call__(
+        self, name: ImageName, platform: WantedPlatform
+    ) -> tuple[Digest, Sequence[HistoryStep]]:
         """Return the ID of the image, and its steps, the last one first.
 
         Raises ImageNotFound, BlobNotFound, NoPlatformMatch, InvalidLayer …

@@ -17,7 +17,7 @@ from img.domain.oci import media_types
 from img.domain.oci.config import moment_of
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.manifest import Manifest
-from img.domain.platform import Platform
+from img.domain.platform import DefaultPlatform, Platform
 
 _ALL = ImageFilter()
 
@@ -53,7 +53,7 @@ class ListImages:
     def created(self, name: str, platform: Platform) -> datetime:
         """Return the time of creation of an image. Raises ImageNotFound, UsageError …"""
         target = self.find(ImageName.parse(name)).target
-        created = moment_of(self.catalog.image(target, platform).config.created)
+        created = moment_of(self.catalog.image(target, DefaultPlatform(platform)).config.created)
         if created is None:
             raise UsageError(f'the image "{name}" does not say when it was made')
         return created
@@ -70,7 +70,7 @@ class ListImages:
         shown = next(filter(None, images), None)
         if target.media_type in media_types.INDEXES:
             with suppress(ImgError):  # the image has no such platform
-                shown = self.catalog.image(target, platform)
+                shown = self.catalog.image(target, DefaultPlatform(platform))
         return ListedImage(
             image=image,
             id=id_,

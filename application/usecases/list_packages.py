@@ -9,8 +9,7 @@ from img.application.transfer.catalog import Catalog
 from img.application.transfer.find_image import FindImage
 from img.domain.dataclass import dataclass
 from img.domain.image_name import ImageName
-from img.domain.oci.index import NoPlatformMatch
-from img.domain.platform import Platform
+from img.domain.platform import WantedPlatform
 from img.domain.sbom.bill import Bill
 
 
@@ -26,22 +25,18 @@ class ListPackages:
     def __call__(
         self,
         name: ImageName,
-        platform: Platform,
+        platform: WantedPlatform,
         *,
-        exactly: bool = False,
         created: datetime,
         tool_version: str,
     ) -> tuple[Bill, Sequence[UnreadRecord]]:
         """Return the bill of an image, and the records of packages that could not be read.
 
-        With ``exactly``, an image for one other platform alone is refused.
         Raises ImageNotFound, AmbiguousImage, BlobNotFound, NoPlatformMatch, InvalidLayer …
         """
         with self.lock.reading():
             stored = self.find(name)
             image = self.catalog.image(stored.target, platform)
-            if exactly and not image.config.suits(platform):
-                raise NoPlatformMatch(platform, (image.config.platform,))
             found = self.packages(image.layers)
             reference = stored.references[0] if stored.references else None
             bill = Bill(

@@ -17,7 +17,7 @@ from img.domain.filesystem.glob import matching
 from img.domain.image_name import ImageName
 from img.domain.oci.chain import Layer
 from img.domain.oci.descriptor import Descriptor
-from img.domain.platform import Platform
+from img.domain.platform import WantedPlatform
 from img.domain.reference import ImageReference
 
 _CHUNK = 1 << 18  # bytes
@@ -50,7 +50,7 @@ class ReadImage:
     trees: Trees
     lock: StateLock
 
-    def named(self, name: ImageName, platform: Platform) -> OpenedImage:
+    def named(self, name: ImageName, platform: WantedPlatform) -> OpenedImage:
         """Return the image with a name, ID or digest.
 
         Raises ImageNotFound, AmbiguousImage, BlobNotFound, NoPlatformMatch, InvalidDocument.
@@ -59,7 +59,7 @@ class ReadImage:
             found = self.find(name)
             return self._opened(found.target, platform, found.references)
 
-    def at(self, target: Descriptor, platform: Platform) -> OpenedImage:
+    def at(self, target: Descriptor, platform: WantedPlatform) -> OpenedImage:
         """Return the image at ``target``; it need not have a name.
 
         Raises BlobNotFound, NoPlatformMatch, InvalidDocument.
@@ -111,7 +111,7 @@ class ReadImage:
                 raise BlobDamaged(layer.descriptor.digest)
 
     def _opened(
-        self, target: Descriptor, platform: Platform, references: tuple[ImageReference, ...]
+        self, target: Descriptor, platform: WantedPlatform, references: tuple[ImageReference, ...]
     ) -> OpenedImage:
         image = self.catalog.image(target, platform)
         return OpenedImage(

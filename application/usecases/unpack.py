@@ -8,7 +8,7 @@ from img.domain.dataclass import dataclass
 from img.domain.filesystem.rootfs import creatable, files_in
 from img.domain.image_name import ImageName
 from img.domain.oci.chain import Layer
-from img.domain.platform import Platform
+from img.domain.platform import WantedPlatform
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class UnpackImage:
     lock: StateLock
 
     def __call__(
-        self, name: ImageName, platform: Platform, directory: str, *, owners: bool
+        self, name: ImageName, platform: WantedPlatform, directory: str, *, owners: bool
     ) -> list[str]:
         """Unpack an image; return the devices that were left out, which need ``owners``.
 

@@ -14,7 +14,6 @@ from img.entrypoints.cli.options import option
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
-from img.entrypoints.settings import host_platform
 
 if TYPE_CHECKING:
     from img.domain.copy_out import Destination
@@ -67,8 +66,7 @@ def cp(
         left_out = container.housekeeping.copy_out()(
             wanted,
             place,
-            platform_of(platform) if platform else None,
-            here=host_platform(),
+            platform_of(platform),
             owners=os.geteuid() == 0,
             before=before,
             follow=follow,

@@ -11,7 +11,6 @@ from img.entrypoints.cli import options
 from img.entrypoints.cli.image_completion import image_names
 from img.entrypoints.cli.params import shared_options
 from img.entrypoints.cli.session import Session
-from img.entrypoints.settings import host_platform
 
 _EXTRA = "pip install 'img-builder[tui]'"
 
@@ -37,7 +36,7 @@ def explore(
     ] = "",
 ) -> None:
     """Look at the layers of an image, the files that each changes, and wasted bytes."""
-    from img.domain.platform import Platform
+    from img.entrypoints.cli.inspection import platform_of
 
     if not names or len(names) != 1:
         raise UsageError("must pass an image to explore")
@@ -47,7 +46,7 @@ def explore(
         from img.entrypoints.cli.explorer import Explorer
     except ImportError as error:
         raise UsageError(f"img explore is not installed ({error})", hint=_EXTRA) from None
-    which = Platform.parse(platform, host_platform()) if platform else host_platform()
+    which = platform_of(platform)
     with session.open() as container:
         image = container.images.explore_image()(ImageName.parse(names[0]), which)
     Explorer(names[0], image).run()

@@ -15,7 +15,7 @@ from img.entrypoints.cli.session import Session
 from img.entrypoints.settings import host_platform
 
 if TYPE_CHECKING:
-    from img.domain.platform import Platform
+    from img.domain.platform import WantedPlatform
 
 WhichPlatform = Annotated[
     str,
@@ -91,8 +91,9 @@ def inspect(
         raise typer.Exit(codes[0])
 
 
-def platform_of(text: str) -> "Platform":
+def platform_of(text: str) -> "WantedPlatform":
     """Return the platform of ``--platform``, by default that of this machine."""
-    from img.domain.platform import Platform
+    from img.domain.platform import DefaultPlatform, Platform
 
-    return Platform.parse(text, host_platform()) if text else host_platform()
+    host = host_platform()
+    return Platform.parse(text, host) if text else DefaultPlatform(host)

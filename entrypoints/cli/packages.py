@@ -82,7 +82,7 @@ def sbom(
     with session.open() as container:
         created = _created(container.system.clock().now())
         bill, unread = container.images.list_packages()(
-            name, which, exactly=bool(platform), created=created, tool_version=__version__
+            name, which, created=created, tool_version=__version__
         )
         _warn(unread)
         text = _document(bill, shape)

@@ -14,6 +14,7 @@ from img.domain.image_name import ImageName
 from img.domain.reference import ImageReference
 from img.entrypoints.cli import options
 from img.entrypoints.cli.images import Names
+from img.entrypoints.cli.inspection import platform_of
 from img.entrypoints.cli.options import RegistryOptions
 from img.entrypoints.cli.output import say
 from img.entrypoints.cli.params import shared_options
@@ -188,7 +189,7 @@ def unpack(
     image = ImageName.parse(names[0])
     with session.open() as container:
         left_out = container.images.unpack_image()(
-            image, host_platform(), output, owners=os.geteuid() == 0
+            image, platform_of(""), output, owners=os.geteuid() == 0
         )
     for path in left_out:
         say(f"WARNING: left out /{path}, a device: only root can make one", error=True)

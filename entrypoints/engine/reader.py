@@ -10,7 +10,7 @@ from img.domain.digest import Digest
 from img.domain.errors import UsageError
 from img.domain.image_name import ImageName
 from img.domain.oci.descriptor import Descriptor
-from img.domain.platform import Platform
+from img.domain.platform import DefaultPlatform, Platform
 from img.entrypoints.cli.session import Caller, Session
 from img.entrypoints.engine.protocol import (
     Answer,
@@ -73,9 +73,9 @@ class Reader:
         if self._read is None:
             container = self._open.enter_context(session.open(quiet=True))
             self._read = container.images.read_image()
-        platform = host_platform()
-        if request.platform:
-            platform = Platform.parse(request.platform, platform)
+        host = host_platform()
+        text = request.platform
+        platform = Platform.parse(text, host) if text else DefaultPlatform(host)
         if request.image is None:
             opened = self._read.named(ImageName.parse(request.name), platform)
         else:

@@ -18,8 +18,6 @@ from spdx_tools.spdx.validation.document_validator import validate_full_spdx_doc
 from img.application.packages import find
 from img.application.packages.find import UnreadRecord
 from img.domain.image_name import ImageName
-from img.domain.oci.index import NoPlatformMatch
-from img.domain.platform import Platform
 from img.domain.reference import ImageReference
 from img.domain.sbom.bill import Bill
 from img.domain.sbom.cyclonedx import cyclonedx_document
@@ -176,17 +174,6 @@ def test_a_document_has_what_its_readers_look_for(app: InMemoryApp) -> None:
     assert "pkg:deb/debian/a@1?arch=amd64&distro=debian-12" in document
     assert f"layerID: {bill.layers[1]}" in document
     assert "LicenseRef-MIT-AND-strange-license" in document
-
-
-def test_the_bill_of_another_platform_is_not_taken_for_that_of_the_one_asked_for() -> None:
-    app = InMemoryApp()
-    app.build("FROM scratch\nCOPY x /\n", {"x": b"1"})
-    name, other = ImageName.of(ImageReference.parse("app")), Platform.parse("linux/s390x", HERE)
-    list_packages = app.container.images.list_packages()
-
-    with pytest.raises(NoPlatformMatch):
-        list_packages(name, other, exactly=True, created=NOW, tool_version="1")
-    assert list_packages(name, other, created=NOW, tool_version="1")[0].platform == HERE
 
 
 def test_an_image_without_packages_has_a_bill(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from img.domain.oci.config import ImageConfig
 from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import NoPlatformMatch
 from img.domain.oci.manifest import Manifest
-from img.domain.platform import Platform
+from img.domain.platform import DefaultPlatform, Platform
 from tests.support.in_memory_app import ELSEWHERE, HERE, InMemoryApp, image_of
 
 
@@ -28,6 +28,16 @@ def test_of_an_index_the_image_for_a_platform_is_found() -> None:
     assert found.manifest == built.images[1].manifest
     with pytest.raises(NoPlatformMatch):
         app.catalog.image(built.target, Platform("linux", "mips"))
+
+
+def test_an_image_for_another_platform_is_refused_if_the_user_named_one() -> None:
+    app = InMemoryApp()
+    built = image_of(app.build("FROM scratch\nCOPY a /\n", {"a": b"1"}, platforms=[ELSEWHERE]))
+
+    with pytest.raises(NoPlatformMatch, match=rf"{HERE} \(available: {ELSEWHERE}\)"):
+        app.catalog.image(built.target, HERE)
+    for wanted in (ELSEWHERE, DefaultPlatform(HERE)):
+        assert app.catalog.image(built.target, wanted).config.platform == ELSEWHERE
 
 
 def test_only_manifests_that_are_here_are_listed() -> None:

@@ -17,6 +17,7 @@ from img.domain.copy_out import CopySource
 from img.domain.errors import ImgError, UsageError
 from img.domain.filesystem.entry import CHARACTER, DIRECTORY, FILE, SYMLINK, Entry
 from img.domain.history.selection import NoSuchBuild
+from img.domain.platform import DefaultPlatform
 from img.entrypoints.cli.cp import destination_of
 from tests.support.in_memory_app import HERE, InMemoryApp
 
@@ -60,7 +61,7 @@ def copy(app: InMemoryApp, source: str, place: Path | str, **options: bool) -> l
     destination = None if place == "-" else destination_of(str(place))
     run = app.container.housekeeping.copy_out()
     given = {"owners": False, **options}
-    left_out: list[str] = run(CopySource.parse(source), destination, None, here=HERE, **given)
+    left_out: list[str] = run(CopySource.parse(source), destination, DefaultPlatform(HERE), **given)
     return left_out
 
 
@@ -220,6 +221,5 @@ def test_a_platform_is_for_images(app: InMemoryApp, tmp_path: Path) -> None:
             CopySource.parse(":2:/a"),
             destination_of(str(tmp_path)),
             HERE,
-            here=HERE,
             owners=False,
         )

@@ -25,7 +25,7 @@ from img.domain.oci.descriptor import Descriptor
 from img.domain.oci.index import Index
 from img.domain.oci.layout import REF_NAME, blob_path
 from img.domain.oci.presence import Presence, presence_of
-from img.domain.platform import Platform
+from img.domain.platform import DefaultPlatform, Platform
 from img.domain.reference import ImageReference
 from tests.support.images.image_archives import (
     a_config,
@@ -140,7 +140,7 @@ def check_usable(app: InMemoryApp, made: Archive, image: ArchivedImage) -> None:
     present = presence(app, image.target)
     assert present.images
     for each in present.images:
-        found = app.catalog.image(each, each.platform or HERE)
+        found = app.catalog.image(each, each.platform or DefaultPlatform(HERE))
         expected = made.contents.get(each.digest)
         if expected is not None:  # else it is one that manifest.json describes
             assert app.files_in(found.layers) == {"x": expected}
