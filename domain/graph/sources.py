@@ -16,6 +16,7 @@ SCRATCH = "scratch"
 _NEVER_REPLACED = frozenset({SCRATCH, "context"})
 _IMAGE = "docker-image://"
 _LAYOUT = "oci-layout://"
+_STAGE_NAMES = "the name of a stage has to be a valid name of an image, such as build-2"
 _FETCHED = frozenset({"http", "https", "git", "ssh"})
 
 
@@ -60,6 +61,20 @@ class NamedContexts:
         if familiar.lower() in _NEVER_REPLACED or familiar not in self._contexts:
             return None
         return _context_source(*self._contexts[familiar], platform, lines)
+
+    def find_for_stage(self, stage: str, platform: Platform, lines: Lines) -> Source | None:
+        """Return the source that replaces ``stage``, None for none. Raises DockerfileError.
+
+        The name has to be one that a context can have, even if there is no context (BuildKit
+        dockerui/config.go, NamedContext).
+        """
+        if stage not in _NEVER_REPLACED:
+            try:
+                ImageReference.parse(stage)
+            except InvalidReference as error:
+                message = f"invalid context name {stage}: {error.reason}"
+                raise DockerfileError(message, lines=lines, hint=_STAGE_NAMES) from None
+        return self.find(stage, platform, lines)
 
 
 def image_source(text: str, platform: Platform, lines: Lines) -> FromImage:

@@ -150,7 +150,9 @@ class _Planner:
                 f"base name ({start.base}) should not be blank", lines=start.lines
             )
         platform = self._platform(start)
-        replacement = self._contexts.find(start.name, platform, start.lines) if start.name else None
+        replacement = (
+            self._contexts.find_for_stage(start.name, platform, start.lines) if start.name else None
+        )
         planned = PlannedStage(
             index=stage.index,
             start=start,
