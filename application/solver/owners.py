@@ -16,14 +16,13 @@ class Owners:
     trees: Trees
 
     def of(self, text: str, root: Stack) -> tuple[int, int]:
-        """Return uid and gid of ``user[:group]``. Raises IdOutOfRange.
+        """Return uid and gid of ``user[:group]``. Raises ImpossibleId.
 
         For an unknown name, log a warning and return the IDs of lookup_owner. BuildKit does the
         same without a warning, and the same Dockerfiles must build.
         """
-        if all(part.isdigit() for part in text.split(":")):
-            found = lookup_owner(text, "", "")
-        else:
+        found = lookup_owner(text, "", "")
+        if found.unknown:  # neither numbers nor root
             passwd, group = self._read(root, "etc/passwd"), self._read(root, "etc/group")
             found = lookup_owner(text, passwd, group)
         for error in found.unknown:

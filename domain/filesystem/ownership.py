@@ -10,7 +10,9 @@ from img.domain.kernel_numbers import is_id
 
 _MOST = 2**31 - 1  # the range that moby/sys/user accepts
 _NUMBER = re.compile(r"[+-]?[0-9]+")  # the syntax of Go's strconv
-_DIGITS = 19  # the range of numbers in passwd and group files
+_LARGEST = 2**63 - 1  # of Go's int, which larger numbers in passwd and group files become
+_OF_THE_KERNEL = 2**32  # a negative number is the id from there down, as in Go's uint32
+_UNCHANGED = _OF_THE_KERNEL - 1  # in chown(2); a new file belongs to root before that
 
 
 class UnknownUser(BuildError):
@@ -79,10 +81,16 @@ def lookup_user(text: str, passwd: str, group: str) -> UserIdentity:
 
     As in runc and BuildKit (moby/sys/user, GetExecUser), a number need not exist but a name must;
     supplementary groups count only if no group is given. The primary group is among
-    ``groups`` (CVE-2022-36109). Raises UnknownUser, UnknownGroup, IdOutOfRange, ImpossibleId.
+    ``groups`` (CVE-2022-36109). Two numbers may be any that the kernel has (BuildKit
+    executor/oci/user.go, ParseUIDGID). Raises UnknownUser, UnknownGroup, IdOutOfRange,
+    ImpossibleId.
     """
     user_text, group_text, *_ = [*text.split(":"), ""]
     user_text = user_text or "0"
+    if ids := _two_numbers(text):
+        uid, gid = ids
+        home = next((user.home for user in _users(passwd) if user.uid == uid), "")
+        return UserIdentity(uid=uid, gid=gid, groups=(gid,), home=home or "/")
     number = _number(user_text)
     user = _find_user(number if number is not None else user_text, passwd)
     if user is None:
@@ -111,8 +119,8 @@ def lookup_owner(text: str, passwd: str, group: str) -> Owner:
 
     As in BuildKit (client/llb/fileop.go, WithUser; solver/llbsolver/ops/user_linux.go), a user's
     number is also the group, a user's name implies its primary group, and "user:" means group 0.
-    "root" is always 0, an unknown user is root, and an unknown group changes nothing. Raises
-    IdOutOfRange, ImpossibleId.
+    "root" is always 0, an unknown user is root, and an unknown group changes nothing. A number
+    beyond 32 bits with sign is a name. Raises ImpossibleId.
     """
     user_text, colon, group_text = text.partition(":")
     uid, gid, unknown = 0, 0, list[UnknownUser | UnknownGroup]()
@@ -126,14 +134,35 @@ def lookup_owner(text: str, passwd: str, group: str) -> Owner:
         gid = number
     elif colon:
         try:
-            gid = _find_gid(group_text, group)
+            gid = _named_gid(group_text, group)
         except UnknownGroup as error:
             unknown.append(error)
     return Owner(uid, gid, tuple(unknown))
 
 
 def _owner_number(text: str) -> int | None:
-    return 0 if text in ("", "root") else _number(text)
+    if text in ("", "root"):
+        return 0
+    if not _NUMBER.fullmatch(text):
+        return None
+    number = _as_integer(text)
+    if not -_MOST - 1 <= number <= _MOST:
+        return None
+    id_ = number % _OF_THE_KERNEL
+    return 0 if id_ == _UNCHANGED else id_
+
+
+def _two_numbers(text: str) -> tuple[int, int] | None:
+    """Return the ids of ``uid:gid``, None if it is something else."""
+    numbers = []
+    for part in text.split(":", 1):
+        if part != "root" and not re.fullmatch(r"[0-9]+", part):
+            return None
+        number = 0 if part == "root" else _as_integer(part)
+        if not is_id(number):
+            return None
+        numbers.append(number)
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else None
 
 
 def _find_user(wanted: str | int, passwd: str) -> _User | None:
@@ -150,6 +179,10 @@ def _find_user(wanted: str | int, passwd: str) -> _User | None:
 def _find_gid(text: str, group: str) -> int:
     if (number := _number(text)) is not None:
         return number
+    return _named_gid(text, group)
+
+
+def _named_gid(text: str, group: str) -> int:
     for one in _groups(group):
         if one.name == text:
             return _gid_of(one)
@@ -164,35 +197,41 @@ def _gid_of(group: _Group) -> int:
 
 def _users(passwd: str) -> Iterator[_User]:
     for fields in _rows(passwd):
-        if len(fields) >= 4 and _is_id(fields[2]) and _is_id(fields[3]):
-            home = fields[5] if len(fields) > 5 else ""
-            yield _User(fields[0], int(fields[2]), int(fields[3]), home)
+        name, _, uid, gid, _, home, *_ = [*fields, *[""] * 6]
+        yield _User(name, _number_in_file(uid), _number_in_file(gid), home)
 
 
 def _groups(group: str) -> Iterator[_Group]:
     for fields in _rows(group):
-        if len(fields) >= 3 and _is_id(fields[2]):
-            members = fields[3].split(",") if len(fields) > 3 else []
-            yield _Group(fields[0], int(fields[2]), tuple(members))
+        name, _, gid, members, *_ = [*fields, *[""] * 4]
+        if not name.startswith("#"):
+            yield _Group(name, _number_in_file(gid), tuple(filter(None, members.split(","))))
 
 
 def _rows(text: str) -> Iterator[list[str]]:
     for line in text.split("\n"):  # only "\n" ends a line: neither form feeds nor U+2028
-        if line.strip() and not line.startswith("#"):
-            yield line.strip().split(":")
+        if line := line.strip():
+            yield line.split(":")
 
 
-def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= _DIGITS
+def _number_in_file(text: str) -> int:
+    """Return the id in a field; 0 for a missing or malformed one (moby/sys/user, parseParts)."""
+    number = _as_integer(text) if _NUMBER.fullmatch(text) else 0
+    return number if number >= 0 else number % _OF_THE_KERNEL
+
+
+def _as_integer(text: str) -> int:
+    """Return the number of a text of any length, within Go's range."""
+    digits = text.lstrip("+-0")[: len(str(_LARGEST)) + 1] or "0"
+    number = min(int(digits), _LARGEST)
+    return -number if text.startswith("-") else number
 
 
 def _number(text: str) -> int | None:
     """Return the id in ``text``, None for a name. Raises IdOutOfRange."""
     if not _NUMBER.fullmatch(text):
         return None
-    if len(text.lstrip("+-0")) > len(str(_MOST)):
-        raise IdOutOfRange(text)
-    number = int(text.lstrip("+-0") or "0") * (-1 if text.startswith("-") else 1)
+    number = _as_integer(text)
     if not 0 <= number <= _MOST:
         raise IdOutOfRange(text)
     return number

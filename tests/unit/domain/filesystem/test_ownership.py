@@ -59,7 +59,7 @@ def test_numbers_need_no_files() -> None:
     assert lookup_user("", "", "") == UserIdentity(uid=0, gid=0, groups=(0,), home="/")
 
 
-@pytest.mark.parametrize("name", ["nobody", "broken", "+", "-", "1_0", "٣"])
+@pytest.mark.parametrize("name", ["nobody", "+", "-", "1_0", "٣"])
 def test_an_unknown_user_is_named_in_the_words_of_runc(name: str) -> None:
     with pytest.raises(UnknownUser) as caught:
         lookup_user(name, PASSWD, GROUP)
@@ -68,13 +68,34 @@ def test_an_unknown_user_is_named_in_the_words_of_runc(name: str) -> None:
     )
 
 
+def test_two_numbers_may_be_any_of_the_kernel() -> None:
+    passwd = "root:x:5:6::/:\nbig:x:4294967294:7::/big:\n"
+    assert lookup_user("4294967294:2147483648", passwd, "") == UserIdentity(
+        uid=2**32 - 2, gid=2**31, groups=(2**31,), home="/big"
+    )
+    assert (lookup_user("root:root", passwd, "").uid, lookup_user("root", passwd, "").uid) == (0, 5)
+
+
+def test_fields_that_lack_or_are_no_numbers_are_0() -> None:
+    passwd = "short:x:1000\nodd:x:many:1:::\nonly\n#note:x:77:78::/note:\nminus:x:-2:-3\n"
+    group = "  # g:x:5:app\nempty:x\nfew:x:44\n"
+    for name, ids in {"short": (1000, 0), "odd": (0, 1), "only": (0, 0)}.items():
+        assert lookup_owner(name, passwd, group)[:2] == ids
+        user = lookup_user(name, passwd, group)
+        assert (user.uid, user.gid) == ids
+    assert lookup_owner("minus", passwd, group)[:2] == (2**32 - 2, 2**32 - 3)
+    assert lookup_user("77", passwd, group).home == "/note"
+    assert lookup_owner("1:empty", passwd, group)[:2] == (1, 0)
+    assert lookup_owner("1:few", passwd, group)[:2] == (1, 44)
+
+
 def test_an_unknown_group_is_named_in_the_words_of_runc() -> None:
     with pytest.raises(UnknownGroup, match="unable to find group x: no matching entries in group"):
         lookup_user("app:x", PASSWD, GROUP)
 
 
 @pytest.mark.parametrize(
-    "text", ["2147483648", "1:2147483648", "9" * 5000, "-1", "5:-1", "+2147483648"]
+    "text", ["2147483648", "app:2147483648", "9" * 5000, "-1", "5:-1", "1:4294967295"]
 )
 def test_a_number_that_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(IdOutOfRange):
@@ -96,10 +117,22 @@ def test_a_number_that_is_no_id_is_refused(text: str) -> None:
         ("55:audio", (55, 29)),
         (":audio", (0, 29)),
         ("", (0, 0)),
+        ("-1", (0, 0)),  # chown(2) does not change the owner of the new file
+        ("-1:-1", (0, 0)),
+        ("5:-1", (5, 0)),
+        ("-2", (2**32 - 2, 2**32 - 2)),
+        ("-2147483648", (2**31, 2**31)),
+        ("2147483647", (2**31 - 1, 2**31 - 1)),
     ],
 )
 def test_an_owner_is_read_as_buildkit_reads_chown(text: str, expected: tuple[int, int]) -> None:
     assert lookup_owner(text, PASSWD, GROUP) == (*expected, ())
+
+
+@pytest.mark.parametrize("text", ["2147483648", "-2147483649", "9" * 5000])
+def test_a_number_beyond_32_bits_is_the_name_of_an_owner(text: str) -> None:
+    assert lookup_owner(text, "", "").unknown
+    assert lookup_owner(text, f"{text}:x:5:6\n", "") == (5, 6, ())
 
 
 def test_root_is_0_whatever_the_files_say() -> None:
