@@ -4,7 +4,7 @@ Source: Dockerfile reference, ".dockerignore file"; moby/patternmatcher, Matches
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from itertools import groupby
 
@@ -58,11 +58,16 @@ class IgnoreMatcher:
 
         state = matcher.child_state("a/b", state_of_a)
         if matcher.is_excluded(state): ...
+
+    A pattern may be well-formed and still give no expression, such as ``a\\y``. As in moby, only a
+    path that is compared with it is an error: each method that gets a path raises BadIgnorePattern.
     """
 
     def __init__(self, patterns: Sequence[str]) -> None:
         """Compile ``patterns``. Raises BadIgnorePattern."""
         parsed = [_Pattern.parse(pattern) for pattern in patterns if pattern.strip()]
+        self._traps = tuple(_traps(parsed))
+        parsed = [pattern for pattern in parsed if pattern.has_expression]
         # Adjacent patterns of one kind form a run: all matches in it have the same effect.
         self._runs = tuple(
             _Run.of(tuple(run), includes)
@@ -74,7 +79,7 @@ class IgnoreMatcher:
 
     def __bool__(self) -> bool:
         """Return whether there are any patterns."""
-        return bool(self._runs)
+        return bool(self._runs or self._traps)
 
     def excludes(self, path: str) -> bool:
         """Return whether ``path`` (relative, with slashes) or a parent of it is excluded."""
@@ -82,6 +87,9 @@ class IgnoreMatcher:
 
     def child_state(self, path: str, parent_state: int = NOT_MATCHED) -> int:
         """Return the state of ``path``; that of its parent is ``parent_state``."""
+        if self._traps:
+            for trap in self._traps:
+                trap.try_with(path)
         for index, run in self._backwards:
             if index <= parent_state:
                 return parent_state
@@ -120,6 +128,12 @@ class IgnoreMatcher:
 class _Pattern:
     text: str  # cleaned, without "!"
     includes: bool
+    has_expression: bool = True
+
+    @property
+    def written(self) -> str:
+        """The pattern as a line of the file."""
+        return f"!{self.text}" if self.includes else self.text
 
     @classmethod
     def parse(cls, pattern: str) -> "_Pattern":
@@ -127,7 +141,31 @@ class _Pattern:
         text = cleaned.removeprefix("!")
         if not text or not _is_well_formed(text):
             raise BadIgnorePattern(cleaned)
-        return cls(text=text, includes=cleaned.startswith("!"))
+        return cls(
+            text=text,
+            includes=cleaned.startswith("!"),
+            has_expression=_has_expression(text),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Trap:
+    """A pattern without an expression: an error for the paths that are compared with it."""
+
+    pattern: _Pattern
+    before: IgnoreMatcher  # the patterns above it
+
+    def try_with(self, path: str) -> None:
+        """Raise BadIgnorePattern if ``path`` is in the state that the pattern would change."""
+        if self.before.excludes(path) == self.pattern.includes:
+            raise BadIgnorePattern(self.pattern.text)
+
+
+def _traps(patterns: Sequence[_Pattern]) -> Iterator[_Trap]:
+    for index, pattern in enumerate(patterns):
+        if not pattern.has_expression:
+            above = [each.written for each in patterns[:index] if each.has_expression]
+            yield _Trap(pattern, IgnoreMatcher(above))
 
 
 def _is_well_formed(text: str) -> bool:
@@ -199,7 +237,7 @@ class _Run:
 def _reaches_beneath(parts: Sequence[str], segments: Sequence[str]) -> bool:
     """Return whether a pattern may match a path under ``parts``; True when in doubt."""
     for part, segment in zip(parts, segments, strict=False):
-        if "**" in segment or "[" in segment or "\\" in segment:
+        if "**" in segment or "[" in segment or "\\" in segment or not _has_expression(segment):
             return True
         if segment == part:
             continue
@@ -217,7 +255,7 @@ class _AnyOf:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> "_AnyOf":
-        expressions = [_valid_expression_of(text) for text in texts]
+        expressions = [_expression_of(text) for text in texts]
         slow = [ManyStars.of(expression) for expression in expressions]
         quick = [each for each, other in zip(expressions, slow, strict=True) if other is None]
         return cls(
@@ -232,13 +270,14 @@ class _AnyOf:
         return any(each.fullmatch(text) for each in self.slow)
 
 
-def _valid_expression_of(text: str) -> str:
+def _has_expression(text: str) -> bool:
+    if not re.search(_WILDCARD, text):
+        return True  # and is compared as it is
     try:
-        expression = _expression_of(text)
-        re.compile(expression, _FLAGS)
+        re.compile(_expression_of(text), _FLAGS)
     except re.error:
-        raise BadIgnorePattern(text) from None
-    return expression
+        return False
+    return True
 
 
 def _any_of(texts: Sequence[str]) -> _AnyOf | None:

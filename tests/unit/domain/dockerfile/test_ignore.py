@@ -36,11 +36,32 @@ def test_a_directory_is_skipped_when_nothing_in_it_can_come_back() -> None:
     assert IgnoreMatcher(["!out/keep", "out"]).may_skip_directory("out")
 
 
-@pytest.mark.parametrize("pattern", ["!", "[", "a[", "[]", "[a-]", "x\\", "bin\\obj", "a\\é"])
+@pytest.mark.parametrize("pattern", ["!", "[", "a[", "[]", "[a-]", "x\\"])
 def test_bad_patterns_are_refused(pattern: str) -> None:
     with pytest.raises(BadIgnorePattern) as raised:
         IgnoreMatcher([pattern])
     assert raised.value.pattern == pattern
+
+
+@pytest.mark.parametrize("pattern", ["bin\\obj", "a\\é", "*a*a{2}{3}", "**/x\\c"])
+def test_a_pattern_without_expression_is_an_error_for_paths_that_are_compared_with_it(
+    pattern: str,
+) -> None:
+    for patterns, compared, others in [
+        ([pattern], ["a", "bin/obj"], []),
+        (["a", pattern], ["b"], ["a", "a/b", "."]),
+        ([f"!{pattern}", "a"], [], ["a", "b"]),
+        (["a", f"!{pattern}"], ["a", "a/b"], ["b"]),
+        (["a", "!a/b", pattern], ["a/b", "c"], ["a"]),
+    ]:
+        matcher = IgnoreMatcher(patterns)
+        assert matcher
+        for path in compared:
+            with pytest.raises(BadIgnorePattern) as raised:
+                matcher.excludes(path)
+            assert raised.value.pattern == pattern
+        for path in others:
+            matcher.excludes(path)
 
 
 def test_a_backslash_escapes_as_in_expressions_of_go() -> None:
