@@ -123,7 +123,10 @@ ProcessMount = BindMount | TmpfsMount | FileMount | TreeMount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ulimit:
-    """A resource limit, by its name in setrlimit(2) in lower case (``nofile``); -1: none."""
+    """A resource limit, by its name in setrlimit(2) in lower case (``nofile``); -1: none.
+
+    Other negative numbers count from 2**64 down.
+    """
 
     name: str
     soft: int

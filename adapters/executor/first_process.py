@@ -222,13 +222,18 @@ def set_limit(limit: Ulimit) -> None:
         resource.setrlimit(number, (limit.soft, limit.hard))
     except ValueError as error:  # soft above hard, or hard above the permitted maximum
         most = resource.getrlimit(number)[1]
-        if limit.hard != -1 and not 0 <= limit.soft <= limit.hard:
+        if _unsigned(limit.soft) > _unsigned(limit.hard):
             raise ProcessNotStarted(
                 f"ulimit {limit.name}: soft limit {limit.soft} is above hard limit {limit.hard}"
             ) from error
-        soft = most if limit.soft == -1 else min(limit.soft, most)
+        soft = min(limit.soft, most, key=_unsigned)
         resource.setrlimit(number, (soft, most))
         os.write(2, f"img: ulimit {limit.name}: this system allows no more than {most}\n".encode())
+
+
+def _unsigned(limit: int) -> int:
+    """Return the number that the kernel compares: of negative ones the largest."""
+    return limit % (1 << 64)
 
 
 def bring_network_up(process: Process, network: socket.socket | None) -> None:

@@ -13,11 +13,15 @@ _NAMES = frozenset(
         "nproc", "rss", "rtprio", "rttime", "sigpending", "stack",
     }
 )  # fmt: skip
-_LARGEST = 2**63 - 1  # in docker, and in setrlimit(2)
+_LARGEST = 2**63 - 1  # in docker
 
 
 def parse_ulimit(text: str) -> Ulimit:
-    """Return the limit that ``name=soft[:hard]`` sets; -1 means no limit. Raises UsageError."""
+    """Return the limit that ``name=soft[:hard]`` sets; -1 means no limit. Raises UsageError.
+
+    Other negative numbers count from 2**64 down, where setrlimit(2) has its largest ones
+    (docker/go-units ulimit.go, "GetRlimit").
+    """
     found = re.fullmatch(r"([^=]+)=([+-]?\d+)(?::([+-]?\d+))?", text)
     if found is None:
         raise UsageError(f"invalid ulimit argument: {text}", hint="use name=soft[:hard]")
@@ -33,7 +37,7 @@ def parse_ulimit(text: str) -> Ulimit:
 
 
 def _limit(text: str) -> int:
-    if len(text) > 20 or not -1 <= (number := int(text)) <= _LARGEST:
+    if len(text) > 20 or not ~_LARGEST <= (number := int(text)) <= _LARGEST:
         raise UsageError(f"invalid ulimit value: {text[:40]}", hint="-1 is no limit")
     return number
 

@@ -178,9 +178,10 @@ def test_limits_are_set_and_clamped_with_a_warning(steps: Steps) -> None:
         "0",
     ]
 
-    much = (Ulimit(name="nofile", soft=1 << 40, hard=1 << 40),)
-    assert int(steps.sh("ulimit -n", in_env(ulimits=much))) < 1 << 40
-    assert "ulimit nofile: this system allows no more than" in steps.stderr
+    for number in (1 << 40, -12):
+        much = (Ulimit(name="nofile", soft=number, hard=number),)
+        assert int(steps.sh("ulimit -n", in_env(ulimits=much))) < 1 << 40
+        assert "ulimit nofile: this system allows no more than" in steps.stderr
 
 
 def test_a_limit_that_does_not_exist_is_refused(steps: Steps) -> None:
