@@ -26,17 +26,11 @@ from img.adapters.executor.first_process import (
 from img.adapters.executor.launch import Launch
 from img.adapters.executor.mount_substitutes import MountSubstitutes
 from img.adapters.executor.mounts import host_file, hosts_file, named, resolver_file
+from img.adapters.executor.system_mounts import device_links
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import capabilities, launcher, small_files, syscalls
 from img.domain.process import DirectoryRoot, Process
 
-_LINKS = {
-    "fd": "/proc/self/fd",
-    "stdin": "/proc/self/fd/0",
-    "stdout": "/proc/self/fd/1",
-    "stderr": "/proc/self/fd/2",
-    "core": "/proc/kcore",
-}
 _PROCESSORS = "devices/system/cpu"
 _SYS_CHROOT = capabilities.mask_of("sys_chroot")
 
@@ -136,7 +130,7 @@ def _fill_dev(dev: str) -> Mapping[bytes, int]:
     nothing = step_devices.null_of(dev, devices)
     os.dup2(nothing, 0)
     os.close(nothing)
-    for name, text in _LINKS.items():
+    for name, text in device_links().items():
         os.symlink(text, f"{dev}/{name}")
     for name, mode in (("pts", 0o755), ("shm", 0o1777), ("mqueue", 0o1777)):
         os.mkdir(f"{dev}/{name}")

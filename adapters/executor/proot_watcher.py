@@ -30,6 +30,7 @@ from img.adapters.executor.mounts import hosts_file, named, resolver_file
 from img.adapters.executor.proot_files import confine_to_files
 from img.adapters.executor.reports import MountPoint, Starting
 from img.adapters.executor.signals import reset_signals
+from img.adapters.executor.system_mounts import device_links
 from img.adapters.executor.watching import gather_orphans, wait_for
 from img.adapters.linux import capabilities, launcher, proot_program, syscalls
 from img.adapters.storage import left_secrets, owner_records
@@ -52,7 +53,7 @@ from img.domain.process import (
 )
 
 _DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_LINKS = {"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
+_STREAM_LINKS = {"stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2"}
 _PR_SET_SECCOMP = 22
 _UNKNOWN_TO_PROOT = (
     "clone3",
@@ -216,7 +217,7 @@ class _Places:
     ) -> None:
         self._path = os.path.realpath(path)
         self._points = MountPoints(root, on_created)
-        self.dev = own.directory(0o755, links=_LINKS)
+        self.dev = own.directory(0o755, links=device_links() | _STREAM_LINKS)
         directory = os.open(self.dev, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self._in_dev = MountPoints(directory, lambda _: None)
 

@@ -47,14 +47,13 @@ DEVICES = {
     "urandom": (1, 9),
     "tty": (5, 0),
 }
-_DEVICE_LINKS = {
+_STREAM_LINKS = {
     "fd": "/proc/self/fd",
     "stdin": "/proc/self/fd/0",
     "stdout": "/proc/self/fd/1",
     "stderr": "/proc/self/fd/2",
-    "core": "/proc/kcore",
-    "ptmx": "pts/ptmx",
 }
+_KERNEL_MEMORY = "/proc/kcore"
 # containerd's defaults, which BuildKit uses (oci/spec.go, "populateDefaultUnixSpec").
 MASKED = (
     "/proc/acpi",
@@ -70,6 +69,12 @@ MASKED = (
     "/sys/devices/virtual/powercap",
 )
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+
+def device_links() -> dict[str, str]:
+    """Return the links in the /dev of a step: a kernel may have no /proc/kcore, as runc knows."""
+    has_core = os.path.exists(_KERNEL_MEMORY)
+    return {**_STREAM_LINKS, **({"core": _KERNEL_MEMORY} if has_core else {})}
 
 
 class SystemMounts:
@@ -130,7 +135,7 @@ def _fill_dev(shm_size: int) -> None:
     flags = MS_NOSUID | MS_NODEV | MS_STRICTATIME
     syscalls.mount("tmpfs", dev, "tmpfs", flags, "mode=755,size=65536k")
     _attach_devices(dev)
-    for name, text in _DEVICE_LINKS.items():
+    for name, text in (device_links() | {"ptmx": "pts/ptmx"}).items():
         os.symlink(text, f"{dev}/{name}")
     for name in ("pts", "shm", "mqueue"):
         os.mkdir(f"{dev}/{name}")
