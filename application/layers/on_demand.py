@@ -27,24 +27,24 @@ Watched = Callable[[Report], Report]
 """Returns a report that raises StepCanceled when the transfer is no longer needed."""
 
 BringImported = Callable[[Sequence[Layer], Watched], None]
-"""Fetches those layers that remote caches of this build hold. Raises LayerLost, StoreFull."""
+"""Fetches those layers that remote caches or the cluster hold. Raises LayerLost, StoreFull."""
 
 
 class LayerLost(RemoteError):
-    """A layer that a remote cache listed and then did not give: its step has to be done."""
+    """A layer that a remote cache or a cluster does not give: its step has to be done."""
 
     def __init__(self, digest: Digest, reason: str) -> None:
-        super().__init__(f"cache layer {digest} is lost: {reason}")
+        super().__init__(f"layer {digest} is lost: {reason}")
         self.digest = digest
 
 
 def _no_imported(_layers: Sequence[Layer], _watched: Watched) -> None:
-    """Fetch nothing: the build has no remote caches."""
+    """Fetch nothing: the build has no such place."""
 
 
 @dataclass(slots=True)
 class ImportedLayers:
-    """The layers of remote caches that a build reads; ``bring`` is set when it reads one."""
+    """Layers of remote caches or of a cluster; ``bring`` is set by a build that uses them."""
 
     bring: BringImported = _no_imported
 
@@ -58,6 +58,7 @@ class Layers:
     transfer: Transfer
     progress: ProgressSink
     imported: ImportedLayers = field(default_factory=ImportedLayers)
+    shared: ImportedLayers = field(default_factory=ImportedLayers)  # of a cluster
 
     def open(self, layer: Layer) -> BinaryIO:
         """Return the blob of the layer for reading; the caller closes it.
@@ -76,8 +77,9 @@ class Layers:
         InvalidLayer, StoreFull, LayerLost; StepCanceled if the thread's cancellation is set.
         """
         layers = tuple(layers)
-        if missing := self._missing(layers):
-            self.imported.bring(missing, partial(_cancellable, current_cancellation()))
+        for other in (self.imported, self.shared):
+            if missing := self._missing(layers):
+                other.bring(missing, partial(_cancellable, current_cancellation()))
         tried: set[str] = set()
         failure: RegistryError | None = None
         while missing := self._missing(layers):

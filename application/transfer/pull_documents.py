@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from img.application.ports.progress_sink import ProgressSink
 from img.application.ports.registry import Registry, RegistryError
@@ -19,6 +20,9 @@ from img.domain.options.remote_cache import RemotePlace
 from img.domain.platform import Platform
 from img.domain.progress import VertexDone, VertexFailed, VertexStarted, VertexStatus
 from img.domain.reference import ImageReference, may_name
+
+if TYPE_CHECKING:
+    from img.domain.options.cluster_store import ClusterStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def fetch_image(
 
 @contextmanager
 def reporting(
-    progress: ProgressSink, name: str, source: ImageReference | RemotePlace
+    progress: ProgressSink, name: str, source: "ImageReference | RemotePlace | ClusterStore"
 ) -> Iterator[Report]:
     """Show a transfer as one vertex; enter with a callback for the progress of its blobs."""
     vertex = f"{name} {source}"

@@ -65,6 +65,7 @@ class Images(Wiring):
             registry=registries.registry,
         )
         self.imported_layers = providers.Singleton(ImportedLayers)
+        self.cluster_layers = providers.Singleton(ImportedLayers)
         self.layers = providers.Singleton(
             Layers,
             blobs=storage.blobs,
@@ -72,6 +73,7 @@ class Images(Wiring):
             transfer=self.transfer,
             progress=system.progress,
             imported=self.imported_layers,
+            shared=self.cluster_layers,
         )
         self.trees = providers.Singleton(
             Trees, layers=self.layers, indexes=storage.indexes, archive=storage.archive

@@ -94,6 +94,7 @@ def unrecorded(container: Parts) -> dict[str, providers.Provider[Any]]:
         "git": container.building.git,
         "web": container.building.web,
         "remote_caches": container.building.remote_caches,
+        "shared_stores": container.building.shared_stores,
         "imported": container.building.imported,
         "executor": container.execution.executor,
         "secrets": container.execution.secrets,

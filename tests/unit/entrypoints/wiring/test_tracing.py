@@ -35,7 +35,13 @@ _ASK_NOTHING = {
 }
 # A build that uses one of these leaves no trace: the objects are made when they are used.
 _MADE_WHEN_USED = {
-    *("GitProgram", "OpenedRemoteCaches", "RequestsWebFetcher", "DirectoryContext"),
+    *(
+        "GitProgram",
+        "OpenedRemoteCaches",
+        "OpenedSharedBlobStores",
+        "RequestsWebFetcher",
+        "DirectoryContext",
+    ),
     *("DirectoryCacheMounts", "DirectoryContextViews", "LocalSecrets", "LocalOutputFiles"),
     *("usual_auth_files", "ContainersAuthCredentials", "MirroredRegistry", "OrasRegistry"),
     *(

@@ -1,0 +1,1 @@
+"""Stores of blobs that the machines of a cluster share."""
