@@ -4,14 +4,20 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from img.application.cancellation import StepCanceled
-from img.application.layers.on_demand import LayerLost, Watched
+from img.application.layers.on_demand import ImportedLayers, LayerLost, Watched
 from img.application.ports.blob_origins import BlobOrigins
 from img.application.ports.blob_store import BlobStore, StoreFull
 from img.application.ports.index_store import IndexStore
 from img.application.ports.layer_archive import LayerArchive
 from img.application.ports.progress_sink import ProgressSink
-from img.application.ports.shared_blobs import SharedBlobNotFound, SharedBlobs, SharedBlobsError
+from img.application.ports.shared_blobs import (
+    SharedBlobNotFound,
+    SharedBlobs,
+    SharedBlobsError,
+    SharedBlobStores,
+)
 from img.application.threads import gather, threads
+from img.application.transfer.blobs import Transfer
 from img.application.transfer.download import BlobSource, Download, indexing
 from img.application.transfer.pull_documents import reporting
 from img.domain.dataclass import dataclass
@@ -99,3 +105,27 @@ class SharedLayers:
         title = f"fetching layer {layer.descriptor.digest} of"
         with reporting(self.progress, title, self.place) as report:
             Download(blobs=self.blobs)(source, layer.descriptor, inspect, watched(report))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareLayers:
+    """The use of a store of a cluster as another source of all layers of this process."""
+
+    stores: SharedBlobStores
+    hook: ImportedLayers  # of Layers
+    transfer: Transfer
+    progress: ProgressSink
+
+    def __call__(self, place: ClusterStore) -> SharedLayers:
+        """Open the store. Raises SharedBlobsError, RemoteCacheError."""
+        layers = SharedLayers(
+            place=place,
+            shared=self.stores.open(place),
+            blobs=self.transfer.blobs,
+            indexes=self.transfer.indexes,
+            archive=self.transfer.archive,
+            origins=self.transfer.origins,
+            progress=self.progress,
+        )
+        self.hook.bring = layers.bring
+        return layers

@@ -24,7 +24,7 @@ class SharedBlobNotFound(SharedBlobsError):
 class SharedBlobs(Protocol):
     """Blobs by their digest, which several machines add and read at the same time.
 
-    Whoever can write to the store is not trusted: readers verify each blob. All methods raise
+    Other writers of the store are not trusted: readers verify each blob. All methods raise
     SharedBlobsError; a store in a registry also RegistryError, one in a bucket RemoteCacheError.
     """
 

@@ -28,7 +28,7 @@ with lazy_imports(__name__):
     from img.application.cache_import.imported import ImportedCaches
     from img.application.cache_import.read import CacheReader
     from img.application.cache_import.remote import RemoteCacheReader
-    from img.application.layers.shared import SharedLayers
+    from img.application.layers.shared import ShareLayers
     from img.application.outputs.assemble import Assemble
     from img.application.outputs.deliver import DeliverOutputs
     from img.application.outputs.images import DeliverImages
@@ -72,40 +72,18 @@ if TYPE_CHECKING:
     from img.application.ports.registry import Registry
     from img.application.ports.remote_cache import RemoteCaches
     from img.application.ports.scratch_space import ScratchSpace
-    from img.application.ports.shared_blobs import SharedBlobStores
     from img.application.solver.observer import StepObserver
     from img.application.transfer.blobs import Transfer
     from img.application.transfer.copy_layout import CopyFromLayout
     from img.application.transfer.pins import Pins
     from img.application.usecases.prune import KeepTidy
     from img.domain.oci.chain import Layer
-    from img.domain.options.cluster_store import ClusterStore
     from img.entrypoints.wiring.execution import Execution
     from img.entrypoints.wiring.housekeeping import Housekeeping
     from img.entrypoints.wiring.images import Images
     from img.entrypoints.wiring.registries import Registries
     from img.entrypoints.wiring.storage import Storage
     from img.entrypoints.wiring.system import System
-
-
-def _shared_layers(
-    stores: SharedBlobStores,
-    cluster: ImportedLayers,
-    transfer: Transfer,
-    progress: ProgressSink,
-    place: ClusterStore,
-) -> SharedLayers:
-    layers = SharedLayers(
-        place=place,
-        shared=stores.open(place),
-        blobs=transfer.blobs,
-        indexes=transfer.indexes,
-        archive=transfer.archive,
-        origins=transfer.origins,
-        progress=progress,
-    )
-    cluster.bring = layers.bring
-    return layers
 
 
 def _imported(
@@ -239,13 +217,12 @@ class Building(Wiring):
         self.shared_stores = providers.Singleton(
             lazy(OpenedSharedBlobStores), registries.registry, self.remote_caches
         )
-        # Called with a ClusterStore; the layers of this container are then fetched from it, too.
-        self.shared_layers = providers.Factory(
-            _shared_layers,
-            self.shared_stores,
-            images.cluster_layers,
-            images.transfer,
-            system.progress,
+        self.share_layers = providers.Factory(
+            lazy(ShareLayers),
+            stores=self.shared_stores,
+            hook=images.cluster_layers,
+            transfer=images.transfer,
+            progress=system.progress,
         )
 
         self.pins = providers.Singleton(_pins, given.settings.pins)

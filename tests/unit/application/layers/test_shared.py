@@ -35,12 +35,12 @@ def machine(store: SharedBlobs, place: DirectoryStore | RegistryStore = PLACE) -
     """Return an img that uses ``store``."""
     app = InMemoryApp()
     app.container.building.shared_stores.override(Stores(store))
-    app.container.building.shared_layers(place)
+    app.container.building.share_layers()(place)
     return app
 
 
 def shared_by(app: InMemoryApp, place: DirectoryStore | RegistryStore = PLACE) -> SharedLayers:
-    return app.container.building.shared_layers(place)
+    return app.container.building.share_layers()(place)
 
 
 def offered(store: MemorySharedBlobs, *names: str) -> list[Layer]:
