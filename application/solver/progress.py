@@ -35,10 +35,11 @@ class StepProgress:
     inputs: tuple[str, ...] = ()  # the IDs of the vertices that it needs
     _started: bool = field(default=False)
 
-    def started(self) -> None:
-        """Show that the work begins."""
+    def started(self, worker: str = "") -> None:
+        """Show that the work begins, on a ``worker`` of a cluster if it has a name."""
         self._started = True
-        self.sink.emit(VertexStarted(vertex=self.vertex, name=self.name, inputs=self.inputs))
+        name = f"{self.name} (on {worker})" if worker else self.name
+        self.sink.emit(VertexStarted(vertex=self.vertex, name=name, inputs=self.inputs))
 
     def cached(self) -> None:
         """Show that the result was found."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from heapq import heappop, heappush
 from threading import Condition, Event, Thread
 from typing import Generic, TypeVar
 
@@ -10,7 +11,7 @@ from img.application.solver.results import Result
 from img.domain.dataclass import dataclass
 from img.domain.graph.vertex import Graph
 
-_THREADS = 8  # vertices at once; most of them wait for processes or the network
+THREADS = 8  # vertices at once; most of them wait for processes or the network
 
 _Result = TypeVar("_Result")
 
@@ -18,21 +19,23 @@ Solve = Callable[[int, Sequence[Result]], Result]
 """Returns the result of the vertex at a position from the results of its inputs."""
 
 
-def solve_all(graph: Graph, target: int, solve: Solve, cancelled: Event) -> Mapping[int, Result]:
+def solve_all(
+    graph: Graph, target: int, solve: Solve, cancelled: Event, most: int = THREADS
+) -> Mapping[int, Result]:
     """Return the results of ``target`` and its direct and indirect inputs, by position.
 
-    If a vertex fails or the caller is interrupted, set ``cancelled``, start no further vertices,
-    wait for the running ones, and raise the first error.
+    ``most`` vertices are solved at a time. If a vertex fails or the caller is interrupted, set
+    ``cancelled``, start no further vertices, wait for the running ones, and raise the first error.
     """
     inputs = {position: graph.vertices[position].inputs for position in graph.needed_for(target)}
-    return run_all(inputs, solve, cancelled)
+    return run_all(inputs, solve, cancelled, most)
 
 
 def run_all(
     inputs: Mapping[int, Sequence[int]],
     work: Callable[[int, Sequence[_Result]], _Result],
     cancelled: Event,
-    most: int = _THREADS,
+    most: int = THREADS,
 ) -> Mapping[int, _Result]:
     """Return the results of ``work`` for all of ``inputs``, with ``most`` of them at a time.
 
@@ -62,7 +65,7 @@ class _Running(Generic[_Result]):
     failures: list[BaseException] = field(default_factory=list)  # in order of time
     _missing: dict[int, int] = field(default_factory=dict)  # inputs without a result, by position
     _dependents: dict[int, list[int]] = field(default_factory=dict)
-    _ready: list[int] = field(default_factory=list)
+    _ready: list[int] = field(default_factory=list)  # a heap
     _threads: int = 0
     _lock: Condition = field(default_factory=Condition)  # notified when the last thread has ended
 
@@ -73,7 +76,7 @@ class _Running(Generic[_Result]):
             for each in awaited:
                 self._dependents.setdefault(each, []).append(position)
         with self._lock:
-            self._ready = [position for position, count in self._missing.items() if not count]
+            self._ready = sorted(at for at, count in self._missing.items() if not count)
             self._start(self._take_ready(self.most))
 
     def wait(self) -> None:
@@ -109,7 +112,7 @@ class _Running(Generic[_Result]):
             for each in self._dependents.get(position, ()):
                 self._missing[each] -= 1
                 if not self._missing[each]:
-                    self._ready.append(each)
+                    heappush(self._ready, each)
             if self.cancelled.is_set():
                 return None
             ready = self._take_ready(self.most - self._threads + 1)
@@ -117,6 +120,4 @@ class _Running(Generic[_Result]):
             return ready[0] if ready else None
 
     def _take_ready(self, most: int) -> Sequence[int]:
-        self._ready.sort()
-        taken, self._ready = self._ready[:most], self._ready[most:]
-        return taken
+        return [heappop(self._ready) for _ in range(min(most, len(self._ready)))]

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from threading import Event
+from typing import TYPE_CHECKING
 
 from img.application.cancellation import StepCanceled
 from img.application.log import logger
@@ -20,6 +21,7 @@ from img.application.solver.results import (
     provenance_of,
     stack_of,
 )
+from img.application.solver.schedule import THREADS
 from img.application.solver.skip_cached_stages import PrunedGraph, SkipCachedStages
 from img.application.solver.so_far import SoFar
 from img.application.solver.steps.make import BuildInputs, MakeSteps
@@ -33,20 +35,33 @@ from img.domain.graph.operations import FetchGit, FetchUrl
 from img.domain.graph.vertex import Graph, Plan, Vertex
 from img.domain.oci.chain import Layer
 
+if TYPE_CHECKING:
+    from img.application.ports.vertex_workers import VertexWorkers
+    from img.domain.graph.task import VertexAnswer
+
 log = logger("solver")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Solver:
-    """Turns vertices into results."""
+    """Turns vertices into results.
+
+    ``spreads``: the workers are processes of a cluster, and the threads of this one only wait.
+    """
 
     lookup: Lookup
     pull: PullLayers
     steps: MakeSteps
     skip: SkipCachedStages
+    workers: "VertexWorkers"
     clock: Clock
     progress: ProgressSink
     observer: StepObserver = Unobserved()
+    spreads: bool = False
+
+    def at_once(self) -> int:
+        """Return the number of vertices to solve at the same time."""
+        return max(THREADS, 2 * self.workers.slots()) if self.spreads else THREADS
 
     def for_build(
         self,
@@ -173,11 +188,11 @@ class BuildSolver:
                 return step.solve(progress)
         return step.solve(progress)
 
-    def note_running(self, progress: StepProgress) -> None:
+    def note_running(self, progress: StepProgress, worker: str) -> None:
         """Show that a step is run; record uses before, as it may take long."""
         self._running.set()
         self._note_used()
-        progress.started()
+        progress.started(worker)
 
     def note_cached(self, progress: StepProgress) -> None:
         """Show that the result of a step was found."""
@@ -245,18 +260,16 @@ class _Solving:
         if record is not None:
             self.build.note_cached(self.progress)
         else:
-            self.build.note_running(self.progress)
-            record = self._record(self.step.run(self.progress), definition)
+            record = self._record(self._run(), definition)
             self.progress.done()
         content = (self.step.content_key(),) if self.build.all_keys else ()
         return self.root.with_result(definition, record, *content)
 
     def _run_first(self) -> Stack:
         """Pack the files without reading them before; packing computes their digests."""
-        self.build.note_running(self.progress)
-        layer = self.step.run(self.progress)
+        answer = self._run()
         definition = self.step.definition_key()
-        record = self._record(layer, definition)
+        record = self._record(answer, definition)
         self.progress.done()
         return self.root.with_result(definition, record, self.step.content_key())
 
@@ -269,18 +282,25 @@ class _Solving:
         found = self.build.pruned.found.get(self.position)
         return found or self.build.parts.lookup.by_definition(definition, contents)
 
-    def _record(self, layer: Layer, definition: Digest) -> CacheRecord:
+    def _run(self) -> "VertexAnswer":
+        """Run the step where the workers are; progress shows its start."""
+        from img.application.solver.step_work import StepWork  # only where a step is run
+
+        work = StepWork(step=self.step, progress=self.progress, on_start=self.build.note_running)
+        return self.build.parts.workers.run(work, self.build.cancelled)
+
+    def _record(self, answer: "VertexAnswer", definition: Digest) -> CacheRecord:
         """Return the record of the new layer, or one that another build has made meanwhile.
 
         So concurrent builds continue with the same result.
         """
-        content, parts = self.step.content_key(), self.build.parts
+        content, parts = answer.content or self.step.content_key(), self.build.parts
         record = None if self.vertex.ignore_cache else parts.lookup.stored(content)
         if record is None:
             name = self.vertex.name
             record = CacheRecord(
-                layer=layer,
-                created=parts.clock.now(),
+                layer=answer.layer,
+                created=answer.created or parts.clock.now(),
                 description=name.partition("] ")[2] or name,
             )
         record = self._remember(record, definition, content)

@@ -385,7 +385,7 @@ class _SolvePlatforms:
         )
         self.build.announce(label, solve.graph, plan.target)
         try:
-            results = solve_all(solve.graph, plan.target, solve, cancelled)
+            results = solve_all(solve.graph, plan.target, solve, cancelled, solver.at_once())
             if exports:
                 results = {**solve.unsolved(), **results}
             solved = Solved(

@@ -21,6 +21,7 @@ with lazy_imports(__name__):
     from img.adapters.remote_cache.opened import OpenedRemoteCaches
     from img.adapters.secret_source.local import LocalSecrets
     from img.adapters.shared_blobs.opened import OpenedSharedBlobStores
+    from img.adapters.vertex_workers.threads import ThreadWorkers
     from img.adapters.web.requests import RequestsWebFetcher
     from img.application.cache_export.export import ExportCache
     from img.application.cache_export.export_all import ExportCaches
@@ -84,6 +85,9 @@ if TYPE_CHECKING:
     from img.entrypoints.wiring.registries import Registries
     from img.entrypoints.wiring.storage import Storage
     from img.entrypoints.wiring.system import System
+
+
+_STEPS = 8  # of a build at the same time, in this process (application/solver/schedule.py)
 
 
 def _imported(
@@ -339,6 +343,7 @@ class Building(Wiring):
             ),
             execute=self.execute,
         )
+        self.workers = providers.Singleton(lazy(ThreadWorkers), slots=_STEPS)
         self.solver = providers.Factory(
             Solver,
             lookup=self.lookup,
@@ -350,6 +355,7 @@ class Building(Wiring):
                 steps=self.make_steps,
                 clock=system.clock,
             ),
+            workers=self.workers,
             clock=system.clock,
             progress=system.progress,
             observer=providers.Callable(_observer, setup, system.recorder),

@@ -18,7 +18,12 @@ PORTS = sorted(
     if path.stem not in NO_PORTS
 )
 # In-memory adapters with another name than memory.py: their work is not to store something.
-NAMED_BY_THEIR_WORK = {"clock": "fixed", "executor": "scripted", "progress_sink": "recorded"}
+NAMED_BY_THEIR_WORK = {
+    "clock": "fixed",
+    "executor": "scripted",
+    "progress_sink": "recorded",
+    "vertex_workers": "threads",
+}
 # Protocols that have only in-memory adapters, or cannot have one.
 WITHOUT_MEMORY = {
     "DockerfileParser": "turns bytes into values",
@@ -28,6 +33,7 @@ WITHOUT_MEMORY = {
     "LayoutExporter": "its result is a directory; LayoutWriter is the port that works in memory",
     "BlobTrash": "DirectTrash of the application works with any BlobStore",
     "Cancellation": "threading.Event is one",
+    "VertexWork": "it is what the solver asks for, not what it uses",
 }
 
 # Ports without a suite in img.testing: img has one adapter, which users cannot choose, and its

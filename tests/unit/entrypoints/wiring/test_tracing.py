@@ -32,6 +32,7 @@ _ASK_NOTHING = {
     "AutoSnapshotter",  # the trial of overlays is recorded; all else changes the state
     "FileBuildHistory",  # it only writes
     "FileStateSpace",  # for tidying up after the trace
+    "ThreadWorkers",  # the steps that they run ask
 }
 # A build that uses one of these leaves no trace: the objects are made when they are used.
 _MADE_WHEN_USED = {

@@ -1,0 +1,24 @@
+"""Steps in the threads that solve their vertices."""
+
+from img.application.ports.executor import Cancellation
+from img.application.ports.vertex_workers import VertexWork, VertexWorkers
+from img.domain.graph.task import VertexAnswer
+
+
+class ThreadWorkers(VertexWorkers):
+    """The threads of this process, each with the step of its vertex.
+
+    The scheduler of a build limits their number (application/solver/schedule.py).
+    """
+
+    def __init__(self, slots: int) -> None:
+        self._slots = slots
+
+    def run(self, work: VertexWork, cancelled: Cancellation) -> VertexAnswer:
+        return work.here()
+
+    def slots(self) -> int:
+        return self._slots
+
+    def close(self) -> None:
+        """Do nothing: the threads are those of the caller."""
