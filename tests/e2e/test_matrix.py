@@ -187,7 +187,7 @@ def _fault(cell: Builds, case: str, image: Json, reference: Json, shown: str) ->
             differs = image.get("digest", reference["digest"]) != reference["digest"]
             return "" if differs else f"does not differ any more: {differences}"
         case _:
-            return "" if image.get("digest") == reference["digest"] else differences or "documents"
+            return "" if image.get("digest") == reference["digest"] else differences or f"{image}"
 
 
 def _differences(image: Json, reference: Json) -> Iterator[str]:
@@ -200,9 +200,11 @@ def _differences(image: Json, reference: Json) -> Iterator[str]:
         digests = [each["digests"][number] for each in (image, reference)]
         if not paths and len(set(digests)) > 1:
             yield f"layer {number}: {list(ours)}, not {list(theirs)}, or other bytes of these"
-    for key in sorted({*image["config"], *reference["config"]}):
-        if image["config"].get(key) != reference["config"].get(key):
-            yield f"config {key}: {image['config'].get(key)}, not {reference['config'].get(key)}"
+    for document in ("config", "manifest"):
+        ours, theirs = image[document], reference[document]
+        for key in sorted({*ours, *theirs}):
+            if ours.get(key) != theirs.get(key):
+                yield f"{document} {key}: {ours.get(key)}, not {theirs.get(key)}"
 
 
 @pytest.mark.parametrize("cell", [c for c in CELLS if isinstance(c, Refuses)], ids=_named)

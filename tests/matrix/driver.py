@@ -87,7 +87,7 @@ def _run(words: list[str], errors: Path) -> int:
 
 
 def _contents(archive: Path) -> Json:
-    """Return the entries and the digests of the layers, and the config of an image."""
+    """Return the entries and the digests of the layers, the manifest and the config of an image."""
     with tarfile.open(archive) as tar:
 
         def blob(digest: str) -> bytes:
@@ -103,6 +103,7 @@ def _contents(archive: Path) -> Json:
         return {
             "layers": [_entries(digest, blob(digest)) for digest in digests],
             "digests": digests,
+            "manifest": manifest | {"digest": target["digest"]},
             "config": json.loads(blob(manifest["config"]["digest"])),
         }
 
