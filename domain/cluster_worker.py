@@ -1,0 +1,33 @@
+"""Announcements of workers of a cluster: resources of Dask, and facts for the client."""
+
+from collections.abc import Iterable, Mapping
+
+from img.domain.platform import Platform
+
+FACTS = "img"
+"""The name of the facts among those that a worker tells its scheduler."""
+
+
+def native(platform: Platform) -> str:
+    """Return the resource of workers with a processor for ``platform``."""
+    return f"native {platform}"
+
+
+def runs(platform: Platform) -> str:
+    """Return the resource of workers that can run programs for ``platform``, perhaps emulated."""
+    return f"runs {platform}"
+
+
+def resources_of(
+    natives: Iterable[Platform], emulated: Iterable[Platform], *, slots: int, memory: int
+) -> Mapping[str, float]:
+    """Return the resources of a worker for ``slots`` steps at a time, with ``memory`` in bytes.
+
+    A step for a platform takes one ``runs``, and one ``native`` if any worker has that.
+    """
+    natives = tuple(natives)
+    return {
+        **{native(platform): slots for platform in natives},
+        **{runs(platform): slots for platform in (*natives, *emulated)},
+        "memory": memory,
+    }
