@@ -37,10 +37,11 @@ if TYPE_CHECKING:
 
 _FORMAT = 1
 # No other options leave a trace: their effects are not only the image and the output.
-_OPTIONS = frozenset(
+_FLAGS = frozenset({"-q", "--quiet", "--no-console"})
+_VALUED = frozenset(
     {
         *("-t", "--tag", "-f", "--file", "--build-arg", "--label", "--target"),
-        *("-q", "--quiet", "--progress", "--no-console"),
+        *("--progress", "-s", "--state", "-b", "--backend"),
     }
 )
 # What decides whether this process may make namespaces, and with which ids.
@@ -129,13 +130,15 @@ def repeat(words: Sequence[str]) -> bool:
     Return whether that was so. Otherwise set ``current``, so that the build leaves a trace.
     """
     global current  # noqa: PLW0603
-    if not _leaves_trace(words):
+    given = options_of(words)
+    if given is None:
         return False
     from img.adapters.storage import build_traces, left_secrets
     from img.adapters.storage.state_directory import StateAccess, open_state, trusts_everyone
 
     with suppress(ImgError, OSError):
-        state = os.path.join(os.getcwd(), default_state(os.environ))
+        # Another spelling than that of the build (wiring/tracing.py) only leaves no trace.
+        state = os.path.join(os.getcwd(), given.get("-s") or default_state(os.environ))
         if open_state(state, trusted=trusts_everyone(os.environ)) is not StateAccess.OWN:
             return False
         left_secrets.sweep()
@@ -153,10 +156,23 @@ def repeat(words: Sequence[str]) -> bool:
     return False
 
 
-def _leaves_trace(words: Sequence[str]) -> bool:
-    if not words or words[0] != "build":
-        return False
-    return all(word.partition("=")[0] in _OPTIONS for word in words if word[:1] == "-")
+def options_of(words: Sequence[str]) -> Mapping[str, str] | None:
+    """Return the last value of each option, None for a command line that leaves no trace."""
+    if words[:1] != ["build"]:
+        return None
+    values: dict[str, str] = {}
+    rest = iter(words[1:])
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if word[:1] != "-" or name in _FLAGS:
+            continue
+        is_long = name[:2] == "--"
+        if name not in _VALUED or (equals and not is_long):  # -s=x is the value "=x"
+            return None
+        if not equals:
+            value = next(rest, "")
+        values["-s" if name == "--state" else name] = value
+    return values
 
 
 def _key(words: Sequence[str]) -> str:

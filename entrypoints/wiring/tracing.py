@@ -44,7 +44,11 @@ class Parts(Protocol):
 
 
 # With these settings, and the default values of all others, the adapters of a build record.
-_ALSO = {"executor": ("unshare",), "progress": ("plain", "quiet")}
+_ALSO = {
+    "executor": ("unshare",),
+    "progress": ("plain", "quiet"),
+    "snapshotter": ("overlay", "naive"),
+}
 # These may have any value: the key has what they come from, or they do not change the output.
 _ANY = {
     *("state", "platform", "quiet", "emulate", "max_cache", "access", "command", "history"),

@@ -92,7 +92,6 @@ class ImgBuilder(Builder):
         return self.python("-m", "img", *arguments, "--set", directory, *targets)
 
     def _places(self) -> list[str]:
-        # Builds with -s or -b leave no trace, and users seldom give them.
         return [] if self._backend == "auto" else ["-b", self._backend]
 
     def python(self, *arguments: str) -> Cost:

@@ -367,11 +367,12 @@ def test_a_repeated_build_imports_few_modules(tmp_path: Path) -> None:
         "os._exit = lambda code: print(len(set(sys.modules) - anyway), flush=True) or leave(code)\n"
         "from img.entrypoints.start import main; main()"
     )
+    command = [sys.executable, "-c", program, "build"]
 
     def imports() -> int:
         ended = subprocess.run(
-            [sys.executable, "-c", program, "build", "-t", "app", tmp_path / "context"],
-            env={"IMG_STATE": str(tmp_path / "state"), "HOME": str(tmp_path), "PATH": "/usr/bin"},
+            [*command, "-s", tmp_path / "state", "-b", "naive", "-t", "app", tmp_path / "context"],
+            env={"HOME": str(tmp_path), "PATH": "/usr/bin"},
             capture_output=True,
             text=True,
             check=True,

@@ -33,7 +33,7 @@ def would_repeat():
     except ImgError:
         return False
     line = trace.CommandLine(sys.argv[1:], os.environ["IMG_STATE"])
-    return trace._leaves_trace(sys.argv[1:]) and build_traces.repeated(
+    return trace.options_of(sys.argv[1:]) is not None and build_traces.repeated(
         line.database, line.key, line.facts, line.walk
     ) is not None
 

@@ -30,6 +30,7 @@ _ASK_NOTHING = {
     *("DockerfileParseParser", "SystemClock", "FileStateLock", "FileScratchSpace"),
     *("PlainProgress", "SilentProgress", "SeveralSinks", "BuildFacts"),
     "AutoSnapshotter",  # the trial of overlays is recorded; all else changes the state
+    *("NaiveSnapshotter", "OverlaySnapshotter"),  # until there is a root to prepare
     "FileBuildHistory",  # it only writes
     "FileStateSpace",  # for tidying up after the trace
     "ThreadWorkers",  # the steps that they run ask
@@ -62,7 +63,7 @@ _OTHER_SETTINGS = {
     *("OciLayoutImageStore", "LinuxControlGroups", "ScriptedExecutor", "RawJsonProgress"),
     *("CallbackProgress", "CiSections", "SpanProgress"),
     *("export", "prepare", "MemoryBuildHistory"),
-    *("TerminalProgress", "FuseSnapshotter", "NaiveSnapshotter", "OverlaySnapshotter"),
+    *("TerminalProgress", "FuseSnapshotter"),
 }
 _OF_OTHER_COMMANDS = {
     *("ArchiveImporter", "archive_members", "decompressed", "LinuxSurvey"),
@@ -153,6 +154,8 @@ def test_output_larger_than_a_trace_leaves_none(
 def test_usual_settings_leave_a_trace(tmp_path: Path) -> None:
     assert recording(a_setup(tmp_path)).recorder is not None
     assert recording(a_setup(tmp_path, BuildHost(id_map=IdMap.SUBORDINATE))).recorder is not None
+    for backend in ("overlay", "naive"):
+        assert recording(a_setup(tmp_path, snapshotter=backend)).recorder is not None
 
 
 @pytest.mark.usefixtures("line")
@@ -161,7 +164,8 @@ def test_usual_settings_leave_a_trace(tmp_path: Path) -> None:
     [
         {"store": "oci-layout"},
         {"foreign": True},
-        {"snapshotter": "naive"},
+        {"snapshotter": "fuse"},
+        {"snapshotter": "another-package"},
         {"executor": "chroot"},
         {"executor": "another-package"},
         {"registry": "another-package"},
@@ -228,11 +232,30 @@ def test_adapters_that_do_not_record_are_made_when_they_are_used(tmp_path: Path)
         *((["build", f"{option}=x", "."], False) for option in ("--secret", "--ssh", "-o")),
         *((["build", f"{option}=x", "."], False) for option in ("--iidfile", "--metadata-file")),
         *((["build", f"{option}=x", "."], False) for option in ("--cache-from", "--cache-to")),
-        *((["build", f"{option}=x", "."], False) for option in ("--state", "-s", "--backend")),
+        (["build", "-s=/state", "."], False),
+        (["build", "-qt", "name", "."], False),
         *((["build", f"{option}=x", "."], False) for option in ("--platform", "--build-context")),
         *((["build", f"{option}=x", "."], False) for option in ("--memory", "--call", "--allow")),
         (["build", "--no-such-option", "."], False),
     ],
 )
 def test_command_lines_with_other_effects_leave_none(words: list[str], leaves: bool) -> None:
-    assert trace._leaves_trace(words) is leaves
+    assert (trace.options_of(words) is not None) is leaves
+
+
+@pytest.mark.parametrize(
+    ("words", "state"),
+    [
+        ("build .", ""),
+        ("build -s /a -b naive .", "/a"),
+        ("build --state=/a . --state /b", "/b"),
+        ("build -s /a --state=/b -q .", "/b"),
+        ("build --label -s /a", ""),
+        ("build -t a=b --build-arg=-s . --backend=overlay", ""),
+    ],
+)
+def test_the_state_of_a_command_line_is_known(words: str, state: str) -> None:
+    options = trace.options_of(words.split())
+
+    assert options is not None
+    assert options.get("-s", "") == state
